@@ -1,0 +1,1 @@
+//! Variational and Gaussian probabilistic machine learning: the library's face and the registry.

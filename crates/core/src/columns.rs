@@ -1,0 +1,525 @@
+//! How raw columns become the numbers a model sees, and back. Learned once from the training data, saved in the model file.
+
+use crate::data::{Array, Data, Values};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// A dense matrix of inputs, row-major, with the kind of each dimension.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Features {
+    /// Number of rows, `N`.
+    pub rows: usize,
+    /// Number of dimensions, `D`.
+    pub dims: usize,
+    /// Values, row-major `[N, D]`. A categorical dimension holds level codes 0, 1, ...; -1 is a level unseen in training.
+    pub values: Vec<f64>,
+    /// Number of levels of each dimension: zero for a numeric one.
+    pub levels: Vec<usize>,
+    /// Dimension names.
+    pub names: Vec<String>,
+}
+
+impl Features {
+    /// Plain numeric inputs. The number of values must be a multiple of `dims`.
+    pub fn numeric(dims: usize, values: Vec<f64>) -> Self {
+        assert!(dims > 0 && values.len().is_multiple_of(dims), "{} values do not fill rows of {dims}", values.len());
+        Self {
+            rows: values.len() / dims,
+            dims,
+            values,
+            levels: vec![0; dims],
+            names: (0..dims).map(|d| format!("x{d}")).collect(),
+        }
+    }
+
+    /// One row, `[D]`.
+    pub fn row(&self, i: usize) -> &[f64] {
+        &self.values[i * self.dims..(i + 1) * self.dims]
+    }
+
+    /// Only these rows.
+    pub fn take_rows(&self, rows: &[usize]) -> Self {
+        let values = rows.iter().flat_map(|r| self.row(*r).iter().copied()).collect();
+        Self { rows: rows.len(), values, ..self.clone() }
+    }
+
+    /// Whether every dimension is numeric.
+    pub fn is_numeric(&self) -> bool {
+        self.levels.iter().all(|l| *l == 0)
+    }
+}
+
+/// One input column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name in the data.
+    pub name: String,
+    /// What it holds.
+    pub kind: ColumnKind,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnKind {
+    /// A number, centred and scaled: `(value - centre) / scale`.
+    Number {
+        /// Subtracted.
+        centre: f64,
+        /// Divided by.
+        scale: f64,
+        /// Smallest training value.
+        low: f64,
+        /// Largest training value.
+        high: f64,
+    },
+    /// A category with these levels, sorted.
+    Category {
+        /// Level names.
+        levels: Vec<String>,
+    },
+}
+
+/// The input columns in order, and the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Columns {
+    /// Inputs in the model's order.
+    pub inputs: Vec<Column>,
+    /// The target; `None` for tasks without one.
+    pub target: Option<Column>,
+}
+
+/// Levels beyond which a text column is more likely an identifier than a category.
+const MOST_LEVELS: usize = 200;
+
+impl Columns {
+    /// Learns the encoding for a numeric target. Returns it with notes for the user.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for an empty table, a missing or non-numeric or constant target, cells that are missing or infinite.
+    pub fn learn(data: &Data) -> Result<(Self, Vec<String>)> {
+        let name = data.target()?.to_owned();
+        let array = data.get(&name)?;
+        let values = match &array.values {
+            Values::Text { levels, .. } => {
+                return Err(Error::data(
+                    format!("target `{name}` holds text, such as {:?}", levels.first().map_or("", |l| l.as_str())),
+                    "use a classifier for classes (`elbo list` shows them), or mend the cells if it should be numeric",
+                ));
+            }
+            _ => array.to_f64().expect("only text is not numeric"),
+        };
+        check_finite(&name, &values, "target")?;
+        if values.len() < 2 {
+            return Err(too_few(values.len()));
+        }
+        let (centre, scale) = centre_and_scale(&values);
+        if scale == 0.0 {
+            return Err(Error::data(
+                format!("target `{name}` is {} in every row", values[0]),
+                "a constant needs no model; check that the right column was named with --target",
+            ));
+        }
+        let (low, high) = bounds(&values);
+        let target = Column { name, kind: ColumnKind::Number { centre, scale, low, high } };
+        Self::with_target(data, Some(target), true)
+    }
+
+    /// Learns the encoding for a target of classes: text, or whole numbers.
+    ///
+    /// # Errors
+    /// [`Error::Data`] as for [`Columns::learn`], and when there is a single class or too many.
+    pub fn learn_classes(data: &Data) -> Result<(Self, Vec<String>)> {
+        let name = data.target()?.to_owned();
+        let array = data.get(&name)?;
+        if array.rows() < 2 {
+            return Err(too_few(array.rows()));
+        }
+        let mut levels = class_names(&name, array)?.into_iter().flatten().collect::<Vec<_>>();
+        sort_levels(&mut levels);
+        if levels.len() < 2 {
+            let only = levels.first().cloned().unwrap_or_default();
+            return Err(Error::data(
+                format!("target `{name}` has a single class, {only:?}"),
+                "give rows of at least two classes, or check the column named with --target",
+            ));
+        }
+        if levels.len() > MOST_LEVELS {
+            return Err(Error::data(
+                format!("target `{name}` has {} classes", levels.len()),
+                "if it is a quantity, use a regression system; if it is an identifier, name another target",
+            ));
+        }
+        let target = Column { name, kind: ColumnKind::Category { levels } };
+        Self::with_target(data, Some(target), true)
+    }
+
+    /// Learns the columns of plain points, kept in the user's units.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for an empty table, text columns, missing or infinite cells.
+    pub fn learn_points(data: &Data) -> Result<(Self, Vec<String>)> {
+        let (columns, notes) = Self::with_target(data, None, false)?;
+        if let Some(column) = columns.inputs.iter().find(|c| matches!(c.kind, ColumnKind::Category { .. })) {
+            return Err(Error::data(
+                format!("column `{}` holds text", column.name),
+                "points must be numbers; remove the column with --drop",
+            ));
+        }
+        Ok((columns, notes))
+    }
+
+    fn with_target(data: &Data, target: Option<Column>, scaled: bool) -> Result<(Self, Vec<String>)> {
+        let mut inputs = vec![];
+        let mut notes = data.notes.clone();
+        let rows = data.rows();
+        if rows == 0 {
+            return Err(Error::data(format!("{} has no rows", data.source), "give a table with at least two rows"));
+        }
+        for (name, array) in &data.arrays {
+            if target.as_ref().is_some_and(|t| &t.name == name) {
+                continue;
+            }
+            match array.shape.len() {
+                1 => inputs.extend(learn_column(name, array, scaled, target.is_some(), &mut notes)?),
+                2 => {
+                    for d in 0..array.shape[1] {
+                        let column = matrix_column(name, array, d)?;
+                        let name = format!("{name}[{d}]");
+                        inputs.extend(learn_column(&name, &column, scaled, target.is_some(), &mut notes)?);
+                    }
+                }
+                n => {
+                    return Err(Error::data(
+                        format!("array `{name}` has {n} dimensions"),
+                        "a table's arrays have one or two: [N] or [N, D]",
+                    ));
+                }
+            }
+        }
+        if inputs.is_empty() {
+            return Err(Error::data(
+                "no input column varies",
+                "give at least one input column besides the target that is not constant",
+            ));
+        }
+        Ok((Self { inputs, target }, notes))
+    }
+
+    /// Encodes rows that have at least the input columns; others are ignored, order does not matter.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when a column is missing, is text where numbers were learned, or has missing or infinite cells.
+    pub fn encode(&self, data: &Data) -> Result<Features> {
+        let rows = data.rows();
+        let dims = self.inputs.len();
+        let mut values = vec![0.0; rows * dims];
+        for (d, column) in self.inputs.iter().enumerate() {
+            let array = find_input(data, &column.name)?;
+            if array.rows() != rows {
+                return Err(Error::data(
+                    format!("array `{}` has {} rows, others have {rows}", column.name, array.rows()),
+                    "all arrays of a table need the same number of rows",
+                ));
+            }
+            let encoded = encode_column(column, &array)?;
+            (0..rows).for_each(|i| values[i * dims + d] = encoded[i]);
+        }
+        let levels = self.inputs.iter().map(Column::level_count).collect();
+        Ok(Features { rows, dims, values, levels, names: self.inputs.iter().map(|c| c.name.clone()).collect() })
+    }
+
+    /// The numeric target of these rows, standardised.
+    ///
+    /// # Errors
+    /// [`Error::Data`] as for [`Columns::encode`].
+    pub fn encode_number_target(&self, data: &Data) -> Result<Vec<f64>> {
+        let target = self.target.as_ref().expect("learned with a target");
+        encode_column(target, data.get(&target.name)?)
+    }
+
+    /// The class of each row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when a class was not among those learned.
+    pub fn encode_class_target(&self, data: &Data) -> Result<Vec<usize>> {
+        let target = self.target.as_ref().expect("learned with a target");
+        let levels = self.classes();
+        let names = class_names(&target.name, data.get(&target.name)?)?;
+        let mut out = Vec::with_capacity(names.len());
+        for (row, name) in names.into_iter().enumerate() {
+            let name = name.ok_or_else(|| missing(&target.name, row))?;
+            let class = levels.iter().position(|l| *l == name).ok_or_else(|| {
+                Error::data(
+                    format!("row {} has class {name:?}, which the training data did not have", row + 1),
+                    format!("classes are: {}", levels.join(", ")),
+                )
+            })?;
+            out.push(class);
+        }
+        Ok(out)
+    }
+
+    /// Class names of a categorical target; empty for a numeric one.
+    pub fn classes(&self) -> &[String] {
+        match &self.target {
+            Some(Column { kind: ColumnKind::Category { levels }, .. }) => levels,
+            _ => &[],
+        }
+    }
+
+    /// Centre and scale of a numeric target; (0, 1) where there is none.
+    pub fn target_scaling(&self) -> (f64, f64) {
+        match &self.target {
+            Some(Column { kind: ColumnKind::Number { centre, scale, .. }, .. }) => (*centre, *scale),
+            _ => (0.0, 1.0),
+        }
+    }
+}
+
+impl Column {
+    fn level_count(&self) -> usize {
+        match &self.kind {
+            ColumnKind::Number { .. } => 0,
+            ColumnKind::Category { levels } => levels.len(),
+        }
+    }
+}
+
+fn too_few(rows: usize) -> Error {
+    Error::data(format!("the table has {rows} usable rows"), "give at least two rows, better fifty")
+}
+
+fn missing(column: &str, row: usize) -> Error {
+    Error::data(
+        format!("column `{column}` has no value in row {}", row + 1),
+        "fill the cell, or drop such rows with --missing drop",
+    )
+}
+
+fn matrix_column(name: &str, array: &Array, d: usize) -> Result<Array> {
+    let values = array.to_f64().ok_or_else(|| {
+        Error::data(format!("array `{name}` is a matrix of text"), "give text as separate columns of shape [N]")
+    })?;
+    let width = array.shape[1];
+    Ok(Array::new(&[array.rows()], (0..array.rows()).map(|i| values[i * width + d]).collect()))
+}
+
+/// The named column, or column `d` of a matrix for a name like `x[3]`.
+fn find_input<'a>(data: &'a Data, name: &str) -> Result<std::borrow::Cow<'a, Array>> {
+    if let Some((_, array)) = data.arrays.iter().find(|(n, _)| n == name) {
+        return Ok(std::borrow::Cow::Borrowed(array));
+    }
+    if let Some((stem, d)) = name.strip_suffix(']').and_then(|n| n.rsplit_once('['))
+        && let (Ok(d), Some((_, array))) = (d.parse::<usize>(), data.arrays.iter().find(|(n, _)| n == stem))
+        && array.shape.len() == 2
+        && d < array.shape[1]
+    {
+        return matrix_column(stem, array, d).map(std::borrow::Cow::Owned);
+    }
+    let nearest = Error::unknown("column", name, data.arrays.iter().map(|(n, _)| n.as_str()));
+    Err(Error::data(
+        format!("input column `{name}`, which the model was fitted with, is not in {}", data.source),
+        format!("add the column, or rename the one that holds it; {}", nearest.remedy()),
+    ))
+}
+
+fn learn_column(
+    name: &str,
+    array: &Array,
+    scaled: bool,
+    drop_constant: bool,
+    notes: &mut Vec<String>,
+) -> Result<Option<Column>> {
+    if let Values::Text { levels, codes } = &array.values {
+        if let Some(row) = codes.iter().position(Option::is_none) {
+            return Err(missing(name, row));
+        }
+        let mut used: Vec<String> = codes.iter().flatten().map(|c| levels[*c as usize].clone()).collect();
+        sort_levels(&mut used);
+        if used.len() < 2 {
+            notes.push(format!("column `{name}` has the same text in every row and is left out"));
+            return Ok(None);
+        }
+        if used.len() > MOST_LEVELS && used.len() * 2 > codes.len() {
+            return Err(Error::data(
+                format!("text column `{name}` has {} different values in {} rows", used.len(), codes.len()),
+                format!("it looks like an identifier; leave it out with --drop {name}"),
+            ));
+        }
+        return Ok(Some(Column { name: name.into(), kind: ColumnKind::Category { levels: used } }));
+    }
+    let values = array.to_f64().expect("only text is not numeric");
+    check_finite(name, &values, "column")?;
+    let (centre, scale) = centre_and_scale(&values);
+    if scale == 0.0 && drop_constant {
+        notes.push(format!("column `{name}` is constant and is left out"));
+        return Ok(None);
+    }
+    let (low, high) = bounds(&values);
+    let (centre, scale) = if scaled { (centre, scale) } else { (0.0, 1.0) };
+    Ok(Some(Column { name: name.into(), kind: ColumnKind::Number { centre, scale, low, high } }))
+}
+
+fn encode_column(column: &Column, array: &Array) -> Result<Vec<f64>> {
+    match (&column.kind, &array.values) {
+        (ColumnKind::Category { levels }, _) => {
+            let names = class_names(&column.name, array)?;
+            let code = |(row, name): (usize, Option<String>)| {
+                let name = name.ok_or_else(|| missing(&column.name, row))?;
+                Ok(levels.iter().position(|l| *l == name).map_or(-1.0, |c| c as f64))
+            };
+            names.into_iter().enumerate().map(code).collect()
+        }
+        (ColumnKind::Number { .. }, Values::Text { levels, .. }) => Err(Error::data(
+            format!(
+                "column `{}` holds text such as {:?}; the model was fitted with numbers there",
+                column.name,
+                levels.first().map_or("", |l| l.as_str())
+            ),
+            "mend these cells; a decimal comma or a unit in the cell is the usual cause",
+        )),
+        (ColumnKind::Number { centre, scale, .. }, _) => {
+            let values = array.to_f64().expect("only text is not numeric");
+            check_finite(&column.name, &values, "column")?;
+            Ok(values.into_iter().map(|v| (v - centre) / scale).collect())
+        }
+    }
+}
+
+/// The cells of a column of classes as text; whole numbers are written without a decimal point.
+fn class_names(name: &str, array: &Array) -> Result<Vec<Option<String>>> {
+    if let Values::Text { levels, codes } = &array.values {
+        return Ok(codes.iter().map(|c| c.map(|c| levels[c as usize].clone())).collect());
+    }
+    let values = array.to_f64().expect("only text is not numeric");
+    values
+        .iter()
+        .enumerate()
+        .map(|(row, v)| match v {
+            v if v.is_nan() => Err(missing(name, row)),
+            v if v.fract() == 0.0 && v.abs() < 1e15 => Ok(Some(format!("{}", *v as i64))),
+            v => Err(Error::data(
+                format!("column `{name}` has {v} in row {}; classes are text or whole numbers", row + 1),
+                "use a regression system for quantities",
+            )),
+        })
+        .collect()
+}
+
+/// Sorted without repeats: by value when all are numbers, else as text.
+fn sort_levels(levels: &mut Vec<String>) {
+    levels.sort();
+    levels.dedup();
+    if let Ok(mut numbers) =
+        levels.iter().map(|l| l.parse::<f64>().map(|v| (v, l.clone()))).collect::<Result<Vec<_>, _>>()
+    {
+        numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+        *levels = numbers.into_iter().map(|(_, l)| l).collect();
+    }
+}
+
+fn check_finite(name: &str, values: &[f64], what: &str) -> Result<()> {
+    let bad = |v: &f64| !v.is_finite();
+    match values.iter().position(bad) {
+        None => Ok(()),
+        Some(_) if values.iter().all(|v| v.is_nan()) => Err(Error::data(
+            format!("{what} `{name}` has no value in any row"),
+            format!("leave it out with --drop {name}"),
+        )),
+        Some(row) if values[row].is_nan() => Err(missing(name, row)),
+        Some(row) => Err(Error::data(
+            format!("{what} `{name}` is infinite in row {}", row + 1),
+            "remove the row or mend the cell",
+        )),
+    }
+}
+
+fn bounds(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)))
+}
+
+/// Mean and standard deviation; the scale is zero for a constant column. Computed relative to the largest magnitude, so
+/// that values near the ends of the floating-point range neither overflow nor vanish.
+fn centre_and_scale(values: &[f64]) -> (f64, f64) {
+    let largest = values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+    if largest == 0.0 {
+        return (0.0, 0.0);
+    }
+    // A power of two, so that scaling is exact; halved exponents keep both the power and its inverse in range.
+    let unit = 2f64.powi(largest.log2().floor().clamp(-1000.0, 1000.0) as i32);
+    let n = values.len() as f64;
+    let mean = values.iter().map(|v| v / unit).sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v / unit - mean).powi(2)).sum::<f64>() / n;
+    let sd = variance.sqrt();
+    // A spread below rounding of the magnitude is no spread.
+    let (low, high) = bounds(values);
+    if low == high || sd <= 1e-13 { (mean * unit, 0.0) } else { (mean * unit, sd * unit) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(columns: &[(&str, Values)]) -> Data {
+        let arrays = columns.iter().map(|(n, v)| ((*n).to_owned(), Array::column(v.clone()))).collect();
+        Data { source: "test".into(), arrays, target: Some("y".into()), notes: vec![] }
+    }
+
+    fn text(cells: &[&str]) -> Values {
+        let mut levels: Vec<String> = vec![];
+        let codes = cells
+            .iter()
+            .map(|c| {
+                let at = levels.iter().position(|l| l == c).unwrap_or_else(|| {
+                    levels.push((*c).into());
+                    levels.len() - 1
+                });
+                Some(at as u32)
+            })
+            .collect();
+        Values::Text { levels, codes }
+    }
+
+    #[test]
+    fn encoding_standardises_numbers_and_codes_categories() {
+        let data = table(&[
+            ("a", Values::F64(vec![1.0, 3.0, 5.0, 7.0])),
+            ("c", text(&["red", "blue", "red", "blue"])),
+            ("k", Values::F64(vec![2.0; 4])),
+            ("y", Values::F64(vec![0.0, 1.0, 2.0, 3.0])),
+        ]);
+        let (columns, notes) = Columns::learn(&data).unwrap();
+        let x = columns.encode(&data).unwrap();
+        assert_eq!((x.rows, x.dims, x.levels.as_slice()), (4, 2, &[0, 2][..]));
+        assert!((x.row(0)[0] + 3.0 / 5f64.sqrt()).abs() < 1e-15);
+        assert_eq!([x.row(0)[1], x.row(1)[1]], [1.0, 0.0], "levels are sorted: blue, red");
+        assert_eq!(notes, ["column `k` is constant and is left out"]);
+        let other = table(&[("a", Values::F64(vec![1.0])), ("c", text(&["green"])), ("y", Values::F64(vec![0.0]))]);
+        assert_eq!(columns.encode(&other).unwrap().row(0)[1], -1.0, "an unseen level");
+    }
+
+    #[test]
+    fn numbers_at_the_ends_of_the_range_keep_a_finite_scale() {
+        for magnitude in [1e-300, 1.0, 1e300] {
+            let values: Vec<f64> = (0..5).map(|i| magnitude * f64::from(i)).collect();
+            let (centre, scale) = centre_and_scale(&values);
+            assert!((centre / magnitude - 2.0).abs() < 1e-12 && (scale / magnitude - 2f64.sqrt()).abs() < 1e-12);
+        }
+        assert_eq!(centre_and_scale(&[1e9 + 0.1; 3]).1, 0.0);
+    }
+
+    #[test]
+    fn bad_tables_are_refused_with_a_remedy() {
+        let message = |columns: &[(&str, Values)]| match Regression::from_data(&table(columns)) {
+            Ok(_) => panic!("accepted"),
+            Err(error) => format!("{error}; {}", error.remedy()),
+        };
+        use crate::data::{FromData, Regression};
+        let x = ("x", Values::F64(vec![0.0, 1.0]));
+        assert!(message(&[x.clone(), ("y", Values::F64(vec![2.0, 2.0]))]).contains("2 in every row"));
+        assert!(message(&[x.clone(), ("y", text(&["a", "b"]))]).contains("classifier"));
+        assert!(message(&[x.clone(), ("y", Values::F64(vec![f64::NAN, 1.0]))]).contains("--missing drop"));
+        assert!(message(&[x, ("z", Values::F64(vec![1.0, 2.0]))]).contains("column `y`"));
+    }
+}

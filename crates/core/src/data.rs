@@ -1,0 +1,258 @@
+//! Named plain arrays, as read from a file, and the typed inputs that systems ask for.
+
+use crate::columns::{Columns, Features};
+use crate::error::{Error, Result};
+
+/// The values of an array, in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Real numbers; a missing cell of a table is NaN.
+    F64(Vec<f64>),
+    /// Single-precision numbers: images, network weights.
+    F32(Vec<f32>),
+    /// Bytes: pictures.
+    U8(Vec<u8>),
+    /// Integers.
+    I64(Vec<i64>),
+    /// Categories: the levels in order of first appearance, and one code a cell; `None` is missing.
+    Text {
+        /// Distinct texts.
+        levels: Vec<String>,
+        /// Index into `levels`, or missing.
+        codes: Vec<Option<u32>>,
+    },
+}
+
+impl Values {
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F64(v) => v.len(),
+            Self::F32(v) => v.len(),
+            Self::U8(v) => v.len(),
+            Self::I64(v) => v.len(),
+            Self::Text { codes, .. } => codes.len(),
+        }
+    }
+
+    /// Whether there are no cells.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn take(&self, order: &[usize]) -> Self {
+        match self {
+            Self::F64(v) => Self::F64(order.iter().map(|i| v[*i]).collect()),
+            Self::F32(v) => Self::F32(order.iter().map(|i| v[*i]).collect()),
+            Self::U8(v) => Self::U8(order.iter().map(|i| v[*i]).collect()),
+            Self::I64(v) => Self::I64(order.iter().map(|i| v[*i]).collect()),
+            Self::Text { levels, codes } => {
+                Self::Text { levels: levels.clone(), codes: order.iter().map(|i| codes[*i]).collect() }
+            }
+        }
+    }
+}
+
+/// A plain array with its shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// Cells, row-major; as many as the product of `shape`.
+    pub values: Values,
+}
+
+impl Array {
+    /// An array of real numbers. The product of `shape` must be the number of values.
+    pub fn new(shape: &[usize], values: Vec<f64>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "an array of shape {shape:?} needs as many values");
+        Self { shape: shape.into(), values: Values::F64(values) }
+    }
+
+    /// A column of a table.
+    pub fn column(values: Values) -> Self {
+        Self { shape: vec![values.len()], values }
+    }
+
+    /// Number of rows: the first size, or one for a scalar.
+    pub fn rows(&self) -> usize {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// The cells as real numbers, or `None` for text.
+    pub fn to_f64(&self) -> Option<Vec<f64>> {
+        match &self.values {
+            Values::F64(v) => Some(v.clone()),
+            Values::F32(v) => Some(v.iter().map(|x| f64::from(*x)).collect()),
+            Values::U8(v) => Some(v.iter().map(|x| f64::from(*x)).collect()),
+            Values::I64(v) => Some(v.iter().map(|x| *x as f64).collect()),
+            Values::Text { .. } => None,
+        }
+    }
+
+    /// The same array with only these rows.
+    pub fn take_rows(&self, rows: &[usize]) -> Self {
+        let width: usize = self.shape.iter().skip(1).product();
+        let order: Vec<usize> = rows.iter().flat_map(|r| (0..width).map(move |c| r * width + c)).collect();
+        let mut shape = self.shape.clone();
+        if let Some(first) = shape.first_mut() {
+            *first = rows.len();
+        }
+        Self { shape, values: self.values.take(&order) }
+    }
+}
+
+/// What was read from a file: named arrays in the file's order, and which of them is the target.
+///
+/// A table is a set of arrays of shape `[N]` or `[N, D]` with one common `N`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Data {
+    /// Where it came from, for messages.
+    pub source: String,
+    /// The arrays, in order.
+    pub arrays: Vec<(String, Array)>,
+    /// Name of the column to predict, where the task has one.
+    pub target: Option<String>,
+    /// Notes made while reading, for the report: dropped rows, guessed formats.
+    pub notes: Vec<String>,
+}
+
+impl Data {
+    /// The array of this name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] with the nearest name.
+    pub fn get(&self, name: &str) -> Result<&Array> {
+        self.arrays
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, a)| a)
+            .ok_or_else(|| Error::unknown("column", name, self.arrays.iter().map(|(n, _)| n.as_str())))
+    }
+
+    /// Number of rows; zero when there are no arrays.
+    pub fn rows(&self) -> usize {
+        self.arrays.first().map_or(0, |(_, a)| a.rows())
+    }
+
+    /// The same data with only these rows.
+    pub fn take_rows(&self, rows: &[usize]) -> Self {
+        let arrays = self.arrays.iter().map(|(n, a)| (n.clone(), a.take_rows(rows))).collect();
+        Self { arrays, ..self.clone() }
+    }
+
+    /// SHA-256 over names, shapes and cells, in hexadecimal: identifies the data a model was fitted to.
+    pub fn digest(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        for (name, array) in &self.arrays {
+            hash.update(name.as_bytes());
+            array.shape.iter().for_each(|s| hash.update((*s as u64).to_le_bytes()));
+            match &array.values {
+                Values::F64(v) => v.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes())),
+                Values::F32(v) => v.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes())),
+                Values::U8(v) => hash.update(v),
+                Values::I64(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
+                Values::Text { levels, codes } => {
+                    codes.iter().for_each(|c| hash.update(c.map_or("\0", |c| levels[c as usize].as_str()).as_bytes()))
+                }
+            }
+        }
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// The target's name.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when none was named.
+    pub fn target(&self) -> Result<&str> {
+        self.target.as_deref().ok_or_else(|| {
+            let names: Vec<&str> = self.arrays.iter().map(|(n, _)| n.as_str()).take(20).collect();
+            Error::data("no target column was named", format!("name one with --target; columns: {}", names.join(", ")))
+        })
+    }
+}
+
+/// A typed input, made from raw data with every check a user needs.
+pub trait FromData: Sized {
+    /// What is needed, in a few words, for `elbo info` and messages.
+    const NEEDS: &'static str;
+
+    /// Checks and converts.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with what was found and what to change.
+    fn from_data(data: &Data) -> Result<Self>;
+}
+
+/// Inputs and one numeric target, standardised: each numeric column, and the target, has mean zero and variance one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Regression {
+    /// Inputs, `[N, D]`.
+    pub x: Features,
+    /// Target, `[N]`, standardised by `columns.target`.
+    pub y: Vec<f64>,
+    /// How to encode new rows and to read predictions.
+    pub columns: Columns,
+    /// Notes for the user: constant columns dropped, few rows.
+    pub notes: Vec<String>,
+}
+
+impl FromData for Regression {
+    const NEEDS: &'static str = "a table with a numeric target";
+
+    fn from_data(data: &Data) -> Result<Self> {
+        let (columns, notes) = Columns::learn(data)?;
+        let y = columns.encode_number_target(data)?;
+        let x = columns.encode(data)?;
+        Ok(Self { x, y, columns, notes })
+    }
+}
+
+/// Inputs and one target of two or more classes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classification {
+    /// Inputs, `[N, D]`, numeric columns standardised.
+    pub x: Features,
+    /// Class of each row, an index into `classes`.
+    pub y: Vec<usize>,
+    /// Class names, sorted.
+    pub classes: Vec<String>,
+    /// How to encode new rows.
+    pub columns: Columns,
+    /// Notes for the user.
+    pub notes: Vec<String>,
+}
+
+impl FromData for Classification {
+    const NEEDS: &'static str = "a table with a target of two or more classes";
+
+    fn from_data(data: &Data) -> Result<Self> {
+        let (columns, notes) = Columns::learn_classes(data)?;
+        let y = columns.encode_class_target(data)?;
+        let x = columns.encode(data)?;
+        let classes = columns.classes().to_vec();
+        Ok(Self { x, y, classes, columns, notes })
+    }
+}
+
+/// Points without a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    /// Coordinates, `[N, D]`, in the user's own units.
+    pub x: Features,
+    /// The columns they came from.
+    pub columns: Columns,
+    /// Notes for the user.
+    pub notes: Vec<String>,
+}
+
+impl FromData for Points {
+    const NEEDS: &'static str = "a table of numbers, one point a row";
+
+    fn from_data(data: &Data) -> Result<Self> {
+        let (columns, notes) = Columns::learn_points(data)?;
+        let x = columns.encode(data)?;
+        Ok(Self { x, columns, notes })
+    }
+}

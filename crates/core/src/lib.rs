@@ -1,0 +1,43 @@
+//! The seam every system of `elbo` passes. This crate knows no mathematics and no paper's name.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`error`] | one error type: what, where, found, expected, remedy |
+//! | [`rng`] | counter-based random numbers: same seed, same bits, for any thread count |
+//! | [`data`] | named plain arrays, as read from a file |
+//! | [`columns`] | how raw columns become the numbers a model sees, and back |
+//! | [`run`] | one piece of work: seed, budget, progress, warnings, records, checkpoints |
+//! | [`step`] | updates of a model, and the one driver of every iterative fit |
+//! | [`system`], [`model`] | what an author writes; what a user gets |
+//! | [`predict`] | predictive distributions of a numeric target or of classes |
+//! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
+//! | [`file`] | the model file |
+//! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |
+//!
+//! To add a system, implement [`System`] and put one line into its family's list.
+
+pub mod claim;
+pub mod columns;
+pub mod data;
+pub mod error;
+pub mod figure;
+pub mod file;
+pub mod model;
+pub mod predict;
+pub mod rng;
+pub mod run;
+pub mod step;
+pub mod system;
+
+pub use claim::{Check, Claim, Direction};
+pub use columns::{Column, Columns, Features};
+pub use data::{Array, Classification, Data, FromData, Points, Regression, Values};
+pub use error::{Error, Result, ensure};
+pub use figure::{Figure, Mark, Table};
+pub use file::ModelFile;
+pub use model::{Model, Summary, Update, Validation};
+pub use predict::{Marginals, Predict, Prediction};
+pub use rng::Rng;
+pub use run::{Budget, Event, Run};
+pub use step::{Outcome, Progress, Snapshot, Step, Stop, drive};
+pub use system::{AnySystem, Card, Config, Kind, System, Verb};

@@ -1,0 +1,82 @@
+//! A fitted object: its verbs are capabilities; asking for an absent one is answered with the ones present.
+
+use crate::data::Data;
+use crate::error::Result;
+use crate::figure::{Figure, Table};
+use crate::file::ModelFile;
+use crate::predict::{Predict, Prediction};
+use crate::run::Run;
+use serde::{Deserialize, Serialize};
+
+/// What `fit` returns and a model file holds.
+pub trait Model: Send + Sync {
+    /// Writes everything that `System::load` needs.
+    ///
+    /// # Errors
+    /// When a value cannot be represented in the file.
+    fn save(&self, file: &mut ModelFile) -> Result<()>;
+
+    /// What the fit found, for people: metrics, parameters, relevance.
+    fn summary(&self) -> Summary;
+
+    /// The verbs `predict` and `evaluate`.
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        None
+    }
+
+    /// The verb `update`: absorb new rows without the old ones.
+    fn as_update(&self) -> Option<&dyn Update> {
+        None
+    }
+
+    /// Predictions of training rows that did not see them, where the model has them in closed form.
+    fn validation(&self) -> Option<Validation<'_>> {
+        None
+    }
+
+    /// Figures of the model's own, for the report.
+    fn figures(&self) -> Vec<Figure> {
+        vec![]
+    }
+
+    /// Tables of the model's own: `elbo info MODEL --table NAME`, and the report.
+    fn tables(&self) -> Vec<Table> {
+        vec![]
+    }
+}
+
+/// The verb `update`.
+pub trait Update {
+    /// A new model that has also absorbed these rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] when the rows do not have the model's columns.
+    fn update(&self, data: &Data, run: &mut Run) -> Result<Box<dyn Model>>;
+}
+
+/// Held-out predictions the model computed itself.
+pub struct Validation<'a> {
+    /// How, in words: "leave-one-out".
+    pub method: &'static str,
+    /// The target values, in the target's unit.
+    pub observed: Vec<f64>,
+    /// Their predictions.
+    pub prediction: Prediction,
+    /// Ties the predictions to the model they may borrow from.
+    pub model: std::marker::PhantomData<&'a ()>,
+}
+
+/// What a fit found. Shown by the program and the report, and stored in the model file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The objective's name and value at the end, in nats where it is a likelihood or a bound.
+    pub objective: Option<(String, f64)>,
+    /// Named numbers, in order.
+    pub metrics: Vec<(String, f64)>,
+    /// Relevance of each input: inverse lengthscales or the like, larger is more relevant.
+    pub relevance: Vec<(String, f64)>,
+    /// Learned parameters: name, value, unit or meaning.
+    pub parameters: Vec<(String, String, String)>,
+    /// One or two sentences on what the model is.
+    pub text: String,
+}

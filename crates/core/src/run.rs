@@ -1,0 +1,257 @@
+//! One piece of work: seed, budget, progress, warnings, records, checkpoints.
+
+use crate::error::Result;
+use crate::figure::{Figure, Table};
+use crate::file::ModelFile;
+use crate::rng::Rng;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How much work a claim may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// Seconds: it runs, is finite, and the effect's sign holds where that is cheap.
+    Smoke,
+    /// Minutes: the claim itself.
+    Full,
+}
+
+/// What a run tells whoever watches.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// A part of the work begins.
+    Stage {
+        /// Its name.
+        name: &'a str,
+        /// Steps at most.
+        steps: usize,
+    },
+    /// A step was done.
+    Step {
+        /// Steps so far in this stage.
+        step: usize,
+        /// The objective, smaller or larger is better as its name says.
+        objective: f64,
+    },
+    /// A stage ended.
+    Done,
+    /// Something the user should know.
+    Warning(&'a str),
+    /// Something that explains what is being done.
+    Note(&'a str),
+}
+
+/// Where and how often to write checkpoints, and the facts they carry besides the state.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    /// The file; replaced as a whole each time.
+    pub path: PathBuf,
+    /// Least time between two.
+    pub every: Duration,
+    /// System, configuration, data digest: what a resume must agree with.
+    pub header: ModelFile,
+}
+
+type Watcher = Box<dyn FnMut(Event<'_>) + Send>;
+
+/// Handed to every `fit` and `claim`.
+pub struct Run {
+    /// The seed everything follows from.
+    pub seed: u64,
+    /// The run's stream of random numbers.
+    pub rng: Rng,
+    /// How much a claim may do.
+    pub budget: Budget,
+    /// Checkpoints to write, if any.
+    pub checkpoints: Option<Checkpoints>,
+    started: Instant,
+    deadline: Option<Instant>,
+    cancel: Arc<AtomicBool>,
+    watcher: Option<Watcher>,
+    warnings: Vec<String>,
+    metrics: Vec<(String, Vec<(f64, f64)>)>,
+    figures: Vec<Figure>,
+    tables: Vec<Table>,
+    resume: Option<ModelFile>,
+    stage: usize,
+    stopped_early: bool,
+}
+
+impl Run {
+    /// A quiet run without limits.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            rng: Rng::new(seed),
+            budget: Budget::Full,
+            checkpoints: None,
+            started: Instant::now(),
+            deadline: None,
+            cancel: Arc::default(),
+            watcher: None,
+            warnings: vec![],
+            metrics: vec![],
+            figures: vec![],
+            tables: vec![],
+            resume: None,
+            stage: 0,
+            stopped_early: false,
+        }
+    }
+
+    /// Limits claims to this much work.
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Stops iterative work after this time, with the best state so far.
+    pub fn with_time(mut self, limit: Duration) -> Self {
+        self.deadline = Some(self.started + limit);
+        self
+    }
+
+    /// Stops iterative work when the flag is raised, with the best state so far.
+    pub fn with_cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = flag;
+        self
+    }
+
+    /// Sends events to `watcher`.
+    pub fn with_watcher(mut self, watcher: impl FnMut(Event<'_>) + Send + 'static) -> Self {
+        self.watcher = Some(Box::new(watcher));
+        self
+    }
+
+    /// Writes checkpoints.
+    pub fn with_checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
+    /// Continues from a checkpoint: the driver restores model and optimiser at the stage where it was written.
+    pub fn resuming(mut self, checkpoint: ModelFile) -> Self {
+        self.resume = Some(checkpoint);
+        self
+    }
+
+    /// A quiet run for a part of the work, with its own seed, under the same time limit and cancellation.
+    pub fn child(&self, seed: u64) -> Self {
+        let mut child = Self::new(seed).with_budget(self.budget).with_cancel(self.cancel.clone());
+        child.deadline = self.deadline;
+        child
+    }
+
+    /// The seeds of a claim: the run's seed and the following ones, one in a smoke budget.
+    pub fn seeds(&self, full: u64) -> Vec<u64> {
+        let count = if self.budget == Budget::Smoke { 1 } else { full };
+        (0..count).map(|k| self.seed + k).collect()
+    }
+
+    /// `smoke` or `full`, by the budget.
+    pub fn pick<T>(&self, smoke: T, full: T) -> T {
+        if self.budget == Budget::Smoke { smoke } else { full }
+    }
+
+    /// Whether iterative work has to stop now: out of time, or cancelled.
+    pub fn must_stop(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || self.deadline.is_some_and(|d| Instant::now() >= d)
+    }
+
+    /// Whether the user asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Whether some iterative part was stopped before it had finished.
+    pub fn stopped_early(&self) -> bool {
+        self.stopped_early
+    }
+
+    /// Time since the run began.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Time left until the limit, if there is one.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
+    }
+
+    /// Tells the user something that may change what they do. Repeats are dropped.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.warnings.contains(&text) {
+            self.send(Event::Warning(&text));
+            self.warnings.push(text);
+        }
+    }
+
+    /// Explains what is being done.
+    pub fn note(&mut self, text: impl AsRef<str>) {
+        self.send(Event::Note(text.as_ref()));
+    }
+
+    /// Warnings so far.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Records a number at a step: the learning curve.
+    pub fn metric(&mut self, name: &str, step: f64, value: f64) {
+        match self.metrics.iter_mut().find(|(n, _)| n == name) {
+            Some((_, series)) => series.push((step, value)),
+            None => self.metrics.push((name.into(), vec![(step, value)])),
+        }
+    }
+
+    /// Recorded series, in order of first appearance.
+    pub fn metrics(&self) -> &[(String, Vec<(f64, f64)>)] {
+        &self.metrics
+    }
+
+    /// Records a figure for the report or the claim's page.
+    pub fn figure(&mut self, figure: Figure) {
+        self.figures.push(figure);
+    }
+
+    /// Recorded figures.
+    pub fn figures(&self) -> &[Figure] {
+        &self.figures
+    }
+
+    /// Records a table for the report or the claim's page.
+    pub fn table(&mut self, table: Table) {
+        self.tables.push(table);
+    }
+
+    /// Recorded tables.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    pub(crate) fn send(&mut self, event: Event<'_>) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(event);
+        }
+    }
+
+    pub(crate) fn next_stage(&mut self) -> usize {
+        self.stage += 1;
+        self.stage
+    }
+
+    /// The checkpoint to continue from, if it was written at this stage; taken once.
+    pub(crate) fn take_checkpoint(&mut self, stage: usize) -> Result<Option<ModelFile>> {
+        match &self.resume {
+            Some(file) if file.fact::<usize>("checkpoint.stage")? == stage => Ok(self.resume.take()),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn mark_stopped_early(&mut self) {
+        self.stopped_early = true;
+    }
+}

@@ -1,0 +1,233 @@
+//! What the author of a system writes, and its object-safe twin that the registry lists.
+
+use crate::claim::Claim;
+use crate::data::{Data, FromData};
+use crate::error::{Error, Result};
+use crate::file::ModelFile;
+use crate::model::Model;
+use crate::run::Run;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Whether a system is from the catalogue of papers or stands beside them for comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A published system.
+    Paper,
+    /// A standard method that papers are compared with.
+    Baseline,
+}
+
+/// What a user can ask of a system or of its models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are the verbs of the program, explained there")]
+pub enum Verb {
+    Fit,
+    Predict,
+    Evaluate,
+    Update,
+    Sample,
+    Compress,
+    Restore,
+    Render,
+    Suggest,
+    Reproduce,
+}
+
+impl Verb {
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fit => "fit",
+            Self::Predict => "predict",
+            Self::Evaluate => "evaluate",
+            Self::Update => "update",
+            Self::Sample => "sample",
+            Self::Compress => "compress",
+            Self::Restore => "restore",
+            Self::Render => "render",
+            Self::Suggest => "suggest",
+            Self::Reproduce => "reproduce",
+        }
+    }
+}
+
+/// A system's identity. Everything that lists, documents or generates starts here.
+#[derive(Debug, Clone, Copy)]
+pub struct Card {
+    /// The catalogue's id: file name, command line, Python, gallery.
+    pub id: &'static str,
+    /// The paper's title, or the method's name.
+    pub title: &'static str,
+    /// The family's name, as the crate's folder.
+    pub family: &'static str,
+    /// From a paper, or a baseline.
+    pub kind: Kind,
+    /// What its models offer, `Fit` and `Reproduce` included.
+    pub verbs: &'static [Verb],
+    /// Authors, year, venue.
+    pub source: &'static str,
+    /// The page: `include_str!("<id>.md")`.
+    pub about: &'static str,
+    /// Whether the model validates itself on its training rows in closed form, so that no rows need to be held out.
+    pub validates_itself: bool,
+}
+
+/// Settings with the paper's defaults. A field's comment is its help text everywhere.
+pub trait Config: Serialize + DeserializeOwned + JsonSchema + Default + Clone + Send + Sync {
+    /// Checks ranges, once, before work starts.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the field.
+    fn check(&self) -> Result<()>;
+}
+
+/// What the author of a system writes. Typed, no boxes.
+pub trait System: Sync {
+    /// Identity.
+    const CARD: Card;
+    /// Settings.
+    type Config: Config;
+    /// What the data must be.
+    type Input: FromData;
+    /// What `fit` returns.
+    type Model: Model + 'static;
+
+    /// Fits a model. Every iterative part is a call to [`crate::drive`], so that budget, Ctrl-C and resume work.
+    ///
+    /// # Errors
+    /// For data the method cannot use, and arithmetic that fails.
+    fn fit(&self, config: &Self::Config, input: Self::Input, run: &mut Run) -> Result<Self::Model>;
+
+    /// Rebuilds a model from its file.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when something is missing.
+    fn load(&self, file: &ModelFile) -> Result<Self::Model>;
+
+    /// Reproduces the paper's effect: numbers with thresholds that can fail.
+    ///
+    /// # Errors
+    /// When the run itself fails; a missed threshold is a verdict, not an error.
+    fn claim(&self, run: &mut Run) -> Result<Claim>;
+}
+
+/// The object-safe twin of [`System`], implemented for all of them.
+pub trait AnySystem: Sync {
+    /// Identity.
+    fn card(&self) -> &'static Card;
+
+    /// What the data must be, in words.
+    fn needs(&self) -> &'static str;
+
+    /// JSON schema of the settings.
+    fn schema(&self) -> Value;
+
+    /// The settings' defaults.
+    fn defaults(&self) -> Value;
+
+    /// Fills in defaults, checks names, types and ranges. Takes an object with some of the settings.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a setting that does not exist, [`Error::Setting`] for a wrong value.
+    fn check_config(&self, settings: &Value) -> Result<Value>;
+
+    /// Fits a model to raw data.
+    ///
+    /// # Errors
+    /// As [`System::fit`], [`AnySystem::check_config`] and the input's `from_data`.
+    fn fit(&self, settings: &Value, data: &Data, run: &mut Run) -> Result<Box<dyn Model>>;
+
+    /// Rebuilds a model from its file.
+    ///
+    /// # Errors
+    /// As [`System::load`].
+    fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>>;
+
+    /// Reproduces the paper's effect.
+    ///
+    /// # Errors
+    /// As [`System::claim`].
+    fn claim(&self, run: &mut Run) -> Result<Claim>;
+}
+
+impl<S: System> AnySystem for S {
+    fn card(&self) -> &'static Card {
+        &S::CARD
+    }
+
+    fn needs(&self) -> &'static str {
+        S::Input::NEEDS
+    }
+
+    fn schema(&self) -> Value {
+        schemars::schema_for!(S::Config).to_value()
+    }
+
+    fn defaults(&self) -> Value {
+        serde_json::to_value(S::Config::default()).expect("settings are plain data")
+    }
+
+    fn check_config(&self, settings: &Value) -> Result<Value> {
+        let config: S::Config = parse_config(&self.defaults(), settings)?;
+        Ok(serde_json::to_value(config).expect("settings are plain data"))
+    }
+
+    fn fit(&self, settings: &Value, data: &Data, run: &mut Run) -> Result<Box<dyn Model>> {
+        let config: S::Config = parse_config(&self.defaults(), settings)?;
+        let input = S::Input::from_data(data)?;
+        Ok(Box::new(System::fit(self, &config, input, run)?))
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>> {
+        Ok(Box::new(System::load(self, file)?))
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        System::claim(self, run)
+    }
+}
+
+fn parse_config<C: Config>(defaults: &Value, settings: &Value) -> Result<C> {
+    let object = match settings {
+        Value::Null => &serde_json::Map::new(),
+        Value::Object(object) => object,
+        other => {
+            return Err(Error::Setting {
+                setting: "settings".into(),
+                found: other.to_string(),
+                expected: "a table of `key = value`".into(),
+            });
+        }
+    };
+    let known = defaults.as_object().expect("a config is a struct");
+    for key in object.keys() {
+        if !known.contains_key(key) {
+            return Err(Error::unknown("setting", key, known.keys().map(String::as_str)));
+        }
+    }
+    // One key at a time, so that a wrong type is reported with the key's name.
+    for (key, value) in object {
+        let single = Value::Object([(key.clone(), value.clone())].into_iter().collect());
+        serde_json::from_value::<C>(single).map_err(|cause| Error::Setting {
+            setting: key.clone(),
+            found: value.to_string(),
+            expected: format!("a value like {} ({cause})", known[key]),
+        })?;
+    }
+    let config: C = serde_json::from_value(settings_or_empty(settings)).map_err(|cause| Error::Setting {
+        setting: "settings".into(),
+        found: settings.to_string(),
+        expected: cause.to_string(),
+    })?;
+    config.check()?;
+    Ok(config)
+}
+
+fn settings_or_empty(settings: &Value) -> Value {
+    if settings.is_null() { Value::Object(serde_json::Map::new()) } else { settings.clone() }
+}

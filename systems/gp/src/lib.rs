@@ -1,0 +1,1 @@
+//! Published Gaussian-process systems, one file each.

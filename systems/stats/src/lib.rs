@@ -1,0 +1,1 @@
+//! Statistical theory made executable, one file each.
