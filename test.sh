@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what the tests need and passes them: formatting, lints, layers, documentation, unit, integration and doc tests.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*"; }
+need() { command -v "$1" > /dev/null || { echo "missing: $1; $2" >&2; exit 1; }; }
+
+need cargo "install Rust 1.95 or newer with rustup"
+for component in rustfmt clippy; do
+    cargo "${component/rustfmt/fmt}" --version > /dev/null 2>&1 || rustup component add "$component"
+done
+
+say "formatting";            cargo fmt --all --check
+say "lints";                 cargo clippy --workspace --all-targets --locked -- -D warnings
+say "layers";                cargo run -q -p elbo-dev --locked -- layers
+say "tests";                 cargo test --workspace --locked --no-fail-fast
+say "documentation";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+say "all passed"
