@@ -255,11 +255,14 @@ fn absent(name: &str) -> Error {
     Error::model_file(format!("the model file has no array `{name}`"), "fit the model again with this version")
 }
 
-/// Writes bytes under a temporary name in the same folder, syncs, and renames.
+/// Writes bytes under a temporary name in the same folder, syncs, and renames. A link is followed; a device or a pipe,
+/// which a rename would replace, is written to directly.
 ///
 /// # Errors
 /// [`Error::File`] when the place cannot be written; nothing is left behind.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let followed = std::fs::canonicalize(path);
+    let path = followed.as_deref().unwrap_or(path);
     if path.is_dir() {
         return Err(Error::File {
             message: "cannot write a file where a folder is".into(),
@@ -274,6 +277,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
             path: path.into(),
         });
     };
+    if path.exists() && !path.is_file() {
+        let written = std::fs::OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes));
+        return written.map_err(|cause| Error::file("cannot write the file", path, &cause));
+    }
     let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
     let written = std::fs::File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
@@ -323,6 +330,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_written_to_and_a_link_followed() {
+        use std::os::unix::fs::FileTypeExt;
+        let full = Path::new("/dev/full");
+        assert!(write_atomically(full, b"x").unwrap_err().to_string().contains("no space"));
+        assert!(std::fs::metadata(full).unwrap().file_type().is_char_device());
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_atomically(&link, b"new").unwrap();
+        assert_eq!((std::fs::read(&file).unwrap(), link.is_symlink()), (b"new".to_vec(), true));
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub struct Run {
     pub budget: Budget,
     /// Checkpoints to write, if any.
     pub checkpoints: Option<Checkpoints>,
+    /// How many seeds a claim runs, where the user said so.
+    pub seed_count: Option<u64>,
     started: Instant,
     deadline: Option<Instant>,
     cancel: Arc<AtomicBool>,
@@ -87,6 +89,7 @@ impl Run {
             rng: Rng::new(seed),
             budget: Budget::Full,
             checkpoints: None,
+            seed_count: None,
             started: Instant::now(),
             deadline: None,
             cancel: Arc::default(),
@@ -104,6 +107,12 @@ impl Run {
     /// Limits claims to this much work.
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// Lets claims run this many seeds instead of their own number.
+    pub fn with_seed_count(mut self, count: u64) -> Self {
+        self.seed_count = Some(count);
         self
     }
 
@@ -141,12 +150,13 @@ impl Run {
     pub fn child(&self, seed: u64) -> Self {
         let mut child = Self::new(seed).with_budget(self.budget).with_cancel(self.cancel.clone());
         child.deadline = self.deadline;
+        child.seed_count = self.seed_count;
         child
     }
 
-    /// The seeds of a claim: the run's seed and the following ones, one in a smoke budget.
+    /// The seeds of a claim: the run's seed and the following ones; one in a smoke budget, unless the user said how many.
     pub fn seeds(&self, full: u64) -> Vec<u64> {
-        let count = if self.budget == Budget::Smoke { 1 } else { full };
+        let count = self.seed_count.unwrap_or(if self.budget == Budget::Smoke { 1 } else { full });
         (0..count).map(|k| self.seed + k).collect()
     }
 

@@ -1,1 +1,6 @@
 //! Statistical theory made executable, one file each.
+
+use elbo_core::AnySystem;
+
+/// The systems of this family, as `elbo list` shows them.
+pub static SYSTEMS: &[&dyn AnySystem] = &[];
