@@ -1,0 +1,231 @@
+//! Loops over plain slices, outside the graph.
+//!
+//! Work is cut into pieces of constant size, so that results have the same bits for any number of threads. Loops are compiled
+//! twice, for the base instruction set and for AVX2 with FMA, and the machine chooses at run time.
+
+mod matmul;
+mod reduce;
+
+use rayon::prelude::*;
+
+use crate::dtype::Element;
+use crate::layout::{Rows, broadcast_shape};
+use crate::tensor::Tensor;
+
+pub(crate) use matmul::matmul;
+pub(crate) use reduce::{Reduction, arg_reduce, cumulative, reduce_axes};
+
+/// Elements in one piece of parallel work.
+pub(crate) const GRAIN: usize = 16_384;
+
+/// Whether the machine has AVX2 and FMA.
+#[inline]
+pub(crate) fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Defines `$name` as a run-time choice between two compilations of the same body.
+macro_rules! dispatched {
+    ($(#[$meta:meta])* fn $name:ident<$($g:ident: $bound:path),*>($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        #[inline]
+        pub(crate) fn $name<$($g: $bound),*>($($arg: $ty),*) {
+            #[inline(always)]
+            fn body<$($g: $bound),*>($($arg: $ty),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<$($g: $bound),*>($($arg: $ty),*) {
+                    body($($arg),*)
+                }
+                if $crate::kernels::has_avx2() {
+                    // SAFETY: the features were detected on this machine.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            body($($arg),*)
+        }
+    };
+}
+pub(crate) use dispatched;
+
+/// A loop with its data, to be compiled for both instruction sets. `run` must be `#[inline(always)]`.
+pub(crate) trait Vectorised {
+    fn run(self);
+}
+
+dispatched! {
+    fn run_vectorised<V: Vectorised>(work: V) {
+        work.run();
+    }
+}
+
+/// A function of one element. `at` must be `#[inline(always)]`, or the loops do not vectorise.
+pub(crate) trait Unary<A, O>: Sync {
+    fn at(&self, x: A) -> O;
+}
+
+/// A function of two elements.
+pub(crate) trait Binary<A, O>: Sync {
+    fn at(&self, x: A, y: A) -> O;
+}
+
+dispatched! {
+    fn map_slice<A: Element, O: Element, F: Unary<A, O>>(f: &F, x: &[A], out: &mut [O]) {
+        for (o, x) in out.iter_mut().zip(x) {
+            *o = f.at(*x);
+        }
+    }
+}
+dispatched! {
+    fn map_slice_in_place<A: Element, F: Unary<A, A>>(f: &F, x: &mut [A]) {
+        for x in x {
+            *x = f.at(*x);
+        }
+    }
+}
+dispatched! {
+    fn zip_slices<A: Element, O: Element, F: Binary<A, O>>(f: &F, x: &[A], y: &[A], out: &mut [O]) {
+        for ((o, x), y) in out.iter_mut().zip(x).zip(y) {
+            *o = f.at(*x, *y);
+        }
+    }
+}
+dispatched! {
+    fn zip_slices_in_place<A: Element, F: Binary<A, A>>(f: &F, x: &mut [A], y: &[A]) {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x = f.at(*x, *y);
+        }
+    }
+}
+dispatched! {
+    fn zip_right_scalar<A: Element, O: Element, F: Binary<A, O>>(f: &F, x: &[A], y: A, out: &mut [O]) {
+        for (o, x) in out.iter_mut().zip(x) {
+            *o = f.at(*x, y);
+        }
+    }
+}
+dispatched! {
+    fn zip_left_scalar<A: Element, O: Element, F: Binary<A, O>>(f: &F, x: A, y: &[A], out: &mut [O]) {
+        for (o, y) in out.iter_mut().zip(y) {
+            *o = f.at(x, *y);
+        }
+    }
+}
+
+/// Fills `out` row by row, in parallel when it is large. `fill(row, starts)` writes one row.
+pub(crate) fn fill_rows<const N: usize, O: Element>(
+    rows: &Rows<N>,
+    out: &mut [O],
+    fill: impl Fn(&mut [O], [usize; N]) + Sync,
+) {
+    if out.is_empty() {
+        return;
+    }
+    let inner = rows.inner;
+    if out.len() < 2 * GRAIN || rows.len() == 1 {
+        let mut rest = out;
+        rows.visit(0..rows.len(), |_, starts| {
+            let (row, tail) = std::mem::take(&mut rest).split_at_mut(inner);
+            fill(row, starts);
+            rest = tail;
+        });
+        return;
+    }
+    let group = (GRAIN / inner).max(1);
+    out.par_chunks_mut(group * inner).enumerate().for_each(|(i, chunk)| {
+        let first = i * group;
+        rows.visit(first..first + chunk.len() / inner, |row, starts| {
+            fill(&mut chunk[(row - first) * inner..][..inner], starts);
+        });
+    });
+}
+
+/// Applies `f` to every element.
+pub(crate) fn map<A: Element, O: Element, F: Unary<A, O>>(x: &Tensor, f: F) -> Tensor {
+    let source = x.contiguous_value();
+    let values = source.row_major::<A>();
+    let mut out = vec![O::default(); values.len()];
+    if out.len() < 2 * GRAIN {
+        map_slice(&f, values, &mut out);
+    } else {
+        out.par_chunks_mut(GRAIN).zip(values.par_chunks(GRAIN)).for_each(|(o, x)| map_slice(&f, x, o));
+    }
+    Tensor::new(out, x.shape())
+}
+
+/// Applies `f` in place when nobody else sees the elements.
+pub(crate) fn map_owned<A: Element, F: Unary<A, A>>(mut x: Tensor, f: F) -> Tensor {
+    match x.unshared::<A>() {
+        Some(values) if values.len() < 2 * GRAIN => map_slice_in_place(&f, values),
+        Some(values) => values.par_chunks_mut(GRAIN).for_each(|x| map_slice_in_place(&f, x)),
+        None => return map(&x, f),
+    }
+    x
+}
+
+/// Applies `f` to pairs of elements, after broadcasting.
+pub(crate) fn zip<A: Element, O: Element, F: Binary<A, O>>(name: &str, a: &Tensor, b: &Tensor, f: F) -> Tensor {
+    same_type(name, a, b);
+    if a.shape() == b.shape() && a.is_contiguous() && b.is_contiguous() {
+        let (x, y) = (a.row_major::<A>(), b.row_major::<A>());
+        let mut out = vec![O::default(); x.len()];
+        if out.len() < 2 * GRAIN {
+            zip_slices(&f, x, y, &mut out);
+        } else {
+            let pairs = x.par_chunks(GRAIN).zip(y.par_chunks(GRAIN));
+            out.par_chunks_mut(GRAIN).zip(pairs).for_each(|(o, (x, y))| zip_slices(&f, x, y, o));
+        }
+        return Tensor::new(out, a.shape());
+    }
+    let shape = broadcast_shape(name, a.shape(), b.shape());
+    let mut out = vec![O::default(); crate::layout::count(&shape)];
+    let (x, y) = (a.raw::<A>(), b.raw::<A>());
+    let strides = [a.layout.broadcast_strides(&shape), b.layout.broadcast_strides(&shape)];
+    let rows = Rows::new(&shape, strides, [a.layout.offset, b.layout.offset]);
+    let fill = |out: &mut [O], [i, j]: [usize; 2]| {
+        let n = out.len();
+        match rows.steps {
+            [1, 1] => zip_slices(&f, &x[i..i + n], &y[j..j + n], out),
+            [1, 0] => zip_right_scalar(&f, &x[i..i + n], y[j], out),
+            [0, 1] => zip_left_scalar(&f, x[i], &y[j..j + n], out),
+            [s, t] => out.iter_mut().enumerate().for_each(|(k, o)| *o = f.at(x[i + k * s], y[j + k * t])),
+        }
+    };
+    if rows.len() == 1 && out.len() >= 2 * GRAIN {
+        let [s, t] = rows.steps;
+        let [i, j] = [a.layout.offset, b.layout.offset];
+        out.par_chunks_mut(GRAIN).enumerate().for_each(|(k, o)| fill(o, [i + k * GRAIN * s, j + k * GRAIN * t]));
+    } else {
+        fill_rows(&rows, &mut out, fill);
+    }
+    Tensor::new(out, &shape)
+}
+
+/// Like [`zip`], writing over `a` when nobody else sees its elements and the shapes agree.
+pub(crate) fn zip_owned<A: Element, F: Binary<A, A>>(name: &str, mut a: Tensor, b: &Tensor, f: F) -> Tensor {
+    same_type(name, &a, b);
+    if a.shape() != b.shape() || !b.is_contiguous() {
+        return zip(name, &a, b, f);
+    }
+    let y = b.row_major::<A>();
+    match a.unshared::<A>() {
+        Some(x) if x.len() < 2 * GRAIN => zip_slices_in_place(&f, x, y),
+        Some(x) => x.par_chunks_mut(GRAIN).zip(y.par_chunks(GRAIN)).for_each(|(x, y)| zip_slices_in_place(&f, x, y)),
+        None => return zip(name, &a, b, f),
+    }
+    a
+}
+
+/// Nothing promotes in silence.
+#[inline]
+pub(crate) fn same_type(name: &str, a: &Tensor, b: &Tensor) {
+    assert!(a.dtype() == b.dtype(), "`{name}`: types {} and {} differ; cast one of them", a.dtype(), b.dtype());
+}
