@@ -1,0 +1,40 @@
+//! Distributions, quadrature, low-discrepancy points and scores.
+//!
+//! | to | use |
+//! |---|---|
+//! | evaluate, sample or invert a distribution of one number | the value types of [`univariate`], through [`Distribution`] |
+//! | work with a dense Gaussian | [`MultivariateNormal`] |
+//! | compare two distributions in closed form | [`divergence`] |
+//! | integrate against a Gaussian, or over an interval | [`Rule`], [`tanh_sinh`] |
+//! | fill a box evenly | [`Sobol`] |
+//! | choose representative rows | [`kmeans`](kmeans()) |
+//! | put a prior on a model's parameter | [`Prior`] |
+//! | describe predictions, one distribution a row | [`Normals`], [`StudentTs`], [`GaussianMixtures`] |
+//! | score predictions | [`scores`], [`crps`] |
+//!
+//! To add a distribution, write one file in `univariate` that implements [`Distribution`], and add it to the list of constructors in
+//! `tests/it/univariate.rs`, whose laws it must then obey.
+
+pub mod crps;
+pub mod divergence;
+mod kmeans;
+mod marginals;
+mod multivariate_normal;
+mod prior;
+mod quadrature;
+pub mod scores;
+mod sobol;
+mod sobol_table;
+mod tanh_sinh;
+pub mod univariate;
+
+pub use kmeans::{KMeans, KMeansConfig, kmeans};
+pub use marginals::{GaussianMixtures, Normals, StudentTs, mixture_quantile};
+pub use multivariate_normal::MultivariateNormal;
+pub use prior::{Jacobian, Prior};
+pub use quadrature::Rule;
+pub use sobol::{Scramble, Sobol};
+pub use tanh_sinh::tanh_sinh;
+pub use univariate::{
+    Bernoulli, Beta, Distribution, Gamma, InverseGamma, LogNormal, NegativeBinomial, Normal, Poisson, StudentT, Uniform,
+};

@@ -1,0 +1,245 @@
+//! How good predictions are: proper scores, calibration, and the names that `evaluate --json` prints.
+
+use elbo_core::{Error, Marginals, Prediction, Result};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Bins of the expected calibration error and of the PIT histogram.
+const ECE_BINS: usize = 15;
+const PIT_BINS: usize = 20;
+
+/// The share of the observations inside the central interval, or its mean width, at three levels.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Levels {
+    /// At 50 %.
+    #[serde(rename = "0.5")]
+    pub p50: f64,
+    /// At 90 %.
+    #[serde(rename = "0.9")]
+    pub p90: f64,
+    /// At 95 %.
+    #[serde(rename = "0.95")]
+    pub p95: f64,
+}
+
+/// Scores of a numeric target. Field names are those of the JSON output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegressionScores {
+    /// Number of rows.
+    pub rows: usize,
+    /// Root mean squared error of the mean, in the target's unit.
+    pub rmse: f64,
+    /// Mean absolute error of the median, in the target's unit.
+    pub mae: f64,
+    /// Mean negative log predictive density, in nats.
+    pub nlpd: f64,
+    /// Mean continuous ranked probability score, in the target's unit.
+    pub crps: f64,
+    /// Share of the targets inside the central intervals.
+    pub coverage: Levels,
+    /// Mean width of the central intervals, in the target's unit.
+    pub width: Levels,
+}
+
+/// Scores of classes. Field names are those of the JSON output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassificationScores {
+    /// Number of rows.
+    pub rows: usize,
+    /// Share of the rows whose most probable class is the true one.
+    pub accuracy: f64,
+    /// Mean negative log probability of the true class, in nats; infinite when a true class had probability zero.
+    pub log_loss: f64,
+    /// Mean squared distance of the probabilities from the indicator of the true class, summed over classes (0 to 2).
+    pub brier: f64,
+    /// Expected calibration error of the most probable class, 15 bins of equal width.
+    pub ece: f64,
+}
+
+/// What is scored against.
+#[derive(Debug, Clone, Copy)]
+pub enum Targets<'a> {
+    /// Numbers, `[N]`.
+    Numbers(&'a [f64]),
+    /// Indices into the prediction's class names, `[N]`.
+    Classes(&'a [usize]),
+}
+
+/// Scores of either kind of target; serialises as the inner object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scores {
+    /// Of a numeric target.
+    Regression(RegressionScores),
+    /// Of classes.
+    Classification(ClassificationScores),
+}
+
+/// Scores predictions against targets.
+///
+/// # Errors
+/// [`Error::Data`] when there are no rows, lengths or kinds differ, a target is not finite, or a class is out of range.
+pub fn score(prediction: &Prediction, targets: Targets<'_>) -> Result<Scores> {
+    match (prediction, targets) {
+        (Prediction::Numbers(marginals), Targets::Numbers(y)) => {
+            regression(marginals.as_ref(), y).map(Scores::Regression)
+        }
+        (Prediction::Classes { classes, probabilities }, Targets::Classes(y)) => {
+            classification(classes.len(), probabilities, y).map(Scores::Classification)
+        }
+        _ => Err(Error::data(
+            "the model predicts one kind of target and the data hold the other",
+            "give the target column that the model was fitted to",
+        )),
+    }
+}
+
+/// Scores distributions against numbers `[N]`.
+///
+/// # Errors
+/// [`Error::Data`] when there are no rows, lengths differ, or a target is not finite.
+pub fn regression(marginals: &dyn Marginals, targets: &[f64]) -> Result<RegressionScores> {
+    check(marginals.len(), targets.len())?;
+    check_finite(targets)?;
+    // Columns: squared error, absolute error, -log density, crps, then hit and width at each level.
+    let rows: Vec<[f64; 10]> = (0..targets.len())
+        .into_par_iter()
+        .map(|i| {
+            let y = targets[i];
+            let error = marginals.mean(i) - y;
+            let mut row = [
+                error * error,
+                (marginals.quantile(i, 0.5) - y).abs(),
+                -marginals.log_prob(i, y),
+                marginals.crps(i, y),
+                0.0,
+                0.0,
+                0.0,
+                0.0,
+                0.0,
+                0.0,
+            ];
+            for (k, level) in [0.5, 0.9, 0.95].into_iter().enumerate() {
+                let (low, high) = marginals.interval(i, level);
+                row[4 + k] = f64::from(u8::from(low <= y && y <= high));
+                row[7 + k] = high - low;
+            }
+            row
+        })
+        .collect();
+    let mean = |k: usize| rows.iter().map(|row| row[k]).sum::<f64>() / rows.len() as f64;
+    let levels = |k: usize| Levels { p50: mean(k), p90: mean(k + 1), p95: mean(k + 2) };
+    Ok(RegressionScores {
+        rows: rows.len(),
+        rmse: mean(0).sqrt(),
+        mae: mean(1),
+        nlpd: mean(2),
+        crps: mean(3),
+        coverage: levels(4),
+        width: levels(7),
+    })
+}
+
+/// Scores probabilities `[N, C]` (row-major) against class indices `[N]`.
+///
+/// # Errors
+/// [`Error::Data`] when there are no rows, lengths differ, or an index is not below `classes`.
+pub fn classification(classes: usize, probabilities: &[f64], targets: &[usize]) -> Result<ClassificationScores> {
+    check(probabilities.len() / classes.max(1), targets.len())?;
+    if let Some(i) = targets.iter().position(|t| *t >= classes) {
+        return Err(Error::data(
+            format!("row {} has class number {}, but the model knows {classes} classes", i + 1, targets[i] + 1),
+            "remove rows of classes that were absent when the model was fitted, or fit it again with them",
+        ));
+    }
+    let n = targets.len() as f64;
+    let (mut hits, mut log_loss, mut brier) = (0.0, 0.0, 0.0);
+    let mut bins = [(0.0, 0.0); ECE_BINS];
+    for (p, &target) in probabilities.chunks(classes).zip(targets) {
+        // The first of equal maxima.
+        let top = (1..classes).fold(0, |best, c| if p[c] > p[best] { c } else { best });
+        let hit = f64::from(u8::from(top == target));
+        hits += hit;
+        log_loss -= p[target].ln();
+        brier += p.iter().enumerate().map(|(c, p)| (p - f64::from(u8::from(c == target))).powi(2)).sum::<f64>();
+        let bin = ((p[top] * ECE_BINS as f64).ceil() as usize).clamp(1, ECE_BINS) - 1;
+        bins[bin].0 += hit;
+        bins[bin].1 += p[top];
+    }
+    let ece = bins.iter().map(|(hits, confidence)| (hits - confidence).abs()).sum::<f64>() / n;
+    Ok(ClassificationScores { rows: targets.len(), accuracy: hits / n, log_loss: log_loss / n, brier: brier / n, ece })
+}
+
+/// The probability integral transform of the targets: uniform when the predictions are calibrated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pit {
+    /// Share of the targets in each of 20 equal bins of the distribution function.
+    pub histogram: Vec<f64>,
+    /// Kolmogorov and Smirnov's distance from the uniform distribution; about `1.36 / sqrt(N)` at the 5 % level.
+    pub ks: f64,
+}
+
+/// The PIT of numbers `[N]`. For counts, the middle of the jump of the distribution function is taken.
+///
+/// # Errors
+/// [`Error::Data`] when there are no rows, lengths differ, or a target is not finite.
+pub fn pit(marginals: &dyn Marginals, targets: &[f64], counts: bool) -> Result<Pit> {
+    check(marginals.len(), targets.len())?;
+    check_finite(targets)?;
+    let mut values: Vec<f64> = (0..targets.len())
+        .into_par_iter()
+        .map(|i| {
+            let at = marginals.cdf(i, targets[i]);
+            if counts { 0.5 * (at + marginals.cdf(i, targets[i] - 1.0)) } else { at }
+        })
+        .collect();
+    values.sort_by(f64::total_cmp);
+    let n = values.len() as f64;
+    let mut histogram = vec![0.0; PIT_BINS];
+    let mut ks = 0.0f64;
+    for (i, u) in values.iter().enumerate() {
+        histogram[((u * PIT_BINS as f64) as usize).min(PIT_BINS - 1)] += 1.0 / n;
+        ks = ks.max(u - i as f64 / n).max((i as f64 + 1.0) / n - u);
+    }
+    Ok(Pit { histogram, ks })
+}
+
+/// Standardised log loss: mean `-log p(y)` less that of a normal with the training targets' mean and variance. Negative is better than
+/// that trivial model.
+///
+/// # Errors
+/// [`Error::Data`] when there are no rows, lengths differ, or the training targets are constant.
+pub fn standardised_log_loss(marginals: &dyn Marginals, targets: &[f64], training: &[f64]) -> Result<f64> {
+    check(marginals.len(), targets.len())?;
+    let n = training.len() as f64;
+    let mean = training.iter().sum::<f64>() / n;
+    let sd = (training.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
+    if sd.is_nan() || sd <= 0.0 {
+        return Err(Error::data("the training targets are constant", "a standardised score needs targets that vary"));
+    }
+    let trivial = crate::Normals { mean: vec![mean], sd: vec![sd] };
+    let loss = |i: usize| trivial.log_prob(0, targets[i]) - marginals.log_prob(i, targets[i]);
+    Ok((0..targets.len()).map(loss).sum::<f64>() / targets.len() as f64)
+}
+
+fn check(predicted: usize, targets: usize) -> Result<()> {
+    if predicted != targets {
+        return Err(Error::data(
+            format!("there are {predicted} predictions and {targets} targets"),
+            "predict and score the same rows",
+        ));
+    }
+    if targets == 0 {
+        return Err(Error::data("there are no rows to score", "give at least one row with a target"));
+    }
+    Ok(())
+}
+
+fn check_finite(targets: &[f64]) -> Result<()> {
+    match targets.iter().position(|y| !y.is_finite()) {
+        Some(i) => {
+            Err(Error::data(format!("the target in row {} is {}", i + 1, targets[i]), "remove rows without a target"))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,83 @@
+//! Distributions of one number, as plain values.
+//!
+//! | on | distributions |
+//! |---|---|
+//! | the line | [`Normal`], [`StudentT`], [`Uniform`] on an interval |
+//! | the positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`] |
+//! | the unit interval | [`Beta`] |
+//! | counts and events | [`Poisson`], [`NegativeBinomial`], [`Bernoulli`] |
+
+mod bernoulli;
+mod beta;
+mod gamma;
+mod inverse_gamma;
+mod log_normal;
+mod negative_binomial;
+mod normal;
+mod poisson;
+mod student_t;
+mod uniform;
+
+pub use bernoulli::Bernoulli;
+pub use beta::Beta;
+pub use gamma::Gamma;
+pub use inverse_gamma::InverseGamma;
+pub use log_normal::LogNormal;
+pub use negative_binomial::NegativeBinomial;
+pub use normal::Normal;
+pub use poisson::Poisson;
+pub use student_t::StudentT;
+pub use uniform::Uniform;
+
+use elbo_core::Rng;
+use std::fmt::Debug;
+
+/// A distribution of one number.
+///
+/// Parameters outside their range give NaN. Moments that do not exist are infinite (or NaN for the mean of a t distribution with at
+/// most one degree of freedom).
+pub trait Distribution: Debug {
+    /// Log density, or log probability of a count, in nats; minus infinity off the support.
+    fn log_prob(&self, x: f64) -> f64;
+
+    /// `P(X <= x)`.
+    fn cdf(&self, x: f64) -> f64;
+
+    /// The smallest `x` with `cdf(x) >= p`, for `p` in (0, 1).
+    fn quantile(&self, p: f64) -> f64;
+
+    /// Mean.
+    fn mean(&self) -> f64;
+
+    /// Variance.
+    fn variance(&self) -> f64;
+
+    /// One draw.
+    fn sample(&self, rng: &mut Rng) -> f64;
+}
+
+/// The smallest count `k >= 0` with `cdf(k) >= p`; `start` is a guess.
+pub(crate) fn count_quantile(p: f64, start: f64, cdf: impl Fn(f64) -> f64) -> f64 {
+    if p.is_nan() || !(0.0..=1.0).contains(&p) {
+        return f64::NAN;
+    }
+    if p == 1.0 {
+        return f64::INFINITY;
+    }
+    if cdf(0.0) >= p {
+        return 0.0;
+    }
+    // The bracket (low, high] holds the answer.
+    let (mut low, mut high) = (0.0, start.floor().max(1.0));
+    let mut step = 1.0;
+    while cdf(high) < p {
+        low = high;
+        high += step;
+        step *= 2.0;
+    }
+    while high - low > 1.0 {
+        let middle = (0.5 * (low + high)).floor();
+        if cdf(middle) < p { low = middle } else { high = middle }
+    }
+    high
+}
