@@ -135,7 +135,7 @@ impl Columns {
         if array.rows() < 2 {
             return Err(too_few(array.rows()));
         }
-        let mut levels = class_names(&name, array)?.into_iter().flatten().collect::<Vec<_>>();
+        let mut levels = array.class_names(&name)?.into_iter().flatten().collect::<Vec<_>>();
         sort_levels(&mut levels);
         if levels.len() < 2 {
             let only = levels.first().cloned().unwrap_or_default();
@@ -245,7 +245,7 @@ impl Columns {
     pub fn encode_class_target(&self, data: &Data) -> Result<Vec<usize>> {
         let target = self.target.as_ref().expect("learned with a target");
         let levels = self.classes();
-        let names = class_names(&target.name, data.get(&target.name)?)?;
+        let names = data.get(&target.name)?.class_names(&target.name)?;
         let mut out = Vec::with_capacity(names.len());
         for (row, name) in names.into_iter().enumerate() {
             let name = name.ok_or_else(|| missing(&target.name, row))?;
@@ -290,7 +290,7 @@ fn too_few(rows: usize) -> Error {
     Error::data(format!("the table has {rows} usable rows"), "give at least two rows, better fifty")
 }
 
-fn missing(column: &str, row: usize) -> Error {
+pub(crate) fn missing(column: &str, row: usize) -> Error {
     Error::data(
         format!("column `{column}` has no value in row {}", row + 1),
         "fill the cell, or drop such rows with --missing drop",
@@ -364,7 +364,7 @@ fn learn_column(
 fn encode_column(column: &Column, array: &Array) -> Result<Vec<f64>> {
     match (&column.kind, &array.values) {
         (ColumnKind::Category { levels }, _) => {
-            let names = class_names(&column.name, array)?;
+            let names = array.class_names(&column.name)?;
             let code = |(row, name): (usize, Option<String>)| {
                 let name = name.ok_or_else(|| missing(&column.name, row))?;
                 Ok(levels.iter().position(|l| *l == name).map_or(-1.0, |c| c as f64))
@@ -385,26 +385,6 @@ fn encode_column(column: &Column, array: &Array) -> Result<Vec<f64>> {
             Ok(values.into_iter().map(|v| (v - centre) / scale).collect())
         }
     }
-}
-
-/// The cells of a column of classes as text; whole numbers are written without a decimal point.
-fn class_names(name: &str, array: &Array) -> Result<Vec<Option<String>>> {
-    if let Values::Text { levels, codes } = &array.values {
-        return Ok(codes.iter().map(|c| c.map(|c| levels[c as usize].clone())).collect());
-    }
-    let values = array.to_f64().expect("only text is not numeric");
-    values
-        .iter()
-        .enumerate()
-        .map(|(row, v)| match v {
-            v if v.is_nan() => Err(missing(name, row)),
-            v if v.fract() == 0.0 && v.abs() < 1e15 => Ok(Some(format!("{}", *v as i64))),
-            v => Err(Error::data(
-                format!("column `{name}` has {v} in row {}; classes are text or whole numbers", row + 1),
-                "use a regression system for quantities",
-            )),
-        })
-        .collect()
 }
 
 /// Sorted without repeats: by value when all are numbers, else as text.

@@ -1,6 +1,6 @@
 //! Named plain arrays, as read from a file, and the typed inputs that systems ask for.
 
-use crate::columns::{Columns, Features};
+use crate::columns::{Columns, Features, missing};
 use crate::error::{Error, Result};
 
 /// The values of an array, in row-major order.
@@ -99,6 +99,27 @@ impl Array {
             *first = rows.len();
         }
         Self { shape, values: self.values.take(&order) }
+    }
+
+    /// The cells of a column of classes as text, `None` where missing; whole numbers are written without a decimal point.
+    /// `name` is the column's, for messages.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for numbers that are missing or not whole.
+    pub fn class_names(&self, name: &str) -> Result<Vec<Option<String>>> {
+        if let Values::Text { levels, codes } = &self.values {
+            return Ok(codes.iter().map(|c| c.map(|c| levels[c as usize].clone())).collect());
+        }
+        let values = self.to_f64().expect("only text is not numeric");
+        let name_of = |(row, v): (usize, f64)| match v {
+            v if v.is_nan() => Err(missing(name, row)),
+            v if v.fract() == 0.0 && v.abs() < 1e15 => Ok(Some(format!("{}", v as i64))),
+            v => Err(Error::data(
+                format!("column `{name}` has {v} in row {}; classes are text or whole numbers", row + 1),
+                "use a regression system for quantities",
+            )),
+        };
+        values.into_iter().enumerate().map(name_of).collect()
     }
 }
 

@@ -30,7 +30,7 @@ pub trait Model: Send + Sync {
     }
 
     /// Predictions of training rows that did not see them, where the model has them in closed form.
-    fn validation(&self) -> Option<Validation<'_>> {
+    fn validation(&self) -> Option<Validation> {
         None
     }
 
@@ -55,15 +55,13 @@ pub trait Update {
 }
 
 /// Held-out predictions the model computed itself.
-pub struct Validation<'a> {
+pub struct Validation {
     /// How, in words: "leave-one-out".
     pub method: &'static str,
     /// The target values, in the target's unit.
     pub observed: Vec<f64>,
     /// Their predictions.
     pub prediction: Prediction,
-    /// Ties the predictions to the model they may borrow from.
-    pub model: std::marker::PhantomData<&'a ()>,
 }
 
 /// What a fit found. Shown by the program and the report, and stored in the model file.
