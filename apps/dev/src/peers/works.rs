@@ -1,0 +1,166 @@
+//! What is timed, against whom, and how fast it could be at best.
+
+use super::rows::Row;
+
+/// One piece of work that both sides do.
+#[derive(Debug)]
+pub struct Work {
+    /// Its name in rows and on the command line.
+    pub id: &'static str,
+    /// What the table calls it; the size follows.
+    pub title: &'static str,
+    /// The size's name in the table.
+    pub unit: &'static str,
+    /// The peers' script in `benches/peers`.
+    pub script: &'static str,
+    /// Engines with the largest ratio elbo/peer that is asked for.
+    pub peers: &'static [(&'static str, f64)],
+    /// How the values must compare.
+    pub agreement: Agreement,
+}
+
+/// How two engines' values must compare for the times to be comparable.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Agreement {
+    /// Equal, relative to the size; the reason of the tolerance stands at the work.
+    Relative(f64),
+    /// Ours is a maximum: as high as the peer's, up to so many nats.
+    AtLeast(f64),
+    /// Only the time is of interest.
+    None,
+}
+
+impl Agreement {
+    /// A sentence when the values do not compare as they must.
+    pub fn fault(self, ours: Option<f64>, theirs: Option<f64>) -> Option<String> {
+        let (Some(ours), Some(theirs)) = (ours, theirs) else {
+            return (self != Self::None).then(|| "a value is missing".into());
+        };
+        let holds = match self {
+            Self::Relative(tolerance) => (ours - theirs).abs() <= tolerance * theirs.abs(),
+            Self::AtLeast(slack) => ours >= theirs - slack,
+            Self::None => true,
+        };
+        (!holds).then(|| format!("elbo found {ours}, the peer {theirs}"))
+    }
+}
+
+/// The works of the Gaussian half.
+pub const GP: &[Work] = &[
+    Work {
+        id: "gp-nll",
+        title: "exact GP, likelihood and gradient, RBF-ARD, 8 inputs",
+        unit: "n",
+        script: "gp_nll.py",
+        peers: &[("gpytorch", 0.45), ("sklearn", 0.30)],
+        agreement: Agreement::Relative(1e-7), // scikit-learn adds 1e-10 to the diagonal.
+    },
+    Work {
+        id: "gp-fit",
+        title: "exact GP, fit to convergence on `concrete`, one start",
+        unit: "n",
+        script: "gp_fit.py",
+        peers: &[("gpytorch", 0.33), ("sklearn", 0.25)],
+        agreement: Agreement::AtLeast(0.1), // Stopping rules differ; a tenth of a nat is nothing in a likelihood.
+    },
+    Work {
+        id: "svgp-step",
+        title: "SVGP step, 500 inducing points, 8 inputs",
+        unit: "batch",
+        script: "svgp_step.py",
+        peers: &[("gpytorch", 0.40), ("jax", 0.70)],
+        agreement: Agreement::Relative(1e-5), // The peers' jitter of 1e-6 on K_zz.
+    },
+    Work {
+        id: "tiny-ops",
+        title: "rounds of 16x16 matmul, add, tanh, forward and backward, f32",
+        unit: "rounds",
+        script: "tiny_ops.py",
+        peers: &[("torch", 0.25)],
+        agreement: Agreement::Relative(1e-3), // Single precision, a thousand times through.
+    },
+    Work {
+        id: "first-prediction",
+        title: "process start to first prediction of a saved GP on `concrete`",
+        unit: "rows",
+        script: "first_prediction.py",
+        peers: &[("sklearn", 0.10)],
+        agreement: Agreement::None,
+    },
+];
+
+/// What the machine can do, as `peak.py` measured it with the same threads.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
+pub struct Peak {
+    /// Matrix product, f64.
+    pub gflops_float64: f64,
+    /// Matrix product, f32.
+    pub gflops_float32: f64,
+    /// Copying a large array, bytes read.
+    pub copy_gb_per_s: f64,
+}
+
+/// Time that the work cannot go below on this machine, and where the figure comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Floor {
+    /// In milliseconds.
+    pub ms: f64,
+    /// The arithmetic behind it.
+    pub reason: String,
+}
+
+/// The floor of a work, given our own row (for the number of evaluations of a fit) and the start of an empty process in ms.
+pub fn floor(ours: &Row, peak: &Peak, empty_process_ms: f64) -> Floor {
+    let n = ours.size as f64;
+    let f64_ms = |flops: f64| 1e-6 * flops / peak.gflops_float64;
+    match ours.work.as_str() {
+        "gp-nll" => {
+            Floor { ms: f64_ms(n.powi(3)), reason: "n³ operations: n³/3 to factor, 2n³/3 for the inverse".into() }
+        }
+        "gp-fit" => {
+            let evaluations = ours.evaluations.unwrap_or(1);
+            let reason = format!("n³ operations in each of our {evaluations} evaluations");
+            Floor { ms: evaluations as f64 * f64_ms(n.powi(3)), reason }
+        }
+        "svgp-step" => {
+            let m = 500.0_f64;
+            // Forward: factor M³/3, L⁻¹K_uf and RᵀA. Backward: (S-I)A, the gradient of R, L⁻ᵀdA, the gradient of L, and the
+            // three products and solves of the Cholesky's own backward pass. Triangular products count half of full ones.
+            let flops = 6.0 * m * m * n + (1.0 / 3.0 + 7.0 / 3.0) * m.powi(3);
+            Floor { ms: f64_ms(flops), reason: "6M²B + 8M³/3 operations".into() }
+        }
+        "tiny-ops" => {
+            let flops = n * 3.0 * 2.0 * 16.0_f64.powi(3);
+            Floor {
+                ms: 1e-6 * flops / peak.gflops_float32,
+                reason: "three 16x16 products a round; no memory traffic".into(),
+            }
+        }
+        _ => Floor { ms: empty_process_ms, reason: "starting a process that does nothing".into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_compared_as_the_work_asks() {
+        assert_eq!(Agreement::Relative(1e-3).fault(Some(1000.5), Some(1000.0)), None);
+        assert!(Agreement::Relative(1e-3).fault(Some(1002.0), Some(1000.0)).unwrap().contains("1002"));
+        assert_eq!(Agreement::AtLeast(0.1).fault(Some(50.0), Some(10.0)), None);
+        assert!(Agreement::AtLeast(0.1).fault(Some(9.0), Some(10.0)).is_some());
+        assert!(Agreement::Relative(1.0).fault(None, Some(1.0)).is_some());
+        assert_eq!(Agreement::None.fault(None, None), None);
+    }
+
+    #[test]
+    fn the_floor_of_the_likelihood_is_n_cubed_at_peak() {
+        let line = r#"{"engine":"elbo","version":"0","work":"gp-nll","size":1000,"threads":2,"median_ms":1,"min_ms":1,"repeats":1}"#;
+        let row = Row::parse(line, "x").unwrap();
+        let peak = Peak { gflops_float64: 100.0, gflops_float32: 200.0, copy_gb_per_s: 10.0 };
+        assert!((floor(&row, &peak, 1.0).ms - 10.0).abs() < 1e-12);
+        let fit = Row { work: "gp-fit".into(), evaluations: Some(7), ..row };
+        assert!((floor(&fit, &peak, 1.0).ms - 70.0).abs() < 1e-12);
+    }
+}

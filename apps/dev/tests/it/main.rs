@@ -1,0 +1,3 @@
+//! The developer tools on this workspace.
+
+mod layers;
