@@ -1,0 +1,89 @@
+//! The scores in plain words, with honest qualifiers.
+
+use super::ClassificationScores;
+use crate::format::{counted, number, percent};
+use crate::report::{Basis, Standing, Verdict};
+
+impl ClassificationScores {
+    /// Whether the probabilities say more than the base rates, by more than two standard errors. A class held impossible that
+    /// came true makes the log loss infinite; the share of right classes decides then.
+    pub fn is_informed(&self) -> bool {
+        let (gain, error) = if self.impossible > 0 { self.gain } else { self.information };
+        gain > 2.0 * error
+    }
+
+    /// Whether the stated confidence is right on average: within 99 % of chance, or off by less than two points.
+    pub fn is_confidence_right(&self) -> bool {
+        let gap = (self.confidence - self.accuracy).abs();
+        gap <= 2.58 * self.confidence_error || gap <= 0.02
+    }
+
+    /// The judgement in words.
+    pub fn verdict(&self) -> Verdict {
+        if self.rows == 0 {
+            return Verdict {
+                headline: "Nothing to judge".into(),
+                sentences: vec!["There are no rows on which the predictions could be compared with the truth.".into()],
+                standing: Standing::Neutral,
+            };
+        }
+        let (accuracy, confidence) = (percent(self.accuracy), percent(self.confidence));
+        let (name, share) = &self.majority;
+        let is_overconfident = self.confidence > self.accuracy;
+        let mut sentences = vec![format!(
+            "{} it names the right class in {accuracy} of cases; always guessing “{name}” would be right in {}.",
+            self.basis.opening(self.rows),
+            percent(*share)
+        )];
+        sentences.push(match (self.is_confidence_right(), is_overconfident) {
+            (true, _) => format!(
+                "Its confidence can be taken at its word: {confidence} on average, within chance of what came true."
+            ),
+            (false, true) => {
+                format!("It is overconfident: it states {confidence} on average, more than chance explains.")
+            }
+            (false, false) => {
+                format!("It is too modest: it states {confidence} on average and is right more often than that.")
+            }
+        });
+        let (loss, base) = (number(self.log_loss), number(self.baseline_log_loss));
+        if self.impossible > 0 {
+            let rows = counted(self.impossible, "row");
+            sentences.push(format!(
+                "For {rows} it held the true class to be impossible, which makes the log loss infinite."
+            ));
+        } else if self.is_informed() {
+            sentences.push(format!(
+                "Its probabilities carry information: the log loss is {loss}, against {base} for the base rates alone."
+            ));
+        } else {
+            sentences.push(format!(
+                "Its probabilities say no more than the base rates: the log loss is {loss}, against {base} without looking at the inputs."
+            ));
+        }
+        if self.rows < 30 {
+            sentences.push(format!("With only {}, all of these numbers are rough.", counted(self.rows, "row")));
+        }
+        sentences.extend(self.basis.caveat());
+        let (headline, standing) = self.headline(is_overconfident);
+        Verdict { headline, sentences, standing }
+    }
+
+    fn headline(&self, is_overconfident: bool) -> (String, Standing) {
+        if self.rows < 10 {
+            return ("Too few rows to judge".into(), Standing::Caution);
+        }
+        if !self.is_informed() {
+            return ("No better than the base rates".into(), Standing::Poor);
+        }
+        let seen = self.basis == Basis::Training;
+        match (self.is_confidence_right(), is_overconfident) {
+            (true, _) => (
+                "Informative predictions with honest probabilities".into(),
+                if seen { Standing::Caution } else { Standing::Good },
+            ),
+            (false, true) => ("Informative predictions, but overconfident".into(), Standing::Caution),
+            (false, false) => ("Informative predictions, but too modest".into(), Standing::Caution),
+        }
+    }
+}
