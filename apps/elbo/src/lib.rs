@@ -1,1 +1,42 @@
 //! Variational and Gaussian probabilistic machine learning: the library's face and the registry.
+//!
+//! | you want to | use |
+//! |---|---|
+//! | list what there is, or find a system by its id | [`systems`], [`find`] |
+//! | let the table decide which system | [`auto`](fn@auto) |
+//! | fit, and keep the result with where it came from | [`find`]`(id)?.fit(...)`, then [`write_model`] |
+//! | use a saved model | [`load_model`] |
+//! | build a model from parts | [`gp`], [`dist`], [`tensor`], [`linalg`] |
+//!
+//! ```
+//! use elbo::prelude::*;
+//! for system in elbo::systems() {
+//!     println!("{}: {}", system.card().id, system.needs());
+//! }
+//! assert!(elbo::find("no-such-system").is_err());
+//! ```
+
+pub mod auto;
+mod record;
+mod registry;
+mod scoring;
+
+pub use auto::{Choice, Task, auto};
+pub use elbo_core as core;
+pub use elbo_data as data;
+pub use elbo_dist as dist;
+pub use elbo_gp as gp;
+pub use elbo_linalg as linalg;
+pub use elbo_report as report;
+pub use elbo_tensor as tensor;
+pub use record::{DataRecord, FitRecord, Reading, Scored, load_model, record_of, write_model};
+pub use registry::{families, find, systems};
+pub use scoring::{Observed, check_prediction};
+
+/// What most programs need.
+pub mod prelude {
+    pub use elbo_core::{
+        AnySystem, Array, Card, Data, Error, Marginals, Model, ModelFile, Predict, Prediction, Result, Rng, Run,
+        Summary, System, Values, Verb,
+    };
+}

@@ -1,0 +1,228 @@
+//! Which system suits a table: by its target, its size and its inputs, with the reasons in words.
+
+use crate::registry::find;
+use elbo_core::{Array, Data, Error, Result, Values};
+use serde::{Deserialize, Serialize};
+
+/// What is to be predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A quantity.
+    Regression,
+    /// One of two or more classes.
+    Classification,
+}
+
+/// A system for a table, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Choice {
+    /// The system's id.
+    pub id: &'static str,
+    /// What is predicted.
+    pub task: Task,
+    /// One sentence a reason, in the order they were weighed.
+    pub reasons: Vec<String>,
+}
+
+/// Rows up to which an exact Gaussian process takes seconds: its cost grows with the cube of the rows.
+const EXACT_ROWS: usize = 3000;
+/// Rows up to which every step may pass over all of them; beyond, minibatches are quicker.
+const FULL_PASS_ROWS: usize = 50_000;
+/// Rows up to which every observation of a classifier may have a site of its own.
+const SITES_ROWS: usize = 2000;
+/// Whole-number targets with at most this many values could be classes; the user is told what was assumed.
+const FEW_VALUES: usize = 20;
+
+/// Chooses a system for the table. `task` overrides what the target column suggests.
+///
+/// # Errors
+/// [`Error::Data`] when no target is named, [`Error::Unknown`] when it is not a column.
+pub fn auto(data: &Data, task: Option<Task>) -> Result<Choice> {
+    let name = data.target()?;
+    let target = data.get(name)?;
+    let mut reasons = vec![];
+    let task = match task {
+        Some(task) => {
+            let kind = if task == Task::Regression { "a quantity" } else { "a class" };
+            reasons.push(format!("`{name}` is taken as {kind}, as you asked"));
+            task
+        }
+        None => {
+            let (task, reason) = guess_task(name, target);
+            reasons.push(reason);
+            task
+        }
+    };
+    let rows = data.rows();
+    let id = match task {
+        Task::Regression => regression(rows, &mut reasons),
+        Task::Classification => classification(rows, distinct(target).unwrap_or(usize::MAX), &mut reasons),
+    };
+    let texts = data.arrays.iter().filter(|(n, a)| n != name && matches!(a.values, Values::Text { .. })).count();
+    if texts > 0 {
+        let columns = if texts == 1 { "column is" } else { "columns are" };
+        reasons.push(format!("{texts} text {columns} taken as categories"));
+    }
+    find(id)?;
+    Ok(Choice { id, task, reasons })
+}
+
+fn regression(rows: usize, reasons: &mut Vec<String>) -> &'static str {
+    let (id, reason) = match rows {
+        0..=EXACT_ROWS => {
+            ("gpr", format!("{rows} rows are few enough for an exact Gaussian process (up to {EXACT_ROWS})"))
+        }
+        _ if rows <= FULL_PASS_ROWS => {
+            ("sgpr", format!("{rows} rows are too many for an exact Gaussian process: inducing points summarise them"))
+        }
+        _ => (
+            "svgp",
+            format!("{rows} rows: inducing points trained on minibatches, so that no step passes over all rows"),
+        ),
+    };
+    reasons.push(reason);
+    id
+}
+
+fn classification(rows: usize, classes: usize, reasons: &mut Vec<String>) -> &'static str {
+    let (id, reason) = if classes > 2 {
+        ("svgp", format!("{classes} classes: one latent process a class, on inducing points"))
+    } else if rows <= SITES_ROWS {
+        ("cvi-ep-hyper", format!("two classes and {rows} rows: every row keeps its own site (up to {SITES_ROWS})"))
+    } else {
+        ("svgp", format!("two classes and {rows} rows: inducing points trained on minibatches"))
+    };
+    reasons.push(reason);
+    id
+}
+
+/// What a target column suggests, and the sentence that says so.
+pub fn guess_task(name: &str, target: &Array) -> (Task, String) {
+    let Some(values) = target.to_f64() else {
+        return (Task::Classification, format!("`{name}` holds text, so it is a class"));
+    };
+    let whole = values.iter().all(|v| v.fract() == 0.0 || v.is_nan());
+    match distinct(target) {
+        Some(2) if whole => {
+            let reason =
+                format!("`{name}` has two values, so it is taken as a class; --task regression says otherwise");
+            (Task::Classification, reason)
+        }
+        Some(count) if whole && count <= FEW_VALUES => {
+            let reason = format!(
+                "`{name}` has {count} different whole numbers, taken as a quantity; --task classification says otherwise"
+            );
+            (Task::Regression, reason)
+        }
+        _ => (Task::Regression, format!("`{name}` is a number, so it is a quantity")),
+    }
+}
+
+/// Number of distinct values, missing cells aside; `None` beyond a thousand of them.
+fn distinct(array: &Array) -> Option<usize> {
+    if let Values::Text { levels, codes } = &array.values {
+        let mut used = vec![false; levels.len()];
+        codes.iter().flatten().for_each(|c| used[*c as usize] = true);
+        return Some(used.into_iter().filter(|u| *u).count());
+    }
+    let mut seen = std::collections::HashSet::new();
+    for value in array.to_f64().expect("only text is not numeric").into_iter().filter(|v| !v.is_nan()) {
+        seen.insert(value.to_bits());
+        if seen.len() > 1000 {
+            return None;
+        }
+    }
+    Some(seen.len())
+}
+
+impl Task {
+    /// Makes the target column what the task needs: classes become text, written as the model will name them.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when text should be a quantity or fractions should be classes.
+    pub fn apply(self, data: &mut Data) -> Result<()> {
+        let name = data.target()?.to_owned();
+        let array = data.get(&name)?;
+        let numbers = array.to_f64();
+        match (self, numbers) {
+            (Self::Regression, None) => Err(Error::data(
+                format!("target `{name}` holds text"),
+                "text cannot be a quantity; leave --task out, or name another target",
+            )),
+            (Self::Regression, Some(_)) | (Self::Classification, None) => Ok(()),
+            (Self::Classification, Some(values)) => {
+                let classes = Array { shape: array.shape.clone(), values: as_classes(&name, &values)? };
+                let slot = data.arrays.iter_mut().find(|(n, _)| *n == name).expect("found above");
+                slot.1 = classes;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn as_classes(name: &str, values: &[f64]) -> Result<Values> {
+    if let Some(row) = values.iter().position(|v| v.is_infinite() || (v.fract() != 0.0 && !v.is_nan())) {
+        return Err(Error::data(
+            format!("target `{name}` is {} in row {}, which is no class", values[row], row + 1),
+            "classes are text or whole numbers; use --task regression for a quantity",
+        ));
+    }
+    let mut levels: Vec<String> = vec![];
+    let mut index = std::collections::HashMap::new();
+    let codes = values
+        .iter()
+        .map(|v| {
+            (!v.is_nan()).then(|| {
+                *index.entry(*v as i64).or_insert_with(|| {
+                    levels.push(format!("{}", *v as i64));
+                    levels.len() as u32 - 1
+                })
+            })
+        })
+        .collect();
+    Ok(Values::Text { levels, codes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(y: Values) -> Data {
+        let x = Array::new(&[y.len()], (0..y.len()).map(|i| i as f64).collect());
+        let arrays = vec![("x".into(), x), ("y".into(), Array::column(y))];
+        Data { source: "test".into(), arrays, target: Some("y".into()), notes: vec![] }
+    }
+
+    #[test]
+    fn the_target_decides_the_task() {
+        let task = |y: Values| guess_task("y", table(y).get("y").unwrap()).0;
+        assert_eq!(task(Values::F64(vec![0.1, 0.2, 0.3])), Task::Regression);
+        assert_eq!(task(Values::I64(vec![0, 1, 1, 0])), Task::Classification);
+        assert_eq!(task(Values::I64(vec![3, 4, 5, 4])), Task::Regression);
+        assert_eq!(task(Values::F64(vec![0.25, 0.75])), Task::Regression, "fractions are no classes");
+    }
+
+    #[test]
+    fn whole_numbers_become_classes_and_fractions_do_not() {
+        let mut data = table(Values::F64(vec![2.0, 1.0, f64::NAN, 2.0]));
+        Task::Classification.apply(&mut data).unwrap();
+        let expected =
+            Values::Text { levels: vec!["2".into(), "1".into()], codes: vec![Some(0), Some(1), None, Some(0)] };
+        assert_eq!(data.get("y").unwrap().values, expected);
+        let error = Task::Classification.apply(&mut table(Values::F64(vec![0.5, 1.0]))).unwrap_err();
+        assert!(error.to_string().contains("0.5 in row 1"), "{error}");
+    }
+
+    #[test]
+    fn size_and_classes_decide_the_system() {
+        let mut reasons = vec![];
+        assert_eq!(regression(3000, &mut reasons), "gpr");
+        assert_eq!(regression(3001, &mut reasons), "sgpr");
+        assert_eq!(regression(300_000, &mut reasons), "svgp");
+        assert_eq!(classification(500, 2, &mut reasons), "cvi-ep-hyper");
+        assert_eq!(classification(5000, 2, &mut reasons), "svgp");
+        assert_eq!(classification(150, 3, &mut reasons), "svgp");
+        assert_eq!(reasons.len(), 6);
+    }
+}

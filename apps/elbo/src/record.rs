@@ -1,0 +1,134 @@
+//! Where a model came from: stored in its file under one key, so that a file explains itself and a fit can be repeated.
+
+use crate::auto::Task;
+use crate::registry::{find, systems};
+use elbo_core::{Card, Error, Model, ModelFile, Result, Summary};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::Path;
+
+/// The key of the record in a model file and in a checkpoint.
+const KEY: &str = "fit";
+
+/// How a table was read: what must be repeated to get the same rows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reading {
+    /// The delimiter, where the user named one.
+    pub delimiter: Option<String>,
+    /// Columns left out.
+    pub drop: Vec<String>,
+    /// Columns taken as text although they hold numbers.
+    pub categorical: Vec<String>,
+    /// Whether rows with missing cells are left out.
+    pub drop_missing: bool,
+    /// The task, where it was named or chosen.
+    pub task: Option<Task>,
+    /// Share of rows kept back for scoring; `None` where the model validates itself or rows are few.
+    pub holdout: Option<f64>,
+}
+
+/// Identity of a data file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// The path as given.
+    pub source: String,
+    /// Rows read, those kept back included.
+    pub rows: usize,
+    /// SHA-256 over names, shapes and cells.
+    pub digest: String,
+}
+
+/// Scores on rows the model had not seen.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Scored {
+    /// How, in words: "leave-one-out", "held-out rows".
+    pub method: String,
+    /// Number of rows scored.
+    pub rows: usize,
+    /// The scores by name, as `evaluate --json` prints them.
+    pub scores: Value,
+}
+
+/// Everything about a fit besides the model itself. Holds no time of day, so that the same fit gives the same file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FitRecord {
+    /// Settings as the user gave them.
+    pub settings: Value,
+    /// All settings, defaults filled in.
+    pub config: Value,
+    /// The columns of the table besides the target, as they were read.
+    pub columns: Vec<String>,
+    /// The target column.
+    pub target: Option<String>,
+    /// The seed.
+    pub seed: u64,
+    /// The training data.
+    pub data: DataRecord,
+    /// How they were read.
+    pub reading: Reading,
+    /// The command that repeats the fit.
+    pub command: String,
+    /// What the fit found.
+    pub summary: Summary,
+    /// Scores on unseen rows.
+    pub validation: Option<Scored>,
+    /// What the user was warned of.
+    pub warnings: Vec<String>,
+    /// What the user was told about the data.
+    pub notes: Vec<String>,
+    /// Rows absorbed later, in order.
+    pub updates: Vec<DataRecord>,
+}
+
+impl FitRecord {
+    /// A file of this system that holds the record and nothing else yet: the head of a checkpoint.
+    pub fn header(&self, system: &str) -> ModelFile {
+        let mut file = ModelFile::new(system);
+        file.set(KEY, self);
+        file
+    }
+}
+
+/// Writes a model with its record.
+///
+/// # Errors
+/// [`Error::File`] when the place cannot be written, and those of [`Model::save`].
+pub fn write_model(path: &Path, system: &str, model: &dyn Model, record: &FitRecord) -> Result<()> {
+    let mut file = record.header(system);
+    model.save(&mut file)?;
+    file.write(path)
+}
+
+/// The record of a model file or a checkpoint.
+///
+/// # Errors
+/// [`Error::ModelFile`] when there is none.
+pub fn record_of(file: &ModelFile) -> Result<FitRecord> {
+    file.fact(KEY)
+}
+
+/// Opens a model file: the system's card, the model, and the file with its facts.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be read; [`Error::ModelFile`] when it is damaged, foreign, of a newer format, of a system this
+/// program does not have, or a checkpoint.
+pub fn load_model(path: &Path) -> Result<(&'static Card, Box<dyn Model>, ModelFile)> {
+    let file = ModelFile::read(path)?;
+    if file.has("checkpoint.stage") {
+        return Err(Error::model_file(
+            "this is a checkpoint of an unfinished fit, not a model",
+            "finish it with `elbo fit --resume CHECKPOINT`",
+        ));
+    }
+    let system = find(file.system()).map_err(|_| {
+        let known: Vec<&str> = systems().iter().map(|s| s.card().id).collect();
+        Error::model_file(
+            format!("the model file is of system `{}`, which this program does not have", file.system()),
+            format!("use the version that wrote it; this one has: {}", known.join(", ")),
+        )
+    })?;
+    let model = system.load(&file)?;
+    Ok((system.card(), model, file))
+}

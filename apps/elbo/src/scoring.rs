@@ -1,0 +1,104 @@
+//! Predictions against what was observed.
+
+use elbo_core::{Data, Error, Marginals, Prediction, Result};
+use elbo_dist::scores::{Scores, Targets, score};
+
+/// What was observed, in the form that goes with a prediction.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observed {
+    /// Numbers, `[N]`.
+    Numbers(Vec<f64>),
+    /// Indices into the prediction's classes, `[N]`.
+    Classes(Vec<usize>),
+}
+
+impl Observed {
+    /// The target column of these rows, as the prediction needs it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the target is of the other kind, has missing cells, or has a class that the model does not know.
+    pub fn of(data: &Data, prediction: &Prediction) -> Result<Self> {
+        let name = data.target()?;
+        let array = data.get(name)?;
+        match prediction {
+            Prediction::Numbers(_) => {
+                let values = array.to_f64().ok_or_else(|| {
+                    Error::data(
+                        format!("target `{name}` holds text; the model predicts a number"),
+                        "give the column that the model was fitted to, or mend its cells",
+                    )
+                })?;
+                match values.iter().position(|v| !v.is_finite()) {
+                    None => Ok(Self::Numbers(values)),
+                    Some(row) => Err(Error::data(
+                        format!("target `{name}` is {} in row {}", values[row], row + 1),
+                        "leave such rows out; only rows with a known target can be scored",
+                    )),
+                }
+            }
+            Prediction::Classes { classes, .. } => {
+                let names = array.class_names(name)?;
+                let index = |(row, found): (usize, Option<String>)| {
+                    let found = found.ok_or_else(|| {
+                        Error::data(
+                            format!("target `{name}` has no value in row {}", row + 1),
+                            "leave such rows out with --missing drop",
+                        )
+                    })?;
+                    classes.iter().position(|c| *c == found).ok_or_else(|| {
+                        Error::data(
+                            format!("row {} has class {found:?}, which the model does not know", row + 1),
+                            format!("classes are: {}", classes.join(", ")),
+                        )
+                    })
+                };
+                names.into_iter().enumerate().map(index).collect::<Result<_>>().map(Self::Classes)
+            }
+        }
+    }
+
+    /// The values that a model's own validation stores: numbers, or class indices as numbers.
+    pub fn of_values(values: Vec<f64>, prediction: &Prediction) -> Self {
+        match prediction {
+            Prediction::Numbers(_) => Self::Numbers(values),
+            Prediction::Classes { .. } => Self::Classes(values.into_iter().map(|v| v as usize).collect()),
+        }
+    }
+
+    /// The scores.
+    ///
+    /// # Errors
+    /// As [`elbo_dist::scores::score`].
+    pub fn score(&self, prediction: &Prediction) -> Result<Scores> {
+        let targets = match self {
+            Self::Numbers(y) => Targets::Numbers(y),
+            Self::Classes(y) => Targets::Classes(y),
+        };
+        score(prediction, targets)
+    }
+}
+
+/// Refuses predictions that are not numbers, so that no NaN reaches a user's table. A standard deviation may be infinite.
+///
+/// # Errors
+/// [`Error::Numerical`] naming the first such row.
+pub fn check_prediction(prediction: &Prediction) -> Result<()> {
+    let bad = match prediction {
+        Prediction::Numbers(m) => (0..m.len()).find(|i| !is_usable(m.as_ref(), *i)),
+        Prediction::Classes { classes, probabilities } => {
+            let outside = |p: &f64| !(-1e-9..=1.0 + 1e-9).contains(p);
+            probabilities.iter().position(outside).map(|at| at / classes.len().max(1))
+        }
+    };
+    match bad {
+        None => Ok(()),
+        Some(row) => Err(Error::numerical(
+            format!("the prediction of row {} is not a finite number", row + 1),
+            "check this row for values far outside the training data; if there are none, fit the model again",
+        )),
+    }
+}
+
+fn is_usable(marginals: &dyn Marginals, i: usize) -> bool {
+    marginals.mean(i).is_finite() && marginals.sd(i) >= 0.0
+}
