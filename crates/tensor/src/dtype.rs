@@ -143,8 +143,6 @@ pub(crate) trait Real: Number + std::ops::Div<Output = Self> {
     fn powi(self, p: i32) -> Self;
     fn floor(self) -> Self;
     fn round(self) -> Self;
-    fn is_finite(self) -> bool;
-    fn is_nan(self) -> bool;
     fn mul_add(self, a: Self, b: Self) -> Self;
 }
 
@@ -166,14 +164,6 @@ macro_rules! real {
             #[inline(always)]
             fn ln_1p_unit(self) -> Self {
                 $ln_1p_unit(self)
-            }
-            #[inline(always)]
-            fn is_finite(self) -> bool {
-                <$t>::is_finite(self)
-            }
-            #[inline(always)]
-            fn is_nan(self) -> bool {
-                <$t>::is_nan(self)
             }
             #[inline(always)]
             fn powi(self, p: i32) -> Self {

@@ -6,6 +6,7 @@
 //! | which operation there is, how to add one | `ops/mod.rs` in the source; every operation is a method of [`Tensor`] |
 //! | a derivative: gradient, vJ, Jv, Hv, Jacobian | [`gradient`] |
 //! | a hand-written derivative | [`Tensor::custom`] |
+//! | named, constrained, freezable values | [`Parameters`], [`Parameter`] |
 //! | special functions of one number | [`special`] |
 //!
 //! The graph lives in the tensors. An operation on a tracked tensor records what made it; nothing is global, and a graph vanishes
@@ -18,13 +19,16 @@ pub mod gradient;
 mod kernels;
 mod layout;
 mod ops;
+mod parameters;
 pub mod special;
 mod storage;
 mod tape;
 mod tensor;
 
 pub use dtype::{DType, Element};
+pub use elbo_linalg::{Jitter, Ladder, LinalgError};
 pub use gradient::{checkpoint, grad, grad_graph, hvp, jacobian, jvp, vjp, vjp_many};
+pub use parameters::{Constraint, Description, Parameter, Parameters, Prior, nested, nested_mut};
 pub use storage::Storage;
 pub use tape::{is_recording, no_grad};
 pub use tensor::Tensor;

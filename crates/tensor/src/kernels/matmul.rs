@@ -1,5 +1,6 @@
 //! Products of matrices given by strides: a register-blocked loop for small ones, `elbo-linalg` for the rest.
 
+use elbo_linalg::{MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::{GRAIN, has_avx2};
@@ -261,18 +262,11 @@ pub(crate) trait LargeGemm: Element {
     fn large(a: View<Self>, b: View<Self>, c: &mut [Self], size: [usize; 3]);
 }
 
-macro_rules! large {
-    ($t:ty) => {
-        impl LargeGemm for $t {
-            fn large(a: View<Self>, b: View<Self>, c: &mut [Self], [m, k, n]: [usize; 3]) {
-                let rows = 32;
-                c.par_chunks_mut(rows * n).enumerate().for_each(|(i, c)| {
-                    let a = View { data: &a.data[i * rows * a.row..], ..a };
-                    small(a, b, c, [rows.min(m - i * rows), k, n]);
-                });
-            }
-        }
-    };
+impl<T: Element + elbo_linalg::Real> LargeGemm for T {
+    fn large(a: View<Self>, b: View<Self>, c: &mut [Self], [m, k, n]: [usize; 3]) {
+        let a = MatRef::strided(a.data, m, k, a.row, a.column);
+        let b = MatRef::strided(b.data, k, n, b.row, b.column);
+        let (zero, one) = (<T as elbo_linalg::Real>::ZERO, <T as elbo_linalg::Real>::ONE);
+        elbo_linalg::gemm(MatMut::row_major(c, m, n), one, a, b, zero);
+    }
 }
-large!(f32);
-large!(f64);

@@ -24,7 +24,8 @@ unary_fn!(Cosh: Real, |x| x.cosh());
 unary_fn!(Tanh: Real, |x| x.tanh());
 unary_fn!(Floor: Real, |x| x.floor());
 unary_fn!(Round: Real, |x| x.round());
-unary_fn!(Relu: Number, |x| if x > T::ZERO { x } else if x.partial_cmp(&x).is_none() { x } else { T::ZERO });
+// A NaN stays one.
+unary_fn!(Relu: Number, |x| if x <= T::ZERO { T::ZERO } else { x });
 // exp of a non-positive number never overflows, so both tails are accurate.
 unary_fn!(Sigmoid: Real, |x| {
     let e = (-x.abs()).exp();

@@ -21,6 +21,7 @@ mod arithmetic;
 mod compare;
 mod elementwise;
 mod index;
+mod linalg;
 mod product;
 mod reduce;
 mod shape;

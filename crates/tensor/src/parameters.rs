@@ -1,0 +1,509 @@
+//! Named, constrained, freezable values: what optimisers move, files store and reports print.
+//!
+//! A [`Parameter`] holds an unconstrained tensor, a variable of the graph, and a [`Constraint`] that maps it to the natural value. A
+//! model implements [`Parameters`] by naming its members:
+//!
+//! ```
+//! use elbo_tensor::{Constraint, Parameter, Parameters, nested, nested_mut};
+//!
+//! struct Kernel { variance: Parameter, lengthscale: Parameter }
+//!
+//! impl Parameters for Kernel {
+//!     fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+//!         f("variance", &self.variance);
+//!         f("lengthscale", &self.lengthscale);
+//!     }
+//!     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+//!         f("variance", &mut self.variance);
+//!         f("lengthscale", &mut self.lengthscale);
+//!     }
+//! }
+//!
+//! struct Model { kernel: Kernel }
+//!
+//! impl Parameters for Model {
+//!     fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) { nested("kernel", &self.kernel, f) }
+//!     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) { nested_mut("kernel", &mut self.kernel, f) }
+//! }
+//!
+//! let mut model = Model { kernel: Kernel {
+//!     variance: Parameter::scalar(2.0, Constraint::Positive),
+//!     lengthscale: Parameter::new(&[0.5, 1.5], &[2], Constraint::Positive),
+//! } };
+//! assert_eq!(model.names(), ["kernel.variance", "kernel.lengthscale"]);
+//! let free = model.pack();
+//! assert_eq!(free[0], 2f64.ln());
+//! model.unpack(&free);
+//! # assert!((model.kernel.variance.get().item() - 2.0).abs() < 1e-15);
+//! ```
+
+use std::sync::Arc;
+
+use elbo_core::{Error, ModelFile, Result};
+
+use crate::dtype::{DType, Element, with_any};
+use crate::tensor::Tensor;
+
+/// Where a natural value may lie, and how it comes from an unconstrained one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Constraint {
+    /// Any real number; stored as it is.
+    Real,
+    /// Above zero; stored as its logarithm.
+    Positive,
+    /// Above a bound; stored as the logarithm of the distance.
+    Above(f64),
+    /// Between two bounds; stored as the logit of the position between them.
+    Interval(f64, f64),
+}
+
+impl Constraint {
+    /// Natural values of unconstrained ones, differentiable.
+    pub fn natural(&self, free: &Tensor) -> Tensor {
+        match *self {
+            Self::Real => free.clone(),
+            Self::Positive => free.exp(),
+            Self::Above(low) => free.exp() + low,
+            Self::Interval(low, high) => free.sigmoid().affine(high - low, low),
+        }
+    }
+
+    /// The unconstrained value of a natural one, which must be allowed.
+    pub fn free(&self, natural: f64) -> f64 {
+        match *self {
+            Self::Real => natural,
+            Self::Positive => natural.ln(),
+            Self::Above(low) => (natural - low).ln(),
+            Self::Interval(low, high) => ((natural - low) / (high - natural)).ln(),
+        }
+    }
+
+    /// Whether a natural value is allowed and representable.
+    pub fn allows(&self, natural: f64) -> bool {
+        natural.is_finite() && self.free(natural).is_finite()
+    }
+
+    /// The open interval of natural values.
+    pub fn bounds(&self) -> (f64, f64) {
+        match *self {
+            Self::Real => (f64::NEG_INFINITY, f64::INFINITY),
+            Self::Positive => (0.0, f64::INFINITY),
+            Self::Above(low) => (low, f64::INFINITY),
+            Self::Interval(low, high) => (low, high),
+        }
+    }
+
+    /// log |d natural / d free| of each element, differentiable: what a density of the natural value gains when it is written in
+    /// the unconstrained one.
+    pub fn log_jacobian(&self, free: &Tensor) -> Tensor {
+        match *self {
+            Self::Real => free.zeros_like(),
+            Self::Positive | Self::Above(_) => free.clone(),
+            Self::Interval(low, high) => free.log_sigmoid() + (-free).log_sigmoid() + (high - low).ln(),
+        }
+    }
+}
+
+/// A prior over a parameter's natural value.
+pub trait Prior: Send + Sync + std::fmt::Debug {
+    /// Log density, summed over the elements, differentiable; a scalar in nats.
+    fn log_prob(&self, natural: &Tensor) -> Tensor;
+    /// As it is printed: "LogNormal(0, 1)".
+    fn describe(&self) -> String;
+}
+
+/// One named quantity of a model.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    leaf: Tensor,
+    constraint: Constraint,
+    frozen: bool,
+    prior: Option<Arc<dyn Prior>>,
+}
+
+impl Parameter {
+    /// Natural values in double precision. They are the author's, so a value outside the constraint is our own bug and panics; for
+    /// values from a user see [`Parameter::set`].
+    pub fn new(natural: &[f64], shape: &[usize], constraint: Constraint) -> Self {
+        Self::from_tensor(&Tensor::from_slice(natural, shape), constraint)
+    }
+
+    /// One natural value, without axes.
+    pub fn scalar(natural: f64, constraint: Constraint) -> Self {
+        Self::new(&[natural], &[], constraint)
+    }
+
+    /// Natural values in the precision of a tensor.
+    pub fn from_tensor(natural: &Tensor, constraint: Constraint) -> Self {
+        let values = natural.to_vec();
+        if let Some(wrong) = values.iter().find(|v| !constraint.allows(**v)) {
+            panic!("a parameter starts at {wrong}, outside {constraint:?}");
+        }
+        let free: Vec<f64> = values.iter().map(|v| constraint.free(*v)).collect();
+        let leaf = leaf(&free, natural.shape(), natural.dtype());
+        Self { leaf, constraint, frozen: false, prior: None }
+    }
+
+    /// An unconstrained tensor, as in a network.
+    pub fn real(value: &Tensor) -> Self {
+        Self::from_tensor(value, Constraint::Real)
+    }
+
+    /// The same, held fixed.
+    pub fn frozen(mut self) -> Self {
+        self.frozen = true;
+        self
+    }
+
+    /// The same, with a prior over the natural value.
+    pub fn with_prior(mut self, prior: Arc<dyn Prior>) -> Self {
+        self.prior = Some(prior);
+        self
+    }
+
+    /// The natural value, differentiable in [`Parameter::leaf`]; a constant while frozen.
+    pub fn get(&self) -> Tensor {
+        if self.frozen { self.constraint.natural(&self.leaf.detach()) } else { self.constraint.natural(&self.leaf) }
+    }
+
+    /// Natural values, row-major.
+    pub fn value(&self) -> Vec<f64> {
+        self.constraint.natural(&self.leaf.detach()).to_vec()
+    }
+
+    /// The unconstrained variable.
+    pub fn leaf(&self) -> &Tensor {
+        &self.leaf
+    }
+
+    /// The sizes of the axes.
+    pub fn shape(&self) -> &[usize] {
+        self.leaf.shape()
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.leaf.len()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.leaf.is_empty()
+    }
+
+    /// Where the natural value may lie.
+    pub fn constraint(&self) -> Constraint {
+        self.constraint
+    }
+
+    /// Whether optimisers leave it alone.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Holds it fixed, or lets it move.
+    pub fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+    }
+
+    /// The prior, if there is one.
+    pub fn prior(&self) -> Option<&Arc<dyn Prior>> {
+        self.prior.as_ref()
+    }
+
+    /// Gives it a prior, or takes it away.
+    pub fn set_prior(&mut self, prior: Option<Arc<dyn Prior>>) {
+        self.prior = prior;
+    }
+
+    /// Sets natural values.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when there are too many or too few, or one is outside the constraint; the old values stay.
+    pub fn set(&mut self, natural: &[f64]) -> Result<()> {
+        let refuse = |found: String, expected: String| Error::Setting { setting: "parameter".into(), found, expected };
+        if natural.len() != self.len() {
+            return Err(refuse(format!("{} values", natural.len()), format!("{} values", self.len())));
+        }
+        if let Some(wrong) = natural.iter().find(|v| !self.constraint.allows(**v)) {
+            let (low, high) = self.constraint.bounds();
+            return Err(refuse(format!("{wrong}"), format!("a number in ({low}, {high})")));
+        }
+        let free: Vec<f64> = natural.iter().map(|v| self.constraint.free(*v)).collect();
+        self.set_free(&free);
+        Ok(())
+    }
+
+    /// Sets unconstrained values, row-major.
+    pub fn set_free(&mut self, free: &[f64]) {
+        self.leaf = leaf(free, self.leaf.shape(), self.leaf.dtype());
+    }
+
+    /// Log density of the prior at the natural value, in nats; `None` without one.
+    pub fn log_prior(&self) -> Option<Tensor> {
+        self.prior.as_ref().map(|prior| prior.log_prob(&self.get()))
+    }
+}
+
+fn leaf(free: &[f64], shape: &[usize], dtype: DType) -> Tensor {
+    with_any!(dtype, T => Tensor::new(free.iter().map(|v| T::from_f64(*v)).collect::<Vec<T>>(), shape)).variable()
+}
+
+/// A parameter as it is printed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// Dotted name.
+    pub name: String,
+    /// The sizes of its axes.
+    pub shape: Vec<usize>,
+    /// Natural values, row-major.
+    pub value: Vec<f64>,
+    /// Open interval of natural values.
+    pub bounds: (f64, f64),
+    /// Whether it is held fixed.
+    pub frozen: bool,
+    /// The prior's text.
+    pub prior: Option<String>,
+}
+
+/// Anything with parameters. Implement the two walks, in the same order; the rest follows.
+pub trait Parameters {
+    /// Calls `f` with each parameter and its dotted name.
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter));
+
+    /// Calls `f` with each parameter, for changing, in the order of [`Parameters::visit`].
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter));
+
+    /// All dotted names.
+    fn names(&self) -> Vec<String> {
+        let mut names = vec![];
+        self.visit(&mut |name, _| names.push(name.to_owned()));
+        names
+    }
+
+    /// The variables that are not frozen, in order.
+    fn leaves(&self) -> Vec<Tensor> {
+        let mut leaves = vec![];
+        self.visit(&mut |_, p| {
+            if !p.frozen {
+                leaves.push(p.leaf.clone());
+            }
+        });
+        leaves
+    }
+
+    /// Unconstrained values of what is not frozen, one after the other.
+    fn pack(&self) -> Vec<f64> {
+        let mut flat = vec![];
+        self.visit(&mut |_, p| {
+            if !p.frozen {
+                flat.extend_from_slice(&p.leaf.as_f64());
+            }
+        });
+        flat
+    }
+
+    /// Sets what is not frozen from [`Parameters::pack`]'s order. The length must agree.
+    fn unpack(&mut self, flat: &[f64]) {
+        let mut rest = flat;
+        self.visit_mut(&mut |name, p| {
+            if !p.frozen {
+                assert!(rest.len() >= p.len(), "`unpack` has {} values left for `{name}`", rest.len());
+                let (head, tail) = rest.split_at(p.len());
+                p.set_free(head);
+                rest = tail;
+            }
+        });
+        assert!(rest.is_empty(), "`unpack` was given {} values too many", rest.len());
+    }
+
+    /// Gradient of a scalar in [`Parameters::pack`]'s order.
+    fn gradient(&self, output: &Tensor) -> Vec<f64> {
+        let leaves = self.leaves();
+        let inputs: Vec<&Tensor> = leaves.iter().collect();
+        crate::grad(output, &inputs).iter().flat_map(|g| g.to_vec()).collect()
+    }
+
+    /// Sum of the log priors of natural values, in nats; zero without any.
+    fn log_prior(&self) -> Tensor {
+        let mut terms = vec![];
+        self.visit(&mut |_, p| terms.extend(p.log_prior()));
+        terms.into_iter().sum()
+    }
+
+    /// Holds every parameter fixed, or lets all move.
+    fn set_all_frozen(&mut self, frozen: bool) {
+        self.visit_mut(&mut |_, p| p.frozen = frozen);
+    }
+
+    /// Sets one parameter by name, in natural values.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] with the nearest name, [`Error::Setting`] for a value outside the constraint.
+    fn assign(&mut self, name: &str, natural: &[f64]) -> Result<()> {
+        let mut outcome = None;
+        self.visit_mut(&mut |known, p| {
+            if known == name {
+                outcome = Some(p.set(natural));
+            }
+        });
+        outcome.unwrap_or_else(|| Err(Error::unknown("parameter", name, self.names().iter().map(String::as_str))))
+    }
+
+    /// Everything a report prints.
+    fn describe(&self) -> Vec<Description> {
+        let mut found = vec![];
+        self.visit(&mut |name, p| {
+            found.push(Description {
+                name: name.to_owned(),
+                shape: p.shape().to_vec(),
+                value: p.value(),
+                bounds: p.constraint.bounds(),
+                frozen: p.frozen,
+                prior: p.prior.as_ref().map(|prior| prior.describe()),
+            });
+        });
+        found
+    }
+
+    /// Stores the unconstrained values, bit for bit, as arrays `prefix.name`, frozen ones too.
+    fn write_to(&self, file: &mut ModelFile, prefix: &str) {
+        self.visit(&mut |name, p| file.put(&join(prefix, name), p.shape(), &p.leaf.as_f64()));
+    }
+
+    /// Takes back what [`Parameters::write_to`] stored.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when an array is absent or has another shape.
+    fn read_from(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        let mut outcome = Ok(());
+        self.visit_mut(&mut |name, p| {
+            let array = join(prefix, name);
+            let read = file.get(&array).and_then(|values| {
+                if file.shape(&array)? != p.shape() {
+                    let message = format!("array `{array}` of the model file does not have the shape {:?}", p.shape());
+                    return Err(Error::model_file(message, "fit the model again with this version"));
+                }
+                p.set_free(&values);
+                Ok(())
+            });
+            if outcome.is_ok() {
+                outcome = read;
+            }
+        });
+        outcome
+    }
+}
+
+fn join(prefix: &str, name: &str) -> String {
+    match (prefix, name) {
+        ("", name) => name.to_owned(),
+        (prefix, "") => prefix.to_owned(),
+        (prefix, name) => format!("{prefix}.{name}"),
+    }
+}
+
+/// Visits a member's parameters under the member's name.
+pub fn nested(prefix: &str, member: &(impl Parameters + ?Sized), f: &mut dyn FnMut(&str, &Parameter)) {
+    member.visit(&mut |name, p| f(&join(prefix, name), p));
+}
+
+/// Visits a member's parameters under the member's name, for changing.
+pub fn nested_mut(prefix: &str, member: &mut (impl Parameters + ?Sized), f: &mut dyn FnMut(&str, &mut Parameter)) {
+    member.visit_mut(&mut |name, p| f(&join(prefix, name), p));
+}
+
+impl Parameters for Parameter {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        f("", self);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        f("", self);
+    }
+}
+
+/// No parameters.
+impl Parameters for () {
+    fn visit(&self, _: &mut dyn FnMut(&str, &Parameter)) {}
+    fn visit_mut(&mut self, _: &mut dyn FnMut(&str, &mut Parameter)) {}
+}
+
+impl<P: Parameters + ?Sized> Parameters for Box<P> {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        (**self).visit(f);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        (**self).visit_mut(f);
+    }
+}
+
+impl<P: Parameters> Parameters for Option<P> {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        self.iter().for_each(|p| p.visit(f));
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        self.iter_mut().for_each(|p| p.visit_mut(f));
+    }
+}
+
+/// Members are named by their position.
+impl<P: Parameters> Parameters for Vec<P> {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        self.iter().enumerate().for_each(|(i, p)| nested(&i.to_string(), p, f));
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        self.iter_mut().enumerate().for_each(|(i, p)| nested_mut(&i.to_string(), p, f));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONSTRAINTS: [(Constraint, f64); 4] = [
+        (Constraint::Real, -3.0),
+        (Constraint::Positive, 0.3),
+        (Constraint::Above(-1.0), 0.5),
+        (Constraint::Interval(1.0, 4.0), 1.5),
+    ];
+
+    #[test]
+    fn natural_of_free_is_the_identity_and_its_derivative_is_the_jacobian() {
+        for (constraint, value) in CONSTRAINTS {
+            let p = Parameter::scalar(value, constraint);
+            assert!((p.value()[0] - value).abs() < 1e-14, "{constraint:?}");
+            let slope = crate::grad(&p.get(), &[p.leaf()])[0].item();
+            let jacobian = constraint.log_jacobian(p.leaf()).item().exp();
+            assert!((slope - jacobian).abs() < 1e-13, "{constraint:?}: {slope} and {jacobian}");
+        }
+    }
+
+    #[test]
+    fn values_outside_a_constraint_are_refused_and_change_nothing() {
+        let mut p =
+            vec![Parameter::scalar(2.0, Constraint::Interval(1.0, 4.0)), Parameter::scalar(0.0, Constraint::Real)];
+        let error = p.assign("0", &[4.0]).unwrap_err().to_string();
+        assert!(error.contains("(1, 4)"), "{error}");
+        assert!(p.assign("1", &[f64::NAN]).is_err() && p.assign("0", &[2.0, 3.0]).is_err());
+        assert!(p.assign("2", &[1.0]).unwrap_err().to_string().contains("unknown parameter"));
+        assert!((p[0].value()[0] - 2.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn frozen_parameters_are_neither_packed_nor_differentiated_but_stored() {
+        let mut p =
+            vec![Parameter::scalar(2.0, Constraint::Positive).frozen(), Parameter::scalar(3.0, Constraint::Real)];
+        assert_eq!(p.pack(), [3.0]);
+        assert!(!p[0].get().is_tracked());
+        p.unpack(&[5.0]);
+        let mut file = ModelFile::new("test");
+        p.write_to(&mut file, "model");
+        assert_eq!(file.names().collect::<Vec<_>>(), ["model.0", "model.1"]);
+        let mut back = vec![Parameter::scalar(1.0, Constraint::Positive), Parameter::scalar(1.0, Constraint::Real)];
+        back.read_from(&file, "model").unwrap();
+        assert_eq!(back[0].leaf().item().to_bits(), 2f64.ln().to_bits());
+        assert_eq!(back[1].value(), [5.0]);
+        let loss = back[0].get() * back[1].get();
+        assert!((back.gradient(&loss)[0] - 10.0).abs() < 1e-14);
+    }
+}
