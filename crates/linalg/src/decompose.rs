@@ -140,7 +140,7 @@ impl<T: Real> Lu<T> {
 
     /// Sign of the determinant and the logarithm of its absolute value.
     pub fn sign_and_log_det(&self) -> (f64, f64) {
-        let start = if self.exchanges % 2 == 0 { 1.0 } else { -1.0 };
+        let start = if self.exchanges.is_multiple_of(2) { 1.0 } else { -1.0 };
         let n = self.permutation.len();
         (0..n)
             .map(|i| self.factors[i * n + i].to_f64())
