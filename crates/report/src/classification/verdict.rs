@@ -5,11 +5,14 @@ use crate::format::{counted, number, percent};
 use crate::report::{Basis, Standing, Verdict};
 
 impl ClassificationScores {
-    /// Whether the probabilities say more than the base rates, by more than two standard errors. A class held impossible that
-    /// came true makes the log loss infinite; the share of right classes decides then.
+    /// Whether the predictions say more than the base rates, in right classes or in log loss, by more than two standard errors.
     pub fn is_informed(&self) -> bool {
-        let (gain, error) = if self.impossible > 0 { self.gain } else { self.information };
-        gain > 2.0 * error
+        self.gain.0 > 2.0 * self.gain.1 || self.has_informative_probabilities()
+    }
+
+    /// Whether the log loss beats that of the base rates by more than two standard errors.
+    fn has_informative_probabilities(&self) -> bool {
+        self.impossible == 0 && self.information.0 > 2.0 * self.information.1
     }
 
     /// Whether the stated confidence is right on average: within 99 % of chance, or off by less than two points.
@@ -52,9 +55,14 @@ impl ClassificationScores {
             sentences.push(format!(
                 "For {rows} it held the true class to be impossible, which makes the log loss infinite."
             ));
-        } else if self.is_informed() {
+        } else if self.has_informative_probabilities() {
             sentences.push(format!(
                 "Its probabilities carry information: the log loss is {loss}, against {base} for the base rates alone."
+            ));
+        } else if self.is_informed() {
+            sentences.push(format!(
+                "The classes it names are worth having, but as probabilities its statements are no better than the base rates: the \
+                 log loss is {loss}, against {base}."
             ));
         } else {
             sentences.push(format!(

@@ -118,16 +118,16 @@ pub fn pit_histogram(pit: &[f64]) -> Figure {
         vec![]
     } else {
         vec![
+            Mark::Histogram {
+                label: "this model".into(),
+                edges: (0..=bins).map(|i| i as f64 / bins as f64).collect(),
+                counts,
+            },
             Mark::Band {
                 label: "95\u{a0}% of calibrated models".into(),
                 x: ends.clone(),
                 lower: vec![low * n as f64; 2],
                 upper: vec![high * n as f64; 2],
-            },
-            Mark::Histogram {
-                label: "this model".into(),
-                edges: (0..=bins).map(|i| i as f64 / bins as f64).collect(),
-                counts,
             },
             Mark::Line { label: String::new(), x: ends, y: vec![expected; 2], dashed: true },
         ]
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn the_histogram_counts_every_value_once() {
-        let Mark::Histogram { counts, .. } = &pit_histogram(&[0.0, 0.05, 1.0, f64::NAN]).marks[1] else {
-            panic!("the second mark is the histogram")
+        let Mark::Histogram { counts, .. } = &pit_histogram(&[0.0, 0.05, 1.0, f64::NAN]).marks[0] else {
+            panic!("the first mark is the histogram")
         };
         assert_eq!((counts[0], counts[9], counts.iter().sum::<f64>()), (2.0, 1.0, 3.0));
     }

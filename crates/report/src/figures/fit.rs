@@ -78,7 +78,9 @@ pub fn learning_curve(series: &[(String, Vec<(f64, f64)>)], y_label: &str) -> Fi
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     let lines = series.iter().map(|(name, points)| {
         let (x, y) = points.iter().copied().unzip();
-        Mark::Line { label: name.clone(), x, y, dashed: false }
+        // The axis names a single series.
+        let label = if series.len() == 1 { String::new() } else { name.clone() };
+        Mark::Line { label, x, y, dashed: false }
     });
     Figure {
         name: "learning-curve".into(),

@@ -145,9 +145,16 @@ fn section(page: &mut String, section: &Section) {
 }
 
 fn figure(page: &mut String, figure: &Figure, is_single: bool) {
-    let size = if is_single { Size { width: 560.0, height: 330.0 } } else { Size::default() };
-    let drawing = svg::draw(figure, size);
-    let _ = write!(page, "<figure>\n{}<figcaption>{}", drawing.svg, inline(&figure.caption));
+    let drawing = svg::draw(figure, Size::default());
+    page.push_str("<figure>\n");
+    if is_single {
+        // Text would be too small on a phone or too large on a desktop, so there are two drawings and one is shown.
+        let wide = svg::draw(figure, Size { width: 720.0, height: 380.0 });
+        let _ = write!(page, "<div class=\"wide\">{}</div><div class=\"narrow\">{}</div>", wide.svg, drawing.svg);
+    } else {
+        page.push_str(&drawing.svg);
+    }
+    let _ = write!(page, "<figcaption>{}", inline(&figure.caption));
     for note in &drawing.notes {
         let _ = write!(page, " <span class=\"aside\">{}</span>", inline(note));
     }

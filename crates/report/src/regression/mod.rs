@@ -122,6 +122,7 @@ fn cards(scores: &RegressionScores) -> Vec<Card> {
     let baseline = number(scores.baseline_rmse);
     let judged = if scores.is_better_than_the_mean() { Standing::Good } else { Standing::Poor };
     let mut cards = vec![
+        Card::new("Rows judged", count(scores.rows), scores.basis_words()),
         Card::new("Typical error (RMSE)", number(scores.rmse), format!("predicting the mean: {baseline}"))
             .judged(judged),
         Card::new(
@@ -150,6 +151,5 @@ fn cards(scores: &RegressionScores) -> Vec<Card> {
     if let Some(crps) = scores.crps {
         cards.push(Card::new("CRPS", number(crps), "error of the whole distribution; smaller is better"));
     }
-    cards.push(Card::new("Rows judged", count(scores.rows), scores.basis_words()));
     cards
 }

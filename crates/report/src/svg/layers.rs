@@ -20,6 +20,8 @@ pub(super) struct Layer {
     pub tone: Tone,
     /// Whether the tone has been used before in this figure.
     pub is_repeated: bool,
+    /// Number of bands of the same tone below this one.
+    pub depth: i32,
     pub shape: Shape,
 }
 
@@ -126,15 +128,17 @@ pub(super) fn prepare(figure: &Figure) -> Layers {
     let mut omitted = Omitted::default();
     let mut layers = vec![];
     let mut series = 0;
-    let mut is_over_band = false;
+    let mut bands: Vec<Tone> = vec![];
+    let has_labelled_line = figure.marks.iter().any(|m| matches!(m, Mark::Line { label, .. } if !label.is_empty()));
     let total = figure.marks.iter().map(|m| if let Mark::Points { x, .. } = m { x.len() } else { 0 }).sum::<usize>();
     let keep = Thinning::new(total);
-    for mark in &figure.marks {
+    for (at, mark) in figure.marks.iter().enumerate() {
+        let mut depth = 0;
         let colour = Tone::Series(series);
         let mut tone = colour;
         let (label, shape, uses_colour) = match mark {
             Mark::Line { label, x, y, dashed } => {
-                let is_sample = label.is_empty() && !dashed;
+                let is_sample = label.is_empty() && !dashed && has_labelled_line;
                 if *dashed {
                     tone = Tone::Muted;
                 }
@@ -143,11 +147,18 @@ pub(super) fn prepare(figure: &Figure) -> Layers {
             }
             // A band shares the colour of the line that follows it.
             Mark::Band { label, x, lower, upper } => {
-                is_over_band = true;
+                let next = figure.marks[at..]
+                    .iter()
+                    .find_map(|m| if let Mark::Line { dashed, .. } = m { Some(*dashed) } else { None });
+                if next == Some(true) {
+                    tone = Tone::Muted;
+                }
+                depth = bands.iter().filter(|t| **t == tone).count() as i32;
+                bands.push(tone);
                 (label, Shape::Band { runs: band_runs(figure, &mut omitted, x, lower, upper) }, false)
             }
             Mark::Points { label, x, y, lower, upper } => {
-                let is_data = is_over_band && lower.is_empty() && upper.is_empty();
+                let is_data = !bands.is_empty() && lower.is_empty() && upper.is_empty();
                 if is_data {
                     tone = Tone::Ink;
                 }
@@ -168,7 +179,7 @@ pub(super) fn prepare(figure: &Figure) -> Layers {
                 }
             }
         };
-        layers.push(Layer { label: label.clone(), tone, is_repeated: series >= SERIES, shape });
+        layers.push(Layer { label: label.clone(), tone, is_repeated: series >= SERIES, depth, shape });
         series += usize::from(uses_colour);
     }
     if keep.share < 1.0 {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::layers::{Layer, Shape};
+use super::marks::BAND;
 use super::{FONT, measure};
 use crate::format::escape;
 use crate::palette::Tone;
@@ -77,11 +78,16 @@ fn swatch(out: &mut String, layer: &Layer, x: f64, y: f64) {
             }
             write!(out, "<path class=\"dot {stroke}\" stroke-width=\"6.5\" d=\"M{middle:.1} {y:.1}h0\"/>")
         }
-        Shape::Band { .. } => block(out, "band", &fill, x, y),
-        _ => block(out, "hist", &fill, x, y),
+        Shape::Band { .. } => {
+            // As dark as the bands look where they lie on top of each other.
+            let opacity = 1.0 - (1.0 - BAND).powi(layer.depth + 1);
+            block(out, "band", &fill, x, y, &format!(" opacity=\"{opacity:.2}\""))
+        }
+        _ => block(out, "hist", &fill, x, y, ""),
     };
 }
 
-fn block(out: &mut String, class: &str, fill: &str, x: f64, y: f64) -> std::fmt::Result {
-    write!(out, "<rect class=\"{class} {fill}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{SWATCH}\" height=\"11\"/>", y - 5.5)
+fn block(out: &mut String, class: &str, fill: &str, x: f64, y: f64, opacity: &str) -> std::fmt::Result {
+    let y = y - 5.5;
+    write!(out, "<rect class=\"{class} {fill}\"{opacity} x=\"{x:.1}\" y=\"{y:.1}\" width=\"{SWATCH}\" height=\"11\"/>")
 }

@@ -8,6 +8,8 @@ use super::{FONT, measure};
 use crate::format::{escape, number};
 use crate::palette::{Tone, ramp};
 
+/// Opacity of a band; bands on top of each other add up.
+pub(super) const BAND: f64 = 0.18;
 /// Colours of a heat map; neighbours differ by less than the eye sees.
 const LEVELS: usize = 48;
 
@@ -49,7 +51,7 @@ pub(super) fn draw(out: &mut String, layer: &Layer, frame: &Frame) {
         Shape::Band { runs } => {
             let path = band_path(runs, frame);
             if !path.is_empty() {
-                let _ = writeln!(out, "<path class=\"band {fill}\" d=\"{path}\"/>");
+                let _ = writeln!(out, "<path class=\"band {fill}\" opacity=\"{BAND}\" d=\"{path}\"/>");
             }
         }
         Shape::Points { dots } => points(out, dots, &stroke, frame),

@@ -1,8 +1,11 @@
 //! Widths of text, estimated: the drawing is laid out without knowing the reader's font.
 
-/// Width of `text` in drawing units, a little generous for common sans-serif fonts.
+/// How much wider than Helvetica a common sans-serif font may be; DejaVu Sans is the widest in wide use.
+const GENEROUS: f64 = 1.15;
+
+/// Width of `text` in drawing units, generous for common sans-serif fonts.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    1.06 * size * text.chars().map(advance).sum::<f64>()
+    GENEROUS * size * text.chars().map(advance).sum::<f64>()
 }
 
 /// Advance of a character in units of the font size, as in Helvetica.
@@ -30,7 +33,7 @@ pub(super) fn fit(text: &str, room: f64, size: f64) -> String {
     let mut kept = String::new();
     let mut used = width("…", size);
     for c in text.chars() {
-        used += 1.06 * size * advance(c);
+        used += GENEROUS * size * advance(c);
         if used > room {
             break;
         }

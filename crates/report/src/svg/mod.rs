@@ -7,7 +7,7 @@
 //!
 //! Colours follow from the order of the marks: each labelled line, cloud, histogram and bar chart takes the next colour of the
 //! palette; a band has the colour of the line after it; dashed lines are references and grey; points over a band are data and
-//! dark; lines without a label are samples and thin.
+//! dark; beside labelled lines those without a label are samples and thin.
 //!
 //! To add a mark: a variant in `elbo_core::Mark`, its cleaning in `layers.rs`, its path in `marks.rs`, its swatch in `legend.rs`.
 
@@ -206,7 +206,9 @@ fn x_domain(figure: &Figure, layers: &Layers) -> (f64, f64) {
     let Some(bars) = bars else { return (low, high) };
     let share = (marks::bar_label_room(bars) / (0.6 * Size::default().width)).min(0.4);
     if figure.x_log {
-        return (low, high * (high / low).powf(share));
+        // In logarithms, because the ratio of the ends may not be representable.
+        let longer = high.log10() + share * (high.log10() - low.log10());
+        return (low, 10f64.powf(longer.min(308.2)));
     }
     let (least, most) = extent.unwrap_or((0.0, 1.0));
     low = if least < 0.0 { least + share * least } else { 0.0 };
