@@ -126,6 +126,11 @@ impl<const N: usize> Rows<N> {
         Self { outer, strides: merged, offsets, inner, steps }
     }
 
+    /// Where the first row starts in each operand.
+    pub fn start(&self) -> [usize; N] {
+        self.offsets
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         count(&self.outer)

@@ -7,6 +7,7 @@
 //! | a derivative: gradient, vJ, Jv, Hv, Jacobian | [`gradient`] |
 //! | a hand-written derivative | [`Tensor::custom`] |
 //! | named, constrained, freezable values | [`Parameters`], [`Parameter`] |
+//! | an optimiser, a schedule | [`optim`] |
 //! | special functions of one number | [`special`] |
 //!
 //! The graph lives in the tensors. An operation on a tracked tensor records what made it; nothing is global, and a graph vanishes
@@ -19,6 +20,7 @@ pub mod gradient;
 mod kernels;
 mod layout;
 mod ops;
+pub mod optim;
 mod parameters;
 pub mod special;
 mod storage;

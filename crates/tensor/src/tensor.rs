@@ -247,7 +247,7 @@ impl Tensor {
             let source = self.raw::<T>();
             let rows = Rows::new(self.shape(), [self.layout.strides.clone()], [self.layout.offset]);
             let mut out = vec![T::default(); self.len()];
-            crate::kernels::fill_rows(&rows, &mut out, |out, [at]| {
+            crate::kernels::fill_rows(&rows, &mut out, &|out, [at]| {
                 let step = rows.steps[0];
                 if step == 1 {
                     out.copy_from_slice(&source[at..at + out.len()]);

@@ -92,45 +92,70 @@ dispatched! {
     }
 }
 dispatched! {
-    fn zip_slices<A: Element, O: Element, F: Binary<A, O>>(f: &F, x: &[A], y: &[A], out: &mut [O]) {
-        for ((o, x), y) in out.iter_mut().zip(x).zip(y) {
-            *o = f.at(*x, *y);
-        }
-    }
-}
-dispatched! {
-    fn zip_slices_in_place<A: Element, F: Binary<A, A>>(f: &F, x: &mut [A], y: &[A]) {
+    fn zip_in_place<A: Element, F: Binary<A, A>>(f: &F, x: &mut [A], y: &[A]) {
         for (x, y) in x.iter_mut().zip(y) {
             *x = f.at(*x, *y);
         }
     }
 }
 dispatched! {
-    fn zip_right_scalar<A: Element, O: Element, F: Binary<A, O>>(f: &F, x: &[A], y: A, out: &mut [O]) {
-        for (o, x) in out.iter_mut().zip(x) {
-            *o = f.at(*x, y);
-        }
-    }
-}
-dispatched! {
-    fn zip_left_scalar<A: Element, O: Element, F: Binary<A, O>>(f: &F, x: A, y: &[A], out: &mut [O]) {
-        for (o, y) in out.iter_mut().zip(y) {
-            *o = f.at(x, *y);
+    /// One row of two operands with these steps.
+    fn zip_row<A: Element, O: Element, F: Binary<A, O>>(f: &F, x: &[A], y: &[A], steps: [usize; 2], out: &mut [O]) {
+        let n = out.len();
+        match steps {
+            [1, 1] => {
+                for ((o, x), y) in out.iter_mut().zip(&x[..n]).zip(&y[..n]) {
+                    *o = f.at(*x, *y);
+                }
+            }
+            [1, 0] => {
+                let y = y[0];
+                for (o, x) in out.iter_mut().zip(&x[..n]) {
+                    *o = f.at(*x, y);
+                }
+            }
+            [0, 1] => {
+                let x = x[0];
+                for (o, y) in out.iter_mut().zip(&y[..n]) {
+                    *o = f.at(x, *y);
+                }
+            }
+            [s, t] => {
+                for (k, o) in out.iter_mut().enumerate() {
+                    *o = f.at(x[k * s], y[k * t]);
+                }
+            }
         }
     }
 }
 
-/// Fills `out` row by row, in parallel when it is large. `fill(row, starts)` writes one row.
+// The drivers below know the loop only as a `dyn` function, so that each is compiled once an element type.
+
+/// Calls `work(start, piece)` for pieces of `out`, in parallel when it is large.
+pub(crate) fn for_pieces<O: Element>(out: &mut [O], work: &(dyn Fn(usize, &mut [O]) + Sync)) {
+    if out.len() < 2 * GRAIN {
+        work(0, out);
+    } else {
+        out.par_chunks_mut(GRAIN).enumerate().for_each(|(i, o)| work(i * GRAIN, o));
+    }
+}
+
+/// Fills `out` row by row, in parallel when it is large. `fill(row, starts)` writes one row, or a piece of one.
 pub(crate) fn fill_rows<const N: usize, O: Element>(
     rows: &Rows<N>,
     out: &mut [O],
-    fill: impl Fn(&mut [O], [usize; N]) + Sync,
+    fill: &(dyn Fn(&mut [O], [usize; N]) + Sync),
 ) {
     if out.is_empty() {
         return;
     }
     let inner = rows.inner;
-    if out.len() < 2 * GRAIN || rows.len() == 1 {
+    if rows.len() == 1 {
+        let first = rows.start();
+        for_pieces(out, &|at, o| fill(o, std::array::from_fn(|k| first[k] + at * rows.steps[k])));
+        return;
+    }
+    if out.len() < 2 * GRAIN {
         let mut rest = out;
         rows.visit(0..rows.len(), |_, starts| {
             let (row, tail) = std::mem::take(&mut rest).split_at_mut(inner);
@@ -150,22 +175,27 @@ pub(crate) fn fill_rows<const N: usize, O: Element>(
 
 /// Applies `f` to every element.
 pub(crate) fn map<A: Element, O: Element, F: Unary<A, O>>(x: &Tensor, f: F) -> Tensor {
-    let source = x.contiguous_value();
+    map_with::<A, O>(x, &|x, o| map_slice(&f, x, o))
+}
+
+fn map_with<A: Element, O: Element>(x: &Tensor, f: &(dyn Fn(&[A], &mut [O]) + Sync)) -> Tensor {
+    let copy: Tensor;
+    let source = if x.is_contiguous() {
+        x
+    } else {
+        copy = x.contiguous_value();
+        &copy
+    };
     let values = source.row_major::<A>();
     let mut out = vec![O::default(); values.len()];
-    if out.len() < 2 * GRAIN {
-        map_slice(&f, values, &mut out);
-    } else {
-        out.par_chunks_mut(GRAIN).zip(values.par_chunks(GRAIN)).for_each(|(o, x)| map_slice(&f, x, o));
-    }
+    for_pieces(&mut out, &|at, o| f(&values[at..at + o.len()], o));
     Tensor::new(out, x.shape())
 }
 
 /// Applies `f` in place when nobody else sees the elements.
 pub(crate) fn map_owned<A: Element, F: Unary<A, A>>(mut x: Tensor, f: F) -> Tensor {
     match x.unshared::<A>() {
-        Some(values) if values.len() < 2 * GRAIN => map_slice_in_place(&f, values),
-        Some(values) => values.par_chunks_mut(GRAIN).for_each(|x| map_slice_in_place(&f, x)),
+        Some(values) => for_pieces(values, &|_, x| map_slice_in_place(&f, x)),
         None => return map(&x, f),
     }
     x
@@ -173,16 +203,17 @@ pub(crate) fn map_owned<A: Element, F: Unary<A, A>>(mut x: Tensor, f: F) -> Tens
 
 /// Applies `f` to pairs of elements, after broadcasting.
 pub(crate) fn zip<A: Element, O: Element, F: Binary<A, O>>(name: &str, a: &Tensor, b: &Tensor, f: F) -> Tensor {
+    zip_with::<A, O>(name, a, b, &|x, y, steps, out| zip_row(&f, x, y, steps, out))
+}
+
+type RowOfTwo<'a, A, O> = dyn Fn(&[A], &[A], [usize; 2], &mut [O]) + Sync + 'a;
+
+fn zip_with<A: Element, O: Element>(name: &str, a: &Tensor, b: &Tensor, f: &RowOfTwo<'_, A, O>) -> Tensor {
     same_type(name, a, b);
     if a.shape() == b.shape() && a.is_contiguous() && b.is_contiguous() {
         let (x, y) = (a.row_major::<A>(), b.row_major::<A>());
         let mut out = vec![O::default(); x.len()];
-        if out.len() < 2 * GRAIN {
-            zip_slices(&f, x, y, &mut out);
-        } else {
-            let pairs = x.par_chunks(GRAIN).zip(y.par_chunks(GRAIN));
-            out.par_chunks_mut(GRAIN).zip(pairs).for_each(|(o, (x, y))| zip_slices(&f, x, y, o));
-        }
+        for_pieces(&mut out, &|at, o| f(&x[at..], &y[at..], [1, 1], o));
         return Tensor::new(out, a.shape());
     }
     let shape = broadcast_shape(name, a.shape(), b.shape());
@@ -190,22 +221,7 @@ pub(crate) fn zip<A: Element, O: Element, F: Binary<A, O>>(name: &str, a: &Tenso
     let (x, y) = (a.raw::<A>(), b.raw::<A>());
     let strides = [a.layout.broadcast_strides(&shape), b.layout.broadcast_strides(&shape)];
     let rows = Rows::new(&shape, strides, [a.layout.offset, b.layout.offset]);
-    let fill = |out: &mut [O], [i, j]: [usize; 2]| {
-        let n = out.len();
-        match rows.steps {
-            [1, 1] => zip_slices(&f, &x[i..i + n], &y[j..j + n], out),
-            [1, 0] => zip_right_scalar(&f, &x[i..i + n], y[j], out),
-            [0, 1] => zip_left_scalar(&f, x[i], &y[j..j + n], out),
-            [s, t] => out.iter_mut().enumerate().for_each(|(k, o)| *o = f.at(x[i + k * s], y[j + k * t])),
-        }
-    };
-    if rows.len() == 1 && out.len() >= 2 * GRAIN {
-        let [s, t] = rows.steps;
-        let [i, j] = [a.layout.offset, b.layout.offset];
-        out.par_chunks_mut(GRAIN).enumerate().for_each(|(k, o)| fill(o, [i + k * GRAIN * s, j + k * GRAIN * t]));
-    } else {
-        fill_rows(&rows, &mut out, fill);
-    }
+    fill_rows(&rows, &mut out, &|o, [i, j]| f(&x[i..], &y[j..], rows.steps, o));
     Tensor::new(out, &shape)
 }
 
@@ -217,8 +233,7 @@ pub(crate) fn zip_owned<A: Element, F: Binary<A, A>>(name: &str, mut a: Tensor, 
     }
     let y = b.row_major::<A>();
     match a.unshared::<A>() {
-        Some(x) if x.len() < 2 * GRAIN => zip_slices_in_place(&f, x, y),
-        Some(x) => x.par_chunks_mut(GRAIN).zip(y.par_chunks(GRAIN)).for_each(|(x, y)| zip_slices_in_place(&f, x, y)),
+        Some(x) => for_pieces(x, &|at, x| zip_in_place(&f, x, &y[at..])),
         None => return zip(name, &a, b, f),
     }
     a

@@ -213,7 +213,7 @@ impl Tensor {
             let rows = Rows::new(&shape, strides, [self, a, b].map(|t| t.layout.offset));
             let mut out = vec![<T as Default>::default(); crate::layout::count(&shape)];
             let [p, q, r] = rows.steps;
-            crate::kernels::fill_rows(&rows, &mut out, |out, [i, j, k]| {
+            crate::kernels::fill_rows(&rows, &mut out, &|out, [i, j, k]| {
                 for (n, o) in out.iter_mut().enumerate() {
                     *o = if m[i + n * p] { x[j + n * q] } else { y[k + n * r] };
                 }
