@@ -1,0 +1,228 @@
+//! From the files of a package to our tables. No number is reformatted where the source is plain text.
+
+use super::Entry;
+use super::sheet::first_sheet;
+use crate::write::gzip;
+use elbo_core::{Array, Error, Result, Values};
+use std::io::{Cursor, Read};
+
+/// How the files of an entry are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Convert {
+    /// Fields separated by this character; `'\0'` stands for white space.
+    Fields {
+        separator: char,
+        /// Lines before the first row.
+        skip: usize,
+    },
+    /// As `Fields` with commas, unpacked from gzip first.
+    GzipFields,
+    /// Commas, floating-point text rewritten in its shortest form.
+    Shortest,
+    /// Commas; lines that start with `@` describe the columns.
+    Keel,
+    /// Target first, commas, header.
+    TargetFirst,
+    /// First sheet of a workbook.
+    Sheet,
+    /// Daily bike rentals: index, date and partial counts left out.
+    Bike,
+    /// scikit-learn's layout: a first line with sizes and class names; rows end in a class index.
+    Labelled,
+    /// Inputs and targets in two gzip files, separated by white space.
+    TwoFiles,
+    /// Flights: a zipped CSV of which some columns are used.
+    Flights,
+    /// Four IDX files: training images and labels, test images and labels.
+    Pictures,
+}
+
+type Rows = Vec<Vec<String>>;
+
+/// The output files of an entry, with their contents. `sources` are its members in order.
+///
+/// # Errors
+/// [`Error::Data`] when a file is not as the catalogue describes it.
+pub(super) fn convert(entry: &Entry, sources: &[Vec<u8>]) -> Result<Vec<(String, Vec<u8>)>> {
+    let broken = || {
+        Error::data(
+            format!("the files of `{}` are not as this program expects them", entry.key),
+            "report it: the package may have changed under the same version",
+        )
+    };
+    if entry.convert == Convert::Pictures {
+        return pictures(entry, sources).ok_or_else(broken);
+    }
+    let rows = rows(entry.convert, sources).ok_or_else(broken)?;
+    let columns = entry.columns();
+    if rows.len() != entry.rows || rows.iter().any(|row| row.len() != columns.len()) {
+        return Err(broken());
+    }
+    let mut text = columns.join(",") + "\n";
+    for row in &rows {
+        text += &row.join(",");
+        text.push('\n');
+    }
+    Ok(vec![(entry.files().swap_remove(0), gzip(text.as_bytes()))])
+}
+
+fn rows(convert: Convert, sources: &[Vec<u8>]) -> Option<Rows> {
+    let first = sources.first()?;
+    Some(match convert {
+        Convert::Fields { separator, skip } => fields(utf8(first)?, separator).into_iter().skip(skip).collect(),
+        Convert::GzipFields => fields(&gunzip(first)?, ','),
+        Convert::Shortest => shortest(fields(utf8(first)?, ','))?,
+        Convert::Keel => fields(utf8(first)?, ',').into_iter().filter(|row| !row[0].starts_with('@')).collect(),
+        Convert::TargetFirst => {
+            let mut rows = fields(utf8(first)?, ',').split_off(1);
+            rows.iter_mut().for_each(|row| row.rotate_left(1));
+            rows
+        }
+        Convert::Sheet => first_sheet(first)?,
+        Convert::Bike => {
+            let pick = |row: Vec<String>| Some([row.get(2..13)?, row.get(15..16)?].concat());
+            fields(utf8(first)?, ',').into_iter().skip(1).map(pick).collect::<Option<_>>()?
+        }
+        Convert::Labelled => labelled(utf8(first)?)?,
+        Convert::TwoFiles => {
+            let inputs = fields(&gunzip(first)?, '\0');
+            let targets = shortest(fields(&gunzip(sources.get(1)?)?, '\0'))?;
+            inputs.into_iter().zip(targets).map(|(x, y)| [x, y].concat()).collect()
+        }
+        Convert::Flights => flights(first)?,
+        Convert::Pictures => return None,
+    })
+}
+
+fn utf8(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+fn gunzip(bytes: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// Trimmed fields of the lines that are not blank.
+fn fields(text: &str, separator: char) -> Rows {
+    let split = |line: &str| -> Vec<String> {
+        if separator == '\0' {
+            line.split_whitespace().map(str::to_owned).collect()
+        } else {
+            line.split(separator).map(|f| f.trim().to_owned()).collect()
+        }
+    };
+    text.lines().filter(|l| !l.trim().is_empty()).map(split).collect()
+}
+
+fn shortest(rows: Rows) -> Option<Rows> {
+    let number = |text: String| text.parse::<f64>().ok().map(|v| v.to_string());
+    rows.into_iter().map(|row| row.into_iter().map(number).collect()).collect()
+}
+
+fn labelled(text: &str) -> Option<Rows> {
+    let mut rows = fields(text, ',');
+    let names = rows.first()?.get(2..)?.to_vec();
+    rows.remove(0);
+    for row in &mut rows {
+        let class = row.last_mut()?;
+        *class = names.get(class.parse::<usize>().ok()?)?.clone();
+    }
+    Some(rows)
+}
+
+/// Month, day, weekday, departure and arrival in minutes after midnight, time in the air, distance, and the delay at arrival.
+fn flights(bytes: &[u8]) -> Option<Rows> {
+    let mut text = String::new();
+    zip::ZipArchive::new(Cursor::new(bytes)).ok()?.by_name("flights.csv").ok()?.read_to_string(&mut text).ok()?;
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next()?.split(',').collect();
+    let find = |name: &str| header.iter().position(|h| *h == name);
+    let names = ["year", "month", "day", "dep_time", "arr_time", "air_time", "distance", "arr_delay"];
+    let places: Vec<usize> = names.iter().map(|n| find(n)).collect::<Option<_>>()?;
+    let mut rows = vec![];
+    for line in lines {
+        let cells: Vec<&str> = line.split(',').collect();
+        let picked: Vec<&str> = places.iter().map(|p| cells.get(*p).copied()).collect::<Option<_>>()?;
+        if picked.iter().any(|cell| cell.is_empty() || *cell == "NA") {
+            continue;
+        }
+        let number = |i: usize| picked[i].parse::<i64>().ok();
+        let minutes = |clock: i64| clock / 100 * 60 + clock % 100;
+        let (year, month, day) = (number(0)?, number(1)?, number(2)?);
+        rows.push(vec![
+            picked[1].into(),
+            picked[2].into(),
+            weekday(year, month, day).to_string(),
+            minutes(number(3)?).to_string(),
+            minutes(number(4)?).to_string(),
+            picked[5].into(),
+            picked[6].into(),
+            picked[7].into(),
+        ]);
+    }
+    Some(rows)
+}
+
+/// Monday is 1, Sunday 7 (Sakamoto's method).
+fn weekday(year: i64, month: i64, day: i64) -> i64 {
+    const SHIFT: [i64; 12] = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
+    let year = if month < 3 { year - 1 } else { year };
+    let from_sunday = (year + year / 4 - year / 100 + year / 400 + SHIFT[(month as usize + 11) % 12] + day) % 7;
+    (from_sunday + 6) % 7 + 1
+}
+
+fn pictures(entry: &Entry, sources: &[Vec<u8>]) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut out = vec![];
+    for (name, pair) in entry.files().into_iter().zip(sources.chunks(2)) {
+        let [images, labels] = pair else { return None };
+        let arrays = [("image".to_owned(), idx(images)?), ("label".to_owned(), idx(labels)?)];
+        if arrays[0].1.rows() != arrays[1].1.rows() {
+            return None;
+        }
+        out.push((name, crate::write::npz_bytes(&arrays).ok()?));
+    }
+    Some(out)
+}
+
+/// An IDX file of bytes, compressed.
+fn idx(bytes: &[u8]) -> Option<Array> {
+    let mut content = vec![];
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut content).ok()?;
+    let [0, 0, 8, dims] = *content.first_chunk()? else { return None };
+    let start = 4 + 4 * usize::from(dims);
+    let shape: Vec<usize> =
+        content.get(4..start)?.as_chunks().0.iter().map(|b| u32::from_be_bytes(*b) as usize).collect();
+    let cells = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s))?;
+    let values = content.split_off(start);
+    (values.len() == cells).then_some(Array { shape, values: Values::U8(values) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weekdays_of_known_dates_are_right() {
+        for (date, expected) in [((2013, 1, 1), 2), ((2000, 2, 29), 2), ((2024, 12, 25), 3), ((1969, 7, 20), 7)] {
+            assert_eq!(weekday(date.0, date.1, date.2), expected, "{date:?}");
+        }
+    }
+
+    #[test]
+    fn class_indices_become_names_and_the_target_moves_last() {
+        let rows = rows(Convert::Labelled, &[b"2,1,no,yes\n0.5,1\n0.7,0\n".to_vec()]).unwrap();
+        assert_eq!(rows, [["0.5", "yes"], ["0.7", "no"]]);
+        let moved = super::rows(Convert::TargetFirst, &[b"\"y\",\"a\",\"b\"\n1,2,3\n".to_vec()]).unwrap();
+        assert_eq!(moved, [["2", "3", "1"]]);
+    }
+
+    #[test]
+    fn an_idx_file_is_an_array_and_a_wrong_size_is_refused() {
+        let content = [vec![0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3], (1..=6).collect()].concat();
+        let array = idx(&gzip(&content)).unwrap();
+        assert_eq!((array.shape, array.values), (vec![2, 3], Values::U8(vec![1, 2, 3, 4, 5, 6])));
+        assert_eq!(idx(&gzip(&content[..17])), None);
+    }
+}

@@ -1,0 +1,24 @@
+//! Readers, writers, splits, study generators and the data catalogue.
+//!
+//! | want | use |
+//! |---|---|
+//! | a user's file as named arrays | [`read`] with [`ReadOptions`] |
+//! | predictions or a table on disk | [`write_table`], [`write_data`], [`write_npy`], [`write_npz`] |
+//! | training and test rows | [`holdout`], [`folds`], [`fixed_split`] |
+//! | a published data set | [`catalogue()`], [`get`], [`locate`], [`verify`] |
+//! | made-up data with a known recipe | [`generators`], [`make()`] |
+//!
+//! How to add: a data set is one [`Entry`] in `catalogue/entries.rs`; a recipe is one [`Generator`] in `make/mod.rs`; a format is one
+//! file under `read/` that turns bytes into columns, and one line in its dispatch.
+
+pub mod catalogue;
+pub mod make;
+pub mod read;
+pub mod split;
+pub mod write;
+
+pub use catalogue::{Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, verify};
+pub use make::{Generator, MakeOptions, generators, make};
+pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
+pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};
+pub use write::{Cells, table_bytes, write_data, write_npy, write_npz, write_table};

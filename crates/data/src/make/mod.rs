@@ -1,0 +1,240 @@
+//! Made-up data with a stated recipe: the same name, seed and size give the same bits.
+//!
+//! | want | recipe |
+//! |---|---|
+//! | a 1-D curve with a gap or two clusters, to look at | `snelson`, `sine-gap` |
+//! | a regression table of known difficulty | `friedman1`, `kin8`, `gp-draw` |
+//! | two classes in the plane, to look at | `two-moons`, `spiral`, `probit-2d` |
+//! | points of a known density | `mixture`, `eight-gaussians`, `crescent`, `funnel` |
+
+mod densities;
+mod functions;
+
+use elbo_core::{Array, Data, Error, Result, Rng, Values, ensure};
+
+/// What a user may change about a recipe; `None` is the recipe's own default.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MakeOptions {
+    /// Number of rows.
+    pub rows: Option<usize>,
+    /// Number of inputs or coordinates, where the recipe has a choice.
+    pub dims: Option<usize>,
+    /// Standard deviation of the noise, where the recipe has noise.
+    pub noise: Option<f64>,
+}
+
+/// A recipe.
+pub struct Generator {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The recipe in words and formulas.
+    pub about: &'static str,
+    /// Default number of rows.
+    pub rows: usize,
+    /// Default number of inputs or coordinates.
+    pub dims: usize,
+    /// Fewest and most inputs or coordinates; equal when there is no choice.
+    pub dims_range: (usize, usize),
+    /// Default standard deviation of the noise, where there is noise.
+    pub noise: Option<f64>,
+    make: fn(&Size, &mut Rng) -> Vec<(String, Array)>,
+}
+
+/// The numbers of a recipe, all settled.
+struct Size {
+    rows: usize,
+    dims: usize,
+    noise: f64,
+}
+
+static GENERATORS: &[Generator] = &[
+    Generator {
+        name: "snelson",
+        about: "one input in two clusters: x uniform on [0, 2.4] or [3.6, 6], each with probability 1/2; \
+                y = sin(2.5 x) + 0.5 sin(5 x) + noise",
+        rows: 200,
+        dims: 1,
+        dims_range: (1, 1),
+        noise: Some(0.3),
+        make: functions::snelson,
+    },
+    Generator {
+        name: "sine-gap",
+        about: "one input with a gap: x uniform on [-4, -0.3] or [1, 4], each with probability 1/2; y = sin(3 x) exp(-x/6) + noise",
+        rows: 200,
+        dims: 1,
+        dims_range: (1, 1),
+        noise: Some(0.1),
+        make: functions::sine_gap,
+    },
+    Generator {
+        name: "friedman1",
+        about: "x uniform on [0, 1]^D; y = 10 sin(pi x0 x1) + 20 (x2 - 1/2)^2 + 10 x3 + 5 x4 + noise; inputs from x5 on have no effect \
+                (Friedman 1991)",
+        rows: 500,
+        dims: 10,
+        dims_range: (5, 1000),
+        noise: Some(1.0),
+        make: functions::friedman1,
+    },
+    Generator {
+        name: "kin8",
+        about: "an arm of 8 links, lengths uniform on [0.6, 1] once per seed, joint angles uniform on [-pi/2, pi/2], joints turning about z \
+                and y in turn; y = distance of the tip from the point (2, 1, 1), plus noise relative to its standard deviation",
+        rows: 8192,
+        dims: 8,
+        dims_range: (8, 8),
+        noise: Some(0.05),
+        make: functions::kin8,
+    },
+    Generator {
+        name: "gp-draw",
+        about: "x uniform on [0, 1]^D; y = one draw of a Gaussian process with a Matern 3/2 kernel (variance 1, lengthscale 0.3) through 2000 \
+                pairs of random Fourier features, plus noise",
+        rows: 3000,
+        dims: 4,
+        dims_range: (1, 100),
+        noise: Some(0.1),
+        make: functions::gp_draw,
+    },
+    Generator {
+        name: "two-moons",
+        about: "two half circles that interlock: (cos t, sin t) and (1 - cos t, 1/2 - sin t), t uniform on [0, pi], plus noise; \
+                the classes are equally frequent",
+        rows: 600,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: Some(0.22),
+        make: functions::two_moons,
+    },
+    Generator {
+        name: "spiral",
+        about: "two spirals of one and three quarter turns: radius r = sqrt(u), u uniform on [0.01, 1], angle 3.5 pi r, turned by pi for the \
+                second class, plus noise",
+        rows: 400,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: Some(0.03),
+        make: functions::spiral,
+    },
+    Generator {
+        name: "probit-2d",
+        about: "x uniform on [-3, 3]^2; class `b` with probability Phi(2 sin(x0) + x1), exactly a probit model, else `a`",
+        rows: 500,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: None,
+        make: functions::probit_2d,
+    },
+    Generator {
+        name: "mixture",
+        about: "points of 6 Gaussian clusters with weights 0.3, 0.2, 0.15, 0.15, 0.1, 0.1: centres 0.5 N(0, I) once per seed, standard \
+                deviation 0.1, that of the fourth 0.06; no target",
+        rows: 600,
+        dims: 2,
+        dims_range: (1, 10_000),
+        noise: None,
+        make: densities::mixture,
+    },
+    Generator {
+        name: "eight-gaussians",
+        about: "points of 8 equal Gaussians on a circle of radius 2, standard deviation given by noise; no target",
+        rows: 1000,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: Some(0.2),
+        make: densities::eight_gaussians,
+    },
+    Generator {
+        name: "crescent",
+        about: "points of a banana-shaped density: x0 = 2 a, x1 = b + (x0^2 - 4) / 4, further coordinates normal, all of a, b standard normal; \
+                no target",
+        rows: 1000,
+        dims: 2,
+        dims_range: (2, 1000),
+        noise: None,
+        make: densities::crescent,
+    },
+    Generator {
+        name: "funnel",
+        about: "points of Neal's funnel: x0 = 3 a, the others exp(x0 / 2) times standard normals; no target",
+        rows: 1000,
+        dims: 10,
+        dims_range: (2, 1000),
+        noise: None,
+        make: densities::funnel,
+    },
+];
+
+/// Every recipe.
+pub fn generators() -> &'static [Generator] {
+    GENERATORS
+}
+
+/// Makes data by a recipe.
+///
+/// # Errors
+/// [`Error::Unknown`] for a name that is no recipe, [`Error::Setting`] for numbers outside the recipe's range.
+///
+/// ```
+/// use elbo_data::{MakeOptions, make};
+/// let data = make("two-moons", 1, &MakeOptions { rows: Some(50), ..Default::default() })?;
+/// assert_eq!(data.rows(), 50);
+/// # Ok::<(), elbo_core::Error>(())
+/// ```
+pub fn make(name: &str, seed: u64, options: &MakeOptions) -> Result<Data> {
+    let recipe = GENERATORS
+        .iter()
+        .find(|g| g.name == name)
+        .ok_or_else(|| Error::unknown("recipe", name, GENERATORS.iter().map(|g| g.name)))?;
+    let rows = options.rows.unwrap_or(recipe.rows);
+    ensure("rows", rows, (1..=50_000_000).contains(&rows), "from 1 to 50,000,000")?;
+    let dims = options.dims.unwrap_or(recipe.dims);
+    let (fewest, most) = recipe.dims_range;
+    ensure("dims", dims, (fewest..=most).contains(&dims), &format!("from {fewest} to {most} for `{name}`"))?;
+    let noise = match (options.noise, recipe.noise) {
+        (Some(noise), Some(_)) => {
+            ensure("noise", noise, noise >= 0.0 && noise.is_finite(), "a finite number of at least 0")?;
+            noise
+        }
+        (Some(noise), None) => {
+            return Err(Error::Setting {
+                setting: "noise".into(),
+                found: noise.to_string(),
+                expected: format!("nothing: `{name}` has no noise to set"),
+            });
+        }
+        (None, default) => default.unwrap_or(0.0),
+    };
+    let arrays = (recipe.make)(&Size { rows, dims, noise }, &mut Rng::new(seed));
+    let target = arrays.last().map(|(n, _)| n.clone()).filter(|n| n == "y" || n == "class");
+    Ok(Data { source: format!("recipe {name}, seed {seed}"), arrays, target, notes: vec![] })
+}
+
+/// Row-major points as columns `x0`, `x1`, ...
+fn columns(points: &[f64], dims: usize) -> Vec<(String, Array)> {
+    let rows = points.len() / dims;
+    (0..dims)
+        .map(|d| (format!("x{d}"), Array::new(&[rows], (0..rows).map(|i| points[i * dims + d]).collect())))
+        .collect()
+}
+
+fn with_target(points: &[f64], dims: usize, y: Vec<f64>) -> Vec<(String, Array)> {
+    let mut arrays = columns(points, dims);
+    arrays.push(("y".into(), Array::new(&[y.len()], y)));
+    arrays
+}
+
+fn with_classes(points: &[f64], is_second: &[bool]) -> Vec<(String, Array)> {
+    let mut arrays = columns(points, points.len() / is_second.len());
+    // Levels stand in order of first appearance, as a reader would find them.
+    let first = is_second[0];
+    let (a, b) = ("a".to_owned(), "b".to_owned());
+    let mut levels = if first { vec![b, a] } else { vec![a, b] };
+    let codes: Vec<Option<u32>> = is_second.iter().map(|s| Some(u32::from(*s != first))).collect();
+    if codes.iter().all(|c| *c == Some(0)) {
+        levels.truncate(1);
+    }
+    arrays.push(("class".into(), Array::column(Values::Text { levels, codes })));
+    arrays
+}

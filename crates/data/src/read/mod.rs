@@ -1,0 +1,139 @@
+//! Reading a user's file: the content decides the format, the extension only helps with messages.
+//!
+//! | format | recognised by | becomes |
+//! |---|---|---|
+//! | CSV (`,` `;` tab or a bar), plain or `.gz` | text | one array `[N]` a column: numbers or text |
+//! | Parquet | `PAR1` | the same |
+//! | NPY | `\x93NUMPY` | one array `x` of the stored shape |
+//! | NPZ | a zip of `.npy` members | one array a member |
+//!
+//! Missing cells never get through: they are an error, or their rows are left out and a note says so ([`MissingPolicy`]).
+
+mod csv;
+mod npy;
+mod parquet;
+mod select;
+mod sniff;
+mod table;
+
+use elbo_core::{Data, Error, Result};
+use sniff::Kind;
+use std::io::Read;
+use std::path::Path;
+
+/// What to do with rows that have missing cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingPolicy {
+    /// Refuse the table and say where the cells are missing.
+    #[default]
+    Error,
+    /// Leave such rows out and say how many.
+    Drop,
+}
+
+/// How to read a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadOptions {
+    /// Name of the column to predict.
+    pub target: Option<String>,
+    /// What to do with missing cells.
+    pub missing: MissingPolicy,
+    /// Columns to leave out before anything is checked.
+    pub drop: Vec<String>,
+    /// Where given, only these columns and the target are read; names the file lacks are ignored. Used to predict: columns that
+    /// the model does not need may hold anything.
+    pub keep: Option<Vec<String>>,
+    /// Columns to read as text even when every cell is a number, such as a region's code.
+    pub categorical: Vec<String>,
+    /// Field separator of a CSV file; `None` finds it among `,` `;` tab and `|`.
+    pub delimiter: Option<u8>,
+    /// Most columns a table may have.
+    pub max_columns: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            target: None,
+            missing: MissingPolicy::Error,
+            drop: vec![],
+            keep: None,
+            categorical: vec![],
+            delimiter: None,
+            max_columns: 20_000,
+        }
+    }
+}
+
+impl ReadOptions {
+    /// The defaults with this target.
+    pub fn with_target(target: &str) -> Self {
+        Self { target: Some(target.into()), ..Self::default() }
+    }
+}
+
+/// Most bytes a compressed file may unpack to: 8 GiB, against files made to fill the memory.
+const MOST_BYTES: u64 = 8 << 30;
+
+/// Reads a CSV (plain or gzip), Parquet, NPY or NPZ file.
+///
+/// A column is numeric when every cell that is not missing is a number; else it is text. A column of dates, one that is numeric but for
+/// a few cells, and one with infinite values are refused with the lines at fault.
+///
+/// # Errors
+/// [`Error::File`] when the file cannot be read, [`Error::Data`] when its contents cannot be used, [`Error::Unknown`] for a target or
+/// another named column that is not there.
+pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
+    if path.is_dir() {
+        return Err(Error::File {
+            message: "cannot read a folder as data".into(),
+            remedy: "give a file: CSV, Parquet, NPY or NPZ".into(),
+            path: path.into(),
+        });
+    }
+    let bytes = std::fs::read(path).map_err(|cause| Error::file("cannot read the data", path, &cause))?;
+    read_bytes(&path.display().to_string(), bytes, options)
+}
+
+/// Reads the contents of a file; `source` is its name, for messages and for what the extension says.
+///
+/// # Errors
+/// As [`read`], less those of opening the file.
+pub fn read_bytes(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
+    let data = parse(source, bytes, options).map_err(|error| match error {
+        Error::Data { message, remedy } => Error::Data { message: format!("{message}: {source}"), remedy },
+        other => other,
+    })?;
+    Ok(Data { source: source.into(), ..data })
+}
+
+fn parse(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
+    let bytes = match sniff::kind(&bytes)? {
+        Kind::Gzip => gunzip(&bytes)?,
+        _ => bytes,
+    };
+    let kind = sniff::kind(&bytes)?;
+    sniff::check_extension(source, kind)?;
+    match kind {
+        Kind::Text => csv::parse(&bytes, options),
+        Kind::Parquet => parquet::parse(bytes, options),
+        Kind::Npy => npy::parse_npy(&bytes, options),
+        Kind::Zip => npy::parse_npz(&bytes, options),
+        Kind::Gzip => Err(Error::data("the file is compressed twice", "unpack it once with `gunzip`")),
+    }
+}
+
+fn gunzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut out = vec![];
+    let damaged = |cause: std::io::Error| {
+        Error::data(
+            format!("the compressed file is damaged or incomplete ({cause})"),
+            "copy or download it again; `gzip -t FILE` checks it",
+        )
+    };
+    flate2::read::MultiGzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut out).map_err(damaged)?;
+    if out.len() as u64 > MOST_BYTES {
+        return Err(Error::data("the compressed file unpacks to more than 8 GiB", "give fewer rows or columns"));
+    }
+    Ok(out)
+}
