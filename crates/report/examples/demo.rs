@@ -151,7 +151,7 @@ fn classification() -> Report {
         probabilities.extend(s.map(|v| v / s.iter().sum::<f64>()));
     }
     let grid = |from: f64, to: f64| (0..80).map(|i| from + (to - from) * f64::from(i) / 79.0).collect::<Vec<f64>>();
-    let (x, y) = (grid(30.0, 60.0), grid(11.5, 22.0));
+    let (x, y) = (grid(27.0, 60.0), grid(11.5, 22.0));
     let values: Vec<f64> = y
         .iter()
         .flat_map(|y| x.iter().map(|x| scores(*x, *y)).collect::<Vec<_>>())

@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn binomial_ranges_agree_with_the_tails_summed_directly() {
         for (n, p, level) in [(1, 0.5, 0.95), (10, 0.3, 0.9), (103, 0.95, 0.95), (400, 0.5, 0.99), (60, 0.99, 0.95)] {
-            let mut pmf = vec![(1.0 - p as f64).powi(n as i32)];
+            let mut pmf = vec![(1.0f64 - p).powi(n as i32)];
             for k in 0..n {
                 pmf.push(pmf[k] * (n - k) as f64 / (k + 1) as f64 * p / (1.0 - p));
             }

@@ -42,11 +42,11 @@ pub fn percent(share: f64) -> String {
     if !share.is_finite() {
         return "–".into();
     }
-    let value = 100.0 * share;
-    let to_the_end = value.abs().min((100.0 - value).abs());
+    let (sign, value) = (if share < 0.0 { "−" } else { "" }, 100.0 * share.abs());
+    let to_the_end = value.min((100.0 - value).abs());
     let text = if to_the_end > 1e-9 && to_the_end < 1.95 { format!("{value:.1}") } else { format!("{value:.0}") };
     // No line break between the number and its sign.
-    format!("{text}\u{a0}%")
+    format!("{sign}{text}\u{a0}%")
 }
 
 /// "1 row", "2,000 rows".
@@ -116,7 +116,7 @@ pub(crate) fn superscript(n: i32) -> String {
 fn thousands(digits: &str) -> String {
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -158,6 +158,7 @@ mod tests {
         assert_eq!(percent(0.942), "94\u{a0}%");
         assert_eq!(percent(0.996), "99.6\u{a0}%");
         assert_eq!(percent(1.0), "100\u{a0}%");
+        assert_eq!(percent(-0.3), "−30\u{a0}%");
         assert_eq!(percent(0.0), "0\u{a0}%");
     }
 

@@ -208,7 +208,7 @@ fn command(page: &mut String, command: &str) {
 /// Escaped text in which backticks mark code.
 fn inline(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         // A lone backtick is a character like any other.
         return escape(text);
     }

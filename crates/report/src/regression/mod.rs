@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::scores::{Held, RegressionScores};
 use crate::figures;
-use crate::format::{count, number, percent};
+use crate::format::{number, percent};
 use crate::report::{Basis, Card, Context, Report, Section, Standing};
 
 /// Central intervals of one probability, one a row.
@@ -122,34 +122,28 @@ fn cards(scores: &RegressionScores) -> Vec<Card> {
     let baseline = number(scores.baseline_rmse);
     let judged = if scores.is_better_than_the_mean() { Standing::Good } else { Standing::Poor };
     let mut cards = vec![
-        Card::new("Rows judged", count(scores.rows), scores.basis_words()),
-        Card::new("Typical error (RMSE)", number(scores.rmse), format!("predicting the mean: {baseline}"))
-            .judged(judged),
+        Card::new("Typical error", number(scores.rmse), format!("RMSE; the mean alone: {baseline}")).judged(judged),
         Card::new(
-            "Variance explained (R²)",
+            "Variance explained",
             percent(scores.explained()),
-            format!("mean absolute error {}", number(scores.mae)),
+            format!("R²; mean absolute error {}", number(scores.mae)),
         ),
     ];
     if let Some(held) = scores.held.last() {
         let (low, high) = held.chance(scores.rows, 0.95);
         let note = format!("{} to {} is within chance", percent(low), percent(high));
         let standing = if held.state(scores.rows).is_right() { Standing::Good } else { Standing::Caution };
-        let label = format!("{} intervals hold", percent(held.level));
-        cards.push(Card::new(label, percent(held.share(scores.rows)), note).judged(standing));
-        let width = number(held.width);
-        cards.push(Card::new(
-            format!("Width of {} intervals", percent(held.level)),
-            width,
-            "mean, in the target's unit",
-        ));
+        let level = percent(held.level);
+        let share = percent(held.share(scores.rows));
+        cards.push(Card::new(format!("{level} intervals hold"), share, note).judged(standing));
+        cards.push(Card::new(format!("{level} interval width"), number(held.width), "mean, in the target's unit"));
     }
     if let Some(nlpd) = scores.nlpd {
-        let reference = format!("mean and spread alone: {}", number(scores.baseline_nlpd()));
-        cards.push(Card::new("Log score (NLPD)", number(nlpd), reference));
+        let reference = format!("NLPD; mean and spread alone: {}", number(scores.baseline_nlpd()));
+        cards.push(Card::new("Log score", number(nlpd), reference));
     }
     if let Some(crps) = scores.crps {
-        cards.push(Card::new("CRPS", number(crps), "error of the whole distribution; smaller is better"));
+        cards.push(Card::new("CRPS", number(crps), "error of the whole distribution"));
     }
     cards
 }

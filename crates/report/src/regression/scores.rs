@@ -179,14 +179,6 @@ impl RegressionScores {
         }
         Some(table)
     }
-
-    pub(super) fn basis_words(&self) -> String {
-        match &self.basis {
-            Basis::HeldOut => "held out from the fit".into(),
-            Basis::Validation(method) => method.clone(),
-            Basis::Training => "the rows of the fit itself".into(),
-        }
-    }
 }
 
 /// Whether the stated uncertainty tells where the errors are large.

@@ -354,9 +354,21 @@ fn edges(centres: &[f64], is_log: bool) -> Vec<f64> {
 }
 
 impl Layers {
+    /// Whether cells or bins reach as far as everything else, so that the axis may end with them: `(horizontally, vertically)`.
+    pub(super) fn is_filled(&self, y_log: bool) -> (bool, bool) {
+        let is_block = |layer: &&Layer| matches!(layer.shape, Shape::Heat(_) | Shape::Histogram { .. });
+        let heat = self.heat().map(|heat| (heat.y_edges[0], heat.y_edges[heat.y_edges.len() - 1]));
+        let across = self.x_extent_of(is_block);
+        (across.is_some() && across == self.x_extent(), heat.is_some() && heat == self.y_extent(y_log))
+    }
+
     /// Range of everything horizontal.
     pub(super) fn x_extent(&self) -> Option<(f64, f64)> {
-        extent(self.layers.iter().flat_map(|layer| match &layer.shape {
+        self.x_extent_of(|_| true)
+    }
+
+    fn x_extent_of(&self, counts: impl Fn(&&Layer) -> bool) -> Option<(f64, f64)> {
+        extent(self.layers.iter().filter(counts).flat_map(|layer| match &layer.shape {
             Shape::Line { runs, .. } => runs.iter().flatten().map(|p| p.0).collect::<Vec<_>>(),
             Shape::Band { runs } => runs.iter().flatten().map(|p| p.0).collect(),
             Shape::Points { dots } => dots.iter().map(|d| d.x).collect(),

@@ -34,6 +34,8 @@ use crate::palette::{self, Tone};
 const FONT: f64 = 12.5;
 /// Margin around everything.
 const EDGE: f64 = 4.0;
+/// Further margin of a file of its own, whose background may differ from its surroundings.
+const PAD: f64 = 8.0;
 
 /// Natural size of a drawing, in CSS pixels. Bar charts grow with the number of bars.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,11 +92,11 @@ pub fn to_svg(figure: &Figure, size: Size) -> String {
         let (tone, x, y) = (Tone::Muted.fill(), c(EDGE), c(height - 4.0));
         let _ = writeln!(body, "<text class=\"small {tone}\" x=\"{x}\" y=\"{y}\">{text}</text>");
     }
-    let (width, height) = (c(size.width), c(height));
+    let (width, height, pad) = (c(size.width + 2.0 * PAD), c(height + 2.0 * PAD), c(-PAD));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig\" role=\"img\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\">\n<title>{}</title>\n<desc>{}</desc>\n<style>\n{}</style>\n\
-         <rect class=\"{}\" width=\"100%\" height=\"100%\"/>\n{body}</svg>\n",
+         viewBox=\"{pad} {pad} {width} {height}\">\n<title>{}</title>\n<desc>{}</desc>\n<style>\n{}</style>\n\
+         <rect class=\"{}\" x=\"{pad}\" y=\"{pad}\" width=\"100%\" height=\"100%\"/>\n{body}</svg>\n",
         escape(&figure.name),
         escape(&figure.caption),
         style().replace('&', "&amp;").replace('<', "&lt;"),
@@ -109,7 +111,7 @@ fn plot(out: &mut String, figure: &Figure, layers: &Layers, size: Size) -> f64 {
     let x_domain = x_domain(figure, layers);
     let mut y_domain = match &names {
         Some(names) => (-0.5, names.len().max(1) as f64 - 0.5),
-        None => domain(layers.y_extent(figure.y_log), figure.y_log, layers.heat().is_some()),
+        None => domain(layers.y_extent(figure.y_log), figure.y_log, layers.is_filled(figure.y_log).1),
     };
     if is_histogram && !figure.y_log {
         y_domain = (y_domain.0.min(0.0), y_domain.1.max(0.0));
@@ -200,8 +202,7 @@ fn plot(out: &mut String, figure: &Figure, layers: &Layers, size: Size) -> f64 {
 /// Horizontal range: bars start at zero and leave room for the numbers at their ends.
 fn x_domain(figure: &Figure, layers: &Layers) -> (f64, f64) {
     let extent = layers.x_extent();
-    let is_tight = layers.heat().is_some() || layers.any(|s| matches!(s, Shape::Histogram { .. }));
-    let (mut low, mut high) = domain(extent, figure.x_log, is_tight);
+    let (mut low, mut high) = domain(extent, figure.x_log, layers.is_filled(figure.y_log).0);
     let bars = layers.layers.iter().find_map(|l| if let Shape::Bars { bars } = &l.shape { Some(bars) } else { None });
     let Some(bars) = bars else { return (low, high) };
     let share = (marks::bar_label_room(bars) / (0.6 * Size::default().width)).min(0.4);
@@ -211,8 +212,9 @@ fn x_domain(figure: &Figure, layers: &Layers) -> (f64, f64) {
         return (low, 10f64.powf(longer.min(308.2)));
     }
     let (least, most) = extent.unwrap_or((0.0, 1.0));
-    low = if least < 0.0 { least + share * least } else { 0.0 };
-    high = if most > 0.0 { most + share * (most - least.min(0.0)) } else { 0.0 };
+    let room = share * (most.max(0.0) - least.min(0.0));
+    low = if least < 0.0 { least - room } else { 0.0 };
+    high = if most > 0.0 { most + room } else { 0.0 };
     if low == high { (0.0, 1.0) } else { (low.max(f64::MIN), high.min(f64::MAX)) }
 }
 

@@ -53,12 +53,13 @@ fn label(at: Vec<f64>, power: i32) -> Ticks {
     };
     let exponent = if largest == 0.0 { power } else { largest.log10().floor() as i32 };
     if exponent - power > 5 {
-        // Many equal leading digits: name the first tick, label the distances from it.
-        let base = at[0];
+        // Many equal leading digits: name a round number just below, label the distances from it.
+        let unit = scaled(1.0, power + 3);
+        let base = (at[0] / unit).floor() * unit;
         let shifted = label(at.iter().map(|v| v - base).collect(), power);
-        let offset = if base < 0.0 { format!("−{:e}", base.abs()) } else { format!("{base:e}") };
+        let offset = format!("{} {:e}", if base < 0.0 { '−' } else { '+' }, base.abs());
         let factor = shifted.unit.map(|unit| format!("{unit} ")).unwrap_or_default();
-        return Ticks { at, labels: shifted.labels, unit: Some(format!("{factor}+ {offset}")) };
+        return Ticks { at, labels: shifted.labels, unit: Some(format!("{factor}{offset}")) };
     }
     let factor = if (-3..=4).contains(&exponent) { 0 } else { exponent };
     let decimals = (factor - power).max(0) as usize;
@@ -157,7 +158,7 @@ mod tests {
     fn nearly_equal_numbers_are_labelled_by_their_distance() {
         assert_eq!(
             labels((1e6 + 0.01, 1e6 + 0.05), false, 4),
-            ("0.00 0.01 0.02 0.03 0.04".into(), Some("+ 1.00000001e6".into()))
+            ("0.01 0.02 0.03 0.04 0.05".into(), Some("+ 1e6".into()))
         );
     }
 

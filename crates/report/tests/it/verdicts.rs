@@ -72,7 +72,7 @@ fn a_useless_model_is_compared_with_the_mean() {
 #[test]
 fn a_harmful_model_is_refused() {
     let mut evidence = regression(200, 1.0, 1.0);
-    evidence.mean.iter_mut().for_each(|m| *m = -3.0 * *m);
+    evidence.mean.iter_mut().for_each(|m| *m *= -3.0);
     let verdict = judge(&evidence);
     assert_eq!((verdict.headline.as_str(), verdict.standing), ("Worse than predicting the mean", Standing::Poor));
 }
