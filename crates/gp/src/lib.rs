@@ -4,10 +4,35 @@
 //! |---|---|
 //! | a covariance function | [`kernel`] |
 //! | a mean function | [`mean`] |
-//! | inducing points | [`inducing`] |
-//! | a draw from the prior as a function | [`features`] |
+//! | another noise than Gaussian | [`likelihood`] |
+//! | regression, up to a few thousand rows | [`exact::ExactGp`] |
+//! | regression, up to a million rows | [`sgpr::Sgpr`] |
+//! | any likelihood, minibatches | [`svgp::Svgp`] |
+//! | any likelihood, sites: CVI, EP, Laplace, dense or sparse | [`sites::SiteGp`] |
+//! | a stream of batches | [`dual::DualGp`] |
+//! | samples that are functions | [`path`] |
+//! | hyperparameters from several starts | [`fit::search`] |
+//! | hyperparameters of a site model | [`learn::Rounds`] |
+//! | the true evidence, by sampling | [`importance::log_evidence`] |
+//! | to go from a table to tensors and back | [`table`] |
 
+mod composed;
+pub mod coreset;
+pub mod dual;
+pub mod evidence;
+pub mod exact;
 pub mod features;
+pub mod fit;
+pub mod importance;
 pub mod inducing;
 pub mod kernel;
+pub mod learn;
+pub mod likelihood;
 pub mod mean;
+pub mod path;
+pub mod prior;
+pub mod sgpr;
+pub mod site;
+pub mod sites;
+pub mod svgp;
+pub mod table;

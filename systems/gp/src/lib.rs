@@ -1,6 +1,12 @@
-//! Published Gaussian-process systems, one file each.
+//! Published Gaussian-process systems and the baselines beside them, one file each.
+//!
+//! A system is a composition of the parts in `elbo-gp`; see CONTRIBUTING.md for how to add one.
+
+pub mod cvi_ep_hyper;
+pub mod gpr;
+pub mod sgpr;
 
 use elbo_core::AnySystem;
 
-/// The systems of this family, baselines included, as `elbo list` shows them.
-pub static SYSTEMS: &[&dyn AnySystem] = &[];
+/// The family's systems, in the order of the catalogue after the baselines.
+pub static SYSTEMS: &[&dyn AnySystem] = &[&gpr::Gpr, &sgpr::SgprSystem, &cvi_ep_hyper::CviEpHyper];

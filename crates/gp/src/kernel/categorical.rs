@@ -4,7 +4,7 @@
 //! correlation zero with every seen one and keeps the prior variance; all unseen levels of a dimension count as one.
 
 use elbo_core::Rng;
-use elbo_tensor::{DType, Parameter, Tensor};
+use elbo_tensor::{DType, Parameter, Tensor, no_grad};
 
 use super::Kernel;
 use super::parameter::{between, parameters, positive, real, show};
@@ -110,6 +110,11 @@ impl Kernel for Exchangeable {
         Box::new(self.clone())
     }
 
+    /// What an RBF would need for levels one apart: `√(-2 log ρ)`.
+    fn relevance(&self, _dims: usize) -> Option<Vec<f64>> {
+        Some(self.correlation.value().iter().map(|c| (-2.0 * c.ln()).sqrt()).collect())
+    }
+
     fn spectral_sample(&self, dims: usize, count: usize, rng: &mut Rng) -> Option<Spectral> {
         let correlation = self.correlation.value();
         let one = |(d, &n): (usize, &usize)| table(d, &exchangeable_levels(n, correlation[d]), n + 1, count, rng);
@@ -163,6 +168,11 @@ impl Kernel for Hamming {
 
     fn clone_box(&self) -> Box<dyn Kernel> {
         Box::new(self.clone())
+    }
+
+    /// What an RBF would need for levels one apart.
+    fn relevance(&self, dims: usize) -> Option<Vec<f64>> {
+        Some(vec![(2.0 / (self.lengthscale.value()[0] * self.levels.len() as f64)).sqrt(); dims])
     }
 
     /// The kernel is a product of exchangeable ones.
@@ -231,6 +241,16 @@ impl Kernel for Index {
 
     fn clone_box(&self) -> Box<dyn Kernel> {
         Box::new(self.clone())
+    }
+
+    /// Root mean square difference between levels, in units of their standard deviation; for like levels what an RBF would need
+    /// for levels one apart.
+    fn relevance(&self, _dims: usize) -> Option<Vec<f64>> {
+        let (b, n) = (no_grad(|| self.covariance()).to_vec(), self.levels);
+        let trace: f64 = (0..n).map(|i| b[i * n + i]).sum();
+        let others = (n * (n - 1)).max(1) as f64;
+        let correlation = (b.iter().sum::<f64>() - trace) / others / (trace / n as f64);
+        Some(vec![(2.0 * (1.0 - correlation)).sqrt()])
     }
 
     fn spectral_sample(&self, dims: usize, count: usize, rng: &mut Rng) -> Option<Spectral> {

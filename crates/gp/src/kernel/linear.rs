@@ -182,4 +182,8 @@ impl Kernel for White {
     fn is_stationary(&self) -> bool {
         true
     }
+
+    fn relevance(&self, dims: usize) -> Option<Vec<f64>> {
+        Some(vec![0.0; dims])
+    }
 }

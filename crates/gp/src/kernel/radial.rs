@@ -1,6 +1,7 @@
 //! Radial profiles `g(r)` of stationary kernels as functions of `s = r²`, smooth where the kernel is.
 
 use elbo_tensor::Tensor;
+use elbo_tensor::fused::Radial;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,17 @@ impl Profile {
             Self::Matern32 => "Matern-3/2",
             Self::Matern52 => "Matern-5/2",
             Self::RationalQuadratic => "rational quadratic",
+        }
+    }
+
+    /// Its name among the fused operations.
+    pub fn radial(self) -> Radial {
+        match self {
+            Self::Rbf => Radial::Rbf,
+            Self::Matern12 => Radial::Matern12,
+            Self::Matern32 => Radial::Matern32,
+            Self::Matern52 => Radial::Matern52,
+            Self::RationalQuadratic => Radial::RationalQuadratic,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Stationary kernels with one lengthscale a dimension.
 
 use elbo_core::Rng;
-use elbo_tensor::{Parameter, Tensor};
+use elbo_tensor::{Parameter, Tensor, fused};
 
 use super::Kernel;
 use super::parameter::{parameters, positive, show};
@@ -99,7 +99,15 @@ fn composed(
 
 impl Kernel for Stationary {
     fn gram(&self, x: &Tensor, z: &Tensor) -> Tensor {
-        self.composed(x, z)
+        let alpha = self.alpha.as_ref().map(Parameter::get);
+        let radial = self.profile.radial();
+        fused::stationary_gram(radial, x, z, &self.lengthscale.get(), &self.variance.get(), alpha.as_ref())
+    }
+
+    fn gram_symmetric(&self, x: &Tensor) -> Tensor {
+        let alpha = self.alpha.as_ref().map(Parameter::get);
+        let radial = self.profile.radial();
+        fused::stationary_gram_symmetric(radial, x, &self.lengthscale.get(), &self.variance.get(), alpha.as_ref())
     }
 
     fn diag(&self, x: &Tensor) -> Tensor {

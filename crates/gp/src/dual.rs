@@ -1,0 +1,208 @@
+//! The sparse Gaussian process in dual form for streams and minibatches: sites are kept only as their sums over the data.
+//!
+//! `shift_bar = sum of alpha_n k_zn` and `precision_bar = sum of beta_n k_zn k_znᵀ` say everything about the data seen so far. One step
+//! towards the sums of a batch equals a natural-gradient step, and sums can be subtracted, added and projected onto other
+//! inducing points, which is what sequential learning needs.
+//!
+//! # Source
+//! Adam, Chang, Khan and Solin (2021), dual parameterisation of sparse variational Gaussian processes.
+
+use crate::exact::{checked_variances, in_blocks};
+use crate::kernel::Kernel;
+use crate::likelihood::{Likelihood, expected_log_prob};
+use crate::site::PRECISION_FLOOR;
+use elbo_core::{ModelFile, Result, Snapshot};
+use elbo_tensor::{DType, Tensor, no_grad};
+
+/// Sums of sites as the inducing points see them.
+#[derive(Clone)]
+pub struct Sums {
+    /// `[M]`.
+    pub shift_bar: Tensor,
+    /// `[M, M]`, symmetric.
+    pub precision_bar: Tensor,
+}
+
+impl Sums {
+    /// Sums over no data, for `M` inducing points.
+    pub fn zero(m: usize) -> Self {
+        Self { shift_bar: Tensor::zeros(&[m], DType::F64), precision_bar: Tensor::zeros(&[m, m], DType::F64) }
+    }
+
+    /// `self + scale * other`.
+    pub fn plus(&self, other: &Self, scale: f64) -> Self {
+        Self {
+            shift_bar: &self.shift_bar + &other.shift_bar * scale,
+            precision_bar: &self.precision_bar + &other.precision_bar * scale,
+        }
+    }
+
+    /// The same information seen from other inducing points: `p = K(z, z)⁻¹ K(z, z_new)`, `[M, M_new]`. Exact when `f(z_new)`
+    /// determines `f(z)`.
+    pub fn project(&self, p: &Tensor) -> Self {
+        let precision = p.t().matmul(&self.precision_bar.matmul(p));
+        Self { shift_bar: p.t().matmul(&self.shift_bar), precision_bar: (&precision + precision.t()) * 0.5 }
+    }
+}
+
+impl Snapshot for Sums {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        let m = self.shift_bar.len();
+        file.put(&format!("{prefix}.shift_bar"), &[m], &self.shift_bar.to_vec());
+        file.put(&format!("{prefix}.precision_bar"), &[m, m], &self.precision_bar.to_vec());
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        let shift = file.get(&format!("{prefix}.shift_bar"))?;
+        let m = shift.len();
+        self.shift_bar = Tensor::from_vec(shift, &[m]);
+        self.precision_bar = Tensor::from_vec(file.get(&format!("{prefix}.precision_bar"))?, &[m, m]);
+        Ok(())
+    }
+}
+
+/// Site quantities of a batch at given marginals: `shift = d/dm + precision * m`, `precision = -2 d/dv`, floored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchSites {
+    /// `alpha`, `[B]`.
+    pub shift: Vec<f64>,
+    /// `beta`, `[B]`.
+    pub precision: Vec<f64>,
+}
+
+impl BatchSites {
+    /// Sites of the targets `y` under a likelihood at the marginals `(mean, variance)`, all `[B]`.
+    pub fn new(likelihood: &dyn Likelihood, y: &[f64], mean: &[f64], variance: &[f64]) -> Self {
+        let (shift, precision) = (0..y.len())
+            .map(|n| {
+                let expected = likelihood.row(n).expected(y[n], mean[n], variance[n]);
+                let precision = (-2.0 * expected.dv).max(PRECISION_FLOOR);
+                (expected.dm + precision * mean[n], precision)
+            })
+            .unzip();
+        Self { shift, precision }
+    }
+
+    /// Their sums as seen through `kuf: [M, B]`.
+    pub fn sums(&self, kuf: &Tensor) -> Sums {
+        let b = self.shift.len();
+        let weighted = kuf * Tensor::from_slice(&self.precision, &[b]).sqrt().unsqueeze(0);
+        Sums {
+            shift_bar: kuf.matmul(&Tensor::from_slice(&self.shift, &[b])),
+            precision_bar: weighted.matmul(&weighted.t()),
+        }
+    }
+}
+
+/// The posterior that sums imply at given inducing points, factorised once.
+pub struct DualPosterior {
+    kuu_chol: Tensor,
+    w_chol: Tensor,
+    centre: Tensor,
+}
+
+impl DualPosterior {
+    /// The posterior of the zero-mean process with `K_uu = kuu: [M, M]`. Differentiable in `kuu` and in the sums.
+    ///
+    /// # Errors
+    /// When `K_uu` is not positive definite within the jitter policy.
+    pub fn new(kuu: &Tensor, sums: &Sums) -> Result<Self> {
+        let kuu_chol = kuu.cholesky()?;
+        let half = kuu_chol.solve_lower(&sums.precision_bar);
+        let inner = kuu_chol.solve_lower(&half.t());
+        let inner = (&inner + inner.t()) * 0.5;
+        let w_chol = (inner + Tensor::eye(kuu.shape()[0], kuu.dtype())).cholesky()?;
+        let centre = w_chol.solve_lower(&kuu_chol.solve_lower(&sums.shift_bar.unsqueeze(1)));
+        Ok(Self { kuu_chol, w_chol, centre })
+    }
+
+    /// Means and variances of `f`, both `[B]`, for `kuf: [M, B]` and prior variances `kff: [B]`.
+    pub fn marginals(&self, kuf: &Tensor, kff: &Tensor) -> (Tensor, Tensor) {
+        let a = self.kuu_chol.solve_lower(kuf);
+        let half = self.w_chol.solve_lower(&a);
+        let mean = half.t().matmul(&self.centre).reshape(&[kff.len()]);
+        (mean, kff - a.square().sum_axis(0, false) + half.square().sum_axis(0, false))
+    }
+
+    /// `KL[q(u) || p(u)]` in nats, a scalar, computed through factors only.
+    ///
+    /// `½ [log|W| - M + tr W⁻¹ + ‖W^{-½ᵀ} c‖²]` with `W = I + L⁻¹ precision_bar L⁻ᵀ`.
+    pub fn kl(&self) -> Tensor {
+        let m = self.w_chol.shape()[0];
+        let inverse_root = self.w_chol.solve_lower(&Tensor::eye(m, self.w_chol.dtype()));
+        let mean = self.w_chol.solve_lower_t(&self.centre);
+        self.w_chol.diagonal().log().sum() + (inverse_root.square().sum() + mean.square().sum() - m as f64) * 0.5
+    }
+
+    /// Mean `[M]` and covariance factor of the whitened inducing variables `L⁻¹u`: covariance `W⁻¹`.
+    pub fn whitened(&self) -> (Tensor, Tensor) {
+        (self.w_chol.solve_lower_t(&self.centre).squeeze(1), self.w_chol.cholesky_inverse())
+    }
+}
+
+/// A dual sparse Gaussian process with one latent function.
+pub struct DualGp {
+    /// The kernel.
+    pub kernel: Box<dyn Kernel>,
+    /// The likelihood.
+    pub likelihood: Box<dyn Likelihood>,
+    /// Inducing inputs, `[M, D]`.
+    pub z: Tensor,
+    /// Sums over the data seen.
+    pub sums: Sums,
+}
+
+impl DualGp {
+    /// A process that has seen nothing.
+    pub fn new(kernel: Box<dyn Kernel>, likelihood: Box<dyn Likelihood>, z: Tensor) -> Self {
+        let sums = Sums::zero(z.shape()[0]);
+        Self { kernel, likelihood, z, sums }
+    }
+
+    /// The posterior at the present sums, differentiable in the kernel's parameters with the sums held.
+    ///
+    /// # Errors
+    /// When `K_uu` is not positive definite within the jitter policy.
+    pub fn posterior(&self) -> Result<DualPosterior> {
+        DualPosterior::new(&self.kernel.gram_symmetric(&self.z), &self.sums)
+    }
+
+    /// A step of length `rho` towards the sums of this batch, weighted by `scale` (rows of the whole data over rows of the
+    /// batch). Equal to a natural-gradient step on the minibatch bound.
+    ///
+    /// # Errors
+    /// As [`DualGp::posterior`].
+    pub fn step(&mut self, x: &Tensor, y: &[f64], scale: f64, rho: f64) -> Result<()> {
+        no_grad(|| {
+            let kuf = self.kernel.gram(&self.z, x);
+            let (mean, variance) = self.posterior()?.marginals(&kuf, &self.kernel.diag(x));
+            let sites = BatchSites::new(self.likelihood.as_ref(), y, &mean.to_vec(), &variance.to_vec());
+            self.sums = Sums::zero(self.z.shape()[0]).plus(&self.sums, 1.0 - rho).plus(&sites.sums(&kuf), rho * scale);
+            Ok(())
+        })
+    }
+
+    /// The bound from these rows, weighted by `scale`, with the sums held: in nats, differentiable in the kernel's and the
+    /// likelihood's parameters.
+    ///
+    /// # Errors
+    /// As [`DualGp::posterior`].
+    pub fn bound(&self, x: &Tensor, y: &[f64], scale: f64) -> Result<Tensor> {
+        let posterior = self.posterior()?;
+        let (mean, variance) = posterior.marginals(&self.kernel.gram(&self.z, x), &self.kernel.diag(x));
+        Ok(expected_log_prob(self.likelihood.as_ref(), y, &mean, &variance) * scale - posterior.kl())
+    }
+
+    /// Means and variances of `f` at `x: [N*, D]`, both `[N*]`.
+    ///
+    /// # Errors
+    /// As [`DualGp::posterior`], and when a variance is negative beyond rounding.
+    pub fn predict(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
+        let posterior = no_grad(|| self.posterior())?;
+        in_blocks(x, |x| {
+            let prior = self.kernel.diag(x);
+            let (mean, variance) = posterior.marginals(&self.kernel.gram(&self.z, x), &prior);
+            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior.to_vec())?))
+        })
+    }
+}

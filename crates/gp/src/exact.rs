@@ -1,0 +1,368 @@
+//! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, kriging.
+
+use crate::composed;
+use crate::fit::Loss;
+use crate::kernel::Kernel;
+use crate::mean::Mean;
+use elbo_core::{Error, ModelFile, Result, Snapshot};
+use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+
+/// Rows predicted at once: keeps `[N, block]` temporaries small whatever the number of new rows.
+pub const BLOCK: usize = 1024;
+
+/// Least noise variance, relative to a target of variance one.
+pub const NOISE_FLOOR: f64 = 1e-6;
+
+/// `y = mean(x) + f(x) + noise`, `f ~ GP(0, k)`, with all `N³` of it.
+pub struct ExactGp {
+    kernel: Box<dyn Kernel>,
+    mean: Box<dyn Mean>,
+    noise: Parameter,
+    x: Tensor,
+    y: Tensor,
+}
+
+impl ExactGp {
+    /// A model of `x: [N, D]`, `y: [N]`, with this start for the noise variance.
+    pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, x: Tensor, y: Tensor) -> Self {
+        assert_eq!(x.shape()[0], y.len(), "one target a row");
+        Self { kernel, mean, noise: Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR)), x, y }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &dyn Kernel {
+        self.kernel.as_ref()
+    }
+
+    /// The kernel, to change or freeze its parameters.
+    pub fn kernel_mut(&mut self) -> &mut dyn Kernel {
+        self.kernel.as_mut()
+    }
+
+    /// The mean function.
+    pub fn mean(&self) -> &dyn Mean {
+        self.mean.as_ref()
+    }
+
+    /// The noise variance.
+    pub fn noise(&self) -> f64 {
+        self.noise.get().item()
+    }
+
+    /// The noise variance's parameter.
+    pub fn noise_mut(&mut self) -> &mut Parameter {
+        &mut self.noise
+    }
+
+    /// The inputs, `[N, D]`.
+    pub fn inputs(&self) -> &Tensor {
+        &self.x
+    }
+
+    /// Targets less the mean function, `[N]`.
+    fn residual(&self) -> Tensor {
+        if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
+    }
+
+    /// Log marginal likelihood in nats, a scalar, differentiable in all parameters.
+    ///
+    /// $$ -\tfrac12 r^\top K_y^{-1} r - \tfrac12 \log |K_y| - \tfrac N2 \log 2\pi $$
+    ///
+    /// # Errors
+    /// Recoverable, when the covariance is not positive definite within the jitter policy.
+    pub fn log_marginal(&self) -> Result<Tensor> {
+        let gram = self.kernel.gram_symmetric(&self.x);
+        composed::gaussian_log_marginal(&gram, &self.noise.get(), &self.residual()).map_err(|e| self.diagnose(e))
+    }
+
+    /// The posterior at the present parameters.
+    ///
+    /// # Errors
+    /// As [`ExactGp::log_marginal`].
+    pub fn condition(&self) -> Result<ExactPosterior> {
+        no_grad(|| {
+            let noise = self.noise.get();
+            let n = self.y.len();
+            let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * &noise;
+            let (chol, jitter) = ky.cholesky_jittered().map_err(|e| self.diagnose(e.into()))?;
+            let alpha = chol.cholesky_solve(&self.residual().unsqueeze(1)).reshape(&[n]);
+            Ok(ExactPosterior {
+                kernel: self.kernel.clone_box(),
+                mean: self.mean.clone_box(),
+                noise: noise.item(),
+                x: self.x.detach(),
+                y: self.y.detach(),
+                chol,
+                alpha,
+                jitter: jitter.relative,
+            })
+        })
+    }
+
+    /// Adds what the user can change to a failed factorisation.
+    fn diagnose(&self, error: Error) -> Error {
+        match error {
+            Error::Numerical { message, recoverable, .. } => {
+                Error::Numerical { message, remedy: crate::fit::diagnosis(&self.x, self.noise()), recoverable }
+            }
+            other => other,
+        }
+    }
+}
+
+impl Parameters for ExactGp {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Parameter)) {
+        nested("kernel", &self.kernel, visit);
+        nested("mean", &self.mean, visit);
+        visit("noise", &self.noise);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("kernel", &mut self.kernel, visit);
+        nested_mut("mean", &mut self.mean, visit);
+        visit("noise", &mut self.noise);
+    }
+}
+
+impl Snapshot for ExactGp {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.write_to(file, prefix);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.read_from(file, prefix)
+    }
+}
+
+impl Loss for ExactGp {
+    fn loss(&self) -> Result<Tensor> {
+        Ok(-self.log_marginal()?)
+    }
+}
+
+/// What is known after seeing the data.
+pub struct ExactPosterior {
+    kernel: Box<dyn Kernel>,
+    mean: Box<dyn Mean>,
+    noise: f64,
+    x: Tensor,
+    y: Tensor,
+    chol: Tensor,
+    alpha: Tensor,
+    jitter: f64,
+}
+
+/// Leave-one-out predictions of the targets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeaveOneOut {
+    /// Means, `[N]`.
+    pub mean: Vec<f64>,
+    /// Variances of the target, noise included, `[N]`.
+    pub variance: Vec<f64>,
+}
+
+impl ExactPosterior {
+    /// Means and variances of `f` (noise not included) at `x: [N*, D]`, both `[N*]`.
+    ///
+    /// # Errors
+    /// When a variance is negative beyond rounding, which means the factorisation has lost its digits.
+    pub fn marginals(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
+        in_blocks(x, |x| {
+            let cross = self.kernel.gram(&self.x, x);
+            let half = self.chol.solve_lower(&cross);
+            let mean = with_mean(self.mean.as_ref(), x, cross.t().matmul(&self.alpha));
+            let prior = self.kernel.diag(x);
+            let variance = (&prior - half.square().sum_axis(0, false)).to_vec();
+            Ok((mean.to_vec(), checked_variances(variance, &prior.to_vec())?))
+        })
+    }
+
+    /// Mean `[N*]` and covariance `[N*, N*]` of `f` at `x: [N*, D]`.
+    pub fn joint(&self, x: &Tensor) -> (Tensor, Tensor) {
+        no_grad(|| {
+            let cross = self.kernel.gram(&self.x, x);
+            let half = self.chol.solve_lower(&cross);
+            let mean = with_mean(self.mean.as_ref(), x, cross.t().matmul(&self.alpha));
+            (mean, self.kernel.gram_symmetric(x) - half.t().matmul(&half))
+        })
+    }
+
+    /// Leave-one-out predictions in closed form: mean `y - alpha / [K_y⁻¹]_ii`, variance `1 / [K_y⁻¹]_ii`.
+    pub fn leave_one_out(&self) -> LeaveOneOut {
+        no_grad(|| {
+            let precision = self.chol.cholesky_inverse().diagonal().to_vec();
+            let (y, alpha) = (self.y.to_vec(), self.alpha.to_vec());
+            let mean = (0..y.len()).map(|i| y[i] - alpha[i] / precision[i]).collect();
+            LeaveOneOut { mean, variance: precision.iter().map(|p| 1.0 / p).collect() }
+        })
+    }
+
+    /// The posterior after one more observation, by growing the factor by a row: equal to a refit at the same parameters.
+    ///
+    /// # Errors
+    /// When the new point repeats an old one and there is no noise.
+    pub fn append(&self, x: &Tensor, y: f64) -> Result<Self> {
+        no_grad(|| {
+            let n = self.y.len();
+            let row = x.reshape(&[1, self.x.shape()[1]]);
+            let cross = self.kernel.gram(&self.x, &row);
+            let below = self.chol.solve_lower(&cross);
+            let pivot = self.kernel.diag(&row).item() + self.noise - below.square().sum().item();
+            if pivot <= 0.0 {
+                return Err(Error::numerical(
+                    "the new point repeats an old one and leaves no variance",
+                    "allow some noise",
+                ));
+            }
+            let top = Tensor::cat(&[self.chol.clone(), Tensor::zeros(&[n, 1], self.x.dtype())], 1);
+            let bottom = Tensor::cat(&[below.t(), Tensor::full(&[1, 1], pivot.sqrt(), self.x.dtype())], 1);
+            let chol = Tensor::cat(&[top, bottom], 0);
+            let x = Tensor::cat(&[self.x.clone(), row], 0);
+            let targets = Tensor::cat(&[self.y.clone(), Tensor::from_slice(&[y], &[1])], 0);
+            let residual = if self.mean.is_zero() { targets.clone() } else { &targets - self.mean.value(&x) };
+            let alpha = chol.cholesky_solve(&residual.unsqueeze(1)).reshape(&[n + 1]);
+            Ok(Self {
+                kernel: self.kernel.clone_box(),
+                mean: self.mean.clone_box(),
+                noise: self.noise,
+                x,
+                y: targets,
+                chol,
+                alpha,
+                jitter: self.jitter,
+            })
+        })
+    }
+
+    /// Universal kriging: the coefficients of `basis: [N, p]` integrated out under a flat prior.
+    ///
+    /// # Errors
+    /// When the basis functions are linearly dependent on the data.
+    pub fn kriging(&self, basis: Tensor) -> Result<Kriging<'_>> {
+        Kriging::new(self, basis)
+    }
+
+    /// The noise variance.
+    pub fn noise(&self) -> f64 {
+        self.noise
+    }
+
+    /// The jitter that the factorisation needed, zero as a rule.
+    pub fn jitter(&self) -> f64 {
+        self.jitter
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &dyn Kernel {
+        self.kernel.as_ref()
+    }
+
+    /// The training inputs, `[N, D]`.
+    pub fn inputs(&self) -> &Tensor {
+        &self.x
+    }
+
+    /// `K_y⁻¹ v` for `v: [N, P]`.
+    pub fn solve(&self, v: &Tensor) -> Tensor {
+        no_grad(|| self.chol.cholesky_solve(v))
+    }
+
+    /// The mean function.
+    pub fn mean(&self) -> &dyn Mean {
+        self.mean.as_ref()
+    }
+
+    /// The training targets, `[N]`.
+    pub fn targets(&self) -> &Tensor {
+        &self.y
+    }
+
+    /// `K_y⁻¹ (y - mean)`, `[N]`.
+    pub fn alpha(&self) -> &Tensor {
+        &self.alpha
+    }
+}
+
+/// Universal kriging on top of an exact posterior with zero mean function.
+///
+/// `beta = (Hᵀ K_y⁻¹ H)⁻¹ Hᵀ K_y⁻¹ y`; predictions add `uᵀ (Hᵀ K_y⁻¹ H)⁻¹ u` to the variance, `u = h* - Hᵀ K_y⁻¹ k*`.
+pub struct Kriging<'a> {
+    posterior: &'a ExactPosterior,
+    /// Coefficients of the basis, `[p]`.
+    pub beta: Tensor,
+    weighted_basis: Tensor,
+    precision_chol: Tensor,
+    alpha: Tensor,
+    /// Restricted log likelihood, in nats.
+    pub restricted_log_likelihood: f64,
+}
+
+impl<'a> Kriging<'a> {
+    fn new(posterior: &'a ExactPosterior, basis: Tensor) -> Result<Self> {
+        assert!(posterior.mean.is_zero(), "kriging replaces the mean function");
+        no_grad(|| {
+            let (n, p) = (basis.shape()[0], basis.shape()[1]);
+            let weighted_basis = posterior.chol.cholesky_solve(&basis);
+            let precision_chol = basis.t().matmul(&weighted_basis).cholesky().map_err(|_| {
+                Error::numerical("the basis functions are linearly dependent on these rows", "use a lower degree")
+            })?;
+            let beta =
+                precision_chol.cholesky_solve(&weighted_basis.t().matmul(&posterior.y).unsqueeze(1)).reshape(&[p]);
+            let residual = &posterior.y - basis.matmul(&beta);
+            let alpha = posterior.chol.cholesky_solve(&residual.unsqueeze(1)).reshape(&[n]);
+            let log_det = posterior.chol.diagonal().log().sum() + precision_chol.diagonal().log().sum();
+            let constant = 0.5 * (n - p) as f64 * std::f64::consts::TAU.ln();
+            let restricted = -0.5 * (&residual * &alpha).sum().item() - log_det.item() - constant;
+            Ok(Self { posterior, beta, weighted_basis, precision_chol, alpha, restricted_log_likelihood: restricted })
+        })
+    }
+
+    /// Means and variances of `f` plus its trend at `x: [N*, D]`, whose basis functions are `basis: [N*, p]`.
+    pub fn marginals(&self, x: &Tensor, basis: &Tensor) -> (Vec<f64>, Vec<f64>) {
+        no_grad(|| {
+            let gp = self.posterior;
+            let cross = gp.kernel.gram(&gp.x, x);
+            let half = gp.chol.solve_lower(&cross);
+            let u = basis.t() - self.weighted_basis.t().matmul(&cross);
+            let trend = self.precision_chol.solve_lower(&u).square().sum_axis(0, false);
+            let mean = basis.matmul(&self.beta) + cross.t().matmul(&self.alpha);
+            let variance = gp.kernel.diag(x) - half.square().sum_axis(0, false) + trend;
+            (mean.to_vec(), variance.to_vec())
+        })
+    }
+}
+
+/// Adds the mean function at `x` to a process without one.
+pub(crate) fn with_mean(mean: &dyn Mean, x: &Tensor, f: Tensor) -> Tensor {
+    if mean.is_zero() { f } else { f + mean.value(x) }
+}
+
+/// Applies a prediction to blocks of rows, outside of any graph.
+pub(crate) fn in_blocks(
+    x: &Tensor,
+    mut predict: impl FnMut(&Tensor) -> Result<(Vec<f64>, Vec<f64>)>,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let rows = x.shape()[0];
+    let (mut means, mut variances) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for start in (0..rows).step_by(BLOCK) {
+        let block = x.narrow(0, start, BLOCK.min(rows - start));
+        let (mean, variance) = no_grad(|| predict(&block))?;
+        means.extend(mean);
+        variances.extend(variance);
+    }
+    Ok((means, variances))
+}
+
+/// Variances that rounding made slightly negative become `1e-12` of the prior's; more than rounding is an error.
+pub(crate) fn checked_variances(mut variance: Vec<f64>, prior: &[f64]) -> Result<Vec<f64>> {
+    for (v, p) in variance.iter_mut().zip(prior) {
+        if *v < -1e-6 * p || v.is_nan() {
+            return Err(Error::numerical(
+                format!("a predictive variance came out as {v:.1e} of a prior {p:.1e}"),
+                "the covariance is nearly singular; raise the noise or remove repeated inputs",
+            ));
+        }
+        *v = v.max(1e-12 * p);
+    }
+    Ok(variance)
+}

@@ -1,0 +1,286 @@
+//! Fitting hyperparameters: several starts, one driver, and what to be suspicious of.
+
+use elbo_core::figure::Table;
+use elbo_core::{ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive};
+use elbo_dist::{Scramble, Sobol};
+use elbo_tensor::optim::{Lbfgs, LbfgsState};
+use elbo_tensor::{Constraint, Parameters, Tensor};
+
+/// Optima further apart than this many nats are different optima.
+const DISTINCT: f64 = 2.0;
+
+/// A model with a smooth loss of its parameters.
+pub trait Loss: Parameters {
+    /// The loss in nats, a scalar: a negative log evidence or bound.
+    ///
+    /// # Errors
+    /// Recoverable where it does not exist, so that a line search shortens its step.
+    fn loss(&self) -> Result<Tensor>;
+}
+
+/// How to search.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Search {
+    /// Starting points: the model as it is, then this many less one from a Sobol sequence around it.
+    pub starts: usize,
+    /// L-BFGS iterations a start, at most.
+    pub iterations: usize,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { starts: 5, iterations: 200 }
+    }
+}
+
+/// Where one start ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct End {
+    /// Loss at its start, in nats.
+    pub first: f64,
+    /// Loss at its end, in nats.
+    pub last: f64,
+    /// Iterations done.
+    pub iterations: usize,
+    /// Whether it was given up because it fell behind the best.
+    pub abandoned: bool,
+}
+
+/// What a search found. The model is left at the best end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The best loss, in nats.
+    pub loss: f64,
+    /// Every end, in the order of the starts.
+    pub ends: Vec<End>,
+}
+
+impl Found {
+    /// The ends as a table for the report.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(
+            "starts",
+            "Where each start of the search ended; the best is kept.",
+            &["start", "first loss (nats)", "last loss (nats)", "iterations", "ended"],
+        );
+        for (i, end) in self.ends.iter().enumerate() {
+            let how = if end.abandoned { "given up: far behind" } else { "converged or out of steps" };
+            let row = [format!("{:.3}", end.first), format!("{:.3}", end.last), end.iterations.to_string(), how.into()];
+            table.push([vec![(i + 1).to_string()], row.to_vec()].concat());
+        }
+        table
+    }
+}
+
+/// Minimises a model's loss from several starts, as one resumable stage. Warns when starts end at different optima.
+///
+/// # Errors
+/// When the loss cannot be evaluated at any start.
+pub fn search<M: Loss + Snapshot>(model: &mut M, options: Search, run: &mut Run) -> Result<Found> {
+    let mut rng = run.rng.fork();
+    let step = MultiStart { starts: starts(model, options.starts, &mut rng), iterations: options.iterations };
+    let mut tracked = Tracked { model, best: vec![], best_loss: f64::INFINITY, ends: vec![] };
+    let steps = options.starts * (options.iterations + 1);
+    let stop = Stop::after(steps, "hyperparameters", "negative log evidence (nats)");
+    drive(&step, &mut tracked, &stop, run)?;
+    let found = tracked.finish()?;
+    let settled: Vec<f64> = found.ends.iter().filter(|e| !e.abandoned && e.last.is_finite()).map(|e| e.last).collect();
+    let worst = settled.iter().fold(f64::NEG_INFINITY, |a, l| a.max(*l));
+    if settled.len() > 1 && worst - found.loss > DISTINCT {
+        run.warn(format!(
+            "the starts ended up to {:.1} nats apart, so the likelihood has several optima; the best of {} is kept",
+            worst - found.loss,
+            found.ends.len()
+        ));
+    }
+    Ok(found)
+}
+
+/// The model's own start and Sobol points around it: positive parameters within a factor of `e^1.5`, others held.
+fn starts<M: Parameters>(model: &M, count: usize, rng: &mut Rng) -> Vec<Vec<f64>> {
+    let centre = model.pack();
+    let mut scales = vec![];
+    model.visit(&mut |_, p| {
+        if !p.is_frozen() {
+            let is_logarithmic = matches!(p.constraint(), Constraint::Positive | Constraint::Above(_));
+            scales.extend(vec![if is_logarithmic { 1.5 } else { 0.0 }; p.len()]);
+        }
+    });
+    // Beyond the sequence's dimensions its coordinates are used again; inducing inputs and means have no scale and stay put.
+    let sobol = Sobol::new(centre.len().clamp(1, Sobol::MAX_DIMENSION), Scramble::Owen, rng);
+    let mut out = vec![centre.clone()];
+    for start in 1..count {
+        let point = sobol.point(start as u64);
+        let shift = |i: usize| scales[i] * (2.0 * point[i % point.len()] - 1.0);
+        out.push((0..centre.len()).map(|i| centre[i] + shift(i)).collect());
+    }
+    out
+}
+
+/// The model together with the best parameters seen.
+struct Tracked<'a, M> {
+    model: &'a mut M,
+    best: Vec<f64>,
+    best_loss: f64,
+    ends: Vec<End>,
+}
+
+impl<M: Loss> Tracked<'_, M> {
+    fn offer(&mut self, loss: f64) {
+        if loss < self.best_loss {
+            self.best_loss = loss;
+            self.best = self.model.pack();
+        }
+    }
+
+    fn finish(self) -> Result<Found> {
+        if self.best.is_empty() {
+            // No start could be evaluated: say why.
+            self.model.loss()?;
+        } else {
+            self.model.unpack(&self.best);
+        }
+        Ok(Found { loss: self.best_loss, ends: self.ends })
+    }
+}
+
+impl<M: Snapshot> Snapshot for Tracked<'_, M> {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.model.save(file, &format!("{prefix}.model"));
+        file.put(&format!("{prefix}.best"), &[self.best.len()], &self.best);
+        file.put(&format!("{prefix}.best_loss"), &[1], &[self.best_loss]);
+        let flat: Vec<f64> = self
+            .ends
+            .iter()
+            .flat_map(|e| [e.first, e.last, e.iterations as f64, f64::from(u8::from(e.abandoned))])
+            .collect();
+        file.put(&format!("{prefix}.ends"), &[self.ends.len(), 4], &flat);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.model.restore(file, &format!("{prefix}.model"))?;
+        self.best = file.get(&format!("{prefix}.best"))?;
+        self.best_loss.restore(file, &format!("{prefix}.best_loss"))?;
+        let flat = file.get(&format!("{prefix}.ends"))?;
+        let end = |e: &[f64]| End { first: e[0], last: e[1], iterations: e[2] as usize, abandoned: e[3] != 0.0 };
+        self.ends = flat.chunks_exact(4).map(end).collect();
+        Ok(())
+    }
+}
+
+fn optimiser<M: Loss>() -> impl Step<M, State = LbfgsState> {
+    Lbfgs::default().on(|model: &M, _: &mut Run| model.loss())
+}
+
+/// L-BFGS from one start after the other.
+struct MultiStart {
+    starts: Vec<Vec<f64>>,
+    iterations: usize,
+}
+
+/// Which start is being followed, and how it goes.
+struct MultiState {
+    at: usize,
+    iterations: usize,
+    losses: Vec<f64>,
+    inner: LbfgsState,
+}
+
+impl Snapshot for MultiState {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        file.set(&format!("{prefix}.at"), &(self.at, self.iterations));
+        file.put(&format!("{prefix}.losses"), &[self.losses.len()], &self.losses);
+        self.inner.save(file, &format!("{prefix}.inner"));
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        (self.at, self.iterations) = file.fact(&format!("{prefix}.at"))?;
+        self.losses = file.get(&format!("{prefix}.losses"))?;
+        self.inner.restore(file, &format!("{prefix}.inner"))
+    }
+}
+
+impl MultiStart {
+    fn begin<M: Loss>(&self, at: usize, model: &mut M, run: &mut Run) -> Result<MultiState> {
+        model.unpack(&self.starts[at]);
+        let inner = optimiser().init(model, run)?;
+        Ok(MultiState { at, iterations: 0, losses: vec![], inner })
+    }
+
+    /// The next start that can be evaluated, if any is left.
+    fn next<M: Loss>(&self, mut at: usize, model: &mut M, run: &mut Run) -> Result<Option<MultiState>> {
+        while at < self.starts.len() {
+            match self.begin(at, model, run) {
+                Ok(state) => return Ok(Some(state)),
+                Err(error) if error.is_recoverable() => at += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a run is so far behind that its present pace would not catch up in twenty more such stretches.
+fn falls_behind(losses: &[f64], best: f64) -> bool {
+    let Some(earlier) = losses.len().checked_sub(6).map(|i| losses[i]) else { return false };
+    let last = losses[losses.len() - 1];
+    losses.len() >= 15 && last - best > 20.0 * (earlier - last) && last - best > DISTINCT
+}
+
+impl<M: Loss> Step<Tracked<'_, M>> for MultiStart {
+    type State = MultiState;
+
+    fn init(&self, tracked: &mut Tracked<'_, M>, run: &mut Run) -> Result<MultiState> {
+        match self.next(0, tracked.model, run)? {
+            Some(state) => Ok(state),
+            None => self.begin(0, tracked.model, run),
+        }
+    }
+
+    fn step(&self, tracked: &mut Tracked<'_, M>, state: &mut MultiState, run: &mut Run) -> Result<Progress> {
+        let progress = optimiser().step(tracked.model, &mut state.inner, run)?;
+        state.iterations += 1;
+        state.losses.push(progress.objective);
+        tracked.offer(progress.objective);
+        let abandoned = falls_behind(&state.losses, tracked.best_loss);
+        if !(progress.converged || abandoned || state.iterations >= self.iterations) {
+            return Ok(progress);
+        }
+        let end = End { first: state.losses[0], last: progress.objective, iterations: state.iterations, abandoned };
+        tracked.ends.push(end);
+        match self.next(state.at + 1, tracked.model, run)? {
+            Some(next) => {
+                *state = next;
+                Ok(Progress { objective: tracked.best_loss, converged: false })
+            }
+            None => Ok(Progress { objective: tracked.best_loss, converged: true }),
+        }
+    }
+}
+
+/// What most likely made a covariance of these inputs singular, and what to do. `x: [N, D]`.
+pub fn diagnosis(x: &Tensor, noise: f64) -> String {
+    let (n, d) = (x.shape()[0], x.shape()[1]);
+    let values = x.as_f64();
+    if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+        return format!("row {} of the inputs is not finite; mend or remove it", i / d + 1);
+    }
+    let mut order: Vec<usize> = (0..n).collect();
+    let row = |i: usize| &values[i * d..(i + 1) * d];
+    order.sort_by(|a, b| {
+        row(*a).iter().zip(row(*b)).map(|(p, q)| p.total_cmp(q)).find(|o| o.is_ne()).unwrap_or(a.cmp(b))
+    });
+    let repeats: Vec<String> = order
+        .windows(2)
+        .filter(|w| row(w[0]) == row(w[1]))
+        .take(3)
+        .map(|w| format!("{} and {}", w[0] + 1, w[1] + 1))
+        .collect();
+    if !repeats.is_empty() {
+        return format!(
+            "rows {} have the same inputs; allow more noise (now {noise:.1e}) or merge them",
+            repeats.join(", ")
+        );
+    }
+    format!("raise the noise (now {noise:.1e}) or shorten the lengthscales")
+}

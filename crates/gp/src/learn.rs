@@ -1,0 +1,126 @@
+//! Learning hyperparameters of a site model: inference at fixed hyperparameters, then hyperparameters at fixed sites, in turn.
+
+use crate::evidence::Evidence;
+use crate::site::SiteRule;
+use crate::sites::SiteGp;
+use elbo_core::{ModelFile, Progress, Result, Run, Snapshot, Step};
+use elbo_tensor::Parameters;
+use elbo_tensor::optim::Lbfgs;
+
+/// Largest kernel variance: separable classes would let it grow without end.
+pub const MOST_VARIANCE: f64 = 2980.957987041728; // exp(8)
+
+/// One round: sweeps of a site rule, then L-BFGS moves of the hyperparameters on an evidence. Rule and evidence are chosen apart, so
+/// variational sites with EP's evidence is one point of the grid.
+pub struct Rounds<'a> {
+    /// How sites are found.
+    pub rule: &'a dyn SiteRule,
+    /// What hyperparameters climb.
+    pub evidence: &'a dyn Evidence,
+    /// Sweeps a round, at most.
+    pub sweeps: usize,
+    /// L-BFGS iterations a round.
+    pub moves: usize,
+    /// Ends when the evidence rises by less than this in a round, in nats.
+    pub tolerance: f64,
+}
+
+/// The best round so far, and how many have been worse since.
+pub struct RoundsState {
+    best: f64,
+    parameters: Vec<f64>,
+    sites: crate::site::Sites,
+    worse: usize,
+}
+
+impl Snapshot for RoundsState {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.best.save(file, &format!("{prefix}.best"));
+        self.parameters.save(file, &format!("{prefix}.parameters"));
+        self.sites.save(file, &format!("{prefix}.sites"));
+        self.worse.save(file, &format!("{prefix}.worse"));
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.best.restore(file, &format!("{prefix}.best"))?;
+        self.parameters.restore(file, &format!("{prefix}.parameters"))?;
+        self.sites.restore(file, &format!("{prefix}.sites"))?;
+        self.worse.restore(file, &format!("{prefix}.worse"))
+    }
+}
+
+impl Rounds<'_> {
+    fn infer(&self, model: &mut SiteGp) -> Result<f64> {
+        model.infer(self.rule, self.sweeps, 1e-6)?;
+        Ok(elbo_tensor::no_grad(|| self.evidence.value(model))?.item())
+    }
+
+    fn roll_back(model: &mut SiteGp, state: &RoundsState) {
+        model.unpack(&state.parameters);
+        model.sites = state.sites.clone();
+    }
+}
+
+impl Step<SiteGp> for Rounds<'_> {
+    type State = RoundsState;
+
+    fn init(&self, model: &mut SiteGp, _: &mut Run) -> Result<RoundsState> {
+        // The first round starts from flat sites, so it may take more sweeps than later ones.
+        for _ in 0..5 {
+            if model.infer(self.rule, self.sweeps, 1e-6)?.0.change <= 1e-6 {
+                break;
+            }
+        }
+        let best = self.infer(model)?;
+        Ok(RoundsState { best, parameters: model.pack(), sites: model.sites.clone(), worse: 0 })
+    }
+
+    fn step(&self, model: &mut SiteGp, state: &mut RoundsState, run: &mut Run) -> Result<Progress> {
+        let optimiser = Lbfgs::default().on(|model: &SiteGp, _: &mut Run| Ok(-self.evidence.value(model)?));
+        let mut memory = optimiser.init(model, run)?;
+        for _ in 0..self.moves {
+            match optimiser.step(model, &mut memory, run) {
+                Ok(progress) if progress.converged => break,
+                Ok(_) => {}
+                // A cavity that stops being positive ends the round's moves; the sites are found anew next.
+                Err(error) if error.is_recoverable() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        bound_variances(model, run);
+        let value = self
+            .infer(model)
+            .or_else(|error| if error.is_recoverable() { Ok(f64::NEG_INFINITY) } else { Err(error) })?;
+        let rise = value - state.best;
+        if rise > 0.0 {
+            *state = RoundsState { best: value, parameters: model.pack(), sites: model.sites.clone(), worse: 0 };
+        } else {
+            state.worse += 1;
+        }
+        let converged = state.worse >= 2 || (0.0..self.tolerance).contains(&rise);
+        if converged || !value.is_finite() {
+            Self::roll_back(model, state);
+        }
+        Ok(Progress { objective: state.best, converged })
+    }
+}
+
+/// Holds kernel variances at most at [`MOST_VARIANCE`], and says so.
+fn bound_variances(model: &mut SiteGp, run: &mut Run) {
+    let mut bounded = false;
+    model.visit_mut(&mut |name, p| {
+        if name.starts_with("kernel.") && name.ends_with("variance") {
+            let values: Vec<f64> = p.value().iter().map(|v| v.min(MOST_VARIANCE)).collect();
+            if values != p.value() {
+                p.set(&values).expect("a bounded variance is positive");
+                bounded = true;
+            }
+        }
+    });
+    if bounded {
+        run.warn(
+            "the kernel's variance reached its bound exp(8): the classes can be separated without error, and the \
+             evidence would grow without end",
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
+
+use crate::composed;
+use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
+use crate::fit::Loss;
+use crate::kernel::Kernel;
+use crate::mean::Mean;
+use elbo_core::{ModelFile, Result, Snapshot};
+use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+
+/// Regression through `M` inducing points, the best `q(u)` found in closed form.
+///
+/// With `L = chol(K_uu)`, `A = L⁻¹ K_uf / sigma`, `B = I + A Aᵀ`, `c = chol(B)⁻¹ A y / sigma`:
+///
+/// $$ \mathrm{ELBO} = -\tfrac N2 \log 2\pi\sigma^2 - \tfrac12\log|B| - \tfrac{y^\top y}{2\sigma^2} + \tfrac{c^\top c}2
+///    - \tfrac{\mathrm{tr} K_{ff}}{2\sigma^2} + \tfrac{\mathrm{tr} AA^\top}2 $$
+///
+/// # Source
+/// Titsias (2009). Costs N M² and never holds an N x N matrix.
+pub struct Sgpr {
+    kernel: Box<dyn Kernel>,
+    mean: Box<dyn Mean>,
+    noise: Parameter,
+    z: Parameter,
+    x: Tensor,
+    y: Tensor,
+}
+
+/// Lower and upper bounds of the exact log marginal likelihood at the same parameters, in nats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The collapsed bound.
+    pub lower: f64,
+    /// Titsias's upper bound.
+    pub upper: f64,
+}
+
+impl Sgpr {
+    /// A model of `x: [N, D]`, `y: [N]` through inducing inputs `z: [M, D]`, which are optimised unless frozen.
+    pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, z: Tensor, x: Tensor, y: Tensor) -> Self {
+        assert_eq!(x.shape()[0], y.len(), "one target a row");
+        let noise = Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR));
+        Self { kernel, mean, noise, z: Parameter::real(&z), x, y }
+    }
+
+    /// Holds the inducing inputs where they are.
+    pub fn with_fixed_inducing(mut self) -> Self {
+        self.z = self.z.frozen();
+        self
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &dyn Kernel {
+        self.kernel.as_ref()
+    }
+
+    /// The noise variance.
+    pub fn noise(&self) -> f64 {
+        self.noise.get().item()
+    }
+
+    /// The mean function.
+    pub fn mean(&self) -> &dyn Mean {
+        self.mean.as_ref()
+    }
+
+    /// The inducing inputs, `[M, D]`.
+    pub fn inducing(&self) -> Tensor {
+        self.z.get()
+    }
+
+    fn residual(&self) -> Tensor {
+        if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
+    }
+
+    /// The collapsed bound in nats, a scalar, differentiable in all parameters.
+    ///
+    /// # Errors
+    /// Recoverable, when a covariance is not positive definite within the jitter policy.
+    pub fn bound(&self) -> Result<Tensor> {
+        let z = self.z.get();
+        let (kuu, kuf) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, &self.x));
+        composed::sgpr_bound(&kuu, &kuf, &self.kernel.diag(&self.x), &self.noise.get(), &self.residual())
+    }
+
+    /// The bound of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC. In nats.
+    ///
+    /// # Errors
+    /// As [`Sgpr::bound`].
+    ///
+    /// # Source
+    /// Bui, Yan and Turner (2017), power EP for Gaussian noise.
+    pub fn power_bound(&self, alpha: f64) -> Result<Tensor> {
+        let z = self.z.get();
+        let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &self.x));
+        let noise = self.noise.get();
+        let missing = self.kernel.diag(&self.x) - a.square().sum_axis(0, false);
+        let spread = &missing * alpha + &noise;
+        let value = low_rank_log_density(&a, &spread, &spread, &self.residual())?;
+        let penalty = (&missing / &noise * alpha + 1.0).log().sum() * ((1.0 - alpha) / (2.0 * alpha));
+        Ok(value - penalty)
+    }
+
+    /// Lower and upper bounds of the exact log marginal likelihood.
+    ///
+    /// # Errors
+    /// As [`Sgpr::bound`].
+    pub fn bounds(&self) -> Result<Bounds> {
+        no_grad(|| {
+            let z = self.z.get();
+            let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &self.x));
+            let noise = self.noise.get().broadcast_to(&[self.y.len()]);
+            let missing = (self.kernel.diag(&self.x).sum() - a.square().sum()).item().max(0.0);
+            let upper = low_rank_log_density(&a, &noise, &(&noise + missing), &self.residual())?.item();
+            Ok(Bounds { lower: self.bound()?.item(), upper })
+        })
+    }
+
+    /// The posterior at the present parameters.
+    ///
+    /// # Errors
+    /// As [`Sgpr::bound`].
+    pub fn condition(&self) -> Result<SgprPosterior> {
+        no_grad(|| {
+            let z = self.z.get().detach();
+            let noise = self.noise.get().item();
+            let kuu_chol = self.kernel.gram_symmetric(&z).cholesky()?;
+            let m = z.shape()[0];
+            let residual = self.residual();
+            let (mut inner, mut projected) = (Tensor::eye(m, z.dtype()), Tensor::zeros(&[m], z.dtype()));
+            // Blocks of rows: memory stays at M squared plus a block.
+            for start in (0..self.y.len()).step_by(2048) {
+                let length = 2048.min(self.y.len() - start);
+                let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x.narrow(0, start, length)));
+                inner = inner + a.matmul(&a.t()) * (1.0 / noise);
+                projected = projected + a.matmul(&residual.narrow(0, start, length)) * (1.0 / noise);
+            }
+            let b_chol = inner.cholesky()?;
+            let centre = b_chol.solve_lower(&projected.unsqueeze(1));
+            let (kernel, mean) = (self.kernel.clone_box(), self.mean.clone_box());
+            Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise })
+        })
+    }
+}
+
+/// Log density of `r ~ N(0, AᵀA + diag(spread))`, with `quadratic` in place of `spread` in the quadratic term only.
+fn low_rank_log_density(a: &Tensor, spread: &Tensor, quadratic: &Tensor, r: &Tensor) -> Result<Tensor> {
+    let inner = |d: &Tensor| -> Result<Tensor> {
+        let scaled = a / d.sqrt().unsqueeze(0);
+        Ok((scaled.matmul(&scaled.t()) + Tensor::eye(a.shape()[0], a.dtype())).cholesky()?)
+    };
+    let log_det = inner(spread)?.diagonal().log().sum() * 2.0 + spread.log().sum();
+    let weighted = r / quadratic;
+    let c = inner(quadratic)?.solve_lower(&a.matmul(&weighted).unsqueeze(1));
+    let fit = (r * &weighted).sum() - c.square().sum();
+    Ok((log_det + fit + r.len() as f64 * std::f64::consts::TAU.ln()) * -0.5)
+}
+
+impl Parameters for Sgpr {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Parameter)) {
+        nested("kernel", &self.kernel, visit);
+        nested("mean", &self.mean, visit);
+        visit("noise", &self.noise);
+        visit("inducing", &self.z);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("kernel", &mut self.kernel, visit);
+        nested_mut("mean", &mut self.mean, visit);
+        visit("noise", &mut self.noise);
+        visit("inducing", &mut self.z);
+    }
+}
+
+impl Snapshot for Sgpr {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.write_to(file, prefix);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.read_from(file, prefix)
+    }
+}
+
+impl Loss for Sgpr {
+    fn loss(&self) -> Result<Tensor> {
+        Ok(-self.bound()?)
+    }
+}
+
+/// The posterior of a sparse regression.
+pub struct SgprPosterior {
+    kernel: Box<dyn Kernel>,
+    mean: Box<dyn Mean>,
+    z: Tensor,
+    kuu_chol: Tensor,
+    b_chol: Tensor,
+    centre: Tensor,
+    noise: f64,
+}
+
+impl SgprPosterior {
+    /// Means and variances of `f` (noise not included) at `x: [N*, D]`, both `[N*]`.
+    ///
+    /// # Errors
+    /// When a variance is negative beyond rounding.
+    pub fn marginals(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
+        in_blocks(x, |x| {
+            let a = self.kuu_chol.solve_lower(&self.kernel.gram(&self.z, x));
+            let half = self.b_chol.solve_lower(&a);
+            let mean = half.t().matmul(&self.centre).reshape(&[x.shape()[0]]);
+            let prior = self.kernel.diag(x);
+            let variance = &prior - a.square().sum_axis(0, false) + half.square().sum_axis(0, false);
+            let mean = with_mean(self.mean.as_ref(), x, mean);
+            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior.to_vec())?))
+        })
+    }
+
+    /// Mean `[N*]` and covariance `[N*, N*]` of `f` at `x: [N*, D]`.
+    pub fn joint(&self, x: &Tensor) -> (Tensor, Tensor) {
+        no_grad(|| {
+            let a = self.kuu_chol.solve_lower(&self.kernel.gram(&self.z, x));
+            let half = self.b_chol.solve_lower(&a);
+            let mean = with_mean(self.mean.as_ref(), x, half.t().matmul(&self.centre).reshape(&[x.shape()[0]]));
+            (mean, self.kernel.gram_symmetric(x) - a.t().matmul(&a) + half.t().matmul(&half))
+        })
+    }
+
+    /// Writes what [`SgprPosterior::load`] needs.
+    pub fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.kernel.write_to(file, &format!("{prefix}.kernel"));
+        self.mean.write_to(file, &format!("{prefix}.mean"));
+        file.put(&format!("{prefix}.noise"), &[1], &[self.noise]);
+        for (name, t) in
+            [("z", &self.z), ("kuu_chol", &self.kuu_chol), ("b_chol", &self.b_chol), ("centre", &self.centre)]
+        {
+            file.put(&format!("{prefix}.{name}"), t.shape(), &t.to_vec());
+        }
+    }
+
+    /// Rebuilds a posterior from its file, given a kernel and a mean of the same form.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::ModelFile`] when something is missing.
+    pub fn load(mut kernel: Box<dyn Kernel>, mut mean: Box<dyn Mean>, file: &ModelFile, prefix: &str) -> Result<Self> {
+        kernel.read_from(file, &format!("{prefix}.kernel"))?;
+        mean.read_from(file, &format!("{prefix}.mean"))?;
+        let mut noise = 0.0;
+        noise.restore(file, &format!("{prefix}.noise"))?;
+        let tensor = |name: &str| -> Result<Tensor> {
+            let name = format!("{prefix}.{name}");
+            Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
+        };
+        let (z, kuu_chol, b_chol, centre) = (tensor("z")?, tensor("kuu_chol")?, tensor("b_chol")?, tensor("centre")?);
+        Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise })
+    }
+
+    /// The noise variance.
+    pub fn noise(&self) -> f64 {
+        self.noise
+    }
+
+    /// Mean `[M]` and covariance `[M, M]` of the whitened inducing variables: `centre_w = L_B⁻ᵀ c`, `B⁻¹`.
+    pub fn whitened(&self) -> (Tensor, Tensor) {
+        no_grad(|| {
+            let m = self.z.shape()[0];
+            (self.b_chol.solve_lower_t(&self.centre).reshape(&[m]), self.b_chol.cholesky_inverse())
+        })
+    }
+
+    /// The inducing inputs, `[M, D]`.
+    pub fn inducing(&self) -> &Tensor {
+        &self.z
+    }
+}

@@ -1,0 +1,160 @@
+//! The model of the site grid: a prior, a likelihood, a mean function and Gaussian sites, as values side by side.
+
+use crate::exact::{checked_variances, in_blocks, with_mean};
+use crate::likelihood::Likelihood;
+use crate::mean::Mean;
+use crate::prior::{LatentPosterior, LatentPrior};
+use crate::site::{Marginal, SiteRule, Sites, Update};
+use elbo_core::{ModelFile, Result, Snapshot};
+use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+
+/// A Gaussian process with an arbitrary likelihood of one latent function, approximated by sites.
+///
+/// Switching the approximation is one word: another [`SiteRule`] in [`SiteGp::infer`], another [`LatentPrior`] in [`SiteGp::new`],
+/// another [`Evidence`](crate::evidence::Evidence) in [`Rounds`](crate::learn::Rounds).
+pub struct SiteGp {
+    /// What turns sites into a posterior.
+    pub prior: Box<dyn LatentPrior>,
+    /// The present sites.
+    pub sites: Sites,
+    pub(crate) y: Vec<f64>,
+    mean: Box<dyn Mean>,
+    likelihood: Box<dyn Likelihood>,
+}
+
+impl SiteGp {
+    /// A model with flat sites. `y: [N]` as the likelihood wants it.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Data`] for targets outside the likelihood's support.
+    pub fn new(
+        prior: Box<dyn LatentPrior>,
+        mean: Box<dyn Mean>,
+        likelihood: Box<dyn Likelihood>,
+        y: Vec<f64>,
+    ) -> Result<Self> {
+        assert_eq!(prior.rows(), y.len(), "one target a row");
+        likelihood.check_targets(&y)?;
+        Ok(Self { sites: Sites::flat(y.len()), prior, y, mean, likelihood })
+    }
+
+    /// The likelihood.
+    pub fn likelihood(&self) -> &dyn Likelihood {
+        self.likelihood.as_ref()
+    }
+
+    /// The mean function.
+    pub fn mean(&self) -> &dyn Mean {
+        self.mean.as_ref()
+    }
+
+    /// The targets, `[N]`.
+    pub fn targets(&self) -> &[f64] {
+        &self.y
+    }
+
+    /// `f` from the zero-mean process: adds the mean function at the data.
+    pub(crate) fn with_offset(&self, f: &Tensor) -> Tensor {
+        if self.mean.is_zero() { f.clone() } else { f + self.mean.value(self.prior.inputs()) }
+    }
+
+    /// The posterior marginals at the data, as the site rules see them.
+    ///
+    /// # Errors
+    /// When a covariance is not positive definite within the jitter policy.
+    pub fn marginals(&self) -> Result<Vec<Marginal>> {
+        no_grad(|| {
+            let (shift, precision) = self.sites.tensors();
+            let posterior = self.prior.posterior(&shift, &precision)?;
+            let offset = if self.mean.is_zero() {
+                vec![0.0; self.y.len()]
+            } else {
+                self.mean.value(self.prior.inputs()).to_vec()
+            };
+            let [mean, variance, site] =
+                [&posterior.mean, &posterior.variance, &posterior.site_variance].map(Tensor::to_vec);
+            let floor = 1e-14 * (1.0 + variance.iter().fold(0.0f64, |a, v| a.max(*v)));
+            Ok((0..self.y.len())
+                .map(|n| Marginal {
+                    mean: mean[n] + offset[n],
+                    // A marginal fully explained by its neighbours comes out as a rounding of zero.
+                    variance: variance[n].max(floor),
+                    site_variance: site[n].max(floor),
+                    offset: offset[n],
+                })
+                .collect())
+        })
+    }
+
+    /// One parallel sweep of a site rule.
+    ///
+    /// # Errors
+    /// As [`SiteGp::marginals`].
+    pub fn sweep(&mut self, rule: &dyn SiteRule) -> Result<Update> {
+        let marginals = self.marginals()?;
+        Ok(rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites))
+    }
+
+    /// Sweeps until no site changes by more than `tolerance`, at most `sweeps` times. Returns the last report and the number
+    /// of sweeps.
+    ///
+    /// # Errors
+    /// As [`SiteGp::marginals`].
+    pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<(Update, usize)> {
+        let mut report = Update::default();
+        for done in 1..=sweeps {
+            report = self.sweep(rule)?;
+            if report.change <= tolerance {
+                return Ok((report, done));
+            }
+        }
+        Ok((report, sweeps))
+    }
+
+    /// Means and variances of `f`, mean function included, at `x: [N*, D]`, both `[N*]`, from a posterior that
+    /// [`SiteGp::condition`] gave.
+    ///
+    /// # Errors
+    /// When a variance is negative beyond rounding.
+    pub fn predict_with(&self, posterior: &dyn LatentPosterior, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
+        in_blocks(x, |x| {
+            let (mean, variance) = posterior.marginals(x);
+            let mean = with_mean(self.mean.as_ref(), x, mean);
+            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &self.prior.kernel().diag(x).to_vec())?))
+        })
+    }
+
+    /// The posterior as a function of new inputs.
+    ///
+    /// # Errors
+    /// As [`SiteGp::marginals`].
+    pub fn condition(&self) -> Result<Box<dyn LatentPosterior>> {
+        self.prior.condition(&self.sites)
+    }
+}
+
+impl Parameters for SiteGp {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Parameter)) {
+        nested("kernel", &self.prior, visit);
+        nested("mean", &self.mean, visit);
+        nested("likelihood", &self.likelihood, visit);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("kernel", &mut self.prior, visit);
+        nested_mut("mean", &mut self.mean, visit);
+        nested_mut("likelihood", &mut self.likelihood, visit);
+    }
+}
+
+impl Snapshot for SiteGp {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.write_to(file, &format!("{prefix}.parameters"));
+        self.sites.save(file, &format!("{prefix}.sites"));
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.read_from(file, &format!("{prefix}.parameters"))?;
+        self.sites.restore(file, &format!("{prefix}.sites"))
+    }
+}

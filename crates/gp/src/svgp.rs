@@ -1,0 +1,290 @@
+//! Stochastic variational inference with whitened inducing variables, for any likelihood and minibatches.
+
+use crate::composed;
+use crate::exact::{checked_variances, in_blocks};
+use crate::kernel::Kernel;
+use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
+use crate::mean::Mean;
+use crate::site::PRECISION_FLOOR;
+use elbo_core::{ModelFile, Progress, Result, Run, Snapshot, Step, step::Batches};
+use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+
+/// A sparse Gaussian process with `P` latent functions that share kernel and inducing inputs, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
+/// `L = chol(K_uu)`.
+///
+/// $$ \mathcal L = \frac NB \sum_b \mathbb E_{q(f_b)}[\log p(y_b \mid f_b)] - \sum_p \mathrm{KL}[q_p \,\|\, N(0, I)] $$
+///
+/// # Source
+/// Hensman, Matthews and Ghahramani (2015); whitening after Murray and Adams (2010). Minibatches are drawn without replacement.
+pub struct Svgp {
+    kernel: Box<dyn Kernel>,
+    mean: Box<dyn Mean>,
+    likelihood: Box<dyn MultiLikelihood>,
+    z: Parameter,
+    q_mean: Parameter,
+    q_chol: Parameter,
+    x: Tensor,
+    y: Vec<f64>,
+}
+
+/// The bound of a batch and its derivatives by the marginals, before and after the step they lead to.
+struct BatchSlopes {
+    bound: f64,
+    a: Tensor,
+    mean: Tensor,
+    dm: Tensor,
+    dv: Tensor,
+}
+
+impl Svgp {
+    /// A model of `x: [N, D]` and targets `y: [N]` through inducing inputs `z: [M, D]`, started at the prior.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Data`] for targets outside the likelihood's support.
+    pub fn new(
+        kernel: Box<dyn Kernel>,
+        mean: Box<dyn Mean>,
+        likelihood: Box<dyn MultiLikelihood>,
+        z: &Tensor,
+        x: Tensor,
+        y: Vec<f64>,
+    ) -> Result<Self> {
+        assert_eq!(x.shape()[0], y.len(), "one target a row");
+        likelihood.check_targets(&y)?;
+        let (p, m) = (likelihood.latents(), z.shape()[0]);
+        let chol = Tensor::eye(m, z.dtype()).unsqueeze(0).broadcast_to(&[p, m, m]);
+        Ok(Self {
+            kernel,
+            mean,
+            likelihood,
+            z: Parameter::real(z),
+            q_mean: Parameter::real(&Tensor::zeros(&[p, m], z.dtype())),
+            q_chol: Parameter::real(&chol.contiguous()),
+            x,
+            y,
+        })
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &dyn Kernel {
+        self.kernel.as_ref()
+    }
+
+    /// The mean function, common to all latent functions.
+    pub fn mean(&self) -> &dyn Mean {
+        self.mean.as_ref()
+    }
+
+    /// The likelihood.
+    pub fn likelihood(&self) -> &dyn MultiLikelihood {
+        self.likelihood.as_ref()
+    }
+
+    /// The inducing inputs, `[M, D]`.
+    pub fn inducing(&self) -> Tensor {
+        self.z.get()
+    }
+
+    /// Number of data rows, `N`.
+    pub fn rows(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Sets the posterior of the whitened inducing variables: `mean: [P, M]`, `chol: [P, M, M]` lower triangular.
+    pub fn set_posterior(&mut self, mean: &Tensor, chol: &Tensor) {
+        self.q_mean.set_free(&mean.to_vec());
+        self.q_chol.set_free(&chol.to_vec());
+    }
+
+    /// Keeps `q` out of the parameters that optimisers see: for natural-gradient steps.
+    pub fn with_natural_posterior(mut self) -> Self {
+        self.q_mean.set_frozen(true);
+        self.q_chol.set_frozen(true);
+        self
+    }
+
+    /// Holds the inducing inputs where they are.
+    pub fn with_fixed_inducing(mut self) -> Self {
+        self.z.set_frozen(true);
+        self
+    }
+
+    /// Marginals of the latent functions at `x: [B, D]`, mean function included, differentiable: means and variances, both `[B, P]`.
+    ///
+    /// # Errors
+    /// Recoverable, when `K_uu` is not positive definite within the jitter policy.
+    pub fn marginals(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (z, q_mean, q_chol) = (self.z.get(), self.q_mean.get(), self.q_chol.get());
+        let (kuu, kuf, kff) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, x), self.kernel.diag(x));
+        let (mean, variance) = if q_mean.shape()[0] == 1 {
+            let (mean, variance) =
+                composed::svgp_marginals(&kuu, &kuf, &kff, &q_mean.select(0, 0), &q_chol.select(0, 0))?;
+            (mean.unsqueeze(1), variance.unsqueeze(1))
+        } else {
+            let a = kuu.cholesky()?.solve_lower(&kuf);
+            let spread = q_chol.tril(0).transpose(-1, -2).matmul(&a).square().sum_axis(-2, false);
+            (q_mean.matmul(&a).t(), (spread + (kff - a.square().sum_axis(0, false)).unsqueeze(0)).t())
+        };
+        let mean = if self.mean.is_zero() { mean } else { mean + self.mean.value(x).unsqueeze(1) };
+        Ok((mean, variance))
+    }
+
+    /// `KL[q || p]` summed over the latent functions, in nats, a scalar.
+    pub fn kl(&self) -> Tensor {
+        let (q_mean, q_chol) = (self.q_mean.get(), self.q_chol.get().tril(0));
+        let count = q_mean.len() as f64;
+        (q_chol.square().sum() + q_mean.square().sum() - count) * 0.5 - q_chol.diagonal().abs().log().sum()
+    }
+
+    /// The bound estimated from these rows, in nats of the whole data, a scalar.
+    ///
+    /// # Errors
+    /// As [`Svgp::marginals`].
+    pub fn bound(&self, rows: &[usize]) -> Result<Tensor> {
+        let (x, y) = self.batch(rows);
+        let (mean, variance) = self.marginals(&x)?;
+        let scale = self.y.len() as f64 / y.len() as f64;
+        Ok(expected_log_prob_multi(self.likelihood.as_ref(), &y, &mean, &variance) * scale - self.kl())
+    }
+
+    fn batch(&self, rows: &[usize]) -> (Tensor, Vec<f64>) {
+        if rows.len() == self.y.len() && rows.iter().enumerate().all(|(i, r)| i == *r) {
+            return (self.x.clone(), self.y.clone());
+        }
+        (self.x.index_select(0, &Tensor::indices(rows)), rows.iter().map(|r| self.y[*r]).collect())
+    }
+
+    /// The bound on all rows, in blocks, in nats.
+    ///
+    /// # Errors
+    /// As [`Svgp::marginals`].
+    pub fn full_bound(&self) -> Result<f64> {
+        no_grad(|| {
+            let (mut total, n) = (0.0, self.y.len());
+            for start in (0..n).step_by(2048) {
+                let length = 2048.min(n - start);
+                let (mean, variance) = self.marginals(&self.x.narrow(0, start, length))?;
+                let y = &self.y[start..start + length];
+                total += expected_log_prob_multi(self.likelihood.as_ref(), y, &mean, &variance).item();
+            }
+            Ok(total - self.kl().item())
+        })
+    }
+
+    /// Means and variances of the latent functions at `x: [N*, D]`, both `[N*, P]` row-major.
+    ///
+    /// # Errors
+    /// As [`Svgp::marginals`], and when a variance is negative beyond rounding.
+    pub fn predict(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
+        let latents = self.likelihood.latents();
+        in_blocks(x, |x| {
+            let (mean, variance) = self.marginals(x)?;
+            let prior: Vec<f64> =
+                self.kernel.diag(x).to_vec().into_iter().flat_map(|v| std::iter::repeat_n(v, latents)).collect();
+            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior)?))
+        })
+    }
+
+    fn slopes(&self, rows: &[usize]) -> Result<BatchSlopes> {
+        let (x, y) = self.batch(rows);
+        let (mean, variance) = no_grad(|| self.marginals(&x))?;
+        let (mean, variance) = (mean.contiguous().variable(), variance.contiguous().variable());
+        let fit = expected_log_prob_multi(self.likelihood.as_ref(), &y, &mean, &variance);
+        let slopes = elbo_tensor::grad(&fit, &[&mean, &variance]);
+        no_grad(|| {
+            let scale = self.y.len() as f64 / y.len() as f64;
+            let z = self.z.get();
+            let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &x));
+            let offset = if self.mean.is_zero() { None } else { Some(self.mean.value(&x).unsqueeze(1)) };
+            let mean = offset.map_or(mean.detach(), |o| mean.detach() - o);
+            let bound = fit.item() * scale - self.kl().item();
+            Ok(BatchSlopes { bound, a, mean, dm: &slopes[0] * scale, dv: &slopes[1] * scale })
+        })
+    }
+
+    /// A natural-gradient step of length `rho` on `q`, from these rows: with a Gaussian likelihood, all rows and `rho` = 1, the
+    /// optimum. Returns the bound before the step, in nats.
+    ///
+    /// In natural coordinates the step is a weighted mean of the old posterior and of the Gaussian that the sites of these rows imply,
+    /// `precision = I + A diag(beta) Aᵀ`, `shift = A alpha`, with `beta = -2 dv` floored at [`PRECISION_FLOOR`] and
+    /// `alpha = dm + beta mean`.
+    ///
+    /// # Errors
+    /// As [`Svgp::marginals`].
+    pub fn natural_step(&mut self, rows: &[usize], rho: f64) -> Result<f64> {
+        let BatchSlopes { bound, a, mean, dm, dv } = self.slopes(rows)?;
+        let (latents, m) = (self.likelihood.latents(), a.shape()[0]);
+        let (mut means, mut chols) = (vec![], vec![]);
+        no_grad(|| -> Result<()> {
+            let eye = Tensor::eye(m, a.dtype());
+            for p in 0..latents {
+                let beta = (dv.select(1, p) * -2.0).clamp(PRECISION_FLOOR, f64::INFINITY);
+                let alpha = dm.select(1, p) + &beta * mean.select(1, p);
+                let weighted = &a * beta.sqrt().unsqueeze(0);
+                let target = weighted.matmul(&weighted.t()) + &eye;
+                let (old_mean, old_chol) = (self.q_mean.get().select(0, p), self.q_chol.get().select(0, p));
+                let old = old_chol.cholesky_inverse();
+                let shift = old.matmul(&old_mean) * (1.0 - rho) + a.matmul(&alpha) * rho;
+                let precision = (old * (1.0 - rho) + target * rho).cholesky()?;
+                means.push(precision.cholesky_solve(&shift.unsqueeze(1)).squeeze(1));
+                chols.push(precision.cholesky_inverse().cholesky()?);
+            }
+            Ok(())
+        })?;
+        self.set_posterior(&Tensor::stack(&means, 0), &Tensor::stack(&chols, 0));
+        Ok(bound)
+    }
+}
+
+impl Parameters for Svgp {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        nested("kernel", &self.kernel, f);
+        nested("mean", &self.mean, f);
+        nested("likelihood", &self.likelihood, f);
+        f("inducing", &self.z);
+        f("q.mean", &self.q_mean);
+        f("q.chol", &self.q_chol);
+    }
+
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("kernel", &mut self.kernel, f);
+        nested_mut("mean", &mut self.mean, f);
+        nested_mut("likelihood", &mut self.likelihood, f);
+        f("inducing", &mut self.z);
+        f("q.mean", &mut self.q_mean);
+        f("q.chol", &mut self.q_chol);
+    }
+}
+
+impl Snapshot for Svgp {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.write_to(file, prefix);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.read_from(file, prefix)
+    }
+}
+
+/// Natural-gradient steps on `q` from minibatches. Combine with an optimiser of the other parameters:
+/// `NaturalSteps { .. }.then(adam)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NaturalSteps {
+    /// Step length in (0, 1].
+    pub rho: f64,
+    /// Rows a step.
+    pub batch: usize,
+}
+
+impl Step<Svgp> for NaturalSteps {
+    type State = Batches;
+
+    fn init(&self, model: &mut Svgp, _: &mut Run) -> Result<Batches> {
+        Ok(Batches::new(model.rows(), self.batch))
+    }
+
+    fn step(&self, model: &mut Svgp, batches: &mut Batches, run: &mut Run) -> Result<Progress> {
+        let rows = batches.next(&mut run.rng).to_vec();
+        Ok(Progress { objective: model.natural_step(&rows, self.rho)?, converged: false })
+    }
+}

@@ -1,0 +1,154 @@
+//! From a table to tensors and back: what every system on tabular data shares.
+
+use crate::kernel::Kernel;
+use crate::likelihood::{Likelihood, LikelihoodMarginals};
+use elbo_core::{Columns, Data, Features, ModelFile, Prediction, Result, Run, Summary};
+use elbo_dist::{KMeansConfig, Normals, kmeans};
+use elbo_tensor::{Parameters, Tensor};
+
+/// Rows that clustering looks at when inducing inputs are placed.
+const CLUSTERED_ROWS: usize = 20_000;
+
+/// The inputs as a tensor, `[N, D]`.
+pub fn tensor(features: &Features) -> Tensor {
+    Tensor::from_slice(&features.values, &[features.rows, features.dims])
+}
+
+/// Inducing inputs at k-means++ centres of at most 20,000 rows, `[M, D]`. Coordinates of categories are set to the nearest
+/// level, and repeated points are dropped, so there may be fewer than asked for.
+pub fn inducing_inputs(features: &Features, count: usize, rng: &mut elbo_core::Rng) -> Tensor {
+    let config = KMeansConfig { max_rows: CLUSTERED_ROWS, ..KMeansConfig::default() };
+    let d = features.dims;
+    let mut centres = kmeans(&features.values, d, count.min(features.rows), &config, rng).centres;
+    for (i, value) in centres.iter_mut().enumerate() {
+        if features.levels[i % d] > 0 {
+            *value = value.round();
+        }
+    }
+    let mut kept: Vec<f64> = vec![];
+    for row in centres.chunks_exact(d) {
+        let repeats = |other: &[f64]| other.iter().zip(row).all(|(a, b)| (a - b).abs() < 1e-6);
+        if !kept.chunks_exact(d).any(repeats) {
+            kept.extend_from_slice(row);
+        }
+    }
+    Tensor::from_slice(&kept, &[kept.len() / d, d])
+}
+
+/// Stores inputs and columns in a model file.
+pub fn save_features(file: &mut ModelFile, features: &Features, columns: &Columns) {
+    file.put("x", &[features.rows, features.dims], &features.values);
+    file.set("columns", columns);
+}
+
+/// Takes back what [`save_features`] stored.
+///
+/// # Errors
+/// [`elbo_core::Error::ModelFile`] when something is missing.
+pub fn load_features(file: &ModelFile) -> Result<(Features, Columns)> {
+    let columns: Columns = file.fact("columns")?;
+    let mut features = features_like(&columns);
+    features.values = file.get("x")?;
+    features.rows = file.shape("x")?[0];
+    Ok((features, columns))
+}
+
+/// Features without rows, as these columns encode them: enough to build a kernel.
+pub fn features_like(columns: &Columns) -> Features {
+    let level_count = |kind: &elbo_core::columns::ColumnKind| match kind {
+        elbo_core::columns::ColumnKind::Number { .. } => 0,
+        elbo_core::columns::ColumnKind::Category { levels } => levels.len(),
+    };
+    Features {
+        rows: 0,
+        dims: columns.inputs.len(),
+        values: vec![],
+        levels: columns.inputs.iter().map(|c| level_count(&c.kind)).collect(),
+        names: columns.inputs.iter().map(|c| c.name.clone()).collect(),
+    }
+}
+
+/// Encodes new rows, with a warning when some are outside what the model has seen.
+///
+/// # Errors
+/// As [`Columns::encode`].
+pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
+    use elbo_core::columns::ColumnKind;
+    let features = columns.encode(data)?;
+    for (d, column) in columns.inputs.iter().enumerate() {
+        let cells = || (0..features.rows).map(|i| features.row(i)[d]);
+        match &column.kind {
+            ColumnKind::Category { .. } => {
+                let unseen = cells().filter(|v| *v < 0.0).count();
+                if unseen > 0 {
+                    run.warn(format!(
+                        "{unseen} rows have a level of `{}` that was not seen in training; they get the prior there",
+                        column.name
+                    ));
+                }
+            }
+            ColumnKind::Number { centre, scale, low, high } => {
+                let width = (high - low).max(*scale);
+                let far = cells().map(|v| centre + scale * v).filter(|v| *v < low - width || *v > high + width).count();
+                if far > 0 {
+                    run.warn(format!(
+                        "{far} rows have `{}` far outside the training range {low:.4} to {high:.4}; predictions there \
+                         are the prior's",
+                        column.name
+                    ));
+                }
+            }
+        }
+    }
+    Ok(tensor(&features))
+}
+
+/// Normal predictions of the target in its own unit, from means and variances (noise included) of the scaled target.
+pub fn normal_prediction(mean: Vec<f64>, variance: &[f64], columns: &Columns) -> Prediction {
+    let (shift, scale) = columns.target_scaling();
+    let sd = variance.iter().map(|v| v.sqrt()).collect();
+    Prediction::Numbers(Box::new(Normals { mean, sd }.unscaled(shift, scale)))
+}
+
+/// Predictions through a likelihood of the scaled target, from marginals of `f`.
+pub fn likelihood_prediction(
+    likelihood: &dyn Likelihood,
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+    (shift, scale): (f64, f64),
+) -> Prediction {
+    Prediction::Numbers(Box::new(
+        LikelihoodMarginals::new(likelihood.clone_box(), mean, variance).unscaled(shift, scale),
+    ))
+}
+
+/// What was learned, for people: relevance by column and every parameter.
+pub fn summarise(kernel: &dyn Kernel, parameters: &dyn Parameters, names: &[String]) -> Summary {
+    let mut summary = Summary::default();
+    if let Some(relevance) = kernel.relevance(names.len()) {
+        summary.relevance = names.iter().cloned().zip(relevance).collect();
+    }
+    parameters.visit(&mut |name, p| {
+        let values = p.get().to_vec();
+        if values.len() <= 64 {
+            let shown: Vec<String> = values.iter().map(|v| format!("{v:.4}")).collect();
+            let meaning = if p.is_frozen() { "held" } else { "learned" };
+            summary.parameters.push((name.into(), shown.join(", "), meaning.into()));
+        }
+    });
+    summary
+}
+
+/// Warns when the noise explains nearly all of a target of variance one, and when it sits at its floor.
+pub fn warn_about_noise(noise: f64, run: &mut Run) {
+    if noise > 0.95 {
+        run.warn(format!(
+            "the noise explains {:.0} % of the target's variance: the inputs say nearly nothing about the target",
+            100.0 * noise.min(1.0)
+        ));
+    } else if noise < 2.0 * crate::exact::NOISE_FLOOR {
+        run.warn(
+            "the noise is at its floor: the rows are interpolated exactly; intervals between rows may be too narrow",
+        );
+    }
+}

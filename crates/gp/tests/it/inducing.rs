@@ -1,0 +1,171 @@
+//! Inducing variables and where they start.
+
+use elbo_core::{Features, Rng};
+use elbo_gp::inducing::*;
+use elbo_gp::kernel::*;
+use elbo_tensor::{Parameters, Tensor, no_grad};
+
+fn cloud(n: usize, seed: u64) -> Features {
+    let mut rng = Rng::new(seed);
+    Features::numeric(2, rng.normals(2 * n))
+}
+
+fn tensor(x: &Features) -> Tensor {
+    Tensor::from_slice(&x.values, &[x.rows, x.dims])
+}
+
+/// The variance that the points leave: its mean over the data, and its largest value.
+fn left_over(kernel: &dyn Kernel, z: &InducingPoints, x: &Features) -> (f64, f64) {
+    no_grad(|| {
+        let x = tensor(x);
+        let a = z.kuu(kernel).cholesky().unwrap().solve_lower(&z.kuf(kernel, &x));
+        let rest = kernel.diag(&x) - a.square().sum_axis(0, false);
+        (rest.mean().item(), rest.max().item())
+    })
+}
+
+#[test]
+fn kmeans_leaves_less_variance_than_random_rows_and_pivots_a_smaller_largest_one() {
+    let (x, kernel) = (cloud(400, 41), Stationary::rbf(2));
+    let place = |start| {
+        let (z, notes) = InducingPoints::place(start, &kernel, &x, 15, &mut Rng::new(5)).unwrap();
+        assert_eq!((z.count(), notes.len()), (15, 0), "{start:?}: {notes:?}");
+        left_over(&kernel, &z, &x)
+    };
+    let [random, kmeans, pivoted] = [InducingStart::Random, InducingStart::Kmeans, InducingStart::Pivoted].map(place);
+    assert!(kmeans.0 < random.0, "{kmeans:?} {random:?}");
+    assert!(pivoted.1 < random.1 && pivoted.1 < kmeans.1, "{pivoted:?} {kmeans:?} {random:?}");
+}
+
+#[test]
+fn the_pivoted_start_stops_when_nothing_is_left_and_says_so() {
+    let x = cloud(50, 42);
+    let (z, notes) = InducingPoints::pivoted(&Linear::new(&[1.0], 1.0), &x, 20, 1e-6, &mut Rng::new(5)).unwrap();
+    assert_eq!(z.count(), 3, "a linear function of two inputs has three degrees of freedom");
+    assert!(notes[0].contains("3 inducing points explain"), "{notes:?}");
+}
+
+#[test]
+fn repeated_points_are_dropped_with_a_note() {
+    let kernel = Stationary::new(Profile::Matern52, &[1.0, 10.0]);
+    let near = vec![0.0, 0.0, 5e-7, 5e-6, 1.0, 1.0, 0.0, 0.0];
+    let (z, notes) = InducingPoints::without_duplicates(&kernel, near, 2, 4).unwrap();
+    assert_eq!(z.get().to_vec(), [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(notes, ["2 inducing points coincide with others and are left out"]);
+    let few = Features::numeric(1, vec![1.0, 2.0, 1.0, 2.0]);
+    let (z, notes) = InducingPoints::kmeans(&Stationary::rbf(1), &few, 5, &mut Rng::new(1)).unwrap();
+    assert_eq!(z.count(), 2);
+    assert!(notes[0].contains("no more different rows"), "{notes:?}");
+}
+
+#[test]
+fn points_of_mixed_columns_have_levels_that_exist() {
+    let mut rng = Rng::new(43);
+    let values = (0..200).flat_map(|_| [rng.normal(), rng.below(3) as f64]).collect();
+    let x = Features { levels: vec![0, 3], ..Features::numeric(2, values) };
+    let kernel = KernelConfig::default().build_for(&x).unwrap();
+    let (z, _) = InducingPoints::kmeans(kernel.as_ref(), &x, 12, &mut rng).unwrap();
+    let codes = z.get().select(1, 1).to_vec();
+    assert!(codes.iter().all(|c| [0.0, 1.0, 2.0].contains(c)), "{codes:?}");
+    // The codes get no gradient, so optimisers leave them where they are.
+    let gradient = z.gradient(&z.kuf(kernel.as_ref(), &tensor(&x)).sum());
+    assert!(gradient.chunks(2).all(|g| g[1] == 0.0) && gradient.iter().any(|g| *g != 0.0));
+}
+
+#[test]
+fn no_points_and_no_rows_are_refused() {
+    let kernel = Stationary::rbf(1);
+    let empty = Features { dims: 1, levels: vec![0], ..Features::default() };
+    let error =
+        |x: &Features, count| InducingPoints::kmeans(&kernel, x, count, &mut Rng::new(1)).err().unwrap().to_string();
+    assert!(error(&empty, 3).contains("no rows"));
+    assert_eq!(error(&Features::numeric(1, vec![1.0]), 0), "setting `inducing` is 0; expected at least 1");
+}
+
+#[test]
+fn inter_domain_variables_stand_in_for_points() {
+    let z = Tensor::from_vec(vec![-1.0, 0.5], &[2, 1]);
+    let (a, b) = (z.clone(), z.clone());
+    // Averages over a pair of points, as a user would write them.
+    let pair = move |z: &Tensor| z + 0.1;
+    let domain = InterDomain::new(
+        2,
+        move |k| (k.gram(&a, &a) + k.gram(&pair(&a), &a) + k.gram(&a, &pair(&a)) + k.gram(&pair(&a), &pair(&a))) * 0.25,
+        move |k, x| (k.gram(&b, x) + k.gram(&pair(&b), x)) * 0.5,
+    );
+    let kernel = Stationary::rbf(1);
+    let variables: Box<dyn Inducing> = domain.clone_box();
+    assert_eq!(variables.count(), 2);
+    let x = Tensor::from_vec(vec![0.0, 1.0, 2.0], &[3, 1]);
+    let (kuu, kuf) = (variables.kuu(&kernel), variables.kuf(&kernel, &x));
+    assert_eq!((kuu.shape(), kuf.shape()), (&[2, 2][..], &[2, 3][..]));
+    // Joint covariance of variables and function values is a covariance.
+    let joint =
+        Tensor::cat(&[Tensor::cat(&[kuu, kuf.clone()], 1), Tensor::cat(&[kuf.t(), kernel.gram_symmetric(&x)], 1)], 0);
+    assert!(joint.eigh().unwrap().0.min().item() > -1e-12);
+}
+
+/// A lower triangular factor.
+fn factor(n: usize, rng: &mut Rng) -> Tensor {
+    Tensor::from_vec(rng.normals(n * n), &[n, n]).tril(-1) * 0.3
+        + Tensor::from_vec((0..n).map(|_| rng.range(0.3, 1.2)).collect(), &[n]).diag()
+}
+
+#[test]
+fn orthogonal_decoupling_is_a_sparse_posterior_on_the_union() {
+    let mut rng = Rng::new(44);
+    let kernel = Stationary::rbf(2);
+    let points = |n: usize, rng: &mut Rng| Tensor::from_vec(rng.normals(2 * n), &[n, 2]);
+    let (u, v, x) = (points(4, &mut rng), points(3, &mut rng), points(5, &mut rng));
+    let (mean_u, mean_v) = (Tensor::from_vec(rng.normals(4), &[4]), Tensor::from_vec(rng.normals(3), &[3]));
+    let (factor_u, factor_v) = (factor(4, &mut rng), factor(3, &mut rng));
+    let kuu_chol = kernel.gram_symmetric(&u).cholesky().unwrap();
+    let projections = orthogonal::project(
+        &kuu_chol,
+        &kernel.gram(&u, &v),
+        &kernel.gram(&u, &x),
+        &kernel.gram_symmetric(&v),
+        &kernel.gram(&v, &x),
+    )
+    .unwrap();
+    let (mean, variance) =
+        orthogonal::marginals(&projections, &kernel.diag(&x), &mean_u, &factor_u, &mean_v, Some(&factor_v));
+
+    // The union's Cholesky factor has L_u and L_v on its diagonal, so its whitened variables are ours side by side.
+    let union = Tensor::cat(&[u, v], 0);
+    let whole = kernel.gram_symmetric(&union).cholesky().unwrap().solve_lower(&kernel.gram(&union, &x));
+    let m = Tensor::cat(&[mean_u.clone(), mean_v.clone()], 0);
+    let r = factor_u.pad(&[(0, 3), (0, 3)]) + factor_v.pad(&[(4, 0), (4, 0)]);
+    let union_mean = whole.t().matmul(&m);
+    let columns = |t: &Tensor| t.square().sum_axis(0, false);
+    let union_variance = kernel.diag(&x) - columns(&whole) + columns(&r.t().matmul(&whole));
+    let close = |a: &Tensor, b: &Tensor| a.to_vec().iter().zip(b.to_vec()).all(|(a, b)| (a - b).abs() < 1e-9);
+    assert!(close(&mean, &union_mean) && close(&variance, &union_variance));
+
+    let kl = |m: &Tensor, r: &Tensor| {
+        let n = m.len() as f64;
+        0.5 * (r.square().sum().item() + m.square().sum().item() - n) - r.diagonal().log().sum().item()
+    };
+    let divergence = orthogonal::divergence(&mean_u, &factor_u, &mean_v, Some(&factor_v));
+    assert!((divergence.item() - kl(&m, &r)).abs() < 1e-12);
+    let prior_v = orthogonal::divergence(&mean_u, &factor_u, &mean_v, None).item();
+    let identity = Tensor::eye(3, elbo_tensor::DType::F64);
+    assert!((prior_v - orthogonal::divergence(&mean_u, &factor_u, &mean_v, Some(&identity)).item()).abs() < 1e-13);
+}
+
+#[test]
+fn decoupling_with_nothing_left_over_is_refused() {
+    let kernel = Linear::new(&[1.0], 1.0);
+    let u = Tensor::from_vec(vec![0.0, 1.0, 1.0, 0.0], &[4, 1]).narrow(0, 0, 2);
+    let far = Tensor::from_vec(vec![1e9, -1e9], &[2, 1]);
+    let kuu_chol = kernel.gram_symmetric(&u).cholesky().unwrap();
+    let (_, cvf, _) = orthogonal::residual_covariances(
+        &kuu_chol,
+        &kernel.gram(&u, &u),
+        &kernel.gram(&u, &far),
+        &kernel.gram_symmetric(&u),
+        &kernel.gram(&u, &far),
+    );
+    // v = u: nothing is left but rounding of numbers near 1e9.
+    assert!(cvf.abs().max().item() < 1e-5);
+}
