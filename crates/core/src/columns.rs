@@ -268,6 +268,13 @@ impl Columns {
         }
     }
 
+    /// Leaves a numeric target in its own unit from now on.
+    pub(crate) fn keep_target_unit(&mut self) {
+        if let Some(Column { kind: ColumnKind::Number { centre, scale, .. }, .. }) = &mut self.target {
+            (*centre, *scale) = (0.0, 1.0);
+        }
+    }
+
     /// Centre and scale of a numeric target; (0, 1) where there is none.
     pub fn target_scaling(&self) -> (f64, f64) {
         match &self.target {

@@ -213,10 +213,22 @@ pub struct Regression {
     pub x: Features,
     /// Target, `[N]`, standardised by `columns.target`.
     pub y: Vec<f64>,
+    /// Target in its own unit, `[N]`.
+    pub raw: Vec<f64>,
     /// How to encode new rows and to read predictions.
     pub columns: Columns,
     /// Notes for the user: constant columns dropped, few rows.
     pub notes: Vec<String>,
+}
+
+impl Regression {
+    /// The same with the target in its own unit, for likelihoods that are not of a location and a scale: counts, shares,
+    /// positive numbers.
+    pub fn in_own_unit(mut self) -> Self {
+        self.y.clone_from(&self.raw);
+        self.columns.keep_target_unit();
+        self
+    }
 }
 
 impl FromData for Regression {
@@ -226,7 +238,8 @@ impl FromData for Regression {
         let (columns, notes) = Columns::learn(data)?;
         let y = columns.encode_number_target(data)?;
         let x = columns.encode(data)?;
-        Ok(Self { x, y, columns, notes })
+        let raw = data.get(data.target()?)?.to_f64().expect("a numeric target was learned");
+        Ok(Self { x, y, raw, columns, notes })
     }
 }
 
@@ -254,6 +267,37 @@ impl FromData for Classification {
         let x = columns.encode(data)?;
         let classes = columns.classes().to_vec();
         Ok(Self { x, y, classes, columns, notes })
+    }
+}
+
+/// A target of either kind, for systems that do both: text, or numbers of just two values, are classes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Supervised {
+    /// A numeric target.
+    Numbers(Regression),
+    /// A target of classes.
+    Classes(Classification),
+}
+
+impl FromData for Supervised {
+    const NEEDS: &'static str = "a table with a target, numeric or of classes";
+
+    fn from_data(data: &Data) -> Result<Self> {
+        let target = data.get(data.target()?)?;
+        let is_classes = match &target.values {
+            Values::Text { .. } => true,
+            _ => {
+                let values = target.to_f64().expect("only text is not numeric");
+                let first = values.first();
+                let second = values.iter().find(|v| Some(*v) != first);
+                second.is_some() && values.iter().all(|v| Some(v) == first || Some(v) == second) && values.len() > 2
+            }
+        };
+        if is_classes {
+            Classification::from_data(data).map(Self::Classes)
+        } else {
+            Regression::from_data(data).map(Self::Numbers)
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub mod system;
 
 pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
-pub use data::{Array, Classification, Data, FromData, Points, Regression, Values};
+pub use data::{Array, Classification, Data, FromData, Points, Regression, Supervised, Values};
 pub use error::{Error, Result, ensure};
 pub use figure::{Figure, Mark, Table};
 pub use file::ModelFile;
