@@ -357,10 +357,10 @@ pub(super) static ENTRIES: &[Entry] = &[
         licence: CC_BY,
         class: LicenceClass::A,
         rows: 1797,
-        inputs: &["pixel#"],
+        inputs: &["pixel##"],
         dims: 64,
         target: "digit",
-        changes: "header added (row by row)",
+        changes: "header added (pixels named by row and column)",
         convert: Convert::GzipFields,
     },
     Entry {

@@ -84,7 +84,7 @@ pub struct Entry {
     pub class: LicenceClass,
     /// Number of rows after conversion.
     pub rows: usize,
-    /// Names of the inputs; a single name ending in `#` stands for numbered columns.
+    /// Names of the inputs; a single name ending in `#` (`##`) stands for columns numbered by index (row and column).
     inputs: &'static [&'static str],
     /// Number of inputs.
     pub dims: usize,
@@ -99,6 +99,11 @@ impl Entry {
     /// Column names, the target last.
     pub fn columns(&self) -> Vec<String> {
         let inputs: Vec<String> = match self.inputs {
+            // Square pictures whose sides have one digit: row, then column.
+            [stem] if stem.ends_with("##") => {
+                let side = self.dims.isqrt();
+                (0..self.dims).map(|d| format!("{}{}{}", stem.trim_end_matches('#'), d / side, d % side)).collect()
+            }
             [stem] if stem.ends_with('#') => {
                 (0..self.dims).map(|d| format!("{}{d}", stem.trim_end_matches('#'))).collect()
             }

@@ -8,11 +8,36 @@ use parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::sync::Once;
 
 /// Most cells a file may hold: run lengths let a small file claim any number.
 const MOST_CELLS: i64 = 1 << 31;
 
+/// Reads a table.
+///
+/// The `parquet` crate answers some damaged files with a failed assertion instead of an error (version 60, in its byte-array decoder);
+/// such a panic is caught here, kept quiet, and becomes the error it should have been.
 pub(super) fn parse(bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
+    thread_local!(static IS_DECODING: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IS_DECODING.get() {
+                usual(panic);
+            }
+        }));
+    });
+    IS_DECODING.set(true);
+    // Nothing outlives a panic but the error: the bytes are moved in and the options are only read.
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| decode(bytes, options)));
+    IS_DECODING.set(false);
+    outcome.unwrap_or_else(|_| Err(damaged(ParquetError::General("a page cannot be decoded".into()))))
+}
+
+fn decode(bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
     let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(damaged)?;
     let metadata = file.metadata();
     let schema = metadata.file_metadata().schema_descr_ptr();
