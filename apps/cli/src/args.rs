@@ -1,0 +1,289 @@
+//! The command line as types. A comment here is the help text.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Variational and Gaussian probabilistic machine learning.
+#[derive(Debug, Parser)]
+#[command(
+    name = "elbo",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Start here:\n  elbo fit auto table.csv --target price --report report.html\n  elbo predict table.gpr.elbo new.csv\n\n\
+                  Exit codes: 0 done, 1 error, 2 wrong usage, 3 a claim failed, 70 a bug, 130 stopped by the user."
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Print one JSON object on standard output, and errors as one on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Threads to use; all cores by default. The result does not depend on it.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the systems, or one of them.
+    List(List),
+    /// Explain a system and its settings, or show what a model file holds.
+    Info(Info),
+    /// Fit a model to a table and write it to a file.
+    Fit(Fit),
+    /// Predict the rows of a table with a model.
+    Predict(Predict),
+    /// Score a model on rows whose target is known.
+    Evaluate(Evaluate),
+    /// Let a model absorb new rows without the old ones.
+    Update(Update),
+    /// Measure the effect that a system's paper claims.
+    Reproduce(Reproduce),
+    /// Get, make and check data sets.
+    Data(Data),
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only this system.
+    pub id: Option<String>,
+    /// Only systems of this family.
+    #[arg(long)]
+    pub family: Option<String>,
+    /// Only systems that offer this verb.
+    #[arg(long)]
+    pub verb: Option<String>,
+}
+
+/// Arguments of `info`.
+#[derive(Debug, Args)]
+pub struct Info {
+    /// A system's id, or a model file.
+    #[arg(value_name = "ID|MODEL")]
+    pub what: String,
+    /// Print this table of the model as CSV.
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+}
+
+/// Arguments of `fit`.
+#[derive(Debug, Args)]
+pub struct Fit {
+    /// The system's id, or `auto` to let the table decide. May stand in the --config file instead.
+    #[arg(value_name = "ID|auto")]
+    pub system: Option<String>,
+    /// The table: CSV (also .gz), Parquet, NPY or NPZ.
+    pub data: Option<String>,
+    /// The column to predict.
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// A setting, as `key=value`; see `elbo info ID`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// A TOML file with `system`, `target`, `seed` and a table `[settings]`; the command line goes before it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The seed everything random follows from.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Stop in time with the best state so far: 30s, 2m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = crate::settings::duration)]
+    pub budget: Option<std::time::Duration>,
+    /// Take the target as a quantity or as classes, whatever its values look like.
+    #[arg(long)]
+    pub task: Option<TaskName>,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Share of rows kept back for scoring, in [0, 0.9]; 0.1 by default from 50 rows on, none where the model validates itself.
+    #[arg(long, value_name = "SHARE", value_parser = crate::settings::share)]
+    pub holdout: Option<f64>,
+    /// The model file; `TABLE.ID.elbo` in the current folder by default.
+    #[arg(long, value_name = "MODEL")]
+    pub out: Option<PathBuf>,
+    /// Write a report to this HTML file.
+    #[arg(long, value_name = "HTML")]
+    pub report: Option<PathBuf>,
+    /// Where to keep the state of a long fit; beside the model by default. Removed when the fit ends by itself.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from a checkpoint: system, settings, target and seed are its own.
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["target", "set", "config", "seed", "task", "holdout", "drop", "delimiter", "missing", "categorical"])]
+    pub resume: Option<PathBuf>,
+}
+
+/// How to read a table.
+#[derive(Debug, Args, Clone, Default)]
+pub struct Reading {
+    /// What to do with rows that lack a value.
+    #[arg(long, value_name = "WHAT")]
+    pub missing: Option<Missing>,
+    /// Leave this column out. May be repeated.
+    #[arg(long, value_name = "COLUMN")]
+    pub drop: Vec<String>,
+    /// Take this column as text even where it holds numbers, such as a region's code. May be repeated.
+    #[arg(long, value_name = "COLUMN")]
+    pub categorical: Vec<String>,
+    /// The character between cells of a CSV file (`tab` for a tab); found from the file by default.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<String>,
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// The model file.
+    pub model: PathBuf,
+    /// The table with the model's input columns.
+    pub data: String,
+    /// Write the CSV to this file instead of standard output.
+    #[arg(long, value_name = "CSV")]
+    pub out: Option<PathBuf>,
+    /// Share of the probability between `lower` and `upper`.
+    #[arg(long, default_value = "0.9", value_parser = crate::settings::level)]
+    pub level: f64,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// The model file.
+    pub model: PathBuf,
+    /// The table with the model's input columns and its target.
+    pub data: String,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Arguments of `update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The model file.
+    pub model: PathBuf,
+    /// The table of new rows.
+    pub data: String,
+    /// The file of the updated model; may be the old one.
+    #[arg(long, value_name = "MODEL")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Arguments of `reproduce`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["id", "family", "all"]))]
+pub struct Reproduce {
+    /// The system's id.
+    pub id: Option<String>,
+    /// All systems of this family.
+    #[arg(long)]
+    pub family: Option<String>,
+    /// All systems.
+    #[arg(long)]
+    pub all: bool,
+    /// `smoke` takes seconds and shows that it runs; `full` takes minutes and measures the claim.
+    #[arg(long, default_value = "full")]
+    pub budget: BudgetName,
+    /// How many seeds to run, instead of the claim's own number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: Option<u64>,
+    /// The first seed.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    pub seed: u64,
+    /// Write checks, figures, tables and a page into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `data`.
+#[derive(Debug, Args)]
+pub struct Data {
+    #[command(subcommand)]
+    pub verb: DataVerb,
+}
+
+/// The verbs of `data`.
+#[derive(Debug, Subcommand)]
+pub enum DataVerb {
+    /// List the data sets that can be fetched, and those that can be made.
+    List,
+    /// Fetch a data set from the package it ships in, with the package manager of this machine.
+    Get {
+        /// The data set's key.
+        key: String,
+        /// The folder that gets a sub-folder KEY; $ELBO_DATA or ~/.local/share/elbo/data by default.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+    /// Make a synthetic data set.
+    Make {
+        /// The recipe's name.
+        name: String,
+        /// The seed.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Number of rows, where the recipe lets you choose.
+        #[arg(long, value_name = "N")]
+        rows: Option<usize>,
+        /// Number of inputs, where the recipe lets you choose.
+        #[arg(long, value_name = "D")]
+        dims: Option<usize>,
+        /// Standard deviation of the noise, where the recipe has noise.
+        #[arg(long, value_name = "SD")]
+        noise: Option<f64>,
+        /// The file to write (.csv, .csv.gz or .npz); `NAME.csv` by default.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Say where a fetched data set lies.
+    Where {
+        /// The data set's key.
+        key: String,
+        /// The folder it was fetched to.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+    /// Check a fetched data set against its checksums.
+    Verify {
+        /// The data set's key.
+        key: String,
+        /// The folder it was fetched to.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// `--missing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Missing {
+    /// Leave such rows out, and say how many.
+    Drop,
+    /// Refuse the table.
+    Error,
+}
+
+/// `--task`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TaskName {
+    /// The target is a quantity.
+    Regression,
+    /// The target is a class.
+    Classification,
+}
+
+/// `--budget` of `reproduce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BudgetName {
+    /// Seconds.
+    Smoke,
+    /// Minutes.
+    Full,
+}

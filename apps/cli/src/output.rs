@@ -1,0 +1,86 @@
+//! Standard output and standard error.
+
+use crate::failure::Failure;
+use elbo::core::{Error, Result};
+use serde::Serialize;
+use std::io::{ErrorKind, Write};
+
+/// Prints a result. A reader that has gone away, as in `elbo list | head -1`, is no error.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::file("cannot write the result", "standard output", &cause).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints one JSON value, readable and with a line end.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value).expect("results are plain data");
+    text.push('\n');
+    print(&text)
+}
+
+/// Tells the user something beside the result, unless the output is for a program.
+pub fn say(json: bool, text: impl AsRef<str>) {
+    if !json {
+        // A closed standard error leaves nobody to tell.
+        let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
+    }
+}
+
+/// A number as people read it: four significant digits, exponents only far from one.
+pub fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let magnitude = value.abs();
+    if !(1e-4..1e7).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let digits = (3 - magnitude.log10().floor() as i32).max(0) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Columns of text, aligned; the last one is not padded.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (c, cell) in row.iter().enumerate() {
+            line.push_str(cell);
+            if c + 1 < row.len() {
+                let padding = widths[c] - cell.chars().count() + 2;
+                line.extend(std::iter::repeat_n(' ', padding));
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_four_digits() {
+        let shown: Vec<String> =
+            [0.0, 1.0, 0.123456, -12.3456, 123456.0, 1e-9, 2.5e12].into_iter().map(number).collect();
+        assert_eq!(shown, ["0", "1", "0.1235", "-12.35", "123456", "1.000e-9", "2.500e12"]);
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [vec!["a".into(), "bb".into()], vec!["ccc".into(), "d".into()]];
+        assert_eq!(columns(&rows), "a    bb\nccc  d\n");
+    }
+}

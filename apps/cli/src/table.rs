@@ -1,0 +1,108 @@
+//! Reading tables: the options of the command line, and those that a model brings along.
+
+use crate::args;
+use crate::failure::Failure;
+use elbo::core::{Columns, Data, Error, ModelFile};
+use elbo::{FitRecord, Reading};
+use elbo_data::{MissingPolicy, ReadOptions};
+use std::path::Path;
+
+/// The part of a record that says how a table is read.
+pub fn reading(given: &args::Reading) -> Result<Reading, Failure> {
+    delimiter(given.delimiter.as_deref())?;
+    Ok(Reading {
+        delimiter: given.delimiter.clone(),
+        drop: given.drop.clone(),
+        categorical: given.categorical.clone(),
+        drop_missing: given.missing == Some(args::Missing::Drop),
+        ..Reading::default()
+    })
+}
+
+fn delimiter(text: Option<&str>) -> Result<Option<u8>, Failure> {
+    match text {
+        None => Ok(None),
+        Some("tab" | "\\t") => Ok(Some(b'\t')),
+        Some(text) if text.len() == 1 && !text.as_bytes()[0].is_ascii_alphanumeric() && text != "\"" => {
+            Ok(Some(text.as_bytes()[0]))
+        }
+        Some(text) => Err(Failure::usage(
+            format!("`{text}` cannot separate cells"),
+            "give one character such as --delimiter ';', or --delimiter tab",
+        )),
+    }
+}
+
+/// Reads a table to fit.
+pub fn for_fit(path: &str, reading: &Reading, target: Option<&str>) -> Result<Data, Failure> {
+    let options = ReadOptions {
+        target: target.map(str::to_owned),
+        missing: policy(reading.drop_missing),
+        drop: reading.drop.clone(),
+        categorical: reading.categorical.clone(),
+        delimiter: delimiter(reading.delimiter.as_deref())?,
+        ..ReadOptions::default()
+    };
+    Ok(elbo_data::read(Path::new(path), &options)?)
+}
+
+/// Reads rows for a model: its input columns, and its target where `with_target`. Other columns may hold anything.
+pub fn for_model(
+    path: &str,
+    given: &args::Reading,
+    file: &ModelFile,
+    record: &FitRecord,
+    with_target: bool,
+) -> Result<Data, Failure> {
+    let target = record.target.as_deref().filter(|_| with_target);
+    let keep = inputs(file, record);
+    let mut categorical = given.categorical.clone();
+    categorical.extend(
+        record
+            .reading
+            .categorical
+            .iter()
+            .filter(|c| keep.contains(c) && !categorical.contains(c))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    let options = ReadOptions {
+        target: target.map(str::to_owned),
+        missing: policy(given.missing == Some(args::Missing::Drop)),
+        drop: given.drop.clone(),
+        keep: Some(keep),
+        categorical,
+        delimiter: delimiter(given.delimiter.as_deref())?,
+        ..ReadOptions::default()
+    };
+    elbo_data::read(Path::new(path), &options).map_err(|error| match error {
+        Error::Unknown { what: "column", name, remedy } if Some(name.as_str()) == target => Error::data(
+            format!("column `{name}`, the model's target, is not in {path}"),
+            format!("scoring needs the observed values; add the column, or use `elbo predict`; {remedy}"),
+        )
+        .into(),
+        Error::Unknown { what: "column", name, remedy } if record.reading.categorical.contains(&name) => Error::data(
+            format!("input column `{name}`, which the model was fitted with, is not in {path}"),
+            format!("add the column, or rename the one that holds it; {remedy}"),
+        )
+        .into(),
+        other => other.into(),
+    })
+}
+
+/// The arrays a model reads: those it says it encodes, else those it was fitted to.
+pub fn inputs(file: &ModelFile, record: &FitRecord) -> Vec<String> {
+    let Ok(columns) = file.fact::<Columns>("columns") else { return record.columns.clone() };
+    let array = |name: &str| match name.rsplit_once('[') {
+        // The columns of a matrix are named `x[0]`, `x[1]`; the file holds the matrix.
+        Some((stem, _)) if name.ends_with(']') && record.columns.iter().any(|c| c == stem) => stem.to_owned(),
+        _ => name.to_owned(),
+    };
+    let mut names: Vec<String> = columns.inputs.iter().map(|c| array(&c.name)).collect();
+    names.dedup();
+    names
+}
+
+fn policy(drop: bool) -> MissingPolicy {
+    if drop { MissingPolicy::Drop } else { MissingPolicy::Error }
+}

@@ -1,0 +1,60 @@
+//! `elbo evaluate`.
+
+use crate::args::Evaluate;
+use crate::failure::Failure;
+use crate::output::{columns, number, print, print_json, say};
+use crate::table::for_model;
+use elbo::core::{Card, Error, Model, Predict, Run};
+use elbo::{Observed, check_prediction, record_of};
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// Runs the verb.
+pub fn run(args: &Evaluate, json: bool) -> Result<ExitCode, Failure> {
+    let (card, model, file) = elbo::load_model(&args.model)?;
+    let record = record_of(&file)?;
+    let predictor = predictor(card, model.as_ref(), "evaluate")?;
+    if record.target.is_none() {
+        return Err(refused(card, "evaluate").into());
+    }
+    let data = for_model(&args.data, &args.reading, &file, &record, true)?;
+    data.notes.iter().for_each(|note| say(json, note));
+    let prediction = predictor.predict(&data, &mut Run::new(record.seed))?;
+    check_prediction(&prediction)?;
+    let scores = Observed::of(&data, &prediction)?.score(&prediction)?;
+    let scores = serde_json::to_value(scores).expect("scores are plain data");
+    if json {
+        print_json(&scores)?;
+    } else {
+        print(&shown(&scores))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The model's predictive side, or a message with the verbs it has.
+pub fn predictor<'a>(card: &Card, model: &'a dyn Model, verb: &str) -> Result<&'a dyn Predict, Error> {
+    model.as_predict().ok_or_else(|| refused(card, verb))
+}
+
+/// A verb that the system's models do not have.
+pub fn refused(card: &Card, verb: &str) -> Error {
+    let offered: Vec<&str> = card.verbs.iter().map(|v| v.name()).collect();
+    Error::Verb { system: card.id.into(), verb: verb.into(), offered: offered.join(", ") }
+}
+
+/// Scores as lines of names and numbers.
+pub fn shown(scores: &Value) -> String {
+    let cell = |value: &Value| value.as_f64().map_or_else(|| "infinite".to_owned(), number);
+    let mut rows = vec![];
+    for (name, value) in scores.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(levels) => rows.extend(levels.iter().map(|(level, value)| {
+                let percent =
+                    level.parse::<f64>().map_or_else(|_| level.clone(), |l| format!("{} %", number(100.0 * l)));
+                vec![format!("  {name} at {percent}"), cell(value)]
+            })),
+            value => rows.push(vec![format!("  {name}"), cell(value)]),
+        }
+    }
+    columns(&rows)
+}

@@ -1,0 +1,434 @@
+//! `elbo fit`: plan, run, keep.
+
+use crate::args::{Fit, TaskName};
+use crate::failure::{Failure, STOPPED};
+use crate::output::{number, print, print_json, say};
+use crate::progress::{Watcher, cancel_flag, is_cancelled};
+use crate::report::{self, Judged};
+use crate::settings::{ConfigFile, command, merge};
+use crate::table::{for_fit, reading};
+use elbo::core::run::Checkpoints;
+use elbo::core::{AnySystem, Data, Error, Model, ModelFile, Prediction, Rng, Run, Values};
+use elbo::{DataRecord, FitRecord, Observed, Scored, Task, check_prediction, record_of, write_model};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Rows from which on some are kept back by default, and their share.
+const HOLDOUT_ROWS: usize = 50;
+const HOLDOUT_SHARE: f64 = 0.1;
+/// The stream of random numbers that chooses them, apart from everything the system draws.
+const HOLDOUT_STREAM: u64 = 0x401d;
+/// Time between two checkpoints of a long fit.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+
+/// Everything decided before the work starts.
+struct Plan {
+    system: &'static dyn AnySystem,
+    record: FitRecord,
+    data: Data,
+    reasons: Vec<String>,
+    out: PathBuf,
+    checkpoint: PathBuf,
+    resume: Option<ModelFile>,
+}
+
+/// Runs the verb.
+pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
+    let plan = match &args.resume {
+        Some(path) => resumed(args, path)?,
+        None => planned(args)?,
+    };
+    let id = plan.system.card().id;
+    check_places(args, &plan)?;
+    plan.reasons.iter().for_each(|reason| say(json, format!("{id}: {reason}")));
+    plan.data.notes.iter().for_each(|note| say(json, note));
+    if plan.resume.is_none() && plan.checkpoint.exists() {
+        let path = plan.checkpoint.display();
+        say(json, format!("an unfinished fit lies in {path}; `elbo fit --resume {path}` would go on with it"));
+    }
+
+    let (training, held) = split(&plan.data, plan.record.reading.holdout, plan.record.seed);
+    let mut watcher = Watcher::new(json);
+    let mut run = Run::new(plan.record.seed)
+        .with_cancel(cancel_flag(json))
+        .with_watcher(move |event| watcher.show(&event))
+        .with_checkpoints(Checkpoints {
+            path: plan.checkpoint.clone(),
+            every: CHECKPOINT_EVERY,
+            header: checkpoint_header(&plan),
+        });
+    if let Some(limit) = args.budget {
+        run = run.with_time(limit);
+    }
+    if let Some(file) = plan.resume {
+        run = run.resuming(file);
+    }
+    let model = plan.system.fit(&plan.record.settings, &training, &mut run)?;
+    let seconds = run.elapsed().as_secs_f64();
+
+    let mut record = plan.record;
+    record.summary = model.summary();
+    record.warnings = run.warnings().to_vec();
+    record.notes = plan.data.notes.clone();
+    let judged = judge(model.as_ref(), held.as_ref(), record.seed)?;
+    record.validation = judged.as_ref().map(|j| j.scored.clone());
+    write_model(&plan.out, id, model.as_ref(), &record)?;
+    if let Some(path) = &args.report {
+        let work =
+            report::Work { card: plan.system.card(), model: model.as_ref(), record: &record, run: &run, seconds };
+        report::write(path, &work, &training, judged)?;
+    }
+    if !run.stopped_early() {
+        remove(&plan.checkpoint)?;
+    }
+
+    let kept = run.stopped_early().then(|| plan.checkpoint.clone());
+    let result = Outcome {
+        id,
+        record: &record,
+        rows: training.rows(),
+        seconds,
+        out: &plan.out,
+        report: args.report.as_deref(),
+        kept,
+    };
+    if json {
+        print_json(&result.json(&plan.reasons))?;
+    } else {
+        print(&result.text())?;
+    }
+    Ok(if is_cancelled() && run.stopped_early() { ExitCode::from(STOPPED) } else { ExitCode::SUCCESS })
+}
+
+/// A new fit, from the command line and the configuration file.
+fn planned(args: &Fit) -> Result<Plan, Failure> {
+    let config = args.config.as_deref().map(ConfigFile::read).transpose()?.unwrap_or_default();
+    // With a configuration that names the system, the only word on the command line is the table.
+    let (id, path) = match (&args.system, &args.data, &config.system) {
+        (Some(id), Some(path), _) => (id.clone(), path.clone()),
+        (Some(path), None, Some(id)) => (id.clone(), path.clone()),
+        (Some(id), None, None) => {
+            let remedy = if Path::new(id).exists() {
+                format!("name the system first: elbo fit auto {id} --target COLUMN")
+            } else {
+                format!("give a file: elbo fit {id} TABLE --target COLUMN")
+            };
+            return Err(Failure::usage("no table was given", remedy));
+        }
+        (None, ..) => {
+            return Err(Failure::usage(
+                "no system and no table were given",
+                "write elbo fit auto TABLE --target COLUMN",
+            ));
+        }
+    };
+    let settings = merge(&config.settings, &args.set)?;
+    // What needs no data is checked before they are read, which may take a while.
+    let named = if id == "auto" { None } else { Some(elbo::find(&id)?) };
+    if let Some(system) = named {
+        system.check_config(&settings)?;
+    }
+    let target = args.target.clone().or(config.target);
+    let mut how = reading(&args.reading)?;
+    let mut data = for_fit(&path, &how, target.as_deref())?;
+    let task = args.task.map(|t| match t {
+        TaskName::Regression => Task::Regression,
+        TaskName::Classification => Task::Classification,
+    });
+    let read = DataRecord { source: path.clone(), rows: data.rows(), digest: data.digest() };
+    let (system, task, reasons) = match named {
+        Some(system) => (system, task, vec![]),
+        None => {
+            let choice = elbo::auto(&data, task)?;
+            (elbo::find(choice.id)?, Some(choice.task), choice.reasons)
+        }
+    };
+    how.task = task;
+    if let Some(task) = task {
+        task.apply(&mut data)?;
+    }
+    how.holdout = share_held_out(args.holdout, system, &data);
+    let mut record = FitRecord {
+        config: system.check_config(&settings)?,
+        settings,
+        columns: data.arrays.iter().map(|(n, _)| n.clone()).filter(|n| Some(n) != target.as_ref()).collect(),
+        target,
+        seed: args.seed.or(config.seed).unwrap_or(0),
+        data: read,
+        reading: how,
+        ..FitRecord::default()
+    };
+    record.command = command(system.card().id, &record, args.holdout);
+    let out = args.out.clone().unwrap_or_else(|| default_out(&path, system.card().id));
+    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| beside(&out));
+    Ok(Plan { system, record, data, reasons, out, checkpoint, resume: None })
+}
+
+/// The rest of an interrupted fit. Everything that decides its result comes from the checkpoint.
+fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
+    let file = ModelFile::read(path)?;
+    if !file.has("checkpoint.stage") {
+        return Err(Error::model_file(
+            "this is a model of a finished fit, not a checkpoint",
+            "give the file that ends in .checkpoint; a finished model can be used with `elbo predict`",
+        )
+        .into());
+    }
+    let record = record_of(&file)?;
+    let system = elbo::find(file.system())?;
+    let given = match (&args.system, &args.data) {
+        (Some(id), Some(data)) if id == file.system() => Some(data),
+        (Some(id), Some(_)) => {
+            return Err(Failure::usage(
+                format!("the checkpoint is of system `{}`, not `{id}`", file.system()),
+                "leave the system out: a checkpoint knows it",
+            ));
+        }
+        (Some(id), None) if id == file.system() => None,
+        (data, None) => data.as_ref(),
+        (None, Some(_)) => unreachable!("the second word cannot come without the first"),
+    };
+    let source = given.unwrap_or(&record.data.source);
+    let mut data = for_fit(source, &record.reading, record.target.as_deref())?;
+    if data.digest() != record.data.digest {
+        return Err(Error::data(
+            format!("{source} does not hold the rows that the checkpoint was made from"),
+            "give the same table, or start a new fit without --resume",
+        )
+        .into());
+    }
+    if let Some(task) = record.reading.task {
+        task.apply(&mut data)?;
+    }
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => PathBuf::from(file.fact::<String>("out")?),
+    };
+    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| path.to_owned());
+    Ok(Plan { system, record, data, reasons: vec![], out, checkpoint, resume: Some(file) })
+}
+
+fn checkpoint_header(plan: &Plan) -> ModelFile {
+    let mut header = plan.record.header(plan.system.card().id);
+    header.set("out", &plan.out.display().to_string());
+    header
+}
+
+/// `concrete.gpr.elbo` for `data/concrete.csv.gz`, in the current folder.
+fn default_out(data: &str, id: &str) -> PathBuf {
+    let name = Path::new(data).file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("model");
+    PathBuf::from(format!("{stem}.{id}.elbo"))
+}
+
+fn beside(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".checkpoint");
+    name.into()
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("cannot remove the checkpoint of the finished fit", path, &cause).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// All places are tried before the work, so that an hour's fit is not lost to a misspelt folder.
+fn check_places(args: &Fit, plan: &Plan) -> Result<(), Failure> {
+    let mut inputs: Vec<&Path> = vec![Path::new(&plan.record.data.source)];
+    inputs.extend(args.config.as_deref());
+    check_writable(&plan.out, &inputs)?;
+    check_writable(&plan.checkpoint, &inputs)?;
+    if let Some(report) = &args.report {
+        inputs.push(&plan.out);
+        check_writable(report, &inputs)?;
+    }
+    if plan.out == plan.checkpoint {
+        return Err(Failure::usage("--out and --checkpoint name the same file", "give two names"));
+    }
+    Ok(())
+}
+
+/// Refuses a place that cannot be written, or that one of the `inputs` occupies.
+pub fn check_writable(path: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Err(Error::File {
+            message: "cannot write a file where a folder is".into(),
+            remedy: "give a file name".into(),
+            path: path.into(),
+        }
+        .into());
+    }
+    let same = |input: &&Path| {
+        matches!((path.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b) || *path == **input
+    };
+    if let Some(input) = inputs.iter().find(|i| same(i)) {
+        return Err(Failure::usage(
+            format!("{} would be overwritten; it is also read", input.display()),
+            "choose another name for the output",
+        ));
+    }
+    if path.exists() && !path.is_file() {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(Error::file("cannot write here", path, &cause).into()),
+    }
+}
+
+fn share_held_out(asked: Option<f64>, system: &dyn AnySystem, data: &Data) -> Option<f64> {
+    let share = match asked {
+        Some(share) => share,
+        None if system.card().validates_itself || data.rows() < HOLDOUT_ROWS => 0.0,
+        None => HOLDOUT_SHARE,
+    };
+    (share > 0.0 && data.target.is_some()).then_some(share)
+}
+
+/// Training rows, and the rows kept back. Of classes, every one gives its share, and keeps at least one row for training.
+fn split(data: &Data, share: Option<f64>, seed: u64) -> (Data, Option<Data>) {
+    let Some(share) = share else { return (data.clone(), None) };
+    let mut rng = Rng::new(seed).split(HOLDOUT_STREAM);
+    let target = data.target.as_ref().and_then(|t| data.get(t).ok());
+    let groups: Vec<Vec<usize>> = match target.map(|t| &t.values) {
+        Some(Values::Text { levels, codes }) => {
+            let mut groups = vec![vec![]; levels.len() + 1];
+            codes.iter().enumerate().for_each(|(i, c)| groups[c.map_or(levels.len(), |c| c as usize)].push(i));
+            groups
+        }
+        _ => vec![(0..data.rows()).collect()],
+    };
+    let mut is_held = vec![false; data.rows()];
+    for group in groups.iter().filter(|g| g.len() > 1) {
+        let count = ((group.len() as f64 * share).round() as usize).min(group.len() - 1);
+        rng.choose(group.len(), count).into_iter().for_each(|k| is_held[group[k]] = true);
+    }
+    let (held, training): (Vec<usize>, Vec<usize>) = (0..data.rows()).partition(|i| is_held[*i]);
+    let held = (!held.is_empty()).then(|| data.take_rows(&held));
+    (data.take_rows(&training), held)
+}
+
+/// Scores on rows the model has not seen: its own validation, or the rows kept back.
+fn judge(model: &dyn Model, held: Option<&Data>, seed: u64) -> Result<Option<Judged>, Failure> {
+    let (method, observed, prediction): (String, Observed, Prediction) = if let Some(data) = held {
+        let Some(predictor) = model.as_predict() else { return Ok(None) };
+        let prediction = predictor.predict(data, &mut Run::new(seed))?;
+        ("held-out rows".into(), Observed::of(data, &prediction)?, prediction)
+    } else if let Some(own) = model.validation() {
+        (own.method.into(), Observed::of_values(own.observed, &own.prediction), own.prediction)
+    } else {
+        return Ok(None);
+    };
+    check_prediction(&prediction)?;
+    let scores = serde_json::to_value(observed.score(&prediction)?).expect("scores are plain data");
+    let rows = prediction.len();
+    Ok(Some(Judged { scored: Scored { method, rows, scores }, is_held_out: held.is_some(), observed, prediction }))
+}
+
+/// What is printed at the end.
+struct Outcome<'a> {
+    id: &'static str,
+    record: &'a FitRecord,
+    rows: usize,
+    seconds: f64,
+    out: &'a Path,
+    report: Option<&'a Path>,
+    kept: Option<PathBuf>,
+}
+
+impl Outcome<'_> {
+    fn json(&self, reasons: &[String]) -> Value {
+        let summary = &self.record.summary;
+        let objective = summary.objective.as_ref().map(|(name, value)| json!({"name": name, "value": value}));
+        let mut metrics: Map<String, Value> =
+            summary.metrics.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let validation = self.record.validation.as_ref();
+        let scores =
+            validation.and_then(|v| v.scores.as_object()).into_iter().flatten().filter(|(name, _)| *name != "rows");
+        metrics.extend(scores.map(|(name, value)| (name.clone(), value.clone())));
+        json!({
+            "system": self.id,
+            "model": self.out.display().to_string(),
+            "seconds": self.seconds,
+            "rows": self.rows,
+            "target": self.record.target,
+            "seed": self.record.seed,
+            "objective": objective,
+            "metrics": metrics,
+            "validation": validation.map(|v| json!({"method": v.method, "rows": v.rows})),
+            "warnings": self.record.warnings,
+            "notes": self.record.notes,
+            "reasons": reasons,
+            "stopped_early": self.kept.is_some(),
+            "checkpoint": self.kept.as_ref().filter(|p| p.exists()).map(|p| p.display().to_string()),
+            "report": self.report.map(|p| p.display().to_string()),
+            "command": self.record.command,
+        })
+    }
+
+    fn text(&self) -> String {
+        let summary = &self.record.summary;
+        let mut text = format!(
+            "{} fitted to {} rows of {} in {} s (seed {})\n",
+            self.id,
+            self.rows,
+            self.record.data.source,
+            number(self.seconds),
+            self.record.seed
+        );
+        let mut rows = vec![];
+        for (name, value) in summary.objective.iter().chain(&summary.metrics) {
+            rows.push(vec![format!("  {name}"), number(*value)]);
+        }
+        text.push_str(&crate::output::columns(&rows));
+        if let Some(scored) = &self.record.validation {
+            text.push_str(&format!("scores ({}, {} rows)\n", scored.method, scored.rows));
+            let scores = scored.scores.as_object().into_iter().flatten().filter(|(name, _)| *name != "rows");
+            text.push_str(&super::evaluate::shown(
+                &scores.map(|(n, v)| (n.clone(), v.clone())).collect::<Map<_, _>>().into(),
+            ));
+        } else if self.record.target.is_some() {
+            text.push_str("not scored: no rows were kept back; see --holdout\n");
+        }
+        text.push_str(&format!("model: {}\n", self.out.display()));
+        if let Some(report) = self.report {
+            text.push_str(&format!("report: {}\n", report.display()));
+        }
+        if let Some(kept) = self.kept.as_ref().filter(|p| p.exists()) {
+            text.push_str(&format!("stopped early; go on with: elbo fit --resume {}\n", kept.display()));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo::core::Array;
+
+    #[test]
+    fn the_default_model_is_named_after_table_and_system() {
+        assert_eq!(default_out("data/concrete.csv.gz", "gpr"), Path::new("concrete.gpr.elbo"));
+        assert_eq!(default_out(".hidden", "gpr"), Path::new("hidden.gpr.elbo"));
+    }
+
+    #[test]
+    fn every_class_keeps_rows_on_both_sides() {
+        let codes = (0..100).map(|i| Some(if i < 90 { 0 } else { 1 })).collect();
+        let y = Array::column(Values::Text { levels: vec!["common".into(), "rare".into()], codes });
+        let data = Data { arrays: vec![("y".into(), y)], target: Some("y".into()), ..Data::default() };
+        let (training, held) = split(&data, Some(0.2), 1);
+        let held = held.unwrap();
+        assert_eq!((training.rows(), held.rows()), (80, 20));
+        let Values::Text { codes, .. } = &held.get("y").unwrap().values else { panic!("text stays text") };
+        assert_eq!(codes.iter().filter(|c| **c == Some(1)).count(), 2);
+        assert_eq!(split(&data, Some(0.2), 1).0, training, "the seed decides");
+    }
+}

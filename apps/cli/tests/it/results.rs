@@ -1,0 +1,184 @@
+//! What each verb prints, with the names that scripts rely on.
+
+use crate::folder::{Folder, QUICK, model, table};
+use serde_json::Value;
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn assert_has(value: &Value, names: &[&str]) {
+    for name in names {
+        assert!(value.get(name).is_some(), "no `{name}` in {:?}", keys(value));
+    }
+}
+
+#[test]
+fn list_names_every_system() {
+    let folder = Folder::new();
+    let list = folder.elbo("list --json").json();
+    for entry in list.as_array().unwrap() {
+        assert_eq!(keys(entry), ["id", "title", "family", "kind", "verbs", "input"]);
+        assert!(["paper", "baseline"].contains(&entry["kind"].as_str().unwrap()));
+        let id = entry["id"].as_str().unwrap();
+        let info = folder.elbo(&format!("info {id} --json")).json();
+        assert_has(&info, &["id", "title", "settings", "schema", "example", "input", "verbs", "source", "about"]);
+        let text = folder.elbo(&format!("info {id}")).ok();
+        assert!(text.contains("Settings") && text.contains("Example"), "{text}");
+    }
+    let text = folder.elbo("list").ok();
+    assert_eq!(text.lines().count(), list.as_array().unwrap().len() + 1);
+    assert_eq!(folder.elbo("list gpr --json").json().as_array().unwrap().len(), 1);
+    let baselines = folder.elbo("list --family gp --verb predict").ok();
+    assert!(baselines.contains("gpr"), "{baselines}");
+}
+
+#[test]
+fn fit_predict_and_evaluate_print_the_documented_names() {
+    let folder = Folder::with_table();
+    let fitted = folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --report r.html --json")).json();
+    assert_has(
+        &fitted,
+        &["system", "model", "seconds", "rows", "objective", "metrics", "warnings", "validation", "command"],
+    );
+    assert_eq!((fitted["system"].as_str(), fitted["model"].as_str()), (Some("gpr"), Some("t.gpr.elbo")));
+    assert!(fitted["objective"]["value"].is_f64() && fitted["objective"]["name"].is_string());
+    assert_has(&fitted["metrics"], &["rmse", "mae", "nlpd", "crps", "coverage", "width"]);
+    assert_eq!(fitted["validation"]["method"], "leave-one-out");
+    assert_eq!(fitted["rows"], 60, "a model that validates itself is fitted to all rows");
+    let page = String::from_utf8(folder.read("r.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg") && page.contains("elbo fit gpr t.csv"));
+    assert!(!page.contains("NaN"), "the report holds a NaN");
+
+    let scores = folder.elbo("evaluate t.gpr.elbo t.csv --json").json();
+    assert_eq!(keys(&scores), ["rows", "rmse", "mae", "nlpd", "crps", "coverage", "width"]);
+    assert_eq!(keys(&scores["coverage"]), ["0.5", "0.9", "0.95"]);
+    assert!(scores["rmse"].as_f64().unwrap() < 0.3, "{scores}");
+
+    let text = folder.elbo("predict t.gpr.elbo t.csv --level 0.5").ok();
+    assert_eq!(text.lines().next(), Some("mean,sd,lower,upper"));
+    let first: Vec<f64> = text.lines().nth(1).unwrap().split(',').map(|c| c.parse().unwrap()).collect();
+    assert!(first[2] < first[0] && first[0] < first[3] && first[1] > 0.0, "{first:?}");
+    // Half of a Gaussian lies within 0.6745 standard deviations.
+    assert!(((first[3] - first[0]) / first[1] - 0.6745).abs() < 1e-3, "{first:?}");
+    let object = folder.elbo("predict t.gpr.elbo t.csv --json").json();
+    assert_has(&object, &["system", "rows", "level", "columns", "predictions"]);
+    assert_eq!(object["predictions"]["mean"].as_array().unwrap().len(), 60);
+
+    let info = folder.elbo("info t.gpr.elbo --json").json();
+    assert_has(
+        &info,
+        &["system", "version", "format", "target", "inputs", "seed", "data", "config", "summary", "arrays", "tables"],
+    );
+    assert_eq!(info["inputs"], serde_json::json!(["a", "b"]));
+    assert!(folder.elbo("info t.gpr.elbo").ok().contains("Made by: elbo fit gpr t.csv"));
+}
+
+#[test]
+fn classes_are_predicted_with_one_probability_each() {
+    let folder = Folder::new();
+    folder.elbo("data make two-moons --rows 80 --seed 1 --out m.csv").ok();
+    let fitted = folder.elbo("fit auto m.csv --target class --out m.elbo --report r.html --json").json();
+    assert!(!fitted["reasons"].as_array().unwrap().is_empty());
+    assert!(fitted["validation"]["rows"].as_u64().unwrap() >= 8, "{fitted}");
+    assert_has(&fitted["metrics"], &["accuracy", "log_loss", "brier", "ece"]);
+    let scores = folder.elbo("evaluate m.elbo m.csv --json").json();
+    assert_eq!(keys(&scores), ["rows", "accuracy", "log_loss", "brier", "ece"]);
+    assert!(scores["accuracy"].as_f64().unwrap() > 0.8, "{scores}");
+    let text = folder.elbo("predict m.elbo m.csv").ok();
+    assert_eq!(text.lines().next(), Some("label,p_a,p_b"));
+    let row: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
+    let sum: f64 = row[1..].iter().map(|p| p.parse::<f64>().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-9, "{row:?}");
+    assert!(String::from_utf8(folder.read("r.html")).unwrap().contains("<svg"));
+}
+
+#[test]
+fn the_same_fit_gives_the_same_file_for_any_number_of_threads() {
+    let folder = Folder::with_table();
+    let fit = |extra: &str, out: &str| {
+        folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --out {out} {extra}")).ok();
+        folder.read(out)
+    };
+    let one = fit("--threads 1", "1.elbo");
+    assert_eq!(one, fit("--threads 2", "2.elbo"));
+    assert_eq!(one, fit("--report r.html --json", "3.elbo"));
+    assert_ne!(one, fit("--seed 1", "4.elbo"));
+}
+
+#[test]
+fn held_out_rows_are_scored_and_left_out_of_the_fit() {
+    let folder = Folder::with_table();
+    let ran = folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --holdout 0.25"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("fitted to 45 rows") && ran.out.contains("held-out rows, 15 rows"), "{}", ran.out);
+}
+
+#[test]
+fn a_configuration_file_is_overridden_by_the_command_line() {
+    let folder = Folder::with_table();
+    folder.write("run.toml", b"system = \"gpr\"\ntarget = \"y\"\nseed = 4\n[settings]\nstarts = 1\niterations = 9\n");
+    folder.elbo("fit t.csv --config run.toml --set iterations=5 --out m.elbo").ok();
+    let info = folder.elbo("info m.elbo --json").json();
+    assert_eq!((info["seed"].as_u64(), info["target"].as_str()), (Some(4), Some("y")));
+    assert_eq!((info["config"]["starts"].as_u64(), info["config"]["iterations"].as_u64()), (Some(1), Some(5)));
+    // The recorded command makes the same file.
+    let command = info["command"].as_str().unwrap().strip_prefix("elbo ").unwrap().to_owned();
+    folder.elbo(&format!("{command} --out again.elbo")).ok();
+    assert_eq!(folder.read("m.elbo"), folder.read("again.elbo"));
+}
+
+#[test]
+fn auto_says_why_and_a_task_can_be_named() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(40).as_bytes());
+    let ran = folder.elbo(&format!("fit auto t.csv --target y {QUICK}"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("gpr: `y` is a number") && ran.err.contains("40 rows are few enough"), "{}", ran.err);
+    assert!(folder.names().contains("t.gpr.elbo"));
+}
+
+#[test]
+fn tables_of_a_model_are_printed_as_csv() {
+    let folder = Folder::new();
+    folder.write("m.elbo", model());
+    let info = folder.elbo("info m.elbo --json").json();
+    for name in info["tables"].as_array().unwrap() {
+        let text = folder.elbo(&format!("info m.elbo --table '{}'", name.as_str().unwrap())).ok();
+        assert!(text.lines().count() >= 1 && text.contains(','), "{text}");
+    }
+}
+
+#[test]
+fn reproduce_prints_the_checks_and_writes_a_page() {
+    let folder = Folder::new();
+    let ran = folder.elbo("reproduce gpr --budget smoke --out out --json");
+    assert!(ran.code == 0 || ran.code == 3, "{}", ran.err);
+    let entries: Value = serde_json::from_str(&ran.out).unwrap();
+    let entry = &entries[0];
+    assert_has(entry, &["id", "budget", "seeds", "verdict", "seconds", "checks"]);
+    assert_eq!((entry["id"].as_str(), entry["budget"].as_str()), (Some("gpr"), Some("smoke")));
+    for check in entry["checks"].as_array().unwrap() {
+        assert_eq!(keys(check), ["name", "value", "baseline", "threshold", "direction", "verdict"]);
+    }
+    assert_eq!(entry["verdict"] == "fails", ran.code == 3);
+    let saved: Value = serde_json::from_slice(&folder.read("out/gpr/checks.json")).unwrap();
+    assert_eq!(saved["checks"], entry["checks"]);
+    assert!(String::from_utf8(folder.read("out/gpr/index.html")).unwrap().contains("The claim"));
+}
+
+#[test]
+fn data_sets_and_recipes_are_listed() {
+    let folder = Folder::new();
+    let list = folder.elbo("data list --json").json();
+    assert_has(
+        &list["sets"][0],
+        &["key", "about", "origin", "package", "licence", "may_be_shared", "rows", "dims", "target"],
+    );
+    assert_has(&list["recipes"][0], &["name", "about", "rows"]);
+    assert!(folder.elbo("data list").ok().contains("two-moons"));
+    let first = folder.elbo("data make spiral --seed 7 --out a.csv").ok();
+    folder.elbo("data make spiral --seed 7 --out b.csv").ok();
+    assert_eq!(first, "a.csv\n");
+    assert_eq!(folder.read("a.csv"), folder.read("b.csv"), "the same seed gives the same bytes");
+}

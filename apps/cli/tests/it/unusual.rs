@@ -1,0 +1,70 @@
+//! Tables that are odd but usable: they are fitted, and what comes out is finite.
+
+use crate::folder::{Folder, QUICK, table};
+use std::fmt::Write;
+
+fn fits(name: &str, table: &[u8], extra: &str) -> (String, String) {
+    let folder = Folder::new();
+    folder.write("odd.csv", table);
+    let ran = folder.elbo(&format!("fit gpr odd.csv --target y {QUICK} --out m.elbo {extra}"));
+    assert_eq!(ran.code, 0, "{name}: {}", ran.err);
+    let predicted = folder
+        .elbo(&format!("predict m.elbo odd.csv {}", if extra.contains("--missing") { "--missing drop" } else { "" }));
+    assert_eq!(predicted.code, 0, "{name}: {}", predicted.err);
+    for line in predicted.out.lines().skip(1) {
+        for cell in line.split(',') {
+            let value: f64 = cell.parse().unwrap_or_else(|_| panic!("{name}: {cell} is no number"));
+            assert!(value.is_finite(), "{name}: {line}");
+        }
+    }
+    (predicted.out, ran.err)
+}
+
+#[test]
+fn extreme_magnitudes_are_fitted() {
+    for magnitude in [1e300, 1e-300] {
+        let mut text = String::from("a,y\n");
+        (0..20).for_each(|i| writeln!(text, "{i},{:e}", f64::from(i * i % 7 + 1) * magnitude).unwrap());
+        fits(&format!("{magnitude:e}"), text.as_bytes(), "");
+        let mut text = String::from("a,y\n");
+        (0..20).for_each(|i| writeln!(text, "{:e},{i}", f64::from(i * i % 7 + 1) * magnitude).unwrap());
+        fits(&format!("{magnitude:e} inputs"), text.as_bytes(), "");
+    }
+}
+
+#[test]
+fn repeated_rows_with_different_targets_are_noise() {
+    let mut text = String::from("a,y\n");
+    (0..30).for_each(|i| writeln!(text, "{},{}", i % 3, f64::from(i % 3) + f64::from(i % 5) * 0.1).unwrap());
+    fits("repeated rows", text.as_bytes(), "");
+}
+
+#[test]
+fn line_ends_marks_and_quotes_do_not_matter() {
+    let plain = table(20);
+    let mixed: String = plain.lines().enumerate().map(|(i, l)| format!("{l}{}", ["\n", "\r\n"][i % 2])).collect();
+    let marked = format!("\u{feff}{plain}");
+    let quoted: String =
+        plain.lines().map(|l| l.split(',').map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(",") + "\n").collect();
+    let semicolons = plain.replace(',', ";");
+    let (expected, _) = fits("plain", plain.as_bytes(), "");
+    for (name, text) in [("mixed", mixed), ("marked", marked), ("quoted", quoted), ("semicolons", semicolons)] {
+        assert_eq!(fits(name, text.as_bytes(), "").0, expected, "{name}");
+    }
+}
+
+#[test]
+fn incomplete_rows_can_be_left_out_and_are_counted() {
+    let text = format!("{},1,2\n3,NA,4\n", table(20).trim_end());
+    let (predicted, said) = fits("missing", text.as_bytes(), "--missing drop");
+    assert!(said.contains("2 of 22 rows"), "{said}");
+    assert_eq!(predicted.lines().count(), 21);
+}
+
+#[test]
+fn constant_and_categorical_columns_are_handled_and_said() {
+    let mut text = String::from("a,colour,k,y\n");
+    (0..30).for_each(|i| writeln!(text, "{},{},7,{}", i % 8, ["red", "blue"][i % 2], i % 8 + 3 * (i % 2)).unwrap());
+    let (_, said) = fits("categories", text.as_bytes(), "");
+    assert!(said.contains("`k` is constant"), "{said}");
+}

@@ -1,0 +1,266 @@
+//! What every system owes its users.
+
+use crate::examples::{example, fit, fitted, quick};
+use crate::linear::Linear;
+use elbo::core::{AnySystem, Array, Budget, Data, Error, Model, ModelFile, Prediction, Result, Run, Values, Verb};
+use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs a check for every registered system and for the one of these tests; reports all that fail.
+fn each(check: impl Fn(&'static dyn AnySystem)) {
+    let mut failed = vec![];
+    for system in elbo::systems().into_iter().chain([&Linear as &dyn AnySystem]) {
+        if catch_unwind(AssertUnwindSafe(|| check(system))).is_err() {
+            failed.push(system.card().id);
+        }
+    }
+    assert!(failed.is_empty(), "these systems fail, for the reasons above: {}", failed.join(", "));
+}
+
+/// The model's file.
+fn saved(system: &dyn AnySystem, model: &dyn Model) -> Vec<u8> {
+    let mut file = ModelFile::new(system.card().id);
+    model.save(&mut file).unwrap();
+    file.to_bytes()
+}
+
+/// Everything a prediction says, as bits.
+fn bits(prediction: &Prediction) -> Vec<u64> {
+    let values: Vec<f64> = match prediction {
+        Prediction::Numbers(m) => (0..m.len())
+            .flat_map(|i| [m.mean(i), m.sd(i), m.quantile(i, 0.1), m.cdf(i, m.mean(i) + 0.5), m.log_prob(i, m.mean(i))])
+            .collect(),
+        Prediction::Classes { probabilities, .. } => probabilities.clone(),
+    };
+    values.into_iter().map(f64::to_bits).collect()
+}
+
+fn predicted(model: &dyn Model, data: &Data) -> Option<Vec<u64>> {
+    let predictor = model.as_predict()?;
+    Some(bits(&predictor.predict(data, &mut Run::new(7)).unwrap()))
+}
+
+#[test]
+fn ids_are_unique_and_found() {
+    let mut ids: Vec<&str> = elbo::systems().iter().map(|s| s.card().id).collect();
+    for id in &ids {
+        assert_eq!(elbo::find(id).unwrap().card().id, *id);
+    }
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
+
+#[test]
+fn the_default_settings_are_valid_and_every_setting_is_explained() {
+    each(|system| {
+        assert_eq!(system.check_config(&Value::Null).unwrap(), system.defaults());
+        let schema = system.schema();
+        for (name, _) in system.defaults().as_object().unwrap() {
+            let property = &schema["properties"][name];
+            let help = property["description"].as_str().unwrap_or_default();
+            assert!(help.len() > 3, "setting `{name}` has no help: {property}");
+        }
+        let error = system.check_config(&json!({"no-such-setting": 1})).unwrap_err();
+        assert!(matches!(error, Error::Unknown { .. }), "{error}");
+    });
+}
+
+#[test]
+fn the_page_has_its_sections() {
+    each(|system| {
+        let card = system.card();
+        let page = card.about;
+        assert!(page.starts_with("# "), "the page starts with a title");
+        let mut at = 0;
+        for heading in ["## What it is", "## When to use it", "## How to use it", "## What to expect", "## Source"] {
+            let found = page.find(heading).unwrap_or_else(|| panic!("no `{heading}`"));
+            assert!(found > at, "`{heading}` is out of order");
+            at = found;
+        }
+        assert!(!card.source.is_empty() && !card.title.is_empty() && !card.family.is_empty());
+    });
+}
+
+#[test]
+fn a_saved_model_predicts_the_same_bits() {
+    each(|system| {
+        let (kind, model) = fitted(system);
+        let bytes = saved(system, model.as_ref());
+        let back = system.load(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
+        let rows = example(kind, 60);
+        assert_eq!(predicted(back.as_ref(), &rows), predicted(model.as_ref(), &rows));
+        assert_eq!(back.summary(), model.summary());
+        assert!(saved(system, back.as_ref()) == bytes, "a model that was loaded and saved has another file");
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_for_any_number_of_threads() {
+    each(|system| {
+        let (kind, _) = fitted(system);
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            // Enough rows that parallel parts are split.
+            pool.install(|| saved(system, fit(system, &example(kind, 120)).unwrap().as_ref()))
+        };
+        let one = with(1);
+        assert!(one == with(2), "2 threads give another model");
+        assert!(one == with(1), "a second run gives another model");
+    });
+}
+
+#[test]
+fn predictions_are_finite_and_probabilities_sum_to_one() {
+    each(|system| {
+        let (kind, model) = fitted(system);
+        let Some(predictor) = model.as_predict() else { return };
+        let prediction = predictor.predict(&example(kind, 50), &mut Run::new(7)).unwrap();
+        elbo::check_prediction(&prediction).unwrap();
+        assert_eq!(prediction.len(), 50);
+        match prediction {
+            Prediction::Numbers(m) => {
+                for i in 0..m.len() {
+                    let (low, high) = m.interval(i, 0.9);
+                    assert!(low < high && low.is_finite() && high.is_finite(), "row {i}: {low} to {high}");
+                    let back = m.cdf(i, m.quantile(i, 0.3));
+                    assert!((back - 0.3).abs() < 1e-6, "row {i}: the quantile function is not the inverse: {back}");
+                }
+            }
+            Prediction::Classes { classes, probabilities } => {
+                for row in probabilities.chunks(classes.len()) {
+                    assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{row:?}");
+                }
+            }
+        }
+    });
+}
+
+/// Asserts that the data are refused with a message and a remedy.
+fn refused<T>(what: &str, result: Result<T>) {
+    let Err(error) = result else { panic!("{what}: accepted") };
+    let (message, remedy) = (error.to_string(), error.remedy().to_owned());
+    assert!(message.len() > 5 && remedy.len() > 5, "{what}: {message}; {remedy}");
+}
+
+#[test]
+fn bad_data_are_refused_with_a_remedy() {
+    each(|system| {
+        let (kind, model) = fitted(system);
+        let data = example(kind, 40);
+        refused("no rows", fit(system, &data.take_rows(&[])));
+        refused("no columns", fit(system, &Data { arrays: vec![], ..data.clone() }));
+        let mut with_nan = data.clone();
+        with_nan.arrays[0].1 = Array::new(&[40], vec![f64::NAN; 40]);
+        refused("an input of NaN", fit(system, &with_nan));
+        let mut with_infinity = data.clone();
+        let Values::F64(values) = &mut with_infinity.arrays[1].1.values else { panic!("examples are numbers") };
+        values[3] = f64::INFINITY;
+        refused("an infinite input", fit(system, &with_infinity));
+        if data.target.is_some() {
+            refused("no target", fit(system, &Data { target: None, ..data.clone() }));
+            refused("an unknown target", fit(system, &Data { target: Some("z".into()), ..data.clone() }));
+        }
+        let Some(predictor) = model.as_predict() else { return };
+        let mut without = data.clone();
+        without.arrays.remove(0);
+        refused("a missing input", predictor.predict(&without, &mut Run::new(0)));
+        let mut as_text = data.clone();
+        as_text.arrays[0].1 = Array::column(Values::Text { levels: vec!["high".into()], codes: vec![Some(0); 40] });
+        refused("text for a number", predictor.predict(&as_text, &mut Run::new(0)));
+        refused("NaN to predict", predictor.predict(&with_nan, &mut Run::new(0)));
+    });
+}
+
+#[test]
+fn the_order_of_columns_does_not_matter() {
+    each(|system| {
+        let (kind, model) = fitted(system);
+        let data = example(kind, 20);
+        let mut turned = data.clone();
+        turned.arrays.reverse();
+        assert_eq!(predicted(model.as_ref(), &turned), predicted(model.as_ref(), &data));
+    });
+}
+
+#[test]
+fn the_verbs_on_the_card_are_those_offered() {
+    each(|system| {
+        let card = system.card();
+        let (_, model) = fitted(system);
+        let has = |verb: Verb| card.verbs.contains(&verb);
+        assert!(has(Verb::Fit) && has(Verb::Reproduce));
+        assert_eq!(has(Verb::Predict), model.as_predict().is_some(), "predict");
+        assert_eq!(has(Verb::Update), model.as_update().is_some(), "update");
+        assert!(!has(Verb::Evaluate) || model.as_predict().is_some(), "evaluate needs predictions");
+        assert_eq!(card.validates_itself, model.validation().is_some(), "validates_itself");
+        for verb in [Verb::Sample, Verb::Compress, Verb::Restore, Verb::Render, Verb::Suggest] {
+            assert!(!has(verb), "{} is on the card and nothing offers it", verb.name());
+        }
+    });
+}
+
+#[test]
+fn a_models_own_validation_can_be_scored() {
+    each(|system| {
+        let (_, model) = fitted(system);
+        let Some(own) = model.validation() else { return };
+        let observed = elbo::Observed::of_values(own.observed, &own.prediction);
+        let scores = serde_json::to_value(observed.score(&own.prediction).unwrap()).unwrap();
+        for (name, value) in scores.as_object().unwrap() {
+            assert!(value.is_object() || value.as_f64().is_some_and(f64::is_finite), "{name} is {value}");
+        }
+    });
+}
+
+#[test]
+fn an_updated_model_predicts_and_can_be_saved() {
+    each(|system| {
+        let (kind, model) = fitted(system);
+        let Some(updater) = model.as_update() else { return };
+        let updated = updater.update(&example(kind, 60), &mut Run::new(3)).unwrap();
+        let bytes = saved(system, updated.as_ref());
+        let back = system.load(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
+        let rows = example(kind, 30);
+        assert_eq!(predicted(back.as_ref(), &rows), predicted(updated.as_ref(), &rows));
+        assert_ne!(predicted(back.as_ref(), &rows), predicted(model.as_ref(), &rows), "the new rows changed nothing");
+    });
+}
+
+#[test]
+fn a_summary_says_what_the_model_is() {
+    each(|system| {
+        let (_, model) = fitted(system);
+        let summary = model.summary();
+        assert!(!summary.text.is_empty());
+        let numbers = summary.objective.iter().chain(&summary.metrics).chain(&summary.relevance);
+        for (name, value) in numbers {
+            assert!(value.is_finite(), "{name} is {value}");
+        }
+        for table in model.tables() {
+            assert!(!table.caption.is_empty(), "table `{}` has no caption", table.name);
+        }
+    });
+}
+
+#[test]
+fn a_claim_runs_in_a_smoke_budget_with_finite_numbers() {
+    each(|system| {
+        let mut run = Run::new(0).with_budget(Budget::Smoke);
+        let claim = system.claim(&mut run).unwrap();
+        assert!(!claim.checks.is_empty());
+        assert_eq!(claim.seeds.len(), 1, "a smoke run has one seed");
+        for check in &claim.checks {
+            assert!(check.value.is_finite() && check.threshold.is_finite(), "{check:?}");
+            assert!(check.baseline.is_none_or(f64::is_finite), "{check:?}");
+        }
+    });
+}
+
+#[test]
+fn quick_settings_are_accepted() {
+    each(|system| {
+        system.check_config(&quick(system)).unwrap();
+    });
+}

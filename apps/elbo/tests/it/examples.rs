@@ -1,0 +1,71 @@
+//! Small data for every kind of input, and settings that make a fit quick.
+
+use elbo::core::{AnySystem, Array, Data, Result, Rng, Values};
+use serde_json::{Map, Value, json};
+
+/// Names of the kinds of data.
+pub const KINDS: [&str; 4] = ["numbers", "two classes", "three classes", "points"];
+
+/// A table of this kind: two inputs, and a target but for points.
+pub fn example(kind: &str, rows: usize) -> Data {
+    let mut rng = Rng::new(11);
+    let a: Vec<f64> = (0..rows).map(|_| rng.range(-2.0, 2.0)).collect();
+    let b: Vec<f64> = (0..rows).map(|_| rng.range(-1.0, 1.0)).collect();
+    let signal: Vec<f64> = (0..rows).map(|i| (1.5 * a[i]).sin() + 0.5 * b[i] + 0.1 * rng.normal()).collect();
+    let column = |values: Vec<f64>| Array::new(&[rows], values);
+    let classes = |names: &[&str], code: &dyn Fn(f64) -> u32| {
+        let codes = signal.iter().map(|s| Some(code(*s))).collect();
+        Array::column(Values::Text { levels: names.iter().map(|n| (*n).to_owned()).collect(), codes })
+    };
+    let target = match kind {
+        "numbers" => Some(column(signal.iter().map(|s| 10.0 + 3.0 * s).collect())),
+        "two classes" => Some(classes(&["no", "yes"], &|s| u32::from(s > 0.0))),
+        "three classes" => Some(classes(&["low", "middle", "high"], &|s| u32::from(s > -0.4) + u32::from(s > 0.4))),
+        _ => None,
+    };
+    let mut arrays = vec![("a".to_owned(), column(a)), ("b".to_owned(), column(b))];
+    let name = target.is_some().then(|| "y".to_owned());
+    arrays.extend(target.map(|t| ("y".to_owned(), t)));
+    Data { source: format!("example of {kind}"), arrays, target: name, notes: vec![] }
+}
+
+/// Settings of a quick fit: those of these names that the system has.
+pub fn quick(system: &dyn AnySystem) -> Value {
+    let known = [
+        ("starts", json!(1)),
+        ("iterations", json!(8)),
+        ("steps", json!(30)),
+        ("epochs", json!(5)),
+        ("inducing", json!(8)),
+        ("rounds", json!(2)),
+    ];
+    let defaults = system.defaults();
+    let mut settings = Map::new();
+    for (name, value) in known {
+        if defaults.get(name).is_some_and(|d| d.is_number() || d.is_null()) {
+            let mut tried = settings.clone();
+            tried.insert(name.into(), value);
+            if system.check_config(&Value::Object(tried.clone())).is_ok() {
+                settings = tried;
+            }
+        }
+    }
+    Value::Object(settings)
+}
+
+/// The first kind of data that the system accepts, and its model.
+pub fn fitted(system: &dyn AnySystem) -> (&'static str, Box<dyn elbo::core::Model>) {
+    let mut refused = vec![];
+    for kind in KINDS {
+        match fit(system, &example(kind, 40)) {
+            Ok(model) => return (kind, model),
+            Err(error) => refused.push(format!("{kind}: {error}")),
+        }
+    }
+    panic!("no example was accepted: {}", refused.join("; "));
+}
+
+/// A quick fit.
+pub fn fit(system: &dyn AnySystem, data: &Data) -> Result<Box<dyn elbo::core::Model>> {
+    system.fit(&quick(system), data, &mut elbo::core::Run::new(7))
+}
