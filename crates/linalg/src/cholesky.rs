@@ -85,6 +85,28 @@ impl Jitter {
     }
 }
 
+impl Ladder {
+    /// Calls `attempt` with the jitters of the ladder, as numbers to add to a diagonal with this mean, until one succeeds. For
+    /// callers that can refill their matrix and so need no copy of it.
+    ///
+    /// # Errors
+    /// [`LinalgError::NotPositiveDefinite`] of the last attempt, naming the jitter; at once whatever else `attempt` returns.
+    pub fn climb(self, size: usize, mean_diagonal: f64, mut attempt: impl FnMut(f64) -> Result<()>) -> Result<Jitter> {
+        let mut failure = LinalgError::NotPositiveDefinite { size, row: 0, jitter: 0.0 };
+        for &relative in self.rungs() {
+            let absolute = relative * mean_diagonal;
+            match attempt(absolute) {
+                Ok(()) => return Ok(Jitter { relative, absolute }),
+                Err(LinalgError::NotPositiveDefinite { size, row, .. }) => {
+                    failure = LinalgError::NotPositiveDefinite { size, row, jitter: relative };
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Err(failure)
+    }
+}
+
 /// Factors a symmetric matrix in place, adding the first jitter of the ladder that suffices.
 ///
 /// # Shapes
@@ -97,39 +119,38 @@ pub fn cholesky_in_place<T: Real>(a: &mut [T], n: usize, ladder: Ladder, clear_u
     assert_eq!(a.len(), n * n, "{} values are no {n}x{n} matrix", a.len());
     let diagonal: Vec<T> = (0..n).map(|i| a[i * n + i]).collect();
     let mean = diagonal.iter().map(|v| v.to_f64()).sum::<f64>() / n.max(1) as f64;
-    let mut failure = LinalgError::NotPositiveDefinite { size: n, row: 0, jitter: 0.0 };
-    for (attempt, &relative) in ladder.rungs().iter().enumerate() {
-        if attempt > 0 {
+    let mut failed_before = false;
+    let jitter = ladder.climb(n, mean, |absolute| {
+        if failed_before {
             restore_lower(a, n);
         }
-        let absolute = relative * mean;
         for i in 0..n {
             a[i * n + i] = diagonal[i] + T::from_f64(absolute);
         }
-        match potrf(MatMut::row_major(a, n, n), clear_upper) {
-            Ok(()) => return Ok(Jitter { relative, absolute }),
-            Err(LinalgError::NotPositiveDefinite { size, row, .. }) => {
-                failure = LinalgError::NotPositiveDefinite { size, row, jitter: relative };
-            }
-            Err(other) => return Err(other),
-        }
-        if attempt == 0 {
+        let result = potrf(MatMut::row_major(a, n, n), false);
+        if result.is_err() && !failed_before {
+            failed_before = true;
             // Only now is it worth looking through all entries.
-            let upper = |i: usize, j: usize| if i == j { diagonal[i] } else { a[i * n + j] };
-            for i in 0..n {
-                if let Some(j) = (i..n).find(|&j| !upper(i, j).is_finite()) {
-                    return Err(LinalgError::NotFinite {
-                        rows: n,
-                        columns: n,
-                        row: i,
-                        column: j,
-                        value: upper(i, j).to_f64(),
-                    });
-                }
-            }
+            check_upper_finite(a, n, &diagonal)?;
+        }
+        result
+    })?;
+    if clear_upper {
+        clear_strictly_upper(&mut MatMut::row_major(a, n, n));
+    }
+    Ok(jitter)
+}
+
+/// Refuses a NaN or an infinity in the diagonal or in the strictly upper triangle.
+fn check_upper_finite<T: Real>(a: &[T], n: usize, diagonal: &[T]) -> Result<()> {
+    for i in 0..n {
+        let entry = |j: usize| if i == j { diagonal[i] } else { a[i * n + j] };
+        if let Some(column) = (i..n).find(|&j| !entry(j).is_finite()) {
+            let value = entry(column).to_f64();
+            return Err(LinalgError::NotFinite { rows: n, columns: n, row: i, column, value });
         }
     }
-    Err(failure)
+    Ok(())
 }
 
 /// Factors a symmetric matrix, adding the first jitter of the ladder that suffices. Reads the lower triangle.

@@ -79,10 +79,13 @@ pub fn gemm_batched<'a, T: Real>(
 
 /// Copies the lower triangle onto the upper one.
 pub fn mirror_lower<T: Real>(mut c: MatMut<'_, T>) {
-    // Blocks, so that the rows read and the columns written stay in cache together.
-    const BLOCK: usize = 32;
     let n = c.rows();
     assert_eq!(n, c.columns(), "only a square matrix can be symmetric");
+    if n >= 128 && c.column_stride() == 1 && c.row_stride() == n {
+        return mirror_rows(&mut c.data_mut()[..n * n], n, 0);
+    }
+    // Blocks, so that the rows read and the columns written stay in cache together.
+    const BLOCK: usize = 32;
     for rows in (0..n).step_by(BLOCK) {
         for columns in (0..=rows).step_by(BLOCK) {
             for i in rows..n.min(rows + BLOCK) {
@@ -93,6 +96,36 @@ pub fn mirror_lower<T: Real>(mut c: MatMut<'_, T>) {
             }
         }
     }
+}
+
+/// Fills the entries right of the diagonal in the columns from `first` on, of consecutive rows that start with row `first` of a
+/// row-major matrix with `stride` columns. Halves recursively, so that threads share the work.
+fn mirror_rows<T: Real>(rows: &mut [T], stride: usize, first: usize) {
+    const BLOCK: usize = 32;
+    let n = rows.len() / stride;
+    if n <= BLOCK {
+        for i in 0..n {
+            for j in 0..i {
+                rows[j * stride + first + i] = rows[i * stride + first + j];
+            }
+        }
+        return;
+    }
+    let half = (n / 2).next_multiple_of(BLOCK);
+    let (top, bottom) = rows.split_at_mut(half * stride);
+    // The upper right block is the lower left one transposed.
+    top.par_chunks_mut(BLOCK * stride).enumerate().for_each(|(block, chunk)| {
+        for start in (0..n - half).step_by(BLOCK) {
+            let end = (n - half).min(start + BLOCK);
+            for (i, row) in chunk.chunks_mut(stride).enumerate() {
+                let column = first + block * BLOCK + i;
+                for j in start..end {
+                    row[first + half + j] = bottom[j * stride + column];
+                }
+            }
+        }
+    });
+    rayon::join(|| mirror_rows(top, stride, first), || mirror_rows(bottom, stride, first + half));
 }
 
 fn check<T>(c: &MatMut<'_, T>, a: &MatRef<'_, T>, b: &MatRef<'_, T>) {
