@@ -43,6 +43,10 @@ pub enum DevError {
     /// A check found faults; one a line.
     #[error("{}", .0.join("\n"))]
     Faults(Vec<String>),
+
+    /// The library refused.
+    #[error("{cause}; {remedy}", cause = .0, remedy = .0.remedy())]
+    Elbo(#[from] elbo::core::Error),
 }
 
 impl DevError {

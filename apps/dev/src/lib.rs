@@ -3,11 +3,17 @@
 //! | module | command | what it does |
 //! |---|---|---|
 //! | [`layers`] | `layers` | fails on a dependency that points sideways or up |
+//! | [`generate`](mod@generate) | `generate` | writes `docs/systems.md` from the registry; `--check` for CI |
 //! | [`peers`] | `peers gp` | times the Python peers and us on the same data, writes `docs/benchmarks.md` |
+//! | [`timing`] | `time WORK` | our side of one timing |
+//! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
 
+pub mod accuracy;
 pub mod error;
+pub mod generate;
 pub mod layers;
 pub mod markers;
 pub mod peers;
+pub mod timing;
 
 pub use error::{DevError, Result};

@@ -1,7 +1,7 @@
 //! The program `elbo-dev`.
 
 use clap::{Parser, Subcommand};
-use elbo_dev::{Result, layers, peers};
+use elbo_dev::{Result, accuracy, generate, layers, peers, timing};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,6 +20,16 @@ struct Arguments {
 enum Command {
     /// Check that dependencies between packages point downwards only.
     Layers,
+    /// Write the documents that are made from the registry.
+    Generate {
+        /// Only check that they are up to date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Score our models on the fixed splits beside GPyTorch's; writes the table in docs/benchmarks.md.
+    Accuracy(accuracy::Options),
+    /// Time our side of one work; prints a line of JSON.
+    Time(timing::Options),
     /// Time the Python peers and elbo on the same data.
     Peers {
         #[command(subcommand)]
@@ -36,6 +46,12 @@ enum Half {
 fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Layers => println!("{}", layers::check(&arguments.root)?),
+        Command::Generate { check } => println!("{}", generate::generate(&arguments.root, check)?),
+        Command::Accuracy(options) => accuracy::run(&arguments.root, &options)?,
+        Command::Time(options) => {
+            let row = timing::time(&options)?;
+            println!("{}", serde_json::to_string(&row).expect("a row is plain data"));
+        }
         Command::Peers { half: Half::Gp(options) } => peers::gp(&arguments.root, &options)?,
     }
     Ok(())

@@ -93,7 +93,7 @@ impl Comparison<'_> {
         writeln!(page, "| {} | {size} | {} | {} | | | |", work.title, engine(ours), times(ours)).expect("string");
         for (row, (_, bound)) in theirs.iter().zip(work.peers) {
             let ratio = ours.median_ms / row.median_ms;
-            let verdict = match work.agreement.fault(ours.value, row.value) {
+            let verdict = match work.agreement.fault(ours, row) {
                 Some(fault) => format!("**not comparable**: {fault}"),
                 None if ratio <= *bound => "held".into(),
                 None => "**missed**".into(),
@@ -106,8 +106,7 @@ impl Comparison<'_> {
     /// Whether every bound holds and every value agrees.
     pub fn holds(&self) -> bool {
         self.theirs.iter().zip(self.work.peers).all(|(row, (_, bound))| {
-            self.work.agreement.fault(self.ours.value, row.value).is_none()
-                && self.ours.median_ms <= bound * row.median_ms
+            self.work.agreement.fault(&self.ours, row).is_none() && self.ours.median_ms <= bound * row.median_ms
         })
     }
 }

@@ -31,17 +31,30 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    /// A sentence when the values do not compare as they must.
-    pub fn fault(self, ours: Option<f64>, theirs: Option<f64>) -> Option<String> {
-        let (Some(ours), Some(theirs)) = (ours, theirs) else {
-            return (self != Self::None).then(|| "a value is missing".into());
+    /// A sentence when the values, or the gradients where both sides give one, do not compare as they must.
+    pub fn fault(self, ours: &Row, theirs: &Row) -> Option<String> {
+        if self == Self::None {
+            return None;
+        }
+        let (Some(value), Some(expected)) = (ours.value, theirs.value) else {
+            return Some("a value is missing".into());
         };
         let holds = match self {
-            Self::Relative(tolerance) => (ours - theirs).abs() <= tolerance * theirs.abs(),
-            Self::AtLeast(slack) => ours >= theirs - slack,
+            Self::Relative(tolerance) => (value - expected).abs() <= tolerance * expected.abs(),
+            Self::AtLeast(slack) => value >= expected - slack,
             Self::None => true,
         };
-        (!holds).then(|| format!("elbo found {ours}, the peer {theirs}"))
+        if !holds {
+            return Some(format!("elbo found {value}, the peer {expected}"));
+        }
+        let (Self::Relative(tolerance), [_, ..], [_, ..]) = (self, &ours.gradient[..], &theirs.gradient[..]) else {
+            return None;
+        };
+        let size = theirs.gradient.iter().fold(0.0_f64, |largest, slope| largest.max(slope.abs()));
+        let differs = |(a, b): (&f64, &f64)| (a - b).abs() > tolerance * size;
+        let unequal = ours.gradient.len() != theirs.gradient.len();
+        let gradients_differ = unequal || ours.gradient.iter().zip(&theirs.gradient).any(differs);
+        gradients_differ.then(|| format!("the gradients differ: {:?} and {:?}", ours.gradient, theirs.gradient))
     }
 }
 
@@ -144,20 +157,37 @@ pub fn floor(ours: &Row, peak: &Peak, empty_process_ms: f64) -> Floor {
 mod tests {
     use super::*;
 
+    fn row(value: Option<f64>, gradient: &[f64]) -> Row {
+        let line = r#"{"engine":"elbo","version":"0","work":"gp-nll","size":1000,"threads":2,"median_ms":1,"min_ms":1,"repeats":1}"#;
+        Row { value, gradient: gradient.to_vec(), ..Row::parse(line, "x").unwrap() }
+    }
+
     #[test]
     fn values_are_compared_as_the_work_asks() {
-        assert_eq!(Agreement::Relative(1e-3).fault(Some(1000.5), Some(1000.0)), None);
-        assert!(Agreement::Relative(1e-3).fault(Some(1002.0), Some(1000.0)).unwrap().contains("1002"));
-        assert_eq!(Agreement::AtLeast(0.1).fault(Some(50.0), Some(10.0)), None);
-        assert!(Agreement::AtLeast(0.1).fault(Some(9.0), Some(10.0)).is_some());
-        assert!(Agreement::Relative(1.0).fault(None, Some(1.0)).is_some());
-        assert_eq!(Agreement::None.fault(None, None), None);
+        let fault =
+            |rule: Agreement, ours: f64, theirs: f64| rule.fault(&row(Some(ours), &[]), &row(Some(theirs), &[]));
+        assert_eq!(fault(Agreement::Relative(1e-3), 1000.5, 1000.0), None);
+        assert!(fault(Agreement::Relative(1e-3), 1002.0, 1000.0).unwrap().contains("1002"));
+        assert_eq!(fault(Agreement::AtLeast(0.1), 50.0, 10.0), None);
+        assert!(fault(Agreement::AtLeast(0.1), 9.0, 10.0).is_some());
+        assert!(Agreement::Relative(1.0).fault(&row(None, &[]), &row(Some(1.0), &[])).is_some());
+        assert_eq!(Agreement::None.fault(&row(None, &[]), &row(None, &[])), None);
+    }
+
+    #[test]
+    fn gradients_are_compared_where_both_sides_give_one() {
+        let fault = |ours: &[f64], theirs: &[f64]| {
+            Agreement::Relative(1e-3).fault(&row(Some(1.0), ours), &row(Some(1.0), theirs))
+        };
+        assert_eq!(fault(&[], &[1.0]), None);
+        assert_eq!(fault(&[100.0, 0.05], &[100.0, 0.0]), None);
+        assert!(fault(&[100.0, 0.2], &[100.0, 0.0]).unwrap().contains("gradients differ"));
+        assert!(fault(&[100.0], &[100.0, 0.0]).is_some());
     }
 
     #[test]
     fn the_floor_of_the_likelihood_is_n_cubed_at_peak() {
-        let line = r#"{"engine":"elbo","version":"0","work":"gp-nll","size":1000,"threads":2,"median_ms":1,"min_ms":1,"repeats":1}"#;
-        let row = Row::parse(line, "x").unwrap();
+        let row = row(None, &[]);
         let peak = Peak { gflops_float64: 100.0, gflops_float32: 200.0, copy_gb_per_s: 10.0 };
         assert!((floor(&row, &peak, 1.0).ms - 10.0).abs() < 1e-12);
         let fit = Row { work: "gp-fit".into(), evaluations: Some(7), ..row };

@@ -1,0 +1,118 @@
+//! Documents made from the registry: the index of systems with their settings.
+
+use crate::error::{DevError, Result, read, write};
+use elbo::core::{AnySystem, Kind};
+use serde_json::Value;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Where the index is written.
+pub const SYSTEMS: &str = "docs/systems.md";
+
+/// Writes the documents, or with `check` only compares them with what is there.
+///
+/// # Errors
+/// [`DevError::Faults`] when `check` finds a document out of date; [`DevError::File`].
+pub fn generate(root: &Path, check: bool) -> Result<String> {
+    let path = root.join(SYSTEMS);
+    let page = index(&elbo::systems());
+    if !check {
+        write(&path, &page)?;
+        return Ok(format!("wrote {SYSTEMS}"));
+    }
+    if read(&path).is_ok_and(|present| present == page) {
+        return Ok(format!("{SYSTEMS} is up to date"));
+    }
+    Err(DevError::Faults(vec![format!(
+        "{SYSTEMS} is out of date; run `cargo run -p elbo-dev -- generate` and commit it"
+    )]))
+}
+
+/// The index: a table of all systems by family, then each system's needs and settings.
+pub fn index(systems: &[&dyn AnySystem]) -> String {
+    let mut page = String::from(
+        "# Systems\n\nWritten by `cargo run -p elbo-dev -- generate` from the registry; do not edit.\n\
+         Settings are given as `--set name=value`.\n",
+    );
+    let mut families: Vec<&str> = systems.iter().map(|system| system.card().family).collect();
+    families.dedup();
+    for family in families {
+        let members = || systems.iter().filter(|system| system.card().family == family);
+        writeln!(page, "\n## {family}\n\n| id | what | kind | verbs | source |\n|---|---|---|---|---|")
+            .expect("string");
+        for card in members().map(|system| system.card()) {
+            let verbs: Vec<&str> = card.verbs.iter().map(|verb| verb.name()).collect();
+            let kind = if card.kind == Kind::Paper { "paper" } else { "baseline" };
+            let cells = [card.title, kind, &verbs.join(", "), card.source].map(cell);
+            writeln!(page, "| [`{0}`](#{0}) | {1} |", card.id, cells.join(" | ")).expect("string");
+        }
+        for system in members() {
+            writeln!(page, "\n### {}\n\n{}. Needs: {}.\n", system.card().id, system.card().title, system.needs())
+                .expect("string");
+            page.push_str(&settings(&system.schema(), &system.defaults()));
+        }
+    }
+    page
+}
+
+/// The settings of a schema as a table; a sentence when there are none.
+pub fn settings(schema: &Value, defaults: &Value) -> String {
+    let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty()) else {
+        return "No settings.\n".into();
+    };
+    let mut table = String::from("| setting | default | range | what |\n|---|---|---|---|\n");
+    for (name, property) in properties {
+        let default = match &defaults[name] {
+            Value::Null => "none".into(),
+            value => format!("`{value}`"),
+        };
+        let what = property["description"].as_str().unwrap_or_default();
+        writeln!(table, "| `{name}` | {} | {} | {} |", cell(&default), cell(&range(property)), cell(what))
+            .expect("string");
+    }
+    table
+}
+
+/// What a schema says about a value's range, in words.
+fn range(property: &Value) -> String {
+    let bound = |key: &str, sign: &str| property.get(key).map(|value| format!("{sign} {value}"));
+    let bounds: Vec<String> =
+        [bound("minimum", "≥"), bound("exclusiveMinimum", ">"), bound("maximum", "≤"), bound("exclusiveMaximum", "<")]
+            .into_iter()
+            .flatten()
+            .collect();
+    let words =
+        property["enum"].as_array().map(|words| words.iter().map(Value::to_string).collect::<Vec<_>>().join(", "));
+    words.unwrap_or_else(|| bounds.join(", "))
+}
+
+/// Text for a table's cell: one line, bars escaped.
+fn cell(text: impl AsRef<str>) -> String {
+    text.as_ref().split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_show_default_range_and_help() {
+        let schema = json!({"properties": {
+            "inducing": {"description": "Number of\ninducing points, `M`.", "minimum": 1},
+            "rule": {"enum": ["cvi", "ep"], "description": "a | b"},
+        }});
+        let table = settings(&schema, &json!({"inducing": 64, "rule": "cvi"}));
+        assert!(table.contains("| `inducing` | `64` | ≥ 1 | Number of inducing points, `M`. |"), "{table}");
+        assert!(table.contains("| `rule` | `\"cvi\"` | \"cvi\", \"ep\" | a \\| b |"), "{table}");
+        assert_eq!(settings(&json!({}), &json!({})), "No settings.\n");
+    }
+
+    #[test]
+    fn every_registered_system_is_in_the_index() {
+        let page = index(&elbo::systems());
+        for system in elbo::systems() {
+            assert!(page.contains(&format!("\n### {}\n", system.card().id)), "{}", system.card().id);
+        }
+    }
+}
