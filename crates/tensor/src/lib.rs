@@ -6,6 +6,7 @@
 //! | which operation there is, how to add one | `ops/mod.rs` in the source; every operation is a method of [`Tensor`] |
 //! | a derivative: gradient, vJ, Jv, Hv, Jacobian | [`gradient`] |
 //! | a hand-written derivative | [`Tensor::custom`] |
+//! | Gram matrices, marginal likelihoods and sparse bounds at full speed | [`fused`] |
 //! | named, constrained, freezable values | [`Parameters`], [`Parameter`] |
 //! | an optimiser, a schedule | [`optim`] |
 //! | special functions of one number | [`special`] |
@@ -16,6 +17,7 @@
 mod custom;
 mod dtype;
 mod fastmath;
+pub mod fused;
 pub mod gradient;
 mod kernels;
 mod layout;

@@ -1,0 +1,251 @@
+//! Derivatives of a function of a Gram matrix with respect to points and hyperparameters, in one pass over its gradient.
+//!
+//! With the scaled difference `t = (x_d - z_d)/ℓ_d` and the weight `w = dK v h(r)` of an entry:
+//! `∂/∂log ℓ_d = Σ w t²`, `∂/∂x_d = -Σ w t/ℓ_d`, `∂/∂z_d = +Σ w t/ℓ_d`.
+
+use super::super::radial::{Profile, with_profile};
+use super::{Hyper, Points};
+use crate::kernels::{Vectorised, run_vectorised};
+use rayon::prelude::*;
+
+/// Columns computed together, so that points and their gradients stay in the first cache.
+const TILE: usize = 128;
+/// Blocks of rows have at least this many, and there are at most `BLOCKS`: each keeps a gradient of the columns' points.
+const ROWS: usize = 32;
+const BLOCKS: usize = 64;
+
+/// What flows back.
+pub(in crate::fused) struct Pull {
+    /// `[N, D]`.
+    pub x: Vec<f64>,
+    /// `[M, D]`; empty when not asked for, and for a symmetric matrix, where `x` has it all.
+    pub z: Vec<f64>,
+    /// `[D]`, with respect to the logarithms.
+    pub log_lengthscales: Vec<f64>,
+    pub variance: f64,
+    pub alpha: f64,
+}
+
+/// The sums of one block of rows.
+#[derive(Clone)]
+struct Part {
+    /// `[D, M]`: gradient of the columns' points, in scaled units.
+    columns: Vec<f64>,
+    log_lengthscales: Vec<f64>,
+    /// `Σ dK g` and `Σ dK ∂g/∂α`.
+    value: f64,
+    alpha: f64,
+}
+
+/// Sum in eight lanes, combined in order.
+#[inline(always)]
+fn lane_sum(values: &[f64]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let chunks = values.chunks_exact(8);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for k in 0..8 {
+            lanes[k] += chunk[k];
+        }
+    }
+    let mut sum = 0.0;
+    for value in rest {
+        sum += value;
+    }
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
+}
+
+/// `(Σ w t, Σ w t²)` for `t = at - column`, adding `w t` to `back`.
+#[inline(always)]
+fn moments(weights: &[f64], column: &[f64], at: f64, back: &mut [f64]) -> (f64, f64) {
+    let length = weights.len();
+    let (column, back) = (&column[..length], &mut back[..length]);
+    let (mut first, mut second) = ([0.0; 8], [0.0; 8]);
+    let whole = length / 8 * 8;
+    let mut j = 0;
+    while j < whole {
+        let w: &[f64; 8] = weights[j..j + 8].try_into().expect("eight values");
+        let c: &[f64; 8] = column[j..j + 8].try_into().expect("eight values");
+        let b: &mut [f64; 8] = (&mut back[j..j + 8]).try_into().expect("eight values");
+        for k in 0..8 {
+            let t = at - c[k];
+            let u = w[k] * t;
+            first[k] += u;
+            second[k] += u * t;
+            b[k] += u;
+        }
+        j += 8;
+    }
+    let (mut a, mut b) = (0.0, 0.0);
+    for j in whole..length {
+        let t = at - column[j];
+        let u = weights[j] * t;
+        a += u;
+        b += u * t;
+        back[j] += u;
+    }
+    for k in 0..8 {
+        a += first[k];
+        b += second[k];
+    }
+    (a, b)
+}
+
+/// One block of rows. `weights(i, start, out)` writes the gradient of the entries of row `i` from column `start` on.
+struct Block<'a, P, W> {
+    profile: P,
+    variance: f64,
+    x: &'a Points,
+    z: &'a Points,
+    first: usize,
+    lower: bool,
+    weights: &'a W,
+    /// `[rows, D]`, in scaled units.
+    rows: &'a mut [f64],
+    part: &'a mut Part,
+}
+
+impl<P: Profile, W: Fn(usize, usize, &mut [f64])> Vectorised for Block<'_, P, W> {
+    #[inline(always)]
+    fn run(self) {
+        let (m, dims) = (self.z.count, self.z.dims);
+        let count = if dims == 0 { 0 } else { self.rows.len() / dims };
+        let end = if self.lower { self.first + count - 1 } else { m };
+        let (mut s, mut w, mut g) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
+        for start in (0..end).step_by(TILE) {
+            for (r, row) in self.rows.chunks_exact_mut(dims).enumerate() {
+                let i = self.first + r;
+                let end = (start + TILE).min(if self.lower { i } else { m });
+                if start >= end {
+                    continue;
+                }
+                let length = end - start;
+                let (s, w, g) = (&mut s[..length], &mut w[..length], &mut g[..length]);
+                let point = self.x.row(i);
+                self.z.squared_distances(point, start, s);
+                (self.weights)(i, start, w);
+                if P::HAS_ALPHA {
+                    for j in 0..length {
+                        g[j] = w[j] * self.profile.g_alpha(s[j]);
+                    }
+                    self.part.alpha += lane_sum(g);
+                }
+                for j in 0..length {
+                    let (value, slope) = self.profile.gh(s[j]);
+                    g[j] = w[j] * value;
+                    w[j] *= self.variance * slope;
+                }
+                self.part.value += lane_sum(g);
+                for (d, back) in row.iter_mut().enumerate() {
+                    let columns = &mut self.part.columns[d * m + start..][..length];
+                    let (first, second) = moments(w, self.z.column(d, start, length), point[d], columns);
+                    *back -= first;
+                    self.part.log_lengthscales[d] += second;
+                }
+            }
+        }
+    }
+}
+
+/// Runs the blocks and returns the rows' gradient `[N, D]` in scaled units with the sums of the blocks, added in order.
+fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
+    profile: P,
+    x: &Points,
+    z: &Points,
+    variance: f64,
+    lower: bool,
+    weights: W,
+) -> (Vec<f64>, Part) {
+    let (n, m, dims) = (x.count, z.count, x.dims);
+    let mut rows = vec![0.0; n * dims];
+    let new = || Part { columns: vec![0.0; m * dims], log_lengthscales: vec![0.0; dims], value: 0.0, alpha: 0.0 };
+    let size = ROWS.max(n.div_ceil(BLOCKS));
+    let parts: Vec<Part> = rows
+        .par_chunks_mut((size * dims).max(1))
+        .enumerate()
+        .map(|(block, rows)| {
+            let mut part = new();
+            let first = block * size;
+            let weights = &weights;
+            run_vectorised(Block { profile, variance, x, z, first, lower, weights, rows, part: &mut part });
+            part
+        })
+        .collect();
+    let mut total = new();
+    for part in parts {
+        total.columns.iter_mut().zip(&part.columns).for_each(|(t, p)| *t += p);
+        total.log_lengthscales.iter_mut().zip(&part.log_lengthscales).for_each(|(t, p)| *t += p);
+        total.value += part.value;
+        total.alpha += part.alpha;
+    }
+    (rows, total)
+}
+
+/// Back to the units of the points, `[N, D]`.
+fn unscale(rows: &mut [f64], hyper: &Hyper) {
+    let dims = hyper.lengthscales.len();
+    for row in rows.chunks_exact_mut(dims.max(1)) {
+        row.iter_mut().zip(&hyper.lengthscales).for_each(|(v, l)| *v /= l);
+    }
+}
+
+/// Pulls `weights: [N, M]` back through a rectangular Gram matrix.
+pub(super) fn pull<P: Profile>(
+    profile: P,
+    x: &Points,
+    z: &Points,
+    weights: &[f64],
+    hyper: &Hyper,
+    with_z: bool,
+) -> Pull {
+    let (m, dims) = (z.count, z.dims);
+    let read = |i: usize, start: usize, out: &mut [f64]| out.copy_from_slice(&weights[i * m + start..][..out.len()]);
+    let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, read);
+    unscale(&mut rows, hyper);
+    let mut back = vec![];
+    if with_z {
+        back = vec![0.0; m * dims];
+        for d in 0..dims {
+            for j in 0..m {
+                back[j * dims + d] = total.columns[d * m + j];
+            }
+        }
+        unscale(&mut back, hyper);
+    }
+    Pull {
+        x: rows,
+        z: back,
+        log_lengthscales: total.log_lengthscales,
+        variance: total.value,
+        alpha: hyper.variance * total.alpha,
+    }
+}
+
+/// Pulls a gradient back through a symmetric Gram matrix. `pairs(i, start, out)` writes the sums of the gradients of entries `(i, j)`
+/// and `(j, i)` for `j` from `start` on, all below `i`; `diagonal(i)` is the gradient of the variance at `i`.
+pub(in crate::fused) fn pull_symmetric(
+    x: &Points,
+    hyper: &Hyper,
+    pairs: impl Fn(usize, usize, &mut [f64]) + Sync,
+    diagonal: impl Fn(usize) -> f64,
+) -> Pull {
+    let (n, dims) = (x.count, x.dims);
+    let (mut rows, total) = with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, pairs));
+    for i in 0..n {
+        for d in 0..dims {
+            rows[i * dims + d] += total.columns[d * n + i];
+        }
+    }
+    unscale(&mut rows, hyper);
+    let on_diagonal: f64 = (0..n).map(diagonal).sum();
+    Pull {
+        x: rows,
+        z: vec![],
+        log_lengthscales: total.log_lengthscales,
+        variance: total.value + on_diagonal,
+        alpha: hyper.variance * total.alpha,
+    }
+}

@@ -1,0 +1,234 @@
+//! Marginals of a whitened sparse variational posterior, and its divergence from the prior.
+//!
+//! With `L = chol(Kuu)`, `A = L⁻¹ Kuf`, `q(L⁻¹u) = N(m, R Rᵀ)`, `W = Rᵀ A`: `f_m = Aᵀ m`, `f_v = kff - colsum(A²) + colsum(W²)`. For gradients `g`, `h`
+//! of a function of them: `dm = A g`, `dR = tril(2 A diag(h) Wᵀ)`, `dA = m gᵀ + 2 (R W - A) diag(h)`, `dkff = h`, `dKuf = L⁻ᵀ dA`. The
+//! factor's adjoint shortens, since the lower triangle of `Lᵀ tril(X)` is that of `Lᵀ X`: `dKuu = -½ L⁻ᵀ sym(dA Aᵀ) L⁻¹`, where `sym` copies the lower
+//! triangle onto the upper one.
+
+use elbo_core::Result;
+use elbo_linalg::{
+    Diagonal, Jitter, Ladder, MatMut, MatRef, Shape, Side, Triangle, gemm, gemm_structured, mirror_lower, trsm,
+};
+
+use super::sgpr::{factor, sandwich, whiten};
+use super::{all_f64, shaped};
+use crate::tensor::Tensor;
+
+/// Means and variances of `f` at `B` points under `q(L⁻¹u) = N(m, R Rᵀ)`.
+///
+/// # Shapes
+/// `kuu: [M, M]`, `kuf: [M, B]`, `kff: [B]` (variances of the prior). One latent function: `mean: [M]`, `chol: [M, M]`, returns `[B]` twice; `P` of them that share
+/// the prior: `mean: [P, M]`, `chol: [P, M, M]`, returns `[P, B]` twice. Of `chol` the lower triangle is read. Differentiable in all inputs.
+///
+/// # Errors
+/// Recoverable, when `kuu` is not positive definite within the jitter policy.
+///
+/// # Source
+/// Hensman, Matthews and Ghahramani (2015), whitened; gradients as derived above.
+pub fn svgp_marginals(
+    kuu: &Tensor,
+    kuf: &Tensor,
+    kff: &Tensor,
+    mean: &Tensor,
+    chol: &Tensor,
+) -> Result<(Tensor, Tensor)> {
+    let (mean, variance, _) = svgp_marginals_with(kuu, kuf, kff, mean, chol, Ladder::standard::<f64>())?;
+    Ok((mean, variance))
+}
+
+/// [`svgp_marginals`] with these jitters on `kuu`, and the one that was used.
+///
+/// # Errors
+/// As there.
+pub fn svgp_marginals_with(
+    kuu: &Tensor,
+    kuf: &Tensor,
+    kff: &Tensor,
+    mean: &Tensor,
+    chol: &Tensor,
+    ladder: Ladder,
+) -> Result<(Tensor, Tensor, Jitter)> {
+    let (m, b) = (kuf.size(0), kuf.size(1));
+    let lead = &mean.shape()[..mean.rank() - 1];
+    assert!(
+        kuu.shape() == [m, m] && kff.shape() == [b] && mean.size(-1) == m && lead.len() <= 1,
+        "kuu {:?}, kuf [{m}, {b}], kff {:?}, mean {:?}",
+        kuu.shape(),
+        kff.shape(),
+        mean.shape()
+    );
+    assert!(chol.shape() == [lead, &[m, m]].concat(), "chol {:?} for mean {:?}", chol.shape(), mean.shape());
+    let latents: usize = lead.iter().product();
+    let (packed, jitter) = if all_f64(&[kuu, kuf, kff, mean, chol]) {
+        fused(kuu, kuf, kff, mean, chol, latents, ladder)?
+    } else {
+        composed(&[kuu, kuf, kff, mean, chol].map(Tensor::clone), ladder)?
+    };
+    let shape = [lead, &[b]].concat();
+    let part = |i| packed.select(0, i).reshape(&shape);
+    Ok((part(0), part(1), jitter))
+}
+
+/// Values as `[2, P, B]`: means, then variances.
+fn fused(
+    kuu: &Tensor,
+    kuf: &Tensor,
+    kff: &Tensor,
+    mean: &Tensor,
+    chol: &Tensor,
+    latents: usize,
+    ladder: Ladder,
+) -> Result<(Tensor, Jitter)> {
+    let (m, b) = (kuf.size(0), kuf.size(1));
+    let (l, jitter) = factor(kuu, ladder)?;
+    let mut a = kuf.to_vec();
+    whiten(&l, m, &mut a, b);
+    let (means, chols) = (mean.to_vec(), chol.to_vec());
+    let mut value = vec![0.0; 2 * latents * b];
+    let mut spreads = vec![0.0; latents * m * b];
+    let missing = missing(&kff.as_f64(), &a, b);
+    {
+        let a = MatRef::row_major(&a, m, b);
+        let (fm, fv) = value.split_at_mut(latents * b);
+        gemm(MatMut::row_major(fm, latents, b), 1.0, MatRef::row_major(&means, latents, m), a, 0.0);
+        for (p, (w, fv)) in spreads.chunks_exact_mut((m * b).max(1)).zip(fv.chunks_exact_mut(b.max(1))).enumerate() {
+            let r = MatRef::row_major(&chols[p * m * m..(p + 1) * m * m], m, m);
+            let target = (Shape::Full, MatMut::row_major(w, m, b));
+            gemm_structured(target, 1.0, (Shape::Upper, r.transpose()), (Shape::Full, a), 0.0);
+            fv.copy_from_slice(&missing);
+            add_column_squares(w, b, 1.0, fv);
+        }
+    }
+    let shapes = [kuu, kuf, kff, mean, chol].map(|t| t.shape().to_vec());
+    let backward = move |grad: &Tensor, wanted: &[bool]| {
+        let grad = grad.as_f64();
+        let (g, h) = grad.split_at(latents * b);
+        let av = MatRef::row_major(&a, m, b);
+        let mut dm = vec![0.0; latents * m];
+        gemm(MatMut::row_major(&mut dm, latents, m), 1.0, MatRef::row_major(g, latents, b), av.transpose(), 0.0);
+        let mut dr = vec![0.0; latents * m * m];
+        // dA starts with m gᵀ of all latent functions.
+        let mut da = vec![0.0; m * b];
+        let means = MatRef::row_major(&means, latents, m).transpose();
+        gemm(MatMut::row_major(&mut da, m, b), 1.0, means, MatRef::row_major(g, latents, b), 0.0);
+        let mut total = vec![0.0; b];
+        let mut scaled = vec![0.0; m * b];
+        for p in 0..latents {
+            let h = &h[p * b..(p + 1) * b];
+            total.iter_mut().zip(h).for_each(|(t, h)| *t += h);
+            scale_columns(&spreads[p * m * b..(p + 1) * m * b], h, 2.0, &mut scaled);
+            let w = MatRef::row_major(&scaled, m, b);
+            if wanted[4] {
+                let out = MatMut::row_major(&mut dr[p * m * m..(p + 1) * m * m], m, m);
+                gemm_structured((Shape::Lower, out), 1.0, (Shape::Full, av), (Shape::Full, w.transpose()), 0.0);
+            }
+            let r = MatRef::row_major(&chols[p * m * m..(p + 1) * m * m], m, m);
+            let target = (Shape::Full, MatMut::row_major(&mut da, m, b));
+            gemm_structured(target, 1.0, (Shape::Lower, r), (Shape::Full, w), 1.0);
+        }
+        for (da, a) in da.chunks_exact_mut(b.max(1)).zip(a.chunks_exact(b.max(1))) {
+            da.iter_mut().zip(a).zip(&total).for_each(|((d, a), h)| *d -= 2.0 * h * a);
+        }
+        let dkuu = wanted[0].then(|| {
+            let mut inner = vec![0.0; m * m];
+            let target = (Shape::Lower, MatMut::row_major(&mut inner, m, m));
+            let da = MatRef::row_major(&da, m, b);
+            gemm_structured(target, -0.5, (Shape::Full, da), (Shape::Full, av.transpose()), 0.0);
+            mirror_lower(MatMut::row_major(&mut inner, m, m));
+            sandwich(&l, m, &mut inner);
+            Tensor::from_vec(inner, &shapes[0])
+        });
+        let dkuf = wanted[1].then(|| {
+            let upper = MatRef::row_major(&l, m, m).transpose();
+            trsm(Side::Left, Triangle::Upper, Diagonal::Stored, upper, MatMut::row_major(&mut da, m, b));
+            Tensor::from_vec(da, &shapes[1])
+        });
+        let rest = [shaped(total, &shapes[2]), shaped(dm, &shapes[3]), shaped(dr, &shapes[4])];
+        [dkuu, dkuf].into_iter().chain(rest).zip(wanted).map(|(g, w)| g.filter(|_| *w)).collect()
+    };
+    let inputs = [kuu, kuf, kff, mean, chol].map(Tensor::clone).to_vec();
+    let value = Tensor::from_vec(value, &[2, latents, b]);
+    let out = Tensor::custom("svgp_marginals", inputs, value, backward).with_twin(move |inputs| {
+        composed(inputs, Ladder::Fixed(jitter.relative)).expect("the same matrix was factored before").0
+    });
+    Ok((out, jitter))
+}
+
+/// `kff - colsum(A²)`.
+fn missing(kff: &[f64], a: &[f64], b: usize) -> Vec<f64> {
+    let mut out = kff.to_vec();
+    add_column_squares(a, b, -1.0, &mut out);
+    out
+}
+
+/// Adds `sign` times the sums of the squares of each column of `x: [M, B]`.
+fn add_column_squares(x: &[f64], b: usize, sign: f64, out: &mut [f64]) {
+    let mut sums = vec![0.0; b];
+    for row in x.chunks_exact(b.max(1)) {
+        sums.iter_mut().zip(row).for_each(|(s, v)| *s += v * v);
+    }
+    out.iter_mut().zip(&sums).for_each(|(o, s)| *o += sign * s);
+}
+
+/// `factor x diag(h)`.
+fn scale_columns(x: &[f64], h: &[f64], factor: f64, out: &mut [f64]) {
+    for (out, row) in out.chunks_exact_mut(h.len().max(1)).zip(x.chunks_exact(h.len().max(1))) {
+        out.iter_mut().zip(row).zip(h).for_each(|((o, v), h)| *o = factor * h * v);
+    }
+}
+
+/// The twin: inputs in the order of [`svgp_marginals`].
+fn composed(inputs: &[Tensor], ladder: Ladder) -> Result<(Tensor, Jitter)> {
+    let [kuu, kuf, kff, mean, chol] = inputs else { unreachable!("five inputs") };
+    let (m, b) = (kuf.size(0), kuf.size(1));
+    let latents = mean.len() / m.max(1);
+    let (l, jitter) = kuu.cholesky_with(ladder)?;
+    let a = l.solve_lower(kuf);
+    let w = chol.reshape(&[latents, m, m]).tril(0).t().matmul(&a);
+    let fm = mean.reshape(&[latents, m]).matmul(&a);
+    let fv = w.square().sum_axis(-2, false) + (kff - a.square().sum_axis(0, false)).unsqueeze(0);
+    Ok((Tensor::stack(&[fm.reshape(&[latents, b]), fv], 0), jitter))
+}
+
+/// `KL[N(m, R Rᵀ) || N(0, I)]` in nats, summed over latent functions: `½ (|R|² + |m|² - M) - Σ log |R_ii|`.
+///
+/// # Shapes
+/// `mean: [M]` or `[P, M]`, `chol: [M, M]` or `[P, M, M]`, of which the lower triangle is read; returns a scalar.
+pub fn whitened_kl(mean: &Tensor, chol: &Tensor) -> Tensor {
+    let m = mean.size(-1);
+    assert!(chol.shape() == [mean.shape(), &[m]].concat(), "chol {:?} for mean {:?}", chol.shape(), mean.shape());
+    if !all_f64(&[mean, chol]) {
+        return composed_kl(mean, chol);
+    }
+    let (means, chols) = (mean.to_vec(), chol.to_vec());
+    // Row i of a factor ends at its diagonal.
+    let rows = |values: &[f64], mut f: Box<dyn FnMut(usize, &[f64]) + '_>| {
+        values.chunks_exact(m.max(1)).enumerate().for_each(|(k, row)| f(k, &row[..=k % m]));
+    };
+    let mut value = 0.5 * (elbo_linalg::vector::dot(&means, &means) - means.len() as f64);
+    rows(
+        &chols,
+        Box::new(|_, row| {
+            value += 0.5 * elbo_linalg::vector::dot(row, row) - row[row.len() - 1].abs().ln();
+        }),
+    );
+    let shapes = [mean, chol].map(|t| t.shape().to_vec());
+    let backward = move |grad: &Tensor, _: &[bool]| {
+        let g = grad.item();
+        let mut dr = vec![0.0; chols.len()];
+        for (k, (out, row)) in dr.chunks_exact_mut(m.max(1)).zip(chols.chunks_exact(m.max(1))).enumerate() {
+            let i = k % m;
+            out[..=i].iter_mut().zip(row).for_each(|(o, v)| *o = g * v);
+            out[i] -= g / row[i];
+        }
+        vec![shaped(means.iter().map(|v| g * v).collect(), &shapes[0]), shaped(dr, &shapes[1])]
+    };
+    Tensor::custom("whitened_kl", vec![mean.clone(), chol.clone()], Tensor::scalar(value), backward)
+        .with_twin(|inputs| composed_kl(&inputs[0], &inputs[1]))
+}
+
+fn composed_kl(mean: &Tensor, chol: &Tensor) -> Tensor {
+    let chol = chol.tril(0);
+    let count = mean.len() as f64;
+    (chol.square().sum() + mean.square().sum() - count) * 0.5 - chol.diagonal().abs().log().sum()
+}
