@@ -285,6 +285,18 @@ impl Columns {
 }
 
 impl Column {
+    /// An encoded value in the user's own terms: the number in its unit, or the level's name.
+    pub fn show(&self, encoded: f64) -> String {
+        match &self.kind {
+            ColumnKind::Number { centre, scale, .. } => format!("{:.6}", centre + scale * encoded),
+            ColumnKind::Category { levels } => {
+                let code = encoded.round();
+                let known = code >= 0.0 && (code as usize) < levels.len();
+                if known { levels[code as usize].clone() } else { "(unseen)".into() }
+            }
+        }
+    }
+
     fn level_count(&self) -> usize {
         match &self.kind {
             ColumnKind::Number { .. } => 0,

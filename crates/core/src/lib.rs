@@ -9,6 +9,7 @@
 //! | [`run`] | one piece of work: seed, budget, progress, warnings, records, checkpoints |
 //! | [`step`] | updates of a model, and the one driver of every iterative fit |
 //! | [`system`], [`model`] | what an author writes; what a user gets |
+//! | [`named`] | settings that may be given by their name alone |
 //! | [`predict`] | predictive distributions of a numeric target or of classes |
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
 //! | [`file`] | the model file |
@@ -23,6 +24,7 @@ pub mod error;
 pub mod figure;
 pub mod file;
 pub mod model;
+pub mod named;
 pub mod predict;
 pub mod rng;
 pub mod run;

@@ -7,6 +7,8 @@
 //! | another noise than Gaussian | [`likelihood`] |
 //! | regression, up to a few thousand rows | [`exact::ExactGp`] |
 //! | regression, up to a million rows | [`sgpr::Sgpr`] |
+//! | regression, many rows without inducing points | [`sdd`] |
+//! | heavier tails than a Gaussian process | [`scale_mixture`] |
 //! | any likelihood, minibatches | [`svgp::Svgp`] |
 //! | any likelihood, sites: CVI, EP, Laplace, dense or sparse | [`sites::SiteGp`] |
 //! | a stream of batches | [`dual::DualGp`] |
@@ -31,6 +33,8 @@ pub mod likelihood;
 pub mod mean;
 pub mod path;
 pub mod prior;
+pub mod scale_mixture;
+pub mod sdd;
 pub mod sgpr;
 pub mod site;
 pub mod sites;

@@ -25,6 +25,7 @@ pub struct Svgp {
     q_chol: Parameter,
     x: Tensor,
     y: Vec<f64>,
+    is_whitened: bool,
 }
 
 /// The bound of a batch and its derivatives by the marginals, before and after the step they lead to.
@@ -62,6 +63,7 @@ impl Svgp {
             q_chol: Parameter::real(&chol.contiguous()),
             x,
             y,
+            is_whitened: true,
         })
     }
 
@@ -109,12 +111,35 @@ impl Svgp {
         self
     }
 
+    /// The same model with `q(u) = N(m, R Rᵀ)` in place of `q(L⁻¹u)`, started at the prior: what whitening is compared with.
+    ///
+    /// # Errors
+    /// When `K_uu` is not positive definite within the jitter policy.
+    pub fn with_unwhitened_posterior(mut self) -> Result<Self> {
+        self.is_whitened = false;
+        let chol = no_grad(|| self.kernel.gram_symmetric(&self.z.get()).cholesky())?;
+        let shape = self.q_chol.shape().to_vec();
+        self.q_chol.set_free(&chol.unsqueeze(0).broadcast_to(&shape).to_vec());
+        Ok(self)
+    }
+
+    /// Mean `[P, M]` and factor `[P, M, M]` of the whitened inducing variables, differentiable.
+    fn whitened(&self) -> Result<(Tensor, Tensor)> {
+        let (q_mean, q_chol) = (self.q_mean.get(), self.q_chol.get().tril(0));
+        if self.is_whitened {
+            return Ok((q_mean, q_chol));
+        }
+        let kuu_chol = self.kernel.gram_symmetric(&self.z.get()).cholesky()?;
+        Ok((kuu_chol.solve_lower(&q_mean.t()).t(), kuu_chol.solve_lower(&q_chol)))
+    }
+
     /// Marginals of the latent functions at `x: [B, D]`, mean function included, differentiable: means and variances, both `[B, P]`.
     ///
     /// # Errors
     /// Recoverable, when `K_uu` is not positive definite within the jitter policy.
     pub fn marginals(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let (z, q_mean, q_chol) = (self.z.get(), self.q_mean.get(), self.q_chol.get());
+        let z = self.z.get();
+        let (q_mean, q_chol) = self.whitened()?;
         let (kuu, kuf, kff) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, x), self.kernel.diag(x));
         let (mean, variance) = if q_mean.shape()[0] == 1 {
             let (mean, variance) =
@@ -122,7 +147,7 @@ impl Svgp {
             (mean.unsqueeze(1), variance.unsqueeze(1))
         } else {
             let a = kuu.cholesky()?.solve_lower(&kuf);
-            let spread = q_chol.tril(0).transpose(-1, -2).matmul(&a).square().sum_axis(-2, false);
+            let spread = q_chol.transpose(-1, -2).matmul(&a).square().sum_axis(-2, false);
             (q_mean.matmul(&a).t(), (spread + (kff - a.square().sum_axis(0, false)).unsqueeze(0)).t())
         };
         let mean = if self.mean.is_zero() { mean } else { mean + self.mean.value(x).unsqueeze(1) };
@@ -130,10 +155,14 @@ impl Svgp {
     }
 
     /// `KL[q || p]` summed over the latent functions, in nats, a scalar.
-    pub fn kl(&self) -> Tensor {
-        let (q_mean, q_chol) = (self.q_mean.get(), self.q_chol.get().tril(0));
+    ///
+    /// # Errors
+    /// As [`Svgp::marginals`].
+    pub fn kl(&self) -> Result<Tensor> {
+        let (q_mean, q_chol) = self.whitened()?;
         let count = q_mean.len() as f64;
-        (q_chol.square().sum() + q_mean.square().sum() - count) * 0.5 - q_chol.diagonal().abs().log().sum()
+        let size = (q_chol.square().sum() + q_mean.square().sum() - count) * 0.5;
+        Ok(size - q_chol.diagonal().abs().log().sum())
     }
 
     /// The bound estimated from these rows, in nats of the whole data, a scalar.
@@ -144,7 +173,7 @@ impl Svgp {
         let (x, y) = self.batch(rows);
         let (mean, variance) = self.marginals(&x)?;
         let scale = self.y.len() as f64 / y.len() as f64;
-        Ok(expected_log_prob_multi(self.likelihood.as_ref(), &y, &mean, &variance) * scale - self.kl())
+        Ok(expected_log_prob_multi(self.likelihood.as_ref(), &y, &mean, &variance) * scale - self.kl()?)
     }
 
     fn batch(&self, rows: &[usize]) -> (Tensor, Vec<f64>) {
@@ -167,7 +196,7 @@ impl Svgp {
                 let y = &self.y[start..start + length];
                 total += expected_log_prob_multi(self.likelihood.as_ref(), y, &mean, &variance).item();
             }
-            Ok(total - self.kl().item())
+            Ok(total - self.kl()?.item())
         })
     }
 
@@ -197,7 +226,7 @@ impl Svgp {
             let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &x));
             let offset = if self.mean.is_zero() { None } else { Some(self.mean.value(&x).unsqueeze(1)) };
             let mean = offset.map_or(mean.detach(), |o| mean.detach() - o);
-            let bound = fit.item() * scale - self.kl().item();
+            let bound = fit.item() * scale - self.kl()?.item();
             Ok(BatchSlopes { bound, a, mean, dm: &slopes[0] * scale, dv: &slopes[1] * scale })
         })
     }
@@ -212,6 +241,7 @@ impl Svgp {
     /// # Errors
     /// As [`Svgp::marginals`].
     pub fn natural_step(&mut self, rows: &[usize], rho: f64) -> Result<f64> {
+        assert!(self.is_whitened, "natural steps are written for the whitened posterior");
         let BatchSlopes { bound, a, mean, dm, dv } = self.slopes(rows)?;
         let (latents, m) = (self.likelihood.latents(), a.shape()[0]);
         let (mut means, mut chols) = (vec![], vec![]);

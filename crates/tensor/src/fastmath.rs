@@ -91,8 +91,8 @@ pub fn ln_1p_unit_f64(u: f64) -> f64 {
 pub fn tanh_f64(x: f64) -> f64 {
     let a = x.abs();
     let z = x * x;
-    let p = (-9.643_991_794_250_523e-1 * z - 9.928_772_310_019_185e1) * z - 1.614_687_684_417_084_5e3;
-    let q = ((z + 1.128_116_784_910_325e2) * z + 2.235_488_390_601_009_7e3) * z + 4.844_063_053_251_255e3;
+    let p = (-9.643_991_794_250_523e-1 * z - 9.928_772_310_019_186e1) * z - 1.614_687_684_417_084_5e3;
+    let q = ((z + 1.128_116_784_916_329_3e2) * z + 2.235_488_390_601_004_5e3) * z + 4.844_063_053_251_255e3;
     let small = x + x * z * (p / q);
     let large = 1.0 - 2.0 / (exp_f64(2.0 * a) + 1.0);
     let large = large.copysign(x);
@@ -191,7 +191,7 @@ mod tests {
             let s = x as f32;
             assert!(relative(exp_f32(s) as f64, (s as f64).exp()) < 3e-7 || s.abs() > 87.0, "exp {s}");
             assert!(relative(tanh_f32(s) as f64, (s as f64).tanh()) < 4e-7 || s == 0.0, "tanh {s}");
-            let p = s.exp();
+            let p = s.clamp(-80.0, 80.0).exp();
             assert!((ln_f32(p) as f64 - (p as f64).ln()).abs() < 2e-7 * (p as f64).ln().abs().max(1.0), "log {p}");
         }
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::tape::{Back, Kind, Node, is_recording, no_grad, with_grad};
+use crate::tape::{Back, Grads, Kind, Node, is_recording, no_grad, with_grad};
 use crate::tensor::Tensor;
 
 /// Ids are consecutive integers; a multiplication spreads them enough.
@@ -83,6 +83,24 @@ fn accumulate(slot: &mut Option<Tensor>, gradient: Tensor) {
 /// Sends gradients of the outputs back to the inputs, recording what it does when recording is on. `None` where an input has no
 /// influence.
 pub(crate) fn pullback(outputs: &[(&Tensor, Tensor)], inputs: &[&Tensor]) -> Vec<Option<Tensor>> {
+    sweep(outputs, inputs, false)
+}
+
+/// Gradients with respect to the inputs of one operation as if they were independent, even where one was made from another:
+/// gradients that reach an input stop there. A tensor that is an input twice gets its gradient once.
+pub(crate) fn partials(output: &Tensor, gradient: &Tensor, inputs: &[Tensor], wanted: &[bool]) -> Grads {
+    let id = |t: &Tensor| t.node.as_ref().map(|n| n.id());
+    let is_new = |i: usize| wanted[i] && !(0..i).any(|j| wanted[j] && id(&inputs[j]) == id(&inputs[i]));
+    let asked: SmallVec<[usize; 8]> = (0..inputs.len()).filter(|i| is_new(*i)).collect();
+    let tensors: Vec<&Tensor> = asked.iter().map(|i| &inputs[*i]).collect();
+    let mut grads: Grads = smallvec::smallvec![None; inputs.len()];
+    for (i, found) in asked.iter().zip(sweep(&[(output, gradient.clone())], &tensors, true)) {
+        grads[*i] = found;
+    }
+    grads
+}
+
+fn sweep(outputs: &[(&Tensor, Tensor)], inputs: &[&Tensor], stop_at_inputs: bool) -> Vec<Option<Tensor>> {
     let sweep = Sweep::new(outputs, inputs);
     let mut found: Vec<Option<Tensor>> = vec![None; inputs.len()];
     let mut asked: Vec<(usize, usize)> =
@@ -98,8 +116,13 @@ pub(crate) fn pullback(outputs: &[(&Tensor, Tensor)], inputs: &[&Tensor]) -> Vec
     }
     for (at, node) in sweep.nodes.iter().enumerate().rev() {
         let gradient = gradients[at].take();
+        let mut is_input = false;
         while let Some((_, input)) = asked.pop_if(|(place, _)| *place == at) {
             found[input] = gradient.clone();
+            is_input = true;
+        }
+        if is_input && stop_at_inputs {
+            continue;
         }
         let Some(gradient) = gradient.filter(|_| sweep.needed[at]) else { continue };
         let parents: SmallVec<[Option<usize>; 3]> = node
@@ -210,8 +233,6 @@ pub fn checkpoint(inputs: &[&Tensor], f: impl Fn(&[Tensor]) -> Tensor + Send + S
             owned.iter().map(|t| if t.is_tracked() { t.detach().variable() } else { t.clone() }).collect()
         };
         let output = with_grad(|| f(&again));
-        let asked: Vec<&Tensor> = again.iter().collect();
-        let found = pullback(&[(&output, b.grad.clone())], &asked);
-        found.into_iter().zip(b.wanted).map(|(g, w)| g.filter(|_| *w)).collect()
+        partials(&output, b.grad, &again, b.wanted)
     })
 }

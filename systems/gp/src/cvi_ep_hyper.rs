@@ -60,8 +60,10 @@ pub struct CviEpHyperConfig {
     /// The kernel, as an expression: `matern52`, `rbf + linear`.
     pub kernel: KernelConfig,
     /// The mean function: zero, constant, linear or polynomial.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub mean: MeanConfig,
     /// The likelihood; without one, probit for two classes and Student-t for numbers.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub likelihood: Option<LikelihoodConfig>,
     /// How sites are found and which evidence the hyperparameters climb.
     pub infer: Infer,

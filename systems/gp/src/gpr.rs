@@ -24,6 +24,7 @@ pub struct GprConfig {
     /// The kernel, as an expression: `matern52`, `rbf + periodic(period = 12)`, `matern32 * linear`.
     pub kernel: KernelConfig,
     /// The mean function: zero, constant, linear or polynomial.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub mean: MeanConfig,
     /// Noise variance at the start, as a share of the target's variance.
     pub noise: f64,

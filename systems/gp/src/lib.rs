@@ -3,10 +3,14 @@
 //! A system is a composition of the parts in `elbo-gp`; see CONTRIBUTING.md for how to add one.
 
 pub mod cvi_ep_hyper;
+pub mod cvtgp;
 pub mod gpr;
+pub mod scale_mixture_nngp;
+pub mod sdd_gp;
 pub mod sgpr;
+pub mod svgp;
 
 use elbo_core::AnySystem;
 
 /// The family's systems, in the order of the catalogue after the baselines.
-pub static SYSTEMS: &[&dyn AnySystem] = &[&gpr::Gpr, &sgpr::SgprSystem, &cvi_ep_hyper::CviEpHyper];
+pub static SYSTEMS: &[&dyn AnySystem] = &[&gpr::Gpr, &sgpr::SgprSystem, &svgp::SvgpSystem, &cvi_ep_hyper::CviEpHyper, &cvtgp::Cvtgp, &sdd_gp::SddGp, &scale_mixture_nngp::ScaleMixtureNngp];

@@ -24,6 +24,7 @@ pub struct SgprConfig {
     /// The kernel, as an expression: `matern52`, `rbf + linear`.
     pub kernel: KernelConfig,
     /// The mean function: zero, constant, linear or polynomial.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub mean: MeanConfig,
     /// Number of inducing points, `M`.
     #[schemars(range(min = 1))]

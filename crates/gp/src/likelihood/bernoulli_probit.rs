@@ -98,7 +98,7 @@ impl Density for BernoulliProbitDensity {
         }
         let scale = (1.0 + variance).sqrt();
         let jet = self.jet(y, mean / scale);
-        Tilted { value: jet.value, d1: jet.g1 / scale, d2: jet.g2 / (scale * scale) }
+        Tilted::closed(jet.value, jet.g1 / scale, jet.g2 / (scale * scale))
     }
 
     fn predict(&self, mean: f64, variance: f64) -> Moments {

@@ -29,7 +29,7 @@ pub struct Expected {
     pub dv: f64,
 }
 
-/// A tilted normaliser `log E[p^alpha]` with its derivatives by the mean.
+/// A tilted normaliser `log E[p^alpha]` with its derivatives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tilted {
     /// The logarithm, nats.
@@ -38,12 +38,14 @@ pub struct Tilted {
     pub d1: f64,
     /// Second derivative by the mean.
     pub d2: f64,
+    /// Derivative by the variance.
+    pub dv: f64,
 }
 
 impl Tilted {
-    /// Derivative by the variance: half the second derivative of the normaliser itself (Price's theorem).
-    pub fn dv(&self) -> f64 {
-        0.5 * (self.d2 + self.d1 * self.d1)
+    /// From a closed form: the derivative by the variance is half the second derivative of the normaliser itself (Price's theorem).
+    pub fn closed(value: f64, d1: f64, d2: f64) -> Self {
+        Self { value, d1, d2, dv: 0.5 * (d2 + d1 * d1) }
     }
 }
 

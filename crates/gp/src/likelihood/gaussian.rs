@@ -91,7 +91,7 @@ impl Density for GaussianDensity {
         let error = y - mean;
         let factor = (1.0 - alpha) * (0.5 * self.variance.ln() + LOG_SQRT_TAU) - 0.5 * alpha.ln();
         let value = factor - 0.5 * error * error / total - 0.5 * total.ln() - LOG_SQRT_TAU;
-        Tilted { value, d1: error / total, d2: -1.0 / total }
+        Tilted::closed(value, error / total, -1.0 / total)
     }
 
     fn d_log_tilted(&self, y: f64, mean: f64, variance: f64, alpha: f64, out: &mut [f64]) {

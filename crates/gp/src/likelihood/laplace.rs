@@ -119,11 +119,8 @@ impl Density for LaplaceDensity {
         let k = alpha / self.scale;
         let halves = Halves::new(k, mean - y, variance.sqrt());
         let d1 = k * halves.balance();
-        Tilted {
-            value: halves.log_sum - alpha * (2.0 * self.scale).ln(),
-            d1,
-            d2: k * k - 2.0 * k * halves.peak - d1 * d1,
-        }
+        let value = halves.log_sum - alpha * (2.0 * self.scale).ln();
+        Tilted::closed(value, d1, k * k - 2.0 * k * halves.peak - d1 * d1)
     }
 
     fn d_log_tilted(&self, y: f64, mean: f64, variance: f64, alpha: f64, out: &mut [f64]) {

@@ -109,7 +109,7 @@ pub trait Likelihood: Parameters + Send + Sync + Debug {
     /// Derivatives of [`Likelihood::expected`] by the parameters.
     fn d_expected(&self, y: f64, mean: f64, variance: f64) -> Vec<f64>;
 
-    /// `log E[p(y | f)^alpha]` and its derivatives by the mean; in closed form or with 50 nodes, in logarithms. `alpha > 0`.
+    /// `log E[p(y | f)^alpha]` and its derivatives; in closed form or with 50 nodes, in logarithms. `alpha > 0`.
     fn log_tilted(&self, y: f64, mean: f64, variance: f64, alpha: f64) -> Tilted;
 
     /// Derivatives of [`Likelihood::log_tilted`] by the parameters.

@@ -33,7 +33,7 @@ pub fn log_tilted_sum(likelihood: &dyn Likelihood, y: &[f64], mean: &Tensor, var
         let row = likelihood.row(n);
         let tilted = row.log_tilted(y[n], m[0], v[0], alpha);
         let parameters = if wants { row.d_log_tilted(y[n], m[0], v[0], alpha) } else { vec![] };
-        Part { value: tilted.value, dm: vec![tilted.d1], dv: vec![tilted.dv()], parameters }
+        Part { value: tilted.value, dm: vec![tilted.d1], dv: vec![tilted.dv], parameters }
     })
 }
 

@@ -175,7 +175,7 @@ impl Density for OrdinalDensity {
             return quadrature::log_tilted(self, y, mean, variance, alpha);
         }
         let jet = self.widened(variance).jet(y, mean);
-        Tilted { value: jet.value, d1: jet.g1, d2: jet.g2 }
+        Tilted::closed(jet.value, jet.g1, jet.g2)
     }
 
     fn predict(&self, mean: f64, variance: f64) -> Moments {

@@ -43,16 +43,18 @@ pub fn log_tilted<D: Density>(density: &D, y: f64, mean: f64, variance: f64, alp
     let jets: Vec<_> = rule.nodes.iter().map(|x| density.jet(y, mean + sd * x)).collect();
     let logs: Vec<f64> = jets.iter().zip(&rule.log_weights).map(|(j, w)| w + alpha * j.value).collect();
     let value = log_sum_exp(&logs);
-    let (mut d1, mut second) = (0.0, 0.0);
-    for (jet, log) in jets.iter().zip(&logs) {
+    let (mut d1, mut second, mut dv) = (0.0, 0.0, 0.0);
+    for ((jet, log), x) in jets.iter().zip(&logs).zip(&rule.nodes) {
         let weight = (log - value).exp();
         // A node without mass may have infinite derivatives.
         if weight > 0.0 {
             d1 += weight * alpha * jet.g1;
-            second += weight * ((alpha * jet.g1).powi(2) + alpha * jet.g2);
+            let curvature = (alpha * jet.g1).powi(2) + alpha * jet.g2;
+            second += weight * curvature;
+            dv += 0.5 * weight * if sd < NARROW { curvature } else { alpha * jet.g1 * x / sd };
         }
     }
-    Tilted { value, d1, d2: second - d1 * d1 }
+    Tilted { value, d1, d2: second - d1 * d1, dv }
 }
 
 /// Derivatives of [`log_tilted`] by the natural parameter values: `alpha` times the tilted mean of those of `log p`.

@@ -128,6 +128,8 @@ fn tilted_normalisers_have_exact_derivatives_for_every_power() {
                     let at = |m: f64| likelihood.log_tilted(y, m, *v, alpha);
                     assert_close(&format!("d1 of {what}"), at(*m).d1, slope(|m| at(m).value, *m), 1e-6);
                     assert_close(&format!("d2 of {what}"), at(*m).d2, slope(|m| at(m).d1, *m), 1e-6);
+                    let by_variance = slope(|v| likelihood.log_tilted(y, *m, v, alpha).value, *v);
+                    assert_close(&format!("dv of {what}"), at(*m).dv, by_variance, 1e-6);
                 }
             }
         }
@@ -151,8 +153,12 @@ fn expectations_obey_bonnet_and_price() {
                 assert_close(&what, expected.dm, rule.expect(*m, *v, |f| likelihood.g1(y, f)), 1e-4);
                 assert_close(&what, expected.dv, 0.5 * rule.expect(*m, *v, |f| likelihood.g2(y, f)), 1e-3);
                 let tilted = likelihood.log_tilted(y, *m, *v, 0.7);
-                let by_variance = slope(|v| likelihood.log_tilted(y, *m, v, 0.7).value, *v);
-                assert_close(&format!("Price for the tilted {what}"), tilted.dv(), by_variance, 1e-5);
+                assert_close(
+                    &format!("Price for the tilted {what}"),
+                    tilted.dv,
+                    0.5 * (tilted.d2 + tilted.d1.powi(2)),
+                    1e-3,
+                );
             }
         }
     }
@@ -227,7 +233,8 @@ fn assert_closed_forms<D: Density>(density: &D, targets: &[f64]) {
                 density.add_gradient(*y, m + v.sqrt() * x, *w, &mut numeric);
             }
             for (a, b) in gradient.iter().zip(&numeric) {
-                assert_close(&format!("gradient of {what}"), *a, *b, 1e-9);
+                // Where there is no closed form, 20 nodes stand against 100.
+                assert_close(&format!("gradient of {what}"), *a, *b, 1e-7);
             }
             for alpha in [1.0, 0.3] {
                 let closed = density.log_tilted(*y, *m, *v, alpha);
@@ -337,7 +344,7 @@ fn draws_have_the_predicted_moments_and_quantiles() {
     let (m, v, n) = (0.2, 0.3, 20_000);
     for (likelihood, _) in every() {
         let draws: Vec<f64> = (0..n).map(|_| likelihood.sample(m + f64::sqrt(v) * rng.normal(), &mut rng)).collect();
-        likelihood.check_targets(&draws).unwrap();
+        likelihood.row(0).check_targets(&draws).unwrap();
         let predicted = likelihood.predict(m, v);
         let mean = draws.iter().sum::<f64>() / f64::from(n);
         // Five standard errors.
@@ -520,7 +527,7 @@ fn tensor_operations_sum_rows_and_differentiate_everything() {
                 }
                 Some(alpha) => {
                     let t = likelihood.log_tilted(y[5], m[5], v[5], alpha);
-                    (t.d1, t.dv())
+                    (t.d1, t.dv)
                 }
             };
             assert_close("dm", slopes[0].to_vec()[5], dm, 1e-14);

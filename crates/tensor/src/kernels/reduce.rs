@@ -128,7 +128,7 @@ pub(crate) fn reduce_axes<T: Element, R: Reduction<T>>(x: &Tensor, over: &[bool]
     }
     match values {
         Some(values) => Tensor::new(values, &shape),
-        None => source,
+        None => Tensor::new(source.row_major::<T>().to_vec(), &shape),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tests of the engine.
 
+mod fused;
+mod gradients;
 mod nd;
+mod optim;
 mod special;
 mod table;
 mod table_tests;

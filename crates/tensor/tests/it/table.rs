@@ -110,6 +110,15 @@ fn dominant_nd(x: &Nd) -> Nd {
     x.zip(&Nd::build(&[n, n], |i| if i[0] == i[1] { 6.0 } else { 0.0 }), |a, b| a + b)
 }
 
+/// A tall matrix that safely has full column rank.
+fn tall(x: &Tensor) -> Tensor {
+    x + Tensor::eye(x.size(-2), x.dtype()).narrow(1, 0, x.size(-1)) * 3.0
+}
+
+fn tall_nd(x: &Nd) -> Nd {
+    Nd::build(&x.shape, |i| x.at(i) + if i[0] == i[1] { 3.0 } else { 0.0 })
+}
+
 fn triangle(x: &Nd, keep: impl Fn(usize, usize) -> bool) -> Nd {
     Nd::build(&x.shape, |i| if keep(i[i.len() - 2], i[i.len() - 1]) { x.at(i) } else { 0.0 })
 }
@@ -611,13 +620,14 @@ fn linalg() -> Vec<Row> {
         row(
             "qr",
             |x| {
-                let (q, r) = x[0].qr();
+                let (q, r) = tall(&x[0]).qr();
                 let r_inverse = r.solve_triangular(&Tensor::eye(r.size(-1), r.dtype()), false, false);
                 // Q Q' is the projection on the columns, R^-1 R^-T the inverse of A'A.
                 q.matmul(&q.t()).sum_axis(-1, true).sum_axis(-2, true) + r_inverse.matmul(&r_inverse.t())
             },
             |x| {
                 x[0].each_matrix(|a| {
+                    let a = &tall_nd(a);
                     let inverse = a.t().matmul(a).inverse();
                     let total: f64 = a.matmul(&inverse).matmul(&a.t()).data.iter().sum();
                     inverse.map(|v| v + total)

@@ -1,0 +1,112 @@
+//! Draws from a prior over many rows, without their covariance matrix.
+
+use crate::features::{RandomFeatures, paths};
+use crate::kernel::Kernel;
+use elbo_core::{ModelFile, Result, Rng};
+use elbo_tensor::{Tensor, no_grad};
+
+/// Rows that carry the prior of a kernel without a spectrum.
+const ANCHORS: usize = 1000;
+
+/// `S` functions drawn from a prior, to be evaluated anywhere.
+pub enum PriorDraws {
+    /// Random Fourier features that all functions share.
+    Spectral {
+        /// The features.
+        features: RandomFeatures,
+        /// Standard normal weights, `[2 m, S]`.
+        weights: Tensor,
+    },
+    /// For kernels without a spectrum: functions carried by anchor rows, `f(x) = k(x, z) L⁻ᵀ w`, whose variance falls short of the prior's
+    /// by [`PriorDraws::left_over`]; adding that as independent noise makes variances right and correlations approximate.
+    Anchored {
+        /// Anchors, `[M, D]`.
+        z: Tensor,
+        /// Factor of their covariance, `[M, M]`.
+        chol: Tensor,
+        /// Standard normal weights, `[M, S]`.
+        weights: Tensor,
+    },
+}
+
+impl PriorDraws {
+    /// `count` functions with this many frequencies, or with anchors among the rows of `x: [n, D]` where the kernel has no spectrum.
+    ///
+    /// # Errors
+    /// When the anchors' covariance is not positive definite within the jitter policy.
+    pub fn draw(kernel: &dyn Kernel, x: &Tensor, count: usize, frequencies: usize, rng: &mut Rng) -> Result<Self> {
+        let (n, dims) = (x.shape()[0], x.shape()[1]);
+        if let Ok(features) = RandomFeatures::draw(kernel, dims, frequencies, rng) {
+            let m = 2 * features.count();
+            let weights = Tensor::from_vec(rng.normals(m * count), &[m, count]);
+            return Ok(Self::Spectral { features, weights });
+        }
+        no_grad(|| {
+            let rows = rng.choose(n, ANCHORS.min(n));
+            let z = x.index_select(0, &Tensor::indices(&rows));
+            let chol = kernel.gram_symmetric(&z).cholesky()?;
+            let weights = Tensor::from_vec(rng.normals(rows.len() * count), &[rows.len(), count]);
+            Ok(Self::Anchored { z, chol, weights })
+        })
+    }
+
+    /// Whether the functions have the kernel's exact covariance in expectation.
+    pub fn is_spectral(&self) -> bool {
+        matches!(self, Self::Spectral { .. })
+    }
+
+    /// Values at `x: [N, D]`, `[N, S]`, and the prior variance that the functions lack there, `[N]`.
+    pub fn values(&self, kernel: &dyn Kernel, x: &Tensor) -> (Tensor, Vec<f64>) {
+        no_grad(|| match self {
+            Self::Spectral { features, weights } => (paths(features, weights, x), vec![0.0; x.shape()[0]]),
+            Self::Anchored { z, chol, weights } => {
+                let half = chol.solve_lower(&kernel.gram(z, x));
+                let left = (kernel.diag(x) - half.square().sum_axis(0, false)).to_vec();
+                // Rounding at the anchors themselves.
+                (half.t().matmul(weights), left.into_iter().map(|v| v.max(0.0)).collect())
+            }
+        })
+    }
+
+    /// Right-hand sides whose solutions turn the functions into posterior samples: values at the rows `x: [n, D]` plus noise, `[n, S]`.
+    pub fn targets(&self, kernel: &dyn Kernel, x: &Tensor, noise: f64, rng: &mut Rng) -> Tensor {
+        let n = x.shape()[0];
+        let mut blocks = vec![];
+        for start in (0..n).step_by(crate::exact::BLOCK) {
+            let block = x.narrow(0, start, crate::exact::BLOCK.min(n - start));
+            let (values, left) = self.values(kernel, &block);
+            let (rows, count) = (values.shape()[0], values.shape()[1]);
+            let sd = Tensor::from_vec(left.into_iter().map(|v| (v + noise).sqrt()).collect(), &[rows, 1]);
+            blocks.push(values + Tensor::from_vec(rng.normals(rows * count), &[rows, count]) * sd);
+        }
+        Tensor::cat(&blocks, 0)
+    }
+
+    pub(super) fn save(&self, file: &mut ModelFile, prefix: &str) {
+        let mut put = |name: &str, t: &Tensor| file.put(&format!("{prefix}.{name}"), t.shape(), &t.to_vec());
+        match self {
+            Self::Spectral { features, weights } => {
+                put("weights", weights);
+                file.set(&format!("{prefix}.features"), features);
+            }
+            Self::Anchored { z, chol, weights } => {
+                put("z", z);
+                put("chol", chol);
+                put("weights", weights);
+            }
+        }
+    }
+
+    pub(super) fn load(file: &ModelFile, prefix: &str) -> Result<Self> {
+        let tensor = |name: &str| -> Result<Tensor> {
+            let name = format!("{prefix}.{name}");
+            Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
+        };
+        let weights = tensor("weights")?;
+        let features = format!("{prefix}.features");
+        if file.has(&features) {
+            return Ok(Self::Spectral { features: file.fact(&features)?, weights });
+        }
+        Ok(Self::Anchored { z: tensor("z")?, chol: tensor("chol")?, weights })
+    }
+}

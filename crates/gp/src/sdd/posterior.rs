@@ -1,0 +1,122 @@
+//! Predictions from solved right-hand sides.
+
+use super::PriorDraws;
+use crate::exact::in_blocks;
+use crate::kernel::Kernel;
+use crate::mean::Mean;
+use elbo_core::{ModelFile, Result, Snapshot};
+use elbo_tensor::{Parameters, Tensor, no_grad};
+
+/// What the solutions of `(K + σ² I) A = [y - mean, b_1, ..., b_S]` say about `f`: its mean, and `S` samples by Matheron's rule.
+///
+/// The samples are `f_s(x) = mean(x) + f_0s(x) + k(x, X) (a_y - a_s)` for prior draws `f_0s`. Their mean is known, so the variance is the
+/// average of the squared distances from it; its relative standard error is `√(2/S)`.
+pub struct DualPosterior {
+    kernel: Box<dyn Kernel>,
+    mean: Box<dyn Mean>,
+    noise: f64,
+    x: Tensor,
+    weights: Tensor,
+    draws: PriorDraws,
+}
+
+impl DualPosterior {
+    /// From inputs `x: [n, D]`, solutions `weights: [n, 1 + S]` and the prior draws behind all but the first.
+    pub fn new(
+        kernel: Box<dyn Kernel>,
+        mean: Box<dyn Mean>,
+        noise: f64,
+        x: Tensor,
+        weights: Tensor,
+        draws: PriorDraws,
+    ) -> Self {
+        assert!(weights.shape()[0] == x.shape()[0] && weights.shape()[1] >= 2, "[n, 1 + S] weights with S >= 1");
+        Self { kernel, mean, noise, x, weights, draws }
+    }
+
+    /// Number of samples, `S`.
+    pub fn samples(&self) -> usize {
+        self.weights.shape()[1] - 1
+    }
+
+    /// The noise variance.
+    pub fn noise(&self) -> f64 {
+        self.noise
+    }
+
+    /// Mean `[N]`, deviations of the samples from it `[N, S]`, and variance they lack `[N]`.
+    fn parts(&self, x: &Tensor) -> (Tensor, Tensor, Vec<f64>) {
+        no_grad(|| {
+            // In blocks of training rows, so that no [N, n] matrix is needed.
+            let n = self.x.shape()[0];
+            let mut carried: Option<Tensor> = None;
+            for start in (0..n).step_by(4 * crate::exact::BLOCK) {
+                let count = (4 * crate::exact::BLOCK).min(n - start);
+                let cross = self.kernel.gram(x, &self.x.narrow(0, start, count));
+                let part = cross.matmul(&self.weights.narrow(0, start, count));
+                carried = Some(match carried {
+                    Some(sum) => sum + part,
+                    None => part,
+                });
+            }
+            let carried = carried.expect("there is at least one row");
+            let mean = crate::exact::with_mean(self.mean.as_ref(), x, carried.select(1, 0));
+            let (prior, left) = self.draws.values(self.kernel.as_ref(), x);
+            (mean, prior - carried.narrow(1, 1, self.samples()), left)
+        })
+    }
+
+    /// Means and variances of `f` (noise not included) at `x: [N, D]`, both `[N]`.
+    ///
+    /// # Errors
+    /// None at present; fallible as the exact posterior's is.
+    pub fn marginals(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
+        in_blocks(x, |x| {
+            let (mean, deviations, left) = self.parts(x);
+            let spread = (deviations.square().sum_axis(1, false) / self.samples() as f64).to_vec();
+            Ok((mean.to_vec(), spread.into_iter().zip(left).map(|(v, l)| v + l).collect()))
+        })
+    }
+
+    /// The samples at `x: [N, D]`, `[S, N]` row-major.
+    pub fn sample_paths(&self, x: &Tensor) -> Vec<f64> {
+        let n = x.shape()[0];
+        let mut out = vec![0.0; self.samples() * n];
+        for start in (0..n).step_by(crate::exact::BLOCK) {
+            let block = x.narrow(0, start, crate::exact::BLOCK.min(n - start));
+            let (mean, deviations, _) = self.parts(&block);
+            let values = no_grad(|| deviations + mean.unsqueeze(1)).to_vec();
+            for (i, row) in values.chunks_exact(self.samples()).enumerate() {
+                row.iter().enumerate().for_each(|(s, v)| out[s * n + start + i] = *v);
+            }
+        }
+        out
+    }
+
+    /// Writes everything that [`DualPosterior::load`] needs.
+    pub fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.kernel.write_to(file, &format!("{prefix}.kernel"));
+        self.mean.write_to(file, &format!("{prefix}.mean"));
+        self.noise.save(file, &format!("{prefix}.noise"));
+        file.put(&format!("{prefix}.x"), self.x.shape(), &self.x.to_vec());
+        file.put(&format!("{prefix}.weights"), self.weights.shape(), &self.weights.to_vec());
+        self.draws.save(file, &format!("{prefix}.draws"));
+    }
+
+    /// Rebuilds a posterior from its file, given a kernel and a mean of the same form.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::ModelFile`] when something is missing.
+    pub fn load(mut kernel: Box<dyn Kernel>, mut mean: Box<dyn Mean>, file: &ModelFile, prefix: &str) -> Result<Self> {
+        kernel.read_from(file, &format!("{prefix}.kernel"))?;
+        mean.read_from(file, &format!("{prefix}.mean"))?;
+        let mut noise = 0.0;
+        noise.restore(file, &format!("{prefix}.noise"))?;
+        let tensor = |name: &str| -> Result<Tensor> {
+            let name = format!("{prefix}.{name}");
+            Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
+        };
+        let (x, weights) = (tensor("x")?, tensor("weights")?);
+        Ok(Self { kernel, mean, noise, x, weights, draws: PriorDraws::load(file, &format!("{prefix}.draws"))? })
+    }
+}

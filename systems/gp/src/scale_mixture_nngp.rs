@@ -1,0 +1,410 @@
+#![doc = include_str!("scale-mixture-nngp.md")]
+
+use elbo_core::{
+    Array, Card, Claim, Classification, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict,
+    Prediction, Regression, Result, Rng, Run, Stop, Summary, Supervised, System, Table, Values, Verb, drive, ensure,
+};
+use elbo_dist::scores;
+use elbo_gp::fit::{Search, search};
+use elbo_gp::kernel::{Activation, KernelConfig, Nngp, NngpConfig};
+use elbo_gp::scale_mixture::{
+    ClassBatch, ScaleMixtureClassifier, ScaleMixtureGp, ScaleMixturePosterior, ScalePrior,
+};
+use elbo_gp::table;
+use elbo_tensor::optim::{Adam, Rule, Schedule};
+use elbo_tensor::{Parameters, Tensor, no_grad};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Scale mixtures of network processes.
+pub struct ScaleMixtureNngp;
+
+/// The prior over the last layer's weight scale, which decides how heavy the tails are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tails {
+    /// A known scale: a Gaussian process.
+    Gauss,
+    /// An inverse gamma scale: a Student-t process.
+    InverseGamma,
+    /// A Burr scale, by quadrature; for numbers only.
+    Burr,
+}
+
+/// Settings of `scale-mixture-nngp`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScaleMixtureNngpConfig {
+    /// The kernel, as an expression: `nngp(depth = 4)`, or any other.
+    pub kernel: KernelConfig,
+    /// The prior over the scale.
+    pub tails: Tails,
+    /// Shape of the inverse gamma prior; degrees of freedom are twice this plus the number of rows.
+    pub alpha: f64,
+    /// Scale of the inverse gamma prior.
+    pub beta: f64,
+    /// First shape of the Burr prior.
+    pub burr_c: f64,
+    /// Second shape of the Burr prior; its tail falls as `s^(-c k - 1)`.
+    pub burr_k: f64,
+    /// Whether alpha and beta are learned too. One data set says little about the spread of its own scale, so alpha tends to infinity.
+    pub learn_tails: bool,
+    /// Numbers: noise variance at the start, as a share of the target's variance; it is scaled with the function.
+    pub noise: f64,
+    /// Numbers: starting points of the search for hyperparameters.
+    #[schemars(range(min = 1))]
+    pub starts: usize,
+    /// Numbers: L-BFGS iterations a start, at most.
+    #[schemars(range(min = 1))]
+    pub iterations: usize,
+    /// Numbers: rows beyond which the fit is refused.
+    pub most_rows: usize,
+    /// Classes: inducing points, `M`.
+    #[schemars(range(min = 1))]
+    pub inducing: usize,
+    /// Classes: steps of Adam.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+    /// Classes: rows a step, `B`.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// Classes: learning rate at the start; it falls to a tenth.
+    pub rate: f64,
+    /// Classes: draws of the latent values for each of the scale's eight nodes.
+    #[schemars(range(min = 1))]
+    pub draws: usize,
+}
+
+impl Default for ScaleMixtureNngpConfig {
+    fn default() -> Self {
+        Self {
+            kernel: KernelConfig::Nngp(NngpConfig::default()),
+            tails: Tails::InverseGamma,
+            alpha: 2.0,
+            beta: 2.0,
+            burr_c: 2.0,
+            burr_k: 1.0,
+            learn_tails: false,
+            noise: 0.01,
+            starts: 3,
+            iterations: 100,
+            most_rows: 5000,
+            inducing: 100,
+            steps: 2000,
+            batch: 128,
+            rate: 0.01,
+            draws: 2,
+        }
+    }
+}
+
+impl Config for ScaleMixtureNngpConfig {
+    fn check(&self) -> Result<()> {
+        self.kernel.check()?;
+        ScalePrior::InverseGamma { alpha: self.alpha, beta: self.beta }.check()?;
+        ScalePrior::Burr { c: self.burr_c, k: self.burr_k }.check()?;
+        ensure("noise", self.noise, self.noise > 1e-6 && self.noise.is_finite(), "above 1e-6")?;
+        ensure("starts", self.starts, (1..=100).contains(&self.starts), "in 1..=100")?;
+        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
+        ensure("inducing", self.inducing, (1..=2000).contains(&self.inducing), "in 1..=2000")?;
+        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure("rate", self.rate, self.rate > 0.0 && self.rate <= 1.0, "in (0, 1]")?;
+        ensure("draws", self.draws, (1..=100).contains(&self.draws), "in 1..=100")
+    }
+}
+
+impl ScaleMixtureNngpConfig {
+    fn prior(&self) -> ScalePrior {
+        match self.tails {
+            Tails::Gauss => ScalePrior::Point,
+            Tails::InverseGamma => ScalePrior::InverseGamma { alpha: self.alpha, beta: self.beta },
+            Tails::Burr => ScalePrior::Burr { c: self.burr_c, k: self.burr_k },
+        }
+    }
+
+    fn process(&self, x: &Features, y: &[f64]) -> Result<ScaleMixtureGp> {
+        let kernel = self.kernel.build_for(x)?;
+        let y = Tensor::from_slice(y, &[y.len()]);
+        let mut gp = ScaleMixtureGp::new(kernel, self.noise, self.prior(), table::tensor(x), y);
+        if let (Some((alpha, beta)), false) = (gp.tails_mut(), self.learn_tails) {
+            alpha.set_frozen(true);
+            beta.set_frozen(true);
+        }
+        Ok(gp)
+    }
+
+    fn fit_numbers(&self, input: Regression, run: &mut Run) -> Result<ScaleMixtureNngpModel> {
+        if input.x.rows > self.most_rows {
+            return Err(Error::data(
+                format!("the table has {} rows; this exact method is limited to {}", input.x.rows, self.most_rows),
+                "use `sgpr` or `sdd-gp`: with that many rows the tails are Gaussian, or raise --set most_rows=N",
+            ));
+        }
+        let mut gp = self.process(&input.x, &input.y)?;
+        let found = search(&mut gp, Search { starts: self.starts, iterations: self.iterations }, run)?;
+        table::warn_about_noise(gp.noise(), run);
+        let posterior = gp.condition()?;
+        let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
+        summary.objective = Some(("log marginal likelihood".into(), -found.loss));
+        let factor = posterior.scale_factor();
+        summary.metrics.push(("scale_factor".into(), factor));
+        let n = input.x.rows;
+        summary.text = format!("A scale mixture of Gaussian processes with kernel {} on {n} rows.", gp.kernel().summary());
+        if let (Some(dof), ScalePrior::InverseGamma { alpha, beta }) = (posterior.dof(), posterior.prior()) {
+            let expected = beta / alpha;
+            summary.metrics.extend([("dof".into(), dof), ("prior_scale".into(), expected)]);
+            if !(0.1..=10.0).contains(&(factor / expected)) {
+                run.warn(format!(
+                    "the data's scale is {factor:.3}, the prior's is {expected:.3}: the prior does not fit; \
+                     change `beta` (now {beta})"
+                ));
+            }
+            if dof > 200.0 {
+                summary.text.push_str(&format!(
+                    " With {dof:.0} degrees of freedom its predictions are those of a Gaussian process with its variance rescaled."
+                ));
+            }
+        }
+        let fitted = Fitted::Numbers { gp, posterior, y: input.y, starts: found.table() };
+        Ok(ScaleMixtureNngpModel { config: self.clone(), features: input.x, columns: input.columns, fitted, summary })
+    }
+
+    fn fit_classes(&self, input: Classification, run: &mut Run) -> Result<ScaleMixtureNngpModel> {
+        let x = table::tensor(&input.x);
+        let (n, count) = (input.x.rows, input.classes.len());
+        let z = table::inducing_inputs(&input.x, self.inducing, &mut run.rng);
+        let mut model = ScaleMixtureClassifier::new(self.kernel.build_for(&input.x)?, &z, count, self.prior())?;
+        // Coordinates of categories are levels: moving them would mean nothing.
+        model.inducing_mut().set_frozen(!input.x.is_numeric());
+        let batch = |size: usize, draws: usize, rng: &mut Rng| {
+            let rows = rng.choose(n, size.min(n));
+            let classes = rows.iter().map(|i| input.y[*i]).collect();
+            ClassBatch::new(x.index_select(0, &Tensor::indices(&rows)), classes, count, n, draws, rng)
+        };
+        let rate = Schedule::Cosine { start: self.rate, end: 0.1 * self.rate, steps: self.steps };
+        let step = Adam::with_rate(rate)
+            .on(|model: &ScaleMixtureClassifier, run: &mut Run| Ok(-model.elbo(&batch(self.batch, self.draws, &mut run.rng))?));
+        drive(&step, &mut model, &Stop::after(self.steps, "classifier", "negative lower bound (nats)"), run)?;
+        let bound = no_grad(|| model.elbo(&batch(1000, 8, &mut run.rng)))?.item();
+        let mut summary = Summary { objective: Some(("lower bound of the log evidence".into(), bound)), ..Summary::default() };
+        summary.metrics.push(("kl".into(), no_grad(|| model.kl()).item()));
+        if let Some((a, b)) = model.scale_posterior() {
+            summary.metrics.extend([("dof".into(), 2.0 * a), ("scale_factor".into(), b / a)]);
+        }
+        summary.text = format!(
+            "A scale mixture of Gaussian processes with kernel {} for {count} classes on {n} rows, carried by {} inducing points.",
+            model.kernel().summary(),
+            z.shape()[0]
+        );
+        let fitted = Fitted::Classes(model);
+        Ok(ScaleMixtureNngpModel { config: self.clone(), features: input.x, columns: input.columns, fitted, summary })
+    }
+}
+
+impl System for ScaleMixtureNngp {
+    const CARD: Card = Card {
+        id: "scale-mixture-nngp",
+        title: "Scale Mixtures of Neural Network Gaussian Processes",
+        family: "gp",
+        kind: Kind::Paper,
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        source: "Lee, Yun, Yang and Lee (2022), ICLR",
+        about: include_str!("scale-mixture-nngp.md"),
+        validates_itself: false,
+    };
+    type Config = ScaleMixtureNngpConfig;
+    type Input = Supervised;
+    type Model = ScaleMixtureNngpModel;
+
+    fn fit(&self, config: &ScaleMixtureNngpConfig, input: Supervised, run: &mut Run) -> Result<ScaleMixtureNngpModel> {
+        match input {
+            Supervised::Numbers(input) => {
+                input.notes.iter().for_each(|note| run.warn(note));
+                config.fit_numbers(input, run)
+            }
+            Supervised::Classes(input) => {
+                input.notes.iter().for_each(|note| run.warn(note));
+                config.fit_classes(input, run)
+            }
+        }
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<ScaleMixtureNngpModel> {
+        let config: ScaleMixtureNngpConfig = file.fact("config")?;
+        let (features, columns) = table::load_features(file)?;
+        let fitted = if columns.classes().is_empty() {
+            let y = file.get("y")?;
+            let mut gp = config.process(&features, &y)?;
+            gp.read_from(file, "parameters")?;
+            let posterior = gp.condition()?;
+            Fitted::Numbers { gp, posterior, y, starts: file.fact("starts")? }
+        } else {
+            let z = Tensor::from_vec(file.get("parameters.inducing")?, file.shape("parameters.inducing")?);
+            let kernel = config.kernel.build_for(&features)?;
+            let mut model = ScaleMixtureClassifier::new(kernel, &z, columns.classes().len(), config.prior())?;
+            model.read_from(file, "parameters")?;
+            Fitted::Classes(model)
+        };
+        Ok(ScaleMixtureNngpModel { config, features, columns, fitted, summary: file.fact("summary")? })
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        let seeds = run.seeds(20);
+        let seeds = if run.seed_count.is_none() { (0..20).map(|k| run.seed + k).collect() } else { seeds };
+        let mut claim = Claim::new(seeds.clone());
+        tails_claim(&mut claim, &seeds, run)?;
+        learned_claim(&mut claim, &seeds[..seeds.len().min(run.pick(1, 10))], run)?;
+        Ok(claim)
+    }
+}
+
+/// Rows of `sin 3 x1 + x2 x3` with noise 0.1, at inputs uniform on a cube of this half-width in five dimensions.
+fn rows(count: usize, width: f64, rng: &mut Rng) -> (Tensor, Vec<f64>) {
+    let x: Vec<f64> = (0..count * 5).map(|_| rng.range(-width, width)).collect();
+    let y = x.chunks_exact(5).map(|x| (3.0 * x[0]).sin() + x[1] * x[2] + 0.1 * rng.normal()).collect();
+    (Tensor::from_vec(x, &[count, 5]), y)
+}
+
+/// Test log densities of both processes at fixed hyperparameters: near the data, away from them, and with targets five times as large.
+fn tails_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
+    let mut totals = [[0.0; 4]; 2];
+    for seed in seeds {
+        let mut rng = Rng::new(*seed);
+        let train = rows(30, 1.0, &mut rng);
+        let tests = [rows(200, 1.0, &mut rng), rows(200, 3.0, &mut rng)];
+        for (process, prior) in [ScalePrior::Point, ScalePrior::InverseGamma { alpha: 2.0, beta: 2.0 }].into_iter().enumerate()
+        {
+            for (enlarged, factor) in [1.0, 5.0].into_iter().enumerate() {
+                let kernel = Nngp::new(Activation::Relu, 3, 2.0, 0.01);
+                let y = Tensor::from_slice(&train.1, &[30]) * factor;
+                let posterior = ScaleMixtureGp::new(Box::new(kernel), 0.01, prior, train.0.clone(), y).condition()?;
+                for (away, (x, y)) in tests.iter().enumerate() {
+                    let y: Vec<f64> = y.iter().map(|y| factor * y).collect();
+                    let score = scores::regression(posterior.predict(x, (0.0, 1.0))?.as_ref(), &y)?;
+                    totals[process][2 * enlarged + away] += score.nlpd / seeds.len() as f64;
+                }
+            }
+        }
+    }
+    let mut table = Table::new(
+        "tails",
+        "Mean negative log predictive density (nats a row) at fixed hyperparameters, averaged over the seeds.",
+        &["process", "near", "away", "near, targets x5", "away, targets x5"],
+    );
+    for (name, row) in ["Gaussian", "Student-t"].into_iter().zip(&totals) {
+        table.push([vec![name.into()], row.iter().map(|v| format!("{v:.3}")).collect()].concat());
+    }
+    run.table(table);
+    let [gauss, t] = totals;
+    claim.at_most("NLPD of the t process less the Gaussian's, near the data (nats)", t[0] - gauss[0], Some(0.0), -0.3);
+    claim.at_most("NLPD of the t process over the Gaussian's, inputs three times as far", t[1] / gauss[1], Some(1.0), 0.6);
+    claim.at_most("NLPD ratio, targets five times as large", t[2] / gauss[2], Some(1.0), 0.3);
+    claim.at_most("NLPD ratio, targets five times as large and inputs as far", t[3] / gauss[3], Some(1.0), 0.3);
+    Ok(())
+}
+
+/// After learning, the two agree near the data and the t process is no worse away from them.
+fn learned_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
+    let (mut near, mut away) = (0.0, 0.0);
+    for seed in seeds {
+        let mut rng = Rng::new(*seed);
+        let train = rows(30, 1.0, &mut rng);
+        let tests = [rows(200, 1.0, &mut rng), rows(200, 3.0, &mut rng)];
+        let mut fits = vec![];
+        for tails in [Tails::InverseGamma, Tails::Gauss] {
+            let kernel = KernelConfig::Nngp(NngpConfig { depth: 3, ..NngpConfig::default() });
+            let config = ScaleMixtureNngpConfig { kernel, tails, ..ScaleMixtureNngpConfig::default() };
+            let mut child = run.child(*seed);
+            let input = elbo_core::FromData::from_data(&numbers(&train.0, &train.1))?;
+            let model = ScaleMixtureNngp.fit(&config, input, &mut child)?;
+            let mut nlpd = vec![];
+            for (x, y) in &tests {
+                let Prediction::Numbers(marginals) = model.predict(&numbers(x, y), &mut child)? else {
+                    unreachable!("numbers are predicted as numbers")
+                };
+                nlpd.push(scores::regression(marginals.as_ref(), y)?.nlpd);
+            }
+            fits.push(nlpd);
+        }
+        near += (fits[0][0] - fits[1][0]) / seeds.len() as f64;
+        away += (fits[0][1] - fits[1][1]) / seeds.len() as f64;
+    }
+    claim.at_most("after learning: |NLPD difference| near the data (nats)", near.abs(), None, 0.1);
+    claim.at_most("after learning: NLPD of t less Gaussian, inputs three times as far", away, Some(0.0), 0.02);
+    Ok(())
+}
+
+fn numbers(x: &Tensor, y: &[f64]) -> Data {
+    let arrays = vec![
+        ("x".into(), Array::new(x.shape(), x.to_vec())),
+        ("y".into(), Array::column(Values::F64(y.to_vec()))),
+    ];
+    Data { source: "sines".into(), arrays, target: Some("y".into()), notes: vec![] }
+}
+
+/// Either kind of target.
+enum Fitted {
+    Numbers { gp: ScaleMixtureGp, posterior: ScaleMixturePosterior, y: Vec<f64>, starts: Table },
+    Classes(ScaleMixtureClassifier),
+}
+
+/// A fitted scale mixture.
+pub struct ScaleMixtureNngpModel {
+    config: ScaleMixtureNngpConfig,
+    features: Features,
+    columns: Columns,
+    fitted: Fitted,
+    summary: Summary,
+}
+
+impl Model for ScaleMixtureNngpModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        match &self.fitted {
+            Fitted::Numbers { gp, y, starts, .. } => {
+                table::save_features(file, &self.features, &self.columns);
+                file.put("y", &[y.len()], y);
+                gp.write_to(file, "parameters");
+                file.set("starts", starts);
+            }
+            Fitted::Classes(model) => {
+                // The inducing points carry everything; the rows are not kept.
+                table::save_features(file, &self.features.take_rows(&[]), &self.columns);
+                model.write_to(file, "parameters");
+            }
+        }
+        file.set("summary", &self.summary);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        Some(self)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        match &self.fitted {
+            Fitted::Numbers { starts, .. } => vec![starts.clone()],
+            Fitted::Classes(_) => vec![],
+        }
+    }
+}
+
+impl Predict for ScaleMixtureNngpModel {
+    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
+        let x = table::encode(&self.columns, data, run)?;
+        match &self.fitted {
+            Fitted::Numbers { posterior, .. } => {
+                Ok(Prediction::Numbers(posterior.predict(&x, self.columns.target_scaling())?))
+            }
+            Fitted::Classes(model) => Ok(Prediction::Classes {
+                classes: self.columns.classes().to_vec(),
+                probabilities: model.predict(&x)?,
+            }),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+#![doc = include_str!("svgp.md")]
+
+use elbo_core::{
+    Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Result, Rng, Run,
+    Step, Stop, Summary, Supervised, System, Verb, drive, ensure,
+};
+use elbo_gp::kernel::{Kernel, KernelConfig};
+use elbo_gp::likelihood::{Gaussian, LikelihoodConfig, MultiLikelihood, MultiLikelihoodConfig, Single};
+use elbo_gp::mean::{MeanConfig, Zero};
+use elbo_gp::sgpr::Sgpr;
+use elbo_gp::svgp::{NaturalSteps, Svgp};
+use elbo_gp::table;
+use elbo_tensor::optim::{Adam, Rule, Schedule};
+use elbo_tensor::{Parameters, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Stochastic variational inference with inducing variables.
+pub struct SvgpSystem;
+
+/// Settings of `svgp`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SvgpConfig {
+    /// The kernel, as an expression: `matern52`, `rbf + linear`.
+    pub kernel: KernelConfig,
+    /// The mean function: zero, constant, linear or polynomial.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub mean: MeanConfig,
+    /// The likelihood of a numeric target or of two classes; without one, Gaussian and probit.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub likelihood: Option<LikelihoodConfig>,
+    /// The likelihood of more than two classes, or `heteroscedastic` for a numeric target whose noise varies.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub multi: Option<MultiLikelihoodConfig>,
+    /// Number of inducing points, `M`.
+    #[schemars(range(min = 1))]
+    pub inducing: usize,
+    /// Whether the inducing points move with the hyperparameters.
+    pub move_inducing: bool,
+    /// Rows a step.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// Steps.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+    /// Length of the natural-gradient step on the posterior, in (0, 1].
+    pub rho: f64,
+    /// Adam's rate for everything else at the start; it falls to a tenth along half a cosine.
+    pub rate: f64,
+}
+
+impl Default for SvgpConfig {
+    fn default() -> Self {
+        Self {
+            kernel: KernelConfig::default(),
+            mean: MeanConfig::Zero,
+            likelihood: None,
+            multi: None,
+            inducing: 128,
+            move_inducing: true,
+            batch: 256,
+            steps: 1500,
+            rho: 0.1,
+            rate: 0.02,
+        }
+    }
+}
+
+impl Config for SvgpConfig {
+    fn check(&self) -> Result<()> {
+        self.kernel.check()?;
+        self.mean.check()?;
+        if let Some(likelihood) = &self.likelihood {
+            likelihood.build()?;
+        }
+        ensure("inducing", self.inducing, (1..=5000).contains(&self.inducing), "in 1..=5000")?;
+        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure("rho", self.rho, self.rho > 0.0 && self.rho <= 1.0, "in (0, 1]")?;
+        ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")
+    }
+}
+
+/// Seed of softmax's common random numbers: part of the likelihood, not of the fit.
+const DRAWS_SEED: u64 = 1;
+
+/// What the likelihood needs to know of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Number,
+    Classes(usize),
+}
+
+impl SvgpConfig {
+    fn likelihood(&self, target: Target) -> Result<Box<dyn MultiLikelihood>> {
+        let single = |config: LikelihoodConfig| -> Result<Box<dyn MultiLikelihood>> {
+            Ok(Box::new(Single(self.likelihood.clone().unwrap_or(config).build()?)))
+        };
+        match (target, &self.multi) {
+            (Target::Number, Some(multi)) => multi.build(1, &mut Rng::new(DRAWS_SEED)),
+            (Target::Number, None) => single(LikelihoodConfig::Gaussian { variance: 0.1 }),
+            (Target::Classes(2), None) => single(LikelihoodConfig::BernoulliProbit),
+            (Target::Classes(count), multi) => {
+                let multi = multi.clone().unwrap_or(MultiLikelihoodConfig::Softmax { draws: 32 });
+                multi.build(count, &mut Rng::new(DRAWS_SEED))
+            }
+        }
+    }
+
+    fn build(&self, like: &Features, target: Target, z: &Tensor, x: Tensor, y: Vec<f64>) -> Result<Svgp> {
+        let likelihood = self.likelihood(target)?;
+        let svgp = Svgp::new(self.kernel.build_for(like)?, self.mean.build(&like.levels)?, likelihood, z, x, y)?;
+        let svgp = svgp.with_natural_posterior();
+        // Coordinates of categories are levels: moving them would mean nothing.
+        Ok(if self.move_inducing && like.is_numeric() { svgp } else { svgp.with_fixed_inducing() })
+    }
+
+    fn train(&self, svgp: &mut Svgp, run: &mut Run) -> Result<()> {
+        let (rows, batch) = (svgp.rows(), self.batch.min(svgp.rows()));
+        let rate = Schedule::Cosine { start: self.rate, end: 0.1 * self.rate, steps: self.steps };
+        let adam = Adam::with_rate(rate).on(move |svgp: &Svgp, run: &mut Run| {
+            let bound = svgp.bound(&run.rng.choose(rows, batch))?;
+            Ok(bound * (-1.0 / rows as f64))
+        });
+        let step = adam.then(NaturalSteps { rho: self.rho, batch });
+        let stop = Stop::after(self.steps, "minibatches", "elbo of a minibatch (nats)");
+        drive(&step, svgp, &stop, run)?;
+        Ok(())
+    }
+}
+
+impl System for SvgpSystem {
+    const CARD: Card = Card {
+        id: "svgp",
+        title: "Stochastic variational Gaussian process",
+        family: "gp",
+        kind: Kind::Baseline,
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        source: "Hensman, Matthews and Ghahramani (2015)",
+        about: include_str!("svgp.md"),
+        validates_itself: false,
+    };
+    type Config = SvgpConfig;
+    type Input = Supervised;
+    type Model = SvgpModel;
+
+    fn fit(&self, config: &SvgpConfig, input: Supervised, run: &mut Run) -> Result<SvgpModel> {
+        let (x, y, columns, target, notes) = match input {
+            Supervised::Classes(input) => {
+                let count = input.classes.len();
+                // Two classes are -1 and 1 to a likelihood of one latent function, and 0, 1, ... to one of several.
+                let is_single = count == 2 && config.multi.is_none();
+                let y = input.y.iter().map(|c| if is_single { 2.0 * *c as f64 - 1.0 } else { *c as f64 }).collect();
+                (input.x, y, input.columns, Target::Classes(count), input.notes)
+            }
+            Supervised::Numbers(input) => {
+                if matches!(config.multi, Some(ref m) if !matches!(m, MultiLikelihoodConfig::Heteroscedastic)) {
+                    return Err(Error::data(
+                        "the target is numeric and `multi` names a likelihood of classes",
+                        "leave `multi` out, or set it to heteroscedastic",
+                    ));
+                }
+                let scaled = config.likelihood.as_ref().is_none_or(LikelihoodConfig::is_of_location_and_scale);
+                let input = if scaled { input } else { input.in_own_unit() };
+                (input.x, input.y, input.columns, Target::Number, input.notes)
+            }
+        };
+        notes.iter().for_each(|note| run.warn(note));
+        let z = table::inducing_inputs(&x, config.inducing, &mut run.rng);
+        let rows = x.rows;
+        let mut svgp = config.build(&x, target, &z, table::tensor(&x), y)?;
+        config.train(&mut svgp, run)?;
+        let bound = svgp.full_bound()?;
+        let mut summary = table::summarise(svgp.kernel(), &svgp, &x.names);
+        summary.objective = Some(("elbo".into(), bound));
+        summary.metrics = vec![("elbo".into(), bound), ("elbo_per_row".into(), bound / rows as f64)];
+        summary.text = format!(
+            "A sparse Gaussian process with kernel {} and likelihood {} on {rows} rows, carried by {} inducing points.",
+            svgp.kernel().summary(),
+            svgp.likelihood().description(),
+            svgp.inducing().shape()[0]
+        );
+        Ok(SvgpModel { config: config.clone(), columns, svgp, summary })
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<SvgpModel> {
+        let config: SvgpConfig = file.fact("config")?;
+        let columns: Columns = file.fact("columns")?;
+        let like = table::features_like(&columns);
+        let target = if columns.classes().is_empty() { Target::Number } else { Target::Classes(columns.classes().len()) };
+        let z = Tensor::from_vec(file.get("svgp.inducing")?, file.shape("svgp.inducing")?);
+        let nothing = Tensor::from_vec(vec![], &[0, like.dims]);
+        let mut svgp = config.build(&like, target, &z, nothing, vec![])?;
+        svgp.read_from(file, "svgp")?;
+        Ok(SvgpModel { config, columns, svgp, summary: file.fact("summary")? })
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        let seeds = run.seeds(3);
+        let (rows, m, steps) = run.pick((200, 15, 60), (1000, 30, 300));
+        let (mut gap, mut lead) = (0.0f64, f64::INFINITY);
+        for seed in &seeds {
+            let mut child = run.child(*seed);
+            let x: Vec<f64> = (0..rows * 2).map(|_| child.rng.range(-2.0, 2.0)).collect();
+            let y: Vec<f64> = x
+                .chunks_exact(2)
+                .map(|x| (2.0 * x[0]).sin() + 0.5 * x[0] * (1.5 * x[1]).cos() + 0.2 * child.rng.normal())
+                .collect();
+            let x = Tensor::from_vec(x, &[rows, 2]);
+            let z = x.narrow(0, 0, m);
+            let kernel = || -> Result<Box<dyn Kernel>> {
+                KernelConfig::default().build_for(&Features::numeric(2, vec![0.0, 0.0]))
+            };
+            let svgp = || -> Result<Svgp> {
+                let likelihood = Box::new(Single(Box::new(Gaussian::new(0.1))));
+                Svgp::new(kernel()?, Box::new(Zero), likelihood, &z, x.clone(), y.clone())
+            };
+            let every: Vec<usize> = (0..rows).collect();
+            let mut one_step = svgp()?.with_natural_posterior();
+            one_step.natural_step(&every, 1.0)?;
+            let targets = Tensor::from_slice(&y, &[rows]);
+            let best = Sgpr::new(kernel()?, Box::new(Zero), 0.1, z.clone(), x.clone(), targets).bound()?.item();
+            gap = gap.max((best - one_step.full_bound()?).abs());
+
+            // The same steps, batches and rate: natural steps on q with Adam on the rest, against Adam on everything.
+            let config = SvgpConfig { steps, batch: 64, ..SvgpConfig::default() };
+            let mut natural = svgp()?.with_natural_posterior();
+            config.train(&mut natural, &mut run.child(*seed))?;
+            let mut plain = svgp()?;
+            let adam = Adam::with_rate(config.rate).on(|svgp: &Svgp, run: &mut Run| {
+                Ok(svgp.bound(&run.rng.choose(rows, 64))? * (-1.0 / rows as f64))
+            });
+            drive(&adam, &mut plain, &Stop::after(steps, "minibatches", "loss"), &mut run.child(*seed))?;
+            let (with, without) = (natural.full_bound()? / rows as f64, plain.full_bound()? / rows as f64);
+            lead = lead.min(with - without);
+        }
+        let mut claim = Claim::new(seeds);
+        claim.at_most("distance of one natural step from the collapsed optimum (nats)", gap, None, 1e-4);
+        claim.at_least("least lead of natural steps over Adam on everything (nats a row)", lead, Some(0.0), 0.0);
+        Ok(claim)
+    }
+}
+
+/// A trained sparse process.
+pub struct SvgpModel {
+    config: SvgpConfig,
+    columns: Columns,
+    svgp: Svgp,
+    summary: Summary,
+}
+
+impl Model for SvgpModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        file.set("columns", &self.columns);
+        self.svgp.write_to(file, "svgp");
+        file.set("summary", &self.summary);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        Some(self)
+    }
+}
+
+impl Predict for SvgpModel {
+    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
+        let x = table::encode(&self.columns, data, run)?;
+        let (mean, variance) = self.svgp.predict(&x)?;
+        let scaling = self.columns.target_scaling();
+        Ok(self.svgp.likelihood().prediction(&mean, &variance, scaling, self.columns.classes()))
+    }
+}
