@@ -1,11 +1,11 @@
 //! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, kriging.
 
-use crate::composed;
+
 use crate::fit::Loss;
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use elbo_core::{Error, ModelFile, Result, Snapshot};
-use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
 /// Rows predicted at once: keeps `[N, block]` temporaries small whatever the number of new rows.
 pub const BLOCK: usize = 1024;
@@ -72,7 +72,7 @@ impl ExactGp {
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
         let gram = self.kernel.gram_symmetric(&self.x);
-        composed::gaussian_log_marginal(&gram, &self.noise.get(), &self.residual()).map_err(|e| self.diagnose(e))
+        fused::gaussian_log_marginal(&gram, &self.noise.get(), &self.residual()).map_err(|e| self.diagnose(e))
     }
 
     /// The posterior at the present parameters.

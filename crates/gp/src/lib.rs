@@ -18,7 +18,6 @@
 //! | the true evidence, by sampling | [`importance::log_evidence`] |
 //! | to go from a table to tensors and back | [`table`] |
 
-mod composed;
 pub mod coreset;
 pub mod dual;
 pub mod evidence;
@@ -38,5 +37,6 @@ pub mod sdd;
 pub mod sgpr;
 pub mod site;
 pub mod sites;
+pub mod supervised;
 pub mod svgp;
 pub mod table;

@@ -1,12 +1,12 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
-use crate::composed;
+
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
 use crate::fit::Loss;
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use elbo_core::{ModelFile, Result, Snapshot};
-use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use elbo_tensor::{Constraint, Ladder, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
 /// Regression through `M` inducing points, the best `q(u)` found in closed form.
 ///
@@ -24,6 +24,15 @@ pub struct Sgpr {
     z: Parameter,
     x: Tensor,
     y: Tensor,
+}
+
+/// Number of covariances `M N` from which they are made in blocks: 128 MiB.
+pub const BLOCKED: usize = 1 << 24;
+
+/// `A Aᵀ` and `A r` for whitened covariances `A = L⁻¹ K_uf`.
+struct Sums {
+    gram: Tensor,
+    projected: Tensor,
 }
 
 /// Lower and upper bounds of the exact log marginal likelihood at the same parameters, in nats.
@@ -73,14 +82,29 @@ impl Sgpr {
         if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
     }
 
-    /// The collapsed bound in nats, a scalar, differentiable in all parameters.
+    /// The collapsed bound in nats, a scalar, differentiable in all parameters. From [`BLOCKED`] covariances on they are made in
+    /// blocks of rows and thrown away.
     ///
     /// # Errors
     /// Recoverable, when a covariance is not positive definite within the jitter policy.
     pub fn bound(&self) -> Result<Tensor> {
         let z = self.z.get();
-        let (kuu, kuf) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, &self.x));
-        composed::sgpr_bound(&kuu, &kuf, &self.kernel.diag(&self.x), &self.noise.get(), &self.residual())
+        let kuu = self.kernel.gram_symmetric(&z);
+        let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise.get(), self.residual());
+        if z.shape()[0] * self.y.len() < BLOCKED {
+            return fused::sgpr_bound(&kuu, &self.kernel.gram(&z, &self.x), &diag, &noise, &residual);
+        }
+        // The copies share the variables, so gradients reach them.
+        let (kernel, points, x) = (self.kernel.clone_box(), self.z.clone(), self.x.clone());
+        let mut leaves = kernel.leaves();
+        if !points.is_frozen() {
+            leaves.push(points.leaf().clone());
+        }
+        let block = move |rows: std::ops::Range<usize>| {
+            kernel.gram(&points.get(), &x.narrow(0, rows.start, rows.len()))
+        };
+        let ladder = Ladder::standard::<f64>();
+        Ok(fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder)?.0)
     }
 
     /// The bound of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC. In nats.
@@ -107,13 +131,34 @@ impl Sgpr {
     /// As [`Sgpr::bound`].
     pub fn bounds(&self) -> Result<Bounds> {
         no_grad(|| {
-            let z = self.z.get();
-            let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &self.x));
-            let noise = self.noise.get().broadcast_to(&[self.y.len()]);
-            let missing = (self.kernel.diag(&self.x).sum() - a.square().sum()).item().max(0.0);
-            let upper = low_rank_log_density(&a, &noise, &(&noise + missing), &self.residual())?.item();
+            let (kuu_chol, sums) = self.sums()?;
+            let (n, m) = (self.y.len() as f64, kuu_chol.shape()[0]);
+            let noise = self.noise();
+            let missing = (self.kernel.diag(&self.x).sum().item() - sums.gram.trace().item()).max(0.0);
+            let factor = |noise: f64| (&sums.gram * (1.0 / noise) + Tensor::eye(m, self.x.dtype())).cholesky();
+            let log_det = factor(noise)?.diagonal().log().sum().item() * 2.0 + n * noise.ln();
+            // The upper bound takes a larger noise in the quadratic term only.
+            let loose = noise + missing;
+            let explained = factor(loose)?.solve_lower(&sums.projected.unsqueeze(1)).square().sum().item();
+            let quadratic = self.residual().square().sum().item() / loose - explained / (loose * loose);
+            let upper = -0.5 * (log_det + quadratic + n * std::f64::consts::TAU.ln());
             Ok(Bounds { lower: self.bound()?.item(), upper })
         })
+    }
+
+    /// `chol(K_uu)`, and sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks.
+    fn sums(&self) -> Result<(Tensor, Sums)> {
+        let z = self.z.get().detach();
+        let kuu_chol = self.kernel.gram_symmetric(&z).cholesky()?;
+        let (m, residual) = (z.shape()[0], self.residual());
+        let mut sums = Sums { gram: Tensor::zeros(&[m, m], z.dtype()), projected: Tensor::zeros(&[m], z.dtype()) };
+        for start in (0..self.y.len()).step_by(2048) {
+            let length = 2048.min(self.y.len() - start);
+            let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x.narrow(0, start, length)));
+            sums.gram = sums.gram + a.matmul(&a.t());
+            sums.projected = sums.projected + a.matmul(&residual.narrow(0, start, length));
+        }
+        Ok((kuu_chol, sums))
     }
 
     /// The posterior at the present parameters.
@@ -122,21 +167,11 @@ impl Sgpr {
     /// As [`Sgpr::bound`].
     pub fn condition(&self) -> Result<SgprPosterior> {
         no_grad(|| {
-            let z = self.z.get().detach();
-            let noise = self.noise.get().item();
-            let kuu_chol = self.kernel.gram_symmetric(&z).cholesky()?;
-            let m = z.shape()[0];
-            let residual = self.residual();
-            let (mut inner, mut projected) = (Tensor::eye(m, z.dtype()), Tensor::zeros(&[m], z.dtype()));
-            // Blocks of rows: memory stays at M squared plus a block.
-            for start in (0..self.y.len()).step_by(2048) {
-                let length = 2048.min(self.y.len() - start);
-                let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x.narrow(0, start, length)));
-                inner = inner + a.matmul(&a.t()) * (1.0 / noise);
-                projected = projected + a.matmul(&residual.narrow(0, start, length)) * (1.0 / noise);
-            }
+            let (kuu_chol, sums) = self.sums()?;
+            let (z, noise) = (self.z.get().detach(), self.noise());
+            let inner = sums.gram * (1.0 / noise) + Tensor::eye(z.shape()[0], z.dtype());
             let b_chol = inner.cholesky()?;
-            let centre = b_chol.solve_lower(&projected.unsqueeze(1));
+            let centre = b_chol.solve_lower(&(sums.projected * (1.0 / noise)).unsqueeze(1));
             let (kernel, mean) = (self.kernel.clone_box(), self.mean.clone_box());
             Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise })
         })

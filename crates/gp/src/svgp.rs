@@ -1,13 +1,13 @@
 //! Stochastic variational inference with whitened inducing variables, for any likelihood and minibatches.
 
-use crate::composed;
+
 use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::mean::Mean;
 use crate::site::PRECISION_FLOOR;
 use elbo_core::{ModelFile, Progress, Result, Run, Snapshot, Step, step::Batches};
-use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use elbo_tensor::{Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
 /// A sparse Gaussian process with `P` latent functions that share kernel and inducing inputs, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
 /// `L = chol(K_uu)`.
@@ -143,7 +143,7 @@ impl Svgp {
         let (kuu, kuf, kff) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, x), self.kernel.diag(x));
         let (mean, variance) = if q_mean.shape()[0] == 1 {
             let (mean, variance) =
-                composed::svgp_marginals(&kuu, &kuf, &kff, &q_mean.select(0, 0), &q_chol.select(0, 0))?;
+                fused::svgp_marginals(&kuu, &kuf, &kff, &q_mean.select(0, 0), &q_chol.select(0, 0))?;
             (mean.unsqueeze(1), variance.unsqueeze(1))
         } else {
             let a = kuu.cholesky()?.solve_lower(&kuf);

@@ -1,13 +1,14 @@
 #![doc = include_str!("svgp.md")]
 
 use elbo_core::{
-    Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Result, Rng, Run,
+    Card, Claim, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction, Result, Run,
     Step, Stop, Summary, Supervised, System, Verb, drive, ensure,
 };
 use elbo_gp::kernel::{Kernel, KernelConfig};
-use elbo_gp::likelihood::{Gaussian, LikelihoodConfig, MultiLikelihood, MultiLikelihoodConfig, Single};
+use elbo_gp::likelihood::{Gaussian, LikelihoodConfig, MultiLikelihoodConfig, Single};
 use elbo_gp::mean::{MeanConfig, Zero};
 use elbo_gp::sgpr::Sgpr;
+use elbo_gp::supervised::{Named, Rows, Target};
 use elbo_gp::svgp::{NaturalSteps, Svgp};
 use elbo_gp::table;
 use elbo_tensor::optim::{Adam, Rule, Schedule};
@@ -82,34 +83,13 @@ impl Config for SvgpConfig {
     }
 }
 
-/// Seed of softmax's common random numbers: part of the likelihood, not of the fit.
-const DRAWS_SEED: u64 = 1;
-
-/// What the likelihood needs to know of the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    Number,
-    Classes(usize),
-}
-
 impl SvgpConfig {
-    fn likelihood(&self, target: Target) -> Result<Box<dyn MultiLikelihood>> {
-        let single = |config: LikelihoodConfig| -> Result<Box<dyn MultiLikelihood>> {
-            Ok(Box::new(Single(self.likelihood.clone().unwrap_or(config).build()?)))
-        };
-        match (target, &self.multi) {
-            (Target::Number, Some(multi)) => multi.build(1, &mut Rng::new(DRAWS_SEED)),
-            (Target::Number, None) => single(LikelihoodConfig::Gaussian { variance: 0.1 }),
-            (Target::Classes(2), None) => single(LikelihoodConfig::BernoulliProbit),
-            (Target::Classes(count), multi) => {
-                let multi = multi.clone().unwrap_or(MultiLikelihoodConfig::Softmax { draws: 32 });
-                multi.build(count, &mut Rng::new(DRAWS_SEED))
-            }
-        }
+    fn named(&self) -> Named<'_> {
+        Named { single: self.likelihood.as_ref(), multi: self.multi.as_ref() }
     }
 
     fn build(&self, like: &Features, target: Target, z: &Tensor, x: Tensor, y: Vec<f64>) -> Result<Svgp> {
-        let likelihood = self.likelihood(target)?;
+        let likelihood = self.named().build(target)?;
         let svgp = Svgp::new(self.kernel.build_for(like)?, self.mean.build(&like.levels)?, likelihood, z, x, y)?;
         let svgp = svgp.with_natural_posterior();
         // Coordinates of categories are levels: moving them would mean nothing.
@@ -146,26 +126,7 @@ impl System for SvgpSystem {
     type Model = SvgpModel;
 
     fn fit(&self, config: &SvgpConfig, input: Supervised, run: &mut Run) -> Result<SvgpModel> {
-        let (x, y, columns, target, notes) = match input {
-            Supervised::Classes(input) => {
-                let count = input.classes.len();
-                // Two classes are -1 and 1 to a likelihood of one latent function, and 0, 1, ... to one of several.
-                let is_single = count == 2 && config.multi.is_none();
-                let y = input.y.iter().map(|c| if is_single { 2.0 * *c as f64 - 1.0 } else { *c as f64 }).collect();
-                (input.x, y, input.columns, Target::Classes(count), input.notes)
-            }
-            Supervised::Numbers(input) => {
-                if matches!(config.multi, Some(ref m) if !matches!(m, MultiLikelihoodConfig::Heteroscedastic)) {
-                    return Err(Error::data(
-                        "the target is numeric and `multi` names a likelihood of classes",
-                        "leave `multi` out, or set it to heteroscedastic",
-                    ));
-                }
-                let scaled = config.likelihood.as_ref().is_none_or(LikelihoodConfig::is_of_location_and_scale);
-                let input = if scaled { input } else { input.in_own_unit() };
-                (input.x, input.y, input.columns, Target::Number, input.notes)
-            }
-        };
+        let Rows { x, y, columns, target, notes } = config.named().rows(input)?;
         notes.iter().for_each(|note| run.warn(note));
         let z = table::inducing_inputs(&x, config.inducing, &mut run.rng);
         let rows = x.rows;
@@ -188,10 +149,9 @@ impl System for SvgpSystem {
         let config: SvgpConfig = file.fact("config")?;
         let columns: Columns = file.fact("columns")?;
         let like = table::features_like(&columns);
-        let target = if columns.classes().is_empty() { Target::Number } else { Target::Classes(columns.classes().len()) };
         let z = Tensor::from_vec(file.get("svgp.inducing")?, file.shape("svgp.inducing")?);
         let nothing = Tensor::from_vec(vec![], &[0, like.dims]);
-        let mut svgp = config.build(&like, target, &z, nothing, vec![])?;
+        let mut svgp = config.build(&like, Target::of(&columns), &z, nothing, vec![])?;
         svgp.read_from(file, "svgp")?;
         Ok(SvgpModel { config, columns, svgp, summary: file.fact("summary")? })
     }

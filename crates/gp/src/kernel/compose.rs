@@ -116,11 +116,11 @@ impl Kernel for Product {
     }
 
     fn summary(&self) -> String {
-        let one = |k: &Box<dyn Kernel>| {
+        let one = |k: &dyn Kernel| {
             let text = k.summary();
             if text.contains(" + ") { format!("({text})") } else { text }
         };
-        self.factors.iter().map(one).collect::<Vec<_>>().join(" * ")
+        self.factors.iter().map(|k| one(k.as_ref())).collect::<Vec<_>>().join(" * ")
     }
 
     fn clone_box(&self) -> Box<dyn Kernel> {

@@ -38,7 +38,7 @@ fn expressions_are_read_with_the_usual_precedence() {
         ("0.5 * rbf", "0.5 * rbf"),
         ("rq(alpha = 2.5, age)", "rational_quadratic(age, alpha = 2.5)"),
         ("rbf(\"blood pressure\", 0)", "rbf(\"blood pressure\", 0)"),
-        ("periodic(period=12, lengthscale=5e-1)", "periodic(period = 12.0, lengthscale = 0.5)"),
+        ("periodic(period=12, lengthscale=5e-1)", "periodic(period = 12, lengthscale = 0.5)"),
         ("nngp(activation = erf, depth = 2)", "nngp(activation = erf, depth = 2)"),
         ("matern52(ard = false)", "matern52(ard = false)"),
     ] {

@@ -303,6 +303,8 @@ impl KernelConfig {
         let defaults = as_object(&bare);
         let show = |value: &Value| match value {
             Value::String(text) => text.clone(),
+            // A whole number is shown without its decimal point, as one writes it.
+            Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |v| v.to_string()),
             other => other.to_string(),
         };
         all.iter().filter(|(k, v)| defaults.get(*k) != Some(v)).map(|(k, v)| format!("{k} = {}", show(v))).collect()
