@@ -89,7 +89,7 @@ fn cases() -> Vec<Case> {
         };
     for radial in RADIALS {
         let has_alpha = radial == Radial::RationalQuadratic;
-        for (dims, shared) in [(1, false), (3, true), (7, false), (11, false)] {
+        for (dims, shared) in [(1, false), (3, true), (7, false), (11, false), (40, false)] {
             let scales = positive(&[if shared { 1 } else { dims }], 3) * (dims as f64).sqrt();
             let (x, z) = (normals(&[6, dims], 1), normals(&[5, dims], 2));
             let rest = [scales, Tensor::scalar(1.3), Tensor::scalar(0.8)];
@@ -336,8 +336,9 @@ fn problem(n: usize, dims: usize) -> (Tensor, Tensor, Tensor) {
 
 #[test]
 fn one_fused_operation_equals_two_at_a_size_with_many_blocks() {
-    let (x, y, scales) = problem(300, 9);
-    for radial in RADIALS {
+    for (radial, (n, dims)) in RADIALS.iter().flat_map(|r| [(300, 9), (150, 40)].map(|size| (*r, size))) {
+        let (x, y, scales) = problem(n, dims);
+        let scales = scales * (dims as f64 / 9.0).sqrt();
         let inputs = variables(&[
             x.clone(),
             scales.clone(),

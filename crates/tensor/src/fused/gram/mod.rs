@@ -3,6 +3,7 @@
 mod points;
 mod pullback;
 mod value;
+mod wide;
 
 pub(super) use points::Points;
 pub(super) use pullback::{Pull, pull_symmetric};
@@ -86,7 +87,7 @@ pub fn stationary_gram(
     let hyper = Hyper::new(radial, x.size(1), lengthscales, variance, alpha);
     let (n, m) = (x.size(0), z.size(0));
     let (px, pz) = (Points::new(&x.as_f64(), n, &hyper), Points::new(&z.as_f64(), m, &hyper));
-    let value = with_profile!(radial, hyper.alpha, p => value::rectangle(p, &px, &pz, hyper.variance));
+    let value = with_profile!(radial, hyper.alpha, p => value::rectangle(p, &px, &pz, &hyper));
     let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape().to_vec()).collect();
     let backward = move |grad: &Tensor, wanted: &[bool]| {
         let weights = grad.as_f64();

@@ -4,7 +4,7 @@
 //! `∂/∂log ℓ_d = Σ w t²`, `∂/∂x_d = -Σ w t/ℓ_d`, `∂/∂z_d = +Σ w t/ℓ_d`.
 
 use super::super::radial::{Profile, with_profile};
-use super::{Hyper, Points};
+use super::{Hyper, Points, wide};
 use crate::kernels::{Vectorised, run_vectorised};
 use rayon::prelude::*;
 
@@ -203,6 +203,12 @@ pub(super) fn pull<P: Profile>(
 ) -> Pull {
     let (m, dims) = (z.count, z.dims);
     let read = |i: usize, start: usize, out: &mut [f64]| out.copy_from_slice(&weights[i * m + start..][..out.len()]);
+    if hyper.is_wide() {
+        let mut pull = wide::pull(profile, x, Some(z), hyper, read);
+        unscale(&mut pull.x, hyper);
+        unscale(&mut pull.z, hyper);
+        return pull;
+    }
     let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, read);
     unscale(&mut rows, hyper);
     let mut back = vec![];
@@ -233,6 +239,13 @@ pub(in crate::fused) fn pull_symmetric(
     diagonal: impl Fn(usize) -> f64,
 ) -> Pull {
     let (n, dims) = (x.count, x.dims);
+    let on_diagonal: f64 = (0..n).map(diagonal).sum();
+    if hyper.is_wide() {
+        let mut pull = with_profile!(hyper.radial, hyper.alpha, p => wide::pull(p, x, None, hyper, pairs));
+        unscale(&mut pull.x, hyper);
+        pull.variance += on_diagonal;
+        return pull;
+    }
     let (mut rows, total) = with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, pairs));
     for i in 0..n {
         for d in 0..dims {
@@ -240,7 +253,6 @@ pub(in crate::fused) fn pull_symmetric(
         }
     }
     unscale(&mut rows, hyper);
-    let on_diagonal: f64 = (0..n).map(diagonal).sum();
     Pull {
         x: rows,
         z: vec![],

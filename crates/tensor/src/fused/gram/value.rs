@@ -1,7 +1,7 @@
 //! The matrices themselves.
 
 use super::super::radial::{Profile, with_profile};
-use super::{Hyper, Points};
+use super::{Hyper, Points, wide};
 use crate::kernels::{Vectorised, run_vectorised};
 use rayon::prelude::*;
 
@@ -45,9 +45,12 @@ impl<P: Profile> Vectorised for Rows<'_, P> {
 }
 
 /// `[N, M]` covariances.
-pub(super) fn rectangle<P: Profile>(profile: P, x: &Points, z: &Points, variance: f64) -> Vec<f64> {
+pub(super) fn rectangle<P: Profile>(profile: P, x: &Points, z: &Points, hyper: &Hyper) -> Vec<f64> {
     let mut out = vec![0.0; x.count * z.count];
-    if !out.is_empty() {
+    let variance = hyper.variance;
+    if hyper.is_wide() {
+        wide::fill(profile, x, Some(z), variance, &mut out);
+    } else if !out.is_empty() {
         out.par_chunks_mut(ROWS * z.count).enumerate().for_each(|(block, out)| {
             run_vectorised(Rows { profile, variance, x, z, first: block * ROWS, lower: false, out });
         });
@@ -64,6 +67,11 @@ pub(in crate::fused) fn fill_lower(x: &Points, hyper: &Hyper, diagonal: impl Fn(
         return;
     }
     with_profile!(hyper.radial, hyper.alpha, profile => {
+        if hyper.is_wide() {
+            wide::fill(profile, x, None, variance, out);
+            out.iter_mut().step_by(n + 1).enumerate().for_each(|(i, d)| *d = diagonal(i));
+            return;
+        }
         out.par_chunks_mut(ROWS * n).enumerate().for_each(|(block, out)| {
             let first = block * ROWS;
             run_vectorised(Rows { profile, variance, x, z: x, first, lower: true, out: &mut *out });
