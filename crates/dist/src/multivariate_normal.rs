@@ -1,6 +1,7 @@
 //! The dense Gaussian.
 
 use elbo_core::Rng;
+use elbo_linalg::{Jitter, Ladder, LinalgError, cholesky_in_place};
 use elbo_tensor::special::LOG_SQRT_TAU;
 
 /// Multivariate normal distribution, held by its Cholesky factor.
@@ -18,6 +19,15 @@ impl MultivariateNormal {
         assert_eq!(chol.len(), d * d, "the factor of a {d}-dimensional normal has {d}x{d} entries");
         assert!((0..d).all(|i| chol[i * d + i] > 0.0), "a Cholesky factor has a positive diagonal");
         Self { mean, chol }
+    }
+
+    /// From the mean `[D]` and the covariance, `[D, D]` row-major and symmetric; returns the jitter that was added as well.
+    ///
+    /// # Errors
+    /// [`LinalgError`] when the covariance is not positive definite within the jitter policy, or not finite.
+    pub fn from_covariance(mean: Vec<f64>, mut covariance: Vec<f64>) -> Result<(Self, Jitter), LinalgError> {
+        let jitter = cholesky_in_place(&mut covariance, mean.len(), Ladder::standard::<f64>(), true)?;
+        Ok((Self::new(mean, covariance), jitter))
     }
 
     /// Number of dimensions, `D`.

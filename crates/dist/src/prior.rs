@@ -2,6 +2,7 @@
 
 use crate::{Beta, Distribution, Gamma, InverseGamma, LogNormal, Normal, Uniform};
 use elbo_core::{Result, Rng, ensure};
+use elbo_tensor::Tensor;
 use elbo_tensor::special::{LOG_SQRT_TAU, ndtri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -177,5 +178,49 @@ impl Prior {
     pub fn sample(&self, rng: &mut Rng) -> f64 {
         // The midpoint of a cell of 2^-53 is never 0 or 1.
         self.quantile(rng.uniform() + 0.5 / (1u64 << 53) as f64)
+    }
+}
+
+/// The same density in tensor operations, for objectives with priors. Elements are independent.
+impl elbo_tensor::Prior for Prior {
+    fn log_prob(&self, natural: &Tensor) -> Tensor {
+        let x = natural;
+        let normal =
+            |z: &Tensor, mean: f64, sd: f64| ((z - mean) * (1.0 / sd)).square() * -0.5 - sd.ln() - LOG_SQRT_TAU;
+        // The constants of the last three are the scalar density where the other terms are known.
+        let terms = match *self {
+            Self::Normal { mean, sd } => normal(x, mean, sd),
+            Self::LogNormal { mu, sigma } => normal(&x.log(), mu, sigma) - x.log(),
+            Self::NormalOnLog { mu, sigma } => normal(&x.log(), mu, sigma),
+            Self::HalfNormal { sd } => normal(x, 0.0, sd) + LN_2,
+            Self::HalfCauchy { scale } => (FRAC_2_PI / scale).ln() - (x * (1.0 / scale)).square().log1p(),
+            Self::Gamma { shape, rate } => x.log() * (shape - 1.0) - x * rate + (self.log_prob(1.0) + rate),
+            Self::InverseGamma { shape, scale } => {
+                x.log() * (-shape - 1.0) - x.recip() * scale + (self.log_prob(1.0) + scale)
+            }
+            Self::Beta { a, b } => {
+                x.log() * (a - 1.0) + (-x).log1p() * (b - 1.0) + (self.log_prob(0.5) + (a + b - 2.0) * LN_2)
+            }
+            Self::Uniform { .. } => {
+                // Constant inside; a parameter held to the interval never leaves it.
+                let values: Vec<f64> = x.to_vec().iter().map(|v| self.log_prob(*v)).collect();
+                Tensor::from_vec(values, x.shape())
+            }
+        };
+        terms.sum()
+    }
+
+    fn describe(&self) -> String {
+        match *self {
+            Self::Normal { mean, sd } => format!("Normal({mean}, {sd})"),
+            Self::LogNormal { mu, sigma } => format!("LogNormal({mu}, {sigma})"),
+            Self::NormalOnLog { mu, sigma } => format!("Normal({mu}, {sigma}) of the logarithm"),
+            Self::Gamma { shape, rate } => format!("Gamma({shape}, {rate})"),
+            Self::InverseGamma { shape, scale } => format!("InverseGamma({shape}, {scale})"),
+            Self::HalfNormal { sd } => format!("HalfNormal({sd})"),
+            Self::HalfCauchy { scale } => format!("HalfCauchy({scale})"),
+            Self::Beta { a, b } => format!("Beta({a}, {b})"),
+            Self::Uniform { low, high } => format!("Uniform({low}, {high})"),
+        }
     }
 }

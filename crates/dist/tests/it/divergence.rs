@@ -79,3 +79,14 @@ fn the_dense_density_is_that_of_its_factors() {
         }
     }
 }
+
+#[test]
+fn a_covariance_gives_back_its_factor_and_a_bad_one_is_refused() {
+    let dense = example(6);
+    let (again, jitter) = MultivariateNormal::from_covariance(dense.mean().to_vec(), dense.covariance()).unwrap();
+    assert_eq!(jitter.relative, 0.0);
+    for (a, b) in again.chol().iter().zip(dense.chol()) {
+        assert_close("factor", *a, *b, 1e-12);
+    }
+    assert!(MultivariateNormal::from_covariance(vec![0.0; 2], vec![1.0, 2.0, 2.0, 1.0]).is_err());
+}

@@ -1,6 +1,7 @@
 use super::{assert_close, slope};
 use elbo_core::Rng;
 use elbo_dist::{Jacobian, Prior, tanh_sinh};
+use elbo_tensor::{Prior as TensorPrior, Tensor, grad};
 
 fn every() -> Vec<Prior> {
     vec![
@@ -79,4 +80,24 @@ fn priors_are_named_in_settings_and_bad_ones_are_refused() {
     let error = Prior::Gamma { shape: -1.0, rate: 1.0 }.check().unwrap_err();
     assert_eq!(error.to_string(), "setting `shape` is -1; expected a positive number");
     assert!(Prior::Uniform { low: 1.0, high: 0.0 }.check().is_err());
+}
+
+#[test]
+fn the_tensor_form_has_the_same_values_and_gradients() {
+    for prior in every() {
+        let at = [prior.quantile(0.2), prior.quantile(0.7)];
+        let x = Tensor::from_slice(&at, &[2]).variable();
+        let total = TensorPrior::log_prob(&prior, &x);
+        assert_close(
+            &TensorPrior::describe(&prior),
+            total.item(),
+            prior.log_prob(at[0]) + prior.log_prob(at[1]),
+            1e-12,
+        );
+        if !matches!(prior, Prior::Uniform { .. }) {
+            let slopes = grad(&total, &[&x])[0].to_vec();
+            assert_close(&TensorPrior::describe(&prior), slopes[0], prior.gradient(at[0]), 1e-11);
+            assert_close(&TensorPrior::describe(&prior), slopes[1], prior.gradient(at[1]), 1e-11);
+        }
+    }
 }
