@@ -38,4 +38,6 @@ claims! {
     svgp_holds: "svgp",
     cvi_ep_hyper_holds: "cvi-ep-hyper",
     cvtgp_holds: "cvtgp",
+    sdd_gp_holds: "sdd-gp",
+    scale_mixture_nngp_holds: "scale-mixture-nngp",
 }

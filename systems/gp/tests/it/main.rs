@@ -1,3 +1,5 @@
 //! Claims and laws of the systems.
 
 mod claims;
+mod scale_mixture_nngp;
+mod sdd_gp;
