@@ -8,6 +8,7 @@
 //! | integrate against a Gaussian, or over an interval | [`Rule`], [`tanh_sinh`] |
 //! | fill a box evenly | [`Sobol`] |
 //! | choose representative rows | [`kmeans`](kmeans()) |
+//! | estimate a density, climb to its modes | [`kde`] |
 //! | put a prior on a model's parameter | [`Prior`] |
 //! | describe predictions, one distribution a row | [`Normals`], [`StudentTs`], [`GaussianMixtures`] |
 //! | score predictions | [`scores`], [`crps`] |
@@ -17,6 +18,7 @@
 
 pub mod crps;
 pub mod divergence;
+pub mod kde;
 mod kmeans;
 mod marginals;
 mod multivariate_normal;

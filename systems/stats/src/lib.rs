@@ -1,6 +1,8 @@
 //! Statistical theory made executable, one file each.
 
+pub mod kde_mode;
+
 use elbo_core::AnySystem;
 
 /// The systems of this family, as `elbo list` shows them.
-pub static SYSTEMS: &[&dyn AnySystem] = &[];
+pub static SYSTEMS: &[&dyn AnySystem] = &[&kde_mode::KdeMode];

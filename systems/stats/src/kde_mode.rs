@@ -1,0 +1,582 @@
+#![doc = include_str!("kde-mode.md")]
+
+use elbo_core::{
+    Budget, Card, Claim, Columns, Config, Error, Features, Kind, Model, ModelFile, Points, Progress, Result, Rng, Run,
+    Step, Stop, Summary, System, Table, Verb, drive, ensure,
+};
+use elbo_dist::kde::{Climb, DensityKernel, Kde, random_projection, within_balls};
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Modes of a density estimate through a random projection.
+pub struct KdeMode;
+
+/// The kernel's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelName {
+    /// `exp(-u / 2)`, where `u` is the squared distance in bandwidths.
+    Gaussian,
+    /// `1 / (exp(√u) + 2 + exp(-√u))`.
+    Logistic,
+    /// `1 / (exp(√u) + exp(-√u))`.
+    Sigmoid,
+    /// `exp(-u^(a/2))` with `a` the setting `exponent`.
+    GeneralisedGaussian,
+    /// `1 / (1 + u)`; without a guarantee.
+    Cauchy,
+    /// One within the bandwidth; a heuristic only.
+    Box,
+}
+
+/// The word for a value that is found from the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Auto {
+    /// Found from the data.
+    Auto,
+}
+
+/// `auto`, or a value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OrAuto<T> {
+    /// Found from the data.
+    Auto(Auto),
+    /// Given.
+    Value(T),
+}
+
+/// Settings of `kde-mode`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KdeModeConfig {
+    /// The kernel.
+    pub kernel: KernelName,
+    /// Exponent of the generalised Gaussian kernel: 2 is smooth, 1 has a peak at every point.
+    pub exponent: f64,
+    /// Bandwidth in the points' unit, or `auto`: the median distance to the √n-th nearest neighbour.
+    pub h: OrAuto<f64>,
+    /// Dimensions to project to, or `auto`: 20, or what the guarantee asks for.
+    pub k: OrAuto<usize>,
+    /// Whether `k` follows from the theorem and the mode is lifted back by it.
+    pub guarantee: bool,
+    /// Relative error `ε` of distances under the guarantee.
+    pub epsilon: f64,
+    /// Probability `δ` that the guarantee does not hold.
+    pub delta: f64,
+    /// The theorem's universal constant `c` in `k = c ln(n/δ) / ε²`, which it does not name.
+    pub constant: f64,
+    /// Points to climb from: those of the greatest density after the projection.
+    #[schemars(range(min = 1))]
+    pub starts: usize,
+    /// Different modes that are lifted back; the densest is kept.
+    #[schemars(range(min = 1))]
+    pub lifts: usize,
+    /// Whether the lifted mode climbs on in all dimensions.
+    pub polish: bool,
+    /// Shifts a climb, at most.
+    #[schemars(range(min = 1))]
+    pub shifts: usize,
+}
+
+impl Default for KdeModeConfig {
+    fn default() -> Self {
+        Self {
+            kernel: KernelName::Gaussian,
+            exponent: 1.0,
+            h: OrAuto::Auto(Auto::Auto),
+            k: OrAuto::Auto(Auto::Auto),
+            guarantee: false,
+            epsilon: 0.5,
+            delta: 0.1,
+            constant: 4.0,
+            starts: 200,
+            lifts: 10,
+            polish: true,
+            shifts: 500,
+        }
+    }
+}
+
+impl Config for KdeModeConfig {
+    fn check(&self) -> Result<()> {
+        self.profile().check()?;
+        if let OrAuto::Value(h) = self.h {
+            ensure("h", h, h > 0.0 && h.is_finite(), "a positive number or auto")?;
+        }
+        if let OrAuto::Value(k) = self.k {
+            ensure("k", k, k >= 1, "at least 1, or auto")?;
+        }
+        ensure("epsilon", self.epsilon, self.epsilon > 0.0 && self.epsilon < 1.0, "in (0, 1)")?;
+        ensure("delta", self.delta, self.delta > 0.0 && self.delta < 1.0, "in (0, 1)")?;
+        ensure("constant", self.constant, self.constant > 0.0 && self.constant.is_finite(), "a positive number")?;
+        ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
+        ensure("lifts", self.lifts, (1..=1000).contains(&self.lifts), "in 1..=1000")?;
+        ensure("shifts", self.shifts, self.shifts >= 1, "at least 1")
+    }
+}
+
+/// Rows among which neighbours are looked up for the bandwidth.
+const NEIGHBOUR_ROWS: usize = 1000;
+
+/// Rows beyond which the best point is looked for among the starts only, and the certificate is the kernel's height.
+const MOST_PAIRED_ROWS: usize = 5000;
+
+/// Climbs a step of the driver.
+const CLIMBS: usize = 16;
+
+/// Ends nearer than this share of the bandwidth are one mode.
+const SAME: f64 = 0.1;
+
+impl KdeModeConfig {
+    fn profile(&self) -> DensityKernel {
+        match self.kernel {
+            KernelName::Gaussian => DensityKernel::Gaussian,
+            KernelName::Logistic => DensityKernel::Logistic,
+            KernelName::Sigmoid => DensityKernel::Sigmoid,
+            KernelName::GeneralisedGaussian => DensityKernel::GeneralisedGaussian { a: self.exponent },
+            KernelName::Cauchy => DensityKernel::Cauchy,
+            KernelName::Box => DensityKernel::Box,
+        }
+    }
+
+    /// Dimensions to project `n` points of `dims` to; `dims` itself where a projection would save nothing.
+    fn target_dims(&self, n: usize, dims: usize, run: &mut Run) -> Result<usize> {
+        if self.guarantee && matches!(self.kernel, KernelName::Box | KernelName::Cauchy) {
+            let why = match self.kernel {
+                KernelName::Box => "finding the mode exactly is NP-hard for the box kernel, and no guarantee is known",
+                _ => "the theorem does not cover the Cauchy kernel",
+            };
+            return Err(Error::data(why, "use --set guarantee=false for the heuristic, or another kernel"));
+        }
+        let needed = (self.constant * (n as f64 / self.delta).ln() / self.epsilon.powi(2)).ceil() as usize;
+        let k = match self.k {
+            OrAuto::Value(k) => k,
+            OrAuto::Auto(_) if self.guarantee => needed,
+            OrAuto::Auto(_) => 20,
+        };
+        if self.guarantee && k < needed {
+            run.warn(format!("k = {k} is below the {needed} dimensions that the guarantee asks for; it does not hold"));
+        }
+        if k >= dims || k >= n {
+            run.note(format!("{n} points in {dims} dimensions need no projection to {k}: the search is in all of them"));
+            return Ok(dims);
+        }
+        Ok(k)
+    }
+}
+
+/// Distances from up to 1,000 random points to their `rank`-th nearest neighbour, sorted.
+fn neighbour_distances(points: &[f64], dims: usize, rank: usize, rng: &mut Rng) -> Vec<f64> {
+    let kde = Kde { points, dims, bandwidth: 1.0, kernel: DensityKernel::Gaussian };
+    let n = kde.len();
+    let chosen = if n > NEIGHBOUR_ROWS { rng.choose(n, NEIGHBOUR_ROWS) } else { (0..n).collect() };
+    let distance = |i: &usize| {
+        let mut squares = kde.scaled_distances(&points[i * dims..(i + 1) * dims]);
+        // The point itself is the nearest, at distance zero.
+        *squares.select_nth_unstable_by(rank.min(n - 1), f64::total_cmp).1
+    };
+    let mut found: Vec<f64> = chosen.par_iter().map(distance).map(f64::sqrt).collect();
+    found.sort_by(f64::total_cmp);
+    found
+}
+
+/// Climbs from sixteen starts a step. The model is a list of ends: coordinates, log density, shifts, evaluations.
+struct Climbs<'a> {
+    kde: &'a Kde<'a>,
+    starts: &'a [usize],
+    shifts: usize,
+}
+
+impl Climbs<'_> {
+    fn width(&self) -> usize {
+        self.kde.dims + 3
+    }
+
+    fn ends(&self, list: &[f64]) -> Vec<Climb> {
+        let k = self.kde.dims;
+        let end = |e: &[f64]| Climb {
+            at: e[..k].to_vec(),
+            log_density: e[k],
+            shifts: e[k + 1] as usize,
+            evaluations: e[k + 2] as usize,
+        };
+        list.chunks_exact(self.width()).map(end).collect()
+    }
+}
+
+impl Step<Vec<f64>> for Climbs<'_> {
+    type State = ();
+
+    fn init(&self, _: &mut Vec<f64>, _: &mut Run) -> Result<()> {
+        Ok(())
+    }
+
+    fn step(&self, list: &mut Vec<f64>, (): &mut (), _: &mut Run) -> Result<Progress> {
+        let done = list.len() / self.width();
+        let next = &self.starts[done..(done + CLIMBS).min(self.starts.len())];
+        let (k, points) = (self.kde.dims, self.kde.points);
+        let climb = |i: &usize| self.kde.climb(&points[i * k..(i + 1) * k], self.shifts);
+        for end in next.par_iter().map(climb).collect::<Vec<_>>() {
+            list.extend(end.at);
+            list.extend([end.log_density, end.shifts as f64, end.evaluations as f64]);
+        }
+        let best = self.ends(list).iter().fold(f64::NEG_INFINITY, |a, e| a.max(e.log_density));
+        Ok(Progress { objective: best, converged: list.len() == self.starts.len() * self.width() })
+    }
+}
+
+/// What a search found.
+struct Found {
+    mode: Vec<f64>,
+    log_density: f64,
+    k: usize,
+    starts: Vec<usize>,
+    ends: Vec<Climb>,
+    /// Mode of each end, counted from zero in the order of density.
+    labels: Vec<usize>,
+    /// Upper bound of the projected density, from a cover, for up to three dimensions.
+    projected_upper: Option<f64>,
+    /// Largest ratio of a distance to what the guarantee allows.
+    violation: Option<f64>,
+    /// Multiplications and additions of coordinates, pairs of them.
+    work: f64,
+}
+
+/// Projects, climbs from the densest points, lifts the best modes back, and climbs on from the densest.
+fn find(config: &KdeModeConfig, whole: &Kde<'_>, run: &mut Run) -> Result<Found> {
+    let (n, dims) = (whole.len(), whole.dims);
+    let k = config.target_dims(n, dims, run)?;
+    let is_projected = k < dims;
+    let mut work = 0.0;
+    let projected = if is_projected {
+        work += (n * dims * k) as f64;
+        random_projection(whole.points, dims, k, &mut run.rng)
+    } else {
+        whole.points.to_vec()
+    };
+    let low = Kde { points: &projected, dims: k, ..whole.clone() };
+    let densities = low.log_densities();
+    work += (n * n * k) as f64;
+    let mut starts: Vec<usize> = (0..n).collect();
+    starts.sort_by(|a, b| densities[*b].total_cmp(&densities[*a]).then(a.cmp(b)));
+    starts.truncate(config.starts);
+
+    let climbs = Climbs { kde: &low, starts: &starts, shifts: config.shifts };
+    let mut list = vec![];
+    let steps = starts.len().div_ceil(CLIMBS);
+    drive(&climbs, &mut list, &Stop::after(steps, "mean shift", "best log density"), run)?;
+    let ends = climbs.ends(&list);
+    starts.truncate(ends.len());
+    work += ends.iter().map(|e| (e.evaluations * k) as f64).sum::<f64>();
+
+    let (labels, modes) = distinct(&ends, SAME * low.bandwidth);
+    let best_low = ends[modes[0]].log_density;
+    let projected_upper = (k <= 3).then(|| low.log_cover_bound(best_low, 0.01, 5000));
+    let (mut best, mut violation) = ((vec![], f64::NEG_INFINITY), None);
+    for mode in modes.iter().take(config.lifts) {
+        let u = low.scaled_distances(&ends[*mode].at);
+        let weights = low.pulls(&u).expect("a mode is within reach of a point");
+        let mut lifted = if is_projected { whole.mean(&weights) } else { ends[*mode].at.clone() };
+        work += 2.0 * (n * dims) as f64;
+        let mut ratio = None;
+        if config.guarantee && is_projected {
+            let radii: Vec<f64> = u.iter().map(|u| (1.0 + config.epsilon) * u.sqrt() * low.bandwidth).collect();
+            let (x, worst) = within_balls(whole.points, &radii, &lifted, 1000);
+            (lifted, ratio) = (x, Some(worst));
+        }
+        let value = whole.log_density(&lifted);
+        if value > best.1 {
+            (best, violation) = ((lifted, value), ratio);
+        }
+    }
+    let (mut mode, mut log_density) = best;
+    if config.polish {
+        let end = whole.climb(&mode, config.shifts);
+        work += (end.evaluations * dims) as f64;
+        (mode, log_density) = (end.at, end.log_density);
+    }
+    Ok(Found { mode, log_density, k, starts, ends, labels, projected_upper, violation, work })
+}
+
+/// The mode of each end, and the densest end of each mode, in the order of density.
+fn distinct(ends: &[Climb], radius: f64) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..ends.len()).collect();
+    order.sort_by(|a, b| ends[*b].log_density.total_cmp(&ends[*a].log_density).then(a.cmp(b)));
+    let (mut labels, mut modes) = (vec![0; ends.len()], vec![]);
+    for i in order {
+        let is_near = |j: &usize| {
+            let squares = ends[*j].at.iter().zip(&ends[i].at).map(|(a, b)| (a - b).powi(2));
+            squares.sum::<f64>().sqrt() < radius
+        };
+        labels[i] = modes.iter().position(is_near).unwrap_or_else(|| {
+            modes.push(i);
+            modes.len() - 1
+        });
+    }
+    (labels, modes)
+}
+
+impl System for KdeMode {
+    const CARD: Card = Card {
+        id: "kde-mode",
+        title: "Dimensionality Reduction for General KDE Mode Finding",
+        family: "stats",
+        kind: Kind::Paper,
+        verbs: &[Verb::Fit, Verb::Reproduce],
+        source: "Luo, Musco and Widdershoven (2023), ICML",
+        about: include_str!("kde-mode.md"),
+        validates_itself: false,
+    };
+    type Config = KdeModeConfig;
+    type Input = Points;
+    type Model = KdeModeModel;
+
+    fn fit(&self, config: &KdeModeConfig, input: Points, run: &mut Run) -> Result<KdeModeModel> {
+        input.notes.iter().for_each(|note| run.warn(note));
+        let (n, dims, points) = (input.x.rows, input.x.dims, &input.x.values);
+        let mut rng = run.rng.fork();
+        let bandwidth = match config.h {
+            OrAuto::Value(h) => h,
+            OrAuto::Auto(_) => {
+                let rank = (n as f64).sqrt().ceil() as usize;
+                let distances = neighbour_distances(points, dims, rank, &mut rng);
+                distances[distances.len() / 2]
+            }
+        };
+        if bandwidth <= 0.0 {
+            return Err(Error::data(
+                "most points coincide with others, so no bandwidth follows from their distances",
+                "give one with --set h=NUMBER, or remove repeated rows",
+            ));
+        }
+        let whole = Kde { points, dims, bandwidth, kernel: config.profile() };
+        let found = find(config, &whole, run)?;
+        warn_about(&whole, &found, config, &mut rng, run);
+        Ok(KdeModeModel {
+            summary: summarise(&whole, &found, run),
+            tables: tables(&input.x, &whole, &found),
+            config: config.clone(),
+            columns: input.columns,
+            mode: found.mode,
+        })
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<KdeModeModel> {
+        Ok(KdeModeModel {
+            config: file.fact("config")?,
+            columns: file.fact("columns")?,
+            mode: file.get("mode")?,
+            summary: file.fact("summary")?,
+            tables: file.fact("tables")?,
+        })
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        let seeds = run.seeds(10);
+        let mut claim = Claim::new(seeds.clone());
+        let gaussian = KdeModeConfig { k: OrAuto::Value(10), ..KdeModeConfig::default() };
+        let (mut ratios, mut points, mut share) = (vec![], vec![], 0.0);
+        for seed in &seeds {
+            let trial = Trial::new(&gaussian, *seed, run)?;
+            ratios.push(trial.ratio);
+            points.push(trial.best_point);
+            share += trial.work / seeds.len() as f64;
+        }
+        let median = |values: &mut Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let (best_point, typical) = (median(&mut points), median(&mut ratios));
+        claim.at_least("Gaussian, k = 10: median density over that of full mean shift", typical, Some(best_point), 0.99);
+        claim.at_least("Gaussian, k = 10: least density over that of full mean shift", ratios[0], Some(best_point), 0.95);
+        claim.at_most("multiplications over those of full mean shift", share, Some(1.0), 0.6);
+        let few = &seeds[..seeds.len().min(run.pick(1, 3))];
+        for (kernel, name) in [(KernelName::Logistic, "logistic"), (KernelName::GeneralisedGaussian, "exp(-distance)")] {
+            let config = KdeModeConfig { kernel, k: OrAuto::Value(20), ..KdeModeConfig::default() };
+            let mut least = f64::INFINITY;
+            for seed in few {
+                least = least.min(Trial::new(&config, *seed, run)?.ratio);
+            }
+            claim.at_least(&format!("{name}, k = 20: least density over that of full mean shift"), least, None, 0.95);
+        }
+        Ok(claim)
+    }
+}
+
+/// One data set of the claim, searched both ways.
+struct Trial {
+    /// Density found over the best that mean shift finds from every point in all dimensions.
+    ratio: f64,
+    /// Density of the best data point over the same.
+    best_point: f64,
+    /// Share of the multiplications.
+    work: f64,
+}
+
+impl Trial {
+    fn new(config: &KdeModeConfig, seed: u64, run: &Run) -> Result<Self> {
+        let (n, dims) = match run.budget {
+            Budget::Smoke => (200, 100),
+            Budget::Full => (600, 300),
+        };
+        let mut child = run.child(seed);
+        let points = clusters(n, dims, &mut child.rng);
+        // Distances grow with the root of the dimensions: 1.2 at 300 of them.
+        let bandwidth = 1.2 * (dims as f64 / 300.0).sqrt();
+        let whole = Kde { points: &points, dims, bandwidth, kernel: config.profile() };
+        let climbs: Vec<Climb> = points.par_chunks_exact(dims).map(|p| whole.climb(p, config.shifts)).collect();
+        let reference = climbs.iter().fold(f64::NEG_INFINITY, |a, c| a.max(c.log_density));
+        let full: f64 = climbs.iter().map(|c| (c.evaluations * dims) as f64).sum();
+        let best_point = whole.log_densities().into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let found = find(config, &whole, &mut child)?;
+        Ok(Self {
+            ratio: (found.log_density - reference).exp(),
+            best_point: (best_point - reference).exp(),
+            work: found.work / full,
+        })
+    }
+}
+
+/// Six clusters of different weights and spreads, `[n, D]`.
+fn clusters(n: usize, dims: usize, rng: &mut Rng) -> Vec<f64> {
+    let centres: Vec<f64> = rng.normals(6 * dims).into_iter().map(|v| 0.5 * v).collect();
+    let mut points = Vec::with_capacity(n * dims);
+    for _ in 0..n {
+        let c = rng.weighted(&[0.3, 0.2, 0.15, 0.15, 0.1, 0.1]);
+        let spread = if c == 1 { 0.06 } else { 0.1 };
+        points.extend(centres[c * dims..(c + 1) * dims].iter().map(|m| m + spread * rng.normal()));
+    }
+    points
+}
+
+fn warn_about(whole: &Kde<'_>, found: &Found, config: &KdeModeConfig, rng: &mut Rng, run: &mut Run) {
+    let (n, dims) = (whole.len(), whole.dims);
+    let alone = whole.kernel.log_value(0.0) - (n as f64).ln();
+    if n > 1 && found.log_density < alone + 1.5f64.ln() {
+        let distances = neighbour_distances(whole.points, dims, 1, rng);
+        run.warn(format!(
+            "the bandwidth {:.3} is so small that points are modes of their own; the median distance between nearest \
+             neighbours is {:.3}",
+            whole.bandwidth,
+            distances[distances.len() / 2]
+        ));
+    }
+    let mut seen = std::collections::HashSet::new();
+    let bits = |p: &[f64]| p.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let repeats = whole.points.chunks_exact(dims).filter(|p| !seen.insert(bits(p))).count();
+    if repeats > 0 {
+        run.warn(format!("{repeats} points repeat others; each counts"));
+    }
+    match found.violation {
+        Some(ratio) if ratio > 1.0 + 1e-6 => run.warn(format!(
+            "no point was found within (1 + ε) of all projected distances; the worst is {ratio:.4} times that. Raise `k` (now {})",
+            found.k
+        )),
+        _ => {}
+    }
+    if config.kernel == KernelName::Box {
+        run.warn("the box kernel has no slope to climb, and finding its mode exactly is NP-hard: this mode is a heuristic's");
+    }
+}
+
+fn summarise(whole: &Kde<'_>, found: &Found, run: &mut Run) -> Summary {
+    let n = whole.len();
+    let log_height = whole.kernel.log_value(0.0);
+    let (best_point, upper) = if n <= MOST_PAIRED_ROWS {
+        let best = whole.log_densities().into_iter().fold(f64::NEG_INFINITY, f64::max);
+        (best, whole.log_upper_bound().min(log_height))
+    } else {
+        run.note(format!(
+            "with more than {MOST_PAIRED_ROWS} points the best point is looked for among the starts, and the upper certificate is \
+             the kernel's height"
+        ));
+        let at = |i: &usize| whole.log_density(&whole.points[i * whole.dims..(i + 1) * whole.dims]);
+        let densities: Vec<f64> = found.starts.par_iter().map(at).collect();
+        (densities.into_iter().fold(f64::NEG_INFINITY, f64::max), log_height)
+    };
+    let density = found.log_density.exp();
+    let modes = found.labels.iter().max().map_or(0, |m| m + 1);
+    let mut summary = Summary { objective: Some(("density".into(), density)), ..Summary::default() };
+    summary.metrics = vec![
+        ("density".into(), density),
+        ("ratio_to_best_point".into(), (found.log_density - best_point).exp()),
+        ("certificate_lower".into(), density),
+        ("certificate_upper".into(), upper.exp()),
+        ("k".into(), found.k as f64),
+        ("bandwidth".into(), whole.bandwidth),
+        ("modes".into(), modes as f64),
+        ("multiplications".into(), found.work),
+    ];
+    if let Some(bound) = found.projected_upper {
+        summary.metrics.push(("projected_upper".into(), bound.exp()));
+    }
+    if let Some(ratio) = found.violation {
+        summary.metrics.push(("lift_ratio".into(), ratio));
+    }
+    summary.text = format!(
+        "The mode of {n} points in {} dimensions at bandwidth {:.4}, found in {} dimensions among {modes} modes.",
+        whole.dims, whole.bandwidth, found.k
+    );
+    summary
+}
+
+fn tables(x: &Features, whole: &Kde<'_>, found: &Found) -> Vec<Table> {
+    let mut mode = Table::new("mode", "The mode's coordinates.", &["column", "value"]);
+    x.names.iter().zip(&found.mode).for_each(|(name, v)| mode.push(vec![name.clone(), format!("{v:.6}")]));
+    let mut members =
+        Table::new("members", "Points within a bandwidth of the mode, nearest first.", &["row", "distance"]);
+    let distances = whole.scaled_distances(&found.mode);
+    let mut inside: Vec<usize> = (0..whole.len()).filter(|i| distances[*i] <= 1.0).collect();
+    inside.sort_by(|a, b| distances[*a].total_cmp(&distances[*b]));
+    for i in inside {
+        members.push(vec![(i + 1).to_string(), format!("{:.6}", distances[i].sqrt() * whole.bandwidth)]);
+    }
+    let mut starts = Table::new(
+        "starts",
+        "Where each climb after the projection began and ended; modes are numbered by density.",
+        &["row", "mode", "projected density", "shifts"],
+    );
+    for ((row, end), label) in found.starts.iter().zip(&found.ends).zip(&found.labels) {
+        let density = format!("{:.6e}", end.log_density.exp());
+        starts.push(vec![(row + 1).to_string(), (label + 1).to_string(), density, end.shifts.to_string()]);
+    }
+    vec![mode, members, starts]
+}
+
+/// A mode and how it was found.
+pub struct KdeModeModel {
+    config: KdeModeConfig,
+    columns: Columns,
+    mode: Vec<f64>,
+    summary: Summary,
+    tables: Vec<Table>,
+}
+
+impl KdeModeModel {
+    /// The mode's coordinates, `[D]`, in the order of the columns.
+    pub fn mode(&self) -> &[f64] {
+        &self.mode
+    }
+}
+
+impl Model for KdeModeModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        file.set("columns", &self.columns);
+        file.put("mode", &[self.mode.len()], &self.mode);
+        file.set("summary", &self.summary);
+        file.set("tables", &self.tables);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.tables.clone()
+    }
+}
