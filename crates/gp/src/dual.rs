@@ -134,7 +134,14 @@ impl DualPosterior {
         self.w_chol.diagonal().log().sum() + (inverse_root.square().sum() + mean.square().sum() - m as f64) * 0.5
     }
 
-    /// Mean `[M]` and covariance factor of the whitened inducing variables `L⁻¹u`: covariance `W⁻¹`.
+    /// Mean `[M]` and covariance `[M, M]` of the inducing variables.
+    pub fn moments(&self) -> (Tensor, Tensor) {
+        let (mean, covariance) = self.whitened();
+        let l = &self.kuu_chol;
+        (l.matmul(&mean), l.matmul(&covariance).matmul(&l.t()))
+    }
+
+    /// Mean `[M]` and covariance of the whitened inducing variables `L⁻¹u`: covariance `W⁻¹`.
     pub fn whitened(&self) -> (Tensor, Tensor) {
         (self.w_chol.solve_lower_t(&self.centre).squeeze(1), self.w_chol.cholesky_inverse())
     }

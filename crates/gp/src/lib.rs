@@ -12,6 +12,7 @@
 //! | any likelihood, minibatches | [`svgp::Svgp`] |
 //! | any likelihood, sites: CVI, EP, Laplace, dense or sparse | [`sites::SiteGp`] |
 //! | a stream of batches | [`dual::DualGp`] |
+//! | a stream whose past is gone | [`memory::MemoryGp`] |
 //! | samples that are functions | [`path`] |
 //! | hyperparameters from several starts | [`fit::search`] |
 //! | hyperparameters of a site model | [`learn::Rounds`] |
@@ -30,6 +31,7 @@ pub mod kernel;
 pub mod learn;
 pub mod likelihood;
 pub mod mean;
+pub mod memory;
 pub mod path;
 pub mod prior;
 pub mod scale_mixture;

@@ -1,7 +1,7 @@
 //! A target of either kind in the form that likelihoods want.
 
 use crate::likelihood::{LikelihoodConfig, MultiLikelihood, MultiLikelihoodConfig, Single};
-use elbo_core::{Columns, Error, Features, Result, Rng, Supervised};
+use elbo_core::{Columns, Data, Error, Features, Result, Rng, Supervised};
 
 /// Seed of softmax's common random numbers: part of the likelihood, not of a fit.
 const DRAWS_SEED: u64 = 1;
@@ -53,6 +53,25 @@ impl Named<'_> {
         }
     }
 
+    /// The targets of new rows, encoded as the rows that columns were learned from.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a class or a cell that cannot be encoded.
+    pub fn encode(&self, columns: &Columns, data: &Data) -> Result<Vec<f64>> {
+        match Target::of(columns) {
+            Target::Number => columns.encode_number_target(data),
+            Target::Classes(count) => {
+                let classes = columns.encode_class_target(data)?;
+                Ok(classes.iter().map(|class| self.code(*class, count)).collect())
+            }
+        }
+    }
+
+    /// Two classes are -1 and 1 to a likelihood of one latent function, and 0, 1, ... to one of several.
+    fn code(&self, class: usize, count: usize) -> f64 {
+        if count == 2 && self.multi.is_none() { 2.0 * class as f64 - 1.0 } else { class as f64 }
+    }
+
     /// The rows in the form that the likelihood wants.
     ///
     /// # Errors
@@ -61,10 +80,8 @@ impl Named<'_> {
         match input {
             Supervised::Classes(input) => {
                 let count = input.classes.len();
-                // Two classes are -1 and 1 to a likelihood of one latent function, and 0, 1, ... to one of several.
-                let is_signed = count == 2 && self.multi.is_none();
-                let code = |class: &usize| if is_signed { 2.0 * *class as f64 - 1.0 } else { *class as f64 };
-                let (y, target) = (input.y.iter().map(code).collect(), Target::Classes(count));
+                let y = input.y.iter().map(|class| self.code(*class, count)).collect();
+                let target = Target::Classes(count);
                 Ok(Rows { x: input.x, y, columns: input.columns, target, notes: input.notes })
             }
             Supervised::Numbers(input) => {

@@ -5,6 +5,7 @@
 pub mod cvi_ep_hyper;
 pub mod cvtgp;
 pub mod gpr;
+pub mod memory_dual_gp;
 pub mod scale_mixture_nngp;
 pub mod sdd_gp;
 pub mod sgpr;
@@ -13,4 +14,5 @@ pub mod svgp;
 use elbo_core::AnySystem;
 
 /// The family's systems, in the order of the catalogue after the baselines.
-pub static SYSTEMS: &[&dyn AnySystem] = &[&gpr::Gpr, &sgpr::SgprSystem, &svgp::SvgpSystem, &cvi_ep_hyper::CviEpHyper, &cvtgp::Cvtgp, &sdd_gp::SddGp, &scale_mixture_nngp::ScaleMixtureNngp];
+pub static SYSTEMS: &[&dyn AnySystem] = &[&gpr::Gpr, &sgpr::SgprSystem, &svgp::SvgpSystem, &cvi_ep_hyper::CviEpHyper, &cvtgp::Cvtgp,
+    &memory_dual_gp::MemoryDualGp, &sdd_gp::SddGp, &scale_mixture_nngp::ScaleMixtureNngp];

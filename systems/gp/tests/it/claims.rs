@@ -38,6 +38,7 @@ claims! {
     svgp_holds: "svgp",
     cvi_ep_hyper_holds: "cvi-ep-hyper",
     cvtgp_holds: "cvtgp",
+    memory_dual_gp_holds: "memory-dual-gp",
     sdd_gp_holds: "sdd-gp",
     scale_mixture_nngp_holds: "scale-mixture-nngp",
 }

@@ -1,0 +1,343 @@
+#![doc = include_str!("memory-dual-gp.md")]
+
+use elbo_core::{
+    Card, Claim, Columns, Config, Data, Kind, Model, ModelFile, Predict, Prediction, Progress, Result, Rng, Run, Snapshot,
+    Step, Stop, Summary, Supervised, System, Table, Update, Verb, drive, ensure,
+};
+use elbo_gp::kernel::KernelConfig;
+use elbo_gp::likelihood::{BernoulliProbit, LikelihoodConfig, MultiLikelihoodConfig, Single};
+use elbo_gp::memory::{Absorb, MemoryGp, Past};
+use elbo_gp::supervised::{Named, Rows, Target};
+use elbo_gp::table;
+use elbo_tensor::{Parameters, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Sequential learning with a small memory.
+pub struct MemoryDualGp;
+
+/// Settings of `memory-dual-gp`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryDualGpConfig {
+    /// The kernel, as an expression: `matern52`, `rbf + linear`.
+    pub kernel: KernelConfig,
+    /// The likelihood of a numeric target or of two classes; without one, Gaussian and probit.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub likelihood: Option<LikelihoodConfig>,
+    /// The likelihood of more than two classes, or `heteroscedastic` for a numeric target whose noise varies.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub multi: Option<MultiLikelihoodConfig>,
+    /// Parts in which `fit` reads its table, in the table's order.
+    #[schemars(range(min = 1))]
+    pub batches: usize,
+    /// Inducing points, at most.
+    #[schemars(range(min = 1))]
+    pub inducing: usize,
+    /// Rows of each batch that join the memory.
+    pub remembered: usize,
+    /// Rows in memory, at most.
+    pub memory: usize,
+    /// Site updates a batch.
+    #[schemars(range(min = 1))]
+    pub sweeps: usize,
+    /// Length of a site update, in (0, 1].
+    pub rho: f64,
+    /// L-BFGS iterations on the hyperparameters a batch; zero holds them.
+    pub moves: usize,
+    /// Whether rows join the memory in proportion to their leverage; otherwise all alike.
+    pub by_leverage: bool,
+}
+
+impl Default for MemoryDualGpConfig {
+    fn default() -> Self {
+        Self {
+            kernel: KernelConfig::default(),
+            likelihood: None,
+            multi: None,
+            batches: 20,
+            inducing: 100,
+            remembered: 10,
+            memory: 400,
+            sweeps: 4,
+            rho: 0.7,
+            moves: 10,
+            by_leverage: true,
+        }
+    }
+}
+
+impl Config for MemoryDualGpConfig {
+    fn check(&self) -> Result<()> {
+        self.kernel.check()?;
+        if let Some(likelihood) = &self.likelihood {
+            likelihood.build()?;
+        }
+        ensure("batches", self.batches, self.batches >= 1, "at least 1")?;
+        ensure("inducing", self.inducing, (1..=5000).contains(&self.inducing), "in 1..=5000")?;
+        ensure("sweeps", self.sweeps, self.sweeps >= 1, "at least 1")?;
+        ensure("rho", self.rho, self.rho > 0.0 && self.rho <= 1.0, "in (0, 1]")
+    }
+}
+
+impl MemoryDualGpConfig {
+    fn named(&self) -> Named<'_> {
+        Named { single: self.likelihood.as_ref(), multi: self.multi.as_ref() }
+    }
+
+    fn absorb(&self) -> Absorb {
+        Absorb {
+            inducing: self.inducing,
+            remembered: self.remembered,
+            memory: self.memory,
+            sweeps: self.sweeps,
+            rho: self.rho,
+            moves: self.moves,
+            by_leverage: self.by_leverage,
+            past: Past::Memory,
+        }
+    }
+}
+
+/// Batches of a table in its order, one a step.
+struct Stream<'a> {
+    x: &'a Tensor,
+    y: &'a [f64],
+    batches: usize,
+    how: Absorb,
+}
+
+impl Step<MemoryGp> for Stream<'_> {
+    type State = usize;
+
+    fn init(&self, _: &mut MemoryGp, _: &mut Run) -> Result<usize> {
+        Ok(0)
+    }
+
+    fn step(&self, gp: &mut MemoryGp, at: &mut usize, run: &mut Run) -> Result<Progress> {
+        let n = self.y.len();
+        let (start, end) = (*at * n / self.batches, (*at + 1) * n / self.batches);
+        if end > start {
+            gp.absorb(&self.x.narrow(0, start, end - start), &self.y[start..end], self.how, run)?;
+            gp.visit(&mut |name, p| {
+                if p.len() == 1 {
+                    run.metric(name, (*at + 1) as f64, p.value()[0]);
+                }
+            });
+        }
+        *at += 1;
+        Ok(Progress { objective: gp.seen() as f64, converged: *at >= self.batches })
+    }
+}
+
+impl System for MemoryDualGp {
+    const CARD: Card = Card {
+        id: "memory-dual-gp",
+        title: "Memory-Based Dual Gaussian Processes for Sequential Learning",
+        family: "gp",
+        kind: Kind::Paper,
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Update, Verb::Reproduce],
+        source: "Chang, Verma, John, Solin and Khan (2023), ICML",
+        about: include_str!("memory-dual-gp.md"),
+        validates_itself: false,
+    };
+    type Config = MemoryDualGpConfig;
+    type Input = Supervised;
+    type Model = MemoryDualGpModel;
+
+    fn fit(&self, config: &MemoryDualGpConfig, input: Supervised, run: &mut Run) -> Result<MemoryDualGpModel> {
+        let Rows { x, y, columns, target, notes } = config.named().rows(input)?;
+        notes.iter().for_each(|note| run.warn(note));
+        let mut gp = MemoryGp::new(config.kernel.build_for(&x)?, config.named().build(target)?, x.dims);
+        let inputs = table::tensor(&x);
+        let batches = config.batches.min(y.len());
+        let stream = Stream { x: &inputs, y: &y, batches, how: config.absorb() };
+        drive(&stream, &mut gp, &Stop::after(batches, "batches", "rows seen"), run)?;
+        Ok(MemoryDualGpModel::new(config.clone(), columns, gp, drift(run)))
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<MemoryDualGpModel> {
+        let config: MemoryDualGpConfig = file.fact("config")?;
+        let columns: Columns = file.fact("columns")?;
+        let like = table::features_like(&columns);
+        let likelihood = config.named().build(Target::of(&columns))?;
+        let mut gp = MemoryGp::new(config.kernel.build_for(&like)?, likelihood, like.dims);
+        gp.restore(file, "gp")?;
+        Ok(MemoryDualGpModel::new(config, columns, gp, file.fact("drift")?))
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        let seeds = run.seeds(10);
+        let (mut with_25, mut offline_25) = (0.0, 0.0);
+        let (mut with_10, mut sites_10, mut without_10) = (0.0, 0.0, 0.0);
+        for seed in &seeds {
+            let mut rng = Rng::new(*seed);
+            let (x, y) = two_moons(600, true, &mut rng);
+            let (test_x, test_y) = two_moons(1000, false, &mut rng);
+            let nlpd = |inducing: usize, remembered: usize, batches: usize, past: Past| -> Result<f64> {
+                let how = Absorb {
+                    inducing,
+                    remembered,
+                    memory: 400,
+                    sweeps: if batches == 1 { 20 } else { 4 },
+                    rho: 0.7,
+                    moves: if batches == 1 { 40 } else { 10 },
+                    by_leverage: true,
+                    past,
+                };
+                let likelihood = Box::new(Single(Box::new(BernoulliProbit::new())));
+                let kernel = KernelConfig::default().build_for(&elbo_core::Features::numeric(2, vec![0.0, 0.0]))?;
+                let mut gp = MemoryGp::new(kernel, likelihood, 2);
+                let stream = Stream { x: &x, y: &y, batches, how };
+                drive(&stream, &mut gp, &Stop::after(batches, "batches", "rows seen"), &mut run.child(*seed))?;
+                let (mean, variance) = gp.predict(&test_x)?;
+                let total: f64 = (0..test_y.len())
+                    .map(|i| gp.likelihood().log_density(test_y[i], &mean[i..=i], &variance[i..=i]))
+                    .sum();
+                Ok(-total / test_y.len() as f64)
+            };
+            with_25 += nlpd(25, 4, 15, Past::Memory)?;
+            offline_25 += nlpd(25, 0, 1, Past::Memory)?;
+            with_10 += nlpd(10, 6, 15, Past::Memory)?;
+            sites_10 += nlpd(10, 0, 15, Past::Sites)?;
+            without_10 += nlpd(10, 0, 15, Past::Memory)?;
+        }
+        let count = seeds.len() as f64;
+        let mut table = Table::new(
+            "streams",
+            "Mean negative log predictive density of two moons streamed in 15 sorted batches (nats a row).",
+            &["inducing points", "model", "nlpd"],
+        );
+        for (m, name, total) in [
+            ("25", "everything at once", offline_25),
+            ("25", "memory of 4 rows a batch", with_25),
+            ("10", "memory of 6 rows a batch", with_10),
+            ("10", "no memory, old sites carried", sites_10),
+            ("10", "no memory", without_10),
+        ] {
+            table.push(vec![m.into(), name.into(), format!("{:.4}", total / count)]);
+        }
+        run.table(table);
+        let mut claim = Claim::new(seeds);
+        let loss = (with_25 - offline_25) / count;
+        claim.at_most("25 points: nlpd with memory less that of everything at once", loss, Some(0.0), 0.02);
+        let gain = (sites_10 - with_10) / count;
+        claim.at_least("10 points: nlpd of the baseline without memory less that with memory", gain, Some(0.0), 0.0);
+        Ok(claim)
+    }
+}
+
+/// Two interleaved half circles with noise 0.22 and classes -1 and 1, sorted along the first axis if asked.
+fn two_moons(rows: usize, is_sorted: bool, rng: &mut Rng) -> (Tensor, Vec<f64>) {
+    let mut points: Vec<([f64; 2], f64)> = (0..rows)
+        .map(|i| {
+            let angle = std::f64::consts::PI * rng.uniform();
+            let upper = i % 2 == 0;
+            let (a, b) = if upper { (angle.cos(), angle.sin()) } else { (1.0 - angle.cos(), 0.5 - angle.sin()) };
+            ([a + 0.22 * rng.normal(), b + 0.22 * rng.normal()], if upper { 1.0 } else { -1.0 })
+        })
+        .collect();
+    if is_sorted {
+        points.sort_by(|a, b| a.0[0].total_cmp(&b.0[0]));
+    }
+    let x = points.iter().flat_map(|(x, _)| *x).collect();
+    (Tensor::from_vec(x, &[rows, 2]), points.iter().map(|(_, y)| *y).collect())
+}
+
+/// How the hyperparameters moved over the batches.
+fn drift(run: &Run) -> Table {
+    let series: Vec<_> = run.metrics().iter().filter(|(name, _)| name != "rows seen").collect();
+    let names: Vec<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
+    let columns = [vec!["batch"], names].concat();
+    let mut table = Table::new("drift", "Hyperparameters after each batch.", &columns);
+    let length = series.iter().map(|(_, s)| s.len()).min().unwrap_or(0);
+    for i in 0..length {
+        let values = series.iter().map(|(_, s)| format!("{:.5}", s[i].1));
+        table.push(std::iter::once(format!("{}", i + 1)).chain(values).collect());
+    }
+    table
+}
+
+/// A process that has seen a stream.
+pub struct MemoryDualGpModel {
+    config: MemoryDualGpConfig,
+    columns: Columns,
+    gp: MemoryGp,
+    drift: Table,
+}
+
+impl MemoryDualGpModel {
+    fn new(config: MemoryDualGpConfig, columns: Columns, gp: MemoryGp, drift: Table) -> Self {
+        Self { config, columns, gp, drift }
+    }
+}
+
+impl Model for MemoryDualGpModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        file.set("columns", &self.columns);
+        Snapshot::save(&self.gp, file, "gp");
+        file.set("drift", &self.drift);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        let names: Vec<String> = self.columns.inputs.iter().map(|c| c.name.clone()).collect();
+        let mut summary = table::summarise(self.gp.kernel(), &self.gp, &names);
+        let memory = self.gp.memory().1.len();
+        summary.metrics = vec![
+            ("rows_seen".into(), self.gp.seen() as f64),
+            ("rows_in_memory".into(), memory as f64),
+            ("inducing".into(), self.gp.inducing().shape()[0] as f64),
+        ];
+        summary.text = format!(
+            "A sparse Gaussian process with kernel {} and likelihood {} that has seen {} rows and remembers {memory}.",
+            self.gp.kernel().summary(),
+            self.gp.likelihood().description(),
+            self.gp.seen()
+        );
+        summary
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        Some(self)
+    }
+
+    fn as_update(&self) -> Option<&dyn Update> {
+        Some(self)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![self.drift.clone()]
+    }
+}
+
+impl Predict for MemoryDualGpModel {
+    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
+        let x = table::encode(&self.columns, data, run)?;
+        let (mean, variance) = self.gp.predict(&x)?;
+        let scaling = self.columns.target_scaling();
+        Ok(self.gp.likelihood().prediction(&mean, &variance, scaling, self.columns.classes()))
+    }
+}
+
+impl Update for MemoryDualGpModel {
+    fn update(&self, data: &Data, run: &mut Run) -> Result<Box<dyn Model>> {
+        let x = table::encode(&self.columns, data, run)?;
+        let y = self.config.named().encode(&self.columns, data)?;
+        let mut file = ModelFile::new(MemoryDualGp::CARD.id);
+        Model::save(self, &mut file)?;
+        let mut model = System::load(&MemoryDualGp, &file)?;
+        model.gp.absorb(&x, &y, self.config.absorb(), run)?;
+        let mut row = vec![format!("{}", model.drift.rows.len() + 1)];
+        model.gp.visit(&mut |_, p| {
+            if p.len() == 1 {
+                row.push(format!("{:.5}", p.value()[0]));
+            }
+        });
+        if row.len() == model.drift.columns.len() {
+            model.drift.push(row);
+        }
+        Ok(Box::new(model))
+    }
+}
