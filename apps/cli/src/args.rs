@@ -110,6 +110,9 @@ pub struct Fit {
     /// Write a report to this HTML file.
     #[arg(long, value_name = "HTML")]
     pub report: Option<PathBuf>,
+    /// Write every figure of the report to this folder, as SVG files.
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
     /// Where to keep the state of a long fit; beside the model by default. Removed when the fit ends by itself.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,

@@ -1,7 +1,8 @@
 //! The report on a fit: what the model found, judged, with the pictures that its inputs allow.
 
 use crate::failure::Failure;
-use elbo::core::{Array, Card, Data, Figure, Marginals, Mark, Model, Prediction, Result, Run, Values};
+use elbo::core::file::write_atomically;
+use elbo::core::{Array, Card, Data, Error, Figure, Marginals, Mark, Model, Prediction, Result, Run, Values};
 use elbo::{FitRecord, Observed, Scored};
 use elbo_report::figures::FitCurve;
 use elbo_report::{Basis, ClassificationEvidence, Context, RegressionEvidence, Report};
@@ -39,15 +40,28 @@ pub struct Judged {
     pub prediction: Prediction,
 }
 
-/// Writes the report.
-pub fn write(path: &Path, work: &Work<'_>, training: &Data, judged: Option<Judged>) -> Result<(), Failure> {
+/// The report on a fit.
+pub fn make(work: &Work<'_>, training: &Data, judged: Option<Judged>) -> Result<Report, Failure> {
     let context = context(work, training)?;
-    let report = match evidence(work, training, judged)? {
+    Ok(match evidence(work, training, judged)? {
         Some(Evidence::Numbers(evidence)) => elbo_report::regression_report(context, &evidence),
         Some(Evidence::Classes(evidence)) => elbo_report::classification_report(context, &evidence),
         None => plain(context, work),
-    };
-    Ok(elbo_report::html::write(&report, path)?)
+    })
+}
+
+/// Writes every figure of a report as an SVG file named after it; numbers tell figures of the same name apart.
+pub fn write_figures(report: &Report, folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
+    let mut names: Vec<&str> = vec![];
+    for figure in report.sections.iter().flat_map(|section| &section.figures) {
+        let before = names.iter().filter(|n| **n == figure.name).count();
+        let stem = if before == 0 { figure.name.clone() } else { format!("{}-{}", figure.name, before + 1) };
+        names.push(&figure.name);
+        let drawing = elbo_report::svg::to_svg(figure, elbo_report::svg::Size { width: 720.0, height: 400.0 });
+        write_atomically(&folder.join(format!("{stem}.svg")), drawing.as_bytes())?;
+    }
+    Ok(())
 }
 
 enum Evidence {

@@ -75,10 +75,16 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
     let judged = judge(model.as_ref(), held.as_ref(), record.seed)?;
     record.validation = judged.as_ref().map(|j| j.scored.clone());
     write_model(&plan.out, id, model.as_ref(), &record)?;
-    if let Some(path) = &args.report {
+    if args.report.is_some() || args.figures.is_some() {
         let work =
             report::Work { card: plan.system.card(), model: model.as_ref(), record: &record, run: &run, seconds };
-        report::write(path, &work, &training, judged)?;
+        let made = report::make(&work, &training, judged)?;
+        if let Some(path) = &args.report {
+            elbo_report::html::write(&made, path)?;
+        }
+        if let Some(folder) = &args.figures {
+            report::write_figures(&made, folder)?;
+        }
     }
     if !run.stopped_early() {
         remove(&plan.checkpoint)?;
