@@ -17,7 +17,7 @@ pub(super) enum Cell {
 pub(super) fn classify(text: &str, comma: bool) -> Cell {
     let bytes = text.as_bytes();
     match bytes {
-        [] | b"?" | b"-" => return Cell::Missing,
+        [] | b"?" | b"-" => Cell::Missing,
         [b'0'..=b'9' | b'-' | b'+' | b'.', ..] => {
             if let Ok(value) = text.parse::<f64>() {
                 return match value {
