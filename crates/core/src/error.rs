@@ -132,7 +132,7 @@ impl Error {
         let known: Vec<&str> = known.into_iter().collect();
         let nearest = known
             .iter()
-            .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), *candidate))
+            .map(|candidate| (likeness(&name.to_lowercase(), &candidate.to_lowercase()), *candidate))
             .filter(|(score, _)| *score > 0.7)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let remedy = match nearest {
@@ -182,6 +182,12 @@ impl Error {
     }
 }
 
+/// From 0 to 1. A single slip of the fingers counts as close also in short names, where Jaro and Winkler's measure misses it.
+fn likeness(a: &str, b: &str) -> f64 {
+    let measure = strsim::jaro_winkler(a, b);
+    if a.len() > 1 && strsim::osa_distance(a, b) == 1 { measure.max(0.9) } else { measure }
+}
+
 /// An operating system's message without its number.
 fn describe(source: &std::io::Error) -> String {
     let text = source.to_string();
@@ -208,6 +214,7 @@ mod tests {
         let error = Error::unknown("system", "sgrp", ["gpr", "sgpr", "svgp"]);
         assert_eq!(error.remedy(), "did you mean `sgpr`?");
         assert!(error.is_usage());
+        assert_eq!(Error::unknown("command", "fti", ["list", "fit", "info"]).remedy(), "did you mean `fit`?");
     }
 
     #[test]

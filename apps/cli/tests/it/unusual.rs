@@ -55,7 +55,7 @@ fn line_ends_marks_and_quotes_do_not_matter() {
 
 #[test]
 fn incomplete_rows_can_be_left_out_and_are_counted() {
-    let text = format!("{},1,2\n3,NA,4\n", table(20).trim_end());
+    let text = format!("{}\n,1,2\n3,NA,4\n", table(20).trim_end());
     let (predicted, said) = fits("missing", text.as_bytes(), "--missing drop");
     assert!(said.contains("2 of 22 rows"), "{said}");
     assert_eq!(predicted.lines().count(), 21);
