@@ -218,14 +218,14 @@ fn derivatives_by_the_parameters_are_slopes() {
 }
 
 /// The closed forms of one density against quadrature with many nodes.
-fn assert_closed_forms<D: Density>(density: &D, targets: &[f64]) {
+fn assert_closed_forms<D: Density>(density: &D, targets: &[f64], tolerance: f64) {
     let rule = Rule::hermite(100);
     let count = density.parameters().iter().map(|(_, p)| p.len()).sum();
     for y in targets {
         for (m, v) in &MARGINALS[..3] {
             let what = format!("{} at y {y}, mean {m}, variance {v}", D::NAME);
             let closed = density.expected(*y, *m, *v);
-            assert_close(&what, closed.value, rule.expect(*m, *v, |f| density.log_prob(*y, f)), 1e-9);
+            assert_close(&what, closed.value, rule.expect(*m, *v, |f| density.log_prob(*y, f)), tolerance);
             let mut gradient = vec![0.0; count];
             density.d_expected(*y, *m, *v, &mut gradient);
             let mut numeric = vec![0.0; count];
@@ -233,8 +233,7 @@ fn assert_closed_forms<D: Density>(density: &D, targets: &[f64]) {
                 density.add_gradient(*y, m + v.sqrt() * x, *w, &mut numeric);
             }
             for (a, b) in gradient.iter().zip(&numeric) {
-                // Where there is no closed form, 20 nodes stand against 100.
-                assert_close(&format!("gradient of {what}"), *a, *b, 1e-7);
+                assert_close(&format!("gradient of {what}"), *a, *b, tolerance);
             }
             for alpha in [1.0, 0.3] {
                 let closed = density.log_tilted(*y, *m, *v, alpha);
@@ -242,7 +241,7 @@ fn assert_closed_forms<D: Density>(density: &D, targets: &[f64]) {
                 assert_close(&format!("tilted {what}"), closed.value, by_rule, 1e-6);
             }
             let (closed, by_rule) = (density.predict(*m, *v), quadrature::predict(density, *m, *v));
-            assert_close(&format!("mean of {what}"), closed.mean, by_rule.mean, 1e-8);
+            assert_close(&format!("mean of {what}"), closed.mean, by_rule.mean, 1e-6);
             assert_close(&format!("variance of {what}"), closed.variance, by_rule.variance, 1e-6);
             assert_close(
                 &format!("cdf of {what}"),
@@ -257,16 +256,18 @@ fn assert_closed_forms<D: Density>(density: &D, targets: &[f64]) {
 #[test]
 fn closed_forms_agree_with_quadrature() {
     let positive = [0.3, 0.9, 2.0];
-    assert_closed_forms(&GaussianDensity { variance: 0.6 }, &[-1.0, 0.2]);
-    assert_closed_forms(Gaussian::new(0.7).density(), &[-1.0, 0.2]);
-    assert_closed_forms(LogGaussian::new(0.6).density(), &positive);
-    assert_closed_forms(Poisson::new(1.7).density(), &[0.0, 3.0]);
-    assert_closed_forms(Exponential::new().density(), &positive);
-    assert_closed_forms(Gamma::new(2.3).density(), &positive);
-    assert_closed_forms(Weibull::new(1.2).density(), &positive);
-    assert_closed_forms(NegativeBinomial::new(2.2).density(), &[0.0, 5.0]);
-    assert_closed_forms(BernoulliProbit::new().density(), &[-1.0, 1.0]);
-    assert_closed_forms(Ordinal::new(&[-0.7, 0.2, 1.5], 0.8).density(), &[0.0, 1.0, 3.0]);
+    // Where the expectation is not closed, 20 nodes stand against 100.
+    let (exact, coarse) = (1e-9, 1e-5);
+    assert_closed_forms(&GaussianDensity { variance: 0.6 }, &[-1.0, 0.2], exact);
+    assert_closed_forms(Gaussian::new(0.7).density(), &[-1.0, 0.2], exact);
+    assert_closed_forms(LogGaussian::new(0.6).density(), &positive, exact);
+    assert_closed_forms(Poisson::new(1.7).density(), &[0.0, 3.0], exact);
+    assert_closed_forms(Exponential::new().density(), &positive, exact);
+    assert_closed_forms(Gamma::new(2.3).density(), &positive, exact);
+    assert_closed_forms(Weibull::new(1.2).density(), &positive, exact);
+    assert_closed_forms(NegativeBinomial::new(2.2).density(), &[0.0, 5.0], coarse);
+    assert_closed_forms(BernoulliProbit::new().density(), &[-1.0, 1.0], coarse);
+    assert_closed_forms(Ordinal::new(&[-0.7, 0.2, 1.5], 0.8).density(), &[0.0, 1.0, 3.0], coarse);
 }
 
 #[test]
