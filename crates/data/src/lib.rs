@@ -2,7 +2,7 @@
 //!
 //! | want | use |
 //! |---|---|
-//! | a user's file as named arrays | [`read`] with [`ReadOptions`] |
+//! | a user's file as named arrays | [`read()`] with [`ReadOptions`] |
 //! | predictions or a table on disk | [`write_table`], [`write_data`], [`write_npy`], [`write_npz`] |
 //! | training and test rows | [`holdout`], [`folds`], [`fixed_split`] |
 //! | a published data set | [`catalogue()`], [`get`], [`locate`], [`verify`] |

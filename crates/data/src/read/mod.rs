@@ -98,7 +98,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
 /// Reads the contents of a file; `source` is its name, for messages and for what the extension says.
 ///
 /// # Errors
-/// As [`read`], less those of opening the file.
+/// As [`read()`], less those of opening the file.
 pub fn read_bytes(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
     let data = parse(source, bytes, options).map_err(|error| match error {
         Error::Data { message, remedy } => Error::Data { message: format!("{message}: {source}"), remedy },
