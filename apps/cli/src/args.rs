@@ -36,7 +36,7 @@ pub enum Command {
     /// Explain a system and its settings, or show what a model file holds.
     Info(Info),
     /// Fit a model to a table and write it to a file.
-    Fit(Fit),
+    Fit(Box<Fit>),
     /// Predict the rows of a table with a model.
     Predict(Predict),
     /// Score a model on rows whose target is known.

@@ -40,7 +40,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::List(list) => verbs::list::run(list, json),
         Command::Info(info) => verbs::info::run(info, json),
-        Command::Fit(fit) => verbs::fit::run(fit, json),
+        Command::Fit(fit) => verbs::fit::run(fit.as_ref(), json),
         Command::Predict(predict) => verbs::predict::run(predict, json),
         Command::Evaluate(evaluate) => verbs::evaluate::run(evaluate, json),
         Command::Update(update) => verbs::update::run(update, json),

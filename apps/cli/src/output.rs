@@ -1,7 +1,7 @@
 //! Standard output and standard error.
 
 use crate::failure::Failure;
-use elbo::core::{Error, Result};
+use elbo::core::{Error, Result, Summary};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 
@@ -44,6 +44,13 @@ pub fn number(value: f64) -> String {
     let digits = (3 - magnitude.log10().floor() as i32).max(0) as usize;
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// The objective and the metrics of a summary, an objective that is also a metric once.
+pub fn found(summary: &Summary) -> impl Iterator<Item = &(String, f64)> {
+    let objective = summary.objective.as_ref();
+    let metrics = summary.metrics.iter().filter(move |(name, _)| objective.is_none_or(|(o, _)| o != name));
+    objective.into_iter().chain(metrics)
 }
 
 /// Columns of text, aligned; the last one is not padded.

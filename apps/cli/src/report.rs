@@ -104,16 +104,15 @@ fn base_rates(training: &Data, target: &str, classes: &[String]) -> Result<Vec<f
 fn context(work: &Work<'_>, training: &Data) -> Result<Context> {
     let Work { card, model, record, run, seconds } = work;
     let summary = model.summary();
-    let about = if summary.text.is_empty() { card.title.to_owned() } else { summary.text };
+    let about = if summary.text.is_empty() { card.title.to_owned() } else { summary.text.clone() };
     let target = record.target.as_ref().map(|t| format!("`{t}` of ")).unwrap_or_default();
     let mut tables = model.tables();
     tables.extend(run.tables().iter().cloned());
     let mut figures = model.figures();
     figures.extend(run.figures().iter().cloned());
-    let mut parameters = summary.parameters;
-    for (name, value) in summary.objective.iter().chain(&summary.metrics) {
-        parameters.push((name.clone(), crate::output::number(*value), String::new()));
-    }
+    let found = crate::output::found(&summary)
+        .map(|(name, value)| (name.clone(), crate::output::number(*value), String::new()));
+    let parameters = summary.parameters.iter().cloned().chain(found).collect();
     Ok(Context {
         title: format!("{}{}", target.replace('`', ""), record.data.source),
         subtitle: format!("{} · {}", card.id, card.title),

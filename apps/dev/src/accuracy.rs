@@ -95,10 +95,11 @@ pub fn mean_and_error(values: &[f64]) -> (f64, f64) {
 /// The table: one row for each table, kernel and kind. A score is no worse when our mean is at most the peer's mean plus its
 /// standard error over the splits.
 pub fn render(pairs: &[(Line, Ours)]) -> (String, Vec<String>) {
-    let mut groups: BTreeMap<(String, String, String), Vec<&(Line, Ours)>> = BTreeMap::new();
+    // Keyed by kind, table and kernel.
+    let mut groups: BTreeMap<[String; 3], Vec<&(Line, Ours)>> = BTreeMap::new();
     for pair in pairs {
         let Line { kind, table, kernel, .. } = &pair.0;
-        groups.entry((kind.clone(), table.clone(), kernel.clone())).or_default().push(pair);
+        groups.entry([kind.clone(), table.clone(), kernel.clone()]).or_default().push(pair);
     }
     let mut page = String::from(
         "| model | table | kernel | splits | RMSE elbo | GPyTorch (± s.e.) | NLPD elbo | GPyTorch (± s.e.) | 95 % covers, elbo | GPyTorch | verdict |\n\
@@ -106,7 +107,7 @@ pub fn render(pairs: &[(Line, Ours)]) -> (String, Vec<String>) {
     );
     let mut faults = Vec::new();
     let mut coverage = Vec::new();
-    for ((kind, table, kernel), pairs) in &groups {
+    for ([kind, table, kernel], pairs) in &groups {
         let theirs =
             |score: fn(&Line) -> f64| mean_and_error(&pairs.iter().map(|pair| score(&pair.0)).collect::<Vec<_>>());
         let ours =

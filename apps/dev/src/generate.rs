@@ -67,7 +67,7 @@ pub fn settings(schema: &Value, defaults: &Value) -> String {
             value => format!("`{value}`"),
         };
         let what = property["description"].as_str().unwrap_or_default();
-        writeln!(table, "| `{name}` | {} | {} | {} |", cell(&default), cell(&range(property)), cell(what))
+        writeln!(table, "| `{name}` | {} | {} | {} |", cell(&default), cell(range(property)), cell(what))
             .expect("string");
     }
     table

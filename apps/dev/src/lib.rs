@@ -6,6 +6,7 @@
 //! | [`generate`](mod@generate) | `generate` | writes `docs/systems.md` from the registry; `--check` for CI |
 //! | [`peers`] | `peers gp` | times the Python peers and us on the same data, writes `docs/benchmarks.md` |
 //! | [`timing`] | `time WORK` | our side of one timing |
+//! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
 
 pub mod accuracy;
@@ -14,6 +15,7 @@ pub mod generate;
 pub mod layers;
 pub mod markers;
 pub mod peers;
+pub mod results;
 pub mod timing;
 
 pub use error::{DevError, Result};

@@ -1,7 +1,7 @@
 //! The program `elbo-dev`.
 
 use clap::{Parser, Subcommand};
-use elbo_dev::{Result, accuracy, generate, layers, peers, timing};
+use elbo_dev::{Result, accuracy, generate, layers, peers, results, timing};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +26,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write docs/results.md from files that `elbo reproduce --json` printed.
+    Results {
+        /// The files, in the document's order.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Score our models on the fixed splits beside GPyTorch's; writes the table in docs/benchmarks.md.
     Accuracy(accuracy::Options),
     /// Time our side of one work; prints a line of JSON.
@@ -47,6 +53,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Layers => println!("{}", layers::check(&arguments.root)?),
         Command::Generate { check } => println!("{}", generate::generate(&arguments.root, check)?),
+        Command::Results { files } => println!("{}", results::results(&arguments.root, &files)?),
         Command::Accuracy(options) => accuracy::run(&arguments.root, &options)?,
         Command::Time(options) => {
             let row = timing::time(&options)?;

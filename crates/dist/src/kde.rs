@@ -54,7 +54,13 @@ impl DensityKernel {
             Self::Sigmoid => -t - (-2.0 * t).exp().ln_1p(),
             Self::GeneralisedGaussian { a } => -u.powf(0.5 * a),
             Self::Cauchy => -u.ln_1p(),
-            Self::Box => if u <= 1.0 { 0.0 } else { f64::NEG_INFINITY },
+            Self::Box => {
+                if u <= 1.0 {
+                    0.0
+                } else {
+                    f64::NEG_INFINITY
+                }
+            }
         }
     }
 

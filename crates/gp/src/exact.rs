@@ -1,6 +1,5 @@
 //! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, kriging.
 
-
 use crate::fit::Loss;
 use crate::kernel::Kernel;
 use crate::mean::Mean;

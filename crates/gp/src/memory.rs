@@ -296,8 +296,7 @@ impl MemoryGp {
 
     /// Draws rows of the batch into memory, without replacement, and evicts those of least leverage beyond the limit.
     fn remember(&mut self, x: &Tensor, y: &[f64], how: Absorb, rng: &mut Rng) -> Result<()> {
-        let mut weights =
-            if how.by_leverage { self.sites(x, y)?.leverage } else { vec![1.0; y.len()] };
+        let mut weights = if how.by_leverage { self.sites(x, y)?.leverage } else { vec![1.0; y.len()] };
         let mut chosen = vec![];
         for _ in 0..how.remembered.min(y.len()) {
             if weights.iter().sum::<f64>() <= 0.0 {

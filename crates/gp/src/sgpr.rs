@@ -1,6 +1,5 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
-
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
 use crate::fit::Loss;
 use crate::kernel::Kernel;
@@ -100,9 +99,8 @@ impl Sgpr {
         if !points.is_frozen() {
             leaves.push(points.leaf().clone());
         }
-        let block = move |rows: std::ops::Range<usize>| {
-            kernel.gram(&points.get(), &x.narrow(0, rows.start, rows.len()))
-        };
+        let block =
+            move |rows: std::ops::Range<usize>| kernel.gram(&points.get(), &x.narrow(0, rows.start, rows.len()));
         let ladder = Ladder::standard::<f64>();
         Ok(fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder)?.0)
     }

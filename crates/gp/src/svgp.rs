@@ -1,6 +1,5 @@
 //! Stochastic variational inference with whitened inducing variables, for any likelihood and minibatches.
 
-
 use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
@@ -123,12 +122,14 @@ impl Svgp {
         Ok(self)
     }
 
-    /// Mean `[P, M]` and factor `[P, M, M]` of the whitened inducing variables, differentiable.
+    /// Mean `[P, M]` and factor `[P, M, M]` of the whitened inducing variables, differentiable; of the factor only the lower
+    /// triangle counts.
     fn whitened(&self) -> Result<(Tensor, Tensor)> {
-        let (q_mean, q_chol) = (self.q_mean.get(), self.q_chol.get().tril(0));
+        let (q_mean, q_chol) = (self.q_mean.get(), self.q_chol.get());
         if self.is_whitened {
             return Ok((q_mean, q_chol));
         }
+        let q_chol = q_chol.tril(0);
         let kuu_chol = self.kernel.gram_symmetric(&self.z.get()).cholesky()?;
         Ok((kuu_chol.solve_lower(&q_mean.t()).t(), kuu_chol.solve_lower(&q_chol)))
     }
@@ -141,15 +142,8 @@ impl Svgp {
         let z = self.z.get();
         let (q_mean, q_chol) = self.whitened()?;
         let (kuu, kuf, kff) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, x), self.kernel.diag(x));
-        let (mean, variance) = if q_mean.shape()[0] == 1 {
-            let (mean, variance) =
-                fused::svgp_marginals(&kuu, &kuf, &kff, &q_mean.select(0, 0), &q_chol.select(0, 0))?;
-            (mean.unsqueeze(1), variance.unsqueeze(1))
-        } else {
-            let a = kuu.cholesky()?.solve_lower(&kuf);
-            let spread = q_chol.transpose(-1, -2).matmul(&a).square().sum_axis(-2, false);
-            (q_mean.matmul(&a).t(), (spread + (kff - a.square().sum_axis(0, false)).unsqueeze(0)).t())
-        };
+        let (mean, variance) = fused::svgp_marginals(&kuu, &kuf, &kff, &q_mean, &q_chol)?;
+        let (mean, variance) = (mean.t(), variance.t());
         let mean = if self.mean.is_zero() { mean } else { mean + self.mean.value(x).unsqueeze(1) };
         Ok((mean, variance))
     }
@@ -160,9 +154,7 @@ impl Svgp {
     /// As [`Svgp::marginals`].
     pub fn kl(&self) -> Result<Tensor> {
         let (q_mean, q_chol) = self.whitened()?;
-        let count = q_mean.len() as f64;
-        let size = (q_chol.square().sum() + q_mean.square().sum() - count) * 0.5;
-        Ok(size - q_chol.diagonal().abs().log().sum())
+        Ok(fused::whitened_kl(&q_mean, &q_chol))
     }
 
     /// The bound estimated from these rows, in nats of the whole data, a scalar.

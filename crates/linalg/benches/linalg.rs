@@ -1,5 +1,7 @@
 //! Speed of the dense operations, in multiply-adds per second.
 
+#![allow(missing_docs)] // the benchmark macros make items without documentation
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use elbo_core::Rng;
 use elbo_linalg::{Diagonal, Ladder, MatMut, MatRef, Side, Triangle, cholesky_in_place, gemm, potri, syevd, trsm};

@@ -1,5 +1,7 @@
 //! Speed of the fused operations: the sizes of the project's comparison with other libraries.
 
+#![allow(missing_docs)] // the benchmark macros make items without documentation
+
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use elbo_core::Rng;
 use elbo_tensor::fused::{self, Radial};

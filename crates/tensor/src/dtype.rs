@@ -106,18 +106,28 @@ pub(crate) trait Number:
 {
     const ZERO: Self;
     const ONE: Self;
+    /// Below every number.
+    const LOWEST: Self;
+    /// Above every number.
+    const HIGHEST: Self;
 }
 impl Number for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const LOWEST: Self = f32::NEG_INFINITY;
+    const HIGHEST: Self = f32::INFINITY;
 }
 impl Number for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const LOWEST: Self = f64::NEG_INFINITY;
+    const HIGHEST: Self = f64::INFINITY;
 }
 impl Number for i64 {
     const ZERO: Self = 0;
     const ONE: Self = 1;
+    const LOWEST: Self = i64::MIN;
+    const HIGHEST: Self = i64::MAX;
 }
 
 /// Floating-point numbers. The transcendental functions marked "fast" are branch-free so that loops over them vectorise.

@@ -16,19 +16,12 @@ pub fn exp_f64(x: f64) -> f64 {
     let shifted = clamped * std::f64::consts::LOG2_E + ROUND_F64;
     let k = shifted - ROUND_F64;
     let r = (clamped - k * LN2_HIGH) - k * LN2_LOW;
-    let mut p = 1.0 / 6_227_020_800.0;
-    p = p * r + 1.0 / 479_001_600.0;
-    p = p * r + 1.0 / 39_916_800.0;
-    p = p * r + 1.0 / 3_628_800.0;
-    p = p * r + 1.0 / 362_880.0;
-    p = p * r + 1.0 / 40_320.0;
-    p = p * r + 1.0 / 5_040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * (r * r) + r + 1.0;
+    // Pairs, then pairs of pairs (Estrin): a short chain of dependent operations matters more than their number.
+    let (r2, r4) = (r * r, (r * r) * (r * r));
+    let a = (0.5 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0));
+    let b = (1.0 / 720.0 + r * (1.0 / 5_040.0)) + r2 * (1.0 / 40_320.0 + r * (1.0 / 362_880.0));
+    let c = (1.0 / 3_628_800.0 + r * (1.0 / 39_916_800.0)) + r2 * (1.0 / 479_001_600.0 + r * (1.0 / 6_227_020_800.0));
+    let p = 1.0 + (r + r2 * (a + r4 * (b + r4 * c)));
     // 2^k in two factors, so that subnormal results and the largest ones come out right.
     let bits = shifted.to_bits() as i64;
     let k = (bits << 32) >> 32;
@@ -109,13 +102,10 @@ pub fn exp_f32(x: f32) -> f32 {
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND_F32;
     let k = shifted - ROUND_F32;
     let r = (clamped - k * LN2_HIGH) - k * LN2_LOW;
-    let mut p = 1.0 / 5_040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * (r * r) + r + 1.0;
+    let r2 = r * r;
+    let a = (0.5 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0));
+    let b = 1.0 / 720.0 + r * (1.0 / 5_040.0);
+    let p = 1.0 + (r + r2 * (a + (r2 * r2) * b));
     let k = ((shifted.to_bits() as i32) << 9) >> 9;
     let half = k >> 1;
     let y = p * pow2_f32(half) * pow2_f32(k - half);

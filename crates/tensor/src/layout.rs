@@ -6,11 +6,19 @@ use smallvec::SmallVec;
 pub(crate) type Dims = SmallVec<[usize; 4]>;
 
 /// How a tensor's elements lie in its storage, counted in elements.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Layout {
     pub shape: Dims,
     pub strides: Dims,
     pub offset: usize,
+}
+
+// Copies as slices, which `SmallVec`'s own clone does one by one.
+impl Clone for Layout {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self { shape: Dims::from_slice(&self.shape), strides: Dims::from_slice(&self.strides), offset: self.offset }
+    }
 }
 
 /// Number of elements of a shape.

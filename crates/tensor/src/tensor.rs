@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::dtype::{DType, Element, with_any};
-use crate::layout::{Layout, Rows, count};
+use crate::layout::{Dims, Layout, Rows, count};
 use crate::storage::Storage;
 use crate::tape::Node;
 
@@ -288,7 +288,7 @@ impl Tensor {
     /// Shows the tensor in a larger shape, outside the graph.
     pub(crate) fn expanded(&self, shape: &[usize]) -> Self {
         let strides = self.layout.broadcast_strides(shape);
-        self.view(Layout { shape: shape.into(), strides, offset: self.layout.offset })
+        self.view(Layout { shape: Dims::from_slice(shape), strides, offset: self.layout.offset })
     }
 
     /// Converts the elements; nothing converts in silence. Gradients come back in the source's type. Casting a real number to

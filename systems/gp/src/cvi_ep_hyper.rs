@@ -170,7 +170,7 @@ impl CviEpHyperConfig {
             evidence: evidence.as_ref(),
             sweeps: self.sweeps,
             moves: self.moves,
-            tolerance: 1e-4,
+            tolerance: 1e-2,
         };
         let stop = Stop::after(self.rounds, "rounds of sites and hyperparameters", evidence.name());
         Ok(drive(&rounds, model, &stop, run)?.objective)

@@ -1,8 +1,8 @@
 #![doc = include_str!("cvtgp.md")]
 
 use elbo_core::{
-    Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression, Result,
-    Run, Stop, Summary, System, Table, Verb, drive, ensure,
+    Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
+    Result, Run, Stop, Summary, System, Table, Verb, drive, ensure,
 };
 use elbo_dist::{KMeansConfig, kmeans};
 use elbo_gp::coreset::CoresetGp;
@@ -80,9 +80,7 @@ fn clusters(x: &Tensor, y: &[f64], count: usize, rng: &mut elbo_core::Rng) -> (T
     let m = centres.len() / d;
     let (mut sums, mut sizes) = (vec![0.0; m], vec![0.0; m]);
     for i in 0..n {
-        let distance = |c: &usize| -> f64 {
-            (0..d).map(|k| (values[i * d + k] - centres[c * d + k]).powi(2)).sum()
-        };
+        let distance = |c: &usize| -> f64 { (0..d).map(|k| (values[i * d + k] - centres[c * d + k]).powi(2)).sum() };
         let nearest = (0..m).min_by(|a, b| distance(a).total_cmp(&distance(b))).expect("at least one centre");
         sums[nearest] += y[i];
         sizes[nearest] += 1.0;
@@ -137,10 +135,7 @@ impl System for Cvtgp {
             ));
         }
         if config.points >= input.x.rows {
-            run.warn(format!(
-                "{} points for {} rows: `gpr` is exact and cheaper here",
-                config.points, input.x.rows
-            ));
+            run.warn(format!("{} points for {} rows: `gpr` is exact and cheaper here", config.points, input.x.rows));
         }
         let x = table::tensor(&input.x);
         let (inputs, outputs, weights) = clusters(&x, &input.y, config.points, &mut run.rng);
@@ -153,15 +148,14 @@ impl System for Cvtgp {
         let total: f64 = weights.iter().sum();
         let unused = weights.iter().filter(|w| **w < 1e-3 * total / weights.len() as f64).count();
         if unused > 0 {
-            run.warn(format!("{unused} of {} pseudo-observations have a weight near zero and are not used", weights.len()));
+            run.warn(format!(
+                "{unused} of {} pseudo-observations have a weight near zero and are not used",
+                weights.len()
+            ));
         }
         let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
         summary.objective = Some(("elbo".into(), bound));
-        summary.metrics = vec![
-            ("elbo".into(), bound),
-            ("elbo_per_row".into(), bound / input.x.rows as f64),
-            ("total_weight".into(), total),
-        ];
+        summary.metrics = vec![("elbo_per_row".into(), bound / input.x.rows as f64), ("total_weight".into(), total)];
         summary.text = format!(
             "A Gaussian process with kernel {} on {} rows, carried by {} weighted pseudo-observations.",
             gp.kernel().summary(),
@@ -265,9 +259,7 @@ fn stochastic_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<(
         let x: Vec<f64> = (0..rows * 2).map(|_| child.rng.range(-3.0, 3.0)).collect();
         let y: Vec<f64> = x
             .chunks_exact(2)
-            .map(|x| {
-                x.iter().map(|x| (2.0 * x).sin() + 0.5 * (5.0 * x).sin()).sum::<f64>() + 0.2 * child.rng.normal()
-            })
+            .map(|x| x.iter().map(|x| (2.0 * x).sin() + 0.5 * (5.0 * x).sin()).sum::<f64>() + 0.2 * child.rng.normal())
             .collect();
         let x = Tensor::from_vec(x, &[rows, 2]);
         let like = Features::numeric(2, vec![0.0, 0.0]);
@@ -342,8 +334,7 @@ impl Model for CvtgpModel {
         let mut order: Vec<usize> = (0..weights.len()).collect();
         order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
         for i in order {
-            let mut row: Vec<String> =
-                (0..d).map(|k| self.columns.inputs[k].show(inputs[i * d + k])).collect();
+            let mut row: Vec<String> = (0..d).map(|k| self.columns.inputs[k].show(inputs[i * d + k])).collect();
             row.push(format!("{:.6}", shift + scale * outputs[i]));
             row.push(format!("{:.4}", weights[i]));
             row.push(format!("{:.5}", weights[i] / total));

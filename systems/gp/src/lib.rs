@@ -14,5 +14,13 @@ pub mod svgp;
 use elbo_core::AnySystem;
 
 /// The family's systems, in the order of the catalogue after the baselines.
-pub static SYSTEMS: &[&dyn AnySystem] = &[&gpr::Gpr, &sgpr::SgprSystem, &svgp::SvgpSystem, &cvi_ep_hyper::CviEpHyper, &cvtgp::Cvtgp,
-    &memory_dual_gp::MemoryDualGp, &sdd_gp::SddGp, &scale_mixture_nngp::ScaleMixtureNngp];
+pub static SYSTEMS: &[&dyn AnySystem] = &[
+    &gpr::Gpr,
+    &sgpr::SgprSystem,
+    &svgp::SvgpSystem,
+    &cvi_ep_hyper::CviEpHyper,
+    &cvtgp::Cvtgp,
+    &memory_dual_gp::MemoryDualGp,
+    &sdd_gp::SddGp,
+    &scale_mixture_nngp::ScaleMixtureNngp,
+];

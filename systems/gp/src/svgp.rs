@@ -1,8 +1,8 @@
 #![doc = include_str!("svgp.md")]
 
 use elbo_core::{
-    Card, Claim, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction, Result, Run,
-    Step, Stop, Summary, Supervised, System, Verb, drive, ensure,
+    Card, Claim, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction, Result, Run, Step, Stop,
+    Summary, Supervised, System, Verb, drive, ensure,
 };
 use elbo_gp::kernel::{Kernel, KernelConfig};
 use elbo_gp::likelihood::{Gaussian, LikelihoodConfig, MultiLikelihoodConfig, Single};
@@ -135,7 +135,7 @@ impl System for SvgpSystem {
         let bound = svgp.full_bound()?;
         let mut summary = table::summarise(svgp.kernel(), &svgp, &x.names);
         summary.objective = Some(("elbo".into(), bound));
-        summary.metrics = vec![("elbo".into(), bound), ("elbo_per_row".into(), bound / rows as f64)];
+        summary.metrics = vec![("elbo_per_row".into(), bound / rows as f64)];
         summary.text = format!(
             "A sparse Gaussian process with kernel {} and likelihood {} on {rows} rows, carried by {} inducing points.",
             svgp.kernel().summary(),
@@ -188,9 +188,8 @@ impl System for SvgpSystem {
             let mut natural = svgp()?.with_natural_posterior();
             config.train(&mut natural, &mut run.child(*seed))?;
             let mut plain = svgp()?;
-            let adam = Adam::with_rate(config.rate).on(|svgp: &Svgp, run: &mut Run| {
-                Ok(svgp.bound(&run.rng.choose(rows, 64))? * (-1.0 / rows as f64))
-            });
+            let adam = Adam::with_rate(config.rate)
+                .on(|svgp: &Svgp, run: &mut Run| Ok(svgp.bound(&run.rng.choose(rows, 64))? * (-1.0 / rows as f64)));
             drive(&adam, &mut plain, &Stop::after(steps, "minibatches", "loss"), &mut run.child(*seed))?;
             let (with, without) = (natural.full_bound()? / rows as f64, plain.full_bound()? / rows as f64);
             lead = lead.min(with - without);

@@ -161,7 +161,9 @@ impl KdeModeConfig {
             run.warn(format!("k = {k} is below the {needed} dimensions that the guarantee asks for; it does not hold"));
         }
         if k >= dims || k >= n {
-            run.note(format!("{n} points in {dims} dimensions need no projection to {k}: the search is in all of them"));
+            run.note(format!(
+                "{n} points in {dims} dimensions need no projection to {k}: the search is in all of them"
+            ));
             return Ok(dims);
         }
         Ok(k)
@@ -390,11 +392,22 @@ impl System for KdeMode {
             values[values.len() / 2]
         };
         let (best_point, typical) = (median(&mut points), median(&mut ratios));
-        claim.at_least("Gaussian, k = 10: median density over that of full mean shift", typical, Some(best_point), 0.99);
-        claim.at_least("Gaussian, k = 10: least density over that of full mean shift", ratios[0], Some(best_point), 0.95);
+        claim.at_least(
+            "Gaussian, k = 10: median density over that of full mean shift",
+            typical,
+            Some(best_point),
+            0.99,
+        );
+        claim.at_least(
+            "Gaussian, k = 10: least density over that of full mean shift",
+            ratios[0],
+            Some(best_point),
+            0.95,
+        );
         claim.at_most("multiplications over those of full mean shift", share, Some(1.0), 0.6);
         let few = &seeds[..seeds.len().min(run.pick(1, 3))];
-        for (kernel, name) in [(KernelName::Logistic, "logistic"), (KernelName::GeneralisedGaussian, "exp(-distance)")] {
+        for (kernel, name) in [(KernelName::Logistic, "logistic"), (KernelName::GeneralisedGaussian, "exp(-distance)")]
+        {
             let config = KdeModeConfig { kernel, k: OrAuto::Value(20), ..KdeModeConfig::default() };
             let mut least = f64::INFINITY;
             for seed in few {
@@ -478,7 +491,9 @@ fn warn_about(whole: &Kde<'_>, found: &Found, config: &KdeModeConfig, rng: &mut 
         _ => {}
     }
     if config.kernel == KernelName::Box {
-        run.warn("the box kernel has no slope to climb, and finding its mode exactly is NP-hard: this mode is a heuristic's");
+        run.warn(
+            "the box kernel has no slope to climb, and finding its mode exactly is NP-hard: this mode is a heuristic's",
+        );
     }
 }
 

@@ -390,7 +390,7 @@ impl Outcome<'_> {
             self.record.seed
         );
         let mut rows = vec![];
-        for (name, value) in summary.objective.iter().chain(&summary.metrics) {
+        for (name, value) in crate::output::found(summary) {
             rows.push(vec![format!("  {name}"), number(*value)]);
         }
         text.push_str(&crate::output::columns(&rows));

@@ -79,12 +79,20 @@ fn page(system: &'static dyn AnySystem) -> String {
         text.push_str("  none\n");
     }
     for s in all {
-        let default = s.default.as_str().map_or_else(|| s.default.to_string(), str::to_owned);
-        text.push_str(&format!("  {} = {default}    {}\n", s.name, s.values));
+        text.push_str(&format!("  {} = {}    {}\n", s.name, default(&s.default), s.values));
         text.push_str(&wrapped(&s.help, "      "));
     }
     text.push_str(&format!("\nExample\n  {}\n", example(system)));
     text
+}
+
+/// A default as `--set` reads it back. A part chosen by its type is shown by that alone: its other fields are that type's own.
+fn default(value: &Value) -> String {
+    match &value["type"] {
+        Value::String(name) => name.clone(),
+        _ if value.is_null() => "none".into(),
+        _ => crate::settings::shown(value),
+    }
 }
 
 /// The text under a heading of a page, up to the next heading.
@@ -172,8 +180,7 @@ fn shown(path: &Path, card: &Card, model: &dyn Model, file: &ModelFile, record: 
     rows.extend(record.target.iter().map(|t| vec!["target".into(), t.clone()]));
     rows.push(vec!["inputs".into(), crate::table::inputs(file, record).join(", ")]);
     rows.push(vec!["seed".into(), record.seed.to_string()]);
-    rows.extend(summary.objective.iter().map(|(name, value)| vec![name.clone(), number(*value)]));
-    rows.extend(summary.metrics.iter().map(|(name, value)| vec![name.clone(), number(*value)]));
+    rows.extend(crate::output::found(&summary).map(|(name, value)| vec![name.clone(), number(*value)]));
     let mut text = format!("{}\n{}", path.display(), columns(&rows));
     if !summary.text.is_empty() {
         text.push_str(&format!("\n{}\n", summary.text));
@@ -197,7 +204,11 @@ fn shown(path: &Path, card: &Card, model: &dyn Model, file: &ModelFile, record: 
     }
     let offered: Vec<&str> =
         card.verbs.iter().filter(|v| !matches!(v, Verb::Fit | Verb::Reproduce)).map(|v| v.name()).collect();
-    text.push_str(&format!("\nVerbs: {}\nMade by: {}\n", offered.join(" "), record.command));
+    text.push_str(&format!(
+        "\nVerbs: {}\nMade by: {}\n",
+        if offered.is_empty() { "none".into() } else { offered.join(" ") },
+        record.command
+    ));
     record.warnings.iter().for_each(|w| text.push_str(&format!("Warning: {w}\n")));
     text
 }

@@ -48,7 +48,9 @@ pub struct Options {
 /// [`DevError::Command`] when a side fails, [`DevError::Faults`] when a bound is missed or values disagree; the table is
 /// written all the same.
 pub fn gp(root: &Path, options: &Options) -> Result<()> {
-    let python = python::prepare(root, options.threads)?;
+    // A trial must not change the inputs of a measurement that may be running.
+    let folder = if options.tiny { "tiny" } else { "data" };
+    let python = python::prepare(root, folder, options.threads)?;
     let mut arguments = vec![python.folder()];
     arguments.extend(options.tiny.then_some("--tiny"));
     python.run("make_data.py", &arguments)?;

@@ -21,17 +21,18 @@ pub struct Python {
 }
 
 /// Finds or makes the environment: `ELBO_PEERS_PYTHON`, or `.peers/` in the workspace with `requirements.txt` installed.
+/// The inputs lie in `folder` of `.peers/`.
 ///
 /// # Errors
 /// [`DevError::Command`] when the environment cannot be made.
-pub fn prepare(root: &Path, threads: usize) -> Result<Python> {
+pub fn prepare(root: &Path, folder: &str, threads: usize) -> Result<Python> {
     let scripts = root.join("benches/peers");
     let home = root.join(".peers");
     let program = match std::env::var_os(PYTHON_VARIABLE) {
         Some(program) => program.into(),
         None => install(&home, &scripts.join("requirements.txt"))?,
     };
-    Ok(Python { program, scripts, data: home.join("data"), threads })
+    Ok(Python { program, scripts, data: home.join(folder), threads })
 }
 
 /// Makes the environment once for each version of the requirements.

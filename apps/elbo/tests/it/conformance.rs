@@ -17,6 +17,11 @@ fn each(check: impl Fn(&'static dyn AnySystem)) {
     assert!(failed.is_empty(), "these systems fail, for the reasons above: {}", failed.join(", "));
 }
 
+/// Runs a check for every system and every kind of data it accepts, with a fitted model.
+fn each_model(check: impl Fn(&'static dyn AnySystem, &'static str, &dyn Model)) {
+    each(|system| fitted(system).iter().for_each(|(kind, model)| check(system, kind, model.as_ref())));
+}
+
 /// The model's file.
 fn saved(system: &dyn AnySystem, model: &dyn Model) -> Vec<u8> {
     let mut file = ModelFile::new(system.card().id);
@@ -85,12 +90,11 @@ fn the_page_has_its_sections() {
 
 #[test]
 fn a_saved_model_predicts_the_same_bits() {
-    each(|system| {
-        let (kind, model) = fitted(system);
-        let bytes = saved(system, model.as_ref());
+    each_model(|system, kind, model| {
+        let bytes = saved(system, model);
         let back = system.load(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
         let rows = example(kind, 60);
-        assert_eq!(predicted(back.as_ref(), &rows), predicted(model.as_ref(), &rows));
+        assert_eq!(predicted(back.as_ref(), &rows), predicted(model, &rows));
         assert_eq!(back.summary(), model.summary());
         assert!(saved(system, back.as_ref()) == bytes, "a model that was loaded and saved has another file");
     });
@@ -98,8 +102,7 @@ fn a_saved_model_predicts_the_same_bits() {
 
 #[test]
 fn the_same_seed_gives_the_same_model_for_any_number_of_threads() {
-    each(|system| {
-        let (kind, _) = fitted(system);
+    each_model(|system, kind, _| {
         let with = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             // Enough rows that parallel parts are split.
@@ -113,8 +116,7 @@ fn the_same_seed_gives_the_same_model_for_any_number_of_threads() {
 
 #[test]
 fn predictions_are_finite_and_probabilities_sum_to_one() {
-    each(|system| {
-        let (kind, model) = fitted(system);
+    each_model(|_, kind, model| {
         let Some(predictor) = model.as_predict() else { return };
         let prediction = predictor.predict(&example(kind, 50), &mut Run::new(7)).unwrap();
         elbo::check_prediction(&prediction).unwrap();
@@ -146,8 +148,7 @@ fn refused<T>(what: &str, result: Result<T>) {
 
 #[test]
 fn bad_data_are_refused_with_a_remedy() {
-    each(|system| {
-        let (kind, model) = fitted(system);
+    each_model(|system, kind, model| {
         let data = example(kind, 40);
         refused("no rows", fit(system, &data.take_rows(&[])));
         refused("no columns", fit(system, &Data { arrays: vec![], ..data.clone() }));
@@ -175,12 +176,11 @@ fn bad_data_are_refused_with_a_remedy() {
 
 #[test]
 fn the_order_of_columns_does_not_matter() {
-    each(|system| {
-        let (kind, model) = fitted(system);
+    each_model(|_, kind, model| {
         let data = example(kind, 20);
         let mut turned = data.clone();
         turned.arrays.reverse();
-        assert_eq!(predicted(model.as_ref(), &turned), predicted(model.as_ref(), &data));
+        assert_eq!(predicted(model, &turned), predicted(model, &data));
     });
 }
 
@@ -188,7 +188,7 @@ fn the_order_of_columns_does_not_matter() {
 fn the_verbs_on_the_card_are_those_offered() {
     each(|system| {
         let card = system.card();
-        let (_, model) = fitted(system);
+        let (_, model) = fitted(system).remove(0);
         let has = |verb: Verb| card.verbs.contains(&verb);
         assert!(has(Verb::Fit) && has(Verb::Reproduce));
         assert_eq!(has(Verb::Predict), model.as_predict().is_some(), "predict");
@@ -203,8 +203,7 @@ fn the_verbs_on_the_card_are_those_offered() {
 
 #[test]
 fn a_models_own_validation_can_be_scored() {
-    each(|system| {
-        let (_, model) = fitted(system);
+    each_model(|_, _, model| {
         let Some(own) = model.validation() else { return };
         let observed = elbo::Observed::of_values(own.observed, &own.prediction);
         let scores = serde_json::to_value(observed.score(&own.prediction).unwrap()).unwrap();
@@ -216,22 +215,20 @@ fn a_models_own_validation_can_be_scored() {
 
 #[test]
 fn an_updated_model_predicts_and_can_be_saved() {
-    each(|system| {
-        let (kind, model) = fitted(system);
+    each_model(|system, kind, model| {
         let Some(updater) = model.as_update() else { return };
         let updated = updater.update(&example(kind, 60), &mut Run::new(3)).unwrap();
         let bytes = saved(system, updated.as_ref());
         let back = system.load(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
         let rows = example(kind, 30);
         assert_eq!(predicted(back.as_ref(), &rows), predicted(updated.as_ref(), &rows));
-        assert_ne!(predicted(back.as_ref(), &rows), predicted(model.as_ref(), &rows), "the new rows changed nothing");
+        assert_ne!(predicted(back.as_ref(), &rows), predicted(model, &rows), "the new rows changed nothing");
     });
 }
 
 #[test]
 fn a_summary_says_what_the_model_is() {
-    each(|system| {
-        let (_, model) = fitted(system);
+    each_model(|_, _, model| {
         let summary = model.summary();
         assert!(!summary.text.is_empty());
         let numbers = summary.objective.iter().chain(&summary.metrics).chain(&summary.relevance);
@@ -250,7 +247,7 @@ fn a_claim_runs_in_a_smoke_budget_with_finite_numbers() {
         let mut run = Run::new(0).with_budget(Budget::Smoke);
         let claim = system.claim(&mut run).unwrap();
         assert!(!claim.checks.is_empty());
-        assert_eq!(claim.seeds.len(), 1, "a smoke run has one seed");
+        assert!(!claim.seeds.is_empty());
         for check in &claim.checks {
             assert!(check.value.is_finite() && check.threshold.is_finite(), "{check:?}");
             assert!(check.baseline.is_none_or(f64::is_finite), "{check:?}");

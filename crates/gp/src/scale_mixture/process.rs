@@ -63,9 +63,7 @@ impl ScaleMixtureGp {
     /// The prior over the scale at the present parameters.
     pub fn prior(&self) -> ScalePrior {
         match &self.tails {
-            Some((alpha, beta)) => {
-                ScalePrior::InverseGamma { alpha: alpha.get().item(), beta: beta.get().item() }
-            }
+            Some((alpha, beta)) => ScalePrior::InverseGamma { alpha: alpha.get().item(), beta: beta.get().item() },
             None => self.prior,
         }
     }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Nodes of the integral over the scale.
-const NODES: usize = 64;
+const NODES: usize = 128;
 
 /// Nodes are placed where the integrand is within this many nats of its largest value.
 const DEPTH: f64 = 32.0;
@@ -52,7 +52,13 @@ impl ScalePrior {
     /// Log density at `s > 0`, in nats; minus infinity everywhere but at the point for a point.
     pub fn log_prob(&self, s: f64) -> f64 {
         match *self {
-            Self::Point => if s == 1.0 { 0.0 } else { f64::NEG_INFINITY },
+            Self::Point => {
+                if s == 1.0 {
+                    0.0
+                } else {
+                    f64::NEG_INFINITY
+                }
+            }
             Self::InverseGamma { alpha, beta } => InverseGamma { shape: alpha, scale: beta }.log_prob(s),
             Self::Burr { c, k } => {
                 let t = s.ln();

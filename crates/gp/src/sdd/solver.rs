@@ -330,14 +330,17 @@ impl Step<Duals> for Sdd<'_> {
             }
         }
         let rate = duals.rate;
-        duals.alpha.par_chunks_mut(CHUNK).zip(duals.average.par_chunks_mut(CHUNK)).zip(duals.velocity.par_chunks(CHUNK)).for_each(
-            |((alpha, average), velocity)| {
+        duals
+            .alpha
+            .par_chunks_mut(CHUNK)
+            .zip(duals.average.par_chunks_mut(CHUNK))
+            .zip(duals.velocity.par_chunks(CHUNK))
+            .for_each(|((alpha, average), velocity)| {
                 for ((a, mean), v) in alpha.iter_mut().zip(average).zip(velocity) {
                     *a += v;
                     *mean += rate * (*a - *mean);
                 }
-            },
-        );
+            });
         duals.steps += 1;
         state.done += 1;
         if !state.done.is_multiple_of(self.period()) {

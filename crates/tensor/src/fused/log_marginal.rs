@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use elbo_core::Result;
 use elbo_linalg::{
-    Diagonal, Jitter, Ladder, MatMut, MatRef, Side, Triangle, cholesky_in_place, log_det_from_factor, potrf, trsm,
+    Diagonal, Jitter, Ladder, LinalgError, MatMut, MatRef, Side, Triangle, log_det_from_factor, potrf, trsm,
 };
 use rayon::prelude::*;
 
@@ -36,11 +36,18 @@ pub fn gaussian_log_marginal_with(k: &Tensor, noise: &Tensor, y: &Tensor, ladder
     if !all_f64(&[k, noise, y]) {
         return composed(k, noise, y, ladder);
     }
-    let mut l = k.to_vec();
     let noise_values = noise.to_vec();
     let noise_at = per_row(&noise_values, n);
-    (0..n).for_each(|i| l[i * n + i] += noise_at(i));
-    let jitter = cholesky_in_place(&mut l, n, ladder, false)?;
+    let source = k.as_f64();
+    let mut l = vec![0.0; n * n];
+    let mean = (0..n).map(|i| source[i * n + i] + noise_at(i)).sum::<f64>() / n.max(1) as f64;
+    let jitter = ladder.climb(n, mean, |jitter| {
+        l.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
+            row[..=i].copy_from_slice(&source[i * n..=i * n + i]);
+            row[i] += noise_at(i) + jitter;
+        });
+        potrf(MatMut::row_major(&mut l, n, n), false).map_err(|e| not_finite(n, |i, j| source[i * n + j]).unwrap_or(e))
+    })?;
     let fit = Fit::new(l, &y.as_f64(), n);
     let value = fit.value;
     let shapes = [k, noise, y].map(|t| t.shape().to_vec());
@@ -108,7 +115,7 @@ pub fn stationary_log_marginal_with(
     ladder: Ladder,
 ) -> Result<(Tensor, Jitter)> {
     let n = y.size(0);
-    assert!(x.rank() == 2 && x.size(0) == n, "points of shape {:?} for {n} rows", x.shape());
+    assert!(x.rank() == 2 && x.size(0) == n && x.size(1) > 0, "points of shape {:?} for {n} rows", x.shape());
     let mut inputs = vec![noise.clone(), y.clone()];
     inputs.extend(hyper_inputs(&[x], [lengthscales, variance], alpha));
     if !all_f64(&inputs.iter().collect::<Vec<_>>()) {
@@ -122,13 +129,11 @@ pub fn stationary_log_marginal_with(
     let mean = hyper.variance + (0..n).map(&noise_at).sum::<f64>() / n.max(1) as f64;
     let jitter = ladder.climb(n, mean, |jitter| {
         fill_lower(&points, &hyper, |i| hyper.variance + noise_at(i) + jitter, &mut l);
-        match potrf(MatMut::row_major(&mut l, n, n), false) {
-            // The diagonal is known; NaN can only come from the points.
-            Err(_) if points.rows.iter().any(|v| !v.is_finite()) || !mean.is_finite() => {
-                Err(not_finite(&points, mean, n))
-            }
-            other => other,
-        }
+        potrf(MatMut::row_major(&mut l, n, n), false).map_err(|e| {
+            // The factor has overwritten the matrix, but a NaN can only come from the points or from the parameters.
+            let bad = |i: usize, _| points.row(i).iter().copied().find(|v| !v.is_finite()).unwrap_or(mean);
+            not_finite(n, bad).unwrap_or(e)
+        })
     })?;
     let fit = Fit::new(l, &y.as_f64(), n);
     let value = fit.value;
@@ -148,7 +153,7 @@ pub fn stationary_log_marginal_with(
         let mut diagonal = vec![0.0; n];
         diagonal.iter_mut().enumerate().for_each(|(i, d)| row(i, i, 0.5 * g, std::slice::from_mut(d)));
         // A pair stands in the matrix twice.
-        let pull = pull_symmetric(&points, &hyper, |i, start, out| row(i, start, g, out), |i| diagonal[i]);
+        let pull = pull_symmetric(&points, &hyper, wanted[2], |i, start, out| row(i, start, g, out), |i| diagonal[i]);
         let count = shapes[0].iter().product();
         out[0] = shaped(collect_rows(diagonal, count), &shapes[0]);
         out.push(shaped(pull.x.clone(), &shapes[2]));
@@ -164,11 +169,11 @@ pub fn stationary_log_marginal_with(
     Ok((out, jitter))
 }
 
-fn not_finite(points: &Points, mean: f64, n: usize) -> elbo_linalg::LinalgError {
-    let bad = points.rows.iter().position(|v| !v.is_finite());
-    let row = bad.map_or(0, |at| at / points.dims.max(1));
-    let value = bad.map_or(mean, |at| points.rows[at]);
-    elbo_linalg::LinalgError::NotFinite { rows: n, columns: n, row, column: row, value }
+/// The first NaN or infinity in a lower triangle.
+fn not_finite(n: usize, entry: impl Fn(usize, usize) -> f64) -> Option<LinalgError> {
+    let places = (0..n).flat_map(|i| (0..=i).map(move |j| (i, j)));
+    let (row, column) = places.into_iter().find(|&(i, j)| !entry(i, j).is_finite())?;
+    Some(LinalgError::NotFinite { rows: n, columns: n, row, column, value: entry(row, column) })
 }
 
 /// A factored covariance and what it says about the residuals.
@@ -183,7 +188,7 @@ struct Fit {
 
 impl Fit {
     fn new(l: Vec<f64>, y: &[f64], n: usize) -> Self {
-        let columns = if n == 0 { 1 } else { y.len() / n };
+        let columns = y.len().checked_div(n).unwrap_or(1);
         let factor = MatRef::row_major(&l, n, n);
         let mut alpha = y.to_vec();
         let solve = |triangle, l, b: &mut [f64]| {
@@ -223,7 +228,7 @@ fn composed(k: &Tensor, noise: &Tensor, y: &Tensor, ladder: Ladder) -> Result<(T
     let n = y.size(0);
     let noise = if noise.len() == 1 { noise.reshape(&[1]).broadcast_to(&[n]) } else { noise.clone() };
     let (l, jitter) = (k + noise.diag()).cholesky_with(ladder)?;
-    let y = y.reshape(&[n, if n == 0 { 1 } else { y.len() / n }]);
+    let y = y.reshape(&[n, y.len().checked_div(n).unwrap_or(1)]);
     let log_det = l.cholesky_log_det() + n as f64 * std::f64::consts::TAU.ln();
     let quadratic = l.solve_lower(&y).square().sum();
     Ok(((quadratic + log_det * y.size(1) as f64) * -0.5, jitter))

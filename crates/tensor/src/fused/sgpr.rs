@@ -140,9 +140,8 @@ impl Sums {
         let mut scaled = vec![0.0; m * width];
         let roots: Vec<f64> = (start..start + width).map(|i| data.weight(i).sqrt()).collect();
         for (k, row) in scaled.chunks_exact_mut(width).enumerate() {
-            for (j, value) in row.iter_mut().enumerate() {
-                *value = a.get(k, j) * roots[j];
-            }
+            let source = &a.data()[k * a.row_stride()..][..width];
+            row.iter_mut().zip(source).zip(&roots).for_each(|((o, a), root)| *o = a * root);
         }
         let scaled = MatRef::row_major(&scaled, m, width);
         elbo_linalg::syrk_lower(MatMut::row_major(&mut self.phi, m, m), 1.0, scaled, 1.0);
@@ -206,7 +205,7 @@ impl Bound {
         inner
     }
 
-    /// `g (C A + γ yᵀ) diag(w)` into `out`, and the gradients that belong to the rows themselves.
+    /// `g (C A + γ yᵀ) diag(w)` into `out`, both with rows that are contiguous, and the gradients that belong to the rows themselves.
     pub fn block_gradient(
         &self,
         a: MatRef<'_, f64>,
@@ -222,17 +221,15 @@ impl Bound {
         gemm(MatMut::column(&mut fitted), 1.0, a.transpose(), MatRef::column(&self.gamma), 0.0);
         // aᵀ C a of each row.
         let mut inner = vec![0.0; width];
-        for k in 0..m {
-            for (j, sum) in inner.iter_mut().enumerate() {
-                *sum += a.get(k, j) * out.get(k, j);
-            }
-        }
-        for k in 0..m {
-            for j in 0..width {
-                let i = start + j;
-                let value = out.get(k, j) + self.gamma[k] * data.y[i];
-                out.set(k, j, g * data.weight(i) * value);
-            }
+        let rows_of = start..start + width;
+        let scales: Vec<f64> = rows_of.map(|i| g * data.weight(i)).collect();
+        let (a_stride, out_stride) = (a.row_stride(), out.row_stride());
+        for (k, gamma) in self.gamma.iter().enumerate() {
+            let source = &a.data()[k * a_stride..][..width];
+            let target = &mut out.data_mut()[k * out_stride..][..width];
+            inner.iter_mut().zip(source).zip(target.iter()).for_each(|((sum, a), ca)| *sum += a * ca);
+            let y = &data.y[start..start + width];
+            target.iter_mut().zip(y).zip(&scales).for_each(|((o, y), scale)| *o = scale * (*o + gamma * y));
         }
         for j in 0..width {
             let i = start + j;

@@ -190,6 +190,9 @@ fn composed(inputs: &[Tensor], ladder: Ladder) -> Result<(Tensor, Jitter)> {
     Ok((Tensor::stack(&[fm.reshape(&[latents, b]), fv], 0), jitter))
 }
 
+/// Gets a row's number and its part up to the diagonal.
+type RowVisitor<'a> = Box<dyn FnMut(usize, &[f64]) + 'a>;
+
 /// `KL[N(m, R Rᵀ) || N(0, I)]` in nats, summed over latent functions: `½ (|R|² + |m|² - M) - Σ log |R_ii|`.
 ///
 /// # Shapes
@@ -202,7 +205,7 @@ pub fn whitened_kl(mean: &Tensor, chol: &Tensor) -> Tensor {
     }
     let (means, chols) = (mean.to_vec(), chol.to_vec());
     // Row i of a factor ends at its diagonal.
-    let rows = |values: &[f64], mut f: Box<dyn FnMut(usize, &[f64]) + '_>| {
+    let rows = |values: &[f64], mut f: RowVisitor<'_>| {
         values.chunks_exact(m.max(1)).enumerate().for_each(|(k, row)| f(k, &row[..=k % m]));
     };
     let mut value = 0.5 * (elbo_linalg::vector::dot(&means, &means) - means.len() as f64);

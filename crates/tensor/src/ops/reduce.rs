@@ -3,6 +3,7 @@
 use crate::dtype::{Number, with_number, with_real};
 use crate::kernels::{Reduction, arg_reduce, cumulative, reduce_axes};
 use crate::layout::Dims;
+use crate::tape::is_recording;
 use crate::tensor::Tensor;
 
 struct Sum;
@@ -20,6 +21,25 @@ impl<T: Number> Reduction<T> for Product {
     #[inline(always)]
     fn join(a: T, b: T) -> T {
         a * b
+    }
+}
+
+// In both, a NaN stays.
+struct Largest;
+impl<T: Number> Reduction<T> for Largest {
+    const START: T = T::LOWEST;
+    #[inline(always)]
+    fn join(a: T, b: T) -> T {
+        if a >= b || a.partial_cmp(&a).is_none() { a } else { b }
+    }
+}
+
+struct Smallest;
+impl<T: Number> Reduction<T> for Smallest {
+    const START: T = T::HIGHEST;
+    #[inline(always)]
+    fn join(a: T, b: T) -> T {
+        if a <= b || a.partial_cmp(&a).is_none() { a } else { b }
     }
 }
 
@@ -132,18 +152,26 @@ impl Tensor {
         if keep { found } else { found.squeeze(axis as isize) }
     }
 
-    /// Largest element along an axis; the gradient goes to the first one.
+    /// Largest element along an axis, which must have one; the gradient goes to the first one. A NaN stays.
     pub fn max_axis(&self, axis: isize, keep: bool) -> Tensor {
-        self.extreme(axis, keep, self.argmax(axis, true))
+        self.extreme("max", axis, keep, true)
     }
 
-    /// Smallest element along an axis; the gradient goes to the first one.
+    /// Smallest element along an axis, which must have one; the gradient goes to the first one. A NaN stays.
     pub fn min_axis(&self, axis: isize, keep: bool) -> Tensor {
-        self.extreme(axis, keep, self.argmin(axis, true))
+        self.extreme("min", axis, keep, false)
     }
 
-    fn extreme(&self, axis: isize, keep: bool, at: Tensor) -> Tensor {
-        let found = self.gather(axis, &at);
+    fn extreme(&self, name: &str, axis: isize, keep: bool, largest: bool) -> Tensor {
+        let found = if self.node.is_some() && is_recording() {
+            self.gather(axis, &self.arg(name, axis, true, largest))
+        } else {
+            let over = self.marked(name, &[axis]);
+            assert!(self.size(axis) > 0 || self.without(&over).contains(&0), "`{name}` over an empty axis");
+            with_number!(name, self.dtype(), T => {
+                if largest { reduce_axes::<T, _>(self, &over, Largest) } else { reduce_axes::<T, _>(self, &over, Smallest) }
+            })
+        };
         if keep { found } else { found.squeeze(axis) }
     }
 

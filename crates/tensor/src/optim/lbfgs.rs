@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use elbo_core::step::Snapshot;
 use elbo_core::{Error, ModelFile, Progress, Result, Run, Step};
 
-use super::linesearch::{DECREASE, Evaluate, Point, attempt, dot, wolfe};
-use super::{Objective, save_list};
+use super::linesearch::{DECREASE, Point, attempt, dot, wolfe};
+use super::{Function, Objective, save_list};
 use crate::parameters::Parameters;
 
 /// Settings of L-BFGS.
@@ -93,7 +93,7 @@ impl Lbfgs {
     ///
     /// # Errors
     /// Those of the function, and a start where it is not finite.
-    pub fn start(&self, x: &mut [f64], f: &mut dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)>) -> Result<LbfgsState> {
+    pub fn start(&self, x: &mut [f64], f: &mut Function<'_>) -> Result<LbfgsState> {
         self.project(x);
         let (value, gradient) = f(x)?;
         super::check_finite(value, &gradient)?;
@@ -104,12 +104,7 @@ impl Lbfgs {
     ///
     /// # Errors
     /// Those of the function that are not recoverable.
-    pub fn iterate(
-        &self,
-        x: &mut Vec<f64>,
-        state: &mut LbfgsState,
-        f: &mut dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)>,
-    ) -> Result<Progress> {
+    pub fn iterate(&self, x: &mut Vec<f64>, state: &mut LbfgsState, f: &mut Function<'_>) -> Result<Progress> {
         let mut calls = 0;
         let mut counted = |x: &[f64]| {
             calls += 1;
@@ -148,10 +143,10 @@ impl Lbfgs {
     }
 
     /// A better point along the quasi-Newton direction.
-    fn search(&self, state: &LbfgsState, held: &[bool], f: &mut Evaluate<'_>) -> Result<Option<Point>> {
+    fn search(&self, state: &LbfgsState, held: &[bool], f: &mut Function<'_>) -> Result<Option<Point>> {
         let mut direction = two_loops(state, held);
         let mut slope = dot(&direction, &state.gradient);
-        if !(slope < 0.0) {
+        if slope.is_nan() || slope >= 0.0 {
             direction = masked(&state.gradient, held).iter().map(|g| -g).collect();
             slope = dot(&direction, &state.gradient);
         }

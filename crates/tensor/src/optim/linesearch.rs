@@ -2,6 +2,8 @@
 
 use elbo_core::Result;
 
+use super::Function;
+
 /// Sufficient decrease.
 pub(super) const DECREASE: f64 = 1e-4;
 /// Curvature.
@@ -26,11 +28,8 @@ impl Point {
     }
 }
 
-/// Evaluates the objective; `None` where it fails recoverably.
-pub(super) type Evaluate<'a> = dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)> + 'a;
-
 /// The objective at `x`, infinite where it does not exist.
-pub(super) fn attempt(f: &mut Evaluate<'_>, x: &[f64]) -> Result<(f64, Vec<f64>)> {
+pub(super) fn attempt(f: &mut Function<'_>, x: &[f64]) -> Result<(f64, Vec<f64>)> {
     match f(x) {
         Ok((value, gradient)) if value.is_finite() && gradient.iter().all(|g| g.is_finite()) => Ok((value, gradient)),
         Ok(_) => Ok((f64::INFINITY, vec![f64::NAN; x.len()])),
@@ -50,7 +49,7 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// Nocedal and Wright (2006), algorithms 3.5 and 3.6, with cubic interpolation. Deviation: a trial where the objective does not exist
 /// counts as infinitely bad.
 pub(super) fn wolfe(
-    f: &mut Evaluate<'_>,
+    f: &mut Function<'_>,
     start: &Point,
     direction: &[f64],
     first: f64,
@@ -119,7 +118,7 @@ fn zoom(
 fn cubic(a: &Point, b: &Point) -> Option<f64> {
     let d1 = a.slope + b.slope - 3.0 * (a.value - b.value) / (a.step - b.step);
     let square = d1 * d1 - a.slope * b.slope;
-    if !(square >= 0.0) {
+    if square.is_nan() || square < 0.0 {
         return None;
     }
     let d2 = square.sqrt() * (b.step - a.step).signum();

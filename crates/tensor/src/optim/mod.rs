@@ -42,6 +42,9 @@ pub use sgd::{Sgd, SgdState};
 use crate::parameters::{Parameter, Parameters};
 use crate::tensor::Tensor;
 
+/// The value and the gradient of a function of a flat vector.
+pub type Function<'a> = dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)> + 'a;
+
 /// Something to minimise in a model's parameters.
 pub trait Objective<M> {
     /// The loss and its gradient in [`Parameters::pack`]'s order.

@@ -162,12 +162,13 @@ fn the_scale_s_divergence_and_quantiles_have_right_gradients() {
     let (a, b) = (Tensor::scalar(3.0).variable(), Tensor::scalar(2.5).variable());
     close("zero", inverse_gamma_kl(&a, &b, 3.0, 2.5).item(), 0.0, 1e-12);
     // Against quadrature over the density.
-    let (q, p) = (ScalePrior::InverseGamma { alpha: 3.0, beta: 2.5 }, ScalePrior::InverseGamma { alpha: 2.0, beta: 2.0 });
+    let (q, p) =
+        (ScalePrior::InverseGamma { alpha: 3.0, beta: 2.5 }, ScalePrior::InverseGamma { alpha: 2.0, beta: 2.0 });
     let grid = q.given(0.0, 0);
-    let expected: f64 =
-        grid.nodes.iter().zip(&grid.weights).map(|(s, w)| w * (q.log_prob(*s) - p.log_prob(*s))).sum();
+    let expected: f64 = grid.nodes.iter().zip(&grid.weights).map(|(s, w)| w * (q.log_prob(*s) - p.log_prob(*s))).sum();
     close("divergence", inverse_gamma_kl(&a, &b, 2.0, 2.0).item(), expected, 1e-6);
-    let value = |a: f64, b: f64| inverse_gamma_quantiles(&Tensor::scalar(a), &Tensor::scalar(b), 8).square().sum().item();
+    let value =
+        |a: f64, b: f64| inverse_gamma_quantiles(&Tensor::scalar(a), &Tensor::scalar(b), 8).square().sum().item();
     let output = inverse_gamma_quantiles(&a, &b, 8).square().sum();
     let gradient = elbo_tensor::grad(&output, &[&a, &b]);
     close("d/da", gradient[0].item(), (value(3.0 + 1e-5, 2.5) - value(3.0 - 1e-5, 2.5)) / 2e-5, 1e-6);

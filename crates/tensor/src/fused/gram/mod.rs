@@ -91,7 +91,7 @@ pub fn stationary_gram(
     let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape().to_vec()).collect();
     let backward = move |grad: &Tensor, wanted: &[bool]| {
         let weights = grad.as_f64();
-        let pull = with_profile!(radial, hyper.alpha, p => pullback::pull(p, &px, &pz, &weights, &hyper, wanted[1]));
+        let pull = with_profile!(radial, hyper.alpha, p => pullback::pull(p, &px, &pz, &weights, &hyper, wanted[0] || wanted[1]));
         let dz = wanted[1].then(|| shaped(pull.z.clone(), &shapes[1])).flatten();
         let mut out = vec![shaped(pull.x.clone(), &shapes[0]), dz];
         out.extend(hyper_gradients(&pull, &hyper, &shapes[2..]));
@@ -130,7 +130,7 @@ pub fn stationary_gram_symmetric(
                 *o = weights[i * n + j] + weights[j * n + i];
             }
         };
-        let pull = pull_symmetric(&points, &hyper, pairs, |i| weights[i * n + i]);
+        let pull = pull_symmetric(&points, &hyper, wanted[0], pairs, |i| weights[i * n + i]);
         let mut out = vec![shaped(pull.x.clone(), &shapes[0])];
         out.extend(hyper_gradients(&pull, &hyper, &shapes[1..]));
         out.into_iter().zip(wanted).map(|(g, w)| g.filter(|_| *w)).collect()
@@ -140,7 +140,7 @@ pub fn stationary_gram_symmetric(
 }
 
 fn check_points(x: &Tensor) {
-    assert_eq!(x.rank(), 2, "points are [N, D], found {:?}", x.shape());
+    assert!(x.rank() == 2 && x.size(1) > 0, "points are [N, D] with at least one dimension, found {:?}", x.shape());
 }
 
 fn composed(radial: Radial, inputs: &[Tensor]) -> Tensor {

@@ -16,7 +16,7 @@ const BLOCKS: usize = 64;
 
 /// What flows back.
 pub(in crate::fused) struct Pull {
-    /// `[N, D]`.
+    /// `[N, D]`; undefined when points are not asked for.
     pub x: Vec<f64>,
     /// `[M, D]`; empty when not asked for, and for a symmetric matrix, where `x` has it all.
     pub z: Vec<f64>,
@@ -51,6 +51,27 @@ fn lane_sum(values: &[f64]) -> f64 {
     let mut sum = 0.0;
     for value in rest {
         sum += value;
+    }
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
+}
+
+/// `Σ w t²` for `t = at - column`.
+#[inline(always)]
+fn second_moment(weights: &[f64], column: &[f64], at: f64) -> f64 {
+    let mut lanes = [0.0; 8];
+    let (w8, c8) = (weights.chunks_exact(8), column.chunks_exact(8));
+    let mut sum = 0.0;
+    for (w, c) in w8.remainder().iter().zip(c8.remainder()) {
+        sum += w * (at - c) * (at - c);
+    }
+    for (w, c) in w8.zip(c8) {
+        for k in 0..8 {
+            let t = at - c[k];
+            lanes[k] += w[k] * t * t;
+        }
     }
     for lane in lanes {
         sum += lane;
@@ -102,6 +123,8 @@ struct Block<'a, P, W> {
     z: &'a Points,
     first: usize,
     lower: bool,
+    /// Whether gradients of points are wanted.
+    with_points: bool,
     weights: &'a W,
     /// `[rows, D]`, in scaled units.
     rows: &'a mut [f64],
@@ -112,7 +135,7 @@ impl<P: Profile, W: Fn(usize, usize, &mut [f64])> Vectorised for Block<'_, P, W>
     #[inline(always)]
     fn run(self) {
         let (m, dims) = (self.z.count, self.z.dims);
-        let count = if dims == 0 { 0 } else { self.rows.len() / dims };
+        let count = self.rows.len().checked_div(dims).unwrap_or(0);
         let end = if self.lower { self.first + count - 1 } else { m };
         let (mut s, mut w, mut g) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
         for start in (0..end).step_by(TILE) {
@@ -139,6 +162,12 @@ impl<P: Profile, W: Fn(usize, usize, &mut [f64])> Vectorised for Block<'_, P, W>
                     w[j] *= self.variance * slope;
                 }
                 self.part.value += lane_sum(g);
+                if !self.with_points {
+                    for d in 0..dims {
+                        self.part.log_lengthscales[d] += second_moment(w, self.z.column(d, start, length), point[d]);
+                    }
+                    continue;
+                }
                 for (d, back) in row.iter_mut().enumerate() {
                     let columns = &mut self.part.columns[d * m + start..][..length];
                     let (first, second) = moments(w, self.z.column(d, start, length), point[d], columns);
@@ -157,11 +186,17 @@ fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
     z: &Points,
     variance: f64,
     lower: bool,
+    with_points: bool,
     weights: W,
 ) -> (Vec<f64>, Part) {
     let (n, m, dims) = (x.count, z.count, x.dims);
     let mut rows = vec![0.0; n * dims];
-    let new = || Part { columns: vec![0.0; m * dims], log_lengthscales: vec![0.0; dims], value: 0.0, alpha: 0.0 };
+    let new = || Part {
+        columns: vec![0.0; if with_points { m * dims } else { 0 }],
+        log_lengthscales: vec![0.0; dims],
+        value: 0.0,
+        alpha: 0.0,
+    };
     let size = ROWS.max(n.div_ceil(BLOCKS));
     let parts: Vec<Part> = rows
         .par_chunks_mut((size * dims).max(1))
@@ -170,7 +205,8 @@ fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
             let mut part = new();
             let first = block * size;
             let weights = &weights;
-            run_vectorised(Block { profile, variance, x, z, first, lower, weights, rows, part: &mut part });
+            let part_ref = &mut part;
+            run_vectorised(Block { profile, variance, x, z, first, lower, with_points, weights, rows, part: part_ref });
             part
         })
         .collect();
@@ -199,7 +235,7 @@ pub(super) fn pull<P: Profile>(
     z: &Points,
     weights: &[f64],
     hyper: &Hyper,
-    with_z: bool,
+    with_points: bool,
 ) -> Pull {
     let (m, dims) = (z.count, z.dims);
     let read = |i: usize, start: usize, out: &mut [f64]| out.copy_from_slice(&weights[i * m + start..][..out.len()]);
@@ -209,10 +245,10 @@ pub(super) fn pull<P: Profile>(
         unscale(&mut pull.z, hyper);
         return pull;
     }
-    let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, read);
+    let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, with_points, read);
     unscale(&mut rows, hyper);
     let mut back = vec![];
-    if with_z {
+    if with_points {
         back = vec![0.0; m * dims];
         for d in 0..dims {
             for j in 0..m {
@@ -235,6 +271,7 @@ pub(super) fn pull<P: Profile>(
 pub(in crate::fused) fn pull_symmetric(
     x: &Points,
     hyper: &Hyper,
+    with_points: bool,
     pairs: impl Fn(usize, usize, &mut [f64]) + Sync,
     diagonal: impl Fn(usize) -> f64,
 ) -> Pull {
@@ -246,10 +283,13 @@ pub(in crate::fused) fn pull_symmetric(
         pull.variance += on_diagonal;
         return pull;
     }
-    let (mut rows, total) = with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, pairs));
-    for i in 0..n {
-        for d in 0..dims {
-            rows[i * dims + d] += total.columns[d * n + i];
+    let (mut rows, total) =
+        with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, with_points, pairs));
+    if with_points {
+        for i in 0..n {
+            for d in 0..dims {
+                rows[i * dims + d] += total.columns[d * n + i];
+            }
         }
     }
     unscale(&mut rows, hyper);
