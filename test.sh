@@ -13,7 +13,11 @@ done
 
 say "formatting";            cargo fmt --all --check
 say "lints";                 cargo clippy --workspace --all-targets --locked -- -D warnings
-say "layers";                cargo run -q -p elbo-dev --locked -- layers
 say "tests";                 cargo test --workspace --locked --no-fail-fast
+# The tests have built the tool; `cargo run -p` would resolve other features and compile the dependencies again.
+say "layers and documents"
+target="${CARGO_TARGET_DIR:-target}"
+"$target/debug/elbo-dev" layers
+"$target/debug/elbo-dev" generate --check
 say "documentation";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 say "all passed"

@@ -47,7 +47,11 @@ pub fn index(systems: &[&dyn AnySystem]) -> String {
             writeln!(page, "| [`{0}`](#{0}) | {1} |", card.id, cells.join(" | ")).expect("string");
         }
         for system in members() {
-            writeln!(page, "\n### {}\n\n{}. Needs: {}.\n", system.card().id, system.card().title, system.needs())
+            let card = system.card();
+            writeln!(page, "\n### {}\n\n{}. Needs: {}.\n", card.id, card.title, system.needs()).expect("string");
+            let family = card.family;
+            writeln!(page, "![{0}](pictures/{0}.svg)\n", card.id).expect("string");
+            writeln!(page, "[What it is, when and how to use it](../systems/{family}/src/{}.md)\n", card.id)
                 .expect("string");
             page.push_str(&settings(&system.schema(), &system.defaults()));
         }

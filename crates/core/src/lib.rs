@@ -12,7 +12,7 @@
 //! | [`named`] | settings that may be given by their name alone |
 //! | [`predict`] | predictive distributions of a numeric target or of classes |
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
-//! | [`file`] | the model file |
+//! | [`mod@file`] | the model file |
 //! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |
 //!
 //! To add a system, implement [`System`] and put one line into its family's list.

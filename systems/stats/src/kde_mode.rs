@@ -1,8 +1,8 @@
 #![doc = include_str!("kde-mode.md")]
 
 use elbo_core::{
-    Budget, Card, Claim, Columns, Config, Error, Features, Kind, Model, ModelFile, Points, Progress, Result, Rng, Run,
-    Step, Stop, Summary, System, Table, Verb, drive, ensure,
+    Budget, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points, Progress,
+    Result, Rng, Run, Step, Stop, Summary, System, Table, Verb, drive, ensure,
 };
 use elbo_dist::kde::{Climb, DensityKernel, Kde, random_projection, within_balls};
 use rayon::prelude::*;
@@ -360,6 +360,7 @@ impl System for KdeMode {
         Ok(KdeModeModel {
             summary: summarise(&whole, &found, run),
             tables: tables(&input.x, &whole, &found),
+            figure: picture(&input.x, &found.mode),
             config: config.clone(),
             columns: input.columns,
             mode: found.mode,
@@ -373,6 +374,7 @@ impl System for KdeMode {
             mode: file.get("mode")?,
             summary: file.fact("summary")?,
             tables: file.fact("tables")?,
+            figure: file.fact("figure")?,
         })
     }
 
@@ -538,6 +540,30 @@ fn summarise(whole: &Kde<'_>, found: &Found, run: &mut Run) -> Summary {
     summary
 }
 
+/// The points with their mode, over the first two columns, or over the first and the row where there is one.
+fn picture(x: &Features, mode: &[f64]) -> Figure {
+    let column = |d: usize| (0..x.rows).map(|i| x.row(i)[d]).collect::<Vec<f64>>();
+    let points = |label: &str, x: Vec<f64>, y: Vec<f64>| Mark::Points {
+        label: label.into(),
+        x,
+        y,
+        lower: vec![],
+        upper: vec![],
+    };
+    let (vertical, y_label, height) = match x.names.get(1) {
+        Some(name) => (column(1), name.clone(), mode[1]),
+        None => ((1..=x.rows).map(|i| i as f64).collect(), "row".into(), 0.5 * x.rows as f64),
+    };
+    Figure {
+        name: "mode".into(),
+        caption: "The points, and the mode of their density estimate.".into(),
+        x_label: x.names[0].clone(),
+        y_label,
+        marks: vec![points("points", column(0), vertical), points("mode", vec![mode[0]], vec![height])],
+        ..Figure::default()
+    }
+}
+
 fn tables(x: &Features, whole: &Kde<'_>, found: &Found) -> Vec<Table> {
     let mut mode = Table::new("mode", "The mode's coordinates.", &["column", "value"]);
     x.names.iter().zip(&found.mode).for_each(|(name, v)| mode.push(vec![name.clone(), format!("{v:.6}")]));
@@ -568,6 +594,7 @@ pub struct KdeModeModel {
     mode: Vec<f64>,
     summary: Summary,
     tables: Vec<Table>,
+    figure: Figure,
 }
 
 impl KdeModeModel {
@@ -584,11 +611,16 @@ impl Model for KdeModeModel {
         file.put("mode", &[self.mode.len()], &self.mode);
         file.set("summary", &self.summary);
         file.set("tables", &self.tables);
+        file.set("figure", &self.figure);
         Ok(())
     }
 
     fn summary(&self) -> Summary {
         self.summary.clone()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        vec![self.figure.clone()]
     }
 
     fn tables(&self) -> Vec<Table> {

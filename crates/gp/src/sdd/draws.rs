@@ -18,7 +18,7 @@ pub enum PriorDraws {
         weights: Tensor,
     },
     /// For kernels without a spectrum: functions carried by anchor rows, `f(x) = k(x, z) L⁻ᵀ w`, whose variance falls short of the prior's
-    /// by [`PriorDraws::left_over`]; adding that as independent noise makes variances right and correlations approximate.
+    /// by the second result of [`PriorDraws::values`]; adding that as independent noise makes variances right and correlations approximate.
     Anchored {
         /// Anchors, `[M, D]`.
         z: Tensor,

@@ -1,4 +1,4 @@
-//! Optimisers: updates of a model's [`Parameters`](crate::Parameters), as [`Step`](elbo_core::Step)s of the one driver.
+//! Optimisers: updates of a model's [`Parameters`], as [`Step`]s of the one driver.
 //!
 //! | I have | use |
 //! |---|---|
