@@ -1,0 +1,3 @@
+//! Integration tests of the inference crate.
+
+mod target;
