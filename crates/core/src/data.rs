@@ -40,15 +40,19 @@ impl Values {
         self.len() == 0
     }
 
-    fn take(&self, order: &[usize]) -> Self {
+    /// The values of these rows, each `width` long.
+    fn take_rows(&self, rows: &[usize], width: usize) -> Self {
+        fn copy<T: Clone>(values: &[T], rows: &[usize], width: usize) -> Vec<T> {
+            let mut out = Vec::with_capacity(rows.len() * width);
+            rows.iter().for_each(|r| out.extend_from_slice(&values[r * width..(r + 1) * width]));
+            out
+        }
         match self {
-            Self::F64(v) => Self::F64(order.iter().map(|i| v[*i]).collect()),
-            Self::F32(v) => Self::F32(order.iter().map(|i| v[*i]).collect()),
-            Self::U8(v) => Self::U8(order.iter().map(|i| v[*i]).collect()),
-            Self::I64(v) => Self::I64(order.iter().map(|i| v[*i]).collect()),
-            Self::Text { levels, codes } => {
-                Self::Text { levels: levels.clone(), codes: order.iter().map(|i| codes[*i]).collect() }
-            }
+            Self::F64(v) => Self::F64(copy(v, rows, width)),
+            Self::F32(v) => Self::F32(copy(v, rows, width)),
+            Self::U8(v) => Self::U8(copy(v, rows, width)),
+            Self::I64(v) => Self::I64(copy(v, rows, width)),
+            Self::Text { levels, codes } => Self::Text { levels: levels.clone(), codes: copy(codes, rows, width) },
         }
     }
 }
@@ -93,12 +97,11 @@ impl Array {
     /// The same array with only these rows.
     pub fn take_rows(&self, rows: &[usize]) -> Self {
         let width: usize = self.shape.iter().skip(1).product();
-        let order: Vec<usize> = rows.iter().flat_map(|r| (0..width).map(move |c| r * width + c)).collect();
         let mut shape = self.shape.clone();
         if let Some(first) = shape.first_mut() {
             *first = rows.len();
         }
-        Self { shape, values: self.values.take(&order) }
+        Self { shape, values: self.values.take_rows(rows, width) }
     }
 
     /// The cells of a column of classes as text, `None` where missing; whole numbers are written without a decimal point.

@@ -5,12 +5,14 @@
 //! | [`error`] | one error type: what, where, found, expected, remedy |
 //! | [`rng`] | counter-based random numbers: same seed, same bits, for any thread count |
 //! | [`data`] | named plain arrays, as read from a file |
+//! | [`samples`] | data points of one shape: pictures, rows
 //! | [`columns`] | how raw columns become the numbers a model sees, and back |
 //! | [`run`] | one piece of work: seed, budget, progress, warnings, records, checkpoints |
 //! | [`step`] | updates of a model, and the one driver of every iterative fit |
 //! | [`system`], [`model`] | what an author writes; what a user gets |
 //! | [`named`] | settings that may be given by their name alone |
 //! | [`predict`] | predictive distributions of a numeric target or of classes |
+//! | [`generative`] | what models of data points offer: samples, reconstructions, codes, bounds
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
 //! | [`mod@file`] | the model file |
 //! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |
@@ -23,11 +25,13 @@ pub mod data;
 pub mod error;
 pub mod figure;
 pub mod file;
+pub mod generative;
 pub mod model;
 pub mod named;
 pub mod predict;
 pub mod rng;
 pub mod run;
+pub mod samples;
 pub mod step;
 pub mod system;
 
@@ -37,9 +41,11 @@ pub use data::{Array, Classification, Data, FromData, Points, Regression, Superv
 pub use error::{Error, Result, ensure};
 pub use figure::{Figure, Mark, Table};
 pub use file::ModelFile;
+pub use generative::{Encode, Evaluate, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};
 pub use model::{Model, Summary, Update, Validation};
 pub use predict::{Marginals, Predict, Prediction};
 pub use rng::Rng;
 pub use run::{Budget, Event, Run};
+pub use samples::Samples;
 pub use step::{Outcome, Progress, Snapshot, Step, Stop, drive};
 pub use system::{AnySystem, Card, Config, Kind, System, Verb};

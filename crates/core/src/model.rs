@@ -4,6 +4,7 @@ use crate::data::Data;
 use crate::error::Result;
 use crate::figure::{Figure, Table};
 use crate::file::ModelFile;
+use crate::generative::{Encode, Evaluate, Reconstruct, Sample};
 use crate::predict::{Predict, Prediction};
 use crate::run::Run;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,26 @@ pub trait Model: Send + Sync {
 
     /// The verbs `predict` and `evaluate`.
     fn as_predict(&self) -> Option<&dyn Predict> {
+        None
+    }
+
+    /// The verb `sample`.
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        None
+    }
+
+    /// The verb `reconstruct`.
+    fn as_reconstruct(&self) -> Option<&dyn Reconstruct> {
+        None
+    }
+
+    /// The verb `encode`.
+    fn as_encode(&self) -> Option<&dyn Encode> {
+        None
+    }
+
+    /// The verb `evaluate` of a model without a target.
+    fn as_evaluate(&self) -> Option<&dyn Evaluate> {
         None
     }
 

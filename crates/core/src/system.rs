@@ -31,6 +31,8 @@ pub enum Verb {
     Evaluate,
     Update,
     Sample,
+    Reconstruct,
+    Encode,
     Compress,
     Restore,
     Render,
@@ -39,6 +41,22 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 12] = [
+        Self::Fit,
+        Self::Predict,
+        Self::Evaluate,
+        Self::Update,
+        Self::Sample,
+        Self::Reconstruct,
+        Self::Encode,
+        Self::Compress,
+        Self::Restore,
+        Self::Render,
+        Self::Suggest,
+        Self::Reproduce,
+    ];
+
     /// The word on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,6 +65,8 @@ impl Verb {
             Self::Evaluate => "evaluate",
             Self::Update => "update",
             Self::Sample => "sample",
+            Self::Reconstruct => "reconstruct",
+            Self::Encode => "encode",
             Self::Compress => "compress",
             Self::Restore => "restore",
             Self::Render => "render",

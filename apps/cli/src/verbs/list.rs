@@ -18,20 +18,6 @@ struct Entry {
     input: &'static str,
 }
 
-/// Every verb, for the check of `--verb`.
-const VERBS: [Verb; 10] = [
-    Verb::Fit,
-    Verb::Predict,
-    Verb::Evaluate,
-    Verb::Update,
-    Verb::Sample,
-    Verb::Compress,
-    Verb::Restore,
-    Verb::Render,
-    Verb::Suggest,
-    Verb::Reproduce,
-];
-
 /// Runs the verb.
 pub fn run(args: &List, json: bool) -> Result<ExitCode, Failure> {
     let found = select(args)?;
@@ -63,8 +49,8 @@ fn select(args: &List) -> Result<Vec<&'static dyn AnySystem>, Failure> {
         found.retain(|s| s.card().family == family);
     }
     if let Some(name) = &args.verb {
-        let verb = VERBS.iter().find(|v| v.name() == name);
-        let verb = *verb.ok_or_else(|| Error::unknown("verb", name, VERBS.iter().map(|v| v.name())))?;
+        let verb = Verb::ALL.iter().find(|v| v.name() == name);
+        let verb = *verb.ok_or_else(|| Error::unknown("verb", name, Verb::ALL.iter().map(|v| v.name())))?;
         found.retain(|s| s.card().verbs.contains(&verb));
     }
     Ok(found)

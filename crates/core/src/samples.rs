@@ -1,0 +1,488 @@
+//! Data points of one shape, as generative models need them: pictures, or rows of numbers.
+
+use crate::data::{Array, Data, FromData, Values};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Data points of one shape, without inputs and outputs: pictures `[C, H, W]`, or rows `[D]` of a table of numbers.
+///
+/// Bytes of pictures become numbers in `[0, 1]`; so do pixels that stand in the columns of a table, by the largest value that
+/// such pixels have (255, or what the data show). Other numbers keep their unit until [`Samples::standardise`] is called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples {
+    /// The numbers, `[N, ...shape]`, row-major.
+    pub values: Vec<f32>,
+    /// Their shape, and the way from and to the user's arrays.
+    pub form: Form,
+    /// A class for each point, where a target column was named. Not for fitting: for pictures, and for scores.
+    pub labels: Option<Labels>,
+    /// Notes for the user.
+    pub notes: Vec<String>,
+}
+
+/// A class for each point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labels {
+    /// Class names, sorted.
+    pub classes: Vec<String>,
+    /// Index into `classes`, `[N]`.
+    pub codes: Vec<usize>,
+}
+
+/// Shape of a data point, and the way from and to the user's arrays. Part of a model's file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Form {
+    /// `[C, H, W]` of pictures, `[D]` of rows.
+    pub shape: Vec<usize>,
+    /// Where the numbers stand in the user's data.
+    pub source: Source,
+    /// Subtracted from the user's numbers; one for all, or one for each.
+    pub shift: Vec<f64>,
+    /// What they are then divided by; one for all, or one for each.
+    pub scale: Vec<f64>,
+}
+
+/// Where the numbers of a data point stand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Source {
+    /// In one array of pictures, `[N, H, W]`, `[N, C, H, W]` or `[N, H, W, C]`.
+    Pictures {
+        /// The array's name.
+        array: String,
+        /// Number of its dimensions, and whether channels come last.
+        layout: Layout,
+        /// Whether they are bytes.
+        is_bytes: bool,
+    },
+    /// In the columns of a table, in this order.
+    Columns {
+        /// Column names; those of a matrix `x` are `x[0]`, `x[1]` and so on.
+        names: Vec<String>,
+    },
+}
+
+/// How an array holds pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// `[N, H, W]`: one channel.
+    Grey,
+    /// `[N, C, H, W]`.
+    ChannelsFirst,
+    /// `[N, H, W, C]`.
+    ChannelsLast,
+}
+
+impl Samples {
+    /// Number of data points.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.form.size()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// One data point.
+    pub fn row(&self, i: usize) -> &[f32] {
+        let size = self.form.size();
+        &self.values[i * size..(i + 1) * size]
+    }
+
+    /// The numbers of these data points, in this order.
+    pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
+        rows.iter().flat_map(|i| self.row(*i)).copied().collect()
+    }
+
+    /// Gives every number mean zero and variance one over the data points; one that does not vary is only centred.
+    pub fn standardise(&mut self) {
+        let (rows, size) = (self.len(), self.form.size());
+        let mut shift = vec![0.0; size];
+        let mut scale = vec![0.0; size];
+        for row in self.values.chunks_exact(size) {
+            shift.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v) / rows as f64);
+        }
+        for row in self.values.chunks_exact(size) {
+            let squares = scale.iter_mut().zip(row.iter().zip(&shift));
+            squares.for_each(|(s, (v, mean))| *s += (f64::from(*v) - mean).powi(2) / rows as f64);
+        }
+        scale.iter_mut().for_each(|s| *s = if *s > 0.0 { s.sqrt() } else { 1.0 });
+        for row in self.values.chunks_exact_mut(size) {
+            let each = row.iter_mut().zip(shift.iter().zip(&scale));
+            each.for_each(|(v, (mean, sd))| *v = ((f64::from(*v) - mean) / sd) as f32);
+        }
+        // In the user's unit: v = (raw - shift0) / scale0, then (v - mean) / sd.
+        let form = &self.form;
+        let shift = (0..size).map(|d| form.shift_of(d) + form.scale_of(d) * shift[d]).collect();
+        let scale = (0..size).map(|d| form.scale_of(d) * scale[d]).collect();
+        (self.form.shift, self.form.scale) = (shift, scale);
+    }
+}
+
+impl Form {
+    /// Numbers in a data point: the product of `shape`.
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// `[C, H, W]`, where the data points are pictures.
+    pub fn picture(&self) -> Option<[usize; 3]> {
+        self.shape.as_slice().try_into().ok()
+    }
+
+    /// What number `d` of a data point was divided by: the log density in the user's unit is lower by the sum of its logarithms.
+    pub fn scale_of(&self, d: usize) -> f64 {
+        self.scale[if self.scale.len() == 1 { 0 } else { d }]
+    }
+
+    fn shift_of(&self, d: usize) -> f64 {
+        self.shift[if self.shift.len() == 1 { 0 } else { d }]
+    }
+
+    /// The numbers of new data, `[N, ...shape]`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when a column or array is missing, has another shape, or holds text, missing or infinite cells.
+    pub fn encode(&self, data: &Data) -> Result<Vec<f32>> {
+        let raw = match &self.source {
+            Source::Columns { names } => table(data, names)?,
+            Source::Pictures { array, .. } => {
+                let (name, found) = match data.arrays.iter().find(|(n, _)| n == array) {
+                    Some((name, found)) => (name, found),
+                    None => picture_array(data)?.ok_or_else(|| {
+                        Error::data(
+                            format!("{} holds no pictures", data.source),
+                            format!("give an array `{array}`, or a folder of pictures"),
+                        )
+                    })?,
+                };
+                let (layout, shape) = layout(name, &found.shape)?;
+                if shape.as_slice() != self.shape {
+                    return Err(Error::data(
+                        format!(
+                            "the pictures of {} are {}; the model's are {}",
+                            data.source,
+                            said(&shape),
+                            said(&self.shape)
+                        ),
+                        "resize them, or convert them to grey or colour",
+                    ));
+                }
+                channels_first(numbers(name, found)?, layout, &shape)
+            }
+        };
+        let size = self.size();
+        Ok(raw
+            .iter()
+            .enumerate()
+            .map(|(i, v)| ((v - self.shift_of(i % size)) / self.scale_of(i % size)) as f32)
+            .collect())
+    }
+
+    /// Data points in the user's unit and layout. `values: [N, ...shape]`. Bytes are rounded, and values beyond their range become
+    /// black or white.
+    pub fn decode(&self, values: &[f32]) -> Data {
+        let size = self.size();
+        let rows = values.len() / size;
+        let raw: Vec<f64> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| f64::from(*v) * self.scale_of(i % size) + self.shift_of(i % size))
+            .collect();
+        let arrays = match &self.source {
+            Source::Columns { names } => {
+                let column = |d: usize| (0..rows).map(|i| raw[i * size + d]).collect();
+                names.iter().enumerate().map(|(d, name)| (name.clone(), Array::new(&[rows], column(d)))).collect()
+            }
+            Source::Pictures { array, layout, is_bytes } => {
+                let [c, h, w] = self.picture().expect("pictures have three sizes");
+                let (shape, raw) = match layout {
+                    Layout::Grey => (vec![rows, h, w], raw),
+                    Layout::ChannelsFirst => (vec![rows, c, h, w], raw),
+                    Layout::ChannelsLast => {
+                        let at = |i: usize| {
+                            let (row, rest) = (i / size, i % size);
+                            row * size + (rest % c) * h * w + rest / c
+                        };
+                        (vec![rows, h, w, c], (0..raw.len()).map(|i| raw[at(i)]).collect())
+                    }
+                };
+                let values = if *is_bytes {
+                    Values::U8(raw.iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect())
+                } else {
+                    Values::F32(raw.iter().map(|v| *v as f32).collect())
+                };
+                vec![(array.clone(), Array { shape, values })]
+            }
+        };
+        Data { source: "a model".into(), arrays, target: None, notes: vec![] }
+    }
+
+    /// Data points as grey or colour bytes to look at, `[N, C, H, W]`: `[0, 1]` of the values becomes black to white.
+    pub fn to_bytes(&self, values: &[f32]) -> Vec<u8> {
+        values.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect()
+    }
+}
+
+impl FromData for Samples {
+    const NEEDS: &'static str = "pictures of one size, or a table of numbers";
+
+    fn from_data(data: &Data) -> Result<Self> {
+        let rows = data.rows();
+        if rows == 0 {
+            return Err(Error::data(format!("{} has no rows", data.source), "give at least two data points"));
+        }
+        let mut notes = data.notes.clone();
+        let labels = data.target.as_ref().map(|name| labels(data, name)).transpose()?;
+        let mut form = match picture_array(data)? {
+            Some((name, array)) => {
+                let (layout, shape) = layout(name, &array.shape)?;
+                let is_bytes = matches!(array.values, Values::U8(_));
+                let source = Source::Pictures { array: name.clone(), layout, is_bytes };
+                Form { shape: shape.into(), source, shift: vec![0.0], scale: vec![1.0] }
+            }
+            None => {
+                let names = column_names(data)?;
+                let shape = pixels(&names).map_or_else(|| vec![names.len()], |side| vec![1, side, side]);
+                Form { shape, source: Source::Columns { names }, shift: vec![0.0], scale: vec![1.0] }
+            }
+        };
+        let mut values = form.encode(data)?;
+        if form.picture().is_some() {
+            let (low, high) = values.iter().fold((f32::INFINITY, 0.0f32), |(a, b), v| (a.min(*v), b.max(*v)));
+            let is_bytes = matches!(form.source, Source::Pictures { is_bytes: true, .. });
+            let most = match high {
+                _ if is_bytes || (16.0 < high && high <= 255.0) => 255.0,
+                _ if low < 0.0 || high <= 1.0 => 1.0,
+                high => f64::from(high),
+            };
+            if most != 1.0 {
+                notes.push(format!("the values of pixels are divided by {most}"));
+                form.scale = vec![most];
+                values.iter_mut().for_each(|v| *v /= most as f32);
+            }
+        }
+        Ok(Self { values, form, labels, notes })
+    }
+}
+
+fn labels(data: &Data, name: &str) -> Result<Labels> {
+    let found = data.get(name)?.class_names(name)?;
+    let missing = || Error::data(format!("label `{name}` has missing cells"), "leave such rows out");
+    let found: Vec<String> = found.into_iter().map(|l| l.ok_or_else(missing)).collect::<Result<_>>()?;
+    let mut classes = found.clone();
+    classes.sort_unstable_by(|a, b| match (a.parse::<i64>(), b.parse::<i64>()) {
+        (Ok(a), Ok(b)) => a.cmp(&b),
+        _ => a.cmp(b),
+    });
+    classes.dedup();
+    let code = |l: &String| classes.iter().position(|c| c == l).expect("every label is a class");
+    let codes = found.iter().map(code).collect();
+    Ok(Labels { classes, codes })
+}
+
+/// The array that holds pictures, if one does.
+fn picture_array(data: &Data) -> Result<Option<(&String, &Array)>> {
+    let mut found = data.arrays.iter().filter(|(_, a)| a.shape.len() > 2).map(|(n, a)| (n, a));
+    let first = found.next();
+    match (first, found.next()) {
+        (Some((a, _)), Some((b, _))) => Err(Error::data(
+            format!("{} has two arrays of pictures, `{a}` and `{b}`", data.source),
+            "leave one out with --drop",
+        )),
+        (first, _) => Ok(first),
+    }
+}
+
+/// The layout of an array of pictures, and the shape `[C, H, W]` of one.
+fn layout(name: &str, shape: &[usize]) -> Result<(Layout, [usize; 3])> {
+    let is_colour = |c: usize| matches!(c, 1 | 3 | 4);
+    match *shape {
+        [_, h, w] => Ok((Layout::Grey, [1, h, w])),
+        [_, c, h, w] if is_colour(c) => Ok((Layout::ChannelsFirst, [c, h, w])),
+        [_, h, w, c] if is_colour(c) => Ok((Layout::ChannelsLast, [c, h, w])),
+        _ => Err(Error::data(
+            format!("array `{name}` has the shape {shape:?}"),
+            "pictures are [N, H, W], [N, C, H, W] or [N, H, W, C] with 1, 3 or 4 channels",
+        )),
+    }
+}
+
+fn channels_first(values: Vec<f64>, layout: Layout, &[c, h, w]: &[usize; 3]) -> Vec<f64> {
+    if layout != Layout::ChannelsLast || c == 1 {
+        return values;
+    }
+    let (size, area) = (c * h * w, h * w);
+    let at = |i: usize| (i / size) * size + (i % area) * c + (i % size) / area;
+    (0..values.len()).map(|i| values[at(i)]).collect()
+}
+
+fn said(shape: &[usize]) -> String {
+    match shape {
+        [1, h, w] => format!("{h} x {w}, grey"),
+        [c, h, w] => format!("{h} x {w} with {c} channels"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Names of the numbers of a table, besides the target.
+fn column_names(data: &Data) -> Result<Vec<String>> {
+    let mut names = vec![];
+    for (name, array) in data.arrays.iter().filter(|(name, _)| data.target.as_ref() != Some(name)) {
+        match array.shape.len() {
+            1 => names.push(name.clone()),
+            _ => names.extend((0..array.shape[1]).map(|d| format!("{name}[{d}]"))),
+        }
+    }
+    if names.is_empty() {
+        return Err(Error::data("no column is left besides the target", "give at least one column of numbers"));
+    }
+    Ok(names)
+}
+
+/// The side of the square that these columns are the pixels of: `pixel1`, `pixel2`, ... or `1x1`, `1x2`, ...
+fn pixels(names: &[String]) -> Option<usize> {
+    let side = names.len().isqrt();
+    let is_pixel = |name: &String| {
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        let numbered = ["pixel_", "pixel", "px"].iter().any(|p| name.strip_prefix(p).is_some_and(digits));
+        numbered || name.split_once('x').is_some_and(|(a, b)| digits(a) && digits(b))
+    };
+    (side >= 4 && side * side == names.len() && names.iter().all(is_pixel)).then_some(side)
+}
+
+/// The cells of these columns, row-major.
+fn table(data: &Data, names: &[String]) -> Result<Vec<f64>> {
+    let rows = data.rows();
+    let mut values = vec![0.0; rows * names.len()];
+    for (d, name) in names.iter().enumerate() {
+        let matrix = name.strip_suffix(']').and_then(|n| n.rsplit_once('[')).and_then(|(stem, at)| {
+            let at: usize = at.parse().ok()?;
+            let (_, array) = data.arrays.iter().find(|(n, a)| n == stem && a.shape.len() == 2)?;
+            (at < array.shape[1]).then_some((array, at))
+        });
+        let (array, at) = match matrix {
+            Some((array, at)) => (array, at),
+            None => (data.get(name)?, 0),
+        };
+        let width = array.shape.get(1).copied().unwrap_or(1);
+        let cells = numbers(name, array)?;
+        if cells.len() != rows * width {
+            return Err(Error::data(
+                format!("array `{name}` has {} rows, others have {rows}", array.rows()),
+                "give arrays of one common number of rows",
+            ));
+        }
+        (0..rows).for_each(|i| values[i * names.len() + d] = cells[i * width + at]);
+    }
+    Ok(values)
+}
+
+fn numbers(name: &str, array: &Array) -> Result<Vec<f64>> {
+    let values = array.to_f64().ok_or_else(|| {
+        Error::data(
+            format!("column `{name}` holds text"),
+            format!("leave it out with --drop {name}, or name it with --target if it is a label"),
+        )
+    })?;
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(values),
+        Some(at) => {
+            let row = at / (values.len() / array.rows().max(1)).max(1) + 1;
+            Err(Error::data(
+                format!("`{name}` has {} in row {row}", values[at]),
+                "leave such rows out with --missing drop, or fill the cells",
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(name: &str, array: Array) -> Data {
+        Data { source: "test".into(), arrays: vec![(name.into(), array)], ..Data::default() }
+    }
+
+    #[test]
+    fn bytes_in_any_layout_come_back_as_they_were() {
+        for shape in [vec![2, 3, 4], vec![2, 3, 4, 5], vec![2, 4, 5, 3], vec![2, 4, 5, 1]] {
+            let count: usize = shape.iter().product();
+            let bytes: Vec<u8> = (0..count).map(|i| (i * 7 % 256) as u8).collect();
+            let given = data("image", Array { shape: shape.clone(), values: Values::U8(bytes) });
+            let samples = Samples::from_data(&given).unwrap();
+            assert_eq!(samples.len(), 2, "{shape:?}");
+            assert!(samples.values.iter().all(|v| (0.0..=1.0).contains(v)));
+            assert_eq!(samples.form.decode(&samples.values).arrays, given.arrays, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn channels_last_become_channels_first() {
+        let bytes = (0..12).collect();
+        let given = data("x", Array { shape: vec![1, 2, 2, 3], values: Values::U8(bytes) });
+        let samples = Samples::from_data(&given).unwrap();
+        assert_eq!(samples.form.shape, [3, 2, 2]);
+        let expected: Vec<f32> = [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11].map(|v| v as f32 / 255.0).into();
+        assert_eq!(samples.values, expected);
+    }
+
+    #[test]
+    fn a_table_keeps_its_unit_and_standardises_on_request() {
+        let mut given = data("a", Array::new(&[4], vec![1.0, 2.0, 3.0, 6.0]));
+        given.arrays.push(("m".into(), Array::new(&[4, 2], vec![5.0, 0.0, 5.0, 1.0, 5.0, 2.0, 5.0, 3.0])));
+        let mut samples = Samples::from_data(&given).unwrap();
+        assert_eq!(samples.form.shape, [3]);
+        assert_eq!(samples.row(1), [2.0, 5.0, 1.0]);
+        samples.standardise();
+        let mean: f32 = samples.values.chunks(3).map(|r| r[0]).sum();
+        assert!(mean.abs() < 1e-6);
+        assert_eq!(samples.values[1], 0.0, "a constant column is centred");
+        let back = samples.form.decode(&samples.values);
+        for ((name, array), expected) in back.arrays.iter().zip([[1.0, 2.0, 3.0, 6.0], [5.0; 4], [0.0, 1.0, 2.0, 3.0]])
+        {
+            let values = array.to_f64().unwrap();
+            assert!(values.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{name}: {values:?}");
+        }
+        let again = samples.form.encode(&given).unwrap();
+        assert!(again.iter().zip(&samples.values).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    #[test]
+    fn columns_named_as_pixels_are_a_picture_and_the_target_labels_it() {
+        let column = |v: f64| Array::new(&[3], vec![v, 16.0, 0.0]);
+        let mut arrays: Vec<(String, Array)> = (0..16).map(|i| (format!("pixel{i}"), column(f64::from(i)))).collect();
+        arrays.push(("digit".into(), Array::new(&[3], vec![10.0, 9.0, 9.0])));
+        let given = Data { arrays, target: Some("digit".into()), ..Data::default() };
+        let samples = Samples::from_data(&given).unwrap();
+        assert_eq!(samples.form.picture(), Some([1, 4, 4]));
+        assert_eq!((samples.row(0)[8], samples.row(1)[0]), (0.5, 1.0));
+        let labels = samples.labels.unwrap();
+        assert_eq!((labels.classes, labels.codes), (vec!["9".to_owned(), "10".to_owned()], vec![1, 0, 0]));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_a_remedy() {
+        let text = Array::column(Values::Text { levels: vec!["a".into()], codes: vec![Some(0)] });
+        let pictures = |shape: &[usize]| Array::new(shape, vec![0.0; shape.iter().product()]);
+        let cases = [
+            data("x", Array::new(&[0], vec![])),
+            data("x", Array::new(&[2], vec![1.0, f64::NAN])),
+            data("x", Array::new(&[2], vec![1.0, f64::INFINITY])),
+            data("x", text),
+            data("x", pictures(&[2, 5, 6, 7])),
+            data("x", pictures(&[2, 2, 2, 2, 2])),
+            Data { target: Some("x".into()), ..data("x", Array::new(&[2], vec![1.0, 2.0])) },
+        ];
+        for case in cases {
+            let error = Samples::from_data(&case).unwrap_err();
+            assert!(!error.remedy().is_empty(), "{error}");
+        }
+        let samples = Samples::from_data(&data("x", pictures(&[2, 4, 4]))).unwrap();
+        let error = samples.form.encode(&data("x", pictures(&[2, 4, 5]))).unwrap_err();
+        assert!(error.to_string().contains("4 x 5, grey"), "{error}");
+    }
+}
