@@ -87,6 +87,43 @@ pub enum Mark {
         /// Values, row-major.
         values: Vec<f64>,
     },
+    /// A picture as it is. Stands alone: a figure with a picture has no axes and no other marks.
+    Picture {
+        /// Columns of pixels.
+        width: usize,
+        /// Rows of pixels.
+        height: usize,
+        /// One for grey, three for colour.
+        channels: usize,
+        /// Bytes, `[height, width, channels]`, the first row on top.
+        pixels: Vec<u8>,
+    },
+}
+
+/// Pictures of one size in rows and columns, with a gap between them.
+///
+/// `pictures: [N, C, H, W]` bytes with one, three or four channels (the fourth, transparency, is left out); `columns` in a row.
+/// Returns a [`Mark::Picture`].
+pub fn picture_grid(pictures: &[u8], [c, h, w]: [usize; 3], columns: usize) -> Mark {
+    const GAP: usize = 1;
+    const PAPER: u8 = 128;
+    let (size, area) = (c * h * w, h * w);
+    let count = pictures.len() / size;
+    let columns = columns.clamp(1, count.max(1));
+    let rows = count.div_ceil(columns);
+    let channels = if c >= 3 { 3 } else { 1 };
+    let (width, height) = (columns * (w + GAP) + GAP, rows * (h + GAP) + GAP);
+    let mut pixels = vec![PAPER; width * height * channels];
+    for (i, picture) in pictures.chunks_exact(size).enumerate() {
+        let (top, left) = (GAP + i / columns * (h + GAP), GAP + i % columns * (w + GAP));
+        for y in 0..h {
+            for x in 0..w {
+                let to = ((top + y) * width + left + x) * channels;
+                (0..channels).for_each(|k| pixels[to + k] = picture[k * area + y * w + x]);
+            }
+        }
+    }
+    Mark::Picture { width, height, channels, pixels }
 }
 
 /// A table to show or to save as CSV.
@@ -117,5 +154,22 @@ impl Table {
     pub fn push(&mut self, row: Vec<String>) {
         assert_eq!(row.len(), self.columns.len(), "a row of table `{}` has another length", self.name);
         self.rows.push(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_puts_pictures_in_their_places() {
+        let Mark::Picture { width, height, channels, pixels } = picture_grid(&[1, 2, 3, 4, 5, 6], [1, 1, 2], 2) else {
+            panic!("a grid is a picture")
+        };
+        assert_eq!((width, height, channels), (7, 5, 1));
+        assert_eq!(pixels[7..14], [128, 1, 2, 128, 3, 4, 128]);
+        assert_eq!(pixels[21..28], [128, 5, 6, 128, 128, 128, 128]);
+        let colour = picture_grid(&[1, 2, 3, 4], [4, 1, 1], 5);
+        assert!(matches!(colour, Mark::Picture { channels: 3, pixels, .. } if pixels[12..15] == [1, 2, 3]));
     }
 }

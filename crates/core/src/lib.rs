@@ -39,7 +39,7 @@ pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
 pub use data::{Array, Classification, Data, FromData, Points, Regression, Supervised, Values};
 pub use error::{Error, Result, ensure};
-pub use figure::{Figure, Mark, Table};
+pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;
 pub use generative::{Encode, Evaluate, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};
 pub use model::{Model, Summary, Update, Validation};

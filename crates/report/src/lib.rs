@@ -8,6 +8,7 @@
 //! | class probabilities | the whole report | [`classification_report`] |
 //! | a [`Report`] of your own | one HTML file | [`html::render`], [`html::write`] |
 //! | an [`elbo_core::Table`] | text for terminal, document, program | [`text::plain`], [`text::markdown`], [`text::csv`] |
+//! | pixels | a PNG file | [`picture::png`] |
 //! | scores | a verdict in words | [`RegressionScores::verdict`], [`ClassificationScores::verdict`] |
 //!
 //! Reports judge before they show: the first thing on the page is a sentence such as "On 103 held-out rows the 95 % intervals
@@ -19,6 +20,7 @@ pub mod figures;
 pub mod format;
 pub mod html;
 mod palette;
+pub mod picture;
 mod regression;
 mod report;
 pub mod svg;

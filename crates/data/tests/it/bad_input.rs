@@ -226,5 +226,5 @@ fn a_path_that_is_absent_or_a_folder_is_named() {
     assert!(absent.to_string().contains("cannot read the data (no such file or directory)"), "{absent}");
     assert!(absent.to_string().ends_with("absent.csv"), "{absent}");
     let directory = read(folder.path(), &ReadOptions::default()).unwrap_err();
-    assert!(directory.to_string().contains("cannot read a folder as data"), "{directory}");
+    assert!(directory.to_string().contains("the folder holds no PNG or JPEG pictures"), "{directory}");
 }

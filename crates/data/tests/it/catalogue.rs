@@ -16,7 +16,12 @@ fn every_entry_is_complete_and_named_once() {
             entry.key
         );
         assert_eq!(columns.last().map(String::as_str), Some(entry.target));
-        assert!(entry.key == "fmnist" || columns.len() == entry.dims + 1, "{}: {} columns", entry.key, columns.len());
+        assert!(
+            ["fmnist", "mnist10k"].contains(&entry.key) || columns.len() == entry.dims + 1,
+            "{}: {} columns",
+            entry.key,
+            columns.len()
+        );
         assert!(entry.rows > 100 && !entry.files().is_empty() && !entry.members.is_empty());
         for member in entry.members {
             assert!(member.sha256.len() == 16 && member.sha256.bytes().all(|b| b.is_ascii_hexdigit()), "{}", entry.key);

@@ -64,7 +64,7 @@ fn head(page: &mut String, report: &Report) {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n\
+         content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n\
          <title>{}</title>\n<style>\n{}{}{}</style>\n</head>\n",
         escape(&report.title),
         palette::page_variables(),
@@ -147,7 +147,7 @@ fn section(page: &mut String, section: &Section) {
 fn figure(page: &mut String, figure: &Figure, is_single: bool) {
     let drawing = svg::draw(figure, Size::default());
     page.push_str("<figure>\n");
-    if is_single {
+    if is_single && svg::picture(figure).is_none() {
         // Text would be too small on a phone or too large on a desktop, so there are two drawings and one is shown.
         let wide = svg::draw(figure, Size { width: 720.0, height: 380.0 });
         let _ = write!(page, "<div class=\"wide\">{}</div><div class=\"narrow\">{}</div>", wide.svg, drawing.svg);

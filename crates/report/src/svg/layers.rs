@@ -178,6 +178,8 @@ pub(super) fn prepare(figure: &Figure) -> Layers {
                     None => continue,
                 }
             }
+            // Drawn by itself, without axes.
+            Mark::Picture { .. } => continue,
         };
         layers.push(Layer { label: label.clone(), tone, is_repeated: series >= SERIES, depth, shape });
         series += usize::from(uses_colour);

@@ -20,7 +20,7 @@ mod ticks;
 
 use std::fmt::Write;
 
-use elbo_core::Figure;
+use elbo_core::{Figure, Mark};
 
 use self::layers::{Layers, Shape, prepare};
 use self::legend::{Legend, ROW};
@@ -106,6 +106,9 @@ pub fn to_svg(figure: &Figure, size: Size) -> String {
 
 /// Draws axes, marks and legend; returns the height used.
 fn plot(out: &mut String, figure: &Figure, layers: &Layers, size: Size) -> f64 {
+    if let Some(Mark::Picture { width, height, channels, pixels }) = picture(figure) {
+        return draw_picture(out, (*width, *height, *channels), pixels, size);
+    }
     let names = layers.names();
     let is_histogram = layers.any(|s| matches!(s, Shape::Histogram { .. }));
     let x_domain = x_domain(figure, layers);
@@ -197,6 +200,29 @@ fn plot(out: &mut String, figure: &Figure, layers: &Layers, size: Size) -> f64 {
     let legend_top = if shares_row { EDGE } else { EDGE + name_rows as f64 * ROW };
     legend.draw(out, legend_left, legend_top);
     bottom + below
+}
+
+/// The picture that a figure is, if it is one.
+pub(crate) fn picture(figure: &Figure) -> Option<&Mark> {
+    figure.marks.iter().find(|m| matches!(m, Mark::Picture { .. }))
+}
+
+/// Pixels at a whole number of drawing units each where there is room; returns the height used.
+fn draw_picture(out: &mut String, (width, height, channels): (usize, usize, usize), pixels: &[u8], size: Size) -> f64 {
+    let (w, h) = (width as f64, height as f64);
+    let room = (size.width - 2.0 * EDGE) / w;
+    let scale = if room >= 1.0 { room.floor().min(8.0) } else { room };
+    let left = 0.5 * (size.width - scale * w);
+    let _ = writeln!(
+        out,
+        "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" style=\"image-rendering:pixelated\" href=\"{}\"/>",
+        c(left),
+        c(EDGE),
+        c(scale * w),
+        c(scale * h),
+        crate::picture::data_uri(width, height, channels, pixels)
+    );
+    scale * h + 2.0 * EDGE
 }
 
 /// Horizontal range: bars start at zero and leave room for the numbers at their ends.

@@ -1,0 +1,172 @@
+//! Pictures: a folder of PNG and JPEG files, and IDX files.
+
+use elbo_core::{Array, Data, Error, Result, Values};
+use image::{ColorType, DynamicImage};
+use std::path::{Path, PathBuf};
+
+/// Most pictures a folder may hold, and most bytes they may take: against a wrong folder.
+const MOST_PICTURES: usize = 1_000_000;
+const MOST_BYTES: usize = 8 << 30;
+
+/// A folder of pictures of one size: an array `image` of bytes, `[N, H, W]` where all are grey and `[N, H, W, C]` else, in the order of
+/// their names. Where they lie in sub-folders, those are the classes, in an array `label`.
+///
+/// # Errors
+/// [`Error::File`] when the folder or a picture cannot be read, [`Error::Data`] when there are none, or sizes differ.
+pub(super) fn folder(path: &Path) -> Result<Data> {
+    let mut files = vec![];
+    let mut others = 0;
+    let mut folders = vec![];
+    for entry in listed(path)? {
+        if entry.is_dir() {
+            folders.push(entry);
+        } else if is_picture(&entry) {
+            files.push((None, entry));
+        } else {
+            others += 1;
+        }
+    }
+    if !files.is_empty() && !folders.is_empty() {
+        others += folders.len();
+        folders.clear();
+    }
+    for folder in folders {
+        let class = folder.file_name().expect("an entry has a name").to_string_lossy().into_owned();
+        let (pictures, rest): (Vec<_>, Vec<_>) = listed(&folder)?.into_iter().partition(|f| is_picture(f));
+        others += rest.len();
+        files.extend(pictures.into_iter().map(|f| (Some(class.clone()), f)));
+    }
+    if files.is_empty() {
+        return Err(Error::File {
+            message: "the folder holds no PNG or JPEG pictures".into(),
+            remedy: "give a folder of pictures, or a file: CSV, Parquet, NPY, NPZ or IDX".into(),
+            path: path.into(),
+        });
+    }
+    if files.len() > MOST_PICTURES {
+        return Err(Error::data(format!("the folder holds {} pictures", files.len()), "give at most a million"));
+    }
+    let mut notes = vec![];
+    if others > 0 {
+        notes.push(format!("{others} files or folders that are no pictures are left out"));
+    }
+    let pictures = files.iter().map(|(_, file)| decode(file)).collect::<Result<Vec<_>>>()?;
+    let (image, note) = stacked(&files, pictures)?;
+    notes.extend(note);
+    let mut arrays = vec![("image".to_owned(), image)];
+    if files[0].0.is_some() {
+        let mut levels = super::table::Levels::default();
+        files.iter().for_each(|(class, _)| levels.push(class.as_deref()));
+        arrays.push(("label".into(), levels.finish()));
+    }
+    Ok(Data { source: path.display().to_string(), arrays, target: None, notes })
+}
+
+/// The entries of a folder, hidden ones aside, sorted by name.
+fn listed(path: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |cause: std::io::Error| Error::file("cannot read the folder", path, &cause);
+    let mut entries = vec![];
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            entries.push(entry.path());
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    path.is_file() && matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
+}
+
+fn decode(path: &Path) -> Result<DynamicImage> {
+    let broken = |cause: image::ImageError| match cause {
+        image::ImageError::IoError(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Error::file("cannot read the picture", path, &cause)
+        }
+        cause => Error::File {
+            message: format!("the picture is damaged or of a kind that is not read ({cause})"),
+            remedy: "save it again as PNG, or take it out of the folder".into(),
+            path: path.into(),
+        },
+    };
+    let failed = |cause: std::io::Error| Error::file("cannot read the picture", path, &cause);
+    let reader = image::ImageReader::open(path).map_err(failed)?.with_guessed_format().map_err(failed)?;
+    reader.decode().map_err(broken)
+}
+
+fn stacked(files: &[(Option<String>, PathBuf)], pictures: Vec<DynamicImage>) -> Result<(Array, Option<String>)> {
+    let (width, height) = (pictures[0].width(), pictures[0].height());
+    let different = |p: &DynamicImage| (p.width(), p.height()) != (width, height);
+    if let Some(at) = pictures.iter().position(different) {
+        let other = &pictures[at];
+        return Err(Error::data(
+            format!(
+                "the pictures have different sizes: {width} x {height} in {}, {} x {} in {}",
+                files[0].1.display(),
+                other.width(),
+                other.height(),
+                files[at].1.display()
+            ),
+            "resize or crop them to one size",
+        ));
+    }
+    let colour = |p: &DynamicImage| p.color();
+    let is_deep = pictures
+        .iter()
+        .any(|p| !matches!(colour(p), ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8));
+    let channels =
+        pictures.iter().map(|p| if p.color().has_color() { 3 } else { 1 }).max().expect("there are pictures");
+    let has_alpha = pictures.iter().any(|p| colour(p).has_alpha());
+    let count = pictures.len();
+    if count * channels * (width as usize) * (height as usize) > MOST_BYTES {
+        return Err(Error::data("the pictures take more than 8 GiB", "give fewer or smaller ones"));
+    }
+    let bytes = pictures
+        .into_iter()
+        .flat_map(|p| if channels == 1 { p.into_luma8().into_raw() } else { p.into_rgb8().into_raw() });
+    let values = Values::U8(bytes.collect());
+    let (width, height) = (width as usize, height as usize);
+    let shape = if channels == 1 { vec![count, height, width] } else { vec![count, height, width, channels] };
+    let what = match (is_deep, has_alpha) {
+        (true, true) => Some("transparency and all but 8 bits a channel"),
+        (true, false) => Some("all but 8 bits a channel"),
+        (false, true) => Some("transparency"),
+        (false, false) => None,
+    };
+    Ok((Array { shape, values }, what.map(|what| format!("pictures lose {what}"))))
+}
+
+/// An IDX file: `image` where it has more than one dimension, else `label`.
+///
+/// # Errors
+/// [`Error::Data`] when it does not hold as many bytes as its header says, or holds other numbers than bytes.
+pub(super) fn parse_idx(bytes: &[u8]) -> Result<Data> {
+    if bytes[2] != 8 {
+        return Err(Error::data("the IDX file does not hold bytes", "save it as NPY"));
+    }
+    let array = idx(bytes).ok_or_else(|| {
+        Error::data(
+            "the IDX file is damaged or incomplete: it has another size than its header says",
+            "copy or download it again",
+        )
+    })?;
+    if array.values.is_empty() {
+        return Err(Error::data("the IDX file holds nothing", "give at least two data points"));
+    }
+    let name = if array.shape.len() > 1 { "image" } else { "label" };
+    Ok(Data { arrays: vec![(name.into(), array)], ..Data::default() })
+}
+
+/// The array of bytes in an IDX file.
+pub(crate) fn idx(bytes: &[u8]) -> Option<Array> {
+    let [0, 0, 8, dims] = *bytes.first_chunk()? else { return None };
+    let start = 4 + 4 * usize::from(dims);
+    let shape: Vec<usize> =
+        bytes.get(4..start)?.as_chunks().0.iter().map(|b| u32::from_be_bytes(*b) as usize).collect();
+    let cells = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s))?;
+    let values = &bytes[start..];
+    (values.len() == cells).then(|| Array { shape, values: Values::U8(values.to_vec()) })
+}

@@ -1,0 +1,100 @@
+//! Folders of pictures, and IDX files.
+
+use elbo_core::{Data, FromData, Samples, Values};
+use elbo_data::{ReadOptions, read, read_bytes};
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
+use std::path::Path;
+
+fn grey(width: u32, height: u32, shade: u8) -> DynamicImage {
+    GrayImage::from_fn(width, height, |x, y| Luma([shade + (x + 2 * y) as u8])).into()
+}
+
+fn colour(width: u32, height: u32) -> DynamicImage {
+    RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, 200])).into()
+}
+
+fn bytes<'a>(data: &'a Data, name: &str) -> (&'a [usize], &'a [u8]) {
+    let array = data.get(name).unwrap();
+    let Values::U8(values) = &array.values else { panic!("`{name}` holds no bytes") };
+    (&array.shape, values)
+}
+
+fn read_folder(path: &Path) -> elbo_core::Result<Data> {
+    read(path, &ReadOptions::default())
+}
+
+#[test]
+fn grey_pictures_come_in_the_order_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    grey(3, 2, 100).save(folder.path().join("b.png")).unwrap();
+    grey(3, 2, 10).save(folder.path().join("a.png")).unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "not a picture").unwrap();
+    let data = read_folder(folder.path()).unwrap();
+    let (shape, values) = bytes(&data, "image");
+    assert_eq!(shape, [2, 2, 3]);
+    assert_eq!(values, [10, 11, 12, 12, 13, 14, 100, 101, 102, 102, 103, 104]);
+    assert!(data.notes[0].contains("1 files"), "{:?}", data.notes);
+    assert_eq!(Samples::from_data(&data).unwrap().form.picture(), Some([1, 2, 3]));
+}
+
+#[test]
+fn one_colour_picture_makes_all_of_them_colour() {
+    let folder = tempfile::tempdir().unwrap();
+    grey(2, 2, 7).save(folder.path().join("a.png")).unwrap();
+    colour(2, 2).save(folder.path().join("b.png")).unwrap();
+    let data = read_folder(folder.path()).unwrap();
+    let (shape, values) = bytes(&data, "image");
+    assert_eq!(shape, [2, 2, 2, 3]);
+    assert_eq!(values[..6], [7, 7, 7, 8, 8, 8]);
+    assert_eq!(values[12..], [0, 0, 200, 1, 0, 200, 0, 1, 200, 1, 1, 200]);
+}
+
+#[test]
+fn sub_folders_are_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (class, count) in [("cats", 2), ("dogs", 1)] {
+        std::fs::create_dir(folder.path().join(class)).unwrap();
+        for i in 0..count {
+            grey(4, 4, i).save(folder.path().join(class).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    let data = read(folder.path(), &ReadOptions::with_target("label")).unwrap();
+    let samples = Samples::from_data(&data).unwrap();
+    let labels = samples.labels.unwrap();
+    assert_eq!((labels.classes, labels.codes), (vec!["cats".to_owned(), "dogs".to_owned()], vec![0, 0, 1]));
+    assert_eq!(samples.values.len(), 3 * 16);
+}
+
+#[test]
+fn folders_that_cannot_be_used_are_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |what: &str, expected: &str| {
+        let error = read_folder(folder.path()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{what}: {error}");
+        assert!(!error.remedy().is_empty());
+    };
+    refused("empty", "no PNG or JPEG");
+    grey(3, 2, 1).save(folder.path().join("a.png")).unwrap();
+    grey(2, 2, 1).save(folder.path().join("b.png")).unwrap();
+    refused("sizes", "different sizes: 3 x 2");
+    let whole = std::fs::read(folder.path().join("a.png")).unwrap();
+    std::fs::write(folder.path().join("b.png"), &whole[..whole.len() / 2]).unwrap();
+    refused("truncated", "damaged");
+    std::fs::write(folder.path().join("b.png"), "<html>").unwrap();
+    refused("foreign", "damaged");
+}
+
+#[test]
+fn an_idx_file_is_an_array_of_bytes() {
+    let content = [vec![0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3], (1..=6).collect()].concat();
+    let parse = |content: &[u8]| read_bytes("pictures-idx3-ubyte", content.to_vec(), &ReadOptions::default());
+    let data = parse(&content).unwrap();
+    assert_eq!(bytes(&data, "image"), (&[1, 2, 3][..], &[1, 2, 3, 4, 5, 6][..]));
+    let labels = [0, 0, 8, 1, 0, 0, 0, 2, 7, 9];
+    assert_eq!(bytes(&parse(&labels).unwrap(), "label"), (&[2][..], &[7, 9][..]));
+    let mut numbers = content.clone();
+    numbers[2] = 13;
+    for bad in [&content[..20], &numbers[..]] {
+        assert!(!parse(bad).unwrap_err().remedy().is_empty());
+    }
+}
