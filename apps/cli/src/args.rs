@@ -39,8 +39,14 @@ pub enum Command {
     Fit(Box<Fit>),
     /// Predict the rows of a table with a model.
     Predict(Predict),
-    /// Score a model on rows whose target is known.
+    /// Score a model on rows whose target is known, or on data points it has not seen.
     Evaluate(Evaluate),
+    /// Draw new data points, or draws of a posterior, from a model.
+    Sample(Sample),
+    /// Show what a model makes of data points after coding and decoding them.
+    Reconstruct(Reconstruct),
+    /// Write the codes that a model gives to data points.
+    Encode(Encode),
     /// Let a model absorb new rows without the old ones.
     Update(Update),
     /// Measure the effect that a system's paper claims.
@@ -79,7 +85,7 @@ pub struct Fit {
     /// The system's id, or `auto` to let the table decide. May stand in the --config file instead.
     #[arg(value_name = "ID|auto")]
     pub system: Option<String>,
-    /// The table: CSV (also .gz), Parquet, NPY or NPZ.
+    /// The table: CSV (also .gz), Parquet, NPY or NPZ; for pictures also IDX, or a folder of them.
     pub data: Option<String>,
     /// The column to predict.
     #[arg(long, value_name = "COLUMN")]
@@ -162,6 +168,50 @@ pub struct Evaluate {
     pub model: PathBuf,
     /// The table with the model's input columns and its target.
     pub data: String,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Arguments of `sample`.
+#[derive(Debug, Args)]
+pub struct Sample {
+    /// The model file.
+    pub model: PathBuf,
+    /// How many.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub count: u32,
+    /// The folder to write to: `samples.csv`, or for pictures `grid.png`, the pictures one by one, and an array.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The seed of the draws; that of the fit by default.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+}
+
+/// Arguments of `reconstruct`.
+#[derive(Debug, Args)]
+pub struct Reconstruct {
+    /// The model file.
+    pub model: PathBuf,
+    /// Data points of the model's form: a table, an array, or a folder of pictures.
+    pub data: String,
+    /// The file to write: .png for a grid of pictures above their reconstructions, or .csv, .csv.gz, .npz.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Arguments of `encode`.
+#[derive(Debug, Args)]
+pub struct Encode {
+    /// The model file.
+    pub model: PathBuf,
+    /// Data points of the model's form: a table, an array, or a folder of pictures.
+    pub data: String,
+    /// Write the CSV to this file instead of standard output.
+    #[arg(long, value_name = "CSV")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub reading: Reading,
 }

@@ -13,6 +13,12 @@ use std::process::ExitCode;
 pub fn run(args: &Evaluate, json: bool) -> Result<ExitCode, Failure> {
     let (card, model, file) = elbo::load_model(&args.model)?;
     let record = record_of(&file)?;
+    if let Some(evaluator) = model.as_evaluate() {
+        let data = for_model(&args.data, &args.reading, &file, &record, false)?;
+        data.notes.iter().for_each(|note| say(json, note));
+        let bounds = evaluator.evaluate(&data, &mut Run::new(record.seed))?;
+        return told(&serde_json::to_value(bounds).expect("bounds are plain data"), json);
+    }
     let predictor = predictor(card, model.as_ref(), "evaluate")?;
     if record.target.is_none() {
         return Err(refused(card, "evaluate").into());
@@ -22,11 +28,14 @@ pub fn run(args: &Evaluate, json: bool) -> Result<ExitCode, Failure> {
     let prediction = predictor.predict(&data, &mut Run::new(record.seed))?;
     check_prediction(&prediction)?;
     let scores = Observed::of(&data, &prediction)?.score(&prediction)?;
-    let scores = serde_json::to_value(scores).expect("scores are plain data");
+    told(&serde_json::to_value(scores).expect("scores are plain data"), json)
+}
+
+fn told(scores: &Value, json: bool) -> Result<ExitCode, Failure> {
     if json {
-        print_json(&scores)?;
+        print_json(scores)?;
     } else {
-        print(&shown(&scores))?;
+        print(&shown(scores))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -49,9 +58,11 @@ pub fn shown(scores: &Value) -> String {
     for (name, value) in scores.as_object().into_iter().flatten() {
         match value {
             Value::Object(levels) => rows.extend(levels.iter().map(|(level, value)| {
-                let percent =
-                    level.parse::<f64>().map_or_else(|_| level.clone(), |l| format!("{} %", number(100.0 * l)));
-                vec![format!("  {name} at {percent}"), cell(value)]
+                let label = match level.parse::<f64>() {
+                    Ok(share) => format!("  {name} at {} %", number(100.0 * share)),
+                    Err(_) => format!("  {name} {level}"),
+                };
+                vec![label, cell(value)]
             })),
             value => rows.push(vec![format!("  {name}"), cell(value)]),
         }

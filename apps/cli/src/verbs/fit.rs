@@ -8,7 +8,7 @@ use crate::report::{self, Judged};
 use crate::settings::{ConfigFile, command, merge};
 use crate::table::{for_fit, reading};
 use elbo::core::run::Checkpoints;
-use elbo::core::{AnySystem, Data, Error, Model, ModelFile, Prediction, Rng, Run, Values};
+use elbo::core::{AnySystem, Data, Error, Model, ModelFile, Prediction, Rng, Run, Values, Verb};
 use elbo::{DataRecord, FitRecord, Observed, Scored, Task, check_prediction, record_of, write_model};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -73,12 +73,16 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
     record.warnings = run.warnings().to_vec();
     record.notes = plan.data.notes.clone();
     let judged = judge(model.as_ref(), held.as_ref(), record.seed)?;
-    record.validation = judged.as_ref().map(|j| j.scored.clone());
+    record.validation = match (&judged, &held) {
+        (Some(judged), _) => Some(judged.scored.clone()),
+        (None, Some(held)) => bounds(model.as_ref(), held, record.seed)?,
+        (None, None) => None,
+    };
     write_model(&plan.out, id, model.as_ref(), &record)?;
     if args.report.is_some() || args.figures.is_some() {
         let work =
             report::Work { card: plan.system.card(), model: model.as_ref(), record: &record, run: &run, seconds };
-        let made = report::make(&work, &training, judged)?;
+        let made = report::make(&work, &training, judged, held.as_ref())?;
         if let Some(path) = &args.report {
             elbo_report::html::write(&made, path)?;
         }
@@ -295,7 +299,10 @@ fn share_held_out(asked: Option<f64>, system: &dyn AnySystem, data: &Data) -> Op
         None if system.card().validates_itself || data.rows() < HOLDOUT_ROWS => 0.0,
         None => HOLDOUT_SHARE,
     };
-    (share > 0.0 && data.target.is_some()).then_some(share)
+    // A model of data points scores itself by what it thinks of points it has not seen; it needs no target.
+    let verbs = system.card().verbs;
+    let scores_points = verbs.contains(&Verb::Evaluate) && !verbs.contains(&Verb::Predict);
+    (share > 0.0 && (data.target.is_some() || scores_points)).then_some(share)
 }
 
 /// Training rows, and the rows kept back. Of classes, every one gives its share, and keeps at least one row for training.
@@ -336,6 +343,14 @@ fn judge(model: &dyn Model, held: Option<&Data>, seed: u64) -> Result<Option<Jud
     let scores = serde_json::to_value(observed.score(&prediction)?).expect("scores are plain data");
     let rows = prediction.len();
     Ok(Some(Judged { scored: Scored { method, rows, scores }, is_held_out: held.is_some(), observed, prediction }))
+}
+
+/// What a model of data points thinks of those it has not seen.
+fn bounds(model: &dyn Model, held: &Data, seed: u64) -> Result<Option<Scored>, Failure> {
+    let Some(evaluator) = model.as_evaluate() else { return Ok(None) };
+    let bounds = evaluator.evaluate(held, &mut Run::new(seed))?;
+    let scores = serde_json::to_value(&bounds).expect("bounds are plain data");
+    Ok(Some(Scored { method: "held-out rows".into(), rows: bounds.rows, scores }))
 }
 
 /// What is printed at the end.

@@ -1,8 +1,9 @@
-//! One file per verb.
+//! One file per verb, or per group of verbs.
 
 pub mod data;
 pub mod evaluate;
 pub mod fit;
+pub mod generate;
 pub mod info;
 pub mod list;
 pub mod predict;

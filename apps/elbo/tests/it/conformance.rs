@@ -193,9 +193,14 @@ fn the_verbs_on_the_card_are_those_offered() {
         assert!(has(Verb::Fit) && has(Verb::Reproduce));
         assert_eq!(has(Verb::Predict), model.as_predict().is_some(), "predict");
         assert_eq!(has(Verb::Update), model.as_update().is_some(), "update");
-        assert!(!has(Verb::Evaluate) || model.as_predict().is_some(), "evaluate needs predictions");
+        assert_eq!(has(Verb::Sample), model.as_sample().is_some(), "sample");
+        assert_eq!(has(Verb::Reconstruct), model.as_reconstruct().is_some(), "reconstruct");
+        assert_eq!(has(Verb::Encode), model.as_encode().is_some(), "encode");
+        let can_score = model.as_predict().is_some() || model.as_evaluate().is_some();
+        assert!(!has(Verb::Evaluate) || can_score, "evaluate needs predictions or bounds");
+        assert!(has(Verb::Evaluate) || model.as_evaluate().is_none(), "evaluate is offered and not on the card");
         assert_eq!(card.validates_itself, model.validation().is_some(), "validates_itself");
-        for verb in [Verb::Sample, Verb::Compress, Verb::Restore, Verb::Render, Verb::Suggest] {
+        for verb in [Verb::Compress, Verb::Restore, Verb::Render, Verb::Suggest] {
             assert!(!has(verb), "{} is on the card and nothing offers it", verb.name());
         }
     });
@@ -223,6 +228,55 @@ fn an_updated_model_predicts_and_can_be_saved() {
         let rows = example(kind, 30);
         assert_eq!(predicted(back.as_ref(), &rows), predicted(updated.as_ref(), &rows));
         assert_ne!(predicted(back.as_ref(), &rows), predicted(model, &rows), "the new rows changed nothing");
+    });
+}
+
+/// Every number of the arrays, checked to be finite, as bits.
+fn array_bits(data: &Data, rows: usize) -> Vec<u64> {
+    assert!(!data.arrays.is_empty());
+    let mut bits = vec![];
+    for (name, array) in &data.arrays {
+        assert_eq!(array.rows(), rows, "`{name}`");
+        let values = array.to_f64().unwrap_or_else(|| panic!("`{name}` holds text"));
+        assert!(values.iter().all(|v| v.is_finite()), "`{name}` is not finite");
+        bits.extend(values.into_iter().map(f64::to_bits));
+    }
+    bits
+}
+
+#[test]
+fn samples_codes_and_reconstructions_are_finite_and_survive_saving() {
+    each_model(|system, kind, model| {
+        let back = system.load(&ModelFile::from_bytes(&saved(system, model)).unwrap()).unwrap();
+        let data = example(kind, 30);
+        if let Some(sampler) = model.as_sample() {
+            let draw =
+                |m: &dyn Model, seed| array_bits(&m.as_sample().unwrap().sample(25, &mut Run::new(seed)).unwrap(), 25);
+            let drawn = array_bits(&sampler.sample(25, &mut Run::new(3)).unwrap(), 25);
+            assert_eq!(drawn, draw(back.as_ref(), 3), "a loaded model draws other samples");
+            assert_ne!(drawn, draw(model, 4), "another seed draws the same samples");
+        }
+        if let Some(encoder) = model.as_encode() {
+            let codes =
+                |m: &dyn Model| array_bits(&m.as_encode().unwrap().encode(&data, &mut Run::new(3)).unwrap(), 30);
+            let first = array_bits(&encoder.encode(&data, &mut Run::new(3)).unwrap(), 30);
+            assert_eq!(first, codes(back.as_ref()), "a loaded model gives other codes");
+            refused("no columns", encoder.encode(&Data { arrays: vec![], ..data.clone() }, &mut Run::new(3)));
+        }
+        if let Some(reconstructor) = model.as_reconstruct() {
+            let made = reconstructor.reconstruct(&data, &mut Run::new(3)).unwrap();
+            array_bits(&made, 30);
+            let shapes = |d: &Data| d.arrays.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect::<Vec<_>>();
+            assert_eq!(shapes(&made), shapes(&data), "reconstructions have another form than the data");
+        }
+        if let Some(evaluator) = model.as_evaluate() {
+            let bounds = evaluator.evaluate(&data, &mut Run::new(3)).unwrap();
+            assert_eq!(bounds.rows, 30);
+            assert!(bounds.elbo.is_finite() && bounds.bits_per_dim.is_finite(), "{bounds:?}");
+            assert!(bounds.iwae.value >= bounds.elbo - 4.0 * bounds.iwae.se, "the tighter bound is lower: {bounds:?}");
+            let again = back.as_evaluate().unwrap().evaluate(&data, &mut Run::new(3)).unwrap();
+            assert_eq!(again, bounds, "a loaded model scores otherwise");
+        }
     });
 }
 

@@ -1,5 +1,7 @@
 //! The report on a fit: what the model found, judged, with the pictures that its inputs allow.
 
+mod generative;
+
 use crate::failure::Failure;
 use elbo::core::file::write_atomically;
 use elbo::core::{Array, Card, Data, Error, Figure, Marginals, Mark, Model, Prediction, Result, Run, Values};
@@ -41,12 +43,12 @@ pub struct Judged {
 }
 
 /// The report on a fit.
-pub fn make(work: &Work<'_>, training: &Data, judged: Option<Judged>) -> Result<Report, Failure> {
+pub fn make(work: &Work<'_>, training: &Data, judged: Option<Judged>, held: Option<&Data>) -> Result<Report, Failure> {
     let context = context(work, training)?;
     Ok(match evidence(work, training, judged)? {
         Some(Evidence::Numbers(evidence)) => elbo_report::regression_report(context, &evidence),
         Some(Evidence::Classes(evidence)) => elbo_report::classification_report(context, &evidence),
-        None => plain(context, work),
+        None => generative::make(context, work, training, held)?,
     })
 }
 
@@ -153,6 +155,7 @@ fn data_facts(record: &FitRecord, training: &Data) -> Vec<(String, String)> {
     let kind = |array: &Array| match &array.values {
         Values::Text { levels, .. } => format!("{} categories", levels.len()),
         _ if array.shape.len() == 2 => format!("matrix of {} columns", array.shape[1]),
+        _ if array.shape.len() > 2 => format!("arrays of {:?}", &array.shape[1..]),
         _ => {
             let values = array.to_f64().expect("only text is not numeric");
             let (low, high) = bounds(&values);
@@ -305,34 +308,5 @@ fn mean_map(
         y_label: y_name.into(),
         marks: vec![Mark::Heat { x, y, values }, points],
         ..Figure::default()
-    }
-}
-
-/// The report of a model without a target: what it found, in its own figures and tables.
-fn plain(context: Context, work: &Work<'_>) -> Report {
-    use elbo_report::Section;
-    let mut found = Section { heading: "What the model found".into(), ..Section::default() };
-    found.figures = context.figures;
-    found.tables = context.tables;
-    found.facts = context
-        .parameters
-        .into_iter()
-        .map(|(name, value, meaning)| (name, format!("{value} {meaning}").trim().to_owned()))
-        .collect();
-    let sections = [
-        found,
-        Section { heading: "Data".into(), facts: context.data, ..Section::default() },
-        Section { heading: "Settings".into(), facts: context.settings, ..Section::default() },
-    ];
-    Report {
-        title: context.title,
-        subtitle: context.subtitle,
-        headline: work.card.title.into(),
-        verdict: vec![context.about],
-        warnings: context.warnings,
-        sections: sections.into_iter().filter(|s| !s.is_empty()).collect(),
-        facts: context.environment,
-        command: context.command,
-        ..Report::default()
     }
 }

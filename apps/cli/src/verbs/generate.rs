@@ -1,0 +1,176 @@
+//! `elbo sample`, `elbo reconstruct` and `elbo encode`.
+
+use super::evaluate::refused;
+use super::fit::check_writable;
+use crate::args::{Encode, Reconstruct, Sample};
+use crate::failure::Failure;
+use crate::output::{print, print_json, say};
+use crate::table::for_model;
+use elbo::core::file::write_atomically;
+use elbo::core::{Data, Error, FromData, Mark, Run, Samples, picture_grid};
+use elbo::record_of;
+use elbo_data::{Cells, write_data, write_npy, write_table};
+use elbo_report::picture::png;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Most pictures in a grid, and in a row of it.
+const GRID: usize = 64;
+const COLUMNS: usize = 8;
+
+/// Runs `sample`.
+pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
+    let (card, model, file) = elbo::load_model(&args.model)?;
+    let record = record_of(&file)?;
+    let sampler = model.as_sample().ok_or_else(|| refused(card, "sample"))?;
+    let folder = &args.out;
+    if folder.is_file() {
+        return Err(Failure::usage(format!("{} is a file", folder.display()), "give the name of a folder"));
+    }
+    let seed = args.seed.unwrap_or(record.seed);
+    let drawn = sampler.sample(args.count as usize, &mut Run::new(seed))?;
+    std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
+    let mut files: Vec<PathBuf> = vec![];
+    if let Some((pictures, shape)) = pictures(&drawn) {
+        let singles = folder.join("pictures");
+        std::fs::create_dir_all(&singles).map_err(|cause| Error::file("cannot make the folder", &singles, &cause))?;
+        let size: usize = shape.iter().product();
+        for (i, picture) in pictures.chunks_exact(size).enumerate() {
+            files.push(singles.join(format!("{:05}.png", i + 1)));
+            write_picture(&files[i], &picture_alone(picture, shape))?;
+        }
+        files.push(folder.join("grid.png"));
+        let shown = &pictures[..pictures.len().min(GRID * size)];
+        write_picture(&folder.join("grid.png"), &picture_grid(shown, shape, COLUMNS))?;
+        for (name, array) in &drawn.arrays {
+            files.push(folder.join(format!("{name}.npy")));
+            write_npy(&folder.join(format!("{name}.npy")), array)?;
+        }
+    } else {
+        files.push(folder.join("samples.csv"));
+        write_data(&files[0], &drawn)?;
+    }
+    if json {
+        let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+        print_json(&json!({
+            "system": card.id,
+            "count": args.count,
+            "seed": seed,
+            "out": folder.display().to_string(),
+            "files": files,
+        }))?;
+    } else {
+        print(&format!("{} samples of {} written to {}\n", args.count, card.id, folder.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `reconstruct`.
+pub fn reconstruct(args: &Reconstruct, json: bool) -> Result<ExitCode, Failure> {
+    let (card, model, file) = elbo::load_model(&args.model)?;
+    let record = record_of(&file)?;
+    let reconstructor = model.as_reconstruct().ok_or_else(|| refused(card, "reconstruct"))?;
+    check_writable(&args.out, &[args.data.as_ref(), &args.model])?;
+    let data = for_model(&args.data, &args.reading, &file, &record, false)?;
+    data.notes.iter().for_each(|note| say(json, note));
+    let made = reconstructor.reconstruct(&data, &mut Run::new(record.seed))?;
+    let is_grid = args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
+    let mut shown = made.rows();
+    if is_grid {
+        let (Some((before, shape)), Some((after, _))) = (pictures(&data), pictures(&made)) else {
+            return Err(Error::data(
+                "only pictures can be written as PNG; the model's data are rows of numbers",
+                "give --out a name that ends in .csv, .csv.gz or .npz",
+            )
+            .into());
+        };
+        let size: usize = shape.iter().product();
+        shown = shown.min(GRID / 2);
+        write_picture(&args.out, &pairs(&before[..shown * size], &after[..shown * size], shape))?;
+    } else {
+        write_data(&args.out, &made)?;
+    }
+    if json {
+        let out = args.out.display().to_string();
+        print_json(&json!({"system": card.id, "rows": made.rows(), "shown": shown, "out": out}))?;
+    } else if is_grid {
+        print(&format!("{shown} data points above their reconstructions: {}\n", args.out.display()))?;
+    } else {
+        print(&format!("{shown} reconstructions written to {}\n", args.out.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `encode`.
+pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
+    let (card, model, file) = elbo::load_model(&args.model)?;
+    let record = record_of(&file)?;
+    let encoder = model.as_encode().ok_or_else(|| refused(card, "encode"))?;
+    if let Some(out) = &args.out {
+        check_writable(out, &[args.data.as_ref(), &args.model])?;
+    }
+    let data = for_model(&args.data, &args.reading, &file, &record, false)?;
+    data.notes.iter().for_each(|note| say(json, note));
+    let codes = encoder.encode(&data, &mut Run::new(record.seed))?;
+    let column = |(name, array): &(String, elbo::core::Array)| {
+        let values = array.to_f64().expect("codes are numbers");
+        (name.clone(), Cells::Numbers(values))
+    };
+    let columns: Vec<(String, Cells)> = codes.arrays.iter().map(column).collect();
+    let rows = codes.rows();
+    if args.out.is_some() || !json {
+        write_table(args.out.as_deref(), &columns)?;
+    }
+    match (&args.out, json) {
+        (None, false) => {}
+        (Some(out), false) => say(json, format!("{rows} rows written to {}", out.display())),
+        (out, true) => {
+            let names: Vec<&str> = columns.iter().map(|(n, _)| n.as_str()).collect();
+            let mut object = json!({"system": card.id, "rows": rows, "columns": names});
+            match out {
+                Some(out) => object["out"] = out.display().to_string().into(),
+                None => {
+                    let cells = codes.arrays.iter().map(|(n, a)| (n.clone(), json!(a.to_f64())));
+                    object["codes"] = Value::Object(cells.collect::<Map<_, _>>());
+                }
+            }
+            print_json(&object)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Data points as bytes `[N, C, H, W]` to look at, where they are pictures.
+pub fn pictures(data: &Data) -> Option<(Vec<u8>, [usize; 3])> {
+    let samples = Samples::from_data(data).ok()?;
+    let shape = samples.form.picture()?;
+    Some((samples.form.to_bytes(&samples.values), shape))
+}
+
+/// Rows of pictures, each row above the row of its reconstructions.
+pub fn pairs(before: &[u8], after: &[u8], shape: [usize; 3]) -> Mark {
+    let size: usize = shape.iter().product();
+    let blank = vec![128; size];
+    let count = before.len() / size;
+    let mut rows = vec![];
+    for start in (0..count).step_by(COLUMNS) {
+        for side in [before, after] {
+            for i in start..start + COLUMNS {
+                rows.extend_from_slice(if i < count { &side[i * size..(i + 1) * size] } else { &blank });
+            }
+        }
+    }
+    picture_grid(&rows, shape, COLUMNS)
+}
+
+fn picture_alone(picture: &[u8], [c, h, w]: [usize; 3]) -> Mark {
+    let channels = if c >= 3 { 3 } else { 1 };
+    let pixels = (0..h * w).flat_map(|i| (0..channels).map(move |k| picture[k * h * w + i])).collect();
+    Mark::Picture { width: w, height: h, channels, pixels }
+}
+
+fn write_picture(path: &Path, picture: &Mark) -> Result<(), Error> {
+    let Mark::Picture { width, height, channels, pixels } = picture else { unreachable!("made as a picture") };
+    write_atomically(path, &png(*width, *height, *channels, pixels))
+}
