@@ -1,0 +1,272 @@
+//! A generalised linear model as posterior draws: the one model of every method of inference on tables.
+
+use super::table::{GlmKind, GlmTable};
+use elbo_core::{Data, Error, Figure, Marginals, Model, ModelFile, Predict, Prediction, Result, Run, Summary, Table};
+use elbo_dist::{Distribution, GaussianMixtures, Poisson};
+use elbo_linalg::vector::dot;
+use elbo_tensor::special::{log_sum_exp, sigmoid};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Draws that predictions are mixed from, evenly spaced among all.
+const MIXED: usize = 256;
+
+/// A fitted generalised linear model: draws of its unknowns, and what they mean.
+///
+/// Predictions are mixtures over the draws, so they carry the uncertainty of the weights as well as the noise.
+#[derive(Debug, Clone)]
+pub struct GlmPosterior {
+    config: Value,
+    table: GlmTable,
+    /// `[S, P]` row-major.
+    draws: Vec<f64>,
+    unknowns: usize,
+    summary: Summary,
+    figures: Vec<Figure>,
+    tables: Vec<Table>,
+}
+
+impl GlmPosterior {
+    /// From draws `[S, P]` in the order of [`GlmTable::labels`], the log noise last where there is noise. Mean and standard deviation
+    /// of every unknown are added to the summary.
+    pub fn new(config: &impl Serialize, table: GlmTable, draws: Vec<f64>, mut summary: Summary) -> Self {
+        let labels = table.labels();
+        let p = labels.len();
+        assert!(!draws.is_empty() && draws.len().is_multiple_of(p), "draws of {p} unknowns");
+        let count = (draws.len() / p) as f64;
+        for (d, label) in labels.iter().enumerate() {
+            let is_noise = table.kind() == GlmKind::Gaussian && d + 1 == p;
+            let values = draws.iter().skip(d).step_by(p).map(|v| if is_noise { v.exp() } else { *v });
+            let mean = values.clone().sum::<f64>() / count;
+            let sd = (values.map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+            summary.parameters.push((label.clone(), format!("{mean:.4} ± {sd:.4}"), "posterior mean ± sd".into()));
+        }
+        let config = serde_json::to_value(config).expect("settings are plain data");
+        Self { config, table, draws, unknowns: p, summary, figures: vec![], tables: vec![] }
+    }
+
+    /// The same with figures and tables for the report.
+    pub fn with_pictures(mut self, figures: Vec<Figure>, tables: Vec<Table>) -> Self {
+        (self.figures, self.tables) = (figures, tables);
+        self
+    }
+
+    /// Takes back what [`Model::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when something is missing or does not fit.
+    pub fn load(file: &ModelFile) -> Result<Self> {
+        let table = GlmTable::load(file)?;
+        let draws = file.get("draws")?;
+        let unknowns = table.labels().len();
+        if draws.is_empty() || !draws.len().is_multiple_of(unknowns) {
+            return Err(Error::model_file(
+                format!("the model file's draws do not have {unknowns} columns"),
+                "fit the model again with this version",
+            ));
+        }
+        Ok(Self {
+            config: file.fact("config")?,
+            table,
+            draws,
+            unknowns,
+            summary: file.fact("summary")?,
+            figures: file.fact("figures")?,
+            tables: file.fact("tables")?,
+        })
+    }
+
+    /// The draws, `[S, P]` row-major.
+    pub fn draws(&self) -> &[f64] {
+        &self.draws
+    }
+
+    /// The design and its names.
+    pub fn table(&self) -> &GlmTable {
+        &self.table
+    }
+
+    /// Draws that predictions are mixed from.
+    fn mixed(&self) -> Vec<&[f64]> {
+        let all: Vec<&[f64]> = self.draws.chunks_exact(self.unknowns).collect();
+        if all.len() <= MIXED { all } else { (0..MIXED).map(|k| all[k * all.len() / MIXED]).collect() }
+    }
+
+    /// Predictions at rows of a design `[N, D]`.
+    fn at(&self, design: Vec<f64>) -> Prediction {
+        let dims = self.table.names().len();
+        let draws: Vec<Vec<f64>> = self.mixed().into_iter().map(<[f64]>::to_vec).collect();
+        let classes = self.table.classes().to_vec();
+        let predictor = |x: &[f64], w: &[f64]| x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>();
+        match self.table.kind() {
+            GlmKind::Gaussian => {
+                let (shift, scale) = self.table.target_scaling();
+                Prediction::Numbers(Box::new(LinearMarginals { design, dims, draws, shift, scale }))
+            }
+            GlmKind::Poisson => Prediction::Numbers(Box::new(PoissonMarginals { design, dims, draws })),
+            GlmKind::Bernoulli => {
+                let of = |x: &[f64], w: &[f64]| {
+                    let chance = sigmoid(dot(x, w));
+                    vec![1.0 - chance, chance]
+                };
+                let probabilities = design.chunks_exact(dims).flat_map(|x| average(&draws, |w| of(x, w))).collect();
+                Prediction::Classes { classes, probabilities }
+            }
+            GlmKind::Categorical => {
+                let of = |x: &[f64], w: &[f64]| {
+                    let eta: Vec<f64> = w.chunks_exact(dims).map(|w| dot(x, w)).collect();
+                    let total = log_sum_exp(&eta);
+                    eta.iter().map(|e| (e - total).exp()).collect()
+                };
+                let probabilities = design.chunks_exact(dims).flat_map(|x| average(&draws, |w| of(x, w))).collect();
+                Prediction::Classes { classes, probabilities }
+            }
+        }
+    }
+}
+
+/// The mean over draws of a list of numbers.
+fn average(draws: &[Vec<f64>], of: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+    let mut total = of(&draws[0]);
+    for w in &draws[1..] {
+        total.iter_mut().zip(of(w)).for_each(|(t, p)| *t += p);
+    }
+    total.iter_mut().for_each(|t| *t /= draws.len() as f64);
+    total
+}
+
+impl Model for GlmPosterior {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        self.table.save(file);
+        file.put("draws", &[self.draws.len() / self.unknowns, self.unknowns], &self.draws);
+        file.set("summary", &self.summary);
+        file.set("figures", &self.figures);
+        file.set("tables", &self.tables);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        Some(self)
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        self.figures.clone()
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.tables.clone()
+    }
+}
+
+impl Predict for GlmPosterior {
+    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
+        Ok(self.at(self.table.design(data, run)?))
+    }
+}
+
+/// Mixtures of normals, made row by row when asked for.
+struct LinearMarginals {
+    design: Vec<f64>,
+    dims: usize,
+    draws: Vec<Vec<f64>>,
+    shift: f64,
+    scale: f64,
+}
+
+impl LinearMarginals {
+    fn row(&self, i: usize) -> GaussianMixtures {
+        let x = &self.design[i * self.dims..(i + 1) * self.dims];
+        let means = self.draws.iter().map(|w| dot(x, &w[..self.dims])).collect();
+        let sds = self.draws.iter().map(|w| w[self.dims].exp()).collect();
+        let k = self.draws.len();
+        GaussianMixtures::new(k, vec![1.0 / k as f64; k], means, sds).unscaled(self.shift, self.scale)
+    }
+}
+
+impl Marginals for LinearMarginals {
+    fn len(&self) -> usize {
+        self.design.len() / self.dims
+    }
+
+    fn mean(&self, i: usize) -> f64 {
+        self.row(i).mean(0)
+    }
+
+    fn sd(&self, i: usize) -> f64 {
+        self.row(i).sd(0)
+    }
+
+    fn quantile(&self, i: usize, p: f64) -> f64 {
+        self.row(i).quantile(0, p)
+    }
+
+    fn cdf(&self, i: usize, y: f64) -> f64 {
+        self.row(i).cdf(0, y)
+    }
+
+    fn log_prob(&self, i: usize, y: f64) -> f64 {
+        self.row(i).log_prob(0, y)
+    }
+
+    fn crps(&self, i: usize, y: f64) -> f64 {
+        self.row(i).crps(0, y)
+    }
+}
+
+/// Mixtures of Poisson distributions.
+struct PoissonMarginals {
+    design: Vec<f64>,
+    dims: usize,
+    draws: Vec<Vec<f64>>,
+}
+
+impl PoissonMarginals {
+    fn parts(&self, i: usize) -> impl Iterator<Item = Poisson> + '_ {
+        let x = &self.design[i * self.dims..(i + 1) * self.dims];
+        self.draws.iter().map(move |w| Poisson { mean: dot(x, w).exp() })
+    }
+
+    fn average(&self, i: usize, f: impl Fn(&Poisson) -> f64) -> f64 {
+        self.parts(i).map(|p| f(&p)).sum::<f64>() / self.draws.len() as f64
+    }
+}
+
+impl Marginals for PoissonMarginals {
+    fn len(&self) -> usize {
+        self.design.len() / self.dims
+    }
+
+    fn mean(&self, i: usize) -> f64 {
+        self.average(i, |p| p.mean)
+    }
+
+    fn sd(&self, i: usize) -> f64 {
+        let mean = self.mean(i);
+        (mean + self.average(i, |p| (p.mean - mean).powi(2))).sqrt()
+    }
+
+    /// The mixture's quantile lies between the least and the greatest of its parts'.
+    fn quantile(&self, i: usize, p: f64) -> f64 {
+        let ends = self.parts(i).map(|part| part.quantile(p));
+        let (mut low, mut high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), q| (a.min(q), b.max(q)));
+        while low < high {
+            let middle = (0.5 * (low + high)).floor();
+            if self.cdf(i, middle) >= p { high = middle } else { low = middle + 1.0 }
+        }
+        low
+    }
+
+    fn cdf(&self, i: usize, y: f64) -> f64 {
+        self.average(i, |p| p.cdf(y))
+    }
+
+    fn log_prob(&self, i: usize, y: f64) -> f64 {
+        let terms: Vec<f64> = self.parts(i).map(|p| p.log_prob(y)).collect();
+        log_sum_exp(&terms) - (terms.len() as f64).ln()
+    }
+}

@@ -1,0 +1,119 @@
+//! What is inferred: a log density on $\mathbb{R}^D$, known up to a constant.
+//!
+//! | I have | use |
+//! |---|---|
+//! | a model of my own, over named unknowns that may be positive, bounded, ordered or shares | [`Unknowns`] |
+//! | a model that implements [`Parameters`](elbo_tensor::Parameters), with priors on them | [`ParametersDensity`] |
+//! | a value and a gradient, computed by hand | [`Explicit`] |
+//! | a linear, logistic, Poisson or softmax regression | [`Glm`](crate::glm::Glm) |
+//! | something else | implement [`LogDensity`] |
+
+mod parameters;
+mod support;
+mod unknowns;
+
+pub use parameters::ParametersDensity;
+pub use support::Support;
+pub use unknowns::{Named, NamedDensity, RowDensity, Unknown, Unknowns};
+
+use elbo_tensor::{Tensor, grad, grad_graph};
+
+/// A log density on $\mathbb{R}^D$, known up to a constant, in nats.
+///
+/// Constrained unknowns are mapped to the whole space by the author, log-Jacobian included. Where the density does not exist, the
+/// value is minus infinity or NaN: samplers reject such points, and fits count them.
+///
+/// Write [`LogDensity::log_prob`] in tensor operations, or give a value and gradient by hand through [`Explicit`].
+pub trait LogDensity: Sync {
+    /// Number of unknowns, `D`.
+    fn dim(&self) -> usize;
+
+    /// The log density at each row. `z: [S, D]`, f64; returns `[S]`, differentiable in `z`.
+    fn log_prob(&self, z: &Tensor) -> Tensor;
+
+    /// The log density at one point `z: [D]`; its gradient is written to `gradient: [D]`.
+    fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
+        let point = Tensor::from_slice(z, &[1, z.len()]).variable();
+        let value = self.log_prob(&point);
+        let slope = grad(&value.sum(), &[&point]);
+        gradient.copy_from_slice(&slope[0].as_f64());
+        value.sum().item()
+    }
+
+    /// The Hessian at one point `z: [D]`, `[D, D]` row-major; `None` where only first derivatives are known.
+    ///
+    /// The default differentiates the gradient, all rows in one batch. An author whose [`LogDensity::log_prob`] has first derivatives
+    /// only must say so here.
+    fn hessian(&self, z: &[f64]) -> Option<Vec<f64>> {
+        let d = z.len();
+        // Row i of the batch is the same point; the i-th component of its gradient is differentiated once more.
+        let points = Tensor::from_vec(z.repeat(d), &[d, d]).variable();
+        let slope = grad_graph(&self.log_prob(&points).sum(), &[&points]).remove(0);
+        if !slope.is_tracked() {
+            return Some(vec![0.0; d * d]);
+        }
+        let rows = grad(&slope.trace(), &[&points]).remove(0).to_vec();
+        Some((0..d * d).map(|ij| 0.5 * (rows[ij] + rows[ij % d * d + ij / d])).collect())
+    }
+
+    /// Names of the natural values that [`LogDensity::natural`] returns, `P` of them.
+    fn labels(&self) -> Vec<String> {
+        (0..self.dim()).map(|d| format!("z[{d}]")).collect()
+    }
+
+    /// Draws in the author's own terms: `[S, D]` row-major to `[S, P]`.
+    fn natural(&self, draws: &[f64]) -> Vec<f64> {
+        draws.to_vec()
+    }
+}
+
+/// Value and gradient at each row, `[S]` and `[S, D]`, row by row; `z: [S, D]` row-major.
+pub fn values_and_gradients(target: &dyn LogDensity, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let d = target.dim();
+    let mut gradient = vec![0.0; z.len()];
+    let values = z.chunks_exact(d).zip(gradient.chunks_exact_mut(d)).map(|(z, g)| target.value_and_gradient(z, g));
+    (values.collect(), gradient)
+}
+
+/// Enters rows whose values and gradients are already known into the graph: `values: [S]`, `gradient: [S, D]` row-major,
+/// `z: [S, D]`. First derivatives only.
+pub(crate) fn with_gradient(name: &'static str, z: &Tensor, values: Vec<f64>, gradient: Vec<f64>) -> Tensor {
+    let (rows, slope) = (values.len(), Tensor::from_vec(gradient, z.shape()));
+    Tensor::custom(name, vec![z.clone()], Tensor::from_vec(values, &[rows]), move |g, _| {
+        vec![Some(g.unsqueeze(-1) * &slope)]
+    })
+}
+
+/// A log density given by hand: a closure that returns the value at `z: [D]` and writes the gradient.
+///
+/// Its tensor form has first derivatives only.
+pub struct Explicit<F> {
+    dim: usize,
+    function: F,
+}
+
+impl<F: Fn(&[f64], &mut [f64]) -> f64 + Send + Sync> Explicit<F> {
+    /// A density over `dim` unknowns.
+    pub fn new(dim: usize, function: F) -> Self {
+        Self { dim, function }
+    }
+}
+
+impl<F: Fn(&[f64], &mut [f64]) -> f64 + Send + Sync> LogDensity for Explicit<F> {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        let (values, gradient) = values_and_gradients(self, &z.as_f64());
+        with_gradient("explicit log density", z, values, gradient)
+    }
+
+    fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
+        (self.function)(z, gradient)
+    }
+
+    fn hessian(&self, _: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
+}

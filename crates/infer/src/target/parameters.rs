@@ -1,0 +1,113 @@
+//! Models made of [`Parameters`] as log densities: a Gaussian process's hyperparameters, a small network's weights.
+
+use super::{LogDensity, values_and_gradients, with_gradient};
+use elbo_core::Result;
+use elbo_tensor::{Parameters, Tensor};
+use std::sync::Mutex;
+
+/// The posterior of a model's free parameters: a closure's log likelihood, plus the log priors that parameters carry, plus the
+/// log-Jacobians of their constraints.
+///
+/// The tensor form has first derivatives only. Where the closure fails the density is minus infinity, so that a sampler rejects the point.
+pub struct ParametersDensity<M, N, F> {
+    /// Idle copies: evaluations at the same time each take their own.
+    idle: Mutex<Vec<M>>,
+    make: N,
+    density: F,
+    dim: usize,
+}
+
+impl<M, N, F> ParametersDensity<M, N, F>
+where
+    M: Parameters + Send,
+    N: Fn() -> M + Send + Sync,
+    F: Fn(&M) -> Result<Tensor> + Send + Sync,
+{
+    /// From a maker of models, called once for each evaluation that runs at the same time, and the log likelihood of one model, a
+    /// number without axes.
+    pub fn new(make: N, density: F) -> Self {
+        let first = make();
+        let dim = first.pack().len();
+        Self { idle: Mutex::new(vec![first]), make, density, dim }
+    }
+
+    /// A model with the parameters at `z: [D]`.
+    pub fn at(&self, z: &[f64]) -> M {
+        let mut model = (self.make)();
+        model.unpack(z);
+        model
+    }
+
+    fn evaluate(&self, model: &M) -> Result<(f64, Vec<f64>)> {
+        let mut total = (self.density)(model)? + model.log_prior();
+        model.visit(&mut |_, p| {
+            if !p.is_frozen() {
+                total += &p.constraint().log_jacobian(p.leaf()).sum();
+            }
+        });
+        Ok((total.item(), model.gradient(&total)))
+    }
+}
+
+impl<M, N, F> LogDensity for ParametersDensity<M, N, F>
+where
+    M: Parameters + Send,
+    N: Fn() -> M + Send + Sync,
+    F: Fn(&M) -> Result<Tensor> + Send + Sync,
+{
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        let (values, gradient) = values_and_gradients(self, &z.as_f64());
+        with_gradient("log density of parameters", z, values, gradient)
+    }
+
+    fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
+        let idle = self.idle.lock().expect("no evaluation panics with the lock held").pop();
+        let mut model = idle.unwrap_or_else(|| (self.make)());
+        model.unpack(z);
+        let outcome = self.evaluate(&model);
+        self.idle.lock().expect("no evaluation panics with the lock held").push(model);
+        match outcome {
+            Ok((value, slope)) => {
+                gradient.copy_from_slice(&slope);
+                value
+            }
+            Err(_) => {
+                gradient.fill(0.0);
+                f64::NEG_INFINITY
+            }
+        }
+    }
+
+    fn hessian(&self, _: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
+
+    fn labels(&self) -> Vec<String> {
+        let mut labels = vec![];
+        (self.make)().visit(&mut |name, p| {
+            if !p.is_frozen() {
+                let one = p.shape().is_empty();
+                labels.extend((0..p.len()).map(|i| if one { name.to_owned() } else { format!("{name}[{i}]") }));
+            }
+        });
+        labels
+    }
+
+    fn natural(&self, draws: &[f64]) -> Vec<f64> {
+        let mut model = (self.make)();
+        let mut natural = Vec::with_capacity(draws.len());
+        for z in draws.chunks_exact(self.dim.max(1)) {
+            model.unpack(z);
+            model.visit(&mut |_, p| {
+                if !p.is_frozen() {
+                    natural.extend(p.value());
+                }
+            });
+        }
+        natural
+    }
+}
