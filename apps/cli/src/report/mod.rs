@@ -116,7 +116,8 @@ fn context(work: &Work<'_>, training: &Data) -> Result<Context> {
         .map(|(name, value)| (name.clone(), crate::output::number(*value), String::new()));
     let parameters = summary.parameters.iter().cloned().chain(found).collect();
     Ok(Context {
-        title: format!("{}{}", target.replace('`', ""), record.data.source),
+        // The whole path stands under the data.
+        title: format!("{}{}", target.replace('`', ""), file_name(&record.data.source)),
         subtitle: format!("{} · {}", card.id, card.title),
         about,
         lead: lead(work, training)?,
@@ -138,6 +139,10 @@ fn context(work: &Work<'_>, training: &Data) -> Result<Context> {
         ],
         command: record.command.clone(),
     })
+}
+
+fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn settings(record: &FitRecord) -> Vec<(String, String)> {
