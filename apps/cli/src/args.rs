@@ -166,8 +166,11 @@ pub struct Predict {
 pub struct Evaluate {
     /// The model file.
     pub model: PathBuf,
-    /// The table with the model's input columns and its target.
+    /// The table with the model's input columns and its target, or data points of the model's form.
     pub data: String,
+    /// Importance draws a data point, for the likelihood of models without a target.
+    #[arg(long, default_value_t = elbo::core::IMPORTANCE_DRAWS as u32, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub iwae: u32,
     #[command(flatten)]
     pub reading: Reading,
 }

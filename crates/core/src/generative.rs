@@ -32,13 +32,16 @@ pub trait Encode {
     fn encode(&self, data: &Data, run: &mut Run) -> Result<Data>;
 }
 
+/// Importance draws a data point, where the user does not say.
+pub const IMPORTANCE_DRAWS: usize = 100;
+
 /// The verb `evaluate`, for models without a target.
 pub trait Evaluate {
-    /// Bounds on the likelihood of these data points.
+    /// Bounds on the likelihood of these data points, the tighter one with `draws` importance draws a point.
     ///
     /// # Errors
     /// [`crate::Error::Data`] when the data are not of the model's form.
-    fn evaluate(&self, data: &Data, run: &mut Run) -> Result<LikelihoodBounds>;
+    fn evaluate(&self, data: &Data, draws: usize, run: &mut Run) -> Result<LikelihoodBounds>;
 }
 
 /// Bounds on the log likelihood of data points: nats a point, summed over its dimensions, averaged over points.

@@ -41,7 +41,7 @@ pub use data::{Array, Classification, Data, FromData, Points, Regression, Superv
 pub use error::{Error, Result, ensure};
 pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;
-pub use generative::{Encode, Evaluate, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};
+pub use generative::{Encode, Evaluate, IMPORTANCE_DRAWS, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};
 pub use model::{Model, Summary, Update, Validation};
 pub use predict::{Marginals, Predict, Prediction};
 pub use rng::Rng;

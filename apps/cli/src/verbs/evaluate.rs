@@ -16,7 +16,7 @@ pub fn run(args: &Evaluate, json: bool) -> Result<ExitCode, Failure> {
     if let Some(evaluator) = model.as_evaluate() {
         let data = for_model(&args.data, &args.reading, &file, &record, false)?;
         data.notes.iter().for_each(|note| say(json, note));
-        let bounds = evaluator.evaluate(&data, &mut Run::new(record.seed))?;
+        let bounds = evaluator.evaluate(&data, args.iwae as usize, &mut Run::new(record.seed))?;
         return told(&serde_json::to_value(bounds).expect("bounds are plain data"), json);
     }
     let predictor = predictor(card, model.as_ref(), "evaluate")?;

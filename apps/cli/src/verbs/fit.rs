@@ -348,7 +348,7 @@ fn judge(model: &dyn Model, held: Option<&Data>, seed: u64) -> Result<Option<Jud
 /// What a model of data points thinks of those it has not seen.
 fn bounds(model: &dyn Model, held: &Data, seed: u64) -> Result<Option<Scored>, Failure> {
     let Some(evaluator) = model.as_evaluate() else { return Ok(None) };
-    let bounds = evaluator.evaluate(held, &mut Run::new(seed))?;
+    let bounds = evaluator.evaluate(held, elbo::core::IMPORTANCE_DRAWS, &mut Run::new(seed))?;
     let scores = serde_json::to_value(&bounds).expect("bounds are plain data");
     Ok(Some(Scored { method: "held-out rows".into(), rows: bounds.rows, scores }))
 }

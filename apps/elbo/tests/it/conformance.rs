@@ -270,11 +270,11 @@ fn samples_codes_and_reconstructions_are_finite_and_survive_saving() {
             assert_eq!(shapes(&made), shapes(&data), "reconstructions have another form than the data");
         }
         if let Some(evaluator) = model.as_evaluate() {
-            let bounds = evaluator.evaluate(&data, &mut Run::new(3)).unwrap();
+            let bounds = evaluator.evaluate(&data, 20, &mut Run::new(3)).unwrap();
             assert_eq!(bounds.rows, 30);
             assert!(bounds.elbo.is_finite() && bounds.bits_per_dim.is_finite(), "{bounds:?}");
             assert!(bounds.iwae.value >= bounds.elbo - 4.0 * bounds.iwae.se, "the tighter bound is lower: {bounds:?}");
-            let again = back.as_evaluate().unwrap().evaluate(&data, &mut Run::new(3)).unwrap();
+            let again = back.as_evaluate().unwrap().evaluate(&data, 20, &mut Run::new(3)).unwrap();
             assert_eq!(again, bounds, "a loaded model scores otherwise");
         }
     });
