@@ -1,8 +1,11 @@
-//! Distributions, quadrature, low-discrepancy points and scores.
+//! Distributions, transforms, flows, quadrature, low-discrepancy points and scores.
 //!
 //! | to | use |
 //! |---|---|
 //! | evaluate, sample or invert a distribution of one number | the value types of [`univariate`], through [`Distribution`] |
+//! | work with tensors of parameters: differentiable densities, reparameterised draws, divergences | the families of [`batched`] |
+//! | constrain or reshape unknowns by bijections | [`transform`] |
+//! | learn a bijection, and so a distribution | [`flow`] |
 //! | work with a dense Gaussian | [`MultivariateNormal`] |
 //! | compare two distributions in closed form | [`divergence`] |
 //! | integrate against a Gaussian, or over an interval | [`Rule`], [`tanh_sinh`] |
@@ -16,8 +19,10 @@
 //! To add a distribution, write one file in `univariate` that implements [`Distribution`], and add it to the list of constructors in
 //! `tests/it/univariate.rs`, whose laws it must then obey.
 
+pub mod batched;
 pub mod crps;
 pub mod divergence;
+pub mod flow;
 pub mod kde;
 mod kmeans;
 mod marginals;
@@ -28,6 +33,7 @@ pub mod scores;
 mod sobol;
 mod sobol_table;
 mod tanh_sinh;
+pub mod transform;
 pub mod univariate;
 
 pub use kmeans::{KMeans, KMeansConfig, kmeans};

@@ -1,10 +1,13 @@
 //! Tests of `elbo-dist`.
 
+mod batched;
+mod bijectors;
 mod divergence;
 mod kmeans;
 mod marginals;
 mod prior;
 mod quadrature;
+mod reparameterised;
 mod scores;
 mod sobol;
 mod univariate;

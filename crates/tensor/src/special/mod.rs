@@ -6,6 +6,7 @@
 //! | normal distribution | [`ndtr`], [`log_ndtr`], [`ndtri`], [`ndtri_exp`], [`inverse_mills`] |
 //! | gamma | [`lgamma`], [`digamma`], [`trigamma`], [`polygamma`], [`log_factorial`], [`log_beta`], [`log_choose`] |
 //! | incomplete gamma | [`gamma_p`], [`gamma_q`], [`gamma_p_inv`], [`gamma_q_inv`] |
+//! | its slope in the shape | [`gamma_p_shape_slope`], [`gamma_q_shape_slope`], [`gamma_log_quantile_slope`] |
 //! | incomplete beta | [`beta_inc`], [`beta_inc_c`], [`beta_inc_inv`] |
 //! | Student-t | [`student_t_cdf`], [`student_t_quantile`] |
 //! | Bessel | [`bessel_ie`], exponentially scaled |
@@ -18,6 +19,7 @@ mod bessel;
 mod beta;
 mod erf;
 mod gamma;
+mod gamma_slope;
 mod incomplete_beta;
 mod incomplete_gamma;
 mod logs;
@@ -30,6 +32,7 @@ pub use bessel::bessel_ie;
 pub use beta::{log_beta, log_choose};
 pub use erf::{erf, erf_inv, erfc, erfc_inv, erfcx, log_erfc};
 pub use gamma::{digamma, lgamma, log_factorial, polygamma, trigamma};
+pub use gamma_slope::{gamma_log_quantile_slope, gamma_p_shape_slope, gamma_q_shape_slope};
 pub use incomplete_beta::{beta_inc, beta_inc_c, beta_inc_inv};
 pub use incomplete_gamma::{gamma_p, gamma_p_inv, gamma_q, gamma_q_inv};
 pub use logs::{log_add_exp, log_expm1, log_sigmoid, log_sum_exp, log1m_exp, log1p_exp, logit, sigmoid};

@@ -1,0 +1,137 @@
+use super::noise::{draw_each, joined};
+use super::{Batched, Kl};
+use elbo_core::Rng;
+use elbo_tensor::special::sigmoid;
+use elbo_tensor::{DType, Tensor};
+
+/// Events with log odds `logits`; a point is 0 or 1 in the parameters' type.
+#[derive(Debug, Clone)]
+pub struct Bernoulli {
+    logits: Tensor,
+}
+
+impl Bernoulli {
+    /// From log odds.
+    pub fn new(logits: Tensor) -> Self {
+        Self { logits }
+    }
+
+    /// Log odds, `[batch...]`.
+    pub fn logits(&self) -> &Tensor {
+        &self.logits
+    }
+}
+
+impl Batched for Bernoulli {
+    fn batch_shape(&self) -> Vec<usize> {
+        self.logits.shape().to_vec()
+    }
+    fn dtype(&self) -> DType {
+        self.logits.dtype()
+    }
+    /// Linear in `x`, so that grey values between 0 and 1 are scored by the cross entropy.
+    fn log_prob(&self, x: &Tensor) -> Tensor {
+        x * &self.logits - self.logits.softplus()
+    }
+    fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        let shape = joined(&[lead, self.logits.shape()]);
+        let logits = self.logits.detach().broadcast_to(&shape).to_vec();
+        let draws = draw_each(&logits, rng, |l, rng| f64::from(u8::from(rng.uniform() < sigmoid(l))));
+        Tensor::from_vec(draws, &shape).cast(self.dtype())
+    }
+    fn entropy(&self) -> Option<Tensor> {
+        Some(self.logits.softplus() - &self.logits * self.logits.sigmoid())
+    }
+    fn mean(&self) -> Option<Tensor> {
+        Some(self.logits.sigmoid())
+    }
+    fn variance(&self) -> Option<Tensor> {
+        Some(self.logits.sigmoid() * (-&self.logits).sigmoid())
+    }
+    fn enumerate(&self) -> Option<Tensor> {
+        Some(Tensor::stack(&[self.logits.zeros_like(), self.logits.ones_like()], 0))
+    }
+    fn detached(&self) -> Box<dyn Batched> {
+        Box::new(Self { logits: self.logits.detach() })
+    }
+}
+
+impl Kl for Bernoulli {
+    fn kl(&self, p: &Self) -> Tensor {
+        self.logits.sigmoid() * (&self.logits - &p.logits) - self.logits.softplus() + p.logits.softplus()
+    }
+}
+
+/// One of `K` classes, with unnormalised log probabilities `logits: [batch..., K]`; a point is the class's index.
+#[derive(Debug, Clone)]
+pub struct Categorical {
+    log_probs: Tensor,
+}
+
+impl Categorical {
+    /// From unnormalised log probabilities `[batch..., K]`.
+    pub fn new(logits: &Tensor) -> Self {
+        Self { log_probs: logits.log_softmax(-1) }
+    }
+
+    /// Normalised log probabilities, `[batch..., K]`.
+    pub fn log_probs(&self) -> &Tensor {
+        &self.log_probs
+    }
+
+    /// Probabilities, `[batch..., K]`.
+    pub fn probs(&self) -> Tensor {
+        self.log_probs.exp()
+    }
+
+    /// Number of classes, `K`.
+    pub fn classes(&self) -> usize {
+        self.log_probs.size(-1)
+    }
+}
+
+impl Batched for Categorical {
+    fn batch_shape(&self) -> Vec<usize> {
+        self.log_probs.shape()[..self.log_probs.rank() - 1].to_vec()
+    }
+    fn dtype(&self) -> DType {
+        self.log_probs.dtype()
+    }
+    /// `x` holds indices of any type.
+    fn log_prob(&self, x: &Tensor) -> Tensor {
+        let index = x.detach().cast(DType::I64);
+        let all = self.log_probs.broadcast_to(&joined(&[index.shape(), &[self.classes()]]));
+        all.gather(-1, &index.unsqueeze(-1)).squeeze(-1)
+    }
+    fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        let shape = joined(&[lead, &self.batch_shape()]);
+        let k = self.classes();
+        let probs = self.log_probs.detach().exp().to_vec();
+        let rows = probs.len() / k.max(1);
+        let row: Vec<f64> = (0..shape.iter().product()).map(|i: usize| (i % rows.max(1)) as f64).collect();
+        let draws = draw_each(&row, rng, |row, rng| rng.weighted(&probs[row as usize * k..][..k]) as f64);
+        Tensor::from_vec(draws, &shape).cast(DType::I64)
+    }
+    fn entropy(&self) -> Option<Tensor> {
+        // 0 log 0 = 0: a log probability of minus infinity is made harmless before the product.
+        let finite = self.log_probs.masked_fill(&self.log_probs.eq_scalar(f64::NEG_INFINITY), 0.0);
+        Some(-(self.probs() * finite).sum_axis(-1, false))
+    }
+    fn enumerate(&self) -> Option<Tensor> {
+        let batch = self.batch_shape();
+        let k = self.classes();
+        let column = joined(&[&[k], &vec![1; batch.len()]]);
+        Some(Tensor::arange(k, DType::I64).reshape(&column).broadcast_to(&joined(&[&[k], &batch])))
+    }
+    fn detached(&self) -> Box<dyn Batched> {
+        Box::new(Self { log_probs: self.log_probs.detach() })
+    }
+}
+
+impl Kl for Categorical {
+    fn kl(&self, p: &Self) -> Tensor {
+        let impossible = self.log_probs.eq_scalar(f64::NEG_INFINITY);
+        let ratio = (&self.log_probs - &p.log_probs).masked_fill(&impossible, 0.0);
+        (self.probs() * ratio).sum_axis(-1, false)
+    }
+}

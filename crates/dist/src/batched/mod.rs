@@ -1,0 +1,141 @@
+//! Batches of distributions whose parameters are tensors: differentiable densities, reparameterised draws, divergences.
+//!
+//! | on | distributions |
+//! |---|---|
+//! | the line, elementwise | [`Normal`] |
+//! | vectors | [`MultivariateNormal`] (Cholesky factor, with precision, natural and expectation parameters), [`LowRankNormal`] |
+//! | positive numbers | [`Gamma`], [`InverseGamma`] |
+//! | events and classes | [`Bernoulli`], [`Categorical`] |
+//!
+//! Parameters broadcast. A *batch* axis separates independent distributions, each with its own parameters; an *event* axis belongs to
+//! one point. A draw of shape `[lead..., batch..., event...]` has a log density of shape `[lead..., batch...]`. [`Independent`] turns the
+//! last batch axes into event axes: `Normal::new(mean, sd).to_event(1)` is a Gaussian with diagonal covariance.
+//!
+//! Everything runs in the parameters' type, f64 or f32. Parameters are the author's (network outputs, constrained parameters): one outside its
+//! range gives NaN. Noise is drawn in double precision from the [`Rng`] passed in, then cast, so that both types see the same draws.
+//!
+//! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched.rs`.
+
+mod discrete;
+mod gamma;
+mod independent;
+mod low_rank;
+mod multivariate_normal;
+pub(crate) mod noise;
+mod normal;
+
+pub use discrete::{Bernoulli, Categorical};
+pub use gamma::{Gamma, InverseGamma, log_gamma_draws};
+pub use independent::Independent;
+pub use low_rank::LowRankNormal;
+pub use multivariate_normal::MultivariateNormal;
+pub(crate) use noise::sum_last;
+pub use normal::Normal;
+
+use elbo_core::Rng;
+use elbo_tensor::{DType, Tensor, no_grad};
+use std::fmt::Debug;
+
+/// A batch of distributions with tensors for parameters.
+pub trait Batched: Debug + Send + Sync {
+    /// The axes that separate independent distributions.
+    fn batch_shape(&self) -> Vec<usize>;
+
+    /// The axes of one point.
+    fn event_shape(&self) -> Vec<usize> {
+        vec![]
+    }
+
+    /// The type of the parameters, of densities and of continuous draws.
+    fn dtype(&self) -> DType;
+
+    /// Log density or log probability in nats, differentiable in the parameters and, where `x` is continuous, in `x`.
+    ///
+    /// # Shapes
+    /// `x: [lead..., batch..., event...]`, returns `[lead..., batch...]`.
+    fn log_prob(&self, x: &Tensor) -> Tensor;
+
+    /// Draws outside the graph, `[lead..., batch..., event...]`.
+    fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        no_grad(|| self.rsample(lead, rng)).expect("a family without reparameterised draws has its own `sample`")
+    }
+
+    /// Draws that are differentiable functions of the parameters, with the values of [`Batched::sample`]; `None` where there are none.
+    fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        let _ = (lead, rng);
+        None
+    }
+
+    /// Entropy in nats, `[batch...]`; `None` where it is not closed.
+    fn entropy(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// Mean, `[batch..., event...]`; `None` where it is not closed, infinite or NaN where it does not exist.
+    fn mean(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// Variance of each coordinate, `[batch..., event...]`; `None` where it is not closed.
+    fn variance(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// All values of a finite support, `[K, batch..., event...]`; `None` where it is not finite.
+    fn enumerate(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// The same distributions with parameters that carry no gradient.
+    fn detached(&self) -> Box<dyn Batched>;
+
+    /// The last `axes` batch axes as axes of one point.
+    fn to_event(self, axes: usize) -> Independent<Self>
+    where
+        Self: Sized,
+    {
+        Independent::new(self, axes)
+    }
+}
+
+/// A divergence `KL[self || p]` in closed form, in nats.
+pub trait Kl<P: ?Sized = Self> {
+    /// One divergence a batch element, `[batch...]`, differentiable in both; batches broadcast.
+    fn kl(&self, p: &P) -> Tensor;
+}
+
+impl Batched for Box<dyn Batched> {
+    fn batch_shape(&self) -> Vec<usize> {
+        (**self).batch_shape()
+    }
+    fn event_shape(&self) -> Vec<usize> {
+        (**self).event_shape()
+    }
+    fn dtype(&self) -> DType {
+        (**self).dtype()
+    }
+    fn log_prob(&self, x: &Tensor) -> Tensor {
+        (**self).log_prob(x)
+    }
+    fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        (**self).sample(lead, rng)
+    }
+    fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        (**self).rsample(lead, rng)
+    }
+    fn entropy(&self) -> Option<Tensor> {
+        (**self).entropy()
+    }
+    fn mean(&self) -> Option<Tensor> {
+        (**self).mean()
+    }
+    fn variance(&self) -> Option<Tensor> {
+        (**self).variance()
+    }
+    fn enumerate(&self) -> Option<Tensor> {
+        (**self).enumerate()
+    }
+    fn detached(&self) -> Box<dyn Batched> {
+        (**self).detached()
+    }
+}

@@ -1,0 +1,53 @@
+use super::{MaskedNetwork, Monotone};
+use crate::transform::{Bijector, parameters};
+use elbo_core::Rng;
+use elbo_tensor::Tensor;
+
+/// Each coordinate goes through a monotone map conditioned on the coordinates before it: an inverse autoregressive flow, sampled in one pass.
+/// [`Invert`](crate::transform::Invert) makes it a masked autoregressive flow, whose density takes one pass.
+///
+/// # Source
+/// Kingma, Salimans, Jozefowicz, Chen, Sutskever and Welling (2016); Papamakarios, Pavlakou and Murray (2017).
+#[derive(Debug, Clone)]
+pub struct Autoregressive {
+    network: MaskedNetwork,
+    map: Monotone,
+}
+
+impl Autoregressive {
+    /// Over `dimension` coordinates in their order; the conditioner has these hidden layers.
+    pub fn new(dimension: usize, map: Monotone, hidden: &[usize], rng: &mut Rng) -> Self {
+        Self { network: MaskedNetwork::autoregressive(dimension, hidden, map.parameters(), rng), map }
+    }
+
+    fn raw(&self, x: &Tensor) -> Tensor {
+        self.network.forward(x).reshape(&[x.shape(), &[self.map.parameters()]].concat())
+    }
+}
+
+parameters!(Autoregressive: network);
+
+impl Bijector for Autoregressive {
+    fn ranks(&self) -> (usize, usize) {
+        (1, 1)
+    }
+    fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
+        let (y, log_slope) = self.map.forward(x, &self.raw(x));
+        (y, log_slope.sum_axis(-1, false))
+    }
+    /// One pass a coordinate: the parameters of a coordinate are known once those before it are.
+    fn inverse(&self, y: &Tensor) -> Option<(Tensor, Tensor)> {
+        let d = y.size(-1);
+        let mut known: Vec<Tensor> = vec![];
+        let mut log_slopes = vec![];
+        for i in 0..d {
+            let zeros = Tensor::zeros(&[&y.shape()[..y.rank() - 1], &[d - i]].concat(), y.dtype());
+            let x = Tensor::cat(&[&known[..], &[zeros]].concat(), -1);
+            let raw = self.raw(&x).narrow(-2, i, 1);
+            let (xi, log_slope) = self.map.inverse(&y.narrow(-1, i, 1), &raw);
+            known.push(xi);
+            log_slopes.push(log_slope);
+        }
+        Some((Tensor::cat(&known, -1), Tensor::cat(&log_slopes, -1).sum_axis(-1, false)))
+    }
+}

@@ -1,0 +1,171 @@
+use super::{Autoregressive, Coupling, Flow, Monotone, Planar, Radial, Spline, Sylvester};
+use crate::transform::{Bijector, Householder, Invert, Permutation};
+use elbo_core::{Error, Result, Rng};
+use elbo_tensor::Tensor;
+use std::fmt;
+use std::str::FromStr;
+
+/// A flow as a text: `family:layers`, or `family:layersxsize`.
+///
+/// | text | layers |
+/// |---|---|
+/// | `planar:K`, `radial:K` | `K` of the kind |
+/// | `householder:K` | `K` reflections: a Gaussian with dense covariance |
+/// | `sylvester:KxM` | `K` layers of `M` reflections |
+/// | `nice:KxH`, `realnvp:KxH` | `K` couplings, additive or affine, with conditioners of two layers of `H` units |
+/// | `iaf:KxH`, `maf:KxH` | `K` autoregressive layers, fast to sample or fast to evaluate |
+/// | `spline:KxB` | `K` spline couplings of `B` bins |
+///
+/// `K = 0` leaves the Gaussian base. Couplings of one coordinate do not exist; there the spline has no conditioner.
+///
+/// ```
+/// use elbo_dist::flow::FlowSpec;
+/// let spec: FlowSpec = "spline:4x8".parse().unwrap();
+/// assert_eq!(spec.to_string(), "spline:4x8");
+/// let flow = spec.build(2, &mut elbo_core::Rng::new(1)).unwrap();
+/// assert_eq!(flow.dimension(), 2);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowSpec {
+    family: Family,
+    layers: usize,
+    size: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Planar,
+    Radial,
+    Householder,
+    Sylvester,
+    Nice,
+    RealNvp,
+    Iaf,
+    Maf,
+    Spline,
+}
+
+/// Name, family, and the size taken when the text gives none; zero where there is no size.
+const FAMILIES: [(&str, Family, usize); 9] = [
+    ("planar", Family::Planar, 0),
+    ("radial", Family::Radial, 0),
+    ("householder", Family::Householder, 0),
+    ("sylvester", Family::Sylvester, 2),
+    ("nice", Family::Nice, 32),
+    ("realnvp", Family::RealNvp, 32),
+    ("iaf", Family::Iaf, 32),
+    ("maf", Family::Maf, 32),
+    ("spline", Family::Spline, 8),
+];
+
+/// Half the width of a spline's box, in units of the base's standard deviation.
+const SPLINE_BOUND: f64 = 5.0;
+/// Units of each of the two hidden layers of a spline's conditioner.
+const SPLINE_HIDDEN: usize = 32;
+
+impl FromStr for FlowSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = || {
+            Error::Setting {
+            setting: "flow".into(),
+            found: format!("`{text}`"),
+            expected: "FAMILY:LAYERS or FAMILY:LAYERSxSIZE, as in planar:32 or spline:4x8, with a family out of planar, radial, \
+                       householder, sylvester, nice, realnvp, iaf, maf, spline"
+                .into(),
+        }
+        };
+        let (name, counts) = text.trim().split_once(':').ok_or_else(refuse)?;
+        let (_, family, default) = *FAMILIES.iter().find(|(known, ..)| *known == name).ok_or_else(refuse)?;
+        let number = |t: &str| t.parse::<usize>().map_err(|_| refuse());
+        let (layers, size) = match counts.split_once('x') {
+            Some((layers, size)) if default > 0 => (number(layers)?, number(size)?),
+            None => (number(counts)?, default),
+            Some(_) => return Err(refuse()),
+        };
+        let least = if family == Family::Spline { 2 } else { 1 };
+        if (default > 0 && size < least) || layers > 10_000 || size > 10_000 {
+            return Err(refuse());
+        }
+        Ok(Self { family, layers, size })
+    }
+}
+
+impl fmt::Display for FlowSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, _, default) =
+            FAMILIES.iter().find(|(_, family, _)| *family == self.family).expect("every family is listed");
+        write!(f, "{name}:{}", self.layers)?;
+        if *default > 0 { write!(f, "x{}", self.size) } else { Ok(()) }
+    }
+}
+
+impl FlowSpec {
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.layers
+    }
+
+    /// Whether the density of any point is closed, not only that of own draws.
+    pub fn is_invertible(&self) -> bool {
+        self.layers == 0 || !matches!(self.family, Family::Planar | Family::Sylvester)
+    }
+
+    /// A flow over `dimension` coordinates with a standard normal base, at or near the identity.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for couplings of fewer than two coordinates.
+    pub fn build(&self, dimension: usize, rng: &mut Rng) -> Result<Flow> {
+        if dimension < 2 && self.layers > 0 && matches!(self.family, Family::Nice | Family::RealNvp) {
+            return Err(Error::Setting {
+                setting: "flow".into(),
+                found: format!("`{self}` for one unknown"),
+                expected: "planar, radial, or spline where there is one unknown".into(),
+            });
+        }
+        let mut layers: Vec<Box<dyn Bijector>> = vec![];
+        for k in 0..self.layers {
+            self.push_layer(k, dimension, rng, &mut layers);
+        }
+        Ok(Flow::new(dimension, layers))
+    }
+
+    fn push_layer(&self, k: usize, d: usize, rng: &mut Rng, layers: &mut Vec<Box<dyn Bijector>>) {
+        let hidden = [self.size; 2];
+        // Alternating halves, so that every coordinate is changed once in two layers.
+        let mask: Vec<bool> = (0..d).map(|i| (i + k).is_multiple_of(2)).collect();
+        let reverse = |layers: &mut Vec<Box<dyn Bijector>>| {
+            if k > 0 {
+                layers.push(Box::new(Permutation::reversal(d)));
+            }
+        };
+        match self.family {
+            Family::Planar => layers.push(Box::new(Planar::random(d, rng))),
+            Family::Radial => layers.push(Box::new(Radial::random(d, rng))),
+            Family::Householder => {
+                let v = Tensor::from_vec((0..d).map(|_| rng.normal()).collect(), &[d]);
+                layers.push(Box::new(Householder::new(&v)));
+            }
+            Family::Sylvester => layers.push(Box::new(Sylvester::random(d, self.size, rng))),
+            Family::Nice => layers.push(Box::new(Coupling::new(&mask, Monotone::Additive, &hidden, rng))),
+            Family::RealNvp => layers.push(Box::new(Coupling::new(&mask, Monotone::default(), &hidden, rng))),
+            Family::Iaf => {
+                reverse(layers);
+                layers.push(Box::new(Autoregressive::new(d, Monotone::Gate, &hidden, rng)));
+            }
+            Family::Maf => {
+                reverse(layers);
+                layers.push(Box::new(Invert(Autoregressive::new(d, Monotone::default(), &hidden, rng))));
+            }
+            Family::Spline => {
+                let map = Monotone::Spline(Spline { bins: self.size, bound: SPLINE_BOUND });
+                if d == 1 {
+                    layers.push(Box::new(Autoregressive::new(1, map, &[], rng)));
+                } else {
+                    layers.push(Box::new(Coupling::new(&mask, map, &[SPLINE_HIDDEN; 2], rng)));
+                }
+            }
+        }
+    }
+}
