@@ -5,10 +5,18 @@
 //! | a log density, as tensor operations over named unknowns or as a hand-written value and gradient | [`target`] |
 //! | a linear, logistic, Poisson or softmax regression, also on a user's table | [`glm`] |
 //! | bounds on the evidence, as functions of log weights | [`objective`] |
+//! | a distribution to approximate it with | [`family`] |
+//! | an estimate of an objective's gradient, and how noisy it is | [`estimator`] |
+//! | the best Gaussian by closed updates of mean and covariance | [`gaussian`] |
 
+pub mod estimator;
+pub mod family;
+pub mod gaussian;
 pub mod glm;
 pub mod objective;
 pub mod target;
 
+pub use estimator::Estimator;
+pub use family::Variational;
 pub use objective::{Estimate, Objective};
 pub use target::{Explicit, LogDensity, Unknowns};

@@ -97,7 +97,6 @@ impl GlmPosterior {
         let dims = self.table.names().len();
         let draws: Vec<Vec<f64>> = self.mixed().into_iter().map(<[f64]>::to_vec).collect();
         let classes = self.table.classes().to_vec();
-        let predictor = |x: &[f64], w: &[f64]| x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>();
         match self.table.kind() {
             GlmKind::Gaussian => {
                 let (shift, scale) = self.table.target_scaling();

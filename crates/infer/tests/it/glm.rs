@@ -122,7 +122,7 @@ fn likelihoods_that_do_not_fit_the_target_are_refused() {
     let message = |likelihood, values: Vec<f64>| {
         let input = Supervised::from_data(&table(Values::F64(values))).unwrap();
         let error = GlmTable::read(input, &GlmSettings { likelihood: Some(likelihood), ..GlmSettings::default() });
-        let error = error.err().expect("refused");
+        let error = error.expect_err("refused");
         format!("{error}; {}", error.remedy())
     };
     assert!(message(GlmKind::Poisson, vec![0.0, 1.0, 2.5, 3.0, 4.0, 5.0]).contains("row 3 has target 2.5"));

@@ -1,0 +1,126 @@
+//! Gradient estimators: how an objective's gradient in the approximation's parameters is estimated from draws.
+//!
+//! | estimator | unbiased | gradient of the target | use it |
+//! |---|---|---|---|
+//! | [`Estimator::StickingTheLanding`] | for the ELBO | yes | the default: no variance where the approximation is exact |
+//! | [`Estimator::DoublyReparameterised`] | for every power objective | yes | importance-weighted bounds: its signal grows with `K` |
+//! | [`Estimator::Reparameterised`] | for every power objective | yes | families whose density is known at their own draws only |
+//! | [`Estimator::ClosedEntropy`] | for the ELBO | yes | far from the optimum |
+//! | [`Estimator::Score`] | yes, a constant baseline chosen beforehand or leave-one-out | no | targets without gradient, or with jumps |
+//! | [`enumerate`] with [`expectation`] | exact | no | a few discrete sites |
+//! | [`measure_valued`] | yes | no | one Gaussian or Bernoulli number at a time |
+//!
+//! An estimator is a *surrogate*: a tensor whose gradient is the estimate, and which is ascended. [`report`] measures variance and signal
+//! of any of them.
+
+mod discrete;
+mod report;
+mod surrogate;
+
+pub use discrete::{ENUMERATION_CAP, enumerate, expectation, measure_valued};
+pub use report::{GradientReport, report};
+pub use surrogate::{Surrogate, along_paths};
+
+use crate::family::Variational;
+use crate::objective::Objective;
+use elbo_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// What the score estimator subtracts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Baseline {
+    /// A number that does not depend on the draws.
+    Constant {
+        /// The number.
+        value: f64,
+    },
+    /// For each draw, the objective with that draw's log weight replaced by the mean of the others.
+    LeaveOneOut,
+}
+
+/// How a gradient is estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Estimator {
+    /// Differentiates log weights through the draws and through the density.
+    Reparameterised,
+    /// Differentiates the target through the draws, and the entropy in closed form.
+    ClosedEntropy,
+    /// Through the draws only: the density's own parameters are held fixed.
+    StickingTheLanding,
+    /// Through the draws only, with the weights that make it unbiased for any order.
+    DoublyReparameterised,
+    /// The score function, with draws held fixed.
+    Score {
+        /// What is subtracted.
+        baseline: Baseline,
+    },
+}
+
+impl Estimator {
+    /// The default for an objective and a family.
+    pub fn default_for(objective: &Objective, has_density: bool) -> Self {
+        match objective {
+            Objective::VarGrad => Self::Score { baseline: Baseline::LeaveOneOut },
+            Objective::ForwardKl | Objective::Power { .. } if has_density => Self::DoublyReparameterised,
+            _ => Self::Reparameterised,
+        }
+    }
+
+    /// Whether the mean of the estimate is the gradient of the expected objective.
+    pub fn is_unbiased(&self, objective: &Objective) -> bool {
+        match (self, objective) {
+            (_, Objective::ForwardKl | Objective::Thermodynamic { .. }) => false,
+            (Self::StickingTheLanding, Objective::Power { order }) => *order == 0.0,
+            _ => true,
+        }
+    }
+
+    /// Whether the target's gradient is needed.
+    pub fn needs_gradient(&self) -> bool {
+        !matches!(self, Self::Score { .. })
+    }
+
+    /// Evaluations of the target a draw; gradients count as three.
+    pub fn evaluations(&self) -> usize {
+        if self.needs_gradient() { 3 } else { 1 }
+    }
+
+    /// Refuses combinations that have no meaning.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with an estimator that would do.
+    pub fn check(&self, objective: &Objective, family: &dyn Variational, draws: usize) -> Result<()> {
+        objective.check()?;
+        let refuse = |found: String, expected: &str| {
+            Err(Error::Setting { setting: "estimator".into(), found, expected: expected.into() })
+        };
+        let is_elbo = *objective == Objective::ELBO;
+        let is_power = matches!(objective, Objective::Power { .. });
+        match self {
+            Self::ClosedEntropy if !is_elbo || family.entropy().is_none() => {
+                refuse("closed-entropy".into(), "the ELBO of a family with a closed entropy; use reparameterised")
+            }
+            Self::StickingTheLanding if !is_power => {
+                refuse("sticking-the-landing".into(), "an objective of the power family; use doubly-reparameterised")
+            }
+            Self::DoublyReparameterised if !is_power && *objective != Objective::ForwardKl => {
+                refuse("doubly-reparameterised".into(), "a power objective or forward-kl; use reparameterised")
+            }
+            Self::Score { baseline: Baseline::LeaveOneOut } if draws < 2 => {
+                refuse("leave-one-out with one draw".into(), "at least two draws")
+            }
+            Self::Score { .. } if *objective != Objective::VarGrad && !is_power => {
+                refuse("score".into(), "a power objective or var-grad")
+            }
+            _ if family.strata() > 1 && !is_elbo => {
+                refuse(format!("{objective:?} for a {}", family.title()), "the ELBO for mixtures")
+            }
+            _ if family.strata() > 1 && matches!(self, Self::Score { .. }) => {
+                refuse("score for a mixture".into(), "an estimator through the draws")
+            }
+            _ => Ok(()),
+        }
+    }
+}

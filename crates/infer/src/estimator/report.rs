@@ -1,0 +1,82 @@
+//! How noisy a gradient is.
+
+use elbo_core::{Result, Rng, Table};
+
+/// Mean and variance of gradient estimates, parameter by parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GradientReport {
+    /// Names of the groups: a parameter's name.
+    pub names: Vec<String>,
+    /// How many numbers each group has.
+    pub sizes: Vec<usize>,
+    /// Means of all entries, one group after the other.
+    pub mean: Vec<f64>,
+    /// Variances of all entries.
+    pub variance: Vec<f64>,
+    /// Estimates that were made.
+    pub count: usize,
+}
+
+/// Repeats an estimate `count` times. `estimate` returns the flat gradient; `groups` are names and sizes in its order.
+///
+/// # Errors
+/// Those of the estimate.
+pub fn report(
+    groups: &[(String, usize)],
+    count: usize,
+    rng: &mut Rng,
+    mut estimate: impl FnMut(&mut Rng) -> Result<Vec<f64>>,
+) -> Result<GradientReport> {
+    assert!(count >= 2, "a variance needs two estimates");
+    let size: usize = groups.iter().map(|g| g.1).sum();
+    let (mut mean, mut square) = (vec![0.0; size], vec![0.0; size]);
+    for k in 0..count {
+        let gradient = estimate(rng)?;
+        assert_eq!(gradient.len(), size, "a gradient as long as its groups");
+        for i in 0..size {
+            let change = gradient[i] - mean[i];
+            mean[i] += change / (k + 1) as f64;
+            square[i] += change * (gradient[i] - mean[i]);
+        }
+    }
+    Ok(GradientReport {
+        names: groups.iter().map(|g| g.0.clone()).collect(),
+        sizes: groups.iter().map(|g| g.1).collect(),
+        mean,
+        variance: square.iter().map(|s| s / (count - 1) as f64).collect(),
+        count,
+    })
+}
+
+impl GradientReport {
+    /// Signal to noise of each entry, `|mean| / sd`.
+    pub fn snr(&self) -> Vec<f64> {
+        self.mean.iter().zip(&self.variance).map(|(m, v)| m.abs() / v.sqrt()).collect()
+    }
+
+    /// Standard errors of the means.
+    pub fn errors(&self) -> Vec<f64> {
+        self.variance.iter().map(|v| (v / self.count as f64).sqrt()).collect()
+    }
+
+    /// Total variance.
+    pub fn total_variance(&self) -> f64 {
+        self.variance.iter().sum()
+    }
+
+    /// One row a group: total variance, and the mean of the entries' signal to noise.
+    pub fn table(&self) -> Table {
+        let mut table =
+            Table::new("gradient", "Noise of the gradient by group.", &["group", "size", "variance", "snr"]);
+        let snr = self.snr();
+        let mut start = 0;
+        for (name, size) in self.names.iter().zip(&self.sizes) {
+            let range = start..start + size;
+            let variance: f64 = self.variance[range.clone()].iter().sum();
+            let signal = snr[range].iter().sum::<f64>() / *size as f64;
+            table.push(vec![name.clone(), size.to_string(), format!("{variance:.3e}"), format!("{signal:.3}")]);
+            start += size;
+        }
+        table
+    }
+}

@@ -1,0 +1,23 @@
+//! The best Gaussian approximation by closed updates of its mean and covariance.
+//!
+//! The target is $\exp(-V)$; the objective is the divergence to it up to a constant,
+//! $F(m, S) = \mathbb E_{N(m, S)} V - \tfrac12 \log|S|$.
+//!
+//! | update | entropy | use it |
+//! |---|---|---|
+//! | [`Rule::ForwardBackward`] | implicit, closed | the default: safe for every covariance, rates known |
+//! | [`Rule::BuresWasserstein`] | explicit | as a baseline; blows up from small covariances |
+//! | [`Rule::Natural`] | natural gradient of the precision, with the term that keeps it positive definite | few steps where the Hessian is good |
+//!
+//! An update needs $\mathbb E \nabla V$ and $\mathbb E \nabla^2 V$ under the current Gaussian: see [`Expectation`]. [`GaussianSteps`] makes
+//! an update a step of the driver, with the step length halved when the objective rises.
+
+mod expectation;
+mod law;
+mod steps;
+mod updates;
+
+pub use expectation::{Energy, Expectation};
+pub use law::{Gaussian, bures_wasserstein};
+pub use steps::{GaussianFit, GaussianSteps, largest_curvature};
+pub use updates::{Rule, bures_wasserstein_step, forward_backward_step, natural_step, newton_step};

@@ -1,0 +1,197 @@
+//! Gradient estimators: unbiasedness against quadrature, signal to noise, discrete cases.
+
+use elbo_core::Rng;
+use elbo_dist::Rule;
+use elbo_infer::estimator::{Baseline, enumerate, expectation, measure_valued, report};
+use elbo_infer::family::MeanField;
+use elbo_infer::{Estimate, Estimator, Explicit, LogDensity, Objective};
+use elbo_tensor::special::LOG_SQRT_TAU;
+use elbo_tensor::{Parameters, Tensor, grad};
+
+/// A skewed density of one unknown with all moments under a Gaussian.
+fn skewed() -> Explicit<impl Fn(&[f64], &mut [f64]) -> f64 + Send + Sync> {
+    Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        let e = (0.5 * z[0]).exp();
+        g[0] = -z[0] + 0.8 - 0.5 * e;
+        -0.5 * z[0] * z[0] + 0.8 * z[0] - e
+    })
+}
+
+/// The expected objective of two draws from N(mean, exp(log_sd)^2), by a product of Gauss-Hermite rules.
+fn expected(objective: &Objective, target: &dyn LogDensity, mean: f64, log_sd: f64) -> f64 {
+    let rule = Rule::hermite(40);
+    let n = rule.nodes.len();
+    let weight = |e: f64| {
+        let z = mean + log_sd.exp() * e;
+        target.value_and_gradient(&[z], &mut [0.0]) + 0.5 * e * e + LOG_SQRT_TAU + log_sd
+    };
+    let single: Vec<f64> = rule.nodes.iter().map(|e| weight(*e)).collect();
+    let pairs: Vec<f64> = (0..2 * n * n).map(|i| single[if i < n * n { i / n } else { i % n }]).collect();
+    let values = objective.value(&Tensor::from_vec(pairs, &[2, n * n])).to_vec();
+    (0..n * n).map(|i| rule.weights[i / n] * rule.weights[i % n] * values[i]).sum()
+}
+
+const LEAVE_ONE_OUT: Estimator = Estimator::Score { baseline: Baseline::LeaveOneOut };
+const CONSTANT: Estimator = Estimator::Score { baseline: Baseline::Constant { value: -1.0 } };
+
+#[test]
+fn every_estimator_that_says_so_is_unbiased() {
+    let target = skewed();
+    let family = MeanField::new(&[0.4], &[0.7]);
+    let h = 1e-4;
+    let objectives = [
+        (Objective::ELBO, "elbo"),
+        (Objective::IWAE, "iwae"),
+        (Objective::renyi(0.5), "renyi 0.5"),
+        (Objective::cubo(2.0), "cubo 2"),
+    ];
+    for (objective, name) in &objectives {
+        let exact = [
+            (expected(objective, &target, 0.4 + h, 0.7f64.ln()) - expected(objective, &target, 0.4 - h, 0.7f64.ln()))
+                / (2.0 * h),
+            (expected(objective, &target, 0.4, 0.7f64.ln() + h) - expected(objective, &target, 0.4, 0.7f64.ln() - h))
+                / (2.0 * h),
+        ];
+        for estimator in [
+            Estimator::Reparameterised,
+            Estimator::ClosedEntropy,
+            Estimator::StickingTheLanding,
+            Estimator::DoublyReparameterised,
+            LEAVE_ONE_OUT,
+            CONSTANT,
+        ] {
+            if !estimator.is_unbiased(objective) || estimator.check(objective, &family, 2).is_err() {
+                continue;
+            }
+            // 400 means of 50 pairs each: 2e4 estimates.
+            let mut rng = Rng::new(11);
+            let groups = [("mean".to_owned(), 1), ("sd".to_owned(), 1)];
+            let found = report(&groups, 400, &mut rng, |rng| {
+                let noise = Tensor::from_vec(rng.normals(100), &[100, 1]);
+                Ok(family.gradient(&estimator.surrogate(objective, &target, &family, &noise, 2)?.tensor))
+            })
+            .unwrap();
+            for i in 0..2 {
+                let z = (found.mean[i] - exact[i]) / found.errors()[i];
+                assert!(z.abs() < 4.0, "{name}, {estimator:?}, entry {i}: {} and {}, z = {z}", found.mean[i], exact[i]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_variance_objective_has_the_leave_one_out_gradient() {
+    let (target, family) = (skewed(), MeanField::new(&[0.4], &[0.7]));
+    let noise = Tensor::from_vec(Rng::new(2).normals(5), &[5, 1]);
+    let of = |estimator: Estimator, objective: &Objective| {
+        family.gradient(&estimator.surrogate(objective, &target, &family, &noise, 5).unwrap().tensor)
+    };
+    let (a, b) = (of(LEAVE_ONE_OUT, &Objective::VarGrad), of(LEAVE_ONE_OUT, &Objective::ELBO));
+    crate::common::assert_close(&a, &b, 1e-12, "VarGrad");
+}
+
+#[test]
+fn sticking_the_landing_has_no_variance_at_the_optimum_and_others_do() {
+    let target = Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        g[0] = -(z[0] - 1.0) / 0.25;
+        -0.5 * (z[0] - 1.0).powi(2) / 0.25
+    });
+    let family = MeanField::new(&[1.0], &[0.5]);
+    let variance = |estimator: Estimator, objective: &Objective, k: usize| {
+        report(&[("all".to_owned(), 2)], 50, &mut Rng::new(3), |rng| {
+            let noise = Tensor::from_vec(rng.normals(k), &[k, 1]);
+            Ok(family.gradient(&estimator.surrogate(objective, &target, &family, &noise, k)?.tensor))
+        })
+        .unwrap()
+        .total_variance()
+    };
+    assert!(variance(Estimator::StickingTheLanding, &Objective::ELBO, 4) < 1e-24);
+    assert!(variance(Estimator::DoublyReparameterised, &Objective::IWAE, 4) < 1e-24);
+    assert!(variance(Estimator::Reparameterised, &Objective::ELBO, 4) > 1e-3);
+    assert!(variance(Estimator::ClosedEntropy, &Objective::ELBO, 4) > 1e-3);
+}
+
+#[test]
+fn signal_to_noise_of_importance_weighted_gradients_falls_with_draws_unless_doubly_reparameterised() {
+    // x ~ N(z, 1), z ~ N(0, 1), x = 2; q is off by a little and a little too wide.
+    let target = Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        g[0] = -z[0] + (2.0 - z[0]);
+        -0.5 * z[0] * z[0] - 0.5 * (2.0 - z[0]).powi(2)
+    });
+    let family = MeanField::new(&[0.7], &[0.8]);
+    let slope = |estimator: Estimator, seed: u64| {
+        let points: Vec<(f64, f64)> = [1usize, 10, 100, 1000]
+            .iter()
+            .map(|k| {
+                let found = report(&[("all".to_owned(), 2)], 1500, &mut Rng::new(seed), |rng| {
+                    let noise = Tensor::from_vec(rng.normals(*k), &[*k, 1]);
+                    Ok(family.gradient(&estimator.surrogate(&Objective::IWAE, &target, &family, &noise, *k)?.tensor))
+                })
+                .unwrap();
+                ((*k as f64).ln(), found.snr()[0].ln())
+            })
+            .collect();
+        // Least squares over the last three: the law is asymptotic in K.
+        let points = &points[1..];
+        let n = points.len() as f64;
+        let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
+        points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum::<f64>()
+            / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>()
+    };
+    for seed in [1, 2, 3] {
+        let (plain, doubly) = (slope(Estimator::Reparameterised, seed), slope(Estimator::DoublyReparameterised, seed));
+        assert!((doubly - 0.5).abs() < 0.1, "DReG slope {doubly}");
+        // At K = 1000 the plain signal is near the noise of 1500 repetitions, so its slope is known less well.
+        assert!(plain < -0.2, "plain slope {plain}");
+    }
+}
+
+#[test]
+fn enumeration_is_exact_and_knows_its_limit() {
+    let states = enumerate(&[2, 3]).unwrap();
+    assert_eq!(states.shape(), [6, 2]);
+    let logits = Tensor::from_vec(vec![0.2, -0.4, 1.0], &[3]).variable();
+    let f = Tensor::from_vec(vec![0.09, 0.49, 2.89], &[3]);
+    let value = expectation(&logits.log_softmax(-1), &f);
+    let p = logits.softmax(-1).to_vec();
+    let mean: f64 = p.iter().zip(f.to_vec()).map(|(p, f)| p * f).sum();
+    assert!((value.item() - mean).abs() < 1e-14);
+    let slope = grad(&value, &[&logits])[0].to_vec();
+    for k in 0..3 {
+        assert!((slope[k] - p[k] * (f.to_vec()[k] - mean)).abs() < 1e-14);
+    }
+    let error = enumerate(&[2; 17]).unwrap_err();
+    assert!(error.to_string().contains("131072"), "{error}");
+    assert!(enumerate(&[1000; 30]).is_err());
+}
+
+#[test]
+fn measure_valued_derivatives_are_unbiased() {
+    let f = |x: f64| (x - 0.3).powi(2) + x.sin();
+    let (m, s) = (0.4f64, 0.7f64);
+    // E (x - .3)^2 = (m - .3)^2 + s^2 and E sin x = sin(m) exp(-s^2 / 2).
+    let damp = (-0.5 * s * s).exp();
+    let mut rng = Rng::new(5);
+    let mut check = |name: &str, exact: f64, draw: &mut dyn FnMut(&mut Rng) -> f64| {
+        let found = Estimate::mean(&(0..50_000).map(|_| draw(&mut rng)).collect::<Vec<_>>());
+        assert!((found.value - exact).abs() < 4.0 * found.error, "{name}: {found:?} and {exact}");
+    };
+    check("normal mean", 2.0 * (m - 0.3) + m.cos() * damp, &mut |rng| measure_valued::normal_mean(m, s, f, rng));
+    check("normal sd", 2.0 * s - s * m.sin() * damp, &mut |rng| measure_valued::normal_sd(m, s, f, rng));
+    // E (X - .3)^2 = l + (l - .3)^2.
+    let l = 2.5;
+    check("poisson", 1.0 + 2.0 * (l - 0.3), &mut |rng| measure_valued::poisson(l, |x| (x - 0.3).powi(2), rng));
+    assert!((measure_valued::bernoulli(|x| (x - 0.3).powi(2)) - 0.4).abs() < 1e-15);
+}
+
+#[test]
+fn combinations_without_meaning_are_refused_with_one_that_has() {
+    let family = MeanField::new(&[0.0], &[1.0]);
+    let message = |estimator: Estimator, objective: Objective, draws| {
+        estimator.check(&objective, &family, draws).unwrap_err().to_string()
+    };
+    assert!(message(Estimator::ClosedEntropy, Objective::IWAE, 2).contains("use reparameterised"));
+    assert!(message(LEAVE_ONE_OUT, Objective::ELBO, 1).contains("at least two draws"));
+    assert!(message(Estimator::DoublyReparameterised, Objective::VarGrad, 2).contains("use reparameterised"));
+    assert!(Estimator::Reparameterised.needs_gradient() && CONSTANT.evaluations() == 1);
+}

@@ -1,0 +1,171 @@
+//! Closed updates of a Gaussian: guarantees on quadratics, fixed points, bad targets.
+
+use crate::common::assert_close;
+use elbo_core::{Rng, Run, Stop, drive};
+use elbo_infer::gaussian::{
+    Expectation, Gaussian, GaussianFit, GaussianSteps, Rule, bures_wasserstein, largest_curvature,
+};
+use elbo_infer::glm::{Glm, GlmLikelihood};
+use elbo_infer::target::LogDensity;
+use elbo_linalg::MatRef;
+use elbo_tensor::Tensor;
+
+/// A Gaussian target with these precision eigenvalues, randomly rotated.
+struct Quadratic {
+    mean: Vec<f64>,
+    precision: Vec<f64>,
+}
+
+impl Quadratic {
+    fn new(eigenvalues: &[f64], rng: &mut Rng) -> Self {
+        let d = eigenvalues.len();
+        let q = elbo_linalg::qr(MatRef::row_major(&rng.normals(d * d), d, d)).q;
+        let precision =
+            (0..d * d).map(|ij| (0..d).map(|k| q[ij / d * d + k] * eigenvalues[k] * q[ij % d * d + k]).sum()).collect();
+        Self { mean: rng.normals(d), precision }
+    }
+
+    fn optimum(&self) -> Gaussian {
+        let d = self.mean.len();
+        let inverse = Gaussian { mean: self.mean.clone(), covariance: self.precision.clone() }.precision().unwrap();
+        assert_eq!(inverse.len(), d * d);
+        Gaussian { mean: self.mean.clone(), covariance: inverse }
+    }
+}
+
+impl LogDensity for Quadratic {
+    fn dim(&self) -> usize {
+        self.mean.len()
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        let d = self.mean.len();
+        let r = z - Tensor::from_slice(&self.mean, &[d]);
+        (r.matmul(&Tensor::from_slice(&self.precision, &[d, d])) * &r).sum_axis(-1, false) * -0.5
+    }
+}
+
+fn geomspace(low: f64, high: f64, n: usize) -> Vec<f64> {
+    (0..n).map(|i| low * (high / low).powf(i as f64 / (n - 1) as f64)).collect()
+}
+
+#[test]
+fn forward_backward_steps_obey_their_inequality_on_quadratics() {
+    for seed in [1, 2, 3] {
+        let target = Quadratic::new(&geomspace(0.005, 1.0, 6), &mut Rng::new(seed));
+        let best = target.optimum();
+        let least = 0.5 * target.precision.len() as f64;
+        assert!(least > 0.0);
+        let f = |q: &Gaussian| {
+            let energy = Expectation::Mean.energy(&target, q, &mut Rng::new(0)).unwrap();
+            energy.value - 0.5 * q.log_det().unwrap()
+        };
+        let optimum = f(&best);
+        let mut q = Gaussian::isotropic(vec![0.0; 6], 1.0);
+        let mut distance = bures_wasserstein(&q, &best).unwrap();
+        for step in 0..120 {
+            let energy = Expectation::Mean.energy(&target, &q, &mut Rng::new(0)).unwrap();
+            q = Rule::ForwardBackward.step(&q, &energy.gradient, &energy.hessian, 1.0).unwrap();
+            let next = bures_wasserstein(&q, &best).unwrap();
+            let bound = (1.0 - 0.005) * distance - 2.0 * (f(&q) - optimum);
+            assert!(next <= bound + 1e-9, "seed {seed}, step {step}: {next} above {bound}");
+            distance = next;
+        }
+    }
+}
+
+#[test]
+fn every_rule_has_the_optimum_as_its_fixed_point() {
+    let target = Quadratic::new(&geomspace(0.1, 1.0, 3), &mut Rng::new(4));
+    let best = target.optimum();
+    for rule in [Rule::ForwardBackward, Rule::BuresWasserstein, Rule::Natural, Rule::Newton] {
+        let energy = Expectation::Mean.energy(&target, &best, &mut Rng::new(0)).unwrap();
+        let next = rule.step(&best, &energy.gradient, &energy.hessian, 0.5).unwrap();
+        assert_close(&next.covariance, &best.covariance, 1e-10, &format!("{rule:?} moves"));
+        let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 3], 0.5));
+        let steps = GaussianSteps { rule, ..GaussianSteps::deterministic(&target, Expectation::Mean, 0.5) };
+        drive(&steps, &mut fit, &Stop::after(2000, "gaussian", "F"), &mut Run::new(0)).unwrap();
+        let distance = bures_wasserstein(fit.answer(), &best).unwrap();
+        assert!(distance < 1e-10, "{rule:?}: {distance}");
+    }
+    let newton = GaussianSteps { rule: Rule::Newton, ..GaussianSteps::deterministic(&target, Expectation::Mean, 1.0) };
+    let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 3], 0.5));
+    drive(&newton, &mut fit, &Stop::after(1, "gaussian", "F"), &mut Run::new(0)).unwrap();
+    assert_close(&fit.answer().covariance, &best.covariance, 1e-10, "one Newton step of a quadratic");
+}
+
+#[test]
+fn a_small_start_is_safe_forward_backward_and_not_by_gradient_descent() {
+    let target = Quadratic { mean: vec![0.0; 2], precision: vec![1.0, 0.0, 0.0, 0.1] };
+    let start = Gaussian::isotropic(vec![3.0; 2], 1e-4);
+    let f = |q: &Gaussian| {
+        Expectation::Mean.energy(&target, q, &mut Rng::new(0)).unwrap().value - 0.5 * q.log_det().unwrap()
+    };
+    let energy = Expectation::Mean.energy(&target, &start, &mut Rng::new(0)).unwrap();
+    let step = |rule: Rule| rule.step(&start, &energy.gradient, &energy.hessian, 1.0).unwrap();
+    assert!(f(&step(Rule::ForwardBackward)) < f(&start));
+    assert!(f(&step(Rule::BuresWasserstein)) > f(&start) + 100.0);
+}
+
+#[test]
+fn expectations_agree_on_a_quadratic_and_with_stein() {
+    let target = Quadratic::new(&[0.2, 1.0], &mut Rng::new(5));
+    let q = Gaussian { mean: vec![0.5, -1.0], covariance: vec![0.7, 0.2, 0.2, 1.1] };
+    let of = |e: Expectation| e.energy(&target, &q, &mut Rng::new(1)).unwrap();
+    let exact = of(Expectation::Mean);
+    for e in [Expectation::Cubature, Expectation::Hermite { points: 5 }] {
+        let found = of(e);
+        assert!((found.value - exact.value).abs() < 1e-12, "{e:?}");
+        assert_close(&found.gradient, &exact.gradient, 1e-12, "gradient");
+        assert_close(&found.hessian, &exact.hessian, 1e-12, "Hessian");
+    }
+    // Without a Hessian: Stein's identity is exact under cubature, whose moments to order three are right.
+    let bare = elbo_infer::Explicit::new(2, |z: &[f64], g: &mut [f64]| target.value_and_gradient(z, g));
+    let found = Expectation::Cubature.energy(&bare, &q, &mut Rng::new(1)).unwrap();
+    assert_close(&found.hessian, &exact.hessian, 1e-12, "Stein");
+    assert!(Expectation::Mean.energy(&bare, &q, &mut Rng::new(1)).is_err());
+    assert!((largest_curvature(&bare, &[0.0, 0.0]).unwrap() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn stochastic_steps_reach_the_best_gaussian_of_a_logistic_regression() {
+    let mut rng = Rng::new(6);
+    let (n, d) = (40, 3);
+    let x = rng.normals(n * d);
+    let y: Vec<f64> = (0..n).map(|i| f64::from(u8::from(x[i * d] - 0.5 * x[i * d + 1] + rng.normal() > 0.0))).collect();
+    let glm = Glm::new(GlmLikelihood::Bernoulli, x, y, vec![1.5; d]);
+    let beta = largest_curvature(&glm, &[0.0; 3]).unwrap();
+    let start = || GaussianFit::new(Gaussian::isotropic(vec![0.0; d], 1.0 / beta));
+    let mut exact = start();
+    let steps = GaussianSteps::deterministic(&glm, Expectation::Hermite { points: 12 }, 1.0 / beta);
+    drive(&steps, &mut exact, &Stop::after(1500, "gaussian", "F"), &mut Run::new(0)).unwrap();
+    for seed in [1, 2, 3] {
+        let mut random = start();
+        let steps = GaussianSteps::stochastic(&glm, 0.3 / beta, 1500);
+        drive(&steps, &mut random, &Stop::after(1500, "gaussian", "F"), &mut Run::new(seed)).unwrap();
+        let gap = random.answer().kl(exact.answer()).unwrap();
+        assert!(gap < 0.02, "seed {seed}: {gap} nats from the exact run");
+    }
+}
+
+#[test]
+fn improper_targets_and_long_steps_are_told() {
+    let flat = elbo_infer::Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        g[0] = z[0];
+        0.5 * z[0] * z[0]
+    });
+    let error = largest_curvature(&flat, &[0.0]).unwrap_err().to_string();
+    assert!(error.contains("improper"), "{error}");
+    let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.1], 1.0));
+    let steps = GaussianSteps::deterministic(&flat, Expectation::Cubature, 0.5);
+    let error = drive(&steps, &mut fit, &Stop::after(500, "gaussian", "F"), &mut Run::new(0)).unwrap_err().to_string();
+    assert!(error.contains("improper"), "{error}");
+
+    let steep = Quadratic { mean: vec![1.0], precision: vec![100.0] };
+    let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0], 1.0));
+    let mut run = Run::new(0);
+    let steps = GaussianSteps::deterministic(&steep, Expectation::Mean, 1.0);
+    drive(&steps, &mut fit, &Stop::after(500, "gaussian", "F"), &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("step length")), "{:?}", run.warnings());
+    assert!((fit.answer().mean[0] - 1.0).abs() < 1e-6 && (fit.answer().covariance[0] - 0.01).abs() < 1e-6);
+}
