@@ -6,12 +6,15 @@
 //! | correlated, `D` up to some hundreds | [`FullRank`] | `D (D + 3) / 2` |
 //! | correlated along few directions | [`LowRank`] | `D (r + 2)` |
 //! | several modes | [`Mixture`] | `K (2 D + 1)` |
+//! | curved, skewed, heavy tails | [`FlowFamily`] | the flow's |
 //!
 //! To add one, implement [`Variational`]: draws from noise, and the log density at them.
 
+mod flow;
 mod gaussian;
 mod mixture;
 
+pub use flow::FlowFamily;
 pub use gaussian::{FullRank, LowRank, MeanField};
 pub use mixture::Mixture;
 
