@@ -3,20 +3,29 @@
 //! | I have, or want | look at |
 //! |---|---|
 //! | a log density, as tensor operations over named unknowns or as a hand-written value and gradient | [`target`] |
+//! | only its gradient, or an estimate of that from a part of the data | [`score`] |
 //! | a linear, logistic, Poisson or softmax regression, also on a user's table | [`glm`] |
 //! | bounds on the evidence, as functions of log weights | [`objective`] |
 //! | a distribution to approximate it with | [`family`] |
 //! | an estimate of an objective's gradient, and how noisy it is | [`estimator`] |
 //! | the best Gaussian by closed updates of mean and covariance | [`gaussian`] |
+//! | draws of a log density | [`mcmc`] |
+//! | a few points that stand for it | [`particles`] |
+//! | to know whether to believe draws, weights or points | [`diagnostics`] |
 
+pub mod diagnostics;
 pub mod estimator;
 pub mod family;
 pub mod gaussian;
 pub mod glm;
+pub mod mcmc;
 pub mod objective;
+pub mod particles;
+pub mod score;
 pub mod target;
 
 pub use estimator::Estimator;
 pub use family::Variational;
 pub use objective::{Estimate, Objective};
+pub use score::{Batched, FullScore, Score};
 pub use target::{Explicit, LogDensity, Unknowns};

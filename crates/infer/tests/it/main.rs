@@ -1,10 +1,17 @@
 //! Integration tests of the inference crate.
 
+mod calibration;
 mod common;
 mod estimator;
 mod family;
 mod gaussian;
 mod glm;
+mod golden;
+mod mcmc;
 mod objective;
+mod particles;
+mod stein;
+mod stochastic;
+mod support;
 mod target;
 mod unknowns;

@@ -1,0 +1,147 @@
+//! Simulation-based calibration of the samplers on three models, and of the check itself.
+
+use elbo_core::{Result, Rng, Run};
+use elbo_infer::diagnostics::{Ranks, sbc};
+use elbo_infer::mcmc::{Hamiltonian, Start, Stochastic, sample, sample_stochastic};
+use elbo_infer::{Batched, Explicit, LogDensity};
+use elbo_tensor::special::log1p_exp;
+
+/// A model to be calibrated: a truth from the prior, and the posterior of data simulated from it.
+type Model = fn(&mut Rng) -> (Vec<f64>, Box<dyn LogDensity>);
+
+/// Location and log deviation: m ~ N(0, 1), log s ~ N(0, 0.5^2), ten y ~ N(m, s^2). No closed posterior.
+fn location_scale(rng: &mut Rng) -> (Vec<f64>, Box<dyn LogDensity>) {
+    let truth = vec![rng.normal(), 0.5 * rng.normal()];
+    let y: Vec<f64> = (0..10).map(|_| truth[0] + truth[1].exp() * rng.normal()).collect();
+    let density = move |z: &[f64], gradient: &mut [f64]| {
+        let precision = (-2.0 * z[1]).exp();
+        let (sum, square) = y.iter().fold((0.0, 0.0), |(a, b), y| (a + y - z[0], b + (y - z[0]).powi(2)));
+        gradient[0] = -z[0] + precision * sum;
+        gradient[1] = -4.0 * z[1] - 10.0 + precision * square;
+        -0.5 * z[0] * z[0] - 2.0 * z[1] * z[1] - 10.0 * z[1] - 0.5 * precision * square
+    };
+    (truth, Box::new(Explicit::new(2, density)))
+}
+
+/// The log rate of counts: rate ~ Gamma(2, 1), five y ~ Poisson(rate). Conjugate.
+fn poisson_rate(rng: &mut Rng) -> (Vec<f64>, Box<dyn LogDensity>) {
+    let rate = rng.gamma(2.0);
+    let total: u64 = (0..5).map(|_| rng.poisson(rate)).sum();
+    let shape = 2.0 + total as f64;
+    let density = move |z: &[f64], gradient: &mut [f64]| {
+        gradient[0] = shape - 6.0 * z[0].exp();
+        shape * z[0] - 6.0 * z[0].exp()
+    };
+    (vec![rate.ln()], Box::new(Explicit::new(1, density)))
+}
+
+/// Logistic regression with two N(0, 1) weights on 20 rows.
+fn logistic(rng: &mut Rng) -> (Vec<f64>, Box<dyn LogDensity>) {
+    let truth = vec![rng.normal(), rng.normal()];
+    let rows: Vec<([f64; 2], f64)> = (0..20)
+        .map(|_| {
+            let x = [1.0, rng.normal()];
+            let logit = x[0] * truth[0] + x[1] * truth[1];
+            (x, f64::from(u8::from(rng.uniform() < 1.0 / (1.0 + (-logit).exp()))))
+        })
+        .collect();
+    let density = move |z: &[f64], gradient: &mut [f64]| {
+        let mut value = -0.5 * (z[0] * z[0] + z[1] * z[1]);
+        (gradient[0], gradient[1]) = (-z[0], -z[1]);
+        for (x, y) in &rows {
+            let logit = x[0] * z[0] + x[1] * z[1];
+            value += y * logit - log1p_exp(logit);
+            let residual = y - 1.0 / (1.0 + (-logit).exp());
+            gradient[0] += residual * x[0];
+            gradient[1] += residual * x[1];
+        }
+        value
+    };
+    (truth, Box::new(Explicit::new(2, density)))
+}
+
+const MODELS: [(&str, Model); 3] =
+    [("location and scale", location_scale), ("rate", poisson_rate), ("logistic", logistic)];
+
+/// Draws each truth is ranked among: few, so that thinning makes them nearly independent.
+const DRAWS: usize = 19;
+
+fn ranks(model: Model, settings: &Hamiltonian, simulations: usize, seed: u64) -> Result<Ranks> {
+    sbc(simulations, &mut Rng::new(seed), |rng| {
+        let (truth, target) = model(rng);
+        let mut run = Run::new(rng.next_u64() % 1_000_000);
+        let draws = sample(target.as_ref(), settings, &Start::default(), &mut run)?;
+        Ok((truth, draws.thinned(DRAWS)))
+    })
+}
+
+/// Every unknown of every model: the p-values of a right sampler are uniform, so the smallest of 5 is below 0.001 once in 200.
+fn assert_calibrated(name: &str, found: &Ranks) {
+    for unknown in 0..found.dim {
+        let p = found.p_value(unknown, 10);
+        assert!(p > 1e-3, "{name}, unknown {unknown}: p = {p}, {:?}", found.histogram(unknown, 10));
+        assert!(found.is_calibrated(unknown, 0.999, &mut Rng::new(1)), "{name}, unknown {unknown} leaves the envelope");
+    }
+}
+
+#[test]
+fn nuts_is_calibrated() {
+    let settings = Hamiltonian { chains: 1, warmup: 300, draws: 10 * DRAWS, ..Hamiltonian::nuts() };
+    for (name, model) in MODELS {
+        assert_calibrated(name, &ranks(model, &settings, 300, 1).unwrap());
+    }
+}
+
+#[test]
+fn hmc_is_calibrated() {
+    let settings = Hamiltonian { chains: 1, warmup: 300, draws: 10 * DRAWS, ..Hamiltonian::hmc() };
+    for (name, model) in MODELS {
+        assert_calibrated(name, &ranks(model, &settings, 300, 2).unwrap());
+    }
+}
+
+/// The posterior of a mean, by minibatch Langevin steps of this length: prior N(0, 1), 40 y ~ N(z, 1).
+fn langevin_ranks(step: f64, batch: usize, simulations: usize) -> Ranks {
+    sbc(simulations, &mut Rng::new(3), |rng| {
+        let truth = rng.normal();
+        let y: Vec<f64> = (0..40).map(|_| truth + rng.normal()).collect();
+        let score = Batched::new(1, 40, move |z: &[f64], rows: &[usize], gradient: &mut [f64]| {
+            gradient[0] = -z[0] + 40.0 / rows.len() as f64 * rows.iter().map(|i| y[*i] - z[0]).sum::<f64>();
+        });
+        let settings =
+            Stochastic { chains: 1, burnin: 500, draws: DRAWS, thin: 150, batch, step, ..Stochastic::sgld() };
+        let draws = sample_stochastic(&score, &settings, &[vec![0.0]], &mut Run::new(rng.next_u64() % 1_000_000))?;
+        Ok((vec![truth], draws.rows().map(<[f64]>::to_vec).collect()))
+    })
+    .unwrap()
+}
+
+#[test]
+fn langevin_steps_are_calibrated_when_short_and_full() {
+    // Variance is inflated by 1 / (1 - eps 41 / 4), one per cent here: invisible to 300 ranks.
+    assert_calibrated("langevin", &langevin_ranks(1e-3, 40, 300));
+}
+
+#[test]
+fn langevin_steps_with_small_batches_are_found_too_wide() {
+    // The gradient of 2 of 40 rows adds its own noise, more than the injected one at this step.
+    let found = langevin_ranks(1e-2, 2, 300);
+    assert!(found.p_value(0, 10) < 1e-3 && !found.is_calibrated(0, 0.999, &mut Rng::new(1)));
+}
+
+#[test]
+fn a_posterior_too_narrow_is_found() {
+    // Exact posterior of a mean from ten values, its deviation scaled.
+    let with = |scale: f64| {
+        sbc(500, &mut Rng::new(5), |rng| {
+            let truth = rng.normal();
+            let sum: f64 = (0..10).map(|_| truth + rng.normal()).sum();
+            let draws = (0..DRAWS).map(|_| vec![sum / 11.0 + scale * rng.normal() / 11f64.sqrt()]).collect();
+            Ok((vec![truth], draws))
+        })
+        .unwrap()
+    };
+    assert_calibrated("exact", &with(1.0));
+    assert!(with(0.7).p_value(0, 10) < 1e-6);
+    assert!(!with(0.7).is_calibrated(0, 0.999, &mut Rng::new(1)));
+}

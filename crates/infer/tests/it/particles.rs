@@ -1,0 +1,236 @@
+//! Particles: laws of the coin, fields against derivatives and moments, and what a run promises.
+
+use crate::support::{correlated, independent};
+use elbo_core::run::Checkpoints;
+use elbo_core::{ModelFile, Rng, Run};
+use elbo_infer::diagnostics::{SteinKernel, ksd_squared_v};
+use elbo_infer::particles::{
+    Field, Kernel, Ksdd, Lawgd, Pace, Particles, Purse, Svgd, Transport, Velocity, median_bandwidth, transport,
+    transport_by,
+};
+use elbo_infer::{Batched, Explicit, FullScore, LogDensity, Score};
+use std::time::Duration;
+
+fn start(n: usize, dim: usize, seed: u64) -> Particles {
+    let mut rng = Rng::new(seed);
+    Particles::at(&(0..n).map(|_| (0..dim).map(|_| 0.1 * rng.normal()).collect()).collect::<Vec<_>>())
+}
+
+fn scores(target: &dyn LogDensity, points: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; points.len()];
+    let dim = target.dim();
+    for (z, s) in points.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
+        target.value_and_gradient(z, s);
+    }
+    out
+}
+
+#[test]
+fn scaling_the_velocity_leaves_every_coin_iterate_unchanged() {
+    let mut rng = Rng::new(1);
+    let first = rng.normals(6);
+    // A power of two scales without rounding; only the start of the running maximum, 1e-10, breaks the law.
+    let (mut a, mut b) = (first.clone(), first.clone());
+    let (mut pa, mut pb) = (Purse::new(&first, 2), Purse::new(&first, 2));
+    for _ in 0..200 {
+        let c: Vec<f64> = a.iter().map(|x| 1.0 - x + 0.3 * rng.normal()).collect();
+        let scaled: Vec<f64> = c.iter().map(|c| 1024.0 * c).collect();
+        pa.advance(Pace::default(), &mut a, &c, &[false; 3]).unwrap();
+        pb.advance(Pace::default(), &mut b, &scaled, &[false; 3]).unwrap();
+        assert_eq!(a, b);
+    }
+}
+
+#[test]
+fn the_first_bet_is_half_a_unit_or_one_over_alpha() {
+    for (alpha, length) in [(0.0, 0.5), (100.0, 0.01)] {
+        let mut x = vec![3.0, -2.0];
+        Purse::new(&x.clone(), 2).advance(Pace::Coin { alpha }, &mut x, &[7.0, -1e-3], &[false]).unwrap();
+        assert!((x[0] - 3.0 - length).abs() < 1e-12 && (x[1] + 2.0 + length).abs() < 1e-9, "{x:?}");
+    }
+}
+
+#[test]
+fn a_unit_coin_follows_its_closed_form_and_refuses_longer_velocities() {
+    let (mut x, mut purse) = (vec![0.0f64], Purse::new(&[0.0], 1));
+    let (mut sum, mut won) = (0.0, 0.0);
+    for t in 1..50 {
+        let c: f64 = (0.5 * (1.0 - x[0])).clamp(-0.5, 0.5);
+        won += c * x[0];
+        sum += c;
+        purse.advance(Pace::UnitCoin, &mut x, &[c], &[false]).unwrap();
+        assert!((x[0] - sum / (t + 1) as f64 * (1.0 + won)).abs() < 1e-12);
+    }
+    let error = purse.advance(Pace::UnitCoin, &mut x, &[1.5], &[false]).unwrap_err();
+    assert!(error.remedy().contains("`coin`"), "{error}");
+}
+
+#[test]
+fn frozen_particles_stay() {
+    for pace in [
+        Pace::default(),
+        Pace::UnitCoin,
+        Pace::Fixed { rate: 0.1 },
+        Pace::Adagrad { rate: 0.1 },
+        Pace::Adam { rate: 0.1 },
+    ] {
+        let mut x = vec![1.0, 2.0];
+        Purse::new(&[1.0, 2.0], 1).advance(pace, &mut x, &[0.5, 0.5], &[true, false]).unwrap();
+        assert!(x[0] == 1.0 && x[1] > 2.0, "{pace:?}: {x:?}");
+    }
+}
+
+#[test]
+fn the_bandwidth_is_of_distinct_pairs() {
+    // Squared distances 1, 4, 9 (three points on a line at 0, 1, 3): median 4.
+    assert!((median_bandwidth(&[0.0, 1.0, 3.0], 1) - 2.0 / 4f64.ln()).abs() < 1e-14);
+    // Of 0, 1, 3, 7: squares 1, 4, 9, 16, 36, 49; the middle two average to 12.5.
+    assert!((median_bandwidth(&[0.0, 1.0, 3.0, 7.0], 1) - 6.25 / 5f64.ln()).abs() < 1e-14);
+    assert_eq!(median_bandwidth(&[1.0, 1.0], 1), 1e-12);
+}
+
+#[test]
+fn svgd_velocities_are_their_definition() {
+    let target = correlated(0.4);
+    let points = Rng::new(2).normals(10);
+    let s = scores(&target, &points);
+    for kernel in [Kernel::Median, Kernel::Rbf { h: 0.7 }, Kernel::InverseMultiquadric { c: 1.2 }] {
+        let mut out = vec![0.0; 10];
+        Svgd { kernel }.velocity(&FullScore(&target), &[], &points, &s, &mut out);
+        let k = |x: &[f64], y: &[f64]| {
+            let square: f64 = x.iter().zip(y).map(|(a, b)| (a - b).powi(2)).sum();
+            match kernel {
+                Kernel::Median => (-0.5 * square / median_bandwidth(&points, 2)).exp(),
+                Kernel::Rbf { h } => (-0.5 * square / (h * h)).exp(),
+                Kernel::InverseMultiquadric { c } => (c * c + square).powf(-0.5),
+            }
+        };
+        for i in 0..5 {
+            let x = &points[2 * i..2 * i + 2];
+            for d in 0..2 {
+                let mut expected = 0.0;
+                for j in 0..5 {
+                    let y = &points[2 * j..2 * j + 2];
+                    let moved = |h: f64| {
+                        let mut y = y.to_vec();
+                        y[d] += h;
+                        k(&y, x)
+                    };
+                    expected += (k(y, x) * s[2 * j + d] + (moved(1e-5) - moved(-1e-5)) / 2e-5) / 5.0;
+                }
+                assert!((out[2 * i + d] - expected).abs() < 1e-8, "{kernel:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ksdd_descends_the_discrepancy() {
+    // A density with a score that is not linear, so that the Hessian matters.
+    let target = Explicit::new(2, |z: &[f64], gradient: &mut [f64]| {
+        gradient.iter_mut().zip(z).for_each(|(g, z)| *g = -z.powi(3));
+        -0.25 * z.iter().map(|z| z.powi(4)).sum::<f64>()
+    });
+    let points = Rng::new(3).normals(8);
+    for kernel in [SteinKernel::default(), SteinKernel::Rbf { h: 0.9 }] {
+        let mut out = vec![0.0; 8];
+        Ksdd { kernel }.velocity(&FullScore(&target), &[], &points, &scores(&target, &points), &mut out);
+        for i in 0..8 {
+            let at = |h: f64| {
+                let mut p = points.clone();
+                p[i] += h;
+                ksd_squared_v(&p, &scores(&target, &p), 2, kernel)
+            };
+            let numeric = (at(1e-5) - at(-1e-5)) / 2e-5;
+            assert!((out[i] + numeric).abs() < 1e-6 * numeric.abs().max(1.0), "{} vs {numeric}", out[i]);
+        }
+    }
+}
+
+#[test]
+fn lawgd_knows_the_spectrum_of_a_gaussian() {
+    // Ornstein and Uhlenbeck: eigenvalues k / s^2, eigenfunctions Hermite's.
+    let target = independent(vec![1.0], vec![0.8]);
+    let field = Lawgd::new(&FullScore(&target), (-5.0, 7.0), 401, 40).unwrap();
+    for (k, value) in field.eigenvalues()[..4].iter().enumerate() {
+        let expected = (k + 1) as f64 / 0.64;
+        // Second differences at spacing 0.03: relative error of order (spacing / s)^2 (k + 1).
+        assert!((value / expected - 1.0).abs() < 2e-3 * (k + 1) as f64, "{value} vs {expected}");
+    }
+    let settings = Transport { steps: 2000, trace: 0, ..Transport::default() };
+    let particles = transport_by(&FullScore(&target), &field, &settings, start(20, 1, 4), &mut Run::new(1)).unwrap();
+    let mean = particles.points.iter().sum::<f64>() / 20.0;
+    let variance = particles.points.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20.0;
+    assert!((mean - 1.0).abs() < 0.05 && (variance / 0.64 - 1.0).abs() < 0.15, "mean {mean}, variance {variance}");
+}
+
+#[test]
+fn every_field_and_pace_finds_a_gaussian() {
+    let target = correlated(0.5);
+    for field in [
+        Field::default(),
+        Field::Svgd { kernel: Kernel::InverseMultiquadric { c: 1.0 } },
+        Field::Ksdd { kernel: SteinKernel::default() },
+    ] {
+        for pace in [Pace::default(), Pace::Adagrad { rate: 0.05 }, Pace::Adam { rate: 0.05 }] {
+            for seed in [1, 2, 3] {
+                let settings = Transport { steps: 800, field, pace, ..Transport::default() };
+                let particles =
+                    transport(&FullScore(&target), &settings, start(20, 2, seed), &mut Run::new(seed)).unwrap();
+                let (first, last) = (particles.ksd[0].1, particles.ksd.last().unwrap().1);
+                // Twenty independent draws have about 0.5.
+                assert!(last <= first.max(0.25) && last < 0.25, "{field:?} {pace:?}: {first} -> {last}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_ends_at_the_same_bits() {
+    let data: Vec<f64> = (0..60).map(|i| (i as f64).sin()).collect();
+    let score = Batched::new(1, 60, move |z: &[f64], rows: &[usize], gradient: &mut [f64]| {
+        gradient[0] = -z[0] + 60.0 / rows.len() as f64 * rows.iter().map(|i| data[*i] - z[0]).sum::<f64>();
+    });
+    for pace in [Pace::default(), Pace::Adam { rate: 0.01 }] {
+        let settings = |steps| Transport { steps, batch: 7, pace, ..Transport::default() };
+        let whole = transport(&score, &settings(90), start(5, 1, 2), &mut Run::new(4)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
+        transport(&score, &settings(40), start(5, 1, 2), &mut Run::new(4).with_checkpoints(checkpoints)).unwrap();
+        let mut run = Run::new(99).resuming(ModelFile::read(&path).unwrap());
+        assert_eq!(transport(&score, &settings(90), start(5, 1, 3), &mut run).unwrap(), whole);
+    }
+}
+
+#[test]
+fn scores_that_do_not_exist_are_counted_then_refused() {
+    // NaN left of -0.3: one particle starts there and is frozen.
+    let target = Explicit::new(1, |z: &[f64], gradient: &mut [f64]| {
+        gradient[0] = if z[0] < -0.3 { f64::NAN } else { 1.0 - z[0] };
+        -0.5 * (z[0] - 1.0).powi(2)
+    });
+    let points: Vec<Vec<f64>> = std::iter::once(vec![-0.5]).chain((0..40).map(|i| vec![0.01 * f64::from(i)])).collect();
+    let settings = Transport { steps: 99, ..Transport::default() };
+    let mut run = Run::new(0);
+    let particles = transport(&FullScore(&target), &settings, Particles::at(&points), &mut run).unwrap();
+    assert!(particles.points[0] == -0.5 && particles.frozen >= 99, "{}", particles.frozen);
+    assert!(run.warnings().iter().any(|w| w.contains("not finite")));
+    let settings = Transport { steps: 100, ..settings };
+    let error = transport(&FullScore(&target), &settings, Particles::at(&points), &mut Run::new(0)).unwrap_err();
+    assert!(error.to_string().contains("not finite"), "{error}");
+    assert_eq!(FullScore(&target).dim(), 1);
+}
+
+#[test]
+fn one_particle_finds_the_mode() {
+    let target = independent(vec![2.0, -1.0], vec![0.5, 1.5]);
+    let particles =
+        transport(&FullScore(&target), &Transport::default(), Particles::at(&[vec![0.0, 0.0]]), &mut Run::new(0))
+            .unwrap();
+    assert!(
+        (particles.points[0] - 2.0).abs() < 0.02 && (particles.points[1] + 1.0).abs() < 0.02,
+        "{:?}",
+        particles.points
+    );
+}

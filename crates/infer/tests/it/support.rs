@@ -1,0 +1,56 @@
+//! Targets with known answers.
+
+use elbo_infer::{Explicit, LogDensity};
+
+/// Central differences agree with the gradient, relative to its size.
+pub fn assert_gradient(target: &dyn LogDensity, at: &[f64]) {
+    let mut exact = vec![0.0; at.len()];
+    target.value_and_gradient(at, &mut exact);
+    let value = |p: &[f64]| target.value_and_gradient(p, &mut vec![0.0; p.len()]);
+    for i in 0..at.len() {
+        let h = 1e-5 * at[i].abs().max(1.0);
+        let shifted = |delta: f64| {
+            let mut p = at.to_vec();
+            p[i] += delta;
+            value(&p)
+        };
+        let numeric = (shifted(h) - shifted(-h)) / (2.0 * h);
+        assert!((numeric - exact[i]).abs() <= 1e-6 * exact[i].abs().max(1.0), "d{i}: {numeric} vs {}", exact[i]);
+    }
+}
+
+/// A Gaussian with independent unknowns of these means and deviations.
+pub fn independent(mean: Vec<f64>, sd: Vec<f64>) -> impl LogDensity {
+    Explicit::new(mean.len(), move |z: &[f64], gradient: &mut [f64]| {
+        let mut value = 0.0;
+        for i in 0..z.len() {
+            let scaled = (z[i] - mean[i]) / sd[i];
+            gradient[i] = -scaled / sd[i];
+            value -= 0.5 * scaled * scaled;
+        }
+        value
+    })
+}
+
+/// A Gaussian of two unknowns with unit variances and this correlation.
+pub fn correlated(rho: f64) -> impl LogDensity {
+    Explicit::new(2, move |z: &[f64], gradient: &mut [f64]| {
+        let scale = 1.0 / (1.0 - rho * rho);
+        gradient[0] = -(z[0] - rho * z[1]) * scale;
+        gradient[1] = -(z[1] - rho * z[0]) * scale;
+        0.5 * (z[0] * gradient[0] + z[1] * gradient[1])
+    })
+}
+
+/// Log of a Gamma(shape, rate) unknown, Jacobian included; mean of the log is digamma(shape) - ln(rate).
+pub fn log_gamma(shape: f64, rate: f64) -> impl LogDensity {
+    Explicit::new(1, move |z: &[f64], gradient: &mut [f64]| {
+        gradient[0] = shape - rate * z[0].exp();
+        shape * z[0] - rate * z[0].exp()
+    })
+}
+
+/// Estimates from the standard deviation of a mean, `error`, within five of them.
+pub fn assert_close(what: &str, found: f64, expected: f64, error: f64) {
+    assert!((found - expected).abs() < 5.0 * error, "{what}: {found}, expected {expected} +- {error}");
+}
