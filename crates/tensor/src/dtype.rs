@@ -1,6 +1,7 @@
 //! The four element types, and what arithmetic each offers.
 
 use crate::fastmath;
+use crate::kernels::recycle::Shelf;
 use crate::storage::Storage;
 
 /// The type of a tensor's elements.
@@ -52,6 +53,9 @@ pub trait Element: sealed::Sealed + Copy + Default + PartialOrd + Send + Sync + 
     fn slice(storage: &Storage) -> &[Self];
     #[doc(hidden)]
     fn slice_mut(storage: &mut Storage) -> &mut [Self];
+    #[doc(hidden)]
+    #[allow(private_interfaces, reason = "the trait is sealed and the method hidden")]
+    fn shelf() -> &'static std::sync::Mutex<Shelf<Self>>;
     /// The value as a double; `true` is one.
     fn to_f64(self) -> f64;
     /// The nearest value of this type; anything but zero is `true`.
@@ -79,6 +83,11 @@ macro_rules! element {
                     other => panic!("asked for {} elements of a tensor of {}", Self::DTYPE, other.dtype()),
                 }
             }
+            #[allow(private_interfaces, reason = "the trait is sealed and the method hidden")]
+            fn shelf() -> &'static std::sync::Mutex<Shelf<Self>> {
+                static SHELF: std::sync::Mutex<Shelf<$type>> = Shelf::new();
+                &SHELF
+            }
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 $to(self)
@@ -103,6 +112,7 @@ pub(crate) trait Number:
     + std::ops::Mul<Output = Self>
     + std::ops::Neg<Output = Self>
     + std::ops::AddAssign
+    + std::ops::SubAssign
 {
     const ZERO: Self;
     const ONE: Self;

@@ -32,6 +32,7 @@ mod tensor;
 pub use dtype::{DType, Element};
 pub use elbo_linalg::{Jitter, Ladder, LinalgError};
 pub use gradient::{checkpoint, grad, grad_graph, hvp, jacobian, jvp, vjp, vjp_many};
+pub use ops::{Attention, Convolution, Window};
 pub use parameters::{Constraint, Description, Parameter, Parameters, Prior, nested, nested_mut};
 pub use storage::Storage;
 pub use tape::{is_recording, no_grad};

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use elbo_core::{Error, ModelFile, Result};
 
 use crate::dtype::{DType, Element, with_any};
+use crate::storage::Storage;
 use crate::tensor::Tensor;
 
 /// Where a natural value may lie, and how it comes from an unconstrained one.
@@ -237,6 +238,14 @@ impl Parameter {
     /// Sets unconstrained values, row-major.
     pub fn set_free(&mut self, free: &[f64]) {
         self.leaf = leaf(free, self.leaf.shape(), self.leaf.dtype());
+    }
+
+    /// The unconstrained values for changing in place; graphs that were made before keep the old ones.
+    pub(crate) fn free_mut(&mut self) -> &mut Storage {
+        let leaf = self.leaf.detach();
+        self.leaf = leaf.variable();
+        // A copy only where somebody else still looks at the values.
+        Arc::make_mut(&mut self.leaf.storage)
     }
 
     /// Log density of the prior at the natural value, in nats; `None` without one.

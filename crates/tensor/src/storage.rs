@@ -1,9 +1,10 @@
 //! Where the numbers lie.
 
 use crate::dtype::{DType, Element};
+use crate::kernels::recycle::keep;
 
 /// The elements of one or more tensors, in host memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Storage {
     /// Single precision.
     F32(Vec<f32>),
@@ -39,5 +40,17 @@ impl Storage {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// Large buffers are used again.
+impl Drop for Storage {
+    fn drop(&mut self) {
+        match self {
+            Self::F32(v) => keep(std::mem::take(v)),
+            Self::F64(v) => keep(std::mem::take(v)),
+            Self::I64(v) => keep(std::mem::take(v)),
+            Self::Bool(v) => keep(std::mem::take(v)),
+        }
     }
 }

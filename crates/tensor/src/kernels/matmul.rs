@@ -1,9 +1,9 @@
-//! Products of matrices given by strides: a register-blocked loop for small ones, `elbo-linalg` for the rest.
+//! Products of matrices given by strides: a register-blocked loop for small ones, panels for the rest.
 
-use elbo_linalg::{MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::{GRAIN, has_avx2};
+use super::gemm::{Columns, Packed, Start, Strided, Tiled, product};
+use super::{GRAIN, buffer, has_avx2};
 use crate::dtype::{Element, Real};
 use crate::layout::{Dims, Rows, broadcast_shape, count};
 use crate::tensor::Tensor;
@@ -20,14 +20,14 @@ pub(crate) struct View<'a, T> {
 const SMALL: usize = 40 * 40 * 40;
 
 /// `[..., m, k]` times `[..., k, n]` with broadcast leading axes.
-pub(crate) fn matmul<T: Real + LargeGemm>(a: &Tensor, b: &Tensor) -> Tensor {
+pub(crate) fn matmul<T: Tiled>(a: &Tensor, b: &Tensor) -> Tensor {
     let (ra, rb) = (a.rank(), b.rank());
     let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
     let (lead_a, lead_b) = (&a.shape()[..ra - 2], &b.shape()[..rb - 2]);
-    let product = |i: usize, j: usize, out: &mut [T]| gemm(view(a, i), view(b, j), out, [m, k, n]);
+    let product = |i: usize, j: usize, out: &mut [T], shared| gemm(view(a, i), view(b, j), out, [m, k, n], shared);
     if ra == 2 && rb == 2 {
-        let mut out = vec![T::ZERO; m * n];
-        product(a.layout.offset, b.layout.offset, &mut out);
+        let mut out = buffer(m * n);
+        product(a.layout.offset, b.layout.offset, &mut out, true);
         return Tensor::new(out, &[m, n]);
     }
     let lead = broadcast_shape("matmul", lead_a, lead_b);
@@ -46,15 +46,15 @@ pub(crate) fn matmul<T: Real + LargeGemm>(a: &Tensor, b: &Tensor) -> Tensor {
     }
     let mut shape = lead;
     shape.extend([m, n]);
-    let mut out = vec![T::ZERO; count(&shape)];
+    let mut out = buffer::<T>(count(&shape));
     if out.is_empty() {
         return Tensor::new(out, &shape);
     }
-    let one = |(out, [i, j]): (&mut [T], &[usize; 2])| product(*i, *j, out);
-    if starts.len() > 1 && starts.len() * m * n * k > 4 * GRAIN {
-        out.par_chunks_mut(m * n).zip(starts.par_iter()).for_each(one);
+    if starts.len() >= 8 && starts.len() * m * n * k > 4 * GRAIN {
+        let pairs = out.par_chunks_mut(m * n).zip(starts.par_iter());
+        pairs.for_each(|(out, [i, j])| product(*i, *j, out, false));
     } else {
-        out.chunks_mut(m * n).zip(&starts).for_each(one);
+        out.chunks_mut(m * n).zip(&starts).for_each(|(out, [i, j])| product(*i, *j, out, true));
     }
     Tensor::new(out, &shape)
 }
@@ -67,7 +67,7 @@ fn view<T: Element>(t: &Tensor, at: usize) -> View<'_, T> {
 }
 
 /// c = a b for one pair; `c` is row-major.
-fn gemm<T: Real + LargeGemm>(a: View<T>, b: View<T>, c: &mut [T], [m, k, n]: [usize; 3]) {
+pub(crate) fn gemm<T: Tiled>(a: View<T>, b: View<T>, c: &mut [T], [m, k, n]: [usize; 3], shared: bool) {
     if m == 0 || n == 0 {
         return;
     }
@@ -80,8 +80,26 @@ fn gemm<T: Real + LargeGemm>(a: View<T>, b: View<T>, c: &mut [T], [m, k, n]: [us
     } else if m * n * k <= SMALL {
         small(a, b, c, [m, k, n]);
     } else {
-        T::large(a, b, c, [m, k, n]);
+        panelled(a, b, c, n, [m, k, n], (Start::Zero, shared));
     }
+}
+
+/// c += a b, on this thread alone; `c` is row-major with rows `row` apart.
+pub(crate) fn gemm_add<T: Tiled>(a: View<T>, b: View<T>, c: &mut [T], row: usize, size: [usize; 3]) {
+    panelled(a, b, c, row, size, (Start::Add, false));
+}
+
+fn panelled<T: Tiled>(
+    a: View<T>,
+    b: View<T>,
+    c: &mut [T],
+    row: usize,
+    [m, k, n]: [usize; 3],
+    (start, shared): (Start<T>, bool),
+) {
+    let a = Packed::new(&Strided { data: a.data, lines: m, line: a.row, step: a.column }, m, k);
+    let b = Strided { data: b.data, lines: n, line: b.column, step: b.row };
+    product(&a, &b, n, (c, row, Columns::Plain), start, shared);
 }
 
 /// y = A x, with `x` at a stride.
@@ -255,18 +273,4 @@ fn tile<T: Real, const W: usize, const H: usize, const FMA: bool>(
         }
     }
     sums
-}
-
-/// Large products, by the factorisation crate.
-pub(crate) trait LargeGemm: Element {
-    fn large(a: View<Self>, b: View<Self>, c: &mut [Self], size: [usize; 3]);
-}
-
-impl<T: Element + elbo_linalg::Real> LargeGemm for T {
-    fn large(a: View<Self>, b: View<Self>, c: &mut [Self], [m, k, n]: [usize; 3]) {
-        let a = MatRef::strided(a.data, m, k, a.row, a.column);
-        let b = MatRef::strided(b.data, k, n, b.row, b.column);
-        let (zero, one) = (<T as elbo_linalg::Real>::ZERO, <T as elbo_linalg::Real>::ONE);
-        elbo_linalg::gemm(MatMut::row_major(c, m, n), one, a, b, zero);
-    }
 }

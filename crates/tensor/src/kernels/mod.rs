@@ -3,7 +3,14 @@
 //! Work is cut into pieces of constant size, so that results have the same bits for any number of threads. Loops are compiled
 //! twice, for the base instruction set and for AVX2 with FMA, and the machine chooses at run time.
 
+pub(crate) mod attention;
+pub(crate) mod axis_map;
+pub(crate) mod conv;
+mod depthwise;
+pub(crate) mod gemm;
 mod matmul;
+pub(crate) mod norm;
+pub(crate) mod recycle;
 mod reduce;
 
 use rayon::prelude::*;
@@ -13,6 +20,7 @@ use crate::layout::{Rows, broadcast_shape};
 use crate::tensor::Tensor;
 
 pub(crate) use matmul::matmul;
+pub(crate) use recycle::{buffer, zeros};
 pub(crate) use reduce::{Reduction, arg_reduce, cumulative, reduce_axes};
 
 /// Elements in one piece of parallel work.
@@ -187,7 +195,7 @@ fn map_with<A: Element, O: Element>(x: &Tensor, f: &(dyn Fn(&[A], &mut [O]) + Sy
         &copy
     };
     let values = source.row_major::<A>();
-    let mut out = vec![O::default(); values.len()];
+    let mut out = buffer::<O>(values.len());
     for_pieces(&mut out, &|at, o| f(&values[at..at + o.len()], o));
     Tensor::new(out, x.shape())
 }
@@ -212,12 +220,12 @@ fn zip_with<A: Element, O: Element>(name: &str, a: &Tensor, b: &Tensor, f: &RowO
     same_type(name, a, b);
     if a.shape() == b.shape() && a.is_contiguous() && b.is_contiguous() {
         let (x, y) = (a.row_major::<A>(), b.row_major::<A>());
-        let mut out = vec![O::default(); x.len()];
+        let mut out = buffer::<O>(x.len());
         for_pieces(&mut out, &|at, o| f(&x[at..], &y[at..], [1, 1], o));
         return Tensor::new(out, a.shape());
     }
     let shape = broadcast_shape(name, a.shape(), b.shape());
-    let mut out = vec![O::default(); crate::layout::count(&shape)];
+    let mut out = buffer::<O>(crate::layout::count(&shape));
     let (x, y) = (a.raw::<A>(), b.raw::<A>());
     let strides = [a.layout.broadcast_strides(&shape), b.layout.broadcast_strides(&shape)];
     let rows = Rows::new(&shape, strides, [a.layout.offset, b.layout.offset]);

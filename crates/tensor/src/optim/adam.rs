@@ -3,7 +3,12 @@
 use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result};
 
-use super::{Rule, Schedule, save_list};
+use super::memory::Memory;
+use super::{Rule, Schedule, for_parts};
+use crate::dtype::{DType, Real, with_real};
+use crate::kernels::Vectorised;
+use crate::storage::Storage;
+use crate::tensor::Tensor;
 
 /// Adam's settings.
 ///
@@ -43,54 +48,112 @@ impl Adam {
 pub struct AdamState {
     /// Updates done.
     pub steps: usize,
-    first: Vec<f64>,
-    second: Vec<f64>,
+    first: Memory,
+    second: Memory,
 }
 
 impl Snapshot for AdamState {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.steps.save(file, &format!("{prefix}.steps"));
-        save_list(file, prefix, "first", &self.first);
-        save_list(file, prefix, "second", &self.second);
+        self.first.save(file, &format!("{prefix}.first"));
+        self.second.save(file, &format!("{prefix}.second"));
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         self.steps.restore(file, &format!("{prefix}.steps"))?;
-        self.first = file.get(&format!("{prefix}.first"))?;
-        self.second = file.get(&format!("{prefix}.second"))?;
-        Ok(())
+        self.first.restore(file, &format!("{prefix}.first"))?;
+        self.second.restore(file, &format!("{prefix}.second"))
+    }
+}
+
+/// The numbers of one of Adam's updates.
+#[derive(Debug, Clone, Copy)]
+pub struct AdamUpdate {
+    /// What the gradient is multiplied by.
+    shrink: f64,
+    /// What the value is multiplied by.
+    keep: f64,
+    /// Rate over the first moment's correction.
+    step: f64,
+    /// Reciprocal root of the second moment's correction.
+    root: f64,
+}
+
+struct Loop<'a, T> {
+    x: &'a mut [T],
+    gradient: &'a [T],
+    first: &'a mut [T],
+    second: &'a mut [T],
+    shrink: T,
+    keep: T,
+    step: T,
+    root: T,
+    beta1: [T; 2],
+    beta2: [T; 2],
+    epsilon: T,
+}
+
+impl<T: Real> Vectorised for Loop<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let moments = self.first.iter_mut().zip(self.second);
+        for ((x, g), (m, v)) in self.x.iter_mut().zip(self.gradient).zip(moments) {
+            let g = *g * self.shrink;
+            *m = self.beta1[0] * *m + self.beta1[1] * g;
+            *v = self.beta2[0] * *v + self.beta2[1] * g * g;
+            *x = self.keep * *x - self.step * *m / (v.sqrt() * self.root + self.epsilon);
+        }
     }
 }
 
 impl Rule for Adam {
     type State = AdamState;
+    type Update = AdamUpdate;
 
-    fn start(&self, n: usize) -> AdamState {
-        AdamState { steps: 0, first: vec![0.0; n], second: vec![0.0; n] }
+    fn start_parts(&self, parts: &[(usize, DType)]) -> AdamState {
+        AdamState { steps: 0, first: Memory::zeros(parts), second: Memory::zeros(parts) }
     }
 
-    fn update(&self, x: &mut [f64], gradient: &[f64], state: &mut AdamState) {
-        assert!(x.len() == gradient.len() && x.len() == state.first.len(), "Adam's vectors differ in length");
+    fn begin(&self, norm: &dyn Fn() -> f64, state: &mut AdamState) -> AdamUpdate {
         let rate = self.rate.at(state.steps);
         state.steps += 1;
         let t = state.steps as i32;
         let (debias1, debias2) = (1.0 - self.beta1.powi(t), 1.0 - self.beta2.powi(t));
-        let shrink = shrink(gradient, self.clip);
-        let keep = 1.0 - rate * self.weight_decay;
-        let moments = state.first.iter_mut().zip(&mut state.second);
-        for ((x, g), (m, v)) in x.iter_mut().zip(gradient).zip(moments) {
-            let g = g * shrink;
-            *m = self.beta1 * *m + (1.0 - self.beta1) * g;
-            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-            *x = keep * *x - rate * (*m / debias1) / ((*v / debias2).sqrt() + self.epsilon);
+        AdamUpdate {
+            shrink: shrink(norm, self.clip),
+            keep: 1.0 - rate * self.weight_decay,
+            step: rate / debias1,
+            root: 1.0 / debias2.sqrt(),
         }
+    }
+
+    fn apply(&self, update: &AdamUpdate, part: usize, x: &mut Storage, gradient: &Tensor, state: &mut AdamState) {
+        with_real!("Adam", gradient.dtype(), T => {
+            let number = |v: f64| <T as crate::Element>::from_f64(v);
+            let memory = [state.first.part::<T>(part), state.second.part::<T>(part)];
+            for_parts::<T, 2>(x, gradient, memory, &|x, gradient, [first, second]| {
+                crate::kernels::run_vectorised(Loop {
+                    x,
+                    gradient,
+                    first,
+                    second,
+                    shrink: number(update.shrink),
+                    keep: number(update.keep),
+                    step: number(update.step),
+                    root: number(update.root),
+                    beta1: [number(self.beta1), number(1.0 - self.beta1)],
+                    beta2: [number(self.beta2), number(1.0 - self.beta2)],
+                    epsilon: number(self.epsilon),
+                });
+            });
+        });
     }
 }
 
 /// The factor that brings a gradient within a norm.
-pub(super) fn shrink(gradient: &[f64], clip: Option<f64>) -> f64 {
+pub(super) fn shrink(norm: &dyn Fn() -> f64, clip: Option<f64>) -> f64 {
     let Some(most) = clip else { return 1.0 };
-    let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+    let norm = norm();
     if norm > most { most / norm } else { 1.0 }
 }
 
@@ -114,7 +177,7 @@ mod tests {
         let mut x = [2.0];
         adam.update(&mut x, &[0.0], &mut adam.start(1));
         assert_eq!(x[0], 2.0 * 0.95);
-        assert_eq!(shrink(&[3.0, 4.0], Some(1.0)), 0.2);
-        assert_eq!(shrink(&[3.0, 4.0], Some(6.0)), 1.0);
+        assert_eq!(shrink(&|| 5.0, Some(1.0)), 0.2);
+        assert_eq!(shrink(&|| 5.0, Some(6.0)), 1.0);
     }
 }

@@ -26,6 +26,7 @@
 mod adam;
 mod lbfgs;
 mod linesearch;
+mod memory;
 mod natural;
 mod schedule;
 mod sgd;
@@ -33,25 +34,48 @@ mod sgd;
 use elbo_core::step::Snapshot;
 use elbo_core::{Error, ModelFile, Progress, Result, Run, Step};
 
-pub use adam::{Adam, AdamState};
+pub use adam::{Adam, AdamState, AdamUpdate};
 pub use lbfgs::{Lbfgs, LbfgsState, LbfgsStep, Minimum};
 pub use natural::{natural_step, natural_step_with};
 pub use schedule::Schedule;
-pub use sgd::{Sgd, SgdState};
+pub use sgd::{Sgd, SgdState, SgdUpdate};
 
+use crate::dtype::{DType, Element};
+use crate::kernels::GRAIN;
 use crate::parameters::{Parameter, Parameters};
+use crate::storage::Storage;
 use crate::tensor::Tensor;
 
 /// The value and the gradient of a function of a flat vector.
 pub type Function<'a> = dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)> + 'a;
 
 /// Something to minimise in a model's parameters.
-pub trait Objective<M> {
+pub trait Objective<M: Parameters> {
     /// The loss and its gradient in [`Parameters::pack`]'s order.
     ///
     /// # Errors
     /// A recoverable error where the loss does not exist (a line search then shortens its step), any other to give up.
     fn evaluate(&self, model: &M, run: &mut Run) -> Result<(f64, Vec<f64>)>;
+
+    /// The loss and the gradient of each parameter that is not frozen, in its own shape and type.
+    ///
+    /// # Errors
+    /// As [`Objective::evaluate`], which is the same in one vector.
+    fn gradients(&self, model: &M, run: &mut Run) -> Result<(f64, Vec<Tensor>)> {
+        let (loss, flat) = self.evaluate(model, run)?;
+        let mut rest = &flat[..];
+        let mut gradients = vec![];
+        model.visit(&mut |name, p| {
+            if !p.is_frozen() {
+                assert!(rest.len() >= p.len(), "the gradient has {} numbers left for `{name}`", rest.len());
+                let (head, tail) = rest.split_at(p.len());
+                gradients.push(Tensor::from_slice(head, p.shape()).cast(p.leaf().dtype()));
+                rest = tail;
+            }
+        });
+        assert!(rest.is_empty(), "the gradient has {} numbers too many", rest.len());
+        Ok((loss, gradients))
+    }
 }
 
 /// A loss as a tensor without axes; its gradient comes from the graph.
@@ -60,27 +84,53 @@ impl<M: Parameters, F: Fn(&M, &mut Run) -> Result<Tensor>> Objective<M> for F {
         let loss = self(model, run)?;
         Ok((loss.item(), model.gradient(&loss)))
     }
+
+    fn gradients(&self, model: &M, run: &mut Run) -> Result<(f64, Vec<Tensor>)> {
+        let loss = self(model, run)?;
+        let leaves = model.leaves();
+        Ok((loss.item(), crate::grad(&loss, &leaves.iter().collect::<Vec<_>>())))
+    }
 }
 
 /// An objective that computes its own gradient: the loss and the gradient in [`Parameters::pack`]'s order.
 pub struct Explicit<F>(pub F);
 
-impl<M, F: Fn(&M, &mut Run) -> Result<(f64, Vec<f64>)>> Objective<M> for Explicit<F> {
+impl<M: Parameters, F: Fn(&M, &mut Run) -> Result<(f64, Vec<f64>)>> Objective<M> for Explicit<F> {
     fn evaluate(&self, model: &M, run: &mut Run) -> Result<(f64, Vec<f64>)> {
         (self.0)(model, run)
     }
 }
 
-/// A first-order update of a flat vector.
+/// A first-order update, applied to each parameter in place and in its own type.
 pub trait Rule {
     /// What it remembers between updates.
     type State: Snapshot;
 
-    /// Memory for `n` numbers.
-    fn start(&self, n: usize) -> Self::State;
+    /// What one update does to every parameter: its rate and the like.
+    type Update;
 
-    /// Moves `x` against the gradient.
-    fn update(&self, x: &mut [f64], gradient: &[f64], state: &mut Self::State);
+    /// Memory for parameters of these lengths and types.
+    fn start_parts(&self, parts: &[(usize, DType)]) -> Self::State;
+
+    /// Begins the next update, given the Euclidean norm of the gradient (which costs a pass, so it is a function).
+    fn begin(&self, norm: &dyn Fn() -> f64, state: &mut Self::State) -> Self::Update;
+
+    /// Moves one parameter, the `part`-th, against its gradient, which has its length and type.
+    fn apply(&self, update: &Self::Update, part: usize, x: &mut Storage, gradient: &Tensor, state: &mut Self::State);
+
+    /// Memory for one vector of `n` doubles.
+    fn start(&self, n: usize) -> Self::State {
+        self.start_parts(&[(n, DType::F64)])
+    }
+
+    /// Moves a vector of doubles against the gradient.
+    fn update(&self, x: &mut [f64], gradient: &[f64], state: &mut Self::State) {
+        assert_eq!(x.len(), gradient.len(), "the vector and its gradient differ in length");
+        let update = self.begin(&|| gradient.iter().map(|g| g * g).sum::<f64>().sqrt(), state);
+        let mut moved = Storage::F64(x.to_vec());
+        self.apply(&update, 0, &mut moved, &Tensor::from_slice(gradient, &[gradient.len()]), state);
+        x.copy_from_slice(f64::slice(&moved));
+    }
 
     /// As a step of a driver. It never converges by itself.
     fn on<O>(self, objective: O) -> Descent<Self, O>
@@ -101,24 +151,74 @@ impl<M: Parameters, R: Rule, O: Objective<M>> Step<M> for Descent<R, O> {
     type State = R::State;
 
     fn init(&self, model: &mut M, _: &mut Run) -> Result<Self::State> {
-        Ok(self.rule.start(model.pack().len()))
+        let parts: Vec<(usize, DType)> = model.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
+        Ok(self.rule.start_parts(&parts))
     }
 
     /// Reports the loss before the update, which is what was computed.
     fn step(&self, model: &mut M, state: &mut Self::State, run: &mut Run) -> Result<Progress> {
-        let (loss, gradient) = self.objective.evaluate(model, run)?;
-        check_finite(loss, &gradient)?;
-        let mut x = model.pack();
-        self.rule.update(&mut x, &gradient, state);
-        model.unpack(&x);
+        let (loss, gradients) = self.objective.gradients(model, run)?;
+        check_all_finite(loss, gradients.iter().all(Tensor::is_finite))?;
+        descend(&self.rule, model, &gradients, state);
         Ok(Progress { objective: loss, converged: false })
     }
 }
 
+/// One update of the parameters that are not frozen, given their gradients in order. For loops that do not fit [`Descent`].
+pub fn descend<R: Rule>(rule: &R, model: &mut impl Parameters, gradients: &[Tensor], state: &mut R::State) {
+    let squares = |g: &Tensor| g.square().sum().item();
+    let update = rule.begin(&|| gradients.iter().map(squares).sum::<f64>().sqrt(), state);
+    let mut part = 0;
+    model.visit_mut(&mut |name, p| {
+        if !p.is_frozen() {
+            let gradient = gradients.get(part).unwrap_or_else(|| panic!("no gradient is left for `{name}`"));
+            assert_eq!(gradient.shape(), p.shape(), "the gradient of `{name}` has another shape");
+            rule.apply(&update, part, p.free_mut(), gradient, state);
+            part += 1;
+        }
+    });
+    assert_eq!(part, gradients.len(), "there are more gradients than parameters");
+}
+
+type PartLoop<'a, T, const N: usize> = dyn Fn(&mut [T], &[T], [&mut [T]; N]) + Sync + 'a;
+
+/// Runs a loop over a parameter, its gradient and `N` memories, in parallel pieces.
+fn for_parts<T: Element, const N: usize>(
+    x: &mut Storage,
+    gradient: &Tensor,
+    memory: [&mut [T]; N],
+    f: &PartLoop<T, N>,
+) {
+    let (x, gradient) = (T::slice_mut(x), gradient.as_slice::<T>());
+    let fits = x.len() == gradient.len() && memory.iter().all(|m| m.len() == x.len());
+    assert!(fits, "a parameter, its gradient and the optimiser's memory differ in length");
+    fn halves<T: Element, const N: usize>(x: &mut [T], gradient: &[T], memory: [&mut [T]; N], f: &PartLoop<T, N>) {
+        if x.len() < 2 * GRAIN {
+            return f(x, gradient, memory);
+        }
+        let middle = x.len() / 2 / GRAIN * GRAIN;
+        let (x, y) = x.split_at_mut(middle);
+        let (g, h) = gradient.split_at(middle);
+        let mut tails = vec![];
+        let heads = memory.map(|m| {
+            let (head, tail) = m.split_at_mut(middle);
+            tails.push(tail);
+            head
+        });
+        let mut tails = tails.into_iter();
+        let tails = std::array::from_fn(|_| tails.next().expect("one tail a memory"));
+        rayon::join(|| halves(x, g, heads, f), || halves(y, h, tails, f));
+    }
+    halves(x, &gradient, memory, f);
+}
+
 /// Refuses a loss or gradient that is not finite.
 pub(crate) fn check_finite(loss: f64, gradient: &[f64]) -> Result<()> {
-    let finite = loss.is_finite() && gradient.iter().all(|g| g.is_finite());
-    if finite {
+    check_all_finite(loss, gradient.iter().all(|g| g.is_finite()))
+}
+
+fn check_all_finite(loss: f64, gradient_is_finite: bool) -> Result<()> {
+    if loss.is_finite() && gradient_is_finite {
         return Ok(());
     }
     let what = if loss.is_finite() {

@@ -5,7 +5,11 @@ use elbo_core::Result;
 use elbo_core::step::Snapshot;
 
 use super::adam::shrink;
-use super::{Rule, Schedule, save_list};
+use super::memory::Memory;
+use super::{Rule, Schedule, for_parts};
+use crate::dtype::{DType, with_real};
+use crate::storage::Storage;
+use crate::tensor::Tensor;
 
 /// Settings of gradient descent.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,38 +35,53 @@ impl Default for Sgd {
 pub struct SgdState {
     /// Updates done.
     pub steps: usize,
-    velocity: Vec<f64>,
+    velocity: Memory,
 }
 
 impl Snapshot for SgdState {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.steps.save(file, &format!("{prefix}.steps"));
-        save_list(file, prefix, "velocity", &self.velocity);
+        self.velocity.save(file, &format!("{prefix}.velocity"));
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         self.steps.restore(file, &format!("{prefix}.steps"))?;
-        self.velocity = file.get(&format!("{prefix}.velocity"))?;
-        Ok(())
+        self.velocity.restore(file, &format!("{prefix}.velocity"))
     }
+}
+
+/// The numbers of one update.
+#[derive(Debug, Clone, Copy)]
+pub struct SgdUpdate {
+    shrink: f64,
+    rate: f64,
 }
 
 impl Rule for Sgd {
     type State = SgdState;
+    type Update = SgdUpdate;
 
-    fn start(&self, n: usize) -> SgdState {
-        SgdState { steps: 0, velocity: vec![0.0; n] }
+    fn start_parts(&self, parts: &[(usize, DType)]) -> SgdState {
+        SgdState { steps: 0, velocity: Memory::zeros(parts) }
     }
 
-    fn update(&self, x: &mut [f64], gradient: &[f64], state: &mut SgdState) {
-        assert!(x.len() == gradient.len() && x.len() == state.velocity.len(), "the vectors differ in length");
+    fn begin(&self, norm: &dyn Fn() -> f64, state: &mut SgdState) -> SgdUpdate {
         let rate = self.rate.at(state.steps);
         state.steps += 1;
-        let shrink = shrink(gradient, self.clip);
-        for ((x, g), v) in x.iter_mut().zip(gradient).zip(&mut state.velocity) {
-            let g = g * shrink;
-            *v = self.momentum * *v + g;
-            *x -= rate * if self.nesterov { g + self.momentum * *v } else { *v };
-        }
+        SgdUpdate { shrink: shrink(norm, self.clip), rate }
+    }
+
+    fn apply(&self, update: &SgdUpdate, part: usize, x: &mut Storage, gradient: &Tensor, state: &mut SgdState) {
+        with_real!("Sgd", gradient.dtype(), T => {
+            let [shrink, rate, momentum] =
+                [update.shrink, update.rate, self.momentum].map(<T as crate::Element>::from_f64);
+            for_parts::<T, 1>(x, gradient, [state.velocity.part::<T>(part)], &|x, gradient, [velocity]| {
+                for ((x, g), v) in x.iter_mut().zip(gradient).zip(velocity) {
+                    let g = *g * shrink;
+                    *v = momentum * *v + g;
+                    *x -= rate * if self.nesterov { g + momentum * *v } else { *v };
+                }
+            });
+        });
     }
 }

@@ -1,0 +1,248 @@
+//! Products of matrices that need not exist: operands are anything that can fill a panel.
+//!
+//! C is cut into tiles of [`ROWS`] rows and one panel of columns, which stay in registers while the depth runs. Operands are copied into
+//! panels in the order in which tiles read them; a convolution's patches are made there and nowhere else. Every element of C is summed
+//! in an order that depends on the depth alone, so tiles can be shared out in any way without changing a bit.
+
+mod panels;
+mod tile;
+
+use rayon::prelude::*;
+
+pub(crate) use panels::{Lines, Panels, Strided};
+pub(crate) use tile::Tiled;
+
+use super::buffer;
+
+/// Rows of a tile.
+pub(crate) const ROWS: usize = 6;
+
+/// Largest depth that one pass adds: two panels of it fit a first-level cache.
+const DEPTH: usize = 320;
+
+/// Columns that are packed together: with [`DEPTH`] they fill half of a second-level cache of f32.
+const COLUMNS: usize = 192;
+
+/// Panels of rows that are used with each panel of columns before the next.
+const TOGETHER: usize = 32;
+
+/// Multiply-adds of a product below which one thread does it all.
+const ALONE: usize = 1 << 18;
+
+/// Equal parts of the depth, each at most [`DEPTH`].
+fn passes(depth: usize) -> impl Iterator<Item = std::ops::Range<usize>> + Clone {
+    let count = depth.div_ceil(DEPTH).max(1);
+    let step = depth.div_ceil(count).max(1);
+    (0..depth).step_by(step).map(move |first| first..(first + step).min(depth))
+}
+
+/// Where the columns of C lie; rows are `row` apart.
+#[derive(Clone, Copy)]
+pub(crate) enum Columns<'a> {
+    /// Side by side.
+    Plain,
+    /// In runs of this many, `step` apart.
+    Runs { length: usize, step: usize },
+    /// Column `j` at `places[j]`.
+    Places(&'a [usize]),
+}
+
+/// C in memory, shared by the tasks, each of which writes its own tiles.
+struct Target<T>(*mut T, usize);
+// SAFETY: tasks write disjoint sets of elements; see `product`.
+unsafe impl<T: Send> Sync for Target<T> {}
+
+/// The left operand in panels of [`ROWS`] rows, ready for many products.
+pub(crate) struct Packed<T> {
+    data: Vec<T>,
+    rows: usize,
+    depth: usize,
+}
+
+impl<T: Tiled> Packed<T> {
+    /// Packs all rows of `a`.
+    pub fn new(a: &(impl Panels<T> + ?Sized), rows: usize, depth: usize) -> Self {
+        let panel = ROWS * depth;
+        let mut data = buffer::<T>(rows.div_ceil(ROWS) * panel);
+        let fill = |(i, out): (usize, &mut [T])| a.fill(i * ROWS, ROWS.min(rows - i * ROWS), 0..depth, ROWS, out);
+        if rows * depth > ALONE / 8 {
+            let together = (super::GRAIN / panel).max(1);
+            data.par_chunks_mut(together * panel).enumerate().for_each(|(task, chunk)| {
+                chunk.chunks_exact_mut(panel).enumerate().for_each(|(i, out)| fill((task * together + i, out)));
+            });
+        } else if depth > 0 {
+            data.chunks_exact_mut(panel).enumerate().for_each(fill);
+        }
+        Self { data, rows, depth }
+    }
+}
+
+/// How C starts.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Start<'a, T> {
+    /// At zero, whatever it holds.
+    Zero,
+    /// At what it holds.
+    Add,
+    /// At one number a row.
+    Bias(&'a [T]),
+}
+
+/// C = A B, or C += A B: `a` packed `[m, k]`, `b: [k, n]`, rows of C `row` apart, columns as told.
+///
+/// `threads` says whether to share the work; the bits are the same.
+pub(crate) fn product<T: Tiled>(
+    a: &Packed<T>,
+    b: &(impl Panels<T> + ?Sized),
+    n: usize,
+    c: (&mut [T], usize, Columns<'_>),
+    start: Start<'_, T>,
+    shared: bool,
+) {
+    let (m, depth) = (a.rows, a.depth);
+    let (c, row, columns) = c;
+    if m == 0 || n == 0 {
+        return;
+    }
+    let last = match columns {
+        Columns::Plain => n - 1,
+        Columns::Runs { length, step } => (n - 1) / length * step + (n - 1) % length,
+        Columns::Places(places) => {
+            assert_eq!(places.len(), n, "one place a column");
+            places.iter().copied().max().unwrap_or(0)
+        }
+    };
+    assert!((m - 1) * row + last < c.len(), "C is too small for [{m}, {n}]");
+    let work = m.saturating_mul(n).saturating_mul(depth.max(1));
+    let target = Target(c.as_mut_ptr(), row);
+    let job = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
+        task(a, b, rows, cols, &target, columns, start);
+    };
+    let panels = [m.div_ceil(ROWS), n.div_ceil(T::WIDTH)];
+    if !shared || work < ALONE || rayon::current_num_threads() == 1 {
+        return job(0..panels[0], 0..panels[1]);
+    }
+    // The bits do not depend on how tiles are shared out, so the number of threads may decide.
+    let most = rayon::current_num_threads() * if work < 32 * ALONE { 1 } else { 4 };
+    let [across, down] = split(panels, most);
+    (0..across * down).into_par_iter().for_each(|i| {
+        let part = |total: usize, parts: usize, k: usize| total * k / parts..total * (k + 1) / parts;
+        job(part(panels[0], down, i / across), part(panels[1], across, i % across));
+    });
+}
+
+/// Parts across and down, about `most` together, that make the least packing: columns first.
+fn split([rows, columns]: [usize; 2], most: usize) -> [usize; 2] {
+    let across = most.min(columns);
+    [across, (most / across).clamp(1, rows)]
+}
+
+fn task<T: Tiled>(
+    a: &Packed<T>,
+    b: &(impl Panels<T> + ?Sized),
+    rows: std::ops::Range<usize>,
+    cols: std::ops::Range<usize>,
+    c: &Target<T>,
+    columns: Columns<'_>,
+    start: Start<'_, T>,
+) {
+    let width = T::WIDTH;
+    let n = b.lines();
+    let (mut packed, together) = (vec![], COLUMNS.div_ceil(width));
+    for block in cols.clone().step_by(together) {
+        let block = block..(block + together).min(cols.end);
+        for (pass, depth) in passes(a.depth).enumerate() {
+            let k = depth.len();
+            packed.resize(block.len() * k * width, T::ZERO);
+            for (out, panel) in packed.chunks_exact_mut(k * width).zip(block.clone()) {
+                let first = panel * width;
+                b.fill(first, width.min(n - first), depth.clone(), width, out);
+            }
+            let adds = pass > 0 || start == Start::Add;
+            // A panel of B stays in the first-level cache, some rows of A in the second.
+            let tiles = rows.clone().step_by(TOGETHER).flat_map(|first| {
+                let some = first..(first + TOGETHER).min(rows.end);
+                block.clone().flat_map(move |panel| some.clone().map(move |r| (panel, r)))
+            });
+            for (panel, r) in tiles {
+                {
+                    let height = ROWS.min(a.rows - r * ROWS);
+                    let left = &a.data[r * ROWS * a.depth + depth.start * ROWS..][..k * ROWS];
+                    let right = &packed[(panel - block.start) * k * width..][..k * width];
+                    let first = panel * width;
+                    let used = width.min(n - first);
+                    let bias: [T; ROWS] = match start {
+                        Start::Bias(bias) if pass == 0 => std::array::from_fn(|i| bias[(r * ROWS + i).min(a.rows - 1)]),
+                        _ => [T::ZERO; ROWS],
+                    };
+                    // SAFETY: `product` checked that every row and column of C lies in the slice, and no other task has these.
+                    unsafe {
+                        let row = c.0.add(r * ROWS * c.1);
+                        let run = match columns {
+                            Columns::Plain => Some(first),
+                            Columns::Runs { length, step } => {
+                                let (run, at) = (first / length, first % length);
+                                (at + used <= length).then_some(run * step + at)
+                            }
+                            Columns::Places(_) => None,
+                        };
+                        match run {
+                            Some(at) if height == ROWS && used == width => {
+                                T::tile(k, left, right, row.add(at), c.1, adds, &bias);
+                            }
+                            _ => {
+                                let mut tile = [T::ZERO; ROWS * 16];
+                                T::tile(k, left, right, tile.as_mut_ptr(), width, false, &bias);
+                                for j in 0..used {
+                                    let at = match columns {
+                                        Columns::Plain => first + j,
+                                        Columns::Runs { length, step } => {
+                                            (first + j) / length * step + (first + j) % length
+                                        }
+                                        Columns::Places(places) => places[first + j],
+                                    };
+                                    for i in 0..height {
+                                        let to = row.add(i * c.1 + at);
+                                        let value = tile[i * width + j];
+                                        *to = if adds { *to + value } else { value };
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if a.depth == 0 {
+            empty(a.rows, &rows, &block, n, c, columns, start);
+        }
+    }
+}
+
+/// C of a product without depth.
+fn empty<T: Tiled>(
+    m: usize,
+    rows: &std::ops::Range<usize>,
+    block: &std::ops::Range<usize>,
+    n: usize,
+    c: &Target<T>,
+    columns: Columns<'_>,
+    start: Start<'_, T>,
+) {
+    for i in rows.start * ROWS..(rows.end * ROWS).min(m) {
+        for j in block.start * T::WIDTH..(block.end * T::WIDTH).min(n) {
+            let at = match columns {
+                Columns::Plain => j,
+                Columns::Runs { length, step } => j / length * step + j % length,
+                Columns::Places(places) => places[j],
+            };
+            let value = match start {
+                Start::Zero => T::ZERO,
+                Start::Add => continue,
+                Start::Bias(bias) => bias[i],
+            };
+            // SAFETY: as in `task`.
+            unsafe { *c.0.add(i * c.1 + at) = value };
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Large buffers used again.
+//!
+//! A training step makes the same temporary tensors every time. Asking the system for fresh pages and clearing them costs more than the
+//! arithmetic of most elementwise operations, so the storage of a large tensor that nobody needs any more is kept for the next one.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use crate::dtype::Element;
+
+/// Buffers from this many bytes on are kept.
+const SMALLEST: usize = 32 * 1024;
+
+/// Bytes kept for each type; beyond them everything is given back.
+const MOST: usize = 1 << 28;
+
+/// Buffers that wait, by capacity.
+pub(crate) struct Shelf<T> {
+    waiting: BTreeMap<usize, Vec<Vec<T>>>,
+    bytes: usize,
+}
+
+impl<T> Shelf<T> {
+    /// With nothing on it.
+    pub const fn new() -> Mutex<Self> {
+        Mutex::new(Self { waiting: BTreeMap::new(), bytes: 0 })
+    }
+}
+
+/// A buffer with arbitrary contents, for results that are written in full.
+pub(crate) fn buffer<T: Element>(n: usize) -> Vec<T> {
+    if n * size_of::<T>() >= SMALLEST {
+        let mut shelf = T::shelf().lock().unwrap_or_else(|broken| broken.into_inner());
+        // At most a quarter is wasted.
+        let found = shelf.waiting.range(n..=n + n / 4).next().map(|(capacity, _)| *capacity);
+        if let Some(capacity) = found {
+            let same = shelf.waiting.get_mut(&capacity).expect("the key was found above");
+            let mut taken = same.pop().expect("lists on the shelf are not empty");
+            if same.is_empty() {
+                shelf.waiting.remove(&capacity);
+            }
+            shelf.bytes -= capacity * size_of::<T>();
+            drop(shelf);
+            taken.resize(n, T::default());
+            return taken;
+        }
+    }
+    vec![T::default(); n]
+}
+
+/// A buffer of zeros, for sums.
+pub(crate) fn zeros<T: Element>(n: usize) -> Vec<T> {
+    if n * size_of::<T>() < SMALLEST {
+        return vec![T::default(); n];
+    }
+    let mut values = buffer(n);
+    values.fill(T::default());
+    values
+}
+
+/// Keeps a buffer for the next [`buffer`], if it is worth it.
+pub(crate) fn keep<T: Element>(values: Vec<T>) {
+    let (capacity, bytes) = (values.capacity(), values.capacity() * size_of::<T>());
+    if !(SMALLEST..=MOST / 2).contains(&bytes) {
+        return;
+    }
+    let mut shelf = T::shelf().lock().unwrap_or_else(|broken| broken.into_inner());
+    if shelf.bytes + bytes > MOST {
+        // Sizes have changed; what has piled up is of no use.
+        let old = std::mem::take(&mut shelf.waiting);
+        shelf.bytes = 0;
+        drop(shelf);
+        drop(old);
+        return;
+    }
+    shelf.bytes += bytes;
+    shelf.waiting.entry(capacity).or_default().push(values);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_buffer_comes_back_for_a_similar_size_only() {
+        // A size that no other test uses.
+        let mut first = buffer::<f32>(77_777);
+        first[77_776] = 3.0;
+        let place = first.as_ptr();
+        keep(first);
+        let other = buffer::<f32>(60_000);
+        assert_ne!(other.as_ptr(), place);
+        let second = buffer::<f32>(77_000);
+        assert_eq!((second.as_ptr(), second.len()), (place, 77_000));
+        assert!(zeros::<f32>(77_777).iter().all(|v| *v == 0.0));
+    }
+}

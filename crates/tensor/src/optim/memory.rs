@@ -1,0 +1,50 @@
+//! An optimiser's numbers beside each parameter, in the parameter's own type.
+
+use elbo_core::{Error, ModelFile, Result};
+
+use crate::dtype::{DType, Element, with_any};
+use crate::storage::Storage;
+
+/// One list of numbers for each parameter.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Memory(Vec<Storage>);
+
+impl Memory {
+    /// Zeros for parameters of these lengths and types.
+    pub fn zeros(parts: &[(usize, DType)]) -> Self {
+        let zeros = |(n, dtype): &(usize, DType)| with_any!(*dtype, T => T::wrap(vec![T::default(); *n]));
+        Self(parts.iter().map(zeros).collect())
+    }
+
+    /// The numbers of one parameter; the type must be its own.
+    pub fn part<T: Element>(&mut self, part: usize) -> &mut [T] {
+        T::slice_mut(&mut self.0[part])
+    }
+
+    /// Stores all as one array; single precision is exact in double.
+    pub fn save(&self, file: &mut ModelFile, name: &str) {
+        let mut flat = vec![];
+        for part in &self.0 {
+            with_any!(part.dtype(), T => flat.extend(T::slice(part).iter().map(|v| v.to_f64())));
+        }
+        file.put(name, &[flat.len()], &flat);
+    }
+
+    /// Takes back what [`Memory::save`] stored, into parts of the same lengths.
+    pub fn restore(&mut self, file: &ModelFile, name: &str) -> Result<()> {
+        let flat = file.get(name)?;
+        if flat.len() != self.0.iter().map(Storage::len).sum::<usize>() {
+            let message = format!("array `{name}` of the model file has {} numbers, other than the model", flat.len());
+            return Err(Error::model_file(message, "resume with the model's own checkpoint"));
+        }
+        let mut rest = &flat[..];
+        for part in &mut self.0 {
+            let (head, tail) = rest.split_at(part.len());
+            with_any!(part.dtype(), T => {
+                T::slice_mut(part).iter_mut().zip(head).for_each(|(to, from)| *to = T::from_f64(*from));
+            });
+            rest = tail;
+        }
+        Ok(())
+    }
+}
