@@ -2,10 +2,18 @@
 //!
 //! | on | distributions |
 //! |---|---|
-//! | the line, elementwise | [`Normal`] |
+//! | the line, elementwise | [`Normal`], [`StudentT`], [`Laplace`], [`Logistic`], [`Gumbel`], [`Uniform`] on intervals |
 //! | vectors | [`MultivariateNormal`] (Cholesky factor, with precision, natural and expectation parameters), [`LowRankNormal`] |
-//! | positive numbers | [`Gamma`], [`InverseGamma`] |
+//! | positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`] |
+//! | the unit interval, the simplex | [`Beta`], [`LogitNormal`], [`Dirichlet`], [`Concrete`] |
+//! | angles, spheres, matrices | [`VonMises`], [`VonMisesFisher`], [`Wishart`], [`Lkj`] |
 //! | events and classes | [`Bernoulli`], [`Categorical`] |
+//! | counts | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Multinomial`], [`ZeroInflated`] |
+//! | pixels | [`Bernoulli`], [`ContinuousBernoulli`], [`DiscretisedLogistic`] |
+//! | made of others | [`Independent`], [`Mixture`], [`Transformed`](crate::transform::Transformed) |
+//!
+//! Draws of continuous families are reparameterised: by location and scale, by the inverse distribution function, or implicitly (the gamma
+//! variable behind gamma, beta, Dirichlet, Student-t and Wishart draws; von Mises; mixtures of normals).
 //!
 //! Parameters broadcast. A *batch* axis separates independent distributions, each with its own parameters; an *event* axis belongs to
 //! one point. A draw of shape `[lead..., batch..., event...]` has a log density of shape `[lead..., batch...]`. [`Independent`] turns the
@@ -16,21 +24,37 @@
 //!
 //! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched.rs`.
 
+mod concrete;
+mod counts;
+mod directional;
+mod dirichlet;
 mod discrete;
 mod gamma;
 mod independent;
+mod location_scale;
 mod low_rank;
+mod matrices;
+mod mixture;
 mod multivariate_normal;
 pub(crate) mod noise;
 mod normal;
+mod pixels;
 
+pub use concrete::Concrete;
+pub use counts::{Binomial, Multinomial, NegativeBinomial, Poisson, ZeroInflated};
+pub use directional::{VonMises, VonMisesFisher};
+pub use dirichlet::{Beta, Dirichlet};
 pub use discrete::{Bernoulli, Categorical};
 pub use gamma::{Gamma, InverseGamma, log_gamma_draws};
 pub use independent::Independent;
+pub use location_scale::{Gumbel, Laplace, LogNormal, Logistic, LogitNormal, StudentT, Uniform};
 pub use low_rank::LowRankNormal;
+pub use matrices::{Lkj, Wishart};
+pub use mixture::Mixture;
 pub use multivariate_normal::MultivariateNormal;
 pub(crate) use noise::sum_last;
 pub use normal::Normal;
+pub use pixels::{ContinuousBernoulli, DiscretisedLogistic};
 
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor, no_grad};

@@ -46,6 +46,14 @@ pub fn normals(shape: &[usize], dtype: DType, rng: &mut Rng) -> Tensor {
     Tensor::from_vec(rng.normals(shape.iter().product()), shape).cast(dtype)
 }
 
+/// Uniform noise on the open interval (0, 1).
+pub fn uniforms(shape: &[usize], dtype: DType, rng: &mut Rng) -> Tensor {
+    // The midpoints of cells of 2^-53 exclude both ends. In single precision the largest would round to one.
+    let top = if dtype == DType::F32 { 1.0 - f64::from(f32::EPSILON) / 2.0 } else { 1.0 };
+    let inside = |u: f64| (u + 0.5 / (1u64 << 53) as f64).min(top);
+    Tensor::from_vec(rng.uniforms(shape.iter().product()).into_iter().map(inside).collect(), shape).cast(dtype)
+}
+
 /// One draw an element of `parameter`, in parallel, the same for any number of threads; advances `rng` by one step.
 pub fn draw_each(parameter: &[f64], rng: &mut Rng, draw: impl Fn(f64, &mut Rng) -> f64 + Sync) -> Vec<f64> {
     let base = rng.fork();

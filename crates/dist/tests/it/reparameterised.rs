@@ -26,27 +26,34 @@ fn the_mean_pathwise_derivative_is_the_derivative_of_the_mean() {
         }
         let functions: &[Function] = if case.support == Support::Line { &ON_THE_LINE } else { &ON_THE_POSITIVE };
         // One parameter a draw, so that one backward pass gives every draw's derivative.
-        let parameters: Vec<Tensor> =
-            case.parameters.iter().map(|p| p.broadcast_to(&[DRAWS]).contiguous().variable()).collect();
+        let parameters: Vec<Tensor> = case
+            .parameters
+            .iter()
+            .map(|p| p.broadcast_to(&[&[DRAWS], p.shape()].concat()).contiguous().variable())
+            .collect();
         let Some(z) = (case.build)(&parameters).rsample(&[], &mut rng) else { continue };
         for (name, tensor, number) in functions {
             let gradients = grad(&tensor(&z).sum(), &parameters.iter().collect::<Vec<_>>());
-            for (k, gradient) in gradients.iter().enumerate() {
+            let elements = case.parameters.iter().enumerate().flat_map(|(k, p)| (0..p.len()).map(move |i| (k, i)));
+            for (k, i) in elements {
+                let start = case.parameters[k].to_vec();
                 let at = |delta: f64| {
+                    let mut values = start.clone();
+                    values[i] += delta;
                     let mut moved = case.parameters.clone();
-                    moved[k] = &moved[k] + delta;
+                    moved[k] = Tensor::from_slice(&values, case.parameters[k].shape());
                     expectation(&*(case.build)(&moved), case.support, number)
                 };
-                let h = 1e-3 * case.parameters[k].item().abs().max(0.1);
+                let h = 1e-3 * start[i].abs().max(0.1);
                 // A difference of fourth order: the quadrature's error is not magnified much.
                 let exact = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
-                let values = gradient.to_vec();
+                let values: Vec<f64> = gradients[k].to_vec().into_iter().skip(i).step_by(start.len()).collect();
                 let mean = values.iter().sum::<f64>() / DRAWS as f64;
                 let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / DRAWS as f64;
                 let error = (variance / DRAWS as f64).sqrt();
                 assert!(
                     (mean - exact).abs() < 4.0 * error + 1e-7,
-                    "{}, E {name}, parameter {k}: {mean} +- {error}, exact {exact}",
+                    "{}, E {name}, parameter {k}, element {i}: {mean} +- {error}, exact {exact}",
                     case.name
                 );
             }

@@ -89,5 +89,40 @@ add("bessel_ie300", lambda x: mp.besseli(300, x) * mp.exp(-x), [19, 21, 70, 1e3,
 add("log1p_exp", lambda x: mp.log1p(mp.exp(x)), [-40, -3, -1e-3, 0.5, 20, 50])
 add("log_expm1", lambda x: mp.log(mp.expm1(x)), [1e-9, 0.3, 0.69, 0.7, 5, 60])
 
+# Slopes in the shapes, by differences in high precision.
+def slope(f, a):
+    step = a * mp.mpf(10) ** -20
+    return (f(a + step) - f(a - step)) / (2 * step)
+
+
+def gamma_log_quantile_slope(a, log_x):
+    x = mp.exp(log_x)
+    density = mp.exp(a * log_x - x - mp.loggamma(a))
+    if x < a:
+        return -slope(lambda a: mp.gammainc(a, 0, x, regularized=True), a) / density
+    return slope(lambda a: mp.gammainc(a, x, regularized=True), a) / density
+
+
+slopes = [(1e-3, -50), (1e-3, -3000), (1e-3, 0.5), (0.05, -2), (0.05, 1), (0.4, 0.3), (1.5, -1), (1.5, 1), (7, 1.5), (7, 2.4), (90, 4.3), (90, 4.7),
+          (1e3, 6.85), (1e3, 7), (1e5, 11.51), (1e5, 11.517)]
+add("gamma_log_quantile_slope", gamma_log_quantile_slope, slopes)
+add("beta_inc_slope_a", lambda a, b, x: slope(lambda a: betainc(a, b, x), a), betas)
+add("beta_inc_slope_b", lambda a, b, x: slope(lambda b: betainc(a, b, x), b), betas)
+orders = [(0, 0.1), (0, 30), (0.5, 2), (0.3, 24), (1.5, 40), (4.7, 3), (15, 25), (15, 200), (29.5, 1), (29.5, 450), (29.5, 470), (30, 5), (30, 300), (49, 1e3),
+          (250, 13), (250, 1e4), (511, 1e5)]
+add("log_bessel_ie", lambda v, x: mp.log(mp.besseli(v, x)) - x, orders)
+add("bessel_i_ratio", lambda v, x: mp.besseli(v + 1, x) / mp.besseli(v, x), orders)
+add("bessel_kve", lambda v, x: mp.besselk(v, x) * mp.exp(x), [(0, 1e-8), (0, 0.3), (0.5, 2), (1, 1e-3), (1.7, 5), (2.5, 40), (10, 0.5), (10, 100), (40, 7), (3, 1e4)])
+add("lambert_w", lambda x: mp.lambertw(x).real, [-0.3678, -0.35, -0.2, -1e-6, 1e-9, 0.3, 1, 2.9, 3.1, 50, 1e10, 1e300])
+add("lambert_w_lower", lambda x: mp.lambertw(x, -1).real, [-0.3678, -0.35, -0.26, -0.24, -0.05, -1e-5, -1e-200])
+
+
+def owens_t(h, a):
+    points = mp.linspace(0, a, 12)
+    return mp.quad(lambda x: mp.exp(-h * h * (1 + x * x) / 2) / (1 + x * x), points) / (2 * mp.pi)
+
+
+add("owens_t", owens_t, [(0, 0.5), (0, 3), (0.3, 0.2), (1, 1), (1, 2.5), (2, 0.9), (3, -0.4), (5, 1.7), (8, 0.05), (12, 0.8), (20, 0.3), (0.1, 40)])
+
 with open("special.json", "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")

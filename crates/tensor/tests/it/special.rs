@@ -37,6 +37,16 @@ fn evaluate(name: &str, x: &[f64]) -> (f64, f64) {
         "bessel_ie300" => (bessel_ie(300, x[0]), tight),
         "log1p_exp" => (log1p_exp(x[0]), tight),
         "log_expm1" => (log_expm1(x[0]), tight),
+        "gamma_log_quantile_slope" => (gamma_log_quantile_slope(x[0], x[1]), 1e-10),
+        "beta_inc_slope_a" => (beta_inc_shape_slopes(x[0], x[1], x[2]).0, 1e-11 * (x[0] / 1e3).max(1.0)),
+        "beta_inc_slope_b" => (beta_inc_shape_slopes(x[0], x[1], x[2]).1, 1e-11 * (x[0] / 1e3).max(1.0)),
+        // A logarithm: its absolute error is the function's relative one.
+        "log_bessel_ie" => (log_bessel_ie(x[0], x[1]), 2e-14),
+        "bessel_i_ratio" => (bessel_i_ratio(x[0], x[1]), 1e-13),
+        "bessel_kve" => (bessel_kve(x[0], x[1]), 5e-14),
+        "lambert_w" => (lambert_w(x[0]), 1e-13),
+        "lambert_w_lower" => (lambert_w_lower(x[0]), 1e-13),
+        "owens_t" => (owens_t(x[0], x[1]), 5e-14),
         _ => panic!("no function is called {name}"),
     }
 }

@@ -1,0 +1,153 @@
+//! Shares: beta and Dirichlet distributions, drawn from gamma variables in log space.
+
+use super::noise::broadcast;
+use super::{Batched, Kl, log_gamma_draws};
+use elbo_core::Rng;
+use elbo_tensor::{DType, Tensor};
+
+/// Beta distributions.
+#[derive(Debug, Clone)]
+pub struct Beta {
+    a: Tensor,
+    b: Tensor,
+}
+
+impl Beta {
+    /// From the exponents of `x` and `1 - x`, which broadcast.
+    pub fn new(a: Tensor, b: Tensor) -> Self {
+        let [a, b] = broadcast([a, b]);
+        Self { a, b }
+    }
+
+    /// $\log B(a, b)$, `[batch...]`.
+    fn log_beta(&self) -> Tensor {
+        self.a.lgamma() + self.b.lgamma() - (&self.a + &self.b).lgamma()
+    }
+
+    /// Logits of draws, reparameterised; accurate where draws round to 0 or 1. `[lead..., batch...]`.
+    pub fn logit_rsample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        log_gamma_draws(&self.a, lead, rng) - log_gamma_draws(&self.b, lead, rng)
+    }
+}
+
+impl Batched for Beta {
+    fn batch_shape(&self) -> Vec<usize> {
+        self.a.shape().to_vec()
+    }
+    fn dtype(&self) -> DType {
+        self.a.dtype()
+    }
+    fn log_prob(&self, x: &Tensor) -> Tensor {
+        (&self.a - 1.0) * x.log() + (&self.b - 1.0) * (-x).log1p() - self.log_beta()
+    }
+    fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        Some(self.logit_rsample(lead, rng).sigmoid())
+    }
+    fn entropy(&self) -> Option<Tensor> {
+        let both = &self.a + &self.b;
+        let parts = (&self.a - 1.0) * self.a.digamma() + (&self.b - 1.0) * self.b.digamma();
+        Some(self.log_beta() - parts + (&both - 2.0) * both.digamma())
+    }
+    fn mean(&self) -> Option<Tensor> {
+        Some(&self.a / (&self.a + &self.b))
+    }
+    fn variance(&self) -> Option<Tensor> {
+        let both = &self.a + &self.b;
+        Some(&self.a * &self.b / (both.square() * (both + 1.0)))
+    }
+    fn detached(&self) -> Box<dyn Batched> {
+        Box::new(Self { a: self.a.detach(), b: self.b.detach() })
+    }
+}
+
+impl Kl for Beta {
+    fn kl(&self, p: &Self) -> Tensor {
+        let (a, b) = (&self.a - &p.a, &self.b - &p.b);
+        p.log_beta() - self.log_beta() + &a * self.a.digamma() + &b * self.b.digamma()
+            - (a + b) * (&self.a + &self.b).digamma()
+    }
+}
+
+/// Dirichlet distributions on the simplex of `K` shares.
+///
+/// # Shapes
+/// Concentration `[batch..., K]`, positive; a point is `[K]`.
+#[derive(Debug, Clone)]
+pub struct Dirichlet {
+    concentration: Tensor,
+}
+
+impl Dirichlet {
+    /// From the concentrations `[batch..., K]`.
+    pub fn new(concentration: Tensor) -> Self {
+        assert!(concentration.rank() >= 1, "concentrations [batch..., K]");
+        Self { concentration }
+    }
+
+    /// Concentrations, `[batch..., K]`.
+    pub fn concentration(&self) -> &Tensor {
+        &self.concentration
+    }
+
+    /// Logarithms of draws, reparameterised; finite where shares underflow. `[lead..., batch..., K]`.
+    pub fn log_rsample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        log_gamma_draws(&self.concentration, lead, rng).log_softmax(-1)
+    }
+
+    /// $\mathbb{E} \log z_k = \psi(a_k) - \psi(a_0)$, `[batch..., K]`.
+    pub fn mean_log(&self) -> Tensor {
+        self.concentration.digamma() - self.total().digamma().unsqueeze(-1)
+    }
+
+    fn total(&self) -> Tensor {
+        self.concentration.sum_axis(-1, false)
+    }
+
+    /// $\sum_k \log\Gamma(a_k) - \log\Gamma(a_0)$.
+    fn log_normaliser(&self) -> Tensor {
+        self.concentration.lgamma().sum_axis(-1, false) - self.total().lgamma()
+    }
+}
+
+impl Batched for Dirichlet {
+    fn batch_shape(&self) -> Vec<usize> {
+        self.concentration.shape()[..self.concentration.rank() - 1].to_vec()
+    }
+    fn event_shape(&self) -> Vec<usize> {
+        vec![self.concentration.size(-1)]
+    }
+    fn dtype(&self) -> DType {
+        self.concentration.dtype()
+    }
+    /// With respect to the first `K - 1` shares.
+    fn log_prob(&self, x: &Tensor) -> Tensor {
+        ((&self.concentration - 1.0) * x.log()).sum_axis(-1, false) - self.log_normaliser()
+    }
+    fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        Some(log_gamma_draws(&self.concentration, lead, rng).softmax(-1))
+    }
+    fn entropy(&self) -> Option<Tensor> {
+        let total = self.total();
+        let k = self.concentration.size(-1) as f64;
+        let parts = ((&self.concentration - 1.0) * self.concentration.digamma()).sum_axis(-1, false);
+        Some(self.log_normaliser() + (&total - k) * total.digamma() - parts)
+    }
+    fn mean(&self) -> Option<Tensor> {
+        Some(&self.concentration / self.total().unsqueeze(-1))
+    }
+    fn variance(&self) -> Option<Tensor> {
+        let total = self.total().unsqueeze(-1);
+        let mean = &self.concentration / &total;
+        Some(&mean * (1.0 - &mean) / (total + 1.0))
+    }
+    fn detached(&self) -> Box<dyn Batched> {
+        Box::new(Self { concentration: self.concentration.detach() })
+    }
+}
+
+impl Kl for Dirichlet {
+    fn kl(&self, p: &Self) -> Tensor {
+        let difference = &self.concentration - &p.concentration;
+        p.log_normaliser() - self.log_normaliser() + (difference * self.mean_log()).sum_axis(-1, false)
+    }
+}
