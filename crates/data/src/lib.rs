@@ -6,6 +6,7 @@
 //! | predictions or a table on disk | [`write_table`], [`write_data`], [`write_npy`], [`write_npz`] |
 //! | training and test rows | [`holdout`], [`folds`], [`fixed_split`] |
 //! | a published data set | [`catalogue()`], [`get`], [`locate`], [`verify`] |
+//! | data that travel with the program | [`digits8`], [`digits8_split`] |
 //! | made-up data with a known recipe | [`generators`], [`make()`] |
 //!
 //! How to add: a data set is one [`Entry`] in `catalogue/entries.rs`; a recipe is one [`Generator`] in `make/mod.rs`; a format is one
@@ -14,11 +15,13 @@
 pub mod catalogue;
 pub mod make;
 pub mod read;
+pub mod shipped;
 pub mod split;
 pub mod write;
 
 pub use catalogue::{Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, verify};
 pub use make::{Generator, MakeOptions, generators, make};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
+pub use shipped::{digits8, digits8_split};
 pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};
 pub use write::{Cells, table_bytes, write_data, write_npy, write_npz, write_table};

@@ -1,0 +1,26 @@
+//! Data that travel with the program, for claims and examples that must run anywhere.
+
+use crate::read::{ReadOptions, read_bytes};
+use elbo_core::{Data, FromData, Result, Samples};
+
+const DIGITS8: &[u8] = include_bytes!("../../../examples/data/small/digits8.csv.gz");
+
+/// Handwritten digits, 1797 pictures of 8 x 8 pixels from 0 to 16, with the digit as label; see `examples/data/small/SOURCE.md`.
+///
+/// # Errors
+/// Never, unless the program was built from a damaged file.
+pub fn digits8() -> Result<Data> {
+    let options = ReadOptions { target: Some("digit".into()), ..ReadOptions::default() };
+    read_bytes("digits8.csv.gz", DIGITS8.to_vec(), &options)
+}
+
+/// [`digits8`] as data points in [0, 1], in a fixed order that mixes the digits: the first `train` rows, and the rest.
+///
+/// # Errors
+/// As [`digits8`].
+pub fn digits8_split(train: usize) -> Result<(Samples, Samples)> {
+    let data = digits8()?;
+    let order = elbo_core::Rng::new(0).permutation(data.rows());
+    let part = |rows: &[usize]| Samples::from_data(&data.take_rows(rows));
+    Ok((part(&order[..train])?, part(&order[train..])?))
+}

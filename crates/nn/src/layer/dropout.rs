@@ -1,0 +1,48 @@
+//! Units left out at random.
+
+use super::{Built, Layer, Pass, parameters};
+use elbo_core::{Result, ensure};
+use elbo_tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of [`Dropout`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DropoutConfig {
+    /// Share of the units that are left out in training.
+    pub share: f64,
+}
+
+impl Default for DropoutConfig {
+    fn default() -> Self {
+        Self { share: 0.5 }
+    }
+}
+
+/// Sets units to zero at random in training and enlarges the others, so that the mean stays.
+pub struct Dropout {
+    share: f64,
+}
+
+parameters!(Dropout {});
+
+impl DropoutConfig {
+    /// The layer.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] for a share outside [0, 1).
+    pub fn build(&self, shape: &[usize]) -> Result<Built> {
+        ensure("share", self.share, (0.0..1.0).contains(&self.share), "in [0, 1)")?;
+        Built::new(Dropout { share: self.share }, shape)
+    }
+}
+
+impl Layer for Dropout {
+    fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        match pass.rng() {
+            Some(rng) if self.share > 0.0 => x.dropout(&Tensor::from_vec(rng.uniforms(x.len()), x.shape()), self.share),
+            _ => x.clone(),
+        }
+    }
+}

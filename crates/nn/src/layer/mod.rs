@@ -1,0 +1,245 @@
+//! Layers: a configuration builds a value with parameters named and laid out as PyTorch's are.
+//!
+//! | I want | configuration |
+//! |---|---|
+//! | a linear map of the last axis | [`LinearConfig`] |
+//! | a nonlinear function | [`Activation`] |
+//! | convolutions, up and down | [`Conv2dConfig`], [`ConvTranspose2dConfig`], [`PoolConfig`], [`UpsampleConfig`] |
+//! | normalised features | [`LayerNormConfig`], [`GroupNormConfig`], [`BatchNormConfig`] |
+//! | sequences | [`EmbeddingConfig`], [`GruConfig`], [`AttentionConfig`], [`TransformerConfig`] |
+//! | less overfitting | [`DropoutConfig`] |
+//! | several layers in a row, or around a shortcut | [`Sequential`], [`Residual`] |
+//!
+//! A configuration knows no input size: [`LayerConfig::build`] gets the shape of one data point, without the batch, and returns the
+//! shape that comes out, so sizes are checked before any work. To add a layer, write the pair and one line in [`LayerConfig`].
+
+mod attention;
+mod conv;
+mod dropout;
+mod embedding;
+mod gru;
+mod linear;
+mod norm;
+mod pool;
+mod sequential;
+mod shape;
+
+pub use attention::{Attention, AttentionConfig, Transformer, TransformerConfig};
+pub use conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+pub use dropout::{Dropout, DropoutConfig};
+pub use embedding::{Embedding, EmbeddingConfig};
+pub use gru::{Gru, GruConfig, Output};
+pub use linear::{Linear, LinearConfig};
+pub use norm::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig};
+pub use pool::{Pool, PoolConfig, PoolKind, Upsample, UpsampleConfig};
+pub use sequential::{Residual, Sequential};
+pub use shape::Reshape;
+
+use crate::activation::Activation;
+use crate::init::Init;
+use elbo_core::{Error, Result, Rng};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A differentiable map of a batch.
+pub trait Layer: Parameters + Send + Sync {
+    /// `x: [B, ...]` with one data point a row, in the layer's precision.
+    fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor;
+}
+
+/// What a forward pass is for: training, with random numbers, or evaluation, without.
+pub struct Pass<'a> {
+    rng: Option<&'a mut Rng>,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass of training: dropout drops, batch norm uses the batch and moves its running statistics.
+    pub fn training(rng: &'a mut Rng) -> Self {
+        Self { rng: Some(rng) }
+    }
+
+    /// A pass without randomness: batch norm uses its running statistics.
+    pub fn evaluation() -> Pass<'static> {
+        Pass { rng: None }
+    }
+
+    /// Whether this is a pass of training.
+    pub fn is_training(&self) -> bool {
+        self.rng.is_some()
+    }
+
+    /// The random numbers of a pass of training.
+    pub fn rng(&mut self) -> Option<&mut Rng> {
+        self.rng.as_deref_mut()
+    }
+}
+
+/// What building a layer needs: random numbers, the precision, and how weights start unless a layer says otherwise.
+pub struct Build<'a> {
+    /// The source of starting weights.
+    pub rng: &'a mut Rng,
+    /// Precision of the parameters.
+    pub dtype: DType,
+    /// How weights start.
+    pub init: Init,
+}
+
+impl<'a> Build<'a> {
+    /// Single precision and PyTorch's starting weights.
+    pub fn new(rng: &'a mut Rng) -> Self {
+        Self { rng, dtype: DType::F32, init: Init::Torch }
+    }
+
+    /// A weight `[out, in, ...]`.
+    pub(crate) fn weight(&mut self, shape: &[usize]) -> Parameter {
+        Parameter::real(&self.init.weight(shape, self.rng, self.dtype))
+    }
+
+    /// A bias of `n` numbers.
+    pub(crate) fn bias(&mut self, n: usize, fan_in: usize) -> Parameter {
+        Parameter::real(&self.init.bias(n, fan_in, self.rng, self.dtype))
+    }
+
+    pub(crate) fn full(&self, n: usize, value: f64) -> Parameter {
+        Parameter::real(&Tensor::full(&[n], value, self.dtype))
+    }
+}
+
+/// A layer and the shape of what it returns, without the batch.
+pub struct Built {
+    /// The layer.
+    pub layer: Box<dyn Layer>,
+    /// The shape of one data point after it.
+    pub shape: Vec<usize>,
+}
+
+impl Built {
+    pub(crate) fn new(layer: impl Layer + 'static, shape: &[usize]) -> Result<Self> {
+        Ok(Self { layer: Box::new(layer), shape: shape.into() })
+    }
+}
+
+/// A layer by its `"type"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each variant is explained at the configuration it holds")]
+pub enum LayerConfig {
+    Linear(LinearConfig),
+    Activation(ActivationConfig),
+    #[serde(rename = "conv2d")]
+    Conv2d(Conv2dConfig),
+    #[serde(rename = "conv_transpose2d")]
+    ConvTranspose2d(ConvTranspose2dConfig),
+    Pool(PoolConfig),
+    Upsample(UpsampleConfig),
+    LayerNorm(LayerNormConfig),
+    GroupNorm(GroupNormConfig),
+    BatchNorm(BatchNormConfig),
+    Embedding(EmbeddingConfig),
+    Gru(GruConfig),
+    Attention(AttentionConfig),
+    Transformer(TransformerConfig),
+    Dropout(DropoutConfig),
+    /// A data point in another shape.
+    Reshape(ReshapeConfig),
+    /// Layers in a row.
+    Sequential(SequentialConfig),
+    /// Layers in a row, whose result is added to their input.
+    Residual(SequentialConfig),
+}
+
+/// A nonlinear function as a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActivationConfig {
+    /// Its name.
+    pub name: Activation,
+}
+
+/// A data point in another shape.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReshapeConfig {
+    /// The new shape; empty flattens to one axis.
+    pub shape: Vec<usize>,
+}
+
+/// Layers in a row.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SequentialConfig {
+    /// The layers, first to last.
+    pub layers: Vec<LayerConfig>,
+}
+
+impl LayerConfig {
+    /// The layer for data points of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the layer cannot take such data points, or a setting is out of range.
+    pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
+        match self {
+            Self::Linear(config) => config.build(shape, build),
+            Self::Activation(config) => Built::new(config.name, shape),
+            Self::Conv2d(config) => config.build(shape, build),
+            Self::ConvTranspose2d(config) => config.build(shape, build),
+            Self::Pool(config) => config.build(shape),
+            Self::Upsample(config) => config.build(shape),
+            Self::LayerNorm(config) => config.build(shape, build),
+            Self::GroupNorm(config) => config.build(shape, build),
+            Self::BatchNorm(config) => config.build(shape, build),
+            Self::Embedding(config) => config.build(shape, build),
+            Self::Gru(config) => config.build(shape, build),
+            Self::Attention(config) => config.build(shape, build),
+            Self::Transformer(config) => config.build(shape, build),
+            Self::Dropout(config) => config.build(shape),
+            Self::Reshape(config) => Reshape::build(&config.shape, shape),
+            Self::Sequential(config) => {
+                let (sequential, shape) = Sequential::build(&config.layers, shape, build)?;
+                Built::new(sequential, &shape)
+            }
+            Self::Residual(config) => Residual::build(&config.layers, shape, build),
+        }
+    }
+}
+
+impl From<Activation> for LayerConfig {
+    fn from(name: Activation) -> Self {
+        Self::Activation(ActivationConfig { name })
+    }
+}
+
+impl Layer for Activation {
+    fn forward(&self, x: &Tensor, _: &mut Pass<'_>) -> Tensor {
+        self.apply(x)
+    }
+}
+
+/// Implements [`Parameters`] for a layer by its named members, in PyTorch's order.
+macro_rules! parameters {
+    ($layer:ty { $($name:literal: $field:ident),* $(,)? }) => {
+        impl elbo_tensor::Parameters for $layer {
+            fn visit(&self, f: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
+                $(elbo_tensor::nested($name, &self.$field, f);)*
+                let _ = f;
+            }
+            fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut elbo_tensor::Parameter)) {
+                $(elbo_tensor::nested_mut($name, &mut self.$field, f);)*
+                let _ = f;
+            }
+        }
+    };
+}
+pub(crate) use parameters;
+
+parameters!(Activation {});
+
+/// Refuses data points that a layer cannot take.
+pub(crate) fn refuse<T>(layer: &str, shape: &[usize], expected: impl Into<String>) -> Result<T> {
+    Err(Error::Setting {
+        setting: layer.into(),
+        found: format!("given data points of shape {shape:?}"),
+        expected: expected.into(),
+    })
+}

@@ -1,0 +1,65 @@
+//! Layers in a row.
+
+use super::{Build, Built, Layer, LayerConfig, Pass, parameters, refuse};
+use elbo_core::Result;
+use elbo_tensor::Tensor;
+
+/// Layers in a row; their parameters are named by their position: `0.weight`.
+#[derive(Default)]
+pub struct Sequential {
+    /// First to last.
+    pub layers: Vec<Box<dyn Layer>>,
+}
+
+parameters!(Sequential { "": layers });
+
+impl Sequential {
+    /// The layers for data points of this shape, and the shape of what they return.
+    ///
+    /// # Errors
+    /// Those of the layers.
+    pub fn build(layers: &[LayerConfig], shape: &[usize], build: &mut Build<'_>) -> Result<(Self, Vec<usize>)> {
+        let mut shape = shape.to_vec();
+        let mut built = vec![];
+        for layer in layers {
+            let next = layer.build(&shape, build)?;
+            built.push(next.layer);
+            shape = next.shape;
+        }
+        Ok((Self { layers: built }, shape))
+    }
+}
+
+impl Layer for Sequential {
+    fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        self.layers.iter().fold(x.clone(), |x, layer| layer.forward(&x, pass))
+    }
+}
+
+/// x + f(x), where f is layers in a row that keep the shape.
+pub struct Residual {
+    /// f.
+    pub inner: Sequential,
+}
+
+parameters!(Residual { "": inner });
+
+impl Residual {
+    /// The layers for data points of this shape.
+    ///
+    /// # Errors
+    /// Those of the layers, and [`elbo_core::Error::Setting`] when they change the shape.
+    pub fn build(layers: &[LayerConfig], shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
+        let (inner, after) = Sequential::build(layers, shape, build)?;
+        if after != shape {
+            return refuse("residual", shape, format!("layers that keep the shape; these return {after:?}"));
+        }
+        Built::new(Self { inner }, shape)
+    }
+}
+
+impl Layer for Residual {
+    fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        x + self.inner.forward(x, pass)
+    }
+}

@@ -1,0 +1,28 @@
+//! Networks, and models with latent variables that are trained with them.
+//!
+//! | I want | look at |
+//! |---|---|
+//! | a layer, or several in a row | [`layer`] |
+//! | an encoder or decoder of vectors, pictures or sequences | [`network`] |
+//! | a variational autoencoder: family, prior, likelihood, objective, training, measures | [`vae`] |
+//! | the model behind the systems `aevb`, `iwae`, `infovae`, with its verbs | [`model`] |
+//! | what a linear classifier reads off codes | [`probe`] |
+//! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
+//! | weights from or for PyTorch | [`weights`] |
+//!
+//! A network is a value built from a configuration, and its parameters are named and laid out as PyTorch's are. Numbers are single
+//! precision unless a [`layer::Build`] asks for double.
+
+pub mod activation;
+pub mod init;
+pub mod layer;
+pub mod model;
+pub mod network;
+pub mod probe;
+pub mod vae;
+pub mod weights;
+
+pub use activation::Activation;
+pub use init::Init;
+pub use layer::{Build, Built, Layer, LayerConfig, Pass, Sequential};
+pub use model::{LatentModel, LatentSettings};

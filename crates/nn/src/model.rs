@@ -1,0 +1,587 @@
+//! The model behind every system with a code for each data point: settings, fit, verbs, figures, file.
+//!
+//! A system adds its objective and its claim. Everything else is here: which networks fit the data, which likelihood their values
+//! ask for, training, measures, and the verbs `sample`, `reconstruct`, `encode` and `evaluate`.
+
+use crate::activation::Activation;
+use crate::init::Init;
+use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
+use crate::probe::Probe;
+use crate::vae::{
+    Binarise, Decay, Evaluation, EvaluationConfig, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise,
+    ObjectiveConfig, Posterior, PriorConfig, Training, TrainingConfig, Vae, VaeConfig, Weighted,
+};
+use crate::weights;
+use elbo_core::samples::{Form, Labels};
+use elbo_core::{
+    Array, Data, Encode, Error, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile,
+    Reconstruct, Result, Rng, Run, Sample, Samples, Summary, Table, ensure, picture_grid,
+};
+use elbo_tensor::special::ndtri;
+use elbo_tensor::{Parameters, Tensor, grad};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Training data points that are measured after a fit, with how many draws.
+const MEASURED: usize = 1000;
+const MEASURED_DRAWS: usize = 100;
+/// Side of the grid of decoded codes, where codes have two dimensions.
+const MANIFOLD: usize = 16;
+/// Bytes that the decoder's numbers of one training step may take.
+const MEMORY: f64 = 8e9;
+
+/// Settings that all systems with a code for each data point share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LatentSettings {
+    /// Dimensions of the code.
+    #[schemars(range(min = 1))]
+    pub latent: usize,
+    /// Widths of the linear layers of the encoder; the decoder's are the same, backwards.
+    pub hidden: Vec<usize>,
+    /// Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
+    pub channels: Vec<usize>,
+    /// The nonlinear function: relu, tanh, silu, gelu, ...
+    pub activation: Activation,
+    /// The encoder in full, in place of `hidden` and `channels`.
+    pub encoder: Option<EncoderConfig>,
+    /// The decoder in full, in place of `hidden` and `channels`.
+    pub decoder: Option<DecoderConfig>,
+    /// Family of the posterior: gauss_diag or gauss_full.
+    pub family: Family,
+    /// The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub prior: PriorConfig,
+    /// The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub likelihood: Option<LikelihoodConfig>,
+    /// What becomes of grey values: none, static, dynamic or threshold.
+    pub binarise: Binarise,
+    /// How weights start.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub init: Init,
+    /// Passes over the data.
+    #[schemars(range(min = 1))]
+    pub epochs: usize,
+    /// Data points a step.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// Adam's rate at the start.
+    pub rate: f64,
+    /// How the rate falls: none, cosine or stairs.
+    pub decay: Decay,
+    /// Precision of a normal prior over the decoder's weights; zero for none.
+    pub weight_precision: f64,
+    /// Added to the root of Adam's second moment.
+    pub epsilon: f64,
+    /// Largest norm of a gradient; longer ones are shortened.
+    pub clip: Option<f64>,
+    /// Smallest log variance of a posterior.
+    pub least_log_variance: f64,
+}
+
+impl Default for LatentSettings {
+    fn default() -> Self {
+        Self {
+            latent: 20,
+            hidden: vec![400],
+            channels: vec![],
+            activation: Activation::Relu,
+            encoder: None,
+            decoder: None,
+            family: Family::GaussDiag,
+            prior: PriorConfig::Standard,
+            likelihood: None,
+            binarise: Binarise::None,
+            init: Init::Torch,
+            epochs: 50,
+            batch: 100,
+            rate: 1e-3,
+            decay: Decay::None,
+            weight_precision: 0.0,
+            epsilon: 1e-8,
+            clip: None,
+            least_log_variance: LEAST_LOG_VARIANCE,
+        }
+    }
+}
+
+impl LatentSettings {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the field.
+    pub fn check(&self) -> Result<()> {
+        ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
+        let widths = self.hidden.iter().chain(&self.channels).all(|n| *n > 0);
+        ensure("hidden", format!("{:?}, channels {:?}", self.hidden, self.channels), widths, "widths of at least 1")?;
+        self.prior.check()?;
+        self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
+        self.training().check()
+    }
+
+    /// The settings of training.
+    pub fn training(&self) -> TrainingConfig {
+        TrainingConfig {
+            epochs: self.epochs,
+            batch: self.batch,
+            rate: self.rate,
+            decay: self.decay,
+            weight_precision: self.weight_precision,
+            clip: self.clip,
+            binarise: self.binarise,
+            epsilon: self.epsilon,
+        }
+    }
+
+    /// The model for data points of this form.
+    pub fn model(&self, form: &Form) -> VaeConfig {
+        let likelihood = self.likelihood.clone().unwrap_or(match form.picture() {
+            Some(_) => LikelihoodConfig::Bernoulli,
+            None => LikelihoodConfig::Gaussian { noise: Noise::PerElement },
+        });
+        let backwards: Vec<usize> = self.hidden.iter().rev().copied().collect();
+        let conv = || ConvConfig {
+            channels: self.channels.clone(),
+            hidden: self.hidden.clone(),
+            activation: self.activation,
+            ..ConvConfig::default()
+        };
+        let is_conv = !self.channels.is_empty();
+        let encoder = self.encoder.clone().unwrap_or_else(|| {
+            if is_conv {
+                EncoderConfig::Conv(conv())
+            } else {
+                EncoderConfig::Mlp(MlpConfig::new(&self.hidden, self.activation))
+            }
+        });
+        let decoder = self.decoder.clone().unwrap_or_else(|| {
+            if is_conv {
+                DecoderConfig::Conv(conv())
+            } else {
+                DecoderConfig::Mlp(MlpConfig::new(&backwards, self.activation))
+            }
+        });
+        VaeConfig {
+            latent: self.latent,
+            family: self.family,
+            least_log_variance: self.least_log_variance,
+            prior: self.prior.clone(),
+            encoder,
+            decoder,
+            likelihood,
+            start: Start { init: self.init, is_double: false },
+        }
+    }
+}
+
+/// A fitted model with a code for each data point.
+pub struct LatentModel {
+    settings: Value,
+    objective: ObjectiveConfig,
+    binarise: Binarise,
+    form: Form,
+    vae: Vae,
+    measures: Evaluation,
+    terms: Vec<TermRecord>,
+    label_error: Option<f64>,
+    resample: usize,
+    seed: u64,
+    text: String,
+}
+
+/// A term of the objective at the end of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct TermRecord {
+    name: String,
+    weight: f64,
+    value: f64,
+    gradient_norm: f64,
+}
+
+impl LatentModel {
+    /// Fits a model. `settings` are the system's own, kept in the file; codes are resampled among `resample` draws, or are posterior
+    /// means where it is zero.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for too few data points or values that the likelihood does not take, [`Error::Setting`] for networks that do
+    /// not fit the data, and those of training.
+    pub fn fit(
+        common: &LatentSettings,
+        objective: &ObjectiveConfig,
+        resample: usize,
+        settings: &impl Serialize,
+        mut samples: Samples,
+        run: &mut Run,
+    ) -> Result<Self> {
+        samples.notes.iter().for_each(|note| run.note(note));
+        if samples.len() < 2 {
+            return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
+        }
+        let config = common.model(&samples.form);
+        let is_gaussian = matches!(config.likelihood, LikelihoodConfig::Gaussian { .. });
+        if is_gaussian && samples.form.picture().is_none() {
+            samples.standardise();
+        }
+        config.likelihood.check_values(&samples.values)?;
+        let size = samples.form.size();
+        check_memory(&config, objective.draws, common.batch.min(samples.len()), size)?;
+        let mut vae = config.build(&samples.form.shape, objective, &mut run.rng.fork())?;
+        let training = Training::new(&samples.values, size, objective, &common.training(), &mut run.rng.fork())?;
+        let mut measuring = run.rng.fork();
+        training.run(&mut vae, run)?;
+        let at_floor = vae.likelihood().share_at_floor();
+        if at_floor > 0.0 {
+            run.warn(format!(
+                "{:.0} % of the learned variances are at their floor: those elements do not vary, and the bound would grow \
+                 without limit; leave constant elements out",
+                100.0 * at_floor
+            ));
+        }
+        let rows = samples.len();
+        let chosen: Vec<usize> = (0..rows.min(MEASURED)).map(|i| i * rows / rows.min(MEASURED)).collect();
+        let measured = common.binarise.once(&samples.gather(&chosen), &mut measuring);
+        let effort = EvaluationConfig { draws: MEASURED_DRAWS, pairs: MEASURED };
+        let measures = vae.evaluate(&measured, &effort, &mut measuring);
+        let terms = weigh_terms(&vae, &measured, objective, &training, &mut measuring)?;
+        warn_of_silent_terms(&terms, run);
+        let label_error = match &samples.labels {
+            Some(labels) => probe_error(&vae.encode(&measured), labels, &chosen, run)?,
+            None => None,
+        };
+        let text = format!(
+            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}.",
+            samples.form.shape,
+            config.latent,
+            measures.active_units,
+            config.likelihood.name(),
+            match common.binarise {
+                Binarise::None => "",
+                Binarise::Static => " of values binarised once",
+                Binarise::Dynamic => " of values binarised anew at every use",
+                Binarise::Threshold => " of values above one half",
+            }
+        );
+        Ok(Self {
+            settings: serde_json::to_value(settings).expect("settings are plain data"),
+            objective: objective.clone(),
+            binarise: common.binarise,
+            form: samples.form,
+            vae,
+            measures,
+            terms,
+            label_error,
+            resample,
+            seed: run.seed,
+            text,
+        })
+    }
+
+    /// Rebuilds a model from its file.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when something is missing.
+    pub fn load(file: &ModelFile) -> Result<Self> {
+        let config: VaeConfig = file.fact("vae")?;
+        let objective: ObjectiveConfig = file.fact("objective")?;
+        let form: Form = file.fact("form")?;
+        let mut vae = config.build(&form.shape, &objective, &mut Rng::new(0))?;
+        weights::read_from(&mut vae, file, "vae")?;
+        Ok(Self {
+            settings: file.fact("config")?,
+            objective,
+            binarise: file.fact("binarise")?,
+            form,
+            vae,
+            measures: file.fact("measures")?,
+            terms: file.fact("terms")?,
+            label_error: file.fact("label_error")?,
+            resample: file.fact("resample")?,
+            seed: file.fact("model_seed")?,
+            text: file.fact("text")?,
+        })
+    }
+
+    /// The networks.
+    pub fn vae(&self) -> &Vae {
+        &self.vae
+    }
+
+    /// Measures on the training data.
+    pub fn measures(&self) -> &Evaluation {
+        &self.measures
+    }
+
+    /// Data points as the likelihood takes them: encoded, checked, and binarised as in training.
+    fn values(&self, data: &Data) -> Result<Vec<f32>> {
+        let values = self.form.encode(data)?;
+        self.vae.config().likelihood.check_values(&values)?;
+        // The same pictures for the same model, whoever asks.
+        Ok(self.binarise.once(&values, &mut Rng::new(self.seed)))
+    }
+
+    /// Means and standard deviations of the codes, `[N, L]` each.
+    fn codes(&self, values: &[f32], rng: &mut Rng) -> (Tensor, Tensor) {
+        if self.resample > 0 {
+            return self.vae.resampled(values, self.resample, rng);
+        }
+        let q = self.vae.encode(values);
+        (q.mean().clone(), q.variance().sqrt())
+    }
+
+    fn decoded(&self, z: &Tensor, is_noisy: bool, rng: &mut Rng) -> Data {
+        let values = self.vae.generate(&z.cast(self.vae.dtype()), is_noisy, rng);
+        self.form.decode(&values.to_f32().as_slice::<f32>())
+    }
+
+    /// What the log density in the model's unit is above the one in the data's unit; zero for probabilities.
+    fn unit(&self) -> f64 {
+        match self.vae.config().likelihood {
+            LikelihoodConfig::Gaussian { .. } | LikelihoodConfig::ContinuousBernoulli => {
+                (0..self.form.size()).map(|d| self.form.scale_of(d).ln()).sum()
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+/// What each term weighs at the end, on one batch.
+fn weigh_terms(
+    vae: &Vae,
+    values: &[f32],
+    objective: &ObjectiveConfig,
+    training: &Training,
+    rng: &mut Rng,
+) -> Result<Vec<TermRecord>> {
+    let rows = (values.len() / vae.size()).min(training.batch().max(2));
+    let x = vae.tensor(&values[..rows * vae.size()]);
+    let leaves = vae.leaves();
+    let leaves: Vec<&Tensor> = leaves.iter().collect();
+    let record = |(i, weighted): (usize, &Weighted)| {
+        // The same draws for every term.
+        let term = vae.losses(&x, objective, training.steps(), &mut rng.clone())?.terms.swap_remove(i);
+        let weight = weighted.weight.at(training.steps(), 1.0);
+        let squares: f64 = grad(&(&term * weight), &leaves).iter().map(|g| g.square().sum().item()).sum();
+        let (value, gradient_norm) = (term.item(), squares.sqrt());
+        Ok(TermRecord { name: weighted.term.name().into(), weight, value, gradient_norm })
+    };
+    objective.terms.iter().enumerate().map(record).collect()
+}
+
+/// A term whose gradient vanishes beside the largest one has no say.
+fn warn_of_silent_terms(terms: &[TermRecord], run: &mut Run) {
+    let largest = terms.iter().map(|t| t.gradient_norm).fold(0.0, f64::max);
+    for term in terms.iter().filter(|t| t.weight > 0.0 && t.gradient_norm < 1e-6 * largest) {
+        let TermRecord { name, gradient_norm, .. } = term;
+        run.warn(format!(
+            "the term `{name}` has no say: its gradient is {gradient_norm:.1e} beside {largest:.1e}; raise its weight"
+        ));
+    }
+}
+
+/// Share of wrong classes when a linear classifier of the codes learns from a hundred labels; `None` with fewer than two classes.
+fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) -> Result<Option<f64>> {
+    let codes: Vec<usize> = rows.iter().map(|r| labels.codes[*r]).collect();
+    let known = (rows.len() / 2).min(100);
+    if labels.classes.len() < 2 || known < labels.classes.len() {
+        return Ok(None);
+    }
+    let order = run.rng.permutation(rows.len());
+    let (train, test) = order.split_at(known);
+    let part =
+        |rows: &[usize]| (q.mean().index_select(0, &Tensor::indices(rows)), rows.iter().map(|r| codes[*r]).collect());
+    let ((x, y), (x_test, y_test)): ((Tensor, Vec<usize>), (Tensor, Vec<usize>)) = (part(train), part(test));
+    let probe = Probe::fit(&x, &y, labels.classes.len(), &mut run.child(run.seed))?;
+    Ok(Some(1.0 - probe.accuracy(&x_test, &y_test)))
+}
+
+/// Trains a model on some data points and measures it on others: what claims and comparisons are made of. `train`, `test: [N, D]`.
+///
+/// # Errors
+/// Those of building and training.
+pub fn trial(
+    config: &VaeConfig,
+    shape: &[usize],
+    objective: &ObjectiveConfig,
+    training: &TrainingConfig,
+    (train, test): (&[f32], &[f32]),
+    effort: &EvaluationConfig,
+    run: &mut Run,
+) -> Result<(Vae, Evaluation)> {
+    let mut vae = config.build(shape, objective, &mut run.rng.fork())?;
+    let size = vae.size();
+    let mut measuring = run.rng.fork();
+    Training::new(train, size, objective, training, &mut run.rng.fork())?.run(&mut vae, run)?;
+    let test = training.binarise.once(test, &mut measuring);
+    let found = vae.evaluate(&test, effort, &mut measuring);
+    Ok((vae, found))
+}
+
+/// Refuses a step that would not fit in memory.
+fn check_memory(config: &VaeConfig, draws: usize, batch: usize, size: usize) -> Result<()> {
+    // The output, its derivative and what the likelihood keeps, of four bytes each.
+    let bytes = draws as f64 * batch as f64 * size as f64 * config.likelihood.blocks() as f64 * 4.0 * 6.0;
+    ensure(
+        "batch",
+        format!("{batch} with {draws} draws, about {:.0} GB a step", bytes / 1e9),
+        bytes <= MEMORY,
+        "draws x batch x elements of a data point within 8 GB; lower `batch` or `draws`",
+    )
+}
+
+impl Model for LatentModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.settings);
+        file.set("vae", self.vae.config());
+        file.set("objective", &self.objective);
+        file.set("binarise", &self.binarise);
+        file.set("form", &self.form);
+        file.set("measures", &self.measures);
+        file.set("terms", &self.terms);
+        file.set("label_error", &self.label_error);
+        file.set("resample", &self.resample);
+        file.set("model_seed", &self.seed);
+        file.set("text", &self.text);
+        weights::write_to(&self.vae, file, "vae");
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        let m = &self.measures;
+        let unit = self.unit();
+        let bits = unit / (self.form.size() as f64 * std::f64::consts::LN_2);
+        let metrics = [
+            ("iwae", m.iwae - unit),
+            ("bits_per_dim", m.bits_per_dim + bits),
+            ("reconstruction", m.reconstruction - unit),
+            ("kl", m.kl),
+            ("active_units", m.active_units as f64),
+            ("mutual_information", m.mutual_information),
+            ("mutual_information_cap", m.mutual_information_cap),
+            ("aggregated_kl", m.aggregated_kl),
+            ("mmd", m.mmd),
+            ("sliced_wasserstein", m.sliced_wasserstein),
+            ("code_log_det", m.code_log_det),
+            ("effective_share", m.effective_share),
+            ("dominated_share", m.dominated_share),
+        ];
+        let finite = metrics.into_iter().filter(|(_, v)| v.is_finite());
+        let label_error = self.label_error.map(|error| ("label_error", error));
+        Summary {
+            objective: Some(("elbo".into(), m.elbo - unit)),
+            metrics: finite.chain(label_error).map(|(name, value)| (name.to_owned(), value)).collect(),
+            text: self.text.clone(),
+            ..Summary::default()
+        }
+    }
+
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        Some(self)
+    }
+
+    fn as_reconstruct(&self) -> Option<&dyn Reconstruct> {
+        Some(self)
+    }
+
+    fn as_encode(&self) -> Option<&dyn Encode> {
+        Some(self)
+    }
+
+    fn as_evaluate(&self) -> Option<&dyn Evaluate> {
+        Some(self)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let caption = "The terms of the objective at the end of training, on one batch, in nats a data point.";
+        let mut table = Table::new("terms", caption, &["term", "weight", "value", "norm of its weighted gradient"]);
+        for term in &self.terms {
+            let number = |v: f64| format!("{v:.4}");
+            table.push(vec![
+                term.name.clone(),
+                number(term.weight),
+                number(term.value),
+                format!("{:.3e}", term.gradient_norm),
+            ]);
+        }
+        vec![table]
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures = vec![];
+        if !self.measures.kl_per_dimension.is_empty() {
+            let mut each: Vec<(String, f64)> =
+                self.measures.kl_per_dimension.iter().enumerate().map(|(i, k)| (format!("z{}", i + 1), *k)).collect();
+            each.sort_by(|a, b| b.1.total_cmp(&a.1));
+            each.truncate(40);
+            let (names, values) = each.into_iter().unzip();
+            figures.push(Figure {
+                name: "kl-per-dimension".into(),
+                caption: "What each dimension of the code says about a data point; those near zero are not in use."
+                    .into(),
+                x_label: "divergence from the prior (nats)".into(),
+                marks: vec![Mark::Bars { names, values }],
+                ..Figure::default()
+            });
+        }
+        if let Some(shape) = self.form.picture().filter(|_| self.vae.latent() == 2 && self.vae.prior().is_standard()) {
+            let quantile = |i: usize| ndtri((i as f64 + 0.5) / MANIFOLD as f64);
+            // The first row on top has the largest second coordinate.
+            let at = |k: usize| [quantile(k % MANIFOLD), quantile(MANIFOLD - 1 - k / MANIFOLD)];
+            let z: Vec<f64> = (0..MANIFOLD * MANIFOLD).flat_map(at).collect();
+            let z = Tensor::from_vec(z, &[MANIFOLD * MANIFOLD, 2]).cast(self.vae.dtype());
+            let values = self.vae.generate(&z, false, &mut Rng::new(0)).to_f32();
+            let bytes = self.form.to_bytes(&values.as_slice::<f32>());
+            figures.push(Figure {
+                name: "manifold".into(),
+                caption: "Pictures of codes at equal shares of the prior, from low to high in both dimensions.".into(),
+                marks: vec![picture_grid(&bytes, shape, MANIFOLD)],
+                ..Figure::default()
+            });
+        }
+        figures
+    }
+}
+
+impl Sample for LatentModel {
+    /// Pictures are the means of their codes' likelihood; rows of a table are drawn from it.
+    fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
+        let z = self.vae.sample_prior(count, &mut run.rng);
+        let is_noisy = self.form.picture().is_none();
+        Ok(self.decoded(&z, is_noisy, &mut run.rng))
+    }
+}
+
+impl Reconstruct for LatentModel {
+    fn reconstruct(&self, data: &Data, run: &mut Run) -> Result<Data> {
+        let (mean, _) = self.codes(&self.values(data)?, &mut run.rng);
+        Ok(self.decoded(&mean, false, &mut run.rng))
+    }
+}
+
+impl Encode for LatentModel {
+    fn encode(&self, data: &Data, run: &mut Run) -> Result<Data> {
+        let (mean, sd) = self.codes(&self.values(data)?, &mut run.rng);
+        let column = |t: &Tensor, i: usize| Array::new(&[t.size(0)], t.select(1, i).to_vec());
+        let dims = 0..self.vae.latent();
+        let means = dims.clone().map(|i| (format!("z{}", i + 1), column(&mean, i)));
+        let sds = dims.map(|i| (format!("z{}_sd", i + 1), column(&sd, i)));
+        let source = format!("codes of {}", data.source);
+        Ok(Data { source, arrays: means.chain(sds).collect(), ..Data::default() })
+    }
+}
+
+impl Evaluate for LatentModel {
+    fn evaluate(&self, data: &Data, draws: usize, run: &mut Run) -> Result<LikelihoodBounds> {
+        ensure("draws", draws, draws >= 1, "at least 1")?;
+        let values = self.values(data)?;
+        let found = self.vae.evaluate(&values, &EvaluationConfig { draws, pairs: MEASURED }, &mut run.rng);
+        let unit = self.unit();
+        Ok(LikelihoodBounds {
+            rows: found.rows,
+            elbo: found.elbo - unit,
+            iwae: ImportanceBound { k: draws, value: found.iwae - unit, se: found.iwae_se },
+            bits_per_dim: found.bits_per_dim + unit / (self.form.size() as f64 * std::f64::consts::LN_2),
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Divergences between two sets of points, and between points and N(0, I): zero in the mean exactly when the distributions agree.
+
+use elbo_core::{Result, Rng, ensure};
+use elbo_tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The kernel that compares two codes.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Kernel {
+    /// A sum of C / (C + r²) over C = 2 d s, with s from 0.1 to 10: near and far differences both count.
+    #[default]
+    InverseMultiquadric,
+    /// exp(-r² / 2h²), with the squared lengthscale h² = d.
+    Rbf,
+    /// exp(-r² / 2h²), with the squared lengthscale at the median of the squared distances.
+    RbfMedian,
+    /// exp(-r² / d²), as first published. Almost flat in many dimensions.
+    Original,
+}
+
+/// Scales of the inverse multiquadric.
+const SCALES: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+impl Kernel {
+    /// The scales of [`Kernel::InverseMultiquadric`], or one squared lengthscale h² of exp(-r² / 2h²).
+    fn scales(&self, square: &Tensor, dims: usize) -> Vec<f64> {
+        let d = dims as f64;
+        match self {
+            Self::InverseMultiquadric => SCALES.iter().map(|s| 2.0 * d * s).collect(),
+            Self::Rbf => vec![d],
+            Self::Original => vec![0.5 * d * d],
+            Self::RbfMedian => {
+                let mut all = square.detach().to_f64().to_vec();
+                // The distances of points from themselves are no distances.
+                all.retain(|r| *r > 0.0);
+                let middle = all.len() / 2;
+                vec![if all.is_empty() { d } else { all.select_nth_unstable_by(middle, f64::total_cmp).1.max(1e-12) }]
+            }
+        }
+    }
+
+    /// The kernel at squared distances.
+    fn value(&self, square: &Tensor, scales: &[f64]) -> Tensor {
+        match self {
+            Self::InverseMultiquadric => scales.iter().map(|c| (square + *c).recip() * *c).sum(),
+            _ => (square * (-0.5 / scales[0])).exp(),
+        }
+    }
+}
+
+/// Squared distances between the rows of `a: [N, D]` and of `b: [M, D]`, `[N, M]`.
+fn squared_distances(a: &Tensor, b: &Tensor) -> Tensor {
+    let (aa, bb) = (a.square().sum_axis(-1, true), b.square().sum_axis(-1, false));
+    // Rounding may leave a point a little below zero from itself.
+    (aa + bb - a.matmul(&b.t()) * 2.0).relu()
+}
+
+/// The mean over pairs of different points.
+fn off_diagonal_mean(k: &Tensor) -> Tensor {
+    let n = k.size(0) as f64;
+    (k.sum() - k.diagonal().sum()) * (1.0 / (n * (n - 1.0)))
+}
+
+/// Squared maximum mean discrepancy, unbiased: zero in the mean for equal distributions, and then also a little below. `z: [N, D]`,
+/// `prior: [M, D]`, at least two points each.
+///
+/// # Source
+/// Gretton et al. (2012).
+pub fn mmd(z: &Tensor, prior: &Tensor, kernel: &Kernel) -> Tensor {
+    let (dims, between) = (z.size(-1), squared_distances(z, prior));
+    let scales = kernel.scales(&between, dims);
+    let own = off_diagonal_mean(&kernel.value(&squared_distances(z, z), &scales));
+    let theirs = off_diagonal_mean(&kernel.value(&squared_distances(prior, prior), &scales));
+    own + theirs - kernel.value(&between, &scales).mean() * 2.0
+}
+
+/// Squared kernelised Stein discrepancy of points from N(0, I), unbiased. `z: [N, D]`, at least two points.
+///
+/// With s(z) = -z: the mean over pairs of s·s' k + s·∇'k + s'·∇k + tr ∇∇'k.
+///
+/// # Source
+/// Liu, Lee and Jordan (2016); Chwialkowski, Strathmann and Gretton (2016).
+pub fn stein(z: &Tensor, kernel: &Kernel) -> Tensor {
+    let dims = z.size(-1);
+    let d = dims as f64;
+    let square = squared_distances(z, z);
+    let inner = z.matmul(&z.t());
+    let scales = kernel.scales(&square, dims);
+    let pairs = match kernel {
+        // k = C u⁻¹ with u = C + r², so that ∇k = -2C u⁻² (z - z').
+        Kernel::InverseMultiquadric => scales
+            .iter()
+            .map(|c| {
+                let u = (&square + *c).recip();
+                let (u2, u3) = (u.square(), u.powi(3));
+                (&inner * u - &square * &u2 * 2.0 + u2 * (2.0 * d) - &square * u3 * 8.0) * *c
+            })
+            .sum(),
+        _ => {
+            let h2 = scales[0];
+            let factor = inner - &square * (1.0 / h2 + 1.0 / (h2 * h2)) + d / h2;
+            kernel.value(&square, &scales) * factor
+        }
+    };
+    off_diagonal_mean(&pairs)
+}
+
+/// Squared 2-Wasserstein distance between two sets of as many points, averaged over directions on which they are projected.
+/// `a`, `b: [N, D]`; outside the graph.
+pub fn sliced_wasserstein(a: &Tensor, b: &Tensor, directions: usize, rng: &mut Rng) -> f64 {
+    let dims = a.size(-1);
+    assert_eq!(a.shape(), b.shape(), "as many points in each set");
+    let each = (0..directions).map(|_| {
+        let direction = Tensor::from_vec(rng.normals(dims), &[dims, 1]);
+        let unit = &direction / direction.norm();
+        let sorted = |points: &Tensor| {
+            let mut along = points.detach().to_f64().matmul(&unit).to_vec();
+            along.sort_unstable_by(f64::total_cmp);
+            along
+        };
+        let (a, b) = (sorted(a), sorted(b));
+        a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / a.len() as f64
+    });
+    each.sum::<f64>() / directions as f64
+}
+
+/// Refuses a batch in which no two points can be compared.
+pub(super) fn check_batch(batch: usize) -> Result<()> {
+    ensure("batch", batch, batch >= 2, "at least 2 for a divergence between sets of points")
+}

@@ -1,0 +1,220 @@
+//! Measures of a model on data points, in nats a data point.
+
+use super::divergence::{Kernel, mmd, sliced_wasserstein};
+use super::path::{Gradient, Path};
+use super::{Posterior, ROWS_AT_ONCE, Vae};
+use crate::layer::Pass;
+use elbo_core::Rng;
+use elbo_infer::objective::{Estimate, Objective, effective_draws};
+use elbo_tensor::{DType, Tensor, no_grad};
+use serde::{Deserialize, Serialize};
+
+/// How much work an evaluation does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationConfig {
+    /// Draws of the importance-weighted bound, `k`.
+    pub draws: usize,
+    /// Most data points that are compared with each other, for what concerns the aggregated posterior.
+    pub pairs: usize,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self { draws: 500, pairs: 2000 }
+    }
+}
+
+/// Measures of a model on data points.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Number of data points.
+    pub rows: usize,
+    /// Evidence lower bound.
+    pub elbo: f64,
+    /// Its standard error over data points.
+    pub elbo_se: f64,
+    /// E log p(x | z).
+    pub reconstruction: f64,
+    /// Mean divergence of the posteriors from the prior.
+    pub kl: f64,
+    /// The divergence of each dimension, where it is a sum over dimensions; else empty.
+    pub kl_per_dimension: Vec<f64>,
+    /// Draws of the importance-weighted bound.
+    pub draws: usize,
+    /// The importance-weighted bound.
+    pub iwae: f64,
+    /// Its standard error over data points.
+    pub iwae_se: f64,
+    /// Minus the evidence lower bound in bits an element.
+    pub bits_per_dim: f64,
+    /// Dimensions whose posterior mean varies over the data by more than 0.01.
+    pub active_units: usize,
+    /// Dimensions whose mean posterior variance is above 0.8.
+    pub idle_units: usize,
+    /// Mean over dimensions of the total variance of the codes; near 1 for a standard prior that is met.
+    pub code_variance: f64,
+    /// Mutual information between data points and codes.
+    pub mutual_information: f64,
+    /// The most that [`Evaluation::mutual_information`] can be: the logarithm of the data points it was taken over.
+    pub mutual_information_cap: f64,
+    /// KL(q(z) || p(z)) of the aggregated posterior: the mean divergence less the mutual information.
+    pub aggregated_kl: f64,
+    /// Maximum mean discrepancy between codes and draws of the prior.
+    pub mmd: f64,
+    /// Squared 2-Wasserstein distance between codes and draws of the prior, over directions.
+    pub sliced_wasserstein: f64,
+    /// log |det Cov(q(z))|; 0 for a standard prior that is met.
+    pub code_log_det: f64,
+    /// Mean share of the draws that count, (Σw)² / (K Σw²).
+    pub effective_share: f64,
+    /// Share of the data points for which one draw has more than half of the weight.
+    pub dominated_share: f64,
+}
+
+/// Log weights of draws for data points.
+pub struct LogWeights {
+    /// log p(x, z) - log q(z | x), `[K, B]`, f64.
+    pub weights: Tensor,
+    /// log p(x | z), `[K, B]`, f64.
+    pub log_likelihood: Tensor,
+}
+
+impl Vae {
+    /// Log weights of `draws` codes for each of the data points `x: [B, D]`, as many at once as memory allows; outside the graph.
+    pub fn log_weights(&self, x: &Tensor, draws: usize, rng: &mut Rng) -> LogWeights {
+        let batch = x.size(0);
+        let at_once = (ROWS_AT_ONCE / batch).clamp(1, draws);
+        let (mut weights, mut likelihoods) = (vec![], vec![]);
+        let path = Path::new(Gradient::Plain);
+        no_grad(|| {
+            let q = self.posterior(x, &mut Pass::evaluation());
+            let mut done = 0;
+            while done < draws {
+                let count = at_once.min(draws - done);
+                let noise = self.noise(count, batch, rng);
+                let drawn = self.draw_at(q.clone(), x, &noise, &path, rng, &mut Pass::evaluation());
+                let log_q = q.to_f64().log_prob(&drawn.z.to_f64());
+                let log_likelihood = drawn.log_likelihood.to_f64();
+                weights.push(&log_likelihood + drawn.log_prior.to_f64() - log_q);
+                likelihoods.push(log_likelihood);
+                done += count;
+            }
+        });
+        LogWeights { weights: Tensor::cat(&weights, 0), log_likelihood: Tensor::cat(&likelihoods, 0) }
+    }
+
+    /// Means and standard deviations of the codes of data points `values: [N, D]` under the posterior that `draws` weighted draws stand
+    /// for, which is nearer to the true one than q is. `[N, L]` each, f64.
+    pub fn resampled(&self, values: &[f32], draws: usize, rng: &mut Rng) -> (Tensor, Tensor) {
+        let base = rng.fork();
+        let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256);
+        let path = Path::new(Gradient::Plain);
+        let (mut means, mut sds) = (vec![], vec![]);
+        no_grad(|| {
+            for (i, block) in values.chunks(chunk * self.size()).enumerate() {
+                let x = self.tensor(block);
+                let drawn = self.draw(&x, draws, &path, &mut base.split(i as u64), &mut Pass::evaluation());
+                let (q, z) = (drawn.q.to_f64(), drawn.z.to_f64());
+                let weights = drawn.log_likelihood.to_f64() + drawn.log_prior.to_f64() - q.log_prob(&z);
+                let weights = weights.softmax(0).unsqueeze(-1);
+                let mean = (&z * &weights).sum_axis(0, false);
+                sds.push(((&z - &mean).square() * weights).sum_axis(0, false).sqrt());
+                means.push(mean);
+            }
+        });
+        (Tensor::cat(&means, 0), Tensor::cat(&sds, 0))
+    }
+
+    /// Measures the model on data points `values: [N, D]`, in the form the likelihood takes.
+    pub fn evaluate(&self, values: &[f32], config: &EvaluationConfig, rng: &mut Rng) -> Evaluation {
+        let rows = values.len() / self.size();
+        assert!(rows > 0 && config.draws > 0, "an evaluation needs data points and draws");
+        let base = rng.fork();
+        // A chunk is a constant of the stream, so that the result does not depend on memory or threads.
+        let chunk = (ROWS_AT_ONCE / config.draws).clamp(1, 256);
+        let mut elbos = Vec::with_capacity(rows);
+        let mut bounds = Vec::with_capacity(rows);
+        let (mut reconstruction, mut effective, mut dominated) = (0.0, 0.0, 0.0);
+        for (i, block) in values.chunks(chunk * self.size()).enumerate() {
+            let mut rng = base.split(i as u64);
+            let x = self.tensor(block);
+            let LogWeights { weights, log_likelihood } = self.log_weights(&x, config.draws, &mut rng);
+            elbos.extend(Objective::ELBO.value(&weights).to_vec());
+            bounds.extend(Objective::IWAE.value(&weights).to_vec());
+            reconstruction += log_likelihood.mean_axis(0, false).sum().item();
+            effective += effective_draws(&weights).sum().item() / config.draws as f64;
+            let largest = weights.softmax(0).max_axis(0, false);
+            dominated += largest.gt_scalar(0.5).cast(DType::F64).sum().item();
+        }
+        let q = self.encode(values);
+        let (elbo, iwae) = (Estimate::mean(&elbos), Estimate::mean(&bounds));
+        let n = rows as f64;
+        let mut evaluation = Evaluation {
+            rows,
+            elbo: elbo.value,
+            elbo_se: elbo.error,
+            reconstruction: reconstruction / n,
+            kl: reconstruction / n - elbo.value,
+            draws: config.draws,
+            iwae: iwae.value,
+            iwae_se: iwae.error,
+            bits_per_dim: -elbo.value / (self.size() as f64 * std::f64::consts::LN_2),
+            effective_share: effective / n,
+            dominated_share: dominated / n,
+            ..Evaluation::default()
+        };
+        no_grad(|| self.codes(&q, config.pairs, &mut evaluation, rng));
+        evaluation
+    }
+
+    /// What concerns the codes of all data points together.
+    fn codes(&self, q: &Posterior, pairs: usize, evaluation: &mut Evaluation, rng: &mut Rng) {
+        let (rows, latent) = (q.mean().size(0), self.latent());
+        if let Posterior::Diagonal { .. } = q
+            && let Some(each) = self.prior().kl(&q.cast(self.dtype()))
+            && each.size(-1) == latent
+        {
+            evaluation.kl_per_dimension = each.to_f64().mean_axis(0, false).to_vec();
+        }
+        let spread = if rows > 1 { q.mean().variance_axis(0, false, 1).to_vec() } else { vec![0.0; latent] };
+        let own = q.variance().mean_axis(0, false).to_vec();
+        evaluation.active_units = spread.iter().filter(|v| **v > 0.01).count();
+        evaluation.idle_units = own.iter().filter(|v| **v > 0.8).count();
+        evaluation.code_variance = spread.iter().zip(&own).map(|(a, b)| a + b).sum::<f64>() / latent as f64;
+
+        let count = rows.min(pairs.max(2));
+        let chosen = if count < rows { q.take(&rng.choose(rows, count)) } else { q.clone() };
+        let noise = Tensor::from_vec(rng.normals(count * latent), &[1, count, latent]);
+        let z = chosen.rsample(&noise);
+        let log_q = chosen.log_prob(&z).to_vec();
+        let z = z.select(0, 0);
+        let aggregated = aggregated_log_prob(&chosen, &z);
+        let gap: f64 = log_q.iter().zip(&aggregated).map(|(own, all)| own - all).sum();
+        evaluation.mutual_information = gap / count as f64;
+        evaluation.mutual_information_cap = (count as f64).ln();
+        evaluation.aggregated_kl = evaluation.kl - evaluation.mutual_information;
+        if count < 2 {
+            return;
+        }
+        let prior = self.sample_prior(count, rng).to_f64();
+        evaluation.mmd = mmd(&z, &prior, &Kernel::InverseMultiquadric).item();
+        evaluation.sliced_wasserstein = sliced_wasserstein(&z, &prior, 50, rng);
+        let centred = q.mean() - q.mean().mean_axis(0, true);
+        let spread = centred.t().matmul(&centred) * (1.0 / rows as f64);
+        let (_, log_det) = (spread + q.mean_covariance())
+            .sign_and_log_det()
+            .unwrap_or_else(|_| (Tensor::scalar(0.0), Tensor::scalar(f64::NEG_INFINITY)));
+        evaluation.code_log_det = log_det.item();
+    }
+}
+
+/// log (1/N) Σ_n q(z | x_n) at points `z: [M, L]`, a block of points at a time.
+pub(crate) fn aggregated_log_prob(q: &Posterior, z: &Tensor) -> Vec<f64> {
+    let (points, rows) = (z.size(0), q.mean().size(0));
+    let at_once = (1_000_000 / (rows * z.size(1))).max(1);
+    let block = |start: usize| {
+        let part = z.narrow(0, start, at_once.min(points - start));
+        q.log_prob_of_each(&part).log_sum_exp(-1, false).to_vec()
+    };
+    (0..points).step_by(at_once).flat_map(block).map(|v| v - (rows as f64).ln()).collect()
+}

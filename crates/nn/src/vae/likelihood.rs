@@ -1,0 +1,350 @@
+//! Likelihoods p(x | z) of the elements of a data point, from a decoder's numbers.
+
+use super::posterior::LN_TAU;
+use elbo_core::{Error, Result, Rng, ensure};
+use elbo_tensor::{Constraint, DType, Parameter, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::layer::parameters;
+
+/// Smallest variance of a learned Gaussian, for one variance and for one an element: a pixel that never changes would otherwise make
+/// the density unbounded.
+const FLOOR: f64 = 1e-6;
+const FLOOR_EACH: f64 = 6.144_212_353_328_21e-6; // (e^-6)^2
+
+/// The distribution of each element of a data point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LikelihoodConfig {
+    /// Black or white, from a logit. For values between, its logarithm is not a log density, and values compare only among runs that
+    /// treat grey alike.
+    Bernoulli,
+    /// A density on [0, 1], from a logit.
+    ContinuousBernoulli,
+    /// Normal around the decoder's number.
+    Gaussian {
+        /// Where the variance comes from.
+        #[serde(deserialize_with = "elbo_core::named::deserialize")]
+        noise: Noise,
+    },
+    /// One of so many levels, 0, 1, ..., from as many logits.
+    Categorical {
+        /// Number of levels.
+        levels: usize,
+    },
+    /// Counts, from the logarithm of the rate.
+    Poisson,
+    /// Counts of the elements among their total, from one logit each.
+    Multinomial,
+    /// Equally spaced values in [0, 1], such as bytes: a logistic distribution cut into bins.
+    DiscretisedLogistic {
+        /// Number of values; 256 for bytes.
+        levels: usize,
+    },
+}
+
+/// Where a Gaussian's variance comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Noise {
+    /// A constant.
+    Fixed {
+        /// Standard deviation.
+        sd: f64,
+    },
+    /// One learned number.
+    #[default]
+    Learned,
+    /// The mean squared error of each batch, which is the best number for it.
+    Optimal,
+    /// One learned number for each element.
+    PerElement,
+    /// The decoder's second number for each element, a log variance.
+    Decoded,
+}
+
+impl LikelihoodConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Gaussian { noise: Noise::Fixed { sd } } => ensure("likelihood.sd", sd, *sd > 0.0, "above 0"),
+            Self::Categorical { levels } | Self::DiscretisedLogistic { levels } => {
+                ensure("likelihood.levels", levels, *levels >= 2, "at least 2")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Numbers that the decoder returns for each element.
+    pub fn blocks(&self) -> usize {
+        match self {
+            Self::Gaussian { noise: Noise::Decoded } | Self::DiscretisedLogistic { .. } => 2,
+            Self::Categorical { levels } => *levels,
+            _ => 1,
+        }
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Bernoulli => "bernoulli",
+            Self::ContinuousBernoulli => "continuous_bernoulli",
+            Self::Gaussian { .. } => "gaussian",
+            Self::Categorical { .. } => "categorical",
+            Self::Poisson => "poisson",
+            Self::Multinomial => "multinomial",
+            Self::DiscretisedLogistic { .. } => "discretised_logistic",
+        }
+    }
+
+    /// Refuses values that the likelihood gives no probability.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with one such value and a likelihood that takes it.
+    pub fn check_values(&self, values: &[f32]) -> Result<()> {
+        let find = |allowed: &dyn Fn(f32) -> bool| values.iter().copied().find(|v| !allowed(*v));
+        let (found, needs, remedy) = match self {
+            Self::Bernoulli | Self::ContinuousBernoulli => (
+                find(&|v| (0.0..=1.0).contains(&v)),
+                "values in [0, 1]".to_owned(),
+                "scale the data to [0, 1], or set likelihood=gaussian",
+            ),
+            Self::Gaussian { .. } => (find(&f32::is_finite), "finite numbers".into(), "leave such rows out"),
+            Self::Categorical { levels } => (
+                find(&|v| v >= 0.0 && v.fract() == 0.0 && (v as usize) < *levels),
+                format!("whole numbers below {levels}"),
+                "raise `levels`, or code the categories 0, 1, ...",
+            ),
+            Self::Poisson | Self::Multinomial => (
+                find(&|v| v >= 0.0 && v.fract() == 0.0),
+                "counts 0, 1, 2, ...".into(),
+                "set likelihood=gaussian for other numbers",
+            ),
+            Self::DiscretisedLogistic { levels } => {
+                let steps = (*levels - 1) as f32;
+                let on_grid = |v: f32| (0.0..=1.0).contains(&v) && (v * steps - (v * steps).round()).abs() < 1e-2;
+                (find(&on_grid), format!("{levels} equally spaced values in [0, 1]"), "set likelihood=gaussian")
+            }
+        };
+        match found {
+            None => Ok(()),
+            Some(v) => {
+                Err(Error::data(format!("a value is {v}; the likelihood `{}` needs {needs}", self.name()), remedy))
+            }
+        }
+    }
+
+    /// The likelihood of data points with `size` elements.
+    pub fn build(&self, size: usize, dtype: DType) -> Likelihood {
+        let start =
+            |n: usize, floor: f64| Parameter::from_tensor(&Tensor::full(&[n], 0.1, dtype), Constraint::Above(floor));
+        let variance = match self {
+            Self::Gaussian { noise: Noise::Learned } => Some(start(1, FLOOR)),
+            Self::Gaussian { noise: Noise::PerElement } => Some(start(size, FLOOR_EACH)),
+            _ => None,
+        };
+        Likelihood { config: self.clone(), size, variance }
+    }
+}
+
+/// p(x | z), with the variance it learns.
+pub struct Likelihood {
+    config: LikelihoodConfig,
+    size: usize,
+    variance: Option<Parameter>,
+}
+
+parameters!(Likelihood { "variance": variance });
+
+impl Likelihood {
+    /// Its settings.
+    pub fn config(&self) -> &LikelihoodConfig {
+        &self.config
+    }
+
+    /// The share of learned variances that lie within twice their floor.
+    pub fn share_at_floor(&self) -> f64 {
+        let Some(variance) = &self.variance else { return 0.0 };
+        let floor = variance.constraint().bounds().0;
+        let values = variance.value();
+        values.iter().filter(|v| **v < 2.0 * floor).count() as f64 / values.len() as f64
+    }
+
+    fn block(&self, output: &Tensor, i: usize) -> Tensor {
+        output.narrow(-1, i * self.size, self.size)
+    }
+
+    /// Log probability, summed over elements. `output: [..., P D]` from the decoder, `x: [..., D]`; returns `[...]`, nats.
+    pub fn log_prob(&self, output: &Tensor, x: &Tensor) -> Tensor {
+        let sum = |t: Tensor| t.sum_axis(-1, false);
+        match &self.config {
+            LikelihoodConfig::Bernoulli => sum(bernoulli(output, x)),
+            LikelihoodConfig::ContinuousBernoulli => sum(bernoulli(output, x) + log_normaliser(output)),
+            LikelihoodConfig::Gaussian { noise } => {
+                let square = (x - self.block(output, 0)).square();
+                let log_density = |variance: &Tensor| (&square / variance + variance.log() + LN_TAU) * -0.5;
+                match noise {
+                    Noise::Fixed { sd } => {
+                        sum(square) * (-0.5 / (sd * sd)) - self.size as f64 * (sd.ln() + 0.5 * LN_TAU)
+                    }
+                    Noise::Optimal => {
+                        let variance = square.mean() + FLOOR;
+                        sum(log_density(&variance))
+                    }
+                    Noise::Learned | Noise::PerElement => {
+                        let variance = self.variance.as_ref().expect("a learned variance was built").get();
+                        sum(log_density(&variance))
+                    }
+                    Noise::Decoded => sum(log_density(&(self.block(output, 1).exp() + FLOOR_EACH))),
+                }
+            }
+            LikelihoodConfig::Categorical { levels } => {
+                let lead = &output.shape()[..output.rank() - 1];
+                let logits = output.reshape(&[lead, &[*levels, self.size]].concat()).t();
+                let labels = x.cast(DType::I64).broadcast_to(&[lead, &[self.size]].concat());
+                sum(logits.categorical_log_prob(&labels))
+            }
+            LikelihoodConfig::Poisson => sum(x * output - output.exp() - (x + 1.0).lgamma()),
+            LikelihoodConfig::Multinomial => {
+                let constant = (sum(x.clone()) + 1.0).lgamma() - sum((x + 1.0).lgamma());
+                sum(x * output.log_softmax(-1)) + constant
+            }
+            LikelihoodConfig::DiscretisedLogistic { levels } => {
+                sum(discretised_logistic(x, &self.block(output, 0), &self.block(output, 1), *levels))
+            }
+        }
+    }
+
+    /// Means of the elements, `[..., D]`; for categories the likeliest level.
+    pub fn mean(&self, output: &Tensor) -> Tensor {
+        match &self.config {
+            LikelihoodConfig::Bernoulli => output.sigmoid(),
+            LikelihoodConfig::ContinuousBernoulli => {
+                // 1 / (1 - e^-l) - 1 / l, by its series near zero.
+                let near = output.detach().abs().lt_scalar(0.3);
+                let safe = near.where_(&output.ones_like(), output);
+                let far = -(-&safe).expm1().recip() - safe.recip();
+                near.where_(&(output * (1.0 / 12.0) - output.powi(3) * (1.0 / 720.0) + 0.5), &far)
+            }
+            LikelihoodConfig::Gaussian { .. } => self.block(output, 0),
+            LikelihoodConfig::Categorical { levels } => {
+                let lead = &output.shape()[..output.rank() - 1];
+                let logits = output.reshape(&[lead, &[*levels, self.size]].concat());
+                logits.argmax(-2, false).cast(output.dtype())
+            }
+            LikelihoodConfig::Poisson => output.exp(),
+            LikelihoodConfig::Multinomial => output.softmax(-1),
+            LikelihoodConfig::DiscretisedLogistic { .. } => self.block(output, 0).clamp(0.0, 1.0),
+        }
+    }
+
+    /// Draws of the elements, `[N, D]`, outside the graph. A multinomial draws one count for each data point.
+    pub fn sample(&self, output: &Tensor, rng: &mut Rng) -> Tensor {
+        let output = output.detach();
+        let rows = output.size(0);
+        let mean = self.mean(&output).to_f64().to_vec();
+        let values: Vec<f64> = match &self.config {
+            LikelihoodConfig::Bernoulli => mean.iter().map(|p| f64::from(u8::from(rng.uniform() < *p))).collect(),
+            LikelihoodConfig::ContinuousBernoulli => {
+                output.to_f64().to_vec().iter().map(|l| continuous_bernoulli_quantile(*l, rng.uniform())).collect()
+            }
+            LikelihoodConfig::Gaussian { noise } => {
+                let sd: Vec<f64> = match noise {
+                    Noise::Fixed { sd } => vec![*sd],
+                    Noise::Learned | Noise::PerElement => {
+                        let variance = self.variance.as_ref().expect("a learned variance was built").value();
+                        variance.iter().map(|v| v.sqrt()).collect()
+                    }
+                    // No batch to estimate it from: the mean is all there is.
+                    Noise::Optimal => vec![0.0],
+                    Noise::Decoded => {
+                        let log_variance = self.block(&output, 1).to_f64().to_vec();
+                        log_variance.iter().map(|s| (s.exp() + FLOOR_EACH).sqrt()).collect()
+                    }
+                };
+                mean.iter().enumerate().map(|(i, m)| m + sd[i % sd.len()] * rng.normal()).collect()
+            }
+            LikelihoodConfig::Categorical { levels } => {
+                let each = output.reshape(&[rows, *levels, self.size]).softmax(1).t().to_f64().to_vec();
+                each.chunks_exact(*levels).map(|weights| rng.weighted(weights) as f64).collect()
+            }
+            LikelihoodConfig::Poisson => mean.iter().map(|rate| rng.poisson(*rate) as f64).collect(),
+            LikelihoodConfig::Multinomial => mean
+                .chunks_exact(self.size)
+                .flat_map(|weights| {
+                    let chosen = rng.weighted(weights);
+                    (0..self.size).map(move |i| f64::from(u8::from(i == chosen)))
+                })
+                .collect(),
+            LikelihoodConfig::DiscretisedLogistic { levels } => {
+                let steps = (*levels - 1) as f64;
+                let centre = self.block(&output, 0).to_f64().to_vec();
+                let scale = self.block(&output, 1).to_f64().to_vec();
+                let draw = |(m, s): (&f64, &f64)| {
+                    let u = rng.range(1e-12, 1.0 - 1e-12);
+                    // The location is on [0, 1], the scale on [-1, 1].
+                    let value = m + 0.5 * scale_of(*s) * (u / (1.0 - u)).ln();
+                    (value * steps).round().clamp(0.0, steps) / steps
+                };
+                centre.iter().zip(&scale).map(draw).collect()
+            }
+        };
+        Tensor::from_vec(values, &[rows, self.size]).cast(output.dtype())
+    }
+}
+
+/// x l - log(1 + e^l), elementwise. `x` may lack the leading axes of draws.
+fn bernoulli(logits: &Tensor, x: &Tensor) -> Tensor {
+    if x.shape() == logits.shape() {
+        logits.bernoulli_log_prob(x)
+    } else {
+        logits.bernoulli_log_prob(&x.broadcast_to(logits.shape()))
+    }
+}
+
+/// Logarithm of the continuous Bernoulli's constant, l / tanh(l / 2), by its series near zero.
+///
+/// # Source
+/// Loaiza-Ganem and Cunningham (2019), written in the logit.
+fn log_normaliser(logits: &Tensor) -> Tensor {
+    let near = logits.detach().abs().lt_scalar(0.3);
+    let safe = near.where_(&logits.ones_like(), logits);
+    let far = (&safe / (&safe * 0.5).tanh()).log();
+    let square = (logits * 0.5).square();
+    let series = (&square * (1.0 / 3.0) - square.square() * (1.0 / 45.0)).log1p() + std::f64::consts::LN_2;
+    near.where_(&series, &far)
+}
+
+/// Where the distribution function of a continuous Bernoulli with logit `l` is `u`.
+fn continuous_bernoulli_quantile(l: f64, u: f64) -> f64 {
+    match l {
+        l if l.abs() < 1e-6 => u,
+        l if l > 0.0 => 1.0 + (u + (1.0 - u) * (-l).exp()).ln() / l,
+        l => (u * l.exp_m1()).ln_1p() / l,
+    }
+}
+
+/// The scale of a logistic distribution on [-1, 1] from the decoder's number.
+fn scale_of(s: f64) -> f64 {
+    (s - 2.0).clamp(-7.0, 7.0).exp()
+}
+
+/// Log probability of the bin of `x` under a logistic distribution with mean `centre` on [0, 1], elementwise.
+///
+/// On [-1, 1] with a = (x + d - m) / s and b = (x - d - m) / s, half a bin d away: log(σ(a) - σ(b)) = log σ(a) + log σ(-b) +
+/// log(1 - e^{b - a}) exactly; the first bin is σ(a), the last 1 - σ(b).
+fn discretised_logistic(x: &Tensor, centre: &Tensor, log_scale: &Tensor, levels: usize) -> Tensor {
+    let half = 1.0 / (levels - 1) as f64;
+    let inverse = (-(log_scale - 2.0).clamp(-7.0, 7.0)).exp();
+    let distance = (x - centre) * 2.0;
+    let a = (&distance + half) * &inverse;
+    let b = (&distance - half) * &inverse;
+    let inner = a.log_sigmoid() + (-&b).log_sigmoid() + (-(&b - &a).exp()).log1p();
+    let x = x.broadcast_to(inner.shape());
+    let first = x.lt_scalar(0.5 * half).where_(&a.log_sigmoid(), &inner);
+    x.gt_scalar(1.0 - 0.5 * half).where_(&(-&b).log_sigmoid(), &first)
+}

@@ -1,0 +1,319 @@
+//! Variational autoencoders: one model over six axes.
+//!
+//! | axis | values |
+//! |---|---|
+//! | family of the posterior | [`Family`] |
+//! | prior | [`PriorConfig`] |
+//! | objective | [`ObjectiveConfig`]: terms with weights over time |
+//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`] |
+//! | likelihood | [`LikelihoodConfig`] |
+//! | data | rows of numbers with the shape of a data point; [`Binarise`] |
+//!
+//! A [`Vae`] is built from a [`VaeConfig`]; [`Training`] fits it; [`Vae::evaluate`] measures it. To add a prior, implement [`Prior`];
+//! to add a term, add a variant of [`Term`]; every sum is in nats a data point, nothing is averaged over elements or dimensions.
+
+pub mod divergence;
+mod evaluate;
+mod likelihood;
+mod objective;
+mod path;
+mod posterior;
+mod prior;
+mod train;
+mod weight;
+
+pub use evaluate::{Evaluation, EvaluationConfig};
+pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
+pub use objective::{Estimate, Losses, ObjectiveConfig, Term, Weighted};
+pub use path::{Gradient, Path};
+pub use posterior::{Family, LEAST_LOG_VARIANCE, Posterior};
+pub use prior::{Prior, PriorConfig, PriorPass};
+pub use train::{Binarise, Decay, Training, TrainingConfig};
+pub use weight::Weight;
+
+use crate::layer::{Build, Pass, Sequential};
+use crate::network::{Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig, Start, mlp};
+use elbo_core::step::Snapshot;
+use elbo_core::{ModelFile, Result, Rng, ensure};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Decoder rows that are held at once outside training.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// A model with latent variables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VaeConfig {
+    /// Dimensions of the code.
+    pub latent: usize,
+    /// Family of q(z | x).
+    pub family: Family,
+    /// Smallest log variance of q(z | x).
+    pub least_log_variance: f64,
+    /// p(z).
+    pub prior: PriorConfig,
+    /// The network of q(z | x).
+    pub encoder: EncoderConfig,
+    /// The network of p(x | z).
+    pub decoder: DecoderConfig,
+    /// The distribution of each element.
+    pub likelihood: LikelihoodConfig,
+    /// How weights start, and their precision.
+    pub start: Start,
+}
+
+impl VaeConfig {
+    /// A diagonal Gaussian posterior over `latent` dimensions, a standard prior, one hidden layer each way, and black or white elements:
+    /// a start for struct updates.
+    pub fn new(latent: usize) -> Self {
+        Self {
+            latent,
+            family: Family::GaussDiag,
+            least_log_variance: LEAST_LOG_VARIANCE,
+            prior: PriorConfig::Standard,
+            encoder: EncoderConfig::Mlp(MlpConfig::default()),
+            decoder: DecoderConfig::Mlp(MlpConfig::default()),
+            likelihood: LikelihoodConfig::Bernoulli,
+            start: Start::default(),
+        }
+    }
+
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
+        self.prior.check()?;
+        self.likelihood.check()
+    }
+
+    /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] when a network does not fit the shape.
+    pub fn build(&self, shape: &[usize], objective: &ObjectiveConfig, rng: &mut Rng) -> Result<Vae> {
+        self.check()?;
+        let mut build = Build { rng, dtype: self.start.dtype(), init: self.start.init };
+        let size = shape.iter().product();
+        let encoder = self.encoder.build(shape, self.family.width(self.latent), &mut build)?;
+        let decoder = self.decoder.build(self.latent, shape, self.likelihood.blocks(), &mut build)?;
+        let prior = self.prior.build(self.latent, size, &mut build)?;
+        let adversary = objective.adversary().map(|config| mlp(self.latent, 1, &config, &mut build)).transpose()?;
+        let likelihood = self.likelihood.build(size, build.dtype);
+        Ok(Vae { config: self.clone(), size, encoder, decoder, prior, likelihood, adversary })
+    }
+}
+
+/// A variational autoencoder.
+pub struct Vae {
+    config: VaeConfig,
+    size: usize,
+    encoder: Encoder,
+    decoder: Box<dyn Decoder>,
+    prior: Box<dyn Prior>,
+    likelihood: Likelihood,
+    adversary: Option<Sequential>,
+}
+
+impl Parameters for Vae {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        self.visit_model(f);
+        nested("adversary", &self.adversary, f);
+    }
+
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        self.visit_model_mut(f);
+        nested_mut("adversary", &mut self.adversary, f);
+    }
+}
+
+impl Snapshot for Vae {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        crate::weights::write_to(self, file, prefix);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        crate::weights::read_from(self, file, prefix)
+    }
+}
+
+/// Codes drawn for a batch, and what they are worth.
+pub struct Draws {
+    /// Posteriors of the batch.
+    pub q: Posterior,
+    /// Draws, `[K, B, L]`.
+    pub z: Tensor,
+    /// log p(x | z), `[K, B]`, nats.
+    pub log_likelihood: Tensor,
+    /// log p(z), `[K, B]`, nats.
+    pub log_prior: Tensor,
+}
+
+impl Vae {
+    fn visit_model(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        nested("encoder", &self.encoder, f);
+        nested("decoder", &self.decoder, f);
+        nested("prior", &self.prior, f);
+        nested("likelihood", &self.likelihood, f);
+    }
+
+    fn visit_model_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("encoder", &mut self.encoder, f);
+        nested_mut("decoder", &mut self.decoder, f);
+        nested_mut("prior", &mut self.prior, f);
+        nested_mut("likelihood", &mut self.likelihood, f);
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &VaeConfig {
+        &self.config
+    }
+
+    /// Dimensions of the code, `L`.
+    pub fn latent(&self) -> usize {
+        self.config.latent
+    }
+
+    /// Elements of a data point, `D`.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// p(z).
+    pub fn prior(&self) -> &dyn Prior {
+        self.prior.as_ref()
+    }
+
+    /// p(x | z).
+    pub fn likelihood(&self) -> &Likelihood {
+        &self.likelihood
+    }
+
+    /// The network of p(x | z).
+    pub fn decoder(&self) -> &dyn Decoder {
+        self.decoder.as_ref()
+    }
+
+    pub(crate) fn adversary(&self) -> Option<&Sequential> {
+        self.adversary.as_ref()
+    }
+
+    /// The precision of the networks.
+    pub fn dtype(&self) -> DType {
+        self.config.start.dtype()
+    }
+
+    /// Data points as the networks take them. `values: [N, D]`, row-major.
+    pub fn tensor(&self, values: &[f32]) -> Tensor {
+        let rows = values.len() / self.size;
+        Tensor::from_f32(values.to_vec(), &[rows, self.size]).cast(self.dtype())
+    }
+
+    /// q(z | x). `x: [B, D]`.
+    pub fn posterior(&self, x: &Tensor, pass: &mut Pass<'_>) -> Posterior {
+        let config = &self.config;
+        config.family.posterior(&self.encoder.forward(x, pass), config.latent, config.least_log_variance)
+    }
+
+    fn pseudo(&self, pass: &mut Pass<'_>) -> Option<Posterior> {
+        self.prior.pseudo_inputs().map(|u| self.posterior(&u, pass))
+    }
+
+    /// Decoder outputs of codes `z: [K, B, L]` of the data points `x: [B, D]`, `[K, B, P D]`.
+    fn decode(&self, z: &Tensor, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        let (draws, batch) = (z.size(0), z.size(1));
+        let flat = z.reshape(&[draws * batch, self.latent()]);
+        let seen = self
+            .decoder
+            .is_autoregressive()
+            .then(|| x.unsqueeze(0).broadcast_to(&[draws, batch, self.size]).reshape(&[draws * batch, self.size]));
+        let output = self.decoder.forward(&flat, seen.as_ref(), pass);
+        let width = output.size(-1);
+        output.reshape(&[draws, batch, width])
+    }
+
+    /// Draws `draws` codes for each data point `x: [B, D]` and weighs them.
+    pub fn draw(&self, x: &Tensor, draws: usize, path: &Path, rng: &mut Rng, pass: &mut Pass<'_>) -> Draws {
+        let q = self.posterior(x, pass);
+        self.draw_at(q, x, &self.noise(draws, x.size(0), rng), path, rng, pass)
+    }
+
+    /// Standard normal noise of codes, `[K, B, L]`.
+    fn noise(&self, draws: usize, batch: usize, rng: &mut Rng) -> Tensor {
+        let shape = [draws, batch, self.latent()];
+        Tensor::from_vec(rng.normals(shape.iter().product()), &shape).cast(self.dtype())
+    }
+
+    /// The codes at this noise `[K, B, L]` of the posteriors `q` of `x: [B, D]`, weighed. `rng` is for a prior with latent variables of
+    /// its own.
+    pub fn draw_at(
+        &self,
+        q: Posterior,
+        x: &Tensor,
+        noise: &Tensor,
+        path: &Path,
+        rng: &mut Rng,
+        pass: &mut Pass<'_>,
+    ) -> Draws {
+        let z = path.attach(&q.rsample(noise));
+        let log_likelihood = self.likelihood.log_prob(&self.decode(&z, x, pass), x);
+        let pseudo = self.pseudo(pass);
+        let log_prior = self.prior.log_prob(&z, &mut PriorPass { pseudo: pseudo.as_ref(), rng, path });
+        Draws { q, z, log_likelihood, log_prior }
+    }
+
+    /// Draws of the prior, `[count, L]`, outside the graph.
+    pub fn sample_prior(&self, count: usize, rng: &mut Rng) -> Tensor {
+        let draw = || {
+            let pseudo = self.pseudo(&mut Pass::evaluation());
+            self.prior.sample(count, pseudo.as_ref(), rng).cast(self.dtype())
+        };
+        no_grad(draw)
+    }
+
+    /// What the decoder makes of codes. `z: [N, L]`; returns `[N, D]`: means, or draws of the likelihood where `is_noisy`. Elements
+    /// that depend on earlier ones are drawn one after the other.
+    pub fn generate(&self, z: &Tensor, is_noisy: bool, rng: &mut Rng) -> Tensor {
+        no_grad(|| {
+            let blocks: Vec<Tensor> = (0..z.size(0))
+                .step_by(ROWS_AT_ONCE)
+                .map(|start| {
+                    let part = z.narrow(0, start, ROWS_AT_ONCE.min(z.size(0) - start));
+                    self.generate_block(&part, is_noisy, rng)
+                })
+                .collect();
+            Tensor::cat(&blocks, 0)
+        })
+    }
+
+    fn generate_block(&self, z: &Tensor, is_noisy: bool, rng: &mut Rng) -> Tensor {
+        let pass = &mut Pass::evaluation();
+        if !self.decoder.is_autoregressive() {
+            let output = self.decoder.forward(z, None, pass);
+            return if is_noisy { self.likelihood.sample(&output, rng) } else { self.likelihood.mean(&output) };
+        }
+        let rows = z.size(0);
+        let mut x = Tensor::zeros(&[rows, self.size], self.dtype());
+        for t in 0..self.size {
+            let output = self.decoder.forward(z, Some(&x), pass);
+            let drawn = if is_noisy { self.likelihood.sample(&output, rng) } else { self.likelihood.mean(&output) };
+            x = Tensor::cat(&[x.narrow(1, 0, t), drawn.narrow(1, t, self.size - t)], 1);
+        }
+        x
+    }
+
+    /// Posteriors of many data points, in double precision, outside the graph. `values: [N, D]`.
+    pub fn encode(&self, values: &[f32]) -> Posterior {
+        let encode = || {
+            let blocks: Vec<Posterior> = values
+                .chunks(ROWS_AT_ONCE * self.size)
+                .map(|block| self.posterior(&self.tensor(block), &mut Pass::evaluation()).to_f64())
+                .collect();
+            Posterior::concatenate(&blocks)
+        };
+        no_grad(encode)
+    }
+}

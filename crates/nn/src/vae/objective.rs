@@ -1,0 +1,293 @@
+//! The one objective: a sum of weighted terms over time.
+
+use super::divergence::{Kernel, check_batch, mmd, stein};
+use super::path::{Gradient, Path};
+use super::weight::Weight;
+use super::{Draws, Vae};
+use crate::activation::Activation;
+use crate::layer::{Layer, Pass};
+use crate::network::MlpConfig;
+use elbo_core::{Error, Result, Rng, ensure};
+use elbo_infer::Objective;
+use elbo_tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Minimised in training: Σ_j w_j(t) R_j, each summed over dimensions and averaged over the batch, in nats a data point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ObjectiveConfig {
+    /// Draws of the code for each data point.
+    pub draws: usize,
+    /// The terms.
+    pub terms: Vec<Weighted>,
+}
+
+/// A term with its weight.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weighted {
+    /// What is minimised.
+    pub term: Term,
+    /// Its weight over time.
+    #[serde(default)]
+    pub weight: Weight,
+}
+
+/// One term of the objective.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Term {
+    /// -E log p(x | z).
+    Reconstruction,
+    /// KL(q(z | x) || p(z)) of each data point.
+    Kl {
+        /// How it is estimated.
+        #[serde(default)]
+        estimate: Estimate,
+    },
+    /// Σ_i max(KL_i, least): a dimension's mean divergence over the batch costs nothing below `least`.
+    FreeBits {
+        /// Nats a dimension.
+        least: f64,
+    },
+    /// |KL - C(t)|, with a capacity C that rises from zero.
+    Capacity {
+        /// Nats at the end.
+        to: f64,
+        /// Steps of the rise.
+        steps: usize,
+    },
+    /// -log (1/K) Σ_k p(x, z_k) / q(z_k | x): takes the place of reconstruction and divergence.
+    Iwae {
+        /// The estimator of the encoder's gradient.
+        #[serde(default)]
+        gradient: Gradient,
+    },
+    /// The two halves of wake-sleep, in place of the other terms: -log p(x, z) at held draws, for the model, and -log q(z | x) at
+    /// data points drawn from the model, for the encoder.
+    WakeSleep,
+    /// Maximum mean discrepancy between the codes of the batch and draws of the prior.
+    Mmd {
+        /// The kernel.
+        #[serde(default)]
+        kernel: Kernel,
+    },
+    /// Stein discrepancy of the codes of the batch from N(0, I).
+    Stein {
+        /// The kernel.
+        #[serde(default)]
+        kernel: Kernel,
+    },
+    /// KL(q(z) || p(z)) as a discriminator between codes and draws of the prior sees it.
+    Adversarial {
+        /// Widths of the discriminator.
+        hidden: Vec<usize>,
+    },
+}
+
+/// How the divergence of a posterior from the prior is estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Estimate {
+    /// In closed form where there is one; else from draws, sticking the landing.
+    #[default]
+    Closed,
+    /// log q(z | x) - log p(z) at the draws.
+    Sampled,
+    /// The same, with the posterior's own parameters held inside its density.
+    StickingTheLanding,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self::beta(1.0)
+    }
+}
+
+impl Term {
+    /// Its name in curves and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Reconstruction => "reconstruction",
+            Self::Kl { .. } => "kl",
+            Self::FreeBits { .. } => "kl with free bits",
+            Self::Capacity { .. } => "distance of the kl from its capacity",
+            Self::Iwae { .. } => "negative importance-weighted bound",
+            Self::WakeSleep => "wake and sleep",
+            Self::Mmd { .. } => "mmd",
+            Self::Stein { .. } => "stein discrepancy",
+            Self::Adversarial { .. } => "adversarial kl",
+        }
+    }
+
+    fn is_aggregated(&self) -> bool {
+        matches!(self, Self::Mmd { .. } | Self::Stein { .. } | Self::Adversarial { .. })
+    }
+}
+
+impl From<Term> for Weighted {
+    fn from(term: Term) -> Self {
+        Self { term, weight: Weight::default() }
+    }
+}
+
+impl Weighted {
+    /// A term with this weight.
+    pub fn new(weight: impl Into<Weight>, term: Term) -> Self {
+        Self { term, weight: weight.into() }
+    }
+}
+
+impl ObjectiveConfig {
+    /// The evidence lower bound with a divergence weighted by `beta`.
+    pub fn beta(beta: impl Into<Weight>) -> Self {
+        let kl = Term::Kl { estimate: Estimate::Closed };
+        Self { draws: 1, terms: vec![Term::Reconstruction.into(), Weighted::new(beta, kl)] }
+    }
+
+    /// The importance-weighted bound with this many draws.
+    pub fn iwae(draws: usize, gradient: Gradient) -> Self {
+        Self { draws, terms: vec![Term::Iwae { gradient }.into()] }
+    }
+
+    /// Checks ranges, and that the terms fit together. `batch` is the number of data points a step.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self, batch: usize) -> Result<()> {
+        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        let count = |is: &dyn Fn(&Term) -> bool| self.terms.iter().filter(|t| is(&t.term)).count();
+        let bounds = count(&|t| matches!(t, Term::Iwae { .. } | Term::WakeSleep));
+        let reconstructions = count(&|t| matches!(t, Term::Reconstruction));
+        let divergences = count(&|t| matches!(t, Term::Kl { .. } | Term::FreeBits { .. } | Term::Capacity { .. }));
+        let adversaries = count(&|t| matches!(t, Term::Adversarial { .. }));
+        let fits = bounds + reconstructions == 1 && (bounds == 0 || divergences == 0) && adversaries <= 1;
+        ensure(
+            "terms",
+            format!("{:?}", self.terms.iter().map(|t| t.term.name()).collect::<Vec<_>>()),
+            fits,
+            "one reconstruction, with divergences, or one importance-weighted bound without; one adversary at most",
+        )?;
+        if self.terms.iter().any(|t| t.term.is_aggregated()) {
+            check_batch(batch)?;
+        }
+        for weighted in &self.terms {
+            weighted.weight.check()?;
+            match &weighted.term {
+                Term::FreeBits { least } => ensure("least", least, *least >= 0.0, "at least 0")?,
+                Term::Capacity { to, .. } => ensure("to", to, *to >= 0.0, "at least 0")?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The discriminator's settings, where there is one.
+    pub(super) fn adversary(&self) -> Option<MlpConfig> {
+        self.terms.iter().find_map(|t| match &t.term {
+            Term::Adversarial { hidden } => Some(MlpConfig::new(hidden, Activation::LeakyRelu)),
+            _ => None,
+        })
+    }
+
+    /// The estimator of the encoder's gradient that draws are made for.
+    pub(super) fn gradient(&self) -> Gradient {
+        let of = |t: &Weighted| match t.term {
+            Term::Iwae { gradient } => Some(gradient),
+            Term::WakeSleep => Some(Gradient::Held),
+            _ => None,
+        };
+        self.terms.iter().find_map(of).unwrap_or(Gradient::Plain)
+    }
+}
+
+/// The terms of one batch.
+pub struct Losses {
+    /// One scalar a term, in the objective's order.
+    pub terms: Vec<Tensor>,
+    /// The draws they were computed from.
+    pub draws: Draws,
+}
+
+impl Losses {
+    /// The sum with these weights.
+    pub fn total(&self, weights: &[f64]) -> Tensor {
+        self.terms.iter().zip(weights).map(|(term, weight)| term * *weight).sum()
+    }
+}
+
+impl Vae {
+    /// The terms of the objective for a batch, differentiable in all parameters. `x: [B, D]`; `step` counts from zero.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a term that the prior does not allow.
+    pub fn losses(&self, x: &Tensor, objective: &ObjectiveConfig, step: usize, rng: &mut Rng) -> Result<Losses> {
+        let path = Path::new(objective.gradient());
+        let mut noise = rng.fork();
+        let mut inner = rng.fork();
+        let draws = self.draw(x, objective.draws, &path, &mut noise, &mut Pass::training(&mut inner));
+        let mut terms = vec![];
+        for weighted in &objective.terms {
+            terms.push(self.term(&weighted.term, &draws, step, &path, rng)?);
+        }
+        Ok(Losses { terms, draws })
+    }
+
+    fn term(&self, term: &Term, draws: &Draws, step: usize, path: &Path, rng: &mut Rng) -> Result<Tensor> {
+        // Codes as rows, all draws of a data point.
+        let codes = || draws.z.reshape(&[draws.z.len() / self.latent(), self.latent()]);
+        Ok(match term {
+            Term::Reconstruction => -draws.log_likelihood.mean(),
+            Term::Kl { estimate } => self.kl(draws, *estimate).sum_axis(-1, false).mean(),
+            Term::FreeBits { least } => {
+                let each = self.kl(draws, Estimate::Closed).mean_axis(0, false);
+                each.maximum(&each.full_like(*least)).sum()
+            }
+            Term::Capacity { to, steps } => {
+                let share = if *steps == 0 { 1.0 } else { (step as f64 / *steps as f64).min(1.0) };
+                (self.kl(draws, Estimate::Closed).sum_axis(-1, false).mean() - to * share).abs()
+            }
+            Term::Iwae { .. } => {
+                let log_weights = &draws.log_likelihood + &draws.log_prior - path.density(&draws.q).log_prob(&draws.z);
+                path.finish(&log_weights);
+                -Objective::IWAE.value(&log_weights).mean()
+            }
+            Term::WakeSleep => {
+                let z = self.sample_prior(draws.z.size(1), rng);
+                let dreamt = self.generate(&z, true, rng);
+                let q = self.posterior(&dreamt, &mut Pass::evaluation());
+                -(&draws.log_likelihood + &draws.log_prior).mean() - q.log_prob(&z.unsqueeze(0)).mean()
+            }
+            Term::Mmd { kernel } => {
+                let z = codes();
+                let prior = self.sample_prior(z.size(0), rng);
+                mmd(&z, &prior, kernel)
+            }
+            Term::Stein { kernel } => {
+                if !self.prior().is_standard() {
+                    return Err(Error::Setting {
+                        setting: "prior".into(),
+                        found: "not standard normal".into(),
+                        expected: "`standard` for a Stein discrepancy; take `mmd` for other priors".into(),
+                    });
+                }
+                stein(&codes(), kernel)
+            }
+            // The discriminator is held; its own step is in training.
+            Term::Adversarial { .. } => {
+                let adversary = self.adversary().expect("an adversarial term has a discriminator");
+                adversary.forward(&codes(), &mut Pass::evaluation()).mean()
+            }
+        })
+    }
+
+    /// KL(q(z | x) || p(z)), `[B, J]`, to be summed over J.
+    pub(super) fn kl(&self, draws: &Draws, estimate: Estimate) -> Tensor {
+        let closed = if estimate == Estimate::Closed { self.prior().kl(&draws.q) } else { None };
+        closed.unwrap_or_else(|| {
+            let q = if estimate == Estimate::Sampled { draws.q.clone() } else { draws.q.detach() };
+            (q.log_prob(&draws.z) - &draws.log_prior).mean_axis(0, false).unsqueeze(-1)
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! Latent families: what an encoder's numbers mean.
+
+use elbo_dist::batched::{Batched, MultivariateNormal, Normal};
+use elbo_tensor::{DType, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// ln 2π.
+pub(crate) const LN_TAU: f64 = 1.837_877_066_409_345_3;
+
+/// Smallest log variance of a posterior, where nothing else is said.
+pub const LEAST_LOG_VARIANCE: f64 = -30.0;
+
+/// The family of q(z | x).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Gaussian with a diagonal covariance.
+    #[default]
+    GaussDiag,
+    /// Gaussian with any covariance.
+    GaussFull,
+}
+
+impl Family {
+    /// Numbers that the encoder returns for `latent` dimensions.
+    pub fn width(self, latent: usize) -> usize {
+        match self {
+            Self::GaussDiag => 2 * latent,
+            Self::GaussFull => 2 * latent + latent * (latent - 1) / 2,
+        }
+    }
+
+    /// The posteriors of a batch from the encoder's numbers `[B, width]`: means, then log variances, which are kept between `least` and
+    /// 20, then the factor below its diagonal.
+    pub fn posterior(self, raw: &Tensor, latent: usize, least: f64) -> Posterior {
+        let mean = raw.narrow(-1, 0, latent);
+        let log_variance = raw.narrow(-1, latent, latent).clamp(least, 20.0);
+        match self {
+            Self::GaussDiag => Posterior::Diagonal { mean, log_variance },
+            Self::GaussFull => {
+                let sd = (&log_variance * 0.5).exp();
+                let below = raw.narrow(-1, 2 * latent, latent * (latent - 1) / 2);
+                let zero = Tensor::zeros(&[raw.size(0), 1], raw.dtype());
+                let entries = Tensor::cat(&[zero, sd, below], -1);
+                let position = |i: usize, j: usize| match i.cmp(&j) {
+                    std::cmp::Ordering::Less => 0,
+                    std::cmp::Ordering::Equal => 1 + i,
+                    std::cmp::Ordering::Greater => 1 + latent + i * (i - 1) / 2 + j,
+                };
+                let index: Vec<usize> = (0..latent * latent).map(|k| position(k / latent, k % latent)).collect();
+                let factor = entries.index_select(-1, &Tensor::indices(&index));
+                Posterior::Full { mean, factor: factor.reshape(&[raw.size(0), latent, latent]) }
+            }
+        }
+    }
+}
+
+/// Posteriors q(z | x) of a batch.
+#[derive(Debug, Clone)]
+pub enum Posterior {
+    /// N(mean, diag exp(log_variance)).
+    Diagonal {
+        /// `[B, L]`.
+        mean: Tensor,
+        /// `[B, L]`.
+        log_variance: Tensor,
+    },
+    /// N(mean, factor factor').
+    Full {
+        /// `[B, L]`.
+        mean: Tensor,
+        /// `[B, L, L]`, lower triangular.
+        factor: Tensor,
+    },
+}
+
+impl Posterior {
+    /// Means, `[B, L]`.
+    pub fn mean(&self) -> &Tensor {
+        match self {
+            Self::Diagonal { mean, .. } | Self::Full { mean, .. } => mean,
+        }
+    }
+
+    /// Variances, `[B, L]`.
+    pub fn variance(&self) -> Tensor {
+        match self {
+            Self::Diagonal { log_variance, .. } => log_variance.exp(),
+            Self::Full { factor, .. } => factor.square().sum_axis(-1, false),
+        }
+    }
+
+    /// Draws that follow the parameters. `noise: [K, B, L]`, standard normal; returns `[K, B, L]`.
+    pub fn rsample(&self, noise: &Tensor) -> Tensor {
+        match self {
+            Self::Diagonal { mean, log_variance } => Normal::from_log_variance(mean.clone(), log_variance).at(noise),
+            Self::Full { mean, factor } => MultivariateNormal::new(mean.clone(), factor.clone()).at(noise),
+        }
+    }
+
+    /// Log density. `z: [K, B, L]`; returns `[K, B]`, nats.
+    pub fn log_prob(&self, z: &Tensor) -> Tensor {
+        self.distribution().log_prob(z)
+    }
+
+    fn distribution(&self) -> Box<dyn Batched> {
+        match self {
+            Self::Diagonal { mean, log_variance } => {
+                Box::new(Normal::from_log_variance(mean.clone(), log_variance).to_event(1))
+            }
+            Self::Full { mean, factor } => Box::new(MultivariateNormal::new(mean.clone(), factor.clone())),
+        }
+    }
+
+    /// Log density of every point under every posterior. `z: [M, L]`; returns `[M, B]`.
+    pub fn log_prob_of_each(&self, z: &Tensor) -> Tensor {
+        let (points, dims) = (z.size(0), z.size(1));
+        let rows = self.mean().size(0);
+        self.log_prob(&z.unsqueeze(1).broadcast_to(&[points, rows, dims]))
+    }
+
+    /// Entropy, `[B]`, nats.
+    pub fn entropy(&self) -> Tensor {
+        self.distribution().entropy().expect("Gaussians have a closed entropy")
+    }
+
+    /// KL(q || N(mean, diag exp(log_variance))), `[B, J]`, to be summed over J: `J = L` where it is a sum over dimensions, else 1.
+    /// `mean` and `log_variance: [L]`.
+    pub fn kl_to_diagonal(&self, mean: &Tensor, log_variance: &Tensor) -> Tensor {
+        let shift = (self.mean() - mean).square();
+        match self {
+            Self::Diagonal { log_variance: own, .. } => {
+                ((own.exp() + shift) * (-log_variance).exp() - 1.0 - own + log_variance) * 0.5
+            }
+            Self::Full { factor, .. } => {
+                let trace = ((self.variance() + shift) * (-log_variance).exp() - 1.0 + log_variance).sum_axis(-1, true);
+                trace * 0.5 - factor.diagonal().log().sum_axis(-1, true)
+            }
+        }
+    }
+
+    /// The same posteriors, through which no gradient flows.
+    pub fn detach(&self) -> Self {
+        self.map(Tensor::detach)
+    }
+
+    /// The same posteriors in another precision.
+    pub fn cast(&self, dtype: DType) -> Self {
+        self.map(|t| t.cast(dtype))
+    }
+
+    /// The same posteriors in double precision.
+    pub fn to_f64(&self) -> Self {
+        self.cast(DType::F64)
+    }
+
+    /// The posteriors of these rows of the batch.
+    pub fn take(&self, rows: &[usize]) -> Self {
+        let index = Tensor::indices(rows);
+        self.map(|t| t.index_select(0, &index))
+    }
+
+    /// The posteriors of all batches, one after the other. They must be of one family.
+    pub fn concatenate(batches: &[Self]) -> Self {
+        let all =
+            |part: fn(&Self) -> &Tensor| Tensor::cat(&batches.iter().map(|q| part(q).clone()).collect::<Vec<_>>(), 0);
+        let (mean, spread) = (all(Self::mean), all(Self::spread));
+        match batches[0] {
+            Self::Diagonal { .. } => Self::Diagonal { mean, log_variance: spread },
+            Self::Full { .. } => Self::Full { mean, factor: spread },
+        }
+    }
+
+    /// The covariance averaged over the batch, `[L, L]`.
+    pub fn mean_covariance(&self) -> Tensor {
+        match self {
+            Self::Diagonal { log_variance, .. } => log_variance.exp().mean_axis(0, false).diag(),
+            Self::Full { factor, .. } => factor.matmul(&factor.t()).mean_axis(0, false),
+        }
+    }
+
+    /// The log variances or the factor.
+    fn spread(&self) -> &Tensor {
+        match self {
+            Self::Diagonal { log_variance, .. } => log_variance,
+            Self::Full { factor, .. } => factor,
+        }
+    }
+
+    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> Self {
+        match self {
+            Self::Diagonal { mean, log_variance } => Self::Diagonal { mean: f(mean), log_variance: f(log_variance) },
+            Self::Full { mean, factor } => Self::Full { mean: f(mean), factor: f(factor) },
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Priors over codes.
+
+use super::path::Path;
+use super::posterior::{Family, LEAST_LOG_VARIANCE, LN_TAU, Posterior};
+use crate::activation::Activation;
+use crate::init::normal;
+use crate::layer::{Build, Layer, Pass, Sequential, parameters};
+use crate::network::{MlpConfig, mlp};
+use elbo_core::{Result, Rng, ensure};
+use elbo_tensor::{Parameter, Parameters, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// p(z).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PriorConfig {
+    /// Standard normal.
+    #[default]
+    Standard,
+    /// Normal with a learned mean and variance for each dimension.
+    Diagonal,
+    /// A mixture of normals with learned weights, means and variances.
+    Mixture {
+        /// Number of normals.
+        components: usize,
+    },
+    /// A mixture of the posteriors of learned pseudo-inputs.
+    Vamp {
+        /// Number of pseudo-inputs.
+        components: usize,
+    },
+    /// A second layer of codes: p(z) = ∫ p(z | h) N(h; 0, I) dh, with its own q(h | z).
+    Hierarchical {
+        /// Dimensions of the second layer.
+        latent: usize,
+        /// Widths of the networks between the layers.
+        hidden: Vec<usize>,
+    },
+}
+
+impl PriorConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Standard | Self::Diagonal => Ok(()),
+            Self::Mixture { components } | Self::Vamp { components } => {
+                ensure("prior.components", components, *components > 0, "at least 1")
+            }
+            Self::Hierarchical { latent, .. } => ensure("prior.latent", latent, *latent > 0, "at least 1"),
+        }
+    }
+
+    /// The prior over `latent` dimensions of a model of data points with `size` numbers.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] for empty sizes.
+    pub fn build(&self, latent: usize, size: usize, build: &mut Build<'_>) -> Result<Box<dyn Prior>> {
+        self.check()?;
+        let dtype = build.dtype;
+        let zeros = |shape: &[usize]| Parameter::real(&Tensor::zeros(shape, dtype));
+        Ok(match self {
+            Self::Standard => Box::new(Standard { latent }),
+            Self::Diagonal => Box::new(Diagonal { mean: zeros(&[latent]), log_variance: zeros(&[latent]) }),
+            Self::Mixture { components } => Box::new(Mixture {
+                logits: zeros(&[*components]),
+                mean: Parameter::real(&normal(&[*components, latent], 1.0, build.rng, dtype)),
+                log_variance: zeros(&[*components, latent]),
+            }),
+            // Pseudo-inputs start as grey noise, in the middle of a picture's range.
+            Self::Vamp { components } => {
+                Box::new(Vamp { pseudo: Parameter::real(&(normal(&[*components, size], 0.1, build.rng, dtype) + 0.5)) })
+            }
+            Self::Hierarchical { latent: top, hidden } => {
+                let config = MlpConfig::new(hidden, Activation::Tanh);
+                let family = Family::GaussDiag;
+                Box::new(Hierarchical {
+                    up: mlp(latent, family.width(*top), &config, build)?,
+                    down: mlp(*top, family.width(latent), &config, build)?,
+                    latent,
+                    top: *top,
+                })
+            }
+        })
+    }
+}
+
+/// What a prior may need besides the codes.
+pub struct PriorPass<'a> {
+    /// Posteriors of the prior's pseudo-inputs, where it has some.
+    pub pseudo: Option<&'a Posterior>,
+    /// Noise for latent variables of the prior's own.
+    pub rng: &'a mut Rng,
+    /// How gradients flow through draws.
+    pub path: &'a Path,
+}
+
+/// A density of codes.
+pub trait Prior: Parameters + Send + Sync {
+    /// Log density. `z: [K, B, L]`; returns `[K, B]`, nats. A prior with latent variables of its own draws them and returns the log of
+    /// an unbiased estimate of the density, which is a lower bound in the mean.
+    fn log_prob(&self, z: &Tensor, pass: &mut PriorPass<'_>) -> Tensor;
+
+    /// KL(q || p), or an upper bound that is exact for one component, in closed form: `[B, J]`, to be summed over J.
+    fn kl(&self, _: &Posterior) -> Option<Tensor> {
+        None
+    }
+
+    /// `count` draws, `[count, L]`. `pseudo` as in [`PriorPass`].
+    fn sample(&self, count: usize, pseudo: Option<&Posterior>, rng: &mut Rng) -> Tensor;
+
+    /// Data points whose posteriors the prior is made of, `[M, D]`.
+    fn pseudo_inputs(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// Whether this is N(0, I).
+    fn is_standard(&self) -> bool {
+        false
+    }
+}
+
+/// N(0, I).
+struct Standard {
+    latent: usize,
+}
+
+parameters!(Standard {});
+
+/// log N(z; 0, I) over the last axis.
+fn standard_log_prob(z: &Tensor) -> Tensor {
+    z.square().sum_axis(-1, false) * -0.5 - 0.5 * z.size(-1) as f64 * LN_TAU
+}
+
+impl Prior for Standard {
+    fn log_prob(&self, z: &Tensor, _: &mut PriorPass<'_>) -> Tensor {
+        standard_log_prob(z)
+    }
+
+    fn kl(&self, q: &Posterior) -> Option<Tensor> {
+        let zero = Tensor::zeros(&[self.latent], q.mean().dtype());
+        Some(q.kl_to_diagonal(&zero, &zero))
+    }
+
+    fn sample(&self, count: usize, _: Option<&Posterior>, rng: &mut Rng) -> Tensor {
+        Tensor::from_vec(rng.normals(count * self.latent), &[count, self.latent])
+    }
+
+    fn is_standard(&self) -> bool {
+        true
+    }
+}
+
+/// N(mean, diag exp(log_variance)).
+struct Diagonal {
+    mean: Parameter,
+    log_variance: Parameter,
+}
+
+parameters!(Diagonal { "mean": mean, "log_variance": log_variance });
+
+impl Prior for Diagonal {
+    fn log_prob(&self, z: &Tensor, _: &mut PriorPass<'_>) -> Tensor {
+        let log_variance = self.log_variance.get();
+        let white = (z - self.mean.get()) * (&log_variance * -0.5).exp();
+        standard_log_prob(&white) - log_variance.sum() * 0.5
+    }
+
+    fn kl(&self, q: &Posterior) -> Option<Tensor> {
+        Some(q.kl_to_diagonal(&self.mean.get(), &self.log_variance.get()))
+    }
+
+    fn sample(&self, count: usize, _: Option<&Posterior>, rng: &mut Rng) -> Tensor {
+        let latent = self.mean.len();
+        let noise = Tensor::from_vec(rng.normals(count * latent), &[count, latent]);
+        let sd = (self.log_variance.get().detach().to_f64() * 0.5).exp();
+        self.mean.get().detach().to_f64() + sd * noise
+    }
+}
+
+/// Σ_m π_m N(mean_m, diag exp(log_variance_m)).
+struct Mixture {
+    logits: Parameter,
+    mean: Parameter,
+    log_variance: Parameter,
+}
+
+parameters!(Mixture { "logits": logits, "mean": mean, "log_variance": log_variance });
+
+impl Mixture {
+    fn components(&self) -> Posterior {
+        Posterior::Diagonal { mean: self.mean.get(), log_variance: self.log_variance.get().clamp(-10.0, 10.0) }
+    }
+}
+
+impl Prior for Mixture {
+    fn log_prob(&self, z: &Tensor, _: &mut PriorPass<'_>) -> Tensor {
+        let flat = z.reshape(&[z.len() / z.size(-1), z.size(-1)]);
+        let each = self.components().log_prob_of_each(&flat) + self.logits.get().log_softmax(-1);
+        each.log_sum_exp(-1, false).reshape(&z.shape()[..z.rank() - 1])
+    }
+
+    /// Σ_m r_m KL(q || p_m) + KL(r || π) at the best responsibilities r_m ∝ π_m exp(-KL(q || p_m)), which is
+    /// -log Σ_m π_m exp(-KL(q || p_m)): an upper bound on the divergence, so the objective stays a lower bound.
+    fn kl(&self, q: &Posterior) -> Option<Tensor> {
+        let (mean, log_variance) = (self.mean.get(), self.log_variance.get().clamp(-10.0, 10.0));
+        let to_component = |m: usize| q.kl_to_diagonal(&mean.row(m), &log_variance.row(m)).sum_axis(-1, false);
+        let each: Vec<Tensor> = (0..mean.size(0)).map(to_component).collect();
+        let joint = self.logits.get().log_softmax(-1) - Tensor::stack(&each, -1);
+        Some(-joint.log_sum_exp(-1, true))
+    }
+
+    fn sample(&self, count: usize, _: Option<&Posterior>, rng: &mut Rng) -> Tensor {
+        let weights = self.logits.get().detach().softmax(-1).to_vec();
+        draw_from(&self.components().detach(), &weights, count, rng)
+    }
+}
+
+/// Draws from a mixture whose components are the rows of `components`; f64.
+fn draw_from(components: &Posterior, weights: &[f64], count: usize, rng: &mut Rng) -> Tensor {
+    let components = components.to_f64();
+    let latent = components.mean().size(-1);
+    let chosen: Vec<usize> = (0..count).map(|_| rng.weighted(weights)).collect();
+    let noise = Tensor::from_vec(rng.normals(count * latent), &[1, count, latent]);
+    components.take(&chosen).rsample(&noise).select(0, 0)
+}
+
+/// (1/M) Σ_m q(z | u_m) with learned data points u_m.
+///
+/// # Source
+/// Tomczak and Welling (2018).
+struct Vamp {
+    pseudo: Parameter,
+}
+
+parameters!(Vamp { "pseudo_inputs": pseudo });
+
+const ENCODED: &str = "the model encodes the prior's pseudo-inputs";
+
+impl Prior for Vamp {
+    fn log_prob(&self, z: &Tensor, pass: &mut PriorPass<'_>) -> Tensor {
+        let flat = z.reshape(&[z.len() / z.size(-1), z.size(-1)]);
+        let each = pass.pseudo.expect(ENCODED).log_prob_of_each(&flat);
+        let components = each.size(-1) as f64;
+        each.log_sum_exp(-1, false).reshape(&z.shape()[..z.rank() - 1]) - components.ln()
+    }
+
+    fn sample(&self, count: usize, pseudo: Option<&Posterior>, rng: &mut Rng) -> Tensor {
+        let components = pseudo.expect(ENCODED);
+        draw_from(&components.detach(), &vec![1.0; components.mean().size(0)], count, rng)
+    }
+
+    fn pseudo_inputs(&self) -> Option<Tensor> {
+        Some(self.pseudo.get())
+    }
+}
+
+/// ∫ p(z | h) N(h; 0, I) dh, estimated with one draw of q(h | z).
+struct Hierarchical {
+    up: Sequential,
+    down: Sequential,
+    latent: usize,
+    top: usize,
+}
+
+parameters!(Hierarchical { "up": up, "down": down });
+
+impl Prior for Hierarchical {
+    fn log_prob(&self, z: &Tensor, pass: &mut PriorPass<'_>) -> Tensor {
+        let rows = z.len() / self.latent;
+        let flat = z.reshape(&[rows, self.latent]);
+        let q =
+            Family::GaussDiag.posterior(&self.up.forward(&flat, &mut Pass::evaluation()), self.top, LEAST_LOG_VARIANCE);
+        let noise = Tensor::from_vec(pass.rng.normals(rows * self.top), &[1, rows, self.top]).cast(z.dtype());
+        let weighted = &[z.size(0), z.size(1), self.top];
+        let h = pass.path.attach(&q.rsample(&noise).reshape(weighted)).reshape(&[1, rows, self.top]);
+        let p = Family::GaussDiag.posterior(
+            &self.down.forward(&h.select(0, 0), &mut Pass::evaluation()),
+            self.latent,
+            LEAST_LOG_VARIANCE,
+        );
+        let estimate = p.log_prob(&flat.unsqueeze(0)) + standard_log_prob(&h) - pass.path.density(&q).log_prob(&h);
+        estimate.reshape(&z.shape()[..z.rank() - 1])
+    }
+
+    fn sample(&self, count: usize, _: Option<&Posterior>, rng: &mut Rng) -> Tensor {
+        let dtype = self.down.leaves().first().map_or(elbo_tensor::DType::F32, Tensor::dtype);
+        let h = Tensor::from_vec(rng.normals(count * self.top), &[count, self.top]).cast(dtype);
+        let p = Family::GaussDiag.posterior(
+            &self.down.forward(&h, &mut Pass::evaluation()),
+            self.latent,
+            LEAST_LOG_VARIANCE,
+        );
+        let noise = Tensor::from_vec(rng.normals(count * self.latent), &[1, count, self.latent]);
+        p.detach().to_f64().rsample(&noise).select(0, 0)
+    }
+}

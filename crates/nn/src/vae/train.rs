@@ -1,0 +1,327 @@
+//! Training on minibatches, as a step of the one driver.
+
+use super::{ObjectiveConfig, Vae};
+use crate::layer::{Layer, Pass};
+use elbo_core::step::{Batches, Snapshot};
+use elbo_core::{ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
+use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of grey values before a likelihood of black and white sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Binarise {
+    /// They stay grey.
+    #[default]
+    None,
+    /// Black with their value as probability, once.
+    Static,
+    /// The same, anew at every use in training; once for evaluation.
+    Dynamic,
+    /// Black from one half on.
+    Threshold,
+}
+
+impl Binarise {
+    /// The values that stay the same all along: those of evaluation.
+    pub fn once(self, values: &[f32], rng: &mut Rng) -> Vec<f32> {
+        match self {
+            Self::None => values.to_vec(),
+            Self::Static | Self::Dynamic => draw(values, rng),
+            Self::Threshold => values.iter().map(|v| f32::from(u8::from(*v >= 0.5))).collect(),
+        }
+    }
+}
+
+fn draw(values: &[f32], rng: &mut Rng) -> Vec<f32> {
+    let uniforms = rng.uniforms(values.len());
+    values.iter().zip(uniforms).map(|(v, u)| f32::from(u8::from(u < f64::from(*v)))).collect()
+}
+
+/// How the rate falls in training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// Not at all.
+    #[default]
+    None,
+    /// Along half a cosine to a hundredth.
+    Cosine,
+    /// In eight stairs, the i-th 3^i times as long as the first and 10^(-i/7) times as high: to a tenth.
+    Stairs,
+}
+
+impl Decay {
+    /// What the rate is multiplied by.
+    fn at(self, step: usize, steps: usize) -> f64 {
+        let share = step as f64 / steps.max(1) as f64;
+        match self {
+            Self::None => 1.0,
+            Self::Cosine => 0.01 + 0.495 * (1.0 + (std::f64::consts::PI * share.min(1.0)).cos()),
+            Self::Stairs => {
+                // Before stair i lie (3^i - 1) / 2 of 3280 parts.
+                let stair = (0..8).rev().find(|i| share * 3280.0 >= f64::from((3i32.pow(*i) - 1) / 2)).unwrap_or(0);
+                10f64.powf(-f64::from(stair) / 7.0)
+            }
+        }
+    }
+}
+
+/// Settings of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Data points a step.
+    pub batch: usize,
+    /// Adam's rate at the start.
+    pub rate: f64,
+    /// How the rate falls.
+    pub decay: Decay,
+    /// Added to the root of Adam's second moment.
+    pub epsilon: f64,
+    /// Precision of a normal prior over the decoder's weights; zero for none.
+    pub weight_precision: f64,
+    /// Largest norm of a gradient; longer ones are shortened.
+    pub clip: Option<f64>,
+    /// What becomes of grey values.
+    pub binarise: Binarise,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 50,
+            batch: 100,
+            rate: 1e-3,
+            decay: Decay::None,
+            epsilon: 1e-8,
+            weight_precision: 0.0,
+            clip: None,
+            binarise: Binarise::None,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure("epochs", self.epochs, self.epochs >= 1, "at least 1")?;
+        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
+        ensure("epsilon", self.epsilon, self.epsilon > 0.0, "above 0")?;
+        ensure("weight_precision", self.weight_precision, self.weight_precision >= 0.0, "at least 0")?;
+        ensure("clip", self.clip.unwrap_or(1.0), self.clip.is_none_or(|c| c > 0.0), "above 0")
+    }
+}
+
+/// Adam on the objective, one minibatch a step; with a discriminator, first a step of its own.
+pub struct Training {
+    values: Vec<f32>,
+    rows: usize,
+    objective: ObjectiveConfig,
+    config: TrainingConfig,
+    steps: usize,
+}
+
+/// What training remembers between steps.
+pub struct TrainingState {
+    batches: Batches,
+    adam: AdamState,
+    adversary: AdamState,
+    controls: Vec<f64>,
+    step: usize,
+}
+
+impl Snapshot for TrainingState {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.batches.save(file, &format!("{prefix}.batches"));
+        self.adam.save(file, &format!("{prefix}.adam"));
+        self.adversary.save(file, &format!("{prefix}.adversary"));
+        self.controls.save(file, &format!("{prefix}.controls"));
+        self.step.save(file, &format!("{prefix}.step"));
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.batches.restore(file, &format!("{prefix}.batches"))?;
+        self.adam.restore(file, &format!("{prefix}.adam"))?;
+        self.adversary.restore(file, &format!("{prefix}.adversary"))?;
+        self.controls.restore(file, &format!("{prefix}.controls"))?;
+        self.step.restore(file, &format!("{prefix}.step"))
+    }
+}
+
+/// All parameters but the discriminator's.
+struct Model<'a>(&'a mut Vae);
+
+impl Parameters for Model<'_> {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        self.0.visit_model(f);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        self.0.visit_model_mut(f);
+    }
+}
+
+impl Training {
+    /// Training on rows `values: [N, size]`. Values that are binarised once are so here, from `rng`.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] for settings out of range or terms that do not fit together.
+    pub fn new(
+        values: &[f32],
+        size: usize,
+        objective: &ObjectiveConfig,
+        config: &TrainingConfig,
+        rng: &mut Rng,
+    ) -> Result<Self> {
+        config.check()?;
+        let rows = values.len() / size;
+        let batch = config.batch.min(rows);
+        objective.check(batch)?;
+        let values = match config.binarise {
+            Binarise::Dynamic => values.to_vec(),
+            once => once.once(values, rng),
+        };
+        let steps = config.epochs * (rows / batch);
+        Ok(Self { values, rows, objective: objective.clone(), config: config.clone(), steps })
+    }
+
+    /// Steps of the whole training.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Data points a step.
+    pub fn batch(&self) -> usize {
+        self.config.batch.min(self.rows)
+    }
+
+    /// Trains a model to the end.
+    ///
+    /// # Errors
+    /// Those of the objective, and [`elbo_core::Error::Numerical`] when it is not finite.
+    pub fn run(&self, vae: &mut Vae, run: &mut Run) -> Result<()> {
+        drive(self, vae, &Stop::after(self.steps, "training", "loss of a minibatch (nats a data point)"), run)?;
+        Ok(())
+    }
+
+    fn adam(&self, step: usize) -> Adam {
+        Adam {
+            rate: Schedule::from(self.config.rate * self.config.decay.at(step, self.steps)),
+            epsilon: self.config.epsilon,
+            clip: self.config.clip,
+            ..Adam::default()
+        }
+    }
+
+    fn gather(&self, rows: &[usize], vae: &Vae, rng: &mut Rng) -> Tensor {
+        let size = vae.size();
+        let mut values = Vec::with_capacity(rows.len() * size);
+        rows.iter().for_each(|r| values.extend_from_slice(&self.values[r * size..(r + 1) * size]));
+        if self.config.binarise == Binarise::Dynamic {
+            values = draw(&values, rng);
+        }
+        vae.tensor(&values)
+    }
+
+    /// One step of the discriminator: logistic regression of codes against draws of the prior.
+    fn train_adversary(&self, vae: &mut Vae, x: &Tensor, state: &mut TrainingState, rng: &mut Rng) -> Result<()> {
+        let q = vae.posterior(x, &mut Pass::evaluation()).detach();
+        let noise = Tensor::from_vec(rng.normals(q.mean().len()), &[&[1], q.mean().shape()].concat());
+        let (codes, prior) = (q.rsample(&noise.cast(vae.dtype())).select(0, 0), vae.sample_prior(x.size(0), rng));
+        let adversary = vae.adversary.as_mut().expect("an adversarial term has a discriminator");
+        let pass = &mut Pass::evaluation();
+        let (of_codes, of_prior) = (adversary.forward(&codes, pass), adversary.forward(&prior, pass));
+        let loss = (-of_codes).softplus().mean() + of_prior.softplus().mean();
+        update(adversary, &loss, &self.adam(state.step), &mut state.adversary)
+    }
+}
+
+/// Lengths and types of what is moved.
+fn parts(parameters: &impl Parameters) -> Vec<(usize, DType)> {
+    parameters.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect()
+}
+
+/// Moves parameters down the gradient of a loss.
+fn update(parameters: &mut impl Parameters, loss: &Tensor, adam: &Adam, state: &mut AdamState) -> Result<()> {
+    let leaves = parameters.leaves();
+    let gradients = grad(loss, &leaves.iter().collect::<Vec<_>>());
+    // While the leaves are held, an update in place would have to copy them.
+    drop(leaves);
+    if !loss.is_finite() || !gradients.iter().all(Tensor::is_finite) {
+        return Err(elbo_core::Error::numerical(
+            format!("the loss is {} after {} steps, or its gradient is not finite", loss.item(), state.steps),
+            "lower `rate`, or set a norm at which gradients are shortened with `clip`",
+        ));
+    }
+    descend(adam, parameters, &gradients, state);
+    Ok(())
+}
+
+impl Step<Vae> for Training {
+    type State = TrainingState;
+
+    fn init(&self, vae: &mut Vae, _: &mut Run) -> Result<TrainingState> {
+        let adam = self.adam(0);
+        Ok(TrainingState {
+            batches: Batches::new(self.rows, self.config.batch),
+            adam: adam.start_parts(&parts(&Model(vae))),
+            adversary: adam.start_parts(&vae.adversary.as_ref().map_or(vec![], parts)),
+            controls: vec![1.0; self.objective.terms.len()],
+            step: 0,
+        })
+    }
+
+    fn step(&self, vae: &mut Vae, state: &mut TrainingState, run: &mut Run) -> Result<Progress> {
+        let rows = state.batches.next(&mut run.rng).to_vec();
+        let x = self.gather(&rows, vae, &mut run.rng);
+        if vae.adversary.is_some() {
+            let mut rng = run.rng.fork();
+            self.train_adversary(vae, &x, state, &mut rng)?;
+        }
+        let losses = vae.losses(&x, &self.objective, state.step, &mut run.rng)?;
+        let terms = self.objective.terms.iter();
+        let weights: Vec<f64> = terms.zip(&state.controls).map(|(t, c)| t.weight.at(state.step, *c)).collect();
+        let mut loss = losses.total(&weights);
+        if self.config.weight_precision > 0.0 {
+            let squares: Tensor = vae.decoder.leaves().iter().map(|leaf| leaf.square().sum()).sum();
+            loss = loss + squares * (0.5 * self.config.weight_precision / self.rows as f64);
+        }
+        update(&mut Model(vae), &loss, &self.adam(state.step), &mut state.adam)?;
+        let values: Vec<f64> = losses.terms.iter().map(Tensor::item).collect();
+        if state.step.is_multiple_of(self.steps.div_ceil(200)) && values.len() > 1 {
+            for (term, value) in self.objective.terms.iter().zip(&values) {
+                run.metric(term.term.name(), (state.step + 1) as f64, *value);
+            }
+        }
+        for ((term, control), value) in self.objective.terms.iter().zip(&mut state.controls).zip(values) {
+            *control = term.weight.control(*control, value);
+        }
+        state.step += 1;
+        Ok(Progress { objective: loss.item(), converged: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stairs_have_the_published_lengths_and_heights() {
+        // 3280 passes: 1, 3, 9, ... of them at 10^(-i/7).
+        let at = |pass: usize| Decay::Stairs.at(pass, 3280);
+        assert_eq!(at(0), 1.0);
+        for (stair, first) in [(1, 1), (2, 4), (3, 13), (7, 1093)] {
+            let height = 10f64.powf(-f64::from(stair) / 7.0);
+            assert!((at(first) - height).abs() < 1e-12 && at(first - 1) > height, "stair {stair}");
+        }
+        assert!((at(3279) - 0.1).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,79 @@
+//! Divergences vanish in the mean for equal distributions and see differences.
+
+use crate::common::normals;
+use elbo_core::Rng;
+use elbo_nn::vae::divergence::{Kernel, mmd, sliced_wasserstein, stein};
+use elbo_tensor::{Tensor, grad};
+
+const KERNELS: [Kernel; 4] = [Kernel::InverseMultiquadric, Kernel::Rbf, Kernel::RbfMedian, Kernel::Original];
+
+/// Mean and standard error of repeated values.
+fn repeated(count: u64, value: impl Fn(&mut Rng) -> f64) -> (f64, f64) {
+    let values: Vec<f64> = (0..count).map(|seed| value(&mut Rng::new(seed))).collect();
+    let n = count as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (variance / n).sqrt())
+}
+
+#[test]
+fn the_discrepancy_is_zero_in_the_mean_for_equal_distributions_and_grows_with_a_shift() {
+    for kernel in KERNELS {
+        let same = repeated(400, |rng| mmd(&normals(&[30, 3], rng), &normals(&[30, 3], rng), &kernel).item());
+        let shifted = repeated(50, |rng| mmd(&(normals(&[30, 3], rng) + 1.0), &normals(&[30, 3], rng), &kernel).item());
+        // The median depends on the points themselves, which biases by less than the error here.
+        assert!(same.0.abs() < 4.0 * same.1, "{kernel:?}: {} with error {}", same.0, same.1);
+        assert!(shifted.0 > 10.0 * shifted.1, "{kernel:?}: {} with error {}", shifted.0, shifted.1);
+    }
+}
+
+#[test]
+fn the_stein_discrepancy_is_zero_in_the_mean_at_the_prior_only() {
+    for kernel in KERNELS {
+        let same = repeated(400, |rng| stein(&normals(&[30, 3], rng), &kernel).item());
+        let narrow = repeated(50, |rng| stein(&(normals(&[30, 3], rng) * 0.5), &kernel).item());
+        let shifted = repeated(50, |rng| stein(&(normals(&[30, 3], rng) + 1.0), &kernel).item());
+        let slack = if kernel == Kernel::RbfMedian { 10.0 } else { 4.0 };
+        assert!(same.0.abs() < slack * same.1, "{kernel:?}: {} with error {}", same.0, same.1);
+        assert!(narrow.0 > 5.0 * narrow.1 && shifted.0 > 5.0 * shifted.1, "{kernel:?}: {narrow:?} {shifted:?}");
+    }
+}
+
+#[test]
+fn the_stein_kernel_is_the_definition_by_finite_differences() {
+    let mut rng = Rng::new(4);
+    let points = normals(&[2, 2], &mut rng);
+    let (a, b) = (points.row(0), points.row(1));
+    for kernel in [Kernel::InverseMultiquadric, Kernel::Rbf, Kernel::Original] {
+        // k(a, b) from the discrepancy of two pairs: mmd of {a, a'} and {b, b'} is awkward, so differentiate the kernel itself.
+        let k = |a: &Tensor, b: &Tensor| -> Tensor {
+            let r2 = (a - b).square().sum();
+            match kernel {
+                Kernel::InverseMultiquadric => {
+                    [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0].iter().map(|s| (&r2 + 4.0 * s).recip() * (4.0 * s)).sum()
+                }
+                Kernel::Rbf => (r2 * (-0.5 / 2.0)).exp(),
+                _ => (r2 * (-1.0 / 4.0)).exp(),
+            }
+        };
+        let (x, y) = (a.clone().variable(), b.clone().variable());
+        let value = k(&x, &y);
+        let first = elbo_tensor::grad_graph(&value, &[&x, &y]);
+        let trace: f64 = (0..2).map(|i| grad(&first[0].select(0, i), &[&y])[0].select(0, i).item()).sum();
+        let expected = a.dot(&b).item() * value.item() - a.dot(&first[1]).item() - b.dot(&first[0]).item() + trace;
+        let found = stein(&points, &kernel).item();
+        assert!((found - expected).abs() < 1e-10 * expected.abs().max(1.0), "{kernel:?}: {found} vs {expected}");
+    }
+}
+
+#[test]
+fn the_sliced_distance_of_a_shift_is_its_square_over_the_dimensions() {
+    let mut rng = Rng::new(6);
+    let points = normals(&[50, 4], &mut rng);
+    let shift = Tensor::from_slice(&[1.0, -2.0, 0.5, 0.0], &[4]);
+    let found = sliced_wasserstein(&points, &(&points + &shift), 4000, &mut rng);
+    let expected = shift.square().sum().item() / 4.0;
+    // The mean over directions of (u·s)² is |s|²/4; its standard deviation is about 1.2 of it.
+    assert!((found / expected - 1.0).abs() < 4.0 * 1.2 / 4000f64.sqrt(), "{found} vs {expected}");
+    assert_eq!(sliced_wasserstein(&points, &points, 5, &mut rng), 0.0);
+}

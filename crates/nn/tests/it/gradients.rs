@@ -1,0 +1,219 @@
+//! Gradients of every term against finite differences, and of estimators against each other in the mean.
+
+use crate::common::{assert_gradient, normals, small};
+use elbo_core::Rng;
+use elbo_nn::Pass;
+use elbo_nn::layer::{Gru, GruConfig};
+use elbo_nn::vae::divergence::Kernel;
+use elbo_nn::vae::{
+    Estimate, Family, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Posterior, PriorConfig, Term, Vae, Weight,
+    Weighted,
+};
+use elbo_nn::{Build, Init, Layer};
+use elbo_tensor::{DType, Parameters, Tensor};
+
+fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
+    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
+}
+
+fn bernoulli(rows: usize, rng: &mut Rng) -> Tensor {
+    Tensor::from_vec((0..rows * 3).map(|_| f64::from(u8::from(rng.uniform() < 0.4))).collect(), &[rows, 3])
+}
+
+#[test]
+fn every_term_has_the_gradient_of_its_value() {
+    use Term::*;
+    let plain = Gradient::Plain;
+    let sets = [
+        vec![Reconstruction, Kl { estimate: Estimate::Closed }],
+        vec![Reconstruction, Kl { estimate: Estimate::Sampled }],
+        vec![Reconstruction, FreeBits { least: 0.01 }],
+        vec![Reconstruction, Capacity { to: 5.0, steps: 10 }],
+        vec![Iwae { gradient: plain }],
+        vec![Reconstruction, Mmd { kernel: Kernel::InverseMultiquadric }],
+        vec![Reconstruction, Mmd { kernel: Kernel::Original }],
+        vec![Reconstruction, Stein { kernel: Kernel::InverseMultiquadric }],
+        vec![Reconstruction, Stein { kernel: Kernel::Rbf }],
+        vec![Reconstruction, Adversarial { hidden: vec![4] }],
+    ];
+    for terms in sets {
+        let objective = objective(&terms, 3);
+        objective.check(6).unwrap();
+        let mut rng = Rng::new(8);
+        let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, PriorConfig::Standard);
+        let mut vae = config.build(&[3], &objective, &mut rng).unwrap();
+        let x = bernoulli(6, &mut rng);
+        let loss = |vae: &Vae| vae.losses(&x, &objective, 4, &mut Rng::new(2)).unwrap().total(&[1.0, 0.7]);
+        assert_gradient(&format!("{terms:?}"), &mut vae, loss, 1e-6);
+    }
+}
+
+#[test]
+fn every_family_prior_and_likelihood_has_the_gradient_of_its_value() {
+    let priors = [
+        PriorConfig::Diagonal,
+        PriorConfig::Mixture { components: 3 },
+        PriorConfig::Vamp { components: 3 },
+        PriorConfig::Hierarchical { latent: 2, hidden: vec![3] },
+    ];
+    let gaussian = |noise| LikelihoodConfig::Gaussian { noise };
+    let likelihoods = [
+        gaussian(Noise::Fixed { sd: 0.5 }),
+        gaussian(Noise::Learned),
+        gaussian(Noise::Optimal),
+        gaussian(Noise::PerElement),
+        gaussian(Noise::Decoded),
+        LikelihoodConfig::ContinuousBernoulli,
+        LikelihoodConfig::Categorical { levels: 2 },
+        LikelihoodConfig::Poisson,
+        LikelihoodConfig::Multinomial,
+        LikelihoodConfig::DiscretisedLogistic { levels: 2 },
+    ];
+    let with_prior = priors.into_iter().map(|p| (LikelihoodConfig::Bernoulli, p));
+    let with_likelihood = likelihoods.into_iter().map(|l| (l, PriorConfig::Standard));
+    for (likelihood, prior) in with_prior.chain(with_likelihood) {
+        for family in [Family::GaussDiag, Family::GaussFull] {
+            for objective in [
+                objective(&[Term::Reconstruction, Term::Kl { estimate: Estimate::Sampled }], 2),
+                ObjectiveConfig::iwae(3, Gradient::Plain),
+            ] {
+                let name = format!("{likelihood:?} {prior:?} {family:?}");
+                let mut rng = Rng::new(3);
+                let config = small(likelihood.clone(), family, prior.clone());
+                let mut vae = config.build(&[3], &objective, &mut rng).unwrap();
+                let x = bernoulli(4, &mut rng);
+                let loss = |vae: &Vae| vae.losses(&x, &objective, 0, &mut Rng::new(2)).unwrap().total(&[1.0, 1.0]);
+                assert_gradient(&name, &mut vae, loss, 2e-6);
+            }
+        }
+    }
+}
+
+/// Gradient of the objective in the encoder's parameters alone.
+fn encoder_gradient(vae: &Vae, x: &Tensor, objective: &ObjectiveConfig, seed: u64) -> Vec<f64> {
+    let gradient = vae.gradient(&vae.losses(x, objective, 0, &mut Rng::new(seed)).unwrap().total(&[1.0, 1.0]));
+    let mut count = 0;
+    vae.visit(&mut |name, p| count += if name.starts_with("encoder") { p.len() } else { 0 });
+    gradient[..count].to_vec()
+}
+
+/// Asserts that two estimators agree in the mean over seeds, along some fixed directions.
+fn assert_same_mean(name: &str, vae: &Vae, x: &Tensor, a: &ObjectiveConfig, b: &ObjectiveConfig, seeds: u64) {
+    let mut rng = Rng::new(99);
+    let directions: Vec<Vec<f64>> = (0..5).map(|_| rng.normals(encoder_gradient(vae, x, a, 0).len())).collect();
+    let gap = |seed: u64| -> Vec<f64> {
+        let (a, b) = (encoder_gradient(vae, x, a, seed), encoder_gradient(vae, x, b, seed));
+        let along = |d: &Vec<f64>| d.iter().zip(a.iter().zip(&b)).map(|(d, (a, b))| d * (a - b)).sum();
+        directions.iter().map(along).collect()
+    };
+    let gaps: Vec<Vec<f64>> = (0..seeds).map(gap).collect();
+    for direction in 0..directions.len() {
+        let n = seeds as f64;
+        let mean = gaps.iter().map(|g| g[direction]).sum::<f64>() / n;
+        let variance = gaps.iter().map(|g| (g[direction] - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        let z = mean / (variance / n).sqrt();
+        assert!(variance > 0.0 && z.abs() < 4.0, "{name}, direction {direction}: {z} standard errors apart");
+    }
+}
+
+#[test]
+fn estimators_that_drop_the_score_agree_with_the_plain_ones_in_the_mean() {
+    for prior in [PriorConfig::Standard, PriorConfig::Hierarchical { latent: 2, hidden: vec![3] }] {
+        let mut rng = Rng::new(7);
+        let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, prior.clone());
+        let vae = config.build(&[3], &ObjectiveConfig::default(), &mut rng).unwrap();
+        let x = bernoulli(2, &mut rng);
+        let iwae = |gradient| ObjectiveConfig::iwae(4, gradient);
+        let name = format!("importance-weighted, {prior:?}");
+        assert_same_mean(&name, &vae, &x, &iwae(Gradient::Plain), &iwae(Gradient::DoublyReparameterised), 1500);
+        let kl = |estimate| objective(&[Term::Reconstruction, Term::Kl { estimate }], 1);
+        assert_same_mean("sticking", &vae, &x, &kl(Estimate::Sampled), &kl(Estimate::StickingTheLanding), 1500);
+    }
+}
+
+#[test]
+fn the_model_gets_the_same_gradient_from_every_estimator() {
+    let mut rng = Rng::new(7);
+    let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, PriorConfig::Diagonal);
+    let vae = config.build(&[3], &ObjectiveConfig::default(), &mut rng).unwrap();
+    let x = bernoulli(5, &mut rng);
+    let of = |gradient| {
+        let objective = ObjectiveConfig::iwae(4, gradient);
+        let all = vae.gradient(&vae.losses(&x, &objective, 0, &mut Rng::new(1)).unwrap().total(&[1.0]));
+        let skip = encoder_gradient(&vae, &x, &objective, 1).len();
+        all[skip..].to_vec()
+    };
+    let plain = of(Gradient::Plain);
+    for other in [Gradient::DoublyReparameterised, Gradient::StickingTheLanding] {
+        assert!(plain.iter().zip(of(other)).all(|(a, b)| (a - b).abs() < 1e-12), "{other:?}");
+    }
+}
+
+#[test]
+fn a_recurrent_layer_has_the_gradient_of_its_value() {
+    let mut rng = Rng::new(4);
+    let mut build = Build { rng: &mut rng, dtype: DType::F64, init: Init::Torch };
+    let config = GruConfig { hidden: 3, layers: 2, ..GruConfig::default() };
+    let mut layer = Gru::new(2, &config, &mut build);
+    let (x, weights) = (normals(&[2, 4, 2], &mut rng), normals(&[2, 3], &mut rng));
+    let loss = |layer: &Gru| (layer.forward(&x, &mut Pass::evaluation()) * &weights).sum();
+    assert_gradient("gru", &mut layer, loss, 1e-7);
+}
+
+#[test]
+fn weights_over_time_multiply_their_terms() {
+    let terms = vec![
+        Weighted::from(Term::Reconstruction),
+        Weighted::new(Weight::WarmUp { value: 1.0, steps: 10 }, Term::Kl { estimate: Estimate::Closed }),
+    ];
+    let objective = ObjectiveConfig { draws: 1, terms };
+    let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, PriorConfig::Standard);
+    let mut rng = Rng::new(1);
+    let vae = config.build(&[3], &objective, &mut rng).unwrap();
+    let losses = vae.losses(&bernoulli(4, &mut rng), &objective, 0, &mut rng).unwrap();
+    let total = losses.total(&[objective.terms[0].weight.at(5, 1.0), objective.terms[1].weight.at(5, 1.0)]);
+    let expected = losses.terms[0].item() + 0.5 * losses.terms[1].item();
+    assert!((total.item() - expected).abs() < 1e-12);
+}
+
+#[test]
+fn terms_that_do_not_fit_together_are_refused() {
+    use Term::*;
+    let kl = Kl { estimate: Estimate::Closed };
+    let iwae = Iwae { gradient: Gradient::Plain };
+    let mmd = Mmd { kernel: Kernel::Rbf };
+    for terms in
+        [vec![kl.clone()], vec![iwae.clone(), kl], vec![Reconstruction, iwae], vec![Reconstruction, Reconstruction]]
+    {
+        assert!(objective(&terms, 1).check(10).unwrap_err().to_string().contains("terms"), "{terms:?}");
+    }
+    assert!(objective(&[Reconstruction, mmd], 1).check(1).unwrap_err().to_string().contains("batch"));
+    assert!(objective(&[Reconstruction, FreeBits { least: -1.0 }], 1).check(10).is_err());
+    assert!(objective(&[Reconstruction], 0).check(10).is_err());
+}
+
+#[test]
+fn closed_divergences_equal_their_estimates() {
+    let mut rng = Rng::new(5);
+    let draws = 40_000;
+    for family in [Family::GaussDiag, Family::GaussFull] {
+        let raw = normals(&[3, family.width(2)], &mut rng) * 0.7;
+        let q = family.posterior(&raw, 2, -30.0);
+        let (mean, log_variance) = (Tensor::from_slice(&[0.3, -0.2], &[2]), Tensor::from_slice(&[0.5, -0.4], &[2]));
+        let closed = q.kl_to_diagonal(&mean, &log_variance).sum_axis(-1, false);
+        let z = q.rsample(&normals(&[draws, 3, 2], &mut rng));
+        let p = Posterior::Diagonal {
+            mean: mean.unsqueeze(0).broadcast_to(&[3, 2]).contiguous(),
+            log_variance: log_variance.unsqueeze(0).broadcast_to(&[3, 2]).contiguous(),
+        };
+        let each = q.log_prob(&z) - p.log_prob(&z);
+        let (estimate, error) = (each.mean_axis(0, false), (each.variance_axis(0, false, 1) / draws as f64).sqrt());
+        let apart = ((estimate - &closed) / error).abs().max().item();
+        assert!(apart < 4.0, "{family:?}: {apart} standard errors");
+        // Entropy, and the density of every point under every posterior.
+        let entropy = -q.log_prob(&z).mean_axis(0, false);
+        assert!((entropy - q.entropy()).abs().max().item() < 0.03);
+        let crossed = q.log_prob_of_each(&z.select(0, 0));
+        assert!((crossed.diagonal() - q.log_prob(&z).select(0, 0)).abs().max().item() < 1e-12);
+    }
+}

@@ -1,0 +1,94 @@
+//! What layers promise besides their numbers: shapes, starting weights, refusals.
+
+use elbo_core::Rng;
+use elbo_nn::layer::{
+    AttentionConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GroupNormConfig, GruConfig, LinearConfig,
+    ReshapeConfig, SequentialConfig,
+};
+use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig};
+use elbo_nn::{Build, Init, LayerConfig, Pass};
+use elbo_tensor::{DType, Tensor};
+
+#[test]
+fn starting_weights_have_the_promised_spread_and_are_seeded() {
+    let shape = [300, 200];
+    let draw = |init: Init, seed| init.weight(&shape, &mut Rng::new(seed), DType::F64);
+    let variance = |init| draw(init, 3).variance(0).item();
+    for (init, expected) in [
+        (Init::Torch, 1.0 / (3.0 * 200.0)),
+        (Init::KaimingUniform, 2.0 / 200.0),
+        (Init::KaimingNormal, 2.0 / 200.0),
+        (Init::XavierUniform, 2.0 / 500.0),
+        (Init::XavierNormal, 2.0 / 500.0),
+        (Init::Normal { sd: 0.01 }, 1e-4),
+    ] {
+        // Sixty thousand draws: the standard error of a normal's variance is 0.6 %.
+        assert!((variance(init) / expected - 1.0).abs() < 0.03, "{init:?}: {} for {expected}", variance(init));
+        assert_eq!(draw(init, 3).to_vec(), draw(init, 3).to_vec());
+        assert_ne!(draw(init, 3).to_vec(), draw(init, 4).to_vec());
+    }
+    assert_eq!(Init::default().weight(&[2, 2], &mut Rng::new(0), DType::F32).dtype(), DType::F32);
+}
+
+#[test]
+fn orthogonal_weights_have_orthonormal_rows_or_columns() {
+    for shape in [[5, 8], [8, 5], [6, 6]] {
+        let w = Init::Orthogonal { gain: 2.0 }.weight(&shape, &mut Rng::new(1), DType::F64);
+        let product = if shape[0] <= shape[1] { w.matmul(&w.t()) } else { w.t().matmul(&w) };
+        let gap = (product - Tensor::eye(shape[0].min(shape[1]), DType::F64) * 4.0).abs().max().item();
+        assert!(gap < 1e-12, "{shape:?}: {gap}");
+    }
+}
+
+#[test]
+fn dropout_keeps_the_mean_in_training_and_does_nothing_in_evaluation() {
+    let layer = DropoutConfig { share: 0.25 }.build(&[1000]).unwrap().layer;
+    let x = Tensor::ones(&[200, 1000], DType::F32);
+    let mut rng = Rng::new(2);
+    let dropped = layer.forward(&x, &mut Pass::training(&mut rng));
+    // 200,000 units: the mean has a standard error of 0.0013.
+    assert!((dropped.to_f64().mean().item() - 1.0).abs() < 0.006);
+    let zeros = dropped.eq_scalar(0.0).cast(DType::F64).mean().item();
+    assert!((zeros - 0.25).abs() < 0.005, "{zeros}");
+    assert_eq!(layer.forward(&x, &mut Pass::evaluation()).to_vec(), x.to_vec());
+}
+
+#[test]
+fn convolutional_networks_take_and_make_pictures_of_any_size() {
+    for (shape, channels) in [([1, 28, 28], vec![4, 8]), ([3, 9, 17], vec![4, 8, 8]), ([1, 8, 8], vec![4])] {
+        for kernel in [3, 4, 5] {
+            let config = ConvConfig { channels: channels.clone(), kernel, hidden: vec![10], ..ConvConfig::default() };
+            let mut rng = Rng::new(1);
+            let mut build = Build::new(&mut rng);
+            let encoder = EncoderConfig::Conv(config.clone()).build(&shape, 6, &mut build).unwrap();
+            let decoder = DecoderConfig::Conv(config).build(3, &shape, 2, &mut build).unwrap();
+            let size: usize = shape.iter().product();
+            let pass = &mut Pass::evaluation();
+            let code = encoder.forward(&Tensor::zeros(&[2, size], DType::F32), pass);
+            assert_eq!(code.shape(), [2, 6]);
+            let output = decoder.forward(&Tensor::zeros(&[2, 3], DType::F32), None, pass);
+            assert_eq!(output.shape(), [2, 2 * size], "{shape:?} with filters of {kernel}");
+        }
+    }
+}
+
+#[test]
+fn data_points_that_a_layer_cannot_take_are_refused() {
+    let refused = |config: LayerConfig, shape: &[usize], part: &str| {
+        let mut rng = Rng::new(0);
+        let Err(error) = config.build(shape, &mut Build::new(&mut rng)) else { panic!("{config:?} took {shape:?}") };
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    refused(LayerConfig::Linear(LinearConfig::new(0)), &[3], "`out` is 0");
+    refused(LayerConfig::Conv2d(Conv2dConfig::default()), &[3], "[C, H, W]");
+    refused(LayerConfig::Conv2d(Conv2dConfig { padding: 0, ..Conv2dConfig::default() }), &[1, 2, 2], "filter of 3");
+    refused(LayerConfig::Conv2d(Conv2dConfig { groups: 2, ..Conv2dConfig::default() }), &[3, 5, 5], "2 groups");
+    refused(LayerConfig::GroupNorm(GroupNormConfig { groups: 2, ..GroupNormConfig::default() }), &[3], "2 groups");
+    refused(LayerConfig::Embedding(EmbeddingConfig::default()), &[3, 4], "one level a position");
+    refused(LayerConfig::Gru(GruConfig::default()), &[3], "[T, D]");
+    refused(LayerConfig::Attention(AttentionConfig::default()), &[3, 6], "4 heads");
+    refused(LayerConfig::Dropout(DropoutConfig { share: 1.0 }), &[3], "in [0, 1)");
+    refused(LayerConfig::Reshape(ReshapeConfig { shape: vec![4] }), &[3], "[4]");
+    let narrow = SequentialConfig { layers: vec![LayerConfig::Linear(LinearConfig::new(2))] };
+    refused(LayerConfig::Residual(narrow), &[3], "keep the shape");
+}

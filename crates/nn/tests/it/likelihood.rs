@@ -1,0 +1,100 @@
+//! Likelihoods are densities, draw from themselves, and refuse what they give no probability.
+
+use elbo_core::Rng;
+use elbo_nn::vae::{LikelihoodConfig, Noise};
+use elbo_tensor::{DType, Tensor};
+
+/// exp log p(x | output) for one element.
+fn probability(config: &LikelihoodConfig, output: &[f64], x: f64) -> f64 {
+    let likelihood = config.build(1, DType::F64);
+    let output = Tensor::from_slice(output, &[1, output.len()]);
+    likelihood.log_prob(&output, &Tensor::from_vec(vec![x], &[1, 1])).item().exp()
+}
+
+#[test]
+fn discrete_likelihoods_sum_to_one() {
+    let levels = |n: usize| (0..n).map(|i| i as f64).collect::<Vec<_>>();
+    let bytes: Vec<f64> = (0..256).map(|i| f64::from(i) / 255.0).collect();
+    for (config, output, support) in [
+        (LikelihoodConfig::Bernoulli, vec![0.7], levels(2)),
+        (LikelihoodConfig::Categorical { levels: 3 }, vec![0.3, -1.0, 2.0], levels(3)),
+        (LikelihoodConfig::Poisson, vec![1.2], levels(60)),
+        (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.4, -0.5], bytes.clone()),
+        (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.01, 1.5], bytes),
+    ] {
+        let total: f64 = support.iter().map(|x| probability(&config, &output, *x)).sum();
+        assert!((total - 1.0).abs() < 1e-9, "{config:?}: {total}");
+    }
+}
+
+#[test]
+fn continuous_likelihoods_integrate_to_one() {
+    let integral = |config: &LikelihoodConfig, output: &[f64], low: f64, high: f64| {
+        // The midpoint rule; the integrands are smooth.
+        let n = 20_000;
+        let step = (high - low) / f64::from(n);
+        (0..n).map(|i| probability(config, output, low + (f64::from(i) + 0.5) * step) * step).sum::<f64>()
+    };
+    for logit in [-3.0, -0.299, 0.0, 1e-4, 0.301, 8.0] {
+        let total = integral(&LikelihoodConfig::ContinuousBernoulli, &[logit], 0.0, 1.0);
+        assert!((total - 1.0).abs() < 1e-6, "logit {logit}: {total}");
+    }
+    for (noise, output) in
+        [(Noise::Fixed { sd: 0.5 }, vec![0.3]), (Noise::Learned, vec![0.3]), (Noise::Decoded, vec![0.3, -0.8])]
+    {
+        let total = integral(&LikelihoodConfig::Gaussian { noise }, &output, -8.0, 8.0);
+        assert!((total - 1.0).abs() < 1e-6, "{noise:?}: {total}");
+    }
+}
+
+#[test]
+fn the_multinomial_sums_to_one_over_all_ways_to_share_a_total() {
+    let likelihood = LikelihoodConfig::Multinomial.build(3, DType::F64);
+    let output = Tensor::from_slice(&[0.2, -0.4, 1.0], &[1, 3]);
+    let mut total = 0.0;
+    for a in 0..=5 {
+        for b in 0..=5 - a {
+            let x = Tensor::from_vec(vec![f64::from(a), f64::from(b), f64::from(5 - a - b)], &[1, 3]);
+            total += likelihood.log_prob(&output, &x).item().exp();
+        }
+    }
+    assert!((total - 1.0).abs() < 1e-12, "{total}");
+}
+
+#[test]
+fn draws_have_the_mean_of_the_likelihood() {
+    let n = 40_000;
+    for (config, output) in [
+        (LikelihoodConfig::Bernoulli, vec![0.7]),
+        (LikelihoodConfig::ContinuousBernoulli, vec![-2.0]),
+        (LikelihoodConfig::ContinuousBernoulli, vec![0.1]),
+        (LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 0.5 } }, vec![0.3]),
+        (LikelihoodConfig::Gaussian { noise: Noise::Decoded }, vec![0.3, -1.0]),
+        (LikelihoodConfig::Poisson, vec![1.1]),
+    ] {
+        let likelihood = config.build(1, DType::F64);
+        let output = Tensor::from_slice(&output, &[1, output.len()]);
+        let mean = likelihood.mean(&output).item();
+        let many = output.broadcast_to(&[n, output.len()]).contiguous();
+        let drawn = likelihood.sample(&many, &mut Rng::new(3));
+        let error = (drawn.variance(1).item() / n as f64).sqrt();
+        assert!((drawn.mean().item() - mean).abs() < 4.0 * error, "{config:?}: {} for {mean}", drawn.mean().item());
+    }
+}
+
+#[test]
+fn values_without_probability_are_refused_with_a_likelihood_that_takes_them() {
+    for (config, value) in [
+        (LikelihoodConfig::Bernoulli, 1.5),
+        (LikelihoodConfig::ContinuousBernoulli, -0.1),
+        (LikelihoodConfig::Categorical { levels: 3 }, 3.0),
+        (LikelihoodConfig::Poisson, 0.5),
+        (LikelihoodConfig::Multinomial, -1.0),
+        (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, 0.5003),
+        (LikelihoodConfig::Gaussian { noise: Noise::Learned }, f32::INFINITY),
+    ] {
+        let error = config.check_values(&[1.0, value]).unwrap_err();
+        assert!(error.to_string().contains(config.name()) && error.remedy().len() > 10, "{error}");
+        config.check_values(&[1.0, 0.0]).unwrap();
+    }
+}

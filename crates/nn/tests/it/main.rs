@@ -1,0 +1,11 @@
+//! Tests of the crate as its users see it.
+
+mod common;
+mod divergence;
+mod golden;
+mod gradients;
+mod layers;
+mod likelihood;
+mod oracle;
+mod training;
+mod weights;

@@ -1,0 +1,35 @@
+//! Weights in files.
+
+use elbo_core::Rng;
+use elbo_nn::layer::LinearConfig;
+use elbo_nn::{Build, Layer, weights};
+use elbo_tensor::Parameters;
+
+fn linear(out: usize, seed: u64) -> Box<dyn Layer> {
+    LinearConfig::new(out).build(&[3], &mut Build::new(&mut Rng::new(seed))).unwrap().layer
+}
+
+#[test]
+fn weights_come_back_from_a_file_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let (first, mut second) = (linear(2, 1), linear(2, 2));
+    assert_ne!(first.pack(), second.pack());
+    weights::save(&first, &path).unwrap();
+    weights::load(&mut second, &path).unwrap();
+    assert_eq!(first.pack(), second.pack());
+    assert_eq!(first.names(), ["weight", "bias"]);
+}
+
+#[test]
+fn weights_of_another_network_are_refused_by_name() {
+    let of = |layer: &dyn Parameters| weights::to_safetensors(layer);
+    let message =
+        |bytes: &[u8], into: &mut Box<dyn Layer>| weights::from_safetensors(into, bytes).unwrap_err().to_string();
+    assert!(message(&of(&linear(4, 1)), &mut linear(2, 1)).contains("`weight` has the shape [4, 3]"));
+    let without = LinearConfig { out: 2, has_bias: false };
+    let mut without = without.build(&[3], &mut Build::new(&mut Rng::new(1))).unwrap().layer;
+    assert!(message(&of(&linear(2, 1)), &mut without).contains("`bias` that the network has not"));
+    assert!(message(&of(&without), &mut linear(2, 1)).contains("no array `bias`"));
+    assert!(message(b"not a file", &mut linear(2, 1)).contains("cannot be read"));
+}
