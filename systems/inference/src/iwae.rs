@@ -1,0 +1,243 @@
+#![doc = include_str!("iwae.md")]
+
+use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Verb, ensure};
+use elbo_infer::Objective;
+use elbo_infer::objective::Estimate;
+use elbo_nn::Activation;
+use elbo_nn::model::{LatentModel, LatentSettings, trial};
+use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
+use elbo_nn::vae::{
+    Binarise, Decay, EvaluationConfig, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Vae, VaeConfig,
+};
+use elbo_tensor::{Parameters, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Importance weighted autoencoders.
+pub struct Iwae;
+
+/// Settings of `iwae`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct IwaeConfig {
+    /// The model and its training.
+    #[serde(flatten)]
+    pub common: LatentSettings,
+    /// Draws inside the logarithm, `K`; one is the evidence lower bound.
+    #[schemars(range(min = 1))]
+    pub draws: usize,
+    /// The estimator of the encoder's gradient: doubly_reparameterised, plain (the paper's), or sticking_the_landing.
+    pub gradient: Gradient,
+    /// Draws among which a code is resampled by its weight; zero gives the encoder's own.
+    pub resample: usize,
+}
+
+impl Default for IwaeConfig {
+    fn default() -> Self {
+        let common = LatentSettings {
+            latent: 50,
+            hidden: vec![200, 200],
+            activation: Activation::Tanh,
+            binarise: Binarise::Dynamic,
+            batch: 20,
+            decay: Decay::Stairs,
+            epsilon: 1e-4,
+            ..LatentSettings::default()
+        };
+        Self { common, draws: 5, gradient: Gradient::DoublyReparameterised, resample: 50 }
+    }
+}
+
+impl Config for IwaeConfig {
+    fn check(&self) -> Result<()> {
+        self.common.check()?;
+        ensure("draws", self.draws, self.draws >= 1, "at least 1")
+    }
+}
+
+impl IwaeConfig {
+    /// The importance-weighted bound.
+    fn objective(&self) -> ObjectiveConfig {
+        ObjectiveConfig::iwae(self.draws, self.gradient)
+    }
+}
+
+impl System for Iwae {
+    const CARD: Card = Card {
+        id: "iwae",
+        title: "Importance Weighted Autoencoders",
+        family: "inference",
+        kind: Kind::Paper,
+        verbs: &[Verb::Fit, Verb::Evaluate, Verb::Sample, Verb::Reconstruct, Verb::Encode, Verb::Reproduce],
+        source: "Burda, Grosse and Salakhutdinov (2016)",
+        about: include_str!("iwae.md"),
+        validates_itself: false,
+    };
+    type Config = IwaeConfig;
+    type Input = Samples;
+    type Model = LatentModel;
+
+    fn fit(&self, config: &IwaeConfig, input: Samples, run: &mut Run) -> Result<LatentModel> {
+        LatentModel::fit(&config.common, &config.objective(), config.resample, config, input, run)
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<LatentModel> {
+        LatentModel::load(file)
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        let seeds = run.seeds(3);
+        let mut claim = Claim::new(seeds.clone());
+        known_model(&mut claim, run);
+        signal_to_noise(&mut claim, run)?;
+        digits(&mut claim, &seeds, run)?;
+        Ok(claim)
+    }
+}
+
+/// z ~ N(0, I₂), x = z₁ + z₂ + N(0, 0.01), x = 1, under the best posterior with independent dimensions: how far each bound stays below
+/// log p(x).
+fn known_model(claim: &mut Claim, run: &Run) {
+    let total = run.pick(200_000usize, 10_000_000);
+    let log_evidence = -0.5 * ((std::f64::consts::TAU * 2.01).ln() + 1.0 / 2.01);
+    let (mean, sd) = (1.0 / 2.01, 101f64.sqrt().recip());
+    // KL of N(m, 1/101) twice from the posterior with precision I + 100 11': trace 2, log determinant 101² against 201.
+    let closed = 0.5 * (2.0 * 101f64.ln() - 201f64.ln());
+    let normal = |z: f64, mean: f64, sd: f64| -0.5 * (((z - mean) / sd).powi(2) + std::f64::consts::TAU.ln()) - sd.ln();
+    let mut rng = Rng::new(run.seed);
+    let mut gap = |draws: usize| {
+        let repeats = total / draws.max(50);
+        let weight = |noise: &[f64]| {
+            let (a, b) = (mean + sd * noise[0], mean + sd * noise[1]);
+            normal(1.0, a + b, 0.1) + normal(a, 0.0, 1.0) + normal(b, 0.0, 1.0)
+                - normal(a, mean, sd)
+                - normal(b, mean, sd)
+        };
+        let mut values = Vec::with_capacity(repeats);
+        // Some repeats at a time, so that memory stays small.
+        while values.len() < repeats {
+            let count = (1_000_000 / draws).clamp(1, repeats - values.len());
+            let weights: Vec<f64> = rng.normals(2 * draws * count).chunks_exact(2).map(weight).collect();
+            values.extend(Objective::IWAE.value(&Tensor::from_vec(weights, &[draws, count])).to_vec());
+        }
+        let found = Estimate::mean(&values);
+        (log_evidence - found.value, found.error)
+    };
+    let gaps: Vec<(f64, f64)> = [1, 5, 50, 500].map(&mut gap).into();
+    let least_fall = gaps.windows(2).map(|w| w[0].0 - w[1].0).fold(f64::INFINITY, f64::min);
+    let least_gap = gaps.iter().map(|(gap, error)| gap / error).fold(f64::INFINITY, f64::min);
+    claim.at_most(
+        "known model: distance of one draw's gap from the closed divergence",
+        (gaps[0].0 - closed).abs(),
+        None,
+        0.02,
+    );
+    claim.at_least(
+        "known model: least fall of the gap from 1 to 5 to 50 to 500 draws (nats)",
+        least_fall,
+        Some(0.0),
+        1e-9,
+    );
+    claim.at_least("known model: least gap in standard errors", least_gap, None, -3.0);
+    claim.at_most("known model: gap with 500 draws (nats)", gaps[3].0, Some(gaps[0].0), gaps[0].0);
+}
+
+/// A linear model with one latent, away from its optimum.
+fn linear(rng: &mut Rng) -> Result<(Vae, Tensor)> {
+    const DIMS: usize = 4;
+    let none = MlpConfig::new(&[], Activation::Identity);
+    let config = VaeConfig {
+        encoder: EncoderConfig::Mlp(none.clone()),
+        decoder: DecoderConfig::Mlp(none),
+        likelihood: LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 1.0 } },
+        start: Start { is_double: true, ..Start::default() },
+        ..VaeConfig::new(1)
+    };
+    let vae = config.build(&[DIMS], &ObjectiveConfig::default(), rng)?;
+    Ok((vae, Tensor::from_vec(rng.normals(DIMS), &[1, DIMS])))
+}
+
+/// The signal of the encoder's gradient drowns with more draws under the plain estimator and rises under the doubly reparameterised one.
+fn signal_to_noise(claim: &mut Claim, run: &Run) -> Result<()> {
+    const DRAWS: [usize; 4] = [1, 10, 100, 1000];
+    let repeats = run.pick(40, 2000);
+    let (vae, x) = linear(&mut Rng::new(run.seed))?;
+    let mut encoder = 0;
+    vae.visit(&mut |name, p| encoder += if name.starts_with("encoder") { p.len() } else { 0 });
+    let mut rng = Rng::new(run.seed + 1);
+    let mut moments = |draws: usize, gradient: Gradient| -> Result<Vec<(f64, f64)>> {
+        let objective = IwaeConfig { draws, gradient, ..IwaeConfig::default() }.objective();
+        let once = |_| Ok(vae.gradient(&vae.losses(&x, &objective, 0, &mut rng)?.total(&[1.0])));
+        let all = (0..repeats).map(once).collect::<Result<Vec<Vec<f64>>>>()?;
+        let of = |i: usize| {
+            let found = Estimate::mean(&all.iter().map(|g| g[i]).collect::<Vec<_>>());
+            (found.value, found.error * (repeats as f64).sqrt())
+        };
+        Ok((0..encoder).map(of).collect())
+    };
+    let (mut plain, mut double) = (vec![], vec![]);
+    for draws in DRAWS {
+        let good = moments(draws, Gradient::DoublyReparameterised)?;
+        let noisy = moments(draws, Gradient::Plain)?;
+        // Both have the same mean; the good estimator knows it better.
+        let ratio = |other: &[(f64, f64)]| {
+            good.iter().zip(other).map(|((mean, _), (_, sd))| (mean.abs() / sd).ln()).sum::<f64>() / encoder as f64
+        };
+        plain.push(ratio(&noisy));
+        double.push(ratio(&good));
+    }
+    let slope = |values: &[f64]| {
+        let at: Vec<f64> = DRAWS.iter().map(|k| (*k as f64).ln()).collect();
+        let (mx, my) = (at.iter().sum::<f64>() / 4.0, values.iter().sum::<f64>() / 4.0);
+        let products = at.iter().zip(values).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>();
+        products / at.iter().map(|x| (x - mx).powi(2)).sum::<f64>()
+    };
+    claim.at_most(
+        "signal to noise, plain: distance of the log-log slope from -1/2",
+        (slope(&plain) + 0.5).abs(),
+        None,
+        0.1,
+    );
+    claim.at_most(
+        "signal to noise, doubly reparameterised: distance of the log-log slope from +1/2",
+        (slope(&double) - 0.5).abs(),
+        Some((slope(&plain) - 0.5).abs()),
+        0.1,
+    );
+    Ok(())
+}
+
+/// On digits, more draws give a better likelihood and use at least as many dimensions.
+fn digits(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
+    let (train, test) = elbo_data::digits8_split(1437)?;
+    let (rows, epochs, draws) = run.pick((200, 2, 20), (1437, 40, 1000));
+    let tested = run.pick(40, test.len());
+    let form = &train.form;
+    let effort = EvaluationConfig { draws, pairs: 360 };
+    let (mut gain, mut units) = (f64::INFINITY, f64::INFINITY);
+    let mut all = [vec![], vec![], vec![]];
+    for seed in seeds {
+        let found = |draws: usize| -> Result<(f64, usize)> {
+            let settings = IwaeConfig::default().common;
+            let decay = Decay::None;
+            let common = LatentSettings { latent: 16, hidden: vec![64], epochs, decay, ..settings };
+            let config = IwaeConfig { common, draws, ..IwaeConfig::default() };
+            let data = (&train.values[..rows * 64], &test.values[..tested * 64]);
+            let model = config.common.model(form);
+            let training = config.common.training();
+            let mut child = run.child(*seed);
+            let (_, found) = trial(&model, &form.shape, &config.objective(), &training, data, &effort, &mut child)?;
+            Ok((found.iwae, found.active_units))
+        };
+        let results = [found(1)?, found(5)?, found(20)?];
+        gain = gain.min(results[2].0 - results[0].0);
+        units = units.min(results[2].1 as f64 - results[0].1 as f64);
+        results.iter().zip(&mut all).for_each(|((bound, _), all)| all.push(*bound));
+    }
+    let [one, five, twenty] = all.map(|v| v.iter().sum::<f64>() / v.len() as f64);
+    claim.at_least("digits: least gain of 20 draws over one (nats)", gain, Some(0.0), 0.3);
+    claim.at_least("digits: least number of dimensions in use that 20 draws add", units, Some(0.0), 0.0);
+    claim.at_least("digits: bound of 1000 draws after training with 5, mean over seeds", five, Some(one), one);
+    claim.at_least("digits: the same after training with 20", twenty, Some(one), one);
+    Ok(())
+}
