@@ -3,6 +3,7 @@
 mod bad_input;
 mod folder;
 mod formats;
+mod generative;
 mod interrupt;
 mod places;
 mod results;

@@ -1,0 +1,87 @@
+//! Verbs of models of data points: sample, reconstruct, encode, and evaluate without a target.
+
+use crate::folder::Folder;
+
+/// A quick fit of small pictures: bright squares at two places, in a CSV of pixels with a label.
+fn with_pictures() -> Folder {
+    let folder = Folder::new();
+    let mut table = (0..16).map(|i| format!("pixel{i},")).collect::<String>() + "label\n";
+    for i in 0..80 {
+        let at = if i % 2 == 0 { 0 } else { 10 };
+        for p in 0..16 {
+            let is_on = [at, at + 1, at + 4, at + 5].contains(&p);
+            table += &format!("{},", if is_on { 200 + i % 50 } else { i % 7 });
+        }
+        table += if i % 2 == 0 { "left\n" } else { "right\n" };
+    }
+    folder.write("p.csv", table.as_bytes());
+    folder
+        .elbo("fit aevb p.csv --target label --set epochs=3 --set latent=2 --set hidden=[8] --out m.elbo --report r.html")
+        .ok();
+    folder
+}
+
+#[test]
+fn a_model_of_pictures_draws_codes_and_reconstructs() {
+    let folder = with_pictures();
+    let page = String::from_utf8(folder.read("r.html")).unwrap();
+    for part in ["Samples", "Reconstructions", "Codes", "data:image/png;base64,", "bits per dimension"] {
+        assert!(page.contains(part), "the report lacks {part}");
+    }
+    let sampled = folder.elbo("sample m.elbo --count 5 --out drawn --json").json();
+    assert_eq!(sampled["count"], 5);
+    for file in ["drawn/grid.png", "drawn/pictures/00005.png"] {
+        assert_eq!(folder.read(file)[..4], *b"\x89PNG", "{file}");
+    }
+    // What was drawn is data like any other: the folder of pictures can be coded.
+    let coded = folder.elbo("encode m.elbo p.csv").ok();
+    assert_eq!(coded.lines().count(), 81);
+    assert!(coded.lines().next().unwrap().split(',').count() >= 2, "{coded}");
+    let rebuilt = folder.elbo("reconstruct m.elbo p.csv --out pairs.png --json").json();
+    assert_eq!((rebuilt["rows"].as_u64(), rebuilt["shown"].as_u64()), (Some(80), Some(32)));
+    assert_eq!(folder.read("pairs.png")[..4], *b"\x89PNG");
+    folder.elbo("reconstruct m.elbo p.csv --out rows.csv").ok();
+    assert_eq!(String::from_utf8(folder.read("rows.csv")).unwrap().lines().count(), 81);
+
+    let bounds = folder.elbo("evaluate m.elbo p.csv --iwae 30 --json").json();
+    assert_eq!(bounds["iwae"]["k"], 30);
+    let (elbo, iwae) = (bounds["elbo"].as_f64().unwrap(), bounds["iwae"]["value"].as_f64().unwrap());
+    assert!(elbo <= iwae + 3.0 * bounds["iwae"]["se"].as_f64().unwrap(), "{bounds}");
+    let bits = bounds["bits_per_dim"].as_f64().unwrap();
+    assert!((bits + elbo / (16.0 * std::f64::consts::LN_2)).abs() < 1e-9, "{bounds}");
+}
+
+#[test]
+fn the_same_seed_draws_the_same_pictures() {
+    let folder = with_pictures();
+    folder.elbo("sample m.elbo --count 3 --out a --seed 5").ok();
+    folder.elbo("sample m.elbo --count 3 --out b --seed 5 --threads 2").ok();
+    folder.elbo("sample m.elbo --count 3 --out c --seed 6").ok();
+    assert_eq!(folder.read("a/grid.png"), folder.read("b/grid.png"));
+    assert_ne!(folder.read("a/grid.png"), folder.read("c/grid.png"));
+}
+
+fn refused(folder: &Folder, command: &str, code: i32, expected: &str) {
+    let ran = folder.elbo(command);
+    assert_eq!(ran.code, code, "{command}: {}", ran.err);
+    assert!(ran.err.to_lowercase().contains(expected), "{command}: {}", ran.err);
+}
+
+#[test]
+fn what_cannot_be_coded_or_written_is_refused_with_a_remedy() {
+    let folder = with_pictures();
+    folder.write("other.csv", b"a,b\n1,2\n3,4\n");
+    for (command, expected) in [
+        ("encode m.elbo other.csv", "pixel0"),
+        ("reconstruct m.elbo other.csv --out r.png", "pixel0"),
+        ("reconstruct m.elbo p.csv --out r.xyz", ".csv"),
+        ("reconstruct m.elbo absent.csv --out r.png", "no such file"),
+        ("sample m.elbo --count 2 --out p.csv", "folder"),
+        ("predict m.elbo p.csv", "offers"),
+    ] {
+        let code = if command.starts_with("sample") { 2 } else { 1 };
+        refused(&folder, command, code, expected);
+    }
+    refused(&folder, "sample m.elbo --count 0 --out z", 2, "0");
+    assert!(!folder.names().iter().any(|n| n.starts_with('r') && n != "r.html"), "something was left behind");
+}
