@@ -8,6 +8,7 @@
 //! | bounds on the evidence, as functions of log weights | [`objective`] |
 //! | a distribution to approximate it with | [`family`] |
 //! | an estimate of an objective's gradient, and how noisy it is | [`estimator`] |
+//! | to fit one, or to see several methods side by side | [`fit`] |
 //! | the best Gaussian by closed updates of mean and covariance | [`gaussian`] |
 //! | draws of a log density | [`mcmc`] |
 //! | a few points that stand for it | [`particles`] |
@@ -16,6 +17,7 @@
 pub mod diagnostics;
 pub mod estimator;
 pub mod family;
+pub mod fit;
 pub mod gaussian;
 pub mod glm;
 pub mod mcmc;

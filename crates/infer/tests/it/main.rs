@@ -4,6 +4,7 @@ mod calibration;
 mod common;
 mod estimator;
 mod family;
+mod fit;
 mod gaussian;
 mod glm;
 mod golden;

@@ -1,0 +1,16 @@
+//! One call that fits: variational inference of any family, and the same call for every method side by side.
+//!
+//! | I want | use |
+//! |---|---|
+//! | to fit a family to a target | [`vi`] |
+//! | one answer from a method named in a setting | [`infer`] with a [`Method`] |
+//! | several answers, how far apart they are, and which to trust | [`compare`] |
+
+mod compare;
+mod iterates;
+mod method;
+mod vi;
+
+pub use compare::{Comparison, compare};
+pub use method::{Inference, Method, MethodSettings, infer};
+pub use vi::{Fit, ViSettings, vi};

@@ -1,0 +1,199 @@
+//! Fits: each family reaches its own known optimum, hard targets are flagged, methods agree through one call.
+
+use crate::common::assert_close;
+use elbo_core::run::Checkpoints;
+use elbo_core::{ModelFile, Rng, Run};
+use elbo_infer::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture};
+use elbo_infer::fit::{Method, MethodSettings, ViSettings, compare, infer, vi};
+use elbo_infer::glm::{Glm, GlmLikelihood};
+use elbo_infer::mcmc::Hamiltonian;
+use elbo_infer::{Explicit, LogDensity, Objective, Unknowns, Variational};
+use elbo_tensor::{Parameters, Tensor};
+use std::time::Duration;
+
+/// N(mean, Lambda^-1), normalised, in two dimensions.
+struct Correlated;
+
+const PRECISION: [f64; 4] = [3.0, -2.0, -2.0, 2.0];
+const MEAN: [f64; 2] = [1.0, -4.0];
+
+impl LogDensity for Correlated {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        let r = z - Tensor::from_slice(&MEAN, &[2]);
+        let square = (r.matmul(&Tensor::from_slice(&PRECISION, &[2, 2])) * &r).sum_axis(-1, false);
+        square * -0.5 + (0.5 * 2f64.ln() - (2.0 * std::f64::consts::PI).ln())
+    }
+}
+
+#[test]
+fn each_gaussian_family_reaches_its_own_optimum() {
+    let settings = ViSettings { tolerance: 0.02, steps: 60_000, ..ViSettings::default() };
+    for seed in [1, 2, 3] {
+        // Reverse divergence: a mean field has variances 1 / Lambda_ii, not those of the posterior, and loses log det in its bound.
+        let fit =
+            vi(&Correlated, Box::new(MeanField::new(&[0.0; 2], &[1.0; 2])), &settings, &mut Run::new(seed)).unwrap();
+        let packed = fit.family.pack();
+        // A few times the tolerance, of standard deviations 0.6 and 0.7.
+        assert!((packed[0] - MEAN[0]).abs() < 0.1 && (packed[1] - MEAN[1]).abs() < 0.1, "{packed:?}");
+        let sd: Vec<f64> = packed[2..].iter().map(|s| s.exp()).collect();
+        assert_close(&sd, &[3f64.sqrt().recip(), 2f64.sqrt().recip()], 0.04, "mean-field sd");
+        let best = -0.5 * (6.0f64 / 2.0).ln();
+        assert!((fit.elbo.value - best).abs() < 4.0 * fit.elbo.error + 0.003, "{:?} and {best}", fit.elbo);
+        assert_eq!(fit.is_converged, Some(true));
+
+        for (name, family) in [
+            ("full rank", Box::new(FullRank::new(&[0.0; 2], &[1.0; 2])) as Box<dyn Variational>),
+            ("low rank", Box::new(LowRank::new(&[0.0; 2], &[1.0; 2], 1))),
+            ("rank two", Box::new(LowRank::new(&[0.0; 2], &[1.0; 2], 2))),
+        ] {
+            let fit = vi(&Correlated, family, &settings, &mut Run::new(seed)).unwrap();
+            // The family holds the posterior: bound and evidence meet, k-hat is small.
+            assert!(fit.elbo.value.abs() < 0.01, "{name}: {:?}", fit.elbo);
+            assert!(fit.log_evidence.value.abs() < 0.01, "{name}: {:?}", fit.log_evidence);
+            assert!(fit.psis.is_reliable(), "{name}: {}", fit.psis.verdict());
+        }
+    }
+}
+
+#[test]
+fn forward_divergence_covers_where_reverse_fits_within() {
+    // The moments of a Gaussian fit under KL(p, q) are the posterior's: variances Sigma_ii.
+    let settings =
+        ViSettings { objective: Objective::ForwardKl, draws: 200, rate: 0.05, steps: 6000, ..ViSettings::default() };
+    let target = Explicit::new(2, |z: &[f64], g: &mut [f64]| {
+        g[0] = -3.0 * z[0] + 2.0 * z[1];
+        g[1] = 2.0 * z[0] - 2.0 * z[1];
+        -1.5 * z[0] * z[0] + 2.0 * z[0] * z[1] - z[1] * z[1]
+    });
+    let fit = vi(&target, Box::new(MeanField::new(&[0.0; 2], &[1.5; 2])), &settings, &mut Run::new(1)).unwrap();
+    let sd: Vec<f64> = fit.family.pack()[2..].iter().map(|s| s.exp()).collect();
+    // Sigma = Lambda^-1 = [[1, 1], [1, 1.5]]; self-normalised weights of 200 draws are biased by about 1 %.
+    assert_close(&sd, &[1.0, 1.5f64.sqrt()], 0.06, "forward sd");
+}
+
+#[test]
+fn a_mixture_finds_two_modes_and_a_flow_bends() {
+    let bimodal = Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        let (a, b) = (-0.5 * ((z[0] + 3.0) / 0.5).powi(2), -0.5 * ((z[0] - 3.0) / 0.5).powi(2));
+        let top = a.max(b);
+        let (ea, eb) = ((a - top).exp(), (b - top).exp());
+        g[0] = (-ea * (z[0] + 3.0) - eb * (z[0] - 3.0)) / (0.25 * (ea + eb));
+        top + (0.5 * (ea + eb)).ln() - 0.5f64.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln()
+    });
+    let mut family = Mixture::new(&[0.0], &[1.0], 2, &mut Rng::new(1));
+    family.assign("mean", &[-1.0, 1.0]).unwrap();
+    let fit = vi(&bimodal, Box::new(family), &ViSettings::default(), &mut Run::new(2)).unwrap();
+    assert!(fit.elbo.value.abs() < 0.01 && fit.psis.is_reliable(), "{:?}, {}", fit.elbo, fit.psis.verdict());
+
+    // Banana: z1 ~ N(0, 1), z2 | z1 ~ N(z1^2, 0.5^2); evidence zero.
+    let banana = Unknowns::new().real("z", &[2]).density(|u| {
+        let (a, b) = (u["z"].select(-1, 0), u["z"].select(-1, 1));
+        a.square() * -0.5 - ((b - a.square()) * 2.0).square() * 0.5 - (2.0 * std::f64::consts::PI).ln() + 2f64.ln()
+    });
+    let gaussian =
+        vi(&banana, Box::new(FullRank::new(&[0.0; 2], &[1.0; 2])), &ViSettings::default(), &mut Run::new(3)).unwrap();
+    let flow = FlowFamily::new("realnvp:4x16".parse().unwrap(), &[0.0, 1.0], &[0.7, 0.8], &mut Rng::new(1)).unwrap();
+    let settings = ViSettings { steps: 1500, rate: 0.01, ..ViSettings::default() };
+    let flow = vi(&banana, Box::new(flow), &settings, &mut Run::new(3)).unwrap();
+    assert!(
+        flow.elbo.value > -0.1 && flow.elbo.value > gaussian.elbo.value + 0.3,
+        "{:?} {:?}",
+        flow.elbo,
+        gaussian.elbo
+    );
+    assert!(flow.is_converged.is_none() && flow.steps == 1500);
+}
+
+/// Rubin's eight schools, centred or not.
+fn eight_schools(is_centred: bool) -> impl LogDensity {
+    let y = Tensor::from_vec(vec![28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0], &[8]);
+    let se = Tensor::from_vec(vec![15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0], &[8]);
+    Unknowns::new().real("mu", &[]).positive("tau", &[]).real("school", &[8]).density(move |u| {
+        let (mu, tau) = (u["mu"].unsqueeze(-1), u["tau"].unsqueeze(-1));
+        let hyper = (&u["mu"] * 0.2).square() * -0.5 - (&u["tau"] * 0.2).square().log1p();
+        let (theta, prior) = if is_centred {
+            (u["school"].clone(), ((&u["school"] - &mu) / &tau).square() * -0.5 - tau.log())
+        } else {
+            (&mu + &u["school"] * &tau, u["school"].square() * -0.5)
+        };
+        let fit = ((&y - theta) / &se).square() * -0.5;
+        hyper + (prior + fit).sum_axis(-1, false)
+    })
+}
+
+#[test]
+fn eight_schools_is_flagged_centred_and_not_flagged_otherwise() {
+    // One k-hat of 10,000 draws has a standard error near 0.1, hence the mean over seeds.
+    let fit = |is_centred, seed| {
+        let settings = ViSettings { steps: 4000, evaluated: 10_000, ..ViSettings::default() };
+        let family = Box::new(MeanField::new(&[0.0; 10], &[1.0; 10]));
+        vi(&eight_schools(is_centred), family, &settings, &mut Run::new(seed)).unwrap()
+    };
+    let mean = |is_centred| (1..=4).map(|seed| fit(is_centred, seed).psis.k).sum::<f64>() / 4.0;
+    let (centred, other) = (mean(true), mean(false));
+    assert!(centred > 0.75 && other < 0.7, "k-hat centred {centred}, non-centred {other}");
+    let warnings = fit(true, 1).warnings;
+    assert!(warnings.iter().any(|w| w.contains("unreliable")), "{warnings:?}");
+}
+
+#[test]
+fn methods_agree_on_a_conjugate_regression_through_one_call() {
+    let mut rng = Rng::new(4);
+    let (n, d) = (30, 3);
+    let x: Vec<f64> = rng.normals(n * d);
+    let y: Vec<f64> = (0..n).map(|i| x[i * d] - 0.5 * x[i * d + 2] + 0.4 * rng.normal()).collect();
+    let glm = Glm::new(GlmLikelihood::Gaussian { noise: Some(0.4) }, x, y, vec![1.0; d]);
+    let settings = MethodSettings {
+        nuts: Hamiltonian { warmup: 300, draws: 400, ..Hamiltonian::nuts() },
+        ..MethodSettings::default()
+    };
+    let methods = ["nuts", "mean-field", "full-rank", "low-rank:1"].map(|m| m.parse::<Method>().unwrap());
+    let result = compare(&glm, &methods, &settings, &mut Run::new(5)).unwrap();
+    assert_eq!(result.trusted().unwrap().method, Method::Nuts);
+    // Log evidence in closed form: the full-rank bound reaches it.
+    let (mean, sd) = (result.answers[0].mean(), result.answers[0].sd());
+    let full = &result.answers[2];
+    assert!(full.doubt().is_none() && full.elbo.unwrap().error < 0.01);
+    for i in 0..d {
+        // 1600 draws of NUTS: two standard errors are 0.05 sd.
+        assert!((full.mean()[i] - mean[i]).abs() < 0.12 * sd[i] && (full.sd()[i] / sd[i] - 1.0).abs() < 0.1);
+    }
+    let text = result.to_string();
+    assert!(text.contains("Trust nuts") && text.contains("k-hat") && result.table().rows.len() == 4, "{text}");
+}
+
+#[test]
+fn a_resumed_fit_ends_with_the_same_bits() {
+    let target = eight_schools(false);
+    let settings = |steps| ViSettings { steps, ..ViSettings::default() };
+    let family = || Box::new(MeanField::new(&[0.0; 10], &[1.0; 10])) as Box<dyn Variational>;
+    let whole = vi(&target, family(), &settings(450), &mut Run::new(7)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
+    vi(&target, family(), &settings(230), &mut Run::new(7).with_checkpoints(checkpoints)).unwrap();
+    let mut run = Run::new(999).resuming(ModelFile::read(&path).unwrap());
+    let resumed = vi(&target, family(), &settings(450), &mut run).unwrap();
+    assert_eq!(resumed.family.pack(), whole.family.pack());
+    assert_eq!(resumed.draws, whole.draws);
+}
+
+#[test]
+fn bad_settings_and_targets_without_support_are_refused() {
+    let message = |text: &str| text.parse::<Method>().unwrap_err().to_string();
+    assert!(message("nutz").contains("mean-field") && message("mixture:0").contains("mixture:K"));
+    for text in ["nuts", "low-rank:2", "mixture:3", "spline:4x8", "planar:4"] {
+        assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
+    }
+    let nowhere = Explicit::new(1, |_: &[f64], g: &mut [f64]| {
+        g[0] = f64::NAN;
+        f64::NAN
+    });
+    let error = infer(&nowhere, Method::MeanField, &MethodSettings::default(), &mut Run::new(0)).unwrap_err();
+    assert!(error.to_string().contains("not finite"), "{error}");
+    assert!(ViSettings { rate: 0.0, ..ViSettings::default() }.check().is_err());
+}
