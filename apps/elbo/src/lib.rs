@@ -6,6 +6,7 @@
 //! | let the table decide which system | [`auto`](fn@auto) |
 //! | fit, and keep the result with where it came from | [`find`]`(id)?.fit(...)`, then [`write_model`] |
 //! | use a saved model | [`load_model`] |
+//! | write a density of your own, sample or approximate it | [`infer`] |
 //! | build a model from parts | [`gp`], [`dist`], [`tensor`], [`linalg`] |
 //!
 //! ```
@@ -26,6 +27,7 @@ pub use elbo_core as core;
 pub use elbo_data as data;
 pub use elbo_dist as dist;
 pub use elbo_gp as gp;
+pub use elbo_infer as infer;
 pub use elbo_linalg as linalg;
 pub use elbo_report as report;
 pub use elbo_tensor as tensor;

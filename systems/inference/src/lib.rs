@@ -3,9 +3,10 @@
 //! A system is a composition of the parts in `elbo-infer` and `elbo-nn`; see CONTRIBUTING.md for how to add one.
 
 pub mod aevb;
+pub mod fb_gvi;
 pub mod iwae;
 
 use elbo_core::AnySystem;
 
 /// The family's systems, in the order of the catalogue.
-pub static SYSTEMS: &[&dyn AnySystem] = &[&aevb::Aevb, &iwae::Iwae];
+pub static SYSTEMS: &[&dyn AnySystem] = &[&fb_gvi::FbGvi, &aevb::Aevb, &iwae::Iwae];

@@ -1,0 +1,3 @@
+//! Claims of the systems.
+
+mod claims;
