@@ -4,3 +4,4 @@ mod chooser;
 mod conformance;
 mod examples;
 mod linear;
+mod own_model;
