@@ -29,6 +29,7 @@ pub use elbo_dist as dist;
 pub use elbo_gp as gp;
 pub use elbo_infer as infer;
 pub use elbo_linalg as linalg;
+pub use elbo_nn as nn;
 pub use elbo_report as report;
 pub use elbo_tensor as tensor;
 pub use record::{DataRecord, FitRecord, Reading, Scored, load_model, record_of, write_model};
