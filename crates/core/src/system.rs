@@ -239,15 +239,14 @@ fn parse_config<C: Config>(defaults: &Value, settings: &Value) -> Result<C> {
             expected: format!("a value like {} ({cause})", known[key]),
         })?;
     }
-    let config: C = serde_json::from_value(settings_or_empty(settings)).map_err(|cause| Error::Setting {
+    // Over the defaults, since a part that several systems share (`serde(flatten)`) would else take its own.
+    let mut whole = known.clone();
+    whole.extend(object.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let config: C = serde_json::from_value(Value::Object(whole)).map_err(|cause| Error::Setting {
         setting: "settings".into(),
         found: settings.to_string(),
         expected: cause.to_string(),
     })?;
     config.check()?;
     Ok(config)
-}
-
-fn settings_or_empty(settings: &Value) -> Value {
-    if settings.is_null() { Value::Object(serde_json::Map::new()) } else { settings.clone() }
 }

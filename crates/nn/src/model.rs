@@ -226,19 +226,20 @@ impl LatentModel {
         }
         config.likelihood.check_values(&samples.values)?;
         let size = samples.form.size();
+        let constant =
+            (0..size).filter(|d| samples.values.iter().skip(*d).step_by(size).all(|v| *v == samples.values[*d]));
+        let constant = if config.likelihood.learns_each_variance() { constant.count() } else { 0 };
+        if constant > 0 {
+            run.warn(format!(
+                "{constant} of {size} elements never vary, so that the bound grows until their variance is at its floor; leave \
+                 constant elements out, or set a likelihood with one variance for all"
+            ));
+        }
         check_memory(&config, objective.draws, common.batch.min(samples.len()), size)?;
         let mut vae = config.build(&samples.form.shape, objective, &mut run.rng.fork())?;
         let training = Training::new(&samples.values, size, objective, &common.training(), &mut run.rng.fork())?;
         let mut measuring = run.rng.fork();
         training.run(&mut vae, run)?;
-        let at_floor = vae.likelihood().share_at_floor();
-        if at_floor > 0.0 {
-            run.warn(format!(
-                "{:.0} % of the learned variances are at their floor: those elements do not vary, and the bound would grow \
-                 without limit; leave constant elements out",
-                100.0 * at_floor
-            ));
-        }
         let rows = samples.len();
         let chosen: Vec<usize> = (0..rows.min(MEASURED)).map(|i| i * rows / rows.min(MEASURED)).collect();
         let measured = common.binarise.once(&samples.gather(&chosen), &mut measuring);
@@ -465,6 +466,7 @@ impl Model for LatentModel {
             ("code_log_det", m.code_log_det),
             ("effective_share", m.effective_share),
             ("dominated_share", m.dominated_share),
+            ("unreliable_share", m.unreliable_share),
         ];
         let finite = metrics.into_iter().filter(|(_, v)| v.is_finite());
         let label_error = self.label_error.map(|error| ("label_error", error));

@@ -5,6 +5,7 @@ use super::path::{Gradient, Path};
 use super::{Posterior, ROWS_AT_ONCE, Vae};
 use crate::layer::Pass;
 use elbo_core::Rng;
+use elbo_infer::diagnostics::psis;
 use elbo_infer::objective::{Estimate, Objective, effective_draws};
 use elbo_tensor::{DType, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,8 @@ pub struct Evaluation {
     pub effective_share: f64,
     /// Share of the data points for which one draw has more than half of the weight.
     pub dominated_share: f64,
+    /// Share of the data points whose weights have a tail too heavy for their mean to be trusted, by Pareto k.
+    pub unreliable_share: f64,
 }
 
 /// Log weights of draws for data points.
@@ -134,7 +137,7 @@ impl Vae {
         let chunk = (ROWS_AT_ONCE / config.draws).clamp(1, 256);
         let mut elbos = Vec::with_capacity(rows);
         let mut bounds = Vec::with_capacity(rows);
-        let (mut reconstruction, mut effective, mut dominated) = (0.0, 0.0, 0.0);
+        let (mut reconstruction, mut effective, mut dominated, mut unreliable) = (0.0, 0.0, 0.0, 0.0);
         for (i, block) in values.chunks(chunk * self.size()).enumerate() {
             let mut rng = base.split(i as u64);
             let x = self.tensor(block);
@@ -145,6 +148,13 @@ impl Vae {
             effective += effective_draws(&weights).sum().item() / config.draws as f64;
             let largest = weights.softmax(0).max_axis(0, false);
             dominated += largest.gt_scalar(0.5).cast(DType::F64).sum().item();
+            let by_row = weights.t().contiguous();
+            for row in by_row.as_f64().chunks_exact(config.draws) {
+                let smoothed = psis(row);
+                // Nearly equal weights have no tail that matters, and a few draws none that can be judged.
+                let has_tail = smoothed.k.is_finite() && smoothed.effective_size() < 0.95 * config.draws as f64;
+                unreliable += f64::from(u8::from(has_tail && !smoothed.is_reliable()));
+            }
         }
         let q = self.encode(values);
         let (elbo, iwae) = (Estimate::mean(&elbos), Estimate::mean(&bounds));
@@ -161,6 +171,7 @@ impl Vae {
             bits_per_dim: -elbo.value / (self.size() as f64 * std::f64::consts::LN_2),
             effective_share: effective / n,
             dominated_share: dominated / n,
+            unreliable_share: unreliable / n,
             ..Evaluation::default()
         };
         no_grad(|| self.codes(&q, config.pairs, &mut evaluation, rng));

@@ -79,6 +79,11 @@ impl LikelihoodConfig {
         }
     }
 
+    /// Whether each element has a variance of its own that is learned, so that one that never varies makes the bound unbounded.
+    pub fn learns_each_variance(&self) -> bool {
+        matches!(self, Self::Gaussian { noise: Noise::PerElement | Noise::Decoded })
+    }
+
     /// Numbers that the decoder returns for each element.
     pub fn blocks(&self) -> usize {
         match self {
@@ -164,14 +169,6 @@ impl Likelihood {
     /// Its settings.
     pub fn config(&self) -> &LikelihoodConfig {
         &self.config
-    }
-
-    /// The share of learned variances that lie within twice their floor.
-    pub fn share_at_floor(&self) -> f64 {
-        let Some(variance) = &self.variance else { return 0.0 };
-        let floor = variance.constraint().bounds().0;
-        let values = variance.value();
-        values.iter().filter(|v| **v < 2.0 * floor).count() as f64 / values.len() as f64
     }
 
     fn block(&self, output: &Tensor, i: usize) -> Tensor {

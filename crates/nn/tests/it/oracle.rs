@@ -105,7 +105,10 @@ fn a_linear_model_with_learned_noise_reaches_probabilistic_principal_components(
         let config = EvaluationConfig { draws: 50, pairs: 10 };
         let found = vae.evaluate(&values, &config, &mut Rng::new(1));
         assert!((found.elbo - best).abs() < 2e-3 && (found.iwae - best).abs() < 2e-3, "{found:?}");
-        assert!(found.effective_share > 0.999 && found.dominated_share == 0.0, "{found:?}");
+        assert!(
+            found.effective_share > 0.999 && found.dominated_share == 0.0 && found.unreliable_share == 0.0,
+            "{found:?}"
+        );
     }
 }
 

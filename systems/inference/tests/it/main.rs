@@ -1,3 +1,4 @@
-//! Claims of the systems.
+//! Claims and laws of the systems.
 
 mod claims;
+mod latent;

@@ -1,0 +1,96 @@
+//! `aevb` and `iwae` on digits: what differs, what does not, and what is refused.
+
+use elbo_core::{AnySystem, Array, Data, Error, Model, Run};
+use elbo_systems_inference::{aevb::Aevb, iwae::Iwae};
+use serde_json::{Value, json};
+
+fn digits(rows: usize) -> Data {
+    let data = elbo_data::digits8().unwrap();
+    data.take_rows(&(0..rows).collect::<Vec<_>>())
+}
+
+fn fit(system: &dyn AnySystem, settings: Value, data: &Data) -> Result<Box<dyn Model>, Error> {
+    system.fit(&settings, data, &mut Run::new(3))
+}
+
+#[test]
+fn pictures_come_back_in_their_own_unit_and_codes_have_names() {
+    let data = digits(200);
+    let settings = json!({"latent": 3, "hidden": [32], "epochs": 20, "batch": 20});
+    let model = fit(&Aevb, settings, &data).unwrap();
+    let made = model.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap();
+    assert_eq!(made.arrays.len(), 64);
+    let all: Vec<f64> = made.arrays.iter().flat_map(|(_, a)| a.to_f64().unwrap()).collect();
+    assert!(all.iter().all(|v| (0.0..=16.0).contains(v)) && all.iter().any(|v| *v > 8.0));
+    let codes = model.as_encode().unwrap().encode(&data, &mut Run::new(1)).unwrap();
+    let names: Vec<&str> = codes.arrays.iter().map(|(n, _)| n.as_str()).collect();
+    assert_eq!(names, ["z1", "z2", "z3", "z1_sd", "z2_sd", "z3_sd"]);
+    // The digits name a label, so a linear classifier of the codes is tried: better than guessing one of ten.
+    let summary = model.summary();
+    let error = summary.metrics.iter().find(|(n, _)| n == "label_error").unwrap().1;
+    assert!(error < 0.8, "{error}");
+    assert_eq!(model.tables()[0].rows.len(), 2);
+}
+
+#[test]
+fn one_importance_draw_is_the_evidence_lower_bound_and_resampling_moves_codes() {
+    let data = digits(120);
+    let settings = |resample| json!({"latent": 2, "hidden": [16], "epochs": 3, "draws": 1, "resample": resample});
+    let [own, resampled] = [0, 200].map(|r| fit(&Iwae, settings(r), &data).unwrap());
+    assert_eq!(own.summary().objective, resampled.summary().objective, "the same networks");
+    let codes = |m: &dyn Model| m.as_encode().unwrap().encode(&data, &mut Run::new(1)).unwrap();
+    assert_ne!(codes(own.as_ref()), codes(resampled.as_ref()));
+}
+
+#[test]
+fn convolutions_and_every_prior_fit_pictures() {
+    let data = digits(60);
+    for prior in [
+        json!("diagonal"),
+        json!({"type": "mixture", "components": 3}),
+        json!({"type": "vamp", "components": 3}),
+        json!({"type": "hierarchical", "latent": 2, "hidden": [8]}),
+    ] {
+        let settings = json!({"latent": 2, "channels": [4], "hidden": [], "epochs": 1, "batch": 20, "prior": prior});
+        let model = fit(&Iwae, settings, &data).unwrap();
+        let drawn = model.as_sample().unwrap().sample(5, &mut Run::new(1)).unwrap();
+        assert_eq!((drawn.arrays.len(), drawn.rows()), (64, 5));
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_a_remedy() {
+    let data = digits(50);
+    let table = |values: Vec<f64>| {
+        let arrays = vec![("a".to_owned(), Array::new(&[values.len()], values))];
+        Data { source: "test".into(), arrays, ..Data::default() }
+    };
+    let cases: [(Value, Data, &str); 7] = [
+        (json!({"likelihood": "bernoulli"}), table(vec![0.0, 3.0]), "needs values in [0, 1]"),
+        (json!({"likelihood": "poisson"}), table(vec![0.5, 3.0]), "needs counts"),
+        (json!({}), table(vec![0.5]), "there are 1 data points"),
+        (json!({"channels": [4]}), table(vec![0.5, 1.0]), "pictures [C, H, W]"),
+        (json!({"latent": 0}), data.clone(), "`latent` is 0"),
+        (json!({"draws": 0}), data.clone(), "`draws` is 0"),
+        (json!({"batch": 50, "draws": 500_000}), data, "GB a step"),
+    ];
+    for (settings, data, part) in cases {
+        let Err(error) = fit(&Aevb, settings.clone(), &data) else { panic!("{settings} was accepted") };
+        let text = format!("{error}; {}", error.remedy());
+        assert!(text.contains(part), "{settings}: {text}");
+    }
+}
+
+#[test]
+fn a_constant_column_is_warned_of() {
+    let arrays = vec![
+        ("a".to_owned(), Array::new(&[40], (0..40).map(f64::from).collect())),
+        ("b".to_owned(), Array::new(&[40], vec![2.0; 40])),
+    ];
+    let data = Data { source: "test".into(), arrays, ..Data::default() };
+    let settings =
+        json!({"latent": 1, "hidden": [8], "epochs": 1500, "batch": 40, "rate": 0.02, "weight_precision": 0.0});
+    let mut run = Run::new(1);
+    AnySystem::fit(&Aevb, &settings, &data, &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("1 of 2 elements never vary")), "{:?}", run.warnings());
+}

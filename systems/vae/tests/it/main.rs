@@ -1,0 +1,3 @@
+//! Claims and laws of the systems.
+
+mod infovae;
