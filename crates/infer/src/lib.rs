@@ -5,6 +5,7 @@
 //! | a log density, as tensor operations over named unknowns or as a hand-written value and gradient | [`target`] |
 //! | only its gradient, or an estimate of that from a part of the data | [`score`] |
 //! | a linear, logistic, Poisson or softmax regression, also on a user's table | [`glm`] |
+//! | a network with one hidden layer, small enough for general methods | [`network`] |
 //! | bounds on the evidence, as functions of log weights | [`objective`] |
 //! | a distribution to approximate it with | [`family`] |
 //! | an estimate of an objective's gradient, and how noisy it is | [`estimator`] |
@@ -21,6 +22,7 @@ pub mod fit;
 pub mod gaussian;
 pub mod glm;
 pub mod mcmc;
+pub mod network;
 pub mod objective;
 pub mod particles;
 pub mod score;

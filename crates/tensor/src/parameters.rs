@@ -340,6 +340,18 @@ pub trait Parameters {
         terms.into_iter().sum()
     }
 
+    /// Sum of the log-Jacobians of the free parameters' constraints: what a density of natural values gains when it is written in
+    /// [`Parameters::pack`]'s numbers.
+    fn log_jacobian(&self) -> Tensor {
+        let mut terms = vec![];
+        self.visit(&mut |_, p| {
+            if !p.is_frozen() {
+                terms.push(p.constraint().log_jacobian(p.leaf()).sum());
+            }
+        });
+        terms.into_iter().sum()
+    }
+
     /// Holds every parameter fixed, or lets all move.
     fn set_all_frozen(&mut self, frozen: bool) {
         self.visit_mut(&mut |_, p| p.frozen = frozen);

@@ -2,6 +2,7 @@
 //!
 //! A system is a composition of the parts in `elbo-gp`; see CONTRIBUTING.md for how to add one.
 
+pub mod bayesian_gpr;
 pub mod cvi_ep_hyper;
 pub mod cvtgp;
 pub mod gpr;
@@ -18,6 +19,7 @@ pub static SYSTEMS: &[&dyn AnySystem] = &[
     &gpr::Gpr,
     &sgpr::SgprSystem,
     &svgp::SvgpSystem,
+    &bayesian_gpr::BayesianGpr,
     &cvi_ep_hyper::CviEpHyper,
     &cvtgp::Cvtgp,
     &memory_dual_gp::MemoryDualGp,

@@ -38,6 +38,9 @@ pub fn quick(system: &dyn AnySystem) -> Value {
         ("epochs", json!(5)),
         ("inducing", json!(8)),
         ("rounds", json!(2)),
+        ("warmup", json!(30)),
+        ("draws", json!(20)),
+        ("mixed", json!(6)),
     ];
     let defaults = system.defaults();
     let mut settings = Map::new();

@@ -1,5 +1,6 @@
 //! The posterior of a generalised linear model's weights.
 
+use crate::score::Score;
 use crate::target::{LogDensity, with_gradient};
 use elbo_linalg::{MatMut, MatRef, gemm};
 use elbo_tensor::Tensor;
@@ -75,7 +76,7 @@ impl Glm {
 
     /// The same with these names for the unknowns.
     pub fn with_labels(mut self, labels: Vec<String>) -> Self {
-        assert_eq!(labels.len(), self.dim(), "one name an unknown");
+        assert_eq!(labels.len(), LogDensity::dim(&self), "one name an unknown");
         self.labels = labels;
         self
     }
@@ -93,6 +94,11 @@ impl Glm {
     /// Columns of the design, `D`.
     pub fn dims(&self) -> usize {
         self.dims
+    }
+
+    /// The design, `[N, D]` row-major.
+    pub fn design(&self) -> &[f64] {
+        &self.x
     }
 
     /// Predictors a row, `C`.
@@ -191,7 +197,7 @@ impl Glm {
 
     /// Values `[S]` and gradients `[S, P]` of draws `z: [S, P]` row-major.
     pub fn values_and_gradients(&self, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let (p, w, n) = (self.dim(), self.weights(), self.y.len());
+        let (p, w, n) = (LogDensity::dim(self), self.weights(), self.y.len());
         let width = self.heads() * n;
         let mut values = vec![0.0; z.len() / p];
         let mut gradient = vec![0.0; z.len()];
@@ -283,7 +289,7 @@ impl LogDensity for Glm {
     }
 
     fn hessian(&self, z: &[f64]) -> Option<Vec<f64>> {
-        let (p, w, d, n) = (self.dim(), self.weights(), self.dims, self.y.len());
+        let (p, w, d, n) = (LogDensity::dim(self), self.weights(), self.dims, self.y.len());
         let heads = self.heads();
         let mut eta = vec![0.0; heads * n];
         let design = MatRef::row_major(&self.x, n, d);
@@ -345,8 +351,34 @@ impl LogDensity for Glm {
     fn natural(&self, draws: &[f64]) -> Vec<f64> {
         let mut natural = draws.to_vec();
         if self.has_noise() {
-            natural.chunks_exact_mut(self.dim()).for_each(|z| z[self.weights()] = z[self.weights()].exp());
+            natural.chunks_exact_mut(LogDensity::dim(self)).for_each(|z| z[self.weights()] = z[self.weights()].exp());
         }
         natural
+    }
+}
+
+/// The gradient from some rows, the likelihood's part scaled up.
+impl Score for Glm {
+    fn dim(&self) -> usize {
+        LogDensity::dim(self)
+    }
+
+    fn rows(&self) -> usize {
+        self.y.len()
+    }
+
+    fn score(&self, z: &[f64], rows: &[usize], gradient: &mut [f64]) {
+        let part = Self {
+            x: rows.iter().flat_map(|i| self.x[i * self.dims..(i + 1) * self.dims].iter().copied()).collect(),
+            y: rows.iter().map(|i| self.y[*i]).collect(),
+            prior_sd: self.prior_sd.clone(),
+            labels: vec![],
+            ..*self
+        };
+        let (_, slope) = part.values_and_gradients(z);
+        gradient.fill(0.0);
+        self.prior(z, gradient);
+        let scale = self.y.len() as f64 / rows.len() as f64;
+        gradient.iter_mut().zip(slope).for_each(|(g, s)| *g = scale * (s - *g) + *g);
     }
 }

@@ -6,14 +6,17 @@
 //! | a model that implements [`Parameters`](elbo_tensor::Parameters), with priors on them | [`ParametersDensity`] |
 //! | a value and a gradient, computed by hand | [`Explicit`] |
 //! | a linear, logistic, Poisson or softmax regression | [`Glm`](crate::glm::Glm) |
+//! | a method to try | [`Toy`], targets in the plane |
 //! | something else | implement [`LogDensity`] |
 
 mod parameters;
 mod support;
+mod toys;
 mod unknowns;
 
 pub use parameters::ParametersDensity;
 pub use support::Support;
+pub use toys::Toy;
 pub use unknowns::{Named, NamedDensity, RowDensity, Unknown, Unknowns};
 
 use elbo_tensor::{Tensor, grad, grad_graph};

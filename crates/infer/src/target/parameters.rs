@@ -39,12 +39,7 @@ where
     }
 
     fn evaluate(&self, model: &M) -> Result<(f64, Vec<f64>)> {
-        let mut total = (self.density)(model)? + model.log_prior();
-        model.visit(&mut |_, p| {
-            if !p.is_frozen() {
-                total += &p.constraint().log_jacobian(p.leaf()).sum();
-            }
-        });
+        let total = (self.density)(model)? + model.log_prior() + model.log_jacobian();
         Ok((total.item(), model.gradient(&total)))
     }
 }

@@ -1,13 +1,16 @@
 //! Particles: laws of the coin, fields against derivatives and moments, and what a run promises.
 
-use crate::support::{correlated, independent};
+use crate::support::{assert_gradient, correlated, independent};
 use elbo_core::run::Checkpoints;
 use elbo_core::{ModelFile, Rng, Run};
 use elbo_infer::diagnostics::{SteinKernel, ksd_squared_v};
+use elbo_infer::glm::{Glm, GlmLikelihood};
+use elbo_infer::network::Network;
 use elbo_infer::particles::{
     Field, Kernel, Ksdd, Lawgd, Pace, Particles, Purse, Svgd, Transport, Velocity, median_bandwidth, transport,
     transport_by,
 };
+use elbo_infer::target::Toy;
 use elbo_infer::{Batched, Explicit, FullScore, LogDensity, Score};
 use std::time::Duration;
 
@@ -233,4 +236,39 @@ fn one_particle_finds_the_mode() {
         "{:?}",
         particles.points
     );
+}
+
+#[test]
+fn every_toy_has_its_gradient() {
+    for toy in Toy::ALL {
+        for at in [[0.3, -0.8], [1.7, 0.4], [-2.2, 3.1]] {
+            assert_gradient(&toy, &at);
+        }
+    }
+}
+
+#[test]
+fn scores_of_all_rows_are_gradients_and_batches_average_to_them() {
+    let mut rng = Rng::new(3);
+    let (x, y) = (rng.normals(36), rng.normals(12));
+    let events = y.iter().map(|y| f64::from(u8::from(*y > 0.0))).collect();
+    let network = Network::new(x.clone(), y.clone(), 4);
+    let linear = Glm::new(GlmLikelihood::Gaussian { noise: None }, x.clone(), y, vec![1.0; 3]);
+    let logistic = Glm::new(GlmLikelihood::Bernoulli, x, events, vec![1.0; 3]);
+    fn check<T: LogDensity + Score>(target: &T, z: &[f64]) {
+        assert_gradient(target, z);
+        let dim = z.len();
+        let (mut exact, mut mean) = (vec![0.0; dim], vec![0.0; dim]);
+        target.value_and_gradient(z, &mut exact);
+        // Twelve rows in four batches of three.
+        for batch in 0..4 {
+            let mut part = vec![0.0; dim];
+            target.score(z, &[3 * batch, 3 * batch + 1, 3 * batch + 2], &mut part);
+            mean.iter_mut().zip(part).for_each(|(m, p)| *m += p / 4.0);
+        }
+        exact.iter().zip(&mean).for_each(|(e, m)| assert!((e - m).abs() < 1e-9 * e.abs().max(1.0), "{e} vs {m}"));
+    }
+    check(&network, &network.start(&mut rng));
+    check(&linear, &[0.3, -0.2, 0.5, -0.4]);
+    check(&logistic, &[0.3, -0.2, 0.5]);
 }

@@ -36,6 +36,7 @@ claims! {
     gpr_holds: "gpr",
     sgpr_holds: "sgpr",
     svgp_holds: "svgp",
+    bayesian_gpr_holds: "bayesian-gpr",
     cvi_ep_hyper_holds: "cvi-ep-hyper",
     cvtgp_holds: "cvtgp",
     memory_dual_gp_holds: "memory-dual-gp",

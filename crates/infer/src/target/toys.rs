@@ -1,0 +1,99 @@
+//! Targets in the plane whose shape is known: what methods of inference are tried on.
+
+use super::{LogDensity, values_and_gradients, with_gradient};
+use elbo_tensor::Tensor;
+
+/// A target in the plane, known up to a constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toy {
+    /// Normal with mean (-1, 1) and precision [[3, -1/2], [-1/2, 1]].
+    Gaussian,
+    /// Equal mixture of normals at (-2, 2) and (2, -2), both with variance 1/2.
+    TwoModes,
+    /// $(-x_1, -x_2 - x_1^2 - 1)$ is standard normal: a banana.
+    Rosenbrock,
+    /// $-(r - 5/2)^2 / (1/2)$ in the distance $r$ to the origin: a ring.
+    Ring,
+    /// $x_2 \sim N(4, 3^2)$, $x_1 \sim N(1, e^{x_2})$.
+    Funnel,
+    /// $(x_1, x_2 + \sin 2 x_1)$ is standard normal.
+    Squiggle,
+}
+
+impl Toy {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Gaussian, Self::TwoModes, Self::Rosenbrock, Self::Ring, Self::Funnel, Self::Squiggle];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gaussian => "gaussian",
+            Self::TwoModes => "two modes",
+            Self::Rosenbrock => "rosenbrock",
+            Self::Ring => "ring",
+            Self::Funnel => "funnel",
+            Self::Squiggle => "squiggle",
+        }
+    }
+}
+
+impl LogDensity for Toy {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        let (values, gradient) = values_and_gradients(self, &z.as_f64());
+        with_gradient("toy", z, values, gradient)
+    }
+
+    fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
+        let (x, y) = (z[0], z[1]);
+        match self {
+            Self::Gaussian => {
+                let (a, b) = (x + 1.0, y - 1.0);
+                gradient[0] = -3.0 * a + 0.5 * b;
+                gradient[1] = 0.5 * a - b;
+                0.5 * (a * gradient[0] + b * gradient[1])
+            }
+            Self::TwoModes => {
+                let (first, second) = (-(x + 2.0).powi(2) - (y - 2.0).powi(2), -(x - 2.0).powi(2) - (y + 2.0).powi(2));
+                let value = first.max(second) + (-(first - second).abs()).exp().ln_1p();
+                let share = (first - value).exp();
+                gradient[0] = -2.0 * (share * (x + 2.0) + (1.0 - share) * (x - 2.0));
+                gradient[1] = -2.0 * (share * (y - 2.0) + (1.0 - share) * (y + 2.0));
+                value
+            }
+            Self::Rosenbrock => {
+                let v = y + x * x + 1.0;
+                gradient[0] = -x - 2.0 * x * v;
+                gradient[1] = -v;
+                -0.5 * (x * x + v * v)
+            }
+            Self::Ring => {
+                let r = x.hypot(y);
+                let slope = -4.0 * (r - 2.5) / r;
+                (gradient[0], gradient[1]) = (slope * x, slope * y);
+                -2.0 * (r - 2.5).powi(2)
+            }
+            Self::Funnel => {
+                let (a, b) = (x - 1.0, (y - 4.0) / 3.0);
+                let precision = (-y).exp();
+                gradient[0] = -precision * a;
+                gradient[1] = -b / 3.0 - 0.5 + 0.5 * precision * a * a;
+                -0.5 * (b * b + y + precision * a * a)
+            }
+            Self::Squiggle => {
+                let v = y + (2.0 * x).sin();
+                gradient[0] = -x - 2.0 * (2.0 * x).cos() * v;
+                gradient[1] = -v;
+                -0.5 * (x * x + v * v)
+            }
+        }
+    }
+
+    fn hessian(&self, _: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
+}

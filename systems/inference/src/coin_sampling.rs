@@ -1,0 +1,422 @@
+#![doc = include_str!("coin-sampling.md")]
+
+use elbo_core::{
+    Array, Budget, Card, Claim, Config, Data, Error, Figure, FromData, Kind, Mark, Model, ModelFile, Predict,
+    Prediction, Result, Rng, Run, Summary, Supervised, System, Table, Values, Verb, ensure,
+};
+use elbo_dist::scores;
+use elbo_infer::glm::{GlmKind, GlmPosterior, GlmSettings, GlmTable};
+use elbo_infer::network::{Network, NetworkPosterior};
+use elbo_infer::particles::{Field, Kernel, Pace, Particles, Transport, transport};
+use elbo_infer::target::Toy;
+use elbo_infer::{FullScore, LogDensity, Score};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Particles moved by coin betting.
+pub struct CoinSampling;
+
+/// Settings of `coin-sampling`. There is no rate.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CoinSamplingConfig {
+    /// Points that stand for the posterior; one finds its mode.
+    #[schemars(range(min = 1))]
+    pub particles: usize,
+    /// Steps.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+    /// Rows behind each score; with a table no longer than this, scores are exact.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// How points see each other: `median`, or an `rbf` or `inverse_multiquadric` kernel of a fixed width.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub kernel: Kernel,
+    /// Hidden units of a network for a numeric target; 0 for a generalised linear model.
+    pub hidden: usize,
+    /// The likelihood of a generalised linear model: `gaussian`, `bernoulli`, `poisson` or `categorical`; by the target without one.
+    pub likelihood: Option<GlmKind>,
+    /// Prior standard deviation of the linear model's weights, for inputs of unit variance.
+    pub weight_sd: f64,
+    /// Prior standard deviation of the linear model's intercept.
+    pub intercept_sd: f64,
+}
+
+impl Default for CoinSamplingConfig {
+    fn default() -> Self {
+        let glm = GlmSettings::default();
+        Self {
+            particles: 20,
+            steps: 1000,
+            batch: 1000,
+            kernel: Kernel::Median,
+            hidden: 0,
+            likelihood: None,
+            weight_sd: glm.weight_sd,
+            intercept_sd: glm.intercept_sd,
+        }
+    }
+}
+
+impl Config for CoinSamplingConfig {
+    fn check(&self) -> Result<()> {
+        ensure("particles", self.particles, (1..=10_000).contains(&self.particles), "in 1..=10000")?;
+        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure("hidden", self.hidden, self.hidden <= 10_000, "at most 10000")?;
+        match self.kernel {
+            Kernel::Rbf { h } => ensure("kernel.h", h, h > 0.0 && h.is_finite(), "positive")?,
+            Kernel::InverseMultiquadric { c } => ensure("kernel.c", c, c > 0.0 && c.is_finite(), "positive")?,
+            Kernel::Median => {}
+        }
+        self.glm().check()
+    }
+}
+
+impl CoinSamplingConfig {
+    fn glm(&self) -> GlmSettings {
+        GlmSettings { likelihood: self.likelihood, weight_sd: self.weight_sd, intercept_sd: self.intercept_sd }
+    }
+
+    fn transport(&self, pace: Pace) -> Transport {
+        let trace = (self.steps / 20).max(1);
+        Transport { steps: self.steps, batch: self.batch, field: Field::Svgd { kernel: self.kernel }, pace, trace }
+    }
+
+    /// The bet of a network's first moves is kept to a hundredth of a unit.
+    fn pace(&self) -> Pace {
+        Pace::Coin { alpha: if self.hidden > 0 { 100.0 } else { 0.0 } }
+    }
+
+    /// Fits with any pace: the claim compares paces, all else being the same.
+    fn fit(&self, input: Supervised, pace: Pace, run: &mut Run) -> Result<CoinModel> {
+        let y = match &input {
+            Supervised::Numbers(input) => Some(input.y.clone()),
+            Supervised::Classes(_) => None,
+        };
+        let (table, glm, notes) = GlmTable::read(input, &self.glm())?;
+        notes.iter().for_each(|note| run.warn(note));
+        if self.hidden == 0 {
+            let start = |rng: &mut Rng| (0..LogDensity::dim(&glm)).map(|_| 0.1 * rng.normal()).collect();
+            let particles = self.sample(&glm, &start, pace, run)?;
+            let summary = self.summary(&particles, "generalised linear model");
+            let pictures = (figures(&particles), vec![listed(&particles, &table.labels())]);
+            let model = GlmPosterior::new(self, table, particles.points, summary);
+            return Ok(CoinModel::Linear(model.with_pictures(pictures.0, pictures.1)));
+        }
+        let (Some(y), GlmKind::Gaussian) = (y, table.kind()) else {
+            return Err(Error::data(
+                "a network (`hidden` above 0) needs a numeric target with normal noise",
+                "leave `hidden` at 0, and `likelihood` out",
+            ));
+        };
+        let network = Network::new(glm.design().to_vec(), y, self.hidden);
+        let particles = self.sample(&network, &|rng| network.start(rng), pace, run)?;
+        let summary = self.summary(&particles, "network with one hidden layer");
+        let names: Vec<String> = (0..particles.dim).map(|i| format!("z[{i}]")).collect();
+        let pictures = (figures(&particles), vec![listed(&particles, &names)]);
+        let model = NetworkPosterior::new(self, table, self.hidden, particles.points, summary);
+        Ok(CoinModel::Network(model.with_pictures(pictures.0, pictures.1)))
+    }
+
+    fn sample<T: LogDensity + Score>(
+        &self,
+        target: &T,
+        start: &dyn Fn(&mut Rng) -> Vec<f64>,
+        pace: Pace,
+        run: &mut Run,
+    ) -> Result<Particles> {
+        let base = run.rng.fork();
+        let points: Vec<Vec<f64>> = (0..self.particles).map(|i| start(&mut base.split(i as u64))).collect();
+        let full = FullScore(target);
+        let score: &dyn Score = if target.rows() <= self.batch { &full } else { target };
+        transport(score, &self.transport(pace), Particles::at(&points), run)
+    }
+
+    fn summary(&self, particles: &Particles, what: &str) -> Summary {
+        let mut summary = Summary {
+            text: format!("{} particles of a {what} with {} unknowns.", particles.len(), particles.dim),
+            ..Summary::default()
+        };
+        if let Some((_, ksd)) = particles.ksd.last() {
+            summary.objective = Some(("kernel Stein discrepancy".into(), *ksd));
+        }
+        summary.metrics.push(("farthest move of a coordinate".into(), particles.reach));
+        summary.metrics.push(("moves left out".into(), particles.frozen as f64));
+        summary
+    }
+}
+
+/// The discrepancy along the way; none where scores were of minibatches.
+fn figures(particles: &Particles) -> Vec<Figure> {
+    if particles.ksd.is_empty() {
+        return vec![];
+    }
+    let (x, y) = particles.ksd.iter().copied().unzip();
+    vec![Figure {
+        name: "stein".into(),
+        caption:
+            "How far the particles are from the posterior at each step; still falling at the end asks for more steps."
+                .into(),
+        x_label: "step".into(),
+        y_label: "kernel Stein discrepancy".into(),
+        y_log: true,
+        marks: vec![Mark::Line { label: String::new(), x, y, dashed: false }],
+        ..Figure::default()
+    }]
+}
+
+fn listed(particles: &Particles, names: &[String]) -> Table {
+    let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut table = Table::new("particles", "The particles, one a row; inputs and target are standardised.", &columns);
+    particles.rows().for_each(|row| table.push(row.iter().map(|v| format!("{v:.6}")).collect()));
+    table
+}
+
+impl System for CoinSampling {
+    const CARD: Card = Card {
+        id: "coin-sampling",
+        title: "Coin Sampling: Gradient-Based Bayesian Inference without Learning Rates",
+        family: "inference",
+        kind: Kind::Paper,
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        source: "Sharrock and Nemeth (2023), ICML",
+        about: include_str!("coin-sampling.md"),
+        validates_itself: false,
+    };
+    type Config = CoinSamplingConfig;
+    type Input = Supervised;
+    type Model = CoinModel;
+
+    fn fit(&self, config: &CoinSamplingConfig, input: Supervised, run: &mut Run) -> Result<CoinModel> {
+        config.fit(input, config.pace(), run)
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<CoinModel> {
+        let config: CoinSamplingConfig = file.fact("config")?;
+        Ok(if config.hidden > 0 {
+            CoinModel::Network(NetworkPosterior::load(file)?)
+        } else {
+            CoinModel::Linear(GlmPosterior::load(file)?)
+        })
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        let mut claim = Claim::new(run.seeds(3));
+        toys(&mut claim, run)?;
+        let full = run.budget == Budget::Full;
+        let tables = if full {
+            vec![published("wdbc")?, three_or_five(&published("digits8")?)]
+        } else {
+            vec![events(3000, run)]
+        };
+        for data in tables {
+            logistic(&mut claim, &data, run)?;
+        }
+        let data = if full { published("diabetes")? } else { curve(150, run) };
+        network(&mut claim, &data, run)?;
+        Ok(claim)
+    }
+}
+
+/// SVGD's paces: an Adagrad with momentum at rates a decade apart.
+fn rates(run: &Run, from: i32, count: i32) -> Vec<f64> {
+    // In the smoke budget every other one, the ends included.
+    (0..count).step_by(run.pick(2, 1)).map(|k| 10f64.powi(from + k)).collect()
+}
+
+/// On targets in the plane: within a quarter of the best of five rates, whose ends are three times worse.
+fn toys(claim: &mut Claim, run: &Run) -> Result<()> {
+    for toy in [Toy::Gaussian, Toy::TwoModes] {
+        let mut means: Vec<f64> = vec![];
+        for seed in &claim.seeds.clone() {
+            let mut child = run.child(*seed);
+            let start: Vec<Vec<f64>> =
+                (0..20).map(|_| vec![0.1 * child.rng.normal(), 0.1 * child.rng.normal()]).collect();
+            let paces = std::iter::once(Pace::default()).chain((-4..=0).map(|k| Pace::Adagrad { rate: 10f64.powi(k) }));
+            for (i, pace) in paces.enumerate() {
+                let settings = Transport { trace: 1000, pace, ..Transport::default() };
+                let particles = transport(&FullScore(&toy), &settings, Particles::at(&start), &mut child)?;
+                means.resize(means.len().max(i + 1), 0.0);
+                means[i] += particles.ksd[0].1 / claim.seeds.len() as f64;
+            }
+        }
+        let (coin, grid) = (means[0], &means[1..]);
+        let best = grid.iter().copied().fold(f64::INFINITY, f64::min);
+        let ends = grid[0].min(grid[grid.len() - 1]);
+        let name = toy.name();
+        claim.at_most(&format!("{name}: discrepancy over the best of five rates"), coin / best, Some(1.0), 1.25);
+        claim.at_least(&format!("{name}: the better end of the rates over the best"), ends / best, Some(1.0), 3.0);
+    }
+    Ok(())
+}
+
+/// Half of the rows but at most 300, drawn by the seed, and the others.
+fn halves(data: &Data, run: &mut Run) -> (Data, Data) {
+    let order = run.rng.permutation(data.rows());
+    let (train, test) = order.split_at((data.rows() / 2).min(300));
+    (data.take_rows(train), data.take_rows(test))
+}
+
+/// Logistic regression: accuracy and log likelihood of held-out rows beside the best of six rates.
+fn logistic(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
+    let config = CoinSamplingConfig { steps: run.pick(300, 1000), ..CoinSamplingConfig::default() };
+    let (mut coin, mut best) = ([0.0; 2], [0.0; 2]);
+    let count = claim.seeds.len() as f64;
+    for seed in &claim.seeds.clone() {
+        let mut child = run.child(*seed);
+        let (train, test) = halves(data, &mut child);
+        let truth = test.get(test.target()?)?.clone();
+        let mut score = |pace: Pace| -> Result<[f64; 2]> {
+            let model = config.fit(Supervised::from_data(&train)?, pace, &mut run.child(*seed))?;
+            let predictor = model.as_predict().expect("it predicts");
+            match predictor.predict(&test, &mut child)? {
+                Prediction::Classes { classes, probabilities } => Ok(classified(&classes, &probabilities, &truth)),
+                Prediction::Numbers(_) => unreachable!("two classes"),
+            }
+        };
+        let bet = score(config.pace())?;
+        let mut grid = [f64::NEG_INFINITY; 2];
+        for rate in rates(run, -4, 6) {
+            let found = score(Pace::Adagrad { rate })?;
+            (0..2).for_each(|i| grid[i] = grid[i].max(found[i]));
+        }
+        (0..2).for_each(|i| (coin[i], best[i]) = (coin[i] + bet[i] / count, best[i] + grid[i] / count));
+    }
+    let source = &data.source;
+    claim.at_least(&format!("{source}: accuracy less the best of the rates"), coin[0] - best[0], Some(0.0), -0.01);
+    claim.at_least(&format!("{source}: log likelihood a row less the best"), coin[1] - best[1], Some(0.0), -0.02);
+    Ok(())
+}
+
+/// Accuracy and mean log probability of the true classes.
+fn classified(classes: &[String], probabilities: &[f64], truth: &Array) -> [f64; 2] {
+    let names: Vec<String> = match &truth.values {
+        Values::Text { levels, codes } => {
+            codes.iter().map(|c| levels[c.expect("no missing classes") as usize].clone()).collect()
+        }
+        _ => truth.to_f64().expect("only text is not numeric").iter().map(f64::to_string).collect(),
+    };
+    let mut scores = [0.0; 2];
+    for (row, name) in probabilities.chunks_exact(classes.len()).zip(&names) {
+        let at = classes.iter().position(|c| c == name).expect("both halves have both classes");
+        let is_largest = row.iter().all(|p| *p <= row[at]);
+        scores[0] += f64::from(u8::from(is_largest)) / names.len() as f64;
+        scores[1] += row[at].ln() / names.len() as f64;
+    }
+    scores
+}
+
+/// A network: error on held-out rows beside the best of six rates.
+fn network(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
+    let hidden = run.pick(10, 50);
+    let config = CoinSamplingConfig { hidden, steps: run.pick(400, 2000), batch: 100, ..CoinSamplingConfig::default() };
+    let (mut coin, mut best) = (0.0, 0.0);
+    for seed in &claim.seeds.clone() {
+        let mut child = run.child(*seed);
+        let order = child.rng.permutation(data.rows());
+        let (test, train) = order.split_at(data.rows() / 10 + 20);
+        let (train, test) = (data.take_rows(train), data.take_rows(test));
+        let observed = test.get(test.target()?)?.to_f64().expect("a numeric target");
+        let mut error = |pace: Pace| -> Result<f64> {
+            let model = config.fit(Supervised::from_data(&train)?, pace, &mut run.child(*seed))?;
+            match model.as_predict().expect("it predicts").predict(&test, &mut child)? {
+                Prediction::Numbers(marginals) => Ok(scores::regression(marginals.as_ref(), &observed)?.rmse),
+                Prediction::Classes { .. } => unreachable!("a numeric target"),
+            }
+        };
+        coin += error(config.pace())?;
+        let mut least = f64::INFINITY;
+        for rate in rates(run, -5, 6) {
+            // A rate may drive the network to infinity; that is the rate's failure, not the claim's.
+            match error(Pace::Adagrad { rate }) {
+                Ok(value) => least = least.min(value),
+                Err(Error::Numerical { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        best += least;
+    }
+    claim.at_most(
+        &format!("{}: network's error over the best of the rates", data.source),
+        coin / best,
+        Some(1.0),
+        1.05,
+    );
+    Ok(())
+}
+
+/// A published data set from the user's own copy.
+fn published(key: &str) -> Result<Data> {
+    let stored = elbo_data::locate(key, &elbo_data::default_dir()?)?;
+    let data = elbo_data::read(&stored.files[0], &elbo_data::ReadOptions::with_target(stored.target))?;
+    Ok(Data { source: key.into(), ..data })
+}
+
+/// The rows of two digits.
+fn three_or_five(digits: &Data) -> Data {
+    let label = digits.get("digit").map(|a| a.to_f64().expect("digits are numbers")).expect("the catalogue's target");
+    let rows: Vec<usize> = (0..digits.rows()).filter(|i| label[*i] == 3.0 || label[*i] == 5.0).collect();
+    Data { source: "digits 3 and 5".into(), ..digits.take_rows(&rows) }
+}
+
+/// Made-up events from a logistic model of four inputs.
+fn events(rows: usize, run: &mut Run) -> Data {
+    let x = run.rng.normals(rows * 4);
+    let event = |x: &[f64], rng: &mut Rng| {
+        let logit = 1.5 * x[0] - x[1] + 0.5 * x[2];
+        u32::from(rng.uniform() < 1.0 / (1.0 + (-logit).exp()))
+    };
+    let codes = x.chunks_exact(4).map(|x| Some(event(x, &mut run.rng))).collect();
+    let y = Array::column(Values::Text { levels: vec!["no".into(), "yes".into()], codes });
+    let arrays = vec![("x".into(), Array::new(&[rows, 4], x)), ("y".into(), y)];
+    Data { source: "made-up events".into(), arrays, target: Some("y".into()), notes: vec![] }
+}
+
+/// A made-up curve with noise.
+fn curve(rows: usize, run: &mut Run) -> Data {
+    let x = run.rng.uniforms(rows * 2);
+    let y = x.chunks_exact(2).map(|x| (6.0 * x[0]).sin() + x[1]).collect::<Vec<_>>();
+    let y = y.into_iter().map(|f| f + 0.2 * run.rng.normal()).collect();
+    let arrays = vec![("x".into(), Array::new(&[rows, 2], x)), ("y".into(), Array::new(&[rows], y))];
+    Data { source: "made-up curve".into(), arrays, target: Some("y".into()), notes: vec![] }
+}
+
+/// A fitted model: particles of a generalised linear model or of a network.
+pub enum CoinModel {
+    /// Particles of the weights.
+    Linear(GlmPosterior),
+    /// Particles of a network's weights.
+    Network(NetworkPosterior),
+}
+
+impl CoinModel {
+    fn model(&self) -> &dyn Model {
+        match self {
+            Self::Linear(model) => model,
+            Self::Network(model) => model,
+        }
+    }
+}
+
+impl Model for CoinModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        self.model().save(file)
+    }
+
+    fn summary(&self) -> Summary {
+        self.model().summary()
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        self.model().as_predict()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        self.model().figures()
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.model().tables()
+    }
+}
