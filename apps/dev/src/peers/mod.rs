@@ -3,6 +3,7 @@
 //! `benches/peers` holds a script for each work; each prints one line of JSON, as `elbo-dev time` does for our side.
 //! To add a work: a script there, a line in [`works::GP`], and its Rust side under `time`.
 
+pub mod infer;
 pub mod python;
 pub mod rows;
 pub mod table;
