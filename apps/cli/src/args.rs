@@ -122,6 +122,9 @@ pub struct Fit {
     /// Where to keep the state of a long fit; beside the model by default. Removed when the fit ends by itself.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+    /// Time between two states kept: `10s`, `500ms`.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::settings::duration)]
+    pub checkpoint_every: std::time::Duration,
     /// Go on from a checkpoint: system, settings, target and seed are its own.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["target", "set", "config", "seed", "task", "holdout", "drop", "delimiter", "missing", "categorical"])]
     pub resume: Option<PathBuf>,

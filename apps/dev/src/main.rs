@@ -47,6 +47,8 @@ enum Command {
 enum Half {
     /// The Gaussian half; writes the table in docs/benchmarks.md.
     Gp(peers::Options),
+    /// Networks; writes the table in docs/benchmarks.md.
+    Nn(peers::Options),
     /// The no-U-turn sampler beside NumPyro's; writes the table in docs/benchmarks.md.
     Infer(peers::infer::Options),
 }
@@ -62,6 +64,7 @@ fn run(arguments: Arguments) -> Result<()> {
             println!("{}", serde_json::to_string(&row).expect("a row is plain data"));
         }
         Command::Peers { half: Half::Gp(options) } => peers::gp(&arguments.root, &options)?,
+        Command::Peers { half: Half::Nn(options) } => peers::nn(&arguments.root, &options)?,
         Command::Peers { half: Half::Infer(options) } => peers::infer::infer(&arguments.root, &options)?,
     }
     Ok(())

@@ -54,6 +54,10 @@ fn section(entry: &Value) -> String {
         )
         .expect("string");
     }
+    for skipped in entry["skipped"].as_array().into_iter().flatten() {
+        let text = |key: &str| skipped[key].as_str().unwrap_or_default();
+        writeln!(out, "\nSkipped: {}: {}.", text("name"), text("reason")).expect("string");
+    }
     out
 }
 

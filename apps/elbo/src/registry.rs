@@ -4,8 +4,14 @@ use elbo_core::{AnySystem, Error, Result};
 
 /// All systems, baselines included, family by family.
 pub fn systems() -> Vec<&'static dyn AnySystem> {
-    [elbo_systems_gp::SYSTEMS, elbo_systems_inference::SYSTEMS, elbo_systems_vae::SYSTEMS, elbo_systems_stats::SYSTEMS]
-        .concat()
+    [
+        elbo_systems_gp::SYSTEMS,
+        elbo_systems_inference::SYSTEMS,
+        elbo_systems_vae::SYSTEMS,
+        elbo_systems_bayesnn::SYSTEMS,
+        elbo_systems_stats::SYSTEMS,
+    ]
+    .concat()
 }
 
 /// The system of this id.

@@ -1,5 +1,8 @@
 //! A paper's effect as numbers with thresholds that can fail.
 
+use crate::error::Error;
+use crate::run::{Budget, Run};
+use crate::system::AnySystem;
 use serde::{Deserialize, Serialize};
 
 /// On which side of the threshold a value must lie.
@@ -39,6 +42,15 @@ pub enum Verdict {
     Fails,
 }
 
+/// A check that was not made, because something it needs is absent on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// What would have been measured.
+    pub name: String,
+    /// What is absent, and how to get it.
+    pub reason: String,
+}
+
 /// The checks of one system, with the seeds they used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
@@ -46,12 +58,21 @@ pub struct Claim {
     pub seeds: Vec<u64>,
     /// The checks.
     pub checks: Vec<Check>,
+    /// Checks that were not made. They leave the verdict as it is, and are shown beside it.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
 }
 
 impl Claim {
     /// A claim over these seeds.
     pub fn new(seeds: Vec<u64>) -> Self {
-        Self { seeds, checks: vec![] }
+        Self { seeds, ..Self::default() }
+    }
+
+    /// Says that a check was not made since something is absent; `absence` names it and its remedy.
+    pub fn skip(&mut self, name: &str, absence: &Error) {
+        let reason = format!("{absence}; {}", absence.remedy());
+        self.skipped.push(Skipped { name: name.into(), reason });
     }
 
     /// Adds a check that `value >= threshold`.
@@ -81,16 +102,62 @@ impl Claim {
     }
 }
 
+/// Runs a system's claim in the smoke budget and shows every number of one that fails: for the tests of a family, through
+/// [`claim_tests!`](crate::claim_tests).
+///
+/// # Panics
+/// When the claim fails, or its run does.
+pub fn assert_smoke_claim(system: &dyn AnySystem, seed: u64) {
+    let id = system.card().id;
+    let claim = match system.claim(&mut Run::new(seed).with_budget(Budget::Smoke)) {
+        Ok(claim) => claim,
+        Err(error) => panic!("{id}, seed {seed}: {error}; {}", error.remedy()),
+    };
+    let lines: Vec<String> = claim.checks.iter().map(|c| format!("{c:?}")).collect();
+    assert!(claim.verdict() == Verdict::Holds, "{id}, seed {seed}:\n{}", lines.join("\n"));
+}
+
+/// Tests of a family's smoke claims: one a system, each with these seeds, and one that no registered system is left out.
+///
+/// ```ignore
+/// elbo_core::claim_tests! { elbo_systems_gp::SYSTEMS, seeds [31, 32]; gpr_holds: "gpr", sgpr_holds: "sgpr" }
+/// ```
+#[macro_export]
+macro_rules! claim_tests {
+    ($systems:expr, seeds $seeds:expr; $($name:ident: $id:literal),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                let system = $systems.iter().find(|s| s.card().id == $id).expect("registered");
+                for seed in $seeds {
+                    $crate::claim::assert_smoke_claim(*system, seed);
+                }
+            }
+        )*
+
+        #[test]
+        fn every_registered_system_has_a_claim_test() {
+            let listed = [$($id),*];
+            for system in $systems {
+                assert!(listed.contains(&system.card().id), "{} has no claim test", system.card().id);
+            }
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_nan_and_an_empty_claim_fail() {
+    fn a_nan_and_an_empty_claim_fail_and_a_skipped_check_does_not() {
         let mut claim = Claim::new(vec![0]);
         assert_eq!(claim.verdict(), Verdict::Fails);
         claim.at_least("ratio", 2.0, Some(1.0), 1.5);
         assert_eq!(claim.verdict(), Verdict::Holds);
+        claim.skip("on real data", &Error::data("data set `a` is not here", "run `elbo data get a`"));
+        assert_eq!((claim.verdict(), claim.skipped.len()), (Verdict::Holds, 1));
+        assert!(claim.skipped[0].reason.ends_with("not here; run `elbo data get a`"), "{:?}", claim.skipped);
         claim.at_most("error", f64::NAN, None, 1.0);
         assert_eq!(claim.verdict(), Verdict::Fails);
     }

@@ -365,7 +365,7 @@ fn table(data: &Data, names: &[String]) -> Result<Vec<f64>> {
         });
         let (array, at) = match matrix {
             Some((array, at)) => (array, at),
-            None => (data.get(name)?, 0),
+            None => (find(data, name)?, 0),
         };
         let width = array.shape.get(1).copied().unwrap_or(1);
         let cells = numbers(name, array)?;
@@ -378,6 +378,15 @@ fn table(data: &Data, names: &[String]) -> Result<Vec<f64>> {
         (0..rows).for_each(|i| values[i * names.len() + d] = cells[i * width + at]);
     }
     Ok(values)
+}
+
+fn find<'a>(data: &'a Data, name: &str) -> Result<&'a Array> {
+    data.arrays.iter().find(|(n, _)| n == name).map(|(_, a)| a).ok_or_else(|| {
+        Error::data(
+            format!("column `{name}` is not in {}", data.source),
+            "add the column, or rename the one that holds it: the data must have the columns that the model was fitted to",
+        )
+    })
 }
 
 fn numbers(name: &str, array: &Array) -> Result<Vec<f64>> {

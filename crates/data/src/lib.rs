@@ -5,8 +5,8 @@
 //! | a user's file as named arrays | [`read()`] with [`ReadOptions`] |
 //! | predictions or a table on disk | [`write_table`], [`write_data`], [`write_npy`], [`write_npz`] |
 //! | training and test rows | [`holdout`], [`folds`], [`fixed_split`] |
-//! | a published data set | [`catalogue()`], [`get`], [`locate`], [`verify`] |
-//! | data that travel with the program | [`digits8`], [`digits8_split`] |
+//! | a published data set | [`catalogue()`], [`get`], [`locate`], [`stored_table`], [`verify`] |
+//! | data that travel with the program | [`digits8`], [`digits8_classes`], [`digits8_split`], [`diabetes`] |
 //! | made-up data with a known recipe | [`generators`], [`make()`] |
 //!
 //! How to add: a data set is one [`Entry`] in `catalogue/entries.rs`; a recipe is one [`Generator`] in `make/mod.rs`; a format is one
@@ -19,9 +19,11 @@ pub mod shipped;
 pub mod split;
 pub mod write;
 
-pub use catalogue::{Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, verify};
+pub use catalogue::{
+    Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, stored_table, verify,
+};
 pub use make::{Generator, MakeOptions, generators, make};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
-pub use shipped::{digits8, digits8_split};
+pub use shipped::{diabetes, digits8, digits8_classes, digits8_split};
 pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};
 pub use write::{Cells, table_bytes, write_data, write_npy, write_npz, write_table};

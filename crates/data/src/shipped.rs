@@ -14,6 +14,27 @@ pub fn digits8() -> Result<Data> {
     read_bytes("digits8.csv.gz", DIGITS8.to_vec(), &options)
 }
 
+/// [`digits8`] with the digit as a class.
+///
+/// # Errors
+/// As [`digits8`].
+pub fn digits8_classes() -> Result<Data> {
+    let categorical = vec!["digit".into()];
+    let options = ReadOptions { target: Some("digit".into()), categorical, ..ReadOptions::default() };
+    read_bytes("digits8.csv.gz", DIGITS8.to_vec(), &options)
+}
+
+const DIABETES: &[u8] = include_bytes!("../../../examples/data/small/diabetes.csv.gz");
+
+/// Progression of diabetes in 442 patients from ten measurements; see `examples/data/small/SOURCE.md`.
+///
+/// # Errors
+/// As [`digits8`].
+pub fn diabetes() -> Result<Data> {
+    let options = ReadOptions { target: Some("progression".into()), ..ReadOptions::default() };
+    read_bytes("diabetes.csv.gz", DIABETES.to_vec(), &options)
+}
+
 /// [`digits8`] as data points in [0, 1], in a fixed order that mixes the digits: the first `train` rows, and the rest.
 ///
 /// # Errors

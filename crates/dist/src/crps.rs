@@ -54,3 +54,19 @@ fn mean_absolute(mean: f64, sd: f64) -> f64 {
 fn density(z: f64) -> f64 {
     (-0.5 * z * z - LOG_SQRT_TAU).exp()
 }
+
+/// Of a sample, without the bias of its size: `mean |x_i - y| - sum_ij |x_i - x_j| / 2S(S - 1)`. At least two draws.
+///
+/// # Source
+/// Ferro (2014).
+pub fn ensemble(draws: &[f64], y: f64) -> f64 {
+    let count = draws.len();
+    assert!(count >= 2, "the spread of a sample needs two draws at least");
+    let mut sorted = draws.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let s = count as f64;
+    let distance = sorted.iter().map(|x| (x - y).abs()).sum::<f64>() / s;
+    // Half the sum over ordered pairs, from the ranks.
+    let pairs: f64 = sorted.iter().enumerate().map(|(i, x)| (2.0 * i as f64 + 1.0 - s) * x).sum();
+    distance - pairs / (s * (s - 1.0))
+}

@@ -1,8 +1,18 @@
-//! Kullback-Leibler divergences in closed form, `KL[q || p]` in nats.
+//! Divergences in closed form: Kullback-Leibler `KL[q || p]` in nats for each family, and other distances between Gaussians.
+//!
+//! | between | divergences |
+//! |---|---|
+//! | dense Gaussians | [`dense`], [`whitened`], [`renyi`], [`chi_squared`], [`bhattacharyya`], [`hellinger`], [`wasserstein`], [`optimal_map`] |
+//! | distributions of one number | [`normal`], [`gamma`], [`inverse_gamma`], [`beta`], [`laplace`], [`generalised_normal`], [`von_mises`], [`poisson`], [`bernoulli`] |
+//! | shares and classes | [`dirichlet`], [`categorical`] |
 
 use crate::multivariate_normal::{log_diagonal, solve_lower};
-use crate::{Gamma, InverseGamma, MultivariateNormal, Normal};
-use elbo_tensor::special::{digamma, lgamma};
+use crate::{
+    Bernoulli, Beta, Gamma, GeneralisedNormal, InverseGamma, Laplace, MultivariateNormal, Normal, Poisson, VonMises,
+};
+use elbo_linalg::LinalgError;
+use elbo_tensor::Tensor;
+use elbo_tensor::special::{bessel_i_ratio, digamma, lgamma, log_bessel_ie, log_beta};
 
 /// Between two normal distributions of one number.
 pub fn normal(q: &Normal, p: &Normal) -> f64 {
@@ -60,4 +70,148 @@ pub fn gamma(q: &Gamma, p: &Gamma) -> f64 {
 /// Between two inverse gamma distributions: that of the gamma distributions of the reciprocals.
 pub fn inverse_gamma(q: &InverseGamma, p: &InverseGamma) -> f64 {
     gamma(&Gamma { shape: q.shape, rate: q.scale }, &Gamma { shape: p.shape, rate: p.scale })
+}
+
+/// Between two beta distributions.
+pub fn beta(q: &Beta, p: &Beta) -> f64 {
+    log_beta(p.a, p.b) - log_beta(q.a, q.b)
+        + (q.a - p.a) * digamma(q.a)
+        + (q.b - p.b) * digamma(q.b)
+        + (p.a - q.a + p.b - q.b) * digamma(q.a + q.b)
+}
+
+/// Between two Dirichlet distributions with these concentrations, of one length.
+pub fn dirichlet(q: &[f64], p: &[f64]) -> f64 {
+    assert_eq!(q.len(), p.len(), "both distributions have one number of shares");
+    let (q_sum, p_sum) = (q.iter().sum::<f64>(), p.iter().sum::<f64>());
+    let term = |(q, p): (&f64, &f64)| lgamma(*p) - lgamma(*q) + (q - p) * (digamma(*q) - digamma(q_sum));
+    lgamma(q_sum) - lgamma(p_sum) + q.iter().zip(p).map(term).sum::<f64>()
+}
+
+/// Between two Laplace distributions.
+pub fn laplace(q: &Laplace, p: &Laplace) -> f64 {
+    let distance = (q.location - p.location).abs();
+    (p.scale / q.scale).ln() + distance / p.scale + q.scale / p.scale * (-distance / q.scale).exp() - 1.0
+}
+
+/// Between two generalised normal distributions of one mean; NaN for different means, where no closed form exists.
+pub fn generalised_normal(q: &GeneralisedNormal, p: &GeneralisedNormal) -> f64 {
+    if q.mean != p.mean {
+        return f64::NAN;
+    }
+    let (inverse_q, inverse_p) = (1.0 / q.exponent, 1.0 / p.exponent);
+    (q.exponent * p.scale / (p.exponent * q.scale)).ln() + lgamma(inverse_p) - lgamma(inverse_q)
+        + (p.exponent * (q.scale / p.scale).ln() + lgamma((p.exponent + 1.0) * inverse_q) - lgamma(inverse_q)).exp()
+        - inverse_q
+}
+
+/// Between two von Mises distributions.
+pub fn von_mises(q: &VonMises, p: &VonMises) -> f64 {
+    let (k, other) = (q.concentration, p.concentration);
+    // The exponentials of the scaled Bessel functions are taken out.
+    log_bessel_ie(0.0, other) + other - log_bessel_ie(0.0, k) - k
+        + bessel_i_ratio(0.0, k) * (k - other * (q.direction - p.direction).cos())
+}
+
+/// Between two Poisson distributions.
+pub fn poisson(q: &Poisson, p: &Poisson) -> f64 {
+    let ratio = if q.mean == 0.0 { 0.0 } else { q.mean * (q.mean / p.mean).ln() };
+    ratio - q.mean + p.mean
+}
+
+/// Between two events.
+pub fn bernoulli(q: &Bernoulli, p: &Bernoulli) -> f64 {
+    categorical(&[q.probability, 1.0 - q.probability], &[p.probability, 1.0 - p.probability])
+}
+
+/// Between two lists of probabilities of one length; infinite where `q` allows what `p` excludes.
+pub fn categorical(q: &[f64], p: &[f64]) -> f64 {
+    assert_eq!(q.len(), p.len(), "both distributions have one number of classes");
+    q.iter().zip(p).map(|(q, p)| if *q == 0.0 { 0.0 } else { q * (q / p).ln() }).sum()
+}
+
+/// Renyi's divergence of an order other than one between dense normal distributions, in nats.
+///
+/// $$ D_a = \frac a2 \Delta^\top S_a^{-1} \Delta - \frac1{2(a-1)} \log\frac{|S_a|}{|S_q|^{1-a} |S_p|^a}, \qquad S_a = (1-a) S_q + a S_p $$
+///
+/// Infinite where $S_a$ is not positive definite.
+pub fn renyi(q: &MultivariateNormal, p: &MultivariateNormal, order: f64) -> f64 {
+    let d = q.dimension();
+    assert!(p.dimension() == d && order != 1.0, "two normals of one dimension, and an order other than one");
+    let mixed: Vec<f64> =
+        q.covariance().iter().zip(p.covariance()).map(|(q, p)| (1.0 - order) * q + order * p).collect();
+    // No jitter: whether the mixture is positive definite is the question.
+    let Some(chol) = exact_cholesky(&mixed, d) else { return f64::INFINITY };
+    let residual: Vec<f64> = q.mean().iter().zip(p.mean()).map(|(q, p)| q - p).collect();
+    let quadratic: f64 = solve_lower(&chol, &residual).iter().map(|v| v * v).sum();
+    let log_det =
+        log_diagonal(&chol, d) - (1.0 - order) * log_diagonal(q.chol(), d) - order * log_diagonal(p.chol(), d);
+    0.5 * order * quadratic - log_det / (order - 1.0)
+}
+
+/// The chi-squared divergence $\mathbb{E}_p (q/p)^2 - 1$.
+pub fn chi_squared(q: &MultivariateNormal, p: &MultivariateNormal) -> f64 {
+    renyi(q, p, 2.0).exp_m1()
+}
+
+/// Bhattacharyya's distance $-\log \int \sqrt{q p}$, symmetric.
+pub fn bhattacharyya(q: &MultivariateNormal, p: &MultivariateNormal) -> f64 {
+    0.5 * renyi(q, p, 0.5)
+}
+
+/// Hellinger's distance $\sqrt{1 - \int \sqrt{q p}}$, in [0, 1].
+pub fn hellinger(q: &MultivariateNormal, p: &MultivariateNormal) -> f64 {
+    (-(-bhattacharyya(q, p)).exp_m1()).max(0.0).sqrt()
+}
+
+/// The squared Wasserstein-2 distance, with the Bures distance of the covariances.
+///
+/// $$ \|m_q - m_p\|^2 + \mathrm{tr}(S_q + S_p - 2 (S_q^{1/2} S_p S_q^{1/2})^{1/2}) $$
+///
+/// # Errors
+/// [`LinalgError`] when an eigendecomposition fails, as for numbers that are not finite.
+pub fn wasserstein(q: &MultivariateNormal, p: &MultivariateNormal) -> Result<f64, LinalgError> {
+    let d = q.dimension();
+    let means: f64 = q.mean().iter().zip(p.mean()).map(|(q, p)| (q - p) * (q - p)).sum();
+    // (S_q^1/2 S_p S_q^1/2) has the eigenvalues of L_q' S_p L_q, whose root's trace is the sum of singular values of L_p' L_q.
+    let factor = |n: &MultivariateNormal| Tensor::from_slice(n.chol(), &[d, d]).tril(0);
+    let singular = factor(p).t().matmul(&factor(q)).svd()?.1;
+    let trace = |n: &MultivariateNormal| factor(n).square().sum().item();
+    Ok((means + trace(q) + trace(p) - 2.0 * singular.sum().item()).max(0.0))
+}
+
+/// The symmetric matrix `T`, `[D, D]` row-major, for which `m_p + T (x - m_q)` carries `q` to `p` at least cost.
+///
+/// $$ T = S_q^{-1/2} (S_q^{1/2} S_p S_q^{1/2})^{1/2} S_q^{-1/2} $$
+///
+/// # Errors
+/// [`LinalgError`] when an eigendecomposition fails.
+pub fn optimal_map(q: &MultivariateNormal, p: &MultivariateNormal) -> Result<Vec<f64>, LinalgError> {
+    let d = q.dimension();
+    let covariance = |n: &MultivariateNormal| Tensor::from_vec(n.covariance(), &[d, d]);
+    let power = |a: &Tensor, f: &dyn Fn(&Tensor) -> Tensor| -> Result<Tensor, LinalgError> {
+        let (values, vectors) = a.eigh()?;
+        Ok((&vectors * f(&values).unsqueeze(0)).matmul(&vectors.t()))
+    };
+    let root = power(&covariance(q), &|v| v.sqrt())?;
+    let inverse_root = power(&covariance(q), &|v| v.sqrt().recip())?;
+    let inner = power(&root.matmul(&covariance(p)).matmul(&root), &|v| v.relu().sqrt())?;
+    Ok(inverse_root.matmul(&inner).matmul(&inverse_root).to_vec())
+}
+
+/// The lower factor without jitter; `None` when a pivot is not positive.
+fn exact_cholesky(a: &[f64], d: usize) -> Option<Vec<f64>> {
+    let mut l = vec![0.0; d * d];
+    for j in 0..d {
+        let pivot = a[j * d + j] - (0..j).map(|k| l[j * d + k] * l[j * d + k]).sum::<f64>();
+        if pivot.is_nan() || pivot <= 0.0 {
+            return None;
+        }
+        l[j * d + j] = pivot.sqrt();
+        for i in j + 1..d {
+            let known: f64 = (0..j).map(|k| l[i * d + k] * l[j * d + k]).sum();
+            l[i * d + j] = (a[i * d + j] - known) / l[j * d + j];
+        }
+    }
+    Some(l)
 }

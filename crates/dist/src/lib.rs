@@ -6,6 +6,7 @@
 //! | work with tensors of parameters: differentiable densities, reparameterised draws, divergences | the families of [`batched`] |
 //! | constrain or reshape unknowns by bijections | [`transform`] |
 //! | learn a bijection, and so a distribution | [`flow`] |
+//! | differentiate through a rejection sampler | [`rejection`] |
 //! | work with a dense Gaussian | [`MultivariateNormal`] |
 //! | compare two distributions in closed form | [`divergence`] |
 //! | integrate against a Gaussian, or over an interval | [`Rule`], [`tanh_sinh`] |
@@ -14,12 +15,13 @@
 //! | estimate a density, climb to its modes | [`kde`] |
 //! | put a prior on a model's parameter | [`Prior`] |
 //! | describe predictions, one distribution a row | [`Normals`], [`StudentTs`], [`GaussianMixtures`] |
-//! | score predictions | [`scores`], [`crps`] |
+//! | score predictions | [`scores`], [`crps`], [`calibration`] |
 //!
 //! To add a distribution, write one file in `univariate` that implements [`Distribution`], and add it to the list of constructors in
 //! `tests/it/univariate.rs`, whose laws it must then obey.
 
 pub mod batched;
+pub mod calibration;
 pub mod crps;
 pub mod divergence;
 pub mod flow;
@@ -28,7 +30,9 @@ mod kmeans;
 mod marginals;
 mod multivariate_normal;
 mod prior;
+mod prior_expression;
 mod quadrature;
+pub mod rejection;
 pub mod scores;
 mod sobol;
 mod sobol_table;
@@ -44,5 +48,7 @@ pub use quadrature::Rule;
 pub use sobol::{Scramble, Sobol};
 pub use tanh_sinh::tanh_sinh;
 pub use univariate::{
-    Bernoulli, Beta, Distribution, Gamma, InverseGamma, LogNormal, NegativeBinomial, Normal, Poisson, StudentT, Uniform,
+    Bernoulli, Beta, Binomial, Categorical, Distribution, Exponential, Gamma, GeneralisedNormal, Geometric, Gumbel,
+    HalfCauchy, HalfNormal, InverseGamma, InverseGaussian, Kumaraswamy, Laplace, LogNormal, Logistic, NegativeBinomial,
+    Normal, Pareto, Poisson, StudentT, Uniform, VonMises, Weibull, ZeroInflated,
 };

@@ -170,6 +170,19 @@ pub fn classification(classes: usize, probabilities: &[f64], targets: &[usize]) 
     Ok(ClassificationScores { rows: targets.len(), accuracy: hits / n, log_loss: log_loss / n, brier: brier / n, ece })
 }
 
+/// Area under the receiver operating characteristic: the probability that a member of `positive` scores higher than one of `negative`,
+/// ties counting one half. NaN when either is empty.
+pub fn auroc(positive: &[f64], negative: &[f64]) -> f64 {
+    let mut sorted = negative.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let wins = |score: &f64| {
+        let below = sorted.partition_point(|v| v < score);
+        let tied = sorted[below..].partition_point(|v| v <= score);
+        below as f64 + 0.5 * tied as f64
+    };
+    positive.iter().map(wins).sum::<f64>() / (positive.len() * negative.len()) as f64
+}
+
 /// The probability integral transform of the targets: uniform when the predictions are calibrated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pit {

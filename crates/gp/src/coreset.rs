@@ -3,7 +3,8 @@
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
-use elbo_core::{ModelFile, Result, Snapshot};
+use crate::table::{self, Process};
+use elbo_core::{Columns, ModelFile, Prediction, Result, Snapshot, Table};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 
 /// Regression with the tempered posterior `q(u) ∝ p(u) Π N(y_c | u, noise)^weight` over `M` pseudo-observations `(x_c, y_c, weight)`.
@@ -211,5 +212,37 @@ impl Snapshot for CoresetGp {
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         self.read_from(file, prefix)
+    }
+}
+
+impl Process for CoresetGp {
+    fn save(&self, file: &mut ModelFile) {
+        self.write_to(file, "gp");
+    }
+
+    fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
+        Ok(table::normal_prediction(CoresetGp::predict(self, x)?, self.noise(), columns))
+    }
+
+    fn tables(&self, columns: &Columns) -> Vec<Table> {
+        let names: Vec<&str> = columns.inputs.iter().map(|c| c.name.as_str()).collect();
+        let mut table = Table::new(
+            "coreset",
+            "The pseudo-observations that carry the posterior, heaviest first.",
+            &[names, vec!["pseudo_output", "weight", "share"]].concat(),
+        );
+        let (inputs, outputs, weights) = self.coreset();
+        let (shift, scale) = columns.target_scaling();
+        let (inputs, d, total) = (inputs.to_vec(), inputs.shape()[1], weights.iter().sum::<f64>());
+        let mut order: Vec<usize> = (0..weights.len()).collect();
+        order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
+        for i in order {
+            let mut row: Vec<String> = (0..d).map(|k| columns.inputs[k].show(inputs[i * d + k])).collect();
+            row.push(format!("{:.6}", shift + scale * outputs[i]));
+            row.push(format!("{:.4}", weights[i]));
+            row.push(format!("{:.5}", weights[i] / total));
+            table.push(row);
+        }
+        vec![table]
     }
 }

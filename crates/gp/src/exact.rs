@@ -70,8 +70,20 @@ impl ExactGp {
     /// # Errors
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
-        let gram = self.kernel.gram_symmetric(&self.x);
-        fused::gaussian_log_marginal(&gram, &self.noise.get(), &self.residual()).map_err(|e| self.diagnose(e))
+        let (noise, residual) = (self.noise.get(), self.residual());
+        let value = match self.kernel.radial_form() {
+            Some(k) => fused::stationary_log_marginal(
+                k.radial,
+                &self.x,
+                &k.lengthscale,
+                &k.variance,
+                k.alpha.as_ref(),
+                &noise,
+                &residual,
+            ),
+            None => fused::gaussian_log_marginal(&self.kernel.gram_symmetric(&self.x), &noise, &residual),
+        };
+        value.map_err(|e| self.diagnose(e))
     }
 
     /// The posterior at the present parameters.

@@ -1,10 +1,10 @@
 //! Fitting hyperparameters: several starts, one driver, and what to be suspicious of.
 
 use elbo_core::figure::Table;
-use elbo_core::{ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive};
+use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive};
 use elbo_dist::{Scramble, Sobol};
 use elbo_tensor::optim::{Lbfgs, LbfgsState};
-use elbo_tensor::{Constraint, Parameters, Tensor};
+use elbo_tensor::{Constraint, Parameters, Tensor, no_grad};
 
 /// Optima further apart than this many nats are different optima.
 const DISTINCT: f64 = 2.0;
@@ -49,13 +49,20 @@ pub struct End {
 /// What a search found. The model is left at the best end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// The best loss, in nats.
+    /// The best loss, in nats; with priors, less the log density of them.
     pub loss: f64,
+    /// Log density of the priors at the best end, in nats; zero without any.
+    pub log_prior: f64,
     /// Every end, in the order of the starts.
     pub ends: Vec<End>,
 }
 
 impl Found {
+    /// Minus the model's own loss at the best end, in nats: its log evidence or bound, without the priors.
+    pub fn evidence(&self) -> f64 {
+        -self.loss - self.log_prior
+    }
+
     /// The ends as a table for the report.
     pub fn table(&self) -> Table {
         let mut table = Table::new(
@@ -140,7 +147,8 @@ impl<M: Loss> Tracked<'_, M> {
         } else {
             self.model.unpack(&self.best);
         }
-        Ok(Found { loss: self.best_loss, ends: self.ends })
+        let log_prior = if has_priors(self.model) { no_grad(|| self.model.log_prior().item()) } else { 0.0 };
+        Ok(Found { loss: self.best_loss, log_prior, ends: self.ends })
     }
 }
 
@@ -169,7 +177,28 @@ impl<M: Snapshot> Snapshot for Tracked<'_, M> {
 }
 
 fn optimiser<M: Loss>() -> impl Step<M, State = LbfgsState> {
-    Lbfgs::default().on(|model: &M, _: &mut Run| model.loss())
+    Lbfgs::default().on(|model: &M, _: &mut Run| penalised(model))
+}
+
+/// The loss less the log priors of natural values, without the Jacobian of the logarithm: what MAP usually means.
+fn penalised<M: Loss>(model: &M) -> Result<Tensor> {
+    if !has_priors(model) {
+        return model.loss();
+    }
+    let prior = model.log_prior();
+    if !prior.item().is_finite() {
+        return Err(Error::recoverable(
+            "a parameter has left the support of its prior",
+            "choose a prior whose density is positive around the start",
+        ));
+    }
+    Ok(model.loss()? - prior)
+}
+
+fn has_priors<M: Parameters>(model: &M) -> bool {
+    let mut found = false;
+    model.visit(&mut |_, p| found |= p.prior().is_some());
+    found
 }
 
 /// L-BFGS from one start after the other.

@@ -15,9 +15,11 @@
 //! | a stream whose past is gone | [`memory::MemoryGp`] |
 //! | samples that are functions | [`path`] |
 //! | hyperparameters from several starts | [`fit::search`] |
+//! | priors on hyperparameters | [`priors`] |
 //! | hyperparameters of a site model | [`learn::Rounds`] |
 //! | the true evidence, by sampling | [`importance::log_evidence`] |
-//! | to go from a table to tensors and back | [`table`] |
+//! | to go from a table to tensors and back, and the frame of a system's model | [`table`] |
+//! | the checks that settings of a name share | [`settings`] |
 
 pub mod coreset;
 pub mod dual;
@@ -34,8 +36,10 @@ pub mod mean;
 pub mod memory;
 pub mod path;
 pub mod prior;
+pub mod priors;
 pub mod scale_mixture;
 pub mod sdd;
+pub mod settings;
 pub mod sgpr;
 pub mod site;
 pub mod sites;

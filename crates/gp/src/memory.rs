@@ -1,9 +1,14 @@
 //! Sequential learning in dual form: batches arrive, the past is gone but for a small memory chosen by leverage.
 //!
+//! What the data said is kept in two forms. Rows that are gone are a sum of sites as the inducing points see them; it is moved onto new
+//! inducing points, and follows the kernel with its natural parameters held. Rows at hand, the memory and the present batch, keep a site each, so
+//! what they say is computed anew whenever inducing points or kernel change. All parts are sums of positive terms, and nothing is ever
+//! subtracted: a precision stays one.
+//!
 //! # Source
 //! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes.
 
-use crate::dual::{DualPosterior, Sums};
+use crate::dual::{BatchSites, DualPosterior, Sums};
 use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
@@ -26,13 +31,18 @@ pub struct Absorb {
     pub sweeps: usize,
     /// Length of a site update, in (0, 1].
     pub rho: f64,
-    /// L-BFGS iterations on the hyperparameters a batch; zero holds them.
+    /// L-BFGS iterations on the hyperparameters a round; zero holds them.
     pub moves: usize,
+    /// Rounds a batch, at most, of placing inducing points, updating sites and moving hyperparameters.
+    pub rounds: usize,
     /// Whether rows join the memory with probability in proportion to leverage; otherwise all alike.
     pub by_leverage: bool,
     /// What stands for the past when hyperparameters move.
     pub past: Past,
 }
+
+/// Hyperparameters whose unconstrained values move by less than this in a round have settled.
+const SETTLED: f64 = 1e-3;
 
 /// What stands for the past when hyperparameters move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,19 +59,58 @@ pub struct MemoryGp {
     kernel: Box<dyn Kernel>,
     likelihood: Box<dyn MultiLikelihood>,
     z: Tensor,
-    /// Sums of sites of all data seen, one a latent function.
-    sums: Vec<Sums>,
+    /// Sums of sites of the rows that are gone, one a latent function.
+    gone: Vec<Sums>,
     memory_x: Tensor,
     memory_y: Vec<f64>,
-    /// The memory's own part of `sums`, so that it can be renewed.
-    memory_sums: Vec<Sums>,
+    memory_sites: RowSites,
     seen: usize,
+    /// Sums of everything, kept up to date.
+    sums: Vec<Sums>,
 }
 
-/// Site quantities of a batch, per latent function, and leverages.
-struct Sites {
-    sums: Vec<Sums>,
-    leverage: Vec<f64>,
+/// A site for every row and latent function.
+#[derive(Clone)]
+struct RowSites(Vec<BatchSites>);
+
+impl RowSites {
+    fn flat(latents: usize, rows: usize) -> Self {
+        Self(vec![BatchSites { shift: vec![0.0; rows], precision: vec![0.0; rows] }; latents])
+    }
+
+    /// The share `rho` of the way to `new`.
+    fn towards(&self, new: &Self, rho: f64) -> Self {
+        let mix = |old: &[f64], new: &[f64]| old.iter().zip(new).map(|(o, n)| o + rho * (n - o)).collect();
+        let each = |(old, new): (&BatchSites, &BatchSites)| BatchSites {
+            shift: mix(&old.shift, &new.shift),
+            precision: mix(&old.precision, &new.precision),
+        };
+        Self(self.0.iter().zip(&new.0).map(each).collect())
+    }
+
+    fn take(&self, rows: &[usize]) -> Self {
+        let pick = |v: &[f64]| rows.iter().map(|i| v[*i]).collect();
+        let each = |s: &BatchSites| BatchSites { shift: pick(&s.shift), precision: pick(&s.precision) };
+        Self(self.0.iter().map(each).collect())
+    }
+
+    fn extend(&mut self, other: &Self) {
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            own.shift.extend(&other.shift);
+            own.precision.extend(&other.precision);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0[0].shift.len()
+    }
+}
+
+/// The rows of a batch with their sites.
+struct Batch<'a> {
+    x: &'a Tensor,
+    y: &'a [f64],
+    sites: RowSites,
 }
 
 impl MemoryGp {
@@ -73,11 +122,12 @@ impl MemoryGp {
             kernel,
             likelihood,
             z: nothing.clone(),
-            sums: vec![Sums::zero(0); latents],
+            gone: vec![Sums::zero(0); latents],
             memory_x: nothing,
             memory_y: vec![],
-            memory_sums: vec![Sums::zero(0); latents],
+            memory_sites: RowSites::flat(latents, 0),
             seen: 0,
+            sums: vec![Sums::zero(0); latents],
         }
     }
 
@@ -113,56 +163,70 @@ impl MemoryGp {
     /// policy.
     pub fn absorb(&mut self, x: &Tensor, y: &[f64], how: Absorb, run: &mut Run) -> Result<()> {
         self.likelihood.check_targets(y)?;
-        no_grad(|| self.place_inducing(x, how.inducing))?;
-        let mut batch = vec![Sums::zero(self.z.shape()[0]); self.sums.len()];
-        no_grad(|| self.settle(x, y, &mut batch, how))?;
-        if how.moves > 0 {
-            self.move_hyperparameters(x, y, &mut batch, how, run)?;
-            no_grad(|| self.settle(x, y, &mut batch, how))?;
+        let mut batch = Batch { x, y, sites: RowSites::flat(self.gone.len(), y.len()) };
+        for _ in 0..if how.moves == 0 { 1 } else { how.rounds } {
+            no_grad(|| self.place_inducing(&batch, how))?;
+            no_grad(|| self.settle(&mut batch, how))?;
+            if how.moves > 0 {
+                let before = self.pack();
+                self.move_hyperparameters(&batch, how, run)?;
+                no_grad(|| self.settle(&mut batch, how))?;
+                if self.pack().iter().zip(&before).all(|(a, b)| (a - b).abs() < SETTLED) {
+                    break;
+                }
+            }
         }
         self.seen += y.len();
-        no_grad(|| self.remember(x, y, how, &mut run.rng))
+        no_grad(|| self.remember(&batch, how, &mut run.rng))
     }
 
-    /// Chooses inducing points among the old ones and the batch by pivoted Cholesky, and moves all sums onto them.
-    fn place_inducing(&mut self, x: &Tensor, most: usize) -> Result<()> {
-        let candidates = Tensor::cat(&[self.z.clone(), x.clone()], 0);
+    /// Chooses inducing points among the old ones, the memory and the batch by pivoted Cholesky. The memory takes part since a kernel that has
+    /// become rougher needs points again where the stream has been.
+    fn place_inducing(&mut self, batch: &Batch<'_>, how: Absorb) -> Result<()> {
+        let candidates = Tensor::cat(&[self.z.clone(), self.memory_x.clone(), batch.x.clone()], 0);
         let diagonal = self.kernel.diag(&candidates).to_vec();
         let column = |pivot: usize, out: &mut [f64]| {
             let cross = self.kernel.gram(&candidates, &candidates.narrow(0, pivot, 1));
             out.copy_from_slice(&cross.as_f64());
         };
-        let pivots = pivoted_cholesky(&diagonal, column, 1e-6, most)?.pivots;
+        let pivots = pivoted_cholesky(&diagonal, column, 1e-6, how.inducing)?.pivots;
         let z = candidates.index_select(0, &Tensor::indices(&pivots));
         if self.z.shape()[0] == 0 {
-            self.sums = vec![Sums::zero(pivots.len()); self.sums.len()];
-            self.memory_sums.clone_from(&self.sums);
+            self.gone = vec![Sums::zero(pivots.len()); self.gone.len()];
         } else {
             let p = self.kernel.gram_symmetric(&self.z).cholesky()?.cholesky_solve(&self.kernel.gram(&self.z, &z));
-            self.sums = self.sums.iter().map(|s| s.project(&p)).collect();
-            self.memory_sums = self.memory_sums.iter().map(|s| s.project(&p)).collect();
+            self.gone = self.gone.iter().map(|s| s.project(&p)).collect();
         }
         self.z = z;
+        self.sums = self.total(&self.gone, Some(batch));
         Ok(())
     }
 
-    /// Site updates of the batch, then renewal of the memory's sites at the posterior they lead to. `batch` is the part of `sums`
-    /// that the batch already contributed.
-    fn settle(&mut self, x: &Tensor, y: &[f64], batch: &mut [Sums], how: Absorb) -> Result<()> {
-        for _ in 0..how.sweeps {
-            let sites = self.sites(x, y)?;
-            for ((total, old), new) in self.sums.iter_mut().zip(batch.iter_mut()).zip(&sites.sums) {
-                let step = Sums::zero(old.shift_bar.len()).plus(old, 1.0 - how.rho).plus(new, how.rho);
-                *total = total.plus(old, -1.0).plus(&step, 1.0);
-                *old = step;
+    /// Sums of everything, given those of the rows that are gone; differentiable in the kernel's parameters.
+    fn total(&self, gone: &[Sums], batch: Option<&Batch<'_>>) -> Vec<Sums> {
+        let mut sums = gone.to_vec();
+        let mut add = |x: &Tensor, sites: &RowSites| {
+            if sites.len() > 0 {
+                let kuf = self.kernel.gram(&self.z, x);
+                sums.iter_mut().zip(&sites.0).for_each(|(sum, s)| *sum = sum.plus(&s.sums(&kuf), 1.0));
             }
+        };
+        add(&self.memory_x, &self.memory_sites);
+        if let Some(batch) = batch {
+            add(batch.x, &batch.sites);
+        }
+        sums
+    }
+
+    /// Site updates of the batch, then renewal of the memory's sites at the posterior they lead to.
+    fn settle(&mut self, batch: &mut Batch<'_>, how: Absorb) -> Result<()> {
+        for _ in 0..how.sweeps {
+            batch.sites = batch.sites.towards(&self.sites(batch.x, batch.y)?.0, how.rho);
+            self.sums = self.total(&self.gone, Some(batch));
         }
         if !self.memory_y.is_empty() {
-            let sites = self.sites(&self.memory_x.clone(), &self.memory_y.clone())?;
-            for ((total, old), new) in self.sums.iter_mut().zip(&mut self.memory_sums).zip(sites.sums) {
-                *total = total.plus(old, -1.0).plus(&new, 1.0);
-                *old = new;
-            }
+            self.memory_sites = self.sites(&self.memory_x, &self.memory_y)?.0;
+            self.sums = self.total(&self.gone, Some(batch));
         }
         Ok(())
     }
@@ -172,84 +236,60 @@ impl MemoryGp {
         self.sums.iter().map(|sums| DualPosterior::new(&kuu, sums)).collect()
     }
 
-    /// Means and variances of the latent functions, both `[B, P]`.
-    fn marginals(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    /// Means and variances of the latent functions under these posteriors, both `[B, P]`.
+    fn marginals(&self, posteriors: &[DualPosterior], x: &Tensor) -> (Tensor, Tensor) {
         let (kuf, kff) = (self.kernel.gram(&self.z, x), self.kernel.diag(x));
-        let parts: Vec<(Tensor, Tensor)> =
-            self.posteriors()?.iter().map(|posterior| posterior.marginals(&kuf, &kff)).collect();
-        let (means, variances): (Vec<Tensor>, Vec<Tensor>) = parts.into_iter().unzip();
-        Ok((Tensor::stack(&means, 1), Tensor::stack(&variances, 1)))
+        let parts = posteriors.iter().map(|posterior| posterior.marginals(&kuf, &kff));
+        let (means, variances): (Vec<Tensor>, Vec<Tensor>) = parts.unzip();
+        (Tensor::stack(&means, 1), Tensor::stack(&variances, 1))
     }
 
-    fn sites(&self, x: &Tensor, y: &[f64]) -> Result<Sites> {
-        let (mean, variance) = self.marginals(x)?;
-        let (mean, variance, latents) = (mean.to_vec(), variance.to_vec(), self.sums.len());
-        let kuf = self.kernel.gram(&self.z, x);
-        let (mut alpha, mut beta) = (vec![vec![]; latents], vec![vec![]; latents]);
+    /// Sites at the present posterior, and leverages: the sum over latent functions of a site's precision times the marginal variance.
+    fn sites(&self, x: &Tensor, y: &[f64]) -> Result<(RowSites, Vec<f64>)> {
+        let (mean, variance) = self.marginals(&self.posteriors()?, x);
+        let (mean, variance, latents) = (mean.to_vec(), variance.to_vec(), self.gone.len());
+        let mut sites = RowSites::flat(latents, y.len());
         let mut leverage = vec![0.0; y.len()];
         let (mut dm, mut dv) = (vec![0.0; latents], vec![0.0; latents]);
         for n in 0..y.len() {
             let at = n * latents..(n + 1) * latents;
             self.likelihood.expected(y[n], &mean[at.clone()], &variance[at.clone()], &mut dm, &mut dv);
-            for p in 0..latents {
+            for (p, site) in sites.0.iter_mut().enumerate() {
                 let precision = (-2.0 * dv[p]).max(PRECISION_FLOOR);
-                beta[p].push(precision);
-                alpha[p].push(dm[p] + precision * mean[at.start + p]);
+                site.precision[n] = precision;
+                site.shift[n] = dm[p] + precision * mean[at.start + p];
                 leverage[n] += precision * variance[at.start + p].max(0.0);
             }
         }
-        let b = y.len();
-        let sums = alpha
-            .into_iter()
-            .zip(beta)
-            .map(|(alpha, beta)| {
-                let weighted = &kuf * Tensor::from_vec(beta, &[b]).sqrt().unsqueeze(0);
-                Sums {
-                    shift_bar: kuf.matmul(&Tensor::from_vec(alpha, &[b])),
-                    precision_bar: weighted.matmul(&weighted.t()),
-                }
-            })
-            .collect();
-        Ok(Sites { sums, leverage })
+        Ok((sites, leverage))
     }
 
-    /// L-BFGS on the bound of batch and memory, the memory standing for all rows seen. The natural parameters of the sites are held, so
-    /// the sums follow the kernel.
-    fn move_hyperparameters(
-        &mut self,
-        x: &Tensor,
-        y: &[f64],
-        batch: &mut [Sums],
-        how: Absorb,
-        run: &mut Run,
-    ) -> Result<()> {
+    /// L-BFGS on the bound of batch and memory, the memory standing for all rows seen, with sites held: each of a row at hand, and the
+    /// natural parameters of those that are gone, whose sums follow the kernel.
+    fn move_hyperparameters(&mut self, batch: &Batch<'_>, how: Absorb, run: &mut Run) -> Result<()> {
         let kuu_chol = no_grad(|| self.kernel.gram_symmetric(&self.z).cholesky())?;
         let natural = |sums: &Sums| Sums {
             shift_bar: kuu_chol.cholesky_solve(&sums.shift_bar.unsqueeze(1)).squeeze(1),
             precision_bar: kuu_chol.cholesky_solve(&kuu_chol.cholesky_solve(&sums.precision_bar).t()),
         };
-        let held: Vec<Sums> = no_grad(|| self.sums.iter().map(natural).collect());
-        let (batch_held, memory_held): (Vec<Sums>, Vec<Sums>) =
-            no_grad(|| (batch.iter().map(natural).collect(), self.memory_sums.iter().map(natural).collect()));
+        let held: Vec<Sums> = no_grad(|| self.gone.iter().map(natural).collect());
         let loss = |model: &Self, _: &mut Run| {
             let kuu = model.kernel.gram_symmetric(&model.z);
+            let gone: Vec<Sums> = held.iter().map(|h| seen_through(h, &kuu)).collect();
+            let sums = model.total(&gone, Some(batch));
             let posteriors: Vec<DualPosterior> =
-                held.iter().map(|h| DualPosterior::new(&kuu, &seen_through(h, &kuu))).collect::<Result<_>>()?;
+                sums.iter().map(|sums| DualPosterior::new(&kuu, sums)).collect::<Result<_>>()?;
             let part = |x: &Tensor, y: &[f64], scale: f64| {
-                let (kuf, kff) = (model.kernel.gram(&model.z, x), model.kernel.diag(x));
-                let parts: Vec<(Tensor, Tensor)> = posteriors.iter().map(|q| q.marginals(&kuf, &kff)).collect();
-                let (means, variances): (Vec<Tensor>, Vec<Tensor>) = parts.into_iter().unzip();
-                let (mean, variance) = (Tensor::stack(&means, 1), Tensor::stack(&variances, 1));
+                let (mean, variance) = model.marginals(&posteriors, x);
                 expected_log_prob_multi(model.likelihood.as_ref(), y, &mean, &variance) * scale
             };
-            let mut bound = part(x, y, 1.0);
+            let mut bound = part(batch.x, batch.y, 1.0);
             if how.past == Past::Memory && !model.memory_y.is_empty() {
                 bound = bound + part(&model.memory_x, &model.memory_y, model.seen as f64 / model.memory_y.len() as f64);
             }
             if how.past == Past::Sites {
-                for ((posterior, all), new) in posteriors.iter().zip(&held).zip(&batch_held) {
+                for (posterior, old) in posteriors.iter().zip(&held) {
                     let (mean, covariance) = posterior.moments();
-                    let old = all.plus(new, -1.0);
                     let second = covariance + mean.unsqueeze(1) * mean.unsqueeze(0);
                     bound = bound + (&old.shift_bar * &mean).sum() - (&old.precision_bar * second).sum() * 0.5;
                 }
@@ -275,9 +315,8 @@ impl MemoryGp {
         }
         no_grad(|| {
             let kuu = self.kernel.gram_symmetric(&self.z);
-            self.sums = held.iter().map(|h| seen_through(h, &kuu)).collect();
-            self.memory_sums = memory_held.iter().map(|h| seen_through(h, &kuu)).collect();
-            batch.iter_mut().zip(&batch_held).for_each(|(b, h)| *b = seen_through(h, &kuu));
+            self.gone = held.iter().map(|h| seen_through(h, &kuu)).collect();
+            self.sums = self.total(&self.gone, Some(batch));
         });
         Ok(())
     }
@@ -294,11 +333,13 @@ impl MemoryGp {
         terms.into_iter().sum()
     }
 
-    /// Draws rows of the batch into memory, without replacement, and evicts those of least leverage beyond the limit.
-    fn remember(&mut self, x: &Tensor, y: &[f64], how: Absorb, rng: &mut Rng) -> Result<()> {
-        let mut weights = if how.by_leverage { self.sites(x, y)?.leverage } else { vec![1.0; y.len()] };
+    /// Draws rows of the batch into memory, without replacement, and evicts those of least leverage beyond the limit. The others are gone: what
+    /// they said stays as sums.
+    fn remember(&mut self, batch: &Batch<'_>, how: Absorb, rng: &mut Rng) -> Result<()> {
+        let rows = batch.y.len();
+        let mut weights = if how.by_leverage { self.sites(batch.x, batch.y)?.1 } else { vec![1.0; rows] };
         let mut chosen = vec![];
-        for _ in 0..how.remembered.min(y.len()) {
+        for _ in 0..how.remembered.min(rows) {
             if weights.iter().sum::<f64>() <= 0.0 {
                 break;
             }
@@ -306,26 +347,34 @@ impl MemoryGp {
             weights[i] = 0.0;
             chosen.push(i);
         }
-        if !chosen.is_empty() {
-            let rows = x.index_select(0, &Tensor::indices(&chosen));
-            self.memory_x = Tensor::cat(&[self.memory_x.clone(), rows], 0);
-            self.memory_y.extend(chosen.iter().map(|i| y[*i]));
-        }
-        if self.memory_y.is_empty() {
-            return Ok(());
-        }
+        let others: Vec<usize> = (0..rows).filter(|i| !chosen.contains(i)).collect();
+        self.forget(&batch.x.index_select(0, &Tensor::indices(&others)), &batch.sites.take(&others));
+        self.memory_x = Tensor::cat(&[self.memory_x.clone(), batch.x.index_select(0, &Tensor::indices(&chosen))], 0);
+        self.memory_y.extend(chosen.iter().map(|i| batch.y[*i]));
+        self.memory_sites.extend(&batch.sites.take(&chosen));
         if self.memory_y.len() > how.memory {
-            let leverage = self.sites(&self.memory_x.clone(), &self.memory_y.clone())?.leverage;
+            let leverage = self.sites(&self.memory_x, &self.memory_y)?.1;
             let mut order: Vec<usize> = (0..leverage.len()).collect();
             order.sort_by(|a, b| leverage[*b].total_cmp(&leverage[*a]).then(a.cmp(b)));
-            order.truncate(how.memory);
+            let mut evicted = order.split_off(how.memory);
             order.sort_unstable();
-            self.memory_x = self.memory_x.index_select(0, &Tensor::indices(&order));
+            evicted.sort_unstable();
+            let (x, sites) = (self.memory_x.clone(), self.memory_sites.clone());
+            self.forget(&x.index_select(0, &Tensor::indices(&evicted)), &sites.take(&evicted));
+            self.memory_x = x.index_select(0, &Tensor::indices(&order));
             self.memory_y = order.iter().map(|i| self.memory_y[*i]).collect();
+            self.memory_sites = sites.take(&order);
         }
-        // From now on this is the part of the sums that a renewal replaces.
-        self.memory_sums = self.sites(&self.memory_x.clone(), &self.memory_y.clone())?.sums;
+        self.sums = self.total(&self.gone, None);
         Ok(())
+    }
+
+    /// Adds what these rows said to the sums of those that are gone.
+    fn forget(&mut self, x: &Tensor, sites: &RowSites) {
+        if sites.len() > 0 {
+            let kuf = self.kernel.gram(&self.z, x);
+            self.gone.iter_mut().zip(&sites.0).for_each(|(sum, s)| *sum = sum.plus(&s.sums(&kuf), 1.0));
+        }
     }
 
     /// Means and variances of the latent functions at `x: [N*, D]`, both `[N*, P]` row-major.
@@ -333,9 +382,10 @@ impl MemoryGp {
     /// # Errors
     /// When `K_uu` is not positive definite within the jitter policy, or a variance is negative beyond rounding.
     pub fn predict(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
-        let latents = self.sums.len();
+        let latents = self.gone.len();
+        let posteriors = no_grad(|| self.posteriors())?;
         in_blocks(x, |x| {
-            let (mean, variance) = self.marginals(x)?;
+            let (mean, variance) = self.marginals(&posteriors, x);
             let prior: Vec<f64> =
                 self.kernel.diag(x).to_vec().into_iter().flat_map(|v| std::iter::repeat_n(v, latents)).collect();
             Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior)?))
@@ -367,10 +417,11 @@ impl Snapshot for MemoryGp {
         for (name, t) in [("z", &self.z), ("memory_x", &self.memory_x)] {
             file.put(&format!("{prefix}.{name}"), t.shape(), &t.to_vec());
         }
-        file.put(&format!("{prefix}.memory_y"), &[self.memory_y.len()], &self.memory_y);
-        for (p, (sums, memory)) in self.sums.iter().zip(&self.memory_sums).enumerate() {
-            sums.save(file, &format!("{prefix}.sums.{p}"));
-            memory.save(file, &format!("{prefix}.memory_sums.{p}"));
+        self.memory_y.save(file, &format!("{prefix}.memory_y"));
+        for (p, (sums, sites)) in self.gone.iter().zip(&self.memory_sites.0).enumerate() {
+            sums.save(file, &format!("{prefix}.gone.{p}"));
+            sites.shift.save(file, &format!("{prefix}.memory.{p}.shift"));
+            sites.precision.save(file, &format!("{prefix}.memory.{p}.precision"));
         }
         file.set(&format!("{prefix}.seen"), &self.seen);
     }
@@ -382,12 +433,14 @@ impl Snapshot for MemoryGp {
             Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
         };
         (self.z, self.memory_x) = (tensor("z")?, tensor("memory_x")?);
-        self.memory_y = file.get(&format!("{prefix}.memory_y"))?;
-        for (p, (sums, memory)) in self.sums.iter_mut().zip(&mut self.memory_sums).enumerate() {
-            sums.restore(file, &format!("{prefix}.sums.{p}"))?;
-            memory.restore(file, &format!("{prefix}.memory_sums.{p}"))?;
+        self.memory_y.restore(file, &format!("{prefix}.memory_y"))?;
+        for (p, (sums, sites)) in self.gone.iter_mut().zip(&mut self.memory_sites.0).enumerate() {
+            sums.restore(file, &format!("{prefix}.gone.{p}"))?;
+            sites.shift.restore(file, &format!("{prefix}.memory.{p}.shift"))?;
+            sites.precision.restore(file, &format!("{prefix}.memory.{p}.precision"))?;
         }
         self.seen = file.fact(&format!("{prefix}.seen"))?;
+        self.sums = no_grad(|| self.total(&self.gone, None));
         Ok(())
     }
 }

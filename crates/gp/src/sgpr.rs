@@ -4,7 +4,8 @@ use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
 use crate::fit::Loss;
 use crate::kernel::Kernel;
 use crate::mean::Mean;
-use elbo_core::{ModelFile, Result, Snapshot};
+use crate::table::{self, Process};
+use elbo_core::{Columns, ModelFile, Prediction, Result, Rng, Snapshot};
 use elbo_tensor::{Constraint, Ladder, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
 /// Regression through `M` inducing points, the best `q(u)` found in closed form.
@@ -304,5 +305,20 @@ impl SgprPosterior {
     /// The inducing inputs, `[M, D]`.
     pub fn inducing(&self) -> &Tensor {
         &self.z
+    }
+}
+
+impl Process for SgprPosterior {
+    fn save(&self, file: &mut ModelFile) {
+        SgprPosterior::save(self, file, "posterior");
+    }
+
+    fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
+        Ok(table::normal_prediction(self.marginals(x)?, self.noise, columns))
+    }
+
+    fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
+        let (mean, covariance) = self.joint(x);
+        crate::path::joint_samples(&mean, &covariance, count, rng).map(Some)
     }
 }

@@ -5,7 +5,8 @@ use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::mean::Mean;
 use crate::site::PRECISION_FLOOR;
-use elbo_core::{ModelFile, Progress, Result, Run, Snapshot, Step, step::Batches};
+use crate::table::Process;
+use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Run, Snapshot, Step, step::Batches};
 use elbo_tensor::{Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
 /// A sparse Gaussian process with `P` latent functions that share kernel and inducing inputs, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
@@ -308,5 +309,16 @@ impl Step<Svgp> for NaturalSteps {
     fn step(&self, model: &mut Svgp, batches: &mut Batches, run: &mut Run) -> Result<Progress> {
         let rows = batches.next(&mut run.rng).to_vec();
         Ok(Progress { objective: model.natural_step(&rows, self.rho)?, converged: false })
+    }
+}
+
+impl Process for Svgp {
+    fn save(&self, file: &mut ModelFile) {
+        self.write_to(file, "svgp");
+    }
+
+    fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
+        let (mean, variance) = Svgp::predict(self, x)?;
+        Ok(self.likelihood().prediction(&mean, &variance, columns.target_scaling(), columns.classes()))
     }
 }

@@ -9,15 +9,18 @@
 //! | [`Estimator::Score`] | yes, a constant baseline chosen beforehand or leave-one-out | no | targets without gradient, or with jumps |
 //! | [`enumerate`] with [`expectation`] | exact | no | a few discrete sites |
 //! | [`measure_valued`] | yes | no | one Gaussian or Bernoulli number at a time |
+//! | [`GammaGradient`] | yes | yes, but for the score | positive unknowns with gamma posteriors |
 //!
 //! An estimator is a *surrogate*: a tensor whose gradient is the estimate, and which is ascended. [`report`] measures variance and signal
 //! of any of them.
 
 mod discrete;
+mod gamma;
 mod report;
 mod surrogate;
 
 pub use discrete::{ENUMERATION_CAP, enumerate, expectation, measure_valued};
+pub use gamma::{GammaDraws, GammaGradient, leave_one_out};
 pub use report::{GradientReport, report};
 pub use surrogate::{Surrogate, along_paths};
 

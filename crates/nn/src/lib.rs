@@ -6,6 +6,8 @@
 //! | an encoder or decoder of vectors, pictures or sequences | [`network`] |
 //! | a variational autoencoder: family, prior, likelihood, objective, training, measures | [`vae`] |
 //! | the model behind the systems `aevb`, `iwae`, `infovae`, with its verbs | [`model`] |
+//! | a posterior over weights: last layer, mean field, Laplace, SWAG, variational Newton, ensembles | [`bayes`] |
+//! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | weights from or for PyTorch | [`weights`] |
@@ -14,11 +16,13 @@
 //! precision unless a [`layer::Build`] asks for double.
 
 pub mod activation;
+pub mod bayes;
 pub mod init;
 pub mod layer;
 pub mod model;
 pub mod network;
 pub mod probe;
+pub mod table;
 pub mod vae;
 pub mod weights;
 

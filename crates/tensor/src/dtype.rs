@@ -1,7 +1,7 @@
 //! The four element types, and what arithmetic each offers.
 
 use crate::fastmath;
-use crate::kernels::recycle::Shelf;
+use crate::kernels::recycle::Shelved;
 use crate::storage::Storage;
 
 /// The type of a tensor's elements.
@@ -44,7 +44,7 @@ mod sealed {
 }
 
 /// A Rust type that can be an element: `f32`, `f64`, `i64`, `bool`.
-pub trait Element: sealed::Sealed + Copy + Default + PartialOrd + Send + Sync + 'static {
+pub trait Element: sealed::Sealed + Shelved + Copy + Default + PartialOrd + Send + Sync + 'static {
     /// Its tag.
     const DTYPE: DType;
     #[doc(hidden)]
@@ -53,9 +53,6 @@ pub trait Element: sealed::Sealed + Copy + Default + PartialOrd + Send + Sync + 
     fn slice(storage: &Storage) -> &[Self];
     #[doc(hidden)]
     fn slice_mut(storage: &mut Storage) -> &mut [Self];
-    #[doc(hidden)]
-    #[allow(private_interfaces, reason = "the trait is sealed and the method hidden")]
-    fn shelf() -> &'static std::sync::Mutex<Shelf<Self>>;
     /// The value as a double; `true` is one.
     fn to_f64(self) -> f64;
     /// The nearest value of this type; anything but zero is `true`.
@@ -82,11 +79,6 @@ macro_rules! element {
                     Storage::$variant(values) => values,
                     other => panic!("asked for {} elements of a tensor of {}", Self::DTYPE, other.dtype()),
                 }
-            }
-            #[allow(private_interfaces, reason = "the trait is sealed and the method hidden")]
-            fn shelf() -> &'static std::sync::Mutex<Shelf<Self>> {
-                static SHELF: std::sync::Mutex<Shelf<$type>> = Shelf::new();
-                &SHELF
             }
             #[inline(always)]
             fn to_f64(self) -> f64 {

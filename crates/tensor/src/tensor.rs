@@ -216,8 +216,13 @@ impl Tensor {
     /// Whether every element is finite.
     pub fn is_finite(&self) -> bool {
         match self.dtype() {
-            DType::F64 => self.as_slice::<f64>().iter().all(|v| v.is_finite()),
-            DType::F32 => self.as_slice::<f32>().iter().all(|v| v.is_finite()),
+            // Pieces without an early exit, which vectorise.
+            DType::F64 => {
+                self.as_slice::<f64>().chunks(1024).all(|c| c.iter().fold(true, |all, v| all & v.is_finite()))
+            }
+            DType::F32 => {
+                self.as_slice::<f32>().chunks(1024).all(|c| c.iter().fold(true, |all, v| all & v.is_finite()))
+            }
             _ => true,
         }
     }
@@ -246,7 +251,7 @@ impl Tensor {
         with_any!(self.dtype(), T => {
             let source = self.raw::<T>();
             let rows = Rows::new(self.shape(), [self.layout.strides.clone()], [self.layout.offset]);
-            let mut out = vec![T::default(); self.len()];
+            let mut out = crate::kernels::buffer::<T>(self.len());
             crate::kernels::fill_rows(&rows, &mut out, &|out, [at]| {
                 let step = rows.steps[0];
                 if step == 1 {

@@ -1,8 +1,8 @@
+#![doc = "[picture]: ../../../../docs/pictures/cvtgp.svg"]
 #![doc = include_str!("cvtgp.md")]
 
 use elbo_core::{
-    Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
-    Result, Run, Stop, Summary, System, Table, Verb, drive, ensure,
+    Card, Claim, Config, Error, Features, Kind, ModelFile, Regression, Result, Run, Stop, System, Verb, drive, ensure,
 };
 use elbo_dist::{KMeansConfig, kmeans};
 use elbo_gp::coreset::CoresetGp;
@@ -10,9 +10,10 @@ use elbo_gp::fit::{Loss, Search, search};
 use elbo_gp::kernel::{KernelConfig, Profile, Stationary};
 use elbo_gp::likelihood::{Gaussian, Single};
 use elbo_gp::mean::{MeanConfig, Zero};
+use elbo_gp::settings;
 use elbo_gp::sgpr::Sgpr;
 use elbo_gp::svgp::Svgp;
-use elbo_gp::table;
+use elbo_gp::table::{self, TableModel};
 use elbo_tensor::optim::{Adam, Rule, Schedule};
 use elbo_tensor::{Parameters, Tensor};
 use schemars::JsonSchema;
@@ -61,12 +62,10 @@ impl Default for CvtgpConfig {
 
 impl Config for CvtgpConfig {
     fn check(&self) -> Result<()> {
-        self.kernel.check()?;
-        self.mean.check()?;
-        ensure("points", self.points, (1..=5000).contains(&self.points), "in 1..=5000")?;
-        ensure("noise", self.noise, self.noise > 1e-6 && self.noise.is_finite(), "above 1e-6")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        settings::process(&self.kernel, &self.mean)?;
+        settings::points("points", self.points)?;
+        settings::noise(self.noise)?;
+        settings::at_least_one(&[("batch", self.batch), ("steps", self.steps)])?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")
     }
 }
@@ -162,20 +161,20 @@ impl System for Cvtgp {
             input.x.rows,
             weights.len()
         );
-        Ok(CvtgpModel { config: config.clone(), columns: input.columns, gp, summary })
+        Ok(CvtgpModel::new(config, input.columns, gp, summary))
     }
 
     fn load(&self, file: &ModelFile) -> Result<CvtgpModel> {
-        let config: CvtgpConfig = file.fact("config")?;
-        let columns: Columns = file.fact("columns")?;
-        let like = table::features_like(&columns);
-        let inputs = Tensor::from_vec(file.get("gp.coreset.inputs")?, file.shape("gp.coreset.inputs")?);
-        let m = inputs.shape()[0];
-        let ones = Tensor::from_vec(vec![1.0; m], &[m]);
-        let nothing = Tensor::from_vec(vec![], &[0, like.dims]);
-        let mut gp = config.build(&like, (&inputs, &ones, &ones), nothing, &[])?;
-        gp.read_from(file, "gp")?;
-        Ok(CvtgpModel { config, columns, gp, summary: file.fact("summary")? })
+        CvtgpModel::load(file, |config, columns| {
+            let like = table::features_like(columns);
+            let inputs = Tensor::from_vec(file.get("gp.coreset.inputs")?, file.shape("gp.coreset.inputs")?);
+            let m = inputs.shape()[0];
+            let ones = Tensor::from_vec(vec![1.0; m], &[m]);
+            let nothing = Tensor::from_vec(vec![], &[0, like.dims]);
+            let mut gp = config.build(&like, (&inputs, &ones, &ones), nothing, &[])?;
+            gp.read_from(file, "gp")?;
+            Ok(gp)
+        })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
@@ -297,58 +296,4 @@ fn stochastic_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<(
 }
 
 /// A trained coreset.
-pub struct CvtgpModel {
-    config: CvtgpConfig,
-    columns: Columns,
-    gp: CoresetGp,
-    summary: Summary,
-}
-
-impl Model for CvtgpModel {
-    fn save(&self, file: &mut ModelFile) -> Result<()> {
-        file.set("config", &self.config);
-        file.set("columns", &self.columns);
-        self.gp.write_to(file, "gp");
-        file.set("summary", &self.summary);
-        Ok(())
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
-
-    fn as_predict(&self) -> Option<&dyn Predict> {
-        Some(self)
-    }
-
-    fn tables(&self) -> Vec<Table> {
-        let names: Vec<&str> = self.columns.inputs.iter().map(|c| c.name.as_str()).collect();
-        let mut table = Table::new(
-            "coreset",
-            "The pseudo-observations that carry the posterior, heaviest first.",
-            &[names, vec!["pseudo_output", "weight", "share"]].concat(),
-        );
-        let (inputs, outputs, weights) = self.gp.coreset();
-        let (shift, scale) = self.columns.target_scaling();
-        let (inputs, d, total) = (inputs.to_vec(), inputs.shape()[1], weights.iter().sum::<f64>());
-        let mut order: Vec<usize> = (0..weights.len()).collect();
-        order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
-        for i in order {
-            let mut row: Vec<String> = (0..d).map(|k| self.columns.inputs[k].show(inputs[i * d + k])).collect();
-            row.push(format!("{:.6}", shift + scale * outputs[i]));
-            row.push(format!("{:.4}", weights[i]));
-            row.push(format!("{:.5}", weights[i] / total));
-            table.push(row);
-        }
-        vec![table]
-    }
-}
-
-impl Predict for CvtgpModel {
-    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
-        let x = table::encode(&self.columns, data, run)?;
-        let (mean, mut variance) = self.gp.predict(&x)?;
-        variance.iter_mut().for_each(|v| *v += self.gp.noise());
-        Ok(table::normal_prediction(mean, &variance, &self.columns))
-    }
-}
+pub type CvtgpModel = TableModel<CvtgpConfig, CoresetGp>;

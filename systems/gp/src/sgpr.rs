@@ -1,15 +1,16 @@
+#![doc = "[picture]: ../../../../docs/pictures/sgpr.svg"]
 #![doc = include_str!("sgpr.md")]
 
-use elbo_core::{
-    Card, Claim, Columns, Config, Data, Kind, Model, ModelFile, Predict, Prediction, Regression, Result, Run, Summary,
-    System, Verb, ensure,
-};
+use elbo_core::{Card, Claim, Config, Kind, ModelFile, Regression, Result, Run, System, Verb};
 use elbo_gp::exact::ExactGp;
 use elbo_gp::fit::{Search, search};
+use elbo_gp::inducing::InducingPoints;
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::{MeanConfig, Zero};
+use elbo_gp::priors::PriorsConfig;
+use elbo_gp::settings;
 use elbo_gp::sgpr::{Bounds, Sgpr, SgprPosterior};
-use elbo_gp::table;
+use elbo_gp::table::{self, TableModel};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct SgprConfig {
     pub move_inducing: bool,
     /// Noise variance at the start, as a share of the target's variance.
     pub noise: f64,
+    /// Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise = "log_normal(-4, 1)"}`.
+    pub priors: PriorsConfig,
     /// L-BFGS iterations, at most.
     #[schemars(range(min = 1))]
     pub iterations: usize,
@@ -46,6 +49,7 @@ impl Default for SgprConfig {
             inducing: 200,
             move_inducing: true,
             noise: 0.1,
+            priors: PriorsConfig::default(),
             iterations: 100,
         }
     }
@@ -53,11 +57,11 @@ impl Default for SgprConfig {
 
 impl Config for SgprConfig {
     fn check(&self) -> Result<()> {
-        self.kernel.check()?;
-        self.mean.check()?;
-        ensure("inducing", self.inducing, (1..=5000).contains(&self.inducing), "in 1..=5000")?;
-        ensure("noise", self.noise, self.noise > 1e-6 && self.noise.is_finite(), "above 1e-6")?;
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")
+        settings::process(&self.kernel, &self.mean)?;
+        settings::points("inducing", self.inducing)?;
+        settings::noise(self.noise)?;
+        self.priors.check()?;
+        settings::at_least_one(&[("iterations", self.iterations)])
     }
 }
 
@@ -78,16 +82,17 @@ impl System for SgprSystem {
 
     fn fit(&self, config: &SgprConfig, input: Regression, run: &mut Run) -> Result<SgprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
-        let z = table::inducing_inputs(&input.x, config.inducing, &mut run.rng);
         let n = input.x.rows;
         let y = Tensor::from_slice(&input.y, &[n]);
         let kernel = config.kernel.build_for(&input.x)?;
         let mean = config.mean.build(&input.x.levels)?;
+        let z = InducingPoints::start(kernel.as_ref(), &input.x, config.inducing, run)?;
         let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y);
         // Coordinates of categories are levels: moving them would mean nothing.
         if !config.move_inducing || !input.x.is_numeric() {
             gp = gp.with_fixed_inducing();
         }
+        config.priors.apply(&mut gp, input.x.dims)?;
         let found = search(&mut gp, Search { starts: 1, iterations: config.iterations }, run)?;
         table::warn_about_noise(gp.noise(), run);
         let bounds = gp.bounds()?;
@@ -103,7 +108,6 @@ impl System for SgprSystem {
         }
         let posterior = gp.condition()?;
         let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
-        summary.objective = Some(("lower bound of the log marginal likelihood".into(), -found.loss));
         summary.metrics = vec![
             ("lower_bound".into(), bounds.lower),
             ("upper_bound".into(), bounds.upper),
@@ -114,16 +118,16 @@ impl System for SgprSystem {
             gp.kernel().summary(),
             gp.inducing().shape()[0]
         );
-        Ok(SgprModel { config: config.clone(), columns: input.columns, posterior, summary })
+        table::add_objective(&mut summary, "lower bound of the log marginal likelihood", &found, &config.priors);
+        Ok(SgprModel::new(config, input.columns, posterior, summary))
     }
 
     fn load(&self, file: &ModelFile) -> Result<SgprModel> {
-        let config: SgprConfig = file.fact("config")?;
-        let columns: Columns = file.fact("columns")?;
-        let like = table::features_like(&columns);
-        let posterior =
-            SgprPosterior::load(config.kernel.build_for(&like)?, config.mean.build(&like.levels)?, file, "posterior")?;
-        Ok(SgprModel { config, columns, posterior, summary: file.fact("summary")? })
+        SgprModel::load(file, |config, columns| {
+            let like = table::features_like(columns);
+            let (kernel, mean) = (config.kernel.build_for(&like)?, config.mean.build(&like.levels)?);
+            SgprPosterior::load(kernel, mean, file, "posterior")
+        })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
@@ -193,44 +197,4 @@ fn wave(rows: usize, run: &mut Run) -> (Tensor, Vec<f64>) {
 }
 
 /// A fitted sparse process.
-pub struct SgprModel {
-    config: SgprConfig,
-    columns: Columns,
-    posterior: SgprPosterior,
-    summary: Summary,
-}
-
-impl Model for SgprModel {
-    fn save(&self, file: &mut ModelFile) -> Result<()> {
-        file.set("config", &self.config);
-        file.set("columns", &self.columns);
-        self.posterior.save(file, "posterior");
-        file.set("summary", &self.summary);
-        Ok(())
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
-
-    fn as_predict(&self) -> Option<&dyn Predict> {
-        Some(self)
-    }
-}
-
-impl Predict for SgprModel {
-    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
-        let x = table::encode(&self.columns, data, run)?;
-        let (mean, mut variance) = self.posterior.marginals(&x)?;
-        variance.iter_mut().for_each(|v| *v += self.posterior.noise());
-        Ok(table::normal_prediction(mean, &variance, &self.columns))
-    }
-
-    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
-        let x = table::encode(&self.columns, data, run)?;
-        let (mean, covariance) = self.posterior.joint(&x);
-        let (shift, scale) = self.columns.target_scaling();
-        let paths = elbo_gp::path::joint_samples(&mean, &covariance, count, &mut run.rng)?;
-        Ok(Some(paths.into_iter().map(|v| shift + scale * v).collect()))
-    }
-}
+pub type SgprModel = TableModel<SgprConfig, SgprPosterior>;

@@ -1,16 +1,18 @@
+#![doc = "[picture]: ../../../../docs/pictures/svgp.svg"]
 #![doc = include_str!("svgp.md")]
 
 use elbo_core::{
-    Card, Claim, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction, Result, Run, Step, Stop,
-    Summary, Supervised, System, Verb, drive, ensure,
+    Card, Claim, Config, Features, Kind, ModelFile, Result, Run, Step, Stop, Supervised, System, Verb, drive, ensure,
 };
+use elbo_gp::inducing::InducingPoints;
 use elbo_gp::kernel::{Kernel, KernelConfig};
 use elbo_gp::likelihood::{Gaussian, LikelihoodConfig, MultiLikelihoodConfig, Single};
 use elbo_gp::mean::{MeanConfig, Zero};
+use elbo_gp::settings;
 use elbo_gp::sgpr::Sgpr;
 use elbo_gp::supervised::{Named, Rows, Target};
 use elbo_gp::svgp::{NaturalSteps, Svgp};
-use elbo_gp::table;
+use elbo_gp::table::{self, TableModel};
 use elbo_tensor::optim::{Adam, Rule, Schedule};
 use elbo_tensor::{Parameters, Tensor};
 use schemars::JsonSchema;
@@ -70,15 +72,13 @@ impl Default for SvgpConfig {
 
 impl Config for SvgpConfig {
     fn check(&self) -> Result<()> {
-        self.kernel.check()?;
-        self.mean.check()?;
+        settings::process(&self.kernel, &self.mean)?;
         if let Some(likelihood) = &self.likelihood {
             likelihood.build()?;
         }
-        ensure("inducing", self.inducing, (1..=5000).contains(&self.inducing), "in 1..=5000")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("rho", self.rho, self.rho > 0.0 && self.rho <= 1.0, "in (0, 1]")?;
+        settings::points("inducing", self.inducing)?;
+        settings::at_least_one(&[("batch", self.batch), ("steps", self.steps)])?;
+        settings::share("rho", self.rho)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")
     }
 }
@@ -128,7 +128,7 @@ impl System for SvgpSystem {
     fn fit(&self, config: &SvgpConfig, input: Supervised, run: &mut Run) -> Result<SvgpModel> {
         let Rows { x, y, columns, target, notes } = config.named().rows(input)?;
         notes.iter().for_each(|note| run.warn(note));
-        let z = table::inducing_inputs(&x, config.inducing, &mut run.rng);
+        let z = InducingPoints::start(config.kernel.build_for(&x)?.as_ref(), &x, config.inducing, run)?;
         let rows = x.rows;
         let mut svgp = config.build(&x, target, &z, table::tensor(&x), y)?;
         config.train(&mut svgp, run)?;
@@ -142,18 +142,18 @@ impl System for SvgpSystem {
             svgp.likelihood().description(),
             svgp.inducing().shape()[0]
         );
-        Ok(SvgpModel { config: config.clone(), columns, svgp, summary })
+        Ok(SvgpModel::new(config, columns, svgp, summary))
     }
 
     fn load(&self, file: &ModelFile) -> Result<SvgpModel> {
-        let config: SvgpConfig = file.fact("config")?;
-        let columns: Columns = file.fact("columns")?;
-        let like = table::features_like(&columns);
-        let z = Tensor::from_vec(file.get("svgp.inducing")?, file.shape("svgp.inducing")?);
-        let nothing = Tensor::from_vec(vec![], &[0, like.dims]);
-        let mut svgp = config.build(&like, Target::of(&columns), &z, nothing, vec![])?;
-        svgp.read_from(file, "svgp")?;
-        Ok(SvgpModel { config, columns, svgp, summary: file.fact("summary")? })
+        SvgpModel::load(file, |config, columns| {
+            let like = table::features_like(columns);
+            let z = Tensor::from_vec(file.get("svgp.inducing")?, file.shape("svgp.inducing")?);
+            let nothing = Tensor::from_vec(vec![], &[0, like.dims]);
+            let mut svgp = config.build(&like, Target::of(columns), &z, nothing, vec![])?;
+            svgp.read_from(file, "svgp")?;
+            Ok(svgp)
+        })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
@@ -202,36 +202,4 @@ impl System for SvgpSystem {
 }
 
 /// A trained sparse process.
-pub struct SvgpModel {
-    config: SvgpConfig,
-    columns: Columns,
-    svgp: Svgp,
-    summary: Summary,
-}
-
-impl Model for SvgpModel {
-    fn save(&self, file: &mut ModelFile) -> Result<()> {
-        file.set("config", &self.config);
-        file.set("columns", &self.columns);
-        self.svgp.write_to(file, "svgp");
-        file.set("summary", &self.summary);
-        Ok(())
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
-
-    fn as_predict(&self) -> Option<&dyn Predict> {
-        Some(self)
-    }
-}
-
-impl Predict for SvgpModel {
-    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
-        let x = table::encode(&self.columns, data, run)?;
-        let (mean, variance) = self.svgp.predict(&x)?;
-        let scaling = self.columns.target_scaling();
-        Ok(self.svgp.likelihood().prediction(&mean, &variance, scaling, self.columns.classes()))
-    }
-}
+pub type SvgpModel = TableModel<SvgpConfig, Svgp>;

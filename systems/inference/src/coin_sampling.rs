@@ -348,9 +348,7 @@ fn network(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
 
 /// A published data set from the user's own copy.
 fn published(key: &str) -> Result<Data> {
-    let stored = elbo_data::locate(key, &elbo_data::default_dir()?)?;
-    let data = elbo_data::read(&stored.files[0], &elbo_data::ReadOptions::with_target(stored.target))?;
-    Ok(Data { source: key.into(), ..data })
+    Ok(Data { source: key.into(), ..elbo_data::stored_table(key, false)? })
 }
 
 /// The rows of two digits.

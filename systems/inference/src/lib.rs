@@ -5,9 +5,12 @@
 pub mod aevb;
 pub mod coin_sampling;
 pub mod fb_gvi;
+pub mod flow_vi;
 pub mod iwae;
+pub mod rsvi;
 
 use elbo_core::AnySystem;
 
 /// The family's systems, in the order of the catalogue.
-pub static SYSTEMS: &[&dyn AnySystem] = &[&fb_gvi::FbGvi, &aevb::Aevb, &iwae::Iwae, &coin_sampling::CoinSampling];
+pub static SYSTEMS: &[&dyn AnySystem] =
+    &[&fb_gvi::FbGvi, &flow_vi::FlowVi, &rsvi::Rsvi, &aevb::Aevb, &iwae::Iwae, &coin_sampling::CoinSampling];

@@ -1,10 +1,11 @@
+#![doc = "[picture]: ../../../../docs/pictures/kde-mode.svg"]
 #![doc = include_str!("kde-mode.md")]
 
 use elbo_core::{
-    Budget, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points, Progress,
-    Result, Rng, Run, Step, Stop, Summary, System, Table, Verb, drive, ensure,
+    Budget, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points, Result, Rng,
+    Run, Summary, System, Table, Verb, ensure,
 };
-use elbo_dist::kde::{Climb, DensityKernel, Kde, random_projection, within_balls};
+use elbo_dist::kde::{Climb, DensityKernel, FoundMode, Kde, ProjectedSearch};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,12 +125,6 @@ const NEIGHBOUR_ROWS: usize = 1000;
 /// Rows beyond which the best point is looked for among the starts only, and the certificate is the kernel's height.
 const MOST_PAIRED_ROWS: usize = 5000;
 
-/// Climbs a step of the driver.
-const CLIMBS: usize = 16;
-
-/// Ends nearer than this share of the bandwidth are one mode.
-const SAME: f64 = 0.1;
-
 impl KdeModeConfig {
     fn profile(&self) -> DensityKernel {
         match self.kernel {
@@ -140,6 +135,18 @@ impl KdeModeConfig {
             KernelName::Cauchy => DensityKernel::Cauchy,
             KernelName::Box => DensityKernel::Box,
         }
+    }
+
+    /// The search among `n` points of `dims` dimensions.
+    fn search(&self, n: usize, dims: usize, run: &mut Run) -> Result<ProjectedSearch> {
+        Ok(ProjectedSearch {
+            target_dims: self.target_dims(n, dims, run)?,
+            starts: self.starts,
+            shifts: self.shifts,
+            lifts: self.lifts,
+            within: self.guarantee.then_some(self.epsilon),
+            is_polished: self.polish,
+        })
     }
 
     /// Dimensions to project `n` points of `dims` to; `dims` itself where a projection would save nothing.
@@ -185,142 +192,6 @@ fn neighbour_distances(points: &[f64], dims: usize, rank: usize, rng: &mut Rng) 
     found
 }
 
-/// Climbs from sixteen starts a step. The model is a list of ends: coordinates, log density, shifts, evaluations.
-struct Climbs<'a> {
-    kde: &'a Kde<'a>,
-    starts: &'a [usize],
-    shifts: usize,
-}
-
-impl Climbs<'_> {
-    fn width(&self) -> usize {
-        self.kde.dims + 3
-    }
-
-    fn ends(&self, list: &[f64]) -> Vec<Climb> {
-        let k = self.kde.dims;
-        let end = |e: &[f64]| Climb {
-            at: e[..k].to_vec(),
-            log_density: e[k],
-            shifts: e[k + 1] as usize,
-            evaluations: e[k + 2] as usize,
-        };
-        list.chunks_exact(self.width()).map(end).collect()
-    }
-}
-
-impl Step<Vec<f64>> for Climbs<'_> {
-    type State = ();
-
-    fn init(&self, _: &mut Vec<f64>, _: &mut Run) -> Result<()> {
-        Ok(())
-    }
-
-    fn step(&self, list: &mut Vec<f64>, (): &mut (), _: &mut Run) -> Result<Progress> {
-        let done = list.len() / self.width();
-        let next = &self.starts[done..(done + CLIMBS).min(self.starts.len())];
-        let (k, points) = (self.kde.dims, self.kde.points);
-        let climb = |i: &usize| self.kde.climb(&points[i * k..(i + 1) * k], self.shifts);
-        for end in next.par_iter().map(climb).collect::<Vec<_>>() {
-            list.extend(end.at);
-            list.extend([end.log_density, end.shifts as f64, end.evaluations as f64]);
-        }
-        let best = self.ends(list).iter().fold(f64::NEG_INFINITY, |a, e| a.max(e.log_density));
-        Ok(Progress { objective: best, converged: list.len() == self.starts.len() * self.width() })
-    }
-}
-
-/// What a search found.
-struct Found {
-    mode: Vec<f64>,
-    log_density: f64,
-    k: usize,
-    starts: Vec<usize>,
-    ends: Vec<Climb>,
-    /// Mode of each end, counted from zero in the order of density.
-    labels: Vec<usize>,
-    /// Upper bound of the projected density, from a cover, for up to three dimensions.
-    projected_upper: Option<f64>,
-    /// Largest ratio of a distance to what the guarantee allows.
-    violation: Option<f64>,
-    /// Multiplications and additions of coordinates, pairs of them.
-    work: f64,
-}
-
-/// Projects, climbs from the densest points, lifts the best modes back, and climbs on from the densest.
-fn find(config: &KdeModeConfig, whole: &Kde<'_>, run: &mut Run) -> Result<Found> {
-    let (n, dims) = (whole.len(), whole.dims);
-    let k = config.target_dims(n, dims, run)?;
-    let is_projected = k < dims;
-    let mut work = 0.0;
-    let projected = if is_projected {
-        work += (n * dims * k) as f64;
-        random_projection(whole.points, dims, k, &mut run.rng)
-    } else {
-        whole.points.to_vec()
-    };
-    let low = Kde { points: &projected, dims: k, ..whole.clone() };
-    let densities = low.log_densities();
-    work += (n * n * k) as f64;
-    let mut starts: Vec<usize> = (0..n).collect();
-    starts.sort_by(|a, b| densities[*b].total_cmp(&densities[*a]).then(a.cmp(b)));
-    starts.truncate(config.starts);
-
-    let climbs = Climbs { kde: &low, starts: &starts, shifts: config.shifts };
-    let mut list = vec![];
-    let steps = starts.len().div_ceil(CLIMBS);
-    drive(&climbs, &mut list, &Stop::after(steps, "mean shift", "best log density"), run)?;
-    let ends = climbs.ends(&list);
-    starts.truncate(ends.len());
-    work += ends.iter().map(|e| (e.evaluations * k) as f64).sum::<f64>();
-
-    let (labels, modes) = distinct(&ends, SAME * low.bandwidth);
-    let best_low = ends[modes[0]].log_density;
-    let projected_upper = (k <= 3).then(|| low.log_cover_bound(best_low, 0.01, 5000));
-    let (mut best, mut violation) = ((vec![], f64::NEG_INFINITY), None);
-    for mode in modes.iter().take(config.lifts) {
-        let u = low.scaled_distances(&ends[*mode].at);
-        let weights = low.pulls(&u).expect("a mode is within reach of a point");
-        let mut lifted = if is_projected { whole.mean(&weights) } else { ends[*mode].at.clone() };
-        work += 2.0 * (n * dims) as f64;
-        let mut ratio = None;
-        if config.guarantee && is_projected {
-            let radii: Vec<f64> = u.iter().map(|u| (1.0 + config.epsilon) * u.sqrt() * low.bandwidth).collect();
-            let (x, worst) = within_balls(whole.points, &radii, &lifted, 1000);
-            (lifted, ratio) = (x, Some(worst));
-        }
-        let value = whole.log_density(&lifted);
-        if value > best.1 {
-            (best, violation) = ((lifted, value), ratio);
-        }
-    }
-    let (mut mode, mut log_density) = best;
-    if config.polish {
-        let end = whole.climb(&mode, config.shifts);
-        work += (end.evaluations * dims) as f64;
-        (mode, log_density) = (end.at, end.log_density);
-    }
-    Ok(Found { mode, log_density, k, starts, ends, labels, projected_upper, violation, work })
-}
-
-/// The mode of each end, and the densest end of each mode, in the order of density.
-fn distinct(ends: &[Climb], radius: f64) -> (Vec<usize>, Vec<usize>) {
-    let mut order: Vec<usize> = (0..ends.len()).collect();
-    order.sort_by(|a, b| ends[*b].log_density.total_cmp(&ends[*a].log_density).then(a.cmp(b)));
-    let (mut labels, mut modes) = (vec![0; ends.len()], vec![]);
-    for i in order {
-        let is_near = |j: &usize| {
-            let squares = ends[*j].at.iter().zip(&ends[i].at).map(|(a, b)| (a - b).powi(2));
-            squares.sum::<f64>().sqrt() < radius
-        };
-        labels[i] = modes.iter().position(is_near).unwrap_or_else(|| {
-            modes.push(i);
-            modes.len() - 1
-        });
-    }
-    (labels, modes)
-}
-
 impl System for KdeMode {
     const CARD: Card = Card {
         id: "kde-mode",
@@ -355,7 +226,7 @@ impl System for KdeMode {
             ));
         }
         let whole = Kde { points, dims, bandwidth, kernel: config.profile() };
-        let found = find(config, &whole, run)?;
+        let found = config.search(n, dims, run)?.find(&whole, run)?;
         warn_about(&whole, &found, config, &mut rng, run);
         Ok(KdeModeModel {
             summary: summarise(&whole, &found, run),
@@ -446,7 +317,7 @@ impl Trial {
         let reference = climbs.iter().fold(f64::NEG_INFINITY, |a, c| a.max(c.log_density));
         let full: f64 = climbs.iter().map(|c| (c.evaluations * dims) as f64).sum();
         let best_point = whole.log_densities().into_iter().fold(f64::NEG_INFINITY, f64::max);
-        let found = find(config, &whole, &mut child)?;
+        let found = config.search(n, dims, &mut child)?.find(&whole, &mut child)?;
         Ok(Self {
             ratio: (found.log_density - reference).exp(),
             best_point: (best_point - reference).exp(),
@@ -467,7 +338,7 @@ fn clusters(n: usize, dims: usize, rng: &mut Rng) -> Vec<f64> {
     points
 }
 
-fn warn_about(whole: &Kde<'_>, found: &Found, config: &KdeModeConfig, rng: &mut Rng, run: &mut Run) {
+fn warn_about(whole: &Kde<'_>, found: &FoundMode, config: &KdeModeConfig, rng: &mut Rng, run: &mut Run) {
     let (n, dims) = (whole.len(), whole.dims);
     let alone = whole.kernel.log_value(0.0) - (n as f64).ln();
     if n > 1 && found.log_density < alone + 1.5f64.ln() {
@@ -499,7 +370,7 @@ fn warn_about(whole: &Kde<'_>, found: &Found, config: &KdeModeConfig, rng: &mut 
     }
 }
 
-fn summarise(whole: &Kde<'_>, found: &Found, run: &mut Run) -> Summary {
+fn summarise(whole: &Kde<'_>, found: &FoundMode, run: &mut Run) -> Summary {
     let n = whole.len();
     let log_height = whole.kernel.log_value(0.0);
     let (best_point, upper) = if n <= MOST_PAIRED_ROWS {
@@ -564,7 +435,7 @@ fn picture(x: &Features, mode: &[f64]) -> Figure {
     }
 }
 
-fn tables(x: &Features, whole: &Kde<'_>, found: &Found) -> Vec<Table> {
+fn tables(x: &Features, whole: &Kde<'_>, found: &FoundMode) -> Vec<Table> {
     let mut mode = Table::new("mode", "The mode's coordinates.", &["column", "value"]);
     x.names.iter().zip(&found.mode).for_each(|(name, v)| mode.push(vec![name.clone(), format!("{v:.6}")]));
     let mut members =

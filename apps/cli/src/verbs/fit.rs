@@ -13,15 +13,12 @@ use elbo::{DataRecord, FitRecord, Observed, Scored, Task, check_prediction, reco
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Rows from which on some are kept back by default, and their share.
 const HOLDOUT_ROWS: usize = 50;
 const HOLDOUT_SHARE: f64 = 0.1;
 /// The stream of random numbers that chooses them, apart from everything the system draws.
 const HOLDOUT_STREAM: u64 = 0x401d;
-/// Time between two checkpoints of a long fit.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
 /// Everything decided before the work starts.
 struct Plan {
@@ -56,7 +53,7 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
         .with_watcher(move |event| watcher.show(&event))
         .with_checkpoints(Checkpoints {
             path: plan.checkpoint.clone(),
-            every: CHECKPOINT_EVERY,
+            every: args.checkpoint_every,
             header: checkpoint_header(&plan),
         });
     if let Some(limit) = args.budget {

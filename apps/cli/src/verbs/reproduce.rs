@@ -113,6 +113,7 @@ fn entry(done: &Done, args: &Reproduce) -> Value {
         "verdict": Verdict::Fails,
         "seconds": done.seconds,
         "checks": [],
+        "skipped": [],
         "warnings": done.warnings,
     });
     match &done.claim {
@@ -120,6 +121,7 @@ fn entry(done: &Done, args: &Reproduce) -> Value {
             entry["seeds"] = json!(claim.seeds);
             entry["verdict"] = json!(claim.verdict());
             entry["checks"] = json!(claim.checks);
+            entry["skipped"] = json!(claim.skipped);
         }
         Err(error) => {
             entry["error"] = json!({"kind": error.kind(), "message": error.to_string(), "remedy": error.remedy()});
@@ -174,6 +176,9 @@ fn shown(done: &Done) -> String {
                 })
                 .collect();
             text.push_str(&columns(&rows));
+            for skipped in &claim.skipped {
+                text.push_str(&format!("  skipped: {}: {}\n", skipped.name, skipped.reason));
+            }
             text
         }
     }
@@ -210,7 +215,9 @@ fn page(done: &Done, args: &Reproduce) -> Report {
             let standing = if holds { Standing::Good } else { Standing::Poor };
             let headline = if holds { "The claim holds" } else { "The claim fails" };
             let seeds = claim.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-            (headline, standing, vec![sentence], vec![checks(claim)], seeds)
+            let skipped = claim.skipped.iter().map(|s| format!("Not checked: {}: {}.", s.name, s.reason));
+            let sentences = std::iter::once(sentence).chain(skipped).collect();
+            (headline, standing, sentences, vec![checks(claim)], seeds)
         }
         Err(error) => {
             let sentences = vec![error.to_string(), error.remedy().to_owned()];

@@ -44,6 +44,26 @@ fn csv_gzip_and_npz_hold_the_same_rows() {
 }
 
 #[test]
+fn parquet_holds_the_same_rows_as_csv() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(40).as_bytes());
+    // Written by Arrow: `golden/make_parquet.py`.
+    folder.write("t.parquet", include_bytes!("../golden/table.parquet"));
+    let fitted = folder.elbo(&format!("fit gpr t.parquet --target y {QUICK} --out p.elbo --json")).json();
+    assert_eq!((fitted["rows"].as_u64(), fitted["target"].as_str()), (Some(40), Some("y")));
+    folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --out c.elbo")).ok();
+    let expected = folder.elbo("predict c.elbo t.csv").ok();
+    assert_eq!(expected.lines().count(), 41);
+    for (model, rows) in [("p", "parquet"), ("p", "csv"), ("c", "parquet")] {
+        assert_eq!(folder.elbo(&format!("predict {model}.elbo t.{rows}")).ok(), expected, "{model} on {rows}");
+    }
+    assert_eq!(
+        folder.elbo("evaluate p.elbo t.parquet --json").json(),
+        folder.elbo("evaluate c.elbo t.csv --json").json()
+    );
+}
+
+#[test]
 fn a_matrix_in_an_npz_is_named_by_its_columns() {
     let folder = Folder::new();
     let columns = columns();

@@ -1,6 +1,6 @@
 //! Where results go: full disks, closed pipes, interrupted saving.
 
-use crate::folder::{Folder, QUICK, model, run};
+use crate::folder::{Folder, QUICK, model, run, table};
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -21,6 +21,32 @@ fn a_full_disk_leaves_the_old_model_whole() {
     assert!(ran.err.contains("error: ") && ran.err.contains("remedy: "), "{}", ran.err);
     assert_eq!(folder.read("m.elbo"), model(), "the old model is untouched");
     assert_eq!(folder.names(), before);
+}
+
+#[test]
+fn a_full_disk_leaves_predictions_checkpoints_and_updates_as_they_were() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(300).as_bytes());
+    folder.elbo("fit memory-dual-gp t.csv --target y --set batches=2 --out m.elbo").ok();
+    folder.write("p.csv", b"old");
+    folder.write("c", b"old");
+    let before = folder.names();
+    let model = folder.read("m.elbo");
+    for words in [
+        "predict m.elbo t.csv --out p.csv",
+        "update m.elbo t.csv --out m.elbo",
+        "fit svgp t.csv --target y --set steps=500 --out s.elbo --checkpoint c --checkpoint-every 1ms",
+    ] {
+        let program = env!("CARGO_BIN_EXE_elbo");
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f 1; {program} {words}"));
+        let ran = run(shell.current_dir(folder.path("")));
+        assert_eq!(ran.code, 1, "{words}: {ran:?}");
+        assert!(ran.err.contains("error: ") && ran.err.contains("remedy: "), "{words}: {}", ran.err);
+        assert_eq!(folder.names(), before, "{words}");
+    }
+    assert_eq!((folder.read("p.csv"), folder.read("c")), (b"old".to_vec(), b"old".to_vec()));
+    assert_eq!(folder.read("m.elbo"), model);
 }
 
 #[test]

@@ -182,3 +182,67 @@ fn data_sets_and_recipes_are_listed() {
     assert_eq!(first, "a.csv\n");
     assert_eq!(folder.read("a.csv"), folder.read("b.csv"), "the same seed gives the same bytes");
 }
+
+#[test]
+fn update_absorbs_new_rows_into_a_saved_model() {
+    let folder = Folder::new();
+    let text = table(120);
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    // The stream moves along `a`: the second part is where the first has not been.
+    let mut sorted = lines.clone();
+    let a = |line: &str| line.split(',').next().unwrap().parse::<f64>().unwrap();
+    sorted.sort_by(|p, q| a(p).total_cmp(&a(q)));
+    let part = |rows: &[&str]| format!("a,b,y\n{}\n", rows.join("\n"));
+    folder.write("one.csv", part(&sorted[..60]).as_bytes());
+    folder.write("two.csv", part(&sorted[60..]).as_bytes());
+    folder.elbo("fit memory-dual-gp one.csv --target y --set batches=3 --holdout 0 --out m.elbo").ok();
+    let rmse = |model: &str, rows: &str| {
+        folder.elbo(&format!("evaluate {model} {rows} --json")).json()["rmse"].as_f64().unwrap()
+    };
+    let before = folder.read("m.elbo");
+    let updated = folder.elbo("update m.elbo two.csv --out new.elbo --json").json();
+    assert_has(&updated, &["system", "model", "rows", "updates", "seconds", "warnings"]);
+    assert_eq!((updated["rows"].as_u64(), updated["updates"].as_u64()), (Some(60), Some(1)));
+    assert_eq!(folder.read("m.elbo"), before, "the old model is left alone");
+    let (old, new) = (rmse("m.elbo", "two.csv"), rmse("new.elbo", "two.csv"));
+    assert!(new < 0.5 * old && new < 0.3, "RMSE on the new rows: {old} before, {new} after");
+    assert!(rmse("new.elbo", "one.csv") < 0.4, "the first rows are forgotten");
+    let info = folder.elbo("info new.elbo --json").json();
+    assert_eq!(info["updates"][0]["rows"], 60);
+    assert_eq!(info["updates"][0]["source"], "two.csv");
+    // In place, and again.
+    folder.elbo("update new.elbo one.csv --out new.elbo").ok();
+    assert_eq!(folder.elbo("info new.elbo --json").json()["updates"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn priors_are_named_on_the_command_line_and_shown() {
+    let folder = Folder::with_table();
+    let noise = |settings: &str| {
+        let fitted = folder.elbo(&format!("fit gpr t.csv --target y {QUICK} {settings} --out m.elbo --json")).json();
+        let info = folder.elbo("info m.elbo --json").json();
+        let parameters = info["summary"]["parameters"].as_array().unwrap().clone();
+        let noise = parameters.into_iter().find(|p| p[0] == "noise").unwrap();
+        (noise[1].as_str().unwrap().parse::<f64>().unwrap(), noise[2].as_str().unwrap().to_owned(), fitted, info)
+    };
+    let (free, meaning, ..) = noise("");
+    assert!(free < 0.1 && meaning == "learned", "{free}, {meaning}");
+    let (held, meaning, fitted, info) = noise("--set 'priors.noise=normal_on_log(-0.5, 0.001)'");
+    assert!((held - 0.607).abs() < 0.02, "{held}");
+    assert_eq!(meaning, "learned, prior Normal(-0.5, 0.001) of the logarithm");
+    assert!(fitted["metrics"]["log_prior"].is_f64(), "{fitted}");
+    let text = info["summary"]["text"].as_str().unwrap();
+    assert!(text.contains("without the Jacobian") && text.contains("noise ~ normal_on_log(-0.5, 0.001)"), "{text}");
+    let (_, meaning, ..) = noise("--set priors=dimension_scaled");
+    assert_eq!(meaning, "learned, prior LogNormal(-4, 1)");
+    assert_eq!(folder.elbo("predict m.elbo t.csv").ok().lines().count(), 61);
+    for (wrong, said) in [
+        ("priors.noise=gama(1, 2)", "did you mean `gamma`"),
+        ("priors.noise=gamma(1)", "gamma(shape, rate)"),
+        ("priors.noize=gamma(1, 2)", "did you mean `noise`"),
+        ("priors=flat", "dimension_scaled"),
+    ] {
+        let ran = folder.elbo(&format!("fit gpr t.csv --target y --set '{wrong}'"));
+        assert!(ran.code == 2 && ran.err.contains(said), "{wrong}: {ran:?}");
+    }
+}

@@ -47,7 +47,7 @@ pub struct Options {
 
 /// Id, what it is, and NumPyro's faster way of running four chains.
 const MODELS: [(&str, &str, &str); 3] = [
-    ("schools", "eight schools, non-centred, 10 unknowns", "vectorized"),
+    ("schools", "eight schools, non-centred, 10 unknowns", "parallel"),
     ("logistic", "logistic regression on breast cancer, 569 rows, 31 unknowns", "parallel"),
     ("gp", "hyperparameters of a Gaussian process, 100 rows, 5 unknowns", "parallel"),
 ];

@@ -1,7 +1,7 @@
 //! Peers beside us: the same work on the same data, in alternating processes, with the same number of threads.
 //!
 //! `benches/peers` holds a script for each work; each prints one line of JSON, as `elbo-dev time` does for our side.
-//! To add a work: a script there, a line in [`works::GP`], and its Rust side under `time`.
+//! To add a work: a script there, a line in [`works::GP`] or [`works::NN`], and its Rust side under `time`.
 
 pub mod infer;
 pub mod python;
@@ -20,7 +20,7 @@ use std::time::Instant;
 use table::{Comparison, Setting};
 use works::{Peak, Work};
 
-/// Settings of `peers gp`.
+/// Settings of `peers gp` and `peers nn`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Rounds that alternate between the peers and us.
@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(long, default_value_t = 2)]
     pub threads: usize,
     /// Only these works.
-    #[arg(long, value_delimiter = ',', value_parser = works::GP.iter().map(|work| work.id).collect::<Vec<_>>())]
+    #[arg(long, value_delimiter = ',', value_parser = works::GP.iter().chain(works::NN).map(|work| work.id).collect::<Vec<_>>())]
     pub only: Vec<String>,
     /// Tiny sizes, to try the machinery; prints the table instead of writing it.
     #[arg(long)]
@@ -43,20 +43,45 @@ pub struct Options {
     pub out: PathBuf,
 }
 
-/// Runs both sides and writes the table between the markers `peers-gp` of the document.
+/// One half of the table.
+struct Half {
+    works: &'static [Work],
+    /// Writes the inputs.
+    data: &'static str,
+    /// Which sizes of each work it wrote.
+    sizes: &'static str,
+    /// The markers in the document, and the subcommand's name after `peers-`.
+    marker: &'static str,
+}
+
+/// Runs both sides of the Gaussian half and writes the table between the markers `peers-gp` of the document.
 ///
 /// # Errors
 /// [`DevError::Command`] when a side fails, [`DevError::Faults`] when a bound is missed or values disagree; the table is
 /// written all the same.
 pub fn gp(root: &Path, options: &Options) -> Result<()> {
+    let half = Half { works: works::GP, data: "make_data.py", sizes: "sizes.json", marker: "peers-gp" };
+    compare(root, options, &half)
+}
+
+/// [`gp`] for networks, between the markers `peers-nn`.
+///
+/// # Errors
+/// As there.
+pub fn nn(root: &Path, options: &Options) -> Result<()> {
+    let half = Half { works: works::NN, data: "nn_data.py", sizes: "nn_sizes.json", marker: "peers-nn" };
+    compare(root, options, &half)
+}
+
+fn compare(root: &Path, options: &Options, half: &Half) -> Result<()> {
     // A trial must not change the inputs of a measurement that may be running.
     let folder = if options.tiny { "tiny" } else { "data" };
     let python = python::prepare(root, folder, options.threads)?;
     let mut arguments = vec![python.folder()];
     arguments.extend(options.tiny.then_some("--tiny"));
-    python.run("make_data.py", &arguments)?;
-    let sizes: BTreeMap<String, Vec<usize>> = serde_json::from_str(&read(&python.data.join("sizes.json"))?)
-        .map_err(|error| DevError::format("sizes.json", error))?;
+    python.run(half.data, &arguments)?;
+    let sizes: BTreeMap<String, Vec<usize>> = serde_json::from_str(&read(&python.data.join(half.sizes))?)
+        .map_err(|error| DevError::format(half.sizes, error))?;
     let size = if options.tiny { "500" } else { "2000" };
     let peak: Peak = serde_json::from_str(python.run("peak.py", &["--size", size])?.trim())
         .map_err(|error| DevError::format("output of peak.py", error))?;
@@ -64,7 +89,7 @@ pub fn gp(root: &Path, options: &Options) -> Result<()> {
 
     let chosen = |work: &&Work| options.only.is_empty() || options.only.iter().any(|id| id == work.id);
     let mut comparisons = Vec::new();
-    for work in works::GP.iter().filter(chosen) {
+    for work in half.works.iter().filter(chosen) {
         for &size in &sizes[work.id] {
             eprintln!("{} {} = {size}", work.title, work.unit);
             let mut sides = if work.id == "first-prediction" {
@@ -85,14 +110,14 @@ pub fn gp(root: &Path, options: &Options) -> Result<()> {
             "Peak of this machine with numpy's BLAS: {} GFLOP/s in f64, {} in f32; copying memory: {} GB/s.",
             peak.gflops_float64, peak.gflops_float32, peak.copy_gb_per_s
         ),
-        command: "cargo run --release -p elbo-dev -- peers gp".into(),
+        command: format!("cargo run --release -p elbo-dev -- {}", half.marker.replace('-', " ")),
     };
     let body = table::render(&setting, &comparisons);
     if options.tiny || !options.only.is_empty() {
         println!("{body}");
     } else {
         let path = root.join(&options.out);
-        write(&path, &markers::replace(&read(&path)?, "peers-gp", &body)?)?;
+        write(&path, &markers::replace(&read(&path)?, half.marker, &body)?)?;
     }
     let missed: Vec<String> = comparisons
         .iter()

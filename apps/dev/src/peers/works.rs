@@ -102,6 +102,42 @@ pub const GP: &[Work] = &[
     },
 ];
 
+/// The works of the network half: f32, whole training steps with Adam except for the bare convolution.
+pub const NN: &[Work] = &[
+    Work {
+        id: "vae-step",
+        title: "autoencoder 784-400-20, training step",
+        unit: "batch",
+        script: "nn_vae.py",
+        peers: &[("torch", 1.0)],
+        agreement: Agreement::Relative(1e-4), // Single precision, the loss after three steps.
+    },
+    Work {
+        id: "conv-vae-step",
+        title: "convolutional autoencoder (32 and 64 channels at stride 2, 16 latent), training step",
+        unit: "batch",
+        script: "nn_conv_vae.py",
+        peers: &[("torch", 0.9)],
+        agreement: Agreement::Relative(1e-4),
+    },
+    Work {
+        id: "conv-both",
+        title: "convolution 3x3, 64 to 64 channels on 64x64, forward and backward",
+        unit: "batch",
+        script: "nn_conv.py",
+        peers: &[("torch", 1.2)],
+        agreement: Agreement::Relative(1e-4),
+    },
+    Work {
+        id: "denoiser-step",
+        title: "U-shaped denoiser of 3x32x32, training step",
+        unit: "batch",
+        script: "nn_denoiser.py",
+        peers: &[("torch", 1.2)],
+        agreement: Agreement::Relative(1e-4),
+    },
+];
+
 /// What the machine can do, as `peak.py` measured it with the same threads.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
 pub struct Peak {
@@ -126,6 +162,13 @@ pub struct Floor {
 pub fn floor(ours: &Row, peak: &Peak, empty_process_ms: f64) -> Floor {
     let n = ours.size as f64;
     let f64_ms = |flops: f64| 1e-6 * flops / peak.gflops_float64;
+    // A training step multiplies three times as often as a forward pass, less the gradient of its input; Adam then reads four numbers
+    // and writes three for each parameter, of four bytes.
+    let step = |forward: f64, first: f64, parameters: f64| {
+        let (flops, bytes) = (2.0 * n * (3.0 * forward - first), 28.0 * parameters);
+        let ms = 1e-6 * flops / peak.gflops_float32 + 1e-6 * bytes / (2.0 * peak.copy_gb_per_s);
+        Floor { ms, reason: format!("{:.2} Gflop, then Adam moves {:.1} MB", 1e-9 * flops, 1e-6 * bytes) }
+    };
     match ours.work.as_str() {
         "gp-nll" => {
             Floor { ms: f64_ms(n.powi(3)), reason: "n³ operations: n³/3 to factor, 2n³/3 for the inverse".into() }
@@ -148,6 +191,20 @@ pub fn floor(ours: &Row, peak: &Peak, empty_process_ms: f64) -> Floor {
                 ms: 1e-6 * flops / peak.gflops_float32,
                 reason: "three 16x16 products a round; no memory traffic".into(),
             }
+        }
+        // Multiply-adds of an image, layer by layer.
+        "vae-step" => step(2.0 * 784.0 * 400.0 + 3.0 * 400.0 * 20.0, 784.0 * 400.0, 652_824.0),
+        "conv-vae-step" => {
+            let convolutions = 196.0 * 32.0 * 9.0 + 49.0 * 64.0 * 288.0 + 49.0 * 64.0 * 512.0 + 196.0 * 32.0 * 16.0;
+            step(convolutions + 3.0 * 3136.0 * 16.0, 196.0 * 32.0 * 9.0, 205_825.0)
+        }
+        "denoiser-step" => {
+            let fine = 1024.0 * (32.0 * 27.0 + 32.0 * 576.0 + 3.0 * 288.0);
+            step(fine + 256.0 * 64.0 * (288.0 + 2.0 * 576.0 + 512.0), 1024.0 * 32.0 * 27.0, 145_571.0)
+        }
+        "conv-both" => {
+            let flops = 3.0 * 2.0 * n * 4096.0 * 64.0 * 576.0;
+            Floor { ms: 1e-6 * flops / peak.gflops_float32, reason: format!("{:.2} Gflop", 1e-9 * flops) }
         }
         _ => Floor { ms: empty_process_ms, reason: "starting a process that does nothing".into() },
     }

@@ -1,8 +1,9 @@
-//! Our side of every work in [`crate::peers::works::GP`], on the inputs that `benches/peers/make_data.py` wrote.
+//! Our side of every work in [`crate::peers::works`], on the inputs that `benches/peers/make_data.py` and `nn_data.py` wrote.
 
 mod fit;
 mod likelihood;
 mod measure;
+mod networks;
 mod svgp;
 mod tiny;
 
@@ -21,9 +22,11 @@ pub const START: (f64, f64, f64) = (1.0, 1.5, 0.1);
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// What to time.
-    #[arg(value_parser = ["gp-nll", "gp-fit", "svgp-step", "tiny-ops"])]
+    #[arg(value_parser = [
+        "gp-nll", "gp-fit", "svgp-step", "tiny-ops", "vae-step", "conv-vae-step", "conv-both", "denoiser-step",
+    ])]
     pub work: String,
-    /// The folder that `make_data.py` filled.
+    /// The folder that `make_data.py` or `nn_data.py` filled.
     #[arg(long)]
     pub data: PathBuf,
     /// Rows, batch or rounds.
@@ -53,6 +56,10 @@ pub fn time(options: &Options) -> Result<Row> {
         "gp-nll" => likelihood::time(data, *size, *seconds)?,
         "gp-fit" => fit::time(data, *size)?,
         "svgp-step" => svgp::time(data, *size, *seconds)?,
+        "vae-step" => networks::vae(data, *seconds)?,
+        "conv-vae-step" => networks::conv_vae(data, *seconds)?,
+        "conv-both" => networks::convolution(data, *seconds)?,
+        "denoiser-step" => networks::denoiser(data, *seconds)?,
         _ => tiny::time(data, *size, *seconds)?,
     };
     Ok(Row {

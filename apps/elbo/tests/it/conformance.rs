@@ -84,6 +84,12 @@ fn the_page_has_its_sections() {
             assert!(found > at, "`{heading}` is out of order");
             at = found;
         }
+        // A page is read in the repository and, through its module, in the documentation of the code.
+        for link in page.split("../../../docs/").skip(1) {
+            let file = link.split(|c: char| c == ')' || c.is_whitespace()).next().expect("a split has a first part");
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file);
+            assert!(path.exists(), "the page shows docs/{file}, which is not there");
+        }
         assert!(!card.source.is_empty() && !card.title.is_empty() && !card.family.is_empty());
     });
 }
@@ -301,7 +307,7 @@ fn a_claim_runs_in_a_smoke_budget_with_finite_numbers() {
         let mut run = Run::new(0).with_budget(Budget::Smoke);
         let claim = system.claim(&mut run).unwrap();
         assert!(!claim.checks.is_empty());
-        assert!(!claim.seeds.is_empty());
+        assert_eq!(claim.seeds.len(), 1, "a smoke run has one seed");
         for check in &claim.checks {
             assert!(check.value.is_finite() && check.threshold.is_finite(), "{check:?}");
             assert!(check.baseline.is_none_or(f64::is_finite), "{check:?}");

@@ -4,9 +4,9 @@ use elbo::core::{AnySystem, Array, Data, Result, Rng, Values};
 use serde_json::{Map, Value, json};
 
 /// Names of the kinds of data.
-pub const KINDS: [&str; 4] = ["numbers", "two classes", "three classes", "points"];
+pub const KINDS: [&str; 5] = ["numbers", "two classes", "three classes", "points", "counts"];
 
-/// A table of this kind: two inputs, and a target but for points.
+/// A table of this kind: two inputs, and a target but for points and counts.
 pub fn example(kind: &str, rows: usize) -> Data {
     let mut rng = Rng::new(11);
     let a: Vec<f64> = (0..rows).map(|_| rng.range(-2.0, 2.0)).collect();
@@ -22,6 +22,12 @@ pub fn example(kind: &str, rows: usize) -> Data {
         "two classes" => Some(classes(&["no", "yes"], &|s| u32::from(s > 0.0))),
         "three classes" => Some(classes(&["low", "middle", "high"], &|s| u32::from(s > -0.4) + u32::from(s > 0.4))),
         _ => None,
+    };
+    let (a, b) = match kind {
+        "counts" => {
+            (a.iter().map(|v| (2.0 + v).round()).collect(), b.iter().map(|v| (3.0 + 3.0 * v).round()).collect())
+        }
+        _ => (a, b),
     };
     let mut arrays = vec![("a".to_owned(), column(a)), ("b".to_owned(), column(b))];
     let name = target.is_some().then(|| "y".to_owned());
@@ -61,7 +67,7 @@ pub fn fitted(system: &dyn AnySystem) -> Vec<(&'static str, Box<dyn elbo::core::
     let has_target = system.needs().contains("target");
     let mut models = vec![];
     let mut refused = vec![];
-    for kind in KINDS.into_iter().filter(|k| has_target != (*k == "points")) {
+    for kind in KINDS.into_iter().filter(|k| has_target != matches!(*k, "points" | "counts")) {
         match fit(system, &example(kind, 40)) {
             Ok(model) => models.push((kind, model)),
             Err(error) => refused.push(format!("{kind}: {error}")),

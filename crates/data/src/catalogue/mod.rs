@@ -9,7 +9,7 @@ mod fetch;
 mod sheet;
 mod store;
 
-pub use store::{Stored, default_dir, get, locate, verify};
+pub use store::{Stored, default_dir, get, locate, stored_table, verify};
 
 use elbo_core::{Error, Result};
 

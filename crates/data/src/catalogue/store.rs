@@ -2,7 +2,8 @@
 
 use super::fetch::{fetch, sha256};
 use super::{Entry, LicenceClass, convert, entry};
-use elbo_core::{Error, Result};
+use crate::read::{ReadOptions, read};
+use elbo_core::{Data, Error, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -62,6 +63,18 @@ pub fn locate(key: &str, dir: &Path) -> Result<Stored> {
         ));
     }
     Ok(found)
+}
+
+/// The table of a data set that was fetched into [`default_dir`], as claims on real data use it: they look, and never fetch.
+/// With `is_classes` a target of numbers is read as class names.
+///
+/// # Errors
+/// As [`locate`] when it has not been fetched, and as [`crate::read()`].
+pub fn stored_table(key: &str, is_classes: bool) -> Result<Data> {
+    let found = locate(key, &default_dir()?)?;
+    let target = found.target.to_owned();
+    let categorical = if is_classes { vec![target.clone()] } else { vec![] };
+    read(&found.files[0], &ReadOptions { target: Some(target), categorical, ..ReadOptions::default() })
 }
 
 /// The copy of a data set, after comparing the SHA-256 of every file with the one recorded when it was made.

@@ -15,6 +15,10 @@ pub(super) fn sine_gap(size: &Size, rng: &mut Rng) -> Arrays {
     curve(size, rng, [(-4.0, -0.3), (1.0, 4.0)], |x| (3.0 * x).sin() * (-x / 6.0).exp())
 }
 
+pub(super) fn cubic_gap(size: &Size, rng: &mut Rng) -> Arrays {
+    curve(size, rng, [(-4.0, -1.0), (1.0, 4.0)], |x| x * x * x)
+}
+
 /// A function of one input that lies in either of two ranges.
 fn curve(size: &Size, rng: &mut Rng, ranges: [(f64, f64); 2], f: impl Fn(f64) -> f64) -> Arrays {
     let (mut xs, mut ys) = (vec![], vec![]);

@@ -2,13 +2,15 @@
 //!
 //! | want | recipe |
 //! |---|---|
-//! | a 1-D curve with a gap or two clusters, to look at | `snelson`, `sine-gap` |
+//! | a 1-D curve with a gap or two clusters, to look at | `snelson`, `sine-gap`, `cubic-gap` |
 //! | a regression table of known difficulty | `friedman1`, `kin8`, `gp-draw` |
 //! | two classes in the plane, to look at | `two-moons`, `spiral`, `probit-2d` |
+//! | pictures of classes that no data set has | `glyphs`, `glyphs8` |
 //! | points of a known density | `mixture`, `eight-gaussians`, `crescent`, `funnel` |
 
 mod densities;
 mod functions;
+mod glyphs;
 
 use elbo_core::{Array, Data, Error, Result, Rng, Values, ensure};
 
@@ -68,6 +70,15 @@ static GENERATORS: &[Generator] = &[
         make: functions::sine_gap,
     },
     Generator {
+        name: "cubic-gap",
+        about: "one input with a gap: x uniform on [-4, -1] or [1, 4], each with probability 1/2; y = x^3 + noise",
+        rows: 100,
+        dims: 1,
+        dims_range: (1, 1),
+        noise: Some(3.0),
+        make: functions::cubic_gap,
+    },
+    Generator {
         name: "friedman1",
         about: "x uniform on [0, 1]^D; y = 10 sin(pi x0 x1) + 20 (x2 - 1/2)^2 + 10 x3 + 5 x4 + noise; inputs from x5 on have no effect \
                 (Friedman 1991)",
@@ -125,6 +136,26 @@ static GENERATORS: &[Generator] = &[
         dims_range: (2, 2),
         noise: None,
         make: functions::probit_2d,
+    },
+    Generator {
+        name: "glyphs",
+        about: "pictures of 10 made-up letters, 16 x 16 pixels row by row: a letter is 4 quadratic Bezier strokes with control points uniform \
+                on [0.1, 0.9]^2, once per seed; a picture moves the control points by the noise, turns by 8 degrees times a standard normal \
+                about the middle, and has intensity exp(-d^2 / 2 w^2) at distance d from the nearest stroke, w = 0.64 pixels",
+        rows: 1000,
+        dims: 256,
+        dims_range: (256, 256),
+        noise: Some(0.03),
+        make: glyphs::glyphs,
+    },
+    Generator {
+        name: "glyphs8",
+        about: "the pictures of `glyphs` with 8 x 8 pixels",
+        rows: 1000,
+        dims: 64,
+        dims_range: (64, 64),
+        noise: Some(0.03),
+        make: glyphs::glyphs,
     },
     Generator {
         name: "mixture",

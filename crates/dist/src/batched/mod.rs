@@ -42,6 +42,7 @@ mod pixels;
 
 pub use concrete::Concrete;
 pub use counts::{Binomial, Multinomial, NegativeBinomial, Poisson, ZeroInflated};
+pub(crate) use directional::von_mises_draw;
 pub use directional::{VonMises, VonMisesFisher};
 pub use dirichlet::{Beta, Dirichlet};
 pub use discrete::{Bernoulli, Categorical};

@@ -45,4 +45,9 @@ impl Distribution for Bernoulli {
     fn sample(&self, rng: &mut Rng) -> f64 {
         f64::from(u8::from(rng.uniform() < self.probability))
     }
+
+    fn entropy(&self) -> Option<f64> {
+        let term = |p: f64| if p == 0.0 { 0.0 } else { -p * p.ln() };
+        Some(term(self.probability) + term(1.0 - self.probability))
+    }
 }

@@ -1,6 +1,6 @@
 use super::Distribution;
 use elbo_core::Rng;
-use elbo_tensor::special::{beta_inc, beta_inc_inv, log_beta, sigmoid};
+use elbo_tensor::special::{beta_inc, beta_inc_inv, digamma, log_beta, sigmoid};
 use serde::{Deserialize, Serialize};
 
 /// Beta distribution.
@@ -45,5 +45,11 @@ impl Distribution for Beta {
         let log_gamma = |shape: f64, rng: &mut Rng| rng.gamma(shape + 1.0).ln() - rng.exponential() / shape;
         let (x, y) = (log_gamma(self.a, rng), log_gamma(self.b, rng));
         sigmoid(x - y)
+    }
+
+    fn entropy(&self) -> Option<f64> {
+        let both = digamma(self.a + self.b);
+        let parts = (self.a - 1.0) * (digamma(self.a) - both) + (self.b - 1.0) * (digamma(self.b) - both);
+        Some(log_beta(self.a, self.b) - parts)
     }
 }

@@ -1,6 +1,6 @@
 use super::Distribution;
 use elbo_core::Rng;
-use elbo_tensor::special::{gamma_p, gamma_p_inv, lgamma};
+use elbo_tensor::special::{digamma, gamma_p, gamma_p_inv, lgamma};
 use serde::{Deserialize, Serialize};
 
 /// Gamma distribution with shape and rate.
@@ -40,5 +40,9 @@ impl Distribution for Gamma {
 
     fn sample(&self, rng: &mut Rng) -> f64 {
         rng.gamma(self.shape) / self.rate
+    }
+
+    fn entropy(&self) -> Option<f64> {
+        Some(self.shape - self.rate.ln() + lgamma(self.shape) + (1.0 - self.shape) * digamma(self.shape))
     }
 }

@@ -1,6 +1,6 @@
 use super::Distribution;
 use elbo_core::Rng;
-use elbo_tensor::special::{gamma_q, gamma_q_inv, lgamma};
+use elbo_tensor::special::{digamma, gamma_q, gamma_q_inv, lgamma};
 use serde::{Deserialize, Serialize};
 
 /// Inverse gamma distribution: `scale / G` for a gamma variable `G` of this shape and rate one.
@@ -38,5 +38,9 @@ impl Distribution for InverseGamma {
 
     fn sample(&self, rng: &mut Rng) -> f64 {
         self.scale / rng.gamma(self.shape)
+    }
+
+    fn entropy(&self) -> Option<f64> {
+        Some(self.shape + self.scale.ln() + lgamma(self.shape) - (1.0 + self.shape) * digamma(self.shape))
     }
 }

@@ -44,4 +44,8 @@ impl Distribution for LogNormal {
     fn sample(&self, rng: &mut Rng) -> f64 {
         self.log().sample(rng).exp()
     }
+
+    fn entropy(&self) -> Option<f64> {
+        Some(self.mu + 0.5 + elbo_tensor::special::LOG_SQRT_TAU + self.sigma.ln())
+    }
 }

@@ -2,35 +2,71 @@
 //!
 //! | on | distributions |
 //! |---|---|
-//! | the line | [`Normal`], [`StudentT`], [`Uniform`] on an interval |
-//! | the positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`] |
-//! | the unit interval | [`Beta`] |
-//! | counts and events | [`Poisson`], [`NegativeBinomial`], [`Bernoulli`] |
+//! | the line | [`Normal`], [`StudentT`], [`Laplace`], [`GeneralisedNormal`], [`Logistic`], [`Gumbel`], [`Uniform`] on an interval |
+//! | the positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`], [`HalfNormal`], [`HalfCauchy`], [`Exponential`], [`Weibull`], [`InverseGaussian`], [`Pareto`] |
+//! | the unit interval | [`Beta`], [`Kumaraswamy`] |
+//! | the circle | [`VonMises`] |
+//! | counts and events | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Geometric`], [`ZeroInflated`], [`Bernoulli`], [`Categorical`] |
 
 mod bernoulli;
 mod beta;
+mod binomial;
+mod categorical;
+mod exponential;
 mod gamma;
+mod generalised_normal;
+mod geometric;
+mod gumbel;
+mod half_cauchy;
+mod half_normal;
 mod inverse_gamma;
+mod inverse_gaussian;
+mod kumaraswamy;
+mod laplace;
 mod log_normal;
+mod logistic;
 mod negative_binomial;
 mod normal;
+mod pareto;
 mod poisson;
 mod student_t;
 mod uniform;
+mod von_mises;
+mod weibull;
+mod zero_inflated;
 
 pub use bernoulli::Bernoulli;
 pub use beta::Beta;
+pub use binomial::Binomial;
+pub use categorical::Categorical;
+pub use exponential::Exponential;
 pub use gamma::Gamma;
+pub use generalised_normal::GeneralisedNormal;
+pub use geometric::Geometric;
+pub use gumbel::Gumbel;
+pub use half_cauchy::HalfCauchy;
+pub use half_normal::HalfNormal;
 pub use inverse_gamma::InverseGamma;
+pub use inverse_gaussian::InverseGaussian;
+pub use kumaraswamy::Kumaraswamy;
+pub use laplace::Laplace;
 pub use log_normal::LogNormal;
+pub use logistic::Logistic;
 pub use negative_binomial::NegativeBinomial;
 pub use normal::Normal;
+pub use pareto::Pareto;
 pub use poisson::Poisson;
 pub use student_t::StudentT;
 pub use uniform::Uniform;
+pub use von_mises::VonMises;
+pub use weibull::Weibull;
+pub use zero_inflated::ZeroInflated;
 
 use elbo_core::Rng;
 use std::fmt::Debug;
+
+/// Euler's constant.
+const EULER: f64 = 0.577_215_664_901_532_9;
 
 /// A distribution of one number.
 ///
@@ -54,6 +90,11 @@ pub trait Distribution: Debug {
 
     /// One draw.
     fn sample(&self, rng: &mut Rng) -> f64;
+
+    /// Entropy in nats; `None` where it is not closed.
+    fn entropy(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// The smallest count `k >= 0` with `cdf(k) >= p`; `start` is a guess.

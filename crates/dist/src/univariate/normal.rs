@@ -37,4 +37,8 @@ impl Distribution for Normal {
     fn sample(&self, rng: &mut Rng) -> f64 {
         self.mean + self.sd * rng.normal()
     }
+
+    fn entropy(&self) -> Option<f64> {
+        Some(0.5 + LOG_SQRT_TAU + self.sd.ln())
+    }
 }

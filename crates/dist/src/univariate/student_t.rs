@@ -1,6 +1,6 @@
 use super::Distribution;
 use elbo_core::Rng;
-use elbo_tensor::special::{log_beta, student_t_cdf, student_t_quantile};
+use elbo_tensor::special::{digamma, log_beta, student_t_cdf, student_t_quantile};
 use serde::{Deserialize, Serialize};
 
 /// Student's t distribution with location and scale.
@@ -41,5 +41,11 @@ impl Distribution for StudentT {
 
     fn sample(&self, rng: &mut Rng) -> f64 {
         self.location + self.scale * rng.normal() / (rng.chi_squared(self.dof) / self.dof).sqrt()
+    }
+
+    fn entropy(&self) -> Option<f64> {
+        let half = 0.5 * (self.dof + 1.0);
+        let spread = half * (digamma(half) - digamma(0.5 * self.dof));
+        Some(spread + 0.5 * self.dof.ln() + log_beta(0.5 * self.dof, 0.5) + self.scale.ln())
     }
 }

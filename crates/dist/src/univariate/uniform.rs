@@ -35,4 +35,8 @@ impl Distribution for Uniform {
     fn sample(&self, rng: &mut Rng) -> f64 {
         rng.range(self.low, self.high)
     }
+
+    fn entropy(&self) -> Option<f64> {
+        Some((self.high - self.low).ln())
+    }
 }

@@ -1,6 +1,6 @@
 use super::assert_close;
 use elbo_core::Rng;
-use elbo_dist::{Distribution, Gamma, InverseGamma, MultivariateNormal, Normal, divergence, tanh_sinh};
+use elbo_dist::*;
 
 /// The integral of `q log(q/p)` over the quantiles of q.
 fn by_quantiles(q: &dyn Distribution, p: &dyn Distribution) -> f64 {
@@ -19,6 +19,37 @@ fn closed_forms_agree_with_integrals() {
     assert_close("gamma", divergence::gamma(&q, &p), by_quantiles(&q, &p), 1e-9);
     let (q, p) = (InverseGamma { shape: 4.2, scale: 1.1 }, InverseGamma { shape: 2.0, scale: 0.6 });
     assert_close("inverse gamma", divergence::inverse_gamma(&q, &p), by_quantiles(&q, &p), 1e-8);
+    let (q, p) = (Beta { a: 3.2, b: 1.1 }, Beta { a: 2.0, b: 1.6 });
+    assert_close("beta", divergence::beta(&q, &p), by_quantiles(&q, &p), 1e-9);
+    let (q, p) = (Laplace { location: 0.2, scale: 1.1 }, Laplace { location: -0.4, scale: 0.6 });
+    assert_close("laplace", divergence::laplace(&q, &p), by_quantiles(&q, &p), 1e-6);
+    let general = |scale: f64, exponent: f64| GeneralisedNormal { mean: 0.3, scale, exponent };
+    let (q, p) = (general(1.1, 1.7), general(0.8, 2.6));
+    assert_close("generalised normal", divergence::generalised_normal(&q, &p), by_quantiles(&q, &p), 1e-8);
+    assert!(divergence::generalised_normal(&q, &GeneralisedNormal { mean: 0.0, ..p }).is_nan());
+    let von_mises = |direction: f64, concentration: f64| VonMises { direction, concentration };
+    let (q, p) = (von_mises(0.0, 2.0), von_mises(0.6, 0.7));
+    // Over the circle of q, on which p repeats.
+    let integrand = |x: f64| {
+        let log_p = p.log_prob(if x < 0.6 - std::f64::consts::PI { x + std::f64::consts::TAU } else { x });
+        q.log_prob(x).exp() * (q.log_prob(x) - log_p)
+    };
+    let integral = tanh_sinh(integrand, -std::f64::consts::PI, 0.0, 1e-12)
+        + tanh_sinh(integrand, 0.0, std::f64::consts::PI, 1e-12);
+    assert_close("von mises", divergence::von_mises(&q, &p), integral, 1e-9);
+    let by_sum = |q: &dyn Distribution, p: &dyn Distribution| -> f64 {
+        (0..200)
+            .map(f64::from)
+            .map(|k| q.log_prob(k).exp() * (q.log_prob(k) - p.log_prob(k)))
+            .filter(|t| t.is_finite())
+            .sum()
+    };
+    let (q, p) = (Poisson { mean: 2.2 }, Poisson { mean: 3.0 });
+    assert_close("poisson", divergence::poisson(&q, &p), by_sum(&q, &p), 1e-12);
+    let (q, p) = (Bernoulli { probability: 0.3 }, Bernoulli { probability: 0.8 });
+    assert_close("bernoulli", divergence::bernoulli(&q, &p), by_sum(&q, &p), 1e-14);
+    assert_close("dirichlet", divergence::dirichlet(&[0.5, 2.0], &[1.0, 3.0]), 0.227_411_277_76, 1e-10);
+    assert_eq!(divergence::categorical(&[0.5, 0.5], &[1.0, 0.0]), f64::INFINITY);
 }
 
 fn example(seed: u64) -> MultivariateNormal {
@@ -89,4 +120,59 @@ fn a_covariance_gives_back_its_factor_and_a_bad_one_is_refused() {
         assert_close("factor", *a, *b, 1e-12);
     }
     assert!(MultivariateNormal::from_covariance(vec![0.0; 2], vec![1.0, 2.0, 2.0, 1.0]).is_err());
+}
+
+#[test]
+fn renyi_divergences_agree_with_sampling_and_with_their_limit() {
+    // Nearly equal covariances, so that the power has a finite variance.
+    let q = example(1);
+    let p = {
+        let chol = q.chol().iter().map(|c| 1.15 * c).collect();
+        MultivariateNormal::new(q.mean().iter().map(|m| m + 0.1).collect(), chol)
+    };
+    let mut rng = Rng::new(9);
+    let n = 40_000;
+    for order in [0.5, 2.0] {
+        let powers: Vec<f64> = (0..n)
+            .map(|_| {
+                let x = p.sample(&mut rng);
+                (order * (q.log_prob(&x) - p.log_prob(&x))).exp()
+            })
+            .collect();
+        let mean = powers.iter().sum::<f64>() / f64::from(n);
+        let sd = (powers.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / f64::from(n)).sqrt();
+        let exact = ((order - 1.0) * divergence::renyi(&q, &p, order)).exp();
+        assert!((mean - exact).abs() < 4.0 * sd / f64::from(n).sqrt(), "order {order}: {mean}, exact {exact}");
+    }
+    assert_close("limit", divergence::renyi(&q, &p, 1.0 + 1e-6), divergence::dense(&q, &p), 1e-5);
+    let affinity = (-divergence::bhattacharyya(&q, &p)).exp();
+    assert_close("hellinger", divergence::hellinger(&q, &p).powi(2), 1.0 - affinity, 1e-12);
+    assert_close("chi-squared", divergence::chi_squared(&q, &p), divergence::renyi(&q, &p, 2.0).exp() - 1.0, 1e-12);
+    // A wide q has no second moment under a narrow p.
+    let narrow = MultivariateNormal::new(vec![0.0], vec![0.5]);
+    assert_eq!(divergence::renyi(&MultivariateNormal::new(vec![0.0], vec![1.0]), &narrow, 2.0), f64::INFINITY);
+}
+
+#[test]
+fn the_optimal_map_carries_one_covariance_to_the_other_at_the_stated_cost() {
+    let (q, p) = (example(1), example(2));
+    let map = divergence::optimal_map(&q, &p).unwrap();
+    let d = 4;
+    let product = |a: &[f64], b: &[f64]| -> Vec<f64> {
+        (0..d * d).map(|ij| (0..d).map(|k| a[ij / d * d + k] * b[k * d + ij % d]).sum()).collect()
+    };
+    let carried = product(&product(&map, &q.covariance()), &map);
+    for (a, b) in carried.iter().zip(p.covariance()) {
+        assert_close("carried covariance", *a, b, 1e-10);
+    }
+    // The cost is |m_q - m_p|^2 + tr (I - T) S_q (I - T).
+    let rest: Vec<f64> = (0..d * d).map(|ij| f64::from(u8::from(ij / d == ij % d)) - map[ij]).collect();
+    let moved = product(&product(&rest, &q.covariance()), &rest);
+    let means: f64 = q.mean().iter().zip(p.mean()).map(|(a, b)| (a - b).powi(2)).sum();
+    let cost = means + (0..d).map(|i| moved[i * d + i]).sum::<f64>();
+    assert_close("cost", divergence::wasserstein(&q, &p).unwrap(), cost, 1e-10);
+    // Covariances that commute: the distance of the roots.
+    let diagonal = |sds: [f64; 2]| MultivariateNormal::new(vec![0.0; 2], vec![sds[0], 0.0, 0.0, sds[1]]);
+    let cost = divergence::wasserstein(&diagonal([0.5, 2.0]), &diagonal([1.5, 0.3])).unwrap();
+    assert_close("commuting", cost, 1.0 + 1.7 * 1.7, 1e-12);
 }

@@ -2,6 +2,7 @@
 
 mod batched;
 mod bijectors;
+mod calibration;
 mod divergence;
 mod kmeans;
 mod marginals;

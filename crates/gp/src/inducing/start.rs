@@ -1,6 +1,6 @@
 //! Where inducing points start.
 
-use elbo_core::{Error, Features, Result, Rng, ensure};
+use elbo_core::{Error, Features, Result, Rng, Run, ensure};
 use elbo_dist::{KMeansConfig, kmeans};
 use elbo_linalg::pivoted_cholesky;
 use elbo_tensor::{Tensor, no_grad};
@@ -30,6 +30,17 @@ const SAME: f64 = 1e-6;
 const MOST_ROWS: usize = 20_000;
 
 impl InducingPoints {
+    /// Where a fit's inducing points start, `[M, D]`: [`InducingPoints::kmeans`] with its notes given to the run.
+    ///
+    /// # Errors
+    /// As [`InducingPoints::kmeans`].
+    pub fn start(kernel: &dyn Kernel, x: &Features, count: usize, run: &mut Run) -> Result<Tensor> {
+        let mut rng = run.rng.fork();
+        let (points, notes) = Self::kmeans(kernel, x, count, &mut rng)?;
+        notes.iter().for_each(|note| run.note(note));
+        Ok(points.get().detach())
+    }
+
     /// `count` points, placed as `start` says, with notes for the user about points left out.
     ///
     /// # Errors

@@ -45,6 +45,7 @@ mod stationary;
 mod tanimoto;
 
 use elbo_core::{Result, Rng};
+use elbo_tensor::fused::Radial;
 use elbo_tensor::{Parameters, Tensor};
 
 pub use categorical::{Exchangeable, Hamming, Index};
@@ -87,6 +88,11 @@ pub trait Kernel: Parameters + Send + Sync {
     /// A copy with parameters of its own.
     fn clone_box(&self) -> Box<dyn Kernel>;
 
+    /// The kernel as one stationary profile over all columns, where that is all it is: fused operations then need no `[N, N]` matrix of it.
+    fn radial_form(&self) -> Option<RadialForm> {
+        None
+    }
+
     /// Whether it depends on differences of inputs only.
     fn is_stationary(&self) -> bool {
         false
@@ -111,6 +117,18 @@ pub trait Kernel: Parameters + Send + Sync {
     fn check_inputs(&self, _x: &Tensor) -> Result<()> {
         Ok(())
     }
+}
+
+/// `k = v g(r)` with its parameters as tensors, differentiable; shapes as in [`fused::stationary_gram`](elbo_tensor::fused::stationary_gram).
+pub struct RadialForm {
+    /// The shape, `g`.
+    pub radial: Radial,
+    /// `l`, `[D]` or `[1]`.
+    pub lengthscale: Tensor,
+    /// `v`, `[]`.
+    pub variance: Tensor,
+    /// `α`, `[]`, of the rational quadratic.
+    pub alpha: Option<Tensor>,
 }
 
 impl Clone for Box<dyn Kernel> {

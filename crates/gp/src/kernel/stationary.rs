@@ -3,10 +3,10 @@
 use elbo_core::Rng;
 use elbo_tensor::{Parameter, Tensor, fused};
 
-use super::Kernel;
 use super::parameter::{parameters, positive, show};
 use super::radial::{Profile, squared_distances};
 use super::spectral::Spectral;
+use super::{Kernel, RadialForm};
 
 /// `k(x, x') = v g(r)`, `r² = Σ (x_d - x'_d)² / l_d²`; see [`Profile`] for the choices of `g`.
 ///
@@ -122,6 +122,15 @@ impl Kernel for Stationary {
 
     fn clone_box(&self) -> Box<dyn Kernel> {
         Box::new(self.clone())
+    }
+
+    fn radial_form(&self) -> Option<RadialForm> {
+        Some(RadialForm {
+            radial: self.profile.radial(),
+            lengthscale: self.lengthscale.get(),
+            variance: self.variance.get(),
+            alpha: self.alpha.as_ref().map(Parameter::get),
+        })
     }
 
     fn is_stationary(&self) -> bool {

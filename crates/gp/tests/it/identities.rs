@@ -5,6 +5,7 @@ use elbo_core::{Rng, Run};
 use elbo_gp::dual::DualGp;
 use elbo_gp::evidence::{Elbo, Energy, Evidence, LaplaceEvidence};
 use elbo_gp::exact::ExactGp;
+use elbo_gp::kernel::{Profile, Scaled, Stationary};
 use elbo_gp::likelihood::{BernoulliLogit, BernoulliProbit, Gaussian, Likelihood, Poisson, Single, StudentT};
 use elbo_gp::mean::Zero;
 use elbo_gp::prior::{DensePrior, LatentPrior, SparsePrior};
@@ -353,4 +354,24 @@ fn a_search_finds_the_parameters_that_made_the_data_and_resumes_to_the_same_bits
     let again = search(&mut resumed, options, &mut run).unwrap();
     assert_eq!(again.loss.to_bits(), found.loss.to_bits());
     assert_eq!(resumed.pack(), whole.pack());
+}
+
+#[test]
+fn the_fused_likelihood_of_a_stationary_kernel_is_that_of_its_covariances() {
+    let p = Problem::regression(70, 3, 23);
+    for profile in [Profile::Rbf, Profile::Matern12, Profile::Matern32, Profile::Matern52, Profile::RationalQuadratic] {
+        let kernel = || Stationary::new(profile, &[0.8, 1.1, 1.7]).with_variance(1.4);
+        let fused = ExactGp::new(Box::new(kernel()), Box::new(Zero), 0.1, p.x.clone(), p.targets());
+        assert!(fused.kernel().radial_form().is_some());
+        // Times one, held: the same covariances by the way of any kernel.
+        let mut scaled = Scaled::new(1.0, Box::new(kernel()));
+        scaled.variance.set_frozen(true);
+        let general = ExactGp::new(Box::new(scaled), Box::new(Zero), 0.1, p.x.clone(), p.targets());
+        assert!(general.kernel().radial_form().is_none());
+        let (a, b) = (fused.log_marginal().unwrap(), general.log_marginal().unwrap());
+        assert_close(a.item(), b.item(), 1e-11, "value");
+        for (a, b) in fused.gradient(&a).into_iter().zip(general.gradient(&b)) {
+            assert_close(a, b, 1e-9, "gradient");
+        }
+    }
 }

@@ -8,4 +8,5 @@ mod kernel_config;
 mod kernels;
 mod likelihood;
 mod means;
+mod priors;
 mod problems;

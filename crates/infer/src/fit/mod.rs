@@ -3,14 +3,17 @@
 //! | I want | use |
 //! |---|---|
 //! | to fit a family to a target | [`vi`] |
+//! | to fit a flow to a target of several modes, flat at first | [`annealed`] |
 //! | one answer from a method named in a setting | [`infer`] with a [`Method`] |
 //! | several answers, how far apart they are, and which to trust | [`compare`] |
 
+mod annealed;
 mod compare;
 mod iterates;
 mod method;
 mod vi;
 
+pub use annealed::{AnnealedSettings, annealed};
 pub use compare::{Comparison, compare};
 pub use method::{Inference, Method, MethodSettings, infer};
 pub use vi::{Fit, ViSettings, vi};

@@ -312,7 +312,7 @@ pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSe
 }
 
 /// Draws from an approximation and weighs them.
-fn judge(target: &dyn LogDensity, family: Box<dyn Variational>, count: usize, rng: &mut Rng) -> Fit {
+pub(super) fn judge(target: &dyn LogDensity, family: Box<dyn Variational>, count: usize, rng: &mut Rng) -> Fit {
     let (z, log_q) = family.sample(count, rng);
     let mut log_weights = vec![];
     for start in (0..count).step_by(BLOCK) {

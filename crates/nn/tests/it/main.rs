@@ -1,5 +1,6 @@
 //! Tests of the crate as its users see it.
 
+mod bayes;
 mod common;
 mod divergence;
 mod golden;

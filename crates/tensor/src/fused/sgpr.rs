@@ -12,6 +12,7 @@ use elbo_linalg::{
 };
 
 use super::{all_f64, collect_rows, shaped};
+use crate::kernels::recycle::Kept;
 use crate::tensor::Tensor;
 
 /// Rows of the data taken together.
@@ -108,8 +109,8 @@ impl Data {
 }
 
 /// `chol(kuu)`, row-major with a zero upper part.
-pub(super) fn factor(kuu: &Tensor, ladder: Ladder) -> Result<(Vec<f64>, Jitter)> {
-    let mut l = kuu.to_vec();
+pub(super) fn factor(kuu: &Tensor, ladder: Ladder) -> Result<(Kept<f64>, Jitter)> {
+    let mut l = Kept::copy_of(&kuu.as_f64());
     let jitter = cholesky_in_place(&mut l, kuu.size(0), ladder, true)?;
     Ok((l, jitter))
 }
@@ -247,12 +248,8 @@ pub(super) fn sandwich(l: &[f64], m: usize, x: &mut [f64]) {
     let lower = MatRef::row_major(l, m, m);
     trsm(Side::Left, Triangle::Upper, Diagonal::Stored, lower.transpose(), MatMut::row_major(x, m, m));
     trsm(Side::Right, Triangle::Lower, Diagonal::Stored, lower, MatMut::row_major(x, m, m));
-    for i in 0..m {
-        for j in 0..i {
-            let mean = 0.5 * (x[i * m + j] + x[j * m + i]);
-            (x[i * m + j], x[j * m + i]) = (mean, mean);
-        }
-    }
+    // Symmetric but for rounding.
+    mirror_lower(MatMut::row_major(x, m, m));
 }
 
 /// Gradients with respect to what each row brings.

@@ -12,6 +12,8 @@ use elbo_linalg::{
 
 use super::sgpr::{factor, sandwich, whiten};
 use super::{all_f64, shaped};
+use crate::kernels::recycle::Kept;
+use crate::kernels::{buffer, zeros};
 use crate::tensor::Tensor;
 
 /// Means and variances of `f` at `B` points under `q(L⁻¹u) = N(m, R Rᵀ)`.
@@ -81,18 +83,18 @@ fn fused(
 ) -> Result<(Tensor, Jitter)> {
     let (m, b) = (kuf.size(0), kuf.size(1));
     let (l, jitter) = factor(kuu, ladder)?;
-    let mut a = kuf.to_vec();
+    let mut a = Kept::copy_of(&kuf.as_f64());
     whiten(&l, m, &mut a, b);
-    let (means, chols) = (mean.to_vec(), chol.to_vec());
+    let (means, chols) = (mean.to_vec(), chol.contiguous_value());
     let mut value = vec![0.0; 2 * latents * b];
-    let mut spreads = vec![0.0; latents * m * b];
+    let mut spreads = Kept::new(latents * m * b);
     let missing = missing(&kff.as_f64(), &a, b);
     {
         let a = MatRef::row_major(&a, m, b);
         let (fm, fv) = value.split_at_mut(latents * b);
         gemm(MatMut::row_major(fm, latents, b), 1.0, MatRef::row_major(&means, latents, m), a, 0.0);
         for (p, (w, fv)) in spreads.chunks_exact_mut((m * b).max(1)).zip(fv.chunks_exact_mut(b.max(1))).enumerate() {
-            let r = MatRef::row_major(&chols[p * m * m..(p + 1) * m * m], m, m);
+            let r = MatRef::row_major(&chols.row_major()[p * m * m..(p + 1) * m * m], m, m);
             let target = (Shape::Full, MatMut::row_major(w, m, b));
             gemm_structured(target, 1.0, (Shape::Upper, r.transpose()), (Shape::Full, a), 0.0);
             fv.copy_from_slice(&missing);
@@ -106,13 +108,13 @@ fn fused(
         let av = MatRef::row_major(&a, m, b);
         let mut dm = vec![0.0; latents * m];
         gemm(MatMut::row_major(&mut dm, latents, m), 1.0, MatRef::row_major(g, latents, b), av.transpose(), 0.0);
-        let mut dr = vec![0.0; latents * m * m];
+        let mut dr = zeros(latents * m * m);
         // dA starts with m gᵀ of all latent functions.
-        let mut da = vec![0.0; m * b];
+        let mut da = Kept::new(m * b);
         let means = MatRef::row_major(&means, latents, m).transpose();
         gemm(MatMut::row_major(&mut da, m, b), 1.0, means, MatRef::row_major(g, latents, b), 0.0);
         let mut total = vec![0.0; b];
-        let mut scaled = vec![0.0; m * b];
+        let mut scaled = Kept::new(m * b);
         for p in 0..latents {
             let h = &h[p * b..(p + 1) * b];
             total.iter_mut().zip(h).for_each(|(t, h)| *t += h);
@@ -122,7 +124,7 @@ fn fused(
                 let out = MatMut::row_major(&mut dr[p * m * m..(p + 1) * m * m], m, m);
                 gemm_structured((Shape::Lower, out), 1.0, (Shape::Full, av), (Shape::Full, w.transpose()), 0.0);
             }
-            let r = MatRef::row_major(&chols[p * m * m..(p + 1) * m * m], m, m);
+            let r = MatRef::row_major(&chols.row_major()[p * m * m..(p + 1) * m * m], m, m);
             let target = (Shape::Full, MatMut::row_major(&mut da, m, b));
             gemm_structured(target, 1.0, (Shape::Lower, r), (Shape::Full, w), 1.0);
         }
@@ -130,7 +132,7 @@ fn fused(
             da.iter_mut().zip(a).zip(&total).for_each(|((d, a), h)| *d -= 2.0 * h * a);
         }
         let dkuu = wanted[0].then(|| {
-            let mut inner = vec![0.0; m * m];
+            let mut inner = buffer(m * m);
             let target = (Shape::Lower, MatMut::row_major(&mut inner, m, m));
             let da = MatRef::row_major(&da, m, b);
             gemm_structured(target, -0.5, (Shape::Full, da), (Shape::Full, av.transpose()), 0.0);
@@ -141,7 +143,7 @@ fn fused(
         let dkuf = wanted[1].then(|| {
             let upper = MatRef::row_major(&l, m, m).transpose();
             trsm(Side::Left, Triangle::Upper, Diagonal::Stored, upper, MatMut::row_major(&mut da, m, b));
-            Tensor::from_vec(da, &shapes[1])
+            Tensor::from_vec(da.into_vec(), &shapes[1])
         });
         let rest = [shaped(total, &shapes[2]), shaped(dm, &shapes[3]), shaped(dr, &shapes[4])];
         [dkuu, dkuf].into_iter().chain(rest).zip(wanted).map(|(g, w)| g.filter(|_| *w)).collect()
@@ -203,14 +205,14 @@ pub fn whitened_kl(mean: &Tensor, chol: &Tensor) -> Tensor {
     if !all_f64(&[mean, chol]) {
         return composed_kl(mean, chol);
     }
-    let (means, chols) = (mean.to_vec(), chol.to_vec());
+    let (means, chols) = (mean.to_vec(), chol.contiguous_value());
     // Row i of a factor ends at its diagonal.
     let rows = |values: &[f64], mut f: RowVisitor<'_>| {
         values.chunks_exact(m.max(1)).enumerate().for_each(|(k, row)| f(k, &row[..=k % m]));
     };
     let mut value = 0.5 * (elbo_linalg::vector::dot(&means, &means) - means.len() as f64);
     rows(
-        &chols,
+        chols.row_major(),
         Box::new(|_, row| {
             value += 0.5 * elbo_linalg::vector::dot(row, row) - row[row.len() - 1].abs().ln();
         }),
@@ -218,8 +220,10 @@ pub fn whitened_kl(mean: &Tensor, chol: &Tensor) -> Tensor {
     let shapes = [mean, chol].map(|t| t.shape().to_vec());
     let backward = move |grad: &Tensor, _: &[bool]| {
         let g = grad.item();
-        let mut dr = vec![0.0; chols.len()];
-        for (k, (out, row)) in dr.chunks_exact_mut(m.max(1)).zip(chols.chunks_exact(m.max(1))).enumerate() {
+        let mut dr = zeros(chols.len());
+        for (k, (out, row)) in
+            dr.chunks_exact_mut(m.max(1)).zip(chols.row_major::<f64>().chunks_exact(m.max(1))).enumerate()
+        {
             let i = k % m;
             out[..=i].iter_mut().zip(row).for_each(|(o, v)| *o = g * v);
             out[i] -= g / row[i];

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::gemm::{Columns, Lines, Packed, Start, Strided, Tiled, product};
+use super::recycle::Kept;
 use super::{buffer, depthwise, zeros};
 
 /// The sizes of a convolution.
@@ -37,6 +38,9 @@ pub(crate) struct Geometry {
 /// Multiply-adds of one part of a gradient of weights; there are at most [`PARTS`].
 const PART: usize = 1 << 22;
 const PARTS: usize = 16;
+
+/// Channels for which a tile is at least half empty.
+const FEW: usize = 3;
 
 impl Geometry {
     pub fn plane(&self) -> usize {
@@ -79,8 +83,8 @@ impl Geometry {
     }
 
     /// Where the patches of all images start.
-    fn starts(&self, size: [usize; 2]) -> Vec<usize> {
-        let mut starts = Vec::with_capacity(self.batch * self.out_plane());
+    fn starts(&self, size: [usize; 2]) -> Kept<usize> {
+        let mut starts = Kept::<usize>::empty(self.batch * self.out_plane());
         for image in 0..self.batch {
             let first = image * self.groups * self.channels[0] * size[0] * size[1];
             for row in 0..self.output[0] {
@@ -164,7 +168,7 @@ pub(crate) fn forward<T: Tiled>(g: &Geometry, x: &[T], w: &[T], bias: Option<&[T
         let left = &w[group * co * depth..][..co * depth];
         let left = Packed::new(&Strided { data: left, lines: co, line: depth, step: 1 }, co, depth);
         let data = &field.data[group * ci * field.plane()..];
-        let right = Lines { data, starts: &starts, places: &places };
+        let right = Lines::new(data, &starts, &places);
         let columns = Columns::Runs { length: plane, step: g.groups * co * plane };
         let start = bias.map_or(Start::Zero, |bias| Start::Bias(&bias[group * co..][..co]));
         product(&left, &right, starts.len(), (&mut out[group * co * plane..], plane, columns), start, true);
@@ -199,17 +203,26 @@ impl Geometry {
     }
 }
 
-/// The gradient of the input: `[B, C, H, W]` of `y: [B, O, oh, ow]` and `w`. It is the transposed convolution.
-pub(crate) fn backward_input<T: Tiled>(g: &Geometry, y: &[T], w: &[T]) -> Vec<T> {
+/// The gradient of the input: `[B, C, H, W]` of `y: [B, O, oh, ow]` and `w`, and a number for each input channel. It is the transposed
+/// convolution.
+pub(crate) fn backward_input<T: Tiled>(g: &Geometry, y: &[T], w: &[T], bias: Option<&[T]>) -> Vec<T> {
     let ([ci, co], plane) = (g.channels, g.plane());
-    let size = g.batch * g.groups * ci * plane;
-    if g.is_empty() {
-        return zeros(size);
+    let mut out = buffer(g.batch * g.groups * ci * plane);
+    if g.is_empty() || g.is_depthwise() || ci <= FEW {
+        match bias {
+            Some(bias) => out.chunks_exact_mut(plane.max(1)).zip(bias.iter().cycle()).for_each(|(x, b)| x.fill(*b)),
+            None => out.fill(T::ZERO),
+        }
+        if g.is_empty() {
+            return out;
+        }
+        if g.is_depthwise() {
+            depthwise::backward_input(g, y, w, &mut out);
+        } else {
+            scattered(g, y, w, &mut out);
+        }
+        return out;
     }
-    if g.is_depthwise() {
-        return depthwise::backward_input(g, y, w);
-    }
-    let mut out = buffer(size);
     let phases = [g.phases(0), g.phases(1)];
     let before = [0, 1].map(|d| {
         let shifts = phases[d].iter().flat_map(|p| p.taps.iter().map(|t| -t.1));
@@ -234,7 +247,7 @@ pub(crate) fn backward_input<T: Tiled>(g: &Geometry, y: &[T], w: &[T]) -> Vec<T>
             }
         }
         let count = g.batch * rows.count * columns.count;
-        let (mut starts, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let (mut starts, mut targets) = (Kept::<usize>::empty(count), Kept::<usize>::empty(count));
         for image in 0..g.batch {
             for r in 0..rows.count {
                 let from = image * g.groups * co * field.plane() + r * field.size[1];
@@ -248,14 +261,36 @@ pub(crate) fn backward_input<T: Tiled>(g: &Geometry, y: &[T], w: &[T]) -> Vec<T>
         let side_by_side = Columns::Runs { length: plane, step: g.groups * ci * plane };
         let to = if g.stride == [1, 1] { side_by_side } else { Columns::Places(&targets) };
         for group in 0..g.groups {
-            let filters = Lines { data: &w[group * co * ci * g.taps()..], starts: &channels, places: &weights };
+            let filters = Lines::new(&w[group * co * ci * g.taps()..], &channels, &weights);
             let left = Packed::new(&filters, ci, weights.len());
             let data = &field.data[group * co * field.plane()..];
-            let right = Lines { data, starts: &starts, places: &places };
-            product(&left, &right, count, (&mut out[group * ci * plane..], plane, to), Start::Zero, true);
+            let right = Lines::new(data, &starts, &places);
+            let start = bias.map_or(Start::Zero, |bias| Start::Bias(&bias[group * ci..][..ci]));
+            product(&left, &right, count, (&mut out[group * ci * plane..], plane, to), start, true);
         }
     }
     out
+}
+
+/// Adds the gradient of the input for so few channels that tiles would be mostly empty: here the taps are rows too, and patches are made
+/// and added to where they came from.
+fn scattered<T: Tiled>(g: &Geometry, y: &[T], w: &[T], x: &mut [T]) {
+    let ([ci, co], depth, plane) = (g.channels, g.depth(), g.out_plane());
+    for group in 0..g.groups {
+        let filters = Strided { data: &w[group * co * depth..], lines: depth, line: 1, step: depth };
+        let left = Packed::new(&filters, depth, co);
+        x.par_chunks_mut(g.groups * ci * g.plane()).enumerate().for_each(|(image, x)| {
+            let y = &y[(image * g.groups + group) * co * plane..][..co * plane];
+            let right = Strided { data: y, lines: plane, line: 1, step: plane };
+            let mut patches = buffer(depth * plane);
+            product(&left, &right, plane, (&mut patches, plane, Columns::Plain), Start::Zero, false);
+            for channel in 0..ci {
+                let x = &mut x[(group * ci + channel) * g.plane()..][..g.plane()];
+                depthwise::scatter(g, &patches[channel * g.taps() * plane..][..g.taps() * plane], x);
+            }
+            super::recycle::keep(patches);
+        });
+    }
 }
 
 /// The gradient of the weights: `[O, C/groups, kh, kw]` of `x: [B, C, H, W]` and `y: [B, O, oh, ow]`.
@@ -270,8 +305,8 @@ pub(crate) fn backward_weight<T: Tiled>(g: &Geometry, x: &[T], y: &[T]) -> Vec<T
     }
     let field = g.field(x);
     let (taps, starts) = (g.places(field.size), g.starts(field.size));
-    let pixels: Vec<usize> =
-        (0..g.batch).flat_map(|image| (0..plane).map(move |p| image * g.groups * co * plane + p)).collect();
+    let mut pixels = Kept::<usize>::empty(g.batch * plane);
+    (0..g.batch).for_each(|image| pixels.extend((0..plane).map(|p| image * g.groups * co * plane + p)));
     let outputs: Vec<usize> = (0..co).map(|o| o * plane).collect();
     // The parts depend on the sizes alone, and are added in order.
     let parts = (pixels.len().saturating_mul(co * depth) / PART).clamp(1, PARTS).min(pixels.len());
@@ -280,10 +315,10 @@ pub(crate) fn backward_weight<T: Tiled>(g: &Geometry, x: &[T], y: &[T]) -> Vec<T
         let mut sum = buffer(size);
         for group in 0..g.groups {
             let data = &y[group * co * plane..];
-            let left = Lines { data, starts: &outputs, places: &pixels[range.clone()] };
+            let left = Lines::new(data, &outputs, &pixels[range.clone()]);
             let left = Packed::new(&left, co, range.len());
             let data = &field.data[group * ci * field.plane()..];
-            let right = Lines { data, starts: &taps, places: &starts[range.clone()] };
+            let right = Lines::new(data, &taps, &starts[range.clone()]);
             let sum = &mut sum[group * co * depth..][..co * depth];
             product(&left, &right, depth, (sum, depth, Columns::Plain), Start::Zero, parts == 1);
         }

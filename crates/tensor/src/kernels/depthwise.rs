@@ -106,12 +106,32 @@ pub(super) fn forward<T: Real>(g: &Geometry, x: &[T], w: &[T], bias: Option<&[T]
 }
 
 /// As [`super::conv::backward_input`].
-pub(super) fn backward_input<T: Real>(g: &Geometry, y: &[T], w: &[T]) -> Vec<T> {
-    let mut out = zeros::<T>(g.batch * g.groups * g.plane());
+pub(super) fn backward_input<T: Real>(g: &Geometry, y: &[T], w: &[T], out: &mut [T]) {
     out.par_chunks_mut(g.plane()).zip(y.par_chunks(g.out_plane())).enumerate().for_each(|(i, (x, y))| {
         run_vectorised(In(g, y, &w[i % g.groups * g.taps()..], x));
     });
-    out
+}
+
+struct Scatter<'a, T>(&'a Geometry, &'a [T], &'a mut [T]);
+
+impl<T: Real> Vectorised for Scatter<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(g, patches, x) = self;
+        runs(g, |tap, from, to, n| {
+            let from = &patches[tap * g.out_plane() + from..][..n];
+            if g.stride[1] == 1 {
+                x[to..to + n].iter_mut().zip(from).for_each(|(x, p)| *x += *p);
+            } else {
+                x[to..].iter_mut().step_by(g.stride[1]).zip(from).for_each(|(x, p)| *x += *p);
+            }
+        });
+    }
+}
+
+/// Adds the patches of one plane, `[taps, outputs]`, to where they came from.
+pub(super) fn scatter<T: Real>(g: &Geometry, patches: &[T], x: &mut [T]) {
+    run_vectorised(Scatter(g, patches, x));
 }
 
 /// As [`super::conv::backward_weight`].

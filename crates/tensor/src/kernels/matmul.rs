@@ -84,6 +84,28 @@ pub(crate) fn gemm<T: Tiled>(a: View<T>, b: View<T>, c: &mut [T], [m, k, n]: [us
     }
 }
 
+/// `x w' + b` with a number for each column: `x: [m, k]`, `w: [n, k]`.
+pub(crate) fn affine<T: Tiled>(x: &Tensor, w: &Tensor, bias: Option<&[T]>) -> Tensor {
+    let (m, k, n) = (x.shape()[0], x.shape()[1], w.shape()[0]);
+    let (a, b) = (view::<T>(x, x.layout.offset), view::<T>(w, w.layout.offset));
+    let b = View { row: b.column, column: b.row, ..b };
+    let mut out = buffer::<T>(m * n);
+    match bias {
+        Some(bias) if m > 1 && n > 1 && m * n * k > SMALL => {
+            out.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias));
+            panelled(a, b, &mut out, n, [m, k, n], (Start::Add, true));
+        }
+        _ => {
+            gemm(a, b, &mut out, [m, k, n], true);
+            if let Some(bias) = bias {
+                let rows = out.chunks_exact_mut(n.max(1));
+                rows.for_each(|row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += *b));
+            }
+        }
+    }
+    Tensor::new(out, &[m, n])
+}
+
 /// c += a b, on this thread alone; `c` is row-major with rows `row` apart.
 pub(crate) fn gemm_add<T: Tiled>(a: View<T>, b: View<T>, c: &mut [T], row: usize, size: [usize; 3]) {
     panelled(a, b, c, row, size, (Start::Add, false));

@@ -19,7 +19,7 @@ use crate::dtype::Element;
 use crate::layout::{Rows, broadcast_shape};
 use crate::tensor::Tensor;
 
-pub(crate) use matmul::matmul;
+pub(crate) use matmul::{affine, matmul};
 pub(crate) use recycle::{buffer, zeros};
 pub(crate) use reduce::{Reduction, arg_reduce, cumulative, reduce_axes};
 

@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::dtype::Element;
-
 /// Buffers from this many bytes on are kept.
 const SMALLEST: usize = 32 * 1024;
 
@@ -27,8 +25,28 @@ impl<T> Shelf<T> {
     }
 }
 
+/// A type whose buffers are kept.
+pub trait Shelved: Copy + Default + Send + 'static {
+    #[doc(hidden)]
+    #[allow(private_interfaces, reason = "the trait is not exported")]
+    fn shelf() -> &'static Mutex<Shelf<Self>>;
+}
+
+macro_rules! shelved {
+    ($($type:ty)*) => {$(
+        impl Shelved for $type {
+            #[allow(private_interfaces, reason = "the trait is not exported")]
+            fn shelf() -> &'static Mutex<Shelf<Self>> {
+                static SHELF: Mutex<Shelf<$type>> = Shelf::new();
+                &SHELF
+            }
+        }
+    )*};
+}
+shelved!(f32 f64 i64 bool usize);
+
 /// A buffer with arbitrary contents, for results that are written in full.
-pub(crate) fn buffer<T: Element>(n: usize) -> Vec<T> {
+pub(crate) fn buffer<T: Shelved>(n: usize) -> Vec<T> {
     if n * size_of::<T>() >= SMALLEST {
         let mut shelf = T::shelf().lock().unwrap_or_else(|broken| broken.into_inner());
         // At most a quarter is wasted.
@@ -49,7 +67,7 @@ pub(crate) fn buffer<T: Element>(n: usize) -> Vec<T> {
 }
 
 /// A buffer of zeros, for sums.
-pub(crate) fn zeros<T: Element>(n: usize) -> Vec<T> {
+pub(crate) fn zeros<T: Shelved>(n: usize) -> Vec<T> {
     if n * size_of::<T>() < SMALLEST {
         return vec![T::default(); n];
     }
@@ -59,7 +77,7 @@ pub(crate) fn zeros<T: Element>(n: usize) -> Vec<T> {
 }
 
 /// Keeps a buffer for the next [`buffer`], if it is worth it.
-pub(crate) fn keep<T: Element>(values: Vec<T>) {
+pub(crate) fn keep<T: Shelved>(values: Vec<T>) {
     let (capacity, bytes) = (values.capacity(), values.capacity() * size_of::<T>());
     if !(SMALLEST..=MOST / 2).contains(&bytes) {
         return;
@@ -75,6 +93,59 @@ pub(crate) fn keep<T: Element>(values: Vec<T>) {
     }
     shelf.bytes += bytes;
     shelf.waiting.entry(capacity).or_default().push(values);
+}
+
+/// A buffer that goes back to the shelf by itself.
+pub(crate) struct Kept<T: Shelved>(Vec<T>);
+
+impl<T: Shelved> Kept<T> {
+    /// With arbitrary contents.
+    pub fn new(n: usize) -> Self {
+        Self(buffer(n))
+    }
+
+    /// A copy.
+    pub fn copy_of(values: &[T]) -> Self {
+        let mut copy = Self::new(values.len());
+        copy.copy_from_slice(values);
+        copy
+    }
+
+    /// Empty, with room for `n`.
+    pub fn empty(n: usize) -> Self {
+        let mut list = Self::new(n);
+        list.0.clear();
+        list
+    }
+
+    /// The buffer itself, which does not go back.
+    pub fn into_vec(mut self) -> Vec<T> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Adds at the end.
+    pub fn extend(&mut self, values: impl Iterator<Item = T>) {
+        self.0.extend(values);
+    }
+}
+
+impl<T: Shelved> std::ops::Deref for Kept<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Shelved> std::ops::DerefMut for Kept<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl<T: Shelved> Drop for Kept<T> {
+    fn drop(&mut self) {
+        keep(std::mem::take(&mut self.0));
+    }
 }
 
 #[cfg(test)]

@@ -107,11 +107,10 @@ fn convolve(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, how: Convolution, out
         Tensor::new(conv::forward::<T>(&g, xs.row_major(), ws.row_major(), bias), &shape)
     });
     let (saved_x, saved_w) = (x.clone(), w.clone());
-    let inputs = [Some(x), Some(w), bias];
-    let inputs: Vec<&Tensor> = inputs.into_iter().flatten().collect();
+    let inputs: Vec<&Tensor> = [Some(x), Some(w), bias].into_iter().flatten().collect();
     value.record_many("conv2d", &inputs, move |b| {
         let mut grads = smallvec::smallvec![
-            b.when(0, || transpose(b.grad, &saved_w, how, plane(saved_x.shape()))),
+            b.when(0, || transpose(b.grad, &saved_w, None, how, plane(saved_x.shape()))),
             b.when(1, || filters(&saved_x, b.grad, how, saved_w.shape())),
         ];
         if b.wanted.len() == 3 {
@@ -121,25 +120,31 @@ fn convolve(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, how: Convolution, out
     })
 }
 
-/// The transpose of [`convolve`] in its image: y with filters w, into planes of the size `out`.
-fn transpose(y: &Tensor, w: &Tensor, how: Convolution, out: [usize; 2]) -> Tensor {
+/// The transpose of [`convolve`] in its image, y with filters w, and a bias, into planes of the size `out`.
+fn transpose(y: &Tensor, w: &Tensor, bias: Option<&Tensor>, how: Convolution, out: [usize; 2]) -> Tensor {
     let shape = [y.shape()[0], w.shape()[1] * how.groups, out[0], out[1]];
     let g = geometry(&shape, w.shape(), y.shape(), &how);
-    let (ys, ws) = (y.contiguous_value(), w.contiguous_value());
+    let (ys, ws, bs) = (y.contiguous_value(), w.contiguous_value(), bias.map(Tensor::contiguous_value));
     let value = with_real!("conv_transpose2d", y.dtype(), T => {
-        Tensor::new(conv::backward_input::<T>(&g, ys.row_major(), ws.row_major()), &shape)
+        let bias = bs.as_ref().map(|b| b.row_major::<T>());
+        Tensor::new(conv::backward_input::<T>(&g, ys.row_major(), ws.row_major(), bias), &shape)
     });
+    let inputs: Vec<&Tensor> = [Some(y), Some(w), bias].into_iter().flatten().collect();
     let (y, w) = (y.clone(), w.clone());
-    value.record("conv_transpose2d", [&y.clone(), &w.clone()], move |b| {
-        [
+    value.record_many("conv_transpose2d", &inputs, move |b| {
+        let mut grads = smallvec::smallvec![
             b.when(0, || convolve(b.grad, &w, None, how, plane(y.shape()))),
             b.when(1, || filters(b.grad, &y, how, w.shape())),
-        ]
+        ];
+        if b.wanted.len() == 3 {
+            grads.push(b.when(2, || b.grad.sum_axes(&[0, 2, 3], false)));
+        }
+        grads
     })
 }
 
 /// The transpose of [`convolve`] in its filters, which have the shape `w`.
-fn filters(x: &Tensor, y: &Tensor, how: Convolution, w: &[usize]) -> Tensor {
+pub(crate) fn filters(x: &Tensor, y: &Tensor, how: Convolution, w: &[usize]) -> Tensor {
     let g = geometry(x.shape(), w, y.shape(), &how);
     let (xs, ys) = (x.contiguous_value(), y.contiguous_value());
     let value = with_real!("conv2d_filters", x.dtype(), T => {
@@ -148,7 +153,7 @@ fn filters(x: &Tensor, y: &Tensor, how: Convolution, w: &[usize]) -> Tensor {
     let (x, y) = (x.clone(), y.clone());
     value.record("conv2d_filters", [&x.clone(), &y.clone()], move |b| {
         [
-            b.when(0, || transpose(&y, b.grad, how, plane(x.shape()))),
+            b.when(0, || transpose(&y, b.grad, None, how, plane(x.shape()))),
             b.when(1, || convolve(&x, b.grad, None, how, plane(y.shape()))),
         ]
     })
@@ -189,10 +194,10 @@ impl Tensor {
         assert!(extra, "`conv_transpose2d` needs an output padding below the stride, found {how:?}");
         let out = how.transposed_output(plane(x), plane(w));
         let out = out.unwrap_or_else(|| panic!("`conv_transpose2d`: nothing is left of {x:?} by {how:?}"));
-        let y = transpose(self, filters, *how, out);
-        match bias {
-            Some(bias) => y + bias.reshape(&[1, bias.len(), 1, 1]),
-            None => y,
+        if let Some(bias) = bias {
+            same_type("conv_transpose2d", self, bias);
+            assert_eq!(bias.shape(), [w[1] * how.groups], "`conv_transpose2d` needs one bias an output channel");
         }
+        transpose(self, filters, bias, *how, out)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::dtype::{DType, with_real};
 use crate::kernels::attention::{self, Sizes};
-use crate::kernels::same_type;
+use crate::kernels::{self, same_type};
 use crate::layout::count;
 use crate::tensor::Tensor;
 
@@ -46,12 +46,30 @@ impl Tensor {
     /// # Shapes
     /// `self: [..., I]`, `weight: [O, I]`, `bias: [O]`; returns `[..., O]`.
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        assert!(weight.rank() == 2 && self.rank() >= 1, "`linear`: {:?} and {:?}", self.shape(), weight.shape());
-        let y = self.matmul(&weight.t());
-        match bias {
-            Some(bias) => y + bias,
-            None => y,
-        }
+        same_type("linear", self, weight);
+        let fits = weight.rank() == 2 && self.rank() >= 1 && self.size(-1) == weight.size(1);
+        assert!(fits, "`linear`: {:?} and {:?}", self.shape(), weight.shape());
+        let (lead, width) = (&self.shape()[..self.rank() - 1], weight.size(1));
+        let x = self.reshape(&[count(lead), width]);
+        let saved_bias = bias.map(|bias| {
+            same_type("linear", self, bias);
+            assert_eq!(bias.shape(), [weight.size(0)], "`linear` needs one bias a row of {:?}", weight.shape());
+            bias.contiguous_value()
+        });
+        let value = with_real!("linear", self.dtype(), T => {
+            kernels::affine::<T>(&x, weight, saved_bias.as_ref().map(|b| b.row_major()))
+        });
+        let inputs: Vec<&Tensor> = [Some(&x), Some(weight), bias].into_iter().flatten().collect();
+        let (saved_x, saved_w) = (x.clone(), weight.clone());
+        let y = value.record_many("linear", &inputs, move |b| {
+            let mut grads =
+                smallvec::smallvec![b.when(0, || b.grad.matmul(&saved_w)), b.when(1, || b.grad.t().matmul(&saved_x)),];
+            if b.wanted.len() == 3 {
+                grads.push(b.when(2, || b.grad.sum_axis(0, false)));
+            }
+            grads
+        });
+        y.reshape(&[lead, &[weight.size(0)]].concat())
     }
 
     /// Rows of a table: `self: [V, D]`, `ids: [...]` in `I64`; returns `[..., D]`.

@@ -42,6 +42,7 @@ mod softmax;
 mod special;
 
 pub use conv::Convolution;
+pub(crate) use conv::filters;
 pub use layer::Attention;
 pub use resample::Window;
 

@@ -1,6 +1,9 @@
 //! Views, joins and triangles. Views share storage; joins copy.
 
+use rayon::prelude::*;
+
 use crate::dtype::{Element, with_any, with_number};
+use crate::kernels::GRAIN;
 use crate::layout::{Dims, Layout, count};
 use crate::tensor::Tensor;
 
@@ -139,18 +142,26 @@ impl Tensor {
         shape[at] = parts.iter().map(|p| p.shape()[at]).sum();
         let inner = count(&shape[at + 1..]);
         let value = with_any!(first.dtype(), T => {
-            let mut out = vec![<T as Default>::default(); count(&shape)];
-            let whole = shape[at] * inner;
-            let mut start = 0;
-            for part in parts {
-                let width = part.shape()[at] * inner;
-                if width == 0 || out.is_empty() {
-                    continue;
+            let mut out = crate::kernels::buffer::<T>(count(&shape));
+            let whole = (shape[at] * inner).max(1);
+            let sources: Vec<Tensor> = parts.iter().map(Tensor::contiguous_value).collect();
+            let sources: Vec<(&[T], usize)> =
+                sources.iter().map(|s| (s.row_major::<T>(), s.shape()[at] * inner)).collect();
+            let row = |(k, mut o): (usize, &mut [T])| {
+                for (values, width) in &sources {
+                    let (head, tail) = o.split_at_mut(*width);
+                    head.copy_from_slice(&values[k * width..][..*width]);
+                    o = tail;
                 }
-                let source = part.contiguous_value();
-                let rows = out.chunks_exact_mut(whole).zip(source.row_major::<T>().chunks_exact(width));
-                rows.for_each(|(o, s)| o[start..start + width].copy_from_slice(s));
-                start += width;
+            };
+            if out.len() < 2 * GRAIN {
+                out.chunks_exact_mut(whole).enumerate().for_each(row);
+            } else {
+                let together = (GRAIN / whole).max(1);
+                out.par_chunks_mut(together * whole).enumerate().for_each(|(task, chunk)| {
+                    let rows = chunk.chunks_exact_mut(whole).enumerate();
+                    rows.for_each(|(i, o)| row((task * together + i, o)));
+                });
             }
             Tensor::new(out, &shape)
         });

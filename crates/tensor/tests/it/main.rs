@@ -3,6 +3,7 @@
 mod fused;
 mod gradients;
 mod nd;
+mod networks;
 mod optim;
 mod special;
 mod table;

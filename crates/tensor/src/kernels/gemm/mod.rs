@@ -13,6 +13,7 @@ pub(crate) use panels::{Lines, Panels, Strided};
 pub(crate) use tile::Tiled;
 
 use super::buffer;
+use super::recycle::keep;
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 6;
@@ -53,10 +54,16 @@ struct Target<T>(*mut T, usize);
 unsafe impl<T: Send> Sync for Target<T> {}
 
 /// The left operand in panels of [`ROWS`] rows, ready for many products.
-pub(crate) struct Packed<T> {
+pub(crate) struct Packed<T: Tiled> {
     data: Vec<T>,
     rows: usize,
     depth: usize,
+}
+
+impl<T: Tiled> Drop for Packed<T> {
+    fn drop(&mut self) {
+        keep(std::mem::take(&mut self.data));
+    }
 }
 
 impl<T: Tiled> Packed<T> {
@@ -148,12 +155,13 @@ fn task<T: Tiled>(
 ) {
     let width = T::WIDTH;
     let n = b.lines();
-    let (mut packed, together) = (vec![], COLUMNS.div_ceil(width));
+    let together = COLUMNS.div_ceil(width);
+    let longest = passes(a.depth).map(|depth| depth.len()).max().unwrap_or(0);
+    let mut packed = buffer::<T>(together.min(cols.len()) * longest * width);
     for block in cols.clone().step_by(together) {
         let block = block..(block + together).min(cols.end);
         for (pass, depth) in passes(a.depth).enumerate() {
             let k = depth.len();
-            packed.resize(block.len() * k * width, T::ZERO);
             for (out, panel) in packed.chunks_exact_mut(k * width).zip(block.clone()) {
                 let first = panel * width;
                 b.fill(first, width.min(n - first), depth.clone(), width, out);
@@ -217,6 +225,7 @@ fn task<T: Tiled>(
             empty(a.rows, &rows, &block, n, c, columns, start);
         }
     }
+    keep(packed);
 }
 
 /// C of a product without depth.

@@ -1,5 +1,9 @@
 //! Kernel density estimates and the mean shift that climbs them.
 
+mod search;
+
+pub use search::{FoundMode, ProjectedSearch};
+
 use elbo_core::{Result, Rng, ensure};
 use elbo_tensor::special::log_sum_exp;
 use rayon::prelude::*;

@@ -8,13 +8,18 @@
 //! | J v | [`jvp`] |
 //! | H v of a scalar function | [`hvp`] |
 //! | the whole J | [`jacobian`] |
+//! | each example's own gradient | [`per_sample`], [`per_sample_square_norms`] |
 //! | less memory in a deep function, for one more forward pass | [`checkpoint`] |
+
+mod per_sample;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+
+pub use per_sample::{Layer, PerSample, per_sample, per_sample_square_norms};
 
 use crate::tape::{Back, Grads, Kind, Node, is_recording, no_grad, with_grad};
 use crate::tensor::Tensor;

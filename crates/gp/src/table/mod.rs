@@ -1,56 +1,35 @@
 //! From a table to tensors and back: what every system on tabular data shares.
 
+mod model;
+
+pub use model::{Process, TableModel};
+
 use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, LikelihoodMarginals};
+use crate::priors::PriorsConfig;
 use elbo_core::{Columns, Data, Features, ModelFile, Prediction, Result, Run, Summary};
-use elbo_dist::{KMeansConfig, Normals, kmeans};
+use elbo_dist::Normals;
 use elbo_tensor::{Parameters, Tensor};
-
-/// Rows that clustering looks at when inducing inputs are placed.
-const CLUSTERED_ROWS: usize = 20_000;
 
 /// The inputs as a tensor, `[N, D]`.
 pub fn tensor(features: &Features) -> Tensor {
     Tensor::from_slice(&features.values, &[features.rows, features.dims])
 }
 
-/// Inducing inputs at k-means++ centres of at most 20,000 rows, `[M, D]`. Coordinates of categories are set to the nearest
-/// level, and repeated points are dropped, so there may be fewer than asked for.
-pub fn inducing_inputs(features: &Features, count: usize, rng: &mut elbo_core::Rng) -> Tensor {
-    let config = KMeansConfig { max_rows: CLUSTERED_ROWS, ..KMeansConfig::default() };
-    let d = features.dims;
-    let mut centres = kmeans(&features.values, d, count.min(features.rows), &config, rng).centres;
-    for (i, value) in centres.iter_mut().enumerate() {
-        if features.levels[i % d] > 0 {
-            *value = value.round();
-        }
-    }
-    let mut kept: Vec<f64> = vec![];
-    for row in centres.chunks_exact(d) {
-        let repeats = |other: &[f64]| other.iter().zip(row).all(|(a, b)| (a - b).abs() < 1e-6);
-        if !kept.chunks_exact(d).any(repeats) {
-            kept.extend_from_slice(row);
-        }
-    }
-    Tensor::from_slice(&kept, &[kept.len() / d, d])
-}
-
-/// Stores inputs and columns in a model file.
-pub fn save_features(file: &mut ModelFile, features: &Features, columns: &Columns) {
+/// Stores inputs in a model file.
+pub fn save_features(file: &mut ModelFile, features: &Features) {
     file.put("x", &[features.rows, features.dims], &features.values);
-    file.set("columns", columns);
 }
 
-/// Takes back what [`save_features`] stored.
+/// Takes back what [`save_features`] stored, as these columns encode it.
 ///
 /// # Errors
-/// [`elbo_core::Error::ModelFile`] when something is missing.
-pub fn load_features(file: &ModelFile) -> Result<(Features, Columns)> {
-    let columns: Columns = file.fact("columns")?;
-    let mut features = features_like(&columns);
+/// [`elbo_core::Error::ModelFile`] when it is missing.
+pub fn load_features(file: &ModelFile, columns: &Columns) -> Result<Features> {
+    let mut features = features_like(columns);
     features.values = file.get("x")?;
     features.rows = file.shape("x")?[0];
-    Ok((features, columns))
+    Ok(features)
 }
 
 /// Features without rows, as these columns encode them: enough to build a kernel.
@@ -103,10 +82,10 @@ pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
     Ok(tensor(&features))
 }
 
-/// Normal predictions of the target in its own unit, from means and variances (noise included) of the scaled target.
-pub fn normal_prediction(mean: Vec<f64>, variance: &[f64], columns: &Columns) -> Prediction {
+/// Normal predictions of the target in its own unit, from means and variances of `f` and the noise variance, of the scaled target.
+pub fn normal_prediction((mean, variance): (Vec<f64>, Vec<f64>), noise: f64, columns: &Columns) -> Prediction {
     let (shift, scale) = columns.target_scaling();
-    let sd = variance.iter().map(|v| v.sqrt()).collect();
+    let sd = variance.iter().map(|v| (v + noise).sqrt()).collect();
     Prediction::Numbers(Box::new(Normals { mean, sd }.unscaled(shift, scale)))
 }
 
@@ -132,11 +111,27 @@ pub fn summarise(kernel: &dyn Kernel, parameters: &dyn Parameters, names: &[Stri
         let values = p.get().to_vec();
         if values.len() <= 64 {
             let shown: Vec<String> = values.iter().map(|v| format!("{v:.4}")).collect();
-            let meaning = if p.is_frozen() { "held" } else { "learned" };
-            summary.parameters.push((name.into(), shown.join(", "), meaning.into()));
+            let meaning = match p.prior() {
+                _ if p.is_frozen() => "held".into(),
+                Some(prior) => format!("learned, prior {}", prior.describe()),
+                None => "learned".into(),
+            };
+            summary.parameters.push((name.into(), shown.join(", "), meaning));
         }
     });
     summary
+}
+
+/// Notes what a search reached: the evidence without the priors, and what was maximised where there are priors.
+pub fn add_objective(summary: &mut Summary, name: &str, found: &crate::fit::Found, priors: &PriorsConfig) {
+    summary.objective = Some((name.into(), found.evidence()));
+    if !priors.is_empty() {
+        summary.metrics.push(("log_prior".into(), found.log_prior));
+        summary.text.push_str(&format!(
+            " Hyperparameters maximise the posterior density of their natural values, without the Jacobian of the logarithm, under {}.",
+            priors.describe()
+        ));
+    }
 }
 
 /// Warns when the noise explains nearly all of a target of variance one, and when it sits at its floor.

@@ -1,0 +1,69 @@
+//! Checks of settings that several systems have under the same name.
+
+use crate::exact::NOISE_FLOOR;
+use crate::kernel::KernelConfig;
+use crate::mean::MeanConfig;
+use elbo_core::{Config, Error, Result, ensure};
+
+/// The kernel and the mean function of a process.
+///
+/// # Errors
+/// [`Error::Setting`] naming the setting, as all of these.
+pub fn process(kernel: &KernelConfig, mean: &MeanConfig) -> Result<()> {
+    kernel.check()?;
+    mean.check()
+}
+
+/// A noise variance to start from, as a share of the target's variance.
+///
+/// # Errors
+/// [`Error::Setting`].
+pub fn noise(value: f64) -> Result<()> {
+    ensure("noise", value, value > NOISE_FLOOR && value.is_finite(), "above 1e-6")
+}
+
+/// A number of points that carry a posterior.
+///
+/// # Errors
+/// [`Error::Setting`].
+pub fn points(name: &str, count: usize) -> Result<()> {
+    ensure(name, count, (1..=5000).contains(&count), "in 1..=5000")
+}
+
+/// Counts that may not be zero.
+///
+/// # Errors
+/// [`Error::Setting`] naming the first that is.
+pub fn at_least_one(counts: &[(&str, usize)]) -> Result<()> {
+    counts.iter().try_for_each(|(name, count)| ensure(name, count, *count >= 1, "at least 1"))
+}
+
+/// Starting points of a search.
+///
+/// # Errors
+/// [`Error::Setting`].
+pub fn starts(count: usize) -> Result<()> {
+    ensure("starts", count, (1..=100).contains(&count), "in 1..=100")
+}
+
+/// A step length or a damping, in (0, 1].
+///
+/// # Errors
+/// [`Error::Setting`].
+pub fn share(name: &str, value: f64) -> Result<()> {
+    ensure(name, value, value > 0.0 && value <= 1.0, "in (0, 1]")
+}
+
+/// Refuses a table too large for an exact method.
+///
+/// # Errors
+/// [`Error::Data`] naming what to use instead.
+pub fn rows_at_most(rows: usize, most: usize, method: &str, instead: &str) -> Result<()> {
+    if rows <= most {
+        return Ok(());
+    }
+    Err(Error::data(
+        format!("the table has {rows} rows; {method} is limited to {most}"),
+        format!("use {instead}, or raise the limit with --set most_rows=N"),
+    ))
+}

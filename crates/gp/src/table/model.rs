@@ -1,0 +1,105 @@
+//! A fitted process on a table: the frame that systems share.
+
+use super::encode;
+use elbo_core::{
+    Columns, Config, Data, Model, ModelFile, Predict, Prediction, Result, Rng, Run, Summary, Table, Validation,
+};
+use elbo_tensor::Tensor;
+
+/// What differs between fitted processes on a table. Inputs are encoded, `x: [N, D]`.
+pub trait Process: Send + Sync {
+    /// Writes what rebuilds it, besides settings and columns.
+    fn save(&self, file: &mut ModelFile);
+
+    /// Predictions of the target in its own unit.
+    ///
+    /// # Errors
+    /// When the arithmetic fails.
+    fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction>;
+
+    /// Sample paths of the scaled target without noise, `[count, N]` row-major; `None` where there are none.
+    ///
+    /// # Errors
+    /// When the arithmetic fails, or there are fewer paths than asked for.
+    fn sample_paths(&self, _x: &Tensor, _count: usize, _rng: &mut Rng) -> Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
+
+    /// As [`Model::validation`].
+    fn validation(&self, _columns: &Columns) -> Option<Validation> {
+        None
+    }
+
+    /// As [`Model::tables`].
+    fn tables(&self, _columns: &Columns) -> Vec<Table> {
+        vec![]
+    }
+}
+
+/// A process with the settings, columns and summary of its fit.
+pub struct TableModel<C, P> {
+    /// Settings.
+    pub config: C,
+    /// How rows are encoded.
+    pub columns: Columns,
+    /// What was fitted.
+    pub process: P,
+    /// What the fit found.
+    pub summary: Summary,
+}
+
+impl<C: Config, P: Process> TableModel<C, P> {
+    /// Puts the parts together.
+    pub fn new(config: &C, columns: Columns, process: P, summary: Summary) -> Self {
+        Self { config: config.clone(), columns, process, summary }
+    }
+
+    /// Rebuilds a model from its file; `rebuild` makes the process from settings, columns and what [`Process::save`] wrote.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::ModelFile`] when something is missing.
+    pub fn load(file: &ModelFile, rebuild: impl FnOnce(&C, &Columns) -> Result<P>) -> Result<Self> {
+        let (config, columns): (C, Columns) = (file.fact("config")?, file.fact("columns")?);
+        let process = rebuild(&config, &columns)?;
+        Ok(Self { config, columns, process, summary: file.fact("summary")? })
+    }
+}
+
+impl<C: Config, P: Process> Model for TableModel<C, P> {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        file.set("columns", &self.columns);
+        self.process.save(file);
+        file.set("summary", &self.summary);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        Some(self)
+    }
+
+    fn validation(&self) -> Option<Validation> {
+        self.process.validation(&self.columns)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.process.tables(&self.columns)
+    }
+}
+
+impl<C: Config, P: Process> Predict for TableModel<C, P> {
+    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
+        self.process.predict(&encode(&self.columns, data, run)?, &self.columns)
+    }
+
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let x = encode(&self.columns, data, run)?;
+        let (shift, scale) = self.columns.target_scaling();
+        let paths = self.process.sample_paths(&x, count, &mut run.rng)?;
+        Ok(paths.map(|paths| paths.into_iter().map(|v| shift + scale * v).collect()))
+    }
+}

@@ -1,0 +1,300 @@
+//! Features and a Bayesian last layer, trained together.
+
+use super::head::{DiscriminativeHead, GenerativeHead, Head, RegressionHead};
+use crate::activation::Activation;
+use crate::layer::{Build, Layer, LayerConfig, LinearConfig, Pass, Sequential};
+use elbo_core::step::{Batches, Snapshot};
+use elbo_core::{Error, ModelFile, Progress, Result, Run, Step, Stop, drive, ensure};
+use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad};
+
+/// Where the rate ends, relative to its start.
+const LAST_RATE: f64 = 0.01;
+
+/// A head for any target.
+#[allow(missing_docs, reason = "each variant is explained at what it holds")]
+pub enum AnyHead {
+    Regression(RegressionHead),
+    Discriminative(DiscriminativeHead),
+    Generative(GenerativeHead),
+}
+
+impl AnyHead {
+    fn inner(&self) -> &dyn Head {
+        match self {
+            Self::Regression(head) => head,
+            Self::Discriminative(head) => head,
+            Self::Generative(head) => head,
+        }
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Head {
+        match self {
+            Self::Regression(head) => head,
+            Self::Discriminative(head) => head,
+            Self::Generative(head) => head,
+        }
+    }
+
+    /// Whether the features get a constant, so that outputs have an offset. Class means need none.
+    fn has_constant(&self) -> bool {
+        !matches!(self, Self::Generative(_))
+    }
+}
+
+impl Parameters for AnyHead {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        self.inner().visit(f);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        self.inner_mut().visit_mut(f);
+    }
+}
+
+/// A deterministic network whose last layer has a posterior.
+pub struct LastLayer {
+    body: Sequential,
+    /// The last layer.
+    pub head: AnyHead,
+}
+
+impl Parameters for LastLayer {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        nested("body", &self.body, f);
+        nested("head", &self.head, f);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("body", &mut self.body, f);
+        nested_mut("head", &mut self.head, f);
+    }
+}
+
+impl Snapshot for LastLayer {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.write_to(file, prefix);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.read_from(file, prefix)
+    }
+}
+
+impl LastLayer {
+    /// Linear layers of these widths, each with the nonlinear function after it, from `input` numbers; then the head that `head` builds for
+    /// the width of the features. Without widths the features are the inputs themselves. Numbers are double precision.
+    ///
+    /// # Errors
+    /// Those of the layers and of the head.
+    pub fn new(
+        input: usize,
+        hidden: &[usize],
+        activation: Activation,
+        is_generative: bool,
+        head: impl FnOnce(usize, &mut elbo_core::Rng) -> Result<AnyHead>,
+        rng: &mut elbo_core::Rng,
+    ) -> Result<Self> {
+        let layers: Vec<LayerConfig> = hidden
+            .iter()
+            .flat_map(|width| [LayerConfig::Linear(LinearConfig::new(*width)), activation.into()])
+            .collect();
+        let mut build = Build::new(rng);
+        build.dtype = DType::F64;
+        let (body, shape) = Sequential::build(&layers, &[input], &mut build)?;
+        let width = shape[0] + usize::from(!is_generative);
+        let head = head(width, rng)?;
+        assert_eq!(head.has_constant(), !is_generative, "the head is of the kind that was announced");
+        Ok(Self { body, head })
+    }
+
+    /// What the last layer sees, `[B, H]`; the last number is the constant, if there is one. `x: [B, D]`.
+    pub fn features(&self, x: &Tensor) -> Tensor {
+        let features = self.body.forward(x, &mut Pass::evaluation());
+        if self.head.has_constant() {
+            let constant = Tensor::ones(&[x.size(0), 1], features.dtype());
+            return Tensor::cat(&[features, constant], -1);
+        }
+        features
+    }
+
+    /// [`LastLayer::features`] outside the graph.
+    pub fn encode(&self, x: &Tensor) -> Tensor {
+        no_grad(|| self.features(x))
+    }
+
+    /// Mean of the bounds of these rows, and what all rows pay together, in nats.
+    ///
+    /// # Errors
+    /// Those of the head.
+    pub fn terms(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
+        let head = self.head.inner();
+        Ok((head.bound(&self.features(x), y)?.mean(), head.cost()?))
+    }
+}
+
+/// Targets of rows.
+#[derive(Debug, Clone)]
+pub enum Targets {
+    /// Numbers, `[N, K]`.
+    Numbers(Tensor),
+    /// Class indices, `[N]`.
+    Classes(Vec<usize>),
+}
+
+impl Targets {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Numbers(y) => y.size(0),
+            Self::Classes(y) => y.len(),
+        }
+    }
+
+    /// These rows as a head takes them.
+    pub fn take(&self, rows: &[usize]) -> Tensor {
+        match self {
+            Self::Numbers(y) => y.index_select(0, &Tensor::indices(rows)),
+            Self::Classes(y) => Tensor::indices(&rows.iter().map(|r| y[*r]).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// Settings of training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainSettings {
+    /// Minibatches.
+    pub steps: usize,
+    /// Rows a step.
+    pub batch: usize,
+    /// Adam's rate at the start; it falls to a hundredth along half a cosine.
+    pub rate: f64,
+    /// Decoupled decay of the features' weights; the head has its prior instead.
+    pub weight_decay: f64,
+    /// Largest norm of a gradient.
+    pub clip: f64,
+    /// What the divergence is multiplied by; one is Bayes' rule.
+    pub kl_weight: f64,
+}
+
+impl TrainSettings {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
+        ensure("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0")?;
+        ensure("clip", self.clip, self.clip > 0.0, "above 0")?;
+        ensure("kl_weight", self.kl_weight, self.kl_weight > 0.0 && self.kl_weight.is_finite(), "above 0")
+    }
+}
+
+/// Training on minibatches: Adam on `-mean(bound) + kl_weight cost / N`, with decay on the features alone.
+pub struct Fit {
+    x: Tensor,
+    y: Targets,
+    settings: TrainSettings,
+}
+
+/// What training remembers between steps.
+pub struct FitState {
+    batches: Batches,
+    body: AdamState,
+    head: AdamState,
+}
+
+impl Snapshot for FitState {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.batches.save(file, &format!("{prefix}.batches"));
+        self.body.save(file, &format!("{prefix}.body"));
+        self.head.save(file, &format!("{prefix}.head"));
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.batches.restore(file, &format!("{prefix}.batches"))?;
+        self.body.restore(file, &format!("{prefix}.body"))?;
+        self.head.restore(file, &format!("{prefix}.head"))
+    }
+}
+
+impl Fit {
+    /// Training on rows `x: [N, D]`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings out of range.
+    pub fn new(x: Tensor, y: Targets, settings: TrainSettings) -> Result<Self> {
+        settings.check()?;
+        assert_eq!(x.size(0), y.rows(), "one target a row");
+        Ok(Self { x, y, settings })
+    }
+
+    /// Trains a model to the end.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when the loss or its gradient is not finite, and those of the head.
+    pub fn run(&self, model: &mut LastLayer, run: &mut Run) -> Result<()> {
+        drive(self, model, &Stop::after(self.settings.steps, "training", "loss of a minibatch (nats a row)"), run)?;
+        Ok(())
+    }
+
+    /// The bound of all rows at the model, the divergence included, in nats a row.
+    ///
+    /// # Errors
+    /// Those of the head.
+    pub fn bound(&self, model: &LastLayer) -> Result<f64> {
+        let every: Vec<usize> = (0..self.y.rows()).collect();
+        let (fit, cost) = no_grad(|| model.terms(&self.x, &self.y.take(&every)))?;
+        Ok(fit.item() - self.settings.kl_weight * cost.item() / self.y.rows() as f64)
+    }
+
+    fn adam(&self, weight_decay: f64) -> Adam {
+        let rate = self.settings.rate;
+        let rate = Schedule::Cosine { start: rate, end: LAST_RATE * rate, steps: self.settings.steps };
+        Adam { weight_decay, ..Adam::with_rate(rate) }
+    }
+}
+
+fn parts(parameters: &impl Parameters) -> Vec<(usize, DType)> {
+    parameters.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect()
+}
+
+impl Step<LastLayer> for Fit {
+    type State = FitState;
+
+    fn init(&self, model: &mut LastLayer, _: &mut Run) -> Result<FitState> {
+        let adam = self.adam(0.0);
+        Ok(FitState {
+            batches: Batches::new(self.y.rows(), self.settings.batch),
+            body: adam.start_parts(&parts(&model.body)),
+            head: adam.start_parts(&parts(&model.head)),
+        })
+    }
+
+    fn step(&self, model: &mut LastLayer, state: &mut FitState, run: &mut Run) -> Result<Progress> {
+        let rows = state.batches.next(&mut run.rng).to_vec();
+        let x = self.x.index_select(0, &Tensor::indices(&rows));
+        let (fit, cost) = model.terms(&x, &self.y.take(&rows))?;
+        let loss = cost * (self.settings.kl_weight / self.y.rows() as f64) - fit;
+        let leaves = model.leaves();
+        let mut gradients = grad(&loss, &leaves.iter().collect::<Vec<_>>());
+        // While the leaves are held, an update in place would have to copy them.
+        drop(leaves);
+        let norm = gradients.iter().map(|g| g.square().sum().item()).sum::<f64>().sqrt();
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(Error::numerical(
+                format!("the loss is {} after {} steps, or its gradient is not finite", loss.item(), state.head.steps),
+                "lower `rate`, or look for inputs far from all others",
+            ));
+        }
+        // One norm for both parts, which Adam would clip apart.
+        if norm > self.settings.clip {
+            let shrink = self.settings.clip / norm;
+            gradients.iter_mut().for_each(|g| *g = &*g * shrink);
+        }
+        let of_head = gradients.split_off(model.body.leaves().len());
+        descend(&self.adam(self.settings.weight_decay), &mut model.body, &gradients, &mut state.body);
+        descend(&self.adam(0.0), &mut model.head, &of_head, &mut state.head);
+        Ok(Progress { objective: loss.item(), converged: false })
+    }
+}

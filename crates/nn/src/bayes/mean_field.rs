@@ -1,0 +1,78 @@
+//! A linear layer with a normal distribution for each weight.
+
+use crate::layer::{Build, Layer, Pass, parameters};
+use elbo_tensor::{Constraint, Parameter, Tensor};
+
+/// Added to variances before the root, whose slope at zero is infinite.
+const LEAST_VARIANCE: f64 = 1e-12;
+
+/// How the randomness of the weights reaches the outputs of a pass of training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Noise {
+    /// Outputs are drawn from their own normal distributions, independently for each row: the least variance, for linear layers alone.
+    #[default]
+    Local,
+    /// One draw of the weights for all rows, with signs of each row's own (flipout).
+    Flipout,
+    /// One draw of the weights for all rows.
+    Weights,
+}
+
+/// y = W a + b with `W_ji ~ N(μ_ji, σ_ji²)`, and b likewise. A pass of training draws; one of evaluation uses the means.
+///
+/// # Source
+/// Kingma, Salimans and Welling (2015) for local noise; Wen et al. (2018) for flipout.
+pub struct MeanFieldLinear {
+    /// Means, `[O, I + 1]`; the last column is the bias.
+    pub mean: Parameter,
+    /// Standard deviations, `[O, I + 1]`.
+    pub sd: Parameter,
+    noise: Noise,
+}
+
+parameters!(MeanFieldLinear { "mean": mean, "sd": sd });
+
+impl MeanFieldLinear {
+    /// A layer from `input` to `out` numbers, whose weights start with this standard deviation: 0.01 for small networks.
+    pub fn new(input: usize, out: usize, sd: f64, noise: Noise, build: &mut Build<'_>) -> Self {
+        let (weight, bias) = (build.weight(&[out, input]), build.bias(out, input));
+        let mean = Tensor::cat(&[weight.get(), bias.get().unsqueeze(1)], 1).detach();
+        let sd = Parameter::from_tensor(&mean.full_like(sd), Constraint::Positive);
+        Self { mean: Parameter::real(&mean), sd, noise }
+    }
+
+    /// KL to independent normals of mean zero and this standard deviation, in nats:
+    /// `Σ log(s / σ) + (σ² + μ²) / 2s² - 1/2`.
+    pub fn kl(&self, prior_sd: f64) -> Tensor {
+        let (mean, sd) = (self.mean.get(), self.sd.get());
+        let squares = (sd.square() + mean.square()) * (0.5 / (prior_sd * prior_sd));
+        (squares - sd.log() + (prior_sd.ln() - 0.5)).sum()
+    }
+}
+
+impl Layer for MeanFieldLinear {
+    fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        let mut ones = x.shape().to_vec();
+        *ones.last_mut().expect("a batch has axes") = 1;
+        let x = Tensor::cat(&[x.clone(), Tensor::ones(&ones, x.dtype())], -1);
+        let (mean, sd) = (self.mean.get(), self.sd.get());
+        let centre = x.linear(&mean, None);
+        let Some(rng) = pass.rng() else { return centre };
+        let mut normals =
+            |shape: &[usize]| Tensor::from_vec(rng.normals(shape.iter().product()), shape).cast(x.dtype());
+        match self.noise {
+            Noise::Local => {
+                let variance = x.square().linear(&sd.square(), None) + LEAST_VARIANCE;
+                let noise = normals(centre.shape());
+                centre + variance.sqrt() * noise
+            }
+            Noise::Weights => centre + x.linear(&(&sd * normals(sd.shape())), None),
+            Noise::Flipout => {
+                let drawn = &sd * normals(sd.shape());
+                let signs = |draws: Tensor| draws.ge(&draws.zeros_like()).cast(x.dtype()).affine(2.0, -1.0);
+                let (inner, outer) = (signs(normals(x.shape())), signs(normals(centre.shape())));
+                centre + (&x * inner).linear(&drawn, None) * outer
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Posteriors over weights.
+//!
+//! | I want | use |
+//! |---|---|
+//! | a distribution over the last layer alone, in closed form, trained with the features | [`head`], [`LastLayer`] |
+//! | Gaussians over weight vectors: one variance a weight, low rank, dense | [`Gaussians`] |
+//! | a linear layer with one variance a weight | [`MeanFieldLinear`] |
+//! | to make a trained network uncertain afterwards | [`Laplace`] |
+//! | the spread of the weights that gradient descent visits | [`Swag`] |
+//! | variances from an optimiser at the price of Adam | [`Newton`] |
+//! | several networks | [`ensemble`] |
+//!
+//! A network whose layers must be read, not only applied, is a [`Stack`].
+
+pub mod ensemble;
+mod gaussians;
+pub mod head;
+mod laplace;
+mod last_layer;
+mod mean_field;
+mod newton;
+mod stack;
+mod swag;
+
+pub use gaussians::{Covariance, Gaussians};
+pub use head::Head;
+pub use laplace::{Curvature, Laplace, Likelihood};
+pub use last_layer::{AnyHead, Fit, FitState, LastLayer, Targets, TrainSettings};
+pub use mean_field::{MeanFieldLinear, Noise};
+pub use newton::{Curvatures, Estimate, Newton, NewtonConfig, NewtonStep};
+pub use stack::{Stack, Trace};
+pub use swag::{Averaged, Swag, SwagStep};

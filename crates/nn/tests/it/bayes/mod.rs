@@ -1,0 +1,51 @@
+//! Posteriors over weights.
+
+mod gaussians;
+mod heads;
+mod laplace;
+mod mean_field;
+mod newton;
+mod swag;
+
+use elbo_core::Rng;
+use elbo_nn::bayes::{Covariance, Gaussians};
+use elbo_tensor::{Parameters, Tensor};
+
+/// Covariances that are there.
+pub const COVARIANCES: [Covariance; 4] =
+    [Covariance::Diagonal, Covariance::LowRank, Covariance::Dense, Covariance::DensePrecision];
+
+/// Moves every parameter that may move by a random step, so that nothing is special.
+pub fn shake(parameters: &mut impl Parameters, size: f64, rng: &mut Rng) {
+    let moved: Vec<f64> = parameters.pack().iter().map(|v| v + size * rng.normal()).collect();
+    parameters.unpack(&moved);
+}
+
+/// Gaussians without anything special.
+pub fn gaussians(covariance: Covariance, k: usize, h: usize, seed: u64) -> Gaussians {
+    let mut rng = Rng::new(seed);
+    let mean = Tensor::from_vec(rng.normals(k * h), &[k, h]);
+    let mut found = Gaussians::new(&mean, 0.6, covariance, 2, &mut rng).unwrap();
+    shake(&mut found, 0.3, &mut rng);
+    found
+}
+
+/// The largest difference of two tensors.
+pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.shape(), b.shape());
+    (a - b).abs().max().item()
+}
+
+/// A mean over draws is the expected number within four standard errors.
+pub fn assert_mean(what: &str, draws: &[f64], expected: f64) {
+    let (mean, error) = mean_and_error(draws);
+    assert!((mean - expected).abs() < 4.0 * error + 1e-12, "{what}: {mean} ± {error}, expected {expected}");
+}
+
+/// Mean and standard error.
+pub fn mean_and_error(draws: &[f64]) -> (f64, f64) {
+    let n = draws.len() as f64;
+    let mean = draws.iter().sum::<f64>() / n;
+    let variance = draws.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (variance / n).sqrt())
+}

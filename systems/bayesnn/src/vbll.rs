@@ -1,0 +1,423 @@
+#![doc = include_str!("vbll.md")]
+
+mod claim;
+
+use elbo_core::{
+    Array, Card, Claim, Columns, Config, Data, Encode, Error, Kind, Model, ModelFile, Predict, Prediction, Result, Rng,
+    Run, Summary, Supervised, System, Update, Verb, ensure,
+};
+use elbo_nn::bayes::head::{Bound, DiscriminativeHead, GenerativeHead, HeadConfig, NoiseConfig, RegressionHead};
+use elbo_nn::bayes::{AnyHead, Covariance, Fit, LastLayer, Targets, TrainSettings};
+use elbo_nn::{Activation, table};
+use elbo_tensor::{Parameters, Tensor, no_grad};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Seed of the draws of logits in predictions: part of the model, not of a run.
+const DRAWS_SEED: u64 = 1;
+/// The noise's standard deviation at the start: that of the scaled target, and a mild one for logits and features.
+const START_NOISE: f64 = 1.0;
+const START_NOISE_OF_LOGITS: f64 = 0.4;
+
+/// Variational Bayesian last layers.
+pub struct Vbll;
+
+/// How classes come from features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Classifier {
+    /// Noisy logits.
+    #[default]
+    Discriminative,
+    /// A Gaussian of the features for each class, which also tells unusual rows.
+    Generative,
+}
+
+/// Settings of `vbll`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VbllConfig {
+    /// Widths of the layers before the last; none for a linear model of the inputs.
+    pub hidden: Vec<usize>,
+    /// The nonlinear function: relu, tanh, silu, gelu, ...
+    pub activation: Activation,
+    /// Covariance of the last layer's weights: dense, diagonal, low_rank, dense_precision, or point for none.
+    pub covariance: Covariance,
+    /// Common directions of a low-rank covariance.
+    #[schemars(range(min = 1))]
+    pub rank: usize,
+    /// Head of a target of classes: discriminative or generative.
+    pub classifier: Classifier,
+    /// Bound of the discriminative head: jensen or tilted.
+    pub bound: Bound,
+    /// Noise of a numeric target: gaussian, student_t or heteroscedastic.
+    pub noise: NoiseConfig,
+    /// Variance of the prior of an output's weights together.
+    pub prior_scale: f64,
+    /// Degrees of freedom of the noise's inverse Wishart prior.
+    pub wishart_dof: f64,
+    /// Scale of that prior, in the unit of the scaled target.
+    pub wishart_scale: f64,
+    /// What the divergence is multiplied by; anything but 1 is tempered, not Bayes' rule.
+    pub kl_weight: f64,
+    /// Minibatches.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+    /// Rows a step.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// Adam's rate at the start; it falls to a hundredth along half a cosine.
+    pub rate: f64,
+    /// Decay of the weights before the last layer.
+    pub weight_decay: f64,
+    /// Largest norm of a gradient.
+    pub clip: f64,
+    /// Draws of the logits in a prediction of the discriminative head.
+    #[schemars(range(min = 1))]
+    pub draws: usize,
+}
+
+impl Default for VbllConfig {
+    fn default() -> Self {
+        Self {
+            hidden: vec![64, 64],
+            activation: Activation::Silu,
+            covariance: Covariance::Dense,
+            rank: 3,
+            classifier: Classifier::Discriminative,
+            bound: Bound::Jensen,
+            noise: NoiseConfig::Gaussian,
+            prior_scale: 1.0,
+            wishart_dof: 1.0,
+            wishart_scale: 0.01,
+            kl_weight: 1.0,
+            steps: 3000,
+            batch: 64,
+            rate: 1e-3,
+            weight_decay: 1.0,
+            clip: 1.0,
+            draws: 100,
+        }
+    }
+}
+
+impl Config for VbllConfig {
+    fn check(&self) -> Result<()> {
+        let widths = self.hidden.iter().all(|n| *n > 0);
+        ensure("hidden", format!("{:?}", self.hidden), widths, "widths of at least 1")?;
+        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        self.head(1, 1, START_NOISE).check()?;
+        self.training().check()
+    }
+}
+
+/// What the target is, as far as building the network goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Number,
+    Classes(usize),
+}
+
+impl Target {
+    fn of(columns: &Columns) -> Self {
+        match columns.classes().len() {
+            0 => Self::Number,
+            count => Self::Classes(count),
+        }
+    }
+}
+
+impl VbllConfig {
+    fn head(&self, outputs: usize, features: usize, noise_sd: f64) -> HeadConfig {
+        HeadConfig {
+            outputs,
+            features,
+            covariance: self.covariance,
+            rank: self.rank,
+            prior_scale: self.prior_scale,
+            wishart_dof: self.wishart_dof,
+            wishart_scale: self.wishart_scale,
+            noise_sd,
+        }
+    }
+
+    fn training(&self) -> TrainSettings {
+        TrainSettings {
+            steps: self.steps,
+            batch: self.batch,
+            rate: self.rate,
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            kl_weight: self.kl_weight,
+        }
+    }
+
+    fn is_generative(&self, target: Target) -> bool {
+        target != Target::Number && self.classifier == Classifier::Generative
+    }
+
+    /// The network for inputs of this width. `shares` are the classes' for a generative head, and empty otherwise.
+    fn build(&self, input: usize, target: Target, shares: &[f64], rng: &mut Rng) -> Result<LastLayer> {
+        let is_generative = self.is_generative(target);
+        let head = |features: usize, rng: &mut Rng| {
+            Ok(match target {
+                Target::Number => {
+                    AnyHead::Regression(RegressionHead::new(self.head(1, features, START_NOISE), self.noise, rng)?)
+                }
+                Target::Classes(count) => {
+                    let config = self.head(count, features, START_NOISE_OF_LOGITS);
+                    if is_generative {
+                        AnyHead::Generative(GenerativeHead::new(config, shares, rng)?)
+                    } else {
+                        AnyHead::Discriminative(DiscriminativeHead::new(config, self.bound, rng)?)
+                    }
+                }
+            })
+        };
+        LastLayer::new(input, &self.hidden, self.activation, is_generative, head, rng)
+    }
+
+    /// A network trained on rows `x: [N, D]`, and its bound in nats a row.
+    fn train(&self, x: Tensor, y: Targets, target: Target, run: &mut Run) -> Result<(LastLayer, f64)> {
+        let shares = match (&y, target) {
+            (Targets::Classes(y), Target::Classes(count)) => shares(y, count),
+            _ => vec![],
+        };
+        let mut network = self.build(x.size(1), target, &shares, &mut run.rng.fork())?;
+        let fit = Fit::new(x, y, self.training())?;
+        fit.run(&mut network, run)?;
+        let bound = fit.bound(&network)?;
+        Ok((network, bound))
+    }
+}
+
+/// Shares of the classes, as if each had been seen once more.
+fn shares(y: &[usize], count: usize) -> Vec<f64> {
+    let total = (y.len() + count) as f64;
+    (0..count).map(|c| (y.iter().filter(|t| **t == c).count() + 1) as f64 / total).collect()
+}
+
+impl System for Vbll {
+    const CARD: Card = Card {
+        id: "vbll",
+        title: "Variational Bayesian Last Layers",
+        family: "bayesnn",
+        kind: Kind::Paper,
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Update, Verb::Encode, Verb::Reproduce],
+        source: "Harrison, Willes and Snoek (2024)",
+        about: include_str!("vbll.md"),
+        validates_itself: false,
+    };
+    type Config = VbllConfig;
+    type Input = Supervised;
+    type Model = VbllModel;
+
+    fn fit(&self, config: &VbllConfig, input: Supervised, run: &mut Run) -> Result<VbllModel> {
+        if !(0.1..=10.0).contains(&config.kl_weight) {
+            let way = if config.kl_weight < 1.0 { "surer" } else { "less sure" };
+            run.warn(format!(
+                "the divergence is weighed by {}: predictions will be {way} than the data allow; 1 is Bayes' rule",
+                config.kl_weight
+            ));
+        }
+        let (x, y, columns, notes) = match input {
+            Supervised::Numbers(input) => {
+                let y = Tensor::from_vec(input.y, &[input.x.rows, 1]);
+                (input.x, Targets::Numbers(y), input.columns, input.notes)
+            }
+            Supervised::Classes(input) => (input.x, Targets::Classes(input.y), input.columns, input.notes),
+        };
+        notes.iter().for_each(|note| run.warn(note));
+        let rows = x.rows;
+        let (network, bound) = config.train(table::one_hot(&x), y, Target::of(&columns), run)?;
+        let mut model = VbllModel {
+            covariance: config.covariance,
+            config: config.clone(),
+            columns,
+            network,
+            summary: Summary::default(),
+        };
+        model.summary = model.describe(rows, bound);
+        Ok(model)
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<VbllModel> {
+        let config: VbllConfig = file.fact("config")?;
+        let covariance: Covariance = file.fact("covariance")?;
+        let columns: Columns = file.fact("columns")?;
+        let target = Target::of(&columns);
+        let uniform = match target {
+            Target::Number => vec![],
+            Target::Classes(count) => vec![1.0 / count as f64; count],
+        };
+        // After an update the covariance is dense, whatever it was fitted with.
+        let built = VbllConfig { covariance, ..config.clone() };
+        let mut network = built.build(table::width(&columns), target, &uniform, &mut Rng::new(0))?;
+        network.read_from(file, "network")?;
+        Ok(VbllModel { config, covariance, columns, network, summary: file.fact("summary")? })
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        claim::claim(run)
+    }
+}
+
+/// A network with a posterior over its last layer.
+pub struct VbllModel {
+    config: VbllConfig,
+    covariance: Covariance,
+    columns: Columns,
+    network: LastLayer,
+    summary: Summary,
+}
+
+impl VbllModel {
+    fn describe(&self, rows: usize, bound: f64) -> Summary {
+        let mut summary = Summary {
+            objective: Some(("elbo".into(), bound * rows as f64)),
+            metrics: vec![("elbo_per_row".into(), bound)],
+            ..Summary::default()
+        };
+        let head = match &self.network.head {
+            AnyHead::Regression(head) => {
+                if let Some(sd) = head.noise_sd() {
+                    let sd = sd[0] * self.columns.target_scaling().1;
+                    summary.metrics.push(("noise_sd".into(), sd));
+                    summary.parameters.push(("noise_sd".into(), format!("{sd:.4}"), "unit of the target".into()));
+                }
+                "for a number"
+            }
+            AnyHead::Discriminative(_) => "of noisy logits",
+            AnyHead::Generative(_) => "of Gaussian features",
+        };
+        let covariance = serde_json::to_value(self.covariance).expect("a name is plain data");
+        summary.text = format!(
+            "A network with hidden layers {:?} on {rows} rows and a Bayesian last layer {head}; covariance {}{}.",
+            self.config.hidden,
+            covariance.as_str().unwrap_or_default(),
+            if self.config.kl_weight == 1.0 { "" } else { ", tempered" }
+        );
+        summary
+    }
+
+    /// Draws that average the softmax of noisy logits, `[S, K]`.
+    fn draws(&self) -> Tensor {
+        let (draws, classes) = (self.config.draws, self.columns.classes().len());
+        Tensor::from_vec(Rng::new(DRAWS_SEED).normals(draws * classes), &[draws, classes])
+    }
+
+    /// The class probabilities of features, `[B, K]`, and how unusual each row is, `[B]`.
+    fn classify(&self, features: &Tensor) -> Result<(Tensor, Tensor)> {
+        classify(&self.network, features, || self.draws())
+    }
+}
+
+/// Class probabilities `[B, K]`, and how unusual the rows are, `[B]`: less the log density of the features, or less the log of the largest
+/// probability where there is no density.
+fn classify(network: &LastLayer, features: &Tensor, draws: impl FnOnce() -> Tensor) -> Result<(Tensor, Tensor)> {
+    match &network.head {
+        AnyHead::Generative(head) => {
+            let (probabilities, density) = head.probabilities(features)?;
+            Ok((probabilities, -density))
+        }
+        AnyHead::Discriminative(head) => {
+            let probabilities = head.probabilities(features, &draws());
+            let novelty = -probabilities.max_axis(-1, false).log();
+            Ok((probabilities, novelty))
+        }
+        AnyHead::Regression(_) => unreachable!("a target of classes has a head of classes"),
+    }
+}
+
+impl Model for VbllModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        file.set("covariance", &self.covariance);
+        file.set("columns", &self.columns);
+        self.network.write_to(file, "network");
+        file.set("summary", &self.summary);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        Some(self)
+    }
+
+    fn as_encode(&self) -> Option<&dyn Encode> {
+        Some(self)
+    }
+
+    fn as_update(&self) -> Option<&dyn Update> {
+        let is_closed = self.config.noise == NoiseConfig::Gaussian && self.covariance != Covariance::Point;
+        let is_number = matches!(self.network.head, AnyHead::Regression(_));
+        (is_number && is_closed).then_some(self as &dyn Update)
+    }
+}
+
+impl Predict for VbllModel {
+    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
+        let features = self.network.encode(&table::encode(&self.columns, data, run)?);
+        Ok(match &self.network.head {
+            AnyHead::Regression(head) => Prediction::Numbers(head.predict(&features, 0, self.columns.target_scaling())),
+            _ => Prediction::Classes {
+                classes: self.columns.classes().to_vec(),
+                probabilities: self.classify(&features)?.0.to_vec(),
+            },
+        })
+    }
+
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let AnyHead::Regression(head) = &self.network.head else { return Ok(None) };
+        let features = self.network.encode(&table::encode(&self.columns, data, run)?);
+        let (shift, scale) = self.columns.target_scaling();
+        // One draw of the weights is one function.
+        let path = |rng: &mut Rng| no_grad(|| features.linear(&head.draw(rng), None).affine(scale, shift).to_vec());
+        Ok(Some((0..count).flat_map(|_| path(&mut run.rng)).collect()))
+    }
+}
+
+impl Encode for VbllModel {
+    fn encode(&self, data: &Data, run: &mut Run) -> Result<Data> {
+        let features = self.network.encode(&table::encode(&self.columns, data, run)?);
+        let rows = features.size(0);
+        let novelty = match &self.network.head {
+            AnyHead::Regression(head) => {
+                let (_, variance) = no_grad(|| head.outputs(&features));
+                (variance.sqrt() * self.columns.target_scaling().1).to_vec()
+            }
+            _ => self.classify(&features)?.1.to_vec(),
+        };
+        let mut arrays = vec![("novelty".to_owned(), Array::new(&[rows], novelty))];
+        let has_constant = !matches!(self.network.head, AnyHead::Generative(_));
+        for h in 0..features.size(1) - usize::from(has_constant) {
+            arrays.push((format!("phi{h}"), Array::new(&[rows], features.select(1, h).to_vec())));
+        }
+        Ok(Data { source: format!("features of {}", data.source), arrays, target: None, notes: vec![] })
+    }
+}
+
+impl Update for VbllModel {
+    fn update(&self, data: &Data, run: &mut Run) -> Result<Box<dyn Model>> {
+        let features = self.network.encode(&table::encode(&self.columns, data, run)?);
+        let y = self.columns.encode_number_target(data)?;
+        let rows = y.len();
+        let mut file = ModelFile::new(Vbll::CARD.id);
+        Model::save(self, &mut file)?;
+        let mut model = System::load(&Vbll, &file)?;
+        let AnyHead::Regression(head) = &model.network.head else {
+            return Err(Error::data(
+                "the target is of classes, which have no update in closed form",
+                "fit again with all rows",
+            ));
+        };
+        let head = head.condition(&features, &Tensor::from_vec(y, &[rows, 1]))?;
+        model.network.head = AnyHead::Regression(head);
+        model.covariance = Covariance::Dense;
+        model.summary.text = format!("{} Updated with {rows} rows.", model.summary.text);
+        Ok(Box::new(model))
+    }
+}

@@ -1,0 +1,362 @@
+//! The sparse gamma deep exponential family, its gamma posteriors, and the ascent of its bound.
+
+use elbo_core::{ModelFile, Progress, Result, Rng, Run, Snapshot, Step};
+use elbo_dist::batched::{Batched, Gamma, Poisson};
+use elbo_infer::estimator::{GammaGradient, leave_one_out};
+use elbo_tensor::special::lgamma;
+use elbo_tensor::{Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad};
+
+/// Shape and rate of the prior of the highest codes.
+const TOP: (f64, f64) = (0.1, 0.1);
+/// Shape and rate of the prior of the weights.
+const WEIGHT: (f64, f64) = (0.1, 0.3);
+/// Least shape and mean of a posterior.
+const LEAST: (f64, f64) = (1e-3, 1e-4);
+/// Added to every mean that a layer gives the one below: what is left where all codes vanish.
+const BACKGROUND: f64 = 1e-5;
+
+/// The model: counts with means $W_0^\top z_1$, codes of layer `l` gamma with mean $W_l^\top z_{l+1}$.
+pub struct Factors {
+    /// Widths of the layers, from the counts up.
+    pub widths: Vec<usize>,
+    /// Columns of the counts.
+    pub columns: usize,
+    /// Shape of the codes below the top.
+    pub shape: f64,
+}
+
+/// Independent gamma distributions of an array, by shape and mean through softplus.
+struct GammaArray {
+    shape: Parameter,
+    mean: Parameter,
+}
+
+fn inverse_softplus(y: f64) -> f64 {
+    y + (-(-y).exp_m1()).ln()
+}
+
+impl GammaArray {
+    fn new(size: &[usize], shape: f64, mut mean: impl FnMut() -> f64) -> Self {
+        let n: usize = size.iter().product();
+        let raw = |values: Vec<f64>| Parameter::real(&Tensor::from_vec(values, size));
+        Self {
+            shape: raw(vec![inverse_softplus(shape); n]),
+            mean: raw((0..n).map(|_| inverse_softplus(mean().max(1e-3))).collect()),
+        }
+    }
+
+    fn natural(&self) -> (Tensor, Tensor) {
+        (self.shape.get().softplus() + LEAST.0, self.mean.get().softplus() + LEAST.1)
+    }
+
+    fn law(&self) -> Gamma {
+        let (shape, mean) = self.natural();
+        Gamma::new(shape.clone(), shape / mean)
+    }
+}
+
+impl Parameters for GammaArray {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        nested("shape", &self.shape, f);
+        nested("mean", &self.mean, f);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("shape", &mut self.shape, f);
+        nested_mut("mean", &mut self.mean, f);
+    }
+}
+
+/// The posterior: codes `[N, K_l]` of each layer, then weights `[K_{l+1}, K_l]` below each, unless those are held by somebody else.
+pub struct GammaFamily {
+    codes: Vec<GammaArray>,
+    weights: Vec<GammaArray>,
+}
+
+impl Parameters for GammaFamily {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        nested("codes", &self.codes, f);
+        nested("weights", &self.weights, f);
+    }
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("codes", &mut self.codes, f);
+        nested_mut("weights", &mut self.weights, f);
+    }
+}
+
+impl Snapshot for GammaFamily {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.write_to(file, prefix);
+    }
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.read_from(file, prefix)
+    }
+}
+
+/// Fitted weights: shapes and means of their posteriors.
+pub struct Weights(Vec<GammaArray>);
+
+impl GammaFamily {
+    /// Codes around a half; weights that give the columns' means.
+    pub fn start(factors: &Factors, counts: &Tensor, rng: &mut Rng) -> Self {
+        let means = counts.mean_axis(0, false).to_vec();
+        let weights = factors.sizes().into_iter().enumerate().map(|(l, [up, down])| {
+            let mut at = 0;
+            GammaArray::new(&[up, down], 1.0, || {
+                let level = if l == 0 { means[at % down] } else { 0.5 };
+                at += 1;
+                level / (0.5 * up as f64) * (0.3 * rng.normal()).exp()
+            })
+        });
+        let weights = weights.collect();
+        Self { weights, ..Self::start_codes(factors, counts, rng) }
+    }
+
+    /// Codes only.
+    pub fn start_codes(factors: &Factors, counts: &Tensor, rng: &mut Rng) -> Self {
+        let rows = counts.size(0);
+        let array = |width: &usize| GammaArray::new(&[rows, *width], 1.0, || 0.5 * (0.1 * rng.normal()).exp());
+        Self { codes: factors.widths.iter().map(array).collect(), weights: vec![] }
+    }
+
+    /// Posterior means of the lowest codes, `[N, K]`.
+    pub fn code_means(&self) -> Vec<f64> {
+        no_grad(|| self.codes[0].natural().1.to_vec())
+    }
+
+    /// The weights, for keeping.
+    pub fn into_weights(self) -> Weights {
+        Weights(self.weights)
+    }
+}
+
+impl Weights {
+    /// Stores them.
+    pub fn write(&self, file: &mut ModelFile) {
+        self.0.write_to(file, "weights");
+    }
+
+    /// Posterior means of the lowest weights, `[K, D]`.
+    pub fn lowest_mean(&self) -> Vec<f64> {
+        no_grad(|| self.0[0].natural().1.to_vec())
+    }
+}
+
+impl Factors {
+    /// Shapes of the weights, from the counts up.
+    fn sizes(&self) -> Vec<[usize; 2]> {
+        (0..self.widths.len())
+            .map(|l| [self.widths[l], if l == 0 { self.columns } else { self.widths[l - 1] }])
+            .collect()
+    }
+
+    /// Takes back what [`Weights::write`] stored.
+    pub fn read_weights(&self, file: &ModelFile) -> Result<Weights> {
+        let mut weights: Vec<GammaArray> = self.sizes().iter().map(|size| GammaArray::new(size, 1.0, || 1.0)).collect();
+        weights.read_from(file, "weights")?;
+        Ok(Weights(weights))
+    }
+
+    /// Rows of counts, `[count, D]`.
+    pub fn generate(&self, weights: &Weights, count: usize, rng: &mut Rng) -> Vec<f64> {
+        no_grad(|| {
+            let top = *self.widths.last().expect("at least one layer");
+            let mut z = Gamma::new(Tensor::scalar(TOP.0), Tensor::scalar(TOP.1)).sample(&[count, 1, top], rng);
+            for (l, array) in weights.0.iter().enumerate().rev() {
+                let mean = z.matmul(&array.law().sample(&[count], rng)) + BACKGROUND;
+                if l == 0 {
+                    return Poisson::new(mean).sample(&[], rng).to_vec();
+                }
+                let shape = Tensor::scalar(self.shape);
+                z = Gamma::new(shape.clone(), &shape / &mean).sample(&[], rng);
+            }
+            unreachable!("the lowest layer gives the counts")
+        })
+    }
+}
+
+/// Log densities of the model by element, for every draw: of the counts `[S, N, D]`, of each layer's codes `[S, N, K_l]`, of the weights.
+struct Terms {
+    counts: Tensor,
+    codes: Vec<Tensor>,
+    weights: Vec<Tensor>,
+}
+
+/// Ascent of the bound by estimated gradients, with the paper's steps.
+pub struct Ascent<'a> {
+    /// The model.
+    pub factors: &'a Factors,
+    /// The data, `[N, D]`.
+    pub counts: &'a Tensor,
+    /// How gradients are estimated.
+    pub gradient: GammaGradient,
+    /// Draws a step, `S`.
+    pub draws: usize,
+    /// Length of the first steps.
+    pub rate: f64,
+    /// Weights that are not fitted.
+    pub weights: Option<&'a Weights>,
+}
+
+impl Ascent<'_> {
+    fn terms(&self, log_codes: &[Tensor], log_weights: &[Tensor]) -> Terms {
+        let depth = self.factors.widths.len();
+        let mean = |l: usize| log_codes[l].exp().matmul(&log_weights[l].exp()) + BACKGROUND;
+        // A gamma density at log z, with one shape for all.
+        let gamma = |shape: f64, rate: &Tensor, log_z: &Tensor| {
+            rate.log() * shape + log_z * (shape - 1.0) - rate * log_z.exp() - lgamma(shape)
+        };
+        let codes = (0..depth).map(|l| {
+            if l + 1 == depth {
+                gamma(TOP.0, &Tensor::scalar(TOP.1), &log_codes[l])
+            } else {
+                gamma(self.factors.shape, &(mean(l + 1).recip() * self.factors.shape), &log_codes[l])
+            }
+        });
+        let weights = log_weights.iter().map(|w| gamma(WEIGHT.0, &Tensor::scalar(WEIGHT.1), w));
+        Terms {
+            counts: Poisson::new(mean(0)).log_prob(self.counts),
+            codes: codes.collect(),
+            weights: weights.collect(),
+        }
+    }
+
+    /// The surrogate whose gradient estimates the bound's, with the bound's estimates by draw, `[S]`.
+    fn surrogate(
+        &self,
+        family: &GammaFamily,
+        gradient: GammaGradient,
+        draws: usize,
+        rng: &mut Rng,
+    ) -> (Tensor, Tensor) {
+        let held = self.weights.map_or(&family.weights, |w| &w.0);
+        let mut draw = |array: &GammaArray| {
+            let (shape, mean) = array.natural();
+            gradient.draw(&shape, &mean, &[draws], rng)
+        };
+        let codes: Vec<_> = family.codes.iter().map(&mut draw).collect();
+        let weights: Vec<_> = held.iter().map(&mut draw).collect();
+        let log_of =
+            |draws: &[elbo_infer::estimator::GammaDraws]| draws.iter().map(|d| d.log_z.clone()).collect::<Vec<_>>();
+        let terms = self.terms(&log_of(&codes), &log_of(&weights));
+        let total = |t: &Tensor| t.sum_axes(&[-1, -2], false);
+        let joint: Tensor = std::iter::once(&terms.counts).chain(&terms.codes).chain(&terms.weights).map(total).sum();
+        let entropy: Tensor = family
+            .codes
+            .iter()
+            .chain(held)
+            .map(|a| a.law().entropy().expect("the entropy of a gamma distribution is closed").sum())
+            .sum();
+        let share = 1.0 / draws as f64;
+        let mut surrogate = joint.sum() * share + &entropy;
+        if gradient.needs_signal() {
+            // A draw's signal holds only the terms that it enters.
+            let mut correction = Tensor::scalar(0.0);
+            for l in 0..codes.len() {
+                let below = if l == 0 { &terms.counts } else { &terms.codes[l - 1] };
+                let signal = &terms.codes[l].detach() + below.detach().sum_axis(-1, true);
+                correction += &codes[l].correction(&leave_one_out(&signal));
+                let signal = &terms.weights[l].detach() + below.detach().sum_axis(-2, true);
+                correction += &weights[l].correction(&leave_one_out(&signal));
+            }
+            surrogate = surrogate + correction * share;
+        }
+        (surrogate, joint.detach() + entropy.detach())
+    }
+
+    /// The bound and its standard error, in nats.
+    pub fn bound(&self, family: &GammaFamily, draws: usize, run: &mut Run) -> (f64, f64) {
+        let values: Vec<f64> = (0..draws)
+            .map(|_| no_grad(|| self.surrogate(family, GammaGradient::Implicit, 1, &mut run.rng)).1.item())
+            .collect();
+        let mean = values.iter().sum::<f64>() / draws as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (draws - 1) as f64;
+        (mean, (variance / draws as f64).sqrt())
+    }
+}
+
+/// Running mean of the squared gradient, and the number of steps.
+pub struct Memory {
+    squares: Vec<f64>,
+    steps: usize,
+}
+
+impl Snapshot for Memory {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.squares.save(file, &format!("{prefix}.squares"));
+        self.steps.save(file, &format!("{prefix}.steps"));
+    }
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.squares.restore(file, &format!("{prefix}.squares"))?;
+        self.steps.restore(file, &format!("{prefix}.steps"))
+    }
+}
+
+impl Step<GammaFamily> for Ascent<'_> {
+    type State = Memory;
+
+    fn init(&self, family: &mut GammaFamily, _: &mut Run) -> Result<Memory> {
+        Ok(Memory { squares: vec![0.0; family.pack().len()], steps: 0 })
+    }
+
+    fn step(&self, family: &mut GammaFamily, memory: &mut Memory, run: &mut Run) -> Result<Progress> {
+        let (surrogate, values) = self.surrogate(family, self.gradient, self.draws, &mut run.rng);
+        let leaves = family.leaves();
+        let gradients = grad(&surrogate, &leaves.iter().collect::<Vec<_>>());
+        memory.steps += 1;
+        let length = self.rate / (memory.steps as f64).sqrt();
+        let mut packed = family.pack();
+        let slopes = gradients.iter().flat_map(|g| g.to_vec());
+        for ((p, square), g) in packed.iter_mut().zip(&mut memory.squares).zip(slopes) {
+            // A gradient that overflowed moves nothing.
+            if g.is_finite() {
+                *square = if memory.steps == 1 { g * g } else { 0.1 * g * g + 0.9 * *square };
+                *p += length * g / (1.0 + square.sqrt());
+            }
+        }
+        family.unpack(&packed);
+        Ok(Progress { objective: values.mean().item(), converged: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_estimator_has_the_same_mean_gradient() {
+        let mut rng = Rng::new(3);
+        let factors = Factors { widths: vec![3, 2], columns: 4, shape: 0.5 };
+        let counts = Tensor::from_vec((0..20).map(|_| rng.poisson(2.0) as f64).collect(), &[5, 4]);
+        let family = GammaFamily::start(&factors, &counts, &mut rng);
+        let ascent =
+            |gradient| Ascent { factors: &factors, counts: &counts, gradient, draws: 8, rate: 0.1, weights: None };
+        let estimate = |gradient: GammaGradient, seed: u64| {
+            let mut rng = Rng::new(seed);
+            let rows: Vec<Vec<f64>> = (0..150)
+                .map(|_| family.gradient(&ascent(gradient).surrogate(&family, gradient, 8, &mut rng).0))
+                .collect();
+            let n = rows.len() as f64;
+            let mean: Vec<f64> = (0..rows[0].len()).map(|i| rows.iter().map(|r| r[i]).sum::<f64>() / n).collect();
+            let error: Vec<f64> = (0..rows[0].len())
+                .map(|i| (rows.iter().map(|r| (r[i] - mean[i]).powi(2)).sum::<f64>()).sqrt() / n)
+                .collect();
+            (mean, error)
+        };
+        let (reference, reference_error) = estimate(GammaGradient::Implicit, 1);
+        for gradient in
+            [GammaGradient::Rejection { augmentation: 3 }, GammaGradient::Standardised, GammaGradient::Score]
+        {
+            let (mean, error) = estimate(gradient, 2);
+            for i in 0..mean.len() {
+                let spread = error[i].hypot(reference_error[i]);
+                // Five standard errors, over a hundred parameters.
+                assert!(
+                    (mean[i] - reference[i]).abs() < 5.0 * spread,
+                    "{gradient:?}, parameter {i}: {} and {}",
+                    mean[i],
+                    reference[i]
+                );
+            }
+        }
+    }
+}
