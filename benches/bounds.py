@@ -25,7 +25,8 @@ COMMON = ["latent=50", "hidden=[200,200]", "activation=tanh", "binarise=dynamic"
 
 
 def run(command):
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # What a command that fails has to say goes to the terminal.
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def main():
@@ -35,7 +36,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--target", default="label")
-    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS))
+    parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     arguments = parser.parse_args()
     print(f"{os.path.basename(arguments.data)}, {arguments.epochs} epochs, {arguments.seeds} seeds, a fifth kept back; nats a picture")
     print()

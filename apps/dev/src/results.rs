@@ -1,12 +1,47 @@
 //! The measured claims as a document, from what `elbo reproduce --json` printed.
 
 use crate::error::{DevError, Result, read, write};
-use serde_json::Value;
+use elbo::core::Direction;
+use elbo::core::claim::{Skipped, Verdict};
+use elbo::report::format::significant;
+use serde::Deserialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Where the document is written.
 pub const RESULTS: &str = "docs/results.md";
+
+/// One claim as printed.
+#[derive(Debug, Deserialize)]
+struct Entry {
+    id: String,
+    budget: String,
+    seeds: Vec<u64>,
+    verdict: Verdict,
+    seconds: f64,
+    checks: Vec<Measured>,
+    #[serde(default)]
+    skipped: Vec<Skipped>,
+    /// Why nothing was measured.
+    error: Option<Failure>,
+}
+
+/// A check as printed: JSON has no number for what is not finite.
+#[derive(Debug, Deserialize)]
+struct Measured {
+    name: String,
+    value: Option<f64>,
+    baseline: Option<f64>,
+    threshold: Option<f64>,
+    direction: Direction,
+    verdict: Verdict,
+}
+
+#[derive(Debug, Deserialize)]
+struct Failure {
+    message: String,
+    remedy: String,
+}
 
 /// Writes the document from files of `elbo reproduce ... --json`.
 ///
@@ -14,12 +49,12 @@ pub const RESULTS: &str = "docs/results.md";
 /// [`DevError::File`], [`DevError::Format`].
 pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
     let mut page = String::from(
-        "# Results\n\nEvery system's claim in the full budget: the number measured with the method, the number without it (or with the \
+        "# Results\n\nClaims of systems in the full budget: the number measured with the method, the number without it (or with the \
          baseline), the threshold, the verdict. Written by `elbo-dev results` from `elbo reproduce ID --budget full --json`; a failure is \
          shown as one.\n",
     );
     for file in files {
-        let entries: Vec<Value> =
+        let entries: Vec<Entry> =
             serde_json::from_str(&read(file)?).map_err(|cause| DevError::format(file.display().to_string(), cause))?;
         for entry in &entries {
             page.push_str(&section(entry));
@@ -29,34 +64,42 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
     Ok(format!("wrote {RESULTS}"))
 }
 
-fn section(entry: &Value) -> String {
-    let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    let seeds = entry["seeds"].as_array().map_or(0, Vec::len);
+fn word(verdict: Verdict) -> &'static str {
+    if verdict == Verdict::Holds { "holds" } else { "fails" }
+}
+
+fn section(entry: &Entry) -> String {
     let mut out = format!(
-        "\n## {}: {}\n\n{seeds} seeds, {} budget, {:.0} s on one thread.\n\n| check | value | baseline | threshold | verdict |\n\
-         |---|---:|---:|---|---|\n",
-        text("id"),
-        text("verdict"),
-        text("budget"),
-        entry["seconds"].as_f64().unwrap_or(f64::NAN)
+        "\n## {}: {}\n\n{} seeds, {} budget, {:.0} s.\n",
+        entry.id,
+        word(entry.verdict),
+        entry.seeds.len(),
+        entry.budget,
+        entry.seconds
     );
-    for check in entry["checks"].as_array().into_iter().flatten() {
-        let number = |key: &str| check[key].as_f64().map_or_else(String::new, |v| format!("{v:.4}"));
-        let side = if check["direction"] == "at_least" { "at least" } else { "at most" };
-        let name = check["name"].as_str().unwrap_or_default().replace('|', "\\|");
-        let verdict = check["verdict"].as_str().unwrap_or_default();
+    if let Some(error) = &entry.error {
+        writeln!(out, "\nNot measured: {}; {}.", error.message, error.remedy).expect("string");
+    }
+    if !entry.checks.is_empty() {
+        out.push_str("\n| check | value | baseline | threshold | verdict |\n|---|---:|---:|---|---|\n");
+    }
+    for check in &entry.checks {
+        // Enough digits to tell a small threshold from zero.
+        let number = |value: Option<f64>| significant(value.unwrap_or(f64::NAN), 4);
+        let side = if check.direction == Direction::AtLeast { "at least" } else { "at most" };
         writeln!(
             out,
-            "| {name} | {} | {} | {side} {} | {verdict} |",
-            number("value"),
-            number("baseline"),
-            number("threshold")
+            "| {} | {} | {} | {side} {} | {} |",
+            check.name.replace('|', "\\|"),
+            number(check.value),
+            check.baseline.map_or_else(String::new, |baseline| number(Some(baseline))),
+            number(check.threshold),
+            word(check.verdict)
         )
         .expect("string");
     }
-    for skipped in entry["skipped"].as_array().into_iter().flatten() {
-        let text = |key: &str| skipped[key].as_str().unwrap_or_default();
-        writeln!(out, "\nSkipped: {}: {}.", text("name"), text("reason")).expect("string");
+    for Skipped { name, reason } in &entry.skipped {
+        writeln!(out, "\nSkipped: {name}: {reason}.").expect("string");
     }
     out
 }
@@ -69,13 +112,24 @@ mod tests {
     fn every_check_has_a_row_with_its_verdict() {
         let entry = serde_json::json!({
             "id": "gpr", "verdict": "fails", "budget": "full", "seeds": [0, 1], "seconds": 2.0,
-            "checks": [{"name": "a|b", "value": 1.5, "baseline": null, "threshold": 1.0, "direction": "at_most",
+            "checks": [{"name": "a|b", "value": 1.5, "baseline": null, "threshold": 1e-6, "direction": "at_most",
                         "verdict": "fails"}]
         });
-        let page = section(&entry);
+        let page = section(&serde_json::from_value(entry).unwrap());
         assert!(
-            page.contains("## gpr: fails") && page.contains("| a\\|b | 1.5000 |  | at most 1.0000 | fails |"),
+            page.contains("## gpr: fails") && page.contains("| a\\|b | 1.5 |  | at most 1 × 10⁻⁶ | fails |"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn an_error_is_shown_in_place_of_checks_and_other_json_is_refused() {
+        let entry = serde_json::json!({
+            "id": "gpr", "verdict": "fails", "budget": "full", "seeds": [], "seconds": 2.0, "checks": [], "skipped": [],
+            "error": {"kind": "data", "message": "no table", "remedy": "get it"}
+        });
+        let page = section(&serde_json::from_value(entry).unwrap());
+        assert!(page.contains("Not measured: no table; get it.") && !page.contains("| check |"), "{page}");
+        assert!(serde_json::from_value::<Entry>(serde_json::json!({"id": "gpr"})).is_err());
     }
 }

@@ -15,9 +15,17 @@ use std::path::Path;
 /// Disasters in each year from 1851 to 1962, `[112]`.
 fn counts() -> Result<Vec<f64>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/classic/coal.csv");
-    let dates = elbo::data::read(&file, &elbo::data::ReadOptions::default())?.get("date")?.to_f64().unwrap_or_default();
+    let refuse = |found: String| Error::data(found, "give dates as years from 1851 to 1962, such as 1851.2");
+    let table = elbo::data::read(&file, &elbo::data::ReadOptions::default())?;
+    let dates = table.get("date")?.to_f64().ok_or_else(|| refuse("column `date` is text".into()))?;
     let mut counts = vec![0.0; 112];
-    dates.iter().for_each(|date| counts[*date as usize - 1851] += 1.0);
+    for date in dates {
+        let year = date.floor() - 1851.0;
+        if !(0.0..112.0).contains(&year) {
+            return Err(refuse(format!("column `date` holds {date}")));
+        }
+        counts[year as usize] += 1.0;
+    }
     Ok(counts)
 }
 
@@ -47,7 +55,6 @@ pub fn answers(methods: &[&str], settings: &MethodSettings, seed: u64) -> Result
     compare(&model, &methods, settings, &mut Run::new(seed))
 }
 
-#[allow(dead_code, reason = "the tests call `answers`")]
 fn main() -> Result<()> {
     print!("{}", answers(&["nuts", "mean-field", "full-rank", "realnvp:4x32"], &MethodSettings::default(), 1)?);
     Ok(())

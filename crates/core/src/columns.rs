@@ -317,15 +317,14 @@ pub(crate) fn missing(column: &str, row: usize) -> Error {
 }
 
 fn matrix_column(name: &str, array: &Array, d: usize) -> Result<Array> {
-    let values = array.to_f64().ok_or_else(|| {
+    let values = array.matrix_column(d).ok_or_else(|| {
         Error::data(format!("array `{name}` is a matrix of text"), "give text as separate columns of shape [N]")
     })?;
-    let width = array.shape[1];
-    Ok(Array::new(&[array.rows()], (0..array.rows()).map(|i| values[i * width + d]).collect()))
+    Ok(Array::new(&[array.rows()], values))
 }
 
 /// The named column, or column `d` of a matrix for a name like `x[3]`.
-fn find_input<'a>(data: &'a Data, name: &str) -> Result<std::borrow::Cow<'a, Array>> {
+pub(crate) fn find_input<'a>(data: &'a Data, name: &str) -> Result<std::borrow::Cow<'a, Array>> {
     if let Some((_, array)) = data.arrays.iter().find(|(n, _)| n == name) {
         return Ok(std::borrow::Cow::Borrowed(array));
     }
@@ -407,7 +406,7 @@ fn encode_column(column: &Column, array: &Array) -> Result<Vec<f64>> {
 }
 
 /// Sorted without repeats: by value when all are numbers, else as text.
-fn sort_levels(levels: &mut Vec<String>) {
+pub(crate) fn sort_levels(levels: &mut Vec<String>) {
     levels.sort();
     levels.dedup();
     if let Ok(mut numbers) =

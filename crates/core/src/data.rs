@@ -94,6 +94,21 @@ impl Array {
         }
     }
 
+    /// Column `d` of a matrix `[N, D]` as real numbers, or `None` for text.
+    pub(crate) fn matrix_column(&self, d: usize) -> Option<Vec<f64>> {
+        fn column<T: Copy>(values: &[T], d: usize, width: usize, number: impl Fn(T) -> f64) -> Vec<f64> {
+            values.iter().skip(d).step_by(width).map(|v| number(*v)).collect()
+        }
+        let width = self.shape[1];
+        match &self.values {
+            Values::F64(v) => Some(column(v, d, width, |x| x)),
+            Values::F32(v) => Some(column(v, d, width, f64::from)),
+            Values::U8(v) => Some(column(v, d, width, f64::from)),
+            Values::I64(v) => Some(column(v, d, width, |x| x as f64)),
+            Values::Text { .. } => None,
+        }
+    }
+
     /// The same array with only these rows.
     pub fn take_rows(&self, rows: &[usize]) -> Self {
         let width: usize = self.shape.iter().skip(1).product();

@@ -5,14 +5,14 @@
 //! | [`error`] | one error type: what, where, found, expected, remedy |
 //! | [`rng`] | counter-based random numbers: same seed, same bits, for any thread count |
 //! | [`data`] | named plain arrays, as read from a file |
-//! | [`samples`] | data points of one shape: pictures, rows
+//! | [`samples`] | data points of one shape: pictures, rows |
 //! | [`columns`] | how raw columns become the numbers a model sees, and back |
 //! | [`run`] | one piece of work: seed, budget, progress, warnings, records, checkpoints |
 //! | [`step`] | updates of a model, and the one driver of every iterative fit |
 //! | [`system`], [`model`] | what an author writes; what a user gets |
 //! | [`named`] | settings that may be given by their name alone |
 //! | [`predict`] | predictive distributions of a numeric target or of classes |
-//! | [`generative`] | what models of data points offer: samples, reconstructions, codes, bounds
+//! | [`generative`] | what models of data points offer: samples, reconstructions, codes, bounds |
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
 //! | [`mod@file`] | the model file |
 //! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |

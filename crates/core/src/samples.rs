@@ -1,5 +1,6 @@
 //! Data points of one shape, as generative models need them: pictures, or rows of numbers.
 
+use crate::columns::{find_input, missing, sort_levels};
 use crate::data::{Array, Data, FromData, Values};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -235,7 +236,6 @@ impl FromData for Samples {
             return Err(Error::data(format!("{} has no rows", data.source), "give at least two data points"));
         }
         let mut notes = data.notes.clone();
-        let labels = data.target.as_ref().map(|name| labels(data, name)).transpose()?;
         let mut form = match picture_array(data)? {
             Some((name, array)) => {
                 let (layout, shape) = layout(name, &array.shape)?;
@@ -264,20 +264,23 @@ impl FromData for Samples {
                 values.iter_mut().for_each(|v| *v /= most as f32);
             }
         }
+        let count = values.len() / form.size();
+        let labels = data.target.as_ref().map(|name| labels(data, name, count)).transpose()?;
         Ok(Self { values, form, labels, notes })
     }
 }
 
-fn labels(data: &Data, name: &str) -> Result<Labels> {
-    let found = data.get(name)?.class_names(name)?;
-    let missing = || Error::data(format!("label `{name}` has missing cells"), "leave such rows out");
-    let found: Vec<String> = found.into_iter().map(|l| l.ok_or_else(missing)).collect::<Result<_>>()?;
+fn labels(data: &Data, name: &str, rows: usize) -> Result<Labels> {
+    let named = data.get(name)?.class_names(name)?.into_iter().enumerate();
+    let found: Vec<String> = named.map(|(row, l)| l.ok_or_else(|| missing(name, row))).collect::<Result<_>>()?;
+    if found.len() != rows {
+        return Err(Error::data(
+            format!("there are {} labels `{name}` for {rows} data points", found.len()),
+            "give one label a data point, or leave --target out",
+        ));
+    }
     let mut classes = found.clone();
-    classes.sort_unstable_by(|a, b| match (a.parse::<i64>(), b.parse::<i64>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(b),
-    });
-    classes.dedup();
+    sort_levels(&mut classes);
     let code = |l: &String| classes.iter().position(|c| c == l).expect("every label is a class");
     let codes = found.iter().map(code).collect();
     Ok(Labels { classes, codes })
@@ -358,35 +361,16 @@ fn table(data: &Data, names: &[String]) -> Result<Vec<f64>> {
     let rows = data.rows();
     let mut values = vec![0.0; rows * names.len()];
     for (d, name) in names.iter().enumerate() {
-        let matrix = name.strip_suffix(']').and_then(|n| n.rsplit_once('[')).and_then(|(stem, at)| {
-            let at: usize = at.parse().ok()?;
-            let (_, array) = data.arrays.iter().find(|(n, a)| n == stem && a.shape.len() == 2)?;
-            (at < array.shape[1]).then_some((array, at))
-        });
-        let (array, at) = match matrix {
-            Some((array, at)) => (array, at),
-            None => (find(data, name)?, 0),
-        };
-        let width = array.shape.get(1).copied().unwrap_or(1);
-        let cells = numbers(name, array)?;
-        if cells.len() != rows * width {
+        let cells = numbers(name, find_input(data, name)?.as_ref())?;
+        if cells.len() != rows {
             return Err(Error::data(
-                format!("array `{name}` has {} rows, others have {rows}", array.rows()),
+                format!("array `{name}` has {} rows, others have {rows}", cells.len()),
                 "give arrays of one common number of rows",
             ));
         }
-        (0..rows).for_each(|i| values[i * names.len() + d] = cells[i * width + at]);
+        (0..rows).for_each(|i| values[i * names.len() + d] = cells[i]);
     }
     Ok(values)
-}
-
-fn find<'a>(data: &'a Data, name: &str) -> Result<&'a Array> {
-    data.arrays.iter().find(|(n, _)| n == name).map(|(_, a)| a).ok_or_else(|| {
-        Error::data(
-            format!("column `{name}` is not in {}", data.source),
-            "add the column, or rename the one that holds it: the data must have the columns that the model was fitted to",
-        )
-    })
 }
 
 fn numbers(name: &str, array: &Array) -> Result<Vec<f64>> {
@@ -471,6 +455,15 @@ mod tests {
         assert_eq!((samples.row(0)[8], samples.row(1)[0]), (0.5, 1.0));
         let labels = samples.labels.unwrap();
         assert_eq!((labels.classes, labels.codes), (vec!["9".to_owned(), "10".to_owned()], vec![1, 0, 0]));
+    }
+
+    #[test]
+    fn every_data_point_needs_its_label() {
+        let mut given = data("image", Array { shape: vec![3, 2, 2], values: Values::U8(vec![0; 12]) });
+        given.arrays.push(("label".into(), Array::new(&[2], vec![0.0, 1.0])));
+        given.target = Some("label".into());
+        let error = Samples::from_data(&given).unwrap_err();
+        assert!(error.to_string().contains("2 labels `label` for 3 data points"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | are the rows one is sure of the right ones? | [`risk_coverage_area`] |
 //! | how sure is any of these numbers? | [`bootstrap`] |
 
+use crate::scores::{check, check_finite};
 use elbo_core::{Error, Marginals, Result, Rng};
 use serde::{Deserialize, Serialize};
 
@@ -61,28 +62,39 @@ fn equal_width(pairs: impl Iterator<Item = (f64, bool)>, bins: usize) -> Vec<Bin
 
 fn expected(bins: &[Bin]) -> f64 {
     let rows: f64 = bins.iter().map(|b| b.rows).sum();
-    bins.iter().map(|b| b.rows * b.gap()).sum::<f64>() / rows
+    bins.iter().map(|b| (b.hits - b.confidence).abs()).sum::<f64>() / rows
+}
+
+/// The expected calibration error of pairs of a confidence and whether it came true, over bins of equal width.
+pub(crate) fn expected_error(pairs: impl Iterator<Item = (f64, bool)>, bins: usize) -> f64 {
+    expected(&equal_width(pairs, bins))
+}
+
+/// The most probable class, the first of equal ones.
+pub(crate) fn most_probable(p: &[f64]) -> usize {
+    (1..p.len()).fold(0, |best, c| if p[c] > p[best] { c } else { best })
 }
 
 impl ClassCalibration {
     /// Of probabilities `[N, C]` (row-major) against class indices `[N]`, with this many bins (15 is usual).
     ///
     /// # Errors
-    /// [`Error::Data`] when there are no rows, lengths differ, or an index is not below `classes`.
+    /// [`Error::Data`] when there are no rows, lengths differ, a probability is not finite, or an index is not below `classes`.
     pub fn new(classes: usize, probabilities: &[f64], targets: &[usize], bins: usize) -> Result<Self> {
         assert!(bins > 0, "calibration needs a bin");
         let rows = targets.len();
-        if rows == 0 || probabilities.len() != rows * classes || targets.iter().any(|t| *t >= classes) {
+        let is_usable = probabilities.iter().all(|p| p.is_finite()) && targets.iter().all(|t| *t < classes);
+        if rows == 0 || probabilities.len() != rows * classes || !is_usable {
             return Err(Error::data(
                 format!("{} probabilities of {classes} classes for {rows} targets", probabilities.len()),
-                "give one probability a row and class, and targets below the number of classes",
+                "give one finite probability a row and class, and targets below the number of classes",
             ));
         }
         let each: Vec<(f64, bool)> = probabilities
             .chunks(classes)
             .zip(targets)
             .map(|(p, target)| {
-                let top = (1..classes).fold(0, |best, c| if p[c] > p[best] { c } else { best });
+                let top = most_probable(p);
                 (p[top], top == *target)
             })
             .collect();
@@ -94,7 +106,7 @@ impl ClassCalibration {
         sorted.iter().enumerate().for_each(|(i, pair)| mass[i * count / rows].add(*pair));
         let of_class = |c: usize| {
             let pairs = probabilities.chunks(classes).zip(targets).map(|(p, t)| (p[c], *t == c));
-            expected(&equal_width(pairs, bins))
+            expected_error(pairs, bins)
         };
         let squared = |bin: &Bin| {
             let accuracy = bin.hits / bin.rows;
@@ -115,14 +127,10 @@ impl ClassCalibration {
 /// Mean distance between the levels 0.05, 0.10, ..., 0.95 and the shares of the targets inside those central intervals.
 ///
 /// # Errors
-/// [`Error::Data`] when there are no rows or lengths differ.
+/// [`Error::Data`] when there are no rows, lengths differ, or a target is not finite.
 pub fn regression_calibration_error(marginals: &dyn Marginals, targets: &[f64]) -> Result<f64> {
-    if targets.is_empty() || marginals.len() != targets.len() {
-        return Err(Error::data(
-            format!("{} predictions and {} targets", marginals.len(), targets.len()),
-            "predict and score the same rows, at least one",
-        ));
-    }
+    check(marginals.len(), targets.len())?;
+    check_finite(targets)?;
     // A target lies in the central interval of level p when its distance from the median, as a probability, is at most p / 2.
     let depths: Vec<f64> = targets.iter().enumerate().map(|(i, y)| 2.0 * (marginals.cdf(i, *y) - 0.5).abs()).collect();
     let levels = (1..20).map(|k| 0.05 * f64::from(k));

@@ -189,13 +189,12 @@ pub fn wasserstein(q: &MultivariateNormal, p: &MultivariateNormal) -> Result<f64
 pub fn optimal_map(q: &MultivariateNormal, p: &MultivariateNormal) -> Result<Vec<f64>, LinalgError> {
     let d = q.dimension();
     let covariance = |n: &MultivariateNormal| Tensor::from_vec(n.covariance(), &[d, d]);
-    let power = |a: &Tensor, f: &dyn Fn(&Tensor) -> Tensor| -> Result<Tensor, LinalgError> {
-        let (values, vectors) = a.eigh()?;
-        Ok((&vectors * f(&values).unsqueeze(0)).matmul(&vectors.t()))
-    };
-    let root = power(&covariance(q), &|v| v.sqrt())?;
-    let inverse_root = power(&covariance(q), &|v| v.sqrt().recip())?;
-    let inner = power(&root.matmul(&covariance(p)).matmul(&root), &|v| v.relu().sqrt())?;
+    let composed = |vectors: &Tensor, values: &Tensor| (vectors * values.unsqueeze(0)).matmul(&vectors.t());
+    let (values, vectors) = covariance(q).eigh()?;
+    let root = composed(&vectors, &values.sqrt());
+    let inverse_root = composed(&vectors, &values.sqrt().recip());
+    let (values, vectors) = root.matmul(&covariance(p)).matmul(&root).eigh()?;
+    let inner = composed(&vectors, &values.relu().sqrt());
     Ok(inverse_root.matmul(&inner).matmul(&inverse_root).to_vec())
 }
 

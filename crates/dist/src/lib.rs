@@ -17,8 +17,13 @@
 //! | describe predictions, one distribution a row | [`Normals`], [`StudentTs`], [`GaussianMixtures`] |
 //! | score predictions | [`scores`], [`crps`], [`calibration`] |
 //!
+//! Families of one number come in two forms of the same law: plain values in [`univariate`], for predictions, priors and quantiles; tensors in
+//! [`batched`], where gradients are needed. The formulas are written in each form, since one looks after the ends of the support and the
+//! other after slopes; `tests/it/two_forms.rs` holds them to the same numbers, as it does [`divergence`] and [`batched::Kl`].
+//!
 //! To add a distribution, write one file in `univariate` that implements [`Distribution`], and add it to the list of constructors in
-//! `tests/it/univariate.rs`, whose laws it must then obey.
+//! `tests/it/univariate.rs`, whose laws it must then obey. One whose parameters are learnt gets its tensor form as [`batched`] says, and a
+//! line in `tests/it/two_forms.rs`.
 
 pub mod batched;
 pub mod calibration;

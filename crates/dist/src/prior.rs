@@ -1,12 +1,12 @@
 //! Priors on a model's parameters.
 
-use crate::{Beta, Distribution, Gamma, InverseGamma, LogNormal, Normal, Uniform};
+use crate::{Beta, Distribution, Gamma, HalfCauchy, HalfNormal, InverseGamma, LogNormal, Normal, Uniform};
 use elbo_core::{Result, Rng, ensure};
 use elbo_tensor::Tensor;
 use elbo_tensor::special::{LOG_SQRT_TAU, ndtri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, LN_2};
+use std::f64::consts::{FRAC_2_PI, LN_2};
 
 /// Whether a density of a positive parameter is taken with respect to the parameter or to its logarithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -128,8 +128,8 @@ impl Prior {
             Self::NormalOnLog { mu, sigma } => positive(Normal { mean: mu, sd: sigma }.log_prob(theta.ln())),
             Self::Gamma { shape, rate } => Gamma { shape, rate }.log_prob(theta),
             Self::InverseGamma { shape, scale } => InverseGamma { shape, scale }.log_prob(theta),
-            Self::HalfNormal { sd } => positive(LN_2 - 0.5 * (theta / sd).powi(2) - sd.ln() - LOG_SQRT_TAU),
-            Self::HalfCauchy { scale } => positive((FRAC_2_PI / scale).ln() - (theta / scale).powi(2).ln_1p()),
+            Self::HalfNormal { sd } => positive(HalfNormal { sd }.log_prob(theta)),
+            Self::HalfCauchy { scale } => positive(HalfCauchy { scale }.log_prob(theta)),
             Self::Beta { a, b } => Beta { a, b }.log_prob(theta),
             Self::Uniform { low, high } => Uniform { low, high }.log_prob(theta),
         }
@@ -168,7 +168,7 @@ impl Prior {
             Self::Gamma { shape, rate } => Gamma { shape, rate }.quantile(p),
             Self::InverseGamma { shape, scale } => InverseGamma { shape, scale }.quantile(p),
             Self::HalfNormal { sd } => -sd * ndtri(0.5 * (1.0 - p)),
-            Self::HalfCauchy { scale } => scale * (FRAC_PI_2 * p).tan(),
+            Self::HalfCauchy { scale } => HalfCauchy { scale }.quantile(p),
             Self::Beta { a, b } => Beta { a, b }.quantile(p),
             Self::Uniform { low, high } => Uniform { low, high }.quantile(p),
         }

@@ -16,6 +16,7 @@
 //! # Source
 //! Naesseth, Ruiz, Linderman and Blei (2017); Ruiz, Titsias and Blei (2016) for the standardised draws.
 
+use crate::batched::log_gamma_draw;
 use crate::batched::noise::{draw_each, joined, uniforms};
 use elbo_core::Rng;
 use elbo_tensor::Tensor;
@@ -132,10 +133,7 @@ pub fn gamma(shape: &Tensor, augmentation: usize, lead: &[usize], rng: &mut Rng)
 /// only weakly.
 pub fn standardised_gamma(shape: &Tensor, lead: &[usize], rng: &mut Rng) -> Draws {
     let wide = shape.broadcast_to(&joined(&[lead, shape.shape()]));
-    let noise = draw_each(&wide.to_vec(), rng, |a, rng| {
-        let log_z = rng.gamma(a + 1.0).ln() - rng.exponential() / a;
-        (log_z - digamma(a)) / trigamma(a).sqrt()
-    });
+    let noise = draw_each(&wide.to_vec(), rng, |a, rng| (log_gamma_draw(a, rng) - digamma(a)) / trigamma(a).sqrt());
     let noise = Tensor::from_vec(noise, wide.shape()).cast(shape.dtype());
     let spread = wide.polygamma(1);
     let z = wide.digamma() + spread.sqrt() * noise;
@@ -150,6 +148,9 @@ pub struct NormalTail;
 impl Rejection for NormalTail {
     /// The noise is a unit exponential; `theta` must be positive.
     fn accept(&self, theta: f64, rng: &mut Rng) -> f64 {
+        if !(theta > 0.0 && theta.is_finite()) {
+            return f64::NAN;
+        }
         loop {
             let e = rng.exponential();
             let beyond = e / theta;

@@ -1,5 +1,6 @@
 //! How good predictions are: proper scores, calibration, and the names that `evaluate --json` prints.
 
+use crate::calibration::{expected_error, most_probable};
 use elbo_core::{Error, Marginals, Prediction, Result};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -153,34 +154,17 @@ pub fn classification(classes: usize, probabilities: &[f64], targets: &[usize]) 
         ));
     }
     let n = targets.len() as f64;
-    let (mut hits, mut log_loss, mut brier) = (0.0, 0.0, 0.0);
-    let mut bins = [(0.0, 0.0); ECE_BINS];
+    let (mut log_loss, mut brier) = (0.0, 0.0);
+    let mut tops = Vec::with_capacity(targets.len());
     for (p, &target) in probabilities.chunks(classes).zip(targets) {
-        // The first of equal maxima.
-        let top = (1..classes).fold(0, |best, c| if p[c] > p[best] { c } else { best });
-        let hit = f64::from(u8::from(top == target));
-        hits += hit;
+        let top = most_probable(p);
+        tops.push((p[top], top == target));
         log_loss -= p[target].ln();
         brier += p.iter().enumerate().map(|(c, p)| (p - f64::from(u8::from(c == target))).powi(2)).sum::<f64>();
-        let bin = ((p[top] * ECE_BINS as f64).ceil() as usize).clamp(1, ECE_BINS) - 1;
-        bins[bin].0 += hit;
-        bins[bin].1 += p[top];
     }
-    let ece = bins.iter().map(|(hits, confidence)| (hits - confidence).abs()).sum::<f64>() / n;
+    let hits = tops.iter().filter(|(_, is_hit)| *is_hit).count() as f64;
+    let ece = expected_error(tops.into_iter(), ECE_BINS);
     Ok(ClassificationScores { rows: targets.len(), accuracy: hits / n, log_loss: log_loss / n, brier: brier / n, ece })
-}
-
-/// Area under the receiver operating characteristic: the probability that a member of `positive` scores higher than one of `negative`,
-/// ties counting one half. NaN when either is empty.
-pub fn auroc(positive: &[f64], negative: &[f64]) -> f64 {
-    let mut sorted = negative.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let wins = |score: &f64| {
-        let below = sorted.partition_point(|v| v < score);
-        let tied = sorted[below..].partition_point(|v| v <= score);
-        below as f64 + 0.5 * tied as f64
-    };
-    positive.iter().map(wins).sum::<f64>() / (positive.len() * negative.len()) as f64
 }
 
 /// The probability integral transform of the targets: uniform when the predictions are calibrated.
@@ -235,7 +219,7 @@ pub fn standardised_log_loss(marginals: &dyn Marginals, targets: &[f64], trainin
     Ok((0..targets.len()).map(loss).sum::<f64>() / targets.len() as f64)
 }
 
-fn check(predicted: usize, targets: usize) -> Result<()> {
+pub(crate) fn check(predicted: usize, targets: usize) -> Result<()> {
     if predicted != targets {
         return Err(Error::data(
             format!("there are {predicted} predictions and {targets} targets"),
@@ -248,7 +232,7 @@ fn check(predicted: usize, targets: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_finite(targets: &[f64]) -> Result<()> {
+pub(crate) fn check_finite(targets: &[f64]) -> Result<()> {
     match targets.iter().position(|y| !y.is_finite()) {
         Some(i) => {
             Err(Error::data(format!("the target in row {} is {}", i + 1, targets[i]), "remove rows without a target"))

@@ -11,7 +11,7 @@ const DISTINCT: f64 = 2.0;
 
 /// A model with a smooth loss of its parameters.
 pub trait Loss: Parameters {
-    /// The loss in nats, a scalar: a negative log evidence or bound.
+    /// The loss in nats, a scalar: a negative log evidence or bound, without the priors on parameters, which [`search`] adds.
     ///
     /// # Errors
     /// Recoverable where it does not exist, so that a line search shortens its step.
@@ -79,7 +79,8 @@ impl Found {
     }
 }
 
-/// Minimises a model's loss from several starts, as one resumable stage. Warns when starts end at different optima.
+/// Minimises a model's loss less the log density of the priors that its parameters carry, from several starts, as one resumable stage.
+/// Warns when starts end at different optima.
 ///
 /// # Errors
 /// When the loss cannot be evaluated at any start.
@@ -143,7 +144,7 @@ impl<M: Loss> Tracked<'_, M> {
     fn finish(self) -> Result<Found> {
         if self.best.is_empty() {
             // No start could be evaluated: say why.
-            self.model.loss()?;
+            penalised(self.model)?;
         } else {
             self.model.unpack(&self.best);
         }

@@ -211,10 +211,8 @@ impl Estimate {
 
     /// Of `log mean exp` of independent log weights; the error by the delta method, `sd(w) / (mean(w) sqrt K)`.
     pub fn log_mean(log_weights: &[f64]) -> Self {
-        let n = log_weights.len() as f64;
         let largest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let Self { value, error } = Self::mean(&log_weights.iter().map(|l| (l - largest).exp()).collect::<Vec<_>>());
-        debug_assert!(n > 0.0);
         Self { value: value.ln() + largest, error: error / value }
     }
 }

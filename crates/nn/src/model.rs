@@ -10,9 +10,11 @@ use crate::probe::Probe;
 use crate::vae::{
     Binarise, Decay, Evaluation, EvaluationConfig, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise,
     ObjectiveConfig, Posterior, PriorConfig, Training, TrainingConfig, Vae, VaeConfig, Weighted,
+    check_least_log_variance,
 };
 use crate::weights;
 use elbo_core::samples::{Form, Labels};
+use elbo_core::step::Snapshot;
 use elbo_core::{
     Array, Data, Encode, Error, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile,
     Reconstruct, Result, Rng, Run, Sample, Samples, Summary, Table, ensure, picture_grid,
@@ -114,6 +116,7 @@ impl LatentSettings {
     /// [`Error::Setting`] naming the field.
     pub fn check(&self) -> Result<()> {
         ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
+        check_least_log_variance(self.least_log_variance)?;
         let widths = self.hidden.iter().chain(&self.channels).all(|n| *n > 0);
         ensure("hidden", format!("{:?}, channels {:?}", self.hidden, self.channels), widths, "widths of at least 1")?;
         self.prior.check()?;
@@ -221,10 +224,17 @@ impl LatentModel {
         }
         let config = common.model(&samples.form);
         let is_gaussian = matches!(config.likelihood, LikelihoodConfig::Gaussian { .. });
+        let mut binarise = common.binarise;
         if is_gaussian && samples.form.picture().is_none() {
             samples.standardise();
+            // Standardised numbers are no shares of black.
+            if binarise != Binarise::None {
+                run.note("the numbers of a table stay as they are: `binarise` is for grey values");
+                binarise = Binarise::None;
+            }
         }
         config.likelihood.check_values(&samples.values)?;
+        binarise.check_values(&samples.values)?;
         let size = samples.form.size();
         let constant =
             (0..size).filter(|d| samples.values.iter().skip(*d).step_by(size).all(|v| *v == samples.values[*d]));
@@ -237,15 +247,20 @@ impl LatentModel {
         }
         check_memory(&config, objective.draws, common.batch.min(samples.len()), size)?;
         let mut vae = config.build(&samples.form.shape, objective, &mut run.rng.fork())?;
-        let training = Training::new(&samples.values, size, objective, &common.training(), &mut run.rng.fork())?;
+        let how = TrainingConfig { binarise, ..common.training() };
+        let training = Training::new(&samples.values, size, objective, &how, &mut run.rng.fork())?;
         let mut measuring = run.rng.fork();
         training.run(&mut vae, run)?;
         let rows = samples.len();
         let chosen: Vec<usize> = (0..rows.min(MEASURED)).map(|i| i * rows / rows.min(MEASURED)).collect();
-        let measured = common.binarise.once(&samples.gather(&chosen), &mut measuring);
+        let measured = binarise.once(&samples.gather(&chosen), &mut measuring);
         let effort = EvaluationConfig { draws: MEASURED_DRAWS, pairs: MEASURED };
         let measures = vae.evaluate(&measured, &effort, &mut measuring);
+        // Losses are those of training, in which a batch norm moves its statistics; the model stays what was measured.
+        let mut trained = ModelFile::new("trained");
+        vae.save(&mut trained, "vae");
         let terms = weigh_terms(&vae, &measured, objective, &training, &mut measuring)?;
+        vae.restore(&trained, "vae")?;
         warn_of_silent_terms(&terms, run);
         let label_error = match &samples.labels {
             Some(labels) => probe_error(&vae.encode(&measured), labels, &chosen, run)?,
@@ -257,7 +272,7 @@ impl LatentModel {
             config.latent,
             measures.active_units,
             config.likelihood.name(),
-            match common.binarise {
+            match binarise {
                 Binarise::None => "",
                 Binarise::Static => " of values binarised once",
                 Binarise::Dynamic => " of values binarised anew at every use",
@@ -267,7 +282,7 @@ impl LatentModel {
         Ok(Self {
             settings: serde_json::to_value(settings).expect("settings are plain data"),
             objective: objective.clone(),
-            binarise: common.binarise,
+            binarise,
             form: samples.form,
             vae,
             measures,
@@ -317,7 +332,11 @@ impl LatentModel {
     /// Data points as the likelihood takes them: encoded, checked, and binarised as in training.
     fn values(&self, data: &Data) -> Result<Vec<f32>> {
         let values = self.form.encode(data)?;
+        if values.is_empty() {
+            return Err(Error::data(format!("{} has no data points", data.source), "give at least one"));
+        }
         self.vae.config().likelihood.check_values(&values)?;
+        self.binarise.check_values(&values)?;
         // The same pictures for the same model, whoever asks.
         Ok(self.binarise.once(&values, &mut Rng::new(self.seed)))
     }
@@ -548,6 +567,7 @@ impl Model for LatentModel {
 impl Sample for LatentModel {
     /// Pictures are the means of their codes' likelihood; rows of a table are drawn from it.
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
+        ensure("count", count, count >= 1, "at least 1")?;
         let z = self.vae.sample_prior(count, &mut run.rng);
         let is_noisy = self.form.picture().is_none();
         Ok(self.decoded(&z, is_noisy, &mut run.rng))

@@ -72,7 +72,8 @@ impl MlpConfig {
 
     fn layers(&self, out: usize) -> Vec<LayerConfig> {
         let mut layers = vec![];
-        if self.dropout > 0.0 {
+        // A share out of range is refused by the layer.
+        if self.dropout != 0.0 {
             layers.push(LayerConfig::Dropout(DropoutConfig { share: self.dropout }));
         }
         for width in &self.hidden {
@@ -224,6 +225,19 @@ impl Encoder {
 }
 
 impl EncoderConfig {
+    /// Levels that it looks up a vector for; zero where elements are numbers.
+    pub(crate) fn levels(&self) -> usize {
+        let of = |layer: &LayerConfig| match layer {
+            LayerConfig::Embedding(config) => Some(config.levels),
+            _ => None,
+        };
+        match self {
+            Self::Mlp(_) | Self::Conv(_) => 0,
+            Self::Gru(config) => config.levels,
+            Self::Layers { layers } => layers.iter().find_map(of).unwrap_or(0),
+        }
+    }
+
     /// The network from data points of this shape to `width` numbers.
     ///
     /// # Errors
@@ -232,7 +246,11 @@ impl EncoderConfig {
         let count = shape.iter().product();
         let (seen, layers) = match self {
             Self::Mlp(config) => (vec![count], config.layers(width)),
-            Self::Conv(config) => (picture(shape)?.to_vec(), config.down(width)),
+            Self::Conv(config) => {
+                let shape = picture(shape)?;
+                config.sizes(shape)?;
+                (shape.to_vec(), config.down(width))
+            }
             Self::Gru(config) => {
                 let mut layers = vec![];
                 let seen = if config.levels > 0 {
@@ -297,6 +315,11 @@ impl Decoder for Sequential {
 }
 
 impl DecoderConfig {
+    /// Levels that it looks up a vector for; zero where it sees no elements, or sees them as numbers.
+    pub(crate) fn levels(&self) -> usize {
+        if let Self::Gru(config) = self { config.levels } else { 0 }
+    }
+
     /// The network from `latent` numbers to `blocks` numbers for each element of data points of this shape.
     ///
     /// # Errors
@@ -312,6 +335,9 @@ impl DecoderConfig {
         let layers = match self {
             Self::Mlp(config) => config.layers(blocks * count),
             Self::Conv(config) => config.up(picture(shape)?, blocks)?,
+            Self::Layers { layers } if layers.iter().any(|l| matches!(l, LayerConfig::Embedding(_))) => {
+                return refuse("embedding", &[latent], "levels of a category, which a code is not");
+            }
             Self::Layers { layers } => {
                 let end = [
                     LayerConfig::Reshape(ReshapeConfig::default()),
@@ -341,6 +367,7 @@ impl GruDecoder {
     fn new(latent: usize, steps: usize, blocks: usize, config: &SequenceConfig, build: &mut Build<'_>) -> Result<Self> {
         ensure("hidden", config.hidden, config.hidden > 0, "at least 1")?;
         ensure("steps", steps, steps > 0, "at least 1")?;
+        ensure("embedding", config.embedding, config.levels == 0 || config.embedding > 0, "at least 1")?;
         // One more level stands for the beginning.
         let embedding = (config.levels > 0).then(|| Embedding::new(config.levels + 1, config.embedding, build));
         let input = if config.levels > 0 { config.embedding } else { 1 };

@@ -1,5 +1,6 @@
 //! The engine's speed. `cargo bench -p elbo-tensor --bench tensor`.
-#![allow(missing_docs)]
+
+#![allow(missing_docs)] // the benchmark macros make items without documentation
 
 use std::hint::black_box;
 

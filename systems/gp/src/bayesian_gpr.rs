@@ -1,7 +1,7 @@
 #![doc = include_str!("bayesian-gpr.md")]
 
 use elbo_core::{
-    Array, Budget, Card, Claim, Columns, Config, Data, Features, FromData, Kind, Model, ModelFile, Predict, Prediction,
+    Array, Budget, Card, Claim, Columns, Config, Data, Features, FromData, Kind, ModelFile, Predict, Prediction,
     Regression, Result, Rng, Run, Snapshot, Summary, System, Table, Verb, ensure,
 };
 use elbo_dist::{GaussianMixtures, Prior, scores};
@@ -9,7 +9,8 @@ use elbo_gp::exact::ExactGp;
 use elbo_gp::fit::{Loss, Search, search};
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::Zero;
-use elbo_gp::table;
+use elbo_gp::settings;
+use elbo_gp::table::{self, Process, TableModel};
 use elbo_infer::LogDensity;
 use elbo_infer::diagnostics::chains::summarise;
 use elbo_infer::fit::{Method, MethodSettings, ViSettings, infer};
@@ -108,12 +109,14 @@ impl Config for BayesianGprConfig {
         if let Some(noise) = self.noise_held {
             ensure("noise_held", noise, noise >= 2e-6 && noise.is_finite(), "at least 2e-6")?;
         }
-        ensure("chains", self.chains, self.chains >= 1, "at least 1")?;
+        settings::at_least_one(&[
+            ("chains", self.chains),
+            ("steps", self.steps),
+            ("mixed", self.mixed),
+            ("iterations", self.iterations),
+        ])?;
         ensure("draws", self.draws, self.draws >= 4, "at least 4")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("mixed", self.mixed, self.mixed >= 1, "at least 1")?;
-        ensure("starts", self.starts, (1..=100).contains(&self.starts), "in 1..=100")?;
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")
+        settings::starts(self.starts)
     }
 }
 
@@ -123,19 +126,23 @@ impl BayesianGprConfig {
         let kernel = "rbf".parse::<KernelConfig>()?.build_for(x)?;
         let start = self.noise_held.unwrap_or(0.1);
         let mut gp = ExactGp::new(kernel, Box::new(Zero), start, table::tensor(x), Tensor::from_slice(y, &[y.len()]));
-        let lengthscale = self.lengthscale.unwrap_or(Prior::LogNormal { mu: 0.5 * (x.dims as f64).ln(), sigma: 1.0 });
         gp.visit_mut(&mut |name, parameter| {
-            let prior = match parameter.constraint() {
-                // A number between bounds is uniform there, which its Jacobian makes proper.
-                Constraint::Interval(..) | Constraint::Real => None,
-                _ if name.ends_with("lengthscale") => Some(lengthscale),
-                _ => Some(self.variance),
-            };
+            let prior = self.prior_of(name, parameter.constraint(), x.dims);
             parameter.set_prior(prior.map(|p| Arc::new(p) as Arc<dyn elbo_tensor::Prior>));
         });
-        gp.noise_mut().set_prior(Some(Arc::new(self.noise)));
         gp.noise_mut().set_frozen(self.noise_held.is_some());
         Ok(gp)
+    }
+
+    /// The prior of a parameter. A number between bounds has none: it is uniform there, which its Jacobian makes proper.
+    fn prior_of(&self, name: &str, constraint: Constraint, dims: usize) -> Option<Prior> {
+        let lengthscale = || Prior::LogNormal { mu: 0.5 * (dims as f64).ln(), sigma: 1.0 };
+        match constraint {
+            Constraint::Interval(..) | Constraint::Real => None,
+            _ if name == "noise" => Some(self.noise),
+            _ if name.ends_with("lengthscale") => Some(self.lengthscale.unwrap_or_else(lengthscale)),
+            _ => Some(self.variance),
+        }
     }
 
     fn sampler(&self) -> Hamiltonian {
@@ -149,10 +156,11 @@ impl BayesianGprConfig {
     }
 }
 
-/// The process with its posterior as the loss, whose least is the most probable point of the logarithms.
-struct Penalised(ExactGp);
+/// The process with the Jacobian of the logarithms in its loss. With the priors, which the search adds of its own, the least is the most
+/// probable point of the logarithms.
+struct OfLogarithms(ExactGp);
 
-impl Parameters for Penalised {
+impl Parameters for OfLogarithms {
     fn visit(&self, visit: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
         self.0.visit(visit);
     }
@@ -162,7 +170,7 @@ impl Parameters for Penalised {
     }
 }
 
-impl Snapshot for Penalised {
+impl Snapshot for OfLogarithms {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.0.save(file, prefix);
     }
@@ -172,9 +180,9 @@ impl Snapshot for Penalised {
     }
 }
 
-impl Loss for Penalised {
+impl Loss for OfLogarithms {
     fn loss(&self) -> Result<Tensor> {
-        Ok(-(self.0.log_marginal()? + self.0.log_prior() + self.0.log_jacobian()))
+        Ok(-(self.0.log_marginal()? + self.0.log_jacobian()))
     }
 }
 
@@ -190,16 +198,18 @@ impl BayesianGprConfig {
     fn posterior(&self, input: &Regression, run: &mut Run) -> Result<Posterior> {
         let mut gp = self.build(&input.x, &input.y)?;
         if self.infer == Infer::Ml2 {
+            // With priors the search would find the most probable values in place of the likeliest.
+            gp.visit_mut(&mut |_, parameter| parameter.set_prior(None));
             let found = search(&mut gp, Search { starts: self.starts, iterations: self.iterations }, run)?;
             let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
-            summary.objective = Some(("log marginal likelihood".into(), -found.loss));
+            summary.objective = Some(("log marginal likelihood".into(), found.evidence()));
             summary.text = format!("A Gaussian process at its likeliest hyperparameters, on {} rows.", input.x.rows);
             return Ok(Posterior { draws: vec![gp.pack()], summary, tables: vec![found.table()] });
         }
         let base = run.rng.fork();
-        let mut penalised = Penalised(gp);
-        let found = search(&mut penalised, Search { starts: 1, iterations: self.iterations }, run)?;
-        let mode = penalised.pack();
+        let mut of_logarithms = OfLogarithms(gp);
+        let found = search(&mut of_logarithms, Search { starts: 1, iterations: self.iterations }, run)?;
+        let mode = of_logarithms.pack();
         let (config, x, y) = (self.clone(), input.x.clone(), input.y.clone());
         let make = move || config.build(&x, &y).expect("the same settings were built before");
         let density = ParametersDensity::new(make, |gp: &ExactGp| gp.log_marginal());
@@ -268,20 +278,15 @@ impl BayesianGprConfig {
         F: Fn(&ExactGp) -> Result<Tensor> + Send + Sync,
     {
         let mut gp = density.at(&vec![0.0; density.dim()]);
-        let dims = gp.inputs().size(1) as f64;
-        let lengthscale = self.lengthscale.unwrap_or(Prior::LogNormal { mu: 0.5 * dims.ln(), sigma: 1.0 });
+        let dims = gp.inputs().size(1);
         gp.visit_mut(&mut |name, parameter| {
             let constraint = parameter.constraint();
-            let prior = match name {
-                "noise" => self.noise,
-                _ if name.ends_with("lengthscale") => lengthscale,
-                _ => self.variance,
-            };
-            let one = |rng: &mut Rng| match constraint {
-                Constraint::Interval(low, high) => rng.range(low, high),
-                Constraint::Real => 0.0,
-                // Far draws of the prior make covariances that cannot be factorised.
-                _ => prior.quantile(rng.range(0.05, 0.95)).max(2e-6),
+            let prior = self.prior_of(name, constraint, dims);
+            let one = |rng: &mut Rng| match (prior, constraint) {
+                // Far draws of the prior make covariances that cannot be factorised, and those of a very wide one are not finite.
+                (Some(prior), _) => prior.quantile(rng.range(0.05, 0.95)).clamp(2e-6, 1e9),
+                (None, Constraint::Interval(low, high)) => rng.range(low, high),
+                (None, _) => 0.0,
             };
             let values: Vec<f64> = (0..parameter.len()).map(|_| one(rng)).collect();
             if !parameter.is_frozen() {
@@ -358,46 +363,30 @@ impl System for BayesianGpr {
 
     fn fit(&self, config: &BayesianGprConfig, input: Regression, run: &mut Run) -> Result<BayesianGprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
-        if input.x.rows > config.most_rows {
-            return Err(elbo_core::Error::data(
-                format!(
-                    "the table has {} rows; integrating over hyperparameters is limited to {}",
-                    input.x.rows, config.most_rows
-                ),
-                "use `gpr`, whose likeliest values are well known with so many rows, or raise the limit with --set most_rows=N",
-            ));
-        }
+        let instead = "`gpr`, whose likeliest values are well known with so many rows";
+        settings::rows_at_most(input.x.rows, config.most_rows, "integrating over hyperparameters", instead)?;
         if input.x.rows < input.x.dims + 2 {
             run.warn(format!(
                 "{} rows for {} inputs: the prior decides most of the answer",
                 input.x.rows, input.x.dims
             ));
         }
-        let posterior = config.posterior(&input, run)?;
-        Ok(BayesianGprModel {
-            config: config.clone(),
-            features: input.x,
-            columns: input.columns,
-            y: input.y,
-            draws: posterior.draws,
-            summary: posterior.summary,
-            tables: posterior.tables,
-        })
+        let Posterior { draws, summary, tables } = config.posterior(&input, run)?;
+        let process = Integrated { config: config.clone(), features: input.x, y: input.y, draws, tables };
+        Ok(BayesianGprModel::new(config, input.columns, process, summary))
     }
 
     fn load(&self, file: &ModelFile) -> Result<BayesianGprModel> {
-        let columns = file.fact("columns")?;
-        let features = table::load_features(file, &columns)?;
-        let values = file.get("draws")?;
-        let count = file.shape("draws")?[0].max(1);
-        Ok(BayesianGprModel {
-            config: file.fact("config")?,
-            features,
-            columns,
-            y: file.get("y")?,
-            draws: values.chunks_exact(values.len() / count).map(<[f64]>::to_vec).collect(),
-            summary: file.fact("summary")?,
-            tables: file.fact("tables")?,
+        BayesianGprModel::load(file, |config, columns| {
+            let values = file.get("draws")?;
+            let width = file.shape("draws")?[1].max(1);
+            Ok(Integrated {
+                config: config.clone(),
+                features: table::load_features(file, columns)?,
+                y: file.get("y")?,
+                draws: values.chunks_exact(width).map(<[f64]>::to_vec).collect(),
+                tables: file.fact("tables")?,
+            })
         })
     }
 
@@ -470,47 +459,30 @@ fn friedman(rows: usize, run: &mut Run) -> Data {
 }
 
 /// A process with draws of its hyperparameters.
-pub struct BayesianGprModel {
+pub type BayesianGprModel = TableModel<BayesianGprConfig, Integrated>;
+
+/// The rows, and the hyperparameters that predictions are mixed from.
+pub struct Integrated {
+    /// What builds the process of a draw.
     config: BayesianGprConfig,
     features: Features,
-    columns: Columns,
     /// Standardised targets, `[N]`.
     y: Vec<f64>,
     /// Free numbers, one draw a row.
     draws: Vec<Vec<f64>>,
-    summary: Summary,
     tables: Vec<Table>,
 }
 
-impl Model for BayesianGprModel {
-    fn save(&self, file: &mut ModelFile) -> Result<()> {
-        file.set("config", &self.config);
-        file.set("columns", &self.columns);
+impl Process for Integrated {
+    fn save(&self, file: &mut ModelFile) {
         table::save_features(file, &self.features);
         file.put("y", &[self.y.len()], &self.y);
         file.put("draws", &[self.draws.len(), self.draws[0].len()], &self.draws.concat());
-        file.set("summary", &self.summary);
         file.set("tables", &self.tables);
-        Ok(())
     }
 
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
-
-    fn as_predict(&self) -> Option<&dyn Predict> {
-        Some(self)
-    }
-
-    fn tables(&self) -> Vec<Table> {
-        self.tables.clone()
-    }
-}
-
-impl Predict for BayesianGprModel {
     /// Each draw's process is conditioned anew: a factor for every draw would take J·N² numbers of memory.
-    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
-        let x = table::encode(&self.columns, data, run)?;
+    fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         let (rows, count) = (x.size(0), self.draws.len());
         let parts = self
             .draws
@@ -519,7 +491,7 @@ impl Predict for BayesianGprModel {
                 let mut gp = self.config.build(&self.features, &self.y)?;
                 gp.unpack(z);
                 let posterior = gp.condition()?;
-                let (mean, mut variance) = posterior.marginals(&x)?;
+                let (mean, mut variance) = posterior.marginals(x)?;
                 variance.iter_mut().for_each(|v| *v = (*v + posterior.noise()).sqrt());
                 Ok((mean, variance))
             })
@@ -527,8 +499,35 @@ impl Predict for BayesianGprModel {
         // From one list a draw to one list a row.
         let means = (0..rows).flat_map(|i| parts.iter().map(move |part| part.0[i])).collect();
         let sds = (0..rows).flat_map(|i| parts.iter().map(move |part| part.1[i])).collect();
-        let (shift, scale) = self.columns.target_scaling();
+        let (shift, scale) = columns.target_scaling();
         let mixtures = GaussianMixtures::new(count, vec![1.0 / count as f64; count], means, sds);
         Ok(Prediction::Numbers(Box::new(mixtures.unscaled(shift, scale))))
+    }
+
+    fn tables(&self, _: &Columns) -> Vec<Table> {
+        self.tables.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ml2_maximises_the_likelihood_without_priors_and_the_mode_counts_them_once() {
+        let input = Regression::from_data(&friedman(20, &mut Run::new(5))).unwrap();
+        let config = BayesianGprConfig { infer: Infer::Ml2, starts: 1, iterations: 20, ..BayesianGprConfig::default() };
+        let close = |value: f64, expected: f64| {
+            assert!((value - expected).abs() < 1e-9 * expected.abs().max(1.0), "{value}, expected {expected}");
+        };
+        let found = config.posterior(&input, &mut Run::new(1)).unwrap();
+        let mut gp = config.build(&input.x, &input.y).unwrap();
+        gp.unpack(&found.draws[0]);
+        close(found.summary.objective.unwrap().1, gp.log_marginal().unwrap().item());
+
+        let mut model = OfLogarithms(config.build(&input.x, &input.y).unwrap());
+        let found = search(&mut model, Search { starts: 1, iterations: 20 }, &mut Run::new(1)).unwrap();
+        let density = model.0.log_marginal().unwrap() + model.0.log_prior() + model.0.log_jacobian();
+        close(-found.loss, density.item());
     }
 }

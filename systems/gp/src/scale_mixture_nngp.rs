@@ -5,6 +5,7 @@ use elbo_core::{
     Array, Budget, Card, Claim, Classification, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict,
     Prediction, Regression, Result, Rng, Run, Stop, Summary, Supervised, System, Table, Values, Verb, drive, ensure,
 };
+use elbo_dist::calibration::auroc;
 use elbo_dist::scores;
 use elbo_gp::fit::{Search, search};
 use elbo_gp::inducing::InducingPoints;
@@ -382,7 +383,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
                 let entropy = |row: &[f64]| -row.iter().filter(|p| **p > 0.0).map(|p| p * p.ln()).sum::<f64>();
                 p.chunks_exact(8).map(entropy).collect::<Vec<_>>()
             };
-            let area = scores::auroc(&entropies(&strange), &entropies(&familiar));
+            let area = auroc(&entropies(&familiar), &entropies(&strange));
             areas[k] += area / seeds.len() as f64;
             let process = if k == 0 { "Gaussian" } else { "scale mixture" };
             let numbers = [score.log_loss, score.accuracy, area].iter().map(|v| format!("{v:.4}")).collect();

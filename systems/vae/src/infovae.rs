@@ -62,7 +62,7 @@ impl Config for InfoVaeConfig {
             self.alpha <= 1.0,
             "at most 1; above it the objective pays for divergence without limit",
         )?;
-        let weight = self.alpha + self.lambda - 1.0;
+        let weight = self.aggregated_weight();
         ensure(
             "lambda",
             self.lambda,
@@ -73,6 +73,16 @@ impl Config for InfoVaeConfig {
 }
 
 impl InfoVaeConfig {
+    /// Weight of the aggregated divergence.
+    fn aggregated_weight(&self) -> f64 {
+        self.alpha + self.lambda - 1.0
+    }
+
+    /// Whether a kernel compares the codes of a batch with the prior.
+    fn has_kernel(&self) -> bool {
+        self.divergence != Divergence::Adversarial && self.aggregated_weight() > 0.0
+    }
+
     /// Reconstruction, each data point's divergence, and the aggregated one.
     fn objective(&self) -> ObjectiveConfig {
         let kernel = self.kernel;
@@ -82,7 +92,7 @@ impl InfoVaeConfig {
             Divergence::Adversarial => Term::Adversarial { hidden: vec![128, 128] },
         };
         let kl = Weighted::new(1.0 - self.alpha, Term::Kl { estimate: Estimate::Closed });
-        let aggregated = Weighted::new(self.alpha + self.lambda - 1.0, aggregated);
+        let aggregated = Weighted::new(self.aggregated_weight(), aggregated);
         // Terms that cost nothing are not computed.
         let others = [kl, aggregated].into_iter().filter(|t| t.weight.at(0, 1.0) > 0.0);
         ObjectiveConfig { draws: 1, terms: [Term::Reconstruction.into()].into_iter().chain(others).collect() }
@@ -105,10 +115,10 @@ impl System for InfoVae {
     type Model = LatentModel;
 
     fn fit(&self, config: &InfoVaeConfig, input: Samples, run: &mut Run) -> Result<LatentModel> {
-        if config.divergence != Divergence::Adversarial && config.common.batch.min(input.len()) < 32 {
+        if config.has_kernel() && config.common.batch.min(input.len()) < 32 {
             run.warn("a discrepancy between fewer than 32 codes varies a lot; raise `batch`");
         }
-        if config.kernel == Kernel::Original && config.common.latent > 64 {
+        if config.has_kernel() && config.kernel == Kernel::Original && config.common.latent > 64 {
             run.warn("the original kernel is flat in more than 64 dimensions; set kernel=inverse_multiquadric");
         }
         LatentModel::fit(&config.common, &config.objective(), 0, config, input, run)

@@ -84,8 +84,9 @@ fn samples(work: &Work<'_>, training: &Data) -> Result<Option<Section>> {
     let Some(sampler) = work.model.as_sample() else { return Ok(None) };
     let mut run = Run::new(work.record.seed);
     let mut section = Section { heading: "Samples".into(), ..Section::default() };
-    let few = sampler.sample(GRID, &mut run)?;
-    match pictures(&few).zip(pictures(training)) {
+    let of_points = pictures(training);
+    let drawn = sampler.sample(if of_points.is_some() { GRID } else { DRAWS }, &mut run)?;
+    match pictures(&drawn).zip(of_points) {
         Some(((drawn, shape_drawn), (data, shape))) => {
             let size: usize = shape.iter().product();
             let count = (data.len() / size).min(GRID);
@@ -107,9 +108,9 @@ fn samples(work: &Work<'_>, training: &Data) -> Result<Option<Section>> {
             });
         }
         None => {
-            let drawn = sampler.sample(DRAWS, &mut run)?;
-            for (name, array) in drawn.arrays.iter().filter(|(_, a)| a.shape.len() == 1).take(HISTOGRAMS) {
-                let values = array.to_f64().unwrap_or_default();
+            let columns = drawn.arrays.iter().filter(|(_, a)| a.shape.len() == 1);
+            let numbers = columns.filter_map(|(name, a)| a.to_f64().map(|values| (name, values)));
+            for (name, values) in numbers.take(HISTOGRAMS) {
                 let data = training.get(name).ok().and_then(|a| a.to_f64());
                 section.figures.push(histogram(name, &values, data.as_deref()));
             }

@@ -34,6 +34,12 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
     let mut files: Vec<PathBuf> = vec![];
     if let Some((pictures, shape)) = pictures(&drawn) {
         let singles = folder.join("pictures");
+        if std::fs::read_dir(&singles).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Failure::usage(
+                format!("{} holds files already, which would mix with the new ones", singles.display()),
+                "give the name of a new folder",
+            ));
+        }
         std::fs::create_dir_all(&singles).map_err(|cause| Error::file("cannot make the folder", &singles, &cause))?;
         let size: usize = shape.iter().product();
         for (i, picture) in pictures.chunks_exact(size).enumerate() {

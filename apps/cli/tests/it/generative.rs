@@ -32,10 +32,12 @@ fn a_model_of_pictures_draws_codes_and_reconstructs() {
     }
     let sampled = folder.elbo("sample m.elbo --count 5 --out drawn --json").json();
     assert_eq!(sampled["count"], 5);
+    for name in ["system", "count", "seed", "out", "files"] {
+        assert!(sampled.get(name).is_some(), "no `{name}` in {sampled}");
+    }
     for file in ["drawn/grid.png", "drawn/pictures/00005.png"] {
         assert_eq!(folder.read(file)[..4], *b"\x89PNG", "{file}");
     }
-    // What was drawn is data like any other: the folder of pictures can be coded.
     let coded = folder.elbo("encode m.elbo p.csv").ok();
     assert_eq!(coded.lines().count(), 81);
     assert!(coded.lines().next().unwrap().split(',').count() >= 2, "{coded}");
@@ -73,12 +75,14 @@ fn refused(folder: &Folder, command: &str, code: i32, expected: &str) {
 fn what_cannot_be_coded_or_written_is_refused_with_a_remedy() {
     let folder = with_pictures();
     folder.write("other.csv", b"a,b\n1,2\n3,4\n");
+    folder.elbo("sample m.elbo --count 3 --out drawn").ok();
     for (command, expected) in [
         ("encode m.elbo other.csv", "pixel0"),
         ("reconstruct m.elbo other.csv --out r.png", "pixel0"),
         ("reconstruct m.elbo p.csv --out r.xyz", ".csv"),
         ("reconstruct m.elbo absent.csv --out r.png", "no such file"),
         ("sample m.elbo --count 2 --out p.csv", "folder"),
+        ("sample m.elbo --count 2 --out drawn", "new folder"),
         ("predict m.elbo p.csv", "offers"),
     ] {
         let code = if command.starts_with("sample") || command.starts_with("predict") { 2 } else { 1 };

@@ -1,7 +1,7 @@
 //! Networks in f32: a training step with Adam of two variational autoencoders and a denoiser, and one convolution both ways.
 //!
-//! Weights, inputs and noise come from `benches/peers/nn_data.py`; the value is the loss after three steps, so that gradients and
-//! updates are compared too.
+//! Weights, inputs and noise come from `benches/peers/nn_data.py`; the value is the loss after three steps, so that updates are compared
+//! too, and with them the directions of gradients (Adam does not see their size).
 
 use super::{Outcome, array, measure};
 use crate::error::Result;

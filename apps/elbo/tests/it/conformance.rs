@@ -87,7 +87,7 @@ fn the_page_has_its_sections() {
         // A page is read in the repository and, through its module, in the documentation of the code.
         for link in page.split("../../../docs/").skip(1) {
             let file = link.split(|c: char| c == ')' || c.is_whitespace()).next().expect("a split has a first part");
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file);
+            let path = std::path::Path::new("../../docs").join(file);
             assert!(path.exists(), "the page shows docs/{file}, which is not there");
         }
         assert!(!card.source.is_empty() && !card.title.is_empty() && !card.family.is_empty());

@@ -62,7 +62,7 @@ pub fn quick(system: &dyn AnySystem) -> Value {
     Value::Object(settings)
 }
 
-/// Every kind of data that the system accepts, with a model of each. A system without a target is given points.
+/// Every kind of data that the system accepts, with a model of each. A system without a target is given points and counts.
 pub fn fitted(system: &dyn AnySystem) -> Vec<(&'static str, Box<dyn elbo::core::Model>)> {
     let has_target = system.needs().contains("target");
     let mut models = vec![];

@@ -50,8 +50,8 @@ pub(super) fn folder(path: &Path) -> Result<Data> {
     if others > 0 {
         notes.push(format!("{others} files or folders that are no pictures are left out"));
     }
-    let pictures = files.iter().map(|(_, file)| decode(file)).collect::<Result<Vec<_>>>()?;
-    let (image, note) = stacked(&files, pictures)?;
+    let pictures = decoded(&files)?;
+    let (image, note) = stacked(pictures);
     notes.extend(note);
     let mut arrays = vec![("image".to_owned(), image)];
     if files[0].0.is_some() {
@@ -97,22 +97,39 @@ fn decode(path: &Path) -> Result<DynamicImage> {
     reader.decode().map_err(broken)
 }
 
-fn stacked(files: &[(Option<String>, PathBuf)], pictures: Vec<DynamicImage>) -> Result<(Array, Option<String>)> {
-    let (width, height) = (pictures[0].width(), pictures[0].height());
-    let different = |p: &DynamicImage| (p.width(), p.height()) != (width, height);
-    if let Some(at) = pictures.iter().position(different) {
-        let other = &pictures[at];
-        return Err(Error::data(
-            format!(
-                "the pictures have different sizes: {width} x {height} in {}, {} x {} in {}",
-                files[0].1.display(),
-                other.width(),
-                other.height(),
-                files[at].1.display()
-            ),
-            "resize or crop them to one size",
-        ));
+/// All pictures, while they have one size and fit into memory.
+fn decoded(files: &[(Option<String>, PathBuf)]) -> Result<Vec<DynamicImage>> {
+    let mut pictures: Vec<DynamicImage> = vec![];
+    let mut bytes = 0;
+    for (_, file) in files {
+        let picture = decode(file)?;
+        let size = (picture.width(), picture.height());
+        if let Some(first) = pictures.first().map(|p| (p.width(), p.height())).filter(|first| *first != size) {
+            return Err(Error::data(
+                format!(
+                    "the pictures have different sizes: {} x {} in {}, {} x {} in {}",
+                    first.0,
+                    first.1,
+                    files[0].1.display(),
+                    size.0,
+                    size.1,
+                    file.display()
+                ),
+                "resize or crop them to one size",
+            ));
+        }
+        bytes += picture.as_bytes().len();
+        if bytes > MOST_BYTES {
+            return Err(Error::data("the pictures take more than 8 GiB", "give fewer or smaller ones"));
+        }
+        pictures.push(picture);
     }
+    Ok(pictures)
+}
+
+/// Pictures of one size as an array, with what they lose.
+fn stacked(pictures: Vec<DynamicImage>) -> (Array, Option<String>) {
+    let (width, height) = (pictures[0].width() as usize, pictures[0].height() as usize);
     let colour = |p: &DynamicImage| p.color();
     let is_deep = pictures
         .iter()
@@ -121,14 +138,10 @@ fn stacked(files: &[(Option<String>, PathBuf)], pictures: Vec<DynamicImage>) -> 
         pictures.iter().map(|p| if p.color().has_color() { 3 } else { 1 }).max().expect("there are pictures");
     let has_alpha = pictures.iter().any(|p| colour(p).has_alpha());
     let count = pictures.len();
-    if count * channels * (width as usize) * (height as usize) > MOST_BYTES {
-        return Err(Error::data("the pictures take more than 8 GiB", "give fewer or smaller ones"));
-    }
     let bytes = pictures
         .into_iter()
         .flat_map(|p| if channels == 1 { p.into_luma8().into_raw() } else { p.into_rgb8().into_raw() });
     let values = Values::U8(bytes.collect());
-    let (width, height) = (width as usize, height as usize);
     let shape = if channels == 1 { vec![count, height, width] } else { vec![count, height, width, channels] };
     let what = match (is_deep, has_alpha) {
         (true, true) => Some("transparency and all but 8 bits a channel"),
@@ -136,7 +149,7 @@ fn stacked(files: &[(Option<String>, PathBuf)], pictures: Vec<DynamicImage>) -> 
         (false, true) => Some("transparency"),
         (false, false) => None,
     };
-    Ok((Array { shape, values }, what.map(|what| format!("pictures lose {what}"))))
+    (Array { shape, values }, what.map(|what| format!("pictures lose {what}")))
 }
 
 /// An IDX file: `image` where it has more than one dimension, else `label`.

@@ -36,6 +36,6 @@ fn texts(data: &Data, name: &str) -> Vec<String> {
 
 /// The bytes of a file made by a script under `tests/golden`.
 fn golden(name: &str) -> Vec<u8> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = std::path::Path::new("tests/golden").join(name);
     std::fs::read(&path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()))
 }

@@ -1,5 +1,5 @@
 use super::Batched;
-use super::noise::{joined, uniforms};
+use super::noise::{batch_axes, joined, uniforms};
 use elbo_core::Rng;
 use elbo_tensor::special::lgamma;
 use elbo_tensor::{DType, Tensor};
@@ -48,7 +48,7 @@ impl Concrete {
 
 impl Batched for Concrete {
     fn batch_shape(&self) -> Vec<usize> {
-        self.log_probs.shape()[..self.log_probs.rank() - 1].to_vec()
+        batch_axes(&self.log_probs, 1)
     }
     fn event_shape(&self) -> Vec<usize> {
         vec![self.log_probs.size(-1)]

@@ -1,6 +1,6 @@
 //! Counts. A point is a non-negative integer in the parameters' type; 0 log 0 = 0.
 
-use super::noise::{broadcast, draw_each, joined, uniforms};
+use super::noise::{batch_axes, broadcast, draw_each, joined, uniforms};
 use super::{Batched, Kl};
 use elbo_core::Rng;
 use elbo_tensor::special::sigmoid;
@@ -18,7 +18,7 @@ fn log_factorial(x: &Tensor) -> Tensor {
     (x + 1.0).lgamma()
 }
 
-/// Pairs of parameters in one array, the second in the fraction of an index: draws need both, and come one an element.
+/// Draws of two parameters of one shape, `[lead..., batch...]`: `draw_each` hands out one number an element, here the place of both.
 fn draw_pairs(
     a: &Tensor,
     b: &Tensor,
@@ -63,9 +63,7 @@ impl Batched for Poisson {
         x_log_y(x, &self.rate) - &self.rate - log_factorial(x)
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
-        draw_pairs(&self.rate, &self.rate, lead, rng, |rate, _, rng| {
-            if rate >= 0.0 && rate.is_finite() { rng.poisson(rate) as f64 } else { f64::NAN }
-        })
+        draw_pairs(&self.rate, &self.rate, lead, rng, |rate, _, rng| poisson_draw(rate, rng))
     }
     fn mean(&self) -> Option<Tensor> {
         Some(self.rate.clone())
@@ -114,7 +112,7 @@ impl Batched for NegativeBinomial {
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         draw_pairs(&self.mean, &self.dispersion, lead, rng, |m, r, rng| {
-            if m > 0.0 && r > 0.0 { rng_poisson(rng.gamma(r) * m / r, rng) } else { f64::NAN }
+            if m > 0.0 && r > 0.0 { poisson_draw(rng.gamma(r) * m / r, rng) } else { f64::NAN }
         })
     }
     fn mean(&self) -> Option<Tensor> {
@@ -128,8 +126,8 @@ impl Batched for NegativeBinomial {
     }
 }
 
-fn rng_poisson(rate: f64, rng: &mut Rng) -> f64 {
-    if rate.is_finite() { rng.poisson(rate) as f64 } else { f64::NAN }
+fn poisson_draw(rate: f64, rng: &mut Rng) -> f64 {
+    if rate >= 0.0 && rate.is_finite() { rng.poisson(rate) as f64 } else { f64::NAN }
 }
 
 /// Successes among `trials` with these log odds.
@@ -159,7 +157,9 @@ impl Batched for Binomial {
         choose + x * &self.logits - &self.trials * self.logits.softplus()
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
-        draw_pairs(&self.trials, &self.logits, lead, rng, |n, l, rng| rng.binomial(n as u64, sigmoid(l)) as f64)
+        draw_pairs(&self.trials, &self.logits, lead, rng, |n, l, rng| {
+            if n >= 0.0 && n.is_finite() && !l.is_nan() { rng.binomial(n as u64, sigmoid(l)) as f64 } else { f64::NAN }
+        })
     }
     fn mean(&self) -> Option<Tensor> {
         Some(&self.trials * self.logits.sigmoid())
@@ -202,7 +202,7 @@ impl Multinomial {
 
 impl Batched for Multinomial {
     fn batch_shape(&self) -> Vec<usize> {
-        self.log_probs.shape()[..self.log_probs.rank() - 1].to_vec()
+        batch_axes(&self.log_probs, 1)
     }
     fn event_shape(&self) -> Vec<usize> {
         vec![self.log_probs.size(-1)]
@@ -223,6 +223,10 @@ impl Batched for Multinomial {
         for (i, counts) in out.chunks_exact_mut(k.max(1)).enumerate() {
             let mut rng = base.split(i as u64);
             let row = &probs[(i * k) % probs.len()..][..k];
+            if row.iter().any(|p| p.is_nan()) {
+                counts.fill(f64::NAN);
+                continue;
+            }
             (0..self.trials).for_each(|_| counts[rng.weighted(row)] += 1.0);
         }
         Tensor::from_vec(out, &shape).cast(self.dtype())

@@ -62,7 +62,8 @@ pub(crate) fn von_mises_draw(concentration: f64, rng: &mut Rng) -> f64 {
     if !(concentration >= 0.0 && concentration.is_finite()) {
         return f64::NAN;
     }
-    if concentration < 1e-8 {
+    // Near zero the envelope's parameter rounds to zero, and nothing would be accepted.
+    if concentration < 1e-7 {
         return PI * (2.0 * rng.uniform() - 1.0);
     }
     // Far out the envelope's parameter loses its digits; there the law is normal to working precision.

@@ -1,6 +1,6 @@
 //! Shares: beta and Dirichlet distributions, drawn from gamma variables in log space.
 
-use super::noise::broadcast;
+use super::noise::{batch_axes, broadcast};
 use super::{Batched, Kl, log_gamma_draws};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
@@ -111,7 +111,7 @@ impl Dirichlet {
 
 impl Batched for Dirichlet {
     fn batch_shape(&self) -> Vec<usize> {
-        self.concentration.shape()[..self.concentration.rank() - 1].to_vec()
+        batch_axes(&self.concentration, 1)
     }
     fn event_shape(&self) -> Vec<usize> {
         vec![self.concentration.size(-1)]

@@ -1,4 +1,4 @@
-use super::noise::{draw_each, joined};
+use super::noise::{batch_axes, draw_each, joined};
 use super::{Batched, Kl};
 use elbo_core::Rng;
 use elbo_tensor::special::sigmoid;
@@ -36,7 +36,9 @@ impl Batched for Bernoulli {
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         let shape = joined(&[lead, self.logits.shape()]);
         let logits = self.logits.detach().broadcast_to(&shape).to_vec();
-        let draws = draw_each(&logits, rng, |l, rng| f64::from(u8::from(rng.uniform() < sigmoid(l))));
+        let draws = draw_each(&logits, rng, |l, rng| {
+            if l.is_nan() { f64::NAN } else { f64::from(u8::from(rng.uniform() < sigmoid(l))) }
+        });
         Tensor::from_vec(draws, &shape).cast(self.dtype())
     }
     fn entropy(&self) -> Option<Tensor> {
@@ -92,7 +94,7 @@ impl Categorical {
 
 impl Batched for Categorical {
     fn batch_shape(&self) -> Vec<usize> {
-        self.log_probs.shape()[..self.log_probs.rank() - 1].to_vec()
+        batch_axes(&self.log_probs, 1)
     }
     fn dtype(&self) -> DType {
         self.log_probs.dtype()

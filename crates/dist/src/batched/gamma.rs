@@ -4,6 +4,11 @@ use elbo_core::Rng;
 use elbo_tensor::special::gamma_log_quantile_slope;
 use elbo_tensor::{DType, Tensor};
 
+/// The logarithm of a gamma variable of rate one: `G(a)` is `G(a + 1) U^(1/a)`, which does not underflow as a logarithm.
+pub(crate) fn log_gamma_draw(shape: f64, rng: &mut Rng) -> f64 {
+    if shape > 0.0 && shape.is_finite() { rng.gamma(shape + 1.0).ln() - rng.exponential() / shape } else { f64::NAN }
+}
+
 /// Logarithms of gamma variables of rate one, differentiable in their shapes by implicit reparameterisation.
 ///
 /// $$ \frac{\partial \log z}{\partial a} = -\frac{\partial P(a, z)/\partial a}{z\, p(z; a)} $$
@@ -19,10 +24,7 @@ pub fn log_gamma_draws(shape: &Tensor, lead: &[usize], rng: &mut Rng) -> Tensor 
     let dtype = shape.dtype();
     let wide = shape.broadcast_to(&joined(&[lead, shape.shape()]));
     let shapes = wide.to_vec();
-    // G(a) is G(a + 1) U^(1/a).
-    let draws = draw_each(&shapes, rng, |a, rng| {
-        if a > 0.0 && a.is_finite() { rng.gamma(a + 1.0).ln() - rng.exponential() / a } else { f64::NAN }
-    });
+    let draws = draw_each(&shapes, rng, log_gamma_draw);
     let value = Tensor::from_slice(&draws, wide.shape()).cast(dtype);
     let size = wide.shape().to_vec();
     Tensor::custom("log-gamma-draws", vec![wide.clone()], value, move |g, _| {

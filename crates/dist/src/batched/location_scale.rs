@@ -2,12 +2,10 @@
 
 use super::noise::{broadcast, joined, normals, uniforms};
 use super::{Batched, Kl, Normal, log_gamma_draws};
+use crate::univariate::EULER;
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 use std::f64::consts::{LN_2, PI};
-
-/// Euler's constant.
-const EULER: f64 = 0.577_215_664_901_532_9;
 
 /// Shifted and scaled copies of one law, with the accessors that all of them have.
 macro_rules! location_scale {

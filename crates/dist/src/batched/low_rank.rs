@@ -1,4 +1,4 @@
-use super::noise::{common_shape, joined, normals};
+use super::noise::{batch_axes, common_shape, joined, normals};
 use super::{Batched, Kl};
 use elbo_core::Rng;
 use elbo_tensor::special::LOG_SQRT_TAU;
@@ -24,8 +24,7 @@ impl LowRankNormal {
     /// [`LinalgError`] when a parameter is not finite.
     pub fn new(mean: Tensor, diagonal: Tensor, factor: Tensor) -> Result<Self, LinalgError> {
         let (d, r) = (factor.size(-2), factor.size(-1));
-        let lead = |t: &Tensor, axes: usize| t.shape()[..t.rank() - axes].to_vec();
-        let batch = common_shape(&[&lead(&mean, 1), &lead(&diagonal, 1), &lead(&factor, 2)]);
+        let batch = common_shape(&[&batch_axes(&mean, 1), &batch_axes(&diagonal, 1), &batch_axes(&factor, 2)]);
         let vector = joined(&[&batch, &[d]]);
         let (mean, diagonal) = (mean.broadcast_to(&vector), diagonal.broadcast_to(&vector));
         let factor = factor.broadcast_to(&joined(&[&batch, &[d, r]]));
@@ -96,7 +95,7 @@ impl LowRankNormal {
 
 impl Batched for LowRankNormal {
     fn batch_shape(&self) -> Vec<usize> {
-        self.mean.shape()[..self.mean.rank() - 1].to_vec()
+        batch_axes(&self.mean, 1)
     }
     fn event_shape(&self) -> Vec<usize> {
         vec![self.dimension()]

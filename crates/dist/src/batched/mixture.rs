@@ -47,7 +47,7 @@ impl<D: Batched> Mixture<D> {
     }
 }
 
-/// The log density of a mixture of one number, and of its components' normals for implicit draws.
+/// What mixtures of all components share.
 impl<D: Batched> Mixture<D> {
     fn mixture_log_prob(&self, x: &Tensor) -> Tensor {
         let each = self.components.log_prob(&x.unsqueeze(self.class_axis()));

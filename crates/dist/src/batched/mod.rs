@@ -20,7 +20,7 @@
 //! last batch axes into event axes: `Normal::new(mean, sd).to_event(1)` is a Gaussian with diagonal covariance.
 //!
 //! Everything runs in the parameters' type, f64 or f32. Parameters are the author's (network outputs, constrained parameters): one outside its
-//! range gives NaN. Noise is drawn in double precision from the [`Rng`] passed in, then cast, so that both types see the same draws.
+//! range gives NaN, but for draws of [`Categorical`], whose indices have no NaN: they need probabilities that are numbers. Noise is drawn in double precision from the [`Rng`] passed in, then cast, so that both types see the same draws.
 //!
 //! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched.rs`.
 
@@ -46,6 +46,7 @@ pub(crate) use directional::von_mises_draw;
 pub use directional::{VonMises, VonMisesFisher};
 pub use dirichlet::{Beta, Dirichlet};
 pub use discrete::{Bernoulli, Categorical};
+pub(crate) use gamma::log_gamma_draw;
 pub use gamma::{Gamma, InverseGamma, log_gamma_draws};
 pub use independent::Independent;
 pub use location_scale::{Gumbel, Laplace, LogNormal, Logistic, LogitNormal, StudentT, Uniform};

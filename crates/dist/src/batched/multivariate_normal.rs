@@ -1,4 +1,4 @@
-use super::noise::{common_shape, joined, normals};
+use super::noise::{batch_axes, common_shape, joined, normals};
 use super::{Batched, Kl};
 use elbo_core::Rng;
 use elbo_tensor::special::LOG_SQRT_TAU;
@@ -32,8 +32,7 @@ impl MultivariateNormal {
             chol.shape(),
             mean.shape()
         );
-        let lead = |t: &Tensor, axes: usize| t.shape()[..t.rank() - axes].to_vec();
-        let batch = common_shape(&[&lead(&mean, 1), &lead(&chol, 2)]);
+        let batch = common_shape(&[&batch_axes(&mean, 1), &batch_axes(&chol, 2)]);
         Self { mean: mean.broadcast_to(&joined(&[&batch, &[d]])), chol: chol.broadcast_to(&joined(&[&batch, &[d, d]])) }
     }
 
@@ -147,7 +146,7 @@ impl MultivariateNormal {
 
 impl Batched for MultivariateNormal {
     fn batch_shape(&self) -> Vec<usize> {
-        self.mean.shape()[..self.mean.rank() - 1].to_vec()
+        batch_axes(&self.mean, 1)
     }
     fn event_shape(&self) -> Vec<usize> {
         vec![self.dimension()]

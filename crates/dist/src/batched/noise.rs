@@ -20,6 +20,11 @@ pub fn common_shape(shapes: &[&[usize]]) -> Vec<usize> {
     common
 }
 
+/// The axes before the last `event` ones.
+pub fn batch_axes(t: &Tensor, event: usize) -> Vec<usize> {
+    t.shape()[..t.rank() - event].to_vec()
+}
+
 /// Tensors in their common shape.
 pub fn broadcast<const N: usize>(tensors: [Tensor; N]) -> [Tensor; N] {
     let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();

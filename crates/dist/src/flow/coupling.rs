@@ -1,5 +1,5 @@
 use super::{MaskedNetwork, Monotone};
-use crate::transform::{Bijector, parameters};
+use crate::transform::{Bijector, merged, parameters};
 use elbo_core::Rng;
 use elbo_tensor::{Parameter, Tensor};
 
@@ -38,10 +38,7 @@ impl Coupling {
         let raw = self.network.forward(&kept) + self.base.get();
         let raw = raw.reshape(&[changed.shape(), &[self.map.parameters()]].concat());
         let (image, log_slope) = map(&changed, &raw);
-        let mut place = vec![0; self.kept.len() + self.changed.len()];
-        self.kept.iter().chain(&self.changed).enumerate().for_each(|(at, i)| place[*i] = at);
-        let all = Tensor::cat(&[kept, image], -1).index_select(-1, &Tensor::indices(&place));
-        (all, log_slope.sum_axis(-1, false))
+        (merged(kept, &self.kept, image, &self.changed), log_slope.sum_axis(-1, false))
     }
 }
 

@@ -1,3 +1,4 @@
+use super::spline::MOST_BINS;
 use super::{Autoregressive, Coupling, Flow, Monotone, Planar, Radial, Spline, Sylvester};
 use crate::transform::{Bijector, Householder, Invert, Permutation};
 use elbo_core::{Error, Result, Rng};
@@ -16,6 +17,7 @@ use std::str::FromStr;
 /// | `iaf:KxH`, `maf:KxH` | `K` autoregressive layers, fast to sample or fast to evaluate |
 /// | `spline:KxB` | `K` spline couplings of `B` bins |
 ///
+/// `K` is at most 10,000, a size from 1 to 10,000 (bins from 2 to 500), and `K` times the squared size at most 1e8, which bounds the memory.
 /// `K = 0` leaves the Gaussian base. Couplings of one coordinate do not exist; there the spline has no conditioner.
 ///
 /// ```
@@ -62,6 +64,10 @@ const FAMILIES: [(&str, Family, usize); 9] = [
 const SPLINE_BOUND: f64 = 5.0;
 /// Units of each of the two hidden layers of a spline's conditioner.
 const SPLINE_HIDDEN: usize = 32;
+/// Most layers, and largest size of one.
+const MOST: usize = 10_000;
+/// Most layers times squared size: 800 MB of weights between hidden units.
+const MOST_CONNECTIONS: u64 = 100_000_000;
 
 impl FromStr for FlowSpec {
     type Err = Error;
@@ -72,7 +78,8 @@ impl FromStr for FlowSpec {
             setting: "flow".into(),
             found: format!("`{text}`"),
             expected: "FAMILY:LAYERS or FAMILY:LAYERSxSIZE, as in planar:32 or spline:4x8, with a family out of planar, radial, \
-                       householder, sylvester, nice, realnvp, iaf, maf, spline"
+                       householder, sylvester, nice, realnvp, iaf, maf, spline; up to 10000 layers, a size from 1 to 10000 \
+                       (for spline 2 to 500), and LAYERS times SIZE squared up to 1e8"
                 .into(),
         }
         };
@@ -84,8 +91,12 @@ impl FromStr for FlowSpec {
             None => (number(counts)?, default),
             Some(_) => return Err(refuse()),
         };
-        let least = if family == Family::Spline { 2 } else { 1 };
-        if (default > 0 && size < least) || layers > 10_000 || size > 10_000 {
+        let sizes = match family {
+            _ if default == 0 => 0..=0,
+            Family::Spline => 2..=MOST_BINS,
+            _ => 1..=MOST,
+        };
+        if layers > MOST || !sizes.contains(&size) || layers as u64 * (size as u64).pow(2) > MOST_CONNECTIONS {
             return Err(refuse());
         }
         Ok(Self { family, layers, size })

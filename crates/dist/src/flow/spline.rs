@@ -3,6 +3,9 @@ use elbo_tensor::{DType, Tensor};
 /// The least share of a bin, and the least slope at a knot.
 const FLOOR: f64 = 1e-3;
 
+/// Most bins: with more, the least shares leave less than half of the box to be learnt, and from 1000 on nothing.
+pub(super) const MOST_BINS: usize = 500;
+
 /// A monotone rational-quadratic spline on `[-bound, bound]`, the identity outside.
 ///
 /// # Source

@@ -1,7 +1,7 @@
 //! The search for a mode through a random projection.
 
 use super::{Climb, Kde, random_projection, within_balls};
-use elbo_core::{Progress, Result, Run, Step, Stop, drive};
+use elbo_core::{Error, Progress, Result, Run, Step, Stop, drive};
 use rayon::prelude::*;
 
 /// Climbs a step of the driver.
@@ -103,7 +103,7 @@ impl ProjectedSearch {
     /// Searches. Climbing is one resumable stage of the run.
     ///
     /// # Errors
-    /// As [`drive`].
+    /// [`Error::Numerical`] when distances in bandwidths overflow; else as [`drive`].
     pub fn find(&self, whole: &Kde<'_>, run: &mut Run) -> Result<FoundMode> {
         let (n, dims) = (whole.len(), whole.dims);
         let k = self.target_dims.min(dims);
@@ -118,6 +118,12 @@ impl ProjectedSearch {
         let low = Kde { points: &projected, dims: k, ..whole.clone() };
         let densities = low.log_densities();
         work += (n * n * k) as f64;
+        if densities.iter().any(|d| d.is_nan()) {
+            return Err(Error::numerical(
+                format!("the density with a bandwidth of {:e} is not a number", whole.bandwidth),
+                "give a larger bandwidth",
+            ));
+        }
         let mut starts: Vec<usize> = (0..n).collect();
         starts.sort_by(|a, b| densities[*b].total_cmp(&densities[*a]).then(a.cmp(b)));
         starts.truncate(self.starts);
@@ -136,7 +142,11 @@ impl ProjectedSearch {
         let (mut best, mut violation) = ((vec![], f64::NEG_INFINITY), None);
         for mode in modes.iter().take(self.lifts) {
             let u = low.scaled_distances(&ends[*mode].at);
-            let weights = low.pulls(&u).expect("a mode is within reach of a point");
+            // Nothing pulls where the points within reach all lie on the mode, with infinite weights: these count alike.
+            let weights = low.pulls(&u).unwrap_or_else(|| {
+                let on = u.iter().filter(|u| **u == 0.0).count() as f64;
+                u.iter().map(|u| if *u == 0.0 { on.recip() } else { 0.0 }).collect()
+            });
             let mut lifted = if is_projected { whole.mean(&weights) } else { ends[*mode].at.clone() };
             work += 2.0 * (n * dims) as f64;
             let mut ratio = None;
@@ -146,7 +156,8 @@ impl ProjectedSearch {
                 (lifted, ratio) = (x, Some(worst));
             }
             let value = whole.log_density(&lifted);
-            if value > best.1 {
+            // A lifted mode may lie out of reach of all points; the first stands until there is a denser one.
+            if best.0.is_empty() || value > best.1 {
                 (best, violation) = ((lifted, value), ratio);
             }
         }

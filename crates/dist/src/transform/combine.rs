@@ -4,6 +4,21 @@ use super::Bijector;
 use crate::batched::sum_last;
 use elbo_tensor::{Parameter, Parameters, Tensor};
 
+/// The sum of log-determinants so far and one more.
+fn added(total: Option<Tensor>, term: Tensor) -> Option<Tensor> {
+    Some(match total {
+        Some(sum) => sum + term,
+        None => term,
+    })
+}
+
+/// The vector with the coordinates of `a` at the places `at_a`, and those of `b` at the others, `at_b`.
+pub(crate) fn merged(a: Tensor, at_a: &[usize], b: Tensor, at_b: &[usize]) -> Tensor {
+    let mut place = vec![0; at_a.len() + at_b.len()];
+    at_a.iter().chain(at_b).enumerate().for_each(|(at, i)| place[*i] = at);
+    Tensor::cat(&[a, b], -1).index_select(-1, &Tensor::indices(&place))
+}
+
 /// One bijection after the other, the first applied first.
 #[derive(Debug)]
 pub struct Chain {
@@ -48,11 +63,7 @@ impl Bijector for Chain {
         let mut point = x.clone();
         for step in &self.steps {
             let (image, log_det) = step.forward(&point);
-            let log_det = sum_last(&log_det, log_det.rank() - batch);
-            total = Some(match total {
-                Some(sum) => sum + log_det,
-                None => log_det,
-            });
+            total = added(total, sum_last(&log_det, log_det.rank() - batch));
             point = image;
         }
         (point, total.unwrap_or_else(|| Tensor::zeros(x.shape(), x.dtype())))
@@ -63,11 +74,7 @@ impl Bijector for Chain {
         let mut point = y.clone();
         for step in self.steps.iter().rev() {
             let (image, log_det) = step.inverse(&point)?;
-            let log_det = sum_last(&log_det, log_det.rank() - batch);
-            total = Some(match total {
-                Some(sum) => sum + log_det,
-                None => log_det,
-            });
+            total = added(total, sum_last(&log_det, log_det.rank() - batch));
             point = image;
         }
         Some((point, total.unwrap_or_else(|| Tensor::zeros(y.shape(), y.dtype()))))
@@ -127,12 +134,8 @@ impl Blocks {
             let (image, log_det) = mapped?;
             let batch = piece.rank() - 1;
             debug_assert!(log_det.rank() == batch + 1 - block.ranks().0);
-            let log_det = sum_last(&log_det, log_det.rank() - batch);
             images.push(image);
-            total = Some(match total {
-                Some(sum) => sum + log_det,
-                None => log_det,
-            });
+            total = added(total, sum_last(&log_det, log_det.rank() - batch));
         }
         Some((Tensor::cat(&images, -1), total.expect("there is at least one block")))
     }
@@ -183,10 +186,8 @@ impl<B: Bijector> Masked<B> {
         let chosen: Vec<usize> = (0..self.mask.len()).filter(|i| self.mask[*i]).collect();
         let kept: Vec<usize> = (0..self.mask.len()).filter(|i| !self.mask[*i]).collect();
         let (image, log_det) = map(&x.index_select(-1, &Tensor::indices(&chosen)))?;
-        let mut place = vec![0; self.mask.len()];
-        chosen.iter().chain(&kept).enumerate().for_each(|(at, i)| place[*i] = at);
-        let all = Tensor::cat(&[image, x.index_select(-1, &Tensor::indices(&kept))], -1);
-        Some((all.index_select(-1, &Tensor::indices(&place)), log_det.sum_axis(-1, false)))
+        let rest = x.index_select(-1, &Tensor::indices(&kept));
+        Some((merged(image, &chosen, rest, &kept), log_det.sum_axis(-1, false)))
     }
 }
 

@@ -18,6 +18,7 @@ mod distribution;
 mod elementwise;
 mod linear;
 
+pub(crate) use combine::merged;
 pub use combine::{Blocks, Chain, Invert, Masked};
 pub use constrained::{CorrelationCholesky, Ordered, PositiveDefinite, StickBreaking, lkj_cholesky_log_prob};
 pub use distribution::Transformed;

@@ -1,4 +1,5 @@
 use super::Distribution;
+use crate::batched::log_gamma_draw;
 use elbo_core::Rng;
 use elbo_tensor::special::{beta_inc, beta_inc_inv, digamma, log_beta, sigmoid};
 use serde::{Deserialize, Serialize};
@@ -41,9 +42,8 @@ impl Distribution for Beta {
     }
 
     fn sample(&self, rng: &mut Rng) -> f64 {
-        // G(a) is G(a + 1) U^(1/a); the logarithm does not underflow for small a.
-        let log_gamma = |shape: f64, rng: &mut Rng| rng.gamma(shape + 1.0).ln() - rng.exponential() / shape;
-        let (x, y) = (log_gamma(self.a, rng), log_gamma(self.b, rng));
+        // Logarithms, which do not underflow for small exponents.
+        let (x, y) = (log_gamma_draw(self.a, rng), log_gamma_draw(self.b, rng));
         sigmoid(x - y)
     }
 

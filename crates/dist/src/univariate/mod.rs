@@ -66,7 +66,7 @@ use elbo_core::Rng;
 use std::fmt::Debug;
 
 /// Euler's constant.
-const EULER: f64 = 0.577_215_664_901_532_9;
+pub(crate) const EULER: f64 = 0.577_215_664_901_532_9;
 
 /// A distribution of one number.
 ///
@@ -111,13 +111,20 @@ pub(crate) fn count_quantile(p: f64, start: f64, cdf: impl Fn(f64) -> f64) -> f6
     // The bracket (low, high] holds the answer.
     let (mut low, mut high) = (0.0, start.floor().max(1.0));
     let mut step = 1.0;
-    while cdf(high) < p {
+    while cdf(high) < p && high.is_finite() {
         low = high;
         high += step;
         step *= 2.0;
     }
+    if !high.is_finite() {
+        return f64::INFINITY;
+    }
     while high - low > 1.0 {
         let middle = (0.5 * (low + high)).floor();
+        if middle <= low || middle >= high {
+            // Counts beyond 2^53 have no neighbours.
+            break;
+        }
         if cdf(middle) < p { low = middle } else { high = middle }
     }
     high

@@ -297,10 +297,23 @@ fn flows_are_built_from_texts_and_score_their_draws() {
             }
         }
     }
-    for wrong in ["planar", "planar:x", "planar:3x2", "unknown:3", "spline:2x1", "nice:2x0", "nice:-1"] {
+    for wrong in [
+        "planar",
+        "planar:",
+        "planar:x",
+        "planar:3x2",
+        "planar:99999999999999999999",
+        "unknown:3",
+        "spline:2x1",
+        "spline:2x501",
+        "nice:2x0",
+        "nice:-1",
+        "realnvp:10000x10000",
+    ] {
         let error = wrong.parse::<FlowSpec>().unwrap_err().to_string();
         assert!(error.contains("planar:32"), "{error}");
     }
+    assert_eq!("spline:0x8".parse::<FlowSpec>().unwrap().layers(), 0);
     assert!("realnvp:2".parse::<FlowSpec>().unwrap().build(1, &mut Rng::new(1)).is_err());
     assert!("spline:2x4".parse::<FlowSpec>().unwrap().build(1, &mut Rng::new(1)).is_ok());
 }

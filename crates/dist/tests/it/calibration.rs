@@ -20,21 +20,35 @@ fn errors_of_two_bins_by_hand() {
     // With two classes each class's bins mirror the other's.
     assert_close("classwise", found.classwise, found.ece, 1e-12);
     assert!(ClassCalibration::new(2, &p, &[0, 0, 1, 1, 2], 10).is_err());
+    assert!(ClassCalibration::new(2, &[f64::NAN; 10], &[0; 5], 10).is_err());
 }
 
-#[test]
-fn calibrated_probabilities_have_no_error_beyond_chance() {
-    let (rows, mut rng) = (40_000, Rng::new(3));
+/// Probabilities of two classes, and classes drawn from them.
+fn calibrated(rows: usize, rng: &mut Rng) -> (Vec<f64>, Vec<usize>) {
     let (mut p, mut y) = (vec![], vec![]);
     for _ in 0..rows {
         let q = rng.uniform();
         p.extend([q, 1.0 - q]);
         y.push(usize::from(rng.uniform() >= q));
     }
+    (p, y)
+}
+
+#[test]
+fn calibrated_probabilities_have_no_error_beyond_chance() {
+    let (p, y) = calibrated(40_000, &mut Rng::new(3));
     let found = ClassCalibration::new(2, &p, &y, 15).unwrap();
     // The mean gap of a bin of n rows is about 0.4 / sqrt(n), with about 5000 rows in each of the upper 8 bins.
     assert!(found.ece < 0.01 && found.ece_equal_mass < 0.01 && found.classwise < 0.01, "{found:?}");
     assert!(found.squared_debiased.abs() < 5e-5, "{found:?}");
+    // Small tables, where chance alone gives 8 bins x 1/6 / 300 = 4.4e-3; the mean of 200 has the standard error 1.7e-4.
+    let mut rng = Rng::new(6);
+    let debiased = |_| {
+        let (p, y) = calibrated(300, &mut rng);
+        ClassCalibration::new(2, &p, &y, 15).unwrap().squared_debiased
+    };
+    let mean = (0..200).map(debiased).sum::<f64>() / 200.0;
+    assert!(mean.abs() < 1e-3, "{mean}");
 }
 
 #[test]

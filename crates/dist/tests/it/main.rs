@@ -11,6 +11,7 @@ mod quadrature;
 mod reparameterised;
 mod scores;
 mod sobol;
+mod two_forms;
 mod univariate;
 
 /// Central difference.

@@ -111,7 +111,7 @@ pub fn mcse_quantile(draws: &[f64], chains: usize, probability: f64) -> f64 {
 /// Betancourt (2016).
 pub fn e_bfmi(energy: &[f64], chains: usize) -> Vec<f64> {
     energy
-        .chunks_exact(energy.len() / chains)
+        .chunks_exact((energy.len() / chains).max(1))
         .map(|chain| {
             let steps = chain.windows(2).map(|w| (w[1] - w[0]).powi(2)).sum::<f64>() / (chain.len() - 1) as f64;
             steps / moments(chain).1.powi(2)
@@ -119,8 +119,11 @@ pub fn e_bfmi(energy: &[f64], chains: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The quantile of ascending values by linear interpolation (type 7).
+/// The quantile of ascending values by linear interpolation (type 7); NaN of no values.
 pub fn quantile(sorted: &[f64], probability: f64) -> f64 {
+    if sorted.is_empty() {
+        return f64::NAN;
+    }
     let position = probability * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

@@ -42,7 +42,7 @@ pub fn effective_size(log_weights: &[f64]) -> f64 {
 /// The tail holds $\lceil\min(S/5, 3\sqrt S)\rceil$ weights; no weight ends above the largest raw one.
 ///
 /// # Shapes
-/// `log_weights: [S]`, unnormalised, in nats; minus infinity is a weight of zero.
+/// `log_weights: [S]`, unnormalised, in nats; minus infinity is a weight of zero. Where one is NaN all become so, and `k` is infinite.
 ///
 /// # Source
 /// Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is that of Zhang and Stephens (2009) with their prior, shrunk towards 0.5
@@ -58,7 +58,7 @@ pub fn psis(log_weights: &[f64]) -> Psis {
     order.sort_by(|a, b| smoothed[*a].total_cmp(&smoothed[*b]));
     let tail = (draws / 5.0).min(3.0 * draws.sqrt()).ceil() as usize;
     let mut k = f64::INFINITY;
-    if largest.is_finite() && tail < count {
+    if largest.is_finite() && tail < count && !log_weights.iter().any(|l| l.is_nan()) {
         let cutoff = smoothed[order[count - tail - 1]].max(f64::MIN_POSITIVE.ln());
         // Ties with the cutoff are not of the tail.
         let members: Vec<usize> = order.iter().copied().filter(|i| smoothed[*i] > cutoff).collect();
@@ -121,10 +121,19 @@ mod tests {
     use elbo_core::Rng;
 
     #[test]
-    fn weights_of_equal_densities_are_reliable_and_equal() {
+    fn weights_of_equal_densities_stay_equal_and_have_no_tail() {
         let result = psis(&vec![-3.0; 500]);
         assert!(result.log_weights.iter().all(|l| (l + 500f64.ln()).abs() < 1e-12));
         assert!((result.effective_size() - 500.0).abs() < 1e-8);
+        assert_eq!(result.k, f64::INFINITY);
+    }
+
+    #[test]
+    fn a_weight_that_is_not_a_number_is_not_trusted() {
+        let mut logs: Vec<f64> = Rng::new(4).normals(500).iter().map(|l| 0.2 * l).collect();
+        assert!(psis(&logs).is_reliable());
+        logs[7] = f64::NAN;
+        assert!(!psis(&logs).is_reliable());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Baseline, Estimator};
 use crate::family::{Drawn, Variational};
-use crate::objective::Objective;
+use crate::objective::{Objective, doubly_reparameterised};
 use crate::target::LogDensity;
 use elbo_core::{Error, Result};
 use elbo_tensor::{Tensor, grad, no_grad};
@@ -12,7 +12,7 @@ use elbo_tensor::{Tensor, grad, no_grad};
 pub struct Surrogate {
     /// Its gradient in the family's parameters estimates that of the objective.
     pub tensor: Tensor,
-    /// The objective, averaged over the `B` repetitions.
+    /// The objective, averaged over the `B` repetitions; draws of a mixture's components count by the components' weights.
     pub value: f64,
     /// Log weights, `[K, B]`.
     pub log_weights: Tensor,
@@ -59,12 +59,12 @@ impl Estimator {
                 expected: "reparameterised, where the density is known at own draws only".into(),
             })
         };
-        let (tensor, log_weights) = match (self, objective) {
+        let (tensor, log_weights, weights) = match (self, objective) {
             (Self::Score { baseline }, _) => {
                 let z = family.sample_from(noise);
                 let log_q = fold(&density(&z)?);
                 let log_weights = fold(&no_grad(|| target.log_prob(&z))) - log_q.detach();
-                (score(objective, *baseline, &log_weights, &log_q), log_weights)
+                (score(objective, *baseline, &log_weights, &log_q), log_weights, None)
             }
             (Self::ClosedEntropy, _) => {
                 let Drawn { z, log_prob, weights } = family.draw(noise);
@@ -74,13 +74,14 @@ impl Estimator {
                 (
                     (weighted(&log_joint, weights.as_ref()).sum() * (1.0 / draws as f64)) + entropy * repeats as f64,
                     log_weights,
+                    weights,
                 )
             }
             (Self::Reparameterised, Objective::ForwardKl) => {
                 let z = family.sample_from(noise);
                 let log_q = fold(&density(&z)?);
                 let log_weights = fold(&no_grad(|| target.log_prob(&z))) - log_q.detach();
-                ((log_weights.softmax(0) * log_q).sum(), log_weights)
+                ((log_weights.softmax(0) * log_q).sum(), log_weights, None)
             }
             (Self::Reparameterised, _) => {
                 let Drawn { z, log_prob, weights } = family.draw(noise);
@@ -89,7 +90,7 @@ impl Estimator {
                     None => objective.value(&log_weights).sum(),
                     Some(w) => (fold(w) * &log_weights).sum() * (1.0 / draws as f64),
                 };
-                (surrogate, log_weights.detach())
+                (surrogate, log_weights.detach(), weights)
             }
             (Self::StickingTheLanding | Self::DoublyReparameterised, _) => {
                 let Drawn { z, weights, .. } = family.draw(noise);
@@ -101,10 +102,10 @@ impl Estimator {
                     held.as_ref().map_or(c.clone(), |w| c * fold(w))
                 };
                 let (mut surrogate, log_weights) = along_paths(&z, log_weight, coefficient);
-                if let Some(w) = weights {
-                    surrogate += &((fold(&w) * &log_weights).sum() * (1.0 / draws as f64));
+                if let Some(w) = &weights {
+                    surrogate += &((fold(w) * &log_weights).sum() * (1.0 / draws as f64));
                 }
-                (surrogate, log_weights)
+                (surrogate, log_weights, weights)
             }
         };
         if !log_weights.is_finite() {
@@ -113,8 +114,12 @@ impl Estimator {
                 "start nearer to where it exists, lower the rate, or map constrained unknowns to the whole space",
             ));
         }
-        let value = objective.value(&log_weights).mean().item();
-        Ok(Surrogate { tensor: tensor * share, value, log_weights })
+        let value = match &weights {
+            None => objective.value(&log_weights).mean(),
+            // Strata go with the ELBO alone, as was checked above.
+            Some(w) => (fold(&w.detach()) * &log_weights).mean(),
+        };
+        Ok(Surrogate { tensor: tensor * share, value: value.item(), log_weights })
     }
 
     /// What multiplies $\partial \ell_k / \partial z_k$.
@@ -125,10 +130,8 @@ impl Estimator {
                 let w = objective.weights(log_weights);
                 &w * (1.0 - order) + w.square() * *order
             }
-            (Self::DoublyReparameterised, _) => {
-                let w = log_weights.softmax(0);
-                &w - w.square()
-            }
+            // Wake steps.
+            (Self::DoublyReparameterised, _) => doubly_reparameterised(log_weights, 1.0),
             _ => objective.weights(log_weights),
         }
     }

@@ -14,6 +14,11 @@ pub(super) fn log_standard(noise: &Tensor) -> Tensor {
     noise.square().sum_axis(-1, false) * -0.5 - noise.size(-1) as f64 * LOG_SQRT_TAU
 }
 
+/// Units of a mean with this covariance `[D, D]`, then of `rest` parameters that have none.
+fn units(covariance: &[f64], d: usize, rest: usize) -> Vec<f64> {
+    (0..d).map(|i| covariance[i * d + i].sqrt()).chain(std::iter::repeat_n(1.0, rest)).collect()
+}
+
 /// Independent normals.
 #[derive(Debug, Clone)]
 pub struct MeanField {
@@ -167,11 +172,7 @@ impl Variational for FullRank {
     }
 
     fn units(&self) -> Option<Vec<f64>> {
-        let d = self.dim();
-        let covariance = self.covariance();
-        let mut units: Vec<f64> = (0..d).map(|i| covariance[i * d + i].sqrt()).collect();
-        units.extend(vec![1.0; d + self.lower.len()]);
-        Some(units)
+        Some(units(&self.covariance(), self.dim(), self.dim() + self.lower.len()))
     }
 
     fn title(&self) -> String {
@@ -262,11 +263,7 @@ impl Variational for LowRank {
     }
 
     fn units(&self) -> Option<Vec<f64>> {
-        let d = self.dim();
-        let covariance = self.covariance();
-        let mut units: Vec<f64> = (0..d).map(|i| covariance[i * d + i].sqrt()).collect();
-        units.extend(vec![1.0; d + self.factor.len()]);
-        Some(units)
+        Some(units(&self.covariance(), self.dim(), self.dim() + self.factor.len()))
     }
 
     fn title(&self) -> String {

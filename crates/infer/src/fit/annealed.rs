@@ -44,7 +44,8 @@ impl AnnealedSettings {
         ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
         ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
-        ensure("annealing", self.annealing, (0.0..=1.0).contains(&self.annealing), "in [0, 1]")
+        ensure("annealing", self.annealing, (0.0..=1.0).contains(&self.annealing), "in [0, 1]")?;
+        ensure("evaluated", self.evaluated, self.evaluated >= 100, "at least 100")
     }
 
     /// The target's weight at a step.

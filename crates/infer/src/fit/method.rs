@@ -235,7 +235,14 @@ fn nuts(target: &dyn LogDensity, settings: &MethodSettings, run: &mut Run) -> Re
     };
     let draws = sample(target, &settings.nuts, &start, run)?;
     let summaries = draws.summaries();
-    let least = summaries.iter().map(|s| s.ess_bulk.min(s.ess_tail));
+    // f64::max and f64::min leave NaN out, and a diagnostic that does not exist must be seen, wherever it stands.
+    let worst = |mut values: Vec<f64>, pick: fn(f64, f64) -> f64| {
+        if values.iter().any(|v| v.is_nan()) {
+            return f64::NAN;
+        }
+        let first = values.pop().unwrap_or(f64::NAN);
+        values.into_iter().fold(first, pick)
+    };
     Ok(Inference {
         method: Method::Nuts,
         labels: target.labels(),
@@ -243,9 +250,8 @@ fn nuts(target: &dyn LogDensity, settings: &MethodSettings, run: &mut Run) -> Re
         draws: draws.values().to_vec(),
         elbo: None,
         psis: None,
-        // f64::max leaves NaN out, and an R-hat that does not exist must be seen.
-        r_hat: Some(summaries.iter().map(|s| s.r_hat).fold(0.0, |a, b| if b.is_nan() { b } else { b.max(a) })),
-        ess: Some(least.fold(f64::INFINITY, |a, b| if b.is_nan() { b } else { b.min(a) })),
+        r_hat: Some(worst(summaries.iter().map(|s| s.r_hat).collect(), f64::max)),
+        ess: Some(worst(summaries.iter().flat_map(|s| [s.ess_bulk, s.ess_tail]).collect(), f64::min)),
         divergences: draws.divergences(),
         gradients: draws.gradients() + draws.warmup_gradients(),
         seconds: started.elapsed().as_secs_f64(),

@@ -220,7 +220,8 @@ impl Step<Path> for Ascent<'_> {
         };
         path.in_a_row = 0;
         path.since += 1;
-        let has_units = path.family.units().is_some();
+        let units = path.family.units();
+        let has_units = units.is_some();
         let rate = if has_units {
             self.settings.rate * DECAY.powi(path.stage as i32)
         } else {
@@ -228,7 +229,7 @@ impl Step<Path> for Ascent<'_> {
             Schedule::Cosine { start: self.settings.rate, end: 0.01 * self.settings.rate, steps }.at(path.since)
         };
         // In units of its own standard deviation a posterior of any scale takes the same rate.
-        let units = path.family.units().unwrap_or_else(|| vec![1.0; gradient.len()]);
+        let units = units.unwrap_or_else(|| vec![1.0; gradient.len()]);
         let scaled: Vec<f64> = gradient.iter().zip(&units).map(|(g, u)| g * u).collect();
         let mut change = vec![0.0; scaled.len()];
         Adam { clip: Some(1e3), ..Adam::with_rate(rate) }.update(&mut change, &scaled, state);
@@ -248,8 +249,9 @@ impl Step<Path> for Ascent<'_> {
 /// Fits a family to a target: one call.
 ///
 /// Adam runs at a constant rate until split R-hat of the iterates is below 1.05, or their drift below twice the tolerance, and the Monte
-/// Carlo error of their average below the tolerance; the later half is averaged, and the rate lowered until the average no longer moves. A family whose parameters have no
-/// units (a flow) runs all its steps, with the rate falling along half a cosine. The result is judged by fresh draws: ELBO, k-hat.
+/// Carlo error of their average below the tolerance; the later half is averaged, and the rate lowered until the average no longer moves.
+/// A family whose parameters have no units (a flow) runs all its steps, with the rate falling along half a cosine. The result is judged
+/// by fresh draws: ELBO, k-hat.
 ///
 /// # Errors
 /// [`Error::Setting`] for settings out of range, [`Error::Numerical`] where the target does not exist near the approximation, and
@@ -314,11 +316,12 @@ pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSe
 /// Draws from an approximation and weighs them.
 pub(super) fn judge(target: &dyn LogDensity, family: Box<dyn Variational>, count: usize, rng: &mut Rng) -> Fit {
     let (z, log_q) = family.sample(count, rng);
+    let log_q = log_q.to_vec();
     let mut log_weights = vec![];
     for start in (0..count).step_by(BLOCK) {
         let length = BLOCK.min(count - start);
         let log_p = no_grad(|| target.log_prob(&z.narrow(0, start, length)));
-        log_weights.extend(log_p.to_vec().iter().zip(&log_q.to_vec()[start..]).map(|(p, q)| p - q));
+        log_weights.extend(log_p.to_vec().iter().zip(&log_q[start..]).map(|(p, q)| p - q));
     }
     // A draw where the target does not exist has no weight.
     log_weights.iter_mut().filter(|l| l.is_nan()).for_each(|l| *l = f64::NEG_INFINITY);

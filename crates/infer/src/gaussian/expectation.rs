@@ -47,7 +47,7 @@ impl Expectation {
         !matches!(self, Self::Draws { .. })
     }
 
-    /// Noise and weights of the points, `[S, D]` and `[S]`.
+    /// Noise and weights of the points, `[S, D]` and `[S]`; at least one.
     fn points(self, d: usize, rng: &mut Rng) -> Result<(Vec<f64>, Vec<f64>)> {
         Ok(match self {
             Self::Mean => (vec![0.0; d], vec![1.0]),
@@ -80,6 +80,13 @@ impl Expectation {
                 }
                 (noise, weights)
             }
+            Self::Draws { count: 0 } => {
+                return Err(Error::Setting {
+                    setting: "expectation".into(),
+                    found: "no draws".into(),
+                    expected: "at least one".into(),
+                });
+            }
             Self::Draws { count } => (rng.normals(count * d), vec![1.0 / count as f64; count]),
         })
     }
@@ -89,7 +96,7 @@ impl Expectation {
     ///
     /// # Errors
     /// Recoverable [`Error::Numerical`] where the target does not exist at a point; [`Error::Setting`] when there is no Hessian and
-    /// expectations are taken at the mean.
+    /// expectations are taken at the mean, when a product rule has too many points, and for no draws.
     pub fn energy(self, target: &dyn LogDensity, q: &Gaussian, rng: &mut Rng) -> Result<Energy> {
         let d = q.dim();
         let (noise, weights) = self.points(d, rng)?;

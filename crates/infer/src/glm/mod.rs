@@ -10,9 +10,11 @@
 //! A system on tables is then: [`GlmTable::read`], its own method on the [`Glm`], [`GlmPosterior::new`] on the draws.
 
 mod density;
+mod frame;
 mod posterior;
 mod table;
 
 pub use density::{Glm, GlmLikelihood};
+pub(crate) use frame::Frame;
 pub use posterior::GlmPosterior;
 pub use table::{GlmKind, GlmSettings, GlmTable};

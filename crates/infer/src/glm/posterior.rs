@@ -1,12 +1,12 @@
 //! A generalised linear model as posterior draws: the one model of every method of inference on tables.
 
+use super::frame::Frame;
 use super::table::{GlmKind, GlmTable};
-use elbo_core::{Data, Error, Figure, Marginals, Model, ModelFile, Predict, Prediction, Result, Run, Summary, Table};
+use elbo_core::{Data, Figure, Marginals, Model, ModelFile, Predict, Prediction, Result, Run, Summary, Table};
 use elbo_dist::{Distribution, GaussianMixtures, Poisson};
 use elbo_linalg::vector::dot;
 use elbo_tensor::special::{log_sum_exp, sigmoid};
 use serde::Serialize;
-use serde_json::Value;
 
 /// Draws that predictions are mixed from, evenly spaced among all.
 const MIXED: usize = 256;
@@ -16,14 +16,7 @@ const MIXED: usize = 256;
 /// Predictions are mixtures over the draws, so they carry the uncertainty of the weights as well as the noise.
 #[derive(Debug, Clone)]
 pub struct GlmPosterior {
-    config: Value,
-    table: GlmTable,
-    /// `[S, P]` row-major.
-    draws: Vec<f64>,
-    unknowns: usize,
-    summary: Summary,
-    figures: Vec<Figure>,
-    tables: Vec<Table>,
+    frame: Frame,
 }
 
 impl GlmPosterior {
@@ -32,7 +25,6 @@ impl GlmPosterior {
     pub fn new(config: &impl Serialize, table: GlmTable, draws: Vec<f64>, mut summary: Summary) -> Self {
         let labels = table.labels();
         let p = labels.len();
-        assert!(!draws.is_empty() && draws.len().is_multiple_of(p), "draws of {p} unknowns");
         let count = (draws.len() / p) as f64;
         for (d, label) in labels.iter().enumerate() {
             let is_noise = table.kind() == GlmKind::Gaussian && d + 1 == p;
@@ -41,65 +33,48 @@ impl GlmPosterior {
             let sd = (values.map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
             summary.parameters.push((label.clone(), format!("{mean:.4} ± {sd:.4}"), "posterior mean ± sd".into()));
         }
-        let config = serde_json::to_value(config).expect("settings are plain data");
-        Self { config, table, draws, unknowns: p, summary, figures: vec![], tables: vec![] }
+        Self { frame: Frame::new(config, table, draws, p, summary) }
     }
 
     /// The same with figures and tables for the report.
     pub fn with_pictures(mut self, figures: Vec<Figure>, tables: Vec<Table>) -> Self {
-        (self.figures, self.tables) = (figures, tables);
+        (self.frame.figures, self.frame.tables) = (figures, tables);
         self
     }
 
     /// Takes back what [`Model::save`] wrote.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when something is missing or does not fit.
+    /// [`elbo_core::Error::ModelFile`] when something is missing or does not fit.
     pub fn load(file: &ModelFile) -> Result<Self> {
-        let table = GlmTable::load(file)?;
-        let draws = file.get("draws")?;
-        let unknowns = table.labels().len();
-        if draws.is_empty() || !draws.len().is_multiple_of(unknowns) {
-            return Err(Error::model_file(
-                format!("the model file's draws do not have {unknowns} columns"),
-                "fit the model again with this version",
-            ));
-        }
-        Ok(Self {
-            config: file.fact("config")?,
-            table,
-            draws,
-            unknowns,
-            summary: file.fact("summary")?,
-            figures: file.fact("figures")?,
-            tables: file.fact("tables")?,
-        })
+        Ok(Self { frame: Frame::load(file, |table| table.labels().len())? })
     }
 
     /// The draws, `[S, P]` row-major.
     pub fn draws(&self) -> &[f64] {
-        &self.draws
+        &self.frame.draws
     }
 
     /// The design and its names.
     pub fn table(&self) -> &GlmTable {
-        &self.table
+        &self.frame.table
     }
 
     /// Draws that predictions are mixed from.
     fn mixed(&self) -> Vec<&[f64]> {
-        let all: Vec<&[f64]> = self.draws.chunks_exact(self.unknowns).collect();
+        let all: Vec<&[f64]> = self.frame.rows().collect();
         if all.len() <= MIXED { all } else { (0..MIXED).map(|k| all[k * all.len() / MIXED]).collect() }
     }
 
     /// Predictions at rows of a design `[N, D]`.
     fn at(&self, design: Vec<f64>) -> Prediction {
-        let dims = self.table.names().len();
+        let table = &self.frame.table;
+        let dims = table.names().len();
         let draws: Vec<Vec<f64>> = self.mixed().into_iter().map(<[f64]>::to_vec).collect();
-        let classes = self.table.classes().to_vec();
-        match self.table.kind() {
+        let classes = table.classes().to_vec();
+        match table.kind() {
             GlmKind::Gaussian => {
-                let (shift, scale) = self.table.target_scaling();
+                let (shift, scale) = table.target_scaling();
                 Prediction::Numbers(Box::new(LinearMarginals { design, dims, draws, shift, scale }))
             }
             GlmKind::Poisson => Prediction::Numbers(Box::new(PoissonMarginals { design, dims, draws })),
@@ -136,17 +111,12 @@ fn average(draws: &[Vec<f64>], of: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
 
 impl Model for GlmPosterior {
     fn save(&self, file: &mut ModelFile) -> Result<()> {
-        file.set("config", &self.config);
-        self.table.save(file);
-        file.put("draws", &[self.draws.len() / self.unknowns, self.unknowns], &self.draws);
-        file.set("summary", &self.summary);
-        file.set("figures", &self.figures);
-        file.set("tables", &self.tables);
+        self.frame.save(file);
         Ok(())
     }
 
     fn summary(&self) -> Summary {
-        self.summary.clone()
+        self.frame.summary.clone()
     }
 
     fn as_predict(&self) -> Option<&dyn Predict> {
@@ -154,17 +124,17 @@ impl Model for GlmPosterior {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        self.figures.clone()
+        self.frame.figures.clone()
     }
 
     fn tables(&self) -> Vec<Table> {
-        self.tables.clone()
+        self.frame.tables.clone()
     }
 }
 
 impl Predict for GlmPosterior {
     fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
-        Ok(self.at(self.table.design(data, run)?))
+        Ok(self.at(self.frame.table.design(data, run)?))
     }
 }
 
@@ -255,6 +225,10 @@ impl Marginals for PoissonMarginals {
         let (mut low, mut high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), q| (a.min(q), b.max(q)));
         while low < high {
             let middle = (0.5 * (low + high)).floor();
+            // Beyond 2^53 neighbours are further apart than one, and nothing lies between them.
+            if middle >= high || middle + 1.0 <= low {
+                return high;
+            }
             if self.cdf(i, middle) >= p { high = middle } else { low = middle + 1.0 }
         }
         low

@@ -57,8 +57,7 @@ impl Draws {
     pub fn new(names: &[String], chains: usize, values: Vec<f64>, log_density: Vec<f64>) -> Self {
         assert!(chains > 0 && log_density.len().is_multiple_of(chains), "chains must have the same length");
         assert_eq!(values.len(), log_density.len() * names.len(), "one value a draw and unknown");
-        let record = Record { values, log_density, ..Record::default() };
-        let count = record.log_density.len();
+        let count = log_density.len();
         Self {
             names: names.into(),
             chains,
@@ -69,8 +68,8 @@ impl Draws {
             steps: vec![0.0; count],
             divergent: vec![0.0; count],
             step_size: vec![f64::NAN; chains],
-            values: record.values,
-            log_density: record.log_density,
+            values,
+            log_density,
             warmup_gradients: 0,
         }
     }
@@ -187,7 +186,7 @@ impl Draws {
         self.steps.iter().sum::<f64>() as u64
     }
 
-    /// Gradients evaluated before the first draw, all chains together.
+    /// Gradients evaluated before the first draw, all chains together; zero for samplers that adapt nothing and do not count them.
     pub fn warmup_gradients(&self) -> u64 {
         self.warmup_gradients
     }

@@ -201,7 +201,8 @@ impl Walker {
         self.iteration += 1;
         if self.iteration > settings.burnin && (self.iteration - settings.burnin).is_multiple_of(settings.thin) {
             let point = Point { position: self.z.clone(), gradient: vec![], log_density: f64::NAN };
-            let steps = settings.thin as u64;
+            let per_step = if matches!(settings.rule, Rule::Preconditioned { is_corrected: true, .. }) { 3 } else { 1 };
+            let steps = per_step * settings.thin as u64;
             self.record.push(&point, &Move { accept: 1.0, steps, energy: f64::NAN, ..Move::default() });
         }
         Ok(())

@@ -24,7 +24,7 @@ impl Lawgd {
     /// The eigenfunctions on `size` points of an interval that must hold nearly all of the target; the `count` of lowest eigenvalue.
     ///
     /// # Errors
-    /// [`Error::Numerical`] when the density cannot be followed over the interval.
+    /// [`Error::Numerical`] when the density cannot be followed over the interval, or is zero to rounding within it.
     pub fn new(score: &dyn Score, (low, high): (f64, f64), size: usize, count: usize) -> Result<Self> {
         assert_eq!(score.dim(), 1, "the grid has one dimension");
         assert!(size > count + 1 && low < high, "more grid points than functions");
@@ -65,6 +65,12 @@ impl Lawgd {
         for j in 1..=count {
             // Orthonormal under the normalised density.
             let f: Vec<f64> = (0..size).map(|i| eigen.vectors[i * size + j] / root[i] * mass.sqrt()).collect();
+            if f.iter().any(|v| !v.is_finite()) {
+                return Err(Error::numerical(
+                    "the density is zero to rounding somewhere on the grid",
+                    "take a narrower interval",
+                ));
+            }
             let derivative = (0..size).map(|i| {
                 let (a, b) = (i.saturating_sub(1), (i + 1).min(size - 1));
                 (f[b] - f[a]) / ((b - a) as f64 * spacing)

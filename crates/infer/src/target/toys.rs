@@ -72,7 +72,8 @@ impl LogDensity for Toy {
                 -0.5 * (x * x + v * v)
             }
             Self::Ring => {
-                let r = x.hypot(y);
+                // The gradient has no direction at the origin: it is zero there, not NaN.
+                let r = x.hypot(y).max(1e-300);
                 let slope = -4.0 * (r - 2.5) / r;
                 (gradient[0], gradient[1]) = (slope * x, slope * y);
                 -2.0 * (r - 2.5).powi(2)

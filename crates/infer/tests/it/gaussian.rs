@@ -26,10 +26,8 @@ impl Quadratic {
     }
 
     fn optimum(&self) -> Gaussian {
-        let d = self.mean.len();
-        let inverse = Gaussian { mean: self.mean.clone(), covariance: self.precision.clone() }.precision().unwrap();
-        assert_eq!(inverse.len(), d * d);
-        Gaussian { mean: self.mean.clone(), covariance: inverse }
+        let covariance = Gaussian { mean: self.mean.clone(), covariance: self.precision.clone() }.precision().unwrap();
+        Gaussian { mean: self.mean.clone(), covariance }
     }
 }
 
@@ -54,8 +52,6 @@ fn forward_backward_steps_obey_their_inequality_on_quadratics() {
     for seed in [1, 2, 3] {
         let target = Quadratic::new(&geomspace(0.005, 1.0, 6), &mut Rng::new(seed));
         let best = target.optimum();
-        let least = 0.5 * target.precision.len() as f64;
-        assert!(least > 0.0);
         let f = |q: &Gaussian| {
             let energy = Expectation::Mean.energy(&target, q, &mut Rng::new(0)).unwrap();
             energy.value - 0.5 * q.log_det().unwrap()

@@ -1,5 +1,6 @@
 //! Targets with known answers.
 
+use crate::common;
 use elbo_infer::{Explicit, LogDensity};
 
 /// Central differences agree with the gradient, relative to its size.
@@ -7,16 +8,7 @@ pub fn assert_gradient(target: &dyn LogDensity, at: &[f64]) {
     let mut exact = vec![0.0; at.len()];
     target.value_and_gradient(at, &mut exact);
     let value = |p: &[f64]| target.value_and_gradient(p, &mut vec![0.0; p.len()]);
-    for i in 0..at.len() {
-        let h = 1e-5 * at[i].abs().max(1.0);
-        let shifted = |delta: f64| {
-            let mut p = at.to_vec();
-            p[i] += delta;
-            value(&p)
-        };
-        let numeric = (shifted(h) - shifted(-h)) / (2.0 * h);
-        assert!((numeric - exact[i]).abs() <= 1e-6 * exact[i].abs().max(1.0), "d{i}: {numeric} vs {}", exact[i]);
-    }
+    common::assert_close(&common::numeric_gradient(value, at), &exact, 1e-6, "gradient");
 }
 
 /// A Gaussian with independent unknowns of these means and deviations.

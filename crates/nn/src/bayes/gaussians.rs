@@ -254,12 +254,21 @@ impl Gaussians {
     /// The posterior after rows `x: [N, H]` were seen with values `y: [N, K]` of noise variances `noise: [K]`, by Bayes' rule; dense.
     ///
     /// # Errors
-    /// When a covariance is singular: points have nothing to update.
+    /// When a covariance is singular: points have nothing to update. [`Error::Data`] when dense covariances would take more than a
+    /// gigabyte.
     pub fn condition(&self, x: &Tensor, y: &Tensor, noise: &[f64]) -> Result<Self> {
         if self.covariance == Covariance::Point {
             return Err(Error::data(
                 "the last layer is a single vector, which new rows cannot move",
                 "fit with another `covariance`",
+            ));
+        }
+        let (k, h) = (self.count(), self.size());
+        let bytes = 8.0 * (k * h) as f64 * h as f64;
+        if bytes > MEMORY {
+            return Err(Error::data(
+                format!("an update makes covariances dense: {:.1} GB for {k} vectors of {h} weights", bytes / 1e9),
+                "fit with a narrower last layer in `hidden`, or fit again with all rows",
             ));
         }
         let (mean, covariances) = (self.mean.get().detach(), self.covariances().detach());

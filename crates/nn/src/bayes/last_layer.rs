@@ -12,10 +12,12 @@ use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, nested, nested_mut
 const LAST_RATE: f64 = 0.01;
 
 /// A head for any target.
-#[allow(missing_docs, reason = "each variant is explained at what it holds")]
 pub enum AnyHead {
+    /// Numbers.
     Regression(RegressionHead),
+    /// Classes from noisy logits.
     Discriminative(DiscriminativeHead),
+    /// Classes from a Gaussian of the features for each.
     Generative(GenerativeHead),
 }
 

@@ -46,10 +46,13 @@ impl AttentionConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] when the heads do not divide `E`.
     pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
+        Built::new(Attention::new(self.width(shape)?, self, build), shape)
+    }
+
+    /// `E`, which the heads must divide.
+    fn width(&self, shape: &[usize]) -> Result<usize> {
         match *shape {
-            [_, width] if self.heads > 0 && width.is_multiple_of(self.heads) => {
-                Built::new(Attention::new(width, self, build), shape)
-            }
+            [_, width] if self.heads > 0 && width.is_multiple_of(self.heads) => Ok(width),
             _ => refuse("attention", shape, format!("[T, E] with E divided by {} heads", self.heads)),
         }
     }
@@ -131,9 +134,8 @@ impl TransformerConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] when the heads do not divide `E`, or a setting is out of range.
     pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
-        self.attention.build(shape, build)?;
+        let width = self.attention.width(shape)?;
         ensure("hidden", self.hidden, self.hidden > 0, "at least 1")?;
-        let width = shape[1];
         let dropout = DropoutConfig { share: self.dropout }.build(shape)?.layer;
         let layer = Transformer {
             attention: Attention::new(width, &self.attention, build),

@@ -123,23 +123,36 @@ impl Built {
 /// A layer by its `"type"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each variant is explained at the configuration it holds")]
 pub enum LayerConfig {
+    /// A linear map of the last axis.
     Linear(LinearConfig),
+    /// A nonlinear function of every number.
     Activation(ActivationConfig),
+    /// A convolution of images.
     #[serde(rename = "conv2d")]
     Conv2d(Conv2dConfig),
+    /// A transposed convolution, which enlarges images.
     #[serde(rename = "conv_transpose2d")]
     ConvTranspose2d(ConvTranspose2dConfig),
+    /// One pixel for each window of an image.
     Pool(PoolConfig),
+    /// Larger images, without weights.
     Upsample(UpsampleConfig),
+    /// Trailing axes brought to mean zero and variance one.
     LayerNorm(LayerNormConfig),
+    /// Groups of channels brought to mean zero and variance one.
     GroupNorm(GroupNormConfig),
+    /// Channels brought to mean zero and variance one over a batch.
     BatchNorm(BatchNormConfig),
+    /// A vector for every level of a category.
     Embedding(EmbeddingConfig),
+    /// A gated recurrent unit over a sequence.
     Gru(GruConfig),
+    /// Self-attention over a sequence.
     Attention(AttentionConfig),
+    /// Attention and a network, each around a shortcut.
     Transformer(TransformerConfig),
+    /// Units left out at random in training.
     Dropout(DropoutConfig),
     /// A data point in another shape.
     Reshape(ReshapeConfig),

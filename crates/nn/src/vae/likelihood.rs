@@ -2,6 +2,7 @@
 
 use super::posterior::LN_TAU;
 use elbo_core::{Error, Result, Rng, ensure};
+use elbo_dist::batched::{Batched, ContinuousBernoulli, DiscretisedLogistic};
 use elbo_tensor::{Constraint, DType, Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,15 @@ impl LikelihoodConfig {
         }
     }
 
+    /// How many levels the elements may have, where they are whole numbers from zero or lie between zero and one.
+    pub(crate) fn levels(&self) -> Option<usize> {
+        match self {
+            Self::Categorical { levels } => Some(*levels),
+            Self::Bernoulli | Self::ContinuousBernoulli | Self::DiscretisedLogistic { .. } => Some(2),
+            Self::Gaussian { .. } | Self::Poisson | Self::Multinomial => None,
+        }
+    }
+
     /// Its name in messages.
     pub fn name(&self) -> &'static str {
         match self {
@@ -180,7 +190,7 @@ impl Likelihood {
         let sum = |t: Tensor| t.sum_axis(-1, false);
         match &self.config {
             LikelihoodConfig::Bernoulli => sum(bernoulli(output, x)),
-            LikelihoodConfig::ContinuousBernoulli => sum(bernoulli(output, x) + log_normaliser(output)),
+            LikelihoodConfig::ContinuousBernoulli => sum(ContinuousBernoulli::new(output.clone()).log_prob(x)),
             LikelihoodConfig::Gaussian { noise } => {
                 let square = (x - self.block(output, 0)).square();
                 let log_density = |variance: &Tensor| (&square / variance + variance.log() + LN_TAU) * -0.5;
@@ -303,19 +313,6 @@ fn bernoulli(logits: &Tensor, x: &Tensor) -> Tensor {
     }
 }
 
-/// Logarithm of the continuous Bernoulli's constant, l / tanh(l / 2), by its series near zero.
-///
-/// # Source
-/// Loaiza-Ganem and Cunningham (2019), written in the logit.
-fn log_normaliser(logits: &Tensor) -> Tensor {
-    let near = logits.detach().abs().lt_scalar(0.3);
-    let safe = near.where_(&logits.ones_like(), logits);
-    let far = (&safe / (&safe * 0.5).tanh()).log();
-    let square = (logits * 0.5).square();
-    let series = (&square * (1.0 / 3.0) - square.square() * (1.0 / 45.0)).log1p() + std::f64::consts::LN_2;
-    near.where_(&series, &far)
-}
-
 /// Where the distribution function of a continuous Bernoulli with logit `l` is `u`.
 fn continuous_bernoulli_quantile(l: f64, u: f64) -> f64 {
     match l {
@@ -330,18 +327,8 @@ fn scale_of(s: f64) -> f64 {
     (s - 2.0).clamp(-7.0, 7.0).exp()
 }
 
-/// Log probability of the bin of `x` under a logistic distribution with mean `centre` on [0, 1], elementwise.
-///
-/// On [-1, 1] with a = (x + d - m) / s and b = (x - d - m) / s, half a bin d away: log(σ(a) - σ(b)) = log σ(a) + log σ(-b) +
-/// log(1 - e^{b - a}) exactly; the first bin is σ(a), the last 1 - σ(b).
+/// Log probability of the bin of `x` under a logistic distribution with mean `centre`, both on [0, 1], elementwise.
 fn discretised_logistic(x: &Tensor, centre: &Tensor, log_scale: &Tensor, levels: usize) -> Tensor {
-    let half = 1.0 / (levels - 1) as f64;
-    let inverse = (-(log_scale - 2.0).clamp(-7.0, 7.0)).exp();
-    let distance = (x - centre) * 2.0;
-    let a = (&distance + half) * &inverse;
-    let b = (&distance - half) * &inverse;
-    let inner = a.log_sigmoid() + (-&b).log_sigmoid() + (-(&b - &a).exp()).log1p();
-    let x = x.broadcast_to(inner.shape());
-    let first = x.lt_scalar(0.5 * half).where_(&a.log_sigmoid(), &inner);
-    x.gt_scalar(1.0 - 0.5 * half).where_(&(-&b).log_sigmoid(), &first)
+    let onto = |t: &Tensor| t.affine(2.0, -1.0);
+    DiscretisedLogistic::new(onto(centre), (log_scale - 2.0).clamp(-7.0, 7.0), levels).log_prob(&onto(x))
 }

@@ -26,6 +26,7 @@ pub use evaluate::{Evaluation, EvaluationConfig};
 pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
 pub use objective::{Estimate, Losses, ObjectiveConfig, Term, Weighted};
 pub use path::{Gradient, Path};
+pub(crate) use posterior::check_least_log_variance;
 pub use posterior::{Family, LEAST_LOG_VARIANCE, Posterior};
 pub use prior::{Prior, PriorConfig, PriorPass};
 pub use train::{Binarise, Decay, Training, TrainingConfig};
@@ -86,8 +87,18 @@ impl VaeConfig {
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
         ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
+        check_least_log_variance(self.least_log_variance)?;
         self.prior.check()?;
-        self.likelihood.check()
+        self.likelihood.check()?;
+        for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
+            ensure(
+                &format!("{network}.levels"),
+                levels,
+                levels == 0 || self.likelihood.levels().is_some_and(|needed| needed <= levels),
+                "at least the levels of the likelihood, which is `categorical` for such networks",
+            )?;
+        }
+        Ok(())
     }
 
     /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.

@@ -1,15 +1,25 @@
 //! Latent families: what an encoder's numbers mean.
 
+use elbo_core::{Result, ensure};
 use elbo_dist::batched::{Batched, MultivariateNormal, Normal};
+use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// ln 2π.
-pub(crate) const LN_TAU: f64 = 1.837_877_066_409_345_3;
+pub(crate) const LN_TAU: f64 = 2.0 * LOG_SQRT_TAU;
 
 /// Smallest log variance of a posterior, where nothing else is said.
 pub const LEAST_LOG_VARIANCE: f64 = -30.0;
+
+/// Largest log variance of a posterior.
+const MOST_LOG_VARIANCE: f64 = 20.0;
+
+/// Refuses a bound below which no log variance is left.
+pub(crate) fn check_least_log_variance(least: f64) -> Result<()> {
+    ensure("least_log_variance", least, least < MOST_LOG_VARIANCE, "below 20")
+}
 
 /// The family of q(z | x).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +45,7 @@ impl Family {
     /// 20, then the factor below its diagonal.
     pub fn posterior(self, raw: &Tensor, latent: usize, least: f64) -> Posterior {
         let mean = raw.narrow(-1, 0, latent);
-        let log_variance = raw.narrow(-1, latent, latent).clamp(least, 20.0);
+        let log_variance = raw.narrow(-1, latent, latent).clamp(least, MOST_LOG_VARIANCE);
         match self {
             Self::GaussDiag => Posterior::Diagonal { mean, log_variance },
             Self::GaussFull => {

@@ -3,7 +3,7 @@
 use super::{ObjectiveConfig, Vae};
 use crate::layer::{Layer, Pass};
 use elbo_core::step::{Batches, Snapshot};
-use elbo_core::{ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
+use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
 use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad};
 use schemars::JsonSchema;
@@ -31,6 +31,20 @@ impl Binarise {
             Self::None => values.to_vec(),
             Self::Static | Self::Dynamic => draw(values, rng),
             Self::Threshold => values.iter().map(|v| f32::from(u8::from(*v >= 0.5))).collect(),
+        }
+    }
+
+    /// Refuses values that are no shares of black.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Data`] with one such value.
+    pub fn check_values(self, values: &[f32]) -> Result<()> {
+        match values.iter().find(|v| self != Self::None && !(0.0..=1.0).contains(*v)) {
+            None => Ok(()),
+            Some(v) => Err(Error::data(
+                format!("a value is {v}; `binarise` needs values in [0, 1]"),
+                "scale the data to [0, 1] and set likelihood=bernoulli, or set binarise=none",
+            )),
         }
     }
 }
@@ -173,7 +187,8 @@ impl Training {
     /// Training on rows `values: [N, size]`. Values that are binarised once are so here, from `rng`.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Setting`] for settings out of range or terms that do not fit together.
+    /// [`elbo_core::Error::Setting`] for settings out of range or terms that do not fit together, [`elbo_core::Error::Data`]
+    /// without data points.
     pub fn new(
         values: &[f32],
         size: usize,
@@ -183,6 +198,9 @@ impl Training {
     ) -> Result<Self> {
         config.check()?;
         let rows = values.len() / size;
+        if rows == 0 {
+            return Err(Error::data("there are no data points to train on", "give at least one"));
+        }
         let batch = config.batch.min(rows);
         objective.check(batch)?;
         let values = match config.binarise {
@@ -256,7 +274,7 @@ fn update(parameters: &mut impl Parameters, loss: &Tensor, adam: &Adam, state: &
     // While the leaves are held, an update in place would have to copy them.
     drop(leaves);
     if !loss.is_finite() || !gradients.iter().all(Tensor::is_finite) {
-        return Err(elbo_core::Error::numerical(
+        return Err(Error::numerical(
             format!("the loss is {} after {} steps, or its gradient is not finite", loss.item(), state.steps),
             "lower `rate`, or set a norm at which gradients are shortened with `clip`",
         ));

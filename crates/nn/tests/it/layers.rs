@@ -5,7 +5,7 @@ use elbo_nn::layer::{
     AttentionConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GroupNormConfig, GruConfig, LinearConfig,
     ReshapeConfig, SequentialConfig,
 };
-use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig};
+use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, SequenceConfig};
 use elbo_nn::{Build, Init, LayerConfig, Pass};
 use elbo_tensor::{DType, Tensor};
 
@@ -91,4 +91,23 @@ fn data_points_that_a_layer_cannot_take_are_refused() {
     refused(LayerConfig::Reshape(ReshapeConfig { shape: vec![4] }), &[3], "[4]");
     let narrow = SequentialConfig { layers: vec![LayerConfig::Linear(LinearConfig::new(2))] };
     refused(LayerConfig::Residual(narrow), &[3], "keep the shape");
+}
+
+#[test]
+fn networks_out_of_range_are_refused() {
+    let conv = |kernel| ConvConfig { kernel, ..ConvConfig::default() };
+    let error = |outcome: elbo_core::Result<()>, part: &str| {
+        let error = outcome.unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    let mut rng = Rng::new(0);
+    let mut build = Build::new(&mut rng);
+    error(EncoderConfig::Conv(conv(0)).build(&[1, 8, 8], 2, &mut build).map(drop), "`kernel` is 0");
+    error(DecoderConfig::Conv(conv(0)).build(2, &[1, 8, 8], 1, &mut build).map(drop), "`kernel` is 0");
+    let mlp = MlpConfig { dropout: -0.5, ..MlpConfig::default() };
+    error(EncoderConfig::Mlp(mlp).build(&[8], 2, &mut build).map(drop), "in [0, 1)");
+    let gru = SequenceConfig { levels: 3, embedding: 0, ..SequenceConfig::default() };
+    error(DecoderConfig::Gru(gru).build(2, &[8], 3, &mut build).map(drop), "`embedding` is 0");
+    let layers = vec![LayerConfig::Embedding(EmbeddingConfig::default())];
+    error(DecoderConfig::Layers { layers }.build(2, &[8], 1, &mut build).map(drop), "a code is not");
 }

@@ -156,6 +156,32 @@ fn values_are_binarised_as_named() {
     assert_eq!(once, Binarise::Static.once(&grey, &mut Rng::new(1)));
     assert_eq!(mean(&Binarise::Threshold.once(&grey, &mut Rng::new(1))), 0.0);
     assert_eq!(Binarise::None.once(&grey, &mut Rng::new(1)), grey);
+    Binarise::Dynamic.check_values(&grey).unwrap();
+    let error = Binarise::Dynamic.check_values(&[0.5, -1.5]).unwrap_err();
+    assert!(error.to_string().contains("a value is -1.5"), "{error}");
+}
+
+#[test]
+fn networks_that_look_up_levels_need_a_likelihood_with_no_more() {
+    let check = |levels, likelihood| {
+        let network = SequenceConfig { hidden: 4, levels, embedding: 4 };
+        let (encoder, decoder) = (EncoderConfig::Gru(network.clone()), DecoderConfig::Gru(network));
+        VaeConfig { encoder, decoder, likelihood, ..conv() }.check()
+    };
+    let gaussian = || LikelihoodConfig::Gaussian { noise: Default::default() };
+    check(3, LikelihoodConfig::Categorical { levels: 3 }).unwrap();
+    check(0, gaussian()).unwrap();
+    for likelihood in [LikelihoodConfig::Categorical { levels: 4 }, gaussian()] {
+        let error = check(3, likelihood).unwrap_err();
+        assert!(error.to_string().contains("`encoder.levels` is 3"), "{error}");
+    }
+}
+
+#[test]
+fn training_without_data_points_is_refused() {
+    let (objective, config) = (ObjectiveConfig::default(), TrainingConfig::default());
+    let error = Training::new(&[], 36, &objective, &config, &mut Rng::new(0)).err().unwrap();
+    assert!(error.to_string().contains("no data points"), "{error}");
 }
 
 #[test]

@@ -63,10 +63,13 @@ impl Sizes {
     fn probabilities<T: Tiled>(&self, q: &[T], k: &[T], allowed: Option<&[bool]>, out: &mut [T]) {
         let rows = q.len() / self.width.max(1);
         gemm(plain(q, self.width), transposed(k, self.width), out, [rows, self.width, self.keys], false);
+        let mut scale = T::from_f64(self.scale);
         if let Some(allowed) = allowed {
-            out.iter_mut().zip(allowed).filter(|(_, allowed)| !**allowed).for_each(|(s, _)| *s = T::LOWEST);
+            // Scaled here, since a scale that is not positive would not keep -inf.
+            out.iter_mut().zip(allowed).for_each(|(s, allowed)| *s = if *allowed { *s * scale } else { T::LOWEST });
+            scale = T::ONE;
         }
-        out.chunks_exact_mut(self.keys).for_each(|row| run_vectorised(Softmax(row, T::from_f64(self.scale))));
+        out.chunks_exact_mut(self.keys).for_each(|row| run_vectorised(Softmax(row, scale)));
     }
 
     fn mask<'a>(&self, allowed: Option<&'a [bool]>, n: usize, rows: &std::ops::Range<usize>) -> Option<&'a [bool]> {

@@ -110,14 +110,16 @@ impl<'a, T: Tiled> Field<'a, T> {
         }
         let plane = need[0] * need[1];
         let mut data = buffer::<T>(x.len() / (h * w) * plane);
-        let columns = w.min(need[1].saturating_sub(before[1]));
+        // A stride may leave out even a part of the padding.
+        let front = before[1].min(need[1]);
+        let columns = w.min(need[1] - front);
         let pad = |(to, from): (&mut [T], &[T])| {
             for (row, to) in to.chunks_exact_mut(need[1]).enumerate() {
                 match row.checked_sub(before[0]).filter(|row| *row < h) {
                     Some(row) => {
-                        to[..before[1]].fill(T::ZERO);
-                        to[before[1]..before[1] + columns].copy_from_slice(&from[row * w..][..columns]);
-                        to[before[1] + columns..].fill(T::ZERO);
+                        to[..front].fill(T::ZERO);
+                        to[front..front + columns].copy_from_slice(&from[row * w..][..columns]);
+                        to[front + columns..].fill(T::ZERO);
                     }
                     None => to.fill(T::ZERO),
                 }

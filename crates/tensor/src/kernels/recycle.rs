@@ -12,30 +12,28 @@ const SMALLEST: usize = 32 * 1024;
 /// Bytes kept for each type; beyond them everything is given back.
 const MOST: usize = 1 << 28;
 
-/// Buffers that wait, by capacity.
-pub(crate) struct Shelf<T> {
+/// Buffers that wait, by capacity. Public like [`Shelved`], whose method names it; neither leaves this private module.
+pub struct Shelf<T> {
     waiting: BTreeMap<usize, Vec<Vec<T>>>,
     bytes: usize,
 }
 
 impl<T> Shelf<T> {
     /// With nothing on it.
-    pub const fn new() -> Mutex<Self> {
+    const fn new() -> Mutex<Self> {
         Mutex::new(Self { waiting: BTreeMap::new(), bytes: 0 })
     }
 }
 
-/// A type whose buffers are kept.
+/// A type whose buffers are kept, on a shelf of its own that all threads share.
 pub trait Shelved: Copy + Default + Send + 'static {
     #[doc(hidden)]
-    #[allow(private_interfaces, reason = "the trait is not exported")]
     fn shelf() -> &'static Mutex<Shelf<Self>>;
 }
 
 macro_rules! shelved {
     ($($type:ty)*) => {$(
         impl Shelved for $type {
-            #[allow(private_interfaces, reason = "the trait is not exported")]
             fn shelf() -> &'static Mutex<Shelf<Self>> {
                 static SHELF: Mutex<Shelf<$type>> = Shelf::new();
                 &SHELF
@@ -45,7 +43,7 @@ macro_rules! shelved {
 }
 shelved!(f32 f64 i64 bool usize);
 
-/// A buffer with arbitrary contents, for results that are written in full.
+/// A buffer with arbitrary contents, for results that are written in full: what is read before it is written may come from anywhere.
 pub(crate) fn buffer<T: Shelved>(n: usize) -> Vec<T> {
     if n * size_of::<T>() >= SMALLEST {
         let mut shelf = T::shelf().lock().unwrap_or_else(|broken| broken.into_inner());

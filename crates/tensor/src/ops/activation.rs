@@ -1,18 +1,11 @@
 //! Activations of networks beyond `relu`, `tanh`, `sigmoid` and `softplus`, which are in `elementwise`.
 
+use super::elementwise::logistic;
 use super::{binary_fn, unary_fn};
 use crate::dtype::{DType, Element, Real, with_real};
 use crate::kernels::{Binary, Unary, map, zip};
 use crate::tape::is_recording;
 use crate::tensor::Tensor;
-
-/// 1 / (1 + e^-x), accurate in both tails.
-#[inline(always)]
-fn logistic<T: Real>(x: T) -> T {
-    let e = (-x.abs()).exp();
-    let positive = T::ONE / (T::ONE + e);
-    if x >= T::ZERO { positive } else { e * positive }
-}
 
 unary_fn!(Silu: Real, |x| x * logistic(x));
 binary_fn!(SiluBack: Real, |g, x| {

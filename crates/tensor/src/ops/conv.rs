@@ -176,7 +176,8 @@ impl Tensor {
             assert_eq!(bias.shape(), [w[0]], "`conv2d` needs one bias a filter");
         }
         let out = how.output(plane(x), plane(w));
-        convolve(self, filters, bias, *how, out.unwrap_or_else(|| panic!("`conv2d`: filters {w:?} exceed {x:?}")))
+        let out = out.unwrap_or_else(|| panic!("`conv2d`: filters {w:?} do not fit into images {x:?} by {how:?}"));
+        convolve(self, filters, bias, *how, out)
     }
 
     /// Transposed convolution: the adjoint of [`Tensor::conv2d`] with the same filters, which enlarges images by `stride`.
@@ -193,7 +194,8 @@ impl Tensor {
         let extra = (0..2).all(|d| how.output_padding[d] < how.stride[d].max(how.dilation[d]));
         assert!(extra, "`conv_transpose2d` needs an output padding below the stride, found {how:?}");
         let out = how.transposed_output(plane(x), plane(w));
-        let out = out.unwrap_or_else(|| panic!("`conv_transpose2d`: nothing is left of {x:?} by {how:?}"));
+        let out =
+            out.unwrap_or_else(|| panic!("`conv_transpose2d`: nothing is left of {x:?}, filters {w:?}, by {how:?}"));
         if let Some(bias) = bias {
             same_type("conv_transpose2d", self, bias);
             assert_eq!(bias.shape(), [w[1] * how.groups], "`conv_transpose2d` needs one bias an output channel");

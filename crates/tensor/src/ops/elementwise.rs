@@ -1,7 +1,7 @@
 //! Functions of one real element.
 
 use super::{binary_fn, unary_fn};
-use crate::dtype::{with_number, with_real};
+use crate::dtype::{Real, with_number, with_real};
 use crate::kernels::{Binary, Unary, map, zip};
 use crate::tape::is_recording;
 use crate::tensor::Tensor;
@@ -26,12 +26,20 @@ unary_fn!(Floor: Real, |x| x.floor());
 unary_fn!(Round: Real, |x| x.round());
 // A NaN stays one.
 unary_fn!(Relu: Number, |x| if x <= T::ZERO { T::ZERO } else { x });
-// exp of a non-positive number never overflows, so both tails are accurate.
-unary_fn!(Sigmoid: Real, |x| {
+/// 1 / (1 + e^-x): exp of a non-positive number never overflows, so both tails are accurate.
+#[inline(always)]
+pub(super) fn logistic<T: Real>(x: T) -> T {
     let e = (-x.abs()).exp();
     let positive = T::ONE / (T::ONE + e);
-    if x >= T::ZERO { positive } else if x < T::ZERO { e * positive } else { x }
-});
+    if x >= T::ZERO {
+        positive
+    } else if x < T::ZERO {
+        e * positive
+    } else {
+        x
+    }
+}
+unary_fn!(Sigmoid: Real, |x| logistic(x));
 unary_fn!(Softplus: Real, |x| {
     let tail = (-x.abs()).exp().ln_1p_unit();
     if x > T::ZERO { x + tail } else { tail }

@@ -1,6 +1,7 @@
 //! Log probabilities from logits, stable for any logit.
 
 use super::binary_fn;
+use super::elementwise::logistic;
 use crate::dtype::{DType, with_real};
 use crate::kernels::{same_type, zip};
 use crate::tape::is_recording;
@@ -13,11 +14,7 @@ binary_fn!(BernoulliLog: Real, |l, x| {
     x * l - (positive + tail)
 });
 // The derivative in l.
-binary_fn!(BernoulliSlope: Real, |l, x| {
-    let e = (-l.abs()).exp();
-    let positive = T::ONE / (T::ONE + e);
-    x - if l >= T::ZERO { positive } else { e * positive }
-});
+binary_fn!(BernoulliSlope: Real, |l, x| x - logistic(l));
 
 impl Tensor {
     /// Log probability of `targets` in [0, 1] under a Bernoulli with these logits: `x l - log(1 + e^l)`, elementwise. The negative of the

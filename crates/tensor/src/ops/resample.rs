@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dtype::with_real;
+use crate::dtype::{DType, with_real};
 use crate::kernels::axis_map::Taps;
 use crate::layout::count;
 use crate::tensor::Tensor;
@@ -116,7 +116,7 @@ impl Tensor {
         if value == 0.0 {
             return self.pad(widths);
         }
-        let frame = no_gradient_ones(self.shape()).pad(widths).eq_scalar(0.0);
+        let frame = Tensor::ones(self.shape(), DType::F32).pad(widths).eq_scalar(0.0);
         self.pad(widths).masked_fill(&frame, value)
     }
 
@@ -137,8 +137,4 @@ impl Tensor {
             AxisMap::new(Taps::new(size, rows)).apply("pad_reflect", &x, axis)
         })
     }
-}
-
-fn no_gradient_ones(shape: &[usize]) -> Tensor {
-    Tensor::ones(shape, crate::DType::F32)
 }

@@ -18,6 +18,9 @@ const TERMS: usize = 14;
 /// assert!((log_bessel_i(0.5, 3.0) - exact.ln()).abs() < 1e-14);
 /// ```
 pub fn log_bessel_i(order: f64, x: f64) -> f64 {
+    if x == f64::INFINITY && order >= 0.0 && order.is_finite() {
+        return f64::INFINITY;
+    }
     log_bessel_ie(order, x) + x
 }
 
@@ -51,13 +54,16 @@ pub fn bessel_ive(order: f64, x: f64) -> f64 {
     log_bessel_ie(order, x).exp()
 }
 
-/// `I_{v+1}(x) / I_v(x)`, in [0, 1): the mean resultant length of directional distributions. NaN unless `v >= 0`, `x >= 0`.
+/// `I_{v+1}(x) / I_v(x)`, in [0, 1]: the mean resultant length of directional distributions. NaN unless `v >= 0`, `x >= 0`.
 pub fn bessel_i_ratio(order: f64, x: f64) -> f64 {
     if order.is_nan() || x.is_nan() || order < 0.0 || x < 0.0 {
         return f64::NAN;
     }
     if x == 0.0 {
         return 0.0;
+    }
+    if x == f64::INFINITY && order.is_finite() {
+        return 1.0;
     }
     if x > 2000.0 && x > order {
         return (log_bessel_ie(order + 1.0, x) - log_bessel_ie(order, x)).exp();
@@ -79,7 +85,7 @@ pub fn bessel_i_ratio(order: f64, x: f64) -> f64 {
     }
 }
 
-/// `exp(x) K_v(x)` for real order and `x > 0`; infinite at zero.
+/// `exp(x) K_v(x)` for real order and `x > 0`; infinite at zero. Takes as many terms as `sqrt(v + x) log(v / x)` for large orders.
 ///
 /// $$ e^x K_\nu(x) = \int_0^\infty e^{-x (\cosh t - 1)} \cosh \nu t \, dt $$
 ///
@@ -92,13 +98,20 @@ pub fn bessel_kve(order: f64, x: f64) -> f64 {
         return f64::INFINITY;
     }
     let order = order.abs();
+    match (order.is_infinite(), x.is_infinite()) {
+        (false, false) => {}
+        (false, true) => return 0.0,
+        (true, false) => return f64::INFINITY,
+        (true, true) => return f64::NAN,
+    }
     let step = 0.2f64.min(0.5 / order.hypot(x).sqrt());
     let log_term = |t: f64| {
         // cosh t - 1 = 2 sinh^2(t / 2) keeps its digits near zero.
         let half = (0.5 * t).sinh();
         order * t - 2.0 * x * half * half + (-2.0 * order * t).exp().ln_1p() - LN_2
     };
-    let peak = (order / x).asinh();
+    // A quotient that overflows would have no peak to sum up to.
+    let peak = (order / x).min(1e300).asinh();
     let top = log_term(peak);
     let mut sum = 0.5 * (log_term(0.0) - top).exp();
     let mut k = 0.0;

@@ -15,9 +15,10 @@ pub fn owens_t(h: f64, a: f64) -> f64 {
     let value = if size <= 1.0 {
         panels(h, size)
     } else {
-        let (q, r) = (ndtr(-h), ndtr(-size * h));
-        let inner = if size.is_infinite() { 0.0 } else { panels(size * h, 1.0 / size) };
-        0.5 * (q + r) - q * r - inner
+        // The limit, where the product of zero and infinity is none.
+        let far = if size.is_infinite() { f64::INFINITY } else { size * h };
+        let (q, r) = (ndtr(-h), ndtr(-far));
+        0.5 * (q + r) - q * r - panels(far, 1.0 / size)
     };
     if a < 0.0 { -value } else { value }
 }

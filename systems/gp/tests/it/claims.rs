@@ -1,4 +1,4 @@
-//! Every system's claim in its smoke budget, with seeds that no threshold was chosen on.
+//! Every system's claim in its smoke budget, with three seeds.
 
 elbo_core::claim_tests! {
     elbo_systems_gp::SYSTEMS, seeds [31, 32, 33];

@@ -1,7 +1,6 @@
 //! Flows as posteriors of a deep latent Gaussian model of digits: the encoder gives each datum its flow.
 
-use elbo_core::{Claim, Result, Run, Step, Stop, drive};
-use elbo_core::{ModelFile, Progress, Snapshot};
+use elbo_core::{Budget, Claim, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive};
 use elbo_dist::batched::{Batched, Bernoulli, Normal};
 use elbo_dist::flow::{MaskedNetwork, planar};
 use elbo_tensor::optim::{Adam, AdamState, Rule, descend};
@@ -142,9 +141,15 @@ pub fn check(claim: &mut Claim, run: &mut Run) -> Result<()> {
         leads.push(bounds[1] - bounds[0]);
     }
     let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-    let name = format!("lead of 8 planar layers over none in the {draws}-draw bound on held-out digits (nats a digit)");
-    // In a smoke run the networks have barely moved: that it runs and is finite is all that is asked.
-    claim.at_least(&name, mean(&leads), Some(0.0), run.pick(-50.0, 0.3));
+    if run.budget == Budget::Full {
+        let name =
+            format!("lead of 8 planar layers over none in the {draws}-draw bound on held-out digits (nats a digit)");
+        claim.at_least(&name, mean(&leads), Some(0.0), 0.3);
+    } else {
+        // The networks have barely moved, so nothing is asked of the lead.
+        let finite = leads.iter().filter(|lead| lead.is_finite()).count() as f64 / leads.len() as f64;
+        claim.at_least("digits: share of finite leads of 8 planar layers after ten steps", finite, None, 1.0);
+    }
     run.note(format!("bound without layers: {:.2} nats a digit", mean(&gaussian)));
     Ok(())
 }

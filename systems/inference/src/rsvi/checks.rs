@@ -2,7 +2,7 @@
 
 use super::RsviConfig;
 use super::model::{Ascent, GammaFamily};
-use elbo_core::{Claim, Result, Rng, Run, Stop, Table, drive};
+use elbo_core::{Budget, Claim, Result, Rng, Run, Stop, Table, drive};
 use elbo_dist::batched::{Gamma, log_gamma_draws};
 use elbo_dist::rejection::{Draws, gamma};
 use elbo_infer::estimator::GammaGradient;
@@ -161,9 +161,11 @@ pub fn scalar(claim: &mut Claim, run: &mut Run) {
         None,
         4.0,
     );
-    // Few draws cannot tell 0.097 from 0.141.
-    let far = without.z_score(&exact);
-    claim.at_least("Gamma(2): the same without the correction", far, Some(full.z_score(&exact)), run.pick(0.0, 5.0));
+    // The few draws of a smoke run cannot tell 0.097 from 0.141.
+    if run.budget == Budget::Full {
+        let far = without.z_score(&exact);
+        claim.at_least("Gamma(2): the same without the correction", far, Some(full.z_score(&exact)), 5.0);
+    }
     claim.at_most("Gamma(2): variance over the score's", full.variance() / score.variance(), Some(1.0), 0.5);
 }
 

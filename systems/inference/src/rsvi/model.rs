@@ -2,6 +2,7 @@
 
 use elbo_core::{ModelFile, Progress, Result, Rng, Run, Snapshot, Step};
 use elbo_dist::batched::{Batched, Gamma, Poisson};
+use elbo_infer::Estimate;
 use elbo_infer::estimator::{GammaGradient, leave_one_out};
 use elbo_tensor::special::lgamma;
 use elbo_tensor::{Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad};
@@ -268,9 +269,8 @@ impl Ascent<'_> {
         let values: Vec<f64> = (0..draws)
             .map(|_| no_grad(|| self.surrogate(family, GammaGradient::Implicit, 1, &mut run.rng)).1.item())
             .collect();
-        let mean = values.iter().sum::<f64>() / draws as f64;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (draws - 1) as f64;
-        (mean, (variance / draws as f64).sqrt())
+        let Estimate { value, error } = Estimate::mean(&values);
+        (value, error)
     }
 }
 

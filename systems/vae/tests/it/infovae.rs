@@ -46,6 +46,11 @@ fn small_batches_and_a_flat_kernel_are_warned_of() {
     for part in ["fewer than 32", "flat in more than 64"] {
         assert!(run.warnings().iter().any(|w| w.contains(part)), "{:?}", run.warnings());
     }
+    // The evidence lower bound compares no codes.
+    let mut run = Run::new(1);
+    let bound = json!({"latent": 2, "hidden": [4], "epochs": 1, "batch": 20, "alpha": 0.0, "lambda": 1.0});
+    fit(bound, &digits(40), &mut run).unwrap();
+    assert!(!run.warnings().iter().any(|w| w.contains("fewer than 32")), "{:?}", run.warnings());
 }
 
 #[test]

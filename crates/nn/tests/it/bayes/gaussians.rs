@@ -98,4 +98,9 @@ fn a_point_has_nothing_to_update_and_too_large_a_covariance_is_refused() {
     let mean = Tensor::from_vec(vec![0.0; 40_000], &[1, 40_000]);
     let error = Gaussians::new(&mean, 0.1, Covariance::Dense, 1, &mut Rng::new(0)).err().unwrap();
     assert!(error.to_string().contains("GB"), "{error}");
+    // One that fits until an update makes it dense.
+    let wide = Gaussians::new(&mean, 0.1, Covariance::Diagonal, 1, &mut Rng::new(0)).unwrap();
+    let row = Tensor::from_vec(vec![1.0; 40_000], &[1, 40_000]);
+    let error = wide.condition(&row, &Tensor::from_vec(vec![0.0], &[1, 1]), &[1.0]).err().unwrap();
+    assert!(error.to_string().contains("GB"), "{error}");
 }

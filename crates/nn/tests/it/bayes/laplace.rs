@@ -83,7 +83,7 @@ fn every_form_is_that_part_of_the_full_gauss_newton_matrix() {
     let last = of(Curvature::LastLayer);
     assert_eq!(last.weights(), 15);
     assert!(distance(&last.curvature(), &full.narrow(0, 12, 15).narrow(1, 12, 15)) < 1e-10);
-    // The Kronecker form keeps A and B of each layer: its trace is tr A tr B, and it has no blocks between layers.
+    // The Kronecker form has no blocks between layers; within a layer it is exact for one row, which the next test asks.
     let kron = of(Curvature::Kronecker).curvature();
     assert!(kron.narrow(0, 0, 12).narrow(1, 12, 15).abs().max().item() < 1e-12);
 }

@@ -3,6 +3,10 @@
 //! C is cut into tiles of [`ROWS`] rows and one panel of columns, which stay in registers while the depth runs. Operands are copied into
 //! panels in the order in which tiles read them; a convolution's patches are made there and nowhere else. Every element of C is summed
 //! in an order that depends on the depth alone, so tiles can be shared out in any way without changing a bit.
+//!
+//! This serves the operations of networks: `matmul` (past the small kernel of `kernels::matmul`), `linear`, attention and convolutions.
+//! The Gaussian algebra of [`fused`](crate::fused) calls `elbo_linalg::gemm`, which knows triangles and `alpha A B + beta C`, but takes
+//! only matrices that lie in memory.
 
 mod panels;
 mod tile;
@@ -97,7 +101,7 @@ pub(crate) enum Start<'a, T> {
 
 /// C = A B, or C += A B: `a` packed `[m, k]`, `b: [k, n]`, rows of C `row` apart, columns as told.
 ///
-/// `threads` says whether to share the work; the bits are the same.
+/// `shared` says whether threads may share the work; the bits are the same.
 pub(crate) fn product<T: Tiled>(
     a: &Packed<T>,
     b: &(impl Panels<T> + ?Sized),
@@ -173,47 +177,45 @@ fn task<T: Tiled>(
                 block.clone().flat_map(move |panel| some.clone().map(move |r| (panel, r)))
             });
             for (panel, r) in tiles {
-                {
-                    let height = ROWS.min(a.rows - r * ROWS);
-                    let left = &a.data[r * ROWS * a.depth + depth.start * ROWS..][..k * ROWS];
-                    let right = &packed[(panel - block.start) * k * width..][..k * width];
-                    let first = panel * width;
-                    let used = width.min(n - first);
-                    let bias: [T; ROWS] = match start {
-                        Start::Bias(bias) if pass == 0 => std::array::from_fn(|i| bias[(r * ROWS + i).min(a.rows - 1)]),
-                        _ => [T::ZERO; ROWS],
+                let height = ROWS.min(a.rows - r * ROWS);
+                let left = &a.data[r * ROWS * a.depth + depth.start * ROWS..][..k * ROWS];
+                let right = &packed[(panel - block.start) * k * width..][..k * width];
+                let first = panel * width;
+                let used = width.min(n - first);
+                let bias: [T; ROWS] = match start {
+                    Start::Bias(bias) if pass == 0 => std::array::from_fn(|i| bias[(r * ROWS + i).min(a.rows - 1)]),
+                    _ => [T::ZERO; ROWS],
+                };
+                // SAFETY: `product` checked that every row and column of C lies in the slice, and no other task has these.
+                unsafe {
+                    let row = c.0.add(r * ROWS * c.1);
+                    let run = match columns {
+                        Columns::Plain => Some(first),
+                        Columns::Runs { length, step } => {
+                            let (run, at) = (first / length, first % length);
+                            (at + used <= length).then_some(run * step + at)
+                        }
+                        Columns::Places(_) => None,
                     };
-                    // SAFETY: `product` checked that every row and column of C lies in the slice, and no other task has these.
-                    unsafe {
-                        let row = c.0.add(r * ROWS * c.1);
-                        let run = match columns {
-                            Columns::Plain => Some(first),
-                            Columns::Runs { length, step } => {
-                                let (run, at) = (first / length, first % length);
-                                (at + used <= length).then_some(run * step + at)
-                            }
-                            Columns::Places(_) => None,
-                        };
-                        match run {
-                            Some(at) if height == ROWS && used == width => {
-                                T::tile(k, left, right, row.add(at), c.1, adds, &bias);
-                            }
-                            _ => {
-                                let mut tile = [T::ZERO; ROWS * 16];
-                                T::tile(k, left, right, tile.as_mut_ptr(), width, false, &bias);
-                                for j in 0..used {
-                                    let at = match columns {
-                                        Columns::Plain => first + j,
-                                        Columns::Runs { length, step } => {
-                                            (first + j) / length * step + (first + j) % length
-                                        }
-                                        Columns::Places(places) => places[first + j],
-                                    };
-                                    for i in 0..height {
-                                        let to = row.add(i * c.1 + at);
-                                        let value = tile[i * width + j];
-                                        *to = if adds { *to + value } else { value };
+                    match run {
+                        Some(at) if height == ROWS && used == width => {
+                            T::tile(k, left, right, row.add(at), c.1, adds, &bias);
+                        }
+                        _ => {
+                            let mut tile = [T::ZERO; ROWS * 16];
+                            T::tile(k, left, right, tile.as_mut_ptr(), width, false, &bias);
+                            for j in 0..used {
+                                let at = match columns {
+                                    Columns::Plain => first + j,
+                                    Columns::Runs { length, step } => {
+                                        (first + j) / length * step + (first + j) % length
                                     }
+                                    Columns::Places(places) => places[first + j],
+                                };
+                                for i in 0..height {
+                                    let to = row.add(i * c.1 + at);
+                                    let value = tile[i * width + j];
+                                    *to = if adds { *to + value } else { value };
                                 }
                             }
                         }

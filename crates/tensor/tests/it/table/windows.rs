@@ -80,6 +80,13 @@ fn convolutions() -> Vec<Row> {
         conv("conv2d_strided", plain.strided(2).padded(1))
             .on(&[&[&[2, 2, 5, 4], &[3, 2, 3, 3]], &[&[1, 1, 1, 1], &[1, 1, 3, 3]]]),
         conv("conv2d_odd", odd).on(&[&[&[1, 2, 5, 4], &[2, 2, 3, 2]], &[&[1, 1, 2, 1], &[1, 1, 2, 3]]]),
+        // Strides beyond the filter, which leave pixels and even a part of the padding out.
+        conv("conv2d_sparse", Convolution { stride: [3, 5], padding: [1, 2], ..plain }).on(&[
+            &[&[2, 4, 3, 4], &[2, 4, 1, 1]],
+            &[&[1, 4, 3, 1], &[2, 4, 1, 1]],
+            &[&[1, 2, 3, 4], &[2, 2, 1, 1]],
+            &[&[1, 1, 3, 4], &[1, 1, 1, 1]],
+        ]),
         conv("conv2d_grouped", plain.padded(1).grouped(2)).on(&[&[&[1, 4, 3, 3], &[4, 2, 3, 3]]]),
         conv("conv2d_depthwise", plain.padded(1).grouped(3))
             .on(&[&[&[2, 3, 3, 4], &[3, 1, 3, 3]], &[&[1, 3, 3, 3], &[6, 1, 2, 2]]]),

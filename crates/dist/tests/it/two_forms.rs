@@ -1,0 +1,111 @@
+//! The two forms of a family, plain values and tensors, are one law.
+
+use super::assert_close;
+use elbo_dist as plain;
+use elbo_dist::batched::{self, Batched, Kl};
+use elbo_dist::{Distribution, divergence};
+use elbo_tensor::Tensor;
+use elbo_tensor::special::logit;
+
+fn s(value: f64) -> Tensor {
+    Tensor::scalar(value)
+}
+
+fn t(values: &[f64]) -> Tensor {
+    Tensor::from_slice(values, &[values.len()])
+}
+
+fn pair(
+    value: impl Distribution + 'static,
+    tensors: impl Batched + 'static,
+) -> (Box<dyn Distribution>, Box<dyn Batched>) {
+    (Box::new(value), Box::new(tensors))
+}
+
+/// Every family of one number that has both forms. A new one gets a line here.
+fn pairs() -> Vec<(Box<dyn Distribution>, Box<dyn Batched>)> {
+    vec![
+        pair(plain::Normal { mean: -1.0, sd: 2.5 }, batched::Normal::new(s(-1.0), s(2.5))),
+        pair(plain::StudentT { location: 0.5, scale: 0.7, dof: 6.5 }, batched::StudentT::new(s(0.5), s(0.7), s(6.5))),
+        pair(plain::Laplace { location: 0.4, scale: 1.3 }, batched::Laplace::new(s(0.4), s(1.3))),
+        pair(plain::Gumbel { location: 0.4, scale: 1.3 }, batched::Gumbel::new(s(0.4), s(1.3))),
+        pair(plain::Logistic { location: 0.4, scale: 1.3 }, batched::Logistic::new(s(0.4), s(1.3))),
+        pair(plain::Uniform { low: -2.0, high: 0.5 }, batched::Uniform::new(s(-2.0), s(0.5))),
+        pair(plain::Gamma { shape: 2.4, rate: 3.0 }, batched::Gamma::new(s(2.4), s(3.0))),
+        pair(plain::InverseGamma { shape: 6.5, scale: 2.0 }, batched::InverseGamma::new(s(6.5), s(2.0))),
+        pair(plain::LogNormal { mu: 0.3, sigma: 0.4 }, batched::LogNormal::new(s(0.3), s(0.4))),
+        pair(plain::Beta { a: 2.0, b: 3.5 }, batched::Beta::new(s(2.0), s(3.5))),
+        pair(plain::VonMises { direction: 0.4, concentration: 1.3 }, batched::VonMises::new(s(0.4), s(1.3))),
+        pair(plain::Poisson { mean: 4.2 }, batched::Poisson::new(s(4.2))),
+        pair(plain::NegativeBinomial { mean: 3.0, dispersion: 0.8 }, batched::NegativeBinomial::new(s(3.0), s(0.8))),
+        pair(plain::Binomial { trials: 12.0, probability: 0.35 }, batched::Binomial::new(s(12.0), s(logit(0.35)))),
+        pair(
+            plain::ZeroInflated { zero: 0.3, base: plain::Poisson { mean: 4.0 } },
+            batched::ZeroInflated::new(s(logit(0.3)), batched::Poisson::new(s(4.0))),
+        ),
+        pair(plain::Bernoulli { probability: 0.3 }, batched::Bernoulli::new(s(logit(0.3)))),
+        pair(
+            plain::Categorical { probabilities: vec![0.2, 0.5, 0.3] },
+            batched::Categorical::new(&t(&[0.2, 0.5, 0.3]).log()),
+        ),
+    ]
+}
+
+#[test]
+fn densities_entropies_and_moments_of_both_forms_agree() {
+    // Both are closed forms in double precision: rounding only.
+    for (value, tensors) in pairs() {
+        let x: Vec<f64> = [0.1, 0.4, 0.7, 0.95].iter().map(|p| value.quantile(*p)).collect();
+        for (x, found) in x.iter().zip(tensors.log_prob(&t(&x)).to_vec()) {
+            assert_close(&format!("{value:?} at {x}"), found, value.log_prob(*x), 1e-12);
+        }
+        let entropies = value.entropy().zip(tensors.entropy());
+        let means = tensors.mean().map(|found| (value.mean(), found));
+        let variances = tensors.variance().map(|found| (value.variance(), found));
+        for (exact, found) in [entropies, means, variances].into_iter().flatten() {
+            assert_close(&format!("a moment of {value:?}"), found.item(), exact, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn divergences_of_both_forms_agree() {
+    let same = |name: &str, value: f64, tensor: Tensor| assert_close(name, tensor.item(), value, 1e-12);
+    let (q, p) = (plain::Normal { mean: 0.3, sd: 0.8 }, plain::Normal { mean: -0.5, sd: 1.7 });
+    let form = |d: &plain::Normal| batched::Normal::new(s(d.mean), s(d.sd));
+    same("normal", divergence::normal(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::Gamma { shape: 3.2, rate: 1.1 }, plain::Gamma { shape: 2.0, rate: 0.6 });
+    let form = |d: &plain::Gamma| batched::Gamma::new(s(d.shape), s(d.rate));
+    same("gamma", divergence::gamma(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::InverseGamma { shape: 4.2, scale: 1.1 }, plain::InverseGamma { shape: 2.0, scale: 0.6 });
+    let form = |d: &plain::InverseGamma| batched::InverseGamma::new(s(d.shape), s(d.scale));
+    same("inverse gamma", divergence::inverse_gamma(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::Beta { a: 3.2, b: 1.1 }, plain::Beta { a: 2.0, b: 1.6 });
+    let form = |d: &plain::Beta| batched::Beta::new(s(d.a), s(d.b));
+    same("beta", divergence::beta(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::Laplace { location: 0.2, scale: 1.1 }, plain::Laplace { location: -0.4, scale: 0.6 });
+    let form = |d: &plain::Laplace| batched::Laplace::new(s(d.location), s(d.scale));
+    same("laplace", divergence::laplace(&q, &p), form(&q).kl(&form(&p)));
+    let von_mises = |direction: f64, concentration: f64| plain::VonMises { direction, concentration };
+    let (q, p) = (von_mises(0.2, 2.0), von_mises(0.6, 0.7));
+    let form = |d: &plain::VonMises| batched::VonMises::new(s(d.direction), s(d.concentration));
+    same("von mises", divergence::von_mises(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::Poisson { mean: 2.2 }, plain::Poisson { mean: 3.0 });
+    let form = |d: &plain::Poisson| batched::Poisson::new(s(d.mean));
+    same("poisson", divergence::poisson(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::Bernoulli { probability: 0.3 }, plain::Bernoulli { probability: 0.8 });
+    let form = |d: &plain::Bernoulli| batched::Bernoulli::new(s(logit(d.probability)));
+    same("bernoulli", divergence::bernoulli(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = ([0.2, 0.5, 0.3], [0.4, 0.1, 0.5]);
+    let form = |d: &[f64]| batched::Categorical::new(&t(d).log());
+    same("categorical", divergence::categorical(&q, &p), form(&q).kl(&form(&p)));
+    let form = |d: &[f64]| batched::Dirichlet::new(t(d));
+    same("dirichlet", divergence::dirichlet(&q, &p), form(&q).kl(&form(&p)));
+    let chol = |scale: f64| vec![0.9 * scale, 0.0, -0.4, 1.3 * scale];
+    let dense = |mean: [f64; 2], scale: f64| plain::MultivariateNormal::new(mean.to_vec(), chol(scale));
+    let (q, p) = (dense([0.1, -0.3], 0.9), dense([0.4, 0.5], 1.2));
+    let form = |d: &plain::MultivariateNormal| {
+        batched::MultivariateNormal::new(t(d.mean()), Tensor::from_slice(d.chol(), &[2, 2]))
+    };
+    same("dense normal", divergence::dense(&q, &p), form(&q).kl(&form(&p)));
+}

@@ -1,0 +1,64 @@
+//! What every posterior on a table keeps, whatever it predicts by.
+
+use super::table::GlmTable;
+use elbo_core::{Error, Figure, ModelFile, Result, Summary, Table};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Settings, design, draws, and the parts of the report.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    config: Value,
+    pub table: GlmTable,
+    /// `[S, P]` row-major.
+    pub draws: Vec<f64>,
+    /// Number of unknowns, `P`.
+    pub unknowns: usize,
+    pub summary: Summary,
+    pub figures: Vec<Figure>,
+    pub tables: Vec<Table>,
+}
+
+impl Frame {
+    pub fn new(config: &impl Serialize, table: GlmTable, draws: Vec<f64>, unknowns: usize, summary: Summary) -> Self {
+        assert!(!draws.is_empty() && draws.len().is_multiple_of(unknowns), "draws of {unknowns} unknowns");
+        let config = serde_json::to_value(config).expect("settings are plain data");
+        Self { config, table, draws, unknowns, summary, figures: vec![], tables: vec![] }
+    }
+
+    /// The draws, each `[P]`.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.draws.chunks_exact(self.unknowns)
+    }
+
+    pub fn save(&self, file: &mut ModelFile) {
+        file.set("config", &self.config);
+        self.table.save(file);
+        file.put("draws", &[self.draws.len() / self.unknowns, self.unknowns], &self.draws);
+        file.set("summary", &self.summary);
+        file.set("figures", &self.figures);
+        file.set("tables", &self.tables);
+    }
+
+    /// Takes back what [`Frame::save`] wrote; `unknowns` are those of a design.
+    pub fn load(file: &ModelFile, unknowns: impl FnOnce(&GlmTable) -> usize) -> Result<Self> {
+        let table = GlmTable::load(file)?;
+        let draws = file.get("draws")?;
+        let unknowns = unknowns(&table);
+        if draws.is_empty() || !draws.len().is_multiple_of(unknowns) {
+            return Err(Error::model_file(
+                format!("the model file's draws do not have {unknowns} columns"),
+                "fit the model again with this version",
+            ));
+        }
+        Ok(Self {
+            config: file.fact("config")?,
+            table,
+            draws,
+            unknowns,
+            summary: file.fact("summary")?,
+            figures: file.fact("figures")?,
+            tables: file.fact("tables")?,
+        })
+    }
+}
