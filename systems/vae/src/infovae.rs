@@ -261,8 +261,9 @@ fn flexible_decoder(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<(
     Ok(())
 }
 
-/// Weight of the discrepancy for sequences, whose likelihood has 16 elements instead of hundreds.
-const SEQUENCE_LAMBDA: f64 = 100.0;
+/// Weight of the discrepancy for sequences, whose likelihood has 16 elements instead of hundreds. Chosen on seed 50: from 10 to 17 codes hold
+/// 4.9 to 3.2 nats, at 30 they hold nothing.
+const SEQUENCE_LAMBDA: f64 = 10.0;
 
 /// How much better training digits are modelled than unseen ones: for the record, without a threshold.
 fn generalisation(seeds: &[u64], run: &mut Run) -> Result<()> {

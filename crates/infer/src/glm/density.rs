@@ -4,7 +4,7 @@ use crate::score::Score;
 use crate::target::{LogDensity, with_gradient};
 use elbo_linalg::{MatMut, MatRef, gemm};
 use elbo_tensor::Tensor;
-use elbo_tensor::special::{LOG_SQRT_TAU, lgamma};
+use elbo_tensor::special::{LOG_SQRT_TAU, bernoulli_logits, lgamma};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;
@@ -45,6 +45,8 @@ pub enum GlmLikelihood {
 pub struct Glm {
     likelihood: GlmLikelihood,
     x: Vec<f64>,
+    /// The design's columns one after another, `[D, N]`: the products of one draw then run along them.
+    columns: Vec<f64>,
     y: Vec<f64>,
     dims: usize,
     prior_sd: Vec<f64>,
@@ -63,7 +65,8 @@ impl Glm {
             GlmLikelihood::Poisson => -y.iter().map(|y| lgamma(y + 1.0)).sum::<f64>(),
             GlmLikelihood::Bernoulli | GlmLikelihood::Categorical { .. } => 0.0,
         };
-        let mut glm = Self { likelihood, x, y, dims, prior_sd, constant, labels: vec![] };
+        let columns = columns(&x, dims);
+        let mut glm = Self { likelihood, x, columns, y, dims, prior_sd, constant, labels: vec![] };
         let heads = glm.heads();
         glm.labels = (0..heads)
             .flat_map(|c| (0..dims).map(move |d| if heads == 1 { format!("w[{d}]") } else { format!("w[{c},{d}]") }))
@@ -141,14 +144,7 @@ impl Glm {
                 square *= precision;
                 return (-0.5 * square - n as f64 * noise.ln(), square - n as f64);
             }
-            GlmLikelihood::Bernoulli => {
-                for (eta, y) in eta.iter_mut().zip(y) {
-                    let small = (-eta.abs()).exp();
-                    total += *eta * y - eta.max(0.0) - small.ln_1p();
-                    let chance = if *eta >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
-                    *eta = y - chance;
-                }
-            }
+            GlmLikelihood::Bernoulli => total = bernoulli_logits(eta, y),
             GlmLikelihood::Poisson => {
                 for (eta, y) in eta.iter_mut().zip(y) {
                     let rate = eta.exp();
@@ -202,7 +198,7 @@ impl Glm {
         let mut values = vec![0.0; z.len() / p];
         let mut gradient = vec![0.0; z.len()];
         let block = (BLOCK / width.max(1)).max(1);
-        let design = MatRef::row_major(&self.x, n, self.dims);
+        let design = MatRef::row_major(&self.columns, self.dims, n).transpose();
         for (at, z) in z.chunks(block * p).enumerate() {
             let rows = z.len() / p;
             let weights: Vec<f64> = z.chunks_exact(p).flat_map(|z| z[..w].iter().copied()).collect();
@@ -357,6 +353,11 @@ impl LogDensity for Glm {
     }
 }
 
+/// The columns of `x: [N, dims]` one after another.
+fn columns(x: &[f64], dims: usize) -> Vec<f64> {
+    (0..dims).flat_map(|d| x.iter().skip(d).step_by(dims).copied()).collect()
+}
+
 /// The gradient from some rows, the likelihood's part scaled up.
 impl Score for Glm {
     fn dim(&self) -> usize {
@@ -368,8 +369,11 @@ impl Score for Glm {
     }
 
     fn score(&self, z: &[f64], rows: &[usize], gradient: &mut [f64]) {
+        let x: Vec<f64> =
+            rows.iter().flat_map(|i| self.x[i * self.dims..(i + 1) * self.dims].iter().copied()).collect();
         let part = Self {
-            x: rows.iter().flat_map(|i| self.x[i * self.dims..(i + 1) * self.dims].iter().copied()).collect(),
+            columns: columns(&x, self.dims),
+            x,
             y: rows.iter().map(|i| self.y[*i]).collect(),
             prior_sd: self.prior_sd.clone(),
             labels: vec![],

@@ -11,6 +11,7 @@
 //! | Student-t | [`student_t_cdf`], [`student_t_quantile`] |
 //! | Bessel | [`bessel_ie`], of real order [`log_bessel_i`], [`log_bessel_ie`], [`bessel_ive`], [`bessel_kve`], [`bessel_i_ratio`] |
 //! | others | [`lambert_w`], [`lambert_w_lower`], [`owens_t`] |
+//! | whole slices | [`bernoulli_logits`] |
 //! | logarithms of sums | [`log1p_exp`], [`log_expm1`], [`log1m_exp`], [`log_sum_exp`], [`log_add_exp`], [`sigmoid`], [`log_sigmoid`], [`logit`] |
 //!
 //! Outside its domain a function returns NaN; at a pole, the infinity of the limit. Accuracy is relative, about `1e-14` wherever the
@@ -31,6 +32,7 @@ mod logs;
 mod normal;
 mod owens_t;
 mod root;
+mod slices;
 mod student;
 mod tables;
 
@@ -47,6 +49,7 @@ pub use lambert::{lambert_w, lambert_w_lower};
 pub use logs::{log_add_exp, log_expm1, log_sigmoid, log_sum_exp, log1m_exp, log1p_exp, logit, sigmoid};
 pub use normal::{inverse_mills, log_ndtr, ndtr, ndtri, ndtri_exp};
 pub use owens_t::owens_t;
+pub use slices::bernoulli_logits;
 pub use student::{student_t_cdf, student_t_quantile};
 
 /// `log(sqrt(2 pi))`.

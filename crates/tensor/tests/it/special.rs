@@ -136,3 +136,23 @@ fn scaled_bessel_functions_sum_to_one() {
     }
     assert_eq!(bessel_ie(1, -2.0), -bessel_ie(1, 2.0));
 }
+
+#[test]
+fn bernoulli_logits_equal_the_scalar_functions() {
+    use elbo_tensor::special::{bernoulli_logits, log_sigmoid, sigmoid};
+    for n in [0, 1, 7, 8, 9, 4100, 9000] {
+        let logits: Vec<f64> = (0..n).map(|i| 40.0 * (i as f64 * 0.7).sin()).collect();
+        let y: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
+        let mut slopes = logits.clone();
+        let value = bernoulli_logits(&mut slopes, &y);
+        let terms = logits.iter().zip(&y).map(|(l, y)| if *y == 1.0 { log_sigmoid(*l) } else { log_sigmoid(-l) });
+        let expected: f64 = terms.sum();
+        assert!((value - expected).abs() <= 1e-13 * (1.0 + expected.abs()), "{n}: {value} {expected}");
+        for ((s, l), y) in slopes.iter().zip(&logits).zip(&y) {
+            assert!((s - (y - sigmoid(*l))).abs() < 1e-15, "{l}: {s}");
+        }
+    }
+    let mut extreme = [800.0, -800.0, f64::NAN];
+    assert!(bernoulli_logits(&mut extreme, &[1.0, 0.0, 1.0]).is_nan());
+    assert!(extreme[0] == 0.0 && extreme[1].abs() < 1e-300 && extreme[2].is_nan());
+}
