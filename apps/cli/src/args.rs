@@ -49,6 +49,14 @@ pub enum Command {
     Encode(Encode),
     /// Let a model absorb new rows without the old ones.
     Update(Update),
+    /// Write a picture as a small file.
+    Compress(Compress),
+    /// Make a picture of a compressed file, or a clean one of a degraded one.
+    Restore(Restore),
+    /// Say what to try next in an experiment, from its space and its history.
+    Suggest(Suggest),
+    /// Draw pictures of a fitted scene from new places, or write its Gaussians for other programs.
+    Render(Render),
     /// Measure the effect that a system's paper claims.
     Reproduce(Reproduce),
     /// Get, make and check data sets.
@@ -90,6 +98,9 @@ pub struct Fit {
     /// The column to predict.
     #[arg(long, value_name = "COLUMN")]
     pub target: Option<String>,
+    /// The column of times, for systems of series: numbers, or dates such as 2020-05-17. With `auto` it chooses `markov-gp`.
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<String>,
     /// A setting, as `key=value`; see `elbo info ID`. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -126,7 +137,7 @@ pub struct Fit {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::settings::duration)]
     pub checkpoint_every: std::time::Duration,
     /// Go on from a checkpoint: system, settings, target and seed are its own.
-    #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["target", "set", "config", "seed", "task", "holdout", "drop", "delimiter", "missing", "categorical"])]
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["target", "time", "set", "config", "seed", "task", "holdout", "drop", "delimiter", "missing", "categorical"])]
     pub resume: Option<PathBuf>,
 }
 
@@ -234,6 +245,103 @@ pub struct Update {
     pub out: PathBuf,
     #[command(flatten)]
     pub reading: Reading,
+}
+
+/// Arguments of `compress`.
+#[derive(Debug, Args)]
+pub struct Compress {
+    /// The model file, then the picture (PNG or JPEG); the picture alone with --model.
+    #[arg(value_name = "[MODEL] PICTURE", required = true, num_args = 1..=2)]
+    pub words: Vec<PathBuf>,
+    /// The model file.
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<PathBuf>,
+    /// The file to write; the picture's name with the ending `.elbc` by default.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// A setting, as `key=value`, such as the quality. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The model file.
+    pub model: PathBuf,
+    /// A file that `compress` wrote, or a degraded picture (PNG or JPEG).
+    pub input: PathBuf,
+    /// The picture to write, as PNG.
+    #[arg(long, value_name = "PNG")]
+    pub out: PathBuf,
+    /// A setting of a restoration, as `key=value`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Which pixels are missing: a picture of the same size that is black there.
+    #[arg(long, value_name = "PICTURE")]
+    pub mask: Option<PathBuf>,
+    /// The seed of a restoration that draws; that of the fit by default.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+}
+
+/// Arguments of `suggest`.
+#[derive(Debug, Args)]
+pub struct Suggest {
+    /// The space: a TOML file that names the target, the goal and the variables; or a model fitted to a history.
+    #[arg(value_name = "SPACE.toml|MODEL")]
+    pub space: PathBuf,
+    /// The trials so far: a table with a column for each variable and one for the target, which is empty in pending rows. None before the first trial.
+    pub history: Option<String>,
+    /// How many trials to suggest.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
+    /// The system that chooses; `bo` by default.
+    #[arg(long, value_name = "ID")]
+    pub system: Option<String>,
+    /// The column to optimise, instead of the one that the space names.
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// A setting, as `key=value`; see `elbo info bo`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The seed everything random follows from.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// The character between cells of the history; found from the file by default.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<String>,
+    /// Write the suggestions to this CSV file.
+    #[arg(long, value_name = "CSV")]
+    pub out: Option<PathBuf>,
+    /// Write a report to this HTML file.
+    #[arg(long, value_name = "HTML")]
+    pub report: Option<PathBuf>,
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// The model file of a scene, or a PLY file of Gaussians.
+    pub model: PathBuf,
+    /// So many cameras on a circle around the scene.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "views")]
+    pub orbit: Option<u32>,
+    /// The cameras of this scene; its own pictures are compared with those drawn.
+    #[arg(long, value_name = "SCENE")]
+    pub views: Option<String>,
+    /// Pixels of the pictures on the circle; those of the fit by default.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = crate::settings::size, requires = "orbit")]
+    pub size: Option<[usize; 2]>,
+    /// The folder to write to: one PNG a picture.
+    #[arg(long, value_name = "DIR", default_value = "frames")]
+    pub out: PathBuf,
+    /// Write the depths too, as `depth.npy` in the folder.
+    #[arg(long)]
+    pub depth: bool,
+    /// Write the Gaussians to this file, for viewers: .ply, or .splat.
+    #[arg(long, value_name = "FILE")]
+    pub ply: Option<PathBuf>,
 }
 
 /// Arguments of `reproduce`.

@@ -47,6 +47,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Reconstruct(reconstruct) => verbs::generate::reconstruct(reconstruct, json),
         Command::Encode(encode) => verbs::generate::encode(encode, json),
         Command::Update(update) => verbs::update::run(update, json),
+        Command::Compress(compress) => verbs::compress::run(compress, json),
+        Command::Restore(restore) => verbs::restore::run(restore, json),
+        Command::Suggest(suggest) => verbs::suggest::run(suggest, json),
+        Command::Render(render) => verbs::render::run(render, json),
         Command::Reproduce(reproduce) => verbs::reproduce::run(reproduce, json),
         Command::Data(data) => verbs::data::run(data, json),
     }

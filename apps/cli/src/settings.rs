@@ -84,7 +84,8 @@ fn parse(text: &str) -> Value {
     }
 }
 
-fn json(value: toml::Value) -> Value {
+/// A TOML value as JSON.
+pub fn json(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text),
         toml::Value::Integer(number) => number.into(),
@@ -120,6 +121,17 @@ pub fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=0.9).contains(&share) => Ok(share),
         _ => Err("write a share in [0, 0.9], such as 0.2".into()),
+    }
+}
+
+/// Pixels of a picture: 640x480.
+pub fn size(text: &str) -> Result<[usize; 2], String> {
+    let sides = text.split_once(['x', 'X', '×']).map(|(w, h)| (w.trim().parse(), h.trim().parse()));
+    match sides {
+        Some((Ok(width), Ok(height))) if width >= 8 && height >= 8 && width <= 16_384 && height <= 16_384 => {
+            Ok([width, height])
+        }
+        _ => Err("write width and height from 8 to 16384 pixels, such as 640x480".into()),
     }
 }
 

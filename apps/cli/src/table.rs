@@ -46,6 +46,27 @@ pub fn for_fit(path: &str, reading: &Reading, target: Option<&str>) -> Result<Da
     Ok(elbo_data::read(Path::new(path), &options)?)
 }
 
+/// Reads the history of an experiment: cells may be empty, since trials may be pending.
+///
+/// Where `keep` is given, only these columns and the target are read; others may hold anything.
+pub fn for_trials(
+    path: &str,
+    reading: &Reading,
+    target: Option<&str>,
+    keep: Option<Vec<String>>,
+) -> Result<Data, Failure> {
+    let options = ReadOptions {
+        target: target.map(str::to_owned),
+        missing: if reading.drop_missing { MissingPolicy::Drop } else { MissingPolicy::Keep },
+        drop: reading.drop.clone(),
+        keep,
+        categorical: reading.categorical.clone(),
+        delimiter: delimiter(reading.delimiter.as_deref())?,
+        ..ReadOptions::default()
+    };
+    Ok(elbo_data::read(Path::new(path), &options)?)
+}
+
 /// Reads rows for a model: its input columns, and its target where `with_target`. Other columns may hold anything.
 pub fn for_model(
     path: &str,

@@ -9,6 +9,11 @@ pub fn systems() -> Vec<&'static dyn AnySystem> {
         elbo_systems_inference::SYSTEMS,
         elbo_systems_vae::SYSTEMS,
         elbo_systems_bayesnn::SYSTEMS,
+        elbo_systems_temporal::SYSTEMS,
+        elbo_systems_inverse::SYSTEMS,
+        elbo_systems_codec::SYSTEMS,
+        elbo_systems_splat::SYSTEMS,
+        elbo_systems_decision::SYSTEMS,
         elbo_systems_stats::SYSTEMS,
     ]
     .concat()

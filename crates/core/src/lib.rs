@@ -13,6 +13,8 @@
 //! | [`named`] | settings that may be given by their name alone |
 //! | [`predict`] | predictive distributions of a numeric target or of classes |
 //! | [`generative`] | what models of data points offer: samples, reconstructions, codes, bounds |
+//! | [`picture`] | what models of pictures and scenes offer: restored, compressed, rendered |
+//! | [`suggest`] | what models of an experiment offer: where to measure next |
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
 //! | [`mod@file`] | the model file |
 //! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |
@@ -28,11 +30,13 @@ pub mod file;
 pub mod generative;
 pub mod model;
 pub mod named;
+pub mod picture;
 pub mod predict;
 pub mod rng;
 pub mod run;
 pub mod samples;
 pub mod step;
+pub mod suggest;
 pub mod system;
 
 pub use claim::{Check, Claim, Direction};
@@ -43,9 +47,11 @@ pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;
 pub use generative::{Encode, Evaluate, IMPORTANCE_DRAWS, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};
 pub use model::{Model, Summary, Update, Validation};
+pub use picture::{Compress, Render, Restore, Views};
 pub use predict::{Marginals, Predict, Prediction};
 pub use rng::Rng;
 pub use run::{Budget, Event, Run};
 pub use samples::Samples;
 pub use step::{Outcome, Progress, Snapshot, Step, Stop, drive};
+pub use suggest::Suggest;
 pub use system::{AnySystem, Card, Config, Kind, System, Verb};

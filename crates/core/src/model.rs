@@ -5,8 +5,10 @@ use crate::error::Result;
 use crate::figure::{Figure, Table};
 use crate::file::ModelFile;
 use crate::generative::{Encode, Evaluate, Reconstruct, Sample};
+use crate::picture::{Compress, Render, Restore};
 use crate::predict::{Predict, Prediction};
 use crate::run::Run;
+use crate::suggest::Suggest;
 use serde::{Deserialize, Serialize};
 
 /// What `fit` returns and a model file holds.
@@ -42,6 +44,26 @@ pub trait Model: Send + Sync {
 
     /// The verb `evaluate` of a model without a target.
     fn as_evaluate(&self) -> Option<&dyn Evaluate> {
+        None
+    }
+
+    /// The verb `restore`.
+    fn as_restore(&self) -> Option<&dyn Restore> {
+        None
+    }
+
+    /// The verb `compress`, and `restore` of a compressed file.
+    fn as_compress(&self) -> Option<&dyn Compress> {
+        None
+    }
+
+    /// The verb `render`.
+    fn as_render(&self) -> Option<&dyn Render> {
+        None
+    }
+
+    /// The verb `suggest`.
+    fn as_suggest(&self) -> Option<&dyn Suggest> {
         None
     }
 

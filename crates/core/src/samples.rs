@@ -304,7 +304,8 @@ fn layout(name: &str, shape: &[usize]) -> Result<(Layout, [usize; 3])> {
     let is_colour = |c: usize| matches!(c, 1 | 3 | 4);
     match *shape {
         [_, h, w] => Ok((Layout::Grey, [1, h, w])),
-        [_, c, h, w] if is_colour(c) => Ok((Layout::ChannelsFirst, [c, h, w])),
+        // Where both ends could be the channels, it is the smaller one.
+        [_, c, h, w] if is_colour(c) && !(is_colour(w) && w < c) => Ok((Layout::ChannelsFirst, [c, h, w])),
         [_, h, w, c] if is_colour(c) => Ok((Layout::ChannelsLast, [c, h, w])),
         _ => Err(Error::data(
             format!("array `{name}` has the shape {shape:?}"),
@@ -402,7 +403,9 @@ mod tests {
 
     #[test]
     fn bytes_in_any_layout_come_back_as_they_were() {
-        for shape in [vec![2, 3, 4], vec![2, 3, 4, 5], vec![2, 4, 5, 3], vec![2, 4, 5, 1]] {
+        for shape in
+            [vec![2, 3, 4], vec![2, 3, 4, 5], vec![2, 4, 5, 3], vec![2, 4, 5, 1], vec![2, 4, 4, 1], vec![2, 3, 4, 1]]
+        {
             let count: usize = shape.iter().product();
             let bytes: Vec<u8> = (0..count).map(|i| (i * 7 % 256) as u8).collect();
             let given = data("image", Array { shape: shape.clone(), values: Values::U8(bytes) });
@@ -411,6 +414,8 @@ mod tests {
             assert!(samples.values.iter().all(|v| (0.0..=1.0).contains(v)));
             assert_eq!(samples.form.decode(&samples.values).arrays, given.arrays, "{shape:?}");
         }
+        assert_eq!(layout("image", &[1, 4, 4, 1]).unwrap(), (Layout::ChannelsLast, [1, 4, 4]));
+        assert_eq!(layout("image", &[1, 3, 4, 4]).unwrap(), (Layout::ChannelsFirst, [3, 4, 4]));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! | want | use |
 //! |---|---|
 //! | a user's file as named arrays | [`read()`] with [`ReadOptions`] |
+//! | one picture, or pictures of any size | [`read_picture`], [`read_pictures`] |
 //! | predictions or a table on disk | [`write_table`], [`write_data`], [`write_npy`], [`write_npz`] |
 //! | training and test rows | [`holdout`], [`folds`], [`fixed_split`] |
 //! | a published data set | [`catalogue()`], [`get`], [`locate`], [`stored_table`], [`verify`] |
-//! | data that travel with the program | [`digits8`], [`digits8_classes`], [`digits8_split`], [`diabetes`] |
+//! | data that travel with the program | [`digits8`], [`digits8_classes`], [`digits8_split`], [`diabetes`], [`photos`] |
 //! | made-up data with a known recipe | [`generators`], [`make()`] |
 //!
 //! How to add: a data set is one [`Entry`] in `catalogue/entries.rs`; a recipe is one [`Generator`] in `make/mod.rs`; a format is one
@@ -23,7 +24,8 @@ pub use catalogue::{
     Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, stored_table, verify,
 };
 pub use make::{Generator, MakeOptions, generators, make};
+pub use read::pictures::{read_picture, read_pictures};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
-pub use shipped::{diabetes, digits8, digits8_classes, digits8_split};
+pub use shipped::{diabetes, digits8, digits8_classes, digits8_split, photos};
 pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};
 pub use write::{Cells, table_bytes, write_data, write_npy, write_npz, write_table};

@@ -1,5 +1,6 @@
 //! Data that travel with the program, for claims and examples that must run anywhere.
 
+use crate::read::pictures::shipped_picture;
 use crate::read::{ReadOptions, read_bytes};
 use elbo_core::{Data, FromData, Result, Samples};
 
@@ -44,4 +45,20 @@ pub fn digits8_split(train: usize) -> Result<(Samples, Samples)> {
     let order = elbo_core::Rng::new(0).permutation(data.rows());
     let part = |rows: &[usize]| Samples::from_data(&data.take_rows(rows));
     Ok((part(&order[..train])?, part(&order[train..])?))
+}
+
+/// Four colour photographs to train codecs of photographs on, and one to judge them by; see `examples/data/photos/SOURCE.md`. One array of
+/// bytes `[1, H, W, 3]` for each.
+///
+/// # Errors
+/// As [`digits8`].
+pub fn photos() -> Result<(Data, Data)> {
+    macro_rules! photo {
+        ($name:literal) => {
+            shipped_picture($name, include_bytes!(concat!("../../../examples/data/photos/", $name)))
+        };
+    }
+    let of = |arrays| Data { source: "photos".into(), arrays, target: None, notes: vec![] };
+    let training = vec![photo!("chelsea.png")?, photo!("coffee.png")?, photo!("retina.png")?, photo!("rocket.png")?];
+    Ok((of(training), of(vec![photo!("astronaut.png")?])))
 }

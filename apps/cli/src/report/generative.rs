@@ -74,6 +74,15 @@ fn judged(work: &Work<'_>) -> (Vec<Card>, Option<String>) {
             cards.push(Card::new("bits per dimension", number(bits), "less is better"));
         }
     }
+    if let Some((psnr, ssim)) = metric("psnr").zip(metric("ssim")) {
+        cards.push(Card::new("PSNR", format!("{psnr:.2} dB"), "on pictures kept back; more is better"));
+        cards.push(Card::new("SSIM", format!("{ssim:.3}"), "on pictures kept back; one is perfect"));
+        sentence = Some(format!("{psnr:.2} dB on pictures it has not seen"));
+    }
+    if let Some((found, apart)) = metric("frechet").zip(metric("frechet_independent")) {
+        let note = format!("of samples from the data; {} for independent numbers; less is better", number(apart));
+        cards.push(Card::new("Fréchet distance", number(found), note));
+    }
     if let Some(active) = metric("active_units") {
         cards.push(Card::new("active units", number(active), "latent dimensions in use"));
     }
@@ -96,7 +105,7 @@ fn samples(work: &Work<'_>, training: &Data) -> Result<Option<Section>> {
                 (0..count).flat_map(|i| &data[i * step * size..(i * step + 1) * size]).copied().collect();
             section.figures.push(Figure {
                 name: "samples".into(),
-                caption: "Drawn from the model: none of these is in the data.".into(),
+                caption: "Drawn from the model.".into(),
                 marks: vec![picture_grid(&drawn, shape_drawn, COLUMNS)],
                 ..Figure::default()
             });

@@ -86,7 +86,11 @@ fn evidence(work: &Work<'_>, training: &Data, judged: Option<Judged>) -> Result<
     Ok(Some(match (observed, prediction) {
         (Observed::Numbers(y), Prediction::Numbers(marginals)) => {
             let mut evidence = RegressionEvidence::new(&target, basis, y, marginals.as_ref());
-            evidence.baseline = training.get(&target)?.to_f64().map(|y| y.iter().sum::<f64>() / y.len() as f64);
+            evidence.baseline = training.get(&target)?.to_f64().map(|y| {
+                // Targets of pending trials are not there yet.
+                let known: Vec<f64> = y.into_iter().filter(|v| !v.is_nan()).collect();
+                known.iter().sum::<f64>() / known.len() as f64
+            });
             Evidence::Numbers(evidence)
         }
         (Observed::Classes(truth), Prediction::Classes { classes, probabilities }) => {

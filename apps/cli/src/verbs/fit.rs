@@ -6,7 +6,7 @@ use crate::output::{number, print, print_json, say};
 use crate::progress::{Watcher, cancel_flag, is_cancelled};
 use crate::report::{self, Judged};
 use crate::settings::{ConfigFile, command, merge};
-use crate::table::{for_fit, reading};
+use crate::table::{for_fit, for_trials, reading};
 use elbo::core::run::Checkpoints;
 use elbo::core::{AnySystem, Data, Error, Model, ModelFile, Prediction, Rng, Run, Values, Verb};
 use elbo::{DataRecord, FitRecord, Observed, Scored, Task, check_prediction, record_of, write_model};
@@ -131,7 +131,11 @@ fn planned(args: &Fit) -> Result<Plan, Failure> {
             ));
         }
     };
-    let settings = merge(&config.settings, &args.set)?;
+    // The column of times is a setting of those systems that have one.
+    let mut pairs = args.set.clone();
+    pairs.extend(args.time.as_ref().map(|time| format!("time={}", toml::Value::String(time.clone()))));
+    let id = if id == "auto" && args.time.is_some() { "markov-gp".to_owned() } else { id };
+    let settings = merge(&config.settings, &pairs)?;
     // What needs no data is checked before they are read, which may take a while.
     let named = if id == "auto" { None } else { Some(elbo::find(&id)?) };
     if let Some(system) = named {
@@ -139,7 +143,13 @@ fn planned(args: &Fit) -> Result<Plan, Failure> {
     }
     let target = args.target.clone().or(config.target);
     let mut how = reading(&args.reading)?;
-    let mut data = for_fit(&path, &how, target.as_deref())?;
+    let mut data = match named {
+        Some(system) if takes_any_size(system, &path) => elbo_data::read_pictures(Path::new(&path))?,
+        Some(system) if system.card().verbs.contains(&Verb::Suggest) => {
+            for_trials(&path, &how, target.as_deref(), None)?
+        }
+        _ => for_fit(&path, &how, target.as_deref())?,
+    };
     let task = args.task.map(|t| match t {
         TaskName::Regression => Task::Regression,
         TaskName::Classification => Task::Classification,
@@ -198,7 +208,10 @@ fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
         (None, Some(_)) => unreachable!("the second word cannot come without the first"),
     };
     let source = given.unwrap_or(&record.data.source);
-    let mut data = for_fit(source, &record.reading, record.target.as_deref())?;
+    let mut data = match takes_any_size(system, source) {
+        true => elbo_data::read_pictures(Path::new(source))?,
+        false => for_fit(source, &record.reading, record.target.as_deref())?,
+    };
     if data.digest() != record.data.digest {
         return Err(Error::data(
             format!("{source} does not hold the rows that the checkpoint was made from"),
@@ -215,6 +228,14 @@ fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
     };
     let checkpoint = args.checkpoint.clone().unwrap_or_else(|| path.to_owned());
     Ok(Plan { system, record, data, reasons: vec![], out, checkpoint, resume: Some(file) })
+}
+
+/// Whether the system takes pictures that differ in size, and this is a folder of them, or one.
+fn takes_any_size(system: &dyn AnySystem, path: &str) -> bool {
+    let path = Path::new(path);
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let is_picture = matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"));
+    system.needs().contains("of any size") && (path.is_dir() || is_picture)
 }
 
 fn checkpoint_header(plan: &Plan) -> ModelFile {

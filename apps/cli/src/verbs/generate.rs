@@ -176,7 +176,7 @@ fn picture_alone(picture: &[u8], [c, h, w]: [usize; 3]) -> Mark {
     Mark::Picture { width: w, height: h, channels, pixels }
 }
 
-fn write_picture(path: &Path, picture: &Mark) -> Result<(), Error> {
+pub fn write_picture(path: &Path, picture: &Mark) -> Result<(), Error> {
     let Mark::Picture { width, height, channels, pixels } = picture else { unreachable!("made as a picture") };
     write_atomically(path, &png(*width, *height, *channels, pixels))
 }

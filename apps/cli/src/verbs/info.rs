@@ -56,7 +56,8 @@ fn describe(system: &'static dyn AnySystem) -> Value {
 
 fn example(system: &dyn AnySystem) -> String {
     let target = if system.needs().contains("target") { " --target y" } else { "" };
-    format!("elbo fit {} table.csv{target} --report report.html", system.card().id)
+    let data = if system.needs().contains("a scene") { "SCENE" } else { "table.csv" };
+    format!("elbo fit {} {data}{target} --report report.html", system.card().id)
 }
 
 fn page(system: &'static dyn AnySystem) -> String {

@@ -4,10 +4,38 @@ use elbo::core::{AnySystem, Array, Data, Result, Rng, Values};
 use serde_json::{Map, Value, json};
 
 /// Names of the kinds of data.
-pub const KINDS: [&str; 5] = ["numbers", "two classes", "three classes", "points", "counts"];
+pub const KINDS: [&str; 6] = ["numbers", "two classes", "three classes", "points", "counts", "series"];
 
-/// A table of this kind: two inputs, and a target but for points and counts.
+/// Small pictures with waves.
+fn photographs(count: usize) -> Data {
+    let shape = [count, 14, 18, 3];
+    let value = |i: usize| {
+        let (picture, y, x, colour) = (i / 756, i / 54 % 14, i / 3 % 18, i % 3);
+        (128.0 + 60.0 * ((y + picture) as f64 / 4.0).sin() + 50.0 * ((x * (colour + 1)) as f64 / 9.0).cos()) as u8
+    };
+    let values = Values::U8((0..shape.iter().product()).map(value).collect());
+    let arrays = vec![("image".to_owned(), Array { shape: shape.into(), values })];
+    Data { source: "example of photographs".into(), arrays, target: None, notes: vec![] }
+}
+
+/// So many small pictures of bodies on a table, with their cameras.
+fn scene(pictures: usize) -> Data {
+    let recipe = elbo::splat::make::Recipe { views: pictures.max(1), size: 16, bodies: 1, points: 60, rays: 1 };
+    let data = elbo::splat::make::to_data(&elbo::splat::make::make(&recipe, 3).scene);
+    if pictures == 0 { data.take_rows(&[]) } else { data }
+}
+
+/// A table of this kind: two inputs, and a target but for points and counts. Or photographs, or a scene.
 pub fn example(kind: &str, rows: usize) -> Data {
+    if kind == "photographs" {
+        return photographs(rows);
+    }
+    if kind == "scene" {
+        return scene(rows);
+    }
+    if kind == "series" {
+        return series(rows);
+    }
     let mut rng = Rng::new(11);
     let a: Vec<f64> = (0..rows).map(|_| rng.range(-2.0, 2.0)).collect();
     let b: Vec<f64> = (0..rows).map(|_| rng.range(-1.0, 1.0)).collect();
@@ -35,6 +63,15 @@ pub fn example(kind: &str, rows: usize) -> Data {
     Data { source: format!("example of {kind}"), arrays, target: name, notes: vec![] }
 }
 
+/// A wave with a trend at irregular times, in order.
+fn series(rows: usize) -> Data {
+    let mut rng = Rng::new(12);
+    let t: Vec<f64> = (0..rows).map(|k| 0.25 * k as f64 + 0.1 * rng.uniform()).collect();
+    let y = t.iter().map(|t| 5.0 + 0.2 * t + (2.0 * t).sin() + 0.1 * rng.normal()).collect();
+    let arrays = vec![("t".to_owned(), Array::new(&[rows], t)), ("y".to_owned(), Array::new(&[rows], y))];
+    Data { source: "example of series".into(), arrays, target: Some("y".into()), notes: vec![] }
+}
+
 /// Settings of a quick fit: those of these names that the system has.
 pub fn quick(system: &dyn AnySystem) -> Value {
     let known = [
@@ -47,6 +84,12 @@ pub fn quick(system: &dyn AnySystem) -> Value {
         ("warmup", json!(30)),
         ("draws", json!(20)),
         ("mixed", json!(6)),
+        // Of codecs.
+        ("latents", json!(8)),
+        ("second", json!(4)),
+        ("hyper", json!(4)),
+        ("crop", json!(32)),
+        ("entropy_steps", json!(2)),
     ];
     let defaults = system.defaults();
     let mut settings = Map::new();
@@ -67,7 +110,19 @@ pub fn fitted(system: &dyn AnySystem) -> Vec<(&'static str, Box<dyn elbo::core::
     let has_target = system.needs().contains("target");
     let mut models = vec![];
     let mut refused = vec![];
-    for kind in KINDS.into_iter().filter(|k| has_target != matches!(*k, "points" | "counts")) {
+    // Photographs are for systems that ask for nothing else.
+    let kinds = if system.needs().contains("of any size") {
+        vec!["photographs"]
+    } else if system.needs().contains("a scene") {
+        vec!["scene"]
+    } else {
+        let takes = |kind: &&str| match *kind {
+            "series" => has_target && system.needs().contains("times"),
+            kind => has_target != matches!(kind, "points" | "counts"),
+        };
+        KINDS.into_iter().filter(takes).collect()
+    };
+    for kind in kinds {
         match fit(system, &example(kind, 40)) {
             Ok(model) => models.push((kind, model)),
             Err(error) => refused.push(format!("{kind}: {error}")),

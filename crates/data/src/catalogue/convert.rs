@@ -37,6 +37,11 @@ pub(super) enum Convert {
     Pictures,
     /// Ten JSON files, one a digit: a flat list of pixels from 0 to 1, 784 a picture.
     Digits,
+    /// A line for each pair of variables: `pair7,` and two fields of numbers separated by spaces; pairs after `last` are left out.
+    CausePairs {
+        /// Number of the last pair taken.
+        last: usize,
+    },
 }
 
 type Rows = Vec<Vec<String>>;
@@ -95,6 +100,7 @@ fn rows(convert: Convert, sources: &[Vec<u8>]) -> Option<Rows> {
             inputs.into_iter().zip(targets).map(|(x, y)| [x, y].concat()).collect()
         }
         Convert::Flights => flights(first)?,
+        Convert::CausePairs { last } => cause_pairs(utf8(first)?, last)?,
         Convert::Pictures | Convert::Digits => return None,
     })
 }
@@ -170,6 +176,26 @@ fn flights(bytes: &[u8]) -> Option<Rows> {
     Some(rows)
 }
 
+fn cause_pairs(text: &str, last: usize) -> Option<Rows> {
+    let mut rows = vec![];
+    for line in fields(text, ',').into_iter().skip(1) {
+        let [name, a, b] = <[String; 3]>::try_from(line).ok()?;
+        let number = name.strip_prefix("pair")?;
+        if number.parse::<usize>().ok()? > last {
+            continue;
+        }
+        let list = |cell: &str| -> Option<Vec<String>> {
+            cell.split_whitespace().map(|v| Some(v.parse::<f64>().ok()?.to_string())).collect()
+        };
+        let (a, b) = (list(&a)?, list(&b)?);
+        if a.len() != b.len() {
+            return None;
+        }
+        rows.extend(a.into_iter().zip(b).map(|(a, b)| vec![number.to_owned(), a, b]));
+    }
+    Some(rows)
+}
+
 /// Monday is 1, Sunday 7 (Sakamoto's method).
 fn weekday(year: i64, month: i64, day: i64) -> i64 {
     const SHIFT: [i64; 12] = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
@@ -237,6 +263,14 @@ mod tests {
         assert_eq!(rows, [["0.5", "yes"], ["0.7", "no"]]);
         let moved = super::rows(Convert::TargetFirst, &[b"\"y\",\"a\",\"b\"\n1,2,3\n".to_vec()]).unwrap();
         assert_eq!(moved, [["2", "3", "1"]]);
+    }
+
+    #[test]
+    fn pairs_become_rows_and_later_ones_are_left_out() {
+        let rows =
+            rows(Convert::CausePairs { last: 2 }, &[b"SampleID,A,B\npair1,1 2.50,-3 4\npair3,1,2\n".to_vec()]).unwrap();
+        assert_eq!(rows, [["1", "1", "-3"], ["1", "2.5", "4"]]);
+        assert_eq!(super::rows(Convert::CausePairs { last: 2 }, &[b"SampleID,A,B\npair1,1 2,3\n".to_vec()]), None);
     }
 
     #[test]

@@ -599,4 +599,23 @@ pub(super) static ENTRIES: &[Entry] = &[
         changes: "arrays `image` [N, 28, 28] and `label` [N] of bytes in NPZ",
         convert: Convert::Pictures,
     },
+    Entry {
+        key: "pairs",
+        about: "pairs 1 to 60 of the cause-effect collection: the first variable causes the second, the rows of each pair one below another",
+        origin: "Mooij, Peters, Janzing, Zscheischler and Schölkopf (2016), Tübingen cause-effect pairs",
+        package: Package::Wheel { name: "cdt", version: "0.6.0" },
+        members: &[Member {
+            path: "cdt/data/resources/Tuebingen_pairs.csv",
+            sha256: "e3726459486cf506",
+            bytes: 2048426,
+        }],
+        licence: UNSTATED,
+        class: LicenceClass::B,
+        rows: 111_227,
+        inputs: &["pair", "a"],
+        dims: 2,
+        target: "b",
+        changes: "pairs 61 and later left out; one row for each sample, the pair's number in the first column; numbers in their shortest form",
+        convert: Convert::CausePairs { last: 60 },
+    },
 ];

@@ -6,11 +6,13 @@
 //! | a regression table of known difficulty | `friedman1`, `kin8`, `gp-draw` |
 //! | two classes in the plane, to look at | `two-moons`, `spiral`, `probit-2d` |
 //! | pictures of classes that no data set has | `glyphs`, `glyphs8` |
+//! | cause and effect in two columns | `cause-effect`, `cause-effect-uniform`, `cause-effect-linear` |
 //! | points of a known density | `mixture`, `eight-gaussians`, `crescent`, `funnel` |
 
 mod densities;
 mod functions;
 mod glyphs;
+mod pairs;
 
 use elbo_core::{Array, Data, Error, Result, Rng, Values, ensure};
 
@@ -194,6 +196,35 @@ static GENERATORS: &[Generator] = &[
         dims_range: (2, 1000),
         noise: None,
         make: densities::funnel,
+    },
+    Generator {
+        name: "cause-effect",
+        about: "two columns, the first the cause of the second: a normal or uniform on [-2, 2]; b = f(a) + 0.6 g(a) n with \
+                f = tanh(s (a - 0.3 t)) + 0.4 sin(2 u a), g = 0.1 + 0.9 / (1 + exp(-+k (a - m))), n normal; s uniform on [0.5, 1.5], t normal, \
+                u uniform on [0.3, 1.2], k uniform on [1, 4], m normal with standard deviation 0.5, once per seed; no target",
+        rows: 500,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: Some(0.6),
+        make: pairs::cause_effect,
+    },
+    Generator {
+        name: "cause-effect-uniform",
+        about: "as `cause-effect` with n uniform of variance one",
+        rows: 500,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: Some(0.6),
+        make: pairs::cause_effect_uniform,
+    },
+    Generator {
+        name: "cause-effect-linear",
+        about: "two columns with a Gaussian joint law, which looks the same from both sides: a normal, b = a + noise; no target",
+        rows: 500,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: Some(0.6),
+        make: pairs::cause_effect_linear,
     },
 ];
 

@@ -8,13 +8,15 @@
 //! | NPZ | a zip of `.npy` members | one array a member |
 //! | IDX, plain or `.gz` | two zeros, a type, the number of dimensions | `image` `[N, H, W]` of bytes, or `label` `[N]` |
 //! | a folder of PNG or JPEG | being a folder | `image` of bytes; sub-folders become `label` |
+//! | a scene | a folder with `transforms.json` or a COLMAP model | `image`, `pose`, `intrinsics`, `points` |
 //!
-//! Missing cells never get through: they are an error, or their rows are left out and a note says so ([`MissingPolicy`]).
+//! Missing cells are an error, or their rows are left out and a note says so; they get through only where they are asked for ([`MissingPolicy`]).
 
 mod csv;
 mod npy;
 mod parquet;
 pub(crate) mod pictures;
+mod scene;
 mod select;
 mod sniff;
 mod table;
@@ -32,6 +34,8 @@ pub enum MissingPolicy {
     Error,
     /// Leave such rows out and say how many.
     Drop,
+    /// Keep them, as NaN or no category: for histories of experiments, whose empty cells have a meaning.
+    Keep,
 }
 
 /// How to read a table.
@@ -87,6 +91,9 @@ const MOST_BYTES: u64 = 8 << 30;
 /// [`Error::File`] when the file cannot be read, [`Error::Data`] when its contents cannot be used, [`Error::Unknown`] for a target or
 /// another named column that is not there.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
+    if path.is_dir() && scene::is_scene(path) {
+        return select::arrays(scene::folder(path)?, options);
+    }
     if path.is_dir() {
         return select::arrays(pictures::folder(path)?, options);
     }

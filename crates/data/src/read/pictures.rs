@@ -62,6 +62,72 @@ pub(super) fn folder(path: &Path) -> Result<Data> {
     Ok(Data { source: path.display().to_string(), arrays, target: None, notes })
 }
 
+/// One picture, PNG or JPEG: an array `image` of bytes, `[1, H, W, C]` with one channel where it is grey and three else.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be read.
+pub fn read_picture(path: &Path) -> Result<Data> {
+    if path.is_dir() {
+        return Err(Error::File {
+            message: "this is a folder".into(),
+            remedy: "give one picture, a PNG or JPEG file".into(),
+            path: path.into(),
+        });
+    }
+    let (array, note) = alone(decode(path)?);
+    let arrays = vec![("image".into(), array)];
+    Ok(Data { source: path.display().to_string(), arrays, target: None, notes: note.into_iter().collect() })
+}
+
+/// A picture that travels with the program, as [`read_picture`] gives it.
+pub(crate) fn shipped_picture(name: &str, bytes: &[u8]) -> Result<(String, Array)> {
+    let picture = image::load_from_memory(bytes)
+        .map_err(|cause| Error::data(format!("the picture {name} is damaged ({cause})"), "build the program again"))?;
+    Ok((name.to_owned(), alone(picture).0))
+}
+
+/// Pictures of any size: a folder of them, or one file. One array of bytes `[1, H, W, C]` for each, named as its file.
+///
+/// # Errors
+/// [`Error::File`] when the folder or a picture cannot be read, [`Error::Data`] when they take more than 8 GiB.
+pub fn read_pictures(path: &Path) -> Result<Data> {
+    if !path.is_dir() {
+        return read_picture(path);
+    }
+    let (files, others): (Vec<_>, Vec<_>) = listed(path)?.into_iter().partition(|f| is_picture(f));
+    if files.is_empty() {
+        return Err(Error::File {
+            message: "the folder holds no PNG or JPEG pictures".into(),
+            remedy: "give a folder of pictures, or one picture".into(),
+            path: path.into(),
+        });
+    }
+    let mut notes = vec![];
+    if !others.is_empty() {
+        notes.push(format!("{} files or folders that are no pictures are left out", others.len()));
+    }
+    let (mut arrays, mut bytes) = (vec![], 0);
+    for file in files {
+        let (array, note) = alone(decode(&file)?);
+        notes.extend(note.filter(|note| !notes.contains(note)));
+        bytes += array.values.len();
+        if bytes > MOST_BYTES {
+            return Err(Error::data("the pictures take more than 8 GiB", "give fewer or smaller ones"));
+        }
+        arrays.push((file.file_name().expect("an entry has a name").to_string_lossy().into_owned(), array));
+    }
+    Ok(Data { source: path.display().to_string(), arrays, target: None, notes })
+}
+
+/// A picture as an array `[1, H, W, C]`, with what it loses.
+fn alone(picture: DynamicImage) -> (Array, Option<String>) {
+    let (mut array, note) = stacked(vec![picture]);
+    if array.shape.len() == 3 {
+        array.shape.push(1);
+    }
+    (array, note)
+}
+
 /// The entries of a folder, hidden ones aside, sorted by name.
 fn listed(path: &Path) -> Result<Vec<PathBuf>> {
     let failed = |cause: std::io::Error| Error::file("cannot read the folder", path, &cause);
@@ -98,7 +164,7 @@ fn decode(path: &Path) -> Result<DynamicImage> {
 }
 
 /// All pictures, while they have one size and fit into memory.
-fn decoded(files: &[(Option<String>, PathBuf)]) -> Result<Vec<DynamicImage>> {
+pub(super) fn decoded(files: &[(Option<String>, PathBuf)]) -> Result<Vec<DynamicImage>> {
     let mut pictures: Vec<DynamicImage> = vec![];
     let mut bytes = 0;
     for (_, file) in files {
@@ -128,7 +194,7 @@ fn decoded(files: &[(Option<String>, PathBuf)]) -> Result<Vec<DynamicImage>> {
 }
 
 /// Pictures of one size as an array, with what they lose.
-fn stacked(pictures: Vec<DynamicImage>) -> (Array, Option<String>) {
+pub(super) fn stacked(pictures: Vec<DynamicImage>) -> (Array, Option<String>) {
     let (width, height) = (pictures[0].width() as usize, pictures[0].height() as usize);
     let colour = |p: &DynamicImage| p.color();
     let is_deep = pictures

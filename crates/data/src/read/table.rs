@@ -11,6 +11,9 @@ pub(super) fn finish(arrays: Vec<(String, Array)>, options: &ReadOptions, mut no
     if arrays.is_empty() && options.keep.is_none() {
         return Err(Error::data("no column is left", "leave out fewer columns with --drop"));
     }
+    if options.missing == MissingPolicy::Keep {
+        return Ok(Data { source: String::new(), arrays, target: options.target.clone(), notes });
+    }
     let rows = arrays.first().map_or(0, |(_, a)| a.rows());
     let mut incomplete = vec![false; rows];
     let mut counts = vec![];

@@ -8,6 +8,7 @@ mod hostile;
 mod parquet;
 mod pictures;
 mod recipes;
+mod scene;
 mod split;
 mod write;
 

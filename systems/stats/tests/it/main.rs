@@ -2,3 +2,4 @@
 
 mod claims;
 mod kde_mode;
+mod lsnm;

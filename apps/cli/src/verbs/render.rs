@@ -1,0 +1,140 @@
+//! `elbo render`: pictures of a fitted scene from new places, and its Gaussians as a file.
+
+use super::evaluate::refused;
+use super::fit::check_writable;
+use crate::args::Render;
+use crate::failure::Failure;
+use crate::output::{number, print, print_json, say};
+use elbo::core::file::write_atomically;
+use elbo::core::{Data, Error, FromData, Model, Run, Values, Views};
+use elbo::splat::gaussians::Gaussians;
+use elbo::splat::loss::{psnr, ssim};
+use elbo::splat::model::{GAUSSIANS, SplatModel};
+use elbo::splat::optimise::get;
+use elbo::splat::ply;
+use elbo::splat::scene::Scene;
+use elbo_data::{ReadOptions, write_npy};
+use elbo_report::picture::png;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// A scene that can be drawn.
+struct Source {
+    system: &'static str,
+    model: Box<dyn Model>,
+    /// Its Gaussians, where it is made of them.
+    gaussians: Option<Gaussians<f32>>,
+}
+
+/// Runs the verb.
+pub fn run(args: &Render, json: bool) -> Result<ExitCode, Failure> {
+    if args.orbit.is_none() && args.views.is_none() && args.ply.is_none() {
+        return Err(Failure::usage(
+            "there is nothing to do",
+            "ask for pictures with --orbit COUNT or --views SCENE, or for a file with --ply FILE",
+        ));
+    }
+    let source = open(&args.model)?;
+    let mut told = json!({"system": source.system});
+    let mut text = String::new();
+    if let Some(path) = &args.ply {
+        check_writable(path, &[&args.model])?;
+        let Some(gaussians) = &source.gaussians else {
+            return Err(Failure::usage(format!("`{}` is not made of Gaussians", source.system), "leave --ply out"));
+        };
+        let is_splat = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("splat"));
+        let bytes = if is_splat { ply::write_splat(gaussians) } else { ply::write(gaussians) };
+        write_atomically(path, &bytes)?;
+        told["ply"] = path.display().to_string().into();
+        text.push_str(&format!("{} Gaussians written to {}\n", gaussians.len(), path.display()));
+    }
+    if args.orbit.is_some() || args.views.is_some() {
+        let Some(renderer) = source.model.as_render() else {
+            return Err(refused(elbo::find(source.system)?.card(), "render").into());
+        };
+        let truth = args.views.as_deref().map(|path| elbo_data::read(Path::new(path), &ReadOptions::default()));
+        let truth = truth.transpose()?;
+        let views = match (&truth, args.orbit) {
+            (Some(data), _) => Views::Data(data.clone()),
+            (None, count) => Views::Orbit { count: count.expect("one of the two was given") as usize, size: args.size },
+        };
+        if let Some(data) = &truth {
+            data.notes.iter().for_each(|note| say(json, note));
+        }
+        let mut run = Run::new(0).with_cancel(crate::progress::cancel_flag(json));
+        let made = renderer.render(&views, &mut run)?;
+        let files = write_pictures(&made, &args.out, args.depth)?;
+        told["count"] = made.rows().into();
+        told["out"] = args.out.display().to_string().into();
+        told["files"] = files.iter().map(|f| Value::from(f.display().to_string())).collect();
+        text.push_str(&format!("{} pictures written to {}\n", made.rows(), args.out.display()));
+        if let Some((psnr, ssim)) = truth.as_ref().map(|data| quality(&made, data)).transpose()? {
+            told["psnr"] = psnr.into();
+            told["ssim"] = ssim.into();
+            text.push_str(&format!(
+                "against the scene's own pictures: {} dB, similarity {}\n",
+                number(psnr),
+                number(ssim)
+            ));
+        }
+    }
+    if json {
+        print_json(&told)?;
+    } else {
+        print(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A model file, or a PLY file of Gaussians.
+fn open(path: &Path) -> Result<Source, Failure> {
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ply")) {
+        let bytes = std::fs::read(path).map_err(|cause| Error::file("cannot read the Gaussians", path, &cause))?;
+        let gaussians = ply::read(&bytes)?;
+        let model = Box::new(SplatModel::of(gaussians.clone()));
+        return Ok(Source { system: "ply", model, gaussians: Some(gaussians) });
+    }
+    let (card, model, file) = elbo::load_model(path)?;
+    let gaussians = if card.family == "splat" { Some(get(&file, GAUSSIANS)?) } else { None };
+    Ok(Source { system: card.id, model, gaussians })
+}
+
+/// One PNG a picture, and where asked for the depths as an array.
+fn write_pictures(made: &Data, folder: &Path, with_depth: bool) -> Result<Vec<PathBuf>, Failure> {
+    if folder.is_file() {
+        return Err(Failure::usage(format!("{} is a file", folder.display()), "give the name of a folder"));
+    }
+    std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
+    let image = made.get("image")?;
+    let (Values::U8(bytes), [_, height, width, 3]) = (&image.values, image.shape.as_slice()) else {
+        unreachable!("a rendered picture is bytes of three colours")
+    };
+    let mut files = vec![];
+    for (i, picture) in bytes.chunks_exact(3 * width * height).enumerate() {
+        let file = folder.join(format!("{:05}.png", i + 1));
+        write_atomically(&file, &png(*width, *height, 3, picture))?;
+        files.push(file);
+    }
+    if with_depth {
+        let file = folder.join("depth.npy");
+        write_npy(&file, made.get("depth")?)?;
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// Mean peak signal to noise and structural similarity of the pictures against those of the scene.
+fn quality(made: &Data, scene: &Data) -> Result<(f64, f64), Error> {
+    let scene = Scene::from_data(scene)?;
+    let Values::U8(bytes) = &made.get("image")?.values else { unreachable!("a rendered picture is bytes") };
+    let area = scene.width * scene.height;
+    let mut total = (0.0, 0.0);
+    for (i, picture) in bytes.chunks_exact(3 * area).enumerate() {
+        let planes: Vec<f32> = (0..3 * area).map(|k| f32::from(picture[3 * (k % area) + k / area]) / 255.0).collect();
+        let truth = scene.picture(i);
+        total.0 += psnr(&planes, &truth) / scene.len() as f64;
+        total.1 += ssim(&planes, &truth, [scene.width, scene.height]) / scene.len() as f64;
+    }
+    Ok(total)
+}

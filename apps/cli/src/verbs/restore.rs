@@ -1,0 +1,115 @@
+//! `elbo restore`: a picture of a compressed file, or a clean picture of a degraded one.
+//!
+//! The input decides. A file that begins as the codecs' files do goes back through the codec; a picture goes to the model's
+//! restoration.
+
+use super::compress::size;
+use super::evaluate::refused;
+use super::fit::check_writable;
+use super::generate::write_picture;
+use crate::args::Restore;
+use crate::failure::Failure;
+use crate::output::{print, print_json, say};
+use crate::settings::merge;
+use elbo::codec::container::MAGIC;
+use elbo::core::{Array, Card, Compress, Data, Error, Mark, Model, Run, Values};
+use elbo::record_of;
+use elbo_data::read_picture;
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Runs the verb.
+pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
+    let (card, model, file) = elbo::load_model(&args.model)?;
+    check_writable(&args.out, &[&args.input, &args.model])?;
+    if !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+        return Err(Failure::usage(
+            format!("{} does not end in .png", args.out.display()),
+            "pictures are written as PNG; give --out a name that ends in .png",
+        ));
+    }
+    let compressed = is_compressed(&args.input)?;
+    // A codec's model answers for other files too: it knows what is wrong with them.
+    match (model.as_compress(), model.as_restore()) {
+        (Some(codec), None) => decompress(args, card, codec, json),
+        (Some(codec), Some(_)) if compressed => decompress(args, card, codec, json),
+        (None, _) if compressed => Err(Error::Verb {
+            system: card.id.into(),
+            verb: "restore a compressed file".into(),
+            offered: card.verbs.iter().map(|v| v.name()).collect::<Vec<_>>().join(", "),
+        }
+        .into()),
+        (_, Some(_)) => restore(args, card, model.as_ref(), record_of(&file)?.seed, json),
+        (None, None) => Err(refused(card, "restore").into()),
+    }
+}
+
+/// Whether the file begins as the codecs' files do.
+fn is_compressed(path: &Path) -> Result<bool, Failure> {
+    use std::io::Read;
+    let failed = |cause: std::io::Error| Error::file("cannot read the file", path, &cause);
+    let mut begin = vec![];
+    std::fs::File::open(path).map_err(failed)?.take(MAGIC.len() as u64).read_to_end(&mut begin).map_err(failed)?;
+    Ok(begin == MAGIC)
+}
+
+fn decompress(args: &Restore, card: &Card, codec: &dyn Compress, json: bool) -> Result<ExitCode, Failure> {
+    if args.mask.is_some() {
+        return Err(Failure::usage("`--mask`: a compressed file has no missing pixels", "leave it out"));
+    }
+    if let Some(setting) = args.set.first() {
+        return Err(Failure::usage(
+            format!("`--set {setting}`: a compressed file is restored without settings"),
+            "leave it out",
+        ));
+    }
+    let bytes = std::fs::read(&args.input).map_err(|cause| Error::file("cannot read the file", &args.input, &cause))?;
+    let started = Instant::now();
+    let data = codec.decompress(&bytes)?;
+    finish(args, card, &data, started.elapsed().as_secs_f64(), json)
+}
+
+fn restore(args: &Restore, card: &Card, model: &dyn Model, seed: u64, json: bool) -> Result<ExitCode, Failure> {
+    let restorer = model.as_restore().ok_or_else(|| refused(card, "restore"))?;
+    let settings = merge(&toml::Table::new(), &args.set)?;
+    let mut data = read_picture(&args.input)?;
+    data.notes.iter().for_each(|note| say(json, note));
+    if let Some(mask) = &args.mask {
+        let (_, array) = read_picture(mask)?.arrays.remove(0);
+        data.arrays.push(("mask".into(), array));
+    }
+    let started = Instant::now();
+    let mut run = Run::new(args.seed.unwrap_or(seed));
+    let made = restorer.restore(&data, &settings, &mut run)?;
+    run.warnings().iter().chain(&made.notes).for_each(|note| say(json, note));
+    finish(args, card, &made, started.elapsed().as_secs_f64(), json)
+}
+
+/// Writes the first picture and says so.
+fn finish(args: &Restore, card: &Card, data: &Data, seconds: f64, json: bool) -> Result<ExitCode, Failure> {
+    let array = &data.arrays.first().expect("a restored picture").1;
+    write_picture(&args.out, &mark(array)?)?;
+    let [height, width] = size(array);
+    let out = args.out.display().to_string();
+    if json {
+        print_json(&json!({"system": card.id, "width": width, "height": height, "seconds": seconds, "out": out}))?;
+    } else {
+        print(&format!("{width} x {height} pixels written to {out}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An array of bytes `[1, H, W, C]` as a picture.
+fn mark(array: &Array) -> Result<Mark, Error> {
+    match (&array.values, array.shape.as_slice()) {
+        (Values::U8(bytes), [1, h, w, c @ (1 | 3)]) => {
+            Ok(Mark::Picture { width: *w, height: *h, channels: *c, pixels: bytes.clone() })
+        }
+        (_, shape) => Err(Error::data(
+            format!("the restored array has the shape {shape:?} and is no picture of bytes"),
+            "restore one grey or colour picture",
+        )),
+    }
+}

@@ -1,0 +1,69 @@
+//! Photographs into files and back.
+
+use crate::folder::Folder;
+use std::sync::OnceLock;
+
+const QUICK: &str =
+    "--set latents=12 --set second=4 --set width=6 --set hyper=6 --set steps=4 --set crop=32 --set batch=2";
+
+/// A folder with a photograph `p.png` and a codec `m.elbo` that was trained on it for a moment, shared by these tests.
+fn with_codec() -> &'static Folder {
+    static FOLDER: OnceLock<Folder> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Folder::new();
+        let photo = "../../examples/data/photos/rocket.png";
+        folder.write("p.png", &std::fs::read(photo).unwrap());
+        folder.elbo(&format!("fit hyperprior p.png --out m.elbo --report r.html {QUICK}")).ok();
+        folder
+    })
+}
+
+#[test]
+fn a_photograph_becomes_a_small_file_and_a_photograph_again() {
+    let folder = with_codec();
+    let found = folder.elbo("compress m.elbo p.png --out a.elbc --set quality=3 --json").json();
+    assert_eq!((found["width"].as_u64(), found["height"].as_u64()), (Some(320), Some(213)));
+    let bytes = folder.read("a.elbc");
+    assert_eq!(found["bytes"].as_u64(), Some(bytes.len() as u64));
+    assert!(bytes.starts_with(b"ELBC") && bytes.len() * 4 < folder.read("p.png").len(), "{} bytes", bytes.len());
+    folder.elbo("compress p.png --model m.elbo --out b.elbc --set quality=3 --threads 2").ok();
+    assert_eq!(folder.read("b.elbc"), bytes);
+    let back = folder.elbo("restore m.elbo a.elbc --out back.png --json").json();
+    assert_eq!((back["width"].as_u64(), back["height"].as_u64()), (Some(320), Some(213)));
+    assert_eq!(folder.read("back.png")[..4], *b"\x89PNG");
+    folder.elbo("compress m.elbo back.png").ok();
+    assert!(folder.read("back.elbc").starts_with(b"ELBC"));
+    let page = String::from_utf8(folder.read("r.html")).unwrap();
+    assert!(page.contains("bits per pixel"), "the report shows no rates");
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let folder = with_codec();
+    folder.elbo("compress m.elbo p.png --out c.elbc").ok();
+    let mut bytes = folder.read("c.elbc");
+    folder.write("cut.elbc", &bytes[..bytes.len() / 2]);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    folder.write("bent.elbc", &bytes);
+    folder.write("foreign.elbc", b"RIFF1234WEBP");
+    for (command, code, expected) in [
+        ("restore m.elbo cut.elbc --out x.png", 1, "cut short"),
+        ("restore m.elbo bent.elbc --out x.png", 1, "is damaged"),
+        ("restore m.elbo foreign.elbc --out x.png", 1, "begins with RIFF"),
+        ("restore m.elbo p.png --out x.png", 1, "not a file of `elbo compress`"),
+        ("restore m.elbo none.elbc --out x.png", 1, "cannot read the file"),
+        ("restore m.elbo c.elbc --out x.jpg", 2, "does not end in .png"),
+        ("restore m.elbo c.elbc --out x.png --set quality=3", 2, "without settings"),
+        ("compress p.png", 2, "no model was given"),
+        ("compress m.elbo p.png --model m.elbo", 2, "given twice"),
+        ("compress m.elbo p.png --out c2.elbc --set quality=9", 2, "quality"),
+        ("compress m.elbo foreign.elbc --out c2.elbc", 1, "damaged or of a kind that is not read"),
+        ("compress m.elbo p.png --out p.png", 2, "would be overwritten"),
+        ("fit hyperprior p.png --set latents=0", 2, "latents"),
+    ] {
+        let ran = folder.elbo(command);
+        assert_eq!(ran.code, code, "{command}: {}", ran.err);
+        assert!(ran.err.contains(expected), "{command}: {}", ran.err);
+    }
+}

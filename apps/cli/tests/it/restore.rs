@@ -1,0 +1,65 @@
+//! Degraded pictures and clean ones again.
+
+use crate::folder::Folder;
+use std::sync::OnceLock;
+
+/// A folder with a prior `m.elbo` of pictures of 4 x 4 pixels, bright squares at two places, and one of them as `drawn/pictures/00001.png`.
+fn with_prior() -> &'static Folder {
+    static FOLDER: OnceLock<Folder> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Folder::new();
+        let mut table = (0..15).map(|i| format!("pixel{i},")).collect::<String>() + "pixel15\n";
+        for i in 0..60 {
+            let at = if i % 2 == 0 { 0 } else { 10 };
+            let pixel = |p: usize| if [at, at + 1, at + 4, at + 5].contains(&p) { 200 + i % 50 } else { i % 7 };
+            table += &((0..16).map(|p| pixel(p).to_string()).collect::<Vec<_>>().join(",") + "\n");
+        }
+        folder.write("p.csv", table.as_bytes());
+        folder.elbo("fit red-diff p.csv --out m.elbo --report r.html --set measured=20").ok();
+        folder.elbo("sample m.elbo --count 2 --out drawn").ok();
+        folder
+    })
+}
+
+const PICTURE: &str = "drawn/pictures/00001.png";
+
+#[test]
+fn a_picture_is_restored_from_what_is_seen_of_it() {
+    let folder = with_prior();
+    let page = String::from_utf8(folder.read("r.html")).unwrap();
+    assert!(page.contains("Fréchet distance"), "the report lacks the distance of samples");
+    let hole = r#"--set mask={type="box",left=0,top=0,width=2,height=2}"#;
+    let found = folder.elbo(&format!("restore m.elbo {PICTURE} --out a.png {hole} --json")).json();
+    assert_eq!((found["width"].as_u64(), found["height"].as_u64()), (Some(4), Some(4)));
+    assert_eq!(folder.read("a.png")[..4], *b"\x89PNG");
+    folder.elbo(&format!("restore m.elbo {PICTURE} --out b.png {hole}")).ok();
+    assert_eq!(folder.read("a.png"), folder.read("b.png"), "the same seed restores otherwise");
+    // The sample itself as a mask: its dark pixels are missing where they are zero.
+    folder.elbo(&format!("restore m.elbo {PICTURE} --mask drawn/pictures/00002.png --out c.png")).ok();
+    for method in ["red-diff", "dps", "pi_gdm", "diff_pir", "tikhonov"] {
+        let ran = folder.elbo(&format!(
+            "restore m.elbo {PICTURE} --out d.png --set simulate=true --set mask=random --set method={method} --set steps=40"
+        ));
+        assert_eq!(ran.code, 0, "{method}: {}", ran.err);
+        assert!(ran.err.contains("signal-to-noise"), "{method}: {}", ran.err);
+    }
+}
+
+#[test]
+fn what_cannot_be_restored_is_said() {
+    let folder = with_prior();
+    folder.write("photo.png", &std::fs::read("../../examples/data/photos/rocket.png").unwrap());
+    for (command, code, expected) in [
+        (format!("restore m.elbo {PICTURE} --out x.png"), 1, "--mask"),
+        (format!("restore m.elbo {PICTURE} --out x.png --set operator=magic"), 2, "operator"),
+        (format!("restore m.elbo {PICTURE} --out x.png --set metod=dps"), 2, "method"),
+        (format!("restore m.elbo {PICTURE} --out x.jpg --set operator=denoise"), 2, "does not end in .png"),
+        (format!("restore m.elbo {PICTURE} --out x.png --mask photo.png"), 1, "a mask of the same height and width"),
+        ("restore m.elbo photo.png --out x.png --set operator=denoise".into(), 1, "resize them"),
+        ("restore m.elbo none.png --out x.png --set operator=denoise".into(), 1, "none.png"),
+    ] {
+        let ran = folder.elbo(&command);
+        assert_eq!(ran.code, code, "{command}: {}", ran.err);
+        assert!(ran.err.contains(expected), "{command}: {}", ran.err);
+    }
+}

@@ -1,0 +1,281 @@
+//! Networks in integer arithmetic: the same bits on every machine, in every build, with any number of threads.
+//!
+//! Numbers have [`FRACTION`] fractional bits and are clamped to 24 bits after every layer; weights have [`WEIGHT_FRACTION`]; sums have 64
+//! bits and cannot overflow. Deviation from the usual 8-bit weights: the wider ones need no calibration, and the entropy networks are a
+//! small part of the work.
+
+use elbo_core::{Error, ModelFile, Result};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+/// Fractional bits of activations.
+pub const FRACTION: u32 = 10;
+/// Fractional bits of weights.
+pub const WEIGHT_FRACTION: u32 = 14;
+/// Activations lie within this on both sides of zero.
+const MOST: i64 = (1 << 24) - 1;
+/// Weights lie within this.
+const MOST_WEIGHT: f64 = 64.0;
+
+/// A layer of a [`Network`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layer {
+    /// A convolution with zeros around, of stride one; the image keeps its size.
+    Convolution {
+        /// Channels afterwards.
+        out: usize,
+        /// Channels before.
+        channels: usize,
+        /// Side of the filters, odd.
+        kernel: usize,
+        /// `[out, channels, kernel, kernel]`.
+        weights: Vec<i32>,
+        /// `[out]`, with the fractional bits of a product.
+        bias: Vec<i64>,
+    },
+    /// What is below zero becomes zero.
+    Relu,
+    /// Four channels become the four pixels of one: `[4 C, H, W]` to `[C, 2 H, 2 W]`.
+    Shuffle,
+}
+
+/// Layers in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// First to last.
+    pub layers: Vec<Layer>,
+}
+
+/// An image of integers, `[C, H, W]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Channels, rows, columns.
+    pub shape: [usize; 3],
+    /// Row-major.
+    pub values: Vec<i32>,
+}
+
+impl Layer {
+    /// A convolution from real weights `[out, channels, kernel, kernel]` and biases.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when a weight is not finite or beyond 64.
+    pub fn convolution(weights: &[f64], bias: &[f64], shape: [usize; 3]) -> Result<Self> {
+        let [out, channels, kernel] = shape;
+        assert!(weights.len() == out * channels * kernel * kernel && bias.len() == out && kernel % 2 == 1);
+        if let Some(wrong) = weights.iter().chain(bias).find(|w| !w.is_finite() || w.abs() > MOST_WEIGHT) {
+            return Err(Error::numerical(
+                format!("a weight of the entropy network is {wrong}, beyond {MOST_WEIGHT}"),
+                "lower the learning rate",
+            ));
+        }
+        let fixed = |w: &f64, bits: u32| (w * f64::from(1u32 << bits)).round();
+        Ok(Self::Convolution {
+            out,
+            channels,
+            kernel,
+            weights: weights.iter().map(|w| fixed(w, WEIGHT_FRACTION) as i32).collect(),
+            bias: bias.iter().map(|b| fixed(b, WEIGHT_FRACTION + FRACTION) as i64).collect(),
+        })
+    }
+
+    fn apply(&self, x: Image) -> Image {
+        let [c, h, w] = x.shape;
+        match self {
+            Self::Relu => Image { values: x.values.into_iter().map(|v| v.max(0)).collect(), ..x },
+            Self::Shuffle => {
+                let mut values = vec![0; x.values.len()];
+                for (i, row) in x.values.chunks_exact(w.max(1)).enumerate() {
+                    let (channel, y) = (i / h, i % h);
+                    let (to, corner) = (channel / 4, channel % 4);
+                    let start = (to * 2 * h + 2 * y + corner / 2) * 2 * w + corner % 2;
+                    row.iter().enumerate().for_each(|(j, v)| values[start + 2 * j] = *v);
+                }
+                Image { shape: [c / 4, 2 * h, 2 * w], values }
+            }
+            Self::Convolution { out, channels, kernel, weights, bias } => {
+                assert_eq!(c, *channels, "channels of an entropy network");
+                let (area, taps) = (h * w, kernel * kernel);
+                let mut values = vec![0; out * area];
+                values.par_chunks_mut(area.max(1)).enumerate().for_each(|(o, values)| {
+                    let mut sums = vec![bias[o]; area];
+                    for channel in 0..c {
+                        let plane = &x.values[channel * area..(channel + 1) * area];
+                        let filter = &weights[(o * c + channel) * taps..(o * c + channel + 1) * taps];
+                        convolve(&mut sums, plane, filter, [h, w], *kernel);
+                    }
+                    let half = 1i64 << (WEIGHT_FRACTION - 1);
+                    for (value, sum) in values.iter_mut().zip(sums) {
+                        *value = ((sum + half) >> WEIGHT_FRACTION).clamp(-MOST, MOST) as i32;
+                    }
+                });
+                Image { shape: [*out, h, w], values }
+            }
+        }
+    }
+}
+
+/// Adds the convolution of one plane to the sums.
+fn convolve(sums: &mut [i64], plane: &[i32], filter: &[i32], [h, w]: [usize; 2], kernel: usize) {
+    let half = kernel / 2;
+    for (tap, weight) in filter.iter().enumerate() {
+        if *weight == 0 {
+            continue;
+        }
+        let (dy, dx) = (tap / kernel, tap % kernel);
+        let (left, right) = (half.saturating_sub(dx), (dx.saturating_sub(half)).min(w));
+        for y in half.saturating_sub(dy)..(h + half).saturating_sub(dy).min(h) {
+            let from = y + dy - half;
+            if left + right >= w {
+                continue;
+            }
+            let sums = &mut sums[y * w + left..(y + 1) * w - right];
+            let start = from * w + left + dx - half;
+            let values = &plane[start..start + sums.len()];
+            sums.iter_mut().zip(values).for_each(|(s, v)| *s += i64::from(*weight) * i64::from(*v));
+        }
+    }
+}
+
+impl Network {
+    /// The network of an image whose numbers have [`FRACTION`] fractional bits, as those of the result.
+    pub fn run(&self, image: Image) -> Image {
+        self.layers.iter().fold(image, |x, layer| layer.apply(x))
+    }
+
+    /// How many times larger the result is than the image, either way.
+    pub fn growth(&self) -> usize {
+        self.layers.iter().map(|layer| if *layer == Layer::Shuffle { 2 } else { 1 }).product()
+    }
+
+    /// Adds everything that decides the result to a digest.
+    pub fn digest(&self, hash: &mut Sha256) {
+        for layer in &self.layers {
+            match layer {
+                Layer::Relu => hash.update([1]),
+                Layer::Shuffle => hash.update([2]),
+                Layer::Convolution { out, channels, kernel, weights, bias } => {
+                    hash.update([3]);
+                    [out, channels, kernel].iter().for_each(|s| hash.update((**s as u64).to_le_bytes()));
+                    weights.iter().for_each(|w| hash.update(w.to_le_bytes()));
+                    bias.iter().for_each(|b| hash.update(b.to_le_bytes()));
+                }
+            }
+        }
+    }
+
+    /// Stores the layers under names that begin with `prefix`.
+    pub fn save(&self, file: &mut ModelFile, prefix: &str) {
+        let mut plan = vec![];
+        for (i, layer) in self.layers.iter().enumerate() {
+            match layer {
+                Layer::Relu => plan.push("relu".to_owned()),
+                Layer::Shuffle => plan.push("shuffle".to_owned()),
+                Layer::Convolution { out, channels, kernel, weights, bias } => {
+                    plan.push("convolution".to_owned());
+                    let weights: Vec<i64> = weights.iter().map(|w| i64::from(*w)).collect();
+                    file.put_i64(&format!("{prefix}.{i}.weights"), &[*out, *channels, *kernel, *kernel], &weights);
+                    file.put_i64(&format!("{prefix}.{i}.bias"), &[*out], bias);
+                }
+            }
+        }
+        file.set(&format!("{prefix}.layers"), &plan);
+    }
+
+    /// Takes back what [`Network::save`] stored.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when something is missing or does not fit together.
+    pub fn load(file: &ModelFile, prefix: &str) -> Result<Self> {
+        let plan: Vec<String> = file.fact(&format!("{prefix}.layers"))?;
+        let damaged = || Error::model_file("a layer of the entropy network is damaged", "copy the model file again");
+        let layer = |(i, kind): (usize, &String)| match kind.as_str() {
+            "relu" => Ok(Layer::Relu),
+            "shuffle" => Ok(Layer::Shuffle),
+            "convolution" => {
+                let name = format!("{prefix}.{i}.weights");
+                let &[out, channels, kernel, side] = file.shape(&name)? else { return Err(damaged()) };
+                let weights = file.get_i64(&name)?;
+                let weights = weights.into_iter().map(i32::try_from).collect::<Result<Vec<i32>, _>>();
+                let bias = file.get_i64(&format!("{prefix}.{i}.bias"))?;
+                let most = (MOST_WEIGHT * f64::from(1u32 << (WEIGHT_FRACTION + FRACTION))) as i64;
+                let weights = weights.map_err(|_| damaged())?;
+                let limit = (MOST_WEIGHT * f64::from(1u32 << WEIGHT_FRACTION)) as i32;
+                let fits = weights.iter().all(|w| (-limit..=limit).contains(w))
+                    && bias.iter().all(|b| (-most..=most).contains(b));
+                if side != kernel || kernel % 2 == 0 || bias.len() != out || !fits {
+                    return Err(damaged());
+                }
+                Ok(Layer::Convolution { out, channels, kernel, weights, bias })
+            }
+            _ => Err(damaged()),
+        };
+        Ok(Self { layers: plan.iter().enumerate().map(layer).collect::<Result<_>>()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo_core::Rng;
+    use elbo_tensor::{Convolution, Tensor};
+
+    #[test]
+    fn a_convolution_is_that_of_real_numbers() {
+        let mut rng = Rng::new(3);
+        for (kernel, [h, w]) in [(3, [5, 7]), (1, [2, 2]), (5, [1, 3]), (3, [1, 1])] {
+            let (out, channels) = (3, 2);
+            let weights = rng.normals(out * channels * kernel * kernel);
+            let bias = rng.normals(out);
+            let layer = Layer::convolution(&weights, &bias, [out, channels, kernel]).unwrap();
+            let values: Vec<i32> = (0..channels * h * w).map(|_| (rng.normal() * 3000.0) as i32).collect();
+            let real: Vec<f64> = values.iter().map(|v| f64::from(*v) / 1024.0).collect();
+            let expected = Tensor::from_vec(real, &[1, channels, h, w]).conv2d(
+                &Tensor::from_slice(&weights, &[out, channels, kernel, kernel]),
+                Some(&Tensor::from_slice(&bias, &[out])),
+                &Convolution::default().padded(kernel / 2),
+            );
+            let found = layer.apply(Image { shape: [channels, h, w], values });
+            assert_eq!(found.shape, [out, h, w]);
+            for (a, b) in found.values.iter().zip(expected.to_vec()) {
+                assert!((f64::from(*a) / 1024.0 - b).abs() < 0.01, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn shuffling_puts_four_channels_into_one() {
+        let x = Image { shape: [4, 1, 2], values: vec![0, 1, 10, 11, 20, 21, 30, 31] };
+        let y = Layer::Shuffle.apply(x);
+        assert_eq!((y.shape, y.values), ([1, 2, 4], vec![0, 10, 1, 11, 20, 30, 21, 31]));
+    }
+
+    #[test]
+    fn the_bits_are_those_of_the_first_release() {
+        // A hash that must never change: debug and release, any number of threads, any machine.
+        let mut rng = Rng::new(17);
+        let (a, b) = (rng.normals(32 * 8 * 9), rng.normals(5 * 8));
+        let network = Network {
+            layers: vec![
+                Layer::convolution(&a, &rng.normals(32), [32, 8, 3]).unwrap(),
+                Layer::Relu,
+                Layer::Shuffle,
+                Layer::convolution(&b, &rng.normals(5), [5, 8, 1]).unwrap(),
+            ],
+        };
+        let values = (0..8 * 9 * 11).map(|_| rng.below(20_000) as i32 - 10_000).collect();
+        let image = Image { shape: [8, 9, 11], values };
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| network.run(image.clone()))
+        };
+        let found = with(1);
+        assert_eq!(found, with(3));
+        let mut hash = Sha256::new();
+        found.values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        assert_eq!(crate::container::hex(&hash.finalize()[..8]), "49b2ee5980f2285d");
+        let mut file = ModelFile::new("test");
+        network.save(&mut file, "net");
+        assert_eq!(Network::load(&file, "net").unwrap(), network);
+    }
+}

@@ -1,0 +1,208 @@
+//! Bjøntegaard's difference of rates.
+
+use elbo_core::{Error, Result};
+
+/// One operating point of a codec.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Bits per pixel.
+    pub rate: f64,
+    /// Quality in decibels.
+    pub quality: f64,
+}
+
+/// Mean difference of the rate at equal quality, as a share: -0.1 is ten per cent less.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BdRate {
+    /// With the logarithm of the rate as a cubic polynomial of the quality, by least squares.
+    pub cubic: f64,
+    /// With a monotone piecewise cubic through the points (Fritsch and Carlson 1980); the one to report.
+    pub pchip: f64,
+}
+
+/// How much more rate `test` needs than `anchor`, over the qualities that both reach.
+///
+/// # Errors
+/// [`Error::Data`] with fewer than four points, qualities that do not increase with the rate, or a common interval below one decibel.
+///
+/// # Source
+/// Bjøntegaard (2001), VCEG-M33.
+pub fn bd_rate(anchor: &[Point], test: &[Point]) -> Result<BdRate> {
+    let (anchor, test) = (prepared(anchor)?, prepared(test)?);
+    let low = anchor[0].0.max(test[0].0);
+    let high = anchor[anchor.len() - 1].0.min(test[test.len() - 1].0);
+    if high - low < 1.0 {
+        return Err(Error::data(
+            format!("the curves share {:.2} dB of quality, from {low:.2} to {high:.2}", (high - low).max(0.0)),
+            "measure points that overlap by at least 1 dB",
+        ));
+    }
+    let mean = |integral: Integral| (integral(&test, low, high) - integral(&anchor, low, high)) / (high - low);
+    let (cubic, pchip) = (mean(polynomial_integral), mean(pchip_integral));
+    Ok(BdRate { cubic: cubic.exp_m1(), pchip: pchip.exp_m1() })
+}
+
+/// The integral over an interval of a curve through or near these points.
+type Integral = fn(&[(f64, f64)], f64, f64) -> f64;
+
+/// Qualities with the logarithm of their rate, by quality.
+fn prepared(points: &[Point]) -> Result<Vec<(f64, f64)>> {
+    let refuse = |message: String| Err(Error::data(message, "measure at least four rates, each with its own quality"));
+    if points.len() < 4 {
+        return refuse(format!("a curve has {} points", points.len()));
+    }
+    let mut all: Vec<(f64, f64)> = points.iter().map(|p| (p.quality, p.rate.ln())).collect();
+    if all.iter().any(|(q, r)| !q.is_finite() || !r.is_finite()) {
+        return refuse("a point of a curve is not finite, or has no rate".into());
+    }
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if all.windows(2).any(|w| w[1].0 - w[0].0 < 1e-9) {
+        return refuse("two points of a curve have the same quality".into());
+    }
+    Ok(all)
+}
+
+/// Integral of the cubic polynomial of least squares.
+fn polynomial_integral(points: &[(f64, f64)], low: f64, high: f64) -> f64 {
+    // About the middle and in units of half the width, so that the normal equations are well conditioned.
+    let (first, last) = (points[0].0, points[points.len() - 1].0);
+    let (middle, half) = (0.5 * (first + last), 0.5 * (last - first));
+    let mut a = [[0.0; 5]; 4];
+    for (q, r) in points {
+        let x = (q - middle) / half;
+        for i in 0..4 {
+            for j in 0..4 {
+                a[i][j] += x.powi((i + j) as i32);
+            }
+            a[i][4] += x.powi(i as i32) * r;
+        }
+    }
+    for i in 0..4 {
+        let pivot = (i..4).max_by(|p, q| a[*p][i].abs().total_cmp(&a[*q][i].abs())).expect("rows are left");
+        a.swap(i, pivot);
+        for row in 0..4 {
+            if row != i {
+                let factor = a[row][i] / a[i][i];
+                let pivot = a[i];
+                a[row].iter_mut().zip(pivot).for_each(|(x, p)| *x -= factor * p);
+            }
+        }
+    }
+    let integral = |q: f64| {
+        let x = (q - middle) / half;
+        (0..4).map(|i| a[i][4] / a[i][i] * x.powi(i as i32 + 1) / (i + 1) as f64).sum::<f64>() * half
+    };
+    integral(high) - integral(low)
+}
+
+/// Integral of the monotone piecewise cubic.
+fn pchip_integral(points: &[(f64, f64)], low: f64, high: f64) -> f64 {
+    let n = points.len();
+    let h: Vec<f64> = points.windows(2).map(|w| w[1].0 - w[0].0).collect();
+    let secant: Vec<f64> = points.windows(2).zip(&h).map(|(w, h)| (w[1].1 - w[0].1) / h).collect();
+    let mut slope = vec![0.0; n];
+    for i in 1..n - 1 {
+        let (a, b) = (secant[i - 1], secant[i]);
+        if a * b > 0.0 {
+            let (v, w) = (2.0 * h[i] + h[i - 1], h[i] + 2.0 * h[i - 1]);
+            slope[i] = (v + w) / (v / a + w / b);
+        }
+    }
+    // Three points at the ends, kept to the shape of the data.
+    let end = |h0: f64, h1: f64, a: f64, b: f64| {
+        let s = ((2.0 * h0 + h1) * a - h0 * b) / (h0 + h1);
+        if s * a <= 0.0 {
+            0.0
+        } else if a * b <= 0.0 && s.abs() > 3.0 * a.abs() {
+            3.0 * a
+        } else {
+            s
+        }
+    };
+    slope[0] = end(h[0], h[1], secant[0], secant[1]);
+    slope[n - 1] = end(h[n - 2], h[n - 3], secant[n - 2], secant[n - 3]);
+    let mut sum = 0.0;
+    for i in 0..n - 1 {
+        let (from, to) = (low.max(points[i].0), high.min(points[i + 1].0));
+        if from >= to {
+            continue;
+        }
+        let c2 = (3.0 * secant[i] - 2.0 * slope[i] - slope[i + 1]) / h[i];
+        let c3 = (slope[i] + slope[i + 1] - 2.0 * secant[i]) / (h[i] * h[i]);
+        let integral = |q: f64| {
+            let t = q - points[i].0;
+            t * (points[i].1 + t * (slope[i] / 2.0 + t * (c2 / 3.0 + t * c3 / 4.0)))
+        };
+        sum += integral(to) - integral(from);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(rows: &[(f64, f64)]) -> Vec<Point> {
+        rows.iter().map(|(rate, quality)| Point { rate: *rate, quality: *quality }).collect()
+    }
+
+    /// Averages over the Kodak set as the CompressAI repository publishes them, rounded.
+    fn published() -> [Vec<Point>; 3] {
+        [
+            curve(&[
+                (0.1226, 26.9088),
+                (0.1885, 28.2179),
+                (0.2878, 29.6169),
+                (0.4404, 31.2771),
+                (0.6481, 32.9561),
+                (0.9670, 35.3809),
+                (1.3512, 37.3969),
+                (1.8333, 39.6213),
+            ]),
+            curve(&[
+                (0.1313, 27.5815),
+                (0.2089, 29.1967),
+                (0.3199, 30.9722),
+                (0.4784, 32.8382),
+                (0.6687, 34.5263),
+                (0.9388, 36.7433),
+                (1.2592, 38.5838),
+                (1.6602, 40.5569),
+            ]),
+            curve(&[
+                (0.1239, 27.6995),
+                (0.1980, 29.3588),
+                (0.3072, 31.1289),
+                (0.4606, 32.9507),
+                (0.6617, 34.9683),
+                (0.9144, 36.9111),
+                (1.2342, 38.8375),
+                (1.6191, 40.6333),
+            ]),
+        ]
+    }
+
+    #[test]
+    fn published_curves_have_the_published_differences() {
+        let [factorised, hyperprior, mean_scale] = published();
+        let first = bd_rate(&factorised, &hyperprior).unwrap();
+        let second = bd_rate(&hyperprior, &mean_scale).unwrap();
+        assert!((100.0 * first.cubic + 21.145).abs() < 0.005, "{first:?}");
+        assert!((100.0 * second.cubic + 6.775).abs() < 0.005, "{second:?}");
+        // Of the unrounded figures the specification has -21.130 and -6.833.
+        assert!((100.0 * first.pchip + 21.130).abs() < 0.02, "{first:?}");
+        assert!((100.0 * second.pchip + 6.833).abs() < 0.02, "{second:?}");
+    }
+
+    #[test]
+    fn a_tenth_less_rate_is_a_tenth_and_short_curves_are_refused() {
+        let [a, ..] = published();
+        let b: Vec<Point> = a.iter().map(|p| Point { rate: 0.9 * p.rate, ..*p }).collect();
+        let found = bd_rate(&a, &b).unwrap();
+        assert!((found.cubic + 0.1).abs() < 1e-12 && (found.pchip + 0.1).abs() < 1e-12);
+        assert!(bd_rate(&a[..3], &b).is_err());
+        let far: Vec<Point> = a.iter().map(|p| Point { quality: p.quality + 12.5, ..*p }).collect();
+        assert!(bd_rate(&a, &far).unwrap_err().to_string().contains("share 0.21 dB"), "{:?}", bd_rate(&a, &far));
+        assert!(bd_rate(&[a[0]; 5], &b).is_err());
+    }
+}

@@ -1,0 +1,294 @@
+//! The second latent: coded first, it says where each latent lies and how widely.
+
+use super::LAMBDAS;
+use super::transform::{normal, part, zero};
+use crate::density::{Bits, Density, SHAPES};
+use crate::factorised::Factorised;
+use crate::integer::{Layer, Network};
+use crate::proxy::lower_bound;
+use crate::tiles::{Tiling, tiled};
+use elbo_core::{Result, Rng};
+use elbo_tensor::{Constraint, Convolution, DType, Parameter, Parameters, Tensor, nested, nested_mut};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Latents between second latents.
+pub(super) const SECOND_STEP: usize = 4;
+/// Second latents of a piece, and how far one sees.
+const TILING: Tiling = Tiling { tile: 24, reach: 2 };
+
+/// Width that the densities of second latents begin with: they are small at first, and a fit is short.
+const START: f64 = 2.0;
+
+/// The density of the latents.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Entropy {
+    /// Gaussians.
+    Gaussian,
+    /// Laplace densities.
+    Laplace,
+    /// Logistic densities.
+    Logistic,
+    /// Generalised Gaussians of one learned shape.
+    GeneralisedModel,
+    /// Generalised Gaussians with a learned shape for each channel.
+    GeneralisedChannel,
+}
+
+impl Entropy {
+    /// The density, where it has no shape to learn.
+    pub fn fixed(self) -> Option<Density> {
+        match self {
+            Self::Gaussian => Some(Density::Gaussian),
+            Self::Laplace => Some(Density::Laplace),
+            Self::Logistic => Some(Density::Logistic),
+            Self::GeneralisedModel | Self::GeneralisedChannel => None,
+        }
+    }
+}
+
+/// The hyperprior.
+#[derive(Debug, Clone)]
+pub struct Hyper {
+    latents: usize,
+    second: usize,
+    width: usize,
+    parts: Vec<(&'static str, Parameter)>,
+    factorised: Factorised,
+    shape: Option<Parameter>,
+    entropy: Entropy,
+}
+
+impl Parameters for Hyper {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        self.parts.iter().for_each(|(name, p)| f(name, p));
+        nested("factorised", &self.factorised, f);
+        if let Some(shape) = &self.shape {
+            f("shape", shape);
+        }
+    }
+
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        self.parts.iter_mut().for_each(|(name, p)| f(name, p));
+        nested_mut("factorised", &mut self.factorised, f);
+        if let Some(shape) = &mut self.shape {
+            f("shape", shape);
+        }
+    }
+}
+
+impl Hyper {
+    /// For so many latents, so many second latents, and `width` channels between them. Predicts nothing yet.
+    pub fn new(latents: usize, second: usize, width: usize, entropy: Entropy, rng: &mut Rng) -> Self {
+        let he = |channels: usize| (2.0 / (9.0 * channels as f64)).sqrt();
+        let parts = vec![
+            ("encoder.0", normal(&[width, 2 * latents, 3, 3], he(2 * latents), rng)),
+            ("encoder.0_bias", zero(&[width])),
+            ("encoder.1", normal(&[second, width, 3, 3], he(width), rng)),
+            ("encoder.1_bias", zero(&[second])),
+            ("decoder.0", normal(&[4 * width, second, 3, 3], he(second), rng)),
+            ("decoder.0_bias", zero(&[4 * width])),
+            ("decoder.1", normal(&[4 * width, width, 3, 3], he(width), rng)),
+            ("decoder.1_bias", zero(&[4 * width])),
+            ("decoder.2", zero(&[2 * latents, width, 1, 1])),
+            ("decoder.2_bias", zero(&[2 * latents])),
+            ("scale", zero(&[LAMBDAS.len(), latents])),
+        ];
+        let mut hyper = Self {
+            latents,
+            second,
+            width,
+            parts,
+            factorised: Factorised::new(second, START, rng),
+            shape: None,
+            entropy,
+        };
+        hyper.set_entropy(entropy);
+        hyper
+    }
+
+    /// Takes another density; a learned shape starts at 1.2.
+    pub fn set_entropy(&mut self, entropy: Entropy) {
+        let count = match entropy {
+            Entropy::GeneralisedModel => Some(1),
+            Entropy::GeneralisedChannel => Some(self.latents),
+            _ => None,
+        };
+        let (low, high) = SHAPES;
+        self.entropy = entropy;
+        self.shape = count.map(|count| {
+            let start = Tensor::full(&[count], 1.2, DType::F32);
+            Parameter::from_tensor(&start, Constraint::Interval(low, high))
+        });
+    }
+
+    /// The density of the latents.
+    pub fn entropy(&self) -> Entropy {
+        self.entropy
+    }
+
+    /// Number of latents.
+    pub fn latents(&self) -> usize {
+        self.latents
+    }
+
+    /// Number of second latents.
+    pub fn second(&self) -> usize {
+        self.second
+    }
+
+    /// The density of the second latents.
+    pub fn factorised(&self) -> &Factorised {
+        &self.factorised
+    }
+
+    /// The shapes of the density as it stands, one a latent, where they are learned.
+    pub fn shapes(&self) -> Option<Vec<f64>> {
+        let values = self.shape.as_ref()?.value();
+        Some((0..self.latents).map(|c| values[c % values.len()]).collect())
+    }
+
+    /// The density with its gradient.
+    pub(super) fn bits(&self) -> Bits {
+        match &self.shape {
+            Some(shape) => Bits::Shapes(shape.get()),
+            None => Bits::Fixed(self.entropy.fixed().expect("a density without a shape")),
+        }
+    }
+
+    /// Holds the encoder fixed, or lets it move.
+    pub(super) fn set_encoder_frozen(&mut self, frozen: bool) {
+        let encoder = self.parts.iter_mut().filter(|(name, _)| name.starts_with("encoder"));
+        encoder.for_each(|(_, p)| p.set_frozen(frozen));
+    }
+
+    fn of(&self, name: &str) -> Tensor {
+        part(&self.parts, name)
+    }
+
+    /// Second latents of latents times their gain.
+    pub fn encode(&self, y: &Tensor) -> Tensor {
+        let how = Convolution::default().strided(2).padded(1);
+        // Large latents are bent towards ten: their size says little more than that they are large.
+        let size = y.abs();
+        let bent = y / (&size * 0.1 + 1.0);
+        let seen = Tensor::cat(&[bent.clone(), bent.abs()], 1);
+        let inner = seen.conv2d(&self.of("encoder.0"), Some(&self.of("encoder.0_bias")), &how).relu();
+        inner.conv2d(&self.of("encoder.1"), Some(&self.of("encoder.1_bias")), &how)
+    }
+
+    /// [`Hyper::encode`] of one large picture, in pieces.
+    pub fn encode_tiled(&self, y: &Tensor) -> Tensor {
+        tiled(y, [SECOND_STEP, 1], &TILING, &|y| self.encode(y))
+    }
+
+    /// Means and logarithms of scales of latents times their gain, in real numbers, for training: what [`Hyper::network`] does in integers.
+    /// `z: [B, second, h, w]`; returns two of `[B, C, 4 h, 4 w]`.
+    pub(super) fn decode(&self, z: &Tensor, qualities: &[usize], rectify: bool) -> (Tensor, Tensor) {
+        let how = Convolution::default().padded(1);
+        let x = shuffle(&z.conv2d(&self.of("decoder.0"), Some(&self.of("decoder.0_bias")), &how)).relu();
+        let x = shuffle(&x.conv2d(&self.of("decoder.1"), Some(&self.of("decoder.1_bias")), &how)).relu();
+        let out = x.conv2d(&self.of("decoder.2"), Some(&self.of("decoder.2_bias")), &Convolution::default());
+        let own = self.of("scale").index_select(0, &Tensor::indices(qualities));
+        let own = own.reshape(&[qualities.len(), self.latents, 1, 1]);
+        let mean = out.narrow(1, 0, self.latents).contiguous();
+        let log_scale = out.narrow(1, self.latents, self.latents) + own;
+        (mean, lower_bound(&log_scale, &self.least(), rectify))
+    }
+
+    /// The logarithm of the least scale, `[1, C, 1, 1]` or `[1, 1, 1, 1]`, with its slope in a learned shape.
+    fn least(&self) -> Tensor {
+        let Some(parameter) = &self.shape else {
+            let density = self.entropy.fixed().expect("a density without a shape");
+            return Tensor::full(&[1, 1, 1, 1], density.least_scale().ln(), DType::F32).contiguous();
+        };
+        let shape = parameter.get();
+        let size = [1, shape.len(), 1, 1];
+        let of = |f: &dyn Fn(Density) -> f64| {
+            let values = shape.to_vec().into_iter().map(|shape| f(Density::Generalised { shape }) as f32).collect();
+            Tensor::from_f32(values, &size)
+        };
+        let (value, slope) = (of(&|d| d.least_scale().ln()), of(&|d| d.least_scale_slope()));
+        let count = shape.len();
+        Tensor::custom("least_scale", vec![shape], value, move |g, _| vec![Some((g * &slope).reshape(&[count]))])
+    }
+
+    /// The decoder in integers.
+    ///
+    /// # Errors
+    /// As [`Layer::convolution`].
+    pub fn network(&self) -> Result<Network> {
+        let convolution = |name: &str, kernel: usize| {
+            let (weights, bias) = (self.of(name), self.of(&format!("{name}_bias")));
+            let shape = [weights.size(0), weights.size(1), kernel];
+            Layer::convolution(&weights.to_vec(), &bias.to_vec(), shape)
+        };
+        let layers = vec![
+            convolution("decoder.0", 3)?,
+            Layer::Shuffle,
+            Layer::Relu,
+            convolution("decoder.1", 3)?,
+            Layer::Shuffle,
+            Layer::Relu,
+            convolution("decoder.2", 1)?,
+        ];
+        Ok(Network { layers })
+    }
+
+    /// Logarithms of scales that each channel has at each quality before the second latent says more, `[qualities, C]`.
+    pub fn own_scales(&self) -> Vec<f64> {
+        self.of("scale").to_vec()
+    }
+
+    /// Sets them.
+    pub(super) fn set_own_scales(&mut self, values: &[f64]) {
+        let scale = self.parts.iter_mut().find(|(name, _)| *name == "scale").expect("the network has scales");
+        scale.1.set(values).expect("scales are finite");
+    }
+
+    /// Channels between the second latents and the scales.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// Four channels become the four pixels of one, as [`Layer::Shuffle`].
+fn shuffle(x: &Tensor) -> Tensor {
+    let [b, c, h, w] = [x.size(0), x.size(1) / 4, x.size(2), x.size(3)];
+    let apart = x.reshape(&[b, c, 2, 2, h, w]).permute(&[0, 1, 4, 2, 5, 3]);
+    apart.reshape(&[b, c, 2 * h, 2 * w])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integer::{FRACTION, Image};
+
+    #[test]
+    fn integers_do_what_training_does() {
+        let mut rng = Rng::new(5);
+        let mut hyper = Hyper::new(6, 4, 8, Entropy::Laplace, &mut rng);
+        hyper.visit_mut(&mut |name, p| {
+            if name.starts_with("decoder") || name == "scale" {
+                let moved: Vec<f64> = p.value().iter().map(|v| v + 0.1 * rng.normal()).collect();
+                p.set(&moved).unwrap();
+            }
+        });
+        let values: Vec<i32> = (0..4 * 3 * 5).map(|_| rng.below(9) as i32 - 4).collect();
+        let z = Tensor::from_f32(values.iter().map(|v| *v as f32).collect(), &[1, 4, 3, 5]);
+        let (mean, log_scale) = hyper.decode(&z, &[2], false);
+        let image = Image { shape: [4, 3, 5], values: values.iter().map(|v| v << FRACTION).collect() };
+        let found = hyper.network().unwrap().run(image);
+        assert_eq!(found.shape, [12, 12, 20]);
+        let (means, scales) = found.values.split_at(6 * 240);
+        for (a, b) in means.iter().zip(mean.to_vec()) {
+            assert!((f64::from(*a) / 1024.0 - b).abs() < 0.01, "{a} {b}");
+        }
+        let own = hyper.own_scales();
+        for (i, (a, b)) in scales.iter().zip(log_scale.to_vec()).enumerate() {
+            let a = f64::from(*a) / 1024.0 + own[2 * 6 + i / 240];
+            assert!((a.max(Density::Laplace.least_scale().ln()) - b).abs() < 0.01, "{a} {b}");
+        }
+    }
+}

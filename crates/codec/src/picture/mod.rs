@@ -1,0 +1,30 @@
+//! Photographs of any size: a transform, a hyperprior, and the file.
+//!
+//! | part | file |
+//! |---|---|
+//! | pictures as they come in | `photo` |
+//! | pixels to latents and back | `transform` |
+//! | the second latent, which says how wide and where each latent is | `hyper` |
+//! | rate and distortion in training, one minibatch a step | `train` |
+//! | all that encoder and decoder must agree on, as integers | `frozen` |
+//! | settings, fitting, the model and its verbs | `model` |
+
+mod frozen;
+mod hyper;
+mod model;
+mod photo;
+mod train;
+mod transform;
+
+pub use frozen::Frozen;
+pub use hyper::{Entropy, Hyper};
+pub use model::{PictureCodec, PictureModel, PictureSettings, RatePoint};
+pub use photo::{Photo, Photographs};
+pub use train::{Part, Trainee, Training, TrainingState};
+pub use transform::{LATENT_STEP, Transform};
+
+/// What an error of one squared step of 255 costs in bits a pixel, from the lowest quality to the highest.
+pub const LAMBDAS: [f64; 8] = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800];
+
+/// Bits of precision of the tables of latents.
+pub(crate) const TABLE_BITS: u32 = 16;

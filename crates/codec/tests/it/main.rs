@@ -1,0 +1,5 @@
+//! Laws of the codec, golden values, and damaged files.
+
+mod coder;
+mod damage;
+mod picture;

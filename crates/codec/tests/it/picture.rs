@@ -1,0 +1,110 @@
+//! Photographs in and out.
+
+use elbo_codec::measure::psnr;
+use elbo_codec::picture::{Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee};
+use elbo_core::{Rng, Run, Snapshot};
+
+/// Small networks.
+pub fn settings() -> PictureSettings {
+    PictureSettings { latents: 12, second: 4, width: 6, hyper: 6, steps: 4, batch: 2, crop: 32, rate: 1e-3 }
+}
+
+/// A smooth picture with some detail.
+pub fn photo([h, w, c]: [usize; 3], seed: u64) -> Photo {
+    let mut rng = Rng::new(seed);
+    let waves: Vec<[f64; 4]> =
+        (0..6).map(|_| [rng.normal(), rng.normal(), rng.range(0.0, 6.0), rng.normal()]).collect();
+    let at = |y: usize, x: usize, k: usize| {
+        let wave = |v: &[f64; 4]| v[3] * (0.12 * (v[0] * y as f64 + v[1] * x as f64) + v[2] + 0.5 * k as f64).sin();
+        (128.0 + 30.0 * waves.iter().map(wave).sum::<f64>()).clamp(0.0, 255.0) as u8
+    };
+    let bytes = (0..h * w * c).map(|i| at(i / (w * c), i / c % w, i % c)).collect();
+    Photo { shape: [h, w, c], bytes }
+}
+
+fn trained(entropy: Entropy) -> Trainee {
+    let mut rng = Rng::new(1);
+    let mut trainee = settings().start(entropy, &mut rng);
+    let photos = [photo([50, 60, 3], 10), photo([20, 90, 1], 11)];
+    settings().train(&mut trainee, &photos, (Part::Whole, 4, true), &mut Run::new(2)).unwrap();
+    trainee
+}
+
+/// A codec that was trained for a moment.
+pub fn model() -> PictureCodec {
+    PictureCodec::new(&trained(Entropy::Gaussian), 1).unwrap()
+}
+
+#[test]
+fn pictures_of_every_size_come_back_in_their_size() {
+    let codec = model();
+    for shape in [[1, 1, 1], [1, 1, 3], [31, 33, 3], [32, 32, 3], [7, 100, 1], [65, 40, 3], [3, 500, 3]] {
+        let photo = photo(shape, 5);
+        let file = codec.encode(&photo, 7).unwrap();
+        let back = codec.decode(&file).unwrap();
+        assert_eq!(back.shape, shape);
+        assert_eq!(codec.decode(&file).unwrap(), back);
+        if shape[0] > 6 {
+            let quality = psnr(&photo.bytes, &back.bytes);
+            assert!(quality > 25.0, "{shape:?}: {quality} dB");
+        }
+    }
+}
+
+#[test]
+fn better_qualities_have_larger_files_and_better_pictures() {
+    let rates = model().rates(&[photo([96, 96, 3], 6)]).unwrap();
+    assert!(rates[0].rate < rates[4].rate && rates[4].rate < rates[7].rate, "{rates:?}");
+    assert!(rates[0].psnr < rates[4].psnr, "{rates:?}");
+}
+
+#[test]
+fn files_are_the_same_bytes_for_any_number_of_threads() {
+    let codec = model();
+    let photo = photo([200, 150, 3], 7);
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let file = codec.encode(&photo, 3).unwrap();
+            let back = codec.decode(&file).unwrap();
+            (file, back)
+        })
+    };
+    assert_eq!(with(1), with(3));
+}
+
+#[test]
+fn every_density_codes_and_learned_shapes_move() {
+    for entropy in [Entropy::Laplace, Entropy::Logistic, Entropy::GeneralisedModel, Entropy::GeneralisedChannel] {
+        let mut trainee = trained(entropy);
+        let before = trainee.hyper.shapes();
+        let photos = [photo([64, 64, 3], 12)];
+        settings().train(&mut trainee, &photos, (Part::Entropy, 3, true), &mut Run::new(3)).unwrap();
+        if before.is_some() {
+            assert_ne!(trainee.hyper.shapes(), before, "{entropy:?}");
+        }
+        let codec = PictureCodec::new(&trainee, 1).unwrap();
+        let back = codec.decode(&codec.encode(&photos[0], 4).unwrap()).unwrap();
+        assert!(psnr(&photos[0].bytes, &back.bytes) > 24.0, "{entropy:?}");
+    }
+}
+
+#[test]
+fn the_entropy_part_trains_alone() {
+    let mut trainee = trained(Entropy::Gaussian);
+    let file = |t: &Trainee| {
+        let mut file = elbo_core::ModelFile::new("test");
+        t.save(&mut file, "t");
+        file
+    };
+    let before = file(&trainee);
+    settings().train(&mut trainee, &[photo([64, 64, 3], 1)], (Part::Entropy, 3, true), &mut Run::new(3)).unwrap();
+    let after = file(&trainee);
+    for name in before.names() {
+        let moved = before.get_f32(name).unwrap() != after.get_f32(name).unwrap();
+        let is_fixed = name.starts_with("t.transform") || name.contains("encoder");
+        assert!(!(moved && is_fixed), "{name} moved");
+    }
+    let decoder = "t.hyper.decoder.2_bias";
+    assert_ne!(before.get_f32(decoder).unwrap(), after.get_f32(decoder).unwrap());
+}

@@ -1,0 +1,349 @@
+//! The next points, as a function of the history: the same history, settings and seed give the same points.
+
+use crate::acquisition::{
+    Acquisition, Analytic, Feasibility, KnowledgeGradient, MonteCarlo, MonteCarloOptions, OnlyFeasible, PathScore,
+    Schedule, Score, smallest_mean,
+};
+use crate::design::{self, Design};
+use crate::failure::FailureModel;
+use crate::history::{History, Outcome};
+use crate::maximise::{Found, MaximiseConfig, maximise};
+use crate::space::Space;
+use crate::surrogate::{Gp, Hyper, Path, SurrogateConfig};
+use elbo_core::{Result, Rng, ensure};
+use elbo_tensor::special::ndtr;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Random features of a drawn function.
+const FEATURES: usize = 1024;
+/// Most measured trials whose noise-free values are sampled together; those of smallest mean.
+const BASELINE: usize = 64;
+/// Points of the finite set of the knowledge gradient, besides the trials.
+const KNOWLEDGE_SET: usize = 128;
+
+/// Which score chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AcquisitionKind {
+    /// The logarithm of expected improvement; of several points together (qLogEI) where some are pending.
+    #[default]
+    LogEi,
+    /// The same over the noise-free values of the trials (qLogNEI): for noisy experiments.
+    LogNei,
+    /// Expected improvement as it is.
+    Ei,
+    /// Probability of improvement.
+    Pi,
+    /// A lower confidence bound.
+    Lcb,
+    /// The minimum of a function drawn from the posterior.
+    Thompson,
+    /// The knowledge gradient on a finite set.
+    KnowledgeGradient,
+}
+
+/// How points are chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AskConfig {
+    /// The score.
+    pub acquisition: AcquisitionKind,
+    /// How the width of the confidence bound grows.
+    pub schedule: Schedule,
+    /// Trials before the model takes over; `max(5, 2 D)` where `null`.
+    pub initial: Option<usize>,
+    /// How these are spread.
+    pub design: Design,
+    /// Samples of the Monte Carlo scores.
+    pub samples: usize,
+    /// How hard the best place is looked for.
+    pub maximise: MaximiseConfig,
+}
+
+impl Default for AskConfig {
+    fn default() -> Self {
+        Self {
+            acquisition: AcquisitionKind::LogEi,
+            schedule: Schedule::Practical,
+            initial: None,
+            design: Design::Sobol,
+            samples: 128,
+            maximise: MaximiseConfig::default(),
+        }
+    }
+}
+
+impl AskConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure("samples", self.samples, (2..=65_536).contains(&self.samples), "from 2 to 65536")?;
+        let initial = self.initial.unwrap_or(1);
+        ensure("initial", initial, initial >= 1, "at least 1")?;
+        let MaximiseConfig { raw, starts, steps, .. } = &self.maximise;
+        ensure(
+            "maximise",
+            format!("{:?}", self.maximise),
+            *raw >= 1 && *starts >= 1 && *steps >= 1,
+            "counts of at least 1",
+        )
+    }
+}
+
+/// What is believed after the history.
+#[derive(Debug, Clone, Default)]
+pub struct Surrogates {
+    /// The function; absent with fewer than two measured trials.
+    pub objective: Option<Gp>,
+    /// The slack of each limit with two or more known values.
+    pub limits: Vec<Gp>,
+    /// Failures, once there are some.
+    pub failures: Option<FailureModel>,
+}
+
+impl Surrogates {
+    /// Fits all of them. `last` is the objective's previous fit, one more start of the search.
+    ///
+    /// # Errors
+    /// As [`Gp::fit`].
+    pub fn fit(
+        space: &Space,
+        history: &History,
+        config: &SurrogateConfig,
+        last: Option<&Hyper>,
+        rng: &mut Rng,
+    ) -> Result<Self> {
+        let groups = space.groups();
+        let (points, values) = history.measured();
+        let objective = match values.len() {
+            0 | 1 => None,
+            _ => Some(Gp::fit(&points.concat(), &values, &groups, config, last, rng)?),
+        };
+        // Limits keep the default: the mean function is a choice about the objective.
+        let plain = SurrogateConfig {
+            noise: config.noise,
+            starts: config.starts,
+            iterations: config.iterations,
+            ..Default::default()
+        };
+        let mut limits = vec![];
+        for slack in &history.slacks {
+            let known: Vec<usize> = (0..slack.len()).filter(|i| slack[*i].is_finite()).collect();
+            if known.len() >= 2 {
+                let x: Vec<f64> = known.iter().flat_map(|i| history.points[*i].iter().copied()).collect();
+                let y: Vec<f64> = known.iter().map(|i| slack[*i]).collect();
+                limits.push(Gp::fit(&x, &y, &groups, &plain, None, rng)?);
+            }
+        }
+        Ok(Self { objective, limits, failures: Self::failures(space, history)? })
+    }
+
+    /// The model of failures of a history that has some.
+    pub(crate) fn failures(space: &Space, history: &History) -> Result<Option<FailureModel>> {
+        let decided: Vec<usize> = (0..history.len()).filter(|i| history.outcomes[*i] != Outcome::Pending).collect();
+        let ok: Vec<bool> = decided.iter().map(|i| history.outcomes[*i] != Outcome::Failed).collect();
+        if ok.iter().all(|o| *o) {
+            return Ok(None);
+        }
+        let x: Vec<f64> = decided.iter().flat_map(|i| history.points[*i].iter().copied()).collect();
+        FailureModel::learn(&x, &ok, &space.groups()).map(Some)
+    }
+
+    fn feasibility(&self) -> Feasibility<'_> {
+        Feasibility { limits: self.limits.iter().collect(), failures: self.failures.as_ref() }
+    }
+}
+
+/// Where a suggestion comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// Spread over the space, since too little is known.
+    Design,
+    /// The model's choice.
+    Model,
+    /// The model's choice by the limits alone, since no trial keeps them yet.
+    Limits,
+}
+
+/// A point to try next. Values are those that are minimised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suggestion {
+    /// Encoded.
+    pub point: Vec<f64>,
+    /// Where it comes from.
+    pub source: Source,
+    /// Expected value there, and its standard deviation without noise; NaN without a model.
+    pub mean: f64,
+    /// See `mean`.
+    pub sd: f64,
+    /// Probability that the value there is better than the best so far; NaN without a model or a feasible trial.
+    pub improvement: f64,
+    /// Probability of keeping the limits and not failing.
+    pub feasible: f64,
+    /// The score; NaN of a design point.
+    pub score: f64,
+}
+
+/// The next `count` points.
+///
+/// While there are fewer trials than the initial design has, or fewer than two values, points that fill the space. Then one after the other the best place
+/// of the score, with the earlier ones pending.
+///
+/// # Errors
+/// [`elbo_core::Error::Data`] when a discrete space has no room for so many points.
+pub fn ask(
+    space: &Space,
+    history: &History,
+    surrogates: &Surrogates,
+    config: &AskConfig,
+    count: usize,
+    rng: &mut Rng,
+) -> Result<Vec<Suggestion>> {
+    let initial = config.initial.unwrap_or_else(|| design::default_size(space.dims()));
+    let missing = match surrogates.objective {
+        None => count,
+        Some(_) => initial.saturating_sub(history.len()).min(count),
+    };
+    let taken: Vec<&[f64]> = history.points.iter().map(Vec::as_slice).collect();
+    let mut chosen: Vec<(Vec<f64>, Source, f64)> = design::fill(space, config.design, missing, &taken, rng)
+        .into_iter()
+        .map(|point| (point, Source::Design, f64::NAN))
+        .collect();
+    if chosen.len() < missing && surrogates.objective.is_none() {
+        let left = space.points().map_or_else(String::new, |p| format!(" of {p} points"));
+        return Err(elbo_core::Error::data(
+            format!("the space{left} has no room for {count} more trials besides the {} in the history", history.len()),
+            "widen the space, or ask for fewer points",
+        ));
+    }
+    while chosen.len() < count {
+        let gp = surrogates.objective.as_ref().expect("without a model all points are the design's");
+        let (found, source) = choose(space, history, gp, surrogates, config, &chosen, rng)?;
+        chosen.push((found.point, source, found.score));
+    }
+    let describe = |(point, source, score)| described(history, surrogates, point, source, score);
+    Ok(chosen.into_iter().map(describe).collect())
+}
+
+fn choose(
+    space: &Space,
+    history: &History,
+    gp: &Gp,
+    surrogates: &Surrogates,
+    config: &AskConfig,
+    chosen: &[(Vec<f64>, Source, f64)],
+    rng: &mut Rng,
+) -> Result<(Found, Source)> {
+    let mut taken: Vec<&[f64]> = history.points.iter().map(Vec::as_slice).collect();
+    taken.extend(chosen.iter().map(|(p, ..)| p.as_slice()));
+    let mut pending = history.pending();
+    pending.extend(chosen.iter().map(|(p, ..)| p.as_slice()));
+    let feasible_rows: Vec<usize> = (0..history.len())
+        .filter(|i| matches!(history.outcomes[*i], Outcome::Measured(_)) && history.is_feasible(*i))
+        .collect();
+    let feasibility = surrogates.feasibility();
+    let mut good: Vec<usize> = feasible_rows.clone();
+    let value = |i: &usize| if let Outcome::Measured(y) = history.outcomes[*i] { y } else { f64::INFINITY };
+    good.sort_by(|a, b| value(a).total_cmp(&value(b)));
+    let good: Vec<&[f64]> = good.iter().map(|i| history.points[*i].as_slice()).collect();
+    let search = |score: &dyn Acquisition, rng: &mut Rng| maximise(score, space, &config.maximise, &good, &taken, rng);
+    if good.is_empty() {
+        // Some trials are measured, and none keeps the limits.
+        return Ok((search(&OnlyFeasible(feasibility), rng)?, Source::Limits));
+    }
+    let at = |rows: &[&[f64]]| rows.concat();
+    let incumbent = gp.marginals(&at(&good)).0.into_iter().fold(f64::INFINITY, f64::min);
+    let options = MonteCarloOptions { count: 1, samples: config.samples, is_log: true };
+    let dims = space.dims();
+    let found = match config.acquisition {
+        AcquisitionKind::LogEi if pending.is_empty() => {
+            search(&Analytic { gp, score: Score::LogEi, incumbent, feasibility }, rng)?
+        }
+        AcquisitionKind::LogEi => {
+            let score = MonteCarlo::new(gp, options, incumbent, &at(&pending), feasibility, rng)?;
+            search(&score, rng)?
+        }
+        AcquisitionKind::LogNei => {
+            let means = gp.marginals(&at(&good)).0;
+            let mut order: Vec<usize> = (0..good.len()).collect();
+            order.sort_by(|a, b| means[*a].total_cmp(&means[*b]));
+            let mut fixed: Vec<&[f64]> = order.into_iter().take(BASELINE).map(|i| good[i]).collect();
+            fixed.extend(&pending);
+            let score = MonteCarlo::new(gp, options, f64::INFINITY, &at(&fixed), feasibility, rng)?;
+            search(&score, rng)?
+        }
+        AcquisitionKind::Thompson => {
+            let score = PathScore(Path::draw(gp, FEATURES, rng));
+            search(&Penalised { score, feasibility }, rng)?
+        }
+        AcquisitionKind::Ei | AcquisitionKind::Pi | AcquisitionKind::Lcb | AcquisitionKind::KnowledgeGradient => {
+            // Pending values are believed to be their means.
+            let mut believed = gp.clone();
+            for point in &pending {
+                let mean = believed.joint(point).mean[0];
+                believed = believed.fantasise(point, mean).unwrap_or(believed);
+            }
+            let incumbent = if pending.is_empty() { incumbent } else { incumbent.min(smallest_mean(&believed)) };
+            let is_certain = feasibility.is_certain();
+            let simple = |score| Analytic { gp: &believed, score, incumbent, feasibility: feasibility.clone() };
+            match config.acquisition {
+                AcquisitionKind::Ei => search(&simple(if is_certain { Score::Ei } else { Score::LogEi }), rng)?,
+                AcquisitionKind::Pi => {
+                    let margin = 0.01;
+                    search(&simple(if is_certain { Score::Pi { margin } } else { Score::LogPi { margin } }), rng)?
+                }
+                AcquisitionKind::Lcb => {
+                    let beta = config.schedule.beta(dims, believed.len());
+                    search(&simple(Score::Lcb { beta }), rng)?
+                }
+                _ => {
+                    let cube = Design::Sobol.points(KNOWLEDGE_SET, dims, rng);
+                    let mut set: Vec<f64> = cube.iter().flat_map(|u| space.from_cube(u)).collect();
+                    set.extend(at(&good[..good.len().min(KNOWLEDGE_SET)]));
+                    search(
+                        &Penalised { score: KnowledgeGradient::new(&believed, &set), feasibility: feasibility.clone() },
+                        rng,
+                    )?
+                }
+            }
+        }
+    };
+    Ok((found, Source::Model))
+}
+
+/// A score in units of the standardised value, less what an unlikely feasibility costs.
+struct Penalised<'a, A> {
+    score: A,
+    feasibility: Feasibility<'a>,
+}
+
+impl<A: Acquisition> Acquisition for Penalised<'_, A> {
+    fn value_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> f64 {
+        let value = self.score.value_and_gradient(x, gradient);
+        value + self.feasibility.add(x, gradient)
+    }
+
+    fn values(&self, xs: &[f64], width: usize) -> Vec<f64> {
+        let mut values = self.score.values(xs, width);
+        self.feasibility.add_many(xs, width, &mut values);
+        values
+    }
+}
+
+fn described(history: &History, surrogates: &Surrogates, point: Vec<f64>, source: Source, score: f64) -> Suggestion {
+    let (mut mean, mut sd, mut improvement) = (f64::NAN, f64::NAN, f64::NAN);
+    if let Some(gp) = &surrogates.objective {
+        let joint = gp.joint(&point);
+        mean = gp.natural(joint.mean[0]);
+        sd = gp.unit() * joint.covariance[0].sqrt();
+        if let Some((_, best)) = history.best() {
+            improvement = ndtr((best - mean) / sd);
+        }
+    }
+    let mut scratch = vec![0.0; point.len()];
+    let feasible = surrogates.feasibility().add(&point, &mut scratch).exp();
+    Suggestion { point, source, mean, sd, improvement, feasible, score }
+}

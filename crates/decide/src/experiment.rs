@@ -1,0 +1,464 @@
+//! An experiment as a model: what systems of this family fit, save and ask.
+
+use crate::ask::{AskConfig, Source, Suggestion, Surrogates, ask};
+use crate::figures::View;
+use crate::history::{Goal, History, Limit, Outcome, STATUS};
+use crate::space::{Domain, Space, distance};
+use crate::surrogate::{Gp, MeanKind, SurrogateConfig};
+use elbo_core::{
+    Array, Data, Error, Figure, FromData, Model, ModelFile, Prediction, Result, Rng, Run, Suggest, Summary, Table,
+    Validation, Values, ensure,
+};
+use elbo_dist::Normals;
+use serde::{Deserialize, Serialize};
+
+/// The table of an experiment: raw, since its ranges may come from the settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trials(pub Data);
+
+impl FromData for Trials {
+    const NEEDS: &'static str = "a table of trials with a numeric target; rows without a target value are pending";
+
+    fn from_data(data: &Data) -> Result<Self> {
+        data.get(data.target()?)?;
+        Ok(Self(data.clone()))
+    }
+}
+
+/// What a system decides: how to model and how to ask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The column to optimise.
+    pub target: String,
+    /// Small or large values.
+    pub goal: Goal,
+    /// What may be varied.
+    pub space: Space,
+    /// Limits on other columns.
+    pub limits: Vec<Limit>,
+    /// How the surrogate is fitted.
+    pub surrogate: SurrogateConfig,
+    /// How points are chosen.
+    pub ask: AskConfig,
+}
+
+/// What a user says about an experiment besides the table; the settings that systems of this family share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question<'a> {
+    /// Small or large values.
+    pub goal: Goal,
+    /// What may be varied; the ranges of the data where absent.
+    pub space: Option<&'a Space>,
+    /// Limits on other columns.
+    pub limits: &'a [Limit],
+}
+
+impl Question<'_> {
+    /// Checks names and numbers, before work starts.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        if let Some(space) = self.space {
+            space.check()?;
+        }
+        for limit in self.limits {
+            let bounds = [limit.at_least, limit.at_most];
+            let holds = bounds.iter().any(Option::is_some) && bounds.iter().flatten().all(|b| b.is_finite());
+            ensure("limits", format!("{limit:?}"), holds, "at_least or at_most, a finite number")?;
+        }
+        Ok(())
+    }
+}
+
+/// An experiment so far: history, beliefs, and how to go on.
+pub struct Experiment {
+    plan: Plan,
+    history: History,
+    surrogates: Surrogates,
+}
+
+impl Experiment {
+    /// Reads the trials and fits the surrogates.
+    ///
+    /// # Errors
+    /// For a table that cannot be read as trials, see [`History::read`]; without rows only where the space is given.
+    pub fn fit(
+        trials: &Trials,
+        question: &Question<'_>,
+        surrogate: SurrogateConfig,
+        ask: AskConfig,
+        run: &mut Run,
+    ) -> Result<Self> {
+        let data = &trials.0;
+        let target = data.target()?.to_owned();
+        let space = match question.space {
+            Some(space) => space.clone(),
+            None => {
+                if data.rows() == 0 {
+                    return Err(Error::data(
+                        "the history has no rows, so no ranges follow from it",
+                        "give the ranges in a file: elbo suggest space.toml history.csv",
+                    ));
+                }
+                let mut leave_out = vec![target.as_str(), STATUS];
+                leave_out.extend(question.limits.iter().map(|l| l.column.as_str()));
+                let (space, notes) = Space::of_data(data, &leave_out)?;
+                notes.into_iter().for_each(|note| run.warn(note));
+                space
+            }
+        };
+        if let Some(variable) = space.variables.iter().find(|v| v.name == target) {
+            return Err(Error::data(
+                format!("`{}` is both the target and a variable of the space", variable.name),
+                "name another target, or take the variable out of the space",
+            ));
+        }
+        let history = History::read(data, &space, question.goal, question.limits)?;
+        history.notes.iter().for_each(|note| run.warn(note));
+        let needs = surrogate.mean.is_cross_validated();
+        if needs && history.measured_count() < crate::surrogate::FEWEST_CROSS_VALIDATED {
+            run.warn(format!(
+                "{} measured trials are too few to choose a penalty by cross-validation; 0.01 is used",
+                history.measured_count()
+            ));
+        }
+        let plan = Plan { target, goal: question.goal, space, limits: question.limits.to_vec(), surrogate, ask };
+        let surrogates = Surrogates::fit(&plan.space, &history, &plan.surrogate, None, &mut run.rng)?;
+        let experiment = Self { plan, history, surrogates };
+        experiment.warn(run);
+        Ok(experiment)
+    }
+
+    fn warn(&self, run: &mut Run) {
+        let (_, values) = self.history.measured();
+        if values.len() >= 2 && values.iter().all(|v| *v == values[0]) {
+            run.warn(format!(
+                "all {} values of `{}` are equal; nothing can be learned from them",
+                values.len(),
+                self.plan.target
+            ));
+        }
+        if let Some(gp) = &self.surrogates.objective
+            && gp.hyper().noise > 0.5
+        {
+            run.warn("the surrogate takes most of the variation for noise: the trials do not yet tell which variables matter");
+        }
+        if !self.plan.limits.is_empty() && self.history.measured_count() > 0 && self.history.best().is_none() {
+            run.warn("no measured trial keeps the limits yet; suggestions look for one that does");
+        }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The history.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The surrogates.
+    pub fn surrogates(&self) -> &Surrogates {
+        &self.surrogates
+    }
+
+    /// Rebuilds a model from its file.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when something is missing.
+    pub fn load(file: &ModelFile) -> Result<Self> {
+        let plan: Plan = file.fact("plan")?;
+        let (width, groups) = (plan.space.width(), plan.space.groups());
+        let points: Vec<Vec<f64>> = file.get("points")?.chunks_exact(width.max(1)).map(<[f64]>::to_vec).collect();
+        let values = file.get("values")?;
+        let codes = file.get_i64("outcomes")?;
+        let outcomes = (codes.iter().zip(&values))
+            .map(|(code, value)| match code {
+                0 => Outcome::Measured(*value),
+                1 => Outcome::Pending,
+                _ => Outcome::Failed,
+            })
+            .collect();
+        let sides = plan.limits.iter().map(|l| l.sides().len()).sum::<usize>();
+        let flat = file.get("slacks")?;
+        let n = points.len();
+        if values.len() != n || codes.len() != n || flat.len() != sides * n {
+            return Err(Error::model_file("the trials of the model do not fit together", "fit the model again"));
+        }
+        let slacks = (0..sides).map(|s| flat[s * points.len()..(s + 1) * points.len()].to_vec()).collect();
+        let history = History { points, outcomes, slacks, notes: vec![] };
+        let mut surrogates =
+            Surrogates { failures: Surrogates::failures(&plan.space, &history)?, ..Surrogates::default() };
+        if file.has("objective") {
+            let (points, values) = history.measured();
+            surrogates.objective = Some(Gp::rebuild(&points.concat(), &values, &groups, &file.fact("objective")?)?);
+        }
+        let mut saved: std::collections::VecDeque<_> = file.fact::<Vec<crate::surrogate::Saved>>("limits")?.into();
+        for slack in &history.slacks {
+            let known: Vec<usize> = (0..slack.len()).filter(|i| slack[*i].is_finite()).collect();
+            if known.len() >= 2
+                && let Some(saved) = saved.pop_front()
+            {
+                let x: Vec<f64> = known.iter().flat_map(|i| history.points[*i].iter().copied()).collect();
+                let y: Vec<f64> = known.iter().map(|i| slack[*i]).collect();
+                surrogates.limits.push(Gp::rebuild(&x, &y, &groups, &saved)?);
+            }
+        }
+        Ok(Self { plan, history, surrogates })
+    }
+
+    /// The next `count` points.
+    ///
+    /// # Errors
+    /// As [`ask`].
+    pub fn ask(&self, count: usize, rng: &mut Rng) -> Result<Vec<Suggestion>> {
+        ask(&self.plan.space, &self.history, &self.surrogates, &self.plan.ask, count, rng)
+    }
+
+    fn view(&self) -> View<'_> {
+        View { space: &self.plan.space, history: &self.history, goal: self.plan.goal, target: &self.plan.target }
+    }
+
+    fn natural(&self, value: f64) -> f64 {
+        self.plan.goal.sign() * value
+    }
+
+    /// Why a point is suggested, in a sentence.
+    fn reason(&self, suggestion: &Suggestion, index: usize) -> String {
+        let best = self.history.best().map(|(_, y)| y);
+        let mut text = match (suggestion.source, best) {
+            (Source::Design, _) if self.history.is_empty() => "fills the space: nothing is known yet".to_owned(),
+            (Source::Design, _) => "fills a gap: too few trials for the model to choose".into(),
+            (Source::Limits, _) => format!(
+                "most likely to keep the limits ({:.0} %), which no trial does yet",
+                100.0 * suggestion.feasible
+            ),
+            (Source::Model, None) => "the model's choice".into(),
+            (Source::Model, Some(best)) => {
+                let unit = self.surrogates.objective.as_ref().map_or(1.0, Gp::unit);
+                let chance = format!("{:.0} % chance to beat the best so far", 100.0 * suggestion.improvement);
+                if suggestion.mean < best {
+                    format!(
+                        "exploits: expected to beat the best so far ({} against {}; {chance})",
+                        short(self.natural(suggestion.mean)),
+                        short(self.natural(best))
+                    )
+                } else if suggestion.sd > 0.5 * unit {
+                    format!("explores: little is known here (± {}; {chance})", short(1.96 * suggestion.sd))
+                } else {
+                    format!("refines: close to good trials and not yet certain ({chance})")
+                }
+            }
+        };
+        if suggestion.source != Source::Limits && suggestion.feasible < 0.9 {
+            text.push_str(&format!("; {:.0} % likely to be feasible", 100.0 * suggestion.feasible));
+        }
+        if index > 0 && suggestion.source == Source::Model {
+            text.push_str("; takes the suggestions above for pending");
+        }
+        if suggestion.source == Source::Model
+            && let Some(row) = self.nearest(&suggestion.point)
+        {
+            text.push_str(&format!("; nearest trial: row {}", row + 1));
+        }
+        text
+    }
+
+    fn nearest(&self, point: &[f64]) -> Option<usize> {
+        let far = |i: &usize| distance(&self.history.points[*i], point);
+        (0..self.history.len()).min_by(|a, b| far(a).total_cmp(&far(b)))
+    }
+
+    fn table(&self, suggestions: &[Suggestion]) -> Data {
+        let space = &self.plan.space;
+        let natural: Vec<Vec<f64>> = suggestions.iter().map(|s| space.decode(&s.point)).collect();
+        let mut arrays: Vec<(String, Array)> = vec![];
+        for (v, variable) in space.variables.iter().enumerate() {
+            let column = natural.iter().map(|n| n[v]);
+            let values = match &variable.domain {
+                Domain::Real { .. } | Domain::Integer { .. } => Values::F64(column.collect()),
+                Domain::Ordinal { values } | Domain::Categorical { values } => {
+                    let numbers: std::result::Result<Vec<f64>, _> = values.iter().map(|l| l.parse::<f64>()).collect();
+                    match numbers {
+                        Ok(numbers) => Values::F64(column.map(|l| numbers[l as usize]).collect()),
+                        Err(_) => text_column(column.map(|l| values[l as usize].clone())),
+                    }
+                }
+            };
+            arrays.push((variable.name.clone(), Array::column(values)));
+        }
+        let mut push = |name: &str, values: Values| {
+            let mut name = name.to_owned();
+            // A variable may bear the name.
+            while arrays.iter().any(|(n, _)| *n == name) {
+                name.push('_');
+            }
+            arrays.push((name, Array::column(values)));
+        };
+        let numbers = |f: &dyn Fn(&Suggestion) -> f64| Values::F64(suggestions.iter().map(f).collect());
+        push("mean", numbers(&|s| self.natural(s.mean)));
+        push("sd", numbers(&|s| s.sd));
+        push("improvement", numbers(&|s| s.improvement));
+        push("feasible", numbers(&|s| s.feasible));
+        push("score", numbers(&|s| s.score));
+        push("why", text_column(suggestions.iter().enumerate().map(|(i, s)| self.reason(s, i))));
+        Data { source: "suggestions".into(), arrays, target: None, notes: vec![] }
+    }
+}
+
+fn text_column(cells: impl Iterator<Item = String>) -> Values {
+    let mut levels: Vec<String> = vec![];
+    let codes = cells
+        .map(|cell| {
+            let at = levels.iter().position(|l| *l == cell).unwrap_or_else(|| {
+                levels.push(cell);
+                levels.len() - 1
+            });
+            Some(at as u32)
+        })
+        .collect();
+    Values::Text { levels, codes }
+}
+
+/// Four significant digits.
+fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let digits = (3 - value.abs().log10().floor() as i64).clamp(0, 12) as usize;
+    if value.abs() >= 1e6 || value.abs() < 1e-4 { format!("{value:.3e}") } else { format!("{value:.digits$}") }
+}
+
+impl Suggest for Experiment {
+    fn suggest(&self, count: usize, run: &mut Run) -> Result<Data> {
+        if count == 0 {
+            return Ok(self.table(&[]));
+        }
+        let suggestions = self.ask(count, &mut run.rng)?;
+        let view = self.view();
+        if let Some(figure) = view.expected(&suggestions) {
+            run.figure(figure);
+        }
+        if let Some(gp) = &self.surrogates.objective {
+            let first = suggestions.iter().find(|s| s.source != Source::Design).unwrap_or(&suggestions[0]);
+            view.slices(gp, &first.point, "the first suggestion of the model", &suggestions)
+                .into_iter()
+                .for_each(|f| run.figure(f));
+        }
+        Ok(self.table(&suggestions))
+    }
+}
+
+impl Model for Experiment {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        let (n, width) = (self.history.len(), self.plan.space.width());
+        file.set("plan", &self.plan);
+        file.put("points", &[n, width], &self.history.points.concat());
+        let value = |o: &Outcome| if let Outcome::Measured(y) = o { *y } else { 0.0 };
+        file.put("values", &[n], &self.history.outcomes.iter().map(value).collect::<Vec<_>>());
+        let code = |o: &Outcome| match o {
+            Outcome::Measured(_) => 0,
+            Outcome::Pending => 1,
+            Outcome::Failed => 2,
+        };
+        file.put_i64("outcomes", &[n], &self.history.outcomes.iter().map(code).collect::<Vec<_>>());
+        file.put("slacks", &[self.history.slacks.len(), n], &self.history.slacks.concat());
+        if let Some(gp) = &self.surrogates.objective {
+            file.set("objective", &gp.saved(self.plan.surrogate.mean == MeanKind::Learned));
+        }
+        let limits: Vec<_> = self.surrogates.limits.iter().map(|gp| gp.saved(true)).collect();
+        file.set("limits", &limits);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        let history = &self.history;
+        let counts = [
+            ("trials", history.len()),
+            ("measured", history.measured_count()),
+            ("pending", history.pending().len()),
+            ("failed", history.failed().len()),
+        ];
+        let mut summary =
+            Summary { metrics: counts.map(|(name, n)| (name.into(), n as f64)).into(), ..Summary::default() };
+        let space = &self.plan.space;
+        if let Some((row, best)) = history.best() {
+            summary.metrics.push(("best".into(), self.natural(best)));
+            summary.metrics.push(("best_row".into(), (row + 1) as f64));
+            let natural = space.decode(&history.points[row]);
+            for (variable, value) in space.variables.iter().zip(natural) {
+                summary.parameters.push((format!("best {}", variable.name), variable.text(value), String::new()));
+            }
+        }
+        if let Some(gp) = &self.surrogates.objective {
+            summary.objective = Some(("log marginal likelihood".into(), gp.log_evidence()));
+            summary.metrics.push(("noise_sd".into(), gp.unit() * gp.hyper().noise.sqrt()));
+            let scale = |v: usize| gp.hyper().lengthscale[if gp.hyper().lengthscale.len() == 1 { 0 } else { v }];
+            summary.relevance =
+                space.variables.iter().enumerate().map(|(v, x)| (x.name.clone(), 1.0 / scale(v))).collect();
+        }
+        summary.text = format!(
+            "An experiment that is to {} {} over {} variables: {} trials, of which {} are measured, {} pending and {} failed.",
+            self.plan.goal.word(),
+            self.plan.target,
+            space.dims(),
+            history.len(),
+            history.measured_count(),
+            history.pending().len(),
+            history.failed().len()
+        );
+        summary
+    }
+
+    fn as_suggest(&self) -> Option<&dyn Suggest> {
+        Some(self)
+    }
+
+    fn validation(&self) -> Option<Validation> {
+        let gp = self.surrogates.objective.as_ref().filter(|gp| gp.len() >= 3)?;
+        let (mean, variance) = gp.leave_one_out();
+        let mean = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();
+        let sd = variance.iter().map(|v| gp.unit() * v.sqrt()).collect();
+        let (_, values) = self.history.measured();
+        Some(Validation {
+            method: "leave-one-out",
+            observed: values.into_iter().map(|y| self.natural(y)).collect(),
+            prediction: Prediction::Numbers(Box::new(Normals { mean, sd })),
+        })
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let view = self.view();
+        let mut figures: Vec<Figure> = view.progress().into_iter().collect();
+        if let (Some(gp), Some((row, _))) = (&self.surrogates.objective, self.history.best()) {
+            figures.extend(view.slices(gp, &self.history.points[row], "the best trial", &[]));
+        }
+        figures
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let space = &self.plan.space;
+        let mut names: Vec<&str> = vec!["row", &self.plan.target];
+        names.extend(space.variables.iter().map(|v| v.name.as_str()));
+        let mut table = Table::new("best", "The best trials within the limits, best first.", &names);
+        let mut rows: Vec<(usize, f64)> = (0..self.history.len())
+            .filter_map(|i| match self.history.outcomes[i] {
+                Outcome::Measured(y) if self.history.is_feasible(i) => Some((i, y)),
+                _ => None,
+            })
+            .collect();
+        rows.sort_by(|a, b| a.1.total_cmp(&b.1));
+        for (row, y) in rows.into_iter().take(10) {
+            let mut cells = vec![(row + 1).to_string(), short(self.natural(y))];
+            let natural = space.decode(&self.history.points[row]);
+            cells.extend(space.variables.iter().zip(natural).map(|(v, value)| match v.domain {
+                Domain::Real { .. } => short(value),
+                _ => v.text(value),
+            }));
+            table.push(cells);
+        }
+        vec![table]
+    }
+}

@@ -1,0 +1,237 @@
+//! The trials so far.
+
+use crate::space::Space;
+use crate::table::{bad_cell, cell_text, number_at};
+use elbo_core::{Data, Error, Result, Values};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The column that may say that a trial failed or is still running.
+pub const STATUS: &str = "status";
+
+/// Words of the status column, and of the target where it is text.
+const FAILED: [&str; 7] = ["failed", "fail", "failure", "error", "crashed", "infeasible", "invalid"];
+const PENDING: [&str; 5] = ["pending", "running", "planned", "open", "queued"];
+const DONE: [&str; 6] = ["done", "ok", "completed", "complete", "success", "measured"];
+
+/// Whether small or large values of the target are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// Small values.
+    #[default]
+    #[serde(alias = "minimize", alias = "min")]
+    Minimise,
+    /// Large values.
+    #[serde(alias = "maximize", alias = "max")]
+    Maximise,
+}
+
+impl Goal {
+    /// What a value is multiplied by to be minimised: 1 or -1.
+    pub fn sign(self) -> f64 {
+        match self {
+            Self::Minimise => 1.0,
+            Self::Maximise => -1.0,
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Minimise => "minimise",
+            Self::Maximise => "maximise",
+        }
+    }
+}
+
+/// A limit on another measured column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// The column of the history.
+    pub column: String,
+    /// Smallest allowed value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+    /// Largest allowed value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<f64>,
+}
+
+impl Limit {
+    /// Signs and bounds `(s, b)`: the limit holds where every `s value - b <= 0`.
+    pub(crate) fn sides(&self) -> Vec<(f64, f64)> {
+        let most = self.at_most.map(|b| (1.0, b));
+        let least = self.at_least.map(|b| (-1.0, -b));
+        most.into_iter().chain(least).collect()
+    }
+}
+
+/// What became of a trial.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Outcome {
+    /// The value to minimise.
+    Measured(f64),
+    /// Not known yet.
+    Pending,
+    /// There will be no value.
+    Failed,
+}
+
+/// The trials so far, encoded.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// Encoded points, `[N][E]`.
+    pub points: Vec<Vec<f64>>,
+    /// What became of them, `[N]`; measured values have the sign in which they are minimised.
+    pub outcomes: Vec<Outcome>,
+    /// Slacks of the limits, `[sides][N]`: at most zero where a limit holds, NaN where it is not known.
+    pub slacks: Vec<Vec<f64>>,
+    /// Remarks for the user.
+    pub notes: Vec<String>,
+}
+
+impl History {
+    /// Reads a table: a column for each variable, the target, the columns with limits, and maybe `status`.
+    ///
+    /// A row without a target value is pending; one whose status (or target) says `failed`, or a word like it, has failed; all others are
+    /// measured.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the row and the column.
+    pub fn read(data: &Data, space: &Space, goal: Goal, limits: &[Limit]) -> Result<Self> {
+        let target = data.target()?;
+        if data.rows() == 0 {
+            return Ok(Self { slacks: vec![vec![]; limits.iter().map(|l| l.sides().len()).sum()], ..Self::default() });
+        }
+        let (points, notes) = space.read_rows(data)?;
+        let values = &data.get(target)?.values;
+        let status = data.arrays.iter().find(|(name, _)| name == STATUS && target != STATUS).map(|(_, a)| &a.values);
+        let outcomes =
+            (0..points.len()).map(|row| outcome(values, status, row, target, goal)).collect::<Result<_>>()?;
+        let mut slacks = vec![];
+        for limit in limits {
+            let array = data.get(&limit.column)?;
+            if let Values::Text { .. } = array.values {
+                return Err(Error::data(
+                    format!("column `{}`, which has a limit, holds text", limit.column),
+                    "give numbers there; leave cells of pending and failed trials empty",
+                ));
+            }
+            for (sign, bound) in limit.sides() {
+                let slack = |row| sign * number_at(&array.values, row) - bound;
+                slacks.push((0..points.len()).map(slack).map(|s| if s.is_finite() { s } else { f64::NAN }).collect());
+            }
+        }
+        Ok(Self { points, outcomes, slacks, notes })
+    }
+
+    /// Number of trials.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// Adds a measured trial without limits.
+    pub fn tell(&mut self, point: Vec<f64>, value: f64) {
+        self.points.push(point);
+        self.outcomes.push(Outcome::Measured(value));
+        self.slacks.iter_mut().for_each(|s| s.push(f64::NAN));
+    }
+
+    /// Measured points and values.
+    pub fn measured(&self) -> (Vec<&[f64]>, Vec<f64>) {
+        let each = self.points.iter().zip(&self.outcomes).filter_map(|(p, o)| match o {
+            Outcome::Measured(y) => Some((p.as_slice(), *y)),
+            _ => None,
+        });
+        each.unzip()
+    }
+
+    /// Number of measured trials.
+    pub fn measured_count(&self) -> usize {
+        self.outcomes.iter().filter(|o| matches!(o, Outcome::Measured(_))).count()
+    }
+
+    /// Pending points.
+    pub fn pending(&self) -> Vec<&[f64]> {
+        self.with(Outcome::Pending)
+    }
+
+    /// Failed points.
+    pub fn failed(&self) -> Vec<&[f64]> {
+        self.with(Outcome::Failed)
+    }
+
+    fn with(&self, wanted: Outcome) -> Vec<&[f64]> {
+        let each = self.points.iter().zip(&self.outcomes);
+        each.filter(|(_, o)| **o == wanted).map(|(p, _)| p.as_slice()).collect()
+    }
+
+    /// Whether every known limit holds in this row.
+    pub fn is_feasible(&self, row: usize) -> bool {
+        self.slacks.iter().all(|s| s[row] <= 0.0 || s[row].is_nan())
+    }
+
+    /// Row and value of the best measured trial within the limits.
+    pub fn best(&self) -> Option<(usize, f64)> {
+        let mut best: Option<(usize, f64)> = None;
+        for (row, outcome) in self.outcomes.iter().enumerate() {
+            if let Outcome::Measured(y) = outcome
+                && self.is_feasible(row)
+                && best.is_none_or(|(_, b)| *y < b)
+            {
+                best = Some((row, *y));
+            }
+        }
+        best
+    }
+}
+
+fn outcome(values: &Values, status: Option<&Values>, row: usize, target: &str, goal: Goal) -> Result<Outcome> {
+    let word = |cells: &Values| cell_text(cells, row).map(|t| t.to_lowercase());
+    let value = match values {
+        Values::Text { .. } => match word(values) {
+            None => f64::NAN,
+            Some(text) if FAILED.contains(&text.as_str()) => return Ok(Outcome::Failed),
+            Some(text) if PENDING.contains(&text.as_str()) => f64::NAN,
+            Some(text) => text.parse().map_err(|_| {
+                Error::data(
+                    format!("the target `{target}` has the text `{text}` in row {}", row + 1),
+                    "give a number; leave the cell empty for a pending trial, or write `failed`",
+                )
+            })?,
+        },
+        numbers => number_at(numbers, row),
+    };
+    let is_pending = match status.and_then(word) {
+        Some(text) if FAILED.contains(&text.as_str()) => return Ok(Outcome::Failed),
+        Some(text) if PENDING.contains(&text.as_str()) => true,
+        Some(text) if DONE.contains(&text.as_str()) => false,
+        Some(text) => {
+            return Err(Error::data(
+                format!("column `{STATUS}` has `{text}` in row {}", row + 1),
+                "write done, pending or failed there, or leave it empty",
+            ));
+        }
+        None => value.is_nan(),
+    };
+    if is_pending {
+        return Ok(Outcome::Pending);
+    }
+    if value.is_finite() {
+        return Ok(Outcome::Measured(goal.sign() * value));
+    }
+    if value.is_nan() {
+        return Err(Error::data(
+            format!("row {} is done by its status and has no value of `{target}`", row + 1),
+            "give the value, or write pending or failed as its status",
+        ));
+    }
+    Err(bad_cell(target, row, value))
+}

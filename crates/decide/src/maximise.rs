@@ -1,0 +1,227 @@
+//! The place where a score is largest: many raw points, a few starts, gradients on the real variables, local search on the others.
+
+use crate::acquisition::Acquisition;
+use crate::bound::{Stop, minimise};
+use crate::design::Design;
+use crate::space::{Space, distance};
+use elbo_core::{Error, Result, Rng};
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Closest that a candidate may come to a trial.
+pub const TOO_CLOSE: f64 = 1e-6;
+/// Best trials around which raw points are added, points around each, and their spread.
+const BEST: usize = 5;
+const AROUND: usize = 32;
+const SPREAD: f64 = 0.05;
+/// Rounds of alternating between real and discrete variables.
+const ROUNDS: usize = 8;
+
+/// How hard to look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MaximiseConfig {
+    /// Raw points a variable; from the eighth variable on no more are added.
+    #[schemars(range(min = 1))]
+    pub raw: usize,
+    /// Starts that are climbed from.
+    #[schemars(range(min = 1))]
+    pub starts: usize,
+    /// Steps a climb, at most.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+    /// Discrete spaces of at most this many points are looked through completely.
+    pub enumerate: u64,
+}
+
+impl Default for MaximiseConfig {
+    fn default() -> Self {
+        Self { raw: 128, starts: 8, steps: 100, enumerate: 2000 }
+    }
+}
+
+/// A place and its score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Encoded.
+    pub point: Vec<f64>,
+    /// The score.
+    pub score: f64,
+}
+
+/// The best place for a score of one point, not closer than `1e-6` to any of `taken`.
+///
+/// `good` are trials around which to look too, best first.
+///
+/// # Errors
+/// [`Error::Data`] when a discrete space has no point left.
+pub fn maximise(
+    score: &dyn Acquisition,
+    space: &Space,
+    config: &MaximiseConfig,
+    good: &[&[f64]],
+    taken: &[&[f64]],
+    rng: &mut Rng,
+) -> Result<Found> {
+    assert_eq!(score.count(), 1, "points are found one at a time");
+    let width = space.width();
+    let is_new = |point: &[f64]| taken.iter().all(|t| distance(t, point) > TOO_CLOSE);
+    if let Some(all) = space.enumerate(config.enumerate) {
+        let left: Vec<Vec<f64>> = all.into_iter().filter(|p| is_new(p)).collect();
+        let scores = score.values(&left.concat(), width);
+        let best = (0..left.len()).max_by(|a, b| ordered(scores[*a]).total_cmp(&ordered(scores[*b])).then(b.cmp(a)));
+        return match best {
+            Some(best) => Ok(Found { point: left[best].clone(), score: scores[best] }),
+            None => Err(exhausted(space)),
+        };
+    }
+    let raw = raw_points(space, config, good, rng);
+    let scores: Vec<f64> = score.values(&raw.concat(), width).into_iter().map(ordered).collect();
+    let starts = boltzmann(&scores, config.starts, rng);
+    let is_real = space.is_real();
+    let ends: Vec<Found> = starts.par_iter().map(|i| climb(score, space, config, &is_real, raw[*i].clone())).collect();
+    let mut found: Vec<Found> = ends.into_iter().filter(|f| f.score.is_finite() && is_new(&f.point)).collect();
+    if found.is_empty() {
+        // All climbs ended at trials: the best raw point that is none.
+        let mut order: Vec<usize> = (0..raw.len()).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        let next = order.into_iter().find(|i| is_new(&raw[*i])).ok_or_else(|| exhausted(space))?;
+        found.push(Found { point: raw[next].clone(), score: scores[next] });
+    }
+    let best = found.iter().enumerate().max_by(|a, b| a.1.score.total_cmp(&b.1.score).then(b.0.cmp(&a.0)));
+    Ok(best.expect("one was pushed").1.clone())
+}
+
+/// The best `q` places for a joint score, `[q, E]`, from starts that are improved together. For spaces of real variables.
+pub fn maximise_jointly(score: &dyn Acquisition, starts: &[Vec<f64>], steps: usize) -> Found {
+    let climbed = starts.iter().map(|start| {
+        let end = descend(score, start, &vec![0.0; start.len()], &vec![1.0; start.len()], steps);
+        Found { point: end.0, score: end.1 }
+    });
+    climbed.max_by(|a, b| a.score.total_cmp(&b.score)).expect("at least one start")
+}
+
+fn exhausted(space: &Space) -> Error {
+    let count = space
+        .points()
+        .map_or_else(String::new, |p| format!("all {p} points of the space have been tried or are pending; "));
+    Error::data(format!("{count}there is nothing left to suggest"), "widen the space, or ask for fewer points")
+}
+
+/// A score that can be sorted: what is not a number comes last.
+fn ordered(score: f64) -> f64 {
+    if score.is_nan() { f64::NEG_INFINITY } else { score }
+}
+
+fn raw_points(space: &Space, config: &MaximiseConfig, good: &[&[f64]], rng: &mut Rng) -> Vec<Vec<f64>> {
+    let dims = space.dims();
+    let mut raw: Vec<Vec<f64>> =
+        Design::Sobol.points(config.raw * dims.min(8), dims, rng).iter().map(|u| space.from_cube(u)).collect();
+    let best: Vec<Vec<f64>> = good.iter().take(BEST).map(|p| space.encode(&clamped(space, p))).collect();
+    let is_real = space.is_real();
+    for i in 0..if best.is_empty() { 0 } else { AROUND } {
+        let mut point = best[i % best.len()].clone();
+        // One discrete variable in two changes; real ones always move.
+        let neighbours = space.neighbours(&point);
+        if !neighbours.is_empty() && rng.uniform() < 0.5 {
+            point = neighbours[rng.below(neighbours.len())].clone();
+        }
+        for (value, _) in point.iter_mut().zip(&is_real).filter(|(_, real)| **real) {
+            *value = (*value + SPREAD * rng.normal()).clamp(0.0, 1.0);
+        }
+        raw.push(point);
+    }
+    for a in 0..best.len() {
+        for b in 0..a {
+            let middle: Vec<f64> = (0..best[a].len())
+                .map(|e| if is_real[e] { 0.5 * (best[a][e] + best[b][e]) } else { best[a][e] })
+                .collect();
+            raw.push(middle);
+        }
+    }
+    raw
+}
+
+/// Natural values moved into their ranges.
+fn clamped(space: &Space, encoded: &[f64]) -> Vec<f64> {
+    let inside: Vec<f64> = encoded.iter().map(|v| v.clamp(0.0, 1.0)).collect();
+    space.decode(&inside)
+}
+
+/// The best, then a draw of the others by `exp` of the standardised score.
+fn boltzmann(scores: &[f64], count: usize, rng: &mut Rng) -> Vec<usize> {
+    let finite: Vec<usize> = (0..scores.len()).filter(|i| scores[*i].is_finite()).collect();
+    let Some(&best) = finite.iter().max_by(|a, b| scores[**a].total_cmp(&scores[**b])) else {
+        return (0..scores.len().min(count)).collect();
+    };
+    let n = finite.len() as f64;
+    let mean = finite.iter().map(|i| scores[*i]).sum::<f64>() / n;
+    let sd = (finite.iter().map(|i| (scores[*i] - mean).powi(2)).sum::<f64>() / n).sqrt().max(1e-300);
+    let mut chosen = vec![best];
+    let mut weights: Vec<f64> = scores
+        .iter()
+        .enumerate()
+        .map(|(i, s)| if s.is_finite() && i != best { ((s - scores[best]) / sd).exp() } else { 0.0 })
+        .collect();
+    while chosen.len() < count.min(finite.len()) {
+        if weights.iter().sum::<f64>() <= 0.0 {
+            break;
+        }
+        let next = rng.weighted(&weights);
+        weights[next] = 0.0;
+        chosen.push(next);
+    }
+    chosen
+}
+
+/// Gradients on the real columns and best-improvement moves of the discrete variables, in turn.
+fn climb(score: &dyn Acquisition, space: &Space, config: &MaximiseConfig, is_real: &[bool], start: Vec<f64>) -> Found {
+    let any_real = is_real.iter().any(|r| *r);
+    let any_discrete = is_real.iter().any(|r| !r);
+    let mut point = start;
+    let mut best = f64::NEG_INFINITY;
+    for _ in 0..ROUNDS {
+        if any_real {
+            let low: Vec<f64> = (0..point.len()).map(|e| if is_real[e] { 0.0 } else { point[e] }).collect();
+            let high: Vec<f64> = (0..point.len()).map(|e| if is_real[e] { 1.0 } else { point[e] }).collect();
+            let (end, value) = descend(score, &point, &low, &high, config.steps);
+            point = end;
+            best = value;
+        } else if best == f64::NEG_INFINITY {
+            best = ordered(score.values(&point, point.len())[0]);
+        }
+        if !any_discrete {
+            break;
+        }
+        let before = best;
+        loop {
+            let neighbours = space.neighbours(&point);
+            let scores = score.values(&neighbours.concat(), point.len());
+            let next = (0..scores.len()).max_by(|a, b| ordered(scores[*a]).total_cmp(&ordered(scores[*b])));
+            match next {
+                Some(next) if scores[next] > best + 1e-9 * best.abs().max(1.0) => {
+                    best = scores[next];
+                    point = neighbours[next].clone();
+                }
+                _ => break,
+            }
+        }
+        if best <= before {
+            break;
+        }
+    }
+    Found { point, score: best }
+}
+
+/// L-BFGS on minus the score.
+fn descend(score: &dyn Acquisition, start: &[f64], low: &[f64], high: &[f64], steps: usize) -> (Vec<f64>, f64) {
+    let stop = Stop { steps, gradient: 1e-6, decrease: 1e-8 };
+    let objective = |x: &[f64], gradient: &mut [f64]| {
+        let value = score.value_and_gradient(x, gradient);
+        gradient.iter_mut().for_each(|g| *g = -*g);
+        -value
+    };
+    let end = minimise(objective, start, low, high, stop);
+    (end.x, -end.value)
+}

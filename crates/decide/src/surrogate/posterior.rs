@@ -1,0 +1,398 @@
+//! The posterior of a function, with gradients in its inputs.
+
+use super::mean::Mean;
+use super::{Hyper, matern52};
+use elbo_core::{Error, Result};
+use elbo_linalg::{Cholesky, Ladder, MatMut, MatRef, cholesky_with_jitter, vector::dot};
+
+/// Rows predicted at once.
+const BLOCK: usize = 512;
+
+/// A Gaussian process that has seen data. Values are standardised: see [`Gp::natural`].
+#[derive(Debug, Clone)]
+pub struct Gp {
+    pub(super) x: Vec<f64>,
+    scaled: Vec<f64>,
+    pub(super) y: Vec<f64>,
+    groups: Vec<usize>,
+    pub(super) inverse: Vec<f64>,
+    hyper: Hyper,
+    pub(super) chol: Cholesky<f64>,
+    pub(super) alpha: Vec<f64>,
+    mean: Mean,
+    constant: f64,
+    shift: f64,
+    scale: f64,
+    log_evidence: f64,
+}
+
+/// The joint normal distribution of the function at `q` points, and what its pullback needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joint {
+    /// The points, `[q, E]`.
+    pub x: Vec<f64>,
+    /// Means, `[q]`.
+    pub mean: Vec<f64>,
+    /// Covariances, `[q, q]`, without noise.
+    pub covariance: Vec<f64>,
+    /// Covariances with the data and the slopes of the profile there, `[q, N]`.
+    cross: Vec<f64>,
+    slopes: Vec<f64>,
+    /// `K⁻¹ k`, `[q, N]`.
+    solved: Vec<f64>,
+}
+
+impl Joint {
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Whether there are no points.
+    pub fn is_empty(&self) -> bool {
+        self.mean.is_empty()
+    }
+}
+
+impl Gp {
+    /// Conditions on standardised values `y: [N]` at given hyperparameters.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when the covariance cannot be factorised with the project's jitter.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of a fitted process, put together in two places of this crate"
+    )]
+    pub(crate) fn condition(
+        x: &[f64],
+        y: &[f64],
+        groups: &[usize],
+        hyper: Hyper,
+        mean: Mean,
+        learns_constant: bool,
+        (shift, scale): (f64, f64),
+        log_evidence: f64,
+    ) -> Result<Self> {
+        let (n, width) = (y.len(), groups.len());
+        let inverse: Vec<f64> =
+            groups.iter().map(|g| 1.0 / hyper.lengthscale[if hyper.lengthscale.len() == 1 { 0 } else { *g }]).collect();
+        let scaled: Vec<f64> = x.iter().enumerate().map(|(i, v)| v * inverse[i % width]).collect();
+        let mut k = vec![0.0; n * n];
+        for i in 0..n {
+            k[i * n + i] = hyper.variance + hyper.noise;
+            for j in 0..i {
+                let r = distance(&scaled[i * width..(i + 1) * width], &scaled[j * width..(j + 1) * width]);
+                k[i * n + j] = hyper.variance * matern52(r).0;
+            }
+        }
+        let chol = cholesky_with_jitter(MatRef::row_major(&k, n, n), Ladder::standard::<f64>()).map_err(|cause| {
+            Error::numerical(
+                format!("the covariance of {n} trials cannot be factorised: {cause}"),
+                "merge repeated trials, or let the noise be learned",
+            )
+        })?;
+        let mut gp = Self {
+            x: x.to_vec(),
+            scaled,
+            y: y.to_vec(),
+            groups: groups.to_vec(),
+            inverse,
+            hyper,
+            chol,
+            alpha: vec![],
+            mean,
+            constant: 0.0,
+            shift,
+            scale,
+            log_evidence,
+        };
+        if learns_constant {
+            let ones = gp.solve(&vec![1.0; n]);
+            let residual = gp.residual();
+            gp.constant = dot(&ones, &residual) / ones.iter().sum::<f64>();
+        }
+        gp.alpha = gp.solve(&gp.residual());
+        Ok(gp)
+    }
+
+    /// A process with given hyperparameters, without a mean function, on values taken as they are. For tests and examples.
+    ///
+    /// # Errors
+    /// As the factorisation's.
+    pub fn with_hyper(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper) -> Result<Self> {
+        Self::condition(x, y, groups, hyper, Mean::Zero, false, (0.0, 1.0), f64::NAN)
+    }
+
+    /// The same process on the same data with these hyperparameters and mean function, as a file keeps them.
+    ///
+    /// # Errors
+    /// As the factorisation's.
+    pub(crate) fn rebuild(x: &[f64], y: &[f64], groups: &[usize], saved: &Saved) -> Result<Self> {
+        let (shift, scale) = super::fit::standardiser(y);
+        let z: Vec<f64> = y.iter().map(|v| (v - shift) / scale).collect();
+        let (hyper, mean) = (saved.hyper.clone(), saved.mean.clone());
+        Self::condition(x, &z, groups, hyper, mean, saved.learns_constant, (shift, scale), saved.log_evidence)
+    }
+
+    /// What [`Gp::rebuild`] needs besides the data.
+    pub(crate) fn saved(&self, learns_constant: bool) -> Saved {
+        Saved { hyper: self.hyper.clone(), mean: self.mean.clone(), learns_constant, log_evidence: self.log_evidence }
+    }
+
+    /// Number of data.
+    pub fn len(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Whether there are no data.
+    pub fn is_empty(&self) -> bool {
+        self.y.is_empty()
+    }
+
+    /// Encoded columns, `E`.
+    pub fn width(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The variable of each encoded column.
+    pub fn groups(&self) -> &[usize] {
+        &self.groups
+    }
+
+    /// The data's points, `[N, E]`.
+    pub fn inputs(&self) -> &[f64] {
+        &self.x
+    }
+
+    /// The data's standardised values, `[N]`.
+    pub fn values(&self) -> &[f64] {
+        &self.y
+    }
+
+    /// Hyperparameters.
+    pub fn hyper(&self) -> &Hyper {
+        &self.hyper
+    }
+
+    /// Log marginal likelihood of the standardised values, in nats.
+    pub fn log_evidence(&self) -> f64 {
+        self.log_evidence
+    }
+
+    /// A standardised value in the unit of the data.
+    pub fn natural(&self, value: f64) -> f64 {
+        self.shift + self.scale * value
+    }
+
+    /// A value of the data's unit, standardised.
+    pub fn standardised(&self, value: f64) -> f64 {
+        (value - self.shift) / self.scale
+    }
+
+    /// The unit of standardised values.
+    pub fn unit(&self) -> f64 {
+        self.scale
+    }
+
+    fn residual(&self) -> Vec<f64> {
+        let prior = self.x.chunks_exact(self.width()).map(|x| self.prior_mean(x));
+        self.y.iter().zip(prior).map(|(y, m)| y - m).collect()
+    }
+
+    pub(super) fn mean_function(&self) -> &Mean {
+        &self.mean
+    }
+
+    /// The mean function's value, constant included.
+    pub fn prior_mean(&self, x: &[f64]) -> f64 {
+        self.constant + self.mean.value(x)
+    }
+
+    /// `K⁻¹ v`.
+    pub(super) fn solve(&self, v: &[f64]) -> Vec<f64> {
+        let mut out = v.to_vec();
+        self.chol.solve(MatMut::column(&mut out));
+        out
+    }
+
+    /// Covariances of the function at `x: [E]` with the data, and slopes of the profile.
+    fn row(&self, x: &[f64], cross: &mut [f64], slopes: &mut [f64]) {
+        let scaled: Vec<f64> = x.iter().zip(&self.inverse).map(|(v, i)| v * i).collect();
+        for ((data, k), h) in self.scaled.chunks_exact(x.len()).zip(cross).zip(slopes) {
+            let (g, slope) = matern52(distance(data, &scaled));
+            *k = self.hyper.variance * g;
+            *h = self.hyper.variance * slope;
+        }
+    }
+
+    /// Covariance of the function at two points, before data.
+    pub fn kernel(&self, a: &[f64], b: &[f64]) -> f64 {
+        self.pair(a, b).0
+    }
+
+    fn pair(&self, a: &[f64], b: &[f64]) -> (f64, f64) {
+        let square: f64 = (0..a.len()).map(|e| ((a[e] - b[e]) * self.inverse[e]).powi(2)).sum();
+        let (g, h) = matern52(square.sqrt());
+        (self.hyper.variance * g, self.hyper.variance * h)
+    }
+
+    /// Adds `weight * d k(x, b) / d x`, where `slope` is the profile's at that pair.
+    fn add_slope(&self, x: &[f64], b: &[f64], weight: f64, slope: f64, gradient: &mut [f64]) {
+        for e in 0..x.len() {
+            gradient[e] -= weight * slope * (x[e] - b[e]) * self.inverse[e] * self.inverse[e];
+        }
+    }
+
+    /// Adds the gradient in `x: [E]` of `Σ weights_i k(x, x_i)` over the data's points.
+    pub(crate) fn add_cross_gradient(&self, x: &[f64], weights: &[f64], gradient: &mut [f64]) {
+        for (data, weight) in self.x.chunks_exact(x.len()).zip(weights) {
+            self.add_slope(x, data, *weight, self.pair(x, data).1, gradient);
+        }
+    }
+
+    /// Means and variances (without noise) at many points `xs: [M, E]`, both `[M]`.
+    pub fn marginals(&self, xs: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (n, width) = (self.len(), self.width());
+        let (mut means, mut variances) = (vec![], vec![]);
+        for block in xs.chunks(BLOCK * width) {
+            let m = block.len() / width;
+            // A column a point.
+            let (mut cross, mut slopes) = (vec![0.0; n * m], vec![0.0; n]);
+            for (x, column) in block.chunks_exact(width).zip(cross.chunks_exact_mut(n.max(1))) {
+                self.row(x, column, &mut slopes);
+                means.push(self.prior_mean(x) + dot(column, &self.alpha));
+            }
+            self.chol.half_solve(MatMut::column_major(&mut cross, n, m));
+            let left = |column: &[f64]| (self.hyper.variance - dot(column, column)).max(1e-12 * self.hyper.variance);
+            variances.extend(cross.chunks_exact(n.max(1)).map(left));
+        }
+        (means, variances)
+    }
+
+    /// The joint distribution at `x: [q, E]`.
+    pub fn joint(&self, x: &[f64]) -> Joint {
+        let (n, width) = (self.len(), self.width());
+        let q = x.len() / width;
+        let (mut cross, mut slopes) = (vec![0.0; q * n], vec![0.0; q * n]);
+        for (i, point) in x.chunks_exact(width).enumerate() {
+            self.row(point, &mut cross[i * n..(i + 1) * n], &mut slopes[i * n..(i + 1) * n]);
+        }
+        let mean = (0..q)
+            .map(|i| self.prior_mean(&x[i * width..(i + 1) * width]) + dot(&cross[i * n..(i + 1) * n], &self.alpha))
+            .collect();
+        let mut solved = cross.clone();
+        self.chol.half_solve(MatMut::column_major(&mut solved, n, q));
+        let mut covariance = vec![0.0; q * q];
+        for i in 0..q {
+            for j in 0..=i {
+                let prior = self.kernel(&x[i * width..(i + 1) * width], &x[j * width..(j + 1) * width]);
+                let left = prior - dot(&solved[i * n..(i + 1) * n], &solved[j * n..(j + 1) * n]);
+                let left = if i == j { left.max(1e-12 * self.hyper.variance) } else { left };
+                covariance[i * q + j] = left;
+                covariance[j * q + i] = left;
+            }
+        }
+        self.chol.half_solve_transposed(MatMut::column_major(&mut solved, n, q));
+        Joint { x: x.to_vec(), mean, covariance, cross, slopes, solved }
+    }
+
+    /// Covariances between two joints of this process, `[a.len(), b.len()]`.
+    pub fn between(&self, a: &Joint, b: &Joint) -> Vec<f64> {
+        let (n, width) = (self.len(), self.width());
+        let mut out = Vec::with_capacity(a.len() * b.len());
+        for i in 0..a.len() {
+            for j in 0..b.len() {
+                let prior = self.kernel(&a.x[i * width..(i + 1) * width], &b.x[j * width..(j + 1) * width]);
+                out.push(prior - dot(&a.solved[i * n..(i + 1) * n], &b.cross[j * n..(j + 1) * n]));
+            }
+        }
+        out
+    }
+
+    /// Adds to `gradient: [q, E]` the gradient, in the points of `joint`, of a scalar with these derivatives in the joint's means `[q]` and
+    /// covariances `[q, q]`, and in its covariances with the fixed points of `others`, `[others.len(), q]`.
+    pub fn pullback(
+        &self,
+        joint: &Joint,
+        mean: &[f64],
+        covariance: &[f64],
+        others: Option<(&Joint, &[f64])>,
+        gradient: &mut [f64],
+    ) {
+        let (n, width, q) = (self.len(), self.width(), joint.len());
+        let mut weights = vec![0.0; n];
+        for i in 0..q {
+            let x = &joint.x[i * width..(i + 1) * width];
+            let out = &mut gradient[i * width..(i + 1) * width];
+            for (w, a) in weights.iter_mut().zip(&self.alpha) {
+                *w = mean[i] * a;
+            }
+            for j in 0..q {
+                let c = covariance[i * q + j] + covariance[j * q + i];
+                elbo_linalg::vector::axpy(-c, &joint.solved[j * n..(j + 1) * n], &mut weights);
+                if j != i {
+                    let y = &joint.x[j * width..(j + 1) * width];
+                    self.add_slope(x, y, c, self.pair(x, y).1, out);
+                }
+            }
+            if let Some((fixed, derivative)) = others {
+                for b in 0..fixed.len() {
+                    let c = derivative[b * q + i];
+                    elbo_linalg::vector::axpy(-c, &fixed.solved[b * n..(b + 1) * n], &mut weights);
+                    let y = &fixed.x[b * width..(b + 1) * width];
+                    self.add_slope(x, y, c, self.pair(x, y).1, out);
+                }
+            }
+            for (m, data) in self.x.chunks_exact(width).enumerate() {
+                self.add_slope(x, data, weights[m], joint.slopes[i * n + m], out);
+            }
+            if mean[i] != 0.0 {
+                self.mean.add_gradient(x, mean[i], out);
+            }
+        }
+    }
+
+    /// The process after one more standardised value at `x: [E]`, at the same hyperparameters and mean.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when the point repeats another and there is no noise.
+    pub fn fantasise(&self, x: &[f64], value: f64) -> Result<Self> {
+        let (mut cross, mut slopes) = (vec![0.0; self.len()], vec![0.0; self.len()]);
+        self.row(x, &mut cross, &mut slopes);
+        let mut next = self.clone();
+        next.chol.append(&cross, self.hyper.variance + self.hyper.noise).map_err(|_| {
+            Error::numerical("the new point repeats an old one and leaves no variance", "allow some noise")
+        })?;
+        next.x.extend_from_slice(x);
+        next.scaled.extend(x.iter().zip(&self.inverse).map(|(v, i)| v * i));
+        next.y.push(value);
+        next.alpha = next.solve(&next.residual());
+        Ok(next)
+    }
+
+    /// Leave-one-out means and variances (noise included) of the standardised values, in closed form.
+    pub fn leave_one_out(&self) -> (Vec<f64>, Vec<f64>) {
+        let inverse = self.chol.inverse();
+        let n = self.len();
+        let precision = |i: usize| inverse[i * n + i];
+        let mean = (0..n).map(|i| self.y[i] - self.alpha[i] / precision(i)).collect();
+        (mean, (0..n).map(|i| 1.0 / precision(i)).collect())
+    }
+}
+
+/// A fitted process without its data.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Saved {
+    hyper: Hyper,
+    mean: Mean,
+    learns_constant: bool,
+    log_evidence: f64,
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for (p, q) in a.iter().zip(b) {
+        sum += (p - q) * (p - q);
+    }
+    sum.sqrt()
+}

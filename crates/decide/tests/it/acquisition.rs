@@ -1,0 +1,163 @@
+//! Scores: values against sampling and closed forms, gradients against differences, tails.
+
+use crate::{assert_gradient, wavy};
+use elbo_core::Rng;
+use elbo_decide::FailureModel;
+use elbo_decide::acquisition::{
+    Acquisition, Analytic, Feasibility, KnowledgeGradient, MonteCarlo, MonteCarloOptions, OnlyFeasible, PathScore,
+    Schedule, Score, knowledge_gradient, log_h, smallest_mean,
+};
+use elbo_decide::surrogate::Path;
+
+#[test]
+fn the_logarithm_of_h_is_accurate_far_into_the_tail() {
+    // h(z) = phi(z)/z² (1 - 3/z² + 15/z⁴ - ...) for very negative z.
+    let reference = |z: f64| {
+        let s = 1.0 / (z * z);
+        -0.5 * z * z - 0.5 * std::f64::consts::TAU.ln()
+            + s.ln()
+            + (1.0 - 3.0 * s + 15.0 * s * s - 105.0 * s.powi(3) + 945.0 * s.powi(4)).ln()
+    };
+    for z in [-50.0, -300.0, -1e4, -1e5, -1e7, -1e9] {
+        let value = log_h(z);
+        assert!((value - reference(z)).abs() <= 1e-12 * value.abs(), "{z}: {value} and {}", reference(z));
+    }
+    // Both sides of the switches agree.
+    for z in [-1.0f64, -1.0 / f64::EPSILON.sqrt()] {
+        let (a, b) = (log_h(z * (1.0 + 1e-13)), log_h(z * (1.0 - 1e-13)));
+        assert!((a - b).abs() < 1e-11 * a.abs(), "{z}: {a} and {b}");
+    }
+    assert!((log_h(0.0) + 0.5 * std::f64::consts::TAU.ln()).abs() < 1e-15);
+    assert!((log_h(10.0) - 10f64.ln()).abs() < 1e-12);
+}
+
+#[test]
+fn scores_of_mean_and_variance_have_the_slopes_of_differences() {
+    let scores =
+        [Score::Ei, Score::LogEi, Score::Pi { margin: 0.1 }, Score::LogPi { margin: 0.1 }, Score::Lcb { beta: 2.0 }];
+    for score in scores {
+        for (mean, variance) in [(0.3, 0.5), (2.0, 0.04), (-1.0, 1.5)] {
+            let (_, by_mean, by_variance) = score.of(mean, variance, 0.2);
+            assert_gradient(
+                &format!("{score:?}"),
+                |p| score.of(p[0], p[1], 0.2).0,
+                &[by_mean, by_variance],
+                &[mean, variance],
+                1e-5,
+            );
+        }
+    }
+    let (plain, log) = (Score::Ei.of(0.3, 0.5, 0.2).0, Score::LogEi.of(0.3, 0.5, 0.2).0);
+    assert!((plain.ln() - log).abs() < 1e-13);
+    // Where expected improvement has vanished, its logarithm still points somewhere.
+    let far = Score::LogEi.of(80.0, 1.0, 0.0);
+    assert!(Score::Ei.of(80.0, 1.0, 0.0).0 == 0.0 && far.0.is_finite() && far.1 < -50.0);
+    assert!((Schedule::Study.beta(5, 10) - 2.0 * (500.0 * std::f64::consts::PI.powi(2) / 0.06f64).ln()).abs() < 1e-12);
+}
+
+fn check_gradient(what: &str, score: &dyn Acquisition, at: &[f64]) {
+    let mut gradient = vec![0.0; at.len()];
+    let value = score.value_and_gradient(at, &mut gradient);
+    let again = score.values(at, at.len())[0];
+    assert!((value - again).abs() < 1e-9 * value.abs().max(1.0), "{what}: {value} and {again}");
+    assert_gradient(what, |x| score.value_and_gradient(x, &mut vec![0.0; x.len()]), &gradient, at, 2e-4);
+}
+
+#[test]
+fn every_score_has_the_gradient_of_differences() {
+    let gp = wavy(0.01);
+    let mut rng = Rng::new(21);
+    let incumbent = smallest_mean(&gp);
+    let at = [0.35, 0.62, 0.4];
+    let failures = {
+        let ok: Vec<bool> = gp.inputs().chunks(3).map(|x| x[1] < 0.6).collect();
+        FailureModel::learn(gp.inputs(), &ok, &[0, 1, 2]).unwrap()
+    };
+    let limit = wavy(0.1);
+    let feasibility = || Feasibility { limits: vec![&limit], failures: Some(&failures) };
+    for score in [Score::Ei, Score::LogEi, Score::LogPi { margin: 0.01 }, Score::Lcb { beta: 3.0 }] {
+        check_gradient(&format!("{score:?}"), &Analytic::new(&gp, score, incumbent), &at);
+        let constrained = Analytic { gp: &gp, score, incumbent, feasibility: feasibility() };
+        check_gradient(&format!("constrained {score:?}"), &constrained, &at);
+    }
+    check_gradient("feasibility", &OnlyFeasible(feasibility()), &at);
+    check_gradient("path", &PathScore(Path::draw(&gp, 64, &mut rng)), &at);
+    check_gradient("knowledge gradient", &KnowledgeGradient::new(&gp, &rng.uniforms(3 * 20)), &at);
+    let pending = rng.uniforms(3 * 2);
+    for is_log in [true, false] {
+        for count in [1, 3] {
+            let options = MonteCarloOptions { count, samples: 64, is_log };
+            let x = rng.uniforms(3 * count);
+            let mut make = |incumbent, fixed: &[f64], feasibility| {
+                MonteCarlo::new(&gp, options, incumbent, fixed, feasibility, &mut rng).unwrap()
+            };
+            check_gradient("qEI", &make(incumbent, &[], Feasibility::default()), &x);
+            check_gradient("qEI, pending", &make(incumbent, &pending, Feasibility::default()), &x);
+            check_gradient("qNEI", &make(f64::INFINITY, &gp.inputs()[..12], Feasibility::default()), &x);
+            if is_log {
+                check_gradient("constrained qLogEI", &make(incumbent, &pending, feasibility()), &x);
+            }
+        }
+    }
+}
+
+#[test]
+fn monte_carlo_agrees_with_the_closed_form_at_one_point() {
+    let gp = wavy(0.01);
+    let incumbent = smallest_mean(&gp) + 0.3;
+    let at = [0.9, 0.2, 0.7];
+    let exact = Analytic::new(&gp, Score::LogEi, incumbent).values(&at, 3)[0];
+    let options = MonteCarloOptions { count: 1, samples: 4096, is_log: true };
+    let sampled = MonteCarlo::new(&gp, options, incumbent, &[], Feasibility::default(), &mut Rng::new(2)).unwrap();
+    assert!((sampled.values(&at, 3)[0] - exact).abs() < 0.01);
+    // Two points are worth at least as much as either, and a pending copy of a point leaves nothing.
+    let both = MonteCarlo::new(
+        &gp,
+        MonteCarloOptions { count: 2, ..options },
+        incumbent,
+        &[],
+        Feasibility::default(),
+        &mut Rng::new(2),
+    )
+    .unwrap();
+    let pair = both.values(&[0.9, 0.2, 0.7, 0.1, 0.9, 0.3], 6)[0];
+    assert!(pair > exact - 0.02);
+    let taken = MonteCarlo::new(&gp, options, incumbent, &at, Feasibility::default(), &mut Rng::new(2)).unwrap();
+    assert!(taken.values(&at, 3)[0] < exact - 5.0);
+}
+
+#[test]
+fn the_knowledge_gradient_is_the_mean_of_the_largest_line() {
+    let mut rng = Rng::new(4);
+    for trial in 0..5 {
+        let (a, mut b) = (rng.normals(8), rng.normals(8));
+        if trial == 0 {
+            b[3] = b[5];
+        }
+        let (value, gradient) = knowledge_gradient(&a, &b);
+        let draws = 200_000;
+        let best = |z: f64| a.iter().zip(&b).map(|(a, b)| a + b * z).fold(f64::NEG_INFINITY, f64::max);
+        let mean = (0..draws).map(|_| best(rng.normal())).sum::<f64>() / f64::from(draws);
+        let expected = mean - a.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        assert!((value - expected).abs() < 0.02, "{value} and {expected}");
+        if trial > 0 {
+            assert_gradient("slopes", |b| knowledge_gradient(&a, b).0, &gradient, &b, 1e-5);
+        }
+    }
+    assert_eq!(knowledge_gradient(&[1.0], &[3.0]).0, 0.0);
+}
+
+#[test]
+fn failures_make_their_neighbourhood_unlikely() {
+    let x: Vec<f64> = (0..20).map(|i| f64::from(i) / 19.0).collect();
+    let ok: Vec<bool> = x.iter().map(|x| *x < 0.7).collect();
+    let model = FailureModel::learn(&x, &ok, &[0]).unwrap();
+    let chance = |x: f64| model.log_success(&[x], &mut [0.0]).exp();
+    assert!(
+        chance(0.2) > 0.9 && chance(0.95) < 0.2 && (0.3..0.7).contains(&chance(0.68)),
+        "{} {} {}",
+        chance(0.2),
+        chance(0.95),
+        chance(0.68)
+    );
+}

@@ -1,0 +1,79 @@
+//! Tables of trials.
+
+use elbo_core::{Array, Data, Values};
+use elbo_decide::{Goal, History, Limit, Outcome, Space, Variable};
+
+fn numbers(values: &[f64]) -> Array {
+    Array::new(&[values.len()], values.to_vec())
+}
+
+fn text(cells: &[&str]) -> Array {
+    let levels: Vec<String> = cells.iter().map(|c| (*c).to_owned()).collect();
+    let codes = cells.iter().enumerate().map(|(i, c)| (!c.is_empty()).then_some(i as u32)).collect();
+    Array::column(Values::Text { levels, codes })
+}
+
+fn table(columns: Vec<(&str, Array)>) -> Data {
+    let arrays = columns.into_iter().map(|(n, a)| (n.to_owned(), a)).collect();
+    Data { source: "test".into(), arrays, target: Some("y".into()), notes: vec![] }
+}
+
+fn space() -> Space {
+    Space::new(vec![Variable::real("x", 0.0, 10.0)])
+}
+
+#[test]
+fn empty_targets_are_pending_and_words_say_what_failed() {
+    let x = || numbers(&[1.0, 2.0, 3.0, 4.0]);
+    let by_status = table(vec![
+        ("x", x()),
+        ("y", numbers(&[5.0, f64::NAN, f64::NAN, 7.0])),
+        ("status", text(&["done", "Failed", "", "running"])),
+    ]);
+    let read = |data: &Data| History::read(data, &space(), Goal::Maximise, &[]).unwrap();
+    let expected = vec![Outcome::Measured(-5.0), Outcome::Failed, Outcome::Pending, Outcome::Pending];
+    assert_eq!(read(&by_status).outcomes, expected);
+    let by_target = table(vec![("x", x()), ("y", text(&["5", "failed", "", "pending"]))]);
+    assert_eq!(read(&by_target).outcomes, expected);
+    assert_eq!(read(&by_target).best(), Some((0, -5.0)));
+}
+
+#[test]
+fn limits_decide_which_trial_is_best() {
+    let data = table(vec![
+        ("x", numbers(&[1.0, 2.0, 3.0])),
+        ("y", numbers(&[1.0, 2.0, 3.0])),
+        ("purity", numbers(&[0.5, 0.95, 0.99])),
+    ]);
+    let limit = Limit { column: "purity".into(), at_least: Some(0.9), at_most: None };
+    let history = History::read(&data, &space(), Goal::Minimise, &[limit]).unwrap();
+    assert_eq!(history.best(), Some((1, 2.0)));
+    assert!((history.slacks[0][0] - 0.4).abs() < 1e-12);
+}
+
+#[test]
+fn bad_tables_name_row_and_column() {
+    let message = |columns: Vec<(&str, Array)>| {
+        let error = History::read(&table(columns), &space(), Goal::Minimise, &[]).unwrap_err();
+        format!("{error}; {}", error.remedy())
+    };
+    let y = || ("y", numbers(&[1.0, 2.0]));
+    assert!(message(vec![("x", numbers(&[1.0, f64::NAN])), y()]).contains("`x` has no value in row 2"));
+    assert!(message(vec![("z", numbers(&[1.0, 2.0])), y()]).contains("no column `x`"));
+    assert!(message(vec![("x", text(&["1", "two"])), y()]).contains("`two`"));
+    assert!(message(vec![("x", numbers(&[1.0, 2.0])), ("y", text(&["1", "many"]))]).contains("`many` in row 2"));
+    assert!(message(vec![("x", numbers(&[1.0, 2.0])), ("y", numbers(&[1.0, f64::INFINITY]))]).contains("inf"));
+    let status = ("status", text(&["done", "lost"]));
+    assert!(message(vec![("x", numbers(&[1.0, 2.0])), y(), status]).contains("done, pending or failed"));
+    let status = ("status", text(&["done", "done"]));
+    let y = ("y", numbers(&[1.0, f64::NAN]));
+    assert!(message(vec![("x", numbers(&[1.0, 2.0])), y, status]).contains("row 2 is done by its status"));
+}
+
+#[test]
+fn values_outside_of_the_space_are_kept_and_noted() {
+    let data = table(vec![("x", numbers(&[1.0, 12.0])), ("y", numbers(&[1.0, 2.0]))]);
+    let history = History::read(&data, &space(), Goal::Minimise, &[]).unwrap();
+    assert_eq!(history.points[1], [1.2]);
+    assert!(history.notes[0].contains("outside of its range in 1 rows (first: row 2)"), "{:?}", history.notes);
+}

@@ -1,0 +1,40 @@
+//! Laws of the crate.
+
+mod acquisition;
+mod asking;
+mod designs;
+mod functions;
+mod history;
+mod regret;
+mod spaces;
+mod surrogate;
+
+use elbo_core::Rng;
+use elbo_decide::surrogate::{Gp, Hyper};
+
+/// Central differences agree with the gradient, relative to its size.
+fn assert_gradient(what: &str, f: impl Fn(&[f64]) -> f64, gradient: &[f64], at: &[f64], tolerance: f64) {
+    for (i, &exact) in gradient.iter().enumerate() {
+        let h = 1e-5;
+        let shifted = |delta: f64| {
+            let mut p = at.to_vec();
+            p[i] += delta;
+            f(&p)
+        };
+        let numeric = (shifted(h) - shifted(-h)) / (2.0 * h);
+        assert!(
+            (numeric - exact).abs() <= tolerance * exact.abs().max(1.0),
+            "{what}, d{i}: {numeric} (numeric) and {exact}"
+        );
+    }
+}
+
+/// A wavy function of three variables at 14 places, with its process.
+fn wavy(noise: f64) -> Gp {
+    let mut rng = Rng::new(5);
+    let x = rng.uniforms(14 * 3);
+    let y: Vec<f64> =
+        x.chunks(3).map(|x| (6.0 * x[0]).sin() + x[1] * x[1] - 0.5 * x[2] + noise.sqrt() * rng.normal()).collect();
+    let hyper = Hyper { lengthscale: vec![0.4, 0.7, 1.1], variance: 0.8, noise: noise.max(1e-6) };
+    Gp::with_hyper(&x, &y, &[0, 1, 2], hyper).unwrap()
+}

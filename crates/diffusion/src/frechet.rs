@@ -1,0 +1,175 @@
+//! How far samples are from data: the Fréchet distance between Gaussians of their features.
+//!
+//! The number means something beside others of the same extractor and the same number of points only, so both are named with it.
+
+use elbo_core::{Error, Result};
+use elbo_linalg::{MatMut, MatRef, gemm, syevd};
+
+/// Numbers that describe a point.
+pub trait Extractor {
+    /// What it is, for reports: `pca-16 of the training data`.
+    fn name(&self) -> String;
+
+    /// Number of features.
+    fn width(&self) -> usize;
+
+    /// Features of points `[N, D]`; returns `[N, width]`.
+    fn features(&self, points: &[f64]) -> Vec<f64>;
+}
+
+/// Mean `[D]` and covariance `[D, D]` of points `[N, D]`, the covariance divided by N - 1.
+///
+/// # Errors
+/// [`Error::Data`] for fewer than two points.
+pub fn moments(points: &[f64], dims: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    let mean = mean_of(points, dims)?;
+    let n = points.len() / dims;
+    let centred: Vec<f64> = points.iter().enumerate().map(|(i, v)| v - mean[i % dims]).collect();
+    let mut covariance = vec![0.0; dims * dims];
+    let a = MatRef::row_major(&centred, n, dims);
+    gemm(MatMut::row_major(&mut covariance, dims, dims), 1.0 / (n as f64 - 1.0), a.transpose(), a, 0.0);
+    Ok((mean, covariance))
+}
+
+fn mean_of(points: &[f64], dims: usize) -> Result<Vec<f64>> {
+    let n = points.len() / dims.max(1);
+    if n < 2 {
+        return Err(Error::data(format!("{n} points have no covariance"), "give at least two"));
+    }
+    let mut mean = vec![0.0; dims];
+    points.chunks_exact(dims).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, v)| *m += v / n as f64));
+    Ok(mean)
+}
+
+/// Projections on the leading principal components of a data set.
+#[derive(Debug, Clone)]
+pub struct PrincipalComponents {
+    mean: Vec<f64>,
+    /// `[K, D]`.
+    directions: Vec<f64>,
+    width: usize,
+}
+
+impl PrincipalComponents {
+    /// The `width` leading components of points `[N, D]`; fewer where there are fewer dimensions or points.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for fewer than two points.
+    pub fn fit(points: &[f64], dims: usize, width: usize) -> Result<Self> {
+        let n = points.len() / dims.max(1);
+        let mean = mean_of(points, dims)?;
+        let centred: Vec<f64> = points.iter().enumerate().map(|(i, v)| v - mean[i % dims]).collect();
+        let a = MatRef::row_major(&centred, n, dims);
+        let width = width.min(dims).min(n - 1);
+        // The smaller of the two squares of the matrix has the same eigenvalues.
+        let directions = if dims <= n {
+            let mut square = vec![0.0; dims * dims];
+            gemm(MatMut::row_major(&mut square, dims, dims), 1.0, a.transpose(), a, 0.0);
+            let eigen = syevd(MatRef::row_major(&square, dims, dims))?;
+            (0..width)
+                .flat_map(|k| (0..dims).map(|d| eigen.vectors[d * dims + dims - 1 - k]).collect::<Vec<_>>())
+                .collect()
+        } else {
+            let mut square = vec![0.0; n * n];
+            gemm(MatMut::row_major(&mut square, n, n), 1.0, a, a.transpose(), 0.0);
+            let eigen = syevd(MatRef::row_major(&square, n, n))?;
+            let direction = |k: usize| {
+                let mut v = vec![0.0; dims];
+                for i in 0..n {
+                    let weight = eigen.vectors[i * n + n - 1 - k];
+                    v.iter_mut().zip(&centred[i * dims..(i + 1) * dims]).for_each(|(v, x)| *v += weight * x);
+                }
+                let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+                v.iter_mut().for_each(|x| *x /= norm);
+                v
+            };
+            (0..width).flat_map(direction).collect()
+        };
+        Ok(Self { mean, directions, width })
+    }
+}
+
+impl Extractor for PrincipalComponents {
+    fn name(&self) -> String {
+        format!("pca-{} of the training data", self.width)
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn features(&self, points: &[f64]) -> Vec<f64> {
+        let dims = self.mean.len();
+        let project = |row: &[f64]| {
+            (0..self.width)
+                .map(|k| {
+                    let direction = &self.directions[k * dims..(k + 1) * dims];
+                    row.iter().zip(&self.mean).zip(direction).map(|((v, m), w)| (v - m) * w).sum()
+                })
+                .collect::<Vec<f64>>()
+        };
+        points.chunks_exact(dims).flat_map(project).collect()
+    }
+}
+
+/// Squared Fréchet distance of two Gaussians: ‖m - n‖² + tr(C + D - 2(CD)^½).
+///
+/// # Errors
+/// Those of the eigenvalues, for numbers that are not finite.
+pub fn gaussian_distance(a: (&[f64], &[f64]), b: (&[f64], &[f64])) -> Result<f64> {
+    let d = a.0.len();
+    let apart: f64 = a.0.iter().zip(b.0).map(|(x, y)| (x - y).powi(2)).sum();
+    // tr (CD)^½ = tr (C^½ D C^½)^½, of a symmetric matrix.
+    let eigen = syevd(MatRef::row_major(a.1, d, d))?;
+    let mut root = vec![0.0; d * d];
+    let scaled: Vec<f64> = (0..d * d).map(|i| eigen.vectors[i] * eigen.values[i % d].max(0.0).sqrt()).collect();
+    let vectors = MatRef::row_major(&eigen.vectors, d, d);
+    gemm(MatMut::row_major(&mut root, d, d), 1.0, MatRef::row_major(&scaled, d, d), vectors.transpose(), 0.0);
+    let (mut half, mut whole) = (vec![0.0; d * d], vec![0.0; d * d]);
+    let root = MatRef::row_major(&root, d, d);
+    gemm(MatMut::row_major(&mut half, d, d), 1.0, root, MatRef::row_major(b.1, d, d), 0.0);
+    gemm(MatMut::row_major(&mut whole, d, d), 1.0, MatRef::row_major(&half, d, d), root, 0.0);
+    let roots: f64 = syevd(MatRef::row_major(&whole, d, d))?.values.iter().map(|v| v.max(0.0).sqrt()).sum();
+    let trace = |c: &[f64]| (0..d).map(|i| c[i * d + i]).sum::<f64>();
+    Ok((apart + trace(a.1) + trace(b.1) - 2.0 * roots).max(0.0))
+}
+
+/// Squared Fréchet distance between the features of two sets of points `[N, D]`.
+///
+/// # Errors
+/// [`Error::Data`] for sets of fewer than two points.
+pub fn distance(extractor: &dyn Extractor, a: &[f64], b: &[f64]) -> Result<f64> {
+    let width = extractor.width();
+    let (m, c) = moments(&extractor.features(a), width)?;
+    let (n, d) = moments(&extractor.features(b), width)?;
+    gaussian_distance((&m, &c), (&n, &d))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo_core::Rng;
+
+    #[test]
+    fn the_distance_of_diagonal_gaussians_is_that_of_their_means_and_deviations() {
+        let d = gaussian_distance((&[0.0, 1.0], &[4.0, 0.0, 0.0, 1.0]), (&[3.0, 1.0], &[1.0, 0.0, 0.0, 9.0])).unwrap();
+        assert!((d - (9.0 + 1.0 + 4.0)).abs() < 1e-10, "{d}");
+    }
+
+    #[test]
+    fn components_are_the_same_from_either_square() {
+        let mut rng = Rng::new(1);
+        let points = rng.normals(6 * 5);
+        let tall = PrincipalComponents::fit(&points, 5, 2).unwrap();
+        let wide = PrincipalComponents::fit(&points[..4 * 5], 5, 3).unwrap();
+        assert_eq!((tall.width(), wide.width()), (2, 3));
+        let norms = |p: &PrincipalComponents| {
+            p.directions.chunks(5).map(|v| v.iter().map(|x| x * x).sum::<f64>()).collect::<Vec<_>>()
+        };
+        assert!(norms(&tall).iter().chain(&norms(&wide)).all(|n| (n - 1.0).abs() < 1e-9));
+        // All three directions that four points span: features keep the distances between them.
+        let f = wide.features(&points[..10]);
+        let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f64>();
+        assert!((distance(&f[..3], &f[3..]) - distance(&points[..5], &points[5..10])).abs() < 1e-9);
+    }
+}

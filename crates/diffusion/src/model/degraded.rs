@@ -1,0 +1,259 @@
+//! How a user's picture was degraded, as settings.
+
+use crate::operator::{Blur, Boundary, Clip, Grey, Mask, Operator, Shrink};
+use elbo_core::{Data, Error, Result, Rng, ensure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What was done to a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OperatorName {
+    /// Pixels are missing.
+    #[default]
+    Inpaint,
+    /// Only noise was added.
+    Denoise,
+    /// It was blurred by a Gaussian.
+    #[serde(alias = "deblur")]
+    Blur,
+    /// It was made smaller.
+    #[serde(alias = "super-resolution")]
+    SuperResolution,
+    /// Its colours were taken away.
+    #[serde(alias = "colourise")]
+    Colour,
+    /// It was brightened until parts became white.
+    #[serde(alias = "hdr")]
+    Overexposed,
+}
+
+/// Which pixels are missing.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MaskConfig {
+    /// Those that are black (zero) in the array `mask` of the data, of the same height and width.
+    #[default]
+    Given,
+    /// Those of exactly this value in every channel, as a share from black (0) to white (1).
+    Value {
+        /// The value.
+        value: f64,
+    },
+    /// Those of a box.
+    Box {
+        /// First column, from 0.
+        left: usize,
+        /// First row, from 0.
+        top: usize,
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
+    /// A random share, the same for every picture: for trying things out.
+    Random {
+        /// Share of the pixels.
+        #[serde(default = "half")]
+        hidden: f64,
+    },
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+/// A degradation: the settings that say how a measurement was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Degradation {
+    /// What was done: inpaint, denoise, blur, super_resolution, colour or overexposed.
+    pub operator: OperatorName,
+    /// Which pixels are missing, for inpaint: given (an array `mask`), or `{type="box", ...}`, `{type="value", ...}`, random.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub mask: MaskConfig,
+    /// Standard deviation of the blur, in pixels.
+    pub blur: f64,
+    /// What a blur takes for the outside: zero or circular.
+    pub boundary: Boundary,
+    /// How many times smaller the picture was made.
+    pub factor: usize,
+    /// How many times brighter it was made.
+    pub gain: f64,
+    /// Standard deviation of the noise, as a share of the range from black to white; of rows, in standard deviations.
+    pub noise: f64,
+}
+
+impl Default for Degradation {
+    fn default() -> Self {
+        Self {
+            operator: OperatorName::Inpaint,
+            mask: MaskConfig::Given,
+            blur: 1.0,
+            boundary: Boundary::Zero,
+            factor: 2,
+            gain: 2.0,
+            noise: 0.01,
+        }
+    }
+}
+
+impl Degradation {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure("blur", self.blur, self.blur > 0.0 && self.blur <= 1000.0, "above 0 and up to 1000")?;
+        ensure("factor", self.factor, self.factor >= 1, "at least 1")?;
+        ensure("gain", self.gain, self.gain > 0.0 && self.gain.is_finite(), "above 0")?;
+        ensure("noise", self.noise, self.noise >= 0.0 && self.noise.is_finite(), "at least 0")
+    }
+
+    /// Shape of what is measured of data points of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a factor that does not fit, [`Error::Data`] for an operator of pictures with rows of numbers.
+    pub fn measured(&self, shape: &[usize]) -> Result<Vec<usize>> {
+        Ok(match self.operator {
+            OperatorName::SuperResolution => Shrink::new(picture(shape)?, self.factor)?.small().to_vec(),
+            OperatorName::Colour => {
+                let [c, h, w] = picture(shape)?;
+                Grey::new([c, h, w])?;
+                vec![1, h, w]
+            }
+            _ => shape.to_vec(),
+        })
+    }
+
+    /// The operators of `rows` measurements, one for all or one each, and the numbers of them that are measured. `values: [N, ...]` are
+    /// the pictures as given, from -1 to 1.
+    ///
+    /// # Errors
+    /// As [`Degradation::measured`], and [`Error::Data`] when no mask was given or it hides everything or nothing.
+    pub(super) fn operators(
+        &self,
+        shape: &[usize],
+        values: &[f64],
+        data: &Data,
+        rng: &mut Rng,
+    ) -> Result<Vec<Box<dyn Operator>>> {
+        let size: usize = shape.iter().product();
+        let one = |operator: Box<dyn Operator>| Ok(vec![operator]);
+        match self.operator {
+            OperatorName::Denoise => one(Box::new(Mask::new(&vec![true; size])?)),
+            OperatorName::Blur => one(Box::new(Blur::gaussian(picture(shape)?, self.blur, self.boundary)?)),
+            OperatorName::SuperResolution => one(Box::new(Shrink::new(picture(shape)?, self.factor)?)),
+            OperatorName::Colour => one(Box::new(Grey::new(picture(shape)?)?)),
+            // Black stays black: the gain is that of shares of white, x -> gain (x + 1) - 1.
+            OperatorName::Overexposed => one(Box::new(Bright { clip: Clip::new(size, self.gain, (0.0, 2.0))? })),
+            OperatorName::Inpaint => self.masks(shape, values, data, rng),
+        }
+    }
+
+    fn masks(&self, shape: &[usize], values: &[f64], data: &Data, rng: &mut Rng) -> Result<Vec<Box<dyn Operator>>> {
+        let size: usize = shape.iter().product();
+        let channels = if shape.len() == 3 { shape[0] } else { 1 };
+        let area = size / channels;
+        let boxed = |seen: &[bool]| Ok(Box::new(Mask::new(seen)?) as Box<dyn Operator>);
+        match &self.mask {
+            MaskConfig::Given => {
+                let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "mask") else {
+                    return Err(Error::data(
+                        "nothing says which pixels are missing",
+                        "give a picture that is black there with --mask, an array `mask`, or --set 'mask={type=\"box\", left=8, top=8, \
+                         width=6, height=6}'; --set mask=random for a try with simulate=true",
+                    ));
+                };
+                let cells = array
+                    .to_f64()
+                    .ok_or_else(|| Error::data("the mask holds text", "give numbers; zero is missing"))?;
+                // One mask for all, or one each; channels of a mask agree with its first.
+                let last = array.shape.last().copied().unwrap_or(1);
+                let stride = if array.shape.len() == 4 && cells.len().is_multiple_of(area * last) { last } else { 1 };
+                let cells: Vec<f64> = cells.into_iter().step_by(stride).collect();
+                let rows = values.len() / size.max(1);
+                if cells.len() != area && cells.len() != area * rows.max(1) {
+                    return Err(Error::data(
+                        format!("the mask has the shape {:?}, the model's data points {shape:?}", array.shape),
+                        "give a mask of the same height and width",
+                    ));
+                }
+                cells
+                    .chunks_exact(area)
+                    .map(|m| boxed(&m.iter().map(|v| *v != 0.0).collect::<Vec<_>>().repeat(channels)))
+                    .collect()
+            }
+            MaskConfig::Value { value } => {
+                // Half a step of bytes around the value.
+                let is_missing = |v: f64| (0.5 * (v + 1.0) - value).abs() < 0.5 / 255.0;
+                let each = values.chunks_exact(size).map(|row| {
+                    let seen: Vec<bool> =
+                        (0..area).map(|i| (0..channels).any(|c| !is_missing(row[c * area + i]))).collect();
+                    if seen.iter().all(|s| *s) {
+                        return Err(Error::data(
+                            format!("no pixel has the value {value}, so nothing is missing"),
+                            "give the value of missing pixels as a share from black (0) to white (1)",
+                        ));
+                    }
+                    boxed(&seen.repeat(channels))
+                });
+                each.collect()
+            }
+            MaskConfig::Box { left, top, width, height } => {
+                let [_, h, w] = picture(shape)?;
+                let fits = *width >= 1 && *height >= 1 && left + width <= w && top + height <= h;
+                ensure(
+                    "mask",
+                    format!("a box of {width} x {height} at column {left}, row {top}"),
+                    fits,
+                    &format!("a box within {w} x {h} pixels"),
+                )?;
+                let is_seen = |i: usize| {
+                    let (y, x) = (i / w, i % w);
+                    !(y >= *top && y < top + height && x >= *left && x < left + width)
+                };
+                Ok(vec![boxed(&(0..area).map(is_seen).collect::<Vec<_>>().repeat(channels))?])
+            }
+            MaskConfig::Random { hidden } => Ok(vec![Box::new(Mask::random([channels, 1, area], *hidden, rng)?)]),
+        }
+    }
+}
+
+fn picture(shape: &[usize]) -> Result<[usize; 3]> {
+    shape.try_into().map_err(|_| {
+        Error::data(
+            "the model's data points are rows of numbers, which only `inpaint` and `denoise` restore",
+            "fit a model to pictures",
+        )
+    })
+}
+
+/// Shares of white multiplied and cut off, on values from -1 (black) to 1.
+struct Bright {
+    clip: Clip,
+}
+
+impl Operator for Bright {
+    fn input(&self) -> usize {
+        self.clip.input()
+    }
+
+    fn output(&self) -> usize {
+        self.clip.output()
+    }
+
+    fn apply(&self, x: &[f64]) -> Vec<f64> {
+        let shares: Vec<f64> = x.iter().map(|v| v + 1.0).collect();
+        self.clip.apply(&shares).iter().map(|v| v - 1.0).collect()
+    }
+
+    fn pullback(&self, x: &[f64], v: &[f64]) -> Vec<f64> {
+        let shares: Vec<f64> = x.iter().map(|v| v + 1.0).collect();
+        self.clip.pullback(&shares, v)
+    }
+
+    fn is_linear(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,119 @@
+//! Settings of the prior that systems share.
+
+use crate::network::{NetworkConfig, TrainingConfig};
+use crate::parameterisation::{Preconditioning, Weighting};
+use crate::sampler::Sampler;
+use crate::schedule::{NoiseLaw, Schedule};
+use elbo_core::{Result, ensure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is learned of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PriorKind {
+    /// A network that is trained as a denoiser.
+    Network,
+    /// The data points themselves, and their exact denoiser.
+    #[default]
+    Empirical,
+    /// Their mean and covariance, and the exact denoiser of that Gaussian.
+    Gaussian,
+}
+
+/// Settings of a network as a denoiser, its training, and the sampler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct NetworkSettings {
+    /// Channels at each level of the U-shaped network of pictures; each level after the first halves them.
+    pub widths: Vec<usize>,
+    /// Widths of the fully connected layers for rows of numbers.
+    pub hidden: Vec<usize>,
+    /// Length of the vector that stands for the noise level; even.
+    pub embedding: usize,
+    /// Steps of training, each on one batch.
+    #[schemars(range(min = 1))]
+    pub iterations: usize,
+    /// Data points a step.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// Adam's rate at the start; it falls to a hundredth along half a cosine.
+    pub rate: f64,
+    /// Share of the old average in the new one, of the weights that are kept in the end.
+    pub average: f64,
+    /// What the network says: noise (DDPM), data, v or edm.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub parameterisation: Preconditioning,
+    /// What an error at a level weighs: simple, min_snr, edm or elbo.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub weighting: Weighting,
+    /// Where the noise levels of training come from: time (of a path) or log_normal.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub noise_law: NoiseLaw,
+    /// How samples are drawn: ancestral, ddim, dpm_solver_2m or heun.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub sampler: Sampler,
+    /// Noise levels that a sample passes.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+    /// How those levels are spread: ddpm, karras, log or time (of a path).
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub schedule: Schedule,
+    /// Samples that are compared with the data after the fit; zero for none.
+    pub measured: usize,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        let network = NetworkConfig::default();
+        Self {
+            widths: network.widths,
+            hidden: network.hidden,
+            embedding: network.embedding,
+            iterations: 4000,
+            batch: 32,
+            rate: 2e-3,
+            average: 0.999,
+            parameterisation: Preconditioning::Noise,
+            weighting: Weighting::Simple,
+            noise_law: NoiseLaw::default(),
+            sampler: Sampler::Ancestral,
+            steps: 100,
+            schedule: Schedule::Ddpm,
+            measured: 256,
+        }
+    }
+}
+
+impl NetworkSettings {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] naming the field.
+    pub fn check(&self) -> Result<()> {
+        self.network().check()?;
+        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
+        self.training().check()?;
+        self.sampler.check()?;
+        self.schedule.levels(self.steps)?;
+        ensure("measured", self.measured, self.measured != 1, "0, or at least 2")
+    }
+
+    /// The network.
+    pub fn network(&self) -> NetworkConfig {
+        NetworkConfig { widths: self.widths.clone(), hidden: self.hidden.clone(), embedding: self.embedding }
+    }
+
+    /// The training.
+    pub fn training(&self) -> TrainingConfig {
+        TrainingConfig {
+            iterations: self.iterations,
+            batch: self.batch,
+            rate: self.rate,
+            average: self.average,
+            preconditioning: self.parameterisation,
+            weighting: self.weighting,
+            noise: self.noise_law.clone(),
+        }
+    }
+}

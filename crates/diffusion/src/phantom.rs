@@ -1,0 +1,70 @@
+//! Pictures to test with, in [0, 1].
+
+use elbo_core::Rng;
+
+/// An ellipse: value added, half axes, centre, angle in degrees; lengths in half sides of the picture.
+type Ellipse = [f64; 6];
+
+/// The ten ellipses of Shepp and Logan with the contrasts of Toft (1996).
+const SHEPP_LOGAN: [Ellipse; 10] = [
+    [1.0, 0.69, 0.92, 0.0, 0.0, 0.0],
+    [-0.8, 0.6624, 0.874, 0.0, -0.0184, 0.0],
+    [-0.2, 0.11, 0.31, 0.22, 0.0, -18.0],
+    [-0.2, 0.16, 0.41, -0.22, 0.0, 18.0],
+    [0.1, 0.21, 0.25, 0.0, 0.35, 0.0],
+    [0.1, 0.046, 0.046, 0.0, 0.1, 0.0],
+    [0.1, 0.046, 0.046, 0.0, -0.1, 0.0],
+    [0.1, 0.046, 0.023, -0.08, -0.605, 0.0],
+    [0.1, 0.023, 0.023, 0.0, -0.606, 0.0],
+    [0.1, 0.023, 0.046, 0.06, -0.605, 0.0],
+];
+
+/// The phantom of Shepp and Logan, `[side, side]`, the top of the head in the first row.
+pub fn shepp_logan(side: usize) -> Vec<f64> {
+    let mut picture = draw(&SHEPP_LOGAN, side);
+    picture.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+    picture
+}
+
+/// `count` random ellipses over one another, `[side, side]`, within [0, 1].
+pub fn ellipses(side: usize, count: usize, rng: &mut Rng) -> Vec<f64> {
+    let drawn: Vec<Ellipse> = (0..count)
+        .map(|_| {
+            let (value, angle) = (rng.range(0.1, 0.6), rng.range(0.0, 180.0));
+            let (a, b) = (rng.range(0.1, 0.5), rng.range(0.1, 0.5));
+            [value, a, b, rng.range(-0.5, 0.5), rng.range(-0.5, 0.5), angle]
+        })
+        .collect();
+    let mut picture = draw(&drawn, side);
+    picture.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+    picture
+}
+
+fn draw(ellipses: &[Ellipse], side: usize) -> Vec<f64> {
+    let at = |i: usize| (2.0 * i as f64 + 1.0) / side as f64 - 1.0;
+    (0..side * side)
+        .map(|i| {
+            let (x, y) = (at(i % side), -at(i / side));
+            let inside = |[_, a, b, cx, cy, angle]: &Ellipse| {
+                let (sin, cos) = angle.to_radians().sin_cos();
+                let (dx, dy) = (x - cx, y - cy);
+                ((dx * cos + dy * sin) / a).powi(2) + ((dy * cos - dx * sin) / b).powi(2) <= 1.0
+            };
+            ellipses.iter().filter(|e| inside(e)).map(|e| e[0]).sum()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phantom_is_dark_outside_and_bright_at_the_skull() {
+        let picture = shepp_logan(64);
+        assert_eq!(picture[0], 0.0);
+        assert_eq!(picture[3 * 64 + 32], 1.0);
+        assert!((picture[32 * 64 + 32] - 0.2).abs() < 0.11, "{}", picture[32 * 64 + 32]);
+        assert_eq!(ellipses(16, 4, &mut Rng::new(1)), ellipses(16, 4, &mut Rng::new(1)));
+    }
+}

@@ -1,0 +1,180 @@
+//! The model with its verbs.
+
+use elbo_core::{Array, Data, FromData, Model, ModelFile, Restore, Rng, Run, Sample, Samples, Values};
+use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind};
+use serde_json::{Value, json};
+
+/// Grey pictures of 6 x 6 pixels: a bright bar at one of six rows on dark ground, as bytes `[N, 6, 6]`.
+fn bars(rows: usize) -> Data {
+    let mut rng = Rng::new(3);
+    let bytes = (0..rows).flat_map(|_| {
+        let bright = rng.below(6);
+        let level = rng.range(180.0, 250.0);
+        (0..36).map(|i| if i / 6 == bright { level as u8 } else { 20 }).collect::<Vec<_>>()
+    });
+    let array = Array { shape: vec![rows, 6, 6], values: Values::U8(bytes.collect()) };
+    Data { source: "bars".into(), arrays: vec![("image".into(), array)], ..Data::default() }
+}
+
+fn settings() -> NetworkSettings {
+    NetworkSettings {
+        widths: vec![8, 8],
+        iterations: 20,
+        steps: 10,
+        measured: 16,
+        embedding: 8,
+        ..NetworkSettings::default()
+    }
+}
+
+fn fitted(kind: PriorKind) -> DiffusionModel {
+    let samples = Samples::from_data(&bars(60)).unwrap();
+    DiffusionModel::fit(kind, 100, &settings(), &json!({}), samples, &mut Run::new(1)).unwrap()
+}
+
+fn bytes(array: &Array) -> &[u8] {
+    let Values::U8(bytes) = &array.values else { panic!("bytes") };
+    bytes
+}
+
+#[test]
+fn every_prior_samples_restores_and_survives_saving() {
+    for kind in [PriorKind::Network, PriorKind::Empirical, PriorKind::Gaussian] {
+        let model = fitted(kind);
+        let mut file = ModelFile::new("test");
+        model.save(&mut file).unwrap();
+        let file = ModelFile::from_bytes(&file.to_bytes()).unwrap();
+        let back = DiffusionModel::load(&file).unwrap();
+        assert_eq!(back.summary(), model.summary());
+        let text = model.summary().text;
+        assert!(text.contains("features pca-16 of the training data"), "{text}");
+        let draw = |m: &DiffusionModel| m.sample(5, &mut Run::new(2)).unwrap();
+        let drawn = draw(&model);
+        assert_eq!(drawn.arrays[0].1.shape, [5, 6, 6]);
+        assert_eq!(drawn.arrays, draw(&back).arrays, "{kind:?}");
+        let clean = bars(2);
+        let how = json!({"simulate": true, "mask": "random", "steps": 20});
+        let made = model.restore(&clean, &how, &mut Run::new(4)).unwrap();
+        assert_eq!(made.arrays[0].1.shape, [2, 6, 6]);
+        assert!(made.notes.iter().any(|n| n.contains("signal-to-noise")), "{:?}", made.notes);
+    }
+}
+
+#[test]
+fn missing_pixels_come_back_under_the_exact_prior_with_every_operator() {
+    let model = fitted(PriorKind::Empirical);
+    let clean = bars(4);
+    let quality = |how: Value| {
+        let made = model.restore(&clean, &how, &mut Run::new(4)).unwrap();
+        let note = made.notes.iter().find(|n| n.contains("signal-to-noise")).unwrap().clone();
+        note.split(' ').nth(3).unwrap().parse::<f64>().unwrap()
+    };
+    for operator in ["inpaint", "denoise", "blur", "super_resolution", "overexposed"] {
+        let how = json!({"simulate": true, "operator": operator, "mask": "random", "gain": 1.5, "noise": 0.02});
+        // Half the side does not tell which of two rows is bright.
+        let least = if operator == "super_resolution" { 7.0 } else { 17.0 };
+        assert!(quality(how.clone()) > least, "{operator}: {}", quality(how));
+    }
+    for method in ["red-diff", "dps", "pi_gdm", "diff_pir"] {
+        let how = json!({"simulate": true, "mask": "random", "method": method, "noise": 0.02, "steps": 100});
+        assert!(quality(how.clone()) > 15.0, "{method}: {}", quality(how));
+    }
+    let blind = json!({"simulate": true, "mask": "random", "method": "pseudo_inverse"});
+    assert!(quality(blind.clone()) < 14.0, "{}", quality(blind));
+}
+
+#[test]
+fn a_picture_comes_back_in_the_layout_it_was_given() {
+    let model = fitted(PriorKind::Empirical);
+    let clean = bars(1);
+    let mut hole = bytes(&clean.arrays[0].1).to_vec();
+    hole[14] = 255;
+    let mask: Vec<u8> = (0..36).map(|i| if i == 14 { 0 } else { 255 }).collect();
+    let picture = |values: Vec<u8>| Array { shape: vec![1, 6, 6, 1], values: Values::U8(values) };
+    let given = Data {
+        source: "photo.png".into(),
+        arrays: vec![("image".into(), picture(hole.clone())), ("mask".into(), picture(mask))],
+        ..Data::default()
+    };
+    let made = model.restore(&given, &json!({}), &mut Run::new(1)).unwrap();
+    assert_eq!(made.arrays[0].1.shape, [1, 6, 6, 1]);
+    let (found, truth) = (i32::from(bytes(&made.arrays[0].1)[14]), i32::from(bytes(&clean.arrays[0].1)[14]));
+    assert!((found - truth).abs() < 30, "{found} {truth}");
+    // The same by the value of the hole, and by a box.
+    let alone = Data { arrays: vec![("image".into(), picture(hole))], ..given };
+    for how in [
+        json!({"mask": {"type": "value", "value": 1.0}}),
+        json!({"mask": {"type": "box", "left": 2, "top": 2, "width": 1, "height": 1}}),
+    ] {
+        let made = model.restore(&alone, &how, &mut Run::new(1)).unwrap();
+        assert!((i32::from(bytes(&made.arrays[0].1)[14]) - truth).abs() < 30, "{how}");
+    }
+    // A colour picture is taken as grey, and a small one is enlarged.
+    let colour = Array {
+        shape: vec![1, 6, 6, 3],
+        values: Values::U8(bytes(&clean.arrays[0].1).iter().flat_map(|v| [*v; 3]).collect()),
+    };
+    let colour = Data { arrays: vec![("image".into(), colour)], ..alone.clone() };
+    let made = model.restore(&colour, &json!({"operator": "denoise"}), &mut Run::new(1)).unwrap();
+    assert_eq!(made.arrays[0].1.shape, [1, 6, 6, 1]);
+    let small = Data {
+        arrays: vec![("image".into(), Array { shape: vec![1, 3, 3], values: Values::U8(vec![20; 9]) })],
+        ..alone
+    };
+    let made = model.restore(&small, &json!({"operator": "super_resolution"}), &mut Run::new(1)).unwrap();
+    assert_eq!(made.arrays[0].1.shape, [1, 6, 6]);
+}
+
+#[test]
+fn bad_restorations_are_refused_with_a_remedy() {
+    let model = fitted(PriorKind::Empirical);
+    let clean = bars(2);
+    let refuse = |data: &Data, how: Value| {
+        let error = model.restore(data, &how, &mut Run::new(1)).unwrap_err();
+        format!("{error}; {}", error.remedy())
+    };
+    assert!(refuse(&clean, json!({})).contains("--mask"));
+    assert!(refuse(&clean, json!({"stepps": 3})).contains("steps"));
+    assert!(refuse(&clean, json!({"steps": "many"})).contains("setting `steps`"));
+    assert!(refuse(&clean, json!({"steps": 0})).contains("steps"));
+    assert!(refuse(&clean, json!({"operator": "magic"})).contains("operator"));
+    assert!(refuse(&clean, json!({"mask": {"type": "value", "value": 0.5}})).contains("no pixel has the value"));
+    assert!(
+        refuse(&clean, json!({"mask": {"type": "box", "left": 5, "top": 0, "width": 4, "height": 1}})).contains("box")
+    );
+    assert!(refuse(&clean, json!({"operator": "colour", "simulate": true})).contains("1 channels"));
+    assert!(refuse(&clean, json!({"operator": "super_resolution"})).contains("3 x 3"));
+    assert!(refuse(&clean, json!({"operator": "super_resolution", "factor": 4, "simulate": true})).contains("factor"));
+    assert!(refuse(&clean, json!({"operator": "overexposed", "method": "diff_pir"})).contains("not linear"));
+    let large = Array { shape: vec![1, 9, 9], values: Values::U8(vec![0; 81]) };
+    let large = Data { arrays: vec![("image".into(), large)], ..clean.clone() };
+    assert!(refuse(&large, json!({"operator": "denoise"})).contains("9 x 9"));
+    let samples = Samples::from_data(&bars(1)).unwrap();
+    assert!(DiffusionModel::fit(PriorKind::Gaussian, 9, &settings(), &json!({}), samples, &mut Run::new(1)).is_err());
+    let many = settings();
+    assert!(NetworkSettings { measured: 1, ..many.clone() }.check().is_err());
+    assert!(NetworkSettings { iterations: 0, ..many.clone() }.check().is_err());
+    assert!(NetworkSettings { steps: 2000, ..many }.check().is_err());
+}
+
+#[test]
+fn rows_of_numbers_are_completed_from_what_is_seen() {
+    // y follows x.
+    let mut rng = Rng::new(1);
+    let x: Vec<f64> = rng.normals(200).iter().map(|v| 10.0 + 2.0 * v).collect();
+    let y: Vec<f64> = x.iter().map(|v| 3.0 * v + 0.1 * rng.normal()).collect();
+    let table = |x: Vec<f64>, y: Vec<f64>| {
+        let n = x.len();
+        let arrays = vec![("x".into(), Array::new(&[n], x)), ("y".into(), Array::new(&[n], y))];
+        Data { source: "table".into(), arrays, ..Data::default() }
+    };
+    let samples = Samples::from_data(&table(x, y)).unwrap();
+    let model =
+        DiffusionModel::fit(PriorKind::Gaussian, 9, &settings(), &json!({}), samples, &mut Run::new(1)).unwrap();
+    let mut given = table(vec![12.0], vec![0.0]);
+    given.arrays.push(("mask".into(), Array::new(&[1, 2], vec![1.0, 0.0])));
+    let how = json!({"method": "pi_gdm", "steps": 100, "noise": 0.01, "eta": 0.0, "schedule": "karras"});
+    let made = model.restore(&given, &how, &mut Run::new(2)).unwrap();
+    let y = made.arrays[1].1.to_f64().unwrap()[0];
+    assert!((y - 36.0).abs() < 3.0, "{y}");
+}

@@ -1,0 +1,75 @@
+//! Times filter, smoother and gradient of a Matérn-3/2 process: that they are linear in the number of steps, and, with `--peer`, lines of JSON as
+//! the scripts in `benches/peers` print them.
+//!
+//!     cargo run --release -p elbo-markov --example linear_time
+//!     cargo run --release -p elbo-markov --example linear_time -- --peer
+
+use elbo_core::Rng;
+use elbo_markov::{Evidence, Grid, Kernel, MarkovGp, Series, StateSpace, Wants, run};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Median of repeated timings, in milliseconds.
+fn median(mut call: impl FnMut(), least: usize, seconds: f64) -> (f64, usize) {
+    call();
+    let (mut times, start) = (vec![], Instant::now());
+    while times.len() < least || start.elapsed().as_secs_f64() < seconds {
+        let before = Instant::now();
+        call();
+        times.push(1e3 * before.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    (times[times.len() / 2], times.len())
+}
+
+/// The series that both sides see: no random numbers, so that no file needs to travel.
+fn series(steps: usize, irregular: bool) -> (Vec<f64>, Vec<f64>) {
+    let times = (0..steps).map(|k| k as f64 + if irregular { 0.3 * (1.7 * k as f64).sin() } else { 0.0 });
+    let times: Vec<f64> = times.collect();
+    let y = times.iter().map(|t| (0.05 * t).sin() + 0.5 * (0.9 * t).cos()).collect();
+    (times, y)
+}
+
+fn main() {
+    if std::env::args().any(|a| a == "--peer") {
+        peer();
+        return;
+    }
+    println!("{:>9} {:>11} {:>12} {:>12} {:>8}", "steps", "filter ms", "smoother ms", "gradient ms", "doubling");
+    let kernel = Kernel::matern(1, 1.0, 20.0);
+    let space = StateSpace::new(&kernel, 0.0).expect("a valid kernel");
+    let mut last = None;
+    let mut rng = Rng::new(1);
+    for steps in [15_625, 31_250, 62_500, 125_000, 250_000, 500_000, 1_000_000] {
+        let chain = space.chain(&Grid::regular(0.0, 1.0, steps));
+        let y = rng.normals(steps);
+        let noise = vec![0.1; steps];
+        let time = |wants| {
+            let evidence = Evidence::Observations { y: &y, noise: &noise };
+            median(|| drop(black_box(run(&chain, evidence, wants, None))), 5, 0.3).0
+        };
+        let (a, b, c) = (time(Wants::Evidence), time(Wants::Smoothed), time(Wants::Gradient));
+        let ratio = last.map_or(String::new(), |last: f64| format!("{:.2}", c / last));
+        println!("{steps:>9} {a:>11.2} {b:>12.2} {c:>12.2} {ratio:>8}");
+        last = Some(c);
+    }
+}
+
+/// Log likelihood, its gradient by the logarithms of variance, lengthscale and noise, and the smoothed moments, at T = 10,000.
+fn peer() {
+    for irregular in [false, true] {
+        let (times, y) = series(10_000, irregular);
+        let data = Series::new(&times, &y).expect("times increase");
+        let gp = MarkovGp { kernel: Kernel::matern(1, 1.0, 20.0), noise: 0.1, origin: 0.0 };
+        let call = || gp.smoothed_gradient(&data).expect("the likelihood exists");
+        let (median_ms, repeats) = median(|| drop(black_box(call())), 20, 2.0);
+        let (value, gradient, curve) = call();
+        let size = if irregular { "10000 irregular" } else { "10000 regular" };
+        println!(
+            r#"{{"engine": "elbo", "version": "{}", "work": "markov", "size": "{size}", "threads": {}, "median_ms": {median_ms:.4}, "repeats": {repeats}, "value": {value}, "gradient": {gradient:?}, "smoothed": {:?}}}"#,
+            env!("CARGO_PKG_VERSION"),
+            rayon::current_num_threads(),
+            [curve.mean[5000], curve.variance[5000]],
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! One latent function under any likelihood of one number: sites by any rule of `elbo_gp`, the posterior by the Markov passes.
+
+use crate::evidence::Evidence;
+use crate::kernel::Kernel;
+use crate::model::{Grid, StateSpace};
+use crate::pass::{Pass, Wants, run};
+use elbo_core::{Error, Result};
+use elbo_gp::likelihood::Likelihood;
+use elbo_gp::site::{Marginal, SiteRule, Sites};
+
+/// A latent Gaussian process with a state-space kernel, seen through a likelihood; its posterior given by Gaussian sites.
+pub struct SiteProcess {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Where kernels that are not stationary start.
+    pub origin: f64,
+    /// One site a row.
+    pub sites: Sites,
+    grid: Grid,
+    step: Vec<usize>,
+    y: Vec<f64>,
+    likelihood: Box<dyn Likelihood>,
+}
+
+/// What [`SiteProcess::posterior`] found.
+pub struct SitePosterior {
+    /// Means of `f`, one a row.
+    pub mean: Vec<f64>,
+    /// Variances of `f`, one a row.
+    pub variance: Vec<f64>,
+    /// Log of the integral of the prior times the sites, nats.
+    pub log_z: f64,
+    /// Derivatives of `log_z` by the logarithms of the kernel's parameters; at a fixed point of CVI, of the ELBO.
+    pub gradient: Vec<f64>,
+}
+
+impl SiteProcess {
+    /// A process with flat sites. `times, y: [N]` in any order; equal times are allowed.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for times that are not finite and targets outside the likelihood's support.
+    pub fn new(kernel: Kernel, likelihood: Box<dyn Likelihood>, times: &[f64], y: &[f64]) -> Result<Self> {
+        likelihood.check_targets(y)?;
+        // Only the grid and the rows' steps are taken: missing values carry no numbers.
+        let series = crate::series::Series::new(times, &vec![f64::NAN; times.len()])?;
+        Ok(Self {
+            kernel,
+            origin: series.grid().times()[0],
+            sites: Sites::flat(y.len()),
+            grid: series.grid().clone(),
+            step: series.steps().to_vec(),
+            y: y.to_vec(),
+            likelihood,
+        })
+    }
+
+    /// The distinct times.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// Sites of equal times are one site: their natural parameters add.
+    fn stepwise(&self) -> (Vec<f64>, Vec<f64>) {
+        let (mut shift, mut precision) = (vec![0.0; self.grid.len()], vec![0.0; self.grid.len()]);
+        for (n, k) in self.step.iter().enumerate() {
+            shift[*k] += self.sites.shift[n];
+            precision[*k] += self.sites.precision[n];
+        }
+        (shift, precision)
+    }
+
+    fn pass(&self, wants: Wants) -> Result<(StateSpace, Pass<f64>)> {
+        let space = StateSpace::new(&self.kernel, self.origin)?;
+        let (shift, precision) = self.stepwise();
+        let evidence = Evidence::Sites { shift: &shift, precision: &precision };
+        let pass = run(&space.chain(&self.grid), evidence, wants, None)?;
+        Ok((space, pass))
+    }
+
+    /// The posterior with the present sites.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn posterior(&self) -> Result<SitePosterior> {
+        let (space, pass) = self.pass(Wants::Gradient)?;
+        Ok(SitePosterior {
+            mean: self.step.iter().map(|k| pass.mean[*k]).collect(),
+            variance: self.step.iter().map(|k| pass.covariance[*k]).collect(),
+            log_z: pass.log_z,
+            gradient: space.pull_back(&self.grid, pass.gradient.as_ref().expect("it was asked for")),
+        })
+    }
+
+    /// Updates sites until they change by less than `tolerance`, at most `sweeps` times. Returns the sweeps done.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<usize> {
+        for sweep in 0..sweeps {
+            let (_, pass) = self.pass(Wants::Smoothed)?;
+            let marginal = |k: &usize| {
+                let (mean, variance) = (pass.mean[*k], pass.covariance[*k]);
+                Marginal { mean, variance, site_variance: variance, offset: 0.0 }
+            };
+            let marginals: Vec<Marginal> = self.step.iter().map(marginal).collect();
+            let update = rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites);
+            if !update.change.is_finite() {
+                return Err(Error::recoverable("the sites diverged", "shorten the rule's step"));
+            }
+            if update.change < tolerance {
+                return Ok(sweep + 1);
+            }
+        }
+        Ok(sweeps)
+    }
+
+    /// Evidence lower bound with the present sites, nats: `Σ E log p(y | f) - (Σ E log site - log Z)`.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn elbo(&self) -> Result<f64> {
+        let posterior = self.posterior()?;
+        let mut elbo = posterior.log_z;
+        for (n, y) in self.y.iter().enumerate() {
+            let (m, v) = (posterior.mean[n], posterior.variance[n]);
+            elbo += self.likelihood.row(n).expected(*y, m, v).value;
+            elbo -= self.sites.shift[n] * m - 0.5 * self.sites.precision[n] * (v + m * m);
+        }
+        Ok(elbo)
+    }
+}

@@ -1,0 +1,120 @@
+//! Every likelihood of one number: the Markov posterior with its sites is the dense one, with the same fixed point.
+
+use crate::problems::assert_near;
+use elbo_core::Rng;
+use elbo_gp::kernel::{Kernel as _, Stationary};
+use elbo_gp::likelihood::{
+    BernoulliLogit, BernoulliProbit, Exponential, Gamma, Gaussian, Laplace, Likelihood, NegativeBinomial, Poisson,
+    StudentT,
+};
+use elbo_gp::prior::{DensePrior, LatentPrior};
+use elbo_gp::site::{Cvi, Laplace as LaplaceRule, PowerEp, SiteRule};
+use elbo_markov::process::SiteProcess;
+use elbo_markov::{Kernel, counts};
+use elbo_tensor::Tensor;
+
+/// A likelihood, and an observation that a latent value may give.
+type Observed = (Box<dyn Likelihood>, fn(f64) -> f64);
+
+fn every_likelihood() -> Vec<Observed> {
+    fn sign(f: f64) -> f64 {
+        if f > 0.0 { 1.0 } else { -1.0 }
+    }
+    vec![
+        (Box::new(Gaussian::new(0.3)) as Box<dyn Likelihood>, (|f| f) as fn(f64) -> f64),
+        (Box::new(Poisson::new(1.0)), |f| f.exp().round()),
+        (Box::new(BernoulliLogit::new()), sign),
+        (Box::new(BernoulliProbit::new()), sign),
+        (Box::new(NegativeBinomial::new(2.0)), |f| f.exp().round()),
+        (Box::new(StudentT::new(4.0, 0.3)), |f| f),
+        (Box::new(Laplace::new(0.3)), |f| f),
+        (Box::new(Gamma::new(2.0)), f64::exp),
+        (Box::new(Exponential::new()), f64::exp),
+    ]
+}
+
+#[test]
+fn sites_give_the_dense_posterior_for_every_likelihood_and_rule() {
+    let mut rng = Rng::new(3);
+    let times: Vec<f64> = (0..60).map(|_| rng.range(0.0, 6.0)).collect();
+    let latent: Vec<f64> = times.iter().map(|t| (1.5 * t).sin() + 0.4 * rng.normal()).collect();
+    let rules: [Box<dyn SiteRule>; 3] = [
+        Box::new(Cvi { rho: 0.5 }),
+        Box::new(PowerEp { alpha: 1.0, damping: 0.5 }),
+        Box::new(LaplaceRule { damping: 0.5 }),
+    ];
+    for (likelihood, observe) in every_likelihood() {
+        let y: Vec<f64> = latent.iter().map(|f| observe(*f)).collect();
+        for rule in &rules {
+            let what = format!("{} by {}", likelihood.name(), rule.name());
+            let kernel: Kernel = "matern52(lengthscale=0.9, variance=1.2)".parse().unwrap();
+            let mut process = SiteProcess::new(kernel, likelihood.clone_box(), &times, &y).unwrap();
+            process.infer(rule.as_ref(), 5, 0.0).unwrap();
+            let found = process.posterior().unwrap();
+            let dense = Stationary::matern52(1).with_variance(1.2);
+            let mut dense: Box<dyn elbo_gp::kernel::Kernel> = dense.clone_box();
+            elbo_tensor::Parameters::visit_mut(dense.as_mut(), &mut |name, p| {
+                if name.ends_with("lengthscale") {
+                    p.set(&[0.9]).unwrap();
+                }
+            });
+            let prior = DensePrior::new(dense, Tensor::from_slice(&times, &[60, 1]));
+            let (shift, precision) = process.sites.tensors();
+            let expected = prior.posterior(&shift, &precision).unwrap();
+            assert_near(&what, &found.mean, &expected.mean.to_vec(), 1e-9);
+            assert_near(&what, &found.variance, &expected.variance.to_vec(), 1e-9);
+            assert_near(&what, &[found.log_z], &[expected.log_z.item()], 1e-9);
+            // With the same sites the ELBO is the same sum, so it is finite and below any later one.
+            assert!(process.elbo().unwrap().is_finite(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn one_step_of_length_one_is_exact_for_gaussian_noise() {
+    let mut rng = Rng::new(5);
+    let times: Vec<f64> = (0..40).map(|k| 0.3 * k as f64).collect();
+    let y: Vec<f64> = times.iter().map(|t| t.sin() + 0.3 * rng.normal()).collect();
+    let kernel: Kernel = "matern32(lengthscale=1.1)".parse().unwrap();
+    let mut process = SiteProcess::new(kernel.clone(), Box::new(Gaussian::new(0.09)), &times, &y).unwrap();
+    process.infer(&Cvi { rho: 1.0 }, 1, 0.0).unwrap();
+    let series = elbo_markov::Series::new(&times, &y).unwrap();
+    let gp = elbo_markov::MarkovGp::new(kernel, 0.09, &series);
+    assert!((process.elbo().unwrap() - gp.log_marginal(&series).unwrap()).abs() < 1e-9);
+    let direct = gp.predict(&series, &times).unwrap();
+    assert_near("mean", &process.posterior().unwrap().mean, &direct.mean, 1e-9);
+}
+
+#[test]
+fn the_gradient_at_a_fixed_point_is_that_of_the_elbo() {
+    let times: Vec<f64> = (0..30).map(|k| 0.3 * k as f64).collect();
+    let y: Vec<f64> = times.iter().map(|t| (1.5 * t.sin()).exp().round()).collect();
+    let at = |log: f64| {
+        let kernel = Kernel::matern(1, 1.0, log.exp());
+        let mut process = SiteProcess::new(kernel, Box::new(Poisson::new(1.0)), &times, &y).unwrap();
+        process.infer(&Cvi { rho: 0.7 }, 500, 1e-13).unwrap();
+        process
+    };
+    let numeric = (at(1e-4).elbo().unwrap() - at(-1e-4).elbo().unwrap()) / 2e-4;
+    let exact = at(0.0).posterior().unwrap().gradient[1];
+    assert!((numeric - exact).abs() < 1e-5 * exact.abs().max(1.0), "{numeric} {exact}");
+}
+
+#[test]
+fn a_channels_readout_is_found_where_its_latents_are_known() {
+    let mut rng = Rng::new(8);
+    let steps = 4000;
+    let mean: Vec<f64> = rng.normals(2 * steps);
+    let covariance = vec![0.0; 4 * steps];
+    let y: Vec<f64> =
+        (0..steps).map(|t| rng.poisson((0.8 * mean[2 * t] - 0.3 * mean[2 * t + 1] - 0.5).exp()) as f64).collect();
+    let mut readout = counts::Readout { c: vec![0.0; 2], d: vec![0.0], latents: 2 };
+    let data = [counts::Moments { y: &y, mean: &mean, covariance: &covariance }];
+    counts::fit_channel(&mut readout, 0, &data, 1e-6, 50).unwrap();
+    // Four standard errors: the information is about 0.8 a step.
+    assert_near("c", &readout.c, &[0.8, -0.3], 0.05);
+    assert_near("d", &readout.d, &[-0.5], 0.05);
+    let flat = vec![0.0; steps];
+    let data = [counts::Moments { y: &flat, mean: &mean, covariance: &covariance }];
+    assert!(counts::fit_channel(&mut readout, 0, &data, 0.0, 5).is_ok_and(f64::is_finite as fn(f64) -> bool));
+}

@@ -1,0 +1,13 @@
+//! The Markov passes against dense algebra, against each other, and against finite differences.
+
+mod dense;
+mod gradients;
+mod information;
+mod kernels;
+mod likelihoods;
+mod problems;
+mod root;
+mod sampling;
+mod scan;
+mod spectra;
+mod transitions;

@@ -1,0 +1,218 @@
+//! The model of a fitted scene: what it saves, shows and renders.
+
+use crate::camera::Camera;
+use crate::fit::{Fitted, Settings, Strategy, to_bytes};
+use crate::gaussians::{Gaussians, sigmoid};
+use crate::optimise::{Counts, get, put};
+use crate::project::Options;
+use crate::render::render;
+use crate::scene::{Orbit, Scene};
+use elbo_core::{
+    Array, Data, Error, FromData, Model, ModelFile, Render, Result, Run, Summary, Table, Values, Views, ensure,
+};
+use serde::Serialize;
+
+/// Gaussians, and how to look at them.
+#[derive(Debug, Clone)]
+pub struct SplatModel {
+    gaussians: Gaussians<f32>,
+    config: serde_json::Value,
+    look: Look,
+    summary: Summary,
+    tables: Vec<Table>,
+}
+
+/// How pictures of a model are made.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+struct Look {
+    background: [f32; 3],
+    antialias: bool,
+    near: f32,
+    orbit: Orbit,
+}
+
+/// Prefix of the Gaussians' arrays in a model file: [`get`] reads them.
+pub const GAUSSIANS: &str = "gaussians";
+
+impl SplatModel {
+    /// Fits a scene.
+    ///
+    /// # Errors
+    /// As [`crate::fit::fit`].
+    pub fn fit(
+        settings: &Settings,
+        strategy: &Strategy,
+        config: &impl Serialize,
+        scene: Scene,
+        run: &mut Run,
+    ) -> Result<Self> {
+        let fitted = crate::fit::fit(settings, strategy, scene, run)?;
+        let look = Look {
+            background: settings.background.colour(),
+            antialias: settings.antialias,
+            near: (settings.near * fitted.extent) as f32,
+            orbit: fitted.orbit,
+        };
+        Ok(Self {
+            summary: summarise(&fitted),
+            tables: vec![counted(&fitted.counts)],
+            gaussians: fitted.gaussians,
+            config: serde_json::to_value(config).expect("settings are plain data"),
+            look,
+        })
+    }
+
+    /// Gaussians from elsewhere, such as a PLY file, seen from a circle around them.
+    pub fn of(gaussians: Gaussians<f32>) -> Self {
+        let orbit = around(&gaussians);
+        let summary = Summary { text: format!("{} Gaussians from a file.", gaussians.len()), ..Summary::default() };
+        let look = Look { background: [0.0; 3], antialias: false, near: (0.01 * orbit.distance) as f32, orbit };
+        Self { gaussians, config: serde_json::Value::Null, look, summary, tables: vec![] }
+    }
+
+    /// Rebuilds a model from its file.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when something is missing.
+    pub fn load(file: &ModelFile) -> Result<Self> {
+        Ok(Self {
+            gaussians: get(file, GAUSSIANS)?,
+            config: file.fact("config")?,
+            look: file.fact("look")?,
+            summary: file.fact("summary")?,
+            tables: file.fact("tables")?,
+        })
+    }
+
+    /// The Gaussians, in the scene's own coordinates.
+    pub fn gaussians(&self) -> &Gaussians<f32> {
+        &self.gaussians
+    }
+
+    /// How pictures of this model are made.
+    pub fn options(&self) -> Options<f32> {
+        Options {
+            background: self.look.background,
+            degree: self.gaussians.degree,
+            near: self.look.near,
+            antialias: self.look.antialias,
+            ..Options::default()
+        }
+    }
+}
+
+fn summarise(fitted: &Fitted) -> Summary {
+    let g = &fitted.gaussians;
+    let mut metrics = vec![("gaussians".to_owned(), g.len() as f64)];
+    if let Some(held) = &fitted.held {
+        metrics.extend([
+            ("psnr".to_owned(), held.psnr),
+            ("psnr_8bit".to_owned(), held.psnr_8bit),
+            ("ssim".to_owned(), held.ssim),
+            ("pictures_kept_back".to_owned(), held.pictures as f64),
+        ]);
+    }
+    metrics.push(("psnr_fitted".into(), fitted.training.psnr));
+    metrics.push(("ssim_fitted".into(), fitted.training.ssim));
+    let opaque = g.opacity.iter().filter(|a| sigmoid(f64::from(**a)) > 0.5).count();
+    metrics.push(("opaque_share".into(), opaque as f64 / g.len().max(1) as f64));
+    let quality = match &fitted.held {
+        Some(held) => format!(
+            "{:.2} dB and a similarity of {:.3} on {} pictures that were kept back",
+            held.psnr, held.ssim, held.pictures
+        ),
+        None => format!("{:.2} dB on the pictures it was fitted to", fitted.training.psnr),
+    };
+    Summary {
+        objective: Some(("loss".into(), fitted.loss)),
+        metrics,
+        text: format!("A scene of {} Gaussians: {quality}.", g.len()),
+        ..Summary::default()
+    }
+}
+
+fn counted(counts: &Counts) -> Table {
+    let mut table = Table::new("changes", "What was done to the number of Gaussians.", &["change", "gaussians"]);
+    for (name, count) in [
+        ("relocated", counts.relocated),
+        ("added", counts.added),
+        ("cloned", counts.cloned),
+        ("split", counts.split),
+        ("deleted", counts.pruned),
+    ] {
+        table.push(vec![name.into(), count.to_string()]);
+    }
+    table
+}
+
+/// A circle around Gaussians whose cameras are unknown: three standard deviations away, with z upwards.
+fn around(g: &Gaussians<f32>) -> Orbit {
+    let n = g.len().max(1) as f64;
+    let (mut target, mut square) = ([0.0; 3], 0.0);
+    for x in g.mean.chunks_exact(3) {
+        (0..3).for_each(|k| target[k] += f64::from(x[k]) / n);
+    }
+    for x in g.mean.chunks_exact(3) {
+        square += (0..3).map(|k| (f64::from(x[k]) - target[k]).powi(2)).sum::<f64>() / n;
+    }
+    let distance = if square > 0.0 { 3.0 * square.sqrt() } else { 1.0 };
+    Orbit { target, up: [0.0, 0.0, 1.0], distance, rise: 0.4, angle: 0.8, size: [512, 512] }
+}
+
+impl Model for SplatModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        put(file, GAUSSIANS, &self.gaussians);
+        file.set("config", &self.config);
+        file.set("look", &self.look);
+        file.set("summary", &self.summary);
+        file.set("tables", &self.tables);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.tables.clone()
+    }
+
+    fn as_render(&self) -> Option<&dyn Render> {
+        Some(self)
+    }
+}
+
+impl Render for SplatModel {
+    /// `image` of bytes `[N, H, W, 3]`, and `depth` `[N, H, W]` in the scene's unit, zero where nothing is.
+    fn render(&self, views: &Views, run: &mut Run) -> Result<Data> {
+        let cameras: Vec<Camera<f64>> = match views {
+            Views::Orbit { count, size } => {
+                ensure("orbit", count, (1..=100_000).contains(count), "in 1..=100000")?;
+                if let Some([w, h]) = size {
+                    let is_fair = (8..=16_384).contains(w) && (8..=16_384).contains(h);
+                    ensure("size", format!("{w}x{h}"), is_fair, "8 to 16384 pixels a side")?;
+                }
+                self.look.orbit.cameras(*count, *size)
+            }
+            Views::Data(data) => Scene::from_data(data)?.cameras,
+        };
+        let [w, h] = [cameras[0].width, cameras[0].height];
+        let options = self.options();
+        let (mut image, mut depth) = (vec![], vec![]);
+        for camera in &cameras {
+            if run.must_stop() {
+                return Err(Error::Stopped);
+            }
+            let made = render(&self.gaussians, &camera.cast(), &options);
+            let planes = to_bytes(&made.colour);
+            image.extend((0..w * h).flat_map(|p| [planes[p], planes[w * h + p], planes[2 * w * h + p]]));
+            depth.extend(made.depth.iter().zip(&made.alpha).map(|(d, a)| if *a > 0.5 { d / a } else { 0.0 }));
+        }
+        let n = cameras.len();
+        let arrays = vec![
+            ("image".to_owned(), Array { shape: vec![n, h, w, 3], values: Values::U8(image) }),
+            ("depth".to_owned(), Array { shape: vec![n, h, w], values: Values::F32(depth) }),
+        ];
+        Ok(Data { source: "rendered".into(), arrays, target: None, notes: vec![] })
+    }
+}

@@ -1,0 +1,6 @@
+//! Laws of the crate.
+
+mod files;
+mod gradients;
+mod laws;
+mod made;

@@ -1,0 +1,140 @@
+//! Fit, save, load, suggest.
+
+use elbo_core::{AnySystem, Array, Data, Model, ModelFile, Run, Values};
+use elbo_systems_decision::SYSTEMS;
+use serde_json::{Value, json};
+
+fn text(cells: &[&str]) -> Array {
+    let mut levels: Vec<String> = vec![];
+    let codes = cells
+        .iter()
+        .map(|cell| {
+            if cell.is_empty() {
+                return None;
+            }
+            let at = levels.iter().position(|l| l == cell).unwrap_or_else(|| {
+                levels.push((*cell).into());
+                levels.len() - 1
+            });
+            Some(at as u32)
+        })
+        .collect();
+    Array::column(Values::Text { levels, codes })
+}
+
+/// Twelve trials of a real, an integer and a category: the last two are pending, one failed.
+fn trials() -> Data {
+    let x = [0.1f64, 0.9, 0.4, 0.6, 0.2, 0.8, 0.5, 0.3, 0.7, 0.95, 0.45, 0.15];
+    let n = [1.0f64, 5.0, 3.0, 2.0, 4.0, 1.0, 5.0, 2.0, 3.0, 4.0, 3.0, 2.0];
+    let c = ["a", "b", "a", "b", "a", "b", "a", "b", "a", "b", "a", "b"];
+    let value = |i: usize| -(x[i] - 0.4).powi(2) - 0.05 * (n[i] - 3.0).powi(2) - if c[i] == "a" { 0.0 } else { 0.3 };
+    let y: Vec<f64> = (0..12).map(|i| if i >= 9 { f64::NAN } else { value(i) }).collect();
+    let status = ["", "", "", "", "", "", "", "", "", "failed", "", ""];
+    let purity: Vec<f64> = (0..12).map(|i| if i >= 9 { f64::NAN } else { 1.0 - 0.5 * x[i] }).collect();
+    let arrays = vec![
+        ("x".to_owned(), Array::new(&[12], x.to_vec())),
+        ("n".to_owned(), Array::new(&[12], n.to_vec())),
+        ("c".to_owned(), text(&c)),
+        ("y".to_owned(), Array::new(&[12], y)),
+        ("purity".to_owned(), Array::new(&[12], purity)),
+        ("status".to_owned(), text(&status)),
+    ];
+    Data { source: "trials".into(), arrays, target: Some("y".into()), notes: vec![] }
+}
+
+fn settings() -> Value {
+    json!({
+        "goal": "maximise",
+        "space": [
+            {"name": "x", "low": 0, "high": 1},
+            {"name": "n", "type": "integer", "low": 1, "high": 5},
+            {"name": "c", "type": "categorical", "values": ["a", "b"]}
+        ],
+        "limits": [{"column": "purity", "at_least": 0.7}],
+        "starts": 2,
+        "maximise": {"raw": 32, "starts": 3}
+    })
+}
+
+fn fit(system: &dyn AnySystem) -> Box<dyn Model> {
+    system.fit(&settings(), &trials(), &mut Run::new(1)).unwrap()
+}
+
+#[test]
+fn a_loaded_model_suggests_the_same_points_and_a_file_is_stable() {
+    for system in SYSTEMS {
+        let model = fit(*system);
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let bytes = file.to_bytes();
+        let back = system.load(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
+        let ask = |m: &dyn Model| format!("{:?}", m.as_suggest().unwrap().suggest(3, &mut Run::new(5)).unwrap());
+        assert_eq!(ask(back.as_ref()), ask(model.as_ref()));
+        assert_eq!(back.summary(), model.summary());
+        let mut again = ModelFile::new(system.card().id);
+        back.save(&mut again).unwrap();
+        assert!(again.to_bytes() == bytes);
+    }
+}
+
+#[test]
+fn suggestions_lie_in_the_space_with_what_is_expected_there() {
+    for system in SYSTEMS {
+        let model = fit(*system);
+        let metric = |name: &str| model.summary().metrics.iter().find(|(n, _)| n == name).unwrap().1;
+        assert_eq!((metric("measured"), metric("pending"), metric("failed")), (9.0, 2.0, 1.0));
+        let mut run = Run::new(2);
+        let table = model.as_suggest().unwrap().suggest(4, &mut run).unwrap();
+        let names: Vec<&str> = table.arrays.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["x", "n", "c", "mean", "sd", "improvement", "feasible", "score", "why"]);
+        let column = |name: &str| table.get(name).unwrap().to_f64().unwrap();
+        assert_eq!(table.rows(), 4);
+        assert!(column("x").iter().all(|x| (0.0..=1.0).contains(x)));
+        assert!(column("n").iter().all(|n| (1.0..=5.0).contains(n) && n.fract() == 0.0));
+        assert!(column("mean").iter().all(|m| *m < 0.5 && *m > -2.0), "in the user's sign: {:?}", column("mean"));
+        assert!(column("sd").iter().all(|s| *s > 0.0) && column("feasible").iter().all(|p| (0.0..=1.0).contains(p)));
+        assert!(
+            run.figures().iter().any(|f| f.name == "slice-c") && run.figures().iter().any(|f| f.name == "expected")
+        );
+        assert!(model.figures().iter().any(|f| f.name == "progress"));
+        assert!(model.validation().is_some());
+    }
+}
+
+#[test]
+fn a_space_without_trials_gives_a_design_and_no_space_needs_trials() {
+    for system in SYSTEMS {
+        let nothing = trials().take_rows(&[]);
+        let model = system.fit(&settings(), &nothing, &mut Run::new(1)).unwrap();
+        let table = model.as_suggest().unwrap().suggest(5, &mut Run::new(1)).unwrap();
+        assert_eq!(table.rows(), 5);
+        assert!(table.get("mean").unwrap().to_f64().unwrap().iter().all(|m| m.is_nan()));
+        let refused = |settings: Value, data: &Data| match system.fit(&settings, data, &mut Run::new(1)) {
+            Ok(_) => panic!("accepted"),
+            Err(error) => format!("{error}; {}", error.remedy()),
+        };
+        assert!(refused(Value::Null, &nothing).contains("no rows"));
+        assert!(
+            refused(json!({"space": [{"name": "x", "low": 1, "high": 0}]}), &trials())
+                .contains("low must be below high")
+        );
+        assert!(refused(json!({"space": []}), &trials()).contains("at least one variable"));
+        assert!(refused(json!({"limits": [{"column": "purity"}]}), &trials()).contains("at_least or at_most"));
+        assert!(
+            refused(json!({"space": [{"name": "y", "low": 0, "high": 1}]}), &trials())
+                .contains("both the target and a variable")
+        );
+        assert!(refused(json!({"goal": "enlarge"}), &trials()).contains("goal"));
+    }
+}
+
+#[test]
+fn equal_values_are_said_to_teach_nothing() {
+    let mut data = trials();
+    data.arrays[3].1 = Array::new(&[12], vec![2.0; 12]);
+    data.arrays.truncate(4);
+    let mut run = Run::new(1);
+    let model = SYSTEMS[0].fit(&json!({"starts": 1}), &data, &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("are equal")), "{:?}", run.warnings());
+    assert_eq!(model.as_suggest().unwrap().suggest(2, &mut run).unwrap().rows(), 2);
+}

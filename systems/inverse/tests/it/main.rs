@@ -1,0 +1,4 @@
+//! Claims and laws of the systems.
+
+mod claims;
+mod models;

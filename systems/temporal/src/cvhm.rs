@@ -1,0 +1,306 @@
+#![doc = include_str!("cvhm.md")]
+
+mod claim;
+mod fit;
+mod trials;
+
+pub use fit::{Field, Fitted};
+pub use trials::{Layout, Trials};
+
+use elbo_core::{
+    Array, Card, Claim, Config, Data, Encode, Error, Figure, Kind, Mark, Model, ModelFile, Reconstruct, Result, Run,
+    Summary, System, Table, Verb, ensure,
+};
+use elbo_markov::Kernel;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Latent trajectories of counts, in linear time.
+pub struct Cvhm;
+
+/// How kernels are learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Learn {
+    /// Whittle's likelihood of posterior draws, in the frequency domain.
+    Whittle,
+    /// The evidence of the sites, by its exact gradient.
+    Bound,
+    /// Not at all.
+    Off,
+}
+
+/// How posteriors are computed; both give the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Smoother {
+    /// A pass forward and a pass back.
+    Passes,
+    /// The paper's two information filters, on two threads.
+    Bidirectional,
+}
+
+/// Settings of `cvhm`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CvhmConfig {
+    /// Latent trajectories, `L`.
+    #[schemars(range(min = 1))]
+    pub trajectories: usize,
+    /// The kernel of every latent, as an expression of time in the unit of `width`: `matern32`, `matern32 * cosine(period=1)` (Hida-Matérn).
+    pub kernel: String,
+    /// Width of a bin.
+    pub width: f64,
+    /// Rounds of inference, readout and kernels, at most.
+    #[schemars(range(min = 1))]
+    pub rounds: usize,
+    /// Updates of all sites a round.
+    #[schemars(range(min = 1))]
+    pub sweeps: usize,
+    /// Share of the way that a site moves in an update, in (0, 1]; halved when the bound falls twice.
+    pub rate: f64,
+    /// Penalty on the squares of loadings.
+    pub ridge: f64,
+    /// How kernels are learned: whittle, bound or off.
+    pub learn: Learn,
+    /// Posterior draws for Whittle's likelihood.
+    #[schemars(range(min = 1))]
+    pub paths: usize,
+    /// How posteriors are computed: passes or bidirectional.
+    pub smoother: Smoother,
+    /// Converged when loadings and offsets change by less than this share, twice in a row.
+    pub tolerance: f64,
+}
+
+impl Default for CvhmConfig {
+    fn default() -> Self {
+        Self {
+            trajectories: 2,
+            kernel: "matern32".into(),
+            width: 1.0,
+            rounds: 30,
+            sweeps: 5,
+            rate: 0.5,
+            ridge: 0.1,
+            learn: Learn::Whittle,
+            paths: 5,
+            smoother: Smoother::Passes,
+            tolerance: 1e-3,
+        }
+    }
+}
+
+impl Config for CvhmConfig {
+    fn check(&self) -> Result<()> {
+        let kernel: Kernel = self.kernel.parse()?;
+        if !elbo_markov::StateSpace::new(&kernel, 0.0)?.is_stationary() {
+            return Err(Error::Setting {
+                setting: "kernel".into(),
+                found: self.kernel.clone(),
+                expected: "a stationary kernel: latents have no first time".into(),
+            });
+        }
+        for (name, value) in [
+            ("trajectories", self.trajectories),
+            ("rounds", self.rounds),
+            ("sweeps", self.sweeps),
+            ("paths", self.paths),
+        ] {
+            ensure(name, value, value >= 1, "at least 1")?;
+        }
+        ensure("width", self.width, self.width > 0.0 && self.width.is_finite(), "positive")?;
+        ensure("rate", self.rate, self.rate > 0.0 && self.rate <= 1.0, "in (0, 1]")?;
+        ensure("ridge", self.ridge, self.ridge >= 0.0 && self.ridge.is_finite(), "at least 0")?;
+        ensure("tolerance", self.tolerance, self.tolerance >= 0.0, "at least 0")
+    }
+}
+
+impl System for Cvhm {
+    const CARD: Card = Card {
+        id: "cvhm",
+        title: "Linear Time GPs for Inferring Latent Trajectories from Neural Spike Trains",
+        family: "temporal",
+        kind: Kind::Paper,
+        verbs: &[Verb::Fit, Verb::Encode, Verb::Reconstruct, Verb::Reproduce],
+        source: "Dowling, Zhao and Park (2023)",
+        about: include_str!("cvhm.md"),
+        validates_itself: false,
+    };
+    type Config = CvhmConfig;
+    type Input = Trials;
+    type Model = CvhmModel;
+
+    fn fit(&self, config: &CvhmConfig, input: Trials, run: &mut Run) -> Result<CvhmModel> {
+        let fitted = fit::fit(config, &input, run)?;
+        let summary = summarise(config, &input, &fitted);
+        let shown = input.counts[..input.steps[0] * input.channels].to_vec();
+        Ok(CvhmModel { config: config.clone(), layout: input.layout, field: fitted.field, shown, summary })
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<CvhmModel> {
+        Ok(CvhmModel {
+            config: file.fact("config")?,
+            layout: file.fact("layout")?,
+            field: Field::load(file)?,
+            shown: file.get("shown")?,
+            summary: file.fact("summary")?,
+        })
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        claim::claim(run)
+    }
+}
+
+fn summarise(config: &CvhmConfig, input: &Trials, fitted: &Fitted) -> Summary {
+    let field = &fitted.field;
+    let mut summary = Summary {
+        objective: Some(("evidence lower bound".into(), fitted.elbo)),
+        metrics: vec![
+            ("trials".into(), input.steps.len() as f64),
+            ("channels".into(), input.channels as f64),
+            ("silent_channels".into(), (input.channels - field.kept.len()) as f64),
+            ("rounds".into(), fitted.rounds as f64),
+            ("capped_share".into(), fitted.capped),
+        ],
+        text: format!(
+            "{} latent trajectories behind the counts of {} channels; the kernel is {}.",
+            config.trajectories, input.channels, config.kernel
+        ),
+        ..Summary::default()
+    };
+    for (l, kernel) in field.kernels.iter().enumerate() {
+        summary.parameters.push((
+            format!("latent {}", l + 1),
+            kernel.to_string(),
+            "time in the unit of `width`".into(),
+        ));
+    }
+    summary
+}
+
+/// A fitted field of latents and its readout.
+pub struct CvhmModel {
+    config: CvhmConfig,
+    layout: Layout,
+    field: Field,
+    /// Counts of the first trial, for the figure.
+    shown: Vec<f64>,
+    summary: Summary,
+}
+
+impl CvhmModel {
+    /// Posterior moments of the latents of each trial, with kernels and readout as they are.
+    fn infer(&self, trials: &Trials) -> Result<Vec<fit::Moments>> {
+        fit::infer(&self.config, &self.field, trials)
+    }
+}
+
+impl Model for CvhmModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        file.set("layout", &self.layout);
+        self.field.save(file);
+        file.put("shown", &[self.shown.len()], &self.shown);
+        file.set("summary", &self.summary);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn as_encode(&self) -> Option<&dyn Encode> {
+        Some(self)
+    }
+
+    fn as_reconstruct(&self) -> Option<&dyn Reconstruct> {
+        Some(self)
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let channels = self.field.channels;
+        let steps = self.shown.len() / channels;
+        let trial = Trials {
+            counts: self.shown.clone(),
+            steps: vec![steps],
+            channels,
+            layout: self.layout.clone(),
+            notes: vec![],
+        };
+        let Ok(moments) = self.infer(&trial) else { return vec![] };
+        let l = self.config.trajectories;
+        let x: Vec<f64> = (0..steps).map(|t| t as f64 * self.config.width).collect();
+        let mut out = vec![];
+        for latent in 0..l {
+            let mean: Vec<f64> = (0..steps).map(|t| moments[0].mean[t * l + latent]).collect();
+            let sd: Vec<f64> =
+                (0..steps).map(|t| moments[0].covariance[(t * l + latent) * l + latent].sqrt()).collect();
+            let edge = |sign: f64| mean.iter().zip(&sd).map(|(m, s)| m + sign * 1.6449 * s).collect();
+            out.push(Figure {
+                name: format!("latent-{}", latent + 1),
+                caption: format!("Latent {} in the first trial, with its 90 % band.", latent + 1),
+                x_label: "time".into(),
+                y_label: format!("latent {}", latent + 1),
+                marks: vec![
+                    Mark::Band { label: "90 %".into(), x: x.clone(), lower: edge(-1.0), upper: edge(1.0) },
+                    Mark::Line { label: "mean".into(), x: x.clone(), y: mean.clone(), dashed: false },
+                ],
+                ..Figure::default()
+            });
+        }
+        out
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let l = self.config.trajectories;
+        let names: Vec<String> = (0..l).map(|i| format!("latent_{}", i + 1)).collect();
+        let mut columns = vec!["channel", "log rate"];
+        columns.extend(names.iter().map(String::as_str));
+        let mut table =
+            Table::new("readout", "Log rate a bin and loadings of every channel that ever fired.", &columns);
+        for (i, channel) in self.field.kept.iter().enumerate() {
+            let mut row = vec![self.layout.channel_name(*channel), format!("{:.4}", self.field.readout.d[i])];
+            row.extend(self.field.readout.c[i * l..(i + 1) * l].iter().map(|c| format!("{c:.4}")));
+            table.push(row);
+        }
+        vec![table]
+    }
+}
+
+impl Encode for CvhmModel {
+    fn encode(&self, data: &Data, _: &mut Run) -> Result<Data> {
+        let trials = Trials::of_layout(data, &self.layout)?;
+        let moments = self.infer(&trials)?;
+        let l = self.config.trajectories;
+        let mut arrays = vec![];
+        for latent in 0..l {
+            for (suffix, is_sd) in [("", false), ("_sd", true)] {
+                let values: Vec<f64> = moments
+                    .iter()
+                    .flat_map(|m| {
+                        (0..m.mean.len() / l).map(move |t| {
+                            if is_sd {
+                                m.covariance[(t * l + latent) * l + latent].sqrt()
+                            } else {
+                                m.mean[t * l + latent]
+                            }
+                        })
+                    })
+                    .collect();
+                arrays.push((format!("latent_{}{suffix}", latent + 1), Array::new(&trials.shape(), values)));
+            }
+        }
+        Ok(Data { source: data.source.clone(), arrays, target: None, notes: vec![] })
+    }
+}
+
+impl Reconstruct for CvhmModel {
+    /// Mean counts a bin.
+    fn reconstruct(&self, data: &Data, _: &mut Run) -> Result<Data> {
+        let trials = Trials::of_layout(data, &self.layout)?;
+        let moments = self.infer(&trials)?;
+        let rates: Vec<f64> = moments.iter().flat_map(|m| self.field.rates(m)).collect();
+        Ok(trials.layout.arrays(&trials, &rates, data))
+    }
+}

@@ -1,0 +1,607 @@
+#![doc = include_str!("markov-gp.md")]
+
+use elbo_core::columns::ColumnKind;
+use elbo_core::{
+    Array, Card, Claim, Column, Columns, Config, Data, Error, Figure, FromData, Kind, Mark, Model, ModelFile, Predict,
+    Prediction, Result, Rng, Run, Summary, System, Table, Validation, Values, Verb, ensure,
+};
+use elbo_dist::{Normals, scores};
+use elbo_markov::learn::{self, NOISE_FLOOR};
+use elbo_markov::{Curve, Kernel, MarkovGp, Series, clock, small};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Gaussian process regression on a series, in linear time.
+pub struct MarkovGpSystem;
+
+/// A share of the variance around the trend from which on a found period is worth a component.
+const CLEAR_PERIOD: f64 = 0.2;
+/// Points of the curves in figures.
+const POINTS: usize = 600;
+
+/// Settings of `markov-gp`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MarkovGpConfig {
+    /// The column of times: numbers, or ISO dates, which become days. The only other column by default, or one named `time`, `date` or `t`.
+    pub time: Option<String>,
+    /// The kernel, as an expression of time: `linear + matern52 + matern32 * periodic(period=12)`. Numbers given are starts, with `!` held.
+    /// By default a trend, a drifting repetition where a period is known or found, and a short Matérn term.
+    pub kernel: Option<String>,
+    /// The period of the default kernel, in the unit of the time column (days for dates); found from the data by default.
+    pub period: Option<f64>,
+    /// Noise variance at the start, as a share of the target's variance.
+    pub noise: f64,
+    /// Starting points of the search for hyperparameters; the best end is kept.
+    #[schemars(range(min = 1))]
+    pub starts: usize,
+    /// L-BFGS iterations a start, at most.
+    #[schemars(range(min = 1))]
+    pub iterations: usize,
+    /// How far the figures look beyond the last row, as a share of the series' span.
+    pub horizon: f64,
+}
+
+impl Default for MarkovGpConfig {
+    fn default() -> Self {
+        Self { time: None, kernel: None, period: None, noise: 0.05, starts: 3, iterations: 100, horizon: 0.2 }
+    }
+}
+
+impl Config for MarkovGpConfig {
+    fn check(&self) -> Result<()> {
+        if let Some(kernel) = &self.kernel {
+            kernel.parse::<Kernel>()?;
+        }
+        if let Some(period) = self.period {
+            ensure("period", period, period > 0.0 && period.is_finite(), "positive")?;
+        }
+        ensure("noise", self.noise, self.noise >= NOISE_FLOOR && self.noise <= 1.0, "between 1e-6 and 1")?;
+        ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
+        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
+        ensure("horizon", self.horizon, (0.0..=10.0).contains(&self.horizon), "between 0 and 10")
+    }
+}
+
+/// A table with a target; which column holds the times is a setting.
+pub struct Timed(Data);
+
+impl FromData for Timed {
+    const NEEDS: &'static str = "a table with a column of times (numbers or dates) and a numeric target";
+
+    fn from_data(data: &Data) -> Result<Self> {
+        let target = data.target()?;
+        let array = data.get(target)?;
+        let Some(values) = array.to_f64().filter(|_| array.shape.len() == 1) else {
+            return Err(Error::data(
+                format!("target `{target}` does not hold one number a row"),
+                "name a numeric column with --target",
+            ));
+        };
+        if let Some(row) = values.iter().position(|v| v.is_infinite()) {
+            return Err(Error::data(
+                format!("target `{target}` is infinite in row {}", row + 1),
+                "mend the cell, or leave it empty",
+            ));
+        }
+        if values.iter().filter(|v| !v.is_nan()).count() < 3 {
+            return Err(Error::data("there are fewer than 3 rows with a target", "give a longer series"));
+        }
+        Ok(Self(data.clone()))
+    }
+}
+
+/// How the times are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Clock {
+    column: String,
+    is_date: bool,
+}
+
+impl Clock {
+    /// The column that holds the times.
+    fn find(data: &Data, named: Option<&str>) -> Result<Self> {
+        let target = data.target()?;
+        let others: Vec<&str> = data.arrays.iter().map(|(n, _)| n.as_str()).filter(|n| *n != target).collect();
+        let column = match named {
+            Some(name) => name,
+            None if others.len() == 1 => others[0],
+            None => {
+                let known = ["time", "date", "datetime", "timestamp", "t", "year"];
+                others.iter().copied().find(|n| known.contains(&n.to_lowercase().as_str())).ok_or_else(|| {
+                    Error::data(
+                        "it is not clear which column holds the times",
+                        format!("name one with --time; columns: {}", others.join(", ")),
+                    )
+                })?
+            }
+        };
+        let is_date = matches!(data.get(column)?.values, Values::Text { .. });
+        Ok(Self { column: column.into(), is_date })
+    }
+
+    /// The times of these rows: numbers as they are, dates as days since 1970.
+    fn read(&self, data: &Data) -> Result<Vec<f64>> {
+        let array = data.get(&self.column)?;
+        let wrong = |row: usize, found: &str| {
+            let expected =
+                if self.is_date { "a date such as 2020-05-17 or 2020-05-17T13:30" } else { "a finite number" };
+            Error::data(
+                format!("time `{}` of row {} is {found}, not {expected}", self.column, row + 1),
+                "mend the cell, or name another column with --time",
+            )
+        };
+        if let Values::Text { levels, codes } = &array.values {
+            let parsed: Vec<Option<f64>> = levels.iter().map(|l| clock::parse_date(l)).collect();
+            if !self.is_date {
+                return Err(wrong(0, &format!("text, {:?}", levels.first().map_or("", String::as_str))));
+            }
+            return codes
+                .iter()
+                .enumerate()
+                .map(|(row, code)| match code {
+                    None => Err(wrong(row, "missing")),
+                    Some(code) => {
+                        parsed[*code as usize].ok_or_else(|| wrong(row, &format!("`{}`", levels[*code as usize])))
+                    }
+                })
+                .collect();
+        }
+        if self.is_date {
+            return Err(wrong(0, "a number"));
+        }
+        let values = array.to_f64().filter(|_| array.shape.len() == 1).ok_or_else(|| wrong(0, "not one number"))?;
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(row) => Err(wrong(row, if values[row].is_nan() { "missing" } else { "infinite" })),
+            None => Ok(values),
+        }
+    }
+
+    /// Times as an axis shows them.
+    fn shown(&self, times: &[f64]) -> Vec<f64> {
+        times.iter().map(|t| if self.is_date { clock::year(*t) } else { *t }).collect()
+    }
+
+    fn label(&self) -> String {
+        if self.is_date { "year".into() } else { self.column.clone() }
+    }
+}
+
+impl System for MarkovGpSystem {
+    const CARD: Card = Card {
+        id: "markov-gp",
+        title: "Gaussian process regression on series in linear time",
+        family: "temporal",
+        kind: Kind::Baseline,
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        source: "Hartikainen and Särkkä (2010)",
+        about: include_str!("markov-gp.md"),
+        validates_itself: true,
+    };
+    type Config = MarkovGpConfig;
+    type Input = Timed;
+    type Model = MarkovGpModel;
+
+    fn fit(&self, config: &MarkovGpConfig, Timed(data): Timed, run: &mut Run) -> Result<MarkovGpModel> {
+        let clock = Clock::find(&data, config.time.as_deref())?;
+        let times = clock.read(&data)?;
+        let target = data.target()?.to_owned();
+        let raw = data.get(&target)?.to_f64().expect("checked on entry");
+        let scaling = scaling(&raw, &target)?;
+        let y: Vec<f64> = raw.iter().map(|y| (y - scaling.0) / scaling.1).collect();
+        let series = Series::new(&times, &y)?;
+        if series.grid().len() < 3 {
+            return Err(Error::data(
+                format!("column `{}` has {} distinct times", clock.column, series.grid().len()),
+                "name the column of times with --time",
+            ));
+        }
+        let (kernel, period) = starting_kernel(config, &series, run)?;
+        let mut gp = MarkovGp::new(kernel, config.noise, &series);
+        let found = learn::fit(&mut gp, &series, config.starts, config.iterations, run)?;
+        warn(&gp, &found, run);
+        let columns = columns(&clock, &times, &target, &raw, scaling);
+        let mut model =
+            MarkovGpModel { config: config.clone(), clock, columns, times, y, series, gp, summary: Summary::default() };
+        model.summary = model.summarise(&found, period)?;
+        Ok(model)
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<MarkovGpModel> {
+        let (times, y): (Vec<f64>, Vec<f64>) = (file.get("times")?, file.get("y")?);
+        let series = Series::new(&times, &y)?;
+        let numbers = file.get("numbers")?;
+        let [noise, origin] = numbers[..] else {
+            return Err(Error::model_file("the noise and the origin are missing", "fit the model again"));
+        };
+        Ok(MarkovGpModel {
+            config: file.fact("config")?,
+            clock: file.fact("clock")?,
+            columns: file.fact("columns")?,
+            gp: MarkovGp { kernel: file.fact("kernel")?, noise, origin },
+            summary: file.fact("summary")?,
+            times,
+            y,
+            series,
+        })
+    }
+
+    fn claim(&self, run: &mut Run) -> Result<Claim> {
+        claim(self, run)
+    }
+}
+
+/// Mean and standard deviation of the target.
+fn scaling(raw: &[f64], target: &str) -> Result<(f64, f64)> {
+    let seen: Vec<f64> = raw.iter().copied().filter(|y| !y.is_nan()).collect();
+    let n = seen.len() as f64;
+    let mean = seen.iter().sum::<f64>() / n;
+    let sd = (seen.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
+    if !(sd.is_finite() && sd > 1e-12 * mean.abs().max(1e-300)) {
+        return Err(Error::data(
+            format!("target `{target}` is constant, or its range overflows"),
+            "there is nothing to learn from a constant; name another target",
+        ));
+    }
+    Ok((mean, sd))
+}
+
+/// The kernel as given, or the default one for these data; and the period found, with the share of variance that it explains.
+fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> Result<(Kernel, Option<(f64, f64)>)> {
+    let found = match config.period {
+        Some(_) => None,
+        None => learn::find_period(series),
+    };
+    let times = series.grid().times();
+    let span = times[times.len() - 1] - times[0];
+    let period = config.period.or(found.map(|(p, _)| p)).unwrap_or(0.1 * span);
+    let text = match &config.kernel {
+        Some(text) => text.clone(),
+        None if config.period.is_some() || found.is_some_and(|(_, share)| share > CLEAR_PERIOD) => {
+            if config.period.is_none() {
+                run.note(format!("a period of {period:.6} was found; --set period=P or --set kernel=... overrides it"));
+            }
+            "linear + matern52 + matern32 * periodic + matern32".into()
+        }
+        None => "linear + matern52 + matern32".into(),
+    };
+    let mut kernel: Kernel = text.parse()?;
+    learn::suggest(&mut kernel, series, period);
+    Ok((kernel, found))
+}
+
+fn warn(gp: &MarkovGp, found: &learn::Found, run: &mut Run) {
+    let dropped = gp.kernel.dropped();
+    if dropped > 1e-3 {
+        run.warn(format!(
+            "the harmonics left out of the periodic kernel hold {:.1} % of its variance; raise `harmonics`",
+            100.0 * dropped
+        ));
+    }
+    if gp.noise > 0.95 {
+        run.warn("the noise explains nearly everything: the series looks like noise to this kernel");
+    }
+    if gp.noise <= 1.01 * NOISE_FLOOR {
+        run.warn(
+            "the noise is at its lower bound: the rows lie on a curve without noise, or on too few distinct values",
+        );
+    }
+    let worst = found.ends.iter().fold(f64::INFINITY, |a, e| a.min(*e));
+    if found.log_marginal - worst > 2.0 {
+        run.warn(format!(
+            "the starts ended up to {:.1} nats apart, so the likelihood has several optima; the best of {} is kept",
+            found.log_marginal - worst,
+            found.ends.len()
+        ));
+    }
+}
+
+fn columns(clock: &Clock, times: &[f64], target: &str, raw: &[f64], (centre, scale): (f64, f64)) -> Columns {
+    let column = |name: &str, values: &[f64], centre, scale| {
+        let fold =
+            |from: f64, f: fn(f64, f64) -> f64| values.iter().filter(|v| !v.is_nan()).fold(from, |a, v| f(a, *v));
+        let (low, high) = (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max));
+        Column { name: name.into(), kind: ColumnKind::Number { centre, scale, low, high } }
+    };
+    Columns { inputs: vec![column(&clock.column, times, 0.0, 1.0)], target: Some(column(target, raw, centre, scale)) }
+}
+
+/// A fitted series.
+pub struct MarkovGpModel {
+    config: MarkovGpConfig,
+    clock: Clock,
+    columns: Columns,
+    times: Vec<f64>,
+    y: Vec<f64>,
+    series: Series,
+    gp: MarkovGp,
+    summary: Summary,
+}
+
+impl MarkovGpModel {
+    /// The process, for the standardised target.
+    pub fn process(&self) -> &MarkovGp {
+        &self.gp
+    }
+
+    fn summarise(&self, found: &learn::Found, period: Option<(f64, f64)>) -> Result<Summary> {
+        let mut summary = Summary {
+            objective: Some(("log marginal likelihood".into(), found.log_marginal)),
+            text: format!(
+                "A Gaussian process with {} components in a state of {} numbers, on {} rows; time is linear in the rows.",
+                self.gp.kernel.components().len(),
+                self.gp.space()?.size(),
+                self.y.len()
+            ),
+            ..Summary::default()
+        };
+        let (_, scale) = self.columns.target_scaling();
+        let ahead = self.gp.one_step_ahead(&self.series)?;
+        let (mut square, mut count) = (0.0, 0.0);
+        for (k, y) in self.series.steps().iter().zip(self.series.values()).filter(|(_, y)| !y.is_nan()) {
+            square += (y - ahead.mean[*k]).powi(2);
+            count += 1.0;
+        }
+        summary.metrics.push(("one_step_ahead_rmse".into(), (square / count).sqrt() * scale));
+        summary.metrics.push(("noise_sd".into(), self.gp.noise.sqrt() * scale));
+        if let Some((period, share)) = period {
+            summary.metrics.push(("period_found".into(), period));
+            summary.metrics.push(("period_share".into(), share));
+        }
+        for component in self.gp.kernel.components() {
+            let row = (component_name(component), component.to_string(), "of the target divided by its sd".into());
+            summary.parameters.push(row);
+        }
+        summary.parameters.push(("noise".into(), format!("{:.6}", self.gp.noise), "variance, likewise".into()));
+        Ok(summary)
+    }
+
+    fn normals(&self, curve: Curve) -> Normals {
+        let (shift, scale) = self.columns.target_scaling();
+        // A variance lost to rounding still has the noise.
+        let sd = curve.variance.iter().map(|v| v.max(0.0).sqrt()).collect();
+        Normals { mean: curve.mean, sd }.unscaled(shift, scale)
+    }
+
+    /// The curve that the figures show: evenly spaced over the rows and beyond.
+    fn axis(&self) -> Vec<f64> {
+        let times = self.series.grid().times();
+        let (first, last) = (times[0], times[times.len() - 1]);
+        let end = last + self.config.horizon * (last - first);
+        (0..POINTS).map(|i| first + (end - first) * i as f64 / (POINTS - 1) as f64).collect()
+    }
+}
+
+/// What a component is called.
+fn component_name(kernel: &Kernel) -> String {
+    let text = kernel.to_string();
+    match kernel {
+        Kernel::Term(form, _) => match form.name() {
+            "linear" | "integrated_wiener" => "trend".into(),
+            name => name.into(),
+        },
+        Kernel::Product(_) if text.contains("periodic") => "drifting repetition".into(),
+        Kernel::Product(_) if text.contains("cosine") => "oscillation".into(),
+        _ => "product".into(),
+    }
+}
+
+impl Model for MarkovGpModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.config);
+        file.set("clock", &self.clock);
+        file.set("columns", &self.columns);
+        file.set("kernel", &self.gp.kernel);
+        file.put("numbers", &[2], &[self.gp.noise, self.gp.origin]);
+        file.put("times", &[self.times.len()], &self.times);
+        file.put("y", &[self.y.len()], &self.y);
+        file.set("summary", &self.summary);
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn as_predict(&self) -> Option<&dyn Predict> {
+        Some(self)
+    }
+
+    fn validation(&self) -> Option<Validation> {
+        let left_out = self.gp.leave_one_out(&self.series).ok()?;
+        let (shift, scale) = self.columns.target_scaling();
+        let seen: Vec<usize> = (0..self.y.len()).filter(|i| !self.y[*i].is_nan()).collect();
+        let take = |values: &[f64]| seen.iter().map(|i| values[*i]).collect::<Vec<f64>>();
+        let curve = Curve { mean: take(&left_out.mean), variance: take(&left_out.variance) };
+        Some(Validation {
+            method: "leave-one-out",
+            observed: take(&self.y).iter().map(|y| shift + scale * y).collect(),
+            prediction: Prediction::Numbers(Box::new(self.normals(curve))),
+        })
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let axis = self.axis();
+        let x = self.clock.shown(&axis);
+        let target = self.columns.target.as_ref().map_or("", |c| c.name.as_str());
+        let (shift, scale) = self.columns.target_scaling();
+        let mut out = vec![];
+        if let Ok(curve) = self.gp.predict(&self.series, &axis) {
+            let noisy = Curve { variance: curve.variance.iter().map(|v| v + self.gp.noise).collect(), ..curve };
+            let normals = self.normals(noisy);
+            let mut marks = vec![band("90 %", &x, &normals, 1.6449), band("50 %", &x, &normals, 0.6745)];
+            marks.push(Mark::Line { label: "mean".into(), x: x.clone(), y: normals.mean.clone(), dashed: false });
+            let seen: Vec<usize> = (0..self.y.len()).filter(|i| !self.y[*i].is_nan()).collect();
+            // A long series would hide its own curve.
+            let step = seen.len().div_ceil(3000).max(1);
+            let shown: Vec<usize> = seen.into_iter().step_by(step).collect();
+            marks.push(Mark::Points {
+                label: "rows".into(),
+                x: self.clock.shown(&shown.iter().map(|i| self.times[*i]).collect::<Vec<_>>()),
+                y: shown.iter().map(|i| shift + scale * self.y[*i]).collect(),
+                lower: vec![],
+                upper: vec![],
+            });
+            out.push(Figure {
+                name: "forecast".into(),
+                caption: "The series with the 50 % and 90 % bands of new rows; beyond the last row it is a forecast."
+                    .into(),
+                x_label: self.clock.label(),
+                y_label: target.into(),
+                marks,
+                ..Figure::default()
+            });
+        }
+        let components = self.gp.kernel.components();
+        if components.len() > 1
+            && let Ok(curves) = self.gp.components(&self.series, &axis)
+        {
+            for (i, (component, curve)) in components.iter().zip(curves).enumerate() {
+                let mut normals = self.normals(curve);
+                // A component is a difference from the target's mean.
+                normals.mean.iter_mut().for_each(|m| *m -= shift);
+                let name = component_name(component);
+                out.push(Figure {
+                    name: format!("component-{}", i + 1),
+                    caption: format!("The component `{name}` with its 90 % band: what the series owes to it."),
+                    x_label: self.clock.label(),
+                    y_label: format!("part of {target}"),
+                    marks: vec![
+                        band("90 %", &x, &normals, 1.6449),
+                        Mark::Line { label: name, x: x.clone(), y: normals.mean.clone(), dashed: false },
+                    ],
+                    ..Figure::default()
+                });
+            }
+        }
+        out
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let mut table = Table::new(
+            "kernel",
+            "The learned parameters, in the unit of time and of the target's variance; `held` ones were not learned.",
+            &["component", "parameter", "value", "held"],
+        );
+        for component in self.gp.kernel.components() {
+            for p in component.parameters() {
+                let held = if p.is_fixed { "yes" } else { "no" };
+                table.push(vec![component_name(component), p.name.clone(), format!("{:.6e}", p.value), held.into()]);
+            }
+        }
+        vec![table]
+    }
+}
+
+fn band(label: &str, x: &[f64], normals: &Normals, width: f64) -> Mark {
+    let edge = |sign: f64| normals.mean.iter().zip(&normals.sd).map(|(m, s)| m + sign * width * s).collect();
+    Mark::Band { label: label.into(), x: x.to_vec(), lower: edge(-1.0), upper: edge(1.0) }
+}
+
+impl Predict for MarkovGpModel {
+    fn predict(&self, data: &Data, _: &mut Run) -> Result<Prediction> {
+        let times = self.clock.read(data)?;
+        let mut curve = self.gp.predict(&self.series, &times)?;
+        curve.variance.iter_mut().for_each(|v| *v += self.gp.noise);
+        Ok(Prediction::Numbers(Box::new(self.normals(curve))))
+    }
+
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let times = self.clock.read(data)?;
+        let (shift, scale) = self.columns.target_scaling();
+        let paths = self.gp.sample(&self.series, &times, count, &mut run.rng)?;
+        Ok(Some(paths.into_iter().map(|f| shift + scale * f).collect()))
+    }
+}
+
+/// A series like the carbon dioxide of Mauna Loa: monthly, a bending trend, a season whose shape drifts, weather with a memory of months,
+/// and noise. Times in years.
+fn carbon_like(years: usize, rng: &mut Rng) -> (Vec<f64>, Vec<f64>) {
+    let (mut weather, mut drift) = (0.0, 0.0);
+    (0..12 * years)
+        .map(|k| {
+            let t = k as f64 / 12.0;
+            weather = 0.8 * weather + 0.25 * rng.normal();
+            drift = 0.995 * drift + 0.02 * rng.normal();
+            let angle = std::f64::consts::TAU * t;
+            let season = (3.0 + 0.02 * t) * (angle + drift).sin() + 0.9 * (2.0 * angle + 0.5).cos();
+            (1960.0 + t, 316.0 + 0.9 * t + 0.012 * t * t + season + weather + 0.1 * rng.normal())
+        })
+        .unzip()
+}
+
+fn claim(system: &MarkovGpSystem, run: &mut Run) -> Result<Claim> {
+    let seeds = run.seeds(3);
+    let years = run.pick(18, 40);
+    let (mut without, mut ratio, mut coverage, mut identity, mut count) = (0.0, 0.0, 0.0, 0.0f64, 0.0);
+    for seed in &seeds {
+        let mut child = run.child(*seed);
+        let (times, values) = carbon_like(years, &mut child.rng);
+        // The last five years are the future.
+        let cut = times.len() - 60;
+        let table = |rows: std::ops::Range<usize>| {
+            let column = |v: &[f64]| Array::new(&[rows.len()], v[rows.clone()].to_vec());
+            let arrays = vec![("t".to_owned(), column(&times)), ("y".to_owned(), column(&values))];
+            Data { source: "a series like carbon dioxide".into(), arrays, target: Some("y".into()), notes: vec![] }
+        };
+        let config =
+            MarkovGpConfig { starts: run.pick(1, 3), iterations: run.pick(40, 200), ..MarkovGpConfig::default() };
+        let observed = &values[cut..];
+        let mut forecast = |config: &MarkovGpConfig| -> Result<_> {
+            let model = system.fit(config, Timed::from_data(&table(0..cut))?, &mut child)?;
+            match model.predict(&table(cut..times.len()), &mut child)? {
+                Prediction::Numbers(marginals) => Ok((scores::regression(marginals.as_ref(), observed)?, model)),
+                Prediction::Classes { .. } => unreachable!("a regression predicts numbers"),
+            }
+        };
+        let (score, model) = forecast(&config)?;
+        let plain = MarkovGpConfig { kernel: Some("linear + matern52 + matern32".into()), ..config.clone() };
+        without += score.rmse / forecast(&plain)?.0.rmse;
+        // Another rival repeats the last year, raised by the rise of the last ten.
+        let span = 120.min(cut - 12);
+        let rise = (values[cut - 12..cut].iter().sum::<f64>()
+            - values[cut - 12 - span..cut - span].iter().sum::<f64>())
+            / span as f64;
+        let rival = |i: usize| values[cut - 12 + i % 12] + rise * (i / 12 + 1) as f64;
+        let error =
+            observed.iter().enumerate().map(|(i, y)| (y - rival(i)).powi(2)).sum::<f64>() / observed.len() as f64;
+        ratio += score.rmse / error.sqrt();
+        coverage += score.coverage.p90;
+        identity = identity.max(dense_difference(&model)?);
+        count += 1.0;
+    }
+    // A smoke run is too short for the search to end.
+    let (most, repeated, least) = run.pick((1.0, 3.0, 0.3), (0.6, 1.0, 0.8));
+    let mut claim = Claim::new(seeds);
+    claim.at_most("log likelihood: distance from the dense process, relative", identity, None, 1e-8);
+    claim.at_most(
+        "five years ahead: RMSE over that of the process without a repetition",
+        without / count,
+        Some(1.0),
+        most,
+    );
+    claim.at_most(
+        "five years ahead: RMSE over that of the last year repeated with its rise",
+        ratio / count,
+        Some(1.0),
+        repeated,
+    );
+    claim.at_least("five years ahead: share inside the 90 % intervals", coverage / count, None, least);
+    Ok(claim)
+}
+
+/// Log likelihood of the first rows by the filter and by a Cholesky factor of their covariance.
+fn dense_difference(model: &MarkovGpModel) -> Result<f64> {
+    let n = model.y.len().min(240);
+    let (times, y) = (&model.times[..n], &model.y[..n]);
+    let gp = &model.gp;
+    let mut ky: Vec<f64> =
+        times.iter().flat_map(|t| times.iter().map(|s| gp.kernel.covariance(*t, *s, gp.origin))).collect();
+    (0..n).for_each(|i| ky[i * n + i] += gp.noise);
+    let chol = small::cholesky(&ky, n)
+        .ok_or_else(|| Error::numerical("the dense covariance cannot be factored", "raise the noise"))?;
+    let alpha = small::cholesky_solve(&chol, y, n, 1);
+    let quadratic: f64 = y.iter().zip(&alpha).map(|(a, b)| a * b).sum();
+    let dense = -0.5 * (quadratic + small::log_det(&chol, n) + n as f64 * std::f64::consts::TAU.ln());
+    Ok((gp.log_marginal(&Series::new(times, y)?)? - dense).abs() / dense.abs().max(1.0))
+}

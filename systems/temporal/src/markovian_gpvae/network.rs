@@ -1,0 +1,255 @@
+//! Encoder, decoder and lengthscales, the bound, and what they say about a sequence.
+
+use super::posterior::{Posterior, markov_posterior, prior, smoothed};
+use elbo_core::step::Snapshot;
+use elbo_core::{ModelFile, Result, Rng};
+use elbo_markov::model::Grid;
+use elbo_nn::network::{ConvConfig, Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig};
+use elbo_nn::{Activation, Build, Pass, weights};
+use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+/// The distribution of a frame's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// Normal, one variance for all numbers, learnt.
+    Gaussian,
+    /// Shares of black in [0, 1].
+    Bernoulli,
+}
+
+/// What the networks look like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Shape of a frame: `[D]` or `[C, H, W]`.
+    pub frame: Vec<usize>,
+    /// Latent functions, `L`.
+    pub latents: usize,
+    /// Matérn smoothness ν = order + 1/2.
+    pub order: usize,
+    /// Widths of the encoder's linear layers.
+    pub encoder: Vec<usize>,
+    /// Widths of the decoder's.
+    pub decoder: Vec<usize>,
+    /// Channels of convolutions, for pictures.
+    pub channels: Vec<usize>,
+    /// The nonlinear function.
+    pub activation: Activation,
+    /// The distribution of a frame's numbers.
+    pub likelihood: Frame,
+}
+
+/// One sequence as the networks see it: the frames that are there.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// Their times.
+    pub grid: Arc<Grid>,
+    /// Standardised, `[F, D]`.
+    pub frames: Vec<f32>,
+}
+
+/// A variational autoencoder with Markov latents.
+pub struct Gpvae {
+    /// Sizes.
+    pub shape: Shape,
+    encoder: Encoder,
+    decoder: Box<dyn Decoder>,
+    /// Lengthscales in the unit of time, `[L]`.
+    pub lengthscale: Parameter,
+    /// Variance of a frame's number given the code.
+    pub noise: Parameter,
+}
+
+impl Parameters for Gpvae {
+    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
+        nested("encoder", &self.encoder, f);
+        nested("decoder", &self.decoder, f);
+        nested("lengthscale", &self.lengthscale, f);
+        nested("noise", &self.noise, f);
+    }
+
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("encoder", &mut self.encoder, f);
+        nested_mut("decoder", &mut self.decoder, f);
+        nested_mut("lengthscale", &mut self.lengthscale, f);
+        nested_mut("noise", &mut self.noise, f);
+    }
+}
+
+impl Snapshot for Gpvae {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        weights::write_to(self, file, prefix);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        weights::read_from(self, file, prefix)
+    }
+}
+
+/// Least variance of a site.
+const LEAST: f64 = 1e-6;
+
+/// Least value of the decoder's variance: a floor for data without noise.
+const LEAST_NOISE: f64 = 1e-5;
+
+/// Marginals of the latent functions of a sequence at its times, `[T, L]` each.
+pub struct Marginals {
+    /// Means.
+    pub mean: Vec<f64>,
+    /// Variances.
+    pub variance: Vec<f64>,
+}
+
+impl Shape {
+    /// The networks with their starting weights.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] when convolutions do not fit the frames.
+    pub fn build(&self, lengthscale: f64, noise: f64, rng: &mut Rng) -> Result<Gpvae> {
+        let conv = |hidden: &[usize]| ConvConfig {
+            channels: self.channels.clone(),
+            hidden: hidden.to_vec(),
+            activation: self.activation,
+            ..ConvConfig::default()
+        };
+        let is_conv = !self.channels.is_empty() && self.frame.len() == 3;
+        let (encoder, decoder) = if is_conv {
+            // A convolutional decoder mirrors the encoder of its settings.
+            let backwards: Vec<usize> = self.decoder.iter().rev().copied().collect();
+            (EncoderConfig::Conv(conv(&self.encoder)), DecoderConfig::Conv(conv(&backwards)))
+        } else {
+            let mlp = |hidden: &[usize]| MlpConfig::new(hidden, self.activation);
+            (EncoderConfig::Mlp(mlp(&self.encoder)), DecoderConfig::Mlp(mlp(&self.decoder)))
+        };
+        let mut build = Build::new(rng);
+        let encoder = encoder.build(&self.frame, 2 * self.latents, &mut build)?;
+        let decoder = decoder.build(self.latents, &self.frame, 1, &mut build)?;
+        let mut noise = Parameter::scalar(noise.max(2.0 * LEAST_NOISE), Constraint::Above(LEAST_NOISE));
+        noise.set_frozen(self.likelihood == Frame::Bernoulli);
+        Ok(Gpvae {
+            shape: self.clone(),
+            encoder,
+            decoder,
+            lengthscale: Parameter::new(&vec![lengthscale; self.latents], &[self.latents], Constraint::Positive),
+            noise,
+        })
+    }
+
+    /// Numbers of a frame.
+    pub fn size(&self) -> usize {
+        self.frame.iter().product()
+    }
+}
+
+impl Gpvae {
+    /// Means and variances of the sites that the encoder makes of frames `[F, D]`: `[F, L]` each, in double precision.
+    pub fn sites(&self, frames: &Tensor) -> (Tensor, Tensor) {
+        let latents = self.shape.latents;
+        let out = self.encoder.forward(frames, &mut Pass::evaluation()).cast(DType::F64);
+        let variance = out.narrow(1, latents, latents).softplus() + LEAST;
+        (out.narrow(1, 0, latents), variance)
+    }
+
+    /// The decoder's numbers for codes `[N, L]`: means, or logits, `[N, D]`.
+    pub fn decode(&self, codes: &Tensor) -> Tensor {
+        self.decoder.forward(&codes.cast(DType::F32), None, &mut Pass::evaluation()).cast(DType::F64)
+    }
+
+    /// Log probability of frames given the decoder's numbers, summed; a scalar in nats.
+    fn log_prob(&self, frames: &Tensor, decoded: &Tensor) -> Tensor {
+        match self.shape.likelihood {
+            Frame::Gaussian => {
+                let noise = self.noise.get();
+                let count = frames.len() as f64;
+                ((frames - decoded).square().sum() / &noise + (noise.log() + TAU.ln()) * count) * -0.5
+            }
+            Frame::Bernoulli => (frames * decoded - decoded.softplus()).sum(),
+        }
+    }
+
+    /// The evidence lower bound of these sequences, summed, with one draw of the codes; a scalar in nats. Also the number of frames.
+    ///
+    /// # Errors
+    /// When a lengthscale leaves the numbers.
+    pub fn elbo(&self, batch: &[&Observed], rng: &mut Rng) -> Result<(Tensor, usize)> {
+        let size = self.shape.size();
+        let values: Vec<f32> = batch.iter().flat_map(|s| s.frames.iter().copied()).collect();
+        let count = values.len() / size;
+        let frames = Tensor::from_f32(values, &[count, size]);
+        let (site_mean, site_variance) = self.sites(&frames);
+        let grids: Vec<Arc<Grid>> = batch.iter().map(|s| s.grid.clone()).collect();
+        let q: Posterior =
+            markov_posterior(self.shape.order, &grids, &site_mean, &site_variance, &self.lengthscale.get())?;
+        let noise = Tensor::from_vec(rng.normals(count * self.shape.latents), &[count, self.shape.latents]);
+        let codes = &q.mean + q.variance.clamp(1e-12, f64::INFINITY).sqrt() * noise;
+        let expected = self.log_prob(&frames.cast(DType::F64), &self.decode(&codes));
+        Ok((expected - q.divergence(&site_mean, &site_variance), count))
+    }
+
+    /// Marginals of the codes at `times`, of which those in `observed` have a frame; `frames: [F, D]` are these in order.
+    ///
+    /// # Errors
+    /// As [`Grid::new`].
+    pub fn marginals(&self, times: &[f64], observed: &[bool], frames: &[f32]) -> Result<Marginals> {
+        let (latents, steps) = (self.shape.latents, times.len());
+        let grid = Grid::new(times)?;
+        let (mut shift, mut precision) = (vec![0.0; steps * latents], vec![0.0; steps * latents]);
+        if !frames.is_empty() {
+            let size = self.shape.size();
+            let input = Tensor::from_f32(frames.to_vec(), &[frames.len() / size, size]);
+            let (m, v) = no_grad(|| self.sites(&input));
+            let (m, v) = (m.to_vec(), v.to_vec());
+            for (f, k) in (0..steps).filter(|k| observed[*k]).enumerate() {
+                for l in 0..latents {
+                    let (m, v) = (m[f * latents + l], v[f * latents + l]);
+                    (shift[l * steps + k], precision[l * steps + k]) = (m / v, 1.0 / v);
+                }
+            }
+        }
+        let lengths = self.lengthscale.value();
+        let solve = |l: usize| -> Result<(Vec<f64>, Vec<f64>)> {
+            let chain = prior(self.shape.order, lengths[l])?.chain(&grid);
+            let own = l * steps..(l + 1) * steps;
+            smoothed(&chain, &shift[own.clone()], &precision[own])
+        };
+        let solved: Vec<(Vec<f64>, Vec<f64>)> = (0..latents).into_par_iter().map(solve).collect::<Result<_>>()?;
+        let mut out = Marginals { mean: vec![0.0; steps * latents], variance: vec![0.0; steps * latents] };
+        for (l, (m, v)) in solved.into_iter().enumerate() {
+            for k in 0..steps {
+                out.mean[k * latents + l] = m[k];
+                out.variance[k * latents + l] = v[k].max(0.0);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Mean and variance of every number of the frames, over `draws` codes: `[T, D]` each, standardised.
+    pub fn frames(&self, codes: &Marginals, draws: usize, rng: &mut Rng) -> (Vec<f64>, Vec<f64>) {
+        let latents = self.shape.latents;
+        let steps = codes.mean.len() / latents;
+        let size = self.shape.size();
+        let (mut mean, mut square) = (vec![0.0; steps * size], vec![0.0; steps * size]);
+        for _ in 0..draws {
+            let z = rng.normals(steps * latents);
+            let z = z.iter().zip(codes.mean.iter().zip(&codes.variance)).map(|(e, (m, v))| m + v.sqrt() * e).collect();
+            let decoded = no_grad(|| self.decode(&Tensor::from_vec(z, &[steps, latents])));
+            let decoded = if self.shape.likelihood == Frame::Bernoulli { decoded.sigmoid() } else { decoded };
+            for ((mean, square), g) in mean.iter_mut().zip(&mut square).zip(decoded.to_vec()) {
+                *mean += g / draws as f64;
+                *square += g * g / draws as f64;
+            }
+        }
+        let noise = self.noise.value()[0];
+        let variance = mean.iter().zip(square).map(|(m, s)| match self.shape.likelihood {
+            Frame::Gaussian => (s - m * m).max(0.0) + noise,
+            Frame::Bernoulli => m * (1.0 - m),
+        });
+        let variance = variance.collect();
+        (mean, variance)
+    }
+}

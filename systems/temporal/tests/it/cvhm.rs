@@ -1,0 +1,86 @@
+//! Laws of `cvhm`.
+
+use elbo_core::{AnySystem, Array, Data, Rng, Run};
+use elbo_systems_temporal::cvhm::Cvhm;
+use serde_json::{Value, json};
+
+/// Counts of `channels` behind one slow wave, `[trials, bins, channels]`.
+fn waves(trials: usize, bins: usize, channels: usize) -> Data {
+    let mut rng = Rng::new(5);
+    let mut counts = vec![];
+    for trial in 0..trials {
+        for t in 0..bins {
+            let f = (0.1 * t as f64 + trial as f64).sin();
+            counts.extend((0..channels).map(|c| {
+                let sign = if c % 2 == 0 { 1.0 } else { -1.0 };
+                rng.poisson((0.8 * sign * f + 0.3).exp()) as f64
+            }));
+        }
+    }
+    let arrays = vec![("counts".to_owned(), Array::new(&[trials, bins, channels], counts))];
+    Data { source: "waves".into(), arrays, target: None, notes: vec![] }
+}
+
+fn fit(data: &Data, settings: &Value) -> elbo_core::Result<Box<dyn elbo_core::Model>> {
+    Cvhm.fit(settings, data, &mut Run::new(1))
+}
+
+#[test]
+fn rates_follow_the_wave_and_both_smoothers_agree() {
+    let data = waves(2, 120, 6);
+    let settings = json!({"trajectories": 1, "rounds": 8, "learn": "whittle"});
+    let model = fit(&data, &settings).unwrap();
+    let rates = model.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(0)).unwrap();
+    let rates = rates.get("counts").unwrap().to_f64().unwrap();
+    let (mut error, mut total, mut count) = (0.0, 0.0, 0.0);
+    for trial in 0..2 {
+        for t in 0..120 {
+            let truth = (0.8 * (0.1 * t as f64 + trial as f64).sin() + 0.3).exp();
+            error += (rates[(trial * 120 + t) * 6] - truth).powi(2);
+            total += (1.6 - truth).powi(2);
+            count += 1.0;
+        }
+    }
+    assert!(error < 0.15 * total, "{error} of {total} in {count}");
+    let other = json!({"trajectories": 1, "rounds": 8, "learn": "whittle", "smoother": "bidirectional"});
+    let other = fit(&data, &other).unwrap();
+    let codes = |m: &dyn elbo_core::Model| {
+        let codes = m.as_encode().unwrap().encode(&data, &mut Run::new(0)).unwrap();
+        codes.get("latent_1").unwrap().to_f64().unwrap()
+    };
+    for (a, b) in codes(model.as_ref()).iter().zip(codes(other.as_ref())) {
+        assert!((a - b).abs() < 1e-3 * (1.0 + a.abs()), "{a} {b}");
+    }
+}
+
+#[test]
+fn learning_by_the_bound_raises_it() {
+    let data = waves(1, 60, 5);
+    let value = |learn: &str| {
+        let settings = json!({"trajectories": 1, "rounds": 10, "learn": learn, "kernel": "matern32"});
+        fit(&data, &settings).unwrap().summary().objective.unwrap().1
+    };
+    assert!(value("bound") > value("off") - 1.0);
+}
+
+#[test]
+fn silent_channels_are_left_out_and_bad_counts_refused() {
+    let mut data = waves(1, 60, 4);
+    let values = data.arrays[0].1.to_f64().unwrap();
+    let silenced: Vec<f64> = values.iter().enumerate().map(|(i, v)| if i % 4 == 2 { 0.0 } else { *v }).collect();
+    data.arrays[0].1 = Array::new(&[1, 60, 4], silenced.clone());
+    let mut run = Run::new(0);
+    let model = Cvhm.fit(&json!({"trajectories": 1, "rounds": 2}), &data, &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("never fire")));
+    assert_eq!(model.summary().metrics.iter().find(|m| m.0 == "silent_channels").unwrap().1, 1.0);
+    let refused = |shape: &[usize], values: Vec<f64>| {
+        let data = Data { arrays: vec![("counts".into(), Array::new(shape, values))], ..data.clone() };
+        fit(&data, &json!({"trajectories": 1})).err().unwrap().to_string()
+    };
+    assert!(refused(&[1, 4, 1], vec![1.0, 0.5, 2.0, 1.0]).contains("not a count"));
+    assert!(refused(&[1, 4, 1], vec![1.0, -1.0, 2.0, 1.0]).contains("bin 2"));
+    assert!(refused(&[1, 2, 1], vec![1.0, 1.0]).contains("bins"));
+    let error = fit(&data, &json!({"trajectories": 4})).err().unwrap().to_string();
+    assert!(error.contains("channels"), "{error}");
+    assert!(fit(&data, &json!({"kernel": "wiener"})).err().unwrap().to_string().contains("stationary"));
+}

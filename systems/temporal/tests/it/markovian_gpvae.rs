@@ -1,0 +1,255 @@
+//! The posterior against dense algebra, gradients against differences, and what sequences may look like.
+
+use elbo_core::{AnySystem, Array, Data, FromData, Model, ModelFile, Rng, Run, Values};
+use elbo_markov::model::Grid;
+use elbo_systems_temporal::markovian_gpvae::{
+    Frame, Layout, MarkovianGpvae, Observed, Sequences, Shape, dense_posterior, markov_posterior, prior, smoothed,
+};
+use elbo_tensor::{Parameters, Tensor, grad};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Random gaps, of which some repeat.
+fn times(steps: usize, rng: &mut Rng) -> Vec<f64> {
+    let mut t = 0.0;
+    (0..steps)
+        .map(|_| {
+            t += if rng.uniform() < 0.5 { 1.0 } else { rng.range(0.05, 4.0) };
+            t
+        })
+        .collect()
+}
+
+#[test]
+fn values_and_slopes_equal_those_of_dense_algebra() {
+    for order in 0..4 {
+        let mut rng = Rng::new(order as u64);
+        let (a, b) = (times(17, &mut rng), times(9, &mut rng));
+        let (frames, latents) = (26, 2);
+        let mean = Tensor::from_vec(rng.normals(frames * latents), &[frames, latents]).variable();
+        let variance =
+            (Tensor::from_vec(rng.uniforms(frames * latents), &[frames, latents]) + 0.05).detach().variable();
+        let length = Tensor::from_vec(vec![1.5, 6.0], &[2]).variable();
+        let grids = [Arc::new(Grid::new(&a).unwrap()), Arc::new(Grid::new(&b).unwrap())];
+        let found = markov_posterior(order, &grids, &mean, &variance, &length).unwrap();
+        let dense = [(&a, 0), (&b, 17)].map(|(t, at)| {
+            let part = |x: &Tensor| x.narrow(0, at, t.len());
+            dense_posterior(order, t, &part(&mean), &part(&variance), &length).unwrap()
+        });
+        let [means, variances] = [
+            Tensor::cat(&[dense[0].mean.clone(), dense[1].mean.clone()], 0),
+            Tensor::cat(&[dense[0].variance.clone(), dense[1].variance.clone()], 0),
+        ];
+        let log_z = &dense[0].log_z + &dense[1].log_z;
+        assert!((found.log_z.item() - log_z.item()).abs() < 1e-9, "order {order}");
+        for (x, y) in [(&found.mean, &means), (&found.variance, &variances)] {
+            assert!(x.to_vec().iter().zip(y.to_vec()).all(|(x, y)| (x - y).abs() < 1e-9), "order {order}");
+        }
+        let weights = [0, 1].map(|_| Tensor::from_vec(rng.normals(frames * latents), &[frames, latents]));
+        let inputs = [&mean, &variance, &length];
+        let value = |m: &Tensor, v: &Tensor, z: &Tensor| (m * &weights[0]).sum() + (v * &weights[1]).sum() + z * 0.7;
+        let one = grad(&value(&found.mean, &found.variance, &found.log_z), &inputs);
+        let two = grad(&value(&means, &variances, &log_z), &inputs);
+        for (x, y) in one.iter().zip(&two) {
+            for (x, y) in x.to_vec().iter().zip(y.to_vec()) {
+                assert!((x - y).abs() < 1e-8 * y.abs().max(1.0), "order {order}: {x} {y}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_divergence_is_never_negative_and_zero_when_sites_say_nothing() {
+    let mut rng = Rng::new(3);
+    let grid = [Arc::new(Grid::new(&times(30, &mut rng)).unwrap())];
+    let length = Tensor::from_vec(vec![4.0], &[1]);
+    let mean = Tensor::from_vec(rng.normals(30), &[30, 1]);
+    for (variance, largest) in [(0.2, f64::INFINITY), (1e9, 1e-6)] {
+        let variance = Tensor::from_vec(vec![variance; 30], &[30, 1]);
+        let kl = markov_posterior(1, &grid, &mean, &variance, &length).unwrap().divergence(&mean, &variance).item();
+        assert!(kl >= -1e-8 && kl <= largest, "{kl}");
+    }
+}
+
+#[test]
+fn a_time_without_a_site_is_predicted_and_changes_nothing_else() {
+    let chain = |t: &[f64]| prior(1, 2.0).unwrap().chain(&Grid::new(t).unwrap());
+    let (m, v) = smoothed(&chain(&[0.0, 3.0]), &[2.0, -1.0], &[4.0, 4.0]).unwrap();
+    let (with, spread) =
+        smoothed(&chain(&[0.0, 1.0, 3.0, 900.0]), &[2.0, 0.0, -1.0, 0.0], &[4.0, 0.0, 4.0, 0.0]).unwrap();
+    assert!((m[0] - with[0]).abs() < 1e-12 && (m[1] - with[2]).abs() < 1e-12 && (v[1] - spread[2]).abs() < 1e-12);
+    // Far away the prior is left.
+    assert!(with[3].abs() < 1e-12 && (spread[3] - 1.0).abs() < 1e-12);
+    assert!(spread[1] > spread[0] && spread[1] < 1.0);
+}
+
+fn nets(rng: &mut Rng) -> elbo_systems_temporal::markovian_gpvae::Gpvae {
+    let shape = Shape {
+        frame: vec![3],
+        latents: 2,
+        order: 1,
+        encoder: vec![5],
+        decoder: vec![4],
+        channels: vec![],
+        activation: elbo_nn::Activation::Tanh,
+        likelihood: Frame::Gaussian,
+    };
+    shape.build(3.0, 0.2, rng).unwrap()
+}
+
+#[test]
+fn the_bounds_gradient_by_lengthscales_and_noise_agrees_with_differences() {
+    let mut rng = Rng::new(4);
+    let mut model = nets(&mut rng);
+    let t = times(12, &mut rng);
+    let frames = rng.normals(36).into_iter().map(|v| v as f32).collect();
+    let sequence = Observed { grid: Arc::new(Grid::new(&t).unwrap()), frames };
+    let bound =
+        |model: &elbo_systems_temporal::markovian_gpvae::Gpvae| model.elbo(&[&sequence], &mut Rng::new(9)).unwrap().0;
+    let (flat, exact) = (model.pack(), model.gradient(&bound(&model)));
+    // The last three: two lengthscales and the noise, in double precision; the weights before them are in single.
+    for i in flat.len() - 3..flat.len() {
+        let mut shifted = |by: f64| {
+            let mut to = flat.clone();
+            to[i] += by;
+            model.unpack(&to);
+            bound(&model).item()
+        };
+        // The decoder's single precision leaves noise of 1e-7 in the bound.
+        let slope = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
+        assert!((slope - exact[i]).abs() < 2e-3 * exact[i].abs().max(1.0), "{i}: {slope} {}", exact[i]);
+    }
+}
+
+fn series(rows: usize, seed: u64) -> Data {
+    let mut rng = Rng::new(seed);
+    let t: Vec<f64> = (0..rows).map(|k| 0.5 * k as f64).collect();
+    let wave =
+        |phase: f64, rng: &mut Rng| t.iter().map(|t| 5.0 + (0.4 * t + phase).sin() + 0.05 * rng.normal()).collect();
+    let (a, b): (Vec<f64>, Vec<f64>) = (wave(0.0, &mut rng), wave(1.0, &mut rng));
+    let arrays = [("time", t), ("a", a), ("b", b)].map(|(n, v)| (n.to_owned(), Array::new(&[rows], v)));
+    Data { source: "made".into(), arrays: arrays.into(), target: None, notes: vec![] }
+}
+
+fn with(mut data: Data, name: &str, values: Vec<f64>) -> Data {
+    data.arrays.retain(|(n, _)| n != name);
+    data.arrays.push((name.into(), Array::new(&[values.len()], values)));
+    data
+}
+
+fn fit(settings: &Value, data: &Data) -> elbo_core::Result<(Box<dyn Model>, Vec<String>)> {
+    let mut run = Run::new(5);
+    AnySystem::fit(&MarkovianGpvae, settings, data, &mut run).map(|model| (model, run.warnings().to_vec()))
+}
+
+fn quick() -> Value {
+    json!({ "latents": 2, "steps": 20, "lengthscale": 5.0 })
+}
+
+#[test]
+fn gaps_are_filled_and_a_file_keeps_the_model() {
+    let rows = 80;
+    let observed: Vec<f64> = (0..rows).map(|k| f64::from(!(30..34).contains(&k))).collect();
+    let mut data = with(series(rows, 1), "observed", observed);
+    let truth = data.get("a").unwrap().to_f64().unwrap();
+    // What stands in a missing row does not matter.
+    let Values::F64(a) = &mut data.arrays[1].1.values else { panic!("numbers") };
+    a[30..34].fill(1e6);
+    let settings = json!({ "latents": 2, "steps": 400, "lengthscale": 10.0, "rate": 1e-2 });
+    let (model, _) = fit(&settings, &data).unwrap();
+    let made = model.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap();
+    let filled = made.get("a").unwrap().to_f64().unwrap();
+    let names: Vec<&str> = made.arrays.iter().map(|(n, _)| n.as_str()).collect();
+    assert_eq!(names, ["time", "a", "b", "observed"]);
+    // The series has standard deviation 0.7.
+    for k in 30..34 {
+        assert!((filled[k] - truth[k]).abs() < 0.5, "row {k}: {} {}", filled[k], truth[k]);
+    }
+    let mut file = ModelFile::new("markovian-gpvae");
+    model.save(&mut file).unwrap();
+    let loaded = AnySystem::load(&MarkovianGpvae, &ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+    let again = loaded.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap();
+    assert_eq!(made, again);
+    let codes = loaded.as_encode().unwrap().encode(&data, &mut Run::new(1)).unwrap();
+    let z_sd = codes.get("z_sd").unwrap();
+    assert_eq!(z_sd.shape, [rows, 2]);
+    let z_sd = z_sd.to_f64().unwrap();
+    assert!(z_sd[2 * 32] > z_sd[2 * 20], "a gap is less certain than its surroundings");
+    let far = with(series(3, 1), "time", vec![0.0, 1.0, 1e6]);
+    let sd = loaded.as_encode().unwrap().encode(&with(far, "observed", vec![1.0, 1.0, 0.0]), &mut Run::new(1)).unwrap();
+    assert!((sd.get("z_sd").unwrap().to_f64().unwrap()[4] - 1.0).abs() < 1e-6, "far away the prior is left");
+}
+
+#[test]
+fn rows_are_sorted_and_merged_and_find_their_way_back() {
+    let data = with(series(4, 2), "time", vec![3.0, 1.0, 3.0, 2.0]);
+    let read = Sequences::from_data(&data).unwrap();
+    let sequence = &read.sequences[0];
+    assert_eq!(sequence.times, [1.0, 2.0, 3.0]);
+    assert_eq!(read.places, [(0, 2), (0, 0), (0, 2), (0, 1)]);
+    let a = data.get("a").unwrap().to_f64().unwrap();
+    assert!((sequence.frames[4] - 0.5 * (a[0] + a[2])).abs() < 1e-12 && sequence.frames[0] == a[1]);
+    assert!(read.notes.iter().any(|n| n.contains("sorted")) && read.notes.iter().any(|n| n.contains("merged")));
+}
+
+#[test]
+fn a_video_of_bytes_goes_through_convolutions_and_back() {
+    let mut rng = Rng::new(6);
+    let (count, steps, side) = (3, 6, 8);
+    let bytes: Vec<u8> = (0..count * steps * side * side).map(|_| 255 * u8::from(rng.uniform() < 0.3)).collect();
+    let video = Array { shape: vec![count, steps, side, side], values: Values::U8(bytes) };
+    let mut mask = vec![1.0; count * steps];
+    mask[2..4].fill(0.0);
+    mask[steps..2 * steps].fill(0.0);
+    let arrays = vec![("video".to_owned(), video), ("mask".to_owned(), Array::new(&[count, steps], mask))];
+    let data = Data { source: "made".into(), arrays, target: None, notes: vec![] };
+    let settings = json!({
+        "latents": 2, "steps": 5, "channels": [4, 8], "encoder": [8], "decoder": [8], "likelihood": "bernoulli"
+    });
+    let (model, warnings) = fit(&settings, &data).unwrap();
+    assert!(warnings.iter().any(|w| w.contains("1 sequences have no frame")), "{warnings:?}");
+    let made = model.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap();
+    let frames = made.get("video").unwrap();
+    assert!(frames.shape == [count, steps, side, side] && matches!(frames.values, Values::U8(_)));
+    let drawn = model.as_sample().unwrap().sample(2, &mut Run::new(1)).unwrap();
+    assert_eq!(drawn.get("video").unwrap().shape, [2, steps, side, side]);
+    assert_eq!(model.figures()[0].name, "frames");
+}
+
+#[test]
+fn sequences_are_told_apart_and_times_may_be_shared() {
+    let owners = (0..40).map(|k| f64::from(k % 2)).collect();
+    let read = Sequences::from_data(&with(series(40, 3), "sequence", owners)).unwrap();
+    assert_eq!(read.sequences.iter().map(|s| s.times.len()).collect::<Vec<_>>(), [20, 20]);
+    let array = Array::new(&[2, 5, 3], Rng::new(1).normals(30));
+    let time = Array::new(&[5], vec![0.0, 0.5, 2.0, 3.0, 4.0]);
+    let arrays = vec![("y".to_owned(), array), ("time".to_owned(), time)];
+    let read = Sequences::from_data(&Data { source: "made".into(), arrays, target: None, notes: vec![] }).unwrap();
+    assert_eq!(read.sequences[1].times, [0.0, 0.5, 2.0, 3.0, 4.0]);
+    assert!(matches!(read.layout, Layout::Array { ref shape, .. } if *shape == [3]));
+}
+
+#[test]
+fn bad_inputs_are_answered() {
+    let refused = |data: &Data, word: &str| {
+        let error = fit(&quick(), data).err().unwrap_or_else(|| panic!("{word}: accepted"));
+        assert!(error.to_string().contains(word) && !error.remedy().is_empty(), "{word}: {error}");
+    };
+    let mut holes = series(20, 4).get("a").unwrap().to_f64().unwrap();
+    holes[3] = f64::NAN;
+    let with_hole = with(series(20, 4), "a", holes);
+    refused(&with_hole, "`a` is NaN at time 1.5");
+    let (_, warnings) = fit(&json!({ "latents": 2, "steps": 5, "nan_is_missing": true }), &with_hole).unwrap();
+    assert!(warnings.iter().any(|w| w.contains("1 frames with a NaN")), "{warnings:?}");
+    refused(&with(series(20, 4), "observed", vec![0.5; 20]), "`observed` has 0.5");
+    refused(&with(series(20, 4), "observed", vec![0.0; 20]), "0 frames to learn from");
+    refused(&with(series(20, 4), "time", vec![f64::NAN; 20]), "the time of row 1 is NaN");
+    let error = fit(&json!({ "likelihood": "bernoulli" }), &series(20, 4)).err().unwrap();
+    assert!(error.to_string().contains("a frame holds"), "{error}");
+    let (model, warnings) = fit(&json!({ "latents": 1, "steps": 2, "lengthscale": 1e4 }), &series(20, 4)).unwrap();
+    assert!(warnings.iter().any(|w| w.contains("above the span")), "{warnings:?}");
+    let mut without = series(20, 4);
+    without.arrays.remove(1);
+    let error = model.as_encode().unwrap().encode(&without, &mut Run::new(0)).err().unwrap();
+    assert!(error.to_string().contains("column `a`"), "{error}");
+}
