@@ -39,7 +39,7 @@ fn every_row_is_tested_once_over_the_folds() {
 #[test]
 fn fixed_splits_follow_the_recipe_beside_the_fixtures() {
     let path = std::path::Path::new("../../examples/data/uci/servo.csv.gz");
-    let data = read(&path, &ReadOptions::with_target("rise_time")).unwrap();
+    let data = read(path, &ReadOptions::with_target("rise_time")).unwrap();
     assert_eq!(fixed_split_count(&data), 10);
     for k in [0, 9] {
         let (train, test) = fixed_split(&data, k).unwrap();

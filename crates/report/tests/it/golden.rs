@@ -28,8 +28,8 @@ fn a_small_figure_is_drawn_as_before() {
     let text = to_svg(&figure, Size { width: 360.0, height: 240.0 });
     let path = Path::new("tests/it/golden/small.svg"); // cargo runs tests in the folder of their package
     if std::env::var_os("ELBO_BLESS").is_some() {
-        elbo_report::text::write(&path, &text).expect("the folder of golden files exists");
+        elbo_report::text::write(path, &text).expect("the folder of golden files exists");
     }
-    let expected = std::fs::read_to_string(&path).expect("a golden file; ELBO_BLESS=1 writes it").replace("\r\n", "\n");
+    let expected = std::fs::read_to_string(path).expect("a golden file; ELBO_BLESS=1 writes it").replace("\r\n", "\n");
     assert!(text == expected, "the drawing changed; see the comment on this test");
 }
