@@ -288,7 +288,7 @@ impl Space {
     /// Checks that there are variables and that their names differ.
     ///
     /// # Errors
-    /// [`Error::Setting`].
+    /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
         ensure("space", "empty", !self.variables.is_empty(), "at least one variable")?;
         for (i, variable) in self.variables.iter().enumerate() {

@@ -14,7 +14,7 @@
 //! | keep covariances positive in single precision | [`root`] |
 //! | filter forward and backward independently | [`information`] |
 //! | use many cores on one long series | [`scan`] |
-//! | look up full state covariances; read how it works | [`reference`] |
+//! | look up full state covariances; read how it works | [`mod@reference`] |
 //!
 //! A [`Kernel`] becomes a [`StateSpace`], and on a [`Grid`] of times a [`Chain`] of plain arrays. [`run`] is the one fused operation: a pass
 //! forward and a pass back give evidence, smoothed moments and the gradient by every number of the chain, which
