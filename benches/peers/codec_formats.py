@@ -35,7 +35,9 @@ def curve(pictures, options, qualities):
             back = np.asarray(Image.open(io.BytesIO(out.getvalue())).convert("RGB"), float)
             bits += 8 * len(out.getvalue())
             pixels += picture.width * picture.height
-            decibels.append(10 * np.log10(255**2 / np.mean((back - np.asarray(picture, float)) ** 2)))
+            # At most 99 dB, as `rates` has for pictures that come back unchanged.
+            error = np.mean((back - np.asarray(picture, float)) ** 2)
+            decibels.append(10 * np.log10(255**2 / error) if error > 0 else 99.0)
         points.append([bits / pixels, float(np.mean(decibels))])
     return points
 
@@ -55,7 +57,8 @@ def main():
     parser.add_argument("curves", type=Path)
     parser.add_argument("--plot")
     args = parser.parse_args()
-    files = sorted(f for f in args.test.iterdir() if f.suffix in {".png", ".jpg"})
+    # The files that `rates` reads.
+    files = sorted(f for f in args.test.glob("[!.]*") if f.suffix.lower() in {".png", ".jpg", ".jpeg"})
     pictures = [Image.open(f).convert("RGB") for f in files]
     curves = {c["name"]: c["points"] for c in json.loads(args.curves.read_text())}
     ours = list(curves)

@@ -9,6 +9,7 @@ use elbo::core::file::write_atomically;
 use elbo::prelude::*;
 use elbo::report::picture::png;
 use elbo::splat::make::{Recipe, make, transforms_json};
+use elbo::splat::scene::interleaved;
 use std::path::PathBuf;
 
 fn main() -> Result<()> {
@@ -19,7 +20,7 @@ fn main() -> Result<()> {
     let names: Vec<String> = (1..=scene.len()).map(|i| format!("{i:05}.png")).collect();
     let area = scene.width * scene.height;
     for (name, planes) in names.iter().zip(scene.images.chunks_exact(3 * area)) {
-        let pixels: Vec<u8> = (0..3 * area).map(|k| planes[k % 3 * area + k / 3]).collect();
+        let pixels: Vec<u8> = interleaved(planes).collect();
         write_atomically(&folder.join(name), &png(scene.width, scene.height, 3, &pixels))?;
     }
     write_atomically(&folder.join("transforms.json"), transforms_json(&scene, &names).as_bytes())?;

@@ -7,7 +7,7 @@ use crate::density::{MOST_HALF, TAIL};
 use crate::proxy::lower_bound;
 use crate::table::Alphabet;
 use elbo_core::Rng;
-use elbo_tensor::special::{log_expm1, sigmoid};
+use elbo_tensor::special::{log_expm1, log1p_exp, sigmoid};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 
 const WIDTHS: [usize; 6] = [1, 3, 3, 3, 3, 1];
@@ -93,7 +93,7 @@ impl Factorised {
             let bias = &values.biases[i][channel * after..(channel + 1) * after];
             let next = (0..after).map(|o| {
                 let row = &matrix[o * before..(o + 1) * before];
-                let sum = bias[o] + row.iter().zip(&now).map(|(h, x)| softplus(*h) * x).sum::<f64>();
+                let sum = bias[o] + row.iter().zip(&now).map(|(h, x)| log1p_exp(*h) * x).sum::<f64>();
                 match values.factors.get(i) {
                     Some(factor) => sum + factor[channel * after + o].tanh() * sum.tanh(),
                     None => sum,
@@ -140,10 +140,6 @@ struct Values {
     matrices: Vec<Vec<f64>>,
     biases: Vec<Vec<f64>>,
     factors: Vec<Vec<f64>>,
-}
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]

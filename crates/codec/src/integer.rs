@@ -143,9 +143,15 @@ impl Network {
         self.layers.iter().fold(image, |x, layer| layer.apply(x))
     }
 
-    /// How many times larger the result is than the image, either way.
-    pub fn growth(&self) -> usize {
-        self.layers.iter().map(|layer| if *layer == Layer::Shuffle { 2 } else { 1 }).product()
+    /// Channels of the result for an image of so many, and how many times larger it is either way; `None` where a layer does not fit on
+    /// the one before.
+    pub fn outcome(&self, channels: usize) -> Option<(usize, usize)> {
+        self.layers.iter().try_fold((channels, 1usize), |(now, growth), layer| match layer {
+            Layer::Relu => Some((now, growth)),
+            Layer::Shuffle if now.is_multiple_of(4) => Some((now / 4, growth.checked_mul(2)?)),
+            Layer::Convolution { out, channels, .. } if now == *channels => Some((*out, growth)),
+            _ => None,
+        })
     }
 
     /// Adds everything that decides the result to a digest.
@@ -203,7 +209,8 @@ impl Network {
                 let limit = (MOST_WEIGHT * f64::from(1u32 << WEIGHT_FRACTION)) as i32;
                 let fits = weights.iter().all(|w| (-limit..=limit).contains(w))
                     && bias.iter().all(|b| (-most..=most).contains(b));
-                if side != kernel || kernel % 2 == 0 || bias.len() != out || !fits {
+                // Without weights the other sizes could be anything.
+                if weights.is_empty() || side != kernel || kernel % 2 == 0 || bias.len() != out || !fits {
                     return Err(damaged());
                 }
                 Ok(Layer::Convolution { out, channels, kernel, weights, bias })
@@ -269,6 +276,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| network.run(image.clone()))
         };
+        assert_eq!((network.outcome(8), network.outcome(4)), (Some((5, 2)), None));
         let found = with(1);
         assert_eq!(found, with(3));
         let mut hash = Sha256::new();

@@ -174,7 +174,22 @@ impl Data {
         self.arrays.first().map_or(0, |(_, a)| a.rows())
     }
 
-    /// The same data with only these rows.
+    /// Checks that the arrays are a table: every one has as many rows as the first.
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming an array that has not.
+    pub fn check_rows(&self) -> Result<()> {
+        let rows = self.rows();
+        match self.arrays.iter().find(|(_, array)| array.rows() != rows) {
+            None => Ok(()),
+            Some((name, array)) => Err(Error::data(
+                format!("array `{name}` has {} rows, others have {rows}", array.rows()),
+                "all arrays of a table need the same number of rows",
+            )),
+        }
+    }
+
+    /// The same data with only these rows, which every array must have; see [`Data::check_rows`].
     pub fn take_rows(&self, rows: &[usize]) -> Self {
         let arrays = self.arrays.iter().map(|(n, a)| (n.clone(), a.take_rows(rows))).collect();
         Self { arrays, ..self.clone() }
@@ -212,10 +227,37 @@ impl Data {
     }
 }
 
+/// What kind of data an input is made from: how a file is read for it, and which words on the command line belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataKind {
+    /// Rows of a table, or arrays, without a target.
+    Rows,
+    /// A table with a target.
+    Target,
+    /// A table with a target and a column of times.
+    Series,
+    /// Trials of an experiment: a table whose target may be empty in some rows.
+    Trials,
+    /// Photographs that may differ in size.
+    Photographs,
+    /// Pictures of a scene with their cameras.
+    Scene,
+}
+
+impl DataKind {
+    /// Whether a column is to be named as the target.
+    pub fn has_target(self) -> bool {
+        matches!(self, Self::Target | Self::Series | Self::Trials)
+    }
+}
+
 /// A typed input, made from raw data with every check a user needs.
 pub trait FromData: Sized {
     /// What is needed, in a few words, for `elbo info` and messages.
     const NEEDS: &'static str;
+
+    /// The same as a value, for programs.
+    const KIND: DataKind = DataKind::Rows;
 
     /// Checks and converts.
     ///
@@ -251,6 +293,7 @@ impl Regression {
 
 impl FromData for Regression {
     const NEEDS: &'static str = "a table with a numeric target";
+    const KIND: DataKind = DataKind::Target;
 
     fn from_data(data: &Data) -> Result<Self> {
         let (columns, notes) = Columns::learn(data)?;
@@ -278,6 +321,7 @@ pub struct Classification {
 
 impl FromData for Classification {
     const NEEDS: &'static str = "a table with a target of two or more classes";
+    const KIND: DataKind = DataKind::Target;
 
     fn from_data(data: &Data) -> Result<Self> {
         let (columns, notes) = Columns::learn_classes(data)?;
@@ -299,6 +343,7 @@ pub enum Supervised {
 
 impl FromData for Supervised {
     const NEEDS: &'static str = "a table with a target, numeric or of classes";
+    const KIND: DataKind = DataKind::Target;
 
     fn from_data(data: &Data) -> Result<Self> {
         let target = data.get(data.target()?)?;

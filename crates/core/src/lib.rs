@@ -41,7 +41,7 @@ pub mod system;
 
 pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
-pub use data::{Array, Classification, Data, FromData, Points, Regression, Supervised, Values};
+pub use data::{Array, Classification, Data, DataKind, FromData, Points, Regression, Supervised, Values};
 pub use error::{Error, Result, ensure};
 pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;

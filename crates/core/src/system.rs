@@ -1,7 +1,7 @@
 //! What the author of a system writes, and its object-safe twin that the registry lists.
 
 use crate::claim::Claim;
-use crate::data::{Data, FromData};
+use crate::data::{Data, DataKind, FromData};
 use crate::error::{Error, Result};
 use crate::file::ModelFile;
 use crate::model::Model;
@@ -144,6 +144,9 @@ pub trait AnySystem: Sync {
     /// What the data must be, in words.
     fn needs(&self) -> &'static str;
 
+    /// What kind of data that is.
+    fn data_kind(&self) -> DataKind;
+
     /// JSON schema of the settings.
     fn schema(&self) -> Value;
 
@@ -182,6 +185,10 @@ impl<S: System> AnySystem for S {
 
     fn needs(&self) -> &'static str {
         S::Input::NEEDS
+    }
+
+    fn data_kind(&self) -> DataKind {
+        S::Input::KIND
     }
 
     fn schema(&self) -> Value {

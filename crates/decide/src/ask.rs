@@ -130,13 +130,8 @@ impl Surrogates {
             ..Default::default()
         };
         let mut limits = vec![];
-        for slack in &history.slacks {
-            let known: Vec<usize> = (0..slack.len()).filter(|i| slack[*i].is_finite()).collect();
-            if known.len() >= 2 {
-                let x: Vec<f64> = known.iter().flat_map(|i| history.points[*i].iter().copied()).collect();
-                let y: Vec<f64> = known.iter().map(|i| slack[*i]).collect();
-                limits.push(Gp::fit(&x, &y, &groups, &plain, None, rng)?);
-            }
+        for (x, y) in history.known_slacks() {
+            limits.push(Gp::fit(&x, &y, &groups, &plain, None, rng)?);
         }
         Ok(Self { objective, limits, failures: Self::failures(space, history)? })
     }
@@ -241,14 +236,8 @@ fn choose(
     taken.extend(chosen.iter().map(|(p, ..)| p.as_slice()));
     let mut pending = history.pending();
     pending.extend(chosen.iter().map(|(p, ..)| p.as_slice()));
-    let feasible_rows: Vec<usize> = (0..history.len())
-        .filter(|i| matches!(history.outcomes[*i], Outcome::Measured(_)) && history.is_feasible(*i))
-        .collect();
     let feasibility = surrogates.feasibility();
-    let mut good: Vec<usize> = feasible_rows.clone();
-    let value = |i: &usize| if let Outcome::Measured(y) = history.outcomes[*i] { y } else { f64::INFINITY };
-    good.sort_by(|a, b| value(a).total_cmp(&value(b)));
-    let good: Vec<&[f64]> = good.iter().map(|i| history.points[*i].as_slice()).collect();
+    let good: Vec<&[f64]> = history.ranked().into_iter().map(|(row, _)| history.points[row].as_slice()).collect();
     let search = |score: &dyn Acquisition, rng: &mut Rng| maximise(score, space, &config.maximise, &good, &taken, rng);
     if good.is_empty() {
         // Some trials are measured, and none keeps the limits.
@@ -314,7 +303,7 @@ fn choose(
     Ok((found, Source::Model))
 }
 
-/// A score in units of the standardised value, less what an unlikely feasibility costs.
+/// A score plus the log probability of being feasible: of a score in log form a product, of a drawn value a penalty in its standard deviations.
 struct Penalised<'a, A> {
     score: A,
     feasibility: Feasibility<'a>,

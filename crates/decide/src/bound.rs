@@ -1,4 +1,7 @@
 //! Minimising a smooth function in a box: L-BFGS with projection.
+//!
+//! [`elbo_tensor::optim::Lbfgs`] has bounds too. There the line search asks for the strong Wolfe conditions; here a step is accepted once the value
+//! has fallen enough, a start without a finite value is returned as it is, and gradients are written in place.
 
 use elbo_linalg::vector::{axpy, dot, norm};
 use std::collections::VecDeque;

@@ -139,9 +139,11 @@ pub fn fill(space: &Space, design: Design, count: usize, taken: &[&[f64]], rng: 
     if taken.is_empty() {
         design.points(count, dims, rng).iter().for_each(|u| offer(space.from_cube(u), &mut chosen));
     }
-    let candidates = match space.enumerate(4 * CANDIDATES as u64) {
+    // Twice as many as there will be points; none where none is wanted.
+    let candidates = if count == 0 { 0 } else { CANDIDATES.max(2 * (count + taken.len())) };
+    let candidates = match space.enumerate(4 * candidates as u64) {
         Some(all) => all,
-        None => Design::Sobol.points(CANDIDATES, dims, rng).iter().map(|u| space.from_cube(u)).collect(),
+        None => Design::Sobol.points(candidates, dims, rng).iter().map(|u| space.from_cube(u)).collect(),
     };
     let nearest = |point: &[f64], chosen: &[Vec<f64>]| {
         let all = taken.iter().copied().chain(chosen.iter().map(Vec::as_slice));

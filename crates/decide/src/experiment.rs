@@ -3,11 +3,12 @@
 use crate::ask::{AskConfig, Source, Suggestion, Surrogates, ask};
 use crate::figures::View;
 use crate::history::{Goal, History, Limit, Outcome, STATUS};
+use crate::settings::Settings;
 use crate::space::{Domain, Space, distance};
 use crate::surrogate::{Gp, MeanKind, SurrogateConfig};
 use elbo_core::{
-    Array, Data, Error, Figure, FromData, Model, ModelFile, Prediction, Result, Rng, Run, Suggest, Summary, Table,
-    Validation, Values, ensure,
+    Array, Data, DataKind, Error, Figure, FromData, Model, ModelFile, Prediction, Result, Rng, Run, Suggest, Summary,
+    Table, Validation, Values,
 };
 use elbo_dist::Normals;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub struct Trials(pub Data);
 
 impl FromData for Trials {
     const NEEDS: &'static str = "a table of trials with a numeric target; rows without a target value are pending";
+    const KIND: DataKind = DataKind::Trials;
 
     fn from_data(data: &Data) -> Result<Self> {
         data.get(data.target()?)?;
@@ -42,35 +44,6 @@ pub struct Plan {
     pub ask: AskConfig,
 }
 
-/// What a user says about an experiment besides the table; the settings that systems of this family share.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Question<'a> {
-    /// Small or large values.
-    pub goal: Goal,
-    /// What may be varied; the ranges of the data where absent.
-    pub space: Option<&'a Space>,
-    /// Limits on other columns.
-    pub limits: &'a [Limit],
-}
-
-impl Question<'_> {
-    /// Checks names and numbers, before work starts.
-    ///
-    /// # Errors
-    /// [`Error::Setting`].
-    pub fn check(&self) -> Result<()> {
-        if let Some(space) = self.space {
-            space.check()?;
-        }
-        for limit in self.limits {
-            let bounds = [limit.at_least, limit.at_most];
-            let holds = bounds.iter().any(Option::is_some) && bounds.iter().flatten().all(|b| b.is_finite());
-            ensure("limits", format!("{limit:?}"), holds, "at_least or at_most, a finite number")?;
-        }
-        Ok(())
-    }
-}
-
 /// An experiment so far: history, beliefs, and how to go on.
 pub struct Experiment {
     plan: Plan,
@@ -85,14 +58,14 @@ impl Experiment {
     /// For a table that cannot be read as trials, see [`History::read`]; without rows only where the space is given.
     pub fn fit(
         trials: &Trials,
-        question: &Question<'_>,
+        settings: &Settings,
         surrogate: SurrogateConfig,
         ask: AskConfig,
         run: &mut Run,
     ) -> Result<Self> {
         let data = &trials.0;
         let target = data.target()?.to_owned();
-        let space = match question.space {
+        let space = match &settings.space {
             Some(space) => space.clone(),
             None => {
                 if data.rows() == 0 {
@@ -102,19 +75,20 @@ impl Experiment {
                     ));
                 }
                 let mut leave_out = vec![target.as_str(), STATUS];
-                leave_out.extend(question.limits.iter().map(|l| l.column.as_str()));
+                leave_out.extend(settings.limits.iter().map(|l| l.column.as_str()));
                 let (space, notes) = Space::of_data(data, &leave_out)?;
                 notes.into_iter().for_each(|note| run.warn(note));
                 space
             }
         };
+        space.check()?;
         if let Some(variable) = space.variables.iter().find(|v| v.name == target) {
             return Err(Error::data(
                 format!("`{}` is both the target and a variable of the space", variable.name),
                 "name another target, or take the variable out of the space",
             ));
         }
-        let history = History::read(data, &space, question.goal, question.limits)?;
+        let history = History::read(data, &space, settings.goal, &settings.limits)?;
         history.notes.iter().for_each(|note| run.warn(note));
         let needs = surrogate.mean.is_cross_validated();
         if needs && history.measured_count() < crate::surrogate::FEWEST_CROSS_VALIDATED {
@@ -123,7 +97,7 @@ impl Experiment {
                 history.measured_count()
             ));
         }
-        let plan = Plan { target, goal: question.goal, space, limits: question.limits.to_vec(), surrogate, ask };
+        let plan = Plan { target, goal: settings.goal, space, limits: settings.limits.clone(), surrogate, ask };
         let surrogates = Surrogates::fit(&plan.space, &history, &plan.surrogate, None, &mut run.rng)?;
         let experiment = Self { plan, history, surrogates };
         experiment.warn(run);
@@ -170,41 +144,42 @@ impl Experiment {
     /// [`Error::ModelFile`] when something is missing.
     pub fn load(file: &ModelFile) -> Result<Self> {
         let plan: Plan = file.fact("plan")?;
+        plan.space.check()?;
+        plan.ask.check()?;
+        let misfit = || Error::model_file("the trials of the model do not fit together", "fit the model again");
         let (width, groups) = (plan.space.width(), plan.space.groups());
-        let points: Vec<Vec<f64>> = file.get("points")?.chunks_exact(width.max(1)).map(<[f64]>::to_vec).collect();
-        let values = file.get("values")?;
-        let codes = file.get_i64("outcomes")?;
-        let outcomes = (codes.iter().zip(&values))
-            .map(|(code, value)| match code {
-                0 => Outcome::Measured(*value),
-                1 => Outcome::Pending,
-                _ => Outcome::Failed,
-            })
-            .collect();
+        let (points, values, codes) = (file.get("points")?, file.get("values")?, file.get_i64("outcomes")?);
+        let slacks = file.get("slacks")?;
         let sides = plan.limits.iter().map(|l| l.sides().len()).sum::<usize>();
-        let flat = file.get("slacks")?;
-        let n = points.len();
-        if values.len() != n || codes.len() != n || flat.len() != sides * n {
-            return Err(Error::model_file("the trials of the model do not fit together", "fit the model again"));
+        let n = values.len();
+        if points.len() != n * width || codes.len() != n || slacks.len() != sides * n {
+            return Err(misfit());
         }
-        let slacks = (0..sides).map(|s| flat[s * points.len()..(s + 1) * points.len()].to_vec()).collect();
-        let history = History { points, outcomes, slacks, notes: vec![] };
+        let outcome = |(code, value): (&i64, &f64)| match code {
+            0 => Ok(Outcome::Measured(*value)),
+            1 => Ok(Outcome::Pending),
+            2 => Ok(Outcome::Failed),
+            _ => Err(misfit()),
+        };
+        let history = History {
+            points: points.chunks_exact(width).map(<[f64]>::to_vec).collect(),
+            outcomes: codes.iter().zip(&values).map(outcome).collect::<Result<_>>()?,
+            slacks: (0..sides).map(|s| slacks[s * n..(s + 1) * n].to_vec()).collect(),
+            notes: vec![],
+        };
         let mut surrogates =
             Surrogates { failures: Surrogates::failures(&plan.space, &history)?, ..Surrogates::default() };
         if file.has("objective") {
             let (points, values) = history.measured();
-            surrogates.objective = Some(Gp::rebuild(&points.concat(), &values, &groups, &file.fact("objective")?)?);
+            surrogates.objective = Some(Gp::rebuild(&points.concat(), &values, &groups, file.fact("objective")?)?);
         }
-        let mut saved: std::collections::VecDeque<_> = file.fact::<Vec<crate::surrogate::Saved>>("limits")?.into();
-        for slack in &history.slacks {
-            let known: Vec<usize> = (0..slack.len()).filter(|i| slack[*i].is_finite()).collect();
-            if known.len() >= 2
-                && let Some(saved) = saved.pop_front()
-            {
-                let x: Vec<f64> = known.iter().flat_map(|i| history.points[*i].iter().copied()).collect();
-                let y: Vec<f64> = known.iter().map(|i| slack[*i]).collect();
-                surrogates.limits.push(Gp::rebuild(&x, &y, &groups, &saved)?);
-            }
+        let saved: Vec<crate::surrogate::Saved> = file.fact("limits")?;
+        let known = history.known_slacks();
+        if saved.len() != known.len() {
+            return Err(misfit());
+        }
+        for ((x, y), saved) in known.iter().zip(saved) {
+            surrogates.limits.push(Gp::rebuild(x, y, &groups, saved)?);
         }
         Ok(Self { plan, history, surrogates })
     }
@@ -443,14 +418,7 @@ impl Model for Experiment {
         let mut names: Vec<&str> = vec!["row", &self.plan.target];
         names.extend(space.variables.iter().map(|v| v.name.as_str()));
         let mut table = Table::new("best", "The best trials within the limits, best first.", &names);
-        let mut rows: Vec<(usize, f64)> = (0..self.history.len())
-            .filter_map(|i| match self.history.outcomes[i] {
-                Outcome::Measured(y) if self.history.is_feasible(i) => Some((i, y)),
-                _ => None,
-            })
-            .collect();
-        rows.sort_by(|a, b| a.1.total_cmp(&b.1));
-        for (row, y) in rows.into_iter().take(10) {
+        for (row, y) in self.history.ranked().into_iter().take(10) {
             let mut cells = vec![(row + 1).to_string(), short(self.natural(y))];
             let natural = space.decode(&self.history.points[row]);
             cells.extend(space.variables.iter().zip(natural).map(|(v, value)| match v.domain {

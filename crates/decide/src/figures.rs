@@ -101,11 +101,8 @@ impl View<'_> {
     fn slice(&self, gp: &Gp, v: usize, centre: &[f64], what: &str, suggestions: &[Suggestion]) -> Figure {
         let variable = &self.space.variables[v];
         let (values, is_curve, x_log): (Vec<f64>, bool, bool) = match &variable.domain {
-            Domain::Real { low, high, log } => {
-                let at = |i: usize| {
-                    let u = i as f64 / (SLICE - 1) as f64;
-                    if *log { low * (high / low).powf(u) } else { low + u * (high - low) }
-                };
+            Domain::Real { log, .. } => {
+                let at = |i: usize| variable.natural(i as f64 / (SLICE - 1) as f64);
                 ((0..SLICE).map(at).collect(), true, *log)
             }
             Domain::Integer { low, high, log } => {

@@ -1,7 +1,7 @@
 //! The trials so far.
 
 use crate::space::Space;
-use crate::table::{bad_cell, cell_text, number_at};
+use crate::table::{bad_cell, cell_text, column, number_at};
 use elbo_core::{Data, Error, Result, Values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -106,22 +106,30 @@ impl History {
             return Ok(Self { slacks: vec![vec![]; limits.iter().map(|l| l.sides().len()).sum()], ..Self::default() });
         }
         let (points, notes) = space.read_rows(data)?;
-        let values = &data.get(target)?.values;
-        let status = data.arrays.iter().find(|(name, _)| name == STATUS && target != STATUS).map(|(_, a)| &a.values);
+        let values = &column(data, target)?.values;
+        // The name may belong to the target or to a variable.
+        let is_status = target != STATUS && space.variables.iter().all(|v| v.name != STATUS);
+        let status = if is_status && data.get(STATUS).is_ok() { Some(&column(data, STATUS)?.values) } else { None };
         let outcomes =
             (0..points.len()).map(|row| outcome(values, status, row, target, goal)).collect::<Result<_>>()?;
         let mut slacks = vec![];
         for limit in limits {
-            let array = data.get(&limit.column)?;
+            let array = column(data, &limit.column)?;
             if let Values::Text { .. } = array.values {
                 return Err(Error::data(
                     format!("column `{}`, which has a limit, holds text", limit.column),
                     "give numbers there; leave cells of pending and failed trials empty",
                 ));
             }
+            let cells: Vec<f64> = (0..points.len()).map(|row| number_at(&array.values, row)).collect();
+            if let Some(row) = cells.iter().position(|v| v.is_infinite()) {
+                return Err(Error::data(
+                    format!("column `{}`, which has a limit, has {} in row {}", limit.column, cells[row], row + 1),
+                    "mend the cell, or leave it empty where the value is not known",
+                ));
+            }
             for (sign, bound) in limit.sides() {
-                let slack = |row| sign * number_at(&array.values, row) - bound;
-                slacks.push((0..points.len()).map(slack).map(|s| if s.is_finite() { s } else { f64::NAN }).collect());
+                slacks.push(cells.iter().map(|v| sign * v - bound).collect());
             }
         }
         Ok(Self { points, outcomes, slacks, notes })
@@ -190,6 +198,27 @@ impl History {
             }
         }
         best
+    }
+
+    /// Rows and values of the measured trials within the limits, best first.
+    pub fn ranked(&self) -> Vec<(usize, f64)> {
+        let feasible = |row: usize| match self.outcomes[row] {
+            Outcome::Measured(y) if self.is_feasible(row) => Some((row, y)),
+            _ => None,
+        };
+        let mut rows: Vec<(usize, f64)> = (0..self.len()).filter_map(feasible).collect();
+        rows.sort_by(|a, b| a.1.total_cmp(&b.1));
+        rows
+    }
+
+    /// Points `[K, E]` and slacks `[K]` of each side of a limit that is known at two or more trials.
+    pub(crate) fn known_slacks(&self) -> Vec<(Vec<f64>, Vec<f64>)> {
+        let known = |slack: &Vec<f64>| -> (Vec<f64>, Vec<f64>) {
+            let rows: Vec<usize> = (0..slack.len()).filter(|i| slack[*i].is_finite()).collect();
+            let x = rows.iter().flat_map(|i| self.points[*i].iter().copied()).collect();
+            (x, rows.iter().map(|i| slack[*i]).collect())
+        };
+        self.slacks.iter().map(known).filter(|(_, slacks)| slacks.len() >= 2).collect()
     }
 }
 

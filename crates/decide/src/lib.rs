@@ -10,6 +10,7 @@
 //! | the place where a score is largest, in mixed spaces too | [`maximise`](maximise::maximise) |
 //! | the next points, as a function of the history | [`ask`](ask::ask) |
 //! | a model for the verb `suggest` | [`experiment::Experiment`] |
+//! | the settings that systems share | [`settings::Settings`] |
 //! | functions with known minima | [`functions`] |
 //! | regret and its comparison | [`regret`] |
 //!
@@ -29,6 +30,7 @@ pub mod functions;
 pub mod history;
 pub mod maximise;
 pub mod regret;
+pub mod settings;
 pub mod space;
 pub mod surrogate;
 mod table;

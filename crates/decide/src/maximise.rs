@@ -86,20 +86,16 @@ pub fn maximise(
         // All climbs ended at trials: the best raw point that is none.
         let mut order: Vec<usize> = (0..raw.len()).collect();
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-        let next = order.into_iter().find(|i| is_new(&raw[*i])).ok_or_else(|| exhausted(space))?;
+        let next = order.into_iter().find(|i| is_new(&raw[*i])).ok_or_else(|| {
+            Error::data(
+                format!("all of {} places that were looked at have been tried or are pending", raw.len()),
+                "raise `maximise.enumerate` above the number of the space's points, or widen the space",
+            )
+        })?;
         found.push(Found { point: raw[next].clone(), score: scores[next] });
     }
     let best = found.iter().enumerate().max_by(|a, b| a.1.score.total_cmp(&b.1.score).then(b.0.cmp(&a.0)));
     Ok(best.expect("one was pushed").1.clone())
-}
-
-/// The best `q` places for a joint score, `[q, E]`, from starts that are improved together. For spaces of real variables.
-pub fn maximise_jointly(score: &dyn Acquisition, starts: &[Vec<f64>], steps: usize) -> Found {
-    let climbed = starts.iter().map(|start| {
-        let end = descend(score, start, &vec![0.0; start.len()], &vec![1.0; start.len()], steps);
-        Found { point: end.0, score: end.1 }
-    });
-    climbed.max_by(|a, b| a.score.total_cmp(&b.score)).expect("at least one start")
 }
 
 fn exhausted(space: &Space) -> Error {

@@ -112,6 +112,11 @@ impl TryFrom<VariableForm> for Variable {
             if !(low.is_finite() && high.is_finite() && low < high) {
                 return Err(format!("variable `{name}` has low = {low} and high = {high}; low must be below high"));
             }
+            if !(high - low).is_finite() {
+                return Err(format!(
+                    "variable `{name}` has low = {low} and high = {high}; their difference must be finite"
+                ));
+            }
             if log && low <= 0.0 {
                 return Err(format!("variable `{name}` has low = {low}; a logarithmic scale needs low above 0"));
             }
@@ -202,7 +207,7 @@ impl Variable {
     }
 
     /// The natural value at a coordinate in [0, 1]; discrete values take the nearest. Of a categorical variable, the level's number.
-    fn natural(&self, u: f64) -> f64 {
+    pub(crate) fn natural(&self, u: f64) -> f64 {
         match &self.domain {
             Domain::Real { low, high, log } => between(*low, *high, *log, u),
             Domain::Integer { low, high, log } => {
@@ -255,8 +260,8 @@ fn between(low: f64, high: f64, log: bool, u: f64) -> f64 {
         // The ends exactly.
         (0.0, _) => low,
         (1.0, _) => high,
-        (u, true) => (low.ln() + u * (high.ln() - low.ln())).exp(),
-        (u, false) => low + u * (high - low),
+        (u, true) => (low.ln() + u * (high.ln() - low.ln())).exp().clamp(low, high),
+        (u, false) => (low + u * (high - low)).clamp(low, high),
     }
 }
 
@@ -440,5 +445,10 @@ fn largest(values: &[f64]) -> usize {
 
 /// Euclidean distance of two encoded points.
 pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(p, q)| (p - q) * (p - q)).sum::<f64>().sqrt()
+    squared_distance(a, b).sqrt()
+}
+
+/// Its square.
+pub(crate) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(p, q)| (p - q) * (p - q)).sum()
 }

@@ -1,7 +1,7 @@
 //! Spaces and tables: ranges from columns, points from rows.
 
 use crate::space::{Domain, Space, Variable, number_text};
-use elbo_core::{Data, Error, Result, Values};
+use elbo_core::{Array, Data, Error, Result, Values};
 
 impl Space {
     /// The ranges of a table's columns: whole numbers become integers, other numbers reals, text categories. Columns of one value are left
@@ -11,13 +11,8 @@ impl Space {
     /// [`Error::Data`] for a missing or infinite cell, and when no column varies.
     pub fn of_data(data: &Data, leave_out: &[&str]) -> Result<(Self, Vec<String>)> {
         let (mut variables, mut notes) = (vec![], vec![]);
-        for (name, array) in data.arrays.iter().filter(|(name, _)| !leave_out.contains(&name.as_str())) {
-            if array.shape.len() != 1 {
-                return Err(Error::data(
-                    format!("column `{name}` is a matrix; an experiment's history has one column a variable"),
-                    "give a table such as a CSV file",
-                ));
-            }
+        for (name, _) in data.arrays.iter().filter(|(name, _)| !leave_out.contains(&name.as_str())) {
+            let array = column(data, name)?;
             let domain = match (&array.values, array.to_f64()) {
                 (Values::Text { levels, .. }, _) if levels.len() > 1 => {
                     let mut values: Vec<String> = levels.iter().map(|l| l.trim().to_owned()).collect();
@@ -63,7 +58,7 @@ impl Space {
         let mut natural = vec![vec![0.0; self.dims()]; rows];
         let mut notes = vec![];
         for (v, variable) in self.variables.iter().enumerate() {
-            let array = data.get(&variable.name).map_err(|error| match error {
+            let array = column(data, &variable.name).map_err(|error| match error {
                 Error::Unknown { name, remedy, .. } => Error::data(
                     format!("the history has no column `{name}`, a variable of the space"),
                     format!("add the column, or rename the variable; {remedy}"),
@@ -86,21 +81,23 @@ impl Space {
                             )
                         })? as f64
                     }
-                    (_, Values::Text { .. }) => {
-                        let text = cell_text(&array.values, row).unwrap_or_default();
-                        text.parse::<f64>().map_err(|_| {
-                            Error::data(
-                                format!(
-                                    "column `{}` has the text `{text}` in row {}; it is a number in the space",
-                                    variable.name,
-                                    row + 1
-                                ),
-                                "mend the cell, or make the variable categorical",
-                            )
-                        })?
-                    }
-                    (domain, _) => {
-                        let value = number_at(&array.values, row);
+                    (domain, cells) => {
+                        let value = match cells {
+                            Values::Text { .. } => {
+                                let text = cell_text(cells, row).unwrap_or_default();
+                                text.parse::<f64>().map_err(|_| {
+                                    Error::data(
+                                        format!(
+                                            "column `{}` has the text `{text}` in row {}; it is a number in the space",
+                                            variable.name,
+                                            row + 1
+                                        ),
+                                        "mend the cell, or make the variable categorical",
+                                    )
+                                })?
+                            }
+                            numbers => number_at(numbers, row),
+                        };
                         if !value.is_finite() {
                             return Err(bad_cell(&variable.name, row, value));
                         }
@@ -146,6 +143,18 @@ impl Space {
         }
         Ok((natural.iter().map(|n| self.encode(n)).collect(), notes))
     }
+}
+
+/// The array of a column, which has one cell a row.
+pub(crate) fn column<'a>(data: &'a Data, name: &str) -> Result<&'a Array> {
+    let array = data.get(name)?;
+    if array.shape.len() != 1 || array.rows() != data.rows() {
+        return Err(Error::data(
+            format!("column `{name}` has the shape {:?}; an experiment's history has one cell a trial", array.shape),
+            "give a table such as a CSV file",
+        ));
+    }
+    Ok(array)
 }
 
 pub(crate) fn bad_cell(name: &str, row: usize, value: f64) -> Error {

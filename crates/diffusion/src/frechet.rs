@@ -3,6 +3,7 @@
 //! The number means something beside others of the same extractor and the same number of points only, so both are named with it.
 
 use elbo_core::{Error, Result};
+use elbo_infer::gaussian::{Gaussian, bures_wasserstein};
 use elbo_linalg::{MatMut, MatRef, gemm, syevd};
 
 /// Numbers that describe a point.
@@ -22,23 +23,24 @@ pub trait Extractor {
 /// # Errors
 /// [`Error::Data`] for fewer than two points.
 pub fn moments(points: &[f64], dims: usize) -> Result<(Vec<f64>, Vec<f64>)> {
-    let mean = mean_of(points, dims)?;
+    let (mean, centred) = centred(points, dims)?;
     let n = points.len() / dims;
-    let centred: Vec<f64> = points.iter().enumerate().map(|(i, v)| v - mean[i % dims]).collect();
     let mut covariance = vec![0.0; dims * dims];
     let a = MatRef::row_major(&centred, n, dims);
     gemm(MatMut::row_major(&mut covariance, dims, dims), 1.0 / (n as f64 - 1.0), a.transpose(), a, 0.0);
     Ok((mean, covariance))
 }
 
-fn mean_of(points: &[f64], dims: usize) -> Result<Vec<f64>> {
+/// Mean `[D]` of points `[N, D]`, and the points without it.
+fn centred(points: &[f64], dims: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let n = points.len() / dims.max(1);
     if n < 2 {
         return Err(Error::data(format!("{n} points have no covariance"), "give at least two"));
     }
     let mut mean = vec![0.0; dims];
     points.chunks_exact(dims).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, v)| *m += v / n as f64));
-    Ok(mean)
+    let centred = points.iter().enumerate().map(|(i, v)| v - mean[i % dims]).collect();
+    Ok((mean, centred))
 }
 
 /// Projections on the leading principal components of a data set.
@@ -57,8 +59,7 @@ impl PrincipalComponents {
     /// [`Error::Data`] for fewer than two points.
     pub fn fit(points: &[f64], dims: usize, width: usize) -> Result<Self> {
         let n = points.len() / dims.max(1);
-        let mean = mean_of(points, dims)?;
-        let centred: Vec<f64> = points.iter().enumerate().map(|(i, v)| v - mean[i % dims]).collect();
+        let (mean, centred) = centred(points, dims)?;
         let a = MatRef::row_major(&centred, n, dims);
         let width = width.min(dims).min(n - 1);
         // The smaller of the two squares of the matrix has the same eigenvalues.
@@ -112,37 +113,17 @@ impl Extractor for PrincipalComponents {
     }
 }
 
-/// Squared Fréchet distance of two Gaussians: ‖m - n‖² + tr(C + D - 2(CD)^½).
-///
-/// # Errors
-/// Those of the eigenvalues, for numbers that are not finite.
-pub fn gaussian_distance(a: (&[f64], &[f64]), b: (&[f64], &[f64])) -> Result<f64> {
-    let d = a.0.len();
-    let apart: f64 = a.0.iter().zip(b.0).map(|(x, y)| (x - y).powi(2)).sum();
-    // tr (CD)^½ = tr (C^½ D C^½)^½, of a symmetric matrix.
-    let eigen = syevd(MatRef::row_major(a.1, d, d))?;
-    let mut root = vec![0.0; d * d];
-    let scaled: Vec<f64> = (0..d * d).map(|i| eigen.vectors[i] * eigen.values[i % d].max(0.0).sqrt()).collect();
-    let vectors = MatRef::row_major(&eigen.vectors, d, d);
-    gemm(MatMut::row_major(&mut root, d, d), 1.0, MatRef::row_major(&scaled, d, d), vectors.transpose(), 0.0);
-    let (mut half, mut whole) = (vec![0.0; d * d], vec![0.0; d * d]);
-    let root = MatRef::row_major(&root, d, d);
-    gemm(MatMut::row_major(&mut half, d, d), 1.0, root, MatRef::row_major(b.1, d, d), 0.0);
-    gemm(MatMut::row_major(&mut whole, d, d), 1.0, MatRef::row_major(&half, d, d), root, 0.0);
-    let roots: f64 = syevd(MatRef::row_major(&whole, d, d))?.values.iter().map(|v| v.max(0.0).sqrt()).sum();
-    let trace = |c: &[f64]| (0..d).map(|i| c[i * d + i]).sum::<f64>();
-    Ok((apart + trace(a.1) + trace(b.1) - 2.0 * roots).max(0.0))
-}
-
 /// Squared Fréchet distance between the features of two sets of points `[N, D]`.
 ///
 /// # Errors
-/// [`Error::Data`] for sets of fewer than two points.
+/// [`Error::Data`] for sets of fewer than two points, [`Error::Numerical`] for numbers that are not finite.
 pub fn distance(extractor: &dyn Extractor, a: &[f64], b: &[f64]) -> Result<f64> {
     let width = extractor.width();
-    let (m, c) = moments(&extractor.features(a), width)?;
-    let (n, d) = moments(&extractor.features(b), width)?;
-    gaussian_distance((&m, &c), (&n, &d))
+    let law = |points: &[f64]| -> Result<Gaussian> {
+        let (mean, covariance) = moments(&extractor.features(points), width)?;
+        Ok(Gaussian { mean, covariance })
+    };
+    bures_wasserstein(&law(a)?, &law(b)?)
 }
 
 #[cfg(test)]
@@ -152,7 +133,14 @@ mod tests {
 
     #[test]
     fn the_distance_of_diagonal_gaussians_is_that_of_their_means_and_deviations() {
-        let d = gaussian_distance((&[0.0, 1.0], &[4.0, 0.0, 0.0, 1.0]), (&[3.0, 1.0], &[1.0, 0.0, 0.0, 9.0])).unwrap();
+        // Four points with this mean and these standard deviations.
+        let points = |[x, y]: [f64; 2], [s, t]: [f64; 2]| {
+            let (s, t) = (1.5f64.sqrt() * s, 1.5f64.sqrt() * t);
+            vec![x + s, y, x - s, y, x, y + t, x, y - t]
+        };
+        let (a, b) = (points([0.0, 1.0], [2.0, 1.0]), points([3.0, 1.0], [1.0, 3.0]));
+        // As many components as dimensions turn the points only.
+        let d = distance(&PrincipalComponents::fit(&a, 2, 2).unwrap(), &a, &b).unwrap();
         assert!((d - (9.0 + 1.0 + 4.0)).abs() < 1e-10, "{d}");
     }
 

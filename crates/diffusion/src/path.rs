@@ -127,18 +127,7 @@ impl Path {
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
         match self {
-            Self::VpLinear { low, high } => ensure(
-                "path",
-                format!("low {low}, high {high}"),
-                *low > 0.0 && high > low && high.is_finite(),
-                "0 < low < high",
-            ),
-            Self::Ve { low, high } => ensure(
-                "path",
-                format!("low {low}, high {high}"),
-                *low > 0.0 && high > low && high.is_finite(),
-                "0 < low < high",
-            ),
+            Self::VpLinear { low, high } | Self::Ve { low, high } => check_bounds("path", *low, *high),
             Self::Table(table) => table.check(),
             _ => Ok(()),
         }
@@ -214,6 +203,12 @@ impl Path {
         let (low, high) = self.interval();
         (self.at(low).level(), self.at(high).level())
     }
+}
+
+/// Refuses bounds of rates or levels that are not positive, finite and rising.
+pub(crate) fn check_bounds(setting: &str, low: f64, high: f64) -> Result<()> {
+    let holds = low > 0.0 && high > low && high.is_finite();
+    ensure(setting, format!("low {low}, high {high}"), holds, "0 < low < high")
 }
 
 /// From α, its logarithmic derivative, and σ.

@@ -21,9 +21,7 @@ const SHEPP_LOGAN: [Ellipse; 10] = [
 
 /// The phantom of Shepp and Logan, `[side, side]`, the top of the head in the first row.
 pub fn shepp_logan(side: usize) -> Vec<f64> {
-    let mut picture = draw(&SHEPP_LOGAN, side);
-    picture.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
-    picture
+    draw(&SHEPP_LOGAN, side)
 }
 
 /// `count` random ellipses over one another, `[side, side]`, within [0, 1].
@@ -35,11 +33,10 @@ pub fn ellipses(side: usize, count: usize, rng: &mut Rng) -> Vec<f64> {
             [value, a, b, rng.range(-0.5, 0.5), rng.range(-0.5, 0.5), angle]
         })
         .collect();
-    let mut picture = draw(&drawn, side);
-    picture.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
-    picture
+    draw(&drawn, side)
 }
 
+/// Sums of ellipses, cut off at black and white.
 fn draw(ellipses: &[Ellipse], side: usize) -> Vec<f64> {
     let at = |i: usize| (2.0 * i as f64 + 1.0) / side as f64 - 1.0;
     (0..side * side)
@@ -50,7 +47,7 @@ fn draw(ellipses: &[Ellipse], side: usize) -> Vec<f64> {
                 let (dx, dy) = (x - cx, y - cy);
                 ((dx * cos + dy * sin) / a).powi(2) + ((dy * cos - dx * sin) / b).powi(2) <= 1.0
             };
-            ellipses.iter().filter(|e| inside(e)).map(|e| e[0]).sum()
+            ellipses.iter().filter(|e| inside(e)).map(|e| e[0]).sum::<f64>().clamp(0.0, 1.0)
         })
         .collect()
 }

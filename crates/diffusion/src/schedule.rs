@@ -1,9 +1,12 @@
 //! Lists of noise levels, from noise to data.
 
-use crate::path::Path;
+use crate::path::{Path, check_bounds};
 use elbo_core::{Error, Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Most steps of a schedule: a list of levels is kept.
+const MOST_STEPS: usize = 1_000_000;
 
 /// How the levels of a sampler are spread. Each ends at zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,25 +65,17 @@ impl Schedule {
     /// # Errors
     /// [`Error::Setting`] for less than one step, more than there are levels, or bounds in the wrong order.
     pub fn levels(&self, steps: usize) -> Result<Vec<f64>> {
-        ensure("steps", steps, steps >= 1, "at least 1")?;
+        ensure("steps", steps, (1..=MOST_STEPS).contains(&steps), &format!("from 1 to {MOST_STEPS}"))?;
         let share = |i: usize| if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };
-        let bounds = |low: f64, high: f64| {
-            ensure(
-                "schedule",
-                format!("low {low}, high {high}"),
-                low > 0.0 && high > low && high.is_finite(),
-                "0 < low < high",
-            )
-        };
         let mut levels: Vec<f64> = match self {
             Self::Karras { high, low, rho } => {
-                bounds(*low, *high)?;
+                check_bounds("schedule", *low, *high)?;
                 ensure("schedule", rho, *rho > 0.0, "`rho` above 0")?;
                 let (a, b) = (high.powf(1.0 / rho), low.powf(1.0 / rho));
                 (0..steps).map(|i| (a + share(i) * (b - a)).powf(*rho)).collect()
             }
             Self::Log { high, low } => {
-                bounds(*low, *high)?;
+                check_bounds("schedule", *low, *high)?;
                 (0..steps).map(|i| (high.ln() + share(i) * (low / high).ln()).exp()).collect()
             }
             Self::Time { path } => {
@@ -240,5 +235,6 @@ mod tests {
         assert!(message(&[f64::NAN, 1.0]).contains("is not a noise level"));
         assert!(message(&[1.0]).contains("1 levels"));
         assert!(Schedule::Ddpm.levels(1001).is_err() && Schedule::default().levels(0).is_err());
+        assert!(Schedule::default().levels(usize::MAX).is_err());
     }
 }

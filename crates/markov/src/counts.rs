@@ -161,7 +161,8 @@ pub fn fit_channel(
     let channels = readout.channels();
     let mut x: Vec<f64> = readout.c[channel * l..(channel + 1) * l].to_vec();
     x.push(readout.d[channel]);
-    let evaluate = |x: &[f64], slopes: Option<(&mut [f64], &mut [f64])>| -> f64 {
+    // The value, its gradient, and the Hessian's negative.
+    let evaluate = |x: &[f64]| -> (f64, Vec<f64>, Vec<f64>) {
         let (c, d) = (&x[..l], x[l]);
         let mut value = -0.5 * ridge * c.iter().map(|c| c * c).sum::<f64>();
         let (mut g, mut h) = (vec![0.0; size], vec![0.0; size * size]);
@@ -196,14 +197,9 @@ pub fn fit_channel(
             g[i] -= ridge * c[i];
             h[i * size + i] += ridge;
         }
-        if let Some((gradient, hessian)) = slopes {
-            gradient.copy_from_slice(&g);
-            hessian.copy_from_slice(&h);
-        }
-        value
+        (value, g, h)
     };
-    let (mut g, mut h) = (vec![0.0; size], vec![0.0; size * size]);
-    let mut value = evaluate(&x, Some((&mut g, &mut h)));
+    let (mut value, mut g, mut h) = evaluate(&x);
     for _ in 0..steps {
         let chol = cholesky(&h, size).ok_or_else(|| {
             Error::numerical(
@@ -216,11 +212,11 @@ pub fn fit_channel(
         let mut moved = false;
         while share > 1e-6 {
             let trial: Vec<f64> = x.iter().zip(&step).map(|(x, s)| x + share * s).collect();
-            let there = evaluate(&trial, None);
-            if there.is_finite() && there > value {
-                let gain = there - value;
+            let there = evaluate(&trial);
+            if there.0.is_finite() && there.0 > value {
+                let gain = there.0 - value;
                 x = trial;
-                value = evaluate(&x, Some((&mut g, &mut h)));
+                (value, g, h) = there;
                 moved = gain > 1e-9 * (1.0 + value.abs());
                 break;
             }

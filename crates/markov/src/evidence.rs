@@ -28,7 +28,7 @@ pub(crate) trait Update<T: Real>: Copy {
     /// Number of steps that there is evidence for.
     fn steps(&self, outputs: usize) -> usize;
 
-    /// `mean: [L]`, `covariance: [L, L]`; writes `u: [L]`, `phi: [L, L]`. `scratch: [2, L, L]`.
+    /// `mean: [L]`, `covariance: [L, L]`; writes `u: [L]`, `phi: [L, L]`. `scratch: [2, L, L + 1]`.
     fn update(&self, k: usize, mean: &[T], covariance: &[T], u: &mut [T], phi: &mut [T], scratch: &mut [T]) -> T;
 
     /// Whether the evidence is noise on one number, whose variance has a derivative.
@@ -94,8 +94,9 @@ impl<T: Real> Update<T> for Sited<'_, T> {
             return j * m - half * p * m * m + half * rest * v * u[0] - half * b.ln();
         }
         // [Φ | u] = (I + J V)⁻¹ [J | j - J μ], solved in place.
-        let (system, right) = scratch.split_at_mut(outputs * outputs);
         let width = outputs + 1;
+        let (system, rest) = scratch.split_at_mut(outputs * outputs);
+        let (right, residual) = rest.split_at_mut(outputs * width);
         let (mut linear, mut quadratic) = (T::of(0.0), T::of(0.0));
         for i in 0..outputs {
             let mut jm = T::of(0.0);
@@ -108,15 +109,13 @@ impl<T: Real> Update<T> for Sited<'_, T> {
                 right[i * width + l] = precision[i * outputs + l];
                 jm += precision[i * outputs + l] * mean[l];
             }
-            right[i * width + outputs] = shift[i] - jm;
+            residual[i] = shift[i] - jm;
+            right[i * width + outputs] = residual[i];
             linear += shift[i] * mean[i];
             quadratic += jm * mean[i];
         }
-        let mut rest = T::of(0.0);
-        let residual_at = |right: &[T], i: usize| right[i * width + outputs];
-        let before: [T; 8] =
-            std::array::from_fn(|i| if i < outputs.min(8) { residual_at(right, i) } else { T::of(0.0) });
-        let Some(log_det) = crate::small::solve(system, &mut right[..outputs * width], outputs, width) else {
+        let mut along = T::of(0.0);
+        let Some(log_det) = crate::small::solve(system, right, outputs, width) else {
             u.fill(T::of(f64::NAN));
             return T::of(f64::NAN);
         };
@@ -129,15 +128,8 @@ impl<T: Real> Update<T> for Sited<'_, T> {
         for i in 0..outputs {
             let mut vu = T::of(0.0);
             (0..outputs).for_each(|l| vu += covariance[i * outputs + l] * u[l]);
-            let residual = if i < 8 {
-                before[i]
-            } else {
-                let mut jm = shift[i];
-                (0..outputs).for_each(|l| jm -= precision[i * outputs + l] * mean[l]);
-                jm
-            };
-            rest += residual * vu;
+            along += residual[i] * vu;
         }
-        linear - half * quadratic + half * rest - half * log_det
+        linear - half * quadratic + half * along - half * log_det
     }
 }

@@ -72,7 +72,8 @@ fn walk(kernel: &mut Kernel, in_product: bool, visit: &mut dyn FnMut(Form, &mut 
 /// The period that explains most of a series beside a straight line, by least squares on a grid of frequencies (Lomb and Scargle's
 /// periodogram), and the share of the line's residual variance that it explains. `None` for fewer than 16 values.
 ///
-/// Periods lie between two median gaps and a third of the span. Long series are judged by 4,000 of their values at most.
+/// Periods lie between two median gaps and a third of the span; of 20,000 frequencies at most, the lowest first. Long series are judged by
+/// their first 4,000 values.
 pub fn find_period(series: &Series) -> Option<(f64, f64)> {
     let times = series.grid().times();
     let seen: Vec<(f64, f64)> =

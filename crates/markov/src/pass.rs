@@ -226,7 +226,7 @@ fn forward<T: Real, S: Shape, E: Update<T>, O: Outputs>(
     let steps = chain.len();
     let mut record = vec![zero; if keep { steps * stride } else { 2 * stride }];
     let (mut mean, mut covariance, mut half) = (vec![zero; n], chain.start.clone(), vec![zero; n * n]);
-    let (mut f_mean, mut f_covariance, mut scratch) = (vec![zero; l], vec![zero; l * l], vec![zero; 2 * l * l + l]);
+    let (mut f_mean, mut f_covariance, mut scratch) = (vec![zero; l], vec![zero; l * l], vec![zero; 2 * l * (l + 1)]);
     let h = &chain.h[..l * n];
     let mut log_z = zero;
     for k in 0..steps {
@@ -242,15 +242,7 @@ fn forward<T: Real, S: Shape, E: Update<T>, O: Outputs>(
         let (ph, rest) = rest.split_at_mut(n * l);
         let (u, phi) = rest.split_at_mut(l);
         // P H', then the moments of f.
-        for i in 0..n {
-            for o in 0..l {
-                let mut sum = zero;
-                for j in 0..n {
-                    sum += covariance[i * n + j] * h[o * n + j];
-                }
-                ph[i * l + o] = sum;
-            }
-        }
+        times_transposed(&covariance, h, (n, n, l), ph);
         for o in 0..l {
             let mut sum = zero;
             for j in 0..n {
@@ -326,6 +318,34 @@ fn carry<T: Real, S: Shape>(
             }
         }
     });
+}
+
+/// `out = a b` for `a: [n, k]`, `b: [k, m]`: [`small::product`](crate::small::product) without an allocation.
+#[inline(always)]
+fn times<T: Real>(a: &[T], b: &[T], (n, k, m): (usize, usize, usize), out: &mut [T]) {
+    for i in 0..n {
+        for o in 0..m {
+            let mut sum = T::of(0.0);
+            for j in 0..k {
+                sum += a[i * k + j] * b[j * m + o];
+            }
+            out[i * m + o] = sum;
+        }
+    }
+}
+
+/// `out = a b'` for `a: [n, k]`, `b: [m, k]`.
+#[inline(always)]
+fn times_transposed<T: Real>(a: &[T], b: &[T], (n, k, m): (usize, usize, usize), out: &mut [T]) {
+    for i in 0..n {
+        for o in 0..m {
+            let mut sum = T::of(0.0);
+            for j in 0..k {
+                sum += a[i * k + j] * b[o * k + j];
+            }
+            out[i * m + o] = sum;
+        }
+    }
 }
 
 /// `out = A p` for block-diagonal `A`, `p: [n, n]`.
@@ -458,24 +478,8 @@ fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: bool>(
         }
         let state = &pass.state[k * n..(k + 1) * n];
         // What was asked to be read: mean G ms, covariance G (P - P N P) G'.
-        for i in 0..n {
-            for o in 0..reads {
-                let mut sum = zero;
-                for j in 0..n {
-                    sum += p[i * n + j] * rows[o * n + j];
-                }
-                width[i * reads + o] = sum;
-            }
-        }
-        for i in 0..n {
-            for o in 0..reads {
-                let mut sum = zero;
-                for j in 0..n {
-                    sum += after[i * n + j] * width[j * reads + o];
-                }
-                after_width[i * reads + o] = sum;
-            }
-        }
+        times_transposed(p, rows, (n, n, reads), &mut width);
+        times(after, &width, (n, n, reads), &mut after_width);
         for o in 0..reads {
             let mut sum = zero;
             for j in 0..n {
@@ -491,24 +495,8 @@ fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: bool>(
             }
         }
         // The step's own evidence: K = P H' Φ, e = u - K' r, D = Φ + K' N K.
-        for i in 0..n {
-            for o in 0..l {
-                let mut sum = zero;
-                for c in 0..l {
-                    sum += ph[i * l + c] * phi[c * l + o];
-                }
-                gain[i * l + o] = sum;
-            }
-        }
-        for i in 0..n {
-            for o in 0..l {
-                let mut sum = zero;
-                for j in 0..n {
-                    sum += after[i * n + j] * gain[j * l + o];
-                }
-                after_gain[i * l + o] = sum;
-            }
-        }
+        times(ph, phi, (n, l, l), &mut gain);
+        times(after, &gain, (n, n, l), &mut after_gain);
         let e = &mut pass.left_out.0[k * l..(k + 1) * l];
         let d = &mut pass.left_out.1[k * l * l..(k + 1) * l * l];
         for o in 0..l {

@@ -8,6 +8,7 @@
 
 use crate::model::Chain;
 use crate::small::{product, product_transposed, solve, symmetrised, transposed};
+use elbo_core::{Error, Result};
 use rayon::prelude::*;
 
 /// Steps of one chunk.
@@ -41,7 +42,10 @@ struct Backward {
 }
 
 /// Filters and smooths `y: [T]` with noise variances `[T]`; a NaN is missing. For chains of one output.
-pub fn smooth(chain: &Chain<f64>, y: &[f64], noise: &[f64]) -> Scanned {
+///
+/// # Errors
+/// Recoverable, where a predicted covariance is singular, as with deterministic blocks that are known, or the arithmetic fails.
+pub fn smooth(chain: &Chain<f64>, y: &[f64], noise: &[f64]) -> Result<Scanned> {
     let (n, steps) = (chain.size, chain.len());
     assert_eq!((chain.outputs, y.len()), (1, steps), "one number a step");
     let elements: Vec<Element> = (0..steps).into_par_iter().map(|k| element(chain, y[k], noise[k], k)).collect();
@@ -77,7 +81,7 @@ pub fn smooth(chain: &Chain<f64>, y: &[f64], noise: &[f64]) -> Scanned {
             let (predicted_mean, predicted) = predict(chain, k + 1, m, p);
             // E = P A' P⁻⁻¹; both sides are symmetric, so the transpose solves.
             let mut e = product(&a, p, n, n, n);
-            let _ = solve(&mut predicted.clone(), &mut e, n, n);
+            solve_or_nan(&mut predicted.clone(), &mut e, n, n);
             let e = transposed(&e, n, n);
             let em = product(&e, &predicted_mean, n, n, 1);
             let g = m.iter().zip(&em).map(|(a, b)| a - b).collect();
@@ -88,10 +92,25 @@ pub fn smooth(chain: &Chain<f64>, y: &[f64], noise: &[f64]) -> Scanned {
         .collect();
     // In reversed order, the later element comes first.
     let smoothed = scan(&backward, |later, earlier| combine_backward(earlier, later, n));
-    Scanned {
-        log_likelihood: terms.iter().sum(),
+    let log_likelihood: f64 = terms.iter().sum();
+    let is_finite = |s: &Backward| s.g.iter().chain(&s.l).all(|x| x.is_finite());
+    if !log_likelihood.is_finite() || !smoothed.iter().all(is_finite) {
+        return Err(Error::recoverable(
+            format!("the scan over {steps} steps met a singular covariance"),
+            "raise the noise variance, or use the two-pass smoother",
+        ));
+    }
+    Ok(Scanned {
+        log_likelihood,
         mean: smoothed.iter().rev().map(|s| s.g.clone()).collect(),
         covariance: smoothed.iter().rev().map(|s| s.l.clone()).collect(),
+    })
+}
+
+/// As [`solve`]; NaN where `a` is singular, which spreads to the result and is answered there.
+fn solve_or_nan(a: &mut [f64], b: &mut [f64], n: usize, m: usize) {
+    if solve(a, b, n, m).is_none() {
+        b.fill(f64::NAN);
     }
 }
 
@@ -164,7 +183,7 @@ fn combine(first: &Element, second: &Element, n: usize) -> Element {
         right.extend_from_slice(&first.c[i * n..(i + 1) * n]);
     }
     let mut transposed_system = transposed(&system, n, n);
-    let _ = solve(&mut system, &mut right, n, width);
+    solve_or_nan(&mut system, &mut right, n, width);
     let part = |from: usize, columns: usize| -> Vec<f64> {
         (0..n).flat_map(|i| right[i * width + from..i * width + from + columns].to_vec()).collect()
     };
@@ -174,13 +193,13 @@ fn combine(first: &Element, second: &Element, n: usize) -> Element {
     let c = product_transposed(&product(&second.a, &bc, n, n, n), &second.a, n, n, n);
     let c = symmetrised(c.iter().zip(&second.c).map(|(x, y)| x + y).collect(), n);
     // (I + J₂ C₁)⁻¹ is the transpose of B.
-    let jb = product(&second.j, &first.b, n, n, 1);
+    let (jb, ja) = (product(&second.j, &first.b, n, n, 1), product(&second.j, &first.a, n, n, n));
     let mut right = Vec::with_capacity(n * (n + 1));
     for i in 0..n {
         right.push(second.eta[i] - jb[i]);
-        right.extend_from_slice(&product(&second.j, &first.a, n, n, n)[i * n..(i + 1) * n]);
+        right.extend_from_slice(&ja[i * n..(i + 1) * n]);
     }
-    let _ = solve(&mut transposed_system, &mut right, n, n + 1);
+    solve_or_nan(&mut transposed_system, &mut right, n, n + 1);
     let column: Vec<f64> = (0..n).map(|i| right[i * (n + 1)]).collect();
     let matrix: Vec<f64> = (0..n).flat_map(|i| right[i * (n + 1) + 1..(i + 1) * (n + 1)].to_vec()).collect();
     let at = transposed(&first.a, n, n);

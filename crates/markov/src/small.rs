@@ -118,7 +118,7 @@ pub fn cholesky_semidefinite<T: Real>(a: &[T], n: usize) -> Vec<T> {
     l
 }
 
-/// Solves `a x = b` for `b: [n, m]`, in place, by elimination with row pivots; `false` where `a` is singular. Destroys `a`.
+/// Solves `a x = b` for `b: [n, m]`, in place, by elimination with row pivots; `None` where `a` is singular. Destroys `a`.
 /// Returns the logarithm of the absolute determinant.
 pub fn solve<T: Real>(a: &mut [T], b: &mut [T], n: usize, m: usize) -> Option<T> {
     let mut log_det = T::of(0.0);

@@ -2,7 +2,7 @@
 
 use crate::evidence::Evidence;
 use crate::model::{Chain, ChainGradient};
-use crate::pass::{Pass, Wants, run};
+use crate::pass::{Wants, run};
 use crate::scalar::{Dual, Real};
 use elbo_core::Result;
 
@@ -18,7 +18,7 @@ pub struct SiteGradient {
 }
 
 /// The gradient of a scalar function of the posterior that has these derivatives: `by_log_z`, `by_mean: [T, L]` and
-/// `by_covariance: [T, L, L]`, symmetric. `pass` is [`run`] on the same sites with [`Wants::Smoothed`] or more, without rows of its own.
+/// `by_covariance: [T, L, L]`, symmetric. `mean: [T, L]` are the posterior's means, as [`run`] finds them on the same sites.
 ///
 /// With `Ψ(j, J, θ) = log Z`, `m = ∂Ψ/∂j` and `V = -2 ∂Ψ/∂J - m m'`. So the gradient of `m̄ · m + <V̄, V>` is the derivative of `∇Ψ` along
 /// `dj = m̄ - 2 V̄ m`, `dJ = -2 V̄`: the same two passes in dual numbers, linear in the number of steps.
@@ -28,14 +28,14 @@ pub struct SiteGradient {
 pub fn pull_back(
     chain: &Chain<f64>,
     (shift, precision): (&[f64], &[f64]),
-    pass: &Pass<f64>,
+    mean: &[f64],
     by_log_z: f64,
     by_mean: &[f64],
     by_covariance: &[f64],
 ) -> Result<SiteGradient> {
     let l = chain.outputs;
     let steps = chain.len();
-    assert_eq!(pass.mean.len(), steps * l, "the pass reads the chain's outputs");
+    assert_eq!(mean.len(), steps * l, "one mean for each output at each step");
     let mut dual_shift: Vec<Dual> = shift.iter().map(|v| Dual::of(*v)).collect();
     let mut dual_precision: Vec<Dual> = precision.iter().map(|v| Dual::of(*v)).collect();
     for k in 0..steps {
@@ -44,7 +44,7 @@ pub fn pull_back(
             for c in 0..l {
                 let at = (k * l + o) * l + c;
                 let bar = 0.5 * (by_covariance[at] + by_covariance[(k * l + c) * l + o]);
-                along -= 2.0 * bar * pass.mean[k * l + c];
+                along -= 2.0 * bar * mean[k * l + c];
                 dual_precision[at].d = -2.0 * bar;
             }
             dual_shift[k * l + o].d = along;

@@ -6,7 +6,7 @@ use crate::gaussians::{Gaussians, sigmoid};
 use crate::optimise::{Counts, get, put};
 use crate::project::Options;
 use crate::render::render;
-use crate::scene::{Orbit, Scene};
+use crate::scene::{Orbit, Scene, interleaved};
 use elbo_core::{
     Array, Data, Error, FromData, Model, ModelFile, Render, Result, Run, Summary, Table, Values, Views, ensure,
 };
@@ -31,8 +31,24 @@ struct Look {
     orbit: Orbit,
 }
 
+impl Look {
+    /// Whether pictures of a fair size can be drawn so.
+    fn is_usable(&self) -> bool {
+        let o = &self.orbit;
+        let mut numbers = o.target.iter().chain(&o.up).chain([&o.distance, &o.angle]);
+        o.size.iter().all(|side| (1..=16_384).contains(side))
+            && o.rise.abs() <= 1.0
+            && self.near >= 0.0
+            && self.near.is_finite()
+            && numbers.all(|v| v.is_finite())
+    }
+}
+
 /// Prefix of the Gaussians' arrays in a model file: [`get`] reads them.
 pub const GAUSSIANS: &str = "gaussians";
+
+/// Most bytes that the pictures of one call may take.
+const MOST_BYTES: usize = 16 << 30;
 
 impl SplatModel {
     /// Fits a scene.
@@ -73,12 +89,19 @@ impl SplatModel {
     /// Rebuilds a model from its file.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when something is missing.
+    /// [`Error::ModelFile`] when something is missing or cannot be used.
     pub fn load(file: &ModelFile) -> Result<Self> {
+        let look: Look = file.fact("look")?;
+        if !look.is_usable() {
+            return Err(Error::model_file(
+                "the file's cameras cannot be used",
+                "fit the model again with this version",
+            ));
+        }
         Ok(Self {
             gaussians: get(file, GAUSSIANS)?,
             config: file.fact("config")?,
-            look: file.fact("look")?,
+            look,
             summary: file.fact("summary")?,
             tables: file.fact("tables")?,
         })
@@ -197,6 +220,13 @@ impl Render for SplatModel {
             Views::Data(data) => Scene::from_data(data)?.cameras,
         };
         let [w, h] = [cameras[0].width, cameras[0].height];
+        // Three bytes and a depth a pixel, all kept until they are written.
+        if cameras.len().saturating_mul(7 * w * h) > MOST_BYTES {
+            return Err(Error::data(
+                format!("{} pictures of {w} x {h} pixels take more than 16 GiB", cameras.len()),
+                "ask for fewer or smaller ones",
+            ));
+        }
         let options = self.options();
         let (mut image, mut depth) = (vec![], vec![]);
         for camera in &cameras {
@@ -204,8 +234,7 @@ impl Render for SplatModel {
                 return Err(Error::Stopped);
             }
             let made = render(&self.gaussians, &camera.cast(), &options);
-            let planes = to_bytes(&made.colour);
-            image.extend((0..w * h).flat_map(|p| [planes[p], planes[w * h + p], planes[2 * w * h + p]]));
+            image.extend(interleaved(&to_bytes(&made.colour)));
             depth.extend(made.depth.iter().zip(&made.alpha).map(|(d, a)| if *a > 0.5 { d / a } else { 0.0 }));
         }
         let n = cameras.len();

@@ -172,20 +172,21 @@ pub fn put(file: &mut ModelFile, prefix: &str, g: &Gaussians<f32>) {
     }
 }
 
+fn wrong_rows() -> elbo_core::Error {
+    elbo_core::Error::model_file(
+        "the file's Gaussians do not have one number of rows",
+        "fit the model again with this version",
+    )
+}
+
 /// Takes back what [`put`] wrote.
 ///
 /// # Errors
 /// [`elbo_core::Error::ModelFile`] when something is missing or of another size.
 pub fn get(file: &ModelFile, prefix: &str) -> Result<Gaussians<f32>> {
-    let wrong = || {
-        elbo_core::Error::model_file(
-            "the file's Gaussians do not have one number of rows",
-            "fit the model again with this version",
-        )
-    };
     let degree: usize = file.fact(&format!("{prefix}.degree"))?;
     if degree > 3 {
-        return Err(wrong());
+        return Err(wrong_rows());
     }
     let mut g = Gaussians::empty(degree);
     for (name, values) in NAMES.iter().zip(g.arrays_mut()) {
@@ -193,7 +194,7 @@ pub fn get(file: &ModelFile, prefix: &str) -> Result<Gaussians<f32>> {
     }
     let n = g.len();
     if g.arrays().iter().zip(g.widths()).any(|(values, width)| values.len() != n * width) {
-        return Err(wrong());
+        return Err(wrong_rows());
     }
     Ok(g)
 }
@@ -217,6 +218,11 @@ impl Snapshot for Cloud {
         self.seen = file.get_f32(&format!("{prefix}.seen"))?;
         self.step = file.fact(&format!("{prefix}.step"))?;
         self.counts = file.fact(&format!("{prefix}.counts"))?;
+        let (n, degree) = (self.gaussians.len(), self.gaussians.degree);
+        let is_whole = [&self.first, &self.second].iter().all(|g| g.len() == n && g.degree == degree);
+        if !is_whole || self.pull.len() != n || self.seen.len() != n {
+            return Err(wrong_rows());
+        }
         Ok(())
     }
 }

@@ -77,92 +77,68 @@ pub trait Real:
     }
 }
 
-impl Real for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const STEPS: [Self; 16] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+/// What both precisions share; `exp_fast` is each one's own.
+macro_rules! real {
+    ($t:ty { $($exp_fast:tt)* }) => {
+        impl Real for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const STEPS: [Self; 16] =
+                [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
 
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        value
-    }
+            #[inline(always)]
+            fn of(value: f64) -> Self {
+                value as $t
+            }
 
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        self
-    }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
 
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.sqrt()
-    }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
 
-    #[inline(always)]
-    fn exp(self) -> Self {
-        self.exp()
-    }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                self.exp()
+            }
 
-    #[inline(always)]
-    fn ln(self) -> Self {
-        self.ln()
-    }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                self.ln()
+            }
 
-    #[inline(always)]
-    fn fused<const FMA: bool>(self, a: Self, b: Self) -> Self {
-        if FMA { self.mul_add(a, b) } else { self * a + b }
-    }
+            #[inline(always)]
+            fn fused<const FMA: bool>(self, a: Self, b: Self) -> Self {
+                if FMA { self.mul_add(a, b) } else { self * a + b }
+            }
 
+            #[inline(always)]
+            fn sort_key(self) -> u64 {
+                u64::from(self.to_bits())
+            }
+
+            #[inline(always)]
+            fn floor_index(self) -> i64 {
+                self.floor() as i64
+            }
+
+            $($exp_fast)*
+        }
+    };
+}
+
+real! { f64 {
     #[inline(always)]
     fn exp_fast<const FMA: bool>(self) -> Self {
         self.exp()
     }
+} }
 
-    #[inline(always)]
-    fn sort_key(self) -> u64 {
-        self.to_bits()
-    }
-
-    #[inline(always)]
-    fn floor_index(self) -> i64 {
-        self.floor() as i64
-    }
-}
-
-impl Real for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const STEPS: [Self; 16] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
-
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        value as f32
-    }
-
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        f64::from(self)
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.sqrt()
-    }
-
-    #[inline(always)]
-    fn exp(self) -> Self {
-        self.exp()
-    }
-
-    #[inline(always)]
-    fn ln(self) -> Self {
-        self.ln()
-    }
-
-    #[inline(always)]
-    fn fused<const FMA: bool>(self, a: Self, b: Self) -> Self {
-        if FMA { self.mul_add(a, b) } else { self * a + b }
-    }
-
+real! { f32 {
     /// `2^n` times a polynomial in the rest, whose coefficients are those of Cephes.
     #[inline(always)]
     fn exp_fast<const FMA: bool>(self) -> Self {
@@ -181,17 +157,7 @@ impl Real for f32 {
         let p = p.fused::<FMA>(rest * rest, rest + 1.0);
         p * f32::from_bits(shifted.to_bits().wrapping_sub(0x4b40_0000).wrapping_add(127) << 23)
     }
-
-    #[inline(always)]
-    fn sort_key(self) -> u64 {
-        u64::from(self.to_bits())
-    }
-
-    #[inline(always)]
-    fn floor_index(self) -> i64 {
-        self.floor() as i64
-    }
-}
+} }
 
 #[cfg(test)]
 mod tests {

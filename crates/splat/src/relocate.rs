@@ -34,6 +34,17 @@ pub fn shared_scale(o: f64, n: usize) -> f64 {
     o / (2.0 * half / std::f64::consts::TAU.sqrt())
 }
 
+/// The largest change of the opacity along a line through the centre when a Gaussian of opacity `o` becomes `n` of opacity `each`, whose scales are
+/// its own times `factor`.
+pub fn slice_change(o: f64, n: usize, each: f64, factor: f64) -> f64 {
+    let at = |x: f64| {
+        let before = o * (-0.5 * x * x).exp();
+        let after = 1.0 - (1.0 - each * (-0.5 * (x / factor).powi(2)).exp()).powi(n as i32);
+        (before - after).abs()
+    };
+    (0..5000).map(|k| at(f64::from(k) * 1e-3)).fold(0.0, f64::max)
+}
+
 /// Moves the dead onto the living, chosen in proportion to their opacity. Returns how many there were.
 ///
 /// # Errors
@@ -60,13 +71,13 @@ pub fn relocate(cloud: &mut Cloud, rng: &mut Rng) -> Result<usize> {
     Ok(dead.len())
 }
 
-/// Adds 5 % more Gaussians, up to `cap`, as copies of the living. Returns how many.
+/// Adds 5 % more Gaussians, at least one, up to `cap`, as copies of the living. Returns how many.
 ///
 /// # Errors
 /// [`Error::Numerical`] when all are dead.
 pub fn grow(cloud: &mut Cloud, cap: usize, rng: &mut Rng) -> Result<usize> {
     let n = cloud.gaussians.len();
-    let more = (n / 20).min(cap.saturating_sub(n));
+    let more = (n / 20).max(1).min(cap.saturating_sub(n));
     if more == 0 {
         return Ok(0);
     }
@@ -92,7 +103,7 @@ fn drawn(opacities: &[f64], count: usize, rng: &mut Rng) -> Result<Vec<usize>> {
     if total <= 0.0 {
         return Err(Error::numerical(
             "every Gaussian has become transparent",
-            "lower `opacity_weight`, `scale_weight` or `rate`",
+            "lower `opacity_weight`, `scale_weight` or `rate_opacity`",
         ));
     }
     let row = |_| {
@@ -169,18 +180,10 @@ mod tests {
 
     #[test]
     fn relocation_changes_a_slice_least_when_opacity_and_scale_are_both_corrected() {
-        // The largest change of the opacity along a line through the centre.
-        let change = |o: f64, n: usize, each: f64, factor: f64| {
-            let at = |x: f64| {
-                let before = o * (-0.5 * x * x).exp();
-                let after = 1.0 - (1.0 - each * (-0.5 * (x / factor).powi(2)).exp()).powi(n as i32);
-                (before - after).abs()
-            };
-            (0..5000).map(|k| at(k as f64 * 1e-3)).fold(0.0, f64::max)
-        };
         for (o, expected) in [(0.6, [0.0149, 0.0508, 0.4725]), (0.99, [0.12, 0.33, 0.47])] {
             let each = shared_opacity(o, 4);
-            let found = [change(o, 4, each, shared_scale(o, 4)), change(o, 4, each, 1.0), change(o, 4, o, 1.0)];
+            let scale = shared_scale(o, 4);
+            let found = [slice_change(o, 4, each, scale), slice_change(o, 4, each, 1.0), slice_change(o, 4, o, 1.0)];
             let tolerance = if o < 0.9 { 6e-5 } else { 6e-3 };
             for (f, e) in found.iter().zip(expected) {
                 assert!((f - e).abs() < tolerance, "opacity {o}: {found:?}");

@@ -167,9 +167,8 @@ impl<T: Raster> Rendering<T> {
     ) -> Gradients<T> {
         let frame = &self.frame;
         let size = [self.width, self.height];
-        let zeros = vec![];
         let has_extra = pixels.depth.is_some() || pixels.alpha.is_some();
-        let blank = if has_extra { vec![T::ZERO; self.width * self.height] } else { zeros };
+        let blank = if has_extra { vec![T::ZERO; self.width * self.height] } else { vec![] };
         let up_colour = to_tiles(pixels.colour, 3, frame.columns, size);
         let extra = |given: Option<&[T]>| {
             if has_extra { to_tiles(given.unwrap_or(&blank), 1, frame.columns, size) } else { vec![] }
@@ -337,7 +336,7 @@ fn push_tiles<T: Raster>(s: &Splat<T>, columns: usize, rows: usize, out: &mut Ve
     let range = |k: usize, count: usize| {
         let low = ((s.at[k] - s.half[k]) / side).floor_index().max(0) as usize;
         let high = ((s.at[k] + s.half[k]) / side).floor_index();
-        low..((high + 1).clamp(0, count as i64) as usize)
+        low..(high.saturating_add(1).clamp(0, count as i64) as usize)
     };
     for row in range(1, rows) {
         for column in range(0, columns) {

@@ -1,7 +1,7 @@
 //! Pictures with their cameras.
 
 use crate::camera::{Camera, dot, sub, unit};
-use elbo_core::{Data, Error, FromData, Result, Values};
+use elbo_core::{Data, DataKind, Error, FromData, Result, Values};
 
 /// Photographs of a scene that does not move, with their cameras, and points of its surface where they are known.
 ///
@@ -31,6 +31,7 @@ pub struct Scene {
 
 impl FromData for Scene {
     const NEEDS: &'static str = "a scene: a folder with pictures and their cameras (transforms.json or a COLMAP model)";
+    const KIND: DataKind = DataKind::Scene;
 
     fn from_data(data: &Data) -> Result<Self> {
         let has = |name: &str| data.arrays.iter().any(|(n, _)| n == name);
@@ -329,6 +330,12 @@ impl Scene {
         ));
         Self { width, height, images, ..self }
     }
+}
+
+/// Bytes `[3, H, W]` as `[H, W, 3]`.
+pub fn interleaved(planes: &[u8]) -> impl Iterator<Item = u8> {
+    let area = planes.len() / 3;
+    (0..area).flat_map(move |p| [planes[p], planes[area + p], planes[2 * area + p]])
 }
 
 /// Which of `from` pixels each of `to` pixels covers, and with what weight.

@@ -2,6 +2,7 @@
 
 use crate::gaussians::coefficients;
 use crate::real::Real;
+use elbo_linalg::{Lu, MatMut, MatRef};
 
 /// The constant function.
 pub const C0: f64 = 0.282_094_791_773_878_14;
@@ -99,7 +100,7 @@ pub fn from_colour(value: f64) -> f64 {
     (value - 0.5) / C0
 }
 
-/// Coefficients of the rotated function `f'(n) = f(Qᵀ n)`. `sh: [K, 3]`, `q: [3, 3]` row-major.
+/// Coefficients of the rotated function `f'(n) = f(Qᵀ n)`. `sh: [K, 3]`, `q: [3, 3]` a rotation, row-major.
 ///
 /// For each degree the function is known from its values in as many directions as it has coefficients, so the change of coefficients solves
 /// a small linear system; signs of the basis do not matter.
@@ -125,26 +126,10 @@ pub fn rotated(degree: usize, sh: &[f64], q: &[f64; 9]) -> Vec<f64> {
                 (0..3).for_each(|c| right[3 * i + c] += from[first + j] * sh[3 * (first + j) + c]);
             }
         }
-        solve(&mut left, &mut right, size);
+        let factors = Lu::new(MatRef::row_major(&left, size, size)).expect("the directions tell every coefficient");
+        factors.solve(MatMut::row_major(&mut right, size, 3));
         out[3 * first..3 * (first + size)].copy_from_slice(&right);
     }
     debug_assert_eq!(out.len(), 3 * coefficients(degree));
     out
-}
-
-/// Solves `A X = B` in place by elimination with row exchange. `a: [n, n]`, `b: [n, 3]`.
-fn solve(a: &mut [f64], b: &mut [f64], n: usize) {
-    for k in 0..n {
-        let pivot = (k..n).max_by(|i, j| a[i * n + k].abs().total_cmp(&a[j * n + k].abs())).expect("rows are left");
-        (0..n).for_each(|j| a.swap(k * n + j, pivot * n + j));
-        (0..3).for_each(|c| b.swap(3 * k + c, 3 * pivot + c));
-        for i in (0..n).filter(|i| *i != k) {
-            let factor = a[i * n + k] / a[k * n + k];
-            (k..n).for_each(|j| a[i * n + j] -= factor * a[k * n + j]);
-            (0..3).for_each(|c| b[3 * i + c] -= factor * b[3 * k + c]);
-        }
-    }
-    for k in 0..n {
-        (0..3).for_each(|c| b[3 * k + c] /= a[k * n + k]);
-    }
 }

@@ -1,7 +1,7 @@
 #![doc = include_str!("ggm-codec.md")]
 
-use crate::hyperprior::{difference, photographs};
-use elbo_codec::density::{Density, bits_of};
+use crate::hyperprior::{claimed, difference, photographs, worse};
+use elbo_codec::density::{Density, best_bits, bits_of};
 use elbo_codec::picture::{
     Entropy, Part, Photographs, PictureCodec, PictureModel, PictureSettings, RatePoint, Trainee,
 };
@@ -88,10 +88,9 @@ impl System for GgmCodec {
         let how = (Part::Entropy, config.entropy_steps, config.rectify);
         let outcome = settings.train(&mut trainee, photos, how, run)?;
         let model = PictureModel::new(settings, &trainee, NUMBER, ("rate", outcome.objective), TEXT, &input)?;
-        let shapes = trainee.hyper.shapes().expect("generalised Gaussians have shapes");
-        let at_limit = shapes.iter().filter(|s| **s < 0.52 || **s > 2.98).count();
+        let at_limit = trainee.hyper.shapes_at_limit();
         if at_limit > 0 {
-            run.warn(format!("{at_limit} of {} channels have a shape at a limit of 0.5 to 3", shapes.len()));
+            run.warn(format!("{at_limit} of {} channels have a shape at a limit of 0.5 to 3", trainee.hyper.latents()));
         }
         Ok(model)
     }
@@ -125,15 +124,16 @@ fn exact_rates(claim: &mut Claim) {
     let mut worst = 0f64;
     for (shape, scale, gaussian, own) in cases {
         let source = (Density::Generalised { shape }, scale);
-        let (of_gaussian, of_own) = (best(source, Density::Gaussian), bits_of(source, source));
-        if gaussian.is_finite() {
-            worst = worst.max((of_gaussian - gaussian).abs()).max((of_own - own).abs());
+        let (of_gaussian, of_own) = (best_bits(source, Density::Gaussian), bits_of(source, source));
+        let error = if gaussian.is_finite() {
+            worse((of_gaussian - gaussian).abs(), (of_own - own).abs())
         } else if shape == 1.0 {
             // 1.93 % at scale 8.
-            worst = worst.max((1.0 - of_own / of_gaussian - 0.0193).abs() * of_gaussian);
+            (1.0 - of_own / of_gaussian - 0.0193).abs() * of_gaussian
         } else {
-            worst = worst.max((of_gaussian - of_own).abs());
-        }
+            (of_gaussian - of_own).abs()
+        };
+        worst = worse(worst, error);
     }
     claim.at_most(
         "exact rates of integers from Laplace and Gaussian sources, worst distance (bits)",
@@ -144,21 +144,10 @@ fn exact_rates(claim: &mut Claim) {
     let source = (Density::Laplace, 2.0);
     claim.at_least(
         "saving of the right shape over the best Gaussian, Laplace source of scale 2 (%)",
-        100.0 * (1.0 - bits_of(source, source) / best(source, Density::Gaussian)),
+        100.0 * (1.0 - bits_of(source, source) / best_bits(source, Density::Gaussian)),
         Some(0.0),
         2.7,
     );
-}
-
-/// Cross-entropy by the best scale of a density, by golden sections.
-fn best(source: (Density, f64), code: Density) -> f64 {
-    let at = |l: f64| bits_of(source, (code, l.exp()));
-    let (mut low, mut high) = (source.1.ln() - 2.0, source.1.ln() + 3.0);
-    for _ in 0..50 {
-        let (a, b) = (low + 0.382 * (high - low), low + 0.618 * (high - low));
-        if at(a) < at(b) { high = b } else { low = a }
-    }
-    at(0.5 * (low + high))
 }
 
 /// Slopes of the distribution function in the shape against central differences.
@@ -173,8 +162,9 @@ fn gradients(claim: &mut Claim) {
             let numeric =
                 (8.0 * (at(shape + h) - at(shape - h)) - (at(shape + 2.0 * h) - at(shape - 2.0 * h))) / (12.0 * h);
             let exact = Density::Generalised { shape }.upper_slope(x);
-            if exact.abs() > 1e-9 {
-                worst = worst.max((numeric - exact).abs() / exact.abs().max(1e-3));
+            // Below, the difference has no digits left; a slope that is wrongly nothing is seen.
+            if numeric.abs() > 1e-9 {
+                worst = worse(worst, (numeric - exact).abs() / exact.abs().max(1e-3));
             }
         }
     }
@@ -184,12 +174,7 @@ fn gradients(claim: &mut Claim) {
 /// The same transform with three entropy models, each trained as long with the transform held fixed.
 fn small_codec(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let (training, test) = photographs(run)?;
-    let settings = match run.budget {
-        Budget::Smoke => {
-            PictureSettings { latents: 24, second: 8, width: 8, hyper: 8, steps: 6, ..PictureSettings::default() }
-        }
-        Budget::Full => PictureSettings::default(),
-    };
+    let settings = claimed(run);
     let entropy_steps = run.pick(3, 400);
     let (mut m, mut c, mut time) = (vec![], vec![], vec![]);
     let mut table = Table::new(
@@ -225,17 +210,16 @@ fn small_codec(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     run.table(table);
     let mean = |v: &[f64]| 100.0 * v.iter().sum::<f64>() / v.len() as f64;
     let (m, c) = (mean(&m), mean(&c));
-    let threshold = run.pick(50.0, -1.0);
-    claim.at_most(
-        "rate of the better of m and c against Gaussians at equal PSNR, mean over seeds (%)",
-        m.min(c),
-        Some(0.0),
-        threshold,
-    );
-    claim.at_most("rate of GGM-m against Gaussians (%)", m, Some(0.0), run.pick(50.0, 0.0));
-    claim.at_most("rate of GGM-c against Gaussians (%)", c, Some(0.0), run.pick(50.0, 0.0));
-    // A smoke run shares its machine with others.
+    // A smoke run is too short for these verdicts, and shares its machine with others.
     if run.budget == Budget::Full {
+        claim.at_most(
+            "rate of the better of m and c against Gaussians at equal PSNR, mean over seeds (%)",
+            m.min(c),
+            Some(0.0),
+            -1.0,
+        );
+        claim.at_most("rate of GGM-m against Gaussians (%)", m, Some(0.0), 0.0);
+        claim.at_most("rate of GGM-c against Gaussians (%)", c, Some(0.0), 0.0);
         time.sort_by(f64::total_cmp);
         let median = time[time.len() / 2];
         claim.at_most("time to decode with GGM-c over Gaussians, median over seeds", median, Some(1.0), 1.1);

@@ -5,7 +5,7 @@ use elbo_codec::measure::{Point, bd_rate};
 use elbo_codec::picture::{
     Entropy, Part, Photographs, PictureCodec, PictureModel, PictureSettings, RatePoint, Trainee,
 };
-use elbo_core::{Card, Claim, Config, Error, FromData, Kind, ModelFile, Result, Rng, Run, System, Verb};
+use elbo_core::{Budget, Card, Claim, Config, Error, FromData, Kind, ModelFile, Result, Rng, Run, System, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,34 +87,30 @@ impl System for Hyperprior {
         let seeds = run.seeds(3);
         let mut claim = Claim::new(seeds.clone());
         let (training, test) = photographs(run)?;
-        let steps = run.pick(6, 1200);
-        let (mut side_information, mut gap, mut jpeg) = (vec![], vec![], vec![]);
+        let settings = claimed(run);
+        let (mut side_information, mut gap, mut curves) = (vec![], vec![], vec![]);
         for seed in seeds {
-            let settings = match run.budget {
-                elbo_core::Budget::Smoke => {
-                    PictureSettings { latents: 24, second: 8, width: 8, hyper: 8, ..small(steps) }
-                }
-                elbo_core::Budget::Full => small(steps),
-            };
             let mut child = run.child(seed);
             let mut trainee = settings.start(Entropy::Gaussian, &mut Rng::new(seed));
-            settings.train(&mut trainee, &training.photos, (Part::Whole, steps, false), &mut child)?;
+            settings.train(&mut trainee, &training.photos, (Part::Whole, settings.steps, false), &mut child)?;
             let with = PictureCodec::new(&trainee, NUMBER)?.rates(&test.photos)?;
             // The same pictures with the second latents silenced: every channel keeps one scale.
             let silent = silenced(&trainee);
             let without = PictureCodec::new(&silent, NUMBER)?.rates(&test.photos)?;
             side_information.push(difference(&without, &with)?);
             gap.push(coder_overhead(&trainee, &test)?);
-            jpeg.push(with);
+            curves.push(with);
         }
-        let worst = side_information.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        claim.at_most(
-            "rate at equal PSNR against the same model with its second latents silenced, worst seed (%)",
-            100.0 * worst,
-            Some(0.0),
-            run.pick(20.0, -5.0),
-        );
-        let worst = gap.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // The second latents of a smoke run say nothing yet.
+        if run.budget == Budget::Full {
+            claim.at_most(
+                "rate at equal PSNR against the same model with its second latents silenced, worst seed (%)",
+                100.0 * side_information.into_iter().fold(f64::NEG_INFINITY, worse),
+                Some(0.0),
+                -5.0,
+            );
+        }
+        let worst = gap.into_iter().fold(f64::NEG_INFINITY, worse);
         claim.at_most(
             "file size over its cross-entropy, worst quality and seed (%)",
             100.0 * worst,
@@ -123,7 +119,7 @@ impl System for Hyperprior {
         );
         let table = bits_of((Density::Gaussian, 1.0), (Density::Gaussian, 1.0));
         claim.at_most("bits of a rounded standard normal, distance from 2.10483", (table - 2.104_83).abs(), None, 1e-5);
-        record(run, &jpeg);
+        record(run, &curves);
         Ok(claim)
     }
 }
@@ -137,9 +133,13 @@ pub(crate) fn photographs(run: &Run) -> Result<(Photographs, Photographs)> {
     Ok((training, test))
 }
 
-/// The settings of the claim.
-fn small(steps: usize) -> PictureSettings {
-    PictureSettings { steps, ..PictureSettings::default() }
+/// The settings of the family's claims: the defaults; in a smoke run small networks, for a few steps.
+pub(crate) fn claimed(run: &Run) -> PictureSettings {
+    let whole = PictureSettings::default();
+    match run.budget {
+        Budget::Smoke => PictureSettings { latents: 24, second: 8, width: 8, hyper: 8, steps: 6, ..whole },
+        Budget::Full => whole,
+    }
 }
 
 /// The model with means of zero and one scale a channel: what it would be without second latents.
@@ -154,7 +154,12 @@ fn silenced(trainee: &Trainee) -> Trainee {
     silent
 }
 
-/// BD-rate, or the mean of log rate ratios where the curves are too short for it.
+/// The larger of two errors; what is no number stays, so that its check fails.
+pub(crate) fn worse(worst: f64, error: f64) -> f64 {
+    if error > worst || error.is_nan() { error } else { worst }
+}
+
+/// BD-rate by the monotone piecewise cubic; curves too short for it are an error.
 pub(crate) fn difference(anchor: &[RatePoint], test: &[RatePoint]) -> Result<f64> {
     let curve =
         |points: &[RatePoint]| points.iter().map(|p| Point { rate: p.rate, quality: p.psnr }).collect::<Vec<Point>>();
@@ -172,7 +177,7 @@ fn coder_overhead(trainee: &Trainee, test: &Photographs) -> Result<f64> {
             if entropy <= 0.0 {
                 return Err(Error::numerical("a picture has no cross-entropy", "report this"));
             }
-            worst = worst.max(8.0 * file.len() as f64 / entropy - 1.0);
+            worst = worse(worst, 8.0 * file.len() as f64 / entropy - 1.0);
         }
     }
     Ok(worst)

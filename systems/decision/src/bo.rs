@@ -1,15 +1,13 @@
 #![doc = include_str!("bo.md")]
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb, ensure};
-use elbo_decide::ask::{AcquisitionKind, AskConfig};
+use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb};
+use elbo_decide::ask::AskConfig;
 use elbo_decide::design::Design;
-use elbo_decide::experiment::{Experiment, Question, Trials};
+use elbo_decide::experiment::{Experiment, Trials};
 use elbo_decide::functions::function;
-use elbo_decide::maximise::MaximiseConfig;
 use elbo_decide::regret::{log10_regret, quartiles};
-use elbo_decide::surrogate::{MeanKind, SurrogateConfig};
+use elbo_decide::settings::Settings;
 use elbo_decide::trial_loop::Loop;
-use elbo_decide::{Goal, Limit, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,92 +16,31 @@ pub struct Bo;
 
 /// Settings of `bo`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct BoConfig {
-    /// Whether to `minimise` or to `maximise` the target.
-    pub goal: Goal,
-    /// What may be varied, a list of variables; the ranges of the data where `null`.
-    pub space: Option<Space>,
-    /// Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
-    pub limits: Vec<Limit>,
-    /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`.
-    pub acquisition: AcquisitionKind,
-    /// Trials before the model takes over; `max(5, 2 D)` where `null`.
-    pub initial: Option<usize>,
-    /// How these are spread.
-    pub design: Design,
-    /// The mean function of the surrogate; `learned` is the constant of largest likelihood.
-    pub mean: MeanKind,
-    /// Noise variance as a share of the target's variance; learned where `null`.
-    pub noise: Option<f64>,
+    /// The experiment, the surrogate and the score.
+    #[serde(flatten)]
+    pub common: Settings,
     /// Samples of the scores of several points.
     pub samples: usize,
-    /// Starting points of the search for hyperparameters.
-    #[schemars(range(min = 1))]
-    pub starts: usize,
-    /// L-BFGS steps a start, at most.
-    #[schemars(range(min = 1))]
-    pub iterations: usize,
-    /// How hard the best place of the score is looked for.
-    pub maximise: MaximiseConfig,
 }
 
 impl Default for BoConfig {
     fn default() -> Self {
-        let (ask, surrogate) = (AskConfig::default(), SurrogateConfig::default());
-        Self {
-            goal: Goal::Minimise,
-            space: None,
-            limits: vec![],
-            acquisition: ask.acquisition,
-            initial: None,
-            design: ask.design,
-            mean: surrogate.mean,
-            noise: None,
-            samples: ask.samples,
-            starts: surrogate.starts,
-            iterations: surrogate.iterations,
-            maximise: ask.maximise,
-        }
+        Self { common: Settings::default(), samples: AskConfig::default().samples }
     }
 }
 
 impl BoConfig {
-    fn question(&self) -> Question<'_> {
-        Question { goal: self.goal, space: self.space.as_ref(), limits: &self.limits }
-    }
-
     fn ask(&self) -> AskConfig {
-        AskConfig {
-            acquisition: self.acquisition,
-            initial: self.initial,
-            design: self.design,
-            samples: self.samples,
-            maximise: self.maximise.clone(),
-            ..AskConfig::default()
-        }
-    }
-
-    fn surrogate(&self) -> SurrogateConfig {
-        SurrogateConfig {
-            noise: self.noise,
-            mean: self.mean,
-            starts: self.starts,
-            iterations: self.iterations,
-            ..SurrogateConfig::default()
-        }
+        AskConfig { samples: self.samples, ..self.common.ask() }
     }
 }
 
 impl Config for BoConfig {
     fn check(&self) -> Result<()> {
-        self.question().check()?;
-        self.ask().check()?;
-        if let Some(noise) = self.noise {
-            ensure("noise", noise, (1e-9..=1.0).contains(&noise), "from 1e-9 to 1, or null to learn it")?;
-        }
-        ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")
+        self.common.check()?;
+        self.ask().check()
     }
 }
 
@@ -123,7 +60,7 @@ impl System for Bo {
     type Model = Experiment;
 
     fn fit(&self, config: &BoConfig, input: Trials, run: &mut Run) -> Result<Experiment> {
-        Experiment::fit(&input, &config.question(), config.surrogate(), config.ask(), run)
+        Experiment::fit(&input, &config.common, config.common.surrogate(), config.ask(), run)
     }
 
     fn load(&self, file: &ModelFile) -> Result<Experiment> {
@@ -141,7 +78,7 @@ impl System for Bo {
             let problem = function(name, dims).expect("a known function");
             let (mut model, mut random) = (vec![], vec![]);
             for seed in &seeds {
-                let looped = Loop { surrogate: config.surrogate(), ask: config.ask(), trials };
+                let looped = Loop { surrogate: config.common.surrogate(), ask: config.ask(), trials };
                 let done = looped.run(&problem, None, &mut run.child(*seed))?;
                 model.push(log10_regret(done.best() - problem.optimum));
                 let mut rng = run.child(seed + 1_000).rng;

@@ -103,16 +103,15 @@ fn known_law(claim: &mut Claim, run: &Run) -> Result<()> {
 /// The distance of samples from test points, and that of points with independent numbers.
 fn distances(
     model: &DiffusionModel,
+    extractor: &PrincipalComponents,
     train: &[f64],
     test: &[f64],
     count: usize,
     run: &mut Run,
-) -> Result<(f64, f64, String)> {
-    let dims = model.form().size();
-    let extractor = PrincipalComponents::fit(train, dims, 16)?;
+) -> Result<(f64, f64)> {
     let drawn = model.draw(count, run)?;
-    let scrambled = independent(train, dims, count, &mut run.rng);
-    Ok((distance(&extractor, &drawn, test)?, distance(&extractor, &scrambled, test)?, extractor.name()))
+    let scrambled = independent(train, model.form().size(), count, &mut run.rng);
+    Ok((distance(extractor, &drawn, test)?, distance(extractor, &scrambled, test)?))
 }
 
 /// Pixels of [0, 1] in the model's unit.
@@ -144,7 +143,8 @@ fn correlated_numbers(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()>
         };
         let model = Ddpm.fit(&DdpmConfig { network }, Samples::from_data(&train)?, &mut child)?;
         let (train, test) = (model.points(&train)?, model.points(&test)?);
-        let (distance, scrambled, _) = distances(&model, &train, &test, 400, &mut child)?;
+        let extractor = PrincipalComponents::fit(&train, 2, 16)?;
+        let (distance, scrambled) = distances(&model, &extractor, &train, &test, 400, &mut child)?;
         found = found.max(distance);
         apart = apart.min(scrambled);
     }
@@ -162,20 +162,22 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
     let (train, test) = elbo_data::digits8_split(1297)?;
     let network = NetworkSettings { iterations: 3000, measured: 0, ..NetworkSettings::default() };
     let (train_points, test_points) = (points(&train), points(&test));
-    let (mut worst, mut apart, mut fast, mut name) = (0.0f64, f64::INFINITY, 0.0f64, String::new());
+    let extractor = PrincipalComponents::fit(&train_points, 64, 16)?;
+    let (mut worst, mut apart, mut fast) = (0.0f64, f64::INFINITY, 0.0f64);
     for seed in seeds {
         let mut child = run.child(*seed);
         let model = Ddpm.fit(&DdpmConfig { network: network.clone() }, train.clone(), &mut child)?;
-        let (found, scrambled, features) = distances(&model, &train_points, &test_points, 500, &mut child)?;
+        let (found, scrambled) = distances(&model, &extractor, &train_points, &test_points, 500, &mut child)?;
         let levels = Schedule::Karras { high: 80.0, low: 0.01, rho: 7.0 }.levels(20)?;
         let quick = Sampler::DpmSolver2m.draw(model.denoiser(), &levels, 500, &mut child.rng)?.x.to_vec();
-        let extractor = PrincipalComponents::fit(&train_points, 64, 16)?;
         fast = fast.max(distance(&extractor, &quick, &test_points)? / found);
         worst = worst.max(found);
         apart = apart.min(scrambled);
-        name = features;
     }
-    let title = format!("digits: largest Fréchet distance of 500 samples ({name}), beside that of independent pixels");
+    let title = format!(
+        "digits: largest Fréchet distance of 500 samples ({}), beside that of independent pixels",
+        extractor.name()
+    );
     claim.at_most(&title, worst, Some(apart), 0.5 * apart);
     claim.at_most(
         "digits: the same distance in 20 steps of DPM-Solver++ 2M, over that of 100 ancestral steps",
@@ -205,17 +207,17 @@ fn clothes(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
     let (train_points, test_points) = all.split_at(20_000 * 196);
     samples.values.truncate(20_000 * 196);
     samples.labels = None;
-    let (mut worst, mut apart, mut name) = (0.0f64, f64::INFINITY, String::new());
+    let train_points = &train_points[..4000 * 196];
+    let extractor = PrincipalComponents::fit(train_points, 196, 16)?;
+    let (mut worst, mut apart) = (0.0f64, f64::INFINITY);
     for seed in seeds {
         let mut child = run.child(*seed);
         let network = NetworkSettings { iterations: 1500, measured: 0, ..NetworkSettings::default() };
         let model = Ddpm.fit(&DdpmConfig { network }, samples.clone(), &mut child)?;
-        let (found, scrambled, features) =
-            distances(&model, &train_points[..4000 * 196], test_points, 500, &mut child)?;
+        let (found, scrambled) = distances(&model, &extractor, train_points, test_points, 500, &mut child)?;
         worst = worst.max(found);
         apart = apart.min(scrambled);
-        name = features;
     }
-    claim.at_most(&format!("{TITLE} ({name})"), worst, Some(apart), 0.5 * apart);
+    claim.at_most(&format!("{TITLE} ({})", extractor.name()), worst, Some(apart), 0.5 * apart);
     Ok(())
 }

@@ -1,13 +1,13 @@
 #![doc = include_str!("red-diff.md")]
 
 use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Table, Verb, ensure};
+use elbo_diffusion::Schedule;
 use elbo_diffusion::denoiser::{Empirical, GaussianMixture};
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind};
 use elbo_diffusion::operator::{Clip, Mask, Noise, Operator, Shrink};
 use elbo_diffusion::restore::{
     Method, Order, Problem, RedDiff as Settings, RestoreConfig, Rule, fixed_point, psnr, restore,
 };
-use elbo_diffusion::{Denoiser, Schedule};
 use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_with_jitter};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
@@ -308,6 +308,5 @@ fn overexposed(claim: &mut Claim, trials: &[Digits], run: &Run) -> Result<()> {
     let naive = naive.iter().sum::<f64>() / naive.len() as f64;
     claim.at_least("overexposed: RED-Diff (dB), beside half of the measurement", restored, Some(naive), naive + 2.0);
     claim.at_most("overexposed: mean squared misfit at the end", calmed, None, 0.01);
-    debug_assert_eq!(trials[0].prior.dims(), SIZE);
     Ok(())
 }

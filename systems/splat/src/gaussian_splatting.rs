@@ -1,7 +1,7 @@
 #![doc = include_str!("gaussian-splatting.md")]
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb, ensure};
-use elbo_splat::fit::{BYTES_A_GAUSSIAN, Settings, Start, Strategy, fit};
+use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb};
+use elbo_splat::fit::{Settings, Start, Strategy, fit};
 use elbo_splat::make::{Recipe, make};
 use elbo_splat::model::SplatModel;
 use elbo_splat::scene::Scene;
@@ -36,10 +36,7 @@ impl Default for GaussianSplattingConfig {
 impl Config for GaussianSplattingConfig {
     fn check(&self) -> Result<()> {
         self.common.check()?;
-        ensure("threshold", self.threshold, self.threshold > 0.0 && self.threshold.is_finite(), "a positive number")?;
-        let needed =
-            format!("{} ({} MB while it is fitted)", self.cap, self.cap.saturating_mul(BYTES_A_GAUSSIAN) >> 20);
-        ensure("cap", needed, (100..=20_000_000).contains(&self.cap), "in 100..=20000000")
+        self.strategy().check()
     }
 }
 

@@ -1,10 +1,10 @@
 #![doc = include_str!("gs-mcmc.md")]
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb, ensure};
-use elbo_splat::fit::{BYTES_A_GAUSSIAN, Fitted, Settings, Start, Strategy, fit};
+use elbo_core::{Budget, Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb};
+use elbo_splat::fit::{Settings, Start, Strategy, fit};
 use elbo_splat::make::{Recipe, make};
 use elbo_splat::model::SplatModel;
-use elbo_splat::relocate::{shared_opacity, shared_scale};
+use elbo_splat::relocate::{shared_opacity, shared_scale, slice_change};
 use elbo_splat::scene::Scene;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,13 +39,7 @@ impl Default for GsMcmcConfig {
 impl Config for GsMcmcConfig {
     fn check(&self) -> Result<()> {
         self.common.check()?;
-        let needed =
-            format!("{} ({} MB while it is fitted)", self.cap, self.cap.saturating_mul(BYTES_A_GAUSSIAN) >> 20);
-        ensure("cap", needed, (100..=20_000_000).contains(&self.cap), "in 100..=20000000")?;
-        let weight = |name: &str, v: f64| ensure(name, v, v >= 0.0 && v.is_finite(), "zero or a positive number");
-        weight("noise", self.noise)?;
-        weight("opacity_weight", self.opacity_weight)?;
-        weight("scale_weight", self.scale_weight)
+        self.strategy().check()
     }
 }
 
@@ -95,13 +89,7 @@ impl System for GsMcmc {
 /// The largest change of the opacity along a line through the centre when a Gaussian of opacity 0.6 becomes four.
 fn relocation(claim: &mut Claim) {
     let (o, n) = (0.6, 4);
-    let change = |each: f64, factor: f64| {
-        let at = |x: f64| {
-            let before = o * (-0.5 * x * x).exp();
-            (before - 1.0 + (1.0 - each * (-0.5 * (x / factor).powi(2)).exp()).powi(n as i32)).abs()
-        };
-        (0..5000).map(|k| at(f64::from(k) * 1e-3)).fold(0.0, f64::max)
-    };
+    let change = |each: f64, factor: f64| slice_change(o, n, each, factor);
     let each = shared_opacity(o, n);
     let found = change(each, shared_scale(o, n));
     claim.at_most(
@@ -127,8 +115,9 @@ fn against_control(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()
         Recipe { views: 15, size: 32, bodies: 2, points: 150, rays: 1 },
         Recipe { views: 50, size: 64, bodies: 5, points: 800, rays: 2 },
     );
-    let (steps, cap) = run.pick((200, 300), (2000, 1500));
-    let (mut gain, mut gaps, mut most) = (0.0, [0.0; 2], 0);
+    // Both caps lie below what growth alone would reach.
+    let (steps, cap) = run.pick((200, 160), (2000, 1500));
+    let (mut gain, mut gaps, mut missed) = (0.0, [0.0; 2], 0);
     let (mut psnr, count) = ([[0.0; 2]; 2], seeds.len() as f64);
     for seed in seeds {
         let scene = make(&recipe, *seed).scene;
@@ -139,10 +128,10 @@ fn against_control(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()
             let chain = GsMcmcConfig { cap, ..GsMcmcConfig::default() }.strategy();
             for (k, strategy) in [control, chain].iter().enumerate() {
                 let fitted = fit(&settings, strategy, scene.clone(), &mut run.child(*seed))?;
-                found[k][s] = held_psnr(&fitted);
+                found[k][s] = fitted.held.expect("pictures were kept back").psnr;
                 psnr[k][s] += found[k][s] / count;
                 if k == 1 {
-                    most = most.max(fitted.most);
+                    missed = missed.max(fitted.gaussians.len().abs_diff(cap));
                 }
             }
         }
@@ -153,24 +142,13 @@ fn against_control(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()
         "PSNR of pictures kept back, mean over seeds: adaptive control {:.2} dB from a random start and {:.2} from points, the chain {:.2} and {:.2}",
         psnr[0][0], psnr[0][1], psnr[1][0], psnr[1][1]
     ));
-    // In a smoke run nothing has converged: only that both learn is asked.
-    claim.at_least(
-        "random start: gain over adaptive control with as many Gaussians (dB)",
-        gain,
-        Some(0.0),
-        run.pick(-5.0, 0.5),
-    );
+    // In a smoke run nothing has converged: the two methods cannot be compared.
+    if run.budget == Budget::Full {
+        claim.at_least("random start: gain over adaptive control with as many Gaussians (dB)", gain, Some(0.0), 0.5);
+        let ratio = gaps[1] / gaps[0].max(1e-9);
+        claim.at_most("difference between the two starts over that of adaptive control", ratio, Some(1.0), 0.5);
+    }
     claim.at_least("random start: PSNR of pictures kept back (dB)", psnr[1][0], Some(psnr[0][0]), run.pick(10.0, 25.0));
-    claim.at_most(
-        "difference between the two starts over that of adaptive control",
-        gaps[1] / gaps[0].max(1e-9),
-        Some(1.0),
-        run.pick(1e3, 0.5),
-    );
-    claim.at_most("Gaussians at most, as a share of the cap", most as f64 / cap as f64, None, 1.0);
+    claim.at_most("Gaussians more or fewer than the cap in the end", missed as f64, None, 0.0);
     Ok(())
-}
-
-fn held_psnr(fitted: &Fitted) -> f64 {
-    fitted.held.expect("pictures were kept back").psnr
 }

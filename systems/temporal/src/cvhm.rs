@@ -138,13 +138,14 @@ impl System for Cvhm {
     }
 
     fn load(&self, file: &ModelFile) -> Result<CvhmModel> {
-        Ok(CvhmModel {
-            config: file.fact("config")?,
-            layout: file.fact("layout")?,
-            field: Field::load(file)?,
-            shown: file.get("shown")?,
-            summary: file.fact("summary")?,
-        })
+        let (config, layout): (CvhmConfig, Layout) = (file.fact("config")?, file.fact("layout")?);
+        config.check()?;
+        let (field, shown) = (Field::load(file)?, file.get("shown")?);
+        let fits = config.trajectories == field.kernels.len() && layout.channels() == field.channels;
+        if !fits || shown.is_empty() || !shown.len().is_multiple_of(field.channels) {
+            return Err(Error::model_file("the parts of the model file do not fit together", "fit the model again"));
+        }
+        Ok(CvhmModel { config, layout, field, shown, summary: file.fact("summary")? })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
@@ -235,7 +236,7 @@ impl Model for CvhmModel {
         for latent in 0..l {
             let mean: Vec<f64> = (0..steps).map(|t| moments[0].mean[t * l + latent]).collect();
             let sd: Vec<f64> =
-                (0..steps).map(|t| moments[0].covariance[(t * l + latent) * l + latent].sqrt()).collect();
+                (0..steps).map(|t| moments[0].covariance[(t * l + latent) * l + latent].max(0.0).sqrt()).collect();
             let edge = |sign: f64| mean.iter().zip(&sd).map(|(m, s)| m + sign * 1.6449 * s).collect();
             out.push(Figure {
                 name: format!("latent-{}", latent + 1),
@@ -281,7 +282,7 @@ impl Encode for CvhmModel {
                     .flat_map(|m| {
                         (0..m.mean.len() / l).map(move |t| {
                             if is_sd {
-                                m.covariance[(t * l + latent) * l + latent].sqrt()
+                                m.covariance[(t * l + latent) * l + latent].max(0.0).sqrt()
                             } else {
                                 m.mean[t * l + latent]
                             }

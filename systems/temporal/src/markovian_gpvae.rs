@@ -17,7 +17,8 @@ use elbo_core::{
     Array, Card, Claim, Config, Data, Encode, Error, Figure, Kind, Mark, Model, ModelFile, Reconstruct, Result, Rng,
     Run, Sample, Summary, System, Table, Values, Verb, ensure, picture_grid,
 };
-use elbo_markov::model::{Grid, StateSpace};
+use elbo_markov::model::Grid;
+use elbo_markov::sample;
 use elbo_nn::{Activation, weights};
 use elbo_tensor::no_grad;
 use schemars::JsonSchema;
@@ -299,16 +300,22 @@ impl System for MarkovianGpvae {
 
     fn load(&self, file: &ModelFile) -> Result<MarkovianGpvaeModel> {
         let config: MarkovianGpvaeConfig = file.fact("config")?;
+        config.check()?;
         let layout: Layout = file.fact("layout")?;
+        let (scaling, template): (Scaling, Vec<f64>) = (file.fact("scaling")?, file.get("template")?);
+        let size = layout.size();
+        if size == 0 || template.is_empty() || scaling.shift.len() != size || scaling.scale.len() != size {
+            return Err(Error::model_file("the parts of the model file do not fit together", "fit the model again"));
+        }
         let mut nets = config.shape(layout.frame()).build(1.0, config.noise, &mut Rng::new(0))?;
         weights::read_from(&mut nets, file, "nets")?;
         Ok(MarkovianGpvaeModel {
             config,
             layout,
-            scaling: file.fact("scaling")?,
+            scaling,
             nets,
             step: file.fact("step")?,
-            template: file.get("template")?,
+            template,
             elbo: file.fact("elbo")?,
             frames: file.fact("frames")?,
             count: file.fact("count")?,
@@ -503,27 +510,6 @@ impl MarkovianGpvaeModel {
     }
 }
 
-/// Draws from the prior of one latent function at these times, `[T]`.
-fn prior_path(space: &StateSpace, grid: &Grid, rng: &mut Rng) -> Vec<f64> {
-    let chain = space.chain(grid);
-    let n = chain.size;
-    let draw = |covariance: &[f64], rng: &mut Rng| {
-        let factor = elbo_markov::small::cholesky_semidefinite(covariance, n);
-        let noise = rng.normals(n);
-        (0..n).map(|i| (0..=i).map(|j| factor[i * n + j] * noise[j]).sum::<f64>()).collect::<Vec<f64>>()
-    };
-    let read = |state: &[f64]| chain.h.iter().zip(state).map(|(h, x)| h * x).sum::<f64>();
-    let mut state = draw(&chain.start, rng);
-    let mut path = vec![read(&state)];
-    for k in 1..grid.len() {
-        let (a, q) = chain.transition(k);
-        let moved = (0..n).map(|i| (0..n).map(|j| a[i * n + j] * state[j]).sum::<f64>());
-        state = moved.zip(draw(q, rng)).map(|(m, w)| m + w).collect();
-        path.push(read(&state));
-    }
-    path
-}
-
 impl Sample for MarkovianGpvaeModel {
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
         let (count, times) = match self.layout {
@@ -538,18 +524,19 @@ impl Sample for MarkovianGpvaeModel {
             return Ok(self.to_data("samples".into(), &[], count, steps));
         }
         let grid = Grid::new(&times)?;
-        let spaces = self
+        let chains = self
             .nets
             .lengthscale
             .value()
             .iter()
-            .map(|l| prior(self.nets.shape.order, *l))
+            .map(|l| Ok(prior(self.nets.shape.order, *l)?.chain(&grid)))
             .collect::<Result<Vec<_>>>()?;
         let mut frames = vec![];
         for _ in 0..count {
             let mut codes = vec![0.0; steps * latents];
-            for (l, space) in spaces.iter().enumerate() {
-                for (k, z) in prior_path(space, &grid, &mut run.rng.fork()).into_iter().enumerate() {
+            for (l, chain) in chains.iter().enumerate() {
+                let path = sample::prior(chain, &mut run.rng.fork());
+                for (k, z) in sample::outputs(chain, &path).into_iter().enumerate() {
                     codes[k * latents + l] = z;
                 }
             }

@@ -8,8 +8,9 @@ use crate::report::{self, Judged};
 use crate::settings::{ConfigFile, command, merge};
 use crate::table::{for_fit, for_trials, reading};
 use elbo::core::run::Checkpoints;
-use elbo::core::{AnySystem, Data, Error, Model, ModelFile, Prediction, Rng, Run, Values, Verb};
-use elbo::{DataRecord, FitRecord, Observed, Scored, Task, check_prediction, record_of, write_model};
+use elbo::core::{AnySystem, Data, DataKind, Error, Model, ModelFile, Prediction, Rng, Run, Values, Verb};
+use elbo::{DataRecord, FitRecord, Observed, Reading, Scored, Task, check_prediction, record_of, write_model};
+use elbo_data::{is_picture_name, read_pictures};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -143,13 +144,7 @@ fn planned(args: &Fit) -> Result<Plan, Failure> {
     }
     let target = args.target.clone().or(config.target);
     let mut how = reading(&args.reading)?;
-    let mut data = match named {
-        Some(system) if takes_any_size(system, &path) => elbo_data::read_pictures(Path::new(&path))?,
-        Some(system) if system.card().verbs.contains(&Verb::Suggest) => {
-            for_trials(&path, &how, target.as_deref(), None)?
-        }
-        _ => for_fit(&path, &how, target.as_deref())?,
-    };
+    let mut data = read_for(named, &path, &how, target.as_deref())?;
     let task = args.task.map(|t| match t {
         TaskName::Regression => Task::Regression,
         TaskName::Classification => Task::Classification,
@@ -167,6 +162,9 @@ fn planned(args: &Fit) -> Result<Plan, Failure> {
         task.apply(&mut data)?;
     }
     how.holdout = share_held_out(args.holdout, system, &data);
+    if how.holdout.is_some() {
+        data.check_rows()?;
+    }
     let mut record = FitRecord {
         config: system.check_config(&settings)?,
         settings,
@@ -208,10 +206,7 @@ fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
         (None, Some(_)) => unreachable!("the second word cannot come without the first"),
     };
     let source = given.unwrap_or(&record.data.source);
-    let mut data = match takes_any_size(system, source) {
-        true => elbo_data::read_pictures(Path::new(source))?,
-        false => for_fit(source, &record.reading, record.target.as_deref())?,
-    };
+    let mut data = read_for(Some(system), source, &record.reading, record.target.as_deref())?;
     if data.digest() != record.data.digest {
         return Err(Error::data(
             format!("{source} does not hold the rows that the checkpoint was made from"),
@@ -230,12 +225,15 @@ fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
     Ok(Plan { system, record, data, reasons: vec![], out, checkpoint, resume: Some(file) })
 }
 
-/// Whether the system takes pictures that differ in size, and this is a folder of them, or one.
-fn takes_any_size(system: &dyn AnySystem, path: &str) -> bool {
-    let path = Path::new(path);
-    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    let is_picture = matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"));
-    system.needs().contains("of any size") && (path.is_dir() || is_picture)
+/// Reads what this system is fitted to; a table where the system is yet to be chosen.
+fn read_for(system: Option<&dyn AnySystem>, path: &str, how: &Reading, target: Option<&str>) -> Result<Data, Failure> {
+    let file = Path::new(path);
+    match system.map(|s| s.data_kind()) {
+        // Other files may hold photographs as arrays.
+        Some(DataKind::Photographs) if file.is_dir() || is_picture_name(file) => Ok(read_pictures(file)?),
+        Some(DataKind::Trials) => for_trials(path, how, target, None),
+        _ => for_fit(path, how, target),
+    }
 }
 
 fn checkpoint_header(plan: &Plan) -> ModelFile {

@@ -4,7 +4,7 @@ use crate::args::Info;
 use crate::failure::Failure;
 use crate::output::{columns, number, print, print_json};
 use crate::schema::settings;
-use elbo::core::{AnySystem, Card, Error, Model, ModelFile, Verb};
+use elbo::core::{AnySystem, Card, DataKind, Error, Model, ModelFile, Verb};
 use elbo::{FitRecord, record_of};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -55,8 +55,13 @@ fn describe(system: &'static dyn AnySystem) -> Value {
 }
 
 fn example(system: &dyn AnySystem) -> String {
-    let target = if system.needs().contains("target") { " --target y" } else { "" };
-    let data = if system.needs().contains("a scene") { "SCENE" } else { "table.csv" };
+    let kind = system.data_kind();
+    let target = if kind.has_target() { " --target y" } else { "" };
+    let data = match kind {
+        DataKind::Photographs => "PHOTOS",
+        DataKind::Scene => "SCENE",
+        _ => "table.csv",
+    };
     format!("elbo fit {} {data}{target} --report report.html", system.card().id)
 }
 

@@ -63,6 +63,7 @@ pub fn run(args: &Render, json: bool) -> Result<ExitCode, Failure> {
             data.notes.iter().for_each(|note| say(json, note));
         }
         let mut run = Run::new(0).with_cancel(crate::progress::cancel_flag(json));
+        make_folder(&args.out)?;
         let made = renderer.render(&views, &mut run)?;
         let files = write_pictures(&made, &args.out, args.depth)?;
         told["count"] = made.rows().into();
@@ -100,12 +101,17 @@ fn open(path: &Path) -> Result<Source, Failure> {
     Ok(Source { system: card.id, model, gaussians })
 }
 
-/// One PNG a picture, and where asked for the depths as an array.
-fn write_pictures(made: &Data, folder: &Path, with_depth: bool) -> Result<Vec<PathBuf>, Failure> {
+/// The folder that pictures go to: made before they are drawn, so that no work is lost.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
     if folder.is_file() {
         return Err(Failure::usage(format!("{} is a file", folder.display()), "give the name of a folder"));
     }
     std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
+    Ok(())
+}
+
+/// One PNG a picture, and where asked for the depths as an array.
+fn write_pictures(made: &Data, folder: &Path, with_depth: bool) -> Result<Vec<PathBuf>, Failure> {
     let image = made.get("image")?;
     let (Values::U8(bytes), [_, height, width, 3]) = (&image.values, image.shape.as_slice()) else {
         unreachable!("a rendered picture is bytes of three colours")

@@ -77,8 +77,9 @@ fn restore(args: &Restore, card: &Card, model: &dyn Model, seed: u64, json: bool
     let mut data = read_picture(&args.input)?;
     data.notes.iter().for_each(|note| say(json, note));
     if let Some(mask) = &args.mask {
-        let (_, array) = read_picture(mask)?.arrays.remove(0);
-        data.arrays.push(("mask".into(), array));
+        let mut mask = read_picture(mask)?;
+        mask.notes.iter().for_each(|note| say(json, note));
+        data.arrays.push(("mask".into(), mask.arrays.remove(0).1));
     }
     let started = Instant::now();
     let mut run = Run::new(args.seed.unwrap_or(seed));

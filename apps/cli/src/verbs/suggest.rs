@@ -366,6 +366,12 @@ fn report(args: &Suggest, asked: &Asked, summary: &Summary, suggestions: &Data) 
     if let Some(system) = &args.system {
         command.push_str(&format!(" --system {system}"));
     }
+    if let Some(target) = &args.target {
+        command.push_str(&format!(" --target '{target}'"));
+    }
+    if let Some(delimiter) = &args.delimiter {
+        command.push_str(&format!(" --delimiter '{delimiter}'"));
+    }
     args.set.iter().for_each(|pair| command.push_str(&format!(" --set '{pair}'")));
     Report {
         title: format!("Next trials for {}", asked.target),

@@ -97,3 +97,13 @@ fn made_data_go_straight_into_a_fit() {
     folder.elbo(&format!("fit gpr friedman1.csv --target y {QUICK}")).ok();
     assert!(folder.names().contains("friedman1.gpr.elbo"));
 }
+
+#[test]
+fn arrays_of_different_lengths_are_no_table() {
+    let folder = Folder::new();
+    let ramp = |rows: usize| elbo_core::Array::new(&[rows], (0..rows).map(|i| i as f64).collect());
+    elbo_data::write_npz(&folder.path("t.npz"), &[("x".to_owned(), ramp(60)), ("y".to_owned(), ramp(50))]).unwrap();
+    let ran = folder.elbo("fit gpr t.npz --target y --holdout 0.2 --out m.elbo");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("`y` has 50 rows"), "{}", ran.err);
+}

@@ -2,6 +2,7 @@
 
 use crate::folder::Folder;
 use elbo::splat::make::{Recipe, make, transforms_json};
+use elbo::splat::scene::interleaved;
 use elbo_report::picture::png;
 
 /// A made-up scene as a folder `scene`.
@@ -12,7 +13,7 @@ fn folder() -> Folder {
     std::fs::create_dir(folder.path("scene")).unwrap();
     let area = scene.width * scene.height;
     for (name, planes) in names.iter().zip(scene.images.chunks_exact(3 * area)) {
-        let pixels: Vec<u8> = (0..3 * area).map(|k| planes[k % 3 * area + k / 3]).collect();
+        let pixels: Vec<u8> = interleaved(planes).collect();
         folder.write(&format!("scene/{name}"), &png(scene.width, scene.height, 3, &pixels));
     }
     folder.write("scene/transforms.json", transforms_json(&scene, &names).as_bytes());

@@ -36,6 +36,9 @@ fn a_picture_is_restored_from_what_is_seen_of_it() {
     assert_eq!(folder.read("a.png"), folder.read("b.png"), "the same seed restores otherwise");
     // The sample itself as a mask: its dark pixels are missing where they are zero.
     folder.elbo(&format!("restore m.elbo {PICTURE} --mask drawn/pictures/00002.png --out c.png")).ok();
+    let ran = folder
+        .elbo(&format!("restore m.elbo {PICTURE} --mask drawn/pictures/00002.png --out e.png --set operator=denoise"));
+    assert!(ran.code == 0 && ran.err.contains("the mask is not used"), "{}", ran.err);
     for method in ["red-diff", "dps", "pi_gdm", "diff_pir", "tikhonov"] {
         let ran = folder.elbo(&format!(
             "restore m.elbo {PICTURE} --out d.png --set simulate=true --set mask=random --set method={method} --set steps=40"

@@ -162,9 +162,8 @@ fn bad_data_are_refused_with_a_remedy() {
         with_nan.arrays[0].1 = Array::new(&[40], vec![f64::NAN; 40]);
         refused("an input of NaN", fit(system, &with_nan));
         // Photographs are bytes, and cannot be infinite.
-        if let Some((_, Array { values: Values::F64(_), .. })) = data.arrays.get(1) {
-            let mut with_infinity = data.clone();
-            let Values::F64(values) = &mut with_infinity.arrays[1].1.values else { unreachable!("seen above") };
+        let mut with_infinity = data.clone();
+        if let Some((_, Array { values: Values::F64(values), .. })) = with_infinity.arrays.get_mut(1) {
             values[3] = f64::INFINITY;
             refused("an infinite input", fit(system, &with_infinity));
         }

@@ -1,6 +1,6 @@
 //! Small data for every kind of input, and settings that make a fit quick.
 
-use elbo::core::{AnySystem, Array, Data, Result, Rng, Values};
+use elbo::core::{AnySystem, Array, Data, DataKind, Result, Rng, Values};
 use serde_json::{Map, Value, json};
 
 /// Names of the kinds of data.
@@ -107,20 +107,19 @@ pub fn quick(system: &dyn AnySystem) -> Value {
 
 /// Every kind of data that the system accepts, with a model of each. A system without a target is given points and counts.
 pub fn fitted(system: &dyn AnySystem) -> Vec<(&'static str, Box<dyn elbo::core::Model>)> {
-    let has_target = system.needs().contains("target");
     let mut models = vec![];
     let mut refused = vec![];
-    // Photographs are for systems that ask for nothing else.
-    let kinds = if system.needs().contains("of any size") {
-        vec!["photographs"]
-    } else if system.needs().contains("a scene") {
-        vec!["scene"]
-    } else {
-        let takes = |kind: &&str| match *kind {
-            "series" => has_target && system.needs().contains("times"),
-            kind => has_target != matches!(kind, "points" | "counts"),
-        };
-        KINDS.into_iter().filter(takes).collect()
+    let kinds = match system.data_kind() {
+        // Photographs are for systems that ask for nothing else.
+        DataKind::Photographs => vec!["photographs"],
+        DataKind::Scene => vec!["scene"],
+        asked => {
+            let takes = |kind: &&str| match *kind {
+                "series" => asked == DataKind::Series,
+                kind => asked.has_target() != matches!(kind, "points" | "counts"),
+            };
+            KINDS.into_iter().filter(takes).collect()
+        }
     };
     for kind in kinds {
         match fit(system, &example(kind, 40)) {

@@ -97,6 +97,17 @@ pub fn bits_of(source: (Density, f64), code: (Density, f64)) -> f64 {
     (0..=reach).map(one).sum()
 }
 
+/// [`bits_of`] with the scale of the code at which they are fewest, by golden sections around the scale of the source.
+pub fn best_bits(source: (Density, f64), code: Density) -> f64 {
+    let at = |log_scale: f64| bits_of(source, (code, log_scale.exp()));
+    let (mut low, mut high) = (source.1.ln() - 2.0, source.1.ln() + 3.0);
+    for _ in 0..50 {
+        let (a, b) = (low + 0.382 * (high - low), low + 0.618 * (high - low));
+        if at(a) < at(b) { high = b } else { low = a }
+    }
+    at(0.5 * (low + high))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,20 +142,11 @@ mod tests {
     #[test]
     fn rates_of_the_specification() {
         // Best Gaussian against best generalised Gaussian on integers rounded from a source of known shape.
-        let best = |source: (Density, f64), code: &dyn Fn(f64) -> Density| {
-            let (mut low, mut high) = (source.1.ln() - 2.0, source.1.ln() + 3.0);
-            let at = |l: f64| bits_of(source, (code(l), l.exp()));
-            for _ in 0..60 {
-                let (a, b) = (low + (high - low) * 0.382, low + (high - low) * 0.618);
-                if at(a) < at(b) { high = b } else { low = a }
-            }
-            at(0.5 * (low + high))
-        };
         for (shape, scale, gaussian, saved) in
             [(1.0, 0.5, 1.6320, 4.4), (1.0, 2.0, 3.5567, 2.85), (1.0, 8.0, f64::NAN, 1.93)]
         {
             let source = (Density::Generalised { shape }, scale);
-            let with = best(source, &|_| Density::Gaussian);
+            let with = best_bits(source, Density::Gaussian);
             let own = bits_of(source, source);
             assert!(gaussian.is_nan() || (with - gaussian).abs() < 0.01, "{shape} {scale}: {with}");
             assert!((100.0 * (1.0 - own / with) - saved).abs() < 0.1, "{shape} {scale}: {}", 1.0 - own / with);

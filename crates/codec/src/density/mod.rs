@@ -12,10 +12,10 @@
 mod ladder;
 mod likelihood;
 
-pub use ladder::{LADDER, Ladder, MOST_HALF, bits_of, log_scale_of, log_scale_to};
+pub use ladder::{LADDER, Ladder, MOST_HALF, best_bits, bits_of, log_scale_of, log_scale_to};
 pub use likelihood::{Bits, bits};
 
-use elbo_tensor::special::{gamma_p_shape_slope, gamma_q, lgamma, ndtr};
+use elbo_tensor::special::{gamma_p_shape_slope, gamma_q, gamma_q_inv, lgamma, ndtr, ndtri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,20 +100,10 @@ impl Density {
     /// The distance from the mean, at scale one, beyond which both tails together have the mass `outside`.
     pub fn reach(&self, outside: f64) -> f64 {
         match *self {
-            Self::Laplace => -outside.ln(),
+            Self::Gaussian => -ndtri(0.5 * outside),
             Self::Logistic => (2.0 / outside - 1.0).ln(),
-            _ => {
-                let (mut low, mut high) = (0.0, 1.0);
-                while 2.0 * self.upper(high) > outside {
-                    high *= 2.0;
-                }
-                // To the last bit: sixty halvings from a power of two.
-                for _ in 0..60 {
-                    let middle = 0.5 * (low + high);
-                    if 2.0 * self.upper(middle) > outside { low = middle } else { high = middle }
-                }
-                0.5 * (low + high)
-            }
+            Self::Laplace => -outside.ln(),
+            Self::Generalised { shape } => gamma_q_inv(shape.recip(), outside).powf(shape.recip()),
         }
     }
 

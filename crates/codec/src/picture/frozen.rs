@@ -1,6 +1,6 @@
 //! All that encoder and decoder must agree on, made once from a trained model, in integers.
 
-use super::hyper::Hyper;
+use super::hyper::{Hyper, SECOND_STEP};
 use super::{LAMBDAS, TABLE_BITS};
 use crate::coder::Lookup;
 use crate::density::{Density, LADDER, Ladder, SHAPES};
@@ -213,8 +213,9 @@ impl Frozen {
             && set_of.len() == sets.len()
             && set_of.iter().all(|s| usize::from(*s) < count)
             && own.len() == LAMBDAS.len() * set_of.len()
-            && lookups.len() == second + count * rungs
-            && lookups.len() < 1 << 16;
+            && lookups.len().checked_sub(count * rungs) == Some(second)
+            && lookups.len() < 1 << 16
+            && network.outcome(second) == Some((2 * set_of.len(), SECOND_STEP));
         if !fits {
             return Err(damaged());
         }
@@ -226,5 +227,30 @@ impl Frozen {
             return Err(damaged());
         }
         Ok(frozen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Entropy;
+    use elbo_core::Rng;
+
+    #[test]
+    fn networks_and_counts_that_do_not_fit_are_refused_though_the_digest_is_theirs() {
+        let whole = Frozen::new(&Hyper::new(3, 2, 4, Entropy::Gaussian, &mut Rng::new(1))).unwrap();
+        let loads = |change: &dyn Fn(&mut Frozen)| {
+            let mut frozen = whole.clone();
+            change(&mut frozen);
+            frozen.digest = frozen.digested();
+            let mut file = ModelFile::new("test");
+            frozen.save(&mut file);
+            Frozen::load(&file).is_ok()
+        };
+        assert!(loads(&|_| {}));
+        assert!(!loads(&|frozen: &mut Frozen| drop(frozen.network.layers.pop())));
+        assert!(!loads(&|frozen: &mut Frozen| drop(frozen.network.layers.remove(1))));
+        assert!(!loads(&|frozen: &mut Frozen| frozen.network.layers.swap(0, 3)));
+        assert!(!loads(&|frozen: &mut Frozen| frozen.second = usize::MAX));
     }
 }

@@ -149,6 +149,12 @@ impl Hyper {
         Some((0..self.latents).map(|c| values[c % values.len()]).collect())
     }
 
+    /// How many latents have a learned shape within 0.02 of a limit of [`SHAPES`].
+    pub fn shapes_at_limit(&self) -> usize {
+        let (low, high) = SHAPES;
+        self.shapes().unwrap_or_default().iter().filter(|s| **s < low + 0.02 || **s > high - 0.02).count()
+    }
+
     /// The density with its gradient.
     pub(super) fn bits(&self) -> Bits {
         match &self.shape {

@@ -199,9 +199,12 @@ impl PictureCodec {
     fn quantised(&self, photo: &Photo, quality: usize) -> Result<Symbols> {
         assert!(quality < LAMBDAS.len(), "quality {quality}");
         let [h, w, _] = photo.shape;
-        if photo.pixels() as u64 > MOST_PIXELS {
+        if !is_readable([h, w].map(|n| n as u64)) {
             return Err(Error::data(
-                format!("the picture has {w} x {h} pixels; at most {MOST_PIXELS} are compressed"),
+                format!(
+                    "the picture has {w} x {h} pixels; at most {MOST_PIXELS} are compressed, and twice as many with its sides filled up \
+                     to multiples of {UNIT}"
+                ),
                 "cut it into parts",
             ));
         }
@@ -266,7 +269,7 @@ impl PictureCodec {
         let is_sound = h > 0
             && w > 0
             && matches!(c, 1 | 3)
-            && u64::from(h) * u64::from(w) <= MOST_PIXELS
+            && is_readable([h, w].map(u64::from))
             && u64::from(rows) < unit
             && u64::from(columns) < unit
             && channels == 0
@@ -343,6 +346,13 @@ impl PictureCodec {
         };
         (0..LAMBDAS.len()).map(of).collect()
     }
+}
+
+/// Whether a picture of this height and width has few enough pixels, and at most twice as many with its sides filled up: a single row
+/// would have 32 times as many.
+fn is_readable([h, w]: [u64; 2]) -> bool {
+    let filled = |n: u64| n.next_multiple_of(UNIT as u64);
+    h.saturating_mul(w) <= MOST_PIXELS && filled(h).saturating_mul(filled(w)) <= 2 * MOST_PIXELS
 }
 
 fn lanes(symbols: usize) -> usize {
@@ -433,9 +443,7 @@ impl Model for PictureModel {
         if let Some(shapes) = self.codec.hyper.shapes() {
             let n = shapes.len() as f64;
             metrics.push(("shape_mean".into(), shapes.iter().sum::<f64>() / n));
-            let (low, high) = crate::density::SHAPES;
-            let at_limit = shapes.iter().filter(|s| **s < low + 0.02 || **s > high - 0.02).count();
-            metrics.push(("shape_share_at_limit".into(), at_limit as f64 / n));
+            metrics.push(("shape_share_at_limit".into(), self.codec.hyper.shapes_at_limit() as f64 / n));
         }
         let digest = crate::container::hex(&self.codec.frozen.digest()[..8]);
         Summary {

@@ -1,6 +1,6 @@
 //! Pictures as they come in.
 
-use elbo_core::{Array, Data, Error, FromData, Result, Rng, Values};
+use elbo_core::{Array, Data, DataKind, Error, FromData, Result, Rng, Values};
 
 /// One picture of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub struct Photographs {
 
 impl FromData for Photographs {
     const NEEDS: &'static str = "photographs of any size";
+    const KIND: DataKind = DataKind::Photographs;
 
     fn from_data(data: &Data) -> Result<Self> {
         let mut photos = vec![];

@@ -1,4 +1,4 @@
-//! Damaged, cut and foreign files: a message, never a panic, never much memory.
+//! Damaged, cut and foreign files: a message, never a panic. `examples/fuzz.rs` also shows the memory.
 
 use crate::picture::{model, photo};
 use elbo_codec::container::Container;
@@ -71,6 +71,9 @@ fn files_sealed_again_after_damage_do_no_harm() {
     let mut huge = container.clone();
     huge.shape = vec![u32::MAX, u32::MAX, 3];
     assert!(codec.decode(&huge.to_bytes()).unwrap_err().to_string().contains("4294967295"));
+    // Few pixels enough, but 32 times as many when filled up.
+    (huge.shape, huge.padding) = (vec![1, 1 << 27, 3], vec![31, 0, 0]);
+    assert!(codec.decode(&huge.to_bytes()).unwrap_err().to_string().contains("its header says 134217728 x 1 pixels"));
 }
 
 #[test]

@@ -143,8 +143,13 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn is_picture(path: &Path) -> bool {
+    path.is_file() && is_picture_name(path)
+}
+
+/// Whether this is how a PNG or JPEG file is named.
+pub fn is_picture_name(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    path.is_file() && matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
+    matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
 }
 
 fn decode(path: &Path) -> Result<DynamicImage> {

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 const UNDISTORT: &str = "undistort the pictures first, for example with `colmap image_undistorter`";
 
+/// Parts of the names that nerfstudio gives to lenses which are no pinholes, whatever their coefficients.
+const CURVED: [&str; 5] = ["FISHEYE", "EQUIRECTANGULAR", "OMNIDIRECTIONAL", "VR180", "ORTHOPHOTO"];
+
 /// Whether a folder describes a scene.
 pub(super) fn is_scene(path: &Path) -> bool {
     ["transforms.json", "transforms_train.json"].iter().any(|f| path.join(f).is_file()) || model_folder(path).is_some()
@@ -153,7 +156,8 @@ fn transforms(folder: &Path, name: &str, is_held: bool) -> Result<Vec<Frame>> {
             let number = |key: &str| frame.get(key).or_else(|| json.get(key)).and_then(Value::as_f64);
             let bends = ["k1", "k2", "k3", "k4", "p1", "p2"].into_iter().find(|k| number(k).is_some_and(|v| v != 0.0));
             let model = frame.get("camera_model").or_else(|| json.get("camera_model")).and_then(Value::as_str);
-            if bends.is_some() || model.is_some_and(|m| m.contains("FISHEYE")) {
+            let is_curved = model.is_some_and(|m| CURVED.iter().any(|c| m.contains(*c)));
+            if bends.is_some() || is_curved {
                 let what = bends.map_or_else(|| model.unwrap_or_default().to_owned(), |k| format!("{k} is not zero"));
                 return Err(Error::data(format!("{name} describes lenses with distortion: {what}"), UNDISTORT));
             }
@@ -302,7 +306,7 @@ struct ColmapImage {
 impl ColmapImage {
     fn pose(&self) -> Result<[f64; 12]> {
         let length = self.quaternion.iter().map(|v| v * v).sum::<f64>().sqrt();
-        if length.is_nan() || length < 1e-6 {
+        if !length.is_finite() || length < 1e-6 {
             return Err(Error::data(format!("picture {} has no rotation", self.name), "leave it out of the model"));
         }
         let [w, x, y, z] = self.quaternion.map(|v| v / length);

@@ -51,6 +51,7 @@ fn transforms_are_turned_into_cameras() {
         assert!(error.to_string().contains(what) && !error.remedy().is_empty(), "{error}");
     };
     refused(json.replace(r#""k1": 0"#, r#""k1": 0.1"#), "distortion");
+    refused(json.replace(r#""k1": 0"#, r#""camera_model": "EQUIRECTANGULAR""#), "EQUIRECTANGULAR");
     refused(json.replace("fl_x", "focal"), "camera_angle_x");
     refused(json.replace("a.png", "nothing.png"), "nothing.png");
     refused(json.replace("transform_matrix", "pose"), "transform_matrix");
@@ -137,10 +138,17 @@ fn colmap_models_are_read_as_text_and_as_bytes() {
             put(name, &whole[..cut]);
             assert!(read(folder.path(), &ReadOptions::default()).is_err(), "{name} cut at {cut}");
         }
+        // More entries than the file could hold.
+        put(name, &[&u64::MAX.to_le_bytes()[..], &whole[8..]].concat());
+        assert!(read(folder.path(), &ReadOptions::default()).is_err(), "{name}");
         put(name, whole);
     }
     std::fs::remove_file(sparse.join("cameras.bin")).unwrap();
     put("cameras.txt", b"1 SIMPLE_RADIAL 12 10 33 6 5 -0.09\n7 PINHOLE 12 10 30 31 6.5 5.5\n");
     let error = read(folder.path(), &ReadOptions::default()).unwrap_err();
     assert!(error.to_string().contains("SIMPLE_RADIAL") && error.remedy().contains("undistort"), "{error}");
+    put("cameras.txt", b"1 PINHOLE 12 10 30 31 6.5 5.5\n");
+    put("images.txt", b"1 1e200 1e200 0 0 -2 -3 -1 1 b.png\n\n");
+    let error = read(folder.path(), &ReadOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("no rotation"), "{error}");
 }

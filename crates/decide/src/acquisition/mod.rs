@@ -10,7 +10,7 @@
 //! | [`Score::Ei`], [`Score::Pi`] | comparison; they vanish numerically far from the incumbent, which their logarithms do not |
 //!
 //! Limits and failures come in as log probabilities, [`Feasibility`], added to a score in log form. To add a score of mean and variance, give
-//! [`Score`] a variant; anything else implements [`Acquisition`]. `tests/it/gradients.rs` checks each by differences.
+//! [`Score`] a variant; anything else implements [`Acquisition`]. `tests/it/acquisition.rs` checks each by differences.
 
 mod analytic;
 mod feasibility;

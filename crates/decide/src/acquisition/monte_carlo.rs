@@ -5,7 +5,7 @@ use crate::surrogate::{Gp, Joint};
 use elbo_core::Rng;
 use elbo_dist::{Scramble, Sobol};
 use elbo_linalg::{Cholesky, Ladder, MatMut, MatRef, cholesky_with_jitter, vector::dot};
-use elbo_tensor::special::ndtri;
+use elbo_tensor::special::{log1p_exp, ndtri, sigmoid};
 
 /// Temperatures of the smooth `max(0, ·)` and of the smooth maximum over points, and the weight of the first one's fat tail.
 const TAU_PLUS: f64 = 1e-6;
@@ -232,11 +232,8 @@ fn plain_utility(improvements: &[f64], slopes: &mut [f64]) -> f64 {
 fn log_fat_plus(x: f64) -> (f64, f64) {
     let t = x / TAU_PLUS;
     let tail = 1.0 / (1.0 + t * t);
-    // Softplus and its derivative without overflow.
-    let soft = t.max(0.0) + (-t.abs()).exp().ln_1p();
-    let sigmoid = if t >= 0.0 { 1.0 / (1.0 + (-t).exp()) } else { t.exp() / (1.0 + t.exp()) };
-    let value = soft + FAT * tail;
-    let slope = sigmoid - FAT * 2.0 * t * tail * tail;
+    let value = log1p_exp(t) + FAT * tail;
+    let slope = sigmoid(t) - FAT * 2.0 * t * tail * tail;
     (value.ln() + TAU_PLUS.ln(), slope / (value * TAU_PLUS))
 }
 

@@ -1,7 +1,7 @@
 //! The function behind expected improvement, and its logarithm far into the tail.
 
-use elbo_tensor::special::{erfcx, ndtr};
-use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI, TAU};
+use elbo_tensor::special::{erfcx, log1m_exp, ndtr};
+use std::f64::consts::{FRAC_1_SQRT_2, PI, TAU};
 
 /// `h(z) = ϕ(z) + z Φ(z)`: expected improvement is `σ h((f* - μ)/σ)`.
 pub(crate) fn h(z: f64) -> f64 {
@@ -28,12 +28,7 @@ pub fn log_h(z: f64) -> f64 {
     if z > -1.0 / f64::EPSILON.sqrt() {
         let mills = (erfcx(-z * FRAC_1_SQRT_2) * -z).ln() + 0.5 * (0.5 * PI).ln();
         // Far out the difference from one is about 1/z², and rounding may lose it.
-        return log_density(z) + log1mexp(if mills < 0.0 { mills } else { -1.0 / (z * z) });
+        return log_density(z) + log1m_exp(if mills < 0.0 { mills } else { -1.0 / (z * z) });
     }
     log_density(z) - 2.0 * (-z).ln()
-}
-
-/// `log(1 - e^a)` for negative `a`.
-fn log1mexp(a: f64) -> f64 {
-    if a > -LN_2 { (-a.exp_m1()).ln() } else { (-a.exp()).ln_1p() }
 }

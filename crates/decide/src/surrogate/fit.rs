@@ -1,7 +1,7 @@
 //! Hyperparameters from data.
 
 use super::mean::{Mean, MeanKind};
-use super::posterior::Gp;
+use super::posterior::{Gp, Saved};
 use super::{Hyper, SurrogateConfig, matern52};
 use crate::bound::{Stop, minimise};
 use elbo_core::{Error, Result, Rng};
@@ -194,7 +194,7 @@ impl Gp {
     /// `x: [N, E]` encoded, row-major; `y: [N]`; `groups: [E]` the variable of each column. `last` is one more start, such as the previous fit.
     ///
     /// # Errors
-    /// [`Error::Numerical`] when no start can be evaluated.
+    /// [`Error::Numerical`] when no start can be evaluated, or the values are too large for a variance.
     pub fn fit(
         x: &[f64],
         y: &[f64],
@@ -205,7 +205,16 @@ impl Gp {
     ) -> Result<Self> {
         let dims = groups.last().map_or(0, |g| g + 1);
         let scales = if config.isotropic { 1 } else { dims };
+        let unfit = || {
+            Error::numerical(
+                format!("no surrogate could be fitted to these {} trials", y.len()),
+                "look for values that are not finite or of absurd size",
+            )
+        };
         let (shift, scale) = standardiser(y);
+        if !(shift.is_finite() && scale.is_finite()) {
+            return Err(unfit());
+        }
         let z: Vec<f64> = y.iter().map(|v| (v - shift) / scale).collect();
         let mean = Mean::learn(config.mean, x, &z, groups.len(), rng);
         let residual: Vec<f64> = x.chunks(groups.len()).zip(&z).map(|(x, z)| z - mean.value(x)).collect();
@@ -228,15 +237,11 @@ impl Gp {
             })
             .collect();
         let best = ends.into_iter().filter(|e| e.value.is_finite()).min_by(|a, b| a.value.total_cmp(&b.value));
-        let best = best.ok_or_else(|| {
-            Error::numerical(
-                format!("no surrogate could be fitted to these {} trials", y.len()),
-                "look for values that are not finite or of absurd size",
-            )
-        })?;
+        let best = best.ok_or_else(unfit)?;
         let hyper = layout.hyper(&best.x);
         let log_evidence = -evidence.value_and_gradient(&best.x, &mut vec![0.0; best.x.len()]);
-        Self::condition(x, &z, groups, hyper, mean, learns_constant, (shift, scale), log_evidence)
+        let fitted = Saved { hyper, mean, learns_constant, log_evidence };
+        Self::condition(x, &z, groups, fitted, (shift, scale))
     }
 
     /// Negative log marginal likelihood (nats, standardised values) at given hyperparameters, and its gradient in the logarithms of lengthscales,

@@ -33,6 +33,21 @@ impl Forest {
         Self(trees.collect())
     }
 
+    /// Whether its cuts are in `width` columns and every way down ends: children come after their parents.
+    pub(super) fn fits(&self, width: usize) -> bool {
+        let tree = |nodes: &Vec<Node>| {
+            let is_sound = |(place, node): (usize, &Node)| match node {
+                Node::Leaf(_) => true,
+                Node::Split { column, below, above, .. } => {
+                    let children = place + 1..nodes.len();
+                    *column < width && children.contains(below) && children.contains(above)
+                }
+            };
+            !nodes.is_empty() && nodes.iter().enumerate().all(is_sound)
+        };
+        !self.0.is_empty() && self.0.iter().all(tree)
+    }
+
     /// The average of the trees' values.
     pub(super) fn value(&self, x: &[f64]) -> f64 {
         let tree = |nodes: &Vec<Node>| {

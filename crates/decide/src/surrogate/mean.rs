@@ -4,6 +4,7 @@
 //! regressions, and the process models what they leave.
 
 use super::forest::Forest;
+use crate::space::squared_distance;
 use elbo_core::Rng;
 use elbo_linalg::{MatMut, MatRef, cholesky_with_jitter, gemm, syrk_lower};
 use schemars::JsonSchema;
@@ -117,6 +118,18 @@ impl Mean {
         }
     }
 
+    /// Whether it is a function of `width` columns.
+    pub(super) fn fits(&self, width: usize) -> bool {
+        match self {
+            Self::Zero | Self::Constant(_) => true,
+            Self::Polynomial { is_quadratic, coefficients } => {
+                coefficients.len() == monomials(&vec![0.0; width], *is_quadratic).len()
+            }
+            Self::Rbf { centres, weights, .. } => centres.len() == weights.len() * width,
+            Self::Forest(forest) => forest.fits(width),
+        }
+    }
+
     /// Its value at `x: [E]`.
     pub fn value(&self, x: &[f64]) -> f64 {
         match self {
@@ -127,7 +140,7 @@ impl Mean {
             }
             Self::Rbf { centres, weights, sharpness, offset } => {
                 let each = centres.chunks_exact(x.len()).zip(weights);
-                offset + each.map(|(c, w)| w * (-sharpness * squared(x, c)).exp()).sum::<f64>()
+                offset + each.map(|(c, w)| w * (-sharpness * squared_distance(x, c)).exp()).sum::<f64>()
             }
             Self::Forest(forest) => forest.value(x),
         }
@@ -155,7 +168,7 @@ impl Mean {
             }
             Self::Rbf { centres, weights, sharpness, .. } => {
                 for (centre, w) in centres.chunks_exact(x.len()).zip(weights) {
-                    let bump = w * (-sharpness * squared(x, centre)).exp();
+                    let bump = w * (-sharpness * squared_distance(x, centre)).exp();
                     for e in 0..x.len() {
                         gradient[e] -= weight * 2.0 * sharpness * bump * (x[e] - centre[e]);
                     }
@@ -163,10 +176,6 @@ impl Mean {
             }
         }
     }
-}
-
-fn squared(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(p, q)| (p - q) * (p - q)).sum()
 }
 
 /// `[1, x]`, and all products of two where quadratic.
@@ -232,7 +241,7 @@ fn best_penalty(rows: &[Vec<f64>], y: &[f64], rng: &mut Rng) -> (f64, f64) {
 fn radial(x: &[f64], y: &[f64], width: usize, rng: &mut Rng) -> Mean {
     let bumps = |sharpness: f64| -> Vec<Vec<f64>> {
         let row = |p: &[f64]| {
-            let each = x.chunks_exact(width).map(|c| (-sharpness * squared(p, c)).exp());
+            let each = x.chunks_exact(width).map(|c| (-sharpness * squared_distance(p, c)).exp());
             std::iter::once(1.0).chain(each).collect()
         };
         x.chunks_exact(width).map(row).collect()

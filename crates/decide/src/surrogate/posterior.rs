@@ -2,6 +2,7 @@
 
 use super::mean::Mean;
 use super::{Hyper, matern52};
+use crate::space::distance;
 use elbo_core::{Error, Result};
 use elbo_linalg::{Cholesky, Ladder, MatMut, MatRef, cholesky_with_jitter, vector::dot};
 
@@ -59,20 +60,14 @@ impl Gp {
     ///
     /// # Errors
     /// [`Error::Numerical`] when the covariance cannot be factorised with the project's jitter.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of a fitted process, put together in two places of this crate"
-    )]
     pub(crate) fn condition(
         x: &[f64],
         y: &[f64],
         groups: &[usize],
-        hyper: Hyper,
-        mean: Mean,
-        learns_constant: bool,
+        fitted: Saved,
         (shift, scale): (f64, f64),
-        log_evidence: f64,
     ) -> Result<Self> {
+        let Saved { hyper, mean, learns_constant, log_evidence } = fitted;
         let (n, width) = (y.len(), groups.len());
         let inverse: Vec<f64> =
             groups.iter().map(|g| 1.0 / hyper.lengthscale[if hyper.lengthscale.len() == 1 { 0 } else { *g }]).collect();
@@ -120,18 +115,24 @@ impl Gp {
     /// # Errors
     /// As the factorisation's.
     pub fn with_hyper(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper) -> Result<Self> {
-        Self::condition(x, y, groups, hyper, Mean::Zero, false, (0.0, 1.0), f64::NAN)
+        let fitted = Saved { hyper, mean: Mean::Zero, learns_constant: false, log_evidence: f64::NAN };
+        Self::condition(x, y, groups, fitted, (0.0, 1.0))
     }
 
     /// The same process on the same data with these hyperparameters and mean function, as a file keeps them.
     ///
     /// # Errors
-    /// As the factorisation's.
-    pub(crate) fn rebuild(x: &[f64], y: &[f64], groups: &[usize], saved: &Saved) -> Result<Self> {
+    /// [`Error::ModelFile`] when they do not belong to such data; else as the factorisation's.
+    pub(crate) fn rebuild(x: &[f64], y: &[f64], groups: &[usize], saved: Saved) -> Result<Self> {
+        if y.is_empty() || !saved.fits(groups) {
+            return Err(Error::model_file(
+                "a surrogate of the model does not belong to its trials",
+                "fit the model again",
+            ));
+        }
         let (shift, scale) = super::fit::standardiser(y);
         let z: Vec<f64> = y.iter().map(|v| (v - shift) / scale).collect();
-        let (hyper, mean) = (saved.hyper.clone(), saved.mean.clone());
-        Self::condition(x, &z, groups, hyper, mean, saved.learns_constant, (shift, scale), saved.log_evidence)
+        Self::condition(x, &z, groups, saved, (shift, scale))
     }
 
     /// What [`Gp::rebuild`] needs besides the data.
@@ -383,16 +384,23 @@ impl Gp {
 /// A fitted process without its data.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Saved {
-    hyper: Hyper,
-    mean: Mean,
-    learns_constant: bool,
-    log_evidence: f64,
+    pub(super) hyper: Hyper,
+    pub(super) mean: Mean,
+    pub(super) learns_constant: bool,
+    pub(super) log_evidence: f64,
 }
 
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let mut sum = 0.0;
-    for (p, q) in a.iter().zip(b) {
-        sum += (p - q) * (p - q);
+impl Saved {
+    /// Whether its sizes are those of encoded columns in these groups, and its numbers those of a process.
+    fn fits(&self, groups: &[usize]) -> bool {
+        let Hyper { lengthscale, variance, noise } = &self.hyper;
+        let dims = groups.last().map_or(0, |g| g + 1);
+        let is_positive = |v: &f64| *v > 0.0 && v.is_finite();
+        (lengthscale.len() == 1 || lengthscale.len() == dims)
+            && lengthscale.iter().all(is_positive)
+            && is_positive(variance)
+            && *noise >= 0.0
+            && noise.is_finite()
+            && self.mean.fits(groups.len())
     }
-    sum.sqrt()
 }

@@ -77,3 +77,23 @@ fn values_outside_of_the_space_are_kept_and_noted() {
     assert_eq!(history.points[1], [1.2]);
     assert!(history.notes[0].contains("outside of its range in 1 rows (first: row 2)"), "{:?}", history.notes);
 }
+
+#[test]
+fn a_variable_may_be_called_status_and_a_column_must_have_one_cell_a_row() {
+    let space = Space::new(vec![Variable::real("status", 0.0, 10.0)]);
+    let data = table(vec![("status", numbers(&[1.0, 2.0])), ("y", numbers(&[1.0, 2.0]))]);
+    let history = History::read(&data, &space, Goal::Minimise, &[]).unwrap();
+    assert_eq!(history.outcomes, [Outcome::Measured(1.0), Outcome::Measured(2.0)]);
+    let matrix = Array::new(&[2, 2], vec![0.0; 4]);
+    let data = table(vec![("status", matrix), ("y", numbers(&[1.0, 2.0]))]);
+    let error = History::read(&data, &space, Goal::Minimise, &[]).unwrap_err();
+    assert!(error.to_string().contains("`status` has the shape [2, 2]"), "{error}");
+}
+
+#[test]
+fn an_infinite_cell_under_a_limit_is_no_unknown_one() {
+    let data = table(vec![("x", numbers(&[1.0])), ("y", numbers(&[1.0])), ("purity", numbers(&[f64::INFINITY]))]);
+    let limit = Limit { column: "purity".into(), at_least: Some(0.9), at_most: None };
+    let error = History::read(&data, &space(), Goal::Minimise, &[limit]).unwrap_err();
+    assert!(error.to_string().contains("`purity`, which has a limit, has inf in row 1"), "{error}");
+}

@@ -130,7 +130,8 @@ impl Degradation {
     /// the pictures as given, from -1 to 1.
     ///
     /// # Errors
-    /// As [`Degradation::measured`], and [`Error::Data`] when no mask was given or it hides everything or nothing.
+    /// As [`Degradation::measured`], and [`Error::Data`] when no mask was given, it has another size or hides everything, or no
+    /// pixel has the value of missing ones.
     pub(super) fn operators(
         &self,
         shape: &[usize],
@@ -169,16 +170,14 @@ impl Degradation {
                     .to_f64()
                     .ok_or_else(|| Error::data("the mask holds text", "give numbers; zero is missing"))?;
                 // One mask for all, or one each; channels of a mask agree with its first.
-                let last = array.shape.last().copied().unwrap_or(1);
-                let stride = if array.shape.len() == 4 && cells.len().is_multiple_of(area * last) { last } else { 1 };
-                let cells: Vec<f64> = cells.into_iter().step_by(stride).collect();
-                let rows = values.len() / size.max(1);
-                if cells.len() != area && cells.len() != area * rows.max(1) {
+                let fitting = mask_cells(&cells, &array.shape, shape)
+                    .filter(|c| c.len() == area || c.len() == area * (values.len() / size));
+                let Some(cells) = fitting else {
                     return Err(Error::data(
                         format!("the mask has the shape {:?}, the model's data points {shape:?}", array.shape),
                         "give a mask of the same height and width",
                     ));
-                }
+                };
                 cells
                     .chunks_exact(area)
                     .map(|m| boxed(&m.iter().map(|v| *v != 0.0).collect::<Vec<_>>().repeat(channels)))
@@ -202,7 +201,10 @@ impl Degradation {
             }
             MaskConfig::Box { left, top, width, height } => {
                 let [_, h, w] = picture(shape)?;
-                let fits = *width >= 1 && *height >= 1 && left + width <= w && top + height <= h;
+                // By differences, which no setting can make too large.
+                let fits_in =
+                    |start: usize, length: usize, side: usize| (1..=side).contains(&length) && start <= side - length;
+                let fits = fits_in(*left, *width, w) && fits_in(*top, *height, h);
                 ensure(
                     "mask",
                     format!("a box of {width} x {height} at column {left}, row {top}"),
@@ -217,6 +219,21 @@ impl Degradation {
             }
             MaskConfig::Random { hidden } => Ok(vec![Box::new(Mask::random([channels, 1, area], *hidden, rng)?)]),
         }
+    }
+}
+
+/// The first channel of each mask `found` for data points of this shape, whichever end the channels are at; `None` for another height
+/// or width. Pixels in the columns of a table have theirs in one row.
+fn mask_cells(cells: &[f64], found: &[usize], shape: &[usize]) -> Option<Vec<f64>> {
+    let &[_, h, w] = shape else { return Some(cells.to_vec()) };
+    match *found {
+        [_, y, x, c] if [y, x] == [h, w] => Some(cells.iter().step_by(c.max(1)).copied().collect()),
+        [_, c, y, x] if [y, x] == [h, w] => {
+            Some(cells.chunks_exact(c.max(1) * h * w).flat_map(|mask| &mask[..h * w]).copied().collect())
+        }
+        [_, y, x] | [y, x] if [y, x] == [h, w] => Some(cells.to_vec()),
+        [_, row] | [row] if row == h * w => Some(cells.to_vec()),
+        _ => None,
     }
 }
 

@@ -97,14 +97,12 @@ impl DiffusionModel {
         if samples.len() < 2 {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
-        if samples.form.picture().is_none() {
-            samples.standardise();
+        match samples.form.picture() {
+            Some(_) => samples.values.iter_mut().for_each(|v| *v = 2.0 * *v - 1.0),
+            None => samples.standardise(),
         }
         let dims = samples.form.size();
         let count = samples.len();
-        if samples.form.picture().is_some() {
-            samples.values.iter_mut().for_each(|v| *v = 2.0 * *v - 1.0);
-        }
         let points = &samples.values;
         let mut record = Record::default();
         let law = match kind {
@@ -147,7 +145,7 @@ impl DiffusionModel {
     /// Rebuilds a model from its file.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when something is missing.
+    /// [`Error::ModelFile`] when something is missing or does not fit together.
     pub fn load(file: &ModelFile) -> Result<Self> {
         let network: NetworkSettings = file.fact("network")?;
         let form: Form = file.fact("form")?;
@@ -162,8 +160,13 @@ impl DiffusionModel {
             PriorKind::Empirical => Law::Empirical(Empirical::new(&wide(&file.get_f32("points")?), dims)?),
             PriorKind::Gaussian => Law::Gaussian(Gaussian::new(file.get("mean")?, file.get("covariance")?)?),
         };
-        let record = file.fact("record")?;
-        Ok(Self { settings: file.fact("config")?, network, kind, form, law, record })
+        let model = Self { settings: file.fact("config")?, network, kind, form, law, record: file.fact("record")? };
+        let found = model.denoiser().dims();
+        if found != dims {
+            let message = format!("the prior of the model file is of {found} numbers, its data points of {dims}");
+            return Err(Error::model_file(message, "fit the model again with this version"));
+        }
+        Ok(model)
     }
 
     /// The denoiser, in the model's unit: pixels from -1 to 1, other numbers standardised.

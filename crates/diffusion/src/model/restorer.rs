@@ -1,6 +1,6 @@
 //! The verb `restore`.
 
-use super::{Degradation, DiffusionModel, from_model, to_model};
+use super::{Degradation, DiffusionModel, MaskConfig, OperatorName, from_model, to_model};
 use crate::operator::{Noise, Operator};
 use crate::restore::{Method, Order, Problem, RedDiff, RestoreConfig, Rule, psnr, restore};
 use crate::schedule::Schedule;
@@ -196,10 +196,13 @@ impl Restore for DiffusionModel {
             return Err(Error::data(format!("{} has no rows", data.source), "give at least one data point"));
         }
         let values = to_model(&form, &values);
+        let is_masked = how.operator == OperatorName::Inpaint && how.mask == MaskConfig::Given;
+        if !is_masked && data.arrays.iter().any(|(name, _)| name == "mask") {
+            run.warn("the mask is not used; it is for operator=inpaint with mask=given");
+        }
         let operators = how.operators(shape, &values, data, &mut run.rng.fork())?;
         let operator = |i: usize| operators[if operators.len() == 1 { 0 } else { i }].as_ref();
-        let is_picture = form.picture().is_some();
-        let unit = if is_picture { 2.0 } else { 1.0 };
+        let unit = if form.picture().is_some() { 2.0 } else { 1.0 };
         let config = settings.config(unit);
         let width = values.len() / rows;
         let measure = |i: usize, run: &mut Run| -> Vec<f64> {
@@ -207,7 +210,7 @@ impl Restore for DiffusionModel {
             match (settings.simulate, how.operator) {
                 (true, _) => Noise::Gaussian(config.noise).add(&operator(i).apply(row), &mut run.rng),
                 // The given picture has all pixels; those that are missing are left out.
-                (false, super::OperatorName::Inpaint) => operator(i).apply(row),
+                (false, OperatorName::Inpaint) => operator(i).apply(row),
                 (false, _) => row.to_vec(),
             }
         };
@@ -227,7 +230,7 @@ impl Restore for DiffusionModel {
         made.notes.push(format!("{} evaluations of the denoiser", restored.evaluations));
         if settings.simulate {
             let degraded: Vec<f64> = match how.operator {
-                super::OperatorName::Inpaint => problems.iter().flat_map(|p| p.operator.adjoint(&p.y)).collect(),
+                OperatorName::Inpaint => problems.iter().flat_map(|p| p.operator.adjoint(&p.y)).collect(),
                 _ => problems.iter().flat_map(|p| p.y.clone()).collect(),
             };
             let form = Form { shape: measured, ..form };
@@ -235,9 +238,8 @@ impl Restore for DiffusionModel {
             if array.len() == 1 {
                 made.arrays.push(("measured".into(), array.remove(0).1));
             }
-            let range = if is_picture { 2.0 } else { 1.0 };
             let values: Vec<f64> = (0..rows)
-                .map(|i| psnr(&x[i * dims..(i + 1) * dims], &values[i * dims..(i + 1) * dims], range))
+                .map(|i| psnr(&x[i * dims..(i + 1) * dims], &values[i * dims..(i + 1) * dims], unit))
                 .collect();
             let mean = values.iter().sum::<f64>() / rows as f64;
             made.notes.push(format!("peak signal-to-noise ratio {mean:.2} dB (mean of {rows})"));

@@ -92,7 +92,6 @@ impl NetworkSettings {
     /// [`elbo_core::Error::Setting`] naming the field.
     pub fn check(&self) -> Result<()> {
         self.network().check()?;
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
         self.training().check()?;
         self.sampler.check()?;
         self.schedule.levels(self.steps)?;

@@ -24,6 +24,7 @@ pub use rays::{Fan, Parallel, Rays};
 pub use solve::{conjugate_gradient, proximal, pseudo_inverse, regularised};
 
 use elbo_core::Rng;
+use elbo_linalg::vector::{dot, norm};
 
 /// A differentiable map from a picture to a measurement, both as plain lists of numbers.
 pub trait Operator: Send + Sync {
@@ -56,8 +57,7 @@ impl dyn Operator + '_ {
     pub fn adjoint_error(&self, rng: &mut Rng) -> f64 {
         let (x, v) = (rng.normals(self.input()), rng.normals(self.output()));
         let ax = self.apply(&x);
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        (dot(&ax, &v) - dot(&x, &self.adjoint(&v))).abs() / (dot(&ax, &ax) * dot(&v, &v)).sqrt()
+        (dot(&ax, &v) - dot(&x, &self.adjoint(&v))).abs() / (norm(&ax) * norm(&v))
     }
 }
 

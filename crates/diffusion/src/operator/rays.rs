@@ -48,14 +48,8 @@ impl Parallel {
     /// [`elbo_core::Error::Setting`] for no rays, or a spacing that is not positive.
     pub fn rays(&self, h: usize, w: usize) -> Result<Rays> {
         check(&self.angles, self.detectors, self.spacing)?;
-        let lines = self.angles.iter().flat_map(|angle| {
-            let (sin, cos) = angle.to_radians().sin_cos();
-            (0..self.detectors).map(move |i| {
-                let s = (i as f64 - 0.5 * (self.detectors as f64 - 1.0)) * self.spacing;
-                ([s * cos, s * sin], [-sin, cos])
-            })
-        });
-        let mut rays = Rays::trace(lines, h, w);
+        let line = |s: f64, (sin, cos): (f64, f64)| ([s * cos, s * sin], [-sin, cos]);
+        let mut rays = Rays::trace(lines(&self.angles, self.detectors, self.spacing, line), h, w);
         rays.geometry = Some(self.clone());
         Ok(rays)
     }
@@ -74,19 +68,28 @@ impl Fan {
             self.source > 0.0 && self.detector >= 0.0,
             "above 0, with `detector` of at least 0",
         )?;
-        let lines = self.angles.iter().flat_map(|angle| {
-            let (sin, cos) = angle.to_radians().sin_cos();
-            (0..self.detectors).map(move |i| {
-                let s = (i as f64 - 0.5 * (self.detectors as f64 - 1.0)) * self.spacing;
-                let source = [self.source * sin, -self.source * cos];
-                let end = [s * cos - self.detector * sin, s * sin + self.detector * cos];
-                let (dx, dy) = (end[0] - source[0], end[1] - source[1]);
-                let length = dx.hypot(dy);
-                (source, [dx / length, dy / length])
-            })
-        });
-        Ok(Rays::trace(lines, h, w))
+        let line = |s: f64, (sin, cos): (f64, f64)| {
+            let source = [self.source * sin, -self.source * cos];
+            let end = [s * cos - self.detector * sin, s * sin + self.detector * cos];
+            let (dx, dy) = (end[0] - source[0], end[1] - source[1]);
+            let length = dx.hypot(dy);
+            (source, [dx / length, dy / length])
+        };
+        Ok(Rays::trace(lines(&self.angles, self.detectors, self.spacing, line), h, w))
     }
+}
+
+/// A point and a unit direction.
+type Line = ([f64; 2], [f64; 2]);
+
+/// The rays of all detectors at all angles. `line` takes a detector's place about the middle one, and sine and cosine of the angle.
+fn lines(angles: &[f64], detectors: usize, spacing: f64, line: impl Fn(f64, (f64, f64)) -> Line) -> Vec<Line> {
+    let place = |i: usize| (i as f64 - 0.5 * (detectors as f64 - 1.0)) * spacing;
+    let turned = |angle: &f64| {
+        let turn = angle.to_radians().sin_cos();
+        (0..detectors).map(|i| line(place(i), turn)).collect::<Vec<_>>()
+    };
+    angles.iter().flat_map(turned).collect()
 }
 
 fn check(angles: &[f64], detectors: usize, spacing: f64) -> Result<()> {
@@ -102,7 +105,7 @@ fn check(angles: &[f64], detectors: usize, spacing: f64) -> Result<()> {
 
 impl Rays {
     /// Lines as a point and a unit direction, in pixels from the picture's centre, x along a row and y up (against the rows).
-    fn trace(lines: impl Iterator<Item = ([f64; 2], [f64; 2])>, h: usize, w: usize) -> Self {
+    fn trace(lines: Vec<Line>, h: usize, w: usize) -> Self {
         let mut rays = Self { input: h * w, starts: vec![0], pixels: vec![], lengths: vec![], geometry: None };
         let half = [0.5 * w as f64, 0.5 * h as f64];
         for (point, direction) in lines {

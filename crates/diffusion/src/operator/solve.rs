@@ -1,10 +1,10 @@
 //! Linear systems with an operator, without its matrix.
 
 use super::Operator;
+use elbo_linalg::vector::{axpy, dot};
 
 /// Solves M x = b for a symmetric positive definite M, to a residual of `tolerance` times that of zero.
 pub fn conjugate_gradient(apply: impl Fn(&[f64]) -> Vec<f64>, b: &[f64], tolerance: f64, most: usize) -> Vec<f64> {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut x = vec![0.0; b.len()];
     let (mut residual, mut direction) = (b.to_vec(), b.to_vec());
     let start = dot(b, b);
@@ -15,8 +15,8 @@ pub fn conjugate_gradient(apply: impl Fn(&[f64]) -> Vec<f64>, b: &[f64], toleran
         }
         let image = apply(&direction);
         let step = square / dot(&direction, &image);
-        x.iter_mut().zip(&direction).for_each(|(x, d)| *x += step * d);
-        residual.iter_mut().zip(&image).for_each(|(r, i)| *r -= step * i);
+        axpy(step, &direction, &mut x);
+        axpy(-step, &image, &mut residual);
         let next = dot(&residual, &residual);
         direction.iter_mut().zip(&residual).for_each(|(d, r)| *d = r + next / square * *d);
         square = next;

@@ -20,6 +20,7 @@ use crate::operator::{Operator, pseudo_inverse};
 use crate::schedule::Schedule;
 use elbo_core::{Error, Result, Run, ensure};
 use elbo_tensor::Tensor;
+use sampling::Guided;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,13 @@ pub struct Problem<'a> {
     pub operator: &'a dyn Operator,
     /// y.
     pub y: Vec<f64>,
+}
+
+impl Problem<'_> {
+    /// y - H(x).
+    fn residual(&self, x: &[f64]) -> Vec<f64> {
+        self.operator.apply(x).iter().zip(&self.y).map(|(a, y)| y - a).collect()
+    }
 }
 
 /// How to restore.
@@ -178,11 +186,12 @@ pub fn restore(
             });
         }
     }
+    let guided = Guided { denoiser, problems, config };
     match config.method {
         Method::RedDiff => red_diff::run(denoiser, problems, config, run),
-        Method::Dps => sampling::dps(denoiser, problems, config, run),
-        Method::PiGdm => sampling::pi_gdm(denoiser, problems, config, run),
-        Method::DiffPir => sampling::diff_pir(denoiser, problems, config, run),
+        Method::Dps => guided.descend(run, Guided::dps),
+        Method::PiGdm => guided.descend(run, Guided::pi_gdm),
+        Method::DiffPir => guided.descend(run, Guided::diff_pir),
         Method::PseudoInverse => Ok(baselines::linear(problems, PSEUDO)),
         Method::Tikhonov => Ok(baselines::linear(problems, config.penalty)),
     }
@@ -199,7 +208,7 @@ pub(crate) fn start(problem: &Problem<'_>) -> Vec<f64> {
     }
     let mut x = vec![0.0; operator.input()];
     for _ in 0..50 {
-        let residual: Vec<f64> = operator.apply(&x).iter().zip(y).map(|(a, y)| y - a).collect();
+        let residual = problem.residual(&x);
         let slope = operator.pullback(&x, &residual);
         // A step as for a linear operator along this direction.
         let moved = operator.apply(&x.iter().zip(&slope).map(|(x, s)| x + 1e-3 * s).collect::<Vec<_>>());
@@ -218,9 +227,7 @@ pub(crate) fn start(problem: &Problem<'_>) -> Vec<f64> {
 pub(crate) fn misfit(problems: &[Problem<'_>], x: &[f64]) -> f64 {
     let d = x.len() / problems.len();
     let count: usize = problems.iter().map(|p| p.y.len()).sum();
-    let square = |(p, x): (&Problem<'_>, &[f64])| {
-        p.operator.apply(x).iter().zip(&p.y).map(|(a, y)| (a - y).powi(2)).sum::<f64>()
-    };
+    let square = |(p, x): (&Problem<'_>, &[f64])| p.residual(x).iter().map(|r| r * r).sum::<f64>();
     problems.iter().zip(x.chunks_exact(d)).map(square).sum::<f64>() / count as f64
 }
 

@@ -143,10 +143,9 @@ pub(super) fn run(
         let mut gradient: Vec<f64> = mean.iter().zip(clean.as_f64().iter()).map(|(m, c)| pull * (m - c)).collect();
         for (i, problem) in problems.iter().enumerate() {
             let x = &mean[i * d..(i + 1) * d];
-            let residual: Vec<f64> = problem.operator.apply(x).iter().zip(&problem.y).map(|(a, y)| a - y).collect();
             let share = how.fidelity / problem.y.len() as f64;
-            let back = problem.operator.pullback(x, &residual);
-            gradient[i * d..(i + 1) * d].iter_mut().zip(back).for_each(|(g, b)| *g += share * b);
+            let back = problem.operator.pullback(x, &problem.residual(x));
+            gradient[i * d..(i + 1) * d].iter_mut().zip(back).for_each(|(g, b)| *g -= share * b);
         }
         adam.update(&mut mean, &gradient, &mut memory);
         trajectory.push(misfit(problems, &mean));

@@ -119,11 +119,28 @@ impl Sampler {
     /// As [`Sampler::sample`].
     pub fn draw(&self, denoiser: &dyn Denoiser, levels: &[f64], count: usize, rng: &mut Rng) -> Result<Sampled> {
         check_levels(levels)?;
-        let d = denoiser.dims();
-        // The data's own variance is one, and noise comes on top: at α < 1 this is the path's unit normal.
-        let start = Tensor::from_vec(rng.normals(count * d), &[count, d]) * (levels[0] * levels[0] + 1.0).sqrt();
+        let start = pure_noise([count, denoiser.dims()], levels[0], rng);
         self.sample(denoiser, levels, &start, rng)
     }
+}
+
+/// Points `[N, D]` at a level at which nothing of the data is left. The data's own variance is one, and noise comes on top: at α < 1
+/// this is the path's unit normal.
+pub(crate) fn pure_noise(shape: [usize; 2], level: f64, rng: &mut Rng) -> Tensor {
+    Tensor::from_vec(rng.normals(shape[0] * shape[1]), &shape) * (level * level + 1.0).sqrt()
+}
+
+/// Noisy points at the next level from those at this one and their clean estimates, `[N, D]`, with a share of fresh noise:
+/// x_s = x̂₀ + √(σ_s² - η²v) ε̂ + η√v z with v the variance of the posterior σ_s²(σ_t² - σ_s²)/σ_t².
+pub(crate) fn renoise(clean: &Tensor, x: &Tensor, (sigma, next): (f64, f64), eta: f64, rng: &mut Rng) -> Tensor {
+    let noise = (x - clean) / sigma;
+    let variance = eta * eta * next * next * (1.0 - (next / sigma).powi(2));
+    let kept = clean + noise * (next * next - variance).max(0.0).sqrt();
+    if variance > 0.0 {
+        let fresh = Tensor::from_vec(rng.normals(x.len()), x.shape());
+        return kept + fresh * variance.sqrt();
+    }
+    kept
 }
 
 struct State<'a> {
@@ -147,17 +164,11 @@ impl State<'_> {
         ))
     }
 
-    /// x_s = x̂₀ + √(σ_s² - η²v) ε̂ + η√v z with v the variance of the posterior σ_s²(σ_t² - σ_s²)/σ_t².
+    /// A step along the flow, with a share of fresh noise.
     fn ddim(&mut self, sigma: f64, next: f64, eta: f64, rng: &mut Rng) -> Result<()> {
         let x = self.x.clone();
         let clean = self.clean(&x, sigma)?;
-        let noise = (x - &clean) / sigma;
-        let variance = eta * eta * next * next * (1.0 - (next / sigma).powi(2));
-        self.x = clean + noise * (next * next - variance).max(0.0).sqrt();
-        if variance > 0.0 {
-            let fresh = Tensor::from_vec(rng.normals(self.x.len()), self.x.shape());
-            self.x = &self.x + fresh * variance.sqrt();
-        }
+        self.x = renoise(&clean, &x, (sigma, next), eta, rng);
         Ok(())
     }
 

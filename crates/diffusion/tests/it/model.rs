@@ -126,6 +126,30 @@ fn a_picture_comes_back_in_the_layout_it_was_given() {
 }
 
 #[test]
+fn masks_mean_the_same_in_every_layout() {
+    let model = fitted(PriorKind::Empirical);
+    // Another column is missing in each picture.
+    let cells: Vec<u8> = (0..216).map(|i| if i % 6 == i / 36 { 0 } else { 255 }).collect();
+    let restored = |shape: &[usize]| {
+        let mut given = bars(6);
+        given.arrays.push(("mask".into(), Array { shape: shape.to_vec(), values: Values::U8(cells.clone()) }));
+        model.restore(&given, &json!({"steps": 20}), &mut Run::new(1)).unwrap().arrays
+    };
+    let grey = restored(&[6, 6, 6]);
+    assert!(grey == restored(&[6, 1, 6, 6]) && grey == restored(&[6, 6, 6, 1]));
+}
+
+#[test]
+fn a_file_whose_prior_does_not_fit_its_data_points_is_refused() {
+    let mut file = ModelFile::new("test");
+    fitted(PriorKind::Gaussian).save(&mut file).unwrap();
+    file.put("mean", &[2], &[0.0; 2]);
+    file.put("covariance", &[2, 2], &[1.0, 0.0, 0.0, 1.0]);
+    let message = DiffusionModel::load(&file).err().unwrap().to_string();
+    assert!(message.contains("of 2 numbers, its data points of 36"), "{message}");
+}
+
+#[test]
 fn bad_restorations_are_refused_with_a_remedy() {
     let model = fitted(PriorKind::Empirical);
     let clean = bars(2);
@@ -149,6 +173,16 @@ fn bad_restorations_are_refused_with_a_remedy() {
     let large = Array { shape: vec![1, 9, 9], values: Values::U8(vec![0; 81]) };
     let large = Data { arrays: vec![("image".into(), large)], ..clean.clone() };
     assert!(refuse(&large, json!({"operator": "denoise"})).contains("9 x 9"));
+    // As many pixels, but another height and width.
+    for shape in [vec![4, 9], vec![2, 4, 9], vec![2, 1, 4, 9], vec![2, 9, 4, 1]] {
+        let mut masked = clean.clone();
+        let values = Values::U8(vec![0; shape.iter().product()]);
+        masked.arrays.push(("mask".into(), Array { shape, values }));
+        assert!(refuse(&masked, json!({})).contains("same height and width"));
+    }
+    let vast = json!({"mask": {"type": "box", "left": u64::MAX, "top": 0, "width": 2, "height": 1}});
+    assert!(refuse(&clean, vast).contains("box"));
+    assert!(refuse(&clean, json!({"operator": "denoise", "schedule": "karras", "steps": u64::MAX})).contains("steps"));
     let samples = Samples::from_data(&bars(1)).unwrap();
     assert!(DiffusionModel::fit(PriorKind::Gaussian, 9, &settings(), &json!({}), samples, &mut Run::new(1)).is_err());
     let many = settings();

@@ -27,9 +27,8 @@ fn red_diff_comes_to_rest_at_its_fixed_point_where_levels_are_random() {
     let how = RedDiff { order: Order::Random, rate: 0.02, ..RedDiff::default() };
     let expected =
         fixed_point(&Problem { operator: &mask, y: y.clone() }, (&mean, &covariance), &levels, &how).unwrap();
-    // Random levels out of the twenty, many times: one sweep after another, each from where the last one ended, is the same chain.
-    let many = Schedule::Log { high: 3.0, low: 0.3 };
-    let config = RestoreConfig { red_diff: how, steps: 4000, schedule: many, ..RestoreConfig::default() };
+    // As many levels as steps, of the same law.
+    let config = RestoreConfig { red_diff: how, steps: 4000, schedule, ..RestoreConfig::default() };
     let problems: Vec<Problem<'_>> = (0..64).map(|_| Problem { operator: &mask, y: y.clone() }).collect();
     let found = restore(&prior, &problems, &config, &mut Run::new(3)).unwrap().x;
     let mut exact_levels = config.schedule.levels(4000).unwrap();

@@ -30,6 +30,9 @@ use elbo_core::{Error, Result};
 use elbo_tensor::special::bessel_ie;
 use serde::{Deserialize, Serialize};
 
+/// Most harmonics of a periodic kernel.
+const MOST_HARMONICS: usize = 64;
+
 /// A positive number of a kernel, learnt on the scale of its logarithm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
@@ -198,6 +201,34 @@ impl Kernel {
         }
     }
 
+    /// Checks a kernel that was read from a file; one that was parsed always passes.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] for a family that does not exist, and for parameters that are not the family's or not finite;
+    /// otherwise as [`Kernel::blocks`].
+    pub fn check(&self) -> Result<()> {
+        let is_whole = match self {
+            Self::Sum(parts) | Self::Product(parts) => {
+                parts.iter().try_for_each(Self::check)?;
+                !parts.is_empty()
+            }
+            Self::Term(form, parameters) => {
+                let exists = match form {
+                    Form::Matern(p) => *p <= MOST_ORDER,
+                    Form::Periodic(harmonics) => (1..=MOST_HARMONICS).contains(harmonics),
+                    _ => true,
+                };
+                let is_own = |(p, name): (&Parameter, &&str)| p.name == **name && p.value.is_finite() && p.value >= 0.0;
+                let names = form.parameters();
+                exists && parameters.len() == names.len() && parameters.iter().zip(names).all(is_own)
+            }
+        };
+        if is_whole {
+            return self.blocks().map(drop);
+        }
+        Err(Error::model_file("the model file holds a kernel that does not exist", "fit the model again"))
+    }
+
     /// The blocks of the state.
     ///
     /// # Errors
@@ -343,6 +374,22 @@ fn matern(p: usize, scaled: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kernels_of_damaged_files_are_refused() {
+        "matern32 * periodic(period=2) + linear".parse::<Kernel>().unwrap().check().unwrap();
+        let bad = [
+            Kernel::Sum(vec![]),
+            Kernel::Product(vec![Kernel::Sum(vec![])]),
+            Kernel::Term(Form::Linear, vec![]),
+            Kernel::term(Form::Matern(MOST_ORDER + 1), &[1.0, 1.0]),
+            Kernel::term(Form::Periodic(0), &[1.0, 1.0, 1.0]),
+            Kernel::matern(1, 1.0, f64::NAN),
+        ];
+        for kernel in bad {
+            assert!(kernel.check().is_err(), "{kernel:?}");
+        }
+    }
 
     #[test]
     fn matern_correlations_have_their_closed_forms() {

@@ -1,6 +1,6 @@
 //! Kernels as text: `linear + matern52(lengthscale=3000) + matern32 * periodic(period=365.25, harmonics=6)`.
 
-use super::{Form, Kernel, MOST_ORDER, Parameter};
+use super::{Form, Kernel, MOST_HARMONICS, MOST_ORDER, Parameter};
 use elbo_core::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -97,12 +97,12 @@ impl<'a> Reader<'a> {
                 let value = self.number()?;
                 match (key, &mut form) {
                     ("harmonics", Form::Periodic(harmonics))
-                        if value.fract() == 0.0 && (1.0..=64.0).contains(&value) =>
+                        if value.fract() == 0.0 && (1.0..=MOST_HARMONICS as f64).contains(&value) =>
                     {
                         *harmonics = value as usize;
                     }
                     ("harmonics", Form::Periodic(_)) => {
-                        return Err(self.expected("between 1 and 64 harmonics"));
+                        return Err(self.expected(&format!("between 1 and {MOST_HARMONICS} harmonics")));
                     }
                     _ => {
                         let known = parameters.iter().map(|p| p.name.clone()).collect::<Vec<_>>();

@@ -102,12 +102,11 @@ fn a_prediction_left_out_is_one_made_without_the_row() {
     }
     let ahead = gp.one_step_ahead(&data).unwrap();
     let grid = data.grid().times();
-    let cut = grid[grid.len() / 2];
+    let step = (grid.len() / 2..grid.len()).find(|k| !ahead.mean[*k].is_nan()).expect("later rows are seen");
+    let cut = grid[step];
     let before: Vec<f64> = times.iter().zip(&y).map(|(t, y)| if *t < cut { *y } else { f64::NAN }).collect();
     let direct = gp.predict(&Series::new(&times, &before).unwrap(), &[cut]).unwrap();
-    if !ahead.mean[grid.len() / 2].is_nan() {
-        assert!((ahead.mean[grid.len() / 2] - direct.mean[0]).abs() < 1e-9);
-    }
+    assert!((ahead.mean[step] - direct.mean[0]).abs() < 1e-9);
 }
 
 #[test]

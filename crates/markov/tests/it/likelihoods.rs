@@ -64,7 +64,6 @@ fn sites_give_the_dense_posterior_for_every_likelihood_and_rule() {
             assert_near(&what, &found.mean, &expected.mean.to_vec(), 1e-9);
             assert_near(&what, &found.variance, &expected.variance.to_vec(), 1e-9);
             assert_near(&what, &[found.log_z], &[expected.log_z.item()], 1e-9);
-            // With the same sites the ELBO is the same sum, so it is finite and below any later one.
             assert!(process.elbo().unwrap().is_finite(), "{what}");
         }
     }

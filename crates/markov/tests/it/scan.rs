@@ -11,7 +11,7 @@ fn the_scan_equals_the_passes() {
     let chain = StateSpace::new(&kernel, 0.0).unwrap().chain(&Grid::new(&times).unwrap());
     let y: Vec<f64> = (0..steps).map(|k| if k % 7 < 3 { f64::NAN } else { (k as f64 * 0.1).sin() }).collect();
     let noise = vec![0.1; steps];
-    let scanned = scan::smooth(&chain, &y, &noise);
+    let scanned = scan::smooth(&chain, &y, &noise).unwrap();
     let pass = run(&chain, Evidence::Observations { y: &y, noise: &noise }, Wants::Smoothed, None).unwrap();
     assert_near("log", &[scanned.log_likelihood], &[pass.log_z], 1e-10);
     let n = chain.size;

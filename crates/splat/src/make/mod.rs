@@ -5,7 +5,7 @@ pub mod mesh;
 
 use crate::camera::{Camera, dot, sub, unit};
 use crate::gaussians::{normalised, rotation_matrix};
-use crate::scene::Scene;
+use crate::scene::{Scene, interleaved};
 use cast::{Material, Pattern, World};
 use elbo_core::{Array, Data, Rng, Values};
 use mesh::Mesh;
@@ -183,11 +183,7 @@ fn shade(world: &World, origin: [f64; 3], direction: [f64; 3]) -> [f64; 3] {
 /// A scene as a data set in memory.
 pub fn to_data(scene: &Scene) -> Data {
     let (n, w, h) = (scene.len(), scene.width, scene.height);
-    let area = w * h;
-    let mut image = Vec::with_capacity(scene.images.len());
-    for planes in scene.images.chunks_exact(3 * area) {
-        image.extend((0..area).flat_map(|p| [planes[p], planes[area + p], planes[2 * area + p]]));
-    }
+    let image = scene.images.chunks_exact(3 * w * h).flat_map(interleaved).collect();
     let pose = scene.cameras.iter().flat_map(|c| {
         (0..12).map(move |k| if k % 4 == 3 { c.translation[k / 4] } else { c.rotation[3 * (k / 4) + k % 4] })
     });

@@ -80,6 +80,9 @@ fn damaged_and_foreign_files_are_refused() {
     let mut zero = cloud(4, 1, 2).cast::<f32>();
     zero.rotation[..4].fill(0.0);
     assert!(ply::read(&ply::write(&zero)).unwrap_err().to_string().contains("rotation"));
+    let mut nothing = cloud(4, 1, 2).cast::<f32>();
+    nothing.mean[5] = f32::NAN;
+    assert!(ply::read(&ply::write(&nothing)).unwrap_err().to_string().contains("not numbers"));
 }
 
 #[test]

@@ -284,3 +284,22 @@ fn control_doubles_where_it_is_pulled_and_deletes_the_faint() {
     reset_opacities(capped);
     assert!((0..107).all(|i| capped.gaussians.opacity_of(i) <= 0.01 + 1e-6));
 }
+
+#[test]
+fn a_gaussian_too_large_for_its_precision_draws_nothing() {
+    let camera = Camera::look_at([0.0, -3.0, 0.0], [0.0; 3], [0.0, 0.0, 1.0], 0.3, [20, 16]).cast::<f32>();
+    let mut g = cloud(1, 0, 1).cast::<f32>();
+    // The square of its width is infinite.
+    (g.mean, g.log_scale, g.rotation) = (vec![0.0; 3], vec![60.0, -3.0, -3.0], vec![1.0, 0.0, 0.0, 0.0]);
+    let made = render(&g, &camera, &Options::default());
+    assert!(made.colour.iter().chain(&made.alpha).all(|v| *v == 0.0));
+}
+
+#[test]
+fn growth_reaches_the_cap_from_one_gaussian() {
+    let mut cloud = under_way(1);
+    for _ in 0..7 {
+        grow(&mut cloud, 6, &mut Rng::new(1)).unwrap();
+    }
+    assert_eq!(cloud.gaussians.len(), 6);
+}

@@ -1,4 +1,4 @@
-//! The networks have barely begun to learn in a smoke run, so its thresholds are loose; what needs no network is checked in full.
+//! The networks have barely begun to learn in a smoke run: it trains and codes, and checks what needs no trained network.
 
 use elbo_systems_codec::SYSTEMS;
 

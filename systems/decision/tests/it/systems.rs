@@ -120,6 +120,8 @@ fn a_space_without_trials_gives_a_design_and_no_space_needs_trials() {
         );
         assert!(refused(json!({"space": []}), &trials()).contains("at least one variable"));
         assert!(refused(json!({"limits": [{"column": "purity"}]}), &trials()).contains("at_least or at_most"));
+        let crossed = json!({"limits": [{"column": "purity", "at_least": 0.9, "at_most": 0.1}]});
+        assert!(refused(crossed, &trials()).contains("not above the second"));
         assert!(
             refused(json!({"space": [{"name": "y", "low": 0, "high": 1}]}), &trials())
                 .contains("both the target and a variable")
@@ -137,4 +139,21 @@ fn equal_values_are_said_to_teach_nothing() {
     let model = SYSTEMS[0].fit(&json!({"starts": 1}), &data, &mut run).unwrap();
     assert!(run.warnings().iter().any(|w| w.contains("are equal")), "{:?}", run.warnings());
     assert_eq!(model.as_suggest().unwrap().suggest(2, &mut run).unwrap().rows(), 2);
+}
+
+#[test]
+fn a_model_file_whose_surrogate_does_not_fit_its_trials_is_refused() {
+    let system = SYSTEMS[0];
+    let mut file = ModelFile::new(system.card().id);
+    fit(system).save(&mut file).unwrap();
+    let sound: Value = file.fact("objective").unwrap();
+    // A tree that leads back to itself, and two lengthscales for three variables.
+    let endless = json!({"Forest": [[{"Split": {"column": 0, "at": 0.5, "below": 0, "above": 0}}]]});
+    for (path, value) in [("/mean", endless), ("/hyper/lengthscale", json!([1.0, 1.0]))] {
+        let mut saved = sound.clone();
+        *saved.pointer_mut(path).unwrap() = value;
+        file.set("objective", &saved);
+        let error = system.load(&file).err().expect("a model that does not fit is refused");
+        assert!(error.to_string().contains("does not belong to its trials"), "{path}: {error}");
+    }
 }

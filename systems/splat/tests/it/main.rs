@@ -38,6 +38,11 @@ fn the_cap_is_exact_and_a_scene_can_be_rendered_again() {
     let from_back =
         back.as_render().unwrap().render(&Views::Orbit { count: 3, size: Some([20, 16]) }, &mut Run::new(0));
     assert_eq!(from_back.unwrap(), orbit);
+
+    let mut look: serde_json::Value = file.fact("look").unwrap();
+    look["orbit"]["size"] = json!([0, 16]);
+    file.set("look", &look);
+    assert!(system.load(&file).err().unwrap().to_string().contains("cameras"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn take(values: &[f64], rows: &[usize]) -> Vec<f64> {
     rows.iter().map(|i| values[*i]).collect()
 }
 
-/// Residuals that a perfect fit leaves constant are as good as independent.
+/// Residuals that a perfect fit leaves constant are as good as independent; so is a cause that the drawn rows leave constant.
 fn varies(values: &[f64]) -> bool {
     values.iter().any(|v| (v - values[0]).abs() > 1e-12)
 }
@@ -127,9 +127,9 @@ impl Decide {
 
     fn direction(&self, cause: &[f64], effect: &[f64], tested: &[usize], rng: &mut Rng) -> Result<Direction> {
         let fitted = fit(self.estimator, &self.form, cause, effect, rng)?;
-        let residuals = take(&fitted.residuals, tested);
-        let (hsic, p_value) = if varies(&residuals) {
-            let (one, two) = (Centred::new(&take(cause, tested)), Centred::new(&residuals));
+        let (cause, residuals) = (take(cause, tested), take(&fitted.residuals, tested));
+        let (hsic, p_value) = if varies(&cause) && varies(&residuals) {
+            let (one, two) = (Centred::new(&cause), Centred::new(&residuals));
             (one.hsic(&two), one.p_value(&two, self.permutations, &rng.fork()))
         } else {
             (0.0, 1.0)

@@ -2,7 +2,7 @@
 
 use super::fit::Law;
 use elbo_core::Rng;
-use std::f64::consts::PI;
+use elbo_tensor::optim::{Adam, Rule, Schedule};
 
 /// Trains `x → (o₁, o₂)` with tanh units, where `η₁ = o₁` and `η₂ = -exp(o₂) / 2`, on all rows at once: Adam with a rate that falls along a
 /// cosine from 1e-2 to 1e-6.
@@ -13,9 +13,10 @@ pub(super) fn train(x: &[f64], y: &[f64], hidden: usize, steps: usize, rng: &mut
     let count = 4 * hidden + 2;
     let mut w: Vec<f64> =
         (0..count).map(|i| if i < 2 * hidden { rng.range(-1.0, 1.0) } else { rng.range(-bound, bound) }).collect();
-    let (mut first, mut second) = (vec![0.0; count], vec![0.0; count]);
+    let adam = Adam::with_rate(Schedule::Cosine { start: 1e-2, end: 1e-6, steps });
+    let mut state = adam.start(count);
     let mut units = vec![0.0; hidden];
-    for step in 0..steps {
+    for _ in 0..steps {
         let mut gradient = vec![0.0; count];
         for (x, y) in x.iter().zip(y) {
             let (o1, o2) = forward(&w, *x, &mut units);
@@ -34,14 +35,7 @@ pub(super) fn train(x: &[f64], y: &[f64], hidden: usize, steps: usize, rng: &mut
             outer[hidden] += d1;
             outer[2 * hidden + 1] += d2;
         }
-        let along = step as f64 / steps as f64;
-        let rate = 1e-6 + 0.5 * (1e-2 - 1e-6) * (1.0 + (PI * along).cos());
-        let (early, late) = (1.0 - 0.9f64.powi(step as i32 + 1), 1.0 - 0.999f64.powi(step as i32 + 1));
-        for (i, g) in gradient.iter().enumerate() {
-            first[i] = 0.9 * first[i] + 0.1 * g;
-            second[i] = 0.999 * second[i] + 0.001 * g * g;
-            w[i] -= rate * (first[i] / early) / ((second[i] / late).sqrt() + 1e-8);
-        }
+        adam.update(&mut w, &gradient, &mut state);
     }
     Box::new(move |x| {
         let mut units = vec![0.0; hidden];

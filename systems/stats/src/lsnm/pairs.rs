@@ -42,6 +42,7 @@ impl FromData for Pairs {
                 "give a table with one row for each observation of the two variables",
             ));
         }
+        data.check_rows()?;
         let read = match nested(data)? {
             Some(pairs) => pairs,
             None => long(data)?,

@@ -138,6 +138,7 @@ fn bad_inputs_are_answered() {
     assert!(refused(&table(&[("a", normal(50))])).contains("1 variables"));
     assert!(refused(&table(&[("a", normal(50)), ("b", vec![2.0; 50])])).contains("`b` is constant"));
     assert!(refused(&table(&[("a", normal(5)), ("b", normal(5))])).contains("5 rows"));
+    assert!(refused(&table(&[("a", normal(50)), ("b", normal(40))])).contains("`b` has 40 rows"));
     let mut holes = normal(50);
     holes[7] = f64::NAN;
     assert!(refused(&table(&[("a", normal(50)), ("b", holes)])).contains("row 8"));

@@ -2,7 +2,7 @@
 
 use super::fit::{self, Moments};
 use super::{CvhmConfig, Layout, Learn, Trials};
-use elbo_core::{Claim, Error, Result, Rng, Run};
+use elbo_core::{Budget, Claim, Error, Result, Rng, Run};
 use elbo_gp::likelihood::Gaussian;
 use elbo_markov::counts::{self, FieldSites, Readout};
 use elbo_markov::{Evidence, Grid, Kernel, StateSpace, Wants, reference, run as pass, sample, small, whittle};
@@ -148,16 +148,14 @@ fn oscillator(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
         bits += held_out_bits(&config, &fitted.field, test, &train)?;
     }
     let count = seeds.len() as f64;
-    // A smoke run is too short for the differences that the claim is about.
-    let (least, gain) = run.pick((0.3, -1.0), (0.8, 0.02));
+    // Latents that have nothing to do with the truth explain next to nothing.
+    let least = run.pick(0.3, 0.8);
     claim.at_least("oscillator: variance of the truth explained", ours / count, Some(rival / count), least);
-    claim.at_least("oscillator: gain over Gaussian noise on square roots", (ours - rival) / count, Some(0.0), gain);
-    claim.at_least(
-        "held-out channels: bits a spike over their mean rate",
-        bits / count,
-        Some(0.0),
-        run.pick(-1.0, 0.0),
-    );
+    // A smoke run is too short for these differences.
+    if run.budget == Budget::Full {
+        claim.at_least("oscillator: gain over Gaussian noise on square roots", (ours - rival) / count, Some(0.0), 0.02);
+        claim.at_least("held-out channels: bits a spike over their mean rate", bits / count, Some(0.0), 0.0);
+    }
     Ok(())
 }
 

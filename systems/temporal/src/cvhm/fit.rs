@@ -54,9 +54,15 @@ impl Field {
 
     pub(super) fn load(file: &ModelFile) -> Result<Self> {
         let kernels: Vec<Kernel> = file.fact("kernels")?;
+        kernels.iter().try_for_each(Kernel::check)?;
         let readout = Readout { c: file.get("loadings")?, d: file.get("offsets")?, latents: kernels.len() };
+        let (kept, channels): (Vec<usize>, usize) = (file.fact("kept")?, file.fact("channels")?);
         let silent = *file.get("silent")?.first().ok_or_else(|| Error::model_file("an empty number", "fit again"))?;
-        Ok(Self { kernels, readout, kept: file.fact("kept")?, channels: file.fact("channels")?, silent })
+        let has_all = !kernels.is_empty() && !kept.is_empty() && kept.iter().all(|c| *c < channels);
+        if !has_all || readout.d.len() != kept.len() || readout.c.len() != kept.len() * kernels.len() {
+            return Err(Error::model_file("the model file's readout does not fit its channels", "fit the model again"));
+        }
+        Ok(Self { kernels, readout, kept, channels, silent })
     }
 }
 
@@ -103,14 +109,19 @@ impl Snapshot for Latents {
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        let damaged = || Error::model_file("the checkpoint does not fit the data", "start the fit again");
+        let sizes = |field: &Field| (field.kernels.len(), field.readout.c.len(), field.readout.d.len());
+        let expected = sizes(&self.field);
         self.field.kernels = file.fact(&format!("{prefix}.kernels"))?;
+        self.field.kernels.iter().try_for_each(Kernel::check)?;
         self.field.readout.c.restore(file, &format!("{prefix}.c"))?;
         self.field.readout.d.restore(file, &format!("{prefix}.d"))?;
+        if sizes(&self.field) != expected {
+            return Err(damaged());
+        }
         let (shift, precision) = (file.get(&format!("{prefix}.shift"))?, file.get(&format!("{prefix}.precision"))?);
         let (mut shift, mut precision) = (&shift[..], &precision[..]);
         for sites in &mut self.sites {
-            let damaged =
-                || Error::model_file("the checkpoint holds fewer sites than there are bins", "start the fit again");
             let head = shift.split_at_checked(sites.shift.len()).ok_or_else(damaged)?;
             let tail = precision.split_at_checked(sites.precision.len()).ok_or_else(damaged)?;
             sites.shift.copy_from_slice(head.0);
@@ -118,9 +129,8 @@ impl Snapshot for Latents {
             (shift, precision) = (head.1, tail.1);
         }
         let numbers = file.get(&format!("{prefix}.numbers"))?;
-        if let [elbo, capped] = numbers[..] {
-            (self.elbo, self.capped) = (elbo, capped);
-        }
+        let [elbo, capped] = numbers[..] else { return Err(damaged()) };
+        (self.elbo, self.capped) = (elbo, capped);
         Ok(())
     }
 }
@@ -347,9 +357,11 @@ impl Snapshot for Pace {
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        if let [rate, falls, still] = file.get(prefix)?[..] {
-            *self = Self { rate, falls, still };
-        }
+        let numbers = file.get(prefix)?;
+        let [rate, falls, still] = numbers[..] else {
+            return Err(Error::model_file("the checkpoint's step length is missing", "start the fit again"));
+        };
+        *self = Self { rate, falls, still };
         Ok(())
     }
 }
@@ -423,7 +435,7 @@ impl Round<'_> {
     /// Whittle's likelihood of posterior draws, latent by latent.
     fn whittle(&self, latents: &mut Latents, rng: &mut Rng) -> Result<()> {
         let l = latents.field.readout.latents;
-        // Trials share a length, or are left to the longest group's.
+        // All trials have one length: both layouts make it so.
         let steps = latents.sites[0].shift.len() / l;
         let space = StateSpace::of_latents(&latents.field.kernels, 0.0)?;
         let chain = space.chain(&Grid::regular(0.0, self.config.width, steps));

@@ -18,6 +18,14 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// Number of channels.
+    pub(super) fn channels(&self) -> usize {
+        match self {
+            Self::Cube { channels, .. } => *channels,
+            Self::Columns(names) => names.len(),
+        }
+    }
+
     /// What a channel is called.
     pub fn channel_name(&self, channel: usize) -> String {
         match self {
@@ -177,6 +185,12 @@ fn columns(data: &Data, names: Vec<String>) -> Result<Trials> {
         parts.push(values);
     }
     let steps = parts[0].len();
+    if let Some(i) = parts.iter().position(|p: &Vec<f64>| p.len() != steps) {
+        return Err(Error::data(
+            format!("column `{}` has {} rows, `{}` has {steps}", names[i], parts[i].len(), names[0]),
+            "give every channel one count a bin",
+        ));
+    }
     if steps == 0 {
         return Err(Error::data("the table has no rows", "give one row a bin"));
     }

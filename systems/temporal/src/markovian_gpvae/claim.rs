@@ -10,6 +10,7 @@ use elbo_markov::evidence::Evidence;
 use elbo_markov::kernel::{Form, Kernel};
 use elbo_markov::model::{Grid, StateSpace};
 use elbo_markov::pass::{Wants, run as pass};
+use elbo_markov::sample;
 use elbo_nn::Activation;
 use elbo_tensor::{Parameters, Tensor, grad};
 use std::f64::consts::TAU;
@@ -234,13 +235,13 @@ impl Study {
     fn new(count: usize, steps: usize, rng: &mut Rng) -> Result<Self> {
         const SIZES: [usize; 3] = [4, 32, 14];
         let grid = Grid::regular(0.0, 1.0, steps);
-        let space = prior(1, 15.0)?;
+        let chain = prior(1, 15.0)?.chain(&grid);
         let first: Vec<f64> = rng.normals(SIZES[0] * SIZES[1]).iter().map(|w| w / 2.0).collect();
         let bias = rng.normals(SIZES[1]);
         let second: Vec<f64> = rng.normals(SIZES[1] * SIZES[2]).iter().map(|w| w / 32f64.sqrt()).collect();
         let (mut frames, mut kept) = (vec![], vec![]);
         for _ in 0..count {
-            let paths: Vec<Vec<f64>> = (0..4).map(|_| super::prior_path(&space, &grid, rng)).collect();
+            let paths: Vec<Vec<f64>> = (0..4).map(|_| sample::outputs(&chain, &sample::prior(&chain, rng))).collect();
             let mut own = vec![];
             for k in 0..steps {
                 let unit =

@@ -3,9 +3,9 @@
 use elbo_core::Result;
 use elbo_markov::evidence::Evidence;
 use elbo_markov::kernel::{Form, Kernel};
-use elbo_markov::model::{Chain, ChainGradient, Grid, StateSpace};
+use elbo_markov::model::{Chain, Grid, StateSpace};
 use elbo_markov::pass::{Pass, Wants, run};
-use elbo_markov::scalar::Dual;
+use elbo_markov::vjp;
 use elbo_tensor::{DType, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -115,27 +115,18 @@ fn partition(
             (by_latent(&gradient[1..1 + count], latents), by_latent(&gradient[1 + count..], latents));
         let pull = |((l, s), chain): (&(usize, usize), &Chain<f64>)| {
             let own = l * frames + starts[*s]..l * frames + starts[*s + 1];
-            let along = |i: usize| by_mean[i] - 2.0 * by_variance[i] * means[i];
-            let shift: Vec<Dual> = own.clone().map(|i| Dual::new(j[i], along(i))).collect();
-            let precision: Vec<Dual> = own.map(|i| Dual::new(big_j[i], -2.0 * by_variance[i])).collect();
-            let sites = Evidence::Sites { shift: &shift, precision: &precision };
-            let pass = run(&chain.cast::<Dual>(), sites, Wants::Gradient, None)
-                .expect("the same chain with the same sites was finite in the forward pass");
-            let to_shift: Vec<f64> = pass.mean.iter().map(|m| m.d + by_log_z * m.v).collect();
-            let both = pass.mean.iter().zip(&pass.covariance);
-            let second = both.map(|(m, s)| -0.5 * (2.0 * m.v * m.d + s.d + by_log_z * (m.v * m.v + s.v)));
-            let to_precision: Vec<f64> = second.collect();
-            let of_chain = pass.gradient.expect("it was asked for");
-            let mix = |values: &[Dual]| values.iter().map(|v| v.d + by_log_z * v.v).collect::<Vec<f64>>();
-            let of_chain = ChainGradient {
-                h: mix(&of_chain.h),
-                start: mix(&of_chain.start),
-                a: mix(&of_chain.a),
-                q: mix(&of_chain.q),
-            };
+            let back = vjp::pull_back(
+                chain,
+                (&j[own.clone()], &big_j[own.clone()]),
+                &means[own.clone()],
+                by_log_z,
+                &by_mean[own.clone()],
+                &by_variance[own],
+            )
+            .expect("the same chain with the same sites was finite in the forward pass");
             // Variance, lengthscale: only the latter is learnt.
-            let to_length = priors[*l].pull_back(&grids[*s], &of_chain)[1] / lengths[*l];
-            (to_shift, to_precision, to_length)
+            let to_length = priors[*l].pull_back(&grids[*s], &back.chain)[1] / lengths[*l];
+            (back.shift, back.precision, to_length)
         };
         let pulled: Vec<_> = tasks.par_iter().zip(&chains).map(pull).collect();
         let (mut to_shift, mut to_precision) = (vec![0.0; count], vec![0.0; count]);

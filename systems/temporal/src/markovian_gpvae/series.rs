@@ -246,7 +246,7 @@ impl Sequences {
 
     fn from_array(data: &Data, name: &str, array: &Array) -> Result<Self> {
         let mut notes = data.notes.clone();
-        let [count, steps] = [array.shape[0], *array.shape.get(1).unwrap_or(&0)];
+        let [count, steps] = [0_usize, 1].map(|axis| array.shape.get(axis).copied().unwrap_or(0));
         let shape = array.shape.get(2..).unwrap_or_default().to_vec();
         let layout = Layout::Array { name: name.into(), shape, is_bytes: matches!(array.values, Values::U8(_)) };
         let size = layout.size();

@@ -1,0 +1,107 @@
+//! Settings that the systems of this family share.
+
+use crate::ask::{AcquisitionKind, AskConfig};
+use crate::design::Design;
+use crate::history::{Goal, Limit};
+use crate::maximise::MaximiseConfig;
+use crate::space::Space;
+use crate::surrogate::{MeanKind, SurrogateConfig};
+use elbo_core::{Result, ensure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a user may say about an experiment besides its table: a part of a system's settings, by `serde(flatten)`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// Whether to `minimise` or to `maximise` the target.
+    pub goal: Goal,
+    /// What may be varied, a list of variables; the ranges of the data where `null`.
+    pub space: Option<Space>,
+    /// Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
+    pub limits: Vec<Limit>,
+    /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`.
+    pub acquisition: AcquisitionKind,
+    /// Trials before the model takes over; `max(5, 2 D)` where `null`.
+    pub initial: Option<usize>,
+    /// How these are spread.
+    pub design: Design,
+    /// The mean function of the surrogate: `learned`, the constant of largest likelihood, `worst`, `arithmetic`, `median`, `best`, `linear`,
+    /// `quadratic`, `forest` or `rbf`.
+    pub mean: MeanKind,
+    /// Noise variance as a share of the target's variance; learned where `null`.
+    pub noise: Option<f64>,
+    /// Starting points of the search for hyperparameters.
+    #[schemars(range(min = 1))]
+    pub starts: usize,
+    /// L-BFGS steps a start, at most.
+    #[schemars(range(min = 1))]
+    pub iterations: usize,
+    /// How hard the best place of the score is looked for.
+    pub maximise: MaximiseConfig,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (ask, surrogate) = (AskConfig::default(), SurrogateConfig::default());
+        Self {
+            goal: Goal::Minimise,
+            space: None,
+            limits: vec![],
+            acquisition: ask.acquisition,
+            initial: ask.initial,
+            design: ask.design,
+            mean: surrogate.mean,
+            noise: surrogate.noise,
+            starts: surrogate.starts,
+            iterations: surrogate.iterations,
+            maximise: ask.maximise,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks names and numbers, before work starts; those of [`Settings::ask`] have their own check.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        if let Some(space) = &self.space {
+            space.check()?;
+        }
+        for limit in &self.limits {
+            let bounds = [limit.at_least, limit.at_most];
+            let is_some = bounds.iter().any(Option::is_some) && bounds.iter().flatten().all(|b| b.is_finite());
+            let is_empty = limit.at_least.zip(limit.at_most).is_some_and(|(least, most)| least > most);
+            let expected = "at_least or at_most, finite numbers, the first not above the second";
+            ensure("limits", format!("{limit:?}"), is_some && !is_empty, expected)?;
+        }
+        if let Some(noise) = self.noise {
+            ensure("noise", noise, (1e-9..=1.0).contains(&noise), "from 1e-9 to 1, or null to learn it")?;
+        }
+        ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
+        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")
+    }
+
+    /// How points are chosen.
+    pub fn ask(&self) -> AskConfig {
+        AskConfig {
+            acquisition: self.acquisition,
+            initial: self.initial,
+            design: self.design,
+            maximise: self.maximise.clone(),
+            ..AskConfig::default()
+        }
+    }
+
+    /// How the surrogate is fitted.
+    pub fn surrogate(&self) -> SurrogateConfig {
+        SurrogateConfig {
+            noise: self.noise,
+            mean: self.mean,
+            starts: self.starts,
+            iterations: self.iterations,
+            ..SurrogateConfig::default()
+        }
+    }
+}

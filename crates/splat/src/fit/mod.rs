@@ -1,0 +1,175 @@
+//! From photographs to Gaussians: settings, start, descent, judgement.
+
+mod descent;
+mod settings;
+mod start;
+
+pub use settings::{Background, Settings, Start, Strategy};
+
+use crate::camera::Camera;
+use crate::gaussians::Gaussians;
+use crate::loss::{psnr, psnr_of_bytes, ssim};
+use crate::optimise::Cloud;
+use crate::project::Options;
+use crate::render::render;
+use crate::scene::{Orbit, Scene};
+use descent::{Density, Descent};
+use elbo_core::{Error, Figure, Result, Run, Step, Stop, drive, picture_grid};
+use serde::{Deserialize, Serialize};
+use start::first;
+
+/// A fitted scene, in the user's coordinates, and how good it is.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// The Gaussians.
+    pub gaussians: Gaussians<f32>,
+    /// How the cameras stood.
+    pub orbit: Orbit,
+    /// The scene's extent in the user's unit; settings are shares of it.
+    pub extent: f64,
+    /// What was done to the number of Gaussians.
+    pub counts: crate::optimise::Counts,
+    /// Decibels and similarity on the pictures that were fitted.
+    pub training: Quality,
+    /// The same on pictures kept back.
+    pub held: Option<Quality>,
+    /// The loss at the end, averaged over some steps.
+    pub loss: f64,
+}
+
+/// Means over pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Number of pictures.
+    pub pictures: usize,
+    /// Peak signal to noise in decibels.
+    pub psnr: f64,
+    /// The same after rounding to 8 bits.
+    pub psnr_8bit: f64,
+    /// Structural similarity.
+    pub ssim: f64,
+}
+
+/// Fits Gaussians to a scene.
+///
+/// # Errors
+/// [`Error::Data`] for a scene that cannot be used so, [`Error::Numerical`] when the loss is not a number or all Gaussians become transparent.
+pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run) -> Result<Fitted> {
+    let mut scene = scene.reduced(settings.size);
+    std::mem::take(&mut scene.notes).iter().for_each(|note| run.note(note));
+    let extent = scene.extent();
+    let orbit = Orbit::of(&scene.cameras);
+    // In the unit of the extent with the target in the middle: noise and rates are not free of scale.
+    let shift = orbit.target.map(|v| -v / extent);
+    scene.transform(1.0 / extent, shift);
+    let (training, held) = divided(&scene, settings.test_every, run)?;
+    let distance = orbit.distance / extent;
+    let start = first(settings, strategy, &scene, distance, run)?;
+    run.note(format!(
+        "{} Gaussians to start with, {} pictures of {} x {} pixels to fit, {} to judge by",
+        start.len(),
+        training.len(),
+        scene.width,
+        scene.height,
+        held.len()
+    ));
+    let mut cloud = Cloud::new(start);
+    let cameras: Vec<Camera<f32>> = scene.cameras.iter().map(Camera::cast).collect();
+    let descent = Descent { settings, strategy, scene: &scene, cameras: &cameras, training: &training };
+    let density = Density { settings, strategy };
+    let stop = Stop::after(settings.steps, "Gaussians", "loss");
+    let outcome = drive(&density.then(descent), &mut cloud, &stop, run)?;
+
+    let options = settings.options();
+    let judge = |views: &[usize]| judged(&cloud.gaussians, &scene, &cameras, views, &options);
+    let (training_quality, held_quality) = (judge(&training), (!held.is_empty()).then(|| judge(&held)));
+    let (shown, whose) = if held.is_empty() { (&training, "fitted") } else { (&held, "kept back") };
+    run.figure(side_by_side(&cloud.gaussians, &scene, &cameras, shown, whose, &options));
+    let counts = cloud.counts;
+    let mut gaussians = cloud.gaussians;
+    gaussians.transform(extent, orbit.target);
+    Ok(Fitted {
+        gaussians,
+        orbit,
+        extent,
+        counts,
+        training: training_quality,
+        held: held_quality,
+        loss: outcome.objective,
+    })
+}
+
+/// Pictures to fit, and pictures to judge by.
+fn divided(scene: &Scene, test_every: usize, run: &mut Run) -> Result<(Vec<usize>, Vec<usize>)> {
+    let is_held = |i: &usize| match &scene.held {
+        Some(held) => held[*i],
+        None => test_every > 0 && scene.len() > 2 && i.is_multiple_of(test_every),
+    };
+    let (held, training): (Vec<usize>, Vec<usize>) = (0..scene.len()).partition(is_held);
+    if training.len() < 2 {
+        return Err(Error::data(
+            format!("{} pictures are left to fit", training.len()),
+            "give more pictures, or keep fewer back with `test_every`",
+        ));
+    }
+    let places: Vec<[f64; 3]> = training.iter().map(|i| scene.cameras[*i].position()).collect();
+    let is_same = |p: &[f64; 3]| (0..3).all(|k| (p[k] - places[0][k]).abs() < 1e-9);
+    if places.iter().all(is_same) {
+        run.warn("all pictures were taken from one place: nothing tells how far things are");
+    }
+    Ok((training, held))
+}
+
+/// Mean quality of these pictures.
+pub fn judged(
+    g: &Gaussians<f32>,
+    scene: &Scene,
+    cameras: &[Camera<f32>],
+    views: &[usize],
+    options: &Options<f32>,
+) -> Quality {
+    let mut total = Quality { pictures: views.len(), psnr: 0.0, psnr_8bit: 0.0, ssim: 0.0 };
+    let n = views.len() as f64;
+    for view in views {
+        let made = render(g, &cameras[*view], options);
+        let truth = scene.picture(*view);
+        total.psnr += psnr(&made.colour, &truth) / n;
+        total.psnr_8bit += psnr_of_bytes(&made.colour, &truth) / n;
+        total.ssim += ssim(&made.colour, &truth, [made.width, made.height]) / n;
+    }
+    total
+}
+
+/// Pixels `[3, H, W]` as bytes.
+pub fn to_bytes(pixels: &[f32]) -> Vec<u8> {
+    pixels.iter().map(|v| (255.0 * v.clamp(0.0, 1.0)).round() as u8).collect()
+}
+
+/// A row for each of some pictures: the truth, the rendering, and four times the error.
+fn side_by_side(
+    g: &Gaussians<f32>,
+    scene: &Scene,
+    cameras: &[Camera<f32>],
+    views: &[usize],
+    whose: &str,
+    options: &Options<f32>,
+) -> Figure {
+    const ROWS: usize = 4;
+    let count = views.len().min(ROWS);
+    let mut pictures = vec![];
+    for k in 0..count {
+        let view = views[k * views.len() / count];
+        let made = render(g, &cameras[view], options);
+        let truth = scene.picture(view);
+        let error: Vec<f32> = made.colour.iter().zip(&truth).map(|(x, y)| 4.0 * (x - y).abs()).collect();
+        [truth, made.colour, error].iter().for_each(|p| pictures.extend(to_bytes(p)));
+    }
+    Figure {
+        name: "views".into(),
+        caption: format!(
+            "Pictures that were {whose}: the photograph, what the model shows there, and four times the difference."
+        ),
+        marks: vec![picture_grid(&pictures, [3, scene.height, scene.width], 3)],
+        ..Figure::default()
+    }
+}
