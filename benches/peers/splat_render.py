@@ -1,10 +1,11 @@
 """A picture of 20 000 Gaussians at 256 x 256 pixels and its derivative, in plain PyTorch.
 
-    python splat_render.py gaussians.ply [--seconds S]
+    python splat_render.py gaussians.ply [--engine torch|gsplat] [--seconds S]
 
 The file is the one that `cargo run --release -p elbo-splat --example render_speed -- gaussians.ply` writes. Projection, harmonics and thresholds are
 those of gsplat's pure-PyTorch reference; compositing is by tiles of 16 x 16 pixels with dense arrays of pixels by Gaussians and a
-cumulative product, all derivatives by autograd. `value` is the mean square of the picture, `gradient` the norms of its derivative in means,
+cumulative product, all derivatives by autograd. With `--engine gsplat` covariances, projection and harmonics are gsplat's own functions
+(gsplat 1.5.3, `cuda/_torch_impl.py`); its compositing finds the pairs of pixel and Gaussian with a CUDA kernel and cannot run here. `value` is the mean square of the picture, `gradient` the norms of its derivative in means,
 scales, rotations, opacities and harmonics.
 """
 
@@ -20,6 +21,7 @@ SIDE, TILE = 256, 16
 
 parser = argparse.ArgumentParser()
 parser.add_argument("file")
+parser.add_argument("--engine", choices=["torch", "gsplat"], default="torch")
 parser.add_argument("--seconds", type=float, default=2.0)
 options = parser.parse_args()
 
@@ -115,8 +117,24 @@ def project():
     return u, v, z, c / det, -b / det, a / det, o, colour, reach * a.sqrt(), reach * c.sqrt()
 
 
+def project_by_gsplat():
+    from gsplat.cuda import _torch_impl as gsplat
+
+    covariance, _ = gsplat._quat_scale_to_covar_preci(rotation, scale.exp(), compute_preci=False)
+    view, lens = torch.eye(4), torch.tensor([[focal, 0.0, centre], [0.0, focal, centre], [0.0, 0.0, 1.0]])
+    view[:3, :3], view[:3, 3] = R, tau
+    _, at, z, conic, _ = gsplat._fully_fused_projection(mean, covariance, view[None], lens[None], SIDE, SIDE)
+    q11, q12, q22 = conic[0].unbind(1)
+    det = q11 * q22 - q12 * q12
+    o = torch.sigmoid(opacity)
+    colour = (gsplat._spherical_harmonics(3, mean - position, sh) + 0.5).clamp_min(0)
+    reach = (2 * torch.log(255 * o)).clamp_min(0).sqrt()
+    halves = reach * (q22 / det).sqrt(), reach * (q11 / det).sqrt()
+    return *at[0].unbind(1), z[0], q11, q12, q22, o, colour, *halves
+
+
 def picture():
-    u, v, z, q11, q12, q22, o, colour, hx, hy = project()
+    u, v, z, q11, q12, q22, o, colour, hx, hy = (project_by_gsplat if options.engine == "gsplat" else project)()
     with torch.no_grad():
         seen = (z > 0.01) & (o > 1 / 255) & (u + hx > 0) & (u - hx < SIDE) & (v + hy > 0) & (v - hy < SIDE)
         order = torch.nonzero(seen)[:, 0]
@@ -157,4 +175,4 @@ def call():
 timing = common.measure(call, options.seconds, least=3, warm=1)
 value = call()
 norms = [p.grad.norm().item() for p in parameters]
-common.row("torch", "torch", "splat-render", len(table), timing, value, gradient=norms)
+common.row(options.engine, options.engine, "splat-render", len(table), timing, value, gradient=norms)

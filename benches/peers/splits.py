@@ -1,6 +1,6 @@
 """Accuracy of GPyTorch's regression on the fixed splits: one line of JSON per table, kernel and split.
 
-    python splits.py [--tables concrete yacht ...] [--kernels rbf matern52] [--splits 10] [--sgpr]
+    python splits.py [--tables concrete yacht ...] [--kernels rbf matern52] [--splits 10] [--first 0] [--sgpr]
 
 Exact (Cholesky) with a constant mean by default; `--sgpr` uses 500 inducing points, started at rows drawn by seed and learned.
 Inputs and target are standardised by the training part; scores are in the target's units. L-BFGS from variance 1,
@@ -61,12 +61,13 @@ def main():
     parser.add_argument("--tables", nargs="+", default=["concrete", "airfoil", "yacht", "wine-red"])
     parser.add_argument("--kernels", nargs="+", default=["rbf", "matern52"])
     parser.add_argument("--splits", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the split to go on with")
     parser.add_argument("--sgpr", action="store_true")
     options = parser.parse_args()
     for name in options.tables:
         x, y, is_test = tables.read(name)
         for kernel in options.kernels:
-            for split in range(options.splits):
+            for split in range(options.first, options.splits):
                 test = is_test[:, split]
                 train_x, train_y = x[~test], y[~test]
                 started = time.perf_counter()

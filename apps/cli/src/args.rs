@@ -322,7 +322,7 @@ pub struct Suggest {
 /// Arguments of `render`.
 #[derive(Debug, Args)]
 pub struct Render {
-    /// The model file of a scene, or a PLY file of Gaussians.
+    /// The model file of a scene, or a file of Gaussians: .ply, .spz or .splat.
     pub model: PathBuf,
     /// So many cameras on a circle around the scene.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "views")]
@@ -339,7 +339,7 @@ pub struct Render {
     /// Write the depths too, as `depth.npy` in the folder.
     #[arg(long)]
     pub depth: bool,
-    /// Write the Gaussians to this file, for viewers: .ply, or .splat.
+    /// Write the Gaussians to this file, for viewers: .ply, .compressed.ply, .spz or .splat.
     #[arg(long, value_name = "FILE")]
     pub ply: Option<PathBuf>,
 }

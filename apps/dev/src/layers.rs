@@ -6,6 +6,7 @@
 //!                                   ├─> nn(infer) ────┴─> diffusion, codec
 //!                                   └─> splat
 //! core ─> data, report
+//! core ─> picture ─> diffusion, codec, splat
 //! systems/* ─> any of crates/        never systems/* ─> systems/*
 //! apps/*    ─> systems/*, data, report, core
 //! ```
@@ -28,10 +29,11 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("markov", &["core", "linalg", "tensor", "dist", "gp"]),
     ("infer", &["core", "linalg", "tensor", "dist"]),
     ("nn", &["core", "linalg", "tensor", "dist", "infer"]),
-    ("splat", &["core", "linalg", "tensor", "dist"]),
+    ("picture", &["core"]),
+    ("splat", &["core", "linalg", "tensor", "dist", "picture"]),
     ("decide", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn"]),
-    ("diffusion", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn"]),
-    ("codec", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn"]),
+    ("diffusion", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn", "picture"]),
+    ("codec", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn", "picture"]),
     ("data", &["core"]),
     ("report", &["core"]),
 ];

@@ -51,7 +51,7 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
     let mut page = String::from(
         "# Results\n\nClaims of systems in the full budget: the number measured with the method, the number without it (or with the \
          baseline), the threshold, the verdict. Written by `elbo-dev results` from `elbo reproduce ID --budget full --json`; a failure is \
-         shown as one.\n",
+         shown as one. Bounds on the log likelihood of pictures stand in [bounds.md](bounds.md).\n",
     );
     for file in files {
         let entries: Vec<Entry> =

@@ -34,6 +34,7 @@ pub use elbo_infer as infer;
 pub use elbo_linalg as linalg;
 pub use elbo_markov as markov;
 pub use elbo_nn as nn;
+pub use elbo_picture as picture;
 pub use elbo_report as report;
 pub use elbo_splat as splat;
 pub use elbo_tensor as tensor;

@@ -1,10 +1,12 @@
 //! Networks in integer arithmetic: the same bits on every machine, in every build, with any number of threads.
 //!
-//! Numbers have [`FRACTION`] fractional bits and are clamped to 24 bits after every layer; weights have [`WEIGHT_FRACTION`]; sums have 64
-//! bits and cannot overflow. Deviation from the usual 8-bit weights: the wider ones need no calibration, and the entropy networks are a
-//! small part of the work.
+//! Numbers have [`FRACTION`] fractional bits and are clamped to 24 bits after every layer; weights have [`WEIGHT_FRACTION`]. The products
+//! are summed in double precision by the engine's convolution. They are whole numbers and the weights of a filter so small that no sum
+//! reaches 2^53, so every partial sum is exact: neither the order of the additions nor fused multiplication changes a bit. Deviation from the
+//! usual 8-bit weights: the wider ones need no calibration.
 
 use elbo_core::{Error, ModelFile, Result};
+use elbo_tensor::{Convolution, Tensor, no_grad};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +18,8 @@ pub const WEIGHT_FRACTION: u32 = 14;
 const MOST: i64 = (1 << 24) - 1;
 /// Weights lie within this.
 const MOST_WEIGHT: f64 = 64.0;
+/// The weights of a filter with its bias sum to less than this, so that no sum of products reaches 2^53.
+const MOST_SUM: i64 = 1 << 29;
 
 /// A layer of a [`Network`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +63,7 @@ impl Layer {
     /// A convolution from real weights `[out, channels, kernel, kernel]` and biases.
     ///
     /// # Errors
-    /// [`Error::Numerical`] when a weight is not finite or beyond 64.
+    /// [`Error::Numerical`] when a weight is not finite or beyond 64, or the weights of a filter sum to 32,000.
     pub fn convolution(weights: &[f64], bias: &[f64], shape: [usize; 3]) -> Result<Self> {
         let [out, channels, kernel] = shape;
         assert!(weights.len() == out * channels * kernel * kernel && bias.len() == out && kernel % 2 == 1);
@@ -70,16 +74,19 @@ impl Layer {
             ));
         }
         let fixed = |w: &f64, bits: u32| (w * f64::from(1u32 << bits)).round();
-        Ok(Self::Convolution {
-            out,
-            channels,
-            kernel,
-            weights: weights.iter().map(|w| fixed(w, WEIGHT_FRACTION) as i32).collect(),
-            bias: bias.iter().map(|b| fixed(b, WEIGHT_FRACTION + FRACTION) as i64).collect(),
-        })
+        let weights: Vec<i32> = weights.iter().map(|w| fixed(w, WEIGHT_FRACTION) as i32).collect();
+        let bias: Vec<i64> = bias.iter().map(|b| fixed(b, WEIGHT_FRACTION + FRACTION) as i64).collect();
+        if !sums_are_exact(&weights, &bias) {
+            return Err(Error::numerical(
+                "the weights of the entropy network are too large",
+                "lower the learning rate",
+            ));
+        }
+        Ok(Self::Convolution { out, channels, kernel, weights, bias })
     }
 
-    fn apply(&self, x: Image) -> Image {
+    /// The layer of an image.
+    pub(crate) fn apply(&self, x: Image) -> Image {
         let [c, h, w] = x.shape;
         match self {
             Self::Relu => Image { values: x.values.into_iter().map(|v| v.max(0)).collect(), ..x },
@@ -95,46 +102,32 @@ impl Layer {
             }
             Self::Convolution { out, channels, kernel, weights, bias } => {
                 assert_eq!(c, *channels, "channels of an entropy network");
-                let (area, taps) = (h * w, kernel * kernel);
-                let mut values = vec![0; out * area];
-                values.par_chunks_mut(area.max(1)).enumerate().for_each(|(o, values)| {
-                    let mut sums = vec![bias[o]; area];
-                    for channel in 0..c {
-                        let plane = &x.values[channel * area..(channel + 1) * area];
-                        let filter = &weights[(o * c + channel) * taps..(o * c + channel + 1) * taps];
-                        convolve(&mut sums, plane, filter, [h, w], *kernel);
-                    }
-                    let half = 1i64 << (WEIGHT_FRACTION - 1);
-                    for (value, sum) in values.iter_mut().zip(sums) {
-                        *value = ((sum + half) >> WEIGHT_FRACTION).clamp(-MOST, MOST) as i32;
-                    }
-                });
+                let real = |values: &[i32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+                let image = Tensor::from_vec(real(&x.values), &[1, c, h, w]);
+                let filters = Tensor::from_vec(real(weights), &[*out, c, *kernel, *kernel]);
+                let bias = Tensor::from_vec(bias.iter().map(|b| *b as f64).collect(), &[*out]);
+                let how = Convolution::default().padded(kernel / 2);
+                let sums = no_grad(|| image.conv2d(&filters, Some(&bias), &how));
+                let values = sums.as_slice::<f64>().par_iter().map(|sum| rounded(*sum as i64)).collect();
                 Image { shape: [*out, h, w], values }
             }
         }
     }
 }
 
-/// Adds the convolution of one plane to the sums.
-fn convolve(sums: &mut [i64], plane: &[i32], filter: &[i32], [h, w]: [usize; 2], kernel: usize) {
-    let half = kernel / 2;
-    for (tap, weight) in filter.iter().enumerate() {
-        if *weight == 0 {
-            continue;
-        }
-        let (dy, dx) = (tap / kernel, tap % kernel);
-        let (left, right) = (half.saturating_sub(dx), (dx.saturating_sub(half)).min(w));
-        for y in half.saturating_sub(dy)..(h + half).saturating_sub(dy).min(h) {
-            let from = y + dy - half;
-            if left + right >= w {
-                continue;
-            }
-            let sums = &mut sums[y * w + left..(y + 1) * w - right];
-            let start = from * w + left + dx - half;
-            let values = &plane[start..start + sums.len()];
-            sums.iter_mut().zip(values).for_each(|(s, v)| *s += i64::from(*weight) * i64::from(*v));
-        }
-    }
+/// A sum of products as a number of the next layer.
+#[inline]
+pub(crate) fn rounded(sum: i64) -> i32 {
+    let half = 1i64 << (WEIGHT_FRACTION - 1);
+    ((sum + half) >> WEIGHT_FRACTION).clamp(-MOST, MOST) as i32
+}
+
+/// Whether no sum of a filter's products with numbers of 24 bits reaches 2^53.
+fn sums_are_exact(weights: &[i32], bias: &[i64]) -> bool {
+    let size = weights.len() / bias.len().max(1);
+    let sum = |row: &[i32]| row.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>();
+    // A bias has the unit of a product; the activations' 24 bits make it smaller beside the weights.
+    weights.chunks(size.max(1)).zip(bias).all(|(row, b)| sum(row) + (b.abs() >> 24) + 1 < MOST_SUM)
 }
 
 impl Network {
@@ -210,6 +203,7 @@ impl Network {
                 let fits = weights.iter().all(|w| (-limit..=limit).contains(w))
                     && bias.iter().all(|b| (-most..=most).contains(b));
                 // Without weights the other sizes could be anything.
+                let fits = fits && weights.len() == out * channels * kernel * kernel && sums_are_exact(&weights, &bias);
                 if weights.is_empty() || side != kernel || kernel % 2 == 0 || bias.len() != out || !fits {
                     return Err(damaged());
                 }

@@ -9,7 +9,7 @@
 //! | arithmetic that every machine does alike | [`integer`] |
 //! | a file | [`container`] |
 //! | photographs in and out | [`picture`] |
-//! | distortion, and rates at equal distortion | [`measure`] |
+//! | rates at equal distortion, in per cent | [`measure`] |
 //!
 //! A codec is a transform, a quantiser, an entropy model of integers, a coder and a container. Encoder and decoder must choose the same
 //! tables: all that chooses is made once when training ends, as integers, is stored with the model, and its digest stands in every file.

@@ -1,15 +1,16 @@
 //! The next points, as a function of the history: the same history, settings and seed give the same points.
 
 use crate::acquisition::{
-    Acquisition, Analytic, Feasibility, KnowledgeGradient, MonteCarlo, MonteCarloOptions, OnlyFeasible, PathScore,
-    Schedule, Score, smallest_mean,
+    About, Acquisition, Analytic, EntropySearch, Feasibility, KnowledgeGradient, MonteCarlo, MonteCarloOptions,
+    OnlyFeasible, PathScore, Schedule, Score, minima, smallest_mean,
 };
 use crate::design::{self, Design};
 use crate::failure::FailureModel;
 use crate::history::{History, Outcome};
-use crate::maximise::{Found, MaximiseConfig, maximise};
+use crate::maximise::{Found, MaximiseConfig, Region, maximise_within};
 use crate::space::Space;
 use crate::surrogate::{Gp, Hyper, Path, SurrogateConfig};
+use crate::trust::Trust;
 use elbo_core::{Result, Rng, ensure};
 use elbo_tensor::special::ndtr;
 use schemars::JsonSchema;
@@ -21,6 +22,10 @@ const FEATURES: usize = 1024;
 const BASELINE: usize = 64;
 /// Points of the finite set of the knowledge gradient, besides the trials.
 const KNOWLEDGE_SET: usize = 128;
+/// Drawn minima of the entropy searches.
+const MINIMA: usize = 10;
+/// Variables beyond which the search keeps to a trust region.
+const MANY_VARIABLES: usize = 15;
 
 /// Which score chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +46,12 @@ pub enum AcquisitionKind {
     Thompson,
     /// The knowledge gradient on a finite set.
     KnowledgeGradient,
+    /// Information about the smallest value.
+    MaxValueEntropy,
+    /// Information about the place of the minimum.
+    PredictiveEntropy,
+    /// Information about both.
+    JointEntropy,
 }
 
 /// How points are chosen.
@@ -59,6 +70,8 @@ pub struct AskConfig {
     pub samples: usize,
     /// How hard the best place is looked for.
     pub maximise: MaximiseConfig,
+    /// Whether to keep to a trust region around the best trial; with more than 15 variables where `null`.
+    pub trust_region: Option<bool>,
 }
 
 impl Default for AskConfig {
@@ -70,6 +83,7 @@ impl Default for AskConfig {
             design: Design::Sobol,
             samples: 128,
             maximise: MaximiseConfig::default(),
+            trust_region: None,
         }
     }
 }
@@ -198,9 +212,13 @@ pub fn ask(
     rng: &mut Rng,
 ) -> Result<Vec<Suggestion>> {
     let initial = config.initial.unwrap_or_else(|| design::default_size(space.dims()));
+    let trust = config.trust_region.unwrap_or(space.dims() > MANY_VARIABLES);
+    let trust = trust.then(|| Trust::read(history, space.dims(), initial));
+    // A new search in another region begins with a design too.
+    let begun = history.len() - trust.map_or(0, |t| t.since);
     let missing = match surrogates.objective {
         None => count,
-        Some(_) => initial.saturating_sub(history.len()).min(count),
+        Some(_) => initial.saturating_sub(begun).min(count),
     };
     let taken: Vec<&[f64]> = history.points.iter().map(Vec::as_slice).collect();
     let mut chosen: Vec<(Vec<f64>, Source, f64)> = design::fill(space, config.design, missing, &taken, rng)
@@ -216,7 +234,8 @@ pub fn ask(
     }
     while chosen.len() < count {
         let gp = surrogates.objective.as_ref().expect("without a model all points are the design's");
-        let (found, source) = choose(space, history, gp, surrogates, config, &chosen, rng)?;
+        let region = trust.map_or_else(|| Region::whole(space.width()), |t| t.region(space, history, gp));
+        let (found, source) = choose(space, history, (gp, &region), surrogates, config, &chosen, rng)?;
         chosen.push((found.point, source, found.score));
     }
     let describe = |(point, source, score)| described(history, surrogates, point, source, score);
@@ -226,7 +245,7 @@ pub fn ask(
 fn choose(
     space: &Space,
     history: &History,
-    gp: &Gp,
+    (gp, region): (&Gp, &Region),
     surrogates: &Surrogates,
     config: &AskConfig,
     chosen: &[(Vec<f64>, Source, f64)],
@@ -238,7 +257,9 @@ fn choose(
     pending.extend(chosen.iter().map(|(p, ..)| p.as_slice()));
     let feasibility = surrogates.feasibility();
     let good: Vec<&[f64]> = history.ranked().into_iter().map(|(row, _)| history.points[row].as_slice()).collect();
-    let search = |score: &dyn Acquisition, rng: &mut Rng| maximise(score, space, &config.maximise, &good, &taken, rng);
+    let search = |score: &dyn Acquisition, rng: &mut Rng| {
+        maximise_within(score, space, region, &config.maximise, (&good, &taken), rng)
+    };
     if good.is_empty() {
         // Some trials are measured, and none keeps the limits.
         return Ok((search(&OnlyFeasible(feasibility), rng)?, Source::Limits));
@@ -268,7 +289,7 @@ fn choose(
             let score = PathScore(Path::draw(gp, FEATURES, rng));
             search(&Penalised { score, feasibility }, rng)?
         }
-        AcquisitionKind::Ei | AcquisitionKind::Pi | AcquisitionKind::Lcb | AcquisitionKind::KnowledgeGradient => {
+        kind => {
             // Pending values are believed to be their means.
             let mut believed = gp.clone();
             for point in &pending {
@@ -278,7 +299,7 @@ fn choose(
             let incumbent = if pending.is_empty() { incumbent } else { incumbent.min(smallest_mean(&believed)) };
             let is_certain = feasibility.is_certain();
             let simple = |score| Analytic { gp: &believed, score, incumbent, feasibility: feasibility.clone() };
-            match config.acquisition {
+            match kind {
                 AcquisitionKind::Ei => search(&simple(if is_certain { Score::Ei } else { Score::LogEi }), rng)?,
                 AcquisitionKind::Pi => {
                     let margin = 0.01;
@@ -287,6 +308,17 @@ fn choose(
                 AcquisitionKind::Lcb => {
                     let beta = config.schedule.beta(dims, believed.len());
                     search(&simple(Score::Lcb { beta }), rng)?
+                }
+                AcquisitionKind::MaxValueEntropy
+                | AcquisitionKind::PredictiveEntropy
+                | AcquisitionKind::JointEntropy => {
+                    let about = match kind {
+                        AcquisitionKind::MaxValueEntropy => About::Value,
+                        AcquisitionKind::PredictiveEntropy => About::Place,
+                        _ => About::Both,
+                    };
+                    let minima = minima(&believed, space, &config.maximise, MINIMA, FEATURES, rng)?;
+                    search(&EntropySearch::new(&believed, about, minima, feasibility.clone())?, rng)?
                 }
                 _ => {
                     let cube = Design::Sobol.points(KNOWLEDGE_SET, dims, rng);
@@ -327,9 +359,9 @@ fn described(history: &History, surrogates: &Surrogates, point: Vec<f64>, source
     if let Some(gp) = &surrogates.objective {
         let joint = gp.joint(&point);
         mean = gp.natural(joint.mean[0]);
-        sd = gp.unit() * joint.covariance[0].sqrt();
+        sd = gp.natural_sd(joint.mean[0], joint.covariance[0]);
         if let Some((_, best)) = history.best() {
-            improvement = ndtr((best - mean) / sd);
+            improvement = ndtr((gp.standardised(best) - joint.mean[0]) / joint.covariance[0].sqrt());
         }
     }
     let mut scratch = vec![0.0; point.len()];

@@ -212,7 +212,7 @@ impl Experiment {
             ),
             (Source::Model, None) => "the model's choice".into(),
             (Source::Model, Some(best)) => {
-                let unit = self.surrogates.objective.as_ref().map_or(1.0, Gp::unit);
+                let unit = self.surrogates.objective.as_ref().map_or(1.0, |gp| gp.natural_sd(0.0, 1.0));
                 let chance = format!("{:.0} % chance to beat the best so far", 100.0 * suggestion.improvement);
                 if suggestion.mean < best {
                     format!(
@@ -257,8 +257,10 @@ impl Experiment {
                 Domain::Ordinal { values } | Domain::Categorical { values } => {
                     let numbers: std::result::Result<Vec<f64>, _> = values.iter().map(|l| l.parse::<f64>()).collect();
                     match numbers {
-                        Ok(numbers) => Values::F64(column.map(|l| numbers[l as usize]).collect()),
-                        Err(_) => text_column(column.map(|l| values[l as usize].clone())),
+                        Ok(numbers) => {
+                            Values::F64(column.map(|l| if l.is_nan() { l } else { numbers[l as usize] }).collect())
+                        }
+                        Err(_) => text_column(column.map(|l| variable.text(l))),
                     }
                 }
             };
@@ -283,10 +285,14 @@ impl Experiment {
     }
 }
 
+/// A column of text; empty cells are missing.
 fn text_column(cells: impl Iterator<Item = String>) -> Values {
     let mut levels: Vec<String> = vec![];
     let codes = cells
         .map(|cell| {
+            if cell.is_empty() {
+                return None;
+            }
             let at = levels.iter().position(|l| *l == cell).unwrap_or_else(|| {
                 levels.push(cell);
                 levels.len() - 1
@@ -369,7 +375,7 @@ impl Model for Experiment {
         }
         if let Some(gp) = &self.surrogates.objective {
             summary.objective = Some(("log marginal likelihood".into(), gp.log_evidence()));
-            summary.metrics.push(("noise_sd".into(), gp.unit() * gp.hyper().noise.sqrt()));
+            summary.metrics.push(("noise_sd".into(), gp.natural_sd(0.0, gp.hyper().noise)));
             let scale = |v: usize| gp.hyper().lengthscale[if gp.hyper().lengthscale.len() == 1 { 0 } else { v }];
             summary.relevance =
                 space.variables.iter().enumerate().map(|(v, x)| (x.name.clone(), 1.0 / scale(v))).collect();
@@ -394,8 +400,8 @@ impl Model for Experiment {
     fn validation(&self) -> Option<Validation> {
         let gp = self.surrogates.objective.as_ref().filter(|gp| gp.len() >= 3)?;
         let (mean, variance) = gp.leave_one_out();
+        let sd = mean.iter().zip(&variance).map(|(m, v)| gp.natural_sd(*m, *v)).collect();
         let mean = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();
-        let sd = variance.iter().map(|v| gp.unit() * v.sqrt()).collect();
         let (_, values) = self.history.measured();
         Some(Validation {
             method: "leave-one-out",
@@ -422,7 +428,7 @@ impl Model for Experiment {
             let mut cells = vec![(row + 1).to_string(), short(self.natural(y))];
             let natural = space.decode(&self.history.points[row]);
             cells.extend(space.variables.iter().zip(natural).map(|(v, value)| match v.domain {
-                Domain::Real { .. } => short(value),
+                Domain::Real { .. } if !value.is_nan() => short(value),
                 _ => v.text(value),
             }));
             table.push(cells);

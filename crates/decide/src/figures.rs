@@ -89,7 +89,7 @@ impl View<'_> {
     pub fn slices(&self, gp: &Gp, centre: &[f64], what: &str, suggestions: &[Suggestion]) -> Vec<Figure> {
         let natural = self.space.decode(centre);
         // The variables that matter most first, where there are many.
-        let mut order: Vec<usize> = (0..self.space.dims()).collect();
+        let mut order: Vec<usize> = (0..self.space.dims()).filter(|v| !natural[*v].is_nan()).collect();
         let scales = &gp.hyper().lengthscale;
         if scales.len() == self.space.dims() && order.len() > MOST_SLICES {
             order.sort_by(|a, b| scales[*a].total_cmp(&scales[*b]));
@@ -120,7 +120,7 @@ impl View<'_> {
         };
         let xs: Vec<f64> = values.iter().flat_map(|value| place(*value)).collect();
         let (mean, variance) = gp.marginals(&xs);
-        let spread: Vec<f64> = variance.iter().map(|s| 1.96 * gp.unit() * s.sqrt()).collect();
+        let spread: Vec<f64> = mean.iter().zip(&variance).map(|(m, v)| 1.96 * gp.natural_sd(*m, *v)).collect();
         let middle: Vec<f64> = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();
         let lower: Vec<f64> = middle.iter().zip(&spread).map(|(m, s)| m - s).collect();
         let upper: Vec<f64> = middle.iter().zip(&spread).map(|(m, s)| m + s).collect();
@@ -136,9 +136,11 @@ impl View<'_> {
             .filter_map(|(p, o)| {
                 if let Outcome::Measured(y) = o { Some((self.space.decode(p)[v], self.natural(*y))) } else { None }
             })
+            .filter(|(x, _)| !x.is_nan())
             .unzip();
         marks.push(points("trials (elsewhere in the other variables)", trials, observed));
-        let modelled: Vec<&Suggestion> = suggestions.iter().filter(|s| s.mean.is_finite()).collect();
+        let modelled: Vec<&Suggestion> =
+            suggestions.iter().filter(|s| s.mean.is_finite() && !self.space.decode(&s.point)[v].is_nan()).collect();
         if !modelled.is_empty() {
             let at = modelled.iter().map(|s| self.space.decode(&s.point)[v]).collect();
             let means: Vec<f64> = modelled.iter().map(|s| self.natural(s.mean)).collect();

@@ -8,10 +8,14 @@
 //! | a Gaussian process with gradients in its inputs, priors and eight mean functions | [`surrogate`] |
 //! | a score for a place: analytic, Monte Carlo, noisy, constrained, pathwise draws, knowledge gradient | [`acquisition`] |
 //! | the place where a score is largest, in mixed spaces too | [`maximise`](maximise::maximise) |
-//! | the next points, as a function of the history | [`ask`](ask::ask) |
+//! | the next points, as a function of the history | [`ask`](ask::ask), with a [`Trust`] region in many variables |
 //! | a model for the verb `suggest` | [`experiment::Experiment`] |
 //! | the settings that systems share | [`settings::Settings`] |
 //! | functions with known minima | [`functions`] |
+//! | several objectives | [`objectives`] |
+//! | the worth of an experiment in nats | [`information`] |
+//! | to play against chance, round by round | [`bandit`] |
+//! | to plan ahead in a process of several variables | [`planning`] |
 //! | regret and its comparison | [`regret`] |
 //!
 //! Everything inside is minimised; [`History::read`] turns the sign once for an experiment that maximises. Points are *encoded*: a real,
@@ -21,6 +25,7 @@
 
 pub mod acquisition;
 pub mod ask;
+pub mod bandit;
 pub mod bound;
 pub mod design;
 pub mod experiment;
@@ -28,14 +33,19 @@ mod failure;
 mod figures;
 pub mod functions;
 pub mod history;
+pub mod information;
 pub mod maximise;
+pub mod objectives;
+pub mod planning;
 pub mod regret;
 pub mod settings;
 pub mod space;
 pub mod surrogate;
 mod table;
 pub mod trial_loop;
+mod trust;
 
 pub use failure::FailureModel;
 pub use history::{Goal, History, Limit, Outcome};
-pub use space::{Domain, Space, Variable};
+pub use space::{Domain, Space, Variable, When};
+pub use trust::Trust;

@@ -41,6 +41,22 @@ impl Default for MaximiseConfig {
     }
 }
 
+/// A part of the encoded space: bounds of the real columns. Discrete variables keep all their values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Region {
+    /// Lower bounds, `[E]`.
+    pub low: Vec<f64>,
+    /// Upper bounds, `[E]`.
+    pub high: Vec<f64>,
+}
+
+impl Region {
+    /// Everything.
+    pub fn whole(width: usize) -> Self {
+        Self { low: vec![0.0; width], high: vec![1.0; width] }
+    }
+}
+
 /// A place and its score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
@@ -64,23 +80,43 @@ pub fn maximise(
     taken: &[&[f64]],
     rng: &mut Rng,
 ) -> Result<Found> {
+    maximise_within(score, space, &Region::whole(space.width()), config, (good, taken), rng)
+}
+
+/// [`maximise`] with real variables kept in a region. A discrete space that is small enough is looked through completely all the same.
+///
+/// # Errors
+/// As [`maximise`].
+pub fn maximise_within(
+    score: &dyn Acquisition,
+    space: &Space,
+    region: &Region,
+    config: &MaximiseConfig,
+    (good, taken): (&[&[f64]], &[&[f64]]),
+    rng: &mut Rng,
+) -> Result<Found> {
     assert_eq!(score.count(), 1, "points are found one at a time");
     let width = space.width();
     let is_new = |point: &[f64]| taken.iter().all(|t| distance(t, point) > TOO_CLOSE);
     if let Some(all) = space.enumerate(config.enumerate) {
+        let count = all.len();
         let left: Vec<Vec<f64>> = all.into_iter().filter(|p| is_new(p)).collect();
         let scores = score.values(&left.concat(), width);
         let best = (0..left.len()).max_by(|a, b| ordered(scores[*a]).total_cmp(&ordered(scores[*b])).then(b.cmp(a)));
         return match best {
             Some(best) => Ok(Found { point: left[best].clone(), score: scores[best] }),
-            None => Err(exhausted(space)),
+            None => Err(Error::data(
+                format!(
+                    "all {count} points of the space have been tried or are pending; there is nothing left to suggest"
+                ),
+                "widen the space, or ask for fewer points",
+            )),
         };
     }
-    let raw = raw_points(space, config, good, rng);
+    let raw = raw_points(space, region, config, good, rng);
     let scores: Vec<f64> = score.values(&raw.concat(), width).into_iter().map(ordered).collect();
     let starts = boltzmann(&scores, config.starts, rng);
-    let is_real = space.is_real();
-    let ends: Vec<Found> = starts.par_iter().map(|i| climb(score, space, config, &is_real, raw[*i].clone())).collect();
+    let ends: Vec<Found> = starts.par_iter().map(|i| climb(score, space, region, config, raw[*i].clone())).collect();
     let mut found: Vec<Found> = ends.into_iter().filter(|f| f.score.is_finite() && is_new(&f.point)).collect();
     if found.is_empty() {
         // All climbs ended at trials: the best raw point that is none.
@@ -98,24 +134,27 @@ pub fn maximise(
     Ok(best.expect("one was pushed").1.clone())
 }
 
-fn exhausted(space: &Space) -> Error {
-    let count = space
-        .points()
-        .map_or_else(String::new, |p| format!("all {p} points of the space have been tried or are pending; "));
-    Error::data(format!("{count}there is nothing left to suggest"), "widen the space, or ask for fewer points")
-}
-
 /// A score that can be sorted: what is not a number comes last.
 fn ordered(score: f64) -> f64 {
     if score.is_nan() { f64::NEG_INFINITY } else { score }
 }
 
-fn raw_points(space: &Space, config: &MaximiseConfig, good: &[&[f64]], rng: &mut Rng) -> Vec<Vec<f64>> {
+fn raw_points(
+    space: &Space,
+    region: &Region,
+    config: &MaximiseConfig,
+    good: &[&[f64]],
+    rng: &mut Rng,
+) -> Vec<Vec<f64>> {
     let dims = space.dims();
     let mut raw: Vec<Vec<f64>> =
         Design::Sobol.points(config.raw * dims.min(8), dims, rng).iter().map(|u| space.from_cube(u)).collect();
     let best: Vec<Vec<f64>> = good.iter().take(BEST).map(|p| space.encode(&clamped(space, p))).collect();
     let is_real = space.is_real();
+    let into = |e: usize, share: f64| region.low[e] + share * (region.high[e] - region.low[e]);
+    for point in &mut raw {
+        (0..point.len()).filter(|e| is_real[*e]).for_each(|e| point[e] = into(e, point[e]));
+    }
     for i in 0..if best.is_empty() { 0 } else { AROUND } {
         let mut point = best[i % best.len()].clone();
         // One discrete variable in two changes; real ones always move.
@@ -123,19 +162,23 @@ fn raw_points(space: &Space, config: &MaximiseConfig, good: &[&[f64]], rng: &mut
         if !neighbours.is_empty() && rng.uniform() < 0.5 {
             point = neighbours[rng.below(neighbours.len())].clone();
         }
-        for (value, _) in point.iter_mut().zip(&is_real).filter(|(_, real)| **real) {
-            *value = (*value + SPREAD * rng.normal()).clamp(0.0, 1.0);
+        for e in (0..point.len()).filter(|e| is_real[*e]) {
+            point[e] = (point[e] + SPREAD * rng.normal()).clamp(region.low[e], region.high[e]);
         }
         raw.push(point);
     }
     for a in 0..best.len() {
         for b in 0..a {
             let middle: Vec<f64> = (0..best[a].len())
-                .map(|e| if is_real[e] { 0.5 * (best[a][e] + best[b][e]) } else { best[a][e] })
+                .map(|e| {
+                    let middle = (0.5 * (best[a][e] + best[b][e])).clamp(region.low[e], region.high[e]);
+                    if is_real[e] { middle } else { best[a][e] }
+                })
                 .collect();
             raw.push(middle);
         }
     }
+    raw.iter_mut().for_each(|point| space.settle(point));
     raw
 }
 
@@ -172,15 +215,15 @@ fn boltzmann(scores: &[f64], count: usize, rng: &mut Rng) -> Vec<usize> {
 }
 
 /// Gradients on the real columns and best-improvement moves of the discrete variables, in turn.
-fn climb(score: &dyn Acquisition, space: &Space, config: &MaximiseConfig, is_real: &[bool], start: Vec<f64>) -> Found {
-    let any_real = is_real.iter().any(|r| *r);
-    let any_discrete = is_real.iter().any(|r| !r);
+fn climb(score: &dyn Acquisition, space: &Space, region: &Region, config: &MaximiseConfig, start: Vec<f64>) -> Found {
+    let any_discrete = space.is_real().iter().any(|r| !r);
     let mut point = start;
     let mut best = f64::NEG_INFINITY;
     for _ in 0..ROUNDS {
-        if any_real {
-            let low: Vec<f64> = (0..point.len()).map(|e| if is_real[e] { 0.0 } else { point[e] }).collect();
-            let high: Vec<f64> = (0..point.len()).map(|e| if is_real[e] { 1.0 } else { point[e] }).collect();
+        let is_real = space.is_free(&point);
+        if is_real.contains(&true) {
+            let low: Vec<f64> = (0..point.len()).map(|e| if is_real[e] { region.low[e] } else { point[e] }).collect();
+            let high: Vec<f64> = (0..point.len()).map(|e| if is_real[e] { region.high[e] } else { point[e] }).collect();
             let (end, value) = descend(score, &point, &low, &high, config.steps);
             point = end;
             best = value;

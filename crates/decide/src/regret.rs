@@ -36,8 +36,11 @@ pub fn area_under_log_regret(regrets: &[f64]) -> f64 {
     regrets.iter().map(|r| log10_regret(*r)).sum::<f64>() / regrets.len().max(1) as f64
 }
 
-/// First quartile, median and third quartile, interpolated.
+/// First quartile, median and third quartile, interpolated; NaN of no values.
 pub fn quartiles(values: &[f64]) -> [f64; 3] {
+    if values.is_empty() {
+        return [f64::NAN; 3];
+    }
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     [0.25, 0.5, 0.75].map(|p| {

@@ -5,7 +5,7 @@ use crate::design::Design;
 use crate::history::{Goal, Limit};
 use crate::maximise::MaximiseConfig;
 use crate::space::Space;
-use crate::surrogate::{MeanKind, SurrogateConfig};
+use crate::surrogate::{MeanKind, Output, SurrogateConfig};
 use elbo_core::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,8 @@ pub struct Settings {
     pub space: Option<Space>,
     /// Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
     pub limits: Vec<Limit>,
-    /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`.
+    /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`,
+    /// `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
     pub acquisition: AcquisitionKind,
     /// Trials before the model takes over; `max(5, 2 D)` where `null`.
     pub initial: Option<usize>,
@@ -29,6 +30,8 @@ pub struct Settings {
     /// The mean function of the surrogate: `learned`, the constant of largest likelihood, `worst`, `arithmetic`, `median`, `best`, `linear`,
     /// `quadratic`, `forest` or `rbf`.
     pub mean: MeanKind,
+    /// What happens to values before they are standardised: nothing (`standardise`), `log`, `box_cox`, `yeo_johnson` or `rank_normal`.
+    pub output: Output,
     /// Noise variance as a share of the target's variance; learned where `null`.
     pub noise: Option<f64>,
     /// Starting points of the search for hyperparameters.
@@ -39,6 +42,8 @@ pub struct Settings {
     pub iterations: usize,
     /// How hard the best place of the score is looked for.
     pub maximise: MaximiseConfig,
+    /// Whether to keep to a trust region around the best trial; with more than 15 variables where `null`.
+    pub trust_region: Option<bool>,
 }
 
 impl Default for Settings {
@@ -52,10 +57,12 @@ impl Default for Settings {
             initial: ask.initial,
             design: ask.design,
             mean: surrogate.mean,
+            output: surrogate.output,
             noise: surrogate.noise,
             starts: surrogate.starts,
             iterations: surrogate.iterations,
             maximise: ask.maximise,
+            trust_region: ask.trust_region,
         }
     }
 }
@@ -90,6 +97,7 @@ impl Settings {
             initial: self.initial,
             design: self.design,
             maximise: self.maximise.clone(),
+            trust_region: self.trust_region,
             ..AskConfig::default()
         }
     }
@@ -99,6 +107,7 @@ impl Settings {
         SurrogateConfig {
             noise: self.noise,
             mean: self.mean,
+            output: self.output,
             starts: self.starts,
             iterations: self.iterations,
             ..SurrogateConfig::default()

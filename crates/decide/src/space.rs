@@ -24,6 +24,18 @@ pub struct Variable {
     pub name: String,
     /// Its values.
     pub domain: Domain,
+    /// Where it counts; everywhere where `None`.
+    pub when: Option<When>,
+}
+
+/// A condition: a variable counts only where an earlier one, ordinal or categorical, has one of these values and counts itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// The other variable.
+    pub variable: String,
+    /// Its values, as they stand in the history.
+    pub is: Vec<String>,
 }
 
 /// The values of a variable.
@@ -95,13 +107,16 @@ pub(crate) struct VariableForm {
     /// The values of an ordinal or a categorical variable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     values: Vec<Value>,
+    /// Where it counts, such as `{variable = "kernel", is = ["rbf"]}`; its cells are empty elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    when: Option<When>,
 }
 
 impl TryFrom<VariableForm> for Variable {
     type Error = String;
 
     fn try_from(form: VariableForm) -> Result<Self, String> {
-        let VariableForm { name, kind, low, high, log, values } = form;
+        let VariableForm { name, kind, low, high, log, values, when } = form;
         if name.trim().is_empty() {
             return Err("a variable needs a `name`: the column of the history that holds it".into());
         }
@@ -150,13 +165,13 @@ impl TryFrom<VariableForm> for Variable {
             Kind::Ordinal => Domain::Ordinal { values: list()? },
             Kind::Categorical => Domain::Categorical { values: list()? },
         };
-        Ok(Self { name, domain })
+        Ok(Self { name, domain, when })
     }
 }
 
 impl From<Variable> for VariableForm {
     fn from(variable: Variable) -> Self {
-        let form = Self { name: variable.name, ..Self::default() };
+        let form = Self { name: variable.name, when: variable.when, ..Self::default() };
         let texts = |values: Vec<String>| values.into_iter().map(Value::String).collect();
         match variable.domain {
             Domain::Real { low, high, log } => Self { low: Some(low), high: Some(high), log, ..form },
@@ -183,10 +198,15 @@ pub(crate) fn number_text(value: f64) -> String {
 }
 
 impl Variable {
+    /// A variable that counts everywhere.
+    pub fn new(name: &str, domain: Domain) -> Self {
+        Self { name: name.into(), domain, when: None }
+    }
+
     /// A real variable on a linear scale.
     pub fn real(name: &str, low: f64, high: f64) -> Self {
         assert!(low < high, "a variable needs low < high");
-        Self { name: name.into(), domain: Domain::Real { low, high, log: false } }
+        Self::new(name, Domain::Real { low, high, log: false })
     }
 
     /// Encoded columns it takes.
@@ -244,8 +264,11 @@ impl Variable {
         }
     }
 
-    /// A natural value as text, as it stands in a table.
+    /// A natural value as text, as it stands in a table; empty where the variable does not count.
     pub fn text(&self, value: f64) -> String {
+        if value.is_nan() {
+            return String::new();
+        }
         match &self.domain {
             Domain::Real { .. } => number_text(value),
             Domain::Integer { .. } => format!("{}", value as i64),
@@ -290,7 +313,7 @@ impl Space {
         Self { variables: bounds.iter().enumerate().map(each).collect() }
     }
 
-    /// Checks that there are variables and that their names differ.
+    /// Checks that there are variables, that their names differ, and that conditions speak of earlier variables and their values.
     ///
     /// # Errors
     /// [`elbo_core::Error::Setting`].
@@ -299,6 +322,13 @@ impl Space {
         for (i, variable) in self.variables.iter().enumerate() {
             let is_new = self.variables[..i].iter().all(|other| other.name != variable.name);
             ensure("space", &variable.name, is_new, "every variable once")?;
+            let Some(when) = &variable.when else { continue };
+            let known = self.variables[..i].iter().any(|other| {
+                let (Domain::Ordinal { values } | Domain::Categorical { values }) = &other.domain else { return false };
+                other.name == when.variable && !when.is.is_empty() && when.is.iter().all(|w| values.contains(w))
+            });
+            let expected = "an earlier ordinal or categorical variable and some of its values";
+            ensure("when", format!("{when:?}"), known, expected)?;
         }
         Ok(())
     }
@@ -335,9 +365,42 @@ impl Space {
             .collect()
     }
 
-    /// Number of points of a space without real variables; `None` with them. Saturates.
+    /// Number of points of a space without real variables, those that differ only in what does not count among them; `None` with real ones. Saturates.
     pub fn points(&self) -> Option<u64> {
         self.variables.iter().try_fold(1u64, |product, v| v.count().map(|c| product.saturating_mul(c)))
+    }
+
+    /// Whether variable `v` counts, from the natural values of the earlier ones.
+    pub(crate) fn counts(&self, v: usize, earlier: &[f64]) -> bool {
+        let Some(when) = &self.variables[v].when else { return true };
+        let parent = self.variables[..v].iter().position(|other| other.name == when.variable);
+        // Where the parent does not count its value is NaN, and its text empty.
+        parent.is_some_and(|p| when.is.contains(&self.variables[p].text(earlier[p])))
+    }
+
+    /// Puts the columns of variables that do not count at one neutral place, so that their value makes no difference, and those of categories that
+    /// begin to count at their first level.
+    pub(crate) fn settle(&self, encoded: &mut [f64]) {
+        if self.variables.iter().all(|v| v.when.is_none()) {
+            return;
+        }
+        let natural = self.decode(encoded);
+        for ((variable, start), value) in self.variables.iter().zip(self.offsets()).zip(natural) {
+            let columns = &mut encoded[start..start + variable.width()];
+            match (&variable.domain, value.is_nan()) {
+                (Domain::Categorical { .. }, true) => columns.fill(0.0),
+                (Domain::Categorical { .. }, false) if columns.iter().all(|c| *c == 0.0) => columns[0] = FRAC_1_SQRT_2,
+                (_, true) => columns[0] = variable.unit(variable.natural(0.5)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether each encoded column is real and counts at this point, `[E]`.
+    pub(crate) fn is_free(&self, encoded: &[f64]) -> Vec<bool> {
+        let natural = self.decode(encoded);
+        let real = self.is_real();
+        self.groups().into_iter().zip(real).map(|(v, real)| real && !natural[v].is_nan()).collect()
     }
 
     /// Encoded coordinates of natural values `[D]`; a categorical variable's value is its level's number.
@@ -362,29 +425,34 @@ impl Space {
                 _ => encoded.push(*unit),
             }
         }
+        self.settle(&mut encoded);
         encoded
     }
 
-    /// Natural values `[D]` of encoded coordinates; the nearest of discrete ones.
+    /// Natural values `[D]` of encoded coordinates; the nearest of discrete ones, NaN of variables that do not count.
     pub fn decode(&self, encoded: &[f64]) -> Vec<f64> {
         let mut at = 0;
-        self.variables
-            .iter()
-            .map(|variable| {
-                let columns = &encoded[at..at + variable.width()];
-                at += variable.width();
-                match variable.domain {
-                    Domain::Categorical { .. } => largest(columns) as f64,
-                    _ => variable.natural(columns[0]),
-                }
-            })
-            .collect()
+        let mut natural = Vec::with_capacity(self.dims());
+        for (v, variable) in self.variables.iter().enumerate() {
+            let columns = &encoded[at..at + variable.width()];
+            at += variable.width();
+            natural.push(match variable.domain {
+                _ if !self.counts(v, &natural) => f64::NAN,
+                Domain::Categorical { .. } => largest(columns) as f64,
+                _ => variable.natural(columns[0]),
+            });
+        }
+        natural
     }
 
     /// Encoded points that differ in one discrete variable: other categories, and steps of several sizes of the others.
     pub fn neighbours(&self, encoded: &[f64]) -> Vec<Vec<f64>> {
         let mut out = vec![];
-        for (variable, start) in self.variables.iter().zip(self.offsets()) {
+        let natural = self.decode(encoded);
+        for ((variable, start), value) in self.variables.iter().zip(self.offsets()).zip(&natural) {
+            if value.is_nan() {
+                continue;
+            }
             let columns = start..start + variable.width();
             match &variable.domain {
                 Domain::Real { .. } => {}
@@ -418,24 +486,30 @@ impl Space {
                 }
             }
         }
+        out.iter_mut().for_each(|point| self.settle(point));
         out
     }
 
     /// All points of a space without real variables, encoded; `None` when there are more than `most`.
     pub fn enumerate(&self, most: u64) -> Option<Vec<Vec<f64>>> {
         let total = self.points().filter(|p| *p <= most)?;
-        let counts: Vec<u64> = self.variables.iter().map(|v| v.count().expect("no real variables")).collect();
+        let sizes: Vec<u64> = self.variables.iter().map(|v| v.count().expect("no real variables")).collect();
         let point = |mut index: u64| {
-            let natural: Vec<f64> = (self.variables.iter().zip(&counts))
-                .map(|(variable, count)| {
-                    let digit = (index % count) as f64;
-                    index /= count;
-                    if let Domain::Integer { low, .. } = variable.domain { low as f64 + digit } else { digit }
-                })
-                .collect();
-            self.encode(&natural)
+            let mut natural = Vec::with_capacity(self.dims());
+            for (v, (variable, size)) in self.variables.iter().zip(&sizes).enumerate() {
+                let digit = (index % size) as f64;
+                index /= size;
+                let value = if let Domain::Integer { low, .. } = variable.domain { low as f64 + digit } else { digit };
+                let counts = self.counts(v, &natural);
+                // Of points that differ only in what does not count, the first.
+                if !counts && digit > 0.0 {
+                    return None;
+                }
+                natural.push(if counts { value } else { f64::NAN });
+            }
+            Some(self.encode(&natural))
         };
-        Some((0..total).map(point).collect())
+        Some((0..total).filter_map(point).collect())
     }
 }
 

@@ -36,7 +36,7 @@ impl Space {
                 }
             };
             match domain {
-                Some(domain) => variables.push(Variable { name: name.clone(), domain }),
+                Some(domain) => variables.push(Variable::new(name, domain)),
                 None => notes.push(format!("column `{name}` has the same value everywhere and is not varied")),
             }
         }
@@ -67,6 +67,10 @@ impl Space {
             })?;
             let mut outside = vec![];
             for (row, point) in natural.iter_mut().enumerate() {
+                if !self.counts(v, &point[..v]) {
+                    point[v] = f64::NAN;
+                    continue;
+                }
                 point[v] = match (&variable.domain, &array.values) {
                     (Domain::Ordinal { values } | Domain::Categorical { values }, cells) => {
                         let text = cell_text(cells, row).ok_or_else(|| bad_cell(&variable.name, row, f64::NAN))?;

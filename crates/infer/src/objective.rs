@@ -12,7 +12,7 @@
 //! | to cover the posterior rather than fit into it | [`Objective::ForwardKl`] |
 //! | gradients of the ELBO without differentiating the target | [`Objective::VarGrad`] |
 //! | the integral over temperatures | [`Objective::Thermodynamic`] |
-//! | a tempered or annealed target | [`elbo_with_kl`] with a weight, [`annealed`] |
+//! | a tempered bound | [`elbo_with_kl`] with a weight; a target that is flat at first: [`annealed`](crate::fit::annealed) |
 //! | log mean weights of more draws than fit in memory | [`LogMeanExp`] |
 //!
 //! ELBO, IWAE, Rényi and CUBO are one formula whose order is a number, $\frac1r \log \frac1K \sum_k e^{r \ell_k}$: 0, 1, $1 - \alpha$, $n$.
@@ -162,11 +162,6 @@ pub fn elbo_with_entropy(log_joint: &Tensor, entropy: &Tensor) -> Tensor {
 /// anything else tempers it. `log_likelihood: [K, B]`, `kl: [B]`; returns `[B]`.
 pub fn elbo_with_kl(log_likelihood: &Tensor, kl: &Tensor, beta: f64) -> Tensor {
     log_likelihood.mean_axis(0, false) - kl * beta
-}
-
-/// The annealed target $t \log p(x \mid z) + \log p(z)$, elementwise.
-pub fn annealed(log_likelihood: &Tensor, log_prior: &Tensor, t: f64) -> Tensor {
-    log_likelihood * t + log_prior
 }
 
 /// $\int_0^1 E_t\,dt$ by the trapezoid rule from expectations $E_t = \mathbb E_{p_t} \log p(x \mid z)$ at increasing `t` from 0 to 1:

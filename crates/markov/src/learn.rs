@@ -1,5 +1,6 @@
 //! Learning a kernel's parameters from a series: starting values from the data, several starts, bounds.
 
+use crate::batch;
 use crate::kernel::{Form, Kernel};
 use crate::series::{MarkovGp, Series};
 use elbo_core::{Progress, Result, Run, Step, Stop, drive};
@@ -17,48 +18,71 @@ pub struct Found {
     pub ends: Vec<f64>,
 }
 
+/// What a look at a series says before any search.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Glance {
+    /// Share of the variance that a parabola leaves.
+    pub rest: f64,
+    /// The period given, or that which explains most of this rest, and the share of it that it explains.
+    pub period: Option<(f64, f64)>,
+}
+
 /// Puts values that the data suggest where the user gave none. For a series of variance about one.
 ///
-/// Lengthscales go from half the span to five gaps, evenly in their logarithms, in the order of the Matérn terms; one that multiplies a
-/// periodic kernel is the span. Periods are `period`.
-pub fn suggest(kernel: &mut Kernel, series: &Series, period: f64) {
+/// A kernel with a trend leaves what a parabola leaves to its other terms: repetitions start with the share of it that the found period
+/// explains, Matérn terms with the others. Without a trend the first Matérn term has all. Lengthscales go from half the span, a tenth beside a
+/// trend that bends, to five gaps, evenly in their logarithms, in the order of the terms; one that multiplies a periodic kernel is the span. Periods are
+/// `period`.
+pub fn suggest(kernel: &mut Kernel, series: &Series, glance: Glance, period: f64) {
     let times = series.grid().times();
     let span = (times[times.len() - 1] - times[0]).max(f64::MIN_POSITIVE);
     let mut gaps: Vec<f64> = times.windows(2).map(|w| w[1] - w[0]).collect();
     gaps.sort_by(f64::total_cmp);
     let gap = gaps.get(gaps.len() / 2).copied().unwrap_or(span);
-    let terms = kernel.components().len() as f64;
-    let (long, short) = (0.5 * span, (5.0 * gap).min(0.5 * span));
-    let mut free = vec![];
+    let (mut count, mut has_trend, mut bends) = (0, false, false);
     walk(kernel, false, &mut |form, parameters, in_product| {
-        if matches!(form, Form::Matern(_)) && !in_product && !parameters[1].is_given {
-            free.push(());
-        }
+        count += i32::from(has_lengthscale_of_time(form) && !in_product && !parameters[1].is_given);
+        has_trend |= matches!(form, Form::Linear | Form::Wiener | Form::IntegratedWiener);
+        bends |= form == Form::IntegratedWiener;
     });
-    let count = free.len();
+    let long = if bends { 0.1 * span } else { 0.5 * span };
+    let short = (5.0 * gap).min(long);
+    let season = glance.period.map_or(0.0, |(_, share)| share);
+    // Never nothing: a search on a logarithm does not come back from there.
+    let rest = glance.rest.clamp(1e-3, 1.0);
+    let repetition = rest * season.max(0.1);
+    let others = rest * (1.0 - season).max(0.1);
     let mut index = 0;
     walk(kernel, false, &mut |form, parameters, in_product| {
-        let is_matern = matches!(form, Form::Matern(_));
+        let repeats = in_product || matches!(form, Form::Periodic(_) | Form::Cosine);
         for p in parameters.iter_mut().filter(|p| !p.is_given) {
             p.value = match (p.name.as_str(), form) {
                 ("variance", _) if p.is_fixed => 1.0,
                 ("variance", Form::Linear) => 4.0 / (span * span),
                 ("variance", Form::Wiener) => 1.0 / span,
                 ("variance", Form::IntegratedWiener) => 3.0 / span.powi(3),
-                ("variance", _) => 1.0 / terms,
+                ("variance", Form::Constant) if !in_product => 1.0,
+                ("variance", _) if repeats => repetition,
+                ("variance", _) if index == 0 && !has_trend => 1.0,
+                ("variance", _) => others,
                 ("period", _) => period,
-                ("lengthscale", Form::Matern(_)) if in_product => span,
-                ("lengthscale", Form::Matern(_)) => {
-                    let share = if count > 1 { f64::from(index) / (count - 1) as f64 } else { 0.5 };
+                ("lengthscale", form) if has_lengthscale_of_time(form) && in_product => span,
+                ("lengthscale", form) if has_lengthscale_of_time(form) => {
+                    let share = if count > 1 { f64::from(index) / f64::from(count - 1) } else { 0.5 };
                     long.powf(1.0 - share) * short.powf(share)
                 }
                 _ => 1.0,
             };
         }
-        if is_matern && !in_product && !parameters[1].is_given {
+        if has_lengthscale_of_time(form) && !in_product && !parameters[1].is_given {
             index += 1;
         }
     });
+}
+
+/// Whether the lengthscale is in units of time; that of a periodic kernel is not.
+fn has_lengthscale_of_time(form: Form) -> bool {
+    matches!(form, Form::Matern(_) | Form::SquaredExponential(_))
 }
 
 fn walk(kernel: &mut Kernel, in_product: bool, visit: &mut dyn FnMut(Form, &mut Vec<crate::kernel::Parameter>, bool)) {
@@ -69,35 +93,38 @@ fn walk(kernel: &mut Kernel, in_product: bool, visit: &mut dyn FnMut(Form, &mut 
     }
 }
 
-/// The period that explains most of a series beside a straight line, by least squares on a grid of frequencies (Lomb and Scargle's
-/// periodogram), and the share of the line's residual variance that it explains. `None` for fewer than 16 values.
+/// What a parabola leaves of a series, and the period that explains most of that: by least squares on a grid of frequencies (Lomb and Scargle's
+/// periodogram), or how much a `given` one explains. No period for fewer than 16 values.
 ///
 /// Periods lie between two median gaps and a third of the span; of 20,000 frequencies at most, the lowest first. Long series are judged by
 /// their first 4,000 values.
-pub fn find_period(series: &Series) -> Option<(f64, f64)> {
+pub fn glance(series: &Series, given: Option<f64>) -> Glance {
     let times = series.grid().times();
-    let seen: Vec<(f64, f64)> =
+    let mut sorted: Vec<(f64, f64)> =
         series.steps().iter().zip(series.values()).filter(|(_, y)| !y.is_nan()).map(|(k, y)| (times[*k], *y)).collect();
-    if seen.len() < 16 {
-        return None;
-    }
-    let mut sorted = seen;
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     // A contiguous part keeps the gaps as they are.
     sorted.truncate(4000);
     let n = sorted.len() as f64;
+    let nothing = Glance { rest: 1.0, period: None };
+    if sorted.len() < 16 {
+        return nothing;
+    }
     let (first, span) = (sorted[0].0, sorted[sorted.len() - 1].0 - sorted[0].0);
     let mut gaps: Vec<f64> = sorted.windows(2).map(|w| w[1].0 - w[0].0).filter(|g| *g > 0.0).collect();
     if gaps.is_empty() {
-        return None;
+        return nothing;
     }
     gaps.sort_by(f64::total_cmp);
     let gap = gaps[gaps.len() / 2];
     let residual = detrended(&sorted, first, span);
     let total: f64 = residual.iter().map(|r| r * r).sum();
-    if total <= 1e-12 * n {
-        return None;
+    let mean = sorted.iter().map(|r| r.1).sum::<f64>() / n;
+    let all: f64 = sorted.iter().map(|r| (r.1 - mean).powi(2)).sum();
+    if total <= 1e-12 * n || all <= 0.0 {
+        return Glance { rest: 0.0, period: None };
     }
+    let rest = total / all;
     let explained = |frequency: f64| {
         let omega = std::f64::consts::TAU * frequency;
         let (mut cc, mut ss, mut cs, mut yc, mut ys) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -115,6 +142,9 @@ pub fn find_period(series: &Series) -> Option<(f64, f64)> {
         }
         (yc * yc * ss - 2.0 * yc * ys * cs + ys * ys * cc) / det / total
     };
+    if let Some(period) = given {
+        return Glance { rest, period: Some((period, explained(1.0 / period))) };
+    }
     let best_of = |first: f64, width: f64, count: usize| {
         let better = |best: (f64, f64), i: usize| {
             let frequency = first + i as f64 * width;
@@ -129,7 +159,7 @@ pub fn find_period(series: &Series) -> Option<(f64, f64)> {
     let count = ((highest - lowest) / width).clamp(0.0, 20_000.0) as usize;
     let (coarse, _) = best_of(lowest, width, count);
     let (frequency, share) = best_of(coarse - width, 0.01 * width, 200);
-    (share > 0.0).then_some((1.0 / frequency, share))
+    Glance { rest, period: (share > 0.0).then_some((1.0 / frequency, share)) }
 }
 
 /// Residuals of the least-squares parabola.
@@ -154,12 +184,12 @@ fn detrended(rows: &[(f64, f64)], first: f64, span: f64) -> Vec<f64> {
     rows.iter().map(|(t, y)| y - basis(*t).iter().zip(&right).map(|(b, w)| b * w).sum::<f64>()).collect()
 }
 
-/// Maximises the log marginal likelihood over the logarithms of all parameters that are not held and of the noise, by L-BFGS, from the
-/// model as it is and then from starts around it. The model is left at the best end.
+/// Maximises the log marginal likelihood of one or several series over the logarithms of all parameters that are not held and of the noise, by
+/// L-BFGS, from the model as it is and then from starts around it. The model is left at the best end.
 ///
 /// # Errors
 /// Where the likelihood does not exist at the first start.
-pub fn fit(gp: &mut MarkovGp, series: &Series, starts: usize, iterations: usize, run: &mut Run) -> Result<Found> {
+pub fn fit(gp: &mut MarkovGp, series: &[Series], starts: usize, iterations: usize, run: &mut Run) -> Result<Found> {
     let mut rng = run.rng.fork();
     let climb = Climb::new(gp, series);
     let centre = climb.pack(gp);
@@ -194,7 +224,7 @@ pub fn fit(gp: &mut MarkovGp, series: &Series, starts: usize, iterations: usize,
 }
 
 struct Climb<'a> {
-    series: &'a Series,
+    series: &'a [Series],
     template: MarkovGp,
     free: Vec<usize>,
     is_period: Vec<bool>,
@@ -202,16 +232,16 @@ struct Climb<'a> {
 }
 
 impl<'a> Climb<'a> {
-    fn new(gp: &MarkovGp, series: &'a Series) -> Self {
-        let times = series.grid().times();
-        let span = (times[times.len() - 1] - times[0]).max(f64::MIN_POSITIVE);
-        let gap = series.grid().gaps().iter().fold(f64::INFINITY, |a, g| a.min(*g)).min(span);
+    fn new(gp: &MarkovGp, series: &'a [Series]) -> Self {
+        let ends = |s: &Series| s.grid().times()[s.grid().len() - 1] - s.grid().times()[0];
+        let span = series.iter().map(ends).fold(f64::MIN_POSITIVE, f64::max);
+        let gap = series.iter().flat_map(|s| s.grid().gaps()).fold(f64::INFINITY, |a, g| a.min(*g)).min(span);
         let (mut free, mut is_period, mut bounds) = (vec![], vec![], vec![]);
         for (i, p) in gp.kernel.parameters().iter().enumerate().filter(|(_, p)| !p.is_fixed) {
             let around = |factor: f64| (p.value / factor, p.value * factor);
             let (low, high) = match p.name.as_str() {
                 "period" => around(1.2),
-                "lengthscale" if has_matern(&gp.kernel, i) => (0.1 * gap.min(p.value), 100.0 * span.max(p.value)),
+                "lengthscale" if is_of_time(&gp.kernel, i) => (0.1 * gap.min(p.value), 100.0 * span.max(p.value)),
                 "lengthscale" => (0.3f64.min(p.value), 30f64.max(p.value)),
                 _ => around(1e6),
             };
@@ -238,7 +268,7 @@ impl<'a> Climb<'a> {
     fn evaluate(&self, x: &[f64]) -> Result<(f64, Vec<f64>)> {
         let mut gp = self.template.clone();
         self.unpack(x, &mut gp);
-        let (value, gradient) = gp.gradient(self.series)?;
+        let (value, gradient) = batch::gradient(&gp, self.series)?;
         let noise = gradient[gradient.len() - 1];
         Ok((-value, self.free.iter().map(|i| -gradient[*i]).chain([-noise]).collect()))
     }
@@ -248,13 +278,13 @@ impl<'a> Climb<'a> {
     }
 }
 
-/// Whether parameter `i` of a kernel belongs to a Matérn term.
-fn has_matern(kernel: &Kernel, i: usize) -> bool {
+/// Whether parameter `i` of a kernel belongs to a term with a lengthscale of time.
+fn is_of_time(kernel: &Kernel, i: usize) -> bool {
     fn of(kernel: &Kernel, next: &mut usize, i: usize) -> Option<bool> {
         match kernel {
             Kernel::Term(form, parameters) => {
                 *next += parameters.len();
-                (i < *next).then_some(matches!(form, Form::Matern(_)))
+                (i < *next).then_some(has_lengthscale_of_time(*form))
             }
             Kernel::Sum(parts) | Kernel::Product(parts) => parts.iter().find_map(|p| of(p, next, i)),
         }

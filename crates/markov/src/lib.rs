@@ -4,6 +4,7 @@
 //! |---|---|
 //! | choose or write a kernel | [`kernel`], [`Kernel`] |
 //! | fit and predict one series with Gaussian noise | [`MarkovGp`] on a [`Series`]; [`learn`] |
+//! | fit many series of one kernel | [`batch`]; [`learn`] takes them too |
 //! | read dates | [`clock`] |
 //! | take any likelihood of one number | [`process::SiteProcess`] |
 //! | fit latent functions to counts of many channels | [`counts`] |
@@ -13,6 +14,9 @@
 //! | draw paths | [`sample`] |
 //! | keep covariances positive in single precision | [`root`] |
 //! | filter forward and backward independently | [`information`] |
+//! | filter long regular series with a constant gain | [`mod@steady`] |
+//! | read the state between steps | [`bridge`] |
+//! | model fractional Brownian motion | [`fractional`] |
 //! | use many cores on one long series | [`scan`] |
 //! | look up full state covariances; read how it works | [`mod@reference`] |
 //!
@@ -20,10 +24,13 @@
 //! forward and a pass back give evidence, smoothed moments and the gradient by every number of the chain, which
 //! [`StateSpace::pull_back`] turns into the gradient by the kernel's parameters.
 
+pub mod batch;
+pub mod bridge;
 pub mod clock;
 pub mod counts;
 pub mod evidence;
 pub mod fourier;
+pub mod fractional;
 pub mod information;
 pub mod kernel;
 pub mod learn;
@@ -37,6 +44,7 @@ pub mod scalar;
 pub mod scan;
 pub mod series;
 pub mod small;
+pub mod steady;
 pub mod vjp;
 pub mod whittle;
 

@@ -16,7 +16,8 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// A grid of strictly increasing times. Transitions are computed once for each distinct gap.
+    /// A grid of strictly increasing times. Transitions are computed once for each distinct gap; gaps that differ by no more than the rounding of
+    /// the times, as those of a calendar in years do, are one.
     ///
     /// # Errors
     /// [`Error::Data`] for no times, times that are not finite, and times that do not increase.
@@ -31,6 +32,8 @@ impl Grid {
             ));
         }
         let mut known: HashMap<u64, u32> = HashMap::new();
+        let largest = times[0].abs().max(times[times.len() - 1].abs());
+        let quantum = (4.0 * f64::EPSILON * largest).max(f64::MIN_POSITIVE);
         let (mut gaps, mut gap) = (vec![], Vec::with_capacity(times.len() - 1));
         for (i, pair) in times.windows(2).enumerate() {
             let width = pair[1] - pair[0];
@@ -40,7 +43,7 @@ impl Grid {
                     "sort the rows by time, and merge those of equal time",
                 ));
             }
-            let index = *known.entry(width.to_bits()).or_insert_with(|| {
+            let index = *known.entry((width / quantum).round().to_bits()).or_insert_with(|| {
                 gaps.push(width);
                 gaps.len() as u32 - 1
             });
@@ -75,6 +78,11 @@ impl Grid {
     /// Distinct gaps.
     pub fn gaps(&self) -> &[f64] {
         &self.gaps
+    }
+
+    /// The gap before each step but the first, as an index into [`Grid::gaps`]; `[T - 1]`.
+    pub fn gap_indices(&self) -> &[u32] {
+        &self.gap
     }
 
     /// The single gap of a regular grid.
@@ -280,7 +288,9 @@ impl StateSpace {
     pub fn parity(&self) -> Option<Vec<f64>> {
         let of_factor = |factor: &Factor| -> Option<Vec<f64>> {
             match factor {
-                Factor::Matern(p) => Some((0..=*p).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect()),
+                Factor::Matern(_) | Factor::Taylor(_) => {
+                    Some((0..factor.size()).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect())
+                }
                 Factor::Rotation => Some(vec![1.0, -1.0]),
                 Factor::Constant => Some(vec![1.0]),
                 Factor::Linear | Factor::Wiener | Factor::IntegratedWiener => None,
@@ -415,4 +425,21 @@ pub(crate) fn block_transition<T: Real>(block: &Block, rates: &[T], gap: f64) ->
         n *= m;
     }
     (a, q)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_that_rounding_made_are_one() {
+        let months: Vec<f64> = (0..600).map(|k| 1960.0 + f64::from(k) / 12.0).collect();
+        let exact: std::collections::HashSet<u64> = months.windows(2).map(|w| (w[1] - w[0]).to_bits()).collect();
+        let grid = Grid::new(&months).unwrap();
+        assert!(exact.len() > 1 && grid.gaps().len() <= 2, "{} of {}", grid.gaps().len(), exact.len());
+        assert!(grid.gaps().iter().all(|g| (g - 1.0 / 12.0).abs() < 1e-11));
+        // Real differences stay, however small the times.
+        assert_eq!(Grid::new(&[0.0, 1e-9, 2.1e-9, 3.1e-9]).unwrap().gaps().len(), 2);
+        assert_eq!(Grid::new(&[0.0]).unwrap().gaps().len(), 0);
+    }
 }

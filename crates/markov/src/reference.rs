@@ -1,8 +1,10 @@
 //! The textbook filter (Joseph's form) and smoother (Rauch, Tung and Striebel): dense, slow, readable. What the fast passes are tested
-//! against, and the place to look up full state covariances and lag-one covariances.
+//! against, and the place to look up full state covariances and lag-one covariances. [`fisher`] is the gradient by Fisher's identity, and
+//! [`log_normal`] the density by dense algebra.
 
-use crate::model::Chain;
-use crate::small::{cholesky, cholesky_solve, log_det, product, product_transposed, symmetrised, transposed};
+use crate::model::{Chain, ChainGradient};
+use crate::small::{cholesky, cholesky_solve, identity, log_det, product, product_transposed, symmetrised, transposed};
+use elbo_core::{Error, Result};
 
 /// Full smoothed moments of the state.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,4 +90,87 @@ pub fn smooth(chain: &Chain<f64>, y: &[f64], noise: &[f64]) -> Option<States> {
         lag_one[k] = product(&gain, &covariance[k + 1], n, n, n);
     }
     Some(States { log_likelihood, filtered_mean, filtered, mean, covariance, lag_one })
+}
+
+/// The gradient of the log likelihood by Fisher's identity: the expected gradient of the complete-data log density under the smoothed moments,
+/// as the EM algorithm uses it. Derivatives by the chain's numbers, and by the noise variances `[T]`.
+///
+/// For one output with noise variances `[T]`. `None` where the first covariance or a process covariance is singular.
+pub fn fisher(chain: &Chain<f64>, states: &States, y: &[f64], noise: &[f64]) -> Option<(ChainGradient<f64>, Vec<f64>)> {
+    let n = chain.size;
+    assert_eq!(chain.outputs, 1, "numbers are of one output");
+    // E[x x'] of a step, and E[x_{k+1} x_k'].
+    let second = |k: usize| -> Vec<f64> {
+        (0..n * n).map(|i| states.covariance[k][i] + states.mean[k][i / n] * states.mean[k][i % n]).collect()
+    };
+    let inverse = |a: &[f64]| Some(cholesky_solve(&cholesky(a, n)?, &identity(n), n, n));
+    // d log N(r; 0, V) / dV, with E[r r'] = moment: (V⁻¹ moment V⁻¹ - V⁻¹) / 2.
+    let by_covariance = |inverse: &[f64], moment: &[f64]| -> Vec<f64> {
+        let both = product(&product(inverse, moment, n, n, n), inverse, n, n, n);
+        both.iter().zip(inverse).map(|(b, i)| 0.5 * (b - i)).collect()
+    };
+    let mut out = ChainGradient {
+        h: vec![0.0; n],
+        start: by_covariance(&inverse(&chain.start)?, &second(0)),
+        a: vec![0.0; chain.a.len()],
+        q: vec![0.0; chain.q.len()],
+    };
+    let mut by_noise = vec![0.0; y.len()];
+    for k in 0..chain.len() {
+        let here = second(k);
+        if !y[k].is_nan() {
+            let xh = product(&here, &chain.h, n, n, 1);
+            let (mut f, mut square) = (0.0, 0.0);
+            for i in 0..n {
+                out.h[i] += (y[k] * states.mean[k][i] - xh[i]) / noise[k];
+                f += chain.h[i] * states.mean[k][i];
+                square += chain.h[i] * xh[i];
+            }
+            let missed = y[k] * y[k] - 2.0 * y[k] * f + square;
+            by_noise[k] = 0.5 * (missed / noise[k] - 1.0) / noise[k];
+        }
+        if k == 0 {
+            continue;
+        }
+        let (a, q) = chain.transition(k);
+        let (a, q) = (chain.dense(a), chain.dense(q));
+        let (m0, m1) = (&states.mean[k - 1], &states.mean[k]);
+        let cross: Vec<f64> =
+            (0..n * n).map(|i| states.lag_one[k - 1][i % n * n + i / n] + m1[i / n] * m0[i % n]).collect();
+        let before = second(k - 1);
+        let q_inverse = inverse(&q)?;
+        let a_before = product(&a, &before, n, n, n);
+        let rest: Vec<f64> = cross.iter().zip(&a_before).map(|(c, b)| c - b).collect();
+        let by_a = product(&q_inverse, &rest, n, n, n);
+        // E[(x - A x₋)(x - A x₋)'] = E[x x'] - A C' - C A' + A E[x₋ x₋'] A'.
+        let ac = product_transposed(&a, &cross, n, n, n);
+        let aba = product_transposed(&a_before, &a, n, n, n);
+        let moment: Vec<f64> = (0..n * n).map(|i| here[i] - ac[i] - ac[i % n * n + i / n] + aba[i]).collect();
+        let by_q = by_covariance(&q_inverse, &moment);
+        let gap = chain.gap[k - 1] as usize * chain.packed;
+        for place in &chain.places {
+            for i in 0..place.size {
+                for j in 0..place.size {
+                    let (packed, dense) = (gap + place.packed + i * place.size + j, (place.at + i) * n + place.at + j);
+                    out.a[packed] += by_a[dense];
+                    out.q[packed] += by_q[dense];
+                }
+            }
+        }
+    }
+    Some((out, by_noise))
+}
+
+/// `log N(y; 0, C)` by dense algebra, nats: `y: [N]`, `covariance: [N, N]`. What filters must equal.
+///
+/// # Errors
+/// A numerical error where the covariance is not positive definite.
+pub fn log_normal(y: &[f64], covariance: &[f64]) -> Result<f64> {
+    let n = y.len();
+    let chol = cholesky(covariance, n).ok_or_else(|| {
+        Error::numerical(format!("the {n}x{n} covariance is not positive definite"), "raise the noise variance")
+    })?;
+    let alpha = cholesky_solve(&chol, y, n, 1);
+    let quadratic: f64 = y.iter().zip(&alpha).map(|(a, b)| a * b).sum();
+    Ok(-0.5 * (quadratic + log_det(&chol, n) + n as f64 * std::f64::consts::TAU.ln()))
 }

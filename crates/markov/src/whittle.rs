@@ -158,12 +158,12 @@ fn covariances(space: &StateSpace, parts: &[Part], length: usize) -> Vec<Dual> {
 
 fn space(kernel: &Kernel) -> Result<StateSpace> {
     let space = StateSpace::new(kernel, 0.0)?;
-    let has_lines = |b: &crate::kernel::Block| !b.factors.iter().any(|f| matches!(f, crate::kernel::Factor::Matern(_)));
+    let has_lines = |b: &crate::kernel::Block| !b.factors.iter().any(|f| f.forgets());
     if space.blocks().iter().any(has_lines) {
         return Err(Error::Setting {
             setting: "kernel".into(),
             found: kernel.to_string(),
-            expected: "a kernel with a continuous spectrum for Whittle's likelihood: every term with a Matérn factor"
+            expected: "a kernel with a continuous spectrum for Whittle's likelihood: every term with a Matérn or squared exponential factor"
                 .into(),
         });
     }

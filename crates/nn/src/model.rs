@@ -12,7 +12,6 @@ use crate::vae::{
     ObjectiveConfig, Posterior, PriorConfig, Training, TrainingConfig, Vae, VaeConfig, Weighted,
     check_least_log_variance,
 };
-use crate::weights;
 use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;
 use elbo_core::{
@@ -303,7 +302,7 @@ impl LatentModel {
         let objective: ObjectiveConfig = file.fact("objective")?;
         let form: Form = file.fact("form")?;
         let mut vae = config.build(&form.shape, &objective, &mut Rng::new(0))?;
-        weights::read_from(&mut vae, file, "vae")?;
+        vae.read_from(file, "vae")?;
         Ok(Self {
             settings: file.fact("config")?,
             objective,
@@ -463,7 +462,7 @@ impl Model for LatentModel {
         file.set("resample", &self.resample);
         file.set("model_seed", &self.seed);
         file.set("text", &self.text);
-        weights::write_to(&self.vae, file, "vae");
+        self.vae.write_to(file, "vae");
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::init::Init;
 use crate::layer::{
     BatchNormConfig, Build, Conv2dConfig, ConvTranspose2dConfig, DropoutConfig, Embedding, EmbeddingConfig,
     GroupNormConfig, Gru, GruConfig, Layer, LayerConfig, Linear, LinearConfig, Output, Pass, ReshapeConfig, Sequential,
-    parameters, refuse,
+    refuse,
 };
 use elbo_core::{Error, Result, ensure};
 use elbo_tensor::{DType, Parameters, Tensor};
@@ -213,7 +213,7 @@ pub struct Encoder {
     layers: Sequential,
 }
 
-parameters!(Encoder { "": layers });
+elbo_tensor::parameters!(Encoder { "": layers });
 
 impl Encoder {
     /// `x: [B, D]`, row-major data points; returns `[B, width]`.
@@ -361,7 +361,7 @@ pub struct GruDecoder {
     levels: usize,
 }
 
-parameters!(GruDecoder { "embedding": embedding, "start": start, "gru": gru, "out": out });
+elbo_tensor::parameters!(GruDecoder { "embedding": embedding, "start": start, "gru": gru, "out": out });
 
 impl GruDecoder {
     fn new(latent: usize, steps: usize, blocks: usize, config: &SequenceConfig, build: &mut Build<'_>) -> Result<Self> {

@@ -5,8 +5,6 @@ use elbo_core::{ModelFile, Result, Run, Stop, drive};
 use elbo_tensor::optim::Lbfgs;
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor};
 
-use crate::layer::parameters;
-
 /// Precision of the normal prior over the weights, for codes of variance one.
 const RIDGE: f64 = 1.0;
 const STEPS: usize = 200;
@@ -23,7 +21,7 @@ struct Weights {
     bias: Parameter,
 }
 
-parameters!(Weights { "weight": weight, "bias": bias });
+elbo_tensor::parameters!(Weights { "weight": weight, "bias": bias });
 
 impl Snapshot for Weights {
     fn save(&self, file: &mut ModelFile, prefix: &str) {

@@ -1,6 +1,6 @@
 //! Weights in and out as safetensors files, with PyTorch's names and layouts.
 
-use elbo_core::{Error, ModelFile, Result};
+use elbo_core::{Error, Result};
 use elbo_tensor::{DType, Parameters};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
@@ -103,42 +103,4 @@ fn half(bits: u16) -> f64 {
         e => (1.0 + fraction / 1024.0) * 2f64.powi(e - 15),
     };
     if bits >> 15 == 1 { -size } else { size }
-}
-
-/// Stores unconstrained values in a model file, in their own precision: half the size of [`Parameters::write_to`] for networks.
-pub fn write_to(parameters: &dyn Parameters, file: &mut ModelFile, prefix: &str) {
-    parameters.visit(&mut |name, p| {
-        let name = format!("{prefix}.{name}");
-        match p.leaf().dtype() {
-            DType::F32 => file.put_f32(&name, p.shape(), &p.leaf().as_slice::<f32>()),
-            _ => file.put(&name, p.shape(), &p.leaf().as_f64()),
-        }
-    });
-}
-
-/// Takes back what [`write_to`] stored.
-///
-/// # Errors
-/// [`Error::ModelFile`] when an array is absent or has another shape.
-pub fn read_from(parameters: &mut dyn Parameters, file: &ModelFile, prefix: &str) -> Result<()> {
-    let mut outcome = Ok(());
-    parameters.visit_mut(&mut |name, p| {
-        let array = format!("{prefix}.{name}");
-        let values = match p.leaf().dtype() {
-            DType::F32 => file.get_f32(&array).map(|v| v.into_iter().map(f64::from).collect()),
-            _ => file.get(&array),
-        };
-        let read = values.and_then(|values: Vec<f64>| {
-            if file.shape(&array)? != p.shape() {
-                let message = format!("array `{array}` of the model file does not have the shape {:?}", p.shape());
-                return Err(Error::model_file(message, "fit the model again with this version"));
-            }
-            p.set_free(&values);
-            Ok(())
-        });
-        if outcome.is_ok() {
-            outcome = read;
-        }
-    });
-    outcome
 }

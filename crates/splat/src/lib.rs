@@ -4,30 +4,32 @@
 //! |---|---|
 //! | [`gaussians`], [`camera`], [`sh`] | the parameters, who looks at them, their colours |
 //! | [`project`], [`tile`], [`mod@render`] | one Gaussian, one tile, a whole picture; forward and backward |
+//! | [`surfel`] | flat Gaussians: discs with depths and normals of their own |
 //! | [`loss`] | absolute error, structural similarity, peak signal to noise |
 //! | [`optimise`] | Gaussians under way: Adam's moments, what densification wants to know |
 //! | [`control`], [`relocate`] | two ways to have as many Gaussians as are needed where they are needed |
 //! | [`scene`] | photographs with their cameras |
 //! | [`fit`], [`model`] | from photographs to Gaussians, and what is kept of them |
 //! | [`mod@make`] | made-up scenes with everything known |
-//! | [`ply`] | files that viewers open |
+//! | [`file`] | files that viewers open: PLY, compressed PLY, SPZ, `.splat` |
 //! | [`real`] | single precision for pictures, double for finite differences |
 //!
 //! A strategy is a step of a [`optimise::Cloud`]: to add one, write it beside [`relocate`] and combine it with the descent.
 
 pub mod camera;
 pub mod control;
+pub mod file;
 pub mod fit;
 pub mod gaussians;
 pub mod loss;
 pub mod make;
 pub mod model;
 pub mod optimise;
-pub mod ply;
 pub mod project;
 pub mod real;
 pub mod relocate;
 pub mod render;
 pub mod scene;
 pub mod sh;
+pub mod surfel;
 pub mod tile;

@@ -1,6 +1,7 @@
 //! The model of a fitted scene: what it saves, shows and renders.
 
 use crate::camera::Camera;
+use crate::file::Stored;
 use crate::fit::{Fitted, Settings, Strategy, to_bytes};
 use crate::gaussians::{Gaussians, sigmoid};
 use crate::optimise::{Counts, get, put};
@@ -44,8 +45,8 @@ impl Look {
     }
 }
 
-/// Prefix of the Gaussians' arrays in a model file: [`get`] reads them.
-pub const GAUSSIANS: &str = "gaussians";
+/// Prefix of the Gaussians' arrays in a model file.
+const GAUSSIANS: &str = "gaussians";
 
 /// Most bytes that the pictures of one call may take.
 const MOST_BYTES: usize = 16 << 30;
@@ -79,10 +80,11 @@ impl SplatModel {
     }
 
     /// Gaussians from elsewhere, such as a PLY file, seen from a circle around them.
-    pub fn of(gaussians: Gaussians<f32>) -> Self {
+    pub fn of(stored: Stored) -> Self {
+        let Stored { gaussians, antialias } = stored;
         let orbit = around(&gaussians);
         let summary = Summary { text: format!("{} Gaussians from a file.", gaussians.len()), ..Summary::default() };
-        let look = Look { background: [0.0; 3], antialias: false, near: (0.01 * orbit.distance) as f32, orbit };
+        let look = Look { background: [0.0; 3], antialias, near: (0.01 * orbit.distance) as f32, orbit };
         Self { gaussians, config: serde_json::Value::Null, look, summary, tables: vec![] }
     }
 
@@ -107,9 +109,9 @@ impl SplatModel {
         })
     }
 
-    /// The Gaussians, in the scene's own coordinates.
-    pub fn gaussians(&self) -> &Gaussians<f32> {
-        &self.gaussians
+    /// What goes into a file for other programs: the Gaussians, in the scene's own coordinates.
+    pub fn stored(&self) -> Stored {
+        Stored { gaussians: self.gaussians.clone(), antialias: self.look.antialias }
     }
 
     /// How pictures of this model are made.
@@ -233,7 +235,7 @@ impl Render for SplatModel {
             if run.must_stop() {
                 return Err(Error::Stopped);
             }
-            let made = render(&self.gaussians, &camera.cast(), &options);
+            let made = render(&self.gaussians, &camera.cast(), &options)?;
             image.extend(interleaved(&to_bytes(&made.colour)));
             depth.extend(made.depth.iter().zip(&made.alpha).map(|(d, a)| if *a > 0.5 { d / a } else { 0.0 }));
         }

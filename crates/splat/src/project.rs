@@ -173,7 +173,7 @@ fn limited_slopes<T: Real>(t: &[T; 3], camera: &Camera<T>) -> ([T; 2], [bool; 2]
 }
 
 #[inline(always)]
-fn product<T: Real>(a: &[T; 9], b: &[T; 9]) -> [T; 9] {
+pub(crate) fn product<T: Real>(a: &[T; 9], b: &[T; 9]) -> [T; 9] {
     std::array::from_fn(|k| {
         let (row, column) = (3 * (k / 3), k % 3);
         a[row] * b[column] + a[row + 1] * b[3 + column] + a[row + 2] * b[6 + column]
@@ -223,9 +223,7 @@ pub(crate) fn project<T: Real>(
     if !is_inside {
         return None;
     }
-    let degree = options.degree.min(g.degree);
-    let (n, _) = direction(g, i, position);
-    let colour = raw_colour(g, i, degree, &basis(degree, n)).map(|c| c.most(T::ZERO));
+    let colour = colour(g, i, options.degree, position);
     Some(Splat { at, q: geometry.q, opacity, limit, colour, depth: t[2], half })
 }
 
@@ -341,27 +339,7 @@ pub(crate) fn pull_back<T: Real>(
         + kappa[1] * fy * geo.r[1] / zz * dj[3]
         - (fx * tx * up.at[0] + fy * ty * up.at[1]) / zz;
 
-    // The colour, and through it the viewing direction.
-    let degree = options.degree.min(g.degree);
-    let (n, length) = direction(g, i, position);
-    let values = basis(degree, n);
-    let raw = raw_colour(g, i, degree, &values);
-    let dc: [T; 3] = std::array::from_fn(|c| if raw[c] > zero { up.colour[c] } else { zero });
-    for k in 0..coefficients(degree) {
-        (0..3).for_each(|c| row.sh[3 * k + c] = values[k] * dc[c]);
-    }
-    let mut dn = [zero; 3];
-    if degree > 0 {
-        let slopes = basis_gradient(degree, n);
-        let width = 3 * coefficients(g.degree);
-        let sh = &g.sh[i * width..(i + 1) * width];
-        for k in 1..coefficients(degree) {
-            let weight = sh[3 * k] * dc[0] + sh[3 * k + 1] * dc[1] + sh[3 * k + 2] * dc[2];
-            (0..3).for_each(|x| dn[x] += weight * slopes[k][x]);
-        }
-    }
-    let along = n[0] * dn[0] + n[1] * dn[1] + n[2] * dn[2];
-    let dd: [T; 3] = std::array::from_fn(|k| (dn[k] - n[k] * along) / length);
+    let dd = pull_back_colour(g, i, options.degree, position, up.colour, row.sh);
 
     let r = &camera.rotation;
     for k in 0..3 {
@@ -392,8 +370,46 @@ pub(crate) fn pull_back<T: Real>(
     }
 }
 
+/// From the derivative in a Gaussian's colour to that in its coefficients, which goes to `out`, and to that in its mean through the viewing direction.
+pub(crate) fn pull_back_colour<T: Real>(
+    g: &Gaussians<T>,
+    i: usize,
+    degree: usize,
+    position: [T; 3],
+    up: [T; 3],
+    out: &mut [T],
+) -> [T; 3] {
+    let degree = degree.min(g.degree);
+    let (n, length) = direction(g, i, position);
+    let values = basis(degree, n);
+    let raw = raw_colour(g, i, degree, &values);
+    let dc: [T; 3] = std::array::from_fn(|c| if raw[c] > T::ZERO { up[c] } else { T::ZERO });
+    for k in 0..coefficients(degree) {
+        (0..3).for_each(|c| out[3 * k + c] = values[k] * dc[c]);
+    }
+    let mut dn = [T::ZERO; 3];
+    if degree > 0 {
+        let slopes = basis_gradient(degree, n);
+        let width = 3 * coefficients(g.degree);
+        let sh = &g.sh[i * width..(i + 1) * width];
+        for k in 1..coefficients(degree) {
+            let weight = sh[3 * k] * dc[0] + sh[3 * k + 1] * dc[1] + sh[3 * k + 2] * dc[2];
+            (0..3).for_each(|x| dn[x] += weight * slopes[k][x]);
+        }
+    }
+    let along = n[0] * dn[0] + n[1] * dn[1] + n[2] * dn[2];
+    std::array::from_fn(|k| (dn[k] - n[k] * along) / length)
+}
+
+/// The colour of a Gaussian as it is seen from here.
+pub(crate) fn colour<T: Real>(g: &Gaussians<T>, i: usize, degree: usize, position: [T; 3]) -> [T; 3] {
+    let degree = degree.min(g.degree);
+    let (n, _) = direction(g, i, position);
+    raw_colour(g, i, degree, &basis(degree, n)).map(|c| c.most(T::ZERO))
+}
+
 /// From the derivative in a rotation's entries to that in a quaternion of any length.
-fn quaternion_gradient<T: Real>(q: [T; 4], s: &[T; 9], out: &mut [T]) {
+pub(crate) fn quaternion_gradient<T: Real>(q: [T; 4], s: &[T; 9], out: &mut [T]) {
     let two = T::of(2.0);
     let length = (q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]).sqrt();
     let [w, x, y, z] = q.map(|v| v / length);

@@ -1,27 +1,11 @@
 //! Numbers the rasteriser runs in: `f32` for pictures, `f64` so that finite differences are exact.
 
+use elbo_picture::Pixel;
 use std::fmt::Debug;
-use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+use std::ops::{DivAssign, MulAssign, SubAssign};
 
 /// A floating-point number.
-pub trait Real:
-    Copy
-    + Default
-    + Debug
-    + PartialOrd
-    + Send
-    + Sync
-    + 'static
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
-    + SubAssign
-    + MulAssign
-    + DivAssign
-{
+pub trait Real: Pixel + Default + Debug + PartialOrd + SubAssign + MulAssign + DivAssign {
     /// Zero.
     const ZERO: Self;
     /// One.

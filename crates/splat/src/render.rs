@@ -8,10 +8,14 @@ use crate::camera::Camera;
 use crate::gaussians::Gaussians;
 use crate::project::{Options, PoseSums, Row, Splat, SplatGradient, project, pull_back};
 use crate::tile::{AREA, Painted, PaintedOf, Raster, SLOT, TILE, Task, TaskOf, Upstream, UpstreamOf};
+use elbo_core::{Error, Result};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Gaussians a piece of parallel work.
 const CHUNK: usize = 256;
+/// Most pairs of tile and Gaussian in a picture; each takes twelve bytes.
+const MOST_PAIRS: usize = 1 << 30;
 
 /// A picture, and what its derivative needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,9 +92,12 @@ impl<T: Raster> Gradients<T> {
 
 /// Draws Gaussians as this camera sees them.
 ///
+/// # Errors
+/// [`Error::Data`] when so many Gaussians reach so many tiles that their lists would take more than 12 GiB.
+///
 /// # Source
 /// Kerbl, Kopanas, Leimkühler and Drettakis (2023).
-pub fn render<T: Raster>(g: &Gaussians<T>, camera: &Camera<T>, options: &Options<T>) -> Rendering<T> {
+pub fn render<T: Raster>(g: &Gaussians<T>, camera: &Camera<T>, options: &Options<T>) -> Result<Rendering<T>> {
     let (width, height) = (camera.width, camera.height);
     let position = camera.position();
     let mut splats = vec![Splat::default(); g.len()];
@@ -101,7 +108,7 @@ pub fn render<T: Raster>(g: &Gaussians<T>, camera: &Camera<T>, options: &Options
     });
     let order = by_depth(&splats);
     let (columns, rows) = (width.div_ceil(TILE), height.div_ceil(TILE));
-    let binned = bin(&splats, &order, columns, rows);
+    let binned = bin(&splats, &order, [columns, rows], MOST_PAIRS)?;
 
     let tiles = columns * rows;
     let mut colour = vec![T::ZERO; 3 * AREA * tiles];
@@ -143,7 +150,7 @@ pub fn render<T: Raster>(g: &Gaussians<T>, camera: &Camera<T>, options: &Options
         plane.iter_mut().zip(&out.alpha).for_each(|(value, light)| *value += *light * options.background[c]);
     }
     out.alpha.iter_mut().for_each(|light| *light = T::ONE - *light);
-    out
+    Ok(out)
 }
 
 impl<T: Raster> Rendering<T> {
@@ -289,9 +296,10 @@ struct Binned {
     starts: Vec<u32>,
 }
 
-/// Puts the Gaussians into the lists of the tiles they reach.
-fn bin<T: Raster>(splats: &[Splat<T>], order: &[u32], columns: usize, rows: usize) -> Binned {
-    let reached: Vec<(Vec<u32>, Vec<u32>)> = order
+/// Puts the Gaussians into the lists of the tiles they reach, unless there are more than `most` pairs.
+fn bin<T: Raster>(splats: &[Splat<T>], order: &[u32], [columns, rows]: [usize; 2], most: usize) -> Result<Binned> {
+    let pairs = AtomicUsize::new(0);
+    let reached: Result<Vec<(Vec<u32>, Vec<u32>)>> = order
         .par_chunks(CHUNK)
         .map(|ids| {
             let (mut tiles, mut counts) = (Vec::with_capacity(4 * CHUNK), Vec::with_capacity(CHUNK));
@@ -300,11 +308,20 @@ fn bin<T: Raster>(splats: &[Splat<T>], order: &[u32], columns: usize, rows: usiz
                 push_tiles(&splats[*id as usize], columns, rows, &mut tiles);
                 counts.push((tiles.len() - before) as u32);
             }
-            (tiles, counts)
+            // Seen while the lists grow, so that memory does not run out first.
+            if pairs.fetch_add(tiles.len(), Ordering::Relaxed) + tiles.len() > most {
+                return Err(Error::data(
+                    format!(
+                        "{} Gaussians cover a picture of {columns} x {rows} tiles more than {most} times",
+                        order.len()
+                    ),
+                    "draw a smaller picture, or fewer or smaller Gaussians",
+                ));
+            }
+            Ok((tiles, counts))
         })
         .collect();
-    let pairs = reached.iter().map(|(tiles, _)| tiles.len()).sum::<usize>();
-    assert!(u32::try_from(pairs).is_ok(), "a picture has fewer than 2^32 pairs of tile and Gaussian");
+    let (reached, pairs) = (reached?, pairs.into_inner());
     let mut starts = vec![0u32; columns * rows + 1];
     reached.iter().flat_map(|(tiles, _)| tiles).for_each(|t| starts[*t as usize + 1] += 1);
     for t in 1..starts.len() {
@@ -327,7 +344,7 @@ fn bin<T: Raster>(splats: &[Splat<T>], order: &[u32], columns: usize, rows: usiz
             first.push(slots.len() as u32);
         }
     }
-    Binned { first, slots, lists, starts }
+    Ok(Binned { first, slots, lists, starts })
 }
 
 /// The tiles that a Gaussian's ellipse meets, in their order.
@@ -405,4 +422,22 @@ fn to_tiles<T: Raster>(image: &[T], channels: usize, columns: usize, [width, hei
         }
     });
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_pairs_of_tile_and_gaussian_are_refused() {
+        // Each covers all six tiles.
+        let wide =
+            Splat { at: [24.0, 16.0], q: [1e-6, 0.0, 1e-6], limit: 5.0, half: [100.0; 2], ..Splat::<f64>::default() };
+        let splats = vec![wide; 10];
+        let order: Vec<u32> = (0..10).collect();
+        let binned = bin(&splats, &order, [3, 2], 60).unwrap();
+        assert_eq!((binned.lists.len(), binned.starts.last()), (60, Some(&60)));
+        let error = bin(&splats, &order, [3, 2], 59).err().unwrap();
+        assert!(error.to_string().contains("more than 59 times"), "{error}");
+    }
 }

@@ -387,20 +387,27 @@ pub trait Parameters {
         found
     }
 
-    /// Stores the unconstrained values, bit for bit, as arrays `prefix.name`, frozen ones too.
+    /// Stores the unconstrained values, bit for bit and in their own precision, as arrays `prefix.name`, frozen ones too.
     fn write_to(&self, file: &mut ModelFile, prefix: &str) {
-        self.visit(&mut |name, p| file.put(&join(prefix, name), p.shape(), &p.leaf.as_f64()));
+        self.visit(&mut |name, p| match p.leaf.dtype() {
+            DType::F32 => file.put_f32(&join(prefix, name), p.shape(), &p.leaf.as_slice::<f32>()),
+            _ => file.put(&join(prefix, name), p.shape(), &p.leaf.as_f64()),
+        });
     }
 
     /// Takes back what [`Parameters::write_to`] stored.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when an array is absent or has another shape.
+    /// [`Error::ModelFile`] when an array is absent or has another shape or precision.
     fn read_from(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         let mut outcome = Ok(());
         self.visit_mut(&mut |name, p| {
             let array = join(prefix, name);
-            let read = file.get(&array).and_then(|values| {
+            let values = match p.leaf.dtype() {
+                DType::F32 => file.get_f32(&array).map(|v| v.into_iter().map(f64::from).collect()),
+                _ => file.get(&array),
+            };
+            let read = values.and_then(|values: Vec<f64>| {
                 if file.shape(&array)? != p.shape() {
                     let message = format!("array `{array}` of the model file does not have the shape {:?}", p.shape());
                     return Err(Error::model_file(message, "fit the model again with this version"));
@@ -414,6 +421,30 @@ pub trait Parameters {
         });
         outcome
     }
+}
+
+/// Implements [`Parameters`] for a type by its members that have parameters, in this order: `parameters!(Linear { weight, bias })`, or
+/// with other names, `parameters!(Linear { "w": weight, "b": bias })`. A member called `""` gives its parameters without a name in front.
+#[macro_export]
+macro_rules! parameters {
+    (@named $type:ty { $($name:expr, $member:ident;)* }) => {
+        impl $crate::Parameters for $type {
+            fn visit(&self, f: &mut dyn FnMut(&str, &$crate::Parameter)) {
+                $($crate::nested($name, &self.$member, f);)*
+                let _ = f;
+            }
+            fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut $crate::Parameter)) {
+                $($crate::nested_mut($name, &mut self.$member, f);)*
+                let _ = f;
+            }
+        }
+    };
+    ($type:ty { $($name:literal: $member:ident),+ $(,)? }) => {
+        $crate::parameters!(@named $type { $($name, $member;)* });
+    };
+    ($type:ty { $($member:ident),* $(,)? }) => {
+        $crate::parameters!(@named $type { $(stringify!($member), $member;)* });
+    };
 }
 
 fn join(prefix: &str, name: &str) -> String {

@@ -25,6 +25,8 @@ pub enum Variant {
     /// Every channel (`GGM-c`).
     #[default]
     C,
+    /// Every latent, whose shape the second latents say (`GGM-e`).
+    E,
 }
 
 impl From<Variant> for Entropy {
@@ -32,6 +34,7 @@ impl From<Variant> for Entropy {
         match variant {
             Variant::M => Self::GeneralisedModel,
             Variant::C => Self::GeneralisedChannel,
+            Variant::E => Self::GeneralisedElement,
         }
     }
 }
@@ -43,7 +46,7 @@ pub struct GgmCodecConfig {
     /// The networks and their training.
     #[serde(flatten)]
     pub picture: PictureSettings,
-    /// What has a shape of its own: m, the model, or c, every channel.
+    /// What has a shape of its own: m, the model; c, every channel; or e, every latent.
     pub variant: Variant,
     /// Steps in which the entropy model alone is trained with learned shapes, after `steps` of everything with Gaussians.
     pub entropy_steps: usize,
@@ -175,7 +178,7 @@ fn gradients(claim: &mut Claim) {
 fn small_codec(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let (training, test) = photographs(run)?;
     let settings = claimed(run);
-    let entropy_steps = run.pick(3, 400);
+    let entropy_steps = run.pick(3, 300);
     let (mut m, mut c, mut time) = (vec![], vec![], vec![]);
     let mut table = Table::new(
         "rates",

@@ -1,6 +1,8 @@
 #![doc = include_str!("ddpm.md")]
 
-use elbo_core::{Budget, Card, Claim, Config, FromData, Kind, ModelFile, Result, Rng, Run, Samples, System, Verb};
+use elbo_core::{
+    Budget, Card, Claim, Config, FromData, Kind, ModelFile, Result, Rng, Run, Samples, System, Table, Verb,
+};
 use elbo_diffusion::denoiser::GaussianMixture;
 use elbo_diffusion::frechet::{Extractor, PrincipalComponents, distance};
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind, independent};
@@ -57,6 +59,7 @@ impl System for Ddpm {
         let mut claim = Claim::new(seeds.clone());
         known_law(&mut claim, run)?;
         correlated_numbers(&mut claim, &seeds, run)?;
+        told_classes(&mut claim, &seeds, run)?;
         if run.budget == Budget::Full {
             digits(&mut claim, &seeds, run)?;
             clothes(&mut claim, &seeds, run)?;
@@ -64,6 +67,9 @@ impl System for Ddpm {
         Ok(claim)
     }
 }
+
+/// The levels that DPM-Solver++ is made for: steps of equal length in its variable, ln σ.
+const EVEN: Schedule = Schedule::Log { high: 80.0, low: 0.01 };
 
 /// A mixture whose denoiser is exact: the samplers' orders, and the likelihood along the flow.
 fn known_law(claim: &mut Claim, run: &Run) -> Result<()> {
@@ -92,6 +98,19 @@ fn known_law(claim: &mut Claim, run: &Run) -> Result<()> {
     }
     let (coarse, fine) = (error(Sampler::Ddim { eta: 0.0 }, 20)?, error(Sampler::DpmSolver2m, 20)?);
     claim.at_most("known law: error of DPM-Solver++ 2M in 20 steps, beside DDIM's", fine, Some(coarse), 0.5 * coarse);
+    // Under a normal law the flow is a factor, and a sampler's error is one of the spread of its samples.
+    let mut worst = [0.0f64; 2];
+    for variance in [0.01f64, 0.1, 1.0, 10.0] {
+        let law = GaussianMixture::gaussian(&[0.0], &[variance])?;
+        for (schedule, worst) in [EVEN, Schedule::Karras { high: 80.0, low: 0.01, rho: 7.0 }].iter().zip(&mut worst) {
+            let start = Tensor::from_vec(vec![(80f64.powi(2) + variance).sqrt()], &[1, 1]);
+            let end = Sampler::DpmSolver2m.sample(&law, &schedule.levels(20)?, &start, &mut rng)?.x.item();
+            *worst = worst.max((end / variance.sqrt() - 1.0).abs());
+        }
+    }
+    let title =
+        "known law: error of the spread in 20 steps of DPM-Solver++ 2M, levels even in ln σ, beside those of Karras";
+    claim.at_most(title, worst[0], Some(worst[1]), 0.5 * worst[1]);
     let points = law.sample(8, &mut Rng::new(run.seed + 1));
     let found = log_likelihood(&law, &points, (0.02, 1000.0), Trace::Exact, 1e-6, &mut Rng::new(0))?;
     let exact = law.log_prob(&points, 0.02).to_vec();
@@ -119,6 +138,19 @@ fn points(samples: &Samples) -> Vec<f64> {
     samples.values.iter().map(|v| 2.0 * f64::from(*v) - 1.0).collect()
 }
 
+/// A network for two numbers.
+fn small_network() -> NetworkSettings {
+    NetworkSettings {
+        hidden: vec![64, 64],
+        iterations: 600,
+        batch: 64,
+        average: 0.99,
+        steps: 50,
+        measured: 0,
+        ..NetworkSettings::default()
+    }
+}
+
 /// Two numbers that belong together.
 fn correlated_numbers(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
     let law = GaussianMixture::isotropic(&[(0.5, vec![1.0, 1.0], 0.05), (0.5, vec![-1.0, -1.0], 0.05)])?;
@@ -132,15 +164,7 @@ fn correlated_numbers(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()>
             elbo_core::Data { source: "a mixture".into(), arrays, ..Default::default() }
         };
         let (train, test) = (table(400, &mut child.rng), table(400, &mut child.rng));
-        let network = NetworkSettings {
-            hidden: vec![64, 64],
-            iterations: 600,
-            batch: 64,
-            average: 0.99,
-            steps: 50,
-            measured: 0,
-            ..NetworkSettings::default()
-        };
+        let network = small_network();
         let model = Ddpm.fit(&DdpmConfig { network }, Samples::from_data(&train)?, &mut child)?;
         let (train, test) = (model.points(&train)?, model.points(&test)?);
         let extractor = PrincipalComponents::fit(&train, 2, 16)?;
@@ -157,28 +181,81 @@ fn correlated_numbers(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()>
     Ok(())
 }
 
+/// Two numbers whose class is told: samples of a class lie on its side.
+fn told_classes(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
+    const ROWS: usize = 400;
+    let law = GaussianMixture::isotropic(&[(0.5, vec![1.0, 1.0], 0.05), (0.5, vec![-1.0, -1.0], 0.05)])?;
+    let (mut least, mut free) = (f64::INFINITY, 0.0f64);
+    for seed in seeds {
+        let mut child = run.child(*seed);
+        let drawn = law.sample(ROWS, &mut child.rng);
+        let side = |x: &[f64]| f64::from(u8::from(x[0] + x[1] > 0.0));
+        let classes = drawn.to_vec().chunks_exact(2).map(side).collect();
+        let column = |d: usize| elbo_core::Array::new(&[ROWS], drawn.select(1, d).to_vec());
+        let label = elbo_core::Array::new(&[ROWS], classes);
+        let arrays = vec![("a".to_owned(), column(0)), ("b".to_owned(), column(1)), ("side".to_owned(), label)];
+        let table = elbo_core::Data { arrays, target: Some("side".into()), ..Default::default() };
+        let network = NetworkSettings { conditional: true, ..small_network() };
+        let model = Ddpm.fit(&DdpmConfig { network }, Samples::from_data(&table)?, &mut child)?;
+        let share = |points: &[f64], class: f64| {
+            points.chunks_exact(2).filter(|x| side(x) == class).count() as f64 / (points.len() / 2) as f64
+        };
+        for class in [0, 1] {
+            let told = model.draw_of(200, &[class; 200], &mut child)?;
+            least = least.min(share(&told, class as f64));
+            free = free.max(share(&model.draw(200, &mut child)?, class as f64));
+        }
+    }
+    claim.at_least("two classes: least share of samples on the side of their class", least, Some(free), 0.95);
+    Ok(())
+}
+
 /// Handwritten digits of 8 x 8 pixels.
-fn digits(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
+fn digits(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
+    const DRAWS: usize = 1000;
     let (train, test) = elbo_data::digits8_split(1297)?;
     let network = NetworkSettings { iterations: 3000, measured: 0, ..NetworkSettings::default() };
     let (train_points, test_points) = (points(&train), points(&test));
     let extractor = PrincipalComponents::fit(&train_points, 64, 16)?;
-    let (mut worst, mut apart, mut fast) = (0.0f64, f64::INFINITY, 0.0f64);
+    let karras = Schedule::Karras { high: 80.0, low: 0.01, rho: 7.0 };
+    let samplers = [
+        ("ancestral", Sampler::Ancestral, Schedule::Ddpm, 100),
+        ("DPM-Solver++ 2M, levels even in ln σ", Sampler::DpmSolver2m, EVEN, 20),
+        ("the same", Sampler::DpmSolver2m, EVEN, 60),
+        ("DPM-Solver++ 2M, levels of Karras", Sampler::DpmSolver2m, karras, 20),
+    ];
+    let mut found = vec![vec![]; samplers.len()];
+    let mut apart = f64::INFINITY;
     for seed in seeds {
         let mut child = run.child(*seed);
         let model = Ddpm.fit(&DdpmConfig { network: network.clone() }, train.clone(), &mut child)?;
-        let (found, scrambled) = distances(&model, &extractor, &train_points, &test_points, 500, &mut child)?;
-        let levels = Schedule::Karras { high: 80.0, low: 0.01, rho: 7.0 }.levels(20)?;
-        let quick = Sampler::DpmSolver2m.draw(model.denoiser(), &levels, 500, &mut child.rng)?.x.to_vec();
-        fast = fast.max(distance(&extractor, &quick, &test_points)? / found);
-        worst = worst.max(found);
-        apart = apart.min(scrambled);
+        for ((_, sampler, schedule, steps), found) in samplers.iter().zip(&mut found) {
+            let drawn = sampler.draw(model.denoiser(), &schedule.levels(*steps)?, DRAWS, &mut child.rng)?.x.to_vec();
+            found.push(distance(&extractor, &drawn, &test_points)?);
+        }
+        let scrambled = independent(&train_points, 64, DRAWS, &mut child.rng);
+        apart = apart.min(distance(&extractor, &scrambled, &test_points)?);
     }
+    let mut table = Table::new(
+        "digits-samplers",
+        "Fréchet distance of 1000 samples from held-out digits, one column a seed; the training digits' own is in the last row.",
+        &["sampler", "steps", "seed 1", "seed 2", "seed 3"],
+    );
+    let said = |v: Option<&f64>| v.map_or(String::new(), |v| format!("{v:.3}"));
+    for ((name, _, _, steps), found) in samplers.iter().zip(&found) {
+        let seeds = (0..3).map(|i| said(found.get(i)));
+        table.push([(*name).to_owned(), steps.to_string()].into_iter().chain(seeds).collect());
+    }
+    let floor = said(Some(&distance(&extractor, &train_points, &test_points)?));
+    table.push(vec!["training digits".into(), String::new(), floor.clone(), floor.clone(), floor]);
+    run.table(table);
+    let worst = found[0].iter().copied().fold(0.0, f64::max);
     let title = format!(
-        "digits: largest Fréchet distance of 500 samples ({}), beside that of independent pixels",
+        "digits: largest Fréchet distance of {DRAWS} samples ({}), beside that of independent pixels",
         extractor.name()
     );
     claim.at_most(&title, worst, Some(apart), 0.5 * apart);
+    let fast = found[1].iter().zip(&found[0]).map(|(fast, slow)| fast / slow).fold(0.0, f64::max);
     claim.at_most(
         "digits: the same distance in 20 steps of DPM-Solver++ 2M, over that of 100 ancestral steps",
         fast,

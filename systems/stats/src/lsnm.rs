@@ -47,7 +47,7 @@ pub struct LsnmConfig {
     /// Degree of the splines.
     #[schemars(range(min = 1))]
     pub degree: usize,
-    /// Weight of half the squared norm of the splines' weights.
+    /// Prior precision of the splines' weights: the weight of half their squared norm beside the sum of log likelihoods.
     pub ridge: f64,
     /// Hidden units of the network.
     #[schemars(range(min = 1))]
@@ -74,7 +74,7 @@ impl Default for LsnmConfig {
             level: 0.05,
             knots: 12,
             degree: 3,
-            ridge: 1e-6,
+            ridge: 1e-5,
             hidden: 100,
             steps: 5000,
             resamples: 40,

@@ -2,6 +2,7 @@
 
 mod claim;
 mod fit;
+mod rivals;
 mod trials;
 
 pub use fit::{Field, Fitted};

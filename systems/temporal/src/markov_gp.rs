@@ -8,7 +8,7 @@ use elbo_core::{
     Predict, Prediction, Result, Run, Summary, System, Table, Validation, Values, Verb, ensure,
 };
 use elbo_dist::Normals;
-use elbo_markov::learn::{self, NOISE_FLOOR};
+use elbo_markov::learn::{self, Glance, NOISE_FLOOR};
 use elbo_markov::{Curve, Kernel, MarkovGp, Series, clock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub struct MarkovGpSystem;
 
 /// A share of the variance around the trend from which on a found period is worth a component.
 const CLEAR_PERIOD: f64 = 0.2;
+/// A level, a line, and a bend that changes at random: beyond the rows it goes on as it last rose, with a band that widens.
+const TREND: &str = "(constant + linear + integrated_wiener)";
 /// Points of the curves in figures.
 const POINTS: usize = 600;
 
@@ -28,12 +30,13 @@ pub struct MarkovGpConfig {
     /// The column of times: numbers, or ISO dates, which become days. The only other column by default, or one named `time`, `date` or `t`.
     pub time: Option<String>,
     /// The kernel, as an expression of time: `linear + matern52 + matern32 * periodic(period=12)`. Numbers given are starts, with `!` held.
-    /// By default a trend, a drifting repetition where a period is known or found, and a short Matérn term.
+    /// By default a trend that goes on as it last rose, a smooth Matérn term, a drifting repetition where a period is known or found, and a short
+    /// Matérn term.
     pub kernel: Option<String>,
     /// The period of the default kernel, in the unit of the time column (days for dates); found from the data by default.
     pub period: Option<f64>,
-    /// Noise variance at the start, as a share of the target's variance.
-    pub noise: f64,
+    /// Noise variance at the start, as a share of the target's variance; by default half of what a trend and the found period leave.
+    pub noise: Option<f64>,
     /// Starting points of the search for hyperparameters; the best end is kept.
     #[schemars(range(min = 1))]
     pub starts: usize,
@@ -46,7 +49,7 @@ pub struct MarkovGpConfig {
 
 impl Default for MarkovGpConfig {
     fn default() -> Self {
-        Self { time: None, kernel: None, period: None, noise: 0.05, starts: 3, iterations: 100, horizon: 0.2 }
+        Self { time: None, kernel: None, period: None, noise: None, starts: 3, iterations: 100, horizon: 0.2 }
     }
 }
 
@@ -58,7 +61,9 @@ impl Config for MarkovGpConfig {
         if let Some(period) = self.period {
             ensure("period", period, period > 0.0 && period.is_finite(), "positive")?;
         }
-        ensure("noise", self.noise, self.noise >= NOISE_FLOOR && self.noise <= 1.0, "between 1e-6 and 1")?;
+        if let Some(noise) = self.noise {
+            ensure("noise", noise, (NOISE_FLOOR..=1.0).contains(&noise), "between 1e-6 and 1")?;
+        }
         ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
         ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
         ensure("horizon", self.horizon, (0.0..=10.0).contains(&self.horizon), "between 0 and 10")
@@ -205,14 +210,19 @@ impl System for MarkovGpSystem {
                 "name the column of times with --time",
             ));
         }
-        let (kernel, period) = starting_kernel(config, &series, run)?;
-        let mut gp = MarkovGp::new(kernel, config.noise, &series);
-        let found = learn::fit(&mut gp, &series, config.starts, config.iterations, run)?;
+        let (kernel, glance) = starting_kernel(config, &series, run)?;
+        let season = glance.period.map_or(0.0, |(_, share)| share);
+        let noise = config.noise.unwrap_or((0.5 * glance.rest * (1.0 - season)).clamp(1e-4, 0.05));
+        let mut gp = MarkovGp::new(kernel, noise, &series);
+        // A trend that begins at its origin can be followed back over half the span of the rows.
+        let ends = [series.grid().times()[0], series.grid().times()[series.grid().len() - 1]];
+        gp.origin = ends[0] - 0.5 * (ends[1] - ends[0]);
+        let found = learn::fit(&mut gp, std::slice::from_ref(&series), config.starts, config.iterations, run)?;
         warn(&gp, &found, run);
         let columns = columns(&clock, &times, &target, &raw, scaling);
         let mut model =
             MarkovGpModel { config: config.clone(), clock, columns, times, y, series, gp, summary: Summary::default() };
-        model.summary = model.summarise(&found, period)?;
+        model.summary = model.summarise(&found, glance.period.filter(|_| config.period.is_none()))?;
         Ok(model)
     }
 
@@ -261,36 +271,35 @@ fn scaling(raw: &[f64], target: &str) -> Result<(f64, f64)> {
     Ok((mean, sd))
 }
 
-/// The kernel as given, or the default one for these data; and the period found, with the share of variance that it explains.
-fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> Result<(Kernel, Option<(f64, f64)>)> {
-    let found = match config.period {
-        Some(_) => None,
-        None => learn::find_period(series),
-    };
+/// The kernel as given, or the default one for these data; and what a glance at them said.
+fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> Result<(Kernel, Glance)> {
+    let glance = learn::glance(series, config.period);
     let times = series.grid().times();
     let span = times[times.len() - 1] - times[0];
-    let period = config.period.or(found.map(|(p, _)| p)).unwrap_or(0.1 * span);
+    let period = config.period.or(glance.period.map(|(p, _)| p)).unwrap_or(0.1 * span);
+    let repeats = config.period.is_some() || glance.period.is_some_and(|(_, share)| share > CLEAR_PERIOD);
     let text = match &config.kernel {
         Some(text) => text.clone(),
-        None if config.period.is_some() || found.is_some_and(|(_, share)| share > CLEAR_PERIOD) => {
+        None if repeats => {
             if config.period.is_none() {
                 run.note(format!("a period of {period:.6} was found; --set period=P or --set kernel=... overrides it"));
             }
-            "linear + matern52 + matern32 * periodic + matern32".into()
+            format!("{TREND} + matern52 + matern32 * periodic + matern32")
         }
-        None => "linear + matern52 + matern32".into(),
+        None => format!("{TREND} + matern52 + matern32"),
     };
     let mut kernel: Kernel = text.parse()?;
-    learn::suggest(&mut kernel, series, period);
-    Ok((kernel, found))
+    learn::suggest(&mut kernel, series, glance, period);
+    Ok((kernel, glance))
 }
 
 fn warn(gp: &MarkovGp, found: &learn::Found, run: &mut Run) {
     let dropped = gp.kernel.dropped();
     if dropped > 1e-3 {
         run.warn(format!(
-            "the harmonics left out of the periodic kernel hold {:.1} % of its variance; raise `harmonics`",
-            100.0 * dropped
+            "the harmonics left out of the periodic kernel hold {:.1} % of its variance; raise `harmonics` to {}",
+            100.0 * dropped,
+            gp.kernel.harmonics_for(1e-3)
         ));
     }
     if gp.noise > 0.95 {
@@ -395,9 +404,11 @@ fn component_name(kernel: &Kernel) -> String {
             "linear" | "integrated_wiener" => "trend".into(),
             name => name.into(),
         },
+        Kernel::Sum(_) if text.contains("linear") || text.contains("wiener") => "trend".into(),
         Kernel::Product(_) if text.contains("periodic") => "drifting repetition".into(),
         Kernel::Product(_) if text.contains("cosine") => "oscillation".into(),
-        _ => "product".into(),
+        Kernel::Sum(_) => "sum".into(),
+        Kernel::Product(_) => "product".into(),
     }
 }
 

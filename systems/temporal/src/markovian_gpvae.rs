@@ -19,8 +19,8 @@ use elbo_core::{
 };
 use elbo_markov::model::Grid;
 use elbo_markov::sample;
-use elbo_nn::{Activation, weights};
-use elbo_tensor::no_grad;
+use elbo_nn::Activation;
+use elbo_tensor::{Parameters, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -308,7 +308,7 @@ impl System for MarkovianGpvae {
             return Err(Error::model_file("the parts of the model file do not fit together", "fit the model again"));
         }
         let mut nets = config.shape(layout.frame()).build(1.0, config.noise, &mut Rng::new(0))?;
-        weights::read_from(&mut nets, file, "nets")?;
+        nets.read_from(file, "nets")?;
         Ok(MarkovianGpvaeModel {
             config,
             layout,
@@ -598,7 +598,7 @@ impl Model for MarkovianGpvaeModel {
         file.set("config", &self.config);
         file.set("layout", &self.layout);
         file.set("scaling", &self.scaling);
-        weights::write_to(&self.nets, file, "nets");
+        self.nets.write_to(file, "nets");
         file.set("step", &self.step);
         file.put("template", &[self.template.len()], &self.template);
         file.set("elbo", &self.elbo);

@@ -26,21 +26,7 @@ pub struct Toy {
     pub noise: Parameter,
 }
 
-impl Parameters for Toy {
-    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
-        f("mean", &self.mean);
-        f("sd", &self.sd);
-        f("gain", &self.gain);
-        f("noise", &self.noise);
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
-        f("mean", &mut self.mean);
-        f("sd", &mut self.sd);
-        f("gain", &mut self.gain);
-        f("noise", &mut self.noise);
-    }
-}
+elbo_tensor::parameters!(Toy { mean, sd, gain, noise });
 
 impl Snapshot for Toy {
     fn save(&self, file: &mut ModelFile, prefix: &str) {

@@ -7,11 +7,10 @@ use crate::failure::Failure;
 use crate::output::{number, print, print_json, say};
 use elbo::core::file::write_atomically;
 use elbo::core::{Data, Error, FromData, Model, Run, Values, Views};
-use elbo::splat::gaussians::Gaussians;
-use elbo::splat::loss::{psnr, ssim};
-use elbo::splat::model::{GAUSSIANS, SplatModel};
-use elbo::splat::optimise::get;
-use elbo::splat::ply;
+use elbo::picture::ssim;
+use elbo::splat::file::{self, Format, Stored};
+use elbo::splat::loss::psnr;
+use elbo::splat::model::SplatModel;
 use elbo::splat::scene::Scene;
 use elbo_data::{ReadOptions, write_npy};
 use elbo_report::picture::png;
@@ -24,7 +23,7 @@ struct Source {
     system: &'static str,
     model: Box<dyn Model>,
     /// Its Gaussians, where it is made of them.
-    gaussians: Option<Gaussians<f32>>,
+    gaussians: Option<Stored>,
 }
 
 /// Runs the verb.
@@ -40,14 +39,16 @@ pub fn run(args: &Render, json: bool) -> Result<ExitCode, Failure> {
     let mut text = String::new();
     if let Some(path) = &args.ply {
         check_writable(path, &[&args.model])?;
-        let Some(gaussians) = &source.gaussians else {
+        let Some(stored) = &source.gaussians else {
             return Err(Failure::usage(format!("`{}` is not made of Gaussians", source.system), "leave --ply out"));
         };
-        let is_splat = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("splat"));
-        let bytes = if is_splat { ply::write_splat(gaussians) } else { ply::write(gaussians) };
-        write_atomically(path, &bytes)?;
+        let Some(format) = Format::of(path) else {
+            let known = "end its name in .ply, .compressed.ply, .spz or .splat";
+            return Err(Failure::usage(format!("{} names no format of Gaussians", path.display()), known));
+        };
+        write_atomically(path, &file::write(format, stored)?)?;
         told["ply"] = path.display().to_string().into();
-        text.push_str(&format!("{} Gaussians written to {}\n", gaussians.len(), path.display()));
+        text.push_str(&format!("{} Gaussians written to {}\n", stored.gaussians.len(), path.display()));
     }
     if args.orbit.is_some() || args.views.is_some() {
         let Some(renderer) = source.model.as_render() else {
@@ -88,16 +89,21 @@ pub fn run(args: &Render, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A model file, or a PLY file of Gaussians.
+/// A model file, or another program's file of Gaussians.
 fn open(path: &Path) -> Result<Source, Failure> {
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ply")) {
+    if let Some(format) = Format::of(path) {
         let bytes = std::fs::read(path).map_err(|cause| Error::file("cannot read the Gaussians", path, &cause))?;
-        let gaussians = ply::read(&bytes)?;
-        let model = Box::new(SplatModel::of(gaussians.clone()));
-        return Ok(Source { system: "ply", model, gaussians: Some(gaussians) });
+        let stored = file::read(format, &bytes)?;
+        let model = Box::new(SplatModel::of(stored.clone()));
+        let system = match format {
+            Format::Ply | Format::CompressedPly => "ply",
+            Format::Spz => "spz",
+            Format::Splat => "splat",
+        };
+        return Ok(Source { system, model, gaussians: Some(stored) });
     }
     let (card, model, file) = elbo::load_model(path)?;
-    let gaussians = if card.family == "splat" { Some(get(&file, GAUSSIANS)?) } else { None };
+    let gaussians = if card.family == "splat" { Some(SplatModel::load(&file)?.stored()) } else { None };
     Ok(Source { system: card.id, model, gaussians })
 }
 

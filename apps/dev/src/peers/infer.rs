@@ -49,7 +49,7 @@ pub struct Options {
 const MODELS: [(&str, &str, &str); 3] = [
     ("schools", "eight schools, non-centred, 10 unknowns", "parallel"),
     ("logistic", "logistic regression on breast cancer, 569 rows, 31 unknowns", "parallel"),
-    ("gp", "hyperparameters of a Gaussian process, 100 rows, 5 unknowns", "parallel"),
+    ("gp", "hyperparameters of a Gaussian process, 60 rows, 3 unknowns", "parallel"),
 ];
 
 /// Our effective draws for each gradient must be at least this share of NumPyro's.

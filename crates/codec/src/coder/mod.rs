@@ -4,6 +4,7 @@
 //! |---|---|
 //! | bytes of one table, as fast as possible | [`encode_bytes`], [`ByteDecoder`] |
 //! | integers, each with its own alphabet, and escapes | [`encode_integers`], [`decode_integers`] |
+//! | such integers, where the next alphabet depends on those before | [`IntegerDecoder`] |
 //! | symbols one after the other as they come | [`RangeEncoder`], [`RangeDecoder`] |
 //!
 //! The first two are asymmetric numeral systems (rANS, Duda 2014) with a 64-bit state in `[2^31, 2^63)` and words of 32 bits. Symbols are
@@ -16,5 +17,5 @@ mod range;
 mod rans;
 
 pub use bytes::{ByteDecoder, encode_bytes};
-pub use integers::{Lookup, decode_integers, encode_integers};
+pub use integers::{IntegerDecoder, Lookup, decode_integers, encode_integers};
 pub use range::{RangeDecoder, RangeEncoder};

@@ -1,18 +1,22 @@
 //! All that encoder and decoder must agree on, made once from a trained model, in integers.
 
-use super::hyper::{Hyper, SECOND_STEP};
+use super::context::{Context, FrozenContext};
+use super::hyper::{Entropy, Hyper, SECOND_STEP, shape_logit};
 use super::{LAMBDAS, TABLE_BITS};
 use crate::coder::Lookup;
 use crate::density::{Density, LADDER, Ladder, SHAPES};
-use crate::integer::{FRACTION, Image, Network};
+use crate::integer::{FRACTION, Image, Layer, Network};
 use crate::table::Alphabet;
 use elbo_core::{Error, ModelFile, Result};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 /// Rungs of a ladder of a density with a shape: its least scale is far lower.
 const SHAPED_LADDER: usize = 160;
 /// Steps between shapes that have tables of their own.
 const SHAPE_STEP: f64 = 0.1;
+/// Shapes with tables where each latent has its own, evenly from the least to the greatest.
+const SHAPE_LEVELS: usize = 20;
 /// Second latents lie within this on both sides of zero.
 pub(super) const MOST_SECOND: i32 = 1 << 13;
 
@@ -26,6 +30,9 @@ pub struct Frozen {
     ladders: Vec<Ladder>,
     /// The set of each channel.
     set_of: Vec<u16>,
+    /// Where each latent has its own shape, the numbers between those of neighbouring sets; otherwise none.
+    levels: Vec<i32>,
+    context: Option<FrozenContext>,
     /// Tables of the second latents, then of each rung of each set.
     lookups: Vec<Lookup>,
     second: usize,
@@ -41,7 +48,7 @@ pub(super) struct Prediction {
 }
 
 impl Frozen {
-    /// Tables of a trained hyperprior. A learned shape is rounded to a tenth.
+    /// Tables of a trained hyperprior. A learned shape is rounded to a tenth, one of a latent to the nearest of twenty.
     ///
     /// # Errors
     /// As [`Hyper::network`].
@@ -52,14 +59,20 @@ impl Frozen {
             ladders.push(Ladder::new(density, rungs));
             lookups.extend(Ladder::alphabets(density, rungs, TABLE_BITS));
         };
+        let (low, high) = SHAPES;
+        let mut levels = vec![];
         let set_of = match (hyper.entropy().fixed(), hyper.shapes()) {
             (Some(density), _) => {
                 add(density, LADDER);
                 vec![0; hyper.latents()]
             }
-            (None, shapes) => {
-                let (low, high) = SHAPES;
-                let shapes = shapes.expect("a density with a shape");
+            (None, None) => {
+                let shape = |level: f64| low + (high - low) * level / (SHAPE_LEVELS - 1) as f64;
+                (0..SHAPE_LEVELS).for_each(|l| add(Density::Generalised { shape: shape(l as f64) }, LADDER));
+                levels = (1..SHAPE_LEVELS).map(|l| fixed(shape_logit(shape(l as f64 - 0.5)))).collect();
+                vec![0; hyper.latents()]
+            }
+            (None, Some(shapes)) => {
                 let level = |shape: &f64| ((shape.clamp(low, high) - low) / SHAPE_STEP).round() as u16;
                 let levels: Vec<u16> = shapes.iter().map(level).collect();
                 let mut used = levels.clone();
@@ -71,10 +84,17 @@ impl Frozen {
                 levels.iter().map(|l| used.binary_search(l).expect("a used level") as u16).collect()
             }
         };
-        let own = hyper.own_scales().iter().map(|s| (s * f64::from(1u32 << FRACTION)).round() as i32).collect();
-        let lookups = lookups.into_iter().map(Lookup::new).collect();
-        let mut frozen =
-            Self { network: hyper.network()?, own, ladders, set_of, lookups, second: hyper.second(), digest: [0; 32] };
+        let mut frozen = Self {
+            network: hyper.network()?,
+            own: hyper.own_scales().into_iter().map(fixed).collect(),
+            ladders,
+            set_of,
+            levels,
+            context: hyper.frozen_context()?,
+            lookups: lookups.into_iter().map(Lookup::new).collect(),
+            second: hyper.second(),
+            digest: [0; 32],
+        };
         frozen.digest = frozen.digested();
         Ok(frozen)
     }
@@ -87,6 +107,11 @@ impl Frozen {
     /// Number of latents.
     pub fn latents(&self) -> usize {
         self.set_of.len()
+    }
+
+    /// Whether latents are coded in passes, each knowing those before: see [`Frozen::in_passes`].
+    pub(super) fn has_context(&self) -> bool {
+        self.context.is_some()
     }
 
     /// Number of second latents.
@@ -111,26 +136,57 @@ impl Frozen {
 
     /// What the second latents `[second, h, w]` say of the latents `[C, 4 h, 4 w]`.
     pub(super) fn predict(&self, z: &[i32], [h, w]: [usize; 2], quality: usize) -> Prediction {
-        let values = z.iter().map(|v| (*v).clamp(-MOST_SECOND, MOST_SECOND) << FRACTION).collect();
-        let found = self.network.run(Image { shape: [self.second, h, w], values });
+        let found = self.network.run(self.image(z, [h, w]));
         let (latents, [_, h, w]) = (self.latents(), found.shape);
-        let area = h * w;
+        let (area, count) = (h * w, latents * h * w);
         let mut means = found.values;
-        let scales = means.split_off(latents * area);
-        let mut tables = Vec::with_capacity(scales.len());
-        let mut base = vec![];
-        let mut next = self.second;
-        for ladder in &self.ladders {
-            base.push(next);
-            next += ladder.len();
-        }
-        for (channel, plane) in scales.chunks_exact(area).enumerate() {
-            let set = usize::from(self.set_of[channel]);
-            let own = self.own[quality * latents + channel];
-            let ladder = &self.ladders[set];
-            tables.extend(plane.iter().map(|s| (base[set] + ladder.rung(s.saturating_add(own))) as u16));
-        }
-        Prediction { means, tables }
+        let rest = means.split_off(count);
+        let (scales, shapes) = rest.split_at(count);
+        let one = |i: usize| self.table(i / area, quality, scales[i], shapes.get(i).copied());
+        Prediction { means, tables: (0..count).into_par_iter().map(one).collect() }
+    }
+
+    /// Goes through the latents `[C, 4 h, 4 w]` in the order in which they are coded: for each `code` gets its index, its mean with
+    /// [`FRACTION`] fractional bits and its table, and gives its integer about the mean.
+    ///
+    /// # Errors
+    /// Those of `code`.
+    ///
+    /// # Panics
+    /// When the model has no context.
+    pub(super) fn in_passes(
+        &self,
+        z: &[i32],
+        size: [usize; 2],
+        quality: usize,
+        code: &mut dyn FnMut(usize, i32, u16) -> Result<i32>,
+    ) -> Result<()> {
+        let context = self.context.as_ref().expect("a model with a context");
+        let (last, before) = self.network.layers.split_last().expect("the network has layers");
+        let features = before.iter().fold(self.image(z, size), |x, layer| layer.apply(x));
+        let area = features.shape[1] * features.shape[2];
+        let numbers = last.apply(features.clone()).values;
+        context.run(features, &numbers, &mut |at, numbers| {
+            let table = self.table(at / area, quality, numbers[1], numbers.get(2).copied());
+            let integer = code(at, numbers[0], table)?;
+            Ok((i64::from(integer) << FRACTION) + i64::from(numbers[0]))
+        })
+    }
+
+    fn image(&self, z: &[i32], [h, w]: [usize; 2]) -> Image {
+        let values = z.iter().map(|v| (*v).clamp(-MOST_SECOND, MOST_SECOND) << FRACTION).collect();
+        Image { shape: [self.second, h, w], values }
+    }
+
+    /// The table of a latent of this scale, and of this shape where each has its own.
+    fn table(&self, channel: usize, quality: usize, log_scale: i32, shape: Option<i32>) -> u16 {
+        let set = match shape {
+            Some(shape) => self.levels.partition_point(|between| *between < shape),
+            None => usize::from(self.set_of[channel]),
+        };
+        let ladder = &self.ladders[set];
+        let own = self.own[quality * self.latents() + channel];
+        (self.second + set * ladder.len() + ladder.rung(log_scale.saturating_add(own))) as u16
     }
 
     fn digested(&self) -> [u8; 32] {
@@ -140,6 +196,10 @@ impl Frozen {
         hash.update((self.second as u64).to_le_bytes());
         self.own.iter().for_each(|v| hash.update(v.to_le_bytes()));
         self.set_of.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        self.levels.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        if let Some(context) = &self.context {
+            context.digest(&mut hash);
+        }
         for ladder in &self.ladders {
             hash.update((ladder.len() as u64).to_le_bytes());
             ladder.thresholds().iter().for_each(|v| hash.update(v.to_le_bytes()));
@@ -178,15 +238,19 @@ impl Frozen {
         let packed: Vec<i64> =
             quads.iter().map(|q| q.iter().rev().fold(0u64, |n, f| n << 16 | u64::from(*f)) as i64).collect();
         file.put_i64("frozen.frequencies", &[packed.len()], &packed);
+        file.set("frozen.levels", &self.levels);
+        if let Some(context) = &self.context {
+            context.save(file);
+        }
         file.set("frozen.second", &self.second);
         file.set("frozen.digest", &crate::container::hex(&self.digest));
     }
 
-    /// Takes back what [`Frozen::save`] stored.
+    /// Takes back what [`Frozen::save`] stored of a model with this density and context.
     ///
     /// # Errors
     /// [`Error::ModelFile`] when something is missing, damaged, or does not have the digest it should.
-    pub fn load(file: &ModelFile) -> Result<Self> {
+    pub fn load(file: &ModelFile, (entropy, context): (Entropy, Context)) -> Result<Self> {
         let damaged = || Error::model_file("the model's entropy tables are damaged", "copy the model file again");
         let small = |name: &str| -> Result<Vec<i32>> {
             file.get_i64(name)?.into_iter().map(|v| i32::try_from(v).map_err(|_| damaged())).collect()
@@ -195,6 +259,8 @@ impl Frozen {
         let (own, sets, thresholds) = (small("frozen.own")?, small("frozen.sets")?, small("frozen.ladders")?);
         let &[count, rungs] = file.shape("frozen.ladders")? else { return Err(damaged()) };
         let second: usize = file.fact("frozen.second")?;
+        let levels: Vec<i32> = file.fact("frozen.levels")?;
+        let context = FrozenContext::load(file, context)?;
         let shapes = file.get_i64("frozen.alphabets")?;
         let packed = file.get_i64("frozen.frequencies")?;
         let mut frequencies = packed.iter().flat_map(|p| (0..4).map(move |k| (*p as u64 >> (16 * k)) as u16));
@@ -209,18 +275,27 @@ impl Frozen {
             lookups.push(Lookup::new(Alphabet::from_frequencies(low, &own, TABLE_BITS)?));
         }
         let set_of: Vec<u16> = sets.iter().filter_map(|s| u16::try_from(*s).ok()).collect();
+        let numbers = entropy.numbers() * set_of.len();
+        let features = match network.layers.last() {
+            Some(Layer::Convolution { channels, .. }) => *channels,
+            _ => return Err(damaged()),
+        };
         let fits = rungs > 0
+            && (levels.is_empty() || count == levels.len() + 1)
+            && levels.is_empty() == (entropy.numbers() == 2)
+            && context.as_ref().is_none_or(|c| c.sizes() == [set_of.len(), features, numbers])
             && set_of.len() == sets.len()
             && set_of.iter().all(|s| usize::from(*s) < count)
             && own.len() == LAMBDAS.len() * set_of.len()
             && lookups.len().checked_sub(count * rungs) == Some(second)
             && lookups.len() < 1 << 16
-            && network.outcome(second) == Some((2 * set_of.len(), SECOND_STEP));
+            && network.outcome(second) == Some((numbers, SECOND_STEP));
         if !fits {
             return Err(damaged());
         }
         let ladders = thresholds.chunks_exact(rungs).map(|t| Ladder::from_thresholds(t.to_vec())).collect();
-        let mut frozen = Self { network, own, ladders, set_of, lookups, second, digest: [0; 32] };
+        let digest = [0; 32];
+        let mut frozen = Self { network, own, ladders, set_of, levels, context, lookups, second, digest };
         frozen.digest = frozen.digested();
         let stored: String = file.fact("frozen.digest")?;
         if stored != crate::container::hex(&frozen.digest) {
@@ -230,27 +305,36 @@ impl Frozen {
     }
 }
 
+/// A number with [`FRACTION`] fractional bits.
+fn fixed(value: f64) -> i32 {
+    (value * f64::from(1u32 << FRACTION)).round() as i32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Entropy;
     use elbo_core::Rng;
 
     #[test]
     fn networks_and_counts_that_do_not_fit_are_refused_though_the_digest_is_theirs() {
-        let whole = Frozen::new(&Hyper::new(3, 2, 4, Entropy::Gaussian, &mut Rng::new(1))).unwrap();
+        let kind = (Entropy::Gaussian, Context::Checkerboard);
+        let whole = Frozen::new(&Hyper::new([3, 2, 4], kind, &mut Rng::new(1))).unwrap();
         let loads = |change: &dyn Fn(&mut Frozen)| {
             let mut frozen = whole.clone();
             change(&mut frozen);
             frozen.digest = frozen.digested();
             let mut file = ModelFile::new("test");
             frozen.save(&mut file);
-            Frozen::load(&file).is_ok()
+            Frozen::load(&file, kind).is_ok()
         };
         assert!(loads(&|_| {}));
         assert!(!loads(&|frozen: &mut Frozen| drop(frozen.network.layers.pop())));
         assert!(!loads(&|frozen: &mut Frozen| drop(frozen.network.layers.remove(1))));
         assert!(!loads(&|frozen: &mut Frozen| frozen.network.layers.swap(0, 3)));
         assert!(!loads(&|frozen: &mut Frozen| frozen.second = usize::MAX));
+        assert!(!loads(&|frozen: &mut Frozen| frozen.levels = vec![0; 19]));
+        let other = Frozen::new(&Hyper::new([3, 2, 5], kind, &mut Rng::new(1))).unwrap();
+        assert!(!loads(&|frozen: &mut Frozen| frozen.context = other.context.clone()));
+        assert!(!loads(&|frozen: &mut Frozen| frozen.context = None));
     }
 }

@@ -1,6 +1,7 @@
 //! The second latent: coded first, it says where each latent lies and how widely.
 
 use super::LAMBDAS;
+use super::context::{Context, ContextNetwork, FrozenContext};
 use super::transform::{normal, part, zero};
 use crate::density::{Bits, Density, SHAPES};
 use crate::factorised::Factorised;
@@ -8,7 +9,9 @@ use crate::integer::{Layer, Network};
 use crate::proxy::lower_bound;
 use crate::tiles::{Tiling, tiled};
 use elbo_core::{Result, Rng};
+use elbo_tensor::special::logit;
 use elbo_tensor::{Constraint, Convolution, DType, Parameter, Parameters, Tensor, nested, nested_mut};
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +22,8 @@ const TILING: Tiling = Tiling { tile: 24, reach: 2 };
 
 /// Width that the densities of second latents begin with: they are small at first, and a fit is short.
 const START: f64 = 2.0;
+/// Where a learned shape begins.
+const START_SHAPE: f64 = 1.2;
 
 /// The density of the latents.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +39,8 @@ pub enum Entropy {
     GeneralisedModel,
     /// Generalised Gaussians with a learned shape for each channel.
     GeneralisedChannel,
+    /// Generalised Gaussians with a shape for each latent, which the second latents say.
+    GeneralisedElement,
 }
 
 impl Entropy {
@@ -43,9 +50,21 @@ impl Entropy {
             Self::Gaussian => Some(Density::Gaussian),
             Self::Laplace => Some(Density::Laplace),
             Self::Logistic => Some(Density::Logistic),
-            Self::GeneralisedModel | Self::GeneralisedChannel => None,
+            Self::GeneralisedModel | Self::GeneralisedChannel | Self::GeneralisedElement => None,
         }
     }
+
+    /// Numbers that the second latents say of a latent: its mean, its scale, and its shape where each has its own.
+    pub fn numbers(self) -> usize {
+        if self == Self::GeneralisedElement { 3 } else { 2 }
+    }
+}
+
+/// What is known of latents before they are coded, in real numbers. Of each `[B, C, h, w]`.
+pub(super) struct Decoded {
+    pub mean: Tensor,
+    pub log_scale: Tensor,
+    pub density: Bits,
 }
 
 /// The hyperprior.
@@ -57,6 +76,7 @@ pub struct Hyper {
     parts: Vec<(&'static str, Parameter)>,
     factorised: Factorised,
     shape: Option<Parameter>,
+    context: Option<ContextNetwork>,
     entropy: Entropy,
 }
 
@@ -67,6 +87,9 @@ impl Parameters for Hyper {
         if let Some(shape) = &self.shape {
             f("shape", shape);
         }
+        if let Some(context) = &self.context {
+            nested("context", context, f);
+        }
     }
 
     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
@@ -75,12 +98,15 @@ impl Parameters for Hyper {
         if let Some(shape) = &mut self.shape {
             f("shape", shape);
         }
+        if let Some(context) = &mut self.context {
+            nested_mut("context", context, f);
+        }
     }
 }
 
 impl Hyper {
     /// For so many latents, so many second latents, and `width` channels between them. Predicts nothing yet.
-    pub fn new(latents: usize, second: usize, width: usize, entropy: Entropy, rng: &mut Rng) -> Self {
+    pub fn new([latents, second, width]: [usize; 3], (entropy, context): (Entropy, Context), rng: &mut Rng) -> Self {
         let he = |channels: usize| (2.0 / (9.0 * channels as f64)).sqrt();
         let parts = vec![
             ("encoder.0", normal(&[width, 2 * latents, 3, 3], he(2 * latents), rng)),
@@ -95,15 +121,10 @@ impl Hyper {
             ("decoder.2_bias", zero(&[2 * latents])),
             ("scale", zero(&[LAMBDAS.len(), latents])),
         ];
-        let mut hyper = Self {
-            latents,
-            second,
-            width,
-            parts,
-            factorised: Factorised::new(second, START, rng),
-            shape: None,
-            entropy,
-        };
+        let factorised = Factorised::new(second, START, rng);
+        let context =
+            (context != Context::None).then(|| ContextNetwork::new(context, latents, width, 2 * latents, rng));
+        let mut hyper = Self { latents, second, width, parts, factorised, shape: None, context, entropy };
         hyper.set_entropy(entropy);
         hyper
     }
@@ -118,9 +139,26 @@ impl Hyper {
         let (low, high) = SHAPES;
         self.entropy = entropy;
         self.shape = count.map(|count| {
-            let start = Tensor::full(&[count], 1.2, DType::F32);
+            let start = Tensor::full(&[count], START_SHAPE, DType::F32);
             Parameter::from_tensor(&start, Constraint::Interval(low, high))
         });
+        // A shape for each latent is one more number of the last layer.
+        let outputs = entropy.numbers() * self.latents;
+        let free = shape_logit(START_SHAPE) as f32;
+        for (name, new, size) in [("decoder.2", 0.0, vec![self.width, 1, 1]), ("decoder.2_bias", free, vec![])] {
+            let last = self.parts.iter_mut().find(|(n, _)| *n == name).expect("the network has a last layer");
+            let mut values: Vec<f32> = last.1.leaf().as_slice::<f32>().to_vec();
+            values.resize(outputs * size.iter().product::<usize>(), new);
+            last.1 = Parameter::real(&Tensor::from_f32(values, &[vec![outputs], size].concat()));
+        }
+        if let Some(context) = &mut self.context {
+            context.set_outputs(outputs);
+        }
+    }
+
+    /// What is known of the latents when one is coded.
+    pub fn context(&self) -> Context {
+        self.context.as_ref().map_or(Context::None, ContextNetwork::context)
     }
 
     /// The density of the latents.
@@ -155,14 +193,6 @@ impl Hyper {
         self.shapes().unwrap_or_default().iter().filter(|s| **s < low + 0.02 || **s > high - 0.02).count()
     }
 
-    /// The density with its gradient.
-    pub(super) fn bits(&self) -> Bits {
-        match &self.shape {
-            Some(shape) => Bits::Shapes(shape.get()),
-            None => Bits::Fixed(self.entropy.fixed().expect("a density without a shape")),
-        }
-    }
-
     /// Holds the encoder fixed, or lets it move.
     pub(super) fn set_encoder_frozen(&mut self, frozen: bool) {
         let encoder = self.parts.iter_mut().filter(|(name, _)| name.starts_with("encoder"));
@@ -189,35 +219,30 @@ impl Hyper {
         tiled(y, [SECOND_STEP, 1], &TILING, &|y| self.encode(y))
     }
 
-    /// Means and logarithms of scales of latents times their gain, in real numbers, for training: what [`Hyper::network`] does in integers.
-    /// `z: [B, second, h, w]`; returns two of `[B, C, 4 h, 4 w]`.
-    pub(super) fn decode(&self, z: &Tensor, qualities: &[usize], rectify: bool) -> (Tensor, Tensor) {
+    /// What is known of latents times their gain, in real numbers, for training: what [`Hyper::network`] does in integers.
+    /// `z: [B, second, h, w]`; `y: [B, C, 4 h, 4 w]`, of which a context sees what it may.
+    pub(super) fn decode(&self, z: &Tensor, y: &Tensor, qualities: &[usize], rectify: bool) -> Decoded {
         let how = Convolution::default().padded(1);
         let x = shuffle(&z.conv2d(&self.of("decoder.0"), Some(&self.of("decoder.0_bias")), &how)).relu();
         let x = shuffle(&x.conv2d(&self.of("decoder.1"), Some(&self.of("decoder.1_bias")), &how)).relu();
         let out = x.conv2d(&self.of("decoder.2"), Some(&self.of("decoder.2_bias")), &Convolution::default());
+        let out = match &self.context {
+            Some(context) => out + context.forward(&x, y),
+            None => out,
+        };
         let own = self.of("scale").index_select(0, &Tensor::indices(qualities));
         let own = own.reshape(&[qualities.len(), self.latents, 1, 1]);
-        let mean = out.narrow(1, 0, self.latents).contiguous();
-        let log_scale = out.narrow(1, self.latents, self.latents) + own;
-        (mean, lower_bound(&log_scale, &self.least(), rectify))
-    }
-
-    /// The logarithm of the least scale, `[1, C, 1, 1]` or `[1, 1, 1, 1]`, with its slope in a learned shape.
-    fn least(&self) -> Tensor {
-        let Some(parameter) = &self.shape else {
-            let density = self.entropy.fixed().expect("a density without a shape");
-            return Tensor::full(&[1, 1, 1, 1], density.least_scale().ln(), DType::F32).contiguous();
+        let numbers = |k: usize| out.narrow(1, k * self.latents, self.latents);
+        let density = match (&self.shape, self.entropy.fixed()) {
+            (Some(shape), _) => Bits::Shapes(shape.get()),
+            (None, Some(density)) => Bits::Fixed(density),
+            (None, None) => {
+                let (low, high) = SHAPES;
+                Bits::Shapes((numbers(2).sigmoid() * (high - low) + low).contiguous())
+            }
         };
-        let shape = parameter.get();
-        let size = [1, shape.len(), 1, 1];
-        let of = |f: &dyn Fn(Density) -> f64| {
-            let values = shape.to_vec().into_iter().map(|shape| f(Density::Generalised { shape }) as f32).collect();
-            Tensor::from_f32(values, &size)
-        };
-        let (value, slope) = (of(&|d| d.least_scale().ln()), of(&|d| d.least_scale_slope()));
-        let count = shape.len();
-        Tensor::custom("least_scale", vec![shape], value, move |g, _| vec![Some((g * &slope).reshape(&[count]))])
+        let log_scale = lower_bound(&(numbers(1) + own), &least(&density), rectify);
+        Decoded { mean: numbers(0).contiguous(), log_scale, density }
     }
 
     /// The decoder in integers.
@@ -242,6 +267,14 @@ impl Hyper {
         Ok(Network { layers })
     }
 
+    /// The context in integers, where there is one.
+    ///
+    /// # Errors
+    /// As [`Layer::convolution`].
+    pub(super) fn frozen_context(&self) -> Result<Option<FrozenContext>> {
+        self.context.as_ref().map(ContextNetwork::freeze).transpose()
+    }
+
     /// Logarithms of scales that each channel has at each quality before the second latent says more, `[qualities, C]`.
     pub fn own_scales(&self) -> Vec<f64> {
         self.of("scale").to_vec()
@@ -259,6 +292,28 @@ impl Hyper {
     }
 }
 
+/// The number whose sigmoid is the place of a shape between the limits.
+pub(super) fn shape_logit(shape: f64) -> f64 {
+    let (low, high) = SHAPES;
+    logit((shape - low) / (high - low))
+}
+
+/// The logarithm of the least scale, `[1, C, 1, 1]`, `[1, 1, 1, 1]` or one for each latent, with its slope in a learned shape.
+fn least(density: &Bits) -> Tensor {
+    let shape = match density {
+        Bits::Fixed(density) => {
+            return Tensor::full(&[1, 1, 1, 1], density.least_scale().ln(), DType::F32).contiguous();
+        }
+        Bits::Shapes(shape) => shape.clone(),
+    };
+    let size = if shape.rank() == 4 { shape.shape().to_vec() } else { vec![1, shape.len(), 1, 1] };
+    let found: Vec<[f64; 2]> = shape.to_vec().into_par_iter().map(Density::least_scale_of).collect();
+    let of = |k: usize| Tensor::from_f32(found.iter().map(|f| f[k] as f32).collect(), &size);
+    let (value, slope) = (of(0), of(1));
+    let back = shape.shape().to_vec();
+    Tensor::custom("least_scale", vec![shape], value, move |g, _| vec![Some((g * &slope).reshape(&back))])
+}
+
 /// Four channels become the four pixels of one, as [`Layer::Shuffle`].
 fn shuffle(x: &Tensor) -> Tensor {
     let [b, c, h, w] = [x.size(0), x.size(1) / 4, x.size(2), x.size(3)];
@@ -274,7 +329,7 @@ mod tests {
     #[test]
     fn integers_do_what_training_does() {
         let mut rng = Rng::new(5);
-        let mut hyper = Hyper::new(6, 4, 8, Entropy::Laplace, &mut rng);
+        let mut hyper = Hyper::new([6, 4, 8], (Entropy::Laplace, Context::None), &mut rng);
         hyper.visit_mut(&mut |name, p| {
             if name.starts_with("decoder") || name == "scale" {
                 let moved: Vec<f64> = p.value().iter().map(|v| v + 0.1 * rng.normal()).collect();
@@ -283,7 +338,8 @@ mod tests {
         });
         let values: Vec<i32> = (0..4 * 3 * 5).map(|_| rng.below(9) as i32 - 4).collect();
         let z = Tensor::from_f32(values.iter().map(|v| *v as f32).collect(), &[1, 4, 3, 5]);
-        let (mean, log_scale) = hyper.decode(&z, &[2], false);
+        let nothing = Tensor::zeros(&[1, 6, 12, 20], DType::F32);
+        let Decoded { mean, log_scale, .. } = hyper.decode(&z, &nothing, &[2], false);
         let image = Image { shape: [4, 3, 5], values: values.iter().map(|v| v << FRACTION).collect() };
         let found = hyper.network().unwrap().run(image);
         assert_eq!(found.shape, [12, 12, 20]);

@@ -7,18 +7,25 @@
 //! | the second latent, which says how wide and where each latent is | `hyper` |
 //! | rate and distortion in training, one minibatch a step | `train` |
 //! | all that encoder and decoder must agree on, as integers | `frozen` |
+//! | what latents that were coded say of the next ones | `context` |
+//! | pictures to files and back | `codec`, `stream` |
 //! | settings, fitting, the model and its verbs | `model` |
 
+mod codec;
+mod context;
 mod frozen;
 mod hyper;
 mod model;
 mod photo;
+mod stream;
 mod train;
 mod transform;
 
+pub use codec::{PictureCodec, RatePoint};
+pub use context::Context;
 pub use frozen::Frozen;
 pub use hyper::{Entropy, Hyper};
-pub use model::{PictureCodec, PictureModel, PictureSettings, RatePoint};
+pub use model::{PictureModel, PictureSettings};
 pub use photo::{Photo, Photographs};
 pub use train::{Part, Trainee, Training, TrainingState};
 pub use transform::{LATENT_STEP, Transform};

@@ -1,7 +1,7 @@
 //! Rate and distortion on random parts of photographs, one minibatch a step.
 
 use super::LAMBDAS;
-use super::hyper::Hyper;
+use super::hyper::{Decoded, Hyper};
 use super::photo::Photo;
 use super::transform::Transform;
 use crate::density::bits;
@@ -9,7 +9,7 @@ use crate::proxy::{noisy, straight_through};
 use elbo_core::step::Snapshot;
 use elbo_core::{Error, ModelFile, Progress, Result, Run, Step};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad};
+use elbo_tensor::{DType, Parameters, Tensor, grad, no_grad};
 
 /// Gradients of a shape that are remembered, and the share of them that is let through whole.
 const REMEMBERED: usize = 64;
@@ -24,40 +24,15 @@ pub struct Trainee {
     pub hyper: Hyper,
 }
 
-impl Parameters for Trainee {
-    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
-        nested("transform", &self.transform, f);
-        nested("hyper", &self.hyper, f);
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
-        nested_mut("transform", &mut self.transform, f);
-        nested_mut("hyper", &mut self.hyper, f);
-    }
-}
+elbo_tensor::parameters!(Trainee { transform, hyper });
 
 impl Snapshot for Trainee {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        self.visit(&mut |name, p| file.put_f32(&format!("{prefix}.{name}"), p.shape(), &p.leaf().as_slice::<f32>()));
+        self.write_to(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        let mut outcome = Ok(());
-        self.visit_mut(&mut |name, p| {
-            let array = format!("{prefix}.{name}");
-            let read = file.get_f32(&array).and_then(|values| {
-                if file.shape(&array)? != p.shape() {
-                    let message = format!("array `{array}` of the model file does not have the shape {:?}", p.shape());
-                    return Err(Error::model_file(message, "fit the model again with this version"));
-                }
-                p.set_free(&values.into_iter().map(f64::from).collect::<Vec<_>>());
-                Ok(())
-            });
-            if outcome.is_ok() {
-                outcome = read;
-            }
-        });
-        outcome
+        self.read_from(file, prefix)
     }
 }
 
@@ -143,8 +118,9 @@ impl Training<'_> {
         let (y, z) = if self.part == Part::Whole { forward() } else { no_grad(forward) };
         let second_bits = hyper.factorised().bits(&noisy(&z, &mut run.rng));
         let rounded = straight_through(&z, &Tensor::zeros(&[1], DType::F32));
-        let (mean, log_scale) = hyper.decode(&rounded, qualities, self.rectify);
-        let first_bits = bits(&hyper.bits(), &noisy(&y, &mut run.rng), &mean, &log_scale);
+        let blurred = noisy(&y, &mut run.rng);
+        let Decoded { mean, log_scale, density } = hyper.decode(&rounded, &blurred, qualities, self.rectify);
+        let first_bits = bits(&density, &blurred, &mean, &log_scale);
         // The second latents come channel by channel, [C, 1, B N].
         let second = second_bits.reshape(&[z.size(1), count, z.len() / (z.size(1) * count)]);
         let second = second.permute(&[1, 0, 2]).reshape(&[count, z.len() / count]);

@@ -2,6 +2,7 @@
 
 use crate::picture::{model, photo};
 use elbo_codec::container::Container;
+use elbo_codec::picture::{Context, Entropy};
 use elbo_core::Rng;
 
 /// A change that damage or malice could make.
@@ -99,4 +100,26 @@ fn a_damaged_chunk_costs_its_part_of_the_picture_only() {
     assert!(codec.decode(&bytes).unwrap_err().to_string().contains("chunk 2 of 2"));
     let (back, lost) = codec.salvage(&bytes).unwrap();
     assert_eq!((lost, back.shape), (vec![1], photo.shape));
+    // Without the second latents nobody knows the tables of the first.
+    let container = Container::from_bytes(&codec.encode(&photo, 6).unwrap()).unwrap();
+    let header = container.to_bytes().len() - 32 - container.chunks.iter().map(|c| c.bytes.len()).sum::<usize>();
+    let mut bytes = container.to_bytes();
+    bytes[header] ^= 0x10;
+    assert_eq!(codec.salvage(&bytes).unwrap().1, [0, 1]);
+}
+
+#[test]
+fn a_damaged_chunk_of_a_model_with_context_costs_all_that_follows() {
+    let codec = crate::fixed::codec(Entropy::Gaussian, Context::Serial).unwrap();
+    // More latents than a chunk holds.
+    let photo = photo([744, 752, 3], 3);
+    let container = Container::from_bytes(&codec.encode(&photo, 0).unwrap()).unwrap();
+    assert_eq!(container.chunks.len(), 3);
+    let mut bytes = container.to_bytes();
+    let at = bytes.len() - 32 - container.chunks[2].bytes.len() - container.chunks[1].bytes.len();
+    bytes[at] ^= 1;
+    assert!(codec.decode(&bytes).unwrap_err().to_string().contains("chunk 2 of 3"));
+    let (back, lost) = codec.salvage(&bytes).unwrap();
+    assert_eq!((lost, back.shape), (vec![1, 2], photo.shape));
+    assert_eq!(codec.decode(&container.to_bytes()).unwrap().shape, photo.shape);
 }

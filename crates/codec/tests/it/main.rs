@@ -2,4 +2,5 @@
 
 mod coder;
 mod damage;
+mod fixed;
 mod picture;

@@ -1,12 +1,15 @@
 //! Photographs in and out.
 
-use elbo_codec::measure::psnr;
-use elbo_codec::picture::{Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee};
+use crate::fixed;
+use elbo_codec::picture::{Context, Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee};
 use elbo_core::{Rng, Run, Snapshot};
+use elbo_picture::psnr;
+use elbo_tensor::Parameters;
 
 /// Small networks.
 pub fn settings() -> PictureSettings {
-    PictureSettings { latents: 12, second: 4, width: 6, hyper: 6, steps: 4, batch: 2, crop: 32, rate: 1e-3 }
+    let whole = PictureSettings::default();
+    PictureSettings { latents: 12, second: 4, width: 6, hyper: 6, steps: 4, batch: 2, crop: 32, ..whole }
 }
 
 /// A smooth picture with some detail.
@@ -23,10 +26,14 @@ pub fn photo([h, w, c]: [usize; 3], seed: u64) -> Photo {
 }
 
 fn trained(entropy: Entropy) -> Trainee {
+    trained_with(&settings(), entropy)
+}
+
+fn trained_with(settings: &PictureSettings, entropy: Entropy) -> Trainee {
     let mut rng = Rng::new(1);
-    let mut trainee = settings().start(entropy, &mut rng);
+    let mut trainee = settings.start(entropy, &mut rng);
     let photos = [photo([50, 60, 3], 10), photo([20, 90, 1], 11)];
-    settings().train(&mut trainee, &photos, (Part::Whole, 4, true), &mut Run::new(2)).unwrap();
+    settings.train(&mut trainee, &photos, (Part::Whole, 4, true), &mut Run::new(2)).unwrap();
     trainee
 }
 
@@ -45,7 +52,7 @@ fn pictures_of_every_size_come_back_in_their_size() {
         assert_eq!(back.shape, shape);
         assert_eq!(codec.decode(&file).unwrap(), back);
         if shape[0] > 6 {
-            let quality = psnr(&photo.bytes, &back.bytes);
+            let quality = psnr(&photo.bytes, &back.bytes, 255.0);
             assert!(quality > 25.0, "{shape:?}: {quality} dB");
         }
     }
@@ -75,7 +82,8 @@ fn files_are_the_same_bytes_for_any_number_of_threads() {
 
 #[test]
 fn every_density_codes_and_learned_shapes_move() {
-    for entropy in [Entropy::Laplace, Entropy::Logistic, Entropy::GeneralisedModel, Entropy::GeneralisedChannel] {
+    let shaped = [Entropy::GeneralisedModel, Entropy::GeneralisedChannel, Entropy::GeneralisedElement];
+    for entropy in [Entropy::Laplace, Entropy::Logistic].into_iter().chain(shaped) {
         let mut trainee = trained(entropy);
         let before = trainee.hyper.shapes();
         let photos = [photo([64, 64, 3], 12)];
@@ -85,7 +93,43 @@ fn every_density_codes_and_learned_shapes_move() {
         }
         let codec = PictureCodec::new(&trainee, 1).unwrap();
         let back = codec.decode(&codec.encode(&photos[0], 4).unwrap()).unwrap();
-        assert!(psnr(&photos[0].bytes, &back.bytes) > 24.0, "{entropy:?}");
+        assert!(psnr(&photos[0].bytes, &back.bytes, 255.0) > 24.0, "{entropy:?}");
+    }
+}
+
+#[test]
+fn tables_and_files_are_those_of_the_first_release_in_every_build_and_for_any_number_of_threads() {
+    let codecs = fixed::EXPECTED.map(|(entropy, context, _)| fixed::codec(entropy, context).unwrap());
+    for threads in [1, 2, 8] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let found = pool.install(|| codecs.each_ref().map(|codec| fixed::digests(codec).unwrap()));
+        assert_eq!(found, fixed::EXPECTED.map(|(.., expected)| expected.map(String::from)), "{threads} threads");
+    }
+}
+
+#[test]
+fn contexts_code_and_what_they_learn_saves_rate() {
+    let photos = [photo([96, 96, 3], 12)];
+    for context in [Context::Checkerboard, Context::Channels, Context::Serial] {
+        let settings = PictureSettings { context, ..settings() };
+        let mut trainee = trained_with(&settings, Entropy::Gaussian);
+        settings.train(&mut trainee, &photos, (Part::Entropy, 40, false), &mut Run::new(3)).unwrap();
+        let codec = PictureCodec::new(&trainee, 1).unwrap();
+        let file = codec.encode(&photos[0], 4).unwrap();
+        let back = codec.decode(&file).unwrap();
+        assert!(psnr(&photos[0].bytes, &back.bytes, 255.0) > 24.0, "{context:?}");
+        let entropy = codec.cross_entropy(&photos[0], 4).unwrap();
+        assert!((8.0 * file.len() as f64) < entropy + 8.0 * 260.0, "{context:?}");
+        // The same networks with the context's end silenced.
+        let mut silent = trainee.clone();
+        silent.visit_mut(&mut |name, p| {
+            if name == "hyper.context.out" {
+                assert!(p.value().iter().any(|v| *v != 0.0), "{context:?} learned nothing");
+                p.set(&vec![0.0; p.len()]).unwrap();
+            }
+        });
+        let without = PictureCodec::new(&silent, 1).unwrap().cross_entropy(&photos[0], 4).unwrap();
+        assert!(entropy < without, "{context:?}: {entropy} bits, {without} without");
     }
 }
 

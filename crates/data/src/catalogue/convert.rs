@@ -1,7 +1,7 @@
 //! From the files of a package to our tables. No number is reformatted where the source is plain text.
 
-use super::Entry;
 use super::sheet::first_sheet;
+use super::{Entry, Member};
 use crate::write::gzip;
 use elbo_core::{Array, Error, Result, Values};
 use std::io::{Cursor, Read};
@@ -37,6 +37,8 @@ pub(super) enum Convert {
     Pictures,
     /// Ten JSON files, one a digit: a flat list of pixels from 0 to 1, 784 a picture.
     Digits,
+    /// Grey pictures in PGM, one file each.
+    Photographs,
     /// A line for each pair of variables: `pair7,` and two fields of numbers separated by spaces; pairs after `last` are left out.
     CausePairs {
         /// Number of the last pair taken.
@@ -62,6 +64,10 @@ pub(super) fn convert(entry: &Entry, sources: &[Vec<u8>]) -> Result<Vec<(String,
     }
     if entry.convert == Convert::Digits {
         return digits(entry, sources).ok_or_else(broken);
+    }
+    if entry.convert == Convert::Photographs {
+        let pngs = sources.iter().map(|source| png(source)).collect::<Option<Vec<_>>>().ok_or_else(broken)?;
+        return Ok(entry.files().into_iter().zip(pngs).collect());
     }
     let rows = rows(entry.convert, sources).ok_or_else(broken)?;
     let columns = entry.columns();
@@ -101,7 +107,7 @@ fn rows(convert: Convert, sources: &[Vec<u8>]) -> Option<Rows> {
         }
         Convert::Flights => flights(first)?,
         Convert::CausePairs { last } => cause_pairs(utf8(first)?, last)?,
-        Convert::Pictures | Convert::Digits => return None,
+        Convert::Pictures | Convert::Digits | Convert::Photographs => return None,
     })
 }
 
@@ -239,6 +245,24 @@ fn digits(entry: &Entry, sources: &[Vec<u8>]) -> Option<Vec<(String, Vec<u8>)>> 
     Some(vec![(entry.files().swap_remove(0), crate::write::npz_bytes(&arrays).ok()?)])
 }
 
+/// The name of a photograph's file: that of its source, as PNG.
+pub(super) fn photograph_name(member: &Member) -> String {
+    let name = member.path.rsplit('/').next().unwrap_or(member.path);
+    format!("{}.png", name.trim_end_matches(".pgm"))
+}
+
+/// A binary PGM file of bytes as PNG.
+fn png(pgm: &[u8]) -> Option<Vec<u8>> {
+    let mut fields = pgm.splitn(4, |b| b.is_ascii_whitespace());
+    let mut next = || fields.next();
+    let (sign, width, height) = (next()?, utf8(next()?)?.parse().ok()?, utf8(next()?)?.parse().ok()?);
+    let pixels = next()?.strip_prefix(b"255\n")?;
+    let picture = image::GrayImage::from_raw(width, height, pixels.to_vec()).filter(|p| p.len() == pixels.len());
+    let mut out = Cursor::new(vec![]);
+    picture.filter(|_| sign == b"P5")?.write_to(&mut out, image::ImageFormat::Png).ok()?;
+    Some(out.into_inner())
+}
+
 /// An IDX file of bytes, compressed.
 fn idx(bytes: &[u8]) -> Option<Array> {
     let mut content = vec![];
@@ -279,5 +303,21 @@ mod tests {
         let array = idx(&gzip(&content)).unwrap();
         assert_eq!((array.shape, array.values), (vec![2, 3], Values::U8(vec![1, 2, 3, 4, 5, 6])));
         assert_eq!(idx(&gzip(&content[..17])), None);
+    }
+
+    #[test]
+    fn a_photograph_keeps_its_pixels_and_a_broken_one_is_refused() {
+        let made = png(b"P5\n3 2\n255\n\x00\x01\x02\x09\x0a\xff").unwrap();
+        let back = image::load_from_memory(&made).unwrap().into_luma8();
+        assert_eq!((back.dimensions(), back.as_raw().as_slice()), ((3, 2), &[0, 1, 2, 9, 10, 255][..]));
+        for bad in [
+            &b"P6\n1 1\n255\n\x00"[..],
+            b"P5\n2 2\n255\n\x00",
+            b"P5\n1 1\n255\n\x00\x01",
+            b"P5\n1 1\n15\n\x00",
+            b"P5\n",
+        ] {
+            assert!(png(bad).is_none(), "{bad:?}");
+        }
     }
 }

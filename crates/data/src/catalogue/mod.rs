@@ -8,6 +8,7 @@ mod entries;
 mod fetch;
 mod sheet;
 mod store;
+mod tabletop;
 
 pub use store::{Stored, default_dir, get, locate, stored_table, verify};
 
@@ -96,7 +97,7 @@ pub struct Entry {
     inputs: &'static [&'static str],
     /// Number of inputs.
     pub dims: usize,
-    /// Name of the column to predict, the last.
+    /// Name of the column to predict, the last; empty for photographs, which have none.
     pub target: &'static str,
     /// What is changed from the original.
     pub changes: &'static str,
@@ -120,11 +121,12 @@ impl Entry {
         inputs.into_iter().chain([self.target.to_owned()]).collect()
     }
 
-    /// The data files under `DIR/KEY`; the first is the one to fit.
+    /// The data files under `DIR/KEY`; the first is the one to fit, save for photographs, whose folder is.
     pub fn files(&self) -> Vec<String> {
         match self.convert {
             convert::Convert::Pictures => vec!["train.npz".into(), "test.npz".into()],
             convert::Convert::Digits => vec![format!("{}.npz", self.key)],
+            convert::Convert::Photographs => self.members.iter().map(convert::photograph_name).collect(),
             _ => vec![format!("{}.csv.gz", self.key)],
         }
     }

@@ -83,3 +83,48 @@ impl Acquisition for KnowledgeGradient<'_> {
         value.ln()
     }
 }
+
+/// The knowledge gradient without a set: how far the smallest posterior mean is expected to fall, with a place for it in each of several fantasies.
+///
+/// Points `[1 + K, E]` are the trial and the places, which are found together:
+/// $$ -\tfrac1K \sum_k \left[ \mu(x'_k) + z_k \frac{\operatorname{cov}(f(x'_k), f(x))}{\sqrt{\sigma^2(x) + \tau^2}} \right] $$
+/// with `z_k` the normal quantiles of `(k + 1/2) / K`. Up to the smallest mean now, which is a constant.
+///
+/// # Source
+/// Balandat et al. (2020).
+pub struct OneShot<'a> {
+    gp: &'a Gp,
+    quantiles: Vec<f64>,
+}
+
+impl<'a> OneShot<'a> {
+    /// With this many fantasies, `K`.
+    pub fn new(gp: &'a Gp, fantasies: usize) -> Self {
+        let quantile = |k: usize| elbo_tensor::special::ndtri((k as f64 + 0.5) / fantasies as f64);
+        Self { gp, quantiles: (0..fantasies).map(quantile).collect() }
+    }
+}
+
+impl Acquisition for OneShot<'_> {
+    fn count(&self) -> usize {
+        1 + self.quantiles.len()
+    }
+
+    fn value_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> f64 {
+        gradient.fill(0.0);
+        let joint = self.gp.joint(x);
+        let q = self.count();
+        let spread = (joint.covariance[0] + self.gp.hyper().noise).sqrt();
+        let share = 1.0 / self.quantiles.len() as f64;
+        let (mut value, mut by_mean, mut by_covariance) = (0.0, vec![0.0; q], vec![0.0; q * q]);
+        for (k, z) in self.quantiles.iter().enumerate() {
+            let slope = joint.covariance[(k + 1) * q] / spread;
+            value -= share * (joint.mean[k + 1] + z * slope);
+            by_mean[k + 1] = -share;
+            by_covariance[(k + 1) * q] = -share * z / spread;
+            by_covariance[0] += 0.5 * share * z * slope / (spread * spread);
+        }
+        self.gp.pullback(&joint, &by_mean, &by_covariance, None, gradient);
+        value
+    }
+}

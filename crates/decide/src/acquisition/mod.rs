@@ -6,6 +6,8 @@
 //! | [`MonteCarlo`] | several points at once, pending points, noise: qLogEI and qLogNEI |
 //! | [`PathScore`] | Thompson sampling: a minimum of a function drawn from the posterior |
 //! | [`KnowledgeGradient`] | noise, and a final choice by the posterior mean |
+//! | [`OneShot`] | the same without a finite set: the trial and its fantasies' minimisers are found together |
+//! | [`EntropySearch`] | information about the minimum's value, place or both; [`entropy_fall`] on a finite set |
 //! | [`Score::Lcb`] | a bound with a schedule |
 //! | [`Score::Ei`], [`Score::Pi`] | comparison; they vanish numerically far from the incumbent, which their logarithms do not |
 //!
@@ -13,14 +15,16 @@
 //! [`Score`] a variant; anything else implements [`Acquisition`]. `tests/it/acquisition.rs` checks each by differences.
 
 mod analytic;
+mod entropy;
 mod feasibility;
 mod knowledge;
 mod monte_carlo;
 mod normal;
 
 pub use analytic::{Analytic, Schedule, Score};
+pub use entropy::{About, EntropySearch, Minimum, entropy_fall, minima, minimum_probabilities};
 pub use feasibility::{Feasibility, OnlyFeasible};
-pub use knowledge::{KnowledgeGradient, knowledge_gradient};
+pub use knowledge::{KnowledgeGradient, OneShot, knowledge_gradient};
 pub use monte_carlo::{MonteCarlo, MonteCarloOptions};
 pub use normal::log_h;
 

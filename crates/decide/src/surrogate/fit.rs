@@ -1,6 +1,7 @@
 //! Hyperparameters from data.
 
 use super::mean::{Mean, MeanKind};
+use super::output::Warp;
 use super::posterior::{Gp, Saved};
 use super::{Hyper, SurrogateConfig, matern52};
 use crate::bound::{Stop, minimise};
@@ -194,7 +195,7 @@ impl Gp {
     /// `x: [N, E]` encoded, row-major; `y: [N]`; `groups: [E]` the variable of each column. `last` is one more start, such as the previous fit.
     ///
     /// # Errors
-    /// [`Error::Numerical`] when no start can be evaluated, or the values are too large for a variance.
+    /// [`Error::Numerical`] when no start can be evaluated, or the values are too large for a variance; as [`Warp::learn`].
     pub fn fit(
         x: &[f64],
         y: &[f64],
@@ -211,11 +212,13 @@ impl Gp {
                 "look for values that are not finite or of absurd size",
             )
         };
-        let (shift, scale) = standardiser(y);
+        let warp = Warp::learn(config.output, y)?;
+        let warped: Vec<f64> = y.iter().map(|v| warp.forward(*v)).collect();
+        let (shift, scale) = standardiser(&warped);
         if !(shift.is_finite() && scale.is_finite()) {
             return Err(unfit());
         }
-        let z: Vec<f64> = y.iter().map(|v| (v - shift) / scale).collect();
+        let z: Vec<f64> = warped.iter().map(|v| (v - shift) / scale).collect();
         let mean = Mean::learn(config.mean, x, &z, groups.len(), rng);
         let residual: Vec<f64> = x.chunks(groups.len()).zip(&z).map(|(x, z)| z - mean.value(x)).collect();
         let layout = Layout { config, scales, dims };
@@ -240,7 +243,7 @@ impl Gp {
         let best = best.ok_or_else(unfit)?;
         let hyper = layout.hyper(&best.x);
         let log_evidence = -evidence.value_and_gradient(&best.x, &mut vec![0.0; best.x.len()]);
-        let fitted = Saved { hyper, mean, learns_constant, log_evidence };
+        let fitted = Saved { hyper, mean, learns_constant, log_evidence, warp };
         Self::condition(x, &z, groups, fitted, (shift, scale))
     }
 

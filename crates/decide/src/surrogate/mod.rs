@@ -9,15 +9,18 @@
 //! | hyperparameters by MAP or maximum likelihood | `fit.rs` |
 //! | the posterior, its gradients, draws as functions | `posterior.rs`, `path.rs` |
 //! | mean functions learned from the data first | `mean.rs`, `forest.rs` |
+//! | transforms of the values | `output.rs` |
 
 mod fit;
 mod forest;
 mod mean;
+mod output;
 mod path;
 mod posterior;
 
 pub(crate) use mean::FEWEST as FEWEST_CROSS_VALIDATED;
 pub use mean::{Mean, MeanKind};
+pub use output::{Output, Warp};
 pub use path::Path;
 pub(crate) use posterior::Saved;
 pub use posterior::{Gp, Joint};
@@ -50,6 +53,8 @@ pub struct SurrogateConfig {
     pub priors: bool,
     /// The mean function.
     pub mean: MeanKind,
+    /// What happens to values before they are standardised.
+    pub output: Output,
     /// Starting points of the search for hyperparameters.
     #[schemars(range(min = 1))]
     pub starts: usize,
@@ -66,6 +71,7 @@ impl Default for SurrogateConfig {
             noise: None,
             priors: true,
             mean: MeanKind::Learned,
+            output: Output::Standardise,
             starts: 4,
             iterations: 100,
         }

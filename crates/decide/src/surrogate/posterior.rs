@@ -1,6 +1,7 @@
 //! The posterior of a function, with gradients in its inputs.
 
 use super::mean::Mean;
+use super::output::Warp;
 use super::{Hyper, matern52};
 use crate::space::distance;
 use elbo_core::{Error, Result};
@@ -22,6 +23,7 @@ pub struct Gp {
     pub(super) alpha: Vec<f64>,
     mean: Mean,
     constant: f64,
+    warp: Warp,
     shift: f64,
     scale: f64,
     log_evidence: f64,
@@ -67,7 +69,7 @@ impl Gp {
         fitted: Saved,
         (shift, scale): (f64, f64),
     ) -> Result<Self> {
-        let Saved { hyper, mean, learns_constant, log_evidence } = fitted;
+        let Saved { hyper, mean, learns_constant, log_evidence, warp } = fitted;
         let (n, width) = (y.len(), groups.len());
         let inverse: Vec<f64> =
             groups.iter().map(|g| 1.0 / hyper.lengthscale[if hyper.lengthscale.len() == 1 { 0 } else { *g }]).collect();
@@ -97,6 +99,7 @@ impl Gp {
             alpha: vec![],
             mean,
             constant: 0.0,
+            warp,
             shift,
             scale,
             log_evidence,
@@ -115,7 +118,8 @@ impl Gp {
     /// # Errors
     /// As the factorisation's.
     pub fn with_hyper(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper) -> Result<Self> {
-        let fitted = Saved { hyper, mean: Mean::Zero, learns_constant: false, log_evidence: f64::NAN };
+        let fitted =
+            Saved { hyper, mean: Mean::Zero, learns_constant: false, log_evidence: f64::NAN, warp: Warp::Identity };
         Self::condition(x, y, groups, fitted, (0.0, 1.0))
     }
 
@@ -130,14 +134,21 @@ impl Gp {
                 "fit the model again",
             ));
         }
-        let (shift, scale) = super::fit::standardiser(y);
-        let z: Vec<f64> = y.iter().map(|v| (v - shift) / scale).collect();
+        let warped: Vec<f64> = y.iter().map(|v| saved.warp.forward(*v)).collect();
+        let (shift, scale) = super::fit::standardiser(&warped);
+        let z: Vec<f64> = warped.iter().map(|v| (v - shift) / scale).collect();
         Self::condition(x, &z, groups, saved, (shift, scale))
     }
 
     /// What [`Gp::rebuild`] needs besides the data.
     pub(crate) fn saved(&self, learns_constant: bool) -> Saved {
-        Saved { hyper: self.hyper.clone(), mean: self.mean.clone(), learns_constant, log_evidence: self.log_evidence }
+        Saved {
+            hyper: self.hyper.clone(),
+            mean: self.mean.clone(),
+            learns_constant,
+            log_evidence: self.log_evidence,
+            warp: self.warp.clone(),
+        }
     }
 
     /// Number of data.
@@ -180,19 +191,24 @@ impl Gp {
         self.log_evidence
     }
 
-    /// A standardised value in the unit of the data.
+    /// A standardised value in the unit of the data; of a mean, under a transform of the values, the median.
     pub fn natural(&self, value: f64) -> f64 {
-        self.shift + self.scale * value
+        self.warp.inverse(self.shift + self.scale * value)
     }
 
     /// A value of the data's unit, standardised.
     pub fn standardised(&self, value: f64) -> f64 {
-        (value - self.shift) / self.scale
+        (self.warp.forward(value) - self.shift) / self.scale
     }
 
-    /// The unit of standardised values.
-    pub fn unit(&self) -> f64 {
-        self.scale
+    /// The standard deviation, in the unit of the data, of a standardised normal variable: half the width of its one-sigma interval, exact without
+    /// a transform of the values.
+    pub fn natural_sd(&self, mean: f64, variance: f64) -> f64 {
+        let sd = variance.sqrt();
+        match self.warp {
+            Warp::Identity => self.scale * sd,
+            _ => 0.5 * (self.natural(mean + sd) - self.natural(mean - sd)),
+        }
     }
 
     fn residual(&self) -> Vec<f64> {
@@ -358,10 +374,22 @@ impl Gp {
     /// # Errors
     /// [`Error::Numerical`] when the point repeats another and there is no noise.
     pub fn fantasise(&self, x: &[f64], value: f64) -> Result<Self> {
+        self.grow(x, value, self.hyper.noise)
+    }
+
+    /// The process once the function's standardised value at `x: [E]` is known without noise, but for 1e-8 of the process's variance.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when the data already determine the value there.
+    pub fn know(&self, x: &[f64], value: f64) -> Result<Self> {
+        self.grow(x, value, 1e-8 * self.hyper.variance)
+    }
+
+    fn grow(&self, x: &[f64], value: f64, noise: f64) -> Result<Self> {
         let (mut cross, mut slopes) = (vec![0.0; self.len()], vec![0.0; self.len()]);
         self.row(x, &mut cross, &mut slopes);
         let mut next = self.clone();
-        next.chol.append(&cross, self.hyper.variance + self.hyper.noise).map_err(|_| {
+        next.chol.append(&cross, self.hyper.variance + noise).map_err(|_| {
             Error::numerical("the new point repeats an old one and leaves no variance", "allow some noise")
         })?;
         next.x.extend_from_slice(x);
@@ -388,6 +416,7 @@ pub(crate) struct Saved {
     pub(super) mean: Mean,
     pub(super) learns_constant: bool,
     pub(super) log_evidence: f64,
+    pub(super) warp: Warp,
 }
 
 impl Saved {

@@ -4,8 +4,9 @@ use crate::{assert_gradient, wavy};
 use elbo_core::Rng;
 use elbo_decide::FailureModel;
 use elbo_decide::acquisition::{
-    Acquisition, Analytic, Feasibility, KnowledgeGradient, MonteCarlo, MonteCarloOptions, OnlyFeasible, PathScore,
-    Schedule, Score, knowledge_gradient, log_h, smallest_mean,
+    About, Acquisition, Analytic, EntropySearch, Feasibility, KnowledgeGradient, Minimum, MonteCarlo,
+    MonteCarloOptions, OneShot, OnlyFeasible, PathScore, Schedule, Score, entropy_fall, knowledge_gradient, log_h,
+    minimum_probabilities, smallest_mean,
 };
 use elbo_decide::surrogate::Path;
 
@@ -160,4 +161,128 @@ fn failures_make_their_neighbourhood_unlikely() {
         chance(0.95),
         chance(0.68)
     );
+}
+
+/// Minima of the wavy function that are neither its data nor each other.
+fn drawn() -> Vec<Minimum> {
+    let at = |point: [f64; 3], value| Minimum { point: point.to_vec(), value };
+    vec![at([0.8, 0.1, 0.9], -1.9), at([0.7, 0.3, 0.95], -1.6), at([0.1, 0.15, 0.8], -1.7)]
+}
+
+#[test]
+fn entropy_searches_and_the_one_shot_gradient_have_the_gradient_of_differences() {
+    let gp = wavy(0.01);
+    let limit = wavy(0.1);
+    for about in [About::Value, About::Place, About::Both] {
+        for feasibility in [Feasibility::default(), Feasibility { limits: vec![&limit], failures: None }] {
+            let score = EntropySearch::new(&gp, about, drawn(), feasibility).unwrap();
+            for at in [[0.35, 0.62, 0.4], [0.75, 0.2, 0.85]] {
+                check_gradient(&format!("{about:?}"), &score, &at);
+            }
+        }
+    }
+    let score = OneShot::new(&gp, 4);
+    check_gradient("one shot", &score, &Rng::new(3).uniforms(3 * 5));
+}
+
+#[test]
+fn information_about_the_minimum_is_that_of_the_laws_it_compares() {
+    let gp = wavy(0.01);
+    let at = [0.75, 0.2, 0.85];
+    let joint = gp.joint(&at);
+    let (mean, sd, noise) = (joint.mean[0], joint.covariance[0].sqrt(), gp.hyper().noise);
+    // A minimum far below and far away tells next to nothing.
+    for about in [About::Value, About::Both] {
+        let far = Minimum { point: vec![0.05, 0.95, 0.1], value: mean - 60.0 * sd };
+        let score = EntropySearch::new(&gp, about, vec![far], Feasibility::default()).unwrap();
+        let value = score.values(&at, 3)[0];
+        assert!(value > -1e-9 && value < 0.05, "{about:?}: {value}");
+    }
+    // Without noise, the value's is the entropy that a normal loses when cut at the minimum: log of the kept share and the moments of a truncated
+    // normal, here by a sum over a fine grid.
+    let minimum = mean - 0.4 * sd;
+    let score = EntropySearch::new(
+        &gp,
+        About::Value,
+        vec![Minimum { point: vec![0.0; 3], value: minimum }],
+        Feasibility::default(),
+    )
+    .unwrap();
+    let (mut mass, mut entropy) = (0.0, 0.0);
+    let step = 1e-4;
+    let density = |z: f64| (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
+    for i in 0..120_000 {
+        mass += step * density(-0.4 + step * (f64::from(i) + 0.5));
+    }
+    for i in 0..120_000 {
+        let p = density(-0.4 + step * (f64::from(i) + 0.5)) / mass;
+        entropy -= if p > 0.0 { step * p * p.ln() } else { 0.0 };
+    }
+    let whole = 0.5 * (std::f64::consts::TAU * std::f64::consts::E).ln();
+    let value = score.values(&at, 3)[0];
+    assert!((value - (whole - entropy)).abs() < 1e-4, "{value} and {}", whole - entropy);
+    // The variance that is left of a place is that of sampling f(x) and f(x*) with the first above the second.
+    let place = [0.8, 0.1, 0.9];
+    let both = gp.joint(&[at, place].concat());
+    let (l11, l21) = (both.covariance[0].sqrt(), both.covariance[2] / both.covariance[0].sqrt());
+    let l22 = (both.covariance[3] - l21 * l21).sqrt();
+    let mut rng = Rng::new(8);
+    let kept: Vec<f64> = (0..400_000)
+        .filter_map(|_| {
+            let (a, b) = (rng.normal(), rng.normal());
+            let (x, y) = (both.mean[0] + l11 * a, both.mean[1] + l21 * a + l22 * b);
+            (x > y).then_some(x)
+        })
+        .collect();
+    let n = kept.len() as f64;
+    let average = kept.iter().sum::<f64>() / n;
+    let left = kept.iter().map(|x| (x - average).powi(2)).sum::<f64>() / n;
+    let expected = 0.5 * ((sd * sd + noise) / (left + noise)).ln();
+    let minimum = Minimum { point: place.to_vec(), value: 0.0 };
+    let score = EntropySearch::new(&gp, About::Place, vec![minimum], Feasibility::default()).unwrap();
+    let value = score.values(&at, 3)[0];
+    // A variance of so many draws errs by about three in a thousand.
+    assert!((value - expected).abs() < 0.01, "{value} and {expected}");
+}
+
+#[test]
+fn the_entropy_of_the_minimum_falls_to_zero_when_everything_is_measured() {
+    // Two places with independent standard normal values: each is the smaller one half of the time.
+    let mut rng = Rng::new(5);
+    let draws: Vec<Vec<f64>> = (0..4000).map(|_| rng.normals(2)).collect();
+    let p = minimum_probabilities(&draws);
+    assert!((p[0] - 0.5).abs() < 0.04 && (p[0] + p[1] - 1.0).abs() < 1e-12);
+    // Measuring their difference without noise settles it; measuring something else changes nothing.
+    let difference: Vec<f64> = draws.iter().map(|d| d[0] - d[1]).collect();
+    let root = 0.5f64.sqrt();
+    let fantasies = [-1.5, -0.5, 0.5, 1.5];
+    let fall = entropy_fall(&draws, &difference, &[root, -root], (0.0, 2f64.sqrt()), &fantasies);
+    assert!((fall - 2f64.ln()).abs() < 0.01, "{fall}");
+    let other = rng.normals(4000);
+    assert!(entropy_fall(&draws, &other, &[0.0, 0.0], (0.0, 1.0), &fantasies).abs() < 1e-12);
+}
+
+#[test]
+fn one_shot_agrees_with_the_finite_set_once_its_places_are_the_best_of_it() {
+    let gp = wavy(0.05);
+    let set = Rng::new(2).uniforms(3 * 40);
+    let at = [0.9, 0.2, 0.7];
+    let finite = KnowledgeGradient::new(&gp, &set).values(&at, 3)[0].exp();
+    let fantasies = 512;
+    let score = OneShot::new(&gp, fantasies);
+    // For each fantasy the best place of the set.
+    let (joint, places) = (gp.joint(&at), gp.joint(&set));
+    let cross = gp.between(&places, &joint);
+    let spread = (joint.covariance[0] + gp.hyper().noise).sqrt();
+    let mut x = at.to_vec();
+    for k in 0..fantasies {
+        let z = elbo_tensor::special::ndtri((k as f64 + 0.5) / fantasies as f64);
+        let value = |i: usize| places.mean[i] + z * cross[i] / spread;
+        let best = (0..40).fold(0, |b, i| if value(i) < value(b) { i } else { b });
+        x.extend_from_slice(&set[3 * best..3 * best + 3]);
+    }
+    let smallest = places.mean.iter().copied().fold(f64::INFINITY, f64::min);
+    let value = score.values(&x, x.len())[0] + smallest;
+    // Midpoints of quantiles leave out the ends of both tails, from which the gradient lives.
+    assert!(value < finite && value > 0.95 * finite, "{value} and {finite}");
 }

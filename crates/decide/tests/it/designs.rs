@@ -42,7 +42,7 @@ fn filling_keeps_away_from_what_is_taken_and_ends_with_the_space() {
         }
     }
     let values = ["a", "b", "c"].map(str::to_owned).to_vec();
-    let small = Space::new(vec![Variable { name: "c".into(), domain: Domain::Categorical { values } }]);
+    let small = Space::new(vec![Variable::new("c", Domain::Categorical { values })]);
     let one = small.encode(&[1.0]);
     assert_eq!(fill(&small, Design::Sobol, 5, &[&one], &mut Rng::new(2)).len(), 2);
 }

@@ -2,9 +2,14 @@
 
 mod acquisition;
 mod asking;
+mod bandits;
 mod designs;
 mod functions;
 mod history;
+mod information;
+mod objectives;
+mod outputs;
+mod planning;
 mod regret;
 mod spaces;
 mod surrogate;

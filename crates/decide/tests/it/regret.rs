@@ -8,6 +8,7 @@ fn regrets_follow_their_definitions() {
     assert_eq!(cumulative_regret(&[3.0, 5.0, 2.0], 1.0), [2.0, 6.0, 7.0]);
     assert_eq!(area_under_log_regret(&[10.0, 0.1]), 0.0);
     assert_eq!(quartiles(&[4.0, 1.0, 3.0, 2.0]), [1.75, 2.5, 3.25]);
+    assert!(quartiles(&[]).iter().all(|q| q.is_nan()));
 }
 
 #[test]

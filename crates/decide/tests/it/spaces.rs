@@ -82,3 +82,45 @@ fn a_space_survives_its_file_and_bad_ones_say_what_is_wrong() {
     assert!(message(json!({"name": "a", "low": 0, "high": 1, "steps": 3})).contains("steps"));
     assert!(message(json!({"name": "", "low": 0, "high": 1})).contains("name"));
 }
+
+/// Two kernels, of which one has a width and one an order; the order 2 has a choice.
+fn conditional() -> Space {
+    serde_json::from_value(json!([
+        {"name": "kernel", "type": "categorical", "values": ["rbf", "poly"]},
+        {"name": "width", "low": 0.01, "high": 1, "log": true, "when": {"variable": "kernel", "is": ["rbf"]}},
+        {"name": "order", "type": "ordinal", "values": [1, 2, 3], "when": {"variable": "kernel", "is": ["poly"]}},
+        {"name": "form", "type": "categorical", "values": ["a", "b"], "when": {"variable": "order", "is": ["2"]}},
+    ]))
+    .unwrap()
+}
+
+#[test]
+fn what_does_not_count_makes_no_difference() {
+    let space = conditional();
+    space.check().unwrap();
+    let back: Space = serde_json::from_value(serde_json::to_value(&space).unwrap()).unwrap();
+    assert_eq!(back, space);
+    let rbf = |width, order| space.encode(&[0.0, width, order, 1.0]);
+    assert_eq!(rbf(0.1, 0.0), rbf(0.1, 2.0));
+    assert!(rbf(0.1, 0.0) != rbf(0.2, 0.0));
+    let natural = space.decode(&rbf(0.1, 2.0));
+    assert!((natural[1] - 0.1).abs() < 1e-12 && natural[2].is_nan() && natural[3].is_nan());
+    let poly = space.encode(&[1.0, 0.3, 1.0, 1.0]);
+    assert_eq!(space.decode(&poly)[2..], [1.0, 1.0]);
+    // From rbf one can only change the kernel; what then counts takes a place that is one of its own.
+    let changed = space.neighbours(&rbf(0.1, 0.0));
+    assert_eq!(changed.len(), 1);
+    assert_eq!(space.decode(&changed[0])[2..], [1.0, 0.0]);
+    let texts = |variables: &[usize]| {
+        let space = Space::new(variables.iter().map(|v| space.variables[*v].clone()).collect());
+        space.enumerate(100).unwrap().iter().map(|p| format!("{:?}", space.decode(p))).collect::<Vec<_>>()
+    };
+    // rbf, poly 1, poly 2 a, poly 2 b, poly 3.
+    let mut all = texts(&[0, 2, 3]);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 5);
+    assert_eq!(texts(&[0, 2, 3]).len(), 5);
+    let late = Space::new(vec![space.variables[1].clone(), space.variables[0].clone()]);
+    assert!(late.check().unwrap_err().to_string().contains("an earlier"));
+}

@@ -116,7 +116,7 @@ fn a_fit_finds_what_matters_and_keeps_the_unit() {
     assert!(gp.hyper().noise < 1e-2);
     let (mean, variance) = gp.marginals(&[0.25, 0.5, 0.5]);
     let expected = 1e4 + 300.0 * 1.5f64.sin();
-    assert!((gp.natural(mean[0]) - expected).abs() < 10.0 && gp.unit() * variance[0].sqrt() < 30.0);
+    assert!((gp.natural(mean[0]) - expected).abs() < 10.0 && gp.natural_sd(mean[0], variance[0]) < 30.0);
     // Equal values are no reason to fail.
     let flat = Gp::fit(&x[..12], &[2.0; 4], &[0, 1, 2], &SurrogateConfig::default(), None, &mut rng).unwrap();
     assert!((flat.natural(flat.marginals(&[0.1, 0.2, 0.3]).0[0]) - 2.0).abs() < 1e-6);

@@ -11,13 +11,20 @@ pub use restorer::RestoreSettings;
 pub use settings::{NetworkSettings, PriorKind};
 
 use crate::denoiser::{Denoiser, Empirical, GaussianMixture};
+use crate::flow_map::{Consistency, DistillConfig, Distillation};
 use crate::frechet::{Extractor, PrincipalComponents, distance, moments};
-use crate::network::{NetworkDenoiser, Trainee, Training};
-use elbo_core::samples::Form;
-use elbo_core::{Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, ensure};
-use elbo_nn::{Build, weights};
+use crate::guidance::ClassifierFree;
+use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig, read_folder};
+use crate::network::{Network, NetworkDenoiser, Trainee, Training};
+use elbo_core::samples::{Form, Labels};
+use elbo_core::{
+    Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure,
+};
+use elbo_nn::Build;
+use elbo_tensor::Parameters;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::Path;
 
 /// Points drawn at a time.
 const CHUNK: usize = 256;
@@ -56,7 +63,28 @@ pub struct DiffusionModel {
     kind: PriorKind,
     form: Form,
     law: Law,
+    /// Where the flow ends in few evaluations, where that was learned.
+    student: Option<Consistency>,
+    classes: Option<Classes>,
+    /// What the files of a network that was trained elsewhere say of it.
+    foreign: Option<(UNetConfig, NoiseConfig)>,
     record: Record,
+}
+
+/// Classes that the network can be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Classes {
+    names: Vec<String>,
+    /// How often each is among the data.
+    shares: Vec<f64>,
+}
+
+impl Classes {
+    fn new(labels: &Labels) -> Self {
+        let count = |k: usize| labels.codes.iter().filter(|c| **c == k).count() as f64;
+        let shares = (0..labels.classes.len()).map(|k| count(k) / labels.codes.len() as f64).collect();
+        Self { names: labels.classes.clone(), shares }
+    }
 }
 
 /// What a fit found.
@@ -105,8 +133,23 @@ impl DiffusionModel {
         let count = samples.len();
         let points = &samples.values;
         let mut record = Record::default();
+        let labels = told(kind, network, &samples)?;
+        let (mut student, mut foreign) = (None, None);
         let law = match kind {
-            PriorKind::Network => Law::Network(train(network, &samples.form, points, &mut record, run)?),
+            PriorKind::Network => {
+                let denoiser = match &network.weights {
+                    Some(folder) => {
+                        let (read, made) = adopt(folder, &samples.form)?;
+                        foreign = Some(made);
+                        read
+                    }
+                    None => train(network, &samples, labels, &mut record, run)?,
+                };
+                if network.distil > 0 {
+                    student = distil(network, &denoiser, &samples, run)?;
+                }
+                Law::Network(denoiser)
+            }
             PriorKind::Empirical => {
                 let mut chosen: Vec<usize> =
                     if count > rows { run.rng.choose(count, rows) } else { (0..count).collect() };
@@ -134,8 +177,11 @@ impl DiffusionModel {
             settings: serde_json::to_value(settings).expect("settings are plain data"),
             network: network.clone(),
             kind,
-            form: samples.form,
             law,
+            student,
+            classes: labels.map(Classes::new),
+            foreign,
+            form: samples.form,
             record,
         };
         model.measure(&some, count, run)?;
@@ -151,16 +197,33 @@ impl DiffusionModel {
         let form: Form = file.fact("form")?;
         let kind: PriorKind = file.fact("prior")?;
         let dims = form.size();
-        let law = match kind {
-            PriorKind::Network => {
-                let mut built = network.network().build(&form.shape, &mut Build::new(&mut Rng::new(0)))?;
-                weights::read_from(built.as_mut(), file, "weights")?;
-                Law::Network(NetworkDenoiser::new(built, network.parameterisation, dims))
-            }
-            PriorKind::Empirical => Law::Empirical(Empirical::new(&wide(&file.get_f32("points")?), dims)?),
-            PriorKind::Gaussian => Law::Gaussian(Gaussian::new(file.get("mean")?, file.get("covariance")?)?),
+        let classes: Option<Classes> = if file.has("classes") { Some(file.fact("classes")?) } else { None };
+        let count = classes.as_ref().map_or(0, |c| c.names.len());
+        let read = |prefix: &str| -> Result<Box<dyn Network>> {
+            let mut built = network.network(count).build(&form.shape, &mut Build::new(&mut Rng::new(0)))?;
+            built.read_from(file, prefix)?;
+            Ok(built)
         };
-        let model = Self { settings: file.fact("config")?, network, kind, form, law, record: file.fact("record")? };
+        let student = match file.has("boundary") {
+            true => Some(Consistency::new(read("student")?, file.fact("boundary")?, dims, file.fact("high")?)),
+            false => None,
+        };
+        let foreign: Option<(UNetConfig, NoiseConfig)> =
+            if file.has("foreign") { Some(file.fact("foreign")?) } else { None };
+        let law = match (kind, &foreign) {
+            (PriorKind::Network, Some((config, noise))) => {
+                let mut built = DiffusersUNet::new(config, noise, picture(&form)?, &mut Build::new(&mut Rng::new(0)))?;
+                built.read_from(file, "weights")?;
+                Law::Network(NetworkDenoiser::new(Box::new(built), noise.preconditioning()?, dims))
+            }
+            (PriorKind::Network, None) => {
+                Law::Network(NetworkDenoiser::new(read("weights")?, network.parameterisation, dims))
+            }
+            (PriorKind::Empirical, _) => Law::Empirical(Empirical::new(&wide(&file.get_f32("points")?), dims)?),
+            (PriorKind::Gaussian, _) => Law::Gaussian(Gaussian::new(file.get("mean")?, file.get("covariance")?)?),
+        };
+        let (settings, record) = (file.fact("config")?, file.fact("record")?);
+        let model = Self { settings, network, kind, form, law, student, classes, foreign, record };
         let found = model.denoiser().dims();
         if found != dims {
             let message = format!("the prior of the model file is of {found} numbers, its data points of {dims}");
@@ -178,6 +241,35 @@ impl DiffusionModel {
         }
     }
 
+    /// The denoiser of points of these classes, by rows in turn, with the model's guidance; of all points where there are no classes.
+    fn guided(&self, classes: &[usize]) -> Box<dyn Denoiser + '_> {
+        match &self.law {
+            Law::Network(network) if !classes.is_empty() => {
+                let (told, weight) = (network.of_classes(classes), self.network.guidance);
+                // A weight of one needs one evaluation.
+                if weight == 1.0 {
+                    return Box::new(told);
+                }
+                Box::new(ClassifierFree { unconditional: network, conditional: told, weight })
+            }
+            _ => Box::new(self.denoiser()),
+        }
+    }
+
+    /// The class of this name.
+    fn class(&self, name: &str) -> Result<usize> {
+        let names = self.classes.as_ref().map_or(&[][..], |c| &c.names);
+        if names.is_empty() {
+            return Err(Error::Setting {
+                setting: "class".into(),
+                found: format!("`{name}`, but the model knows no classes"),
+                expected: "a model fitted with conditional=true and --target".into(),
+            });
+        }
+        let found = names.iter().position(|n| n == name);
+        found.ok_or_else(|| Error::unknown("class", name, names.iter().map(String::as_str)))
+    }
+
     /// How data points come to the model's unit and back.
     pub fn form(&self) -> &Form {
         &self.form
@@ -191,20 +283,42 @@ impl DiffusionModel {
         Ok(to_model(&self.form, &self.form.encode(data)?))
     }
 
-    /// Draws in the model's unit, `[count, D]`.
+    /// Draws in the model's unit, `[count, D]`; of a conditional model with its classes as often as in the data.
     ///
     /// # Errors
     /// [`Error::Stopped`] when the run was, and those of the sampler.
     pub fn draw(&self, count: usize, run: &mut Run) -> Result<Vec<f64>> {
+        let classes = self.draw_classes(count, run);
+        self.draw_of(count, &classes, run)
+    }
+
+    /// A class for each of `count` samples; nothing for a model without classes.
+    fn draw_classes(&self, count: usize, run: &mut Run) -> Vec<usize> {
+        let Some(classes) = &self.classes else { return vec![] };
+        (0..count).map(|_| run.rng.weighted(&classes.shares)).collect()
+    }
+
+    /// Draws in the model's unit, `[count, D]`, of these classes, one a draw.
+    ///
+    /// # Errors
+    /// As [`DiffusionModel::draw`].
+    pub fn draw_of(&self, count: usize, classes: &[usize], run: &mut Run) -> Result<Vec<f64>> {
         let levels = self.network.schedule.levels(self.network.steps)?;
         let mut drawn = vec![];
         while drawn.len() < count * self.form.size() {
             if run.must_stop() {
                 return Err(Error::Stopped);
             }
-            let left = count - drawn.len() / self.form.size();
-            let chunk = self.network.sampler.draw(self.denoiser(), &levels, left.min(CHUNK), &mut run.rng)?;
-            drawn.extend(chunk.x.to_vec());
+            let done = drawn.len() / self.form.size();
+            let chunk = (count - done).min(CHUNK);
+            let sampled = match &self.student {
+                Some(student) => student.draw(self.network.jumps, chunk, &mut run.rng)?,
+                None => {
+                    let denoiser = self.guided(if classes.is_empty() { &[] } else { &classes[done..done + chunk] });
+                    self.network.sampler.draw(&denoiser, &levels, chunk, &mut run.rng)?
+                }
+            };
+            drawn.extend(sampled.x.to_vec());
         }
         Ok(drawn)
     }
@@ -251,22 +365,87 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
 }
 
+/// The classes that a network is to be told.
+fn told<'a>(kind: PriorKind, settings: &NetworkSettings, samples: &'a Samples) -> Result<Option<&'a Labels>> {
+    let refuse = |found: &str, expected: &str| {
+        Err(Error::Setting { setting: "conditional".into(), found: found.into(), expected: expected.into() })
+    };
+    match (&samples.labels, settings.conditional) {
+        (_, true) if kind != PriorKind::Network => refuse("a prior without a network", "prior=network, or false"),
+        (None, true) => refuse("true, without classes", "the column of classes, named by --target"),
+        (labels, true) => Ok(labels.as_ref()),
+        (_, false) => Ok(None),
+    }
+}
+
+/// Height, width and channels that a network of pictures needs.
+fn picture(form: &Form) -> Result<[usize; 3]> {
+    form.picture()
+        .ok_or_else(|| Error::data("the data points are rows, the network is one of pictures", "give pictures"))
+}
+
+/// A network that was trained elsewhere, and what its files say.
+fn adopt(folder: &str, form: &Form) -> Result<(NetworkDenoiser, (UNetConfig, NoiseConfig))> {
+    let (network, config, noise) = read_folder(Path::new(folder), picture(form)?)?;
+    let denoiser = NetworkDenoiser::new(Box::new(network), noise.preconditioning()?, form.size());
+    Ok((denoiser, (config, noise)))
+}
+
+/// A network that learns where the flow of another ends; none when the time is up.
+fn distil(
+    settings: &NetworkSettings,
+    teacher: &NetworkDenoiser,
+    samples: &Samples,
+    run: &mut Run,
+) -> Result<Option<Consistency>> {
+    if run.must_stop() {
+        run.warn("there was no time left for `distil`; samples are drawn by the first network");
+        return Ok(None);
+    }
+    let dims = samples.form.size();
+    let count = samples.values.len() as f64;
+    let mean = samples.values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
+    let variance = samples.values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
+    let config = DistillConfig {
+        iterations: settings.distil,
+        batch: settings.batch,
+        rate: settings.rate,
+        data_sd: variance.sqrt().max(1e-3),
+        ..DistillConfig::default()
+    };
+    let start = run.rng.fork();
+    let build = || settings.network(0).build(&samples.form.shape, &mut Build::new(&mut start.clone()));
+    let trainee = Trainee::new(build()?, build()?);
+    // A run of its own, since the checkpoint is the teacher's.
+    let seed = run.rng.next_u64();
+    let made = Distillation::new(teacher, &samples.values, dims, &config)?.run(trainee, &mut run.child(seed))?;
+    if run.must_stop() {
+        run.warn("`distil` was stopped before its end");
+    }
+    Ok(Some(made))
+}
+
 fn train(
     settings: &NetworkSettings,
-    form: &Form,
-    values: &[f32],
+    samples: &Samples,
+    labels: Option<&Labels>,
     record: &mut Record,
     run: &mut Run,
 ) -> Result<NetworkDenoiser> {
+    let (form, values) = (&samples.form, &samples.values);
     let dims = form.size();
     if values.chunks_exact(dims).all(|row| row == &values[..dims]) {
         run.warn("all data points are the same; a model of them says nothing else");
     }
     let config = settings.training();
     let start = run.rng.fork();
-    let build = || settings.network().build(&form.shape, &mut Build::new(&mut start.clone()));
+    let classes = labels.map_or(0, |l| l.classes.len());
+    let build = || settings.network(classes).build(&form.shape, &mut Build::new(&mut start.clone()));
     let mut trainee = Trainee::new(build()?, build()?);
-    let training = Training::new(values, dims, &config)?;
+    let mut training = Training::new(values, dims, &config)?;
+    if let Some(labels) = labels {
+        training = training.with_classes(&labels.codes);
+    }
     training.run(&mut trainee, run)?;
     let denoiser = trainee.finish(&config, dims);
     let some = values.len().min(512 * dims);
@@ -281,9 +460,20 @@ impl Model for DiffusionModel {
         file.set("form", &self.form);
         file.set("prior", &self.kind);
         file.set("record", &self.record);
+        if let Some(foreign) = &self.foreign {
+            file.set("foreign", foreign);
+        }
+        if let Some(classes) = &self.classes {
+            file.set("classes", classes);
+        }
+        if let Some(student) = &self.student {
+            file.set("boundary", student.boundary());
+            file.set("high", &student.high());
+            student.network().write_to(file, "student");
+        }
         let dims = self.form.size();
         match &self.law {
-            Law::Network(network) => weights::write_to(network.network(), file, "weights"),
+            Law::Network(network) => network.network().write_to(file, "weights"),
             // They were single precision before.
             Law::Empirical(law) => {
                 file.put_f32("points", law.points().shape(), &law.points().to_f32().as_slice::<f32>())
@@ -317,7 +507,13 @@ impl Model for DiffusionModel {
 impl Sample for DiffusionModel {
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
         ensure("count", count, count >= 1, "at least 1")?;
-        let drawn = self.draw(count, run)?;
-        Ok(self.form.decode(&from_model(&self.form, &drawn)))
+        let classes = self.draw_classes(count, run);
+        let drawn = self.draw_of(count, &classes, run)?;
+        let mut made = self.form.decode(&from_model(&self.form, &drawn));
+        if let Some(known) = &self.classes {
+            let codes = classes.iter().map(|k| Some(*k as u32)).collect();
+            made.arrays.push(("class".into(), Array::column(Values::Text { levels: known.names.clone(), codes })));
+        }
+        Ok(made)
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{Degradation, DiffusionModel, MaskConfig, OperatorName, from_model, to_model};
 use crate::operator::{Noise, Operator};
-use crate::restore::{Method, Order, Problem, RedDiff, RestoreConfig, Rule, psnr, restore};
+use crate::restore::{Method, Order, Problem, RedDiff, RestoreConfig, Rule, restore};
 use crate::schedule::Schedule;
 use elbo_core::samples::{Form, Source};
 use elbo_core::{Array, Data, Error, FromData, Restore, Result, Run, Samples, Values};
+use elbo_picture::psnr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,7 +20,9 @@ pub struct RestoreSettings {
     pub degradation: Degradation,
     /// Whether the pictures given are clean, to be degraded first: shows what a restoration is worth.
     pub simulate: bool,
-    /// How to restore: red_diff, dps, pi_gdm, diff_pir, pseudo_inverse or tikhonov.
+    /// The class of what is to be restored, for a model fitted with conditional=true.
+    pub class: Option<String>,
+    /// How to restore: red_diff, dps, pi_gdm, diff_pir, ddrm, pseudo_inverse or tikhonov.
     pub method: Method,
     /// Noise levels that are visited.
     pub steps: usize,
@@ -38,7 +41,7 @@ pub struct RestoreSettings {
     pub dispersion: f64,
     /// dps: length of a step down the misfit.
     pub zeta: f64,
-    /// pi_gdm, diff_pir: randomness, from 0 to 1.
+    /// pi_gdm, diff_pir, ddrm: randomness, from 0 to 1.
     pub eta: f64,
     /// tikhonov: the penalty; diff_pir: how far the clean estimate is trusted.
     pub penalty: f64,
@@ -50,6 +53,7 @@ impl Default for RestoreSettings {
         Self {
             degradation: Degradation::default(),
             simulate: false,
+            class: None,
             method: config.method,
             steps: config.steps,
             schedule: config.schedule,
@@ -216,7 +220,8 @@ impl Restore for DiffusionModel {
         };
         let problems: Vec<Problem<'_>> =
             (0..rows).map(|i| Problem { operator: operator(i) as &dyn Operator, y: measure(i, run) }).collect();
-        let restored = restore(self.denoiser(), &problems, &config, run)?;
+        let class = settings.class.as_ref().map(|name| self.class(name)).transpose()?;
+        let restored = restore(&self.guided(class.as_slice()), &problems, &config, run)?;
         let x = restored.x.to_vec();
         // The same layout as given, in the size of the model.
         let out = Form { shape: shape.clone(), ..form.clone() };

@@ -31,6 +31,9 @@ pub struct NetworkSettings {
     pub hidden: Vec<usize>,
     /// Length of the vector that stands for the noise level; even.
     pub embedding: usize,
+    /// A folder with a U-Net of the library diffusers (`config.json` and weights as safetensors), which is taken as it is instead of
+    /// training one; the data then say what pictures look like.
+    pub weights: Option<String>,
     /// Steps of training, each on one batch.
     #[schemars(range(min = 1))]
     pub iterations: usize,
@@ -59,6 +62,18 @@ pub struct NetworkSettings {
     /// How those levels are spread: ddpm, karras, log or time (of a path).
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub schedule: Schedule,
+    /// Whether the network is told the class of a data point, from the column named by --target; samples then come with one.
+    pub conditional: bool,
+    /// Share of the training points whose class is withheld, so that the network does without it too.
+    pub withheld: f64,
+    /// How closely samples keep to their class: 1 as the data do, above 1 the more typical ones, at twice the cost; 0 not at all.
+    pub guidance: f64,
+    /// Further steps of training, in which a second network learns where the flow of the first one ends; zero for none. Samples are then
+    /// drawn by it.
+    pub distil: usize,
+    /// Evaluations of that second network for a sample.
+    #[schemars(range(min = 1))]
+    pub jumps: usize,
     /// Samples that are compared with the data after the fit; zero for none.
     pub measured: usize,
 }
@@ -70,6 +85,7 @@ impl Default for NetworkSettings {
             widths: network.widths,
             hidden: network.hidden,
             embedding: network.embedding,
+            weights: None,
             iterations: 4000,
             batch: 32,
             rate: 2e-3,
@@ -80,6 +96,11 @@ impl Default for NetworkSettings {
             sampler: Sampler::Ancestral,
             steps: 100,
             schedule: Schedule::Ddpm,
+            conditional: false,
+            withheld: 0.1,
+            guidance: 1.0,
+            distil: 0,
+            jumps: 2,
             measured: 256,
         }
     }
@@ -91,16 +112,27 @@ impl NetworkSettings {
     /// # Errors
     /// [`elbo_core::Error::Setting`] naming the field.
     pub fn check(&self) -> Result<()> {
-        self.network().check()?;
+        self.network(0).check()?;
         self.training().check()?;
         self.sampler.check()?;
         self.schedule.levels(self.steps)?;
+        ensure("guidance", self.guidance, self.guidance >= 0.0 && self.guidance.is_finite(), "at least 0")?;
+        ensure("jumps", self.jumps, (1..=1000).contains(&self.jumps), "from 1 to 1000")?;
+        let foreign = self.conditional && self.weights.is_some();
+        ensure(
+            "conditional",
+            self.conditional,
+            !foreign,
+            "false where `weights` are given: such a network knows no classes",
+        )?;
+        let both = self.conditional && self.distil > 0;
+        ensure("distil", self.distil, !both, "0 where conditional=true: the second network is not told classes")?;
         ensure("measured", self.measured, self.measured != 1, "0, or at least 2")
     }
 
-    /// The network.
-    pub fn network(&self) -> NetworkConfig {
-        NetworkConfig { widths: self.widths.clone(), hidden: self.hidden.clone(), embedding: self.embedding }
+    /// The network, which can be told so many classes.
+    pub fn network(&self, classes: usize) -> NetworkConfig {
+        NetworkConfig { widths: self.widths.clone(), hidden: self.hidden.clone(), embedding: self.embedding, classes }
     }
 
     /// The training.
@@ -113,6 +145,7 @@ impl NetworkSettings {
             preconditioning: self.parameterisation,
             weighting: self.weighting,
             noise: self.noise_law.clone(),
+            withheld: self.withheld,
         }
     }
 }

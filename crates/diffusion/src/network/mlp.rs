@@ -1,6 +1,6 @@
 //! Fully connected layers that see the noise level.
 
-use super::{Network, NetworkConfig, embed, parameters};
+use super::{Network, NetworkConfig, Told};
 use elbo_core::Result;
 use elbo_nn::layer::Linear;
 use elbo_nn::{Build, Layer, Pass};
@@ -9,10 +9,10 @@ use elbo_tensor::Tensor;
 /// Linear layers with x/(1 + e⁻ˣ) between them; the level joins the input.
 pub struct Mlp {
     layers: Vec<Linear>,
-    embedding: usize,
+    told: Told,
 }
 
-parameters!(Mlp { "": layers });
+elbo_tensor::parameters!(Mlp { "": layers, "classes": told });
 
 impl Mlp {
     /// For points of `dims` numbers.
@@ -26,14 +26,14 @@ impl Mlp {
             layers.push(Linear::new(width, *next, true, build));
             width = *next;
         }
-        Ok(Self { layers, embedding: config.embedding })
+        Ok(Self { layers, told: Told::new(config, build) })
     }
 }
 
 impl Network for Mlp {
-    fn forward(&self, x: &Tensor, level: &[f64]) -> Tensor {
+    fn forward(&self, x: &Tensor, level: &[f64], classes: &[usize]) -> Tensor {
         let pass = &mut Pass::evaluation();
-        let mut hidden = Tensor::cat(&[x.clone(), embed(level, self.embedding)], 1);
+        let mut hidden = Tensor::cat(&[x.clone(), self.told.forward(level, classes)], 1);
         for (i, layer) in self.layers.iter().enumerate() {
             if i > 0 {
                 hidden = hidden.silu();

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | pictures `[C, H, W]` | [`NetworkConfig`] with `widths`: a U-shaped network ([`unet`]) |
 //! | rows of numbers | the same with `hidden`: fully connected layers ([`mlp`]) |
+//! | one that was trained elsewhere | [`diffusers::read_folder`] |
 //! | to train one | [`Training`] |
-//! | clean estimates from one | [`NetworkDenoiser`] |
+//! | clean estimates from one | [`NetworkDenoiser`], of a class [`OfClasses`] |
 
+pub mod diffusers;
 pub mod mlp;
 pub mod train;
 pub mod unet;
@@ -16,30 +18,17 @@ pub use train::{Trainee, Training, TrainingConfig};
 use crate::denoiser::Denoiser;
 use crate::parameterisation::Preconditioning;
 use elbo_core::{Result, ensure};
-use elbo_nn::Build;
+use elbo_nn::layer::Embedding;
+use elbo_nn::{Build, Layer, Pass};
 use elbo_tensor::{Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Implements [`Parameters`] by named members.
-macro_rules! parameters {
-    ($layer:ty { $($name:literal: $field:ident),* $(,)? }) => {
-        impl elbo_tensor::Parameters for $layer {
-            fn visit(&self, f: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
-                $(elbo_tensor::nested($name, &self.$field, f);)*
-            }
-            fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut elbo_tensor::Parameter)) {
-                $(elbo_tensor::nested_mut($name, &mut self.$field, f);)*
-            }
-        }
-    };
-}
-pub(crate) use parameters;
-
 /// A function of noisy points and their levels.
 pub trait Network: Parameters + Send + Sync {
-    /// `x: [B, D]` in single precision, and ln(σ)/4 of each row; returns `[B, D]`.
-    fn forward(&self, x: &Tensor, level: &[f64]) -> Tensor;
+    /// `x: [B, D]` in single precision, ln(σ)/4 of each row, and the class of each row for a network that knows classes: 0 where it is
+    /// not told, k + 1 for class k, and nothing where no row's is. Returns `[B, D]`.
+    fn forward(&self, x: &Tensor, level: &[f64], classes: &[usize]) -> Tensor;
 }
 
 /// Settings of a network; pictures get the U-shaped one, rows of numbers fully connected layers.
@@ -52,11 +41,13 @@ pub struct NetworkConfig {
     pub hidden: Vec<usize>,
     /// Length of the vector that stands for the noise level.
     pub embedding: usize,
+    /// Classes that the network can be told; zero for none.
+    pub classes: usize,
 }
 
 impl Default for NetworkConfig {
     fn default() -> Self {
-        Self { widths: vec![16, 32], hidden: vec![128, 128], embedding: 32 }
+        Self { widths: vec![16, 32], hidden: vec![128, 128], embedding: 32, classes: 0 }
     }
 }
 
@@ -86,8 +77,32 @@ impl NetworkConfig {
     }
 }
 
+/// What a network is told beside the noisy points: their levels, and perhaps their classes.
+pub(crate) struct Told {
+    embedding: usize,
+    /// A vector for each class, after one for points whose class is not told.
+    classes: Option<Embedding>,
+}
+
+elbo_tensor::parameters!(Told { "": classes });
+
+impl Told {
+    pub(crate) fn new(config: &NetworkConfig, build: &mut Build<'_>) -> Self {
+        let classes = (config.classes > 0).then(|| Embedding::new(config.classes + 1, config.embedding, build));
+        Self { embedding: config.embedding, classes }
+    }
+
+    /// `[B, embedding]`.
+    pub(crate) fn forward(&self, level: &[f64], classes: &[usize]) -> Tensor {
+        let waves = embed(level, self.embedding);
+        let Some(table) = &self.classes else { return waves };
+        let ids = if classes.is_empty() { vec![0; level.len()] } else { classes.to_vec() };
+        waves + table.forward(&Tensor::indices(&ids), &mut Pass::evaluation())
+    }
+}
+
 /// Sines and cosines of ln(σ)/4 at frequencies from 1 to 16, `[B, embedding]`, in single precision.
-pub(crate) fn embed(level: &[f64], embedding: usize) -> Tensor {
+fn embed(level: &[f64], embedding: usize) -> Tensor {
     let half = embedding / 2;
     let frequency = |k: usize| 16f64.powf(k as f64 / (half.max(2) - 1) as f64);
     let row = |v: &f64| {
@@ -118,6 +133,18 @@ impl NetworkDenoiser {
     pub fn network(&self) -> &dyn Network {
         self.network.as_ref()
     }
+
+    /// The denoiser of points whose classes are known, by rows in turn. The network was trained with classes.
+    pub fn of_classes(&self, classes: &[usize]) -> OfClasses<'_> {
+        OfClasses { denoiser: self, classes: classes.to_vec() }
+    }
+
+    fn estimate(&self, x: &Tensor, sigma: f64, classes: &[usize]) -> Tensor {
+        let how = self.preconditioning.at(sigma);
+        let level = vec![0.25 * sigma.ln(); x.size(0)];
+        let output = self.network.forward(&(x * how.input).to_f32(), &level, classes).to_f64();
+        x * how.skip + output * how.out
+    }
 }
 
 impl Denoiser for NetworkDenoiser {
@@ -126,9 +153,23 @@ impl Denoiser for NetworkDenoiser {
     }
 
     fn denoise(&self, x: &Tensor, sigma: f64) -> Tensor {
-        let how = self.preconditioning.at(sigma);
-        let level = vec![0.25 * sigma.ln(); x.size(0)];
-        let output = self.network.forward(&(x * how.input).to_f32(), &level).to_f64();
-        x * how.skip + output * how.out
+        self.estimate(x, sigma, &[])
+    }
+}
+
+/// A network's denoiser that is told the classes of its points.
+pub struct OfClasses<'a> {
+    denoiser: &'a NetworkDenoiser,
+    classes: Vec<usize>,
+}
+
+impl Denoiser for OfClasses<'_> {
+    fn dims(&self) -> usize {
+        self.denoiser.dims
+    }
+
+    fn denoise(&self, x: &Tensor, sigma: f64) -> Tensor {
+        let classes: Vec<usize> = self.classes.iter().cycle().take(x.size(0)).map(|k| k + 1).collect();
+        self.denoiser.estimate(x, sigma, &classes)
     }
 }

@@ -5,9 +5,8 @@ use crate::parameterisation::{Preconditioning, Weighting};
 use crate::schedule::NoiseLaw;
 use elbo_core::step::{Batches, Snapshot};
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
-use elbo_nn::weights;
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
-use elbo_tensor::{DType, Tensor, grad};
+use elbo_tensor::{DType, Parameters, Tensor, grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +28,8 @@ pub struct TrainingConfig {
     pub weighting: Weighting,
     /// Where levels come from.
     pub noise: NoiseLaw,
+    /// Share of the points whose class is withheld, where there are classes, so that the network learns to do without.
+    pub withheld: f64,
 }
 
 impl Default for TrainingConfig {
@@ -41,6 +42,7 @@ impl Default for TrainingConfig {
             preconditioning: Preconditioning::Noise,
             weighting: Weighting::Simple,
             noise: NoiseLaw::default(),
+            withheld: 0.1,
         }
     }
 }
@@ -55,6 +57,7 @@ impl TrainingConfig {
         ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure("average", self.average, (0.0..1.0).contains(&self.average), "in [0, 1)")?;
+        ensure("withheld", self.withheld, (0.0..=1.0).contains(&self.withheld), "in [0, 1]")?;
         self.preconditioning.check()?;
         self.weighting.check()?;
         self.noise.check()
@@ -72,6 +75,43 @@ impl Trainee {
     pub fn new(network: Box<dyn Network>, mut average: Box<dyn Network>) -> Self {
         blend(average.as_mut(), network.as_ref(), 0.0);
         Self { network, average }
+    }
+
+    /// One step of Adam down a loss, at the rate of this step, and of the average.
+    pub(crate) fn descend(
+        &mut self,
+        loss: &Tensor,
+        rate: f64,
+        average: f64,
+        state: &mut TrainingState,
+    ) -> Result<Progress> {
+        let leaves = self.network.leaves();
+        let gradients = grad(loss, &leaves.iter().collect::<Vec<_>>());
+        // While the leaves are held, an update in place would have to copy them.
+        drop(leaves);
+        if !loss.is_finite() || !gradients.iter().all(Tensor::is_finite) {
+            return Err(Error::numerical(
+                format!("the loss is {} after {} steps, or its gradient is not finite", loss.item(), state.step),
+                "lower `rate`, or scale the data to about unit variance",
+            ));
+        }
+        let adam = Adam { clip: Some(1.0), ..Adam::with_rate(rate) };
+        descend(&adam, &mut self.network, &gradients, &mut state.adam);
+        // Young averages forget the random start sooner.
+        let keep = average.min((1.0 + state.step as f64) / (10.0 + state.step as f64));
+        blend(self.average.as_mut(), self.network.as_ref(), keep);
+        state.step += 1;
+        Ok(Progress { objective: loss.item(), converged: false })
+    }
+
+    /// The network in training, and the average.
+    pub(crate) fn networks(&self) -> (&dyn Network, &dyn Network) {
+        (self.network.as_ref(), self.average.as_ref())
+    }
+
+    /// The averaged network.
+    pub(crate) fn into_average(self) -> Box<dyn Network> {
+        self.average
     }
 
     /// The averaged network as a denoiser.
@@ -96,13 +136,13 @@ fn blend(average: &mut dyn Network, network: &dyn Network, keep: f64) {
 
 impl Snapshot for Trainee {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        weights::write_to(self.network.as_ref(), file, &format!("{prefix}.network"));
-        weights::write_to(self.average.as_ref(), file, &format!("{prefix}.average"));
+        self.network.write_to(file, &format!("{prefix}.network"));
+        self.average.write_to(file, &format!("{prefix}.average"));
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        weights::read_from(self.network.as_mut(), file, &format!("{prefix}.network"))?;
-        weights::read_from(self.average.as_mut(), file, &format!("{prefix}.average"))
+        self.network.read_from(file, &format!("{prefix}.network"))?;
+        self.average.read_from(file, &format!("{prefix}.average"))
     }
 }
 
@@ -110,6 +150,7 @@ impl Snapshot for Trainee {
 pub struct Training<'a> {
     points: &'a [f32],
     dims: usize,
+    classes: &'a [usize],
     config: TrainingConfig,
 }
 
@@ -118,6 +159,23 @@ pub struct TrainingState {
     batches: Batches,
     adam: AdamState,
     step: usize,
+}
+
+impl TrainingState {
+    pub(crate) fn new(trainee: &Trainee, rows: usize, batch: usize) -> Self {
+        let parts: Vec<(usize, DType)> = trainee.network.leaves().iter().map(|l| (l.len(), l.dtype())).collect();
+        Self { batches: Batches::new(rows, batch), adam: Adam::default().start_parts(&parts), step: 0 }
+    }
+
+    /// Rows of the next batch.
+    pub(crate) fn next(&mut self, rng: &mut Rng) -> Vec<usize> {
+        self.batches.next(rng).to_vec()
+    }
+
+    /// Adam's rate at this step: it falls to a hundredth along half a cosine.
+    pub(crate) fn rate(&self, start: f64, steps: usize) -> f64 {
+        Schedule::Cosine { start, end: 0.01 * start, steps }.at(self.step)
+    }
 }
 
 impl Snapshot for TrainingState {
@@ -144,7 +202,13 @@ impl<'a> Training<'a> {
         if points.len() < dims {
             return Err(Error::data("there are no data points to train on", "give at least two"));
         }
-        Ok(Self { points, dims, config: config.clone() })
+        Ok(Self { points, dims, classes: &[], config: config.clone() })
+    }
+
+    /// The same with the class of each point, for a network that knows classes.
+    pub fn with_classes(self, classes: &'a [usize]) -> Self {
+        assert_eq!(classes.len() * self.dims, self.points.len(), "one class a point");
+        Self { classes, ..self }
     }
 
     /// Trains to the end.
@@ -162,7 +226,7 @@ impl<'a> Training<'a> {
     }
 
     /// Mean over the rows `x: [B, D]` of w(σ)‖x̂₀ - x₀‖²/D at these levels, in the network's own unit.
-    fn loss(&self, network: &dyn Network, x: &[f32], levels: &[f64], rng: &mut Rng) -> Tensor {
+    fn loss(&self, network: &dyn Network, x: &[f32], classes: &[usize], levels: &[f64], rng: &mut Rng) -> Tensor {
         let (d, how) = (self.dims, &self.config.preconditioning);
         let noise = rng.normals(x.len());
         let (mut input, mut target, mut weights) = (vec![0f32; x.len()], vec![0f32; x.len()], vec![]);
@@ -183,15 +247,15 @@ impl<'a> Training<'a> {
         let rows = levels.len();
         let shape = [rows, d];
         let scaled: Vec<f64> = levels.iter().map(|s| 0.25 * s.ln()).collect();
-        let output = network.forward(&Tensor::from_f32(input, &shape), &scaled);
+        let output = network.forward(&Tensor::from_f32(input, &shape), &scaled, classes);
         let errors = (output - Tensor::from_f32(target, &shape)).square().mean_axis(1, true);
         (errors * Tensor::from_f32(weights, &[rows, 1])).mean()
     }
 
-    /// The loss of some points, at levels spread over the law, without a step. `points: [N, D]`.
+    /// The loss of some points, at levels spread over the law, without a step; classes are not told. `points: [N, D]`.
     pub fn evaluate(&self, network: &dyn Network, points: &[f32], rng: &mut Rng) -> f64 {
         let levels = self.config.noise.draw(points.len() / self.dims, rng);
-        elbo_tensor::no_grad(|| self.loss(network, points, &levels, rng).item())
+        elbo_tensor::no_grad(|| self.loss(network, points, &[], &levels, rng).item())
     }
 }
 
@@ -199,39 +263,22 @@ impl Step<Trainee> for Training<'_> {
     type State = TrainingState;
 
     fn init(&self, trainee: &mut Trainee, _: &mut Run) -> Result<TrainingState> {
-        let parts: Vec<(usize, DType)> = trainee.network.leaves().iter().map(|l| (l.len(), l.dtype())).collect();
-        let rows = self.points.len() / self.dims;
-        Ok(TrainingState {
-            batches: Batches::new(rows, self.config.batch),
-            adam: Adam::default().start_parts(&parts),
-            step: 0,
-        })
+        Ok(TrainingState::new(trainee, self.points.len() / self.dims, self.config.batch))
     }
 
     fn step(&self, trainee: &mut Trainee, state: &mut TrainingState, run: &mut Run) -> Result<Progress> {
         let d = self.dims;
-        let rows = state.batches.next(&mut run.rng);
+        let rows = state.next(&mut run.rng);
         let x: Vec<f32> = rows.iter().flat_map(|r| &self.points[r * d..(r + 1) * d]).copied().collect();
-        let levels = self.config.noise.draw(x.len() / d, &mut run.rng);
-        let loss = self.loss(trainee.network.as_ref(), &x, &levels, &mut run.rng);
-        let leaves = trainee.network.leaves();
-        let gradients = grad(&loss, &leaves.iter().collect::<Vec<_>>());
-        // While the leaves are held, an update in place would have to copy them.
-        drop(leaves);
-        if !loss.is_finite() || !gradients.iter().all(Tensor::is_finite) {
-            return Err(Error::numerical(
-                format!("the loss is {} after {} steps, or its gradient is not finite", loss.item(), state.step),
-                "lower `rate`, or scale the data to about unit variance",
-            ));
+        let mut classes = vec![];
+        if !self.classes.is_empty() {
+            let withheld = self.config.withheld;
+            let told = |r: &usize| if run.rng.uniform() < withheld { 0 } else { self.classes[*r] + 1 };
+            classes = rows.iter().map(told).collect();
         }
-        let rate = self.config.rate;
-        let schedule = Schedule::Cosine { start: rate, end: 0.01 * rate, steps: self.config.iterations };
-        let adam = Adam { clip: Some(1.0), ..Adam::with_rate(schedule.at(state.step)) };
-        descend(&adam, &mut trainee.network, &gradients, &mut state.adam);
-        // Young averages forget the random start sooner.
-        let keep = self.config.average.min((1.0 + state.step as f64) / (10.0 + state.step as f64));
-        blend(trainee.average.as_mut(), trainee.network.as_ref(), keep);
-        state.step += 1;
-        Ok(Progress { objective: loss.item(), converged: false })
+        let levels = self.config.noise.draw(rows.len(), &mut run.rng);
+        let loss = self.loss(trainee.network.as_ref(), &x, &classes, &levels, &mut run.rng);
+        let rate = state.rate(self.config.rate, self.config.iterations);
+        trainee.descend(&loss, rate, self.config.average, state)
     }
 }

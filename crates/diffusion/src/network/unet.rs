@@ -1,6 +1,6 @@
 //! A small U-shaped network of pictures.
 
-use super::{Network, NetworkConfig, embed, parameters};
+use super::{Network, NetworkConfig, Told};
 use elbo_core::{Error, Result};
 use elbo_nn::layer::{Conv2dConfig, GroupNorm, GroupNormConfig, Linear};
 use elbo_nn::{Build, Init, Layer, Pass};
@@ -12,7 +12,7 @@ use elbo_tensor::{Tensor, Window};
 /// Ho, Jain and Abbeel (2020), without attention and with one block a level.
 pub struct UNet {
     shape: [usize; 3],
-    embedding: usize,
+    told: Told,
     embed1: Linear,
     embed2: Linear,
     first: Box<dyn Layer>,
@@ -23,7 +23,7 @@ pub struct UNet {
     last: Box<dyn Layer>,
 }
 
-parameters!(UNet {
+elbo_tensor::parameters!(UNet {
     "embed1": embed1,
     "embed2": embed2,
     "first": first,
@@ -32,6 +32,7 @@ parameters!(UNet {
     "up": up,
     "norm": norm,
     "last": last,
+    "classes": told,
 });
 
 /// x + f(x), where f is norm, convolution, the level, norm, convolution.
@@ -44,7 +45,7 @@ struct Block {
     skip: Option<Box<dyn Layer>>,
 }
 
-parameters!(Block {
+elbo_tensor::parameters!(Block {
     "norm1": norm1,
     "conv1": conv1,
     "level": level,
@@ -134,16 +135,17 @@ impl UNet {
         }
         let norm = norm(width, build);
         let last = silent([width, shape[1], shape[2]], channels, build)?;
-        Ok(Self { shape, embedding: config.embedding, embed1, embed2, first, down, middle, up, norm, last })
+        let told = Told::new(config, build);
+        Ok(Self { shape, told, embed1, embed2, first, down, middle, up, norm, last })
     }
 }
 
 impl Network for UNet {
-    fn forward(&self, x: &Tensor, level: &[f64]) -> Tensor {
+    fn forward(&self, x: &Tensor, level: &[f64], classes: &[usize]) -> Tensor {
         let pass = &mut Pass::evaluation();
         let [c, h, w] = self.shape;
         let batch = x.size(0);
-        let level = self.embed1.forward(&embed(level, self.embedding), pass).silu();
+        let level = self.embed1.forward(&self.told.forward(level, classes), pass).silu();
         let level = self.embed2.forward(&level, pass).silu();
         let mut hidden = self.first.forward(&x.reshape(&[batch, c, h, w]), pass);
         let mut fine = vec![];

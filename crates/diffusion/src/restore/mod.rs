@@ -5,11 +5,13 @@
 //! | a picture close to the most probable one, any differentiable operator | [`Method::RedDiff`] |
 //! | a draw from something like the posterior, any differentiable operator | [`Method::Dps`] |
 //! | a better draw, linear operators | [`Method::PiGdm`], [`Method::DiffPir`] |
+//! | a draw with measured parts kept to the letter, linear operators and small pictures | [`Method::Ddrm`] |
 //! | no prior at all | [`Method::PseudoInverse`], [`Method::Tikhonov`] |
 //!
 //! All of them take the same [`Problem`]s, one a row, and the same [`RestoreConfig`], so that they stand beside one another.
 
 mod baselines;
+mod ddrm;
 mod red_diff;
 mod sampling;
 
@@ -55,6 +57,8 @@ pub enum Method {
     /// Sampling with the clean estimate brought closest to the measurement, for linear operators.
     #[serde(alias = "diffpir")]
     DiffPir,
+    /// Denoising diffusion restoration: sampling along the singular vectors of a linear operator.
+    Ddrm,
     /// H⁺y.
     PseudoInverse,
     /// The measurement's best fit with a penalty on the length.
@@ -63,8 +67,8 @@ pub enum Method {
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::RedDiff, Self::Dps, Self::PiGdm, Self::DiffPir, Self::PseudoInverse, Self::Tikhonov];
+    pub const ALL: [Self; 7] =
+        [Self::RedDiff, Self::Dps, Self::PiGdm, Self::DiffPir, Self::Ddrm, Self::PseudoInverse, Self::Tikhonov];
 
     /// The word in settings.
     pub fn name(self) -> &'static str {
@@ -73,6 +77,7 @@ impl Method {
             Self::Dps => "dps",
             Self::PiGdm => "pi_gdm",
             Self::DiffPir => "diff_pir",
+            Self::Ddrm => "ddrm",
             Self::PseudoInverse => "pseudo_inverse",
             Self::Tikhonov => "tikhonov",
         }
@@ -83,7 +88,7 @@ impl Method {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RestoreConfig {
-    /// How to restore: red_diff, dps, pi_gdm, diff_pir, pseudo_inverse or tikhonov.
+    /// How to restore: red_diff, dps, pi_gdm, diff_pir, ddrm, pseudo_inverse or tikhonov.
     pub method: Method,
     /// Standard deviation of the measurement's noise, in the unit of the model's points (black is -1, white 1).
     pub noise: f64,
@@ -96,7 +101,7 @@ pub struct RestoreConfig {
     pub red_diff: RedDiff,
     /// Length of a step of dps down the misfit.
     pub zeta: f64,
-    /// Randomness of pi_gdm and diff_pir: zero is deterministic, one is ancestral.
+    /// Randomness of pi_gdm, diff_pir and ddrm: zero is deterministic, one is ancestral.
     pub eta: f64,
     /// Penalty of tikhonov, and how far diff_pir trusts the clean estimate.
     pub penalty: f64,
@@ -192,6 +197,10 @@ pub fn restore(
         Method::Dps => guided.descend(run, Guided::dps),
         Method::PiGdm => guided.descend(run, Guided::pi_gdm),
         Method::DiffPir => guided.descend(run, Guided::diff_pir),
+        Method::Ddrm => {
+            let spectra = ddrm::spectra(problems, config.noise)?;
+            guided.descend(run, |guided, x, levels, rng| guided.ddrm(&spectra, x, levels, rng))
+        }
         Method::PseudoInverse => Ok(baselines::linear(problems, PSEUDO)),
         Method::Tikhonov => Ok(baselines::linear(problems, config.penalty)),
     }
@@ -229,10 +238,4 @@ pub(crate) fn misfit(problems: &[Problem<'_>], x: &[f64]) -> f64 {
     let count: usize = problems.iter().map(|p| p.y.len()).sum();
     let square = |(p, x): (&Problem<'_>, &[f64])| p.residual(x).iter().map(|r| r * r).sum::<f64>();
     problems.iter().zip(x.chunks_exact(d)).map(square).sum::<f64>() / count as f64
-}
-
-/// Peak signal-to-noise ratio in decibels, of values whose range is `range` wide.
-pub fn psnr(restored: &[f64], truth: &[f64], range: f64) -> f64 {
-    let error = restored.iter().zip(truth).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / truth.len() as f64;
-    10.0 * (range * range / error).log10()
 }

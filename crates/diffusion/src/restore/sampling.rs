@@ -21,7 +21,7 @@ impl Guided<'_> {
     pub(super) fn descend(
         &self,
         run: &mut Run,
-        step: fn(&Self, &Tensor, (f64, f64), &mut Rng) -> Tensor,
+        step: impl Fn(&Self, &Tensor, (f64, f64), &mut Rng) -> Tensor,
     ) -> Result<Restored> {
         let levels = self.config.schedule.levels(self.config.steps)?;
         let mut x = pure_noise([self.problems.len(), self.denoiser.dims()], levels[0], &mut run.rng);

@@ -2,7 +2,7 @@
 //!
 //! | I want | use |
 //! |---|---|
-//! | good samples in 10 to 30 evaluations | [`Sampler::DpmSolver2m`] |
+//! | good samples in 10 to 30 evaluations | [`Sampler::DpmSolver2m`], with levels even in ln σ |
 //! | a little more precision, or some randomness with it | [`Sampler::Heun`] |
 //! | the published sampler of DDPM | [`Sampler::Ancestral`] |
 //! | one knob from deterministic to ancestral | [`Sampler::Ddim`] |

@@ -2,6 +2,8 @@
 
 mod conversions;
 mod denoisers;
+mod flow_maps;
+mod foreign;
 mod guidance;
 mod model;
 mod operators;

@@ -60,6 +60,67 @@ fn every_prior_samples_restores_and_survives_saving() {
     }
 }
 
+/// [`bars`] with the row of the bar as their class.
+fn labelled(rows: usize) -> Data {
+    let mut data = bars(rows);
+    let first = |picture: &[u8]| picture.iter().position(|v| *v > 100).unwrap() / 6;
+    let classes = bytes(&data.arrays[0].1).chunks(36).map(|p| first(p) as f64).collect();
+    data.arrays.push(("row".into(), Array::new(&[rows], classes)));
+    data.target = Some("row".into());
+    data
+}
+
+#[test]
+fn a_conditional_model_draws_restores_and_keeps_its_classes() {
+    let samples = Samples::from_data(&labelled(60)).unwrap();
+    let fit = |settings: NetworkSettings, samples: &Samples| {
+        DiffusionModel::fit(PriorKind::Network, 100, &settings, &json!({}), samples.clone(), &mut Run::new(1))
+    };
+    let told = NetworkSettings { conditional: true, guidance: 2.0, ..settings() };
+    let model = fit(told.clone(), &samples).unwrap();
+    let mut file = ModelFile::new("test");
+    model.save(&mut file).unwrap();
+    let back = DiffusionModel::load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+    let drawn = back.sample(8, &mut Run::new(3)).unwrap();
+    assert_eq!(drawn.arrays, model.sample(8, &mut Run::new(3)).unwrap().arrays);
+    let (name, classes) = &drawn.arrays[1];
+    assert_eq!((name.as_str(), classes.rows()), ("class", 8));
+    // The class matters, and so does guidance.
+    let of = |model: &DiffusionModel, k: usize| model.draw_of(4, &[k; 4], &mut Run::new(5)).unwrap();
+    let plain = fit(NetworkSettings { guidance: 1.0, ..told.clone() }, &samples).unwrap();
+    assert!(of(&model, 0) != of(&model, 1) && of(&model, 0) != of(&plain, 0));
+    let how = |class: &str| json!({"simulate": true, "mask": "random", "steps": 12, "class": class});
+    let restored = |class: &str| model.restore(&bars(2), &how(class), &mut Run::new(4)).unwrap().arrays;
+    assert!(restored("0") != restored("3"));
+    let refuse = |model: &DiffusionModel, class: &str| {
+        model.restore(&bars(2), &how(class), &mut Run::new(4)).unwrap_err().to_string()
+    };
+    assert!(refuse(&model, "9").contains("class"), "{}", refuse(&model, "9"));
+    assert!(refuse(&fitted(PriorKind::Empirical), "0").contains("knows no classes"));
+    let bare = Samples::from_data(&bars(20)).unwrap();
+    assert!(fit(told.clone(), &bare).err().unwrap().to_string().contains("without classes"));
+    let gaussian = DiffusionModel::fit(PriorKind::Gaussian, 9, &told, &json!({}), samples, &mut Run::new(1));
+    assert!(gaussian.err().unwrap().to_string().contains("a prior without a network"));
+    assert!(NetworkSettings { distil: 5, ..told.clone() }.check().unwrap_err().to_string().contains("distil"));
+    assert!(NetworkSettings { guidance: -1.0, ..told }.check().is_err());
+}
+
+#[test]
+fn a_distilled_model_draws_in_few_evaluations_and_survives_saving() {
+    let samples = Samples::from_data(&bars(60)).unwrap();
+    let fit = |distil: usize| {
+        let settings = NetworkSettings { distil, jumps: 1, ..settings() };
+        DiffusionModel::fit(PriorKind::Network, 9, &settings, &json!({}), samples.clone(), &mut Run::new(1)).unwrap()
+    };
+    let model = fit(10);
+    let mut file = ModelFile::new("test");
+    model.save(&mut file).unwrap();
+    let back = DiffusionModel::load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+    let draw = |m: &DiffusionModel| m.draw(5, &mut Run::new(2)).unwrap();
+    assert!(draw(&model) == draw(&back) && draw(&model) != draw(&fit(0)));
+    assert!(draw(&model).iter().all(|v| v.is_finite()));
+}
+
 #[test]
 fn missing_pixels_come_back_under_the_exact_prior_with_every_operator() {
     let model = fitted(PriorKind::Empirical);
@@ -75,7 +136,7 @@ fn missing_pixels_come_back_under_the_exact_prior_with_every_operator() {
         let least = if operator == "super_resolution" { 7.0 } else { 17.0 };
         assert!(quality(how.clone()) > least, "{operator}: {}", quality(how));
     }
-    for method in ["red-diff", "dps", "pi_gdm", "diff_pir"] {
+    for method in ["red-diff", "dps", "pi_gdm", "diff_pir", "ddrm"] {
         let how = json!({"simulate": true, "mask": "random", "method": method, "noise": 0.02, "steps": 100});
         assert!(quality(how.clone()) > 15.0, "{method}: {}", quality(how));
     }

@@ -91,7 +91,12 @@ fn a_disc_casts_shadows_of_the_length_of_its_chords() {
     let first: Vec<f64> = shadow.chunks(95).flat_map(smoothed).collect();
     let expected = rays.back_projection(&first, false).unwrap();
     assert!(error(&smooth, &expected) < 1e-12, "{}", error(&smooth, &expected));
-    assert!(error(&smooth, &phantom) < 0.7, "{}", error(&smooth, &phantom));
+    // What the window leaves of the phantom, to second order in the frequency: each pixel mixed with its neighbours.
+    let kernel: Vec<f64> = [0.25, 0.5, 0.25].iter().flat_map(|a| [0.25, 0.5, 0.25].map(|b| a * b)).collect();
+    let mixed = Blur::new([1, side, side], &kernel, 3, Boundary::Zero).unwrap().apply(&phantom);
+    let (sharp, soft) = (rays.back_projection(&shadow, false).unwrap(), error(&smooth, &mixed));
+    // The spec has 0.415 for the sharp one with 45 angles and two per cent of noise.
+    assert!(error(&sharp, &phantom) < 0.415 && soft < 0.2, "{} {soft}", error(&sharp, &phantom));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use elbo_core::{Rng, Run};
 use elbo_diffusion::denoiser::GaussianMixture;
 use elbo_diffusion::operator::{Clip, Mask, Operator};
-use elbo_diffusion::restore::{Method, Order, Problem, RedDiff, RestoreConfig, fixed_point, psnr, restore};
+use elbo_diffusion::restore::{Method, Order, Problem, RedDiff, RestoreConfig, fixed_point, restore};
 use elbo_diffusion::schedule::Schedule;
 
 /// A regular covariance of `d` dimensions with unit scale.
@@ -83,29 +83,75 @@ fn every_method_beats_the_pseudo_inverse_under_its_prior() {
         found.x.to_vec().iter().zip(&truth).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
     };
     let blind = error(Method::PseudoInverse);
-    for method in [Method::RedDiff, Method::Dps, Method::PiGdm, Method::DiffPir] {
+    for method in [Method::RedDiff, Method::Dps, Method::PiGdm, Method::DiffPir, Method::Ddrm] {
         let found = error(method);
         assert!(found < 0.5 * blind, "{method:?}: {found} beside {blind}");
     }
 }
 
 #[test]
-fn an_overexposed_signal_is_restored_without_a_linear_operator() {
+fn overexposed_signals_are_restored_without_a_linear_operator() {
+    const SIGNALS: usize = 40;
     let kernel: Vec<f64> =
         (0..64).map(|i| (-0.5 * ((i / 8) as f64 - f64::from(i % 8)).powi(2) / 4.0).exp() * 0.3).collect();
     let prior = GaussianMixture::gaussian(&[0.0; 8], &kernel).unwrap();
     let clip = Clip::new(8, 2.0, (-1.0, 1.0)).unwrap();
-    let truth = prior.sample(1, &mut Rng::new(3)).to_vec();
-    let problem = || vec![Problem { operator: &clip as &dyn Operator, y: clip.apply(&truth) }];
     let config =
         RestoreConfig { red_diff: RedDiff { dispersion: 0.05, ..RedDiff::default() }, ..RestoreConfig::default() };
-    let found = restore(&prior, &problem(), &config, &mut Run::new(1)).unwrap();
-    let naive: Vec<f64> = problem()[0].y.iter().map(|v| 0.5 * v).collect();
-    assert!(psnr(&found.x.to_vec(), &truth, 2.0) > psnr(&naive, &truth, 2.0) - 0.5);
-    assert_eq!(found.sd.unwrap().to_vec(), [0.05; 8]);
+    let square = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+    for seed in [3, 4, 5] {
+        let truth = prior.sample(SIGNALS, &mut Rng::new(seed)).to_vec();
+        let problems: Vec<Problem<'_>> =
+            truth.chunks(8).map(|x| Problem { operator: &clip as &dyn Operator, y: clip.apply(x) }).collect();
+        let found = restore(&prior, &problems, &config, &mut Run::new(1)).unwrap();
+        let naive: Vec<f64> = problems.iter().flat_map(|p| &p.y).map(|v| 0.5 * v).collect();
+        // Pooled, since a signal that was hardly cut off has next to nothing to gain. The spec asks for two decibels on digits, which
+        // the claim of `red-diff` checks; of eight numbers, one of which may be all that was not cut off, half of that is asked.
+        let gain = 10.0 * (square(&naive, &truth) / square(&found.x.to_vec(), &truth)).log10();
+        assert!(gain > 1.0, "{seed}: {gain} dB");
+        assert!(found.sd.unwrap().to_vec().iter().all(|sd| *sd == 0.05));
+    }
+    let truth = prior.sample(1, &mut Rng::new(3)).to_vec();
+    let problem = vec![Problem { operator: &clip as &dyn Operator, y: clip.apply(&truth) }];
     let config = RestoreConfig { method: Method::PiGdm, ..RestoreConfig::default() };
-    let message = restore(&prior, &problem(), &config, &mut Run::new(1)).unwrap_err().to_string();
+    let message = restore(&prior, &problem, &config, &mut Run::new(1)).unwrap_err().to_string();
     assert!(message.contains("`pi_gdm` with an operator that is not linear"), "{message}");
+}
+
+#[test]
+fn ddrm_keeps_what_was_measured_and_leaves_the_rest_to_the_chain() {
+    // Independent numbers: a rotation of them is measured, so that its singular directions are no coordinates.
+    let prior = GaussianMixture::gaussian(&[0.0; 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]).unwrap();
+    let grey = elbo_diffusion::operator::Grey::new([3, 1, 1]).unwrap();
+    let problems: Vec<Problem<'_>> = (0..3000).map(|_| Problem { operator: &grey, y: vec![0.7] }).collect();
+    let schedule = Schedule::Karras { high: 30.0, low: 0.01, rho: 7.0 };
+    let config =
+        RestoreConfig { method: Method::Ddrm, noise: 0.0, steps: 60, schedule, eta: 0.85, ..RestoreConfig::default() };
+    let found = restore(&prior, &problems, &config, &mut Run::new(2)).unwrap();
+    assert!(found.trajectory[found.trajectory.len() - 1] < 1e-20, "{:?}", found.trajectory.last());
+    // Across it nothing is known, and the chain of one number has this variance.
+    let levels = config.schedule.levels(config.steps).unwrap();
+    let mut expected = levels[0].powi(2) + 1.0;
+    for pair in levels.windows(2) {
+        let (sigma, next) = (pair[0], pair[1]);
+        let clean = 1.0 / (1.0 + sigma * sigma);
+        let kept = clean + (1.0 - clean) / sigma * next * (1.0 - 0.85f64.powi(2)).sqrt();
+        expected = kept * kept * expected + (0.85 * next).powi(2);
+    }
+    let [a, b, c] = [0.299, 0.587, 0.114];
+    for direction in [[b, -a, 0.0], [a * c, b * c, -a * a - b * b]] {
+        let length = direction.iter().map(|v: &f64| v * v).sum::<f64>().sqrt();
+        let part = |x: &[f64]| (0..3).map(|k| x[k] * direction[k]).sum::<f64>() / length;
+        let parts: Vec<f64> = found.x.to_vec().chunks(3).map(part).collect();
+        let mean = parts.iter().sum::<f64>() / 3000.0;
+        let variance = parts.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 3000.0;
+        // Five standard errors.
+        assert!(mean.abs() < 0.092 && (variance / expected - 1.0).abs() < 0.13, "{mean} {variance} of {expected}");
+    }
+    let wide = Mask::new(&[true; 2100]).unwrap();
+    let unit = elbo_diffusion::denoiser::from_fn(2100, |x, _| x.clone());
+    let message = restore(&unit, &[Problem { operator: &wide, y: vec![0.0; 2100] }], &config, &mut Run::new(0));
+    assert!(message.unwrap_err().to_string().contains("ddrm for pictures of 2100 numbers"));
 }
 
 #[test]

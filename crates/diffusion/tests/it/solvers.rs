@@ -40,6 +40,36 @@ fn deterministic_samplers_have_their_orders() {
     }
 }
 
+/// Under a normal law every sampler is linear, and its error is one of the spread of its samples.
+#[test]
+fn twenty_steps_even_in_the_logarithm_have_the_laws_spread_where_a_hundred_ancestral_ones_lack_some() {
+    let chain = Schedule::Ddpm.levels(100).unwrap();
+    for variance in [0.01f64, 0.05, 0.2, 1.0, 4.0, 10.0] {
+        let law = GaussianMixture::gaussian(&[0.0], &[variance]).unwrap();
+        let start = (80f64.powi(2) + variance).sqrt();
+        let spread = |schedule: Schedule| {
+            let x = Tensor::from_vec(vec![start], &[1, 1]);
+            let levels = schedule.levels(20).unwrap();
+            let end = Sampler::DpmSolver2m.sample(&law, &levels, &x, &mut Rng::new(0)).unwrap().x.item();
+            (end / variance.sqrt() - 1.0).abs()
+        };
+        let even = spread(Schedule::Log { high: 80.0, low: 0.01 });
+        let karras = spread(Schedule::Karras { high: 80.0, low: 0.01, rho: 7.0 });
+        // The variance of the ancestral chain, by its recursion.
+        let mut square = chain[0].powi(2) + variance;
+        for pair in chain.windows(2) {
+            let (sigma, next) = (pair[0], pair[1]);
+            let fresh = next * next * (1.0 - (next / sigma).powi(2));
+            let clean = variance / (variance + sigma * sigma);
+            let kept = clean + (1.0 - clean) / sigma * (next * next - fresh).sqrt();
+            square = kept * kept * square + fresh;
+        }
+        let ancestral = 1.0 - (square / variance).sqrt();
+        assert!(even < 0.02 && even < 0.6 * karras, "{variance}: {even} even, {karras} Karras");
+        assert!(ancestral > 2.0 * even, "{variance}: {ancestral} ancestral, {even} even");
+    }
+}
+
 #[test]
 fn samplers_agree_with_their_published_forms_at_constant_variance() {
     // One step from t to s, in the scale where α² + σ² = 1.

@@ -40,13 +40,41 @@ fn a_trained_network_comes_near_the_exact_denoiser() {
 }
 
 #[test]
+fn a_network_that_is_told_classes_comes_near_the_denoiser_of_each_and_of_all() {
+    let law = GaussianMixture::isotropic(&[(0.5, vec![1.0, 0.5], 0.02), (0.5, vec![-1.0, -0.5], 0.02)]).unwrap();
+    let parts = [0, 1].map(|k| law.restricted(&[k]).unwrap());
+    let of = |k: usize, count: usize, seed: u64| parts[k].sample(count, &mut Rng::new(seed)).to_vec();
+    let points: Vec<f32> = [of(0, 250, 2), of(1, 250, 3)].concat().iter().map(|v| *v as f32).collect();
+    let classes: Vec<usize> = (0..500).map(|i| i / 250).collect();
+    let network = NetworkConfig { hidden: vec![64, 64], classes: 2, ..NetworkConfig::default() };
+    let preconditioning = Preconditioning::Edm { data_sd: 0.8 };
+    let config =
+        TrainingConfig { iterations: 1500, batch: 64, average: 0.99, preconditioning, ..TrainingConfig::default() };
+    let mut trainee = trainee(&[2], &network);
+    Training::new(&points, 2, &config).unwrap().with_classes(&classes).run(&mut trainee, &mut Run::new(3)).unwrap();
+    let denoiser = trainee.finish(&config, 2);
+    // A level at which the point alone does not tell its class.
+    let sigma = 1.5;
+    for k in 0..2 {
+        let x = Tensor::from_vec(of(k, 300, 4 + k as u64), &[300, 2]);
+        let noisy = &x + Tensor::from_vec(Rng::new(6).normals(600), &[300, 2]) * sigma;
+        let error = |clean: &Tensor| (clean - &x).square().mean().item();
+        let told = error(&estimate(&denoiser.of_classes(&[k]), &noisy, sigma));
+        let (free, exact) = (error(&estimate(&denoiser, &noisy, sigma)), error(&estimate(&law, &noisy, sigma)));
+        let exact_told = error(&estimate(&parts[k], &noisy, sigma));
+        assert!(told < 1.2 * exact_told, "class {k} told: {told} of {exact_told}");
+        assert!(free < 1.2 * exact && told < 0.25 * free, "class {k} not told: {free} of {exact}, told {told}");
+    }
+}
+
+#[test]
 fn a_u_shaped_network_keeps_the_shape_of_pictures_of_odd_sides_and_starts_silent() {
     for shape in [[1, 7, 5], [3, 8, 8]] {
         let config = NetworkConfig { widths: vec![6, 8, 10], embedding: 8, ..NetworkConfig::default() };
         let network = config.build(&shape, &mut Build::new(&mut Rng::new(0))).unwrap();
         let dims = shape.iter().product();
         let x = Tensor::from_f32(Rng::new(1).normals(2 * dims).iter().map(|v| *v as f32).collect(), &[2, dims]);
-        let y = network.forward(&x, &[0.1, -0.5]);
+        let y = network.forward(&x, &[0.1, -0.5], &[]);
         assert_eq!(y.shape(), [2, dims]);
         // The last convolution starts at zero; its bias too.
         assert_eq!(y.abs().max().item(), 0.0);
@@ -73,7 +101,7 @@ fn a_networks_gradient_agrees_with_central_differences() {
     let free: Vec<f64> = network.pack().iter().map(|v| v + 0.1 * rng.normal()).collect();
     network.unpack(&free);
     let x = Tensor::from_f32(rng.normals(32).iter().map(|v| *v as f32).collect(), &[2, 16]);
-    let loss = |network: &dyn elbo_diffusion::network::Network| network.forward(&x, &[0.2, -0.7]).square().mean();
+    let loss = |network: &dyn elbo_diffusion::network::Network| network.forward(&x, &[0.2, -0.7], &[]).square().mean();
     let gradient = network.gradient(&loss(network.as_ref()));
     let direction: Vec<f64> = rng.normals(free.len());
     let exact: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();

@@ -1,4 +1,4 @@
-use crate::transform::{Affine, Bijector, parameters};
+use crate::transform::{Affine, Bijector};
 use elbo_tensor::Tensor;
 
 /// Shift and scale of each coordinate, to be set from data once, then learnt.
@@ -26,7 +26,7 @@ impl Actnorm {
     }
 }
 
-parameters!(Actnorm: affine);
+elbo_tensor::parameters!(Actnorm { affine });
 
 impl Bijector for Actnorm {
     fn ranks(&self) -> (usize, usize) {

@@ -1,5 +1,5 @@
 use super::{MaskedNetwork, Monotone};
-use crate::transform::{Bijector, parameters};
+use crate::transform::Bijector;
 use elbo_core::Rng;
 use elbo_tensor::Tensor;
 
@@ -25,7 +25,7 @@ impl Autoregressive {
     }
 }
 
-parameters!(Autoregressive: network);
+elbo_tensor::parameters!(Autoregressive { network });
 
 impl Bijector for Autoregressive {
     fn ranks(&self) -> (usize, usize) {

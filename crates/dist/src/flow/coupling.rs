@@ -1,5 +1,5 @@
 use super::{MaskedNetwork, Monotone};
-use crate::transform::{Bijector, merged, parameters};
+use crate::transform::{Bijector, merged};
 use elbo_core::Rng;
 use elbo_tensor::{Parameter, Tensor};
 
@@ -42,7 +42,7 @@ impl Coupling {
     }
 }
 
-parameters!(Coupling: network, base);
+elbo_tensor::parameters!(Coupling { network, base });
 
 impl Bijector for Coupling {
     fn ranks(&self) -> (usize, usize) {

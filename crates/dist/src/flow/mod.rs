@@ -37,7 +37,7 @@ pub use sylvester::Sylvester;
 
 use crate::batched::noise::normals;
 use crate::batched::{Batched, Independent, Normal};
-use crate::transform::{Bijector, Chain, parameters};
+use crate::transform::{Bijector, Chain};
 use elbo_core::Rng;
 use elbo_tensor::{Constraint, DType, Parameter, Tensor};
 
@@ -54,7 +54,7 @@ pub struct Flow {
     layers: Chain,
 }
 
-parameters!(Flow: mean, sd, layers);
+elbo_tensor::parameters!(Flow { mean, sd, layers });
 
 impl Flow {
     /// A standard normal base over `dimension` coordinates, and layers in the order of application.

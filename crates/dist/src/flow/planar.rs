@@ -1,4 +1,4 @@
-use crate::transform::{Bijector, parameters};
+use crate::transform::Bijector;
 use elbo_core::Rng;
 use elbo_tensor::{Parameter, Tensor};
 
@@ -30,7 +30,7 @@ impl Planar {
     }
 }
 
-parameters!(Planar: u, w, b);
+elbo_tensor::parameters!(Planar { u, w, b });
 
 impl Bijector for Planar {
     fn ranks(&self) -> (usize, usize) {

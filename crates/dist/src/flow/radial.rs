@@ -1,4 +1,4 @@
-use crate::transform::{Bijector, parameters};
+use crate::transform::Bijector;
 use elbo_core::Rng;
 use elbo_tensor::{Parameter, Tensor};
 
@@ -47,7 +47,7 @@ impl Radial {
     }
 }
 
-parameters!(Radial: centre, alpha, beta);
+elbo_tensor::parameters!(Radial { centre, alpha, beta });
 
 /// Lengths of vectors in the last axis. The tiny number keeps the slope finite at zero.
 fn length(v: &Tensor) -> Tensor {

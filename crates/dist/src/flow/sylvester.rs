@@ -1,4 +1,4 @@
-use crate::transform::{Bijector, Householder, parameters};
+use crate::transform::{Bijector, Householder};
 use elbo_core::Rng;
 use elbo_tensor::{Parameter, Tensor};
 
@@ -32,7 +32,7 @@ impl Sylvester {
     }
 }
 
-parameters!(Sylvester: mirrors, r, r_tilde, b);
+elbo_tensor::parameters!(Sylvester { mirrors, r, r_tilde, b });
 
 /// The strictly upper part and the diagonal in (-1, 1).
 fn triangle(raw: &Tensor) -> (Tensor, Tensor) {

@@ -1,6 +1,6 @@
 //! Maps from free vectors to vectors and matrices with structure.
 
-use super::{Bijector, no_parameters};
+use super::Bijector;
 use elbo_tensor::special::{LOG_SQRT_TAU, lgamma, log_beta};
 use elbo_tensor::{DType, Tensor};
 use std::f64::consts::LN_2;
@@ -157,7 +157,10 @@ impl Bijector for CorrelationCholesky {
     }
 }
 
-no_parameters!(Ordered, StickBreaking, PositiveDefinite, CorrelationCholesky);
+elbo_tensor::parameters!(Ordered {});
+elbo_tensor::parameters!(StickBreaking {});
+elbo_tensor::parameters!(PositiveDefinite {});
+elbo_tensor::parameters!(CorrelationCholesky {});
 
 /// Log density of the LKJ distribution on Cholesky factors of correlation matrices, normalised, in nats.
 ///

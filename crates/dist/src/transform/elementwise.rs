@@ -1,6 +1,6 @@
 //! Maps of one number.
 
-use super::{Bijector, no_parameters, parameters};
+use super::Bijector;
 use elbo_tensor::{Constraint, Parameter, Tensor};
 use std::f64::consts::LN_2;
 
@@ -80,7 +80,10 @@ impl Bijector for Tanh {
     }
 }
 
-no_parameters!(Exp, Softplus, Interval, Tanh);
+elbo_tensor::parameters!(Exp {});
+elbo_tensor::parameters!(Softplus {});
+elbo_tensor::parameters!(Interval {});
+elbo_tensor::parameters!(Tanh {});
 
 /// Shift and positive scale of each coordinate, both learnable.
 #[derive(Debug, Clone)]
@@ -103,7 +106,7 @@ impl Affine {
     }
 }
 
-parameters!(Affine: shift, scale);
+elbo_tensor::parameters!(Affine { shift, scale });
 
 impl Bijector for Affine {
     fn ranks(&self) -> (usize, usize) {

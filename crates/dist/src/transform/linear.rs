@@ -1,6 +1,6 @@
 //! Linear maps of vectors.
 
-use super::{Bijector, no_change, no_parameters, parameters};
+use super::{Bijector, no_change};
 use elbo_core::Rng;
 use elbo_tensor::{Constraint, Parameter, Tensor};
 
@@ -32,7 +32,7 @@ impl Triangular {
     }
 }
 
-parameters!(Triangular: shift, diagonal, below);
+elbo_tensor::parameters!(Triangular { shift, diagonal, below });
 
 impl Bijector for Triangular {
     fn ranks(&self) -> (usize, usize) {
@@ -73,7 +73,7 @@ impl Permutation {
     }
 }
 
-no_parameters!(Permutation);
+elbo_tensor::parameters!(Permutation {});
 
 impl Bijector for Permutation {
     fn ranks(&self) -> (usize, usize) {
@@ -124,7 +124,7 @@ impl Lu {
     }
 }
 
-parameters!(Lu: below, above, diagonal);
+elbo_tensor::parameters!(Lu { below, above, diagonal });
 
 impl Bijector for Lu {
     fn ranks(&self) -> (usize, usize) {
@@ -164,7 +164,7 @@ impl Householder {
     }
 }
 
-parameters!(Householder: v);
+elbo_tensor::parameters!(Householder { v });
 
 impl Bijector for Householder {
     fn ranks(&self) -> (usize, usize) {

@@ -66,32 +66,6 @@ impl Bijector for Box<dyn Bijector> {
     }
 }
 
-/// A type without parameters.
-macro_rules! no_parameters {
-    ($($name:ty),*) => {$(
-        impl elbo_tensor::Parameters for $name {
-            fn visit(&self, _: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {}
-            fn visit_mut(&mut self, _: &mut dyn FnMut(&str, &mut elbo_tensor::Parameter)) {}
-        }
-    )*};
-}
-pub(crate) use no_parameters;
-
-/// A type whose parameters are these members.
-macro_rules! parameters {
-    ($name:ty: $($member:ident),*) => {
-        impl elbo_tensor::Parameters for $name {
-            fn visit(&self, f: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
-                $(elbo_tensor::nested(stringify!($member), &self.$member, f);)*
-            }
-            fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut elbo_tensor::Parameter)) {
-                $(elbo_tensor::nested_mut(stringify!($member), &mut self.$member, f);)*
-            }
-        }
-    };
-}
-pub(crate) use parameters;
-
 /// Zeros for the log-determinants of a map that keeps volumes: one a point of `rank` axes.
 pub(crate) fn no_change(x: &Tensor, rank: usize) -> Tensor {
     Tensor::zeros(&x.shape()[..x.rank() - rank], x.dtype())

@@ -7,7 +7,7 @@ use elbo_core::Rng;
 use elbo_tensor::{DType, Parameter, Tensor, no_grad};
 
 use super::Kernel;
-use super::parameter::{between, parameters, positive, real, show};
+use super::parameter::{between, positive, real, show};
 use super::spectral::{LevelTable, Spectral};
 
 /// Where the codes of one dimension agree, as numbers `[N, M]`, and where both are seen levels.
@@ -77,7 +77,7 @@ pub struct Exchangeable {
     /// `ρ`, in (0, 1).
     pub correlation: Parameter,
 }
-parameters!(Exchangeable { correlation });
+elbo_tensor::parameters!(Exchangeable { correlation });
 
 impl Exchangeable {
     /// A kernel over dimensions with these numbers of levels, every correlation starting at `correlation`.
@@ -132,7 +132,7 @@ pub struct Hamming {
     /// `l`, positive.
     pub lengthscale: Parameter,
 }
-parameters!(Hamming { lengthscale });
+elbo_tensor::parameters!(Hamming { lengthscale });
 
 impl Hamming {
     /// A kernel over dimensions with these numbers of levels.
@@ -195,7 +195,7 @@ pub struct Index {
     /// `κ`, positive.
     pub variance: Parameter,
 }
-parameters!(Index { weights, variance });
+elbo_tensor::parameters!(Index { weights, variance });
 
 impl Index {
     /// A kernel with this number of levels, at least one, and this rank. Starts from unit variances and correlation one half: the

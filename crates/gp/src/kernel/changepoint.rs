@@ -4,7 +4,7 @@ use elbo_core::Result;
 use elbo_tensor::{Parameter, Tensor};
 
 use super::Kernel;
-use super::parameter::{parameters, positive, real, show};
+use super::parameter::{positive, real, show};
 
 /// `σ(x) σ(x') k_after + (1 - σ(x))(1 - σ(x')) k_before`, with a logistic `σ` of `(x - c) t` in one dimension.
 ///
@@ -21,7 +21,7 @@ pub struct Changepoint {
     /// The kernel after it.
     pub after: Box<dyn Kernel>,
 }
-parameters!(Changepoint { location, steepness } inner { before, after });
+elbo_tensor::parameters!(Changepoint { location, steepness, before, after });
 
 impl Changepoint {
     /// A change at `location` of dimension `dim`, with this steepness.

@@ -6,7 +6,7 @@ use elbo_core::{Result, Rng};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 
 use super::Kernel;
-use super::parameter::{parameters, positive, show};
+use super::parameter::{positive, show};
 use super::spectral::Spectral;
 
 /// `k = k_1 + k_2 + ...`: the sum of independent functions.
@@ -15,7 +15,7 @@ pub struct Sum {
     /// The terms, at least one.
     pub terms: Vec<Box<dyn Kernel>>,
 }
-parameters!(Sum {} inner { terms });
+elbo_tensor::parameters!(Sum { terms });
 
 impl Sum {
     /// The sum of these kernels.
@@ -92,7 +92,7 @@ pub struct Product {
     /// The factors, at least one.
     pub factors: Vec<Box<dyn Kernel>>,
 }
-parameters!(Product {} inner { factors });
+elbo_tensor::parameters!(Product { factors });
 
 impl Product {
     /// The product of these kernels.
@@ -158,7 +158,7 @@ pub struct Scaled {
     /// The kernel scaled.
     pub kernel: Box<dyn Kernel>,
 }
-parameters!(Scaled { variance } inner { kernel });
+elbo_tensor::parameters!(Scaled { variance, kernel });
 
 impl Scaled {
     /// `kernel` times a variance.
@@ -304,7 +304,7 @@ type Map = Arc<dyn Fn(&Tensor) -> Tensor + Send + Sync>;
 /// A map without parameters.
 #[derive(Clone)]
 struct Fixed(Map);
-parameters!(Fixed {});
+elbo_tensor::parameters!(Fixed {});
 
 impl Warp for Fixed {
     fn map(&self, x: &Tensor) -> Tensor {
@@ -323,7 +323,7 @@ pub struct Warped {
     /// The kernel over the map's outputs.
     pub kernel: Box<dyn Kernel>,
 }
-parameters!(Warped {} inner { warp, kernel });
+elbo_tensor::parameters!(Warped { warp, kernel });
 
 impl Warped {
     /// `kernel` over what `warp` gives.

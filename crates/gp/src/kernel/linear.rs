@@ -4,7 +4,7 @@ use elbo_core::Rng;
 use elbo_tensor::{DType, Parameter, Tensor};
 
 use super::Kernel;
-use super::parameter::{parameters, positive, show};
+use super::parameter::{positive, show};
 use super::spectral::Spectral;
 
 /// `k(x, x') = Σ_d v_d x_d x'_d + v_0`: linear functions with normal slopes and intercept.
@@ -17,7 +17,7 @@ pub struct Linear {
     /// `v_0`, the variance of the intercept.
     pub offset: Parameter,
 }
-parameters!(Linear { variance, offset });
+elbo_tensor::parameters!(Linear { variance, offset });
 
 impl Linear {
     /// A kernel with these slope variances (one a dimension, or a single one) and intercept variance.
@@ -61,7 +61,7 @@ pub struct Polynomial {
     /// `v`, positive.
     pub variance: Parameter,
 }
-parameters!(Polynomial { offset, variance });
+elbo_tensor::parameters!(Polynomial { offset, variance });
 
 impl Polynomial {
     /// A kernel of this degree, at least one.
@@ -100,7 +100,7 @@ pub struct Constant {
     /// `v`, positive.
     pub variance: Parameter,
 }
-parameters!(Constant { variance });
+elbo_tensor::parameters!(Constant { variance });
 
 impl Constant {
     /// A constant with this variance.
@@ -149,7 +149,7 @@ pub struct White {
     /// `v`, positive.
     pub variance: Parameter,
 }
-parameters!(White { variance });
+elbo_tensor::parameters!(White { variance });
 
 impl White {
     /// Noise with this variance.

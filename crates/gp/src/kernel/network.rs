@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Kernel;
-use super::parameter::{parameters, positive, show};
+use super::parameter::{positive, show};
 
 /// Closest cosine to ±1 that the composed form uses: its derivatives are infinite at ±1.
 const EDGE: f64 = 1.0 - 1e-12;
@@ -68,7 +68,7 @@ pub struct ArcCosine {
     /// `v`.
     pub variance: Parameter,
 }
-parameters!(ArcCosine { weight_variance, bias_variance, variance });
+elbo_tensor::parameters!(ArcCosine { weight_variance, bias_variance, variance });
 
 impl ArcCosine {
     /// A kernel of this order (0, 1 or 2) with these weight variances (one a dimension, or a single one).
@@ -162,7 +162,7 @@ pub struct Nngp {
     /// The last layer's variance.
     pub variance: Parameter,
 }
-parameters!(Nngp { weight_variance, bias_variance, variance });
+elbo_tensor::parameters!(Nngp { weight_variance, bias_variance, variance });
 
 impl Nngp {
     /// A network of this depth, at least one, with these variances; the last layer's is one.

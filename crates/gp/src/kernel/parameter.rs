@@ -24,23 +24,3 @@ pub(crate) fn show(parameter: &Parameter) -> String {
     let more = if values.len() > 6 { ", ..." } else { "" };
     if values.len() == 1 { text[0].clone() } else { format!("[{}{more}]", text.join(", ")) }
 }
-
-/// Implements `Parameters` by naming members: parameters or `Option`s of them, then members with parameters of their own, whose
-/// names get the member's in front.
-macro_rules! parameters {
-    ($type:ty { $($own:ident),* } $(inner { $($inner:ident),* })?) => {
-        impl elbo_tensor::Parameters for $type {
-            fn visit(&self, f: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
-                let _ = &f;
-                $(elbo_tensor::nested(stringify!($own), &self.$own, f);)*
-                $($(elbo_tensor::nested(stringify!($inner), &self.$inner, f);)*)?
-            }
-            fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut elbo_tensor::Parameter)) {
-                let _ = &f;
-                $(elbo_tensor::nested_mut(stringify!($own), &mut self.$own, f);)*
-                $($(elbo_tensor::nested_mut(stringify!($inner), &mut self.$inner, f);)*)?
-            }
-        }
-    };
-}
-pub(crate) use parameters;

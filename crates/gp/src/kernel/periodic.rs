@@ -7,7 +7,7 @@ use elbo_tensor::special::bessel_ie;
 use elbo_tensor::{Parameter, Tensor};
 
 use super::Kernel;
-use super::parameter::{parameters, positive, show};
+use super::parameter::{positive, show};
 use super::radial::differences;
 use super::spectral::Spectral;
 
@@ -25,7 +25,7 @@ pub struct Periodic {
     /// `v`, positive.
     pub variance: Parameter,
 }
-parameters!(Periodic { period, lengthscale, variance });
+elbo_tensor::parameters!(Periodic { period, lengthscale, variance });
 
 impl Periodic {
     /// A kernel with these periods, one a dimension, lengthscales one and variance one.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Kernel;
-use super::parameter::{parameters, positive, real, show};
+use super::parameter::{positive, real, show};
 use super::radial::{Profile, differences};
 use super::spectral::Spectral;
 
@@ -55,7 +55,7 @@ pub struct SpectralMixture {
     /// `s`, cycles per unit, positive.
     pub bandwidth: Parameter,
 }
-parameters!(SpectralMixture { weight, frequency, bandwidth });
+elbo_tensor::parameters!(SpectralMixture { weight, frequency, bandwidth });
 
 impl SpectralMixture {
     /// A mixture with these weights `[Q]`, frequencies and bandwidths, both `[Q, D]` row-major.

@@ -3,7 +3,7 @@
 use elbo_core::Rng;
 use elbo_tensor::{Parameter, Tensor, fused};
 
-use super::parameter::{parameters, positive, show};
+use super::parameter::{positive, show};
 use super::radial::{Profile, squared_distances};
 use super::spectral::Spectral;
 use super::{Kernel, RadialForm};
@@ -21,7 +21,7 @@ pub struct Stationary {
     /// `α`, positive; of the rational quadratic only.
     pub alpha: Option<Parameter>,
 }
-parameters!(Stationary { lengthscale, variance, alpha });
+elbo_tensor::parameters!(Stationary { lengthscale, variance, alpha });
 
 impl Stationary {
     /// A kernel with these lengthscales (one a dimension, or a single one) and variance one. The rational quadratic's shape

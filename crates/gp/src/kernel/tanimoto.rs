@@ -5,7 +5,7 @@ use elbo_tensor::{Parameter, Tensor};
 use rayon::prelude::*;
 
 use super::Kernel;
-use super::parameter::{parameters, positive, show};
+use super::parameter::{positive, show};
 use super::radial::differences;
 
 /// `k(x, x') = v Σ_d min(x_d, x'_d) / Σ_d max(x_d, x'_d)`, and `v` when both are zero, for non-negative counts such as molecular
@@ -20,7 +20,7 @@ pub struct Tanimoto {
     /// `v`, positive.
     pub variance: Parameter,
 }
-parameters!(Tanimoto { variance });
+elbo_tensor::parameters!(Tanimoto { variance });
 
 impl Tanimoto {
     /// A kernel with this variance.

@@ -1,5 +1,6 @@
 //! Methods by name, and one result of all of them.
 
+use super::pathfinder::{PathfinderSettings, pathfinder};
 use super::vi::{ViSettings, vi};
 use crate::diagnostics::Psis;
 use crate::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture, Variational};
@@ -12,11 +13,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Instant;
 
-/// A method of inference. As a text: `nuts`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, or a flow such as `spline:4x8`.
+/// A method of inference. As a text: `nuts`, `pathfinder`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, or a flow such as `spline:4x8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// The no-U-turn sampler.
     Nuts,
+    /// A normal found along the way to a mode.
+    Pathfinder,
     /// Variational, independent normals.
     MeanField,
     /// Variational, a normal of any covariance.
@@ -45,12 +48,14 @@ impl FromStr for Method {
         let refuse = || Error::Setting {
             setting: "method".into(),
             found: format!("`{text}`"),
-            expected: "nuts, mean-field, full-rank, low-rank:R, mixture:K, or a flow such as spline:4x8".into(),
+            expected: "nuts, pathfinder, mean-field, full-rank, low-rank:R, mixture:K, or a flow such as spline:4x8"
+                .into(),
         };
         let count = |t: &str| t.parse::<usize>().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(refuse);
         match text.split_once(':') {
             None => match text {
                 "nuts" => Ok(Self::Nuts),
+                "pathfinder" => Ok(Self::Pathfinder),
                 "mean-field" => Ok(Self::MeanField),
                 "full-rank" => Ok(Self::FullRank),
                 _ => Err(refuse()),
@@ -66,6 +71,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nuts => f.write_str("nuts"),
+            Self::Pathfinder => f.write_str("pathfinder"),
             Self::MeanField => f.write_str("mean-field"),
             Self::FullRank => f.write_str("full-rank"),
             Self::LowRank { rank } => write!(f, "low-rank:{rank}"),
@@ -82,6 +88,8 @@ pub struct MethodSettings {
     pub nuts: Hamiltonian,
     /// Of variational fits.
     pub vi: ViSettings,
+    /// Of climbs to modes.
+    pub pathfinder: PathfinderSettings,
     /// Adam's rate for a flow.
     pub flow_rate: f64,
     /// Steps of a flow, after a mean-field fit that gives it its base.
@@ -92,7 +100,14 @@ pub struct MethodSettings {
 
 impl Default for MethodSettings {
     fn default() -> Self {
-        Self { nuts: Hamiltonian::nuts(), vi: ViSettings::default(), flow_rate: 0.01, flow_steps: 3000, start: None }
+        Self {
+            nuts: Hamiltonian::nuts(),
+            vi: ViSettings::default(),
+            pathfinder: PathfinderSettings::default(),
+            flow_rate: 0.01,
+            flow_steps: 3000,
+            start: None,
+        }
     }
 }
 
@@ -173,7 +188,7 @@ impl Inference {
 /// Runs one method.
 ///
 /// # Errors
-/// Those of [`sample`] and [`vi`].
+/// Those of [`sample`], [`vi`] and [`pathfinder`].
 pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
     let started = Instant::now();
     let d = target.dim();
@@ -182,6 +197,10 @@ pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings,
     let sd = vec![1.0; d];
     let family: Box<dyn Variational> = match method {
         Method::Nuts => return nuts(target, settings, run),
+        Method::Pathfinder => {
+            let fit = pathfinder(target, &mean, &settings.pathfinder, run)?;
+            return Ok(of_fit(target, method, fit, started));
+        }
         Method::MeanField => Box::new(MeanField::new(&mean, &sd)),
         Method::FullRank => Box::new(FullRank::new(&mean, &sd)),
         Method::LowRank { rank } => Box::new(LowRank::new(&mean, &sd, rank)),

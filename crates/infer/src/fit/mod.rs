@@ -3,6 +3,7 @@
 //! | I want | use |
 //! |---|---|
 //! | to fit a family to a target | [`vi`] |
+//! | a first look, or where to start sampling, for a few hundred gradients | [`pathfinder`] |
 //! | to fit a flow to a target of several modes, flat at first | [`annealed`] |
 //! | one answer from a method named in a setting | [`infer`] with a [`Method`] |
 //! | several answers, how far apart they are, and which to trust | [`compare`] |
@@ -11,9 +12,11 @@ mod annealed;
 mod compare;
 mod iterates;
 mod method;
+mod pathfinder;
 mod vi;
 
 pub use annealed::{AnnealedSettings, annealed};
 pub use compare::{Comparison, compare};
 pub use method::{Inference, Method, MethodSettings, infer};
+pub use pathfinder::{PathfinderSettings, pathfinder};
 pub use vi::{Fit, ViSettings, vi};

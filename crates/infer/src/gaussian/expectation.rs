@@ -1,7 +1,7 @@
 //! Expected derivatives of the potential $V = -\log p$ under a Gaussian.
 
 use super::law::{Gaussian, symmetrise};
-use crate::target::{LogDensity, values_and_gradients};
+use crate::target::LogDensity;
 use elbo_core::{Error, Result, Rng};
 use elbo_dist::Rule as Quadrature;
 use schemars::JsonSchema;
@@ -101,7 +101,7 @@ impl Expectation {
         let d = q.dim();
         let (noise, weights) = self.points(d, rng)?;
         let z = q.at(&noise)?;
-        let (values, slopes) = values_and_gradients(target, &z);
+        let (values, slopes) = target.values_and_gradients(&z);
         let mut energy = Energy { value: 0.0, gradient: vec![0.0; d], hessian: vec![0.0; d * d] };
         for (s, weight) in weights.iter().enumerate() {
             energy.value -= weight * values[s];

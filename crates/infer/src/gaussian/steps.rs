@@ -3,7 +3,7 @@
 use super::expectation::{Energy, Expectation};
 use super::law::{Gaussian, product};
 use super::updates::Rule;
-use crate::target::{LogDensity, values_and_gradients};
+use crate::target::LogDensity;
 use elbo_core::{Error, ModelFile, Progress, Result, Run, Snapshot, Step};
 use elbo_linalg::{MatRef, syevd};
 
@@ -112,7 +112,7 @@ impl<'a> GaussianSteps<'a> {
         let value = if self.expectation.is_deterministic() {
             energy.value
         } else {
-            let (values, _) = values_and_gradients(self.target, &q.at(noise)?);
+            let (values, _) = self.target.values_and_gradients(&q.at(noise)?);
             -values.iter().sum::<f64>() / values.len() as f64
         };
         Ok(value - 0.5 * q.log_det()?)
@@ -257,7 +257,7 @@ pub fn largest_curvature(target: &dyn LogDensity, z: &[f64]) -> Result<f64> {
         let slope = |i: usize, delta: f64| {
             let mut at = z.to_vec();
             at[i] += delta;
-            values_and_gradients(target, &at).1
+            target.values_and_gradients(&at).1
         };
         let h = 1e-5;
         let mut rows: Vec<f64> = (0..d)

@@ -191,47 +191,6 @@ impl Glm {
         total
     }
 
-    /// Values `[S]` and gradients `[S, P]` of draws `z: [S, P]` row-major.
-    pub fn values_and_gradients(&self, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let (p, w, n) = (LogDensity::dim(self), self.weights(), self.y.len());
-        let width = self.heads() * n;
-        let mut values = vec![0.0; z.len() / p];
-        let mut gradient = vec![0.0; z.len()];
-        let block = (BLOCK / width.max(1)).max(1);
-        let design = MatRef::row_major(&self.columns, self.dims, n).transpose();
-        for (at, z) in z.chunks(block * p).enumerate() {
-            let rows = z.len() / p;
-            let weights: Vec<f64> = z.chunks_exact(p).flat_map(|z| z[..w].iter().copied()).collect();
-            let mut eta = vec![0.0; rows * width];
-            let heads = rows * self.heads();
-            gemm(
-                MatMut::row_major(&mut eta, heads, n),
-                1.0,
-                MatRef::row_major(&weights, heads, self.dims),
-                design.transpose(),
-                0.0,
-            );
-            let one = |(eta, z): (&mut [f64], &[f64])| self.residuals(eta, z);
-            let parts: Vec<(f64, f64)> = if eta.len() > SMALL {
-                eta.par_chunks_mut(width).zip(z.par_chunks(p)).map(one).collect()
-            } else {
-                eta.chunks_mut(width).zip(z.chunks(p)).map(one).collect()
-            };
-            let mut slope = vec![0.0; rows * w];
-            gemm(MatMut::row_major(&mut slope, heads, self.dims), 1.0, MatRef::row_major(&eta, heads, n), design, 0.0);
-            for s in 0..rows {
-                let row = at * block + s;
-                let g = &mut gradient[row * p..(row + 1) * p];
-                g[..w].copy_from_slice(&slope[s * w..(s + 1) * w]);
-                if self.has_noise() {
-                    g[w] = parts[s].1;
-                }
-                values[row] = self.constant + parts[s].0 + self.prior(&z[s * p..(s + 1) * p], g);
-            }
-        }
-        (values, gradient)
-    }
-
     /// The same density in tensor operations, without a derivative of its own: the reference, and what second derivatives use.
     pub fn reference(&self, z: &Tensor) -> Tensor {
         let (rows, n, w) = (z.size(0), self.y.len(), self.weights());
@@ -276,6 +235,46 @@ impl LogDensity for Glm {
     fn log_prob(&self, z: &Tensor) -> Tensor {
         let (values, gradient) = self.values_and_gradients(&z.as_f64());
         with_gradient("glm", z, values, gradient)
+    }
+
+    fn values_and_gradients(&self, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (p, w, n) = (LogDensity::dim(self), self.weights(), self.y.len());
+        let width = self.heads() * n;
+        let mut values = vec![0.0; z.len() / p];
+        let mut gradient = vec![0.0; z.len()];
+        let block = (BLOCK / width.max(1)).max(1);
+        let design = MatRef::row_major(&self.columns, self.dims, n).transpose();
+        for (at, z) in z.chunks(block * p).enumerate() {
+            let rows = z.len() / p;
+            let weights: Vec<f64> = z.chunks_exact(p).flat_map(|z| z[..w].iter().copied()).collect();
+            let mut eta = vec![0.0; rows * width];
+            let heads = rows * self.heads();
+            gemm(
+                MatMut::row_major(&mut eta, heads, n),
+                1.0,
+                MatRef::row_major(&weights, heads, self.dims),
+                design.transpose(),
+                0.0,
+            );
+            let one = |(eta, z): (&mut [f64], &[f64])| self.residuals(eta, z);
+            let parts: Vec<(f64, f64)> = if eta.len() > SMALL {
+                eta.par_chunks_mut(width).zip(z.par_chunks(p)).map(one).collect()
+            } else {
+                eta.chunks_mut(width).zip(z.chunks(p)).map(one).collect()
+            };
+            let mut slope = vec![0.0; rows * w];
+            gemm(MatMut::row_major(&mut slope, heads, self.dims), 1.0, MatRef::row_major(&eta, heads, n), design, 0.0);
+            for s in 0..rows {
+                let row = at * block + s;
+                let g = &mut gradient[row * p..(row + 1) * p];
+                g[..w].copy_from_slice(&slope[s * w..(s + 1) * w]);
+                if self.has_noise() {
+                    g[w] = parts[s].1;
+                }
+                values[row] = self.constant + parts[s].0 + self.prior(&z[s * p..(s + 1) * p], g);
+            }
+        }
+        (values, gradient)
     }
 
     fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
@@ -369,6 +368,10 @@ impl Score for Glm {
     }
 
     fn score(&self, z: &[f64], rows: &[usize], gradient: &mut [f64]) {
+        self.scores(z, rows, gradient);
+    }
+
+    fn scores(&self, z: &[f64], rows: &[usize], gradient: &mut [f64]) {
         let x: Vec<f64> =
             rows.iter().flat_map(|i| self.x[i * self.dims..(i + 1) * self.dims].iter().copied()).collect();
         let part = Self {
@@ -381,7 +384,10 @@ impl Score for Glm {
         };
         let (_, slope) = part.values_and_gradients(z);
         gradient.fill(0.0);
-        self.prior(z, gradient);
+        let p = LogDensity::dim(self);
+        z.chunks_exact(p).zip(gradient.chunks_exact_mut(p)).for_each(|(z, g)| {
+            self.prior(z, g);
+        });
         let scale = self.y.len() as f64 / rows.len() as f64;
         gradient.iter_mut().zip(slope).for_each(|(g, s)| *g = scale * (s - *g) + *g);
     }

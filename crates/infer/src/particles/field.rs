@@ -2,7 +2,7 @@
 
 use crate::diagnostics::stein::SteinKernel;
 use crate::score::Score;
-use elbo_linalg::vector::dot;
+use elbo_linalg::vector::{axpy, dot};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,16 +59,34 @@ pub enum Kernel {
 
 /// The squared bandwidth of [`Kernel::Median`]: half the median squared distance of distinct pairs over log(N + 1), at least 1e-12.
 pub fn median_bandwidth(points: &[f64], dim: usize) -> f64 {
+    bandwidth_of(&squared_distances(points, dim), points.len() / dim)
+}
+
+/// Squared distances between all points, `[N, N]`. `points`: row-major `[N, D]`.
+fn squared_distances(points: &[f64], dim: usize) -> Vec<f64> {
     let n = points.len() / dim;
+    let row = |i: usize| &points[i * dim..(i + 1) * dim];
+    let mut squares = vec![0.0; n * n];
+    squares.par_chunks_exact_mut(n).enumerate().for_each(|(i, squares)| {
+        // Differences first: sizes that cancel would lose the distance of points that lie together.
+        let mut difference = vec![0.0; dim];
+        for (j, square) in squares[..i].iter_mut().enumerate() {
+            difference.iter_mut().zip(row(i).iter().zip(row(j))).for_each(|(d, (a, b))| *d = a - b);
+            *square = dot(&difference, &difference);
+        }
+    });
+    for i in 0..n {
+        (0..i).for_each(|j| squares[j * n + i] = squares[i * n + j]);
+    }
+    squares
+}
+
+/// The squared bandwidth of [`Kernel::Median`] from squared distances `[N, N]`.
+fn bandwidth_of(squares: &[f64], n: usize) -> f64 {
     if n < 2 {
         return 1.0;
     }
-    let row = |i: usize| &points[i * dim..(i + 1) * dim];
-    let mut squares: Vec<f64> = (0..n)
-        .into_par_iter()
-        .flat_map_iter(|i| (0..i).map(move |j| (i, j)))
-        .map(|(i, j)| row(i).iter().zip(row(j)).map(|(a, b)| (a - b).powi(2)).sum())
-        .collect();
+    let mut squares: Vec<f64> = (0..n).flat_map(|i| squares[i * n..i * n + i].iter().copied()).collect();
     let middle = squares.len() / 2;
     let (below, upper, _) = squares.select_nth_unstable_by(middle, f64::total_cmp);
     let upper = *upper;
@@ -90,16 +108,18 @@ pub struct Svgd {
 impl Velocity for Svgd {
     fn velocity(&self, score: &dyn Score, _: &[usize], points: &[f64], scores: &[f64], out: &mut [f64]) {
         let dim = score.dim();
-        let n = (points.len() / dim) as f64;
+        let n = points.len() / dim;
+        let squares = squared_distances(points, dim);
         let rate = match self.kernel {
-            Kernel::Median => 0.5 / median_bandwidth(points, dim),
+            Kernel::Median => 0.5 / bandwidth_of(&squares, n),
             Kernel::Rbf { h } => 0.5 / (h * h),
             Kernel::InverseMultiquadric { .. } => f64::NAN,
         };
-        out.par_chunks_exact_mut(dim).zip(points.par_chunks_exact(dim)).for_each(|(out, x)| {
+        let rows = points.par_chunks_exact(dim).zip(squares.par_chunks_exact(n));
+        out.par_chunks_exact_mut(dim).zip(rows).for_each(|(out, (x, squares))| {
             out.fill(0.0);
-            for (y, s) in points.chunks_exact(dim).zip(scores.chunks_exact(dim)) {
-                let square: f64 = x.iter().zip(y).map(|(a, b)| (a - b).powi(2)).sum();
+            let mut pushed = 0.0;
+            for ((y, s), square) in points.chunks_exact(dim).zip(scores.chunks_exact(dim)).zip(squares) {
                 // grad_y k = 2 slope (y - x) with slope the derivative in the squared distance.
                 let (k, slope) = match self.kernel {
                     Kernel::InverseMultiquadric { c } => {
@@ -111,11 +131,12 @@ impl Velocity for Svgd {
                         (k, -rate * k)
                     }
                 };
-                for i in 0..dim {
-                    out[i] += k * s[i] + 2.0 * slope * (y[i] - x[i]);
-                }
+                axpy(k, s, out);
+                axpy(2.0 * slope, y, out);
+                pushed += 2.0 * slope;
             }
-            out.iter_mut().for_each(|v| *v /= n);
+            axpy(-pushed, x, out);
+            out.iter_mut().for_each(|v| *v /= n as f64);
         });
     }
 }

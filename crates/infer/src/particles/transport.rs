@@ -6,7 +6,6 @@ use crate::diagnostics::stein::{SteinKernel, ksd_squared_v};
 use crate::score::Score;
 use elbo_core::step::Batches;
 use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure};
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,10 +104,8 @@ struct Move<'a> {
 
 impl Move<'_> {
     fn scores(&self, points: &[f64], rows: &[usize]) -> Vec<f64> {
-        let dim = self.score.dim();
         let mut scores = vec![0.0; points.len()];
-        let each = scores.par_chunks_exact_mut(dim).zip(points.par_chunks_exact(dim));
-        each.for_each(|(s, x)| self.score.score(x, rows, s));
+        self.score.scores(points, rows, &mut scores);
         scores
     }
 }

@@ -20,6 +20,7 @@ pub use toys::Toy;
 pub use unknowns::{Named, NamedDensity, RowDensity, Unknown, Unknowns};
 
 use elbo_tensor::{Tensor, grad, grad_graph};
+use rayon::prelude::*;
 
 /// A log density on $\mathbb{R}^D$, known up to a constant, in nats.
 ///
@@ -41,6 +42,15 @@ pub trait LogDensity: Sync {
         let slope = grad(&value.sum(), &[&point]);
         gradient.copy_from_slice(&slope[0].as_f64());
         value.sum().item()
+    }
+
+    /// Value and gradient at each row, `[S]` and `[S, D]`; `z: [S, D]` row-major. Override it where many points at once are quicker than
+    /// one after the other.
+    fn values_and_gradients(&self, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let d = self.dim();
+        let mut gradient = vec![0.0; z.len()];
+        let rows = z.par_chunks_exact(d).zip(gradient.par_chunks_exact_mut(d));
+        (rows.map(|(z, g)| self.value_and_gradient(z, g)).collect(), gradient)
     }
 
     /// The Hessian at one point `z: [D]`, `[D, D]` row-major; `None` where only first derivatives are known.
@@ -68,14 +78,6 @@ pub trait LogDensity: Sync {
     fn natural(&self, draws: &[f64]) -> Vec<f64> {
         draws.to_vec()
     }
-}
-
-/// Value and gradient at each row, `[S]` and `[S, D]`, row by row; `z: [S, D]` row-major.
-pub fn values_and_gradients(target: &dyn LogDensity, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let d = target.dim();
-    let mut gradient = vec![0.0; z.len()];
-    let values = z.chunks_exact(d).zip(gradient.chunks_exact_mut(d)).map(|(z, g)| target.value_and_gradient(z, g));
-    (values.collect(), gradient)
 }
 
 /// Enters rows whose values and gradients are already known into the graph: `values: [S]`, `gradient: [S, D]` row-major,
@@ -108,7 +110,7 @@ impl<F: Fn(&[f64], &mut [f64]) -> f64 + Send + Sync> LogDensity for Explicit<F> 
     }
 
     fn log_prob(&self, z: &Tensor) -> Tensor {
-        let (values, gradient) = values_and_gradients(self, &z.as_f64());
+        let (values, gradient) = self.values_and_gradients(&z.as_f64());
         with_gradient("explicit log density", z, values, gradient)
     }
 

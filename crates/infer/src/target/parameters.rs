@@ -1,6 +1,6 @@
 //! Models made of [`Parameters`] as log densities: a Gaussian process's hyperparameters, a small network's weights.
 
-use super::{LogDensity, values_and_gradients, with_gradient};
+use super::{LogDensity, with_gradient};
 use elbo_core::Result;
 use elbo_tensor::{Parameters, Tensor};
 use std::sync::Mutex;
@@ -55,7 +55,7 @@ where
     }
 
     fn log_prob(&self, z: &Tensor) -> Tensor {
-        let (values, gradient) = values_and_gradients(self, &z.as_f64());
+        let (values, gradient) = self.values_and_gradients(&z.as_f64());
         with_gradient("log density of parameters", z, values, gradient)
     }
 

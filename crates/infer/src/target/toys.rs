@@ -1,6 +1,6 @@
 //! Targets in the plane whose shape is known: what methods of inference are tried on.
 
-use super::{LogDensity, values_and_gradients, with_gradient};
+use super::{LogDensity, with_gradient};
 use elbo_tensor::Tensor;
 
 /// A target in the plane, known up to a constant.
@@ -44,7 +44,7 @@ impl LogDensity for Toy {
     }
 
     fn log_prob(&self, z: &Tensor) -> Tensor {
-        let (values, gradient) = values_and_gradients(self, &z.as_f64());
+        let (values, gradient) = self.values_and_gradients(&z.as_f64());
         with_gradient("toy", z, values, gradient)
     }
 

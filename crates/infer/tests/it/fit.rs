@@ -4,7 +4,7 @@ use crate::common::assert_close;
 use elbo_core::run::Checkpoints;
 use elbo_core::{ModelFile, Rng, Run};
 use elbo_infer::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture};
-use elbo_infer::fit::{Method, MethodSettings, ViSettings, compare, infer, vi};
+use elbo_infer::fit::{Method, MethodSettings, PathfinderSettings, ViSettings, compare, infer, pathfinder, vi};
 use elbo_infer::gaussian::Gaussian;
 use elbo_infer::glm::{Glm, GlmLikelihood};
 use elbo_infer::mcmc::Hamiltonian;
@@ -152,7 +152,7 @@ fn methods_agree_on_a_conjugate_regression_through_one_call() {
         nuts: Hamiltonian { warmup: 300, draws: 400, ..Hamiltonian::nuts() },
         ..MethodSettings::default()
     };
-    let methods = ["nuts", "mean-field", "full-rank", "low-rank:1"].map(|m| m.parse::<Method>().unwrap());
+    let methods = ["nuts", "mean-field", "full-rank", "low-rank:1", "pathfinder"].map(|m| m.parse::<Method>().unwrap());
     let result = compare(&glm, &methods, &settings, &mut Run::new(5)).unwrap();
     assert_eq!(result.trusted().unwrap().method, Method::Nuts);
     let (mean, sd) = (result.answers[0].mean(), result.answers[0].sd());
@@ -173,8 +173,30 @@ fn methods_agree_on_a_conjugate_regression_through_one_call() {
         // 1600 draws of NUTS: two standard errors are 0.05 sd.
         assert!((full.mean()[i] - mean[i]).abs() < 0.12 * sd[i] && (full.sd()[i] / sd[i] - 1.0).abs() < 0.1);
     }
+    // A normal posterior is among the normals along the way, if not quite with its covariance.
+    let found = &result.answers[4];
+    assert!(found.doubt().is_none() && found.gradients < 200, "{:?}, {} gradients", found.doubt(), found.gradients);
+    assert!((found.elbo.unwrap().value - evidence).abs() < 0.1, "{:?} and {evidence}", found.elbo);
     let text = result.to_string();
-    assert!(text.contains("Trust nuts") && text.contains("k-hat") && result.table().rows.len() == 4, "{text}");
+    assert!(text.contains("Trust nuts") && text.contains("k-hat") && result.table().rows.len() == 5, "{text}");
+}
+
+#[test]
+fn pathfinder_is_near_a_logistic_posterior() {
+    let mut rng = Rng::new(6);
+    let (n, d) = (100, 8);
+    let x = rng.normals(n * d);
+    let y: Vec<f64> = x.chunks(d).map(|x| f64::from(u8::from(2.0 * x[0] - x[1] + rng.normal() > 0.0))).collect();
+    let glm = Glm::new(GlmLikelihood::Bernoulli, x, y, vec![2.0; d]);
+    let full =
+        vi(&glm, Box::new(FullRank::new(&[0.0; 8], &[1.0; 8])), &ViSettings::default(), &mut Run::new(1)).unwrap();
+    for seed in [1, 2, 3] {
+        let fit = pathfinder(&glm, &[0.0; 8], &PathfinderSettings::default(), &mut Run::new(seed)).unwrap();
+        assert!(fit.gradients < 500, "{} gradients", fit.gradients);
+        // The full-rank optimum is the best normal; the climb's has fitted no draws. Independent unit normals lose tens of nats.
+        let lost = full.elbo.value - fit.elbo.value;
+        assert!(lost > -4.0 * fit.elbo.error - 0.05 && lost < 3.0, "{lost} nats below {}", full.elbo.value);
+    }
 }
 
 #[test]
@@ -197,7 +219,7 @@ fn a_resumed_fit_ends_with_the_same_bits() {
 fn bad_settings_and_targets_without_support_are_refused() {
     let message = |text: &str| text.parse::<Method>().unwrap_err().to_string();
     assert!(message("nutz").contains("mean-field") && message("mixture:0").contains("mixture:K"));
-    for text in ["nuts", "low-rank:2", "mixture:3", "spline:4x8", "planar:4"] {
+    for text in ["nuts", "pathfinder", "low-rank:2", "mixture:3", "spline:4x8", "planar:4"] {
         assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
     }
     let nowhere = Explicit::new(1, |_: &[f64], g: &mut [f64]| {
@@ -206,5 +228,8 @@ fn bad_settings_and_targets_without_support_are_refused() {
     });
     let error = infer(&nowhere, Method::MeanField, &MethodSettings::default(), &mut Run::new(0)).unwrap_err();
     assert!(error.to_string().contains("not finite"), "{error}");
+    let error = infer(&nowhere, Method::Pathfinder, &MethodSettings::default(), &mut Run::new(0)).unwrap_err();
+    assert!(error.to_string().contains("along any climb"), "{error}");
+    assert!(PathfinderSettings { draws: 1, ..PathfinderSettings::default() }.check().is_err());
     assert!(ViSettings { rate: 0.0, ..ViSettings::default() }.check().is_err());
 }

@@ -267,6 +267,16 @@ fn scores_of_all_rows_are_gradients_and_batches_average_to_them() {
             mean.iter_mut().zip(part).for_each(|(m, p)| *m += p / 4.0);
         }
         exact.iter().zip(&mean).for_each(|(e, m)| assert!((e - m).abs() < 1e-9 * e.abs().max(1.0), "{e} vs {m}"));
+        // Several points at once are the points one after the other.
+        let points: Vec<f64> = (0..3).flat_map(|s| z.iter().map(move |z| z + 0.1 * f64::from(s))).collect();
+        let (mut together, mut alone) = (vec![0.0; 3 * dim], vec![0.0; 3 * dim]);
+        target.scores(&points, &[1, 5, 7, 11], &mut together);
+        points.chunks(dim).zip(alone.chunks_mut(dim)).for_each(|(z, g)| target.score(z, &[1, 5, 7, 11], g));
+        together.iter().zip(&alone).for_each(|(t, a)| assert!((t - a).abs() < 1e-9 * a.abs().max(1.0), "{t} vs {a}"));
+        let full = FullScore(target);
+        full.scores(&points, &[], &mut together);
+        points.chunks(dim).zip(alone.chunks_mut(dim)).for_each(|(z, g)| full.score(z, &[], g));
+        together.iter().zip(&alone).for_each(|(t, a)| assert!((t - a).abs() < 1e-9 * a.abs().max(1.0), "{t} vs {a}"));
     }
     check(&network, &network.start(&mut rng));
     check(&linear, &[0.3, -0.2, 0.5, -0.4]);

@@ -1,5 +1,6 @@
 //! One factor of a block of the state: exact transition and process covariance in dimensionless coordinates.
 
+use super::taylor::{taylor_start, taylor_transition};
 use crate::scalar::Real;
 use crate::small;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ pub const MOST_ORDER: usize = 6;
 pub enum Factor {
     /// Matérn of smoothness ν = p + 1/2, in the coordinates `f^(i) / λ^i`; the rate is `λ = sqrt(2 p + 1) / l`.
     Matern(usize),
+    /// The squared exponential with its inverse spectrum cut after this many terms; the rate is `1 / l`.
+    Taylor(usize),
     /// A rotation: `cos(ω τ)`; the rate is `ω`.
     Rotation,
     /// An unknown constant; no rate.
@@ -29,14 +32,20 @@ impl Factor {
     pub fn size(self) -> usize {
         match self {
             Self::Matern(p) => p + 1,
+            Self::Taylor(order) => order,
             Self::Constant | Self::Wiener => 1,
             Self::Rotation | Self::Linear | Self::IntegratedWiener => 2,
         }
     }
 
+    /// Whether the process forgets, and so has a continuous spectrum.
+    pub fn forgets(self) -> bool {
+        matches!(self, Self::Matern(_) | Self::Taylor(_))
+    }
+
     /// Whether the transition depends on a rate.
     pub fn has_rate(self) -> bool {
-        matches!(self, Self::Matern(_) | Self::Rotation)
+        matches!(self, Self::Matern(_) | Self::Taylor(_) | Self::Rotation)
     }
 
     /// Whether the prior is the same at all times.
@@ -48,6 +57,7 @@ impl Factor {
     pub fn start(self, since: f64) -> Vec<f64> {
         match self {
             Self::Matern(p) => matern_start(p),
+            Self::Taylor(order) => taylor_start(order),
             Self::Rotation => vec![1.0, 0.0, 0.0, 1.0],
             Self::Constant => vec![1.0],
             Self::Linear => vec![since * since, since, since, 1.0],
@@ -61,6 +71,7 @@ impl Factor {
         let constant = |values: Vec<f64>| -> Vec<T> { values.into_iter().map(T::of).collect() };
         match self {
             Self::Matern(p) => matern_transition(p, rate * T::of(gap)),
+            Self::Taylor(order) => taylor_transition(order, rate * T::of(gap)),
             Self::Rotation => {
                 let (s, c) = (rate * T::of(gap)).sin_cos();
                 (vec![c, -s, s, c], vec![T::of(0.0); 4])

@@ -6,6 +6,7 @@
 //! |---|---|---|---|
 //! | wanders, with kinks | Matérn 1/2, 3/2 | `matern12`, `matern32` | 1, 2 |
 //! | is smooth | Matérn 5/2 to 13/2 | `matern52` ... `matern132` | 3 ... 7 |
+//! | is smoother than any Matérn | squared exponential, nearly | `squared_exponential(order=6)` | the order |
 //! | has a trend | a line, or one that bends | `linear`, `integrated_wiener` | 2 |
 //! | drifts without bound | the Wiener process | `wiener` | 1 |
 //! | has an unknown level | a constant | `constant` | 1 |
@@ -23,15 +24,18 @@
 
 mod factor;
 mod parse;
+mod taylor;
 
 pub use factor::{Factor, MOST_ORDER};
+pub use taylor::{TAYLOR_ORDERS, taylor_error};
 
 use elbo_core::{Error, Result};
 use elbo_tensor::special::bessel_ie;
 use serde::{Deserialize, Serialize};
+use taylor::taylor_correlation;
 
 /// Most harmonics of a periodic kernel.
-const MOST_HARMONICS: usize = 64;
+pub const MOST_HARMONICS: usize = 64;
 
 /// A positive number of a kernel, learnt on the scale of its logarithm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +55,8 @@ pub struct Parameter {
 pub enum Form {
     /// Matérn with ν = p + 1/2. Parameters: variance, lengthscale.
     Matern(usize),
+    /// `v exp(-τ² / 2 l²)`, nearly: see [`taylor_error`] for how nearly at this order. Parameters: variance, lengthscale.
+    SquaredExponential(usize),
     /// `v`. Parameter: variance.
     Constant,
     /// `v (t - origin) (s - origin)`. Parameter: variance, of the slope.
@@ -72,6 +78,7 @@ impl Form {
             ["matern12", "matern32", "matern52", "matern72", "matern92", "matern112", "matern132"];
         match self {
             Self::Matern(p) => MATERNS[p],
+            Self::SquaredExponential(_) => "squared_exponential",
             Self::Constant => "constant",
             Self::Linear => "linear",
             Self::Wiener => "wiener",
@@ -84,7 +91,7 @@ impl Form {
     /// Names of its parameters.
     pub fn parameters(self) -> &'static [&'static str] {
         match self {
-            Self::Matern(_) => &["variance", "lengthscale"],
+            Self::Matern(_) | Self::SquaredExponential(_) => &["variance", "lengthscale"],
             Self::Constant | Self::Linear | Self::Wiener | Self::IntegratedWiener => &["variance"],
             Self::Cosine => &["variance", "period"],
             Self::Periodic(_) => &["variance", "lengthscale", "period"],
@@ -161,7 +168,7 @@ impl Kernel {
         }
     }
 
-    /// Covariance of `f` at two times, in closed form.
+    /// Covariance of `f` at two times, in closed form; for the squared exponential, of the process that stands for it.
     pub fn covariance(&self, t: f64, s: f64, origin: f64) -> f64 {
         let tau = (t - s).abs();
         match self {
@@ -171,6 +178,7 @@ impl Kernel {
                 let value = |i: usize| parameters[i].value;
                 let shape = match form {
                     Form::Matern(p) => matern(*p, tau / value(1)),
+                    Form::SquaredExponential(order) => taylor_correlation(*order, tau / value(1)),
                     Form::Constant => 1.0,
                     Form::Linear => (t - origin) * (s - origin),
                     Form::Wiener => (t.min(s) - origin).max(0.0),
@@ -201,6 +209,17 @@ impl Kernel {
         }
     }
 
+    /// Harmonics after which every periodic term has less than this share of its variance left; at most [`MOST_HARMONICS`].
+    pub fn harmonics_for(&self, tolerance: f64) -> usize {
+        match self {
+            Self::Sum(parts) | Self::Product(parts) => {
+                parts.iter().map(|p| p.harmonics_for(tolerance)).max().unwrap_or(0)
+            }
+            Self::Term(Form::Periodic(_), parameters) => harmonics_needed(parameters[1].value, tolerance),
+            Self::Term(..) => 0,
+        }
+    }
+
     /// Checks a kernel that was read from a file; one that was parsed always passes.
     ///
     /// # Errors
@@ -215,6 +234,7 @@ impl Kernel {
             Self::Term(form, parameters) => {
                 let exists = match form {
                     Form::Matern(p) => *p <= MOST_ORDER,
+                    Form::SquaredExponential(order) => TAYLOR_ORDERS.contains(order),
                     Form::Periodic(harmonics) => (1..=MOST_HARMONICS).contains(harmonics),
                     _ => true,
                 };
@@ -261,6 +281,19 @@ impl Kernel {
             }
         }
     }
+}
+
+/// Harmonics of one periodic kernel after which less than `tolerance` of its variance is left.
+fn harmonics_needed(lengthscale: f64, tolerance: f64) -> usize {
+    let weights = harmonic_weights(lengthscale, MOST_HARMONICS);
+    let mut left = 1.0 - weights[0].0;
+    for (j, (weight, _)) in weights.iter().enumerate().skip(1) {
+        left -= weight;
+        if left < tolerance {
+            return j;
+        }
+    }
+    MOST_HARMONICS
 }
 
 /// Kronecker products of every pair of blocks.
@@ -315,6 +348,7 @@ fn term_blocks(form: Form, parameters: &[Parameter], first: usize) -> Vec<Block>
         Form::Matern(p) => {
             vec![block(Factor::Matern(p), (2.0 * p as f64 + 1.0).sqrt() / value(1), Some(first + 1))]
         }
+        Form::SquaredExponential(order) => vec![block(Factor::Taylor(order), 1.0 / value(1), Some(first + 1))],
         Form::Constant => vec![block(Factor::Constant, 1.0, None)],
         Form::Linear => vec![block(Factor::Linear, 1.0, None)],
         Form::Wiener => vec![block(Factor::Wiener, 1.0, None)],
@@ -384,6 +418,7 @@ mod tests {
             Kernel::Term(Form::Linear, vec![]),
             Kernel::term(Form::Matern(MOST_ORDER + 1), &[1.0, 1.0]),
             Kernel::term(Form::Periodic(0), &[1.0, 1.0, 1.0]),
+            Kernel::term(Form::SquaredExponential(9), &[1.0, 1.0]),
             Kernel::matern(1, 1.0, f64::NAN),
         ];
         for kernel in bad {
@@ -398,6 +433,15 @@ mod tests {
             assert!((matern(0, r) - (-a).exp()).abs() < 1e-15);
             assert!((matern(1, r) - (1.0 + b) * (-b).exp()).abs() < 1e-15);
             assert!((matern(2, r) - (1.0 + c + c * c / 3.0) * (-c).exp()).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn the_harmonics_needed_are_the_first_that_suffice() {
+        for lengthscale in [0.4, 0.8, 2.0] {
+            let left = |count: usize| 1.0 - harmonic_weights(lengthscale, count).iter().map(|w| w.0).sum::<f64>();
+            let count = harmonics_needed(lengthscale, 1e-6);
+            assert!(left(count) < 1e-6 && left(count - 1) >= 1e-6, "lengthscale {lengthscale}: {count}");
         }
     }
 

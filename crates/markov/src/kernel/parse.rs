@@ -1,12 +1,14 @@
 //! Kernels as text: `linear + matern52(lengthscale=3000) + matern32 * periodic(period=365.25, harmonics=6)`.
 
-use super::{Form, Kernel, MOST_HARMONICS, MOST_ORDER, Parameter};
+use super::{Form, Kernel, MOST_HARMONICS, MOST_ORDER, Parameter, TAYLOR_ORDERS};
 use elbo_core::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 
 /// Harmonics of a periodic kernel where none are given.
 const HARMONICS: usize = 6;
+/// Terms of a squared exponential where none are given.
+const TERMS: usize = 6;
 
 impl FromStr for Kernel {
     type Err = Error;
@@ -104,6 +106,14 @@ impl<'a> Reader<'a> {
                     ("harmonics", Form::Periodic(_)) => {
                         return Err(self.expected(&format!("between 1 and {MOST_HARMONICS} harmonics")));
                     }
+                    ("order", Form::SquaredExponential(order)) => {
+                        let is_whole = value.fract() == 0.0 && TAYLOR_ORDERS.contains(&(value as usize));
+                        if !is_whole {
+                            let (low, high) = (TAYLOR_ORDERS.start(), TAYLOR_ORDERS.end());
+                            return Err(self.expected(&format!("an order between {low} and {high}")));
+                        }
+                        *order = value as usize;
+                    }
                     _ => {
                         let known = parameters.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
                         let slot = parameters
@@ -149,6 +159,7 @@ impl<'a> Reader<'a> {
 
 fn forms() -> impl Iterator<Item = Form> {
     (0..=MOST_ORDER).map(Form::Matern).chain([
+        Form::SquaredExponential(TERMS),
         Form::Constant,
         Form::Linear,
         Form::Wiener,
@@ -176,24 +187,27 @@ impl fmt::Display for Kernel {
                     let separator = if i == 0 { "" } else { ", " };
                     write!(f, "{separator}{}={}{}", p.name, p.value, if p.is_fixed { "!" } else { "" })?;
                 }
-                if let Form::Periodic(harmonics) = form {
-                    write!(f, ", harmonics={harmonics}")?;
+                match form {
+                    Form::Periodic(harmonics) => write!(f, ", harmonics={harmonics}")?,
+                    Form::SquaredExponential(order) => write!(f, ", order={order}")?,
+                    _ => {}
                 }
                 write!(f, ")")
             }
-            Self::Sum(parts) => join(f, parts, " + ", false),
-            Self::Product(parts) => join(f, parts, " * ", true),
+            Self::Sum(parts) => join(f, parts, " + "),
+            Self::Product(parts) => join(f, parts, " * "),
         }
     }
 }
 
-fn join(f: &mut fmt::Formatter<'_>, parts: &[Kernel], separator: &str, in_product: bool) -> fmt::Result {
+fn join(f: &mut fmt::Formatter<'_>, parts: &[Kernel], separator: &str) -> fmt::Result {
     for (i, part) in parts.iter().enumerate() {
         if i > 0 {
             write!(f, "{separator}")?;
         }
         match part {
-            Kernel::Sum(_) if in_product => write!(f, "({part})")?,
+            // A sum within a sum is one component, and stays one.
+            Kernel::Sum(_) => write!(f, "({part})")?,
             _ => write!(f, "{part}")?,
         }
     }
@@ -206,16 +220,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let text = "linear(variance=2) + matern52(lengthscale=3.5!) * (constant + cosine(period=1e2)) + matern32 * periodic(period=12, harmonics=4)";
+        let text = "linear(variance=2) + matern52(lengthscale=3.5!) * (constant + cosine(period=1e2)) + (matern32 + squared_exponential(lengthscale=2, order=4)) + periodic(period=12, harmonics=4)";
         let kernel: Kernel = text.parse().unwrap();
         let mut again: Kernel = kernel.to_string().parse().unwrap();
         // A written number counts as given.
         let flags: Vec<bool> = kernel.parameters().iter().map(|p| p.is_given).collect();
         again.parameters_mut().into_iter().zip(flags).for_each(|(p, given)| p.is_given = given);
         assert_eq!(again, kernel);
-        assert_eq!(kernel.components().len(), 3);
+        assert_eq!(kernel.components().len(), 4);
         let fixed: Vec<bool> = kernel.parameters().iter().map(|p| p.is_fixed).collect();
-        assert_eq!(fixed.iter().filter(|f| **f).count(), 4);
+        assert_eq!(fixed.iter().filter(|f| **f).count(), 3);
     }
 
     #[test]
@@ -227,5 +241,6 @@ mod tests {
         assert!(message("matern32(scale=1)").contains("scale"));
         assert!(message("linear * matern32").contains("stationary"));
         assert!(message("periodic(harmonics=0.5)").contains("harmonics"));
+        assert!(message("squared_exponential(order=9)").contains("between 2 and 8"));
     }
 }

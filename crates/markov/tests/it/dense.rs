@@ -1,7 +1,8 @@
 //! Gaussian process regression by dense algebra: what the passes must equal.
 
 use elbo_markov::Kernel;
-use elbo_markov::small::{cholesky, cholesky_solve, log_det};
+use elbo_markov::reference::log_normal;
+use elbo_markov::small::{cholesky, cholesky_solve};
 
 /// Covariances between two sets of times.
 pub fn gram(kernel: &Kernel, t: &[f64], s: &[f64], origin: f64) -> Vec<f64> {
@@ -23,8 +24,7 @@ pub fn posterior(
     (0..n).for_each(|i| ky[i * n + i] += noise[seen[i]]);
     let chol = cholesky(&ky, n).expect("noise makes it positive definite");
     let alpha = cholesky_solve(&chol, &y, n, 1);
-    let quadratic: f64 = y.iter().zip(&alpha).map(|(a, b)| a * b).sum();
-    let log = -0.5 * (quadratic + log_det(&chol, n) + n as f64 * std::f64::consts::TAU.ln());
+    let log = log_normal(&y, &ky).expect("it was factored above");
     let cross = gram(kernel, &times, at, origin);
     let weights = cholesky_solve(&chol, &cross, n, at.len());
     let m = at.len();

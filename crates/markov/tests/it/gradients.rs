@@ -2,7 +2,7 @@
 
 use crate::problems::{every_kernel, series};
 use elbo_core::Rng;
-use elbo_markov::{Evidence, Grid, Kernel, MarkovGp, Series, StateSpace, Wants, run, vjp};
+use elbo_markov::{Evidence, Grid, Kernel, MarkovGp, Series, StateSpace, Wants, reference, run, vjp};
 
 /// Central differences agree with the gradient, relative to its size.
 fn assert_gradient(what: &str, f: impl Fn(&[f64]) -> f64, gradient: &[f64], at: &[f64], tolerance: f64) {
@@ -79,6 +79,34 @@ fn every_number_of_a_chain_has_its_derivative() {
         let numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
         let exact = gradient.q[i * 2 + j] * if i == j { 1.0 } else { 2.0 };
         assert!((numeric - exact).abs() < 1e-6 * exact.abs().max(1.0), "q {i} {j}: {exact} and {numeric}");
+    }
+}
+
+#[test]
+fn fishers_identity_gives_the_same_gradient() {
+    for text in ["matern52(lengthscale=0.8)", "matern32 * cosine(period=2) + matern12(variance=0.3)"] {
+        let kernel: Kernel = text.parse().unwrap();
+        let times: Vec<f64> = (0..40).map(|k| 0.3 * k as f64 + 0.05 * ((k * k) as f64).sin()).collect();
+        let chain = StateSpace::new(&kernel, 0.0).unwrap().chain(&Grid::new(&times).unwrap());
+        let y: Vec<f64> = (0..40).map(|k| if k % 4 == 2 { f64::NAN } else { (0.4 * k as f64).sin() }).collect();
+        let noise = [0.2; 40];
+        let pass = run(&chain, Evidence::Observations { y: &y, noise: &noise }, Wants::Gradient, None).unwrap();
+        let adjoint = pass.gradient.unwrap();
+        let states = reference::smooth(&chain, &y, &[0.2]).unwrap();
+        let (fisher, by_noise) = reference::fisher(&chain, &states, &y, &noise).unwrap();
+        let pairs = [
+            ("h", &fisher.h, &adjoint.h),
+            ("start", &fisher.start, &adjoint.start),
+            ("a", &fisher.a, &adjoint.a),
+            ("q", &fisher.q, &adjoint.q),
+            ("noise", &by_noise, &pass.noise_gradient),
+        ];
+        for (what, a, b) in pairs {
+            let size = b.iter().fold(1.0, |m: f64, b| m.max(b.abs()));
+            let error = a.iter().zip(b).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs()));
+            assert_eq!(a.len(), b.len());
+            assert!(error < 1e-8 * size, "{text}, by {what}: {error:e} of {size:e}");
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The Markov passes against dense algebra, against each other, and against finite differences.
 
+mod batch;
 mod dense;
+mod fractional;
 mod gradients;
 mod information;
 mod kernels;
@@ -10,4 +12,5 @@ mod root;
 mod sampling;
 mod scan;
 mod spectra;
+mod steady;
 mod transitions;

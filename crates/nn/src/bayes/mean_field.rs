@@ -1,6 +1,6 @@
 //! A linear layer with a normal distribution for each weight.
 
-use crate::layer::{Build, Layer, Pass, parameters};
+use crate::layer::{Build, Layer, Pass};
 use elbo_tensor::{Constraint, Parameter, Tensor};
 
 /// Added to variances before the root, whose slope at zero is infinite.
@@ -30,7 +30,7 @@ pub struct MeanFieldLinear {
     noise: Noise,
 }
 
-parameters!(MeanFieldLinear { "mean": mean, "sd": sd });
+elbo_tensor::parameters!(MeanFieldLinear { "mean": mean, "sd": sd });
 
 impl MeanFieldLinear {
     /// A layer from `input` to `out` numbers, whose weights start with this standard deviation: 0.01 for small networks.

@@ -2,7 +2,7 @@
 
 use super::linear::Linear;
 use super::norm::LayerNorm;
-use super::{Build, Built, DropoutConfig, Layer, Pass, parameters, refuse};
+use super::{Build, Built, DropoutConfig, Layer, Pass, refuse};
 use crate::activation::Activation;
 use crate::init::Init;
 use elbo_core::{Result, ensure};
@@ -38,7 +38,7 @@ pub struct Attention {
     is_causal: bool,
 }
 
-parameters!(Attention { "in_proj_weight": in_weight, "in_proj_bias": in_bias, "out_proj": out });
+elbo_tensor::parameters!(Attention { "in_proj_weight": in_weight, "in_proj_bias": in_bias, "out_proj": out });
 
 impl AttentionConfig {
     /// The layer for data points `[T, E]`.
@@ -120,7 +120,7 @@ pub struct Transformer {
     activation: Activation,
 }
 
-parameters!(Transformer {
+elbo_tensor::parameters!(Transformer {
     "self_attn": attention,
     "linear1": linear1,
     "linear2": linear2,

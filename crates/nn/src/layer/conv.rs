@@ -1,6 +1,6 @@
 //! Convolutions over images, down and up.
 
-use super::{Build, Built, Layer, Pass, parameters, refuse};
+use super::{Build, Built, Layer, Pass, refuse};
 use elbo_core::{Result, ensure};
 use elbo_tensor::{Convolution, Parameter, Tensor};
 use schemars::JsonSchema;
@@ -39,7 +39,7 @@ pub struct Conv2d {
     how: Convolution,
 }
 
-parameters!(Conv2d { "weight": weight, "bias": bias });
+elbo_tensor::parameters!(Conv2d { "weight": weight, "bias": bias });
 
 impl Conv2dConfig {
     /// The layer for images of this shape.
@@ -103,7 +103,7 @@ pub struct ConvTranspose2d {
     how: Convolution,
 }
 
-parameters!(ConvTranspose2d { "weight": weight, "bias": bias });
+elbo_tensor::parameters!(ConvTranspose2d { "weight": weight, "bias": bias });
 
 impl ConvTranspose2dConfig {
     /// The layer for images of this shape.

@@ -1,6 +1,6 @@
 //! Units left out at random.
 
-use super::{Built, Layer, Pass, parameters};
+use super::{Built, Layer, Pass};
 use elbo_core::{Result, ensure};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
@@ -25,7 +25,7 @@ pub struct Dropout {
     share: f64,
 }
 
-parameters!(Dropout {});
+elbo_tensor::parameters!(Dropout {});
 
 impl DropoutConfig {
     /// The layer.

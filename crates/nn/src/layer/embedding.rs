@@ -1,6 +1,6 @@
 //! A vector for every level of a category.
 
-use super::{Build, Built, Layer, Pass, parameters, refuse};
+use super::{Build, Built, Layer, Pass, refuse};
 use crate::init::{Init, normal};
 use elbo_core::{Result, ensure};
 use elbo_tensor::{DType, Parameter, Tensor};
@@ -29,7 +29,7 @@ pub struct Embedding {
     pub weight: Parameter,
 }
 
-parameters!(Embedding { "weight": weight });
+elbo_tensor::parameters!(Embedding { "weight": weight });
 
 impl EmbeddingConfig {
     /// The layer for data points `[T]`; returns `[T, out]`.

@@ -16,6 +16,8 @@ pub enum Output {
     /// The last state, `[H]`.
     #[default]
     Last,
+    /// The mean of the states over time, `[H]`: what a whole sequence has in common, where the last state knows its end best.
+    Mean,
 }
 
 /// Settings of [`Gru`].
@@ -26,7 +28,7 @@ pub struct GruConfig {
     pub hidden: usize,
     /// Units above each other.
     pub layers: usize,
-    /// Every state, or the last.
+    /// Every state, the last, or their mean.
     pub output: Output,
 }
 
@@ -86,7 +88,7 @@ impl GruConfig {
         ensure("layers", self.layers, self.layers > 0, "at least 1")?;
         let after = match self.output {
             Output::All => vec![steps, self.hidden],
-            Output::Last => vec![self.hidden],
+            Output::Last | Output::Mean => vec![self.hidden],
         };
         Built::new(Gru::new(input, self, build), &after)
     }
@@ -151,6 +153,7 @@ impl Layer for Gru {
         match self.output {
             Output::All => all,
             Output::Last => last.select(0, self.layers.len() - 1),
+            Output::Mean => all.mean_axis(1, false),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A linear map of the last axis.
 
-use super::{Build, Built, Layer, Pass, parameters, refuse};
+use super::{Build, Built, Layer, Pass, refuse};
 use elbo_core::{Result, ensure};
 use elbo_tensor::{Parameter, Tensor};
 use schemars::JsonSchema;
@@ -30,7 +30,7 @@ pub struct Linear {
     pub bias: Option<Parameter>,
 }
 
-parameters!(Linear { "weight": weight, "bias": bias });
+elbo_tensor::parameters!(Linear { "weight": weight, "bias": bias });
 
 impl LinearConfig {
     /// A map onto `out` numbers.

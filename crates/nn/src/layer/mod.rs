@@ -229,24 +229,7 @@ impl Layer for Activation {
     }
 }
 
-/// Implements [`Parameters`] for a layer by its named members, in PyTorch's order.
-macro_rules! parameters {
-    ($layer:ty { $($name:literal: $field:ident),* $(,)? }) => {
-        impl elbo_tensor::Parameters for $layer {
-            fn visit(&self, f: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
-                $(elbo_tensor::nested($name, &self.$field, f);)*
-                let _ = f;
-            }
-            fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut elbo_tensor::Parameter)) {
-                $(elbo_tensor::nested_mut($name, &mut self.$field, f);)*
-                let _ = f;
-            }
-        }
-    };
-}
-pub(crate) use parameters;
-
-parameters!(Activation {});
+elbo_tensor::parameters!(Activation {});
 
 /// Refuses data points that a layer cannot take.
 pub(crate) fn refuse<T>(layer: &str, shape: &[usize], expected: impl Into<String>) -> Result<T> {

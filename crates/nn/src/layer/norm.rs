@@ -1,6 +1,6 @@
 //! Features brought to mean zero and variance one.
 
-use super::{Build, Built, Layer, Pass, parameters, refuse};
+use super::{Build, Built, Layer, Pass, refuse};
 use elbo_core::{Result, ensure};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 use schemars::JsonSchema;
@@ -32,7 +32,7 @@ pub struct LayerNorm {
     epsilon: f64,
 }
 
-parameters!(LayerNorm { "weight": weight, "bias": bias });
+elbo_tensor::parameters!(LayerNorm { "weight": weight, "bias": bias });
 
 impl LayerNormConfig {
     /// The layer for data points of this shape.
@@ -87,7 +87,7 @@ pub struct GroupNorm {
     epsilon: f64,
 }
 
-parameters!(GroupNorm { "weight": weight, "bias": bias });
+elbo_tensor::parameters!(GroupNorm { "weight": weight, "bias": bias });
 
 impl GroupNormConfig {
     /// The layer for data points `[C, ...]`.

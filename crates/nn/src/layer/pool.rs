@@ -1,6 +1,6 @@
 //! Smaller and larger images without weights.
 
-use super::{Built, Layer, Pass, parameters, refuse};
+use super::{Built, Layer, Pass, refuse};
 use elbo_core::{Result, ensure};
 use elbo_tensor::{Tensor, Window};
 use schemars::JsonSchema;
@@ -39,7 +39,7 @@ pub struct Pool {
     window: Window,
 }
 
-parameters!(Pool {});
+elbo_tensor::parameters!(Pool {});
 
 impl PoolConfig {
     /// The layer for images of this shape.
@@ -89,7 +89,7 @@ pub struct Upsample {
     is_smooth: bool,
 }
 
-parameters!(Upsample {});
+elbo_tensor::parameters!(Upsample {});
 
 impl UpsampleConfig {
     /// The layer for images of this shape.

@@ -1,6 +1,6 @@
 //! Layers in a row.
 
-use super::{Build, Built, Layer, LayerConfig, Pass, parameters, refuse};
+use super::{Build, Built, Layer, LayerConfig, Pass, refuse};
 use elbo_core::Result;
 use elbo_tensor::Tensor;
 
@@ -11,7 +11,7 @@ pub struct Sequential {
     pub layers: Vec<Box<dyn Layer>>,
 }
 
-parameters!(Sequential { "": layers });
+elbo_tensor::parameters!(Sequential { "": layers });
 
 impl Sequential {
     /// The layers for data points of this shape, and the shape of what they return.
@@ -42,7 +42,7 @@ pub struct Residual {
     pub inner: Sequential,
 }
 
-parameters!(Residual { "": inner });
+elbo_tensor::parameters!(Residual { "": inner });
 
 impl Residual {
     /// The layers for data points of this shape.

@@ -1,6 +1,6 @@
 //! Data points in another shape.
 
-use super::{Built, Layer, Pass, parameters, refuse};
+use super::{Built, Layer, Pass, refuse};
 use elbo_core::Result;
 use elbo_tensor::Tensor;
 
@@ -9,7 +9,7 @@ pub struct Reshape {
     shape: Vec<usize>,
 }
 
-parameters!(Reshape {});
+elbo_tensor::parameters!(Reshape {});
 
 impl Reshape {
     /// To `shape`, or to one axis where it is empty.

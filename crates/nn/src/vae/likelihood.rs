@@ -7,8 +7,6 @@ use elbo_tensor::{Constraint, DType, Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layer::parameters;
-
 /// Smallest variance of a learned Gaussian, for one variance and for one an element: a pixel that never changes would otherwise make
 /// the density unbounded.
 const FLOOR: f64 = 1e-6;
@@ -173,7 +171,7 @@ pub struct Likelihood {
     variance: Option<Parameter>,
 }
 
-parameters!(Likelihood { "variance": variance });
+elbo_tensor::parameters!(Likelihood { "variance": variance });
 
 impl Likelihood {
     /// Its settings.

@@ -143,11 +143,11 @@ impl Parameters for Vae {
 
 impl Snapshot for Vae {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        crate::weights::write_to(self, file, prefix);
+        self.write_to(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        crate::weights::read_from(self, file, prefix)
+        self.read_from(file, prefix)
     }
 }
 

@@ -4,7 +4,7 @@ use super::path::Path;
 use super::posterior::{Family, LEAST_LOG_VARIANCE, LN_TAU, Posterior};
 use crate::activation::Activation;
 use crate::init::normal;
-use crate::layer::{Build, Layer, Pass, Sequential, parameters};
+use crate::layer::{Build, Layer, Pass, Sequential};
 use crate::network::{MlpConfig, mlp};
 use elbo_core::{Result, Rng, ensure};
 use elbo_tensor::{Parameter, Parameters, Tensor};
@@ -128,7 +128,7 @@ struct Standard {
     latent: usize,
 }
 
-parameters!(Standard {});
+elbo_tensor::parameters!(Standard {});
 
 /// log N(z; 0, I) over the last axis.
 fn standard_log_prob(z: &Tensor) -> Tensor {
@@ -160,7 +160,7 @@ struct Diagonal {
     log_variance: Parameter,
 }
 
-parameters!(Diagonal { "mean": mean, "log_variance": log_variance });
+elbo_tensor::parameters!(Diagonal { "mean": mean, "log_variance": log_variance });
 
 impl Prior for Diagonal {
     fn log_prob(&self, z: &Tensor, _: &mut PriorPass<'_>) -> Tensor {
@@ -188,7 +188,7 @@ struct Mixture {
     log_variance: Parameter,
 }
 
-parameters!(Mixture { "logits": logits, "mean": mean, "log_variance": log_variance });
+elbo_tensor::parameters!(Mixture { "logits": logits, "mean": mean, "log_variance": log_variance });
 
 impl Mixture {
     fn components(&self) -> Posterior {
@@ -236,7 +236,7 @@ struct Vamp {
     pseudo: Parameter,
 }
 
-parameters!(Vamp { "pseudo_inputs": pseudo });
+elbo_tensor::parameters!(Vamp { "pseudo_inputs": pseudo });
 
 const ENCODED: &str = "the model encodes the prior's pseudo-inputs";
 
@@ -266,7 +266,7 @@ struct Hierarchical {
     top: usize,
 }
 
-parameters!(Hierarchical { "up": up, "down": down });
+elbo_tensor::parameters!(Hierarchical { "up": up, "down": down });
 
 impl Prior for Hierarchical {
     fn log_prob(&self, z: &Tensor, pass: &mut PriorPass<'_>) -> Tensor {

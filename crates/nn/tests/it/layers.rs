@@ -2,7 +2,7 @@
 
 use elbo_core::Rng;
 use elbo_nn::layer::{
-    AttentionConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GroupNormConfig, GruConfig, LinearConfig,
+    AttentionConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GroupNormConfig, GruConfig, LinearConfig, Output,
     ReshapeConfig, SequentialConfig,
 };
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, SequenceConfig};
@@ -70,6 +70,21 @@ fn convolutional_networks_take_and_make_pictures_of_any_size() {
             assert_eq!(output.shape(), [2, 2 * size], "{shape:?} with filters of {kernel}");
         }
     }
+}
+
+#[test]
+fn a_recurrent_layer_averages_its_states() {
+    let x = Tensor::from_f32((0..24).map(|i| (i as f32 * 0.7).sin()).collect(), &[2, 4, 3]);
+    let run = |output| {
+        let config = LayerConfig::Gru(GruConfig { hidden: 5, layers: 2, output });
+        let built = config.build(&[4, 3], &mut Build::new(&mut Rng::new(3))).unwrap();
+        (built.layer.forward(&x, &mut Pass::evaluation()), built.shape)
+    };
+    let ((all, _), (mean, shape)) = (run(Output::All), run(Output::Mean));
+    assert_eq!(shape, [5]);
+    // Single precision.
+    let apart = (all.mean_axis(1, false) - mean).abs().max();
+    assert!(apart.item() < 1e-6, "{}", apart.item());
 }
 
 #[test]

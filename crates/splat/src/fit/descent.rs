@@ -67,7 +67,7 @@ impl Step<Cloud> for Descent<'_> {
             ..s.options()
         };
         let camera = &self.cameras[view];
-        let made = render(&cloud.gaussians, camera, &options);
+        let made = render(&cloud.gaussians, camera, &options)?;
         let truth = self.scene.picture(view);
         let (mut loss, slope) = photometric(&made.colour, &truth, [made.width, made.height], s.similarity);
         let pixels = Pixels { colour: &slope, depth: None, alpha: None };
@@ -132,7 +132,7 @@ impl Step<Cloud> for Density<'_> {
                     let control = Control { threshold, dense: 0.01, faint: 0.005, large: 0.1, extent: 1.0, cap };
                     densify(cloud, &control, at > reset, &mut run.rng);
                 }
-                if at > 0 && at.is_multiple_of(reset) && at <= *self.strategy.period(steps).end() {
+                if at > 0 && at.is_multiple_of(reset) && at < *self.strategy.period(steps).end() {
                     reset_opacities(cloud);
                 }
             }

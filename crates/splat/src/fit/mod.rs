@@ -8,13 +8,14 @@ pub use settings::{Background, Settings, Start, Strategy};
 
 use crate::camera::Camera;
 use crate::gaussians::Gaussians;
-use crate::loss::{psnr, psnr_of_bytes, ssim};
+use crate::loss::{psnr, psnr_of_bytes};
 use crate::optimise::Cloud;
 use crate::project::Options;
 use crate::render::render;
 use crate::scene::{Orbit, Scene};
 use descent::{Density, Descent};
 use elbo_core::{Error, Figure, Result, Run, Step, Stop, drive, picture_grid};
+use elbo_picture::ssim;
 use serde::{Deserialize, Serialize};
 use start::first;
 
@@ -33,6 +34,8 @@ pub struct Fitted {
     pub training: Quality,
     /// The same on pictures kept back.
     pub held: Option<Quality>,
+    /// Decibels on pictures kept back of the mean colour of those that were fitted: what a fit has to beat.
+    pub plain: Option<f64>,
     /// The loss at the end, averaged over some steps.
     pub loss: f64,
 }
@@ -82,9 +85,11 @@ pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run
 
     let options = settings.options();
     let judge = |views: &[usize]| judged(&cloud.gaussians, &scene, &cameras, views, &options);
-    let (training_quality, held_quality) = (judge(&training), (!held.is_empty()).then(|| judge(&held)));
+    let training_quality = judge(&training)?;
+    let held_quality = if held.is_empty() { None } else { Some(judge(&held)?) };
+    let plain = (!held.is_empty()).then(|| plain(&scene, &training, &held));
     let (shown, whose) = if held.is_empty() { (&training, "fitted") } else { (&held, "kept back") };
-    run.figure(side_by_side(&cloud.gaussians, &scene, &cameras, shown, whose, &options));
+    run.figure(side_by_side(&cloud.gaussians, &scene, &cameras, shown, whose, &options)?);
     let counts = cloud.counts;
     let mut gaussians = cloud.gaussians;
     gaussians.transform(extent, orbit.target);
@@ -95,6 +100,7 @@ pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run
         counts,
         training: training_quality,
         held: held_quality,
+        plain,
         loss: outcome.objective,
     })
 }
@@ -121,23 +127,40 @@ fn divided(scene: &Scene, test_every: usize, run: &mut Run) -> Result<(Vec<usize
 }
 
 /// Mean quality of these pictures.
+///
+/// # Errors
+/// As [`render`].
 pub fn judged(
     g: &Gaussians<f32>,
     scene: &Scene,
     cameras: &[Camera<f32>],
     views: &[usize],
     options: &Options<f32>,
-) -> Quality {
+) -> Result<Quality> {
     let mut total = Quality { pictures: views.len(), psnr: 0.0, psnr_8bit: 0.0, ssim: 0.0 };
     let n = views.len() as f64;
     for view in views {
-        let made = render(g, &cameras[*view], options);
+        let made = render(g, &cameras[*view], options)?;
         let truth = scene.picture(*view);
         total.psnr += psnr(&made.colour, &truth) / n;
         total.psnr_8bit += psnr_of_bytes(&made.colour, &truth) / n;
         total.ssim += ssim(&made.colour, &truth, [made.width, made.height]) / n;
     }
-    total
+    Ok(total)
+}
+
+/// Mean decibels of the pictures `held` against one colour, the mean of the pictures `training`.
+fn plain(scene: &Scene, training: &[usize], held: &[usize]) -> f64 {
+    let area = scene.width * scene.height;
+    let mut colour = [0.0; 3];
+    for view in training {
+        for (mean, plane) in colour.iter_mut().zip(scene.picture(*view).chunks_exact(area)) {
+            let sum: f64 = plane.iter().map(|v| f64::from(*v)).sum();
+            *mean += sum / (area * training.len()) as f64;
+        }
+    }
+    let picture: Vec<f32> = colour.iter().flat_map(|c| std::iter::repeat_n(*c as f32, area)).collect();
+    held.iter().map(|view| psnr(&picture, &scene.picture(*view))).sum::<f64>() / held.len() as f64
 }
 
 /// Pixels `[3, H, W]` as bytes.
@@ -153,23 +176,23 @@ fn side_by_side(
     views: &[usize],
     whose: &str,
     options: &Options<f32>,
-) -> Figure {
+) -> Result<Figure> {
     const ROWS: usize = 4;
     let count = views.len().min(ROWS);
     let mut pictures = vec![];
     for k in 0..count {
         let view = views[k * views.len() / count];
-        let made = render(g, &cameras[view], options);
+        let made = render(g, &cameras[view], options)?;
         let truth = scene.picture(view);
         let error: Vec<f32> = made.colour.iter().zip(&truth).map(|(x, y)| 4.0 * (x - y).abs()).collect();
         [truth, made.colour, error].iter().for_each(|p| pictures.extend(to_bytes(p)));
     }
-    Figure {
+    Ok(Figure {
         name: "views".into(),
         caption: format!(
             "Pictures that were {whose}: the photograph, what the model shows there, and four times the difference."
         ),
         marks: vec![picture_grid(&pictures, [3, scene.height, scene.width], 3)],
         ..Figure::default()
-    }
+    })
 }

@@ -5,7 +5,7 @@ use elbo_core::Rng;
 use elbo_splat::camera::Camera;
 use elbo_splat::control::{Control, densify, reset_opacities};
 use elbo_splat::gaussians::{Gaussians, normalised, rotation_matrix};
-use elbo_splat::loss::{psnr, psnr_of_bytes, ssim};
+use elbo_splat::loss::{psnr, psnr_of_bytes};
 use elbo_splat::optimise::Cloud;
 use elbo_splat::project::Options;
 use elbo_splat::relocate::{DEAD, grow, relocate, shake};
@@ -77,11 +77,11 @@ fn a_picture_is_the_sum_over_gaussians_in_both_precisions() {
         let (camera, g) = (camera(size), cloud(60, 3, seed));
         let options = Options { background: [0.2, 0.5, 0.1], antialias, ..Options::default() };
         let exact = reference(&g, &camera, &options);
-        let double = render(&g, &camera, &options);
+        let double = render(&g, &camera, &options).unwrap();
         for (found, exact) in double.colour.iter().zip(&exact) {
             assert!((found - exact).abs() < 1e-12, "{found} for {exact}");
         }
-        let single = render(&g.cast::<f32>(), &camera.cast(), &options.cast());
+        let single = render(&g.cast::<f32>(), &camera.cast(), &options.cast()).unwrap();
         // A threshold may fall to the other side for a few pixels, where it makes a step of one in 255.
         let far = single.colour.iter().zip(&exact).filter(|(a, b)| (f64::from(**a) - **b).abs() > 2e-5).count();
         assert!(far <= exact.len() / 100, "{far} of {}", exact.len());
@@ -97,7 +97,7 @@ fn pictures_and_derivatives_have_the_same_bits_for_1_2_and_8_threads() {
     let all = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let made = render(&g, &camera, &options);
+            let made = render(&g, &camera, &options).unwrap();
             let slopes = made.backward(&g, &camera, &options, Pixels { colour: &up, depth: None, alpha: None });
             (made, slopes)
         })
@@ -114,10 +114,14 @@ fn single_precision_derivatives_are_those_of_double_precision() {
     let options = Options { alpha_min: 1e-7, alpha_max: 2.0, transmittance_min: 1e-9, ..Options::default() };
     let up = Rng::new(1).normals(3 * size[0] * size[1]);
     let up32: Vec<f32> = up.iter().map(|v| *v as f32).collect();
-    let double =
-        render(&g, &camera, &options).backward(&g, &camera, &options, Pixels { colour: &up, depth: None, alpha: None });
+    let double = render(&g, &camera, &options).unwrap().backward(
+        &g,
+        &camera,
+        &options,
+        Pixels { colour: &up, depth: None, alpha: None },
+    );
     let (g, camera, options) = (g.cast::<f32>(), camera.cast::<f32>(), options.cast::<f32>());
-    let single = render(&g, &camera, &options).backward(
+    let single = render(&g, &camera, &options).unwrap().backward(
         &g,
         &camera,
         &options,
@@ -136,10 +140,10 @@ fn the_world_may_be_turned_moved_and_scaled() {
     let size = [40, 30];
     let (g, camera) = (cloud(30, 3, 6), camera(size));
     let options = Options::default();
-    let before = render(&g, &camera, &options).colour;
+    let before = render(&g, &camera, &options).unwrap().colour;
     let mut scaled = g.clone();
     scaled.transform(2.5, [1.0, -2.0, 0.5]);
-    let after = render(&scaled, &camera.in_scaled_world(2.5, [1.0, -2.0, 0.5]), &options).colour;
+    let after = render(&scaled, &camera.in_scaled_world(2.5, [1.0, -2.0, 0.5]), &options).unwrap().colour;
     assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-10));
 
     // Turn everything by Q, the harmonics with it.
@@ -166,7 +170,7 @@ fn the_world_may_be_turned_moved_and_scaled() {
             moved.rotation[3 * a + b] = (0..3).map(|k| camera.rotation[3 * a + k] * q[3 * b + k]).sum();
         }
     }
-    let after = render(&turned, &moved, &options).colour;
+    let after = render(&turned, &moved, &options).unwrap().colour;
     let worst = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(worst < 1e-9, "{worst}");
 }
@@ -211,12 +215,6 @@ fn qualities_have_their_known_values() {
     let y = vec![0.6f32; 300];
     assert!((psnr(&x, &y) - 20.0).abs() < 1e-4);
     assert!((psnr_of_bytes(&x, &y) - psnr(&[128.0f32 / 255.0; 300], &y)).abs() < 1e-4);
-    // Far from the border a constant picture has no variance: only the means compare. A corner sees zeros beyond.
-    let [m1, m2] = [0.5f64, 0.6];
-    let middle = (2.0 * m1 * m2 + 1e-4) / (m1 * m1 + m2 * m2 + 1e-4);
-    let large = |v: f32| vec![v; 3 * 200 * 200];
-    let found = ssim(&large(0.5), &large(0.6), [200, 200]);
-    assert!((found - middle).abs() < 0.01, "{found} for {middle}");
 }
 
 fn under_way(count: usize) -> Cloud {
@@ -291,7 +289,7 @@ fn a_gaussian_too_large_for_its_precision_draws_nothing() {
     let mut g = cloud(1, 0, 1).cast::<f32>();
     // The square of its width is infinite.
     (g.mean, g.log_scale, g.rotation) = (vec![0.0; 3], vec![60.0, -3.0, -3.0], vec![1.0, 0.0, 0.0, 0.0]);
-    let made = render(&g, &camera, &Options::default());
+    let made = render(&g, &camera, &Options::default()).unwrap();
     assert!(made.colour.iter().chain(&made.alpha).all(|v| *v == 0.0));
 }
 

@@ -4,3 +4,4 @@ mod files;
 mod gradients;
 mod laws;
 mod made;
+mod surfels;

@@ -28,7 +28,8 @@ fn rmse(settings: serde_json::Value, data: &Data) -> f64 {
 fn a_line_is_found_by_a_linear_model_and_by_a_network() {
     let data = line(120);
     // The noise is 0.5; its estimate from 120 rows has a standard error of 0.03.
-    for settings in [json!({"steps": 500}), json!({"hidden": 8, "steps": 1500})] {
+    for settings in [json!({"steps": 500}), json!({"steps": 500, "field": "ksdd"}), json!({"hidden": 8, "steps": 1500})]
+    {
         let error = rmse(settings.clone(), &data);
         assert!(error < 0.65, "{settings}: {error}");
     }
@@ -51,6 +52,8 @@ fn a_network_survives_saving_and_refuses_classes() {
     classes.arrays[1].1 = Array::new(&[60], (0..60).map(|i| f64::from(i % 2)).collect());
     let error = AnySystem::fit(&CoinSampling, &json!({"hidden": 5}), &classes, &mut Run::new(1)).err().unwrap();
     assert!(error.remedy().contains("`hidden`"), "{error}");
+    let error = AnySystem::fit(&CoinSampling, &json!({"alpha": -1.0}), &classes, &mut Run::new(1)).err().unwrap();
+    assert!(error.to_string().contains("alpha"), "{error}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub struct Form {
     pub knots: usize,
     /// Their degree.
     pub degree: usize,
-    /// Weight of half the squared norm of the weights, beside the mean log likelihood.
+    /// Weight of half the squared norm of the weights, beside the sum of the rows' log likelihoods: a prior precision.
     pub ridge: f64,
     /// Hidden units of the network.
     pub hidden: usize,
@@ -81,7 +81,9 @@ pub fn fit(estimator: Estimator, form: &Form, x: &[f64], y: &[f64], rng: &mut Rn
     let splines = Splines::over(x, form.knots, form.degree);
     let design = Design::new(&splines, x);
     let ones = vec![1.0; x.len()];
-    let mean = weighted_least_squares(&design, y, &ones, form.ridge)?;
+    // Beside means over rows the prior's share falls with their number.
+    let ridge = form.ridge / x.len() as f64;
+    let mean = weighted_least_squares(&design, y, &ones, ridge)?;
     let order = form.degree + 1;
     let sum = move |first: usize, row: &[f64], w: &[f64]| row.iter().zip(&w[first..]).map(|(v, w)| v * w).sum::<f64>();
     let law: Law = match estimator {
@@ -98,9 +100,9 @@ pub fn fit(estimator: Estimator, form: &Form, x: &[f64], y: &[f64], rng: &mut Rn
             let least = 1e-6 * squares.iter().sum::<f64>() / squares.len() as f64 + f64::MIN_POSITIVE;
             // The mean of the logarithm of a chi-squared variable of one degree of freedom is ψ(1/2) + ln 2.
             let logs: Vec<f64> = squares.iter().map(|s| s.max(least).ln() + 1.270_362_845_461_478).collect();
-            let log_variance = weighted_least_squares(&design, &logs, &ones, form.ridge)?;
+            let log_variance = weighted_least_squares(&design, &logs, &ones, ridge)?;
             let weights: Vec<f64> = design.apply(&log_variance).iter().map(|v| (-v).exp().clamp(1e-6, 1e6)).collect();
-            let mean = weighted_least_squares(&design, y, &weights, form.ridge)?;
+            let mean = weighted_least_squares(&design, y, &weights, ridge)?;
             Box::new(move |x| {
                 let mut row = vec![0.0; order];
                 let first = splines.at(x, &mut row);
@@ -108,7 +110,7 @@ pub fn fit(estimator: Estimator, form: &Form, x: &[f64], y: &[f64], rng: &mut Rn
             })
         }
         _ => {
-            let weights = Natural { design: &design, y, ridge: form.ridge }.solve(&mean)?;
+            let weights = Natural { design: &design, y, ridge }.solve(&mean)?;
             Box::new(move |x| {
                 let mut row = vec![0.0; order];
                 let first = splines.at(x, &mut row);
@@ -264,7 +266,7 @@ impl Natural<'_> {
 mod tests {
     use super::*;
 
-    const FORM: Form = Form { knots: 12, degree: 3, ridge: 1e-6, hidden: 20, steps: 800 };
+    const FORM: Form = Form { knots: 12, degree: 3, ridge: 1e-5, hidden: 20, steps: 800 };
 
     fn sample(n: usize, seed: u64) -> (Vec<f64>, Vec<f64>) {
         let mut rng = Rng::new(seed);

@@ -3,7 +3,7 @@
 use elbo_core::Rng;
 use rayon::prelude::*;
 
-/// A Gaussian kernel matrix with the median distance for its lengthscale, centred in rows and columns, `[N, N]`.
+/// A Gaussian kernel matrix `exp(-d² / median(d²))`, twice whose squared lengthscale is the median squared distance, centred in rows and columns, `[N, N]`.
 pub struct Centred {
     n: usize,
     values: Vec<f64>,
@@ -22,7 +22,7 @@ impl Centred {
             let apart: Vec<f64> = distances.into_iter().filter(|d| *d > 0.0).collect();
             scale = apart.iter().sum::<f64>() / apart.len() as f64;
         }
-        let factor = -0.5 / (scale * scale);
+        let factor = -1.0 / (scale * scale);
         let mut values = vec![1.0; n * n];
         for (i, a) in x.iter().enumerate() {
             for (j, b) in x[..i].iter().enumerate() {

@@ -118,9 +118,9 @@ fn the_criterion_sees_dependence_without_correlation() {
 
 #[test]
 fn a_value_by_hand_of_the_criterion() {
-    // Two points at distance one: K = [[1, e], [e, 1]] with e = exp(-1/2); centred, ±(1 - e)/2; so HSIC = (1 - e)² / 4.
+    // Two points at distance one: K = [[1, e], [e, 1]] with e = exp(-1); centred, ±(1 - e)/2; so HSIC = (1 - e)² / 4.
     let k = Centred::new(&[0.0, 1.0]);
-    let expected = (1.0 - (-0.5f64).exp()).powi(2) / 4.0;
+    let expected = (1.0 - (-1.0f64).exp()).powi(2) / 4.0;
     assert!((k.hsic(&k) - expected).abs() < 1e-15);
 }
 

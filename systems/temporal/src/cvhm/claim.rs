@@ -1,11 +1,13 @@
-//! The claim: exactness, trajectories behind spikes, held-out channels, Whittle's likelihood.
+//! The claim: exactness, trajectories behind spikes, held-out channels, time, Whittle's likelihood.
 
 use super::fit::{self, Moments};
-use super::{CvhmConfig, Layout, Learn, Trials};
-use elbo_core::{Budget, Claim, Error, Result, Rng, Run};
-use elbo_gp::likelihood::Gaussian;
+use super::rivals::{dense_posterior, dense_seconds, square_roots};
+use super::{CvhmConfig, Layout, Trials};
+use elbo_core::{Budget, Claim, Error, Result, Rng, Run, Table};
+use elbo_gp::likelihood::{Gaussian, Poisson};
 use elbo_markov::counts::{self, FieldSites, Readout};
 use elbo_markov::{Evidence, Grid, Kernel, StateSpace, Wants, reference, run as pass, sample, small, whittle};
+use std::time::Instant;
 
 /// All parts.
 pub(super) fn claim(run: &mut Run) -> Result<Claim> {
@@ -13,6 +15,9 @@ pub(super) fn claim(run: &mut Run) -> Result<Claim> {
     let mut claim = Claim::new(seeds.clone());
     exact(&mut claim, &seeds)?;
     oscillator(&mut claim, &seeds, run)?;
+    if run.budget == Budget::Full {
+        seconds(&mut claim)?;
+    }
     spectrum(&mut claim, &seeds, run)?;
     Ok(claim)
 }
@@ -110,137 +115,132 @@ fn explained(moments: &[Moments], truth: &[Vec<f64>]) -> f64 {
     0.5 * (share(0) + share(1))
 }
 
-fn oscillator(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
-    let (steps, trials, channels) = run.pick((200, 3, 20), (500, 10, 50));
-    let (mut ours, mut rival, mut bits) = (0.0, 0.0, 0.0);
-    for seed in seeds {
-        let mut child = run.child(*seed);
-        let truth = van_der_pol(trials + 1, steps, &mut child.rng);
-        let mut c = child.rng.normals(2 * channels);
+/// Channels that read a path: loadings of unit length over all of them, and one rate a bin at the path's middle.
+struct Ensemble {
+    c: Vec<f64>,
+    d: f64,
+    channels: usize,
+}
+
+impl Ensemble {
+    fn new(channels: usize, rate: f64, rng: &mut Rng) -> Self {
+        let mut c = rng.normals(2 * channels);
         for l in 0..2 {
             let length = c.iter().skip(l).step_by(2).map(|c| c * c).sum::<f64>().sqrt();
             c.iter_mut().skip(l).step_by(2).for_each(|c| *c /= length);
         }
+        Self { c, d: rate.ln(), channels }
+    }
+
+    /// Counts of a path, `[steps, channels]`.
+    fn counts(&self, path: &[f64], rng: &mut Rng) -> Vec<f64> {
+        let mut out = Vec::with_capacity(path.len() / 2 * self.channels);
+        for f in path.chunks_exact(2) {
+            out.extend(self.c.chunks_exact(2).map(|c| rng.poisson((c[0] * f[0] + c[1] * f[1] + self.d).exp()) as f64));
+        }
+        out
+    }
+}
+
+fn oscillator(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
+    let (steps, trials, channels) = run.pick((200, 3, 20), (500, 10, 50));
+    let is_full = run.budget == Budget::Full;
+    let mut table = Table::new(
+        "oscillator",
+        "Share of the variance of the oscillator explained: by this model, with Gaussian noise on square roots and the same kernels, and by Gaussian \
+         process factor analysis, which has squared exponential kernels.",
+        &["seed", "cvhm", "Gaussian noise", "GPFA"],
+    );
+    let mut mean = [0.0; 3];
+    let (mut bits, mut unexplained) = (0.0, 0.0);
+    let count = seeds.len() as f64;
+    for seed in seeds {
+        let mut child = run.child(*seed);
+        let truth = van_der_pol(trials + 1, steps, &mut child.rng);
         // In a small run the same information comes from fewer channels.
-        let d = (0.3f64 * run.pick(2.0, 1.0)).ln();
-        let mut draw = |path: &[f64]| -> Vec<f64> {
-            path.chunks_exact(2)
-                .flat_map(|f| {
-                    (0..channels).map(|n| (c[2 * n] * f[0] + c[2 * n + 1] * f[1] + d).exp()).collect::<Vec<_>>()
-                })
-                .map(|rate| child.rng.poisson(rate) as f64)
-                .collect()
-        };
-        let counted: Vec<Vec<f64>> = truth.iter().map(|p| draw(p)).collect();
-        let layout = Layout::Cube { name: "counts".into(), channels };
-        let of = |parts: &[Vec<f64>]| Trials {
-            counts: parts.concat(),
-            steps: vec![steps; parts.len()],
+        let ensemble = Ensemble::new(channels, 0.3 * run.pick(2.0, 1.0), &mut child.rng);
+        let counted: Vec<Vec<f64>> = truth.iter().map(|p| ensemble.counts(p, &mut child.rng)).collect();
+        let train = Trials {
+            counts: counted[..trials].concat(),
+            steps: vec![steps; trials],
             channels,
-            layout: layout.clone(),
+            layout: Layout::Cube { name: "counts".into(), channels },
             notes: vec![],
         };
-        let (train, test) = (of(&counted[..trials]), &counted[trials]);
         let config = CvhmConfig { rounds: run.pick(8, 30), ..CvhmConfig::default() };
         let fitted = fit::fit(&config, &train, &mut child)?;
-        ours += explained(&fit::infer(&config, &fitted.field, &train)?, &truth[..trials]);
-        rival += explained(&square_roots(&config, &train, &mut child)?, &truth[..trials]);
-        bits += held_out_bits(&config, &fitted.field, test, &train)?;
+        let moments = fit::infer(&config, &fitted.field, &train)?;
+        let mut shares = [explained(&moments, &truth[..trials]), 0.0, 0.0];
+        shares[1] = explained(&square_roots(&config, &train, &mut child)?, &truth[..trials]);
+        if is_full {
+            let smooth = CvhmConfig { kernel: "squared_exponential".into(), ..config.clone() };
+            shares[2] = explained(&square_roots(&smooth, &train, &mut child)?, &truth[..trials]);
+            bits += held_out_bits(&config, &fitted.field, &counted[trials], &train)? / count;
+            // The first trial by dense algebra, from nothing.
+            let dense = dense_trial(&config, &fitted.field, &train)?;
+            unexplained += (explained(&[dense], &truth[..1]) - explained(&moments[..1], &truth[..1])) / count;
+        }
+        mean.iter_mut().zip(shares).for_each(|(m, s)| *m += s / count);
+        table.push([seed.to_string()].into_iter().chain(shares.map(|s| format!("{s:.4}"))).collect());
     }
-    let count = seeds.len() as f64;
     // Latents that have nothing to do with the truth explain next to nothing.
     let least = run.pick(0.3, 0.8);
-    claim.at_least("oscillator: variance of the truth explained", ours / count, Some(rival / count), least);
+    let [ours, rival, _] = mean;
+    claim.at_least("oscillator: variance of the truth explained", ours, Some(rival), least);
     // A smoke run is too short for these differences.
-    if run.budget == Budget::Full {
-        claim.at_least("oscillator: gain over Gaussian noise on square roots", (ours - rival) / count, Some(0.0), 0.02);
-        claim.at_least("held-out channels: bits a spike over their mean rate", bits / count, Some(0.0), 0.0);
+    if is_full {
+        claim.at_least("oscillator: gain over Gaussian noise on square roots", ours - rival, Some(0.0), 0.02);
+        claim.at_most("oscillator, one trial: variance that a dense process explains more", unexplained, None, 0.02);
+        claim.at_least("held-out channels: bits a spike over their mean rate", bits, Some(0.0), 0.0);
+        run.table(table);
     }
     Ok(())
 }
 
-/// The same rounds for `sqrt(y) = c'f + d + noise`, exact inference: Gaussian process factor analysis.
-fn square_roots(config: &CvhmConfig, trials: &Trials, run: &mut Run) -> Result<Vec<Moments>> {
-    let (n, l) = (trials.channels, config.trajectories);
-    let y: Vec<Vec<f64>> = trials.each().iter().map(|t| t.iter().map(|c| c.sqrt()).collect()).collect();
-    let steps = trials.steps[0];
-    let rows = (steps * y.len()) as f64;
-    // The rival starts where ours does.
-    let mut off = config.clone();
-    (off.rounds, off.learn) = (1, Learn::Off);
-    let start = fit::fit(&off, trials, run)?.field;
-    let mut kernels = start.kernels.clone();
-    let mut readout = Readout { c: vec![0.0; n * l], d: vec![0.0; n], latents: l };
-    let mut noise = vec![0.25; n];
-    for channel in 0..n {
-        readout.d[channel] = y.iter().flat_map(|t| t.iter().skip(channel).step_by(n)).sum::<f64>() / rows;
+/// The first trial's latents by dense algebra, kernels and readout held.
+fn dense_trial(config: &CvhmConfig, field: &fit::Field, trials: &Trials) -> Result<Moments> {
+    let (steps, l) = (trials.steps[0], field.readout.latents);
+    let y = fit::keep(trials, &field.kept).swap_remove(0);
+    let mut sites = FieldSites::flat(steps, l);
+    let mut moments = dense_posterior(&field.kernels, config.width, &sites, steps)?;
+    for _ in 0..15 {
+        let to = counts::propose(&Poisson::new(1.0), &field.readout, &y, &moments.mean, &moments.covariance, true);
+        counts::blend(&mut sites, &to.sites, 0.7);
+        moments = dense_posterior(&field.kernels, config.width, &sites, steps)?;
     }
-    for (i, channel) in start.kept.iter().enumerate() {
-        let slope = 0.5 * (0.5 * start.readout.d[i]).exp();
-        (0..l).for_each(|k| readout.c[channel * l + k] = slope * start.readout.c[i * l + k]);
-    }
-    let window = whittle::Window::hann(steps);
-    let mut out = vec![];
-    for round in 0..config.rounds {
-        let chain = StateSpace::of_latents(&kernels, 0.0)?.chain(&Grid::regular(0.0, config.width, steps));
-        out.clear();
-        let mut powers = vec![vec![0.0; steps / 2]; l];
-        for trial in &y {
-            let mut sites = FieldSites::flat(steps, l);
-            for t in 0..steps {
-                for channel in 0..n {
-                    let c = &readout.c[channel * l..(channel + 1) * l];
-                    for i in 0..l {
-                        sites.shift[t * l + i] += c[i] * (trial[t * n + channel] - readout.d[channel]) / noise[channel];
-                        (0..l).for_each(|j| sites.precision[(t * l + i) * l + j] += c[i] * c[j] / noise[channel]);
-                    }
-                }
-            }
-            let evidence = Evidence::Sites { shift: &sites.shift, precision: &sites.precision };
-            let found = pass(&chain, evidence, Wants::Smoothed, None)?;
-            let path = sample::posterior(&chain, evidence, None, &mut run.rng)?;
-            for (k, power) in powers.iter_mut().enumerate() {
-                let own: Vec<f64> = path.iter().skip(k).step_by(l).copied().collect();
-                power.iter_mut().zip(window.periodogram(&own)).for_each(|(a, b)| *a += b / y.len() as f64);
-            }
-            out.push(Moments { mean: found.mean, covariance: found.covariance, log_z: found.log_z });
+    Ok(moments)
+}
+
+/// Seconds of a sweep over the sites: linear in the number of bins, and less than a dense process needs for its factor alone.
+fn seconds(claim: &mut Claim) -> Result<()> {
+    let mut rng = Rng::new(1);
+    let channels = 50;
+    let kernels = vec![Kernel::matern(1, 1.0, 50.0), Kernel::matern(1, 1.0, 50.0)];
+    let ensemble = Ensemble::new(channels, 0.3, &mut rng);
+    let field = fit::Field {
+        kernels,
+        readout: Readout { c: ensemble.c.clone(), d: vec![ensemble.d; channels], latents: 2 },
+        kept: (0..channels).collect(),
+        channels,
+        silent: -10.0,
+    };
+    let config = CvhmConfig::default();
+    let mut sweep = |steps: usize| -> Result<f64> {
+        let y: Vec<f64> = (0..steps * channels).map(|_| rng.poisson(0.3) as f64).collect();
+        let mut sites = FieldSites::flat(steps, 2);
+        let mut best = f64::INFINITY;
+        for _ in 0..5 {
+            let start = Instant::now();
+            fit::sweep(&config, &field, &y, &mut sites, (1, 0.5))?;
+            best = best.min(start.elapsed().as_secs_f64());
         }
-        if round + 1 == config.rounds {
-            break;
-        }
-        // Regression of each channel on the latents and a constant, with their second moments.
-        let size = l + 1;
-        let mut gram = vec![0.0; size * size];
-        let mut right = vec![0.0; size * n];
-        let mut squares = vec![0.0; n];
-        for (trial, m) in y.iter().zip(&out) {
-            for t in 0..steps {
-                let mean: Vec<f64> = m.mean[t * l..(t + 1) * l].iter().copied().chain([1.0]).collect();
-                for i in 0..size {
-                    for j in 0..size {
-                        let own = if i < l && j < l { m.covariance[(t * l + i) * l + j] } else { 0.0 };
-                        gram[i * size + j] += mean[i] * mean[j] + own;
-                    }
-                    (0..n).for_each(|channel| right[i * n + channel] += mean[i] * trial[t * n + channel]);
-                }
-                (0..n).for_each(|channel| squares[channel] += trial[t * n + channel].powi(2));
-            }
-        }
-        let moments = right.clone();
-        if small::solve(&mut gram, &mut right, size, n).is_none() {
-            break;
-        }
-        for channel in 0..n {
-            (0..l).for_each(|i| readout.c[channel * l + i] = right[i * n + channel]);
-            readout.d[channel] = right[l * n + channel];
-            let fitted: f64 = (0..size).map(|i| right[i * n + channel] * moments[i * n + channel]).sum();
-            noise[channel] = ((squares[channel] - fitted) / rows).max(1e-3);
-        }
-        for (kernel, power) in kernels.iter_mut().zip(&powers) {
-            *kernel = fit::improved(kernel, |k| whittle::debiased(k, config.width, &window, power))?;
-        }
-    }
-    Ok(out)
+        Ok(best)
+    };
+    let (short, once, twice) = (sweep(2000)?, sweep(20_000)?, sweep(40_000)?);
+    claim.at_most("time of a sweep for twice as many bins", twice / once, None, 2.3);
+    let dense = dense_seconds(&field.kernels, 2000)?;
+    claim.at_least("time of a dense factor over that of a sweep, 2000 bins", dense / short, Some(1.0), 10.0);
+    Ok(())
 }
 
 /// Bits a spike that the latents, inferred from four in five channels of a new trial, say about the others beyond their mean rates.

@@ -153,7 +153,7 @@ fn posterior(config: &CvhmConfig, kernels: &[Kernel], sites: &FieldSites, steps:
 }
 
 /// Sweeps over the sites of one trial. Returns the last posterior, the bound, and the number of terms at the cap.
-fn sweep(
+pub(super) fn sweep(
     config: &CvhmConfig,
     field: &Field,
     y: &[f64],
@@ -213,7 +213,7 @@ pub(super) fn infer(config: &CvhmConfig, field: &Field, trials: &Trials) -> Resu
 }
 
 /// The counts of the kept channels, a vector a trial.
-fn keep(trials: &Trials, kept: &[usize]) -> Vec<Vec<f64>> {
+pub(super) fn keep(trials: &Trials, kept: &[usize]) -> Vec<Vec<f64>> {
     let one =
         |trial: &&[f64]| trial.chunks_exact(trials.channels).flat_map(|row| kept.iter().map(|c| row[*c])).collect();
     trials.each().iter().map(one).collect()

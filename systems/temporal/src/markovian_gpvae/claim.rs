@@ -5,11 +5,11 @@ use super::posterior::{dense_posterior, markov_posterior, prior};
 use super::rivals::{Framewise, Guess, interpolate, interpolation_error};
 use super::train::Training;
 use elbo_core::{Budget, Claim, Result, Rng, Run, Table};
-use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_with_jitter};
 use elbo_markov::evidence::Evidence;
 use elbo_markov::kernel::{Form, Kernel};
 use elbo_markov::model::{Grid, StateSpace};
 use elbo_markov::pass::{Wants, run as pass};
+use elbo_markov::reference::log_normal;
 use elbo_markov::sample;
 use elbo_nn::Activation;
 use elbo_tensor::{Parameters, Tensor, grad};
@@ -27,17 +27,6 @@ pub(super) fn claim(run: &mut Run) -> Result<Claim> {
     }
     gaps(&mut claim, &seeds, run)?;
     Ok(claim)
-}
-
-/// `log N(y; 0, C)`, by dense algebra.
-fn log_normal(y: &[f64], covariance: &[f64]) -> Result<f64> {
-    let n = y.len();
-    let factor = cholesky_with_jitter(MatRef::row_major(covariance, n, n), Ladder::Fixed(0.0))
-        .map_err(|cause| elbo_core::Error::numerical(cause.to_string(), cause.remedy()))?;
-    let mut solved = y.to_vec();
-    factor.solve(MatMut::column(&mut solved));
-    let quadratic: f64 = y.iter().zip(&solved).map(|(a, b)| a * b).sum();
-    Ok(-0.5 * (quadratic + factor.log_det() + n as f64 * TAU.ln()))
 }
 
 fn matern32(distance: f64, lengthscale: f64) -> f64 {

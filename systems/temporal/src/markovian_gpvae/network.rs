@@ -5,8 +5,8 @@ use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result, Rng};
 use elbo_markov::model::Grid;
 use elbo_nn::network::{ConvConfig, Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig};
-use elbo_nn::{Activation, Build, Pass, weights};
-use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use elbo_nn::{Activation, Build, Pass};
+use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, no_grad};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,29 +65,15 @@ pub struct Gpvae {
     pub noise: Parameter,
 }
 
-impl Parameters for Gpvae {
-    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
-        nested("encoder", &self.encoder, f);
-        nested("decoder", &self.decoder, f);
-        nested("lengthscale", &self.lengthscale, f);
-        nested("noise", &self.noise, f);
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
-        nested_mut("encoder", &mut self.encoder, f);
-        nested_mut("decoder", &mut self.decoder, f);
-        nested_mut("lengthscale", &mut self.lengthscale, f);
-        nested_mut("noise", &mut self.noise, f);
-    }
-}
+elbo_tensor::parameters!(Gpvae { encoder, decoder, lengthscale, noise });
 
 impl Snapshot for Gpvae {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        weights::write_to(self, file, prefix);
+        self.write_to(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        weights::read_from(self, file, prefix)
+        self.read_from(file, prefix)
     }
 }
 

@@ -6,7 +6,7 @@ use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result, Rng};
 use elbo_nn::layer::{Gru, GruConfig, Output};
 use elbo_nn::network::{MlpConfig, mlp};
-use elbo_nn::{Activation, Build, Layer, Pass, Sequential, weights};
+use elbo_nn::{Activation, Build, Layer, Pass, Sequential};
 use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 use std::f64::consts::TAU;
 
@@ -48,11 +48,11 @@ impl Parameters for Framewise {
 
 impl Snapshot for Framewise {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        weights::write_to(self, file, prefix);
+        self.write_to(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        weights::read_from(self, file, prefix)
+        self.read_from(file, prefix)
     }
 }
 

@@ -40,6 +40,81 @@ fn a_period_is_found_and_carried_into_the_future() {
     assert_eq!(names, ["forecast", "component-1", "component-2", "component-3", "component-4"]);
 }
 
+/// The carbon dioxide of Mauna Loa that is shipped with the examples, every fourth row: about one a month.
+fn carbon_dioxide() -> (Vec<f64>, Vec<f64>) {
+    let text = include_str!("../../../../examples/data/classic/co2.csv");
+    let row = |line: &str| {
+        let (t, y) = line.split_once(',').unwrap();
+        (t.parse::<f64>().unwrap(), y.parse::<f64>().unwrap())
+    };
+    text.lines().skip(1).step_by(4).map(row).unzip()
+}
+
+/// The year before the last row repeated, raised each year by the mean rise of ten years.
+fn last_year_with_its_rise(times: &[f64], y: &[f64], ahead: &[f64]) -> Vec<f64> {
+    let at = |t: f64| {
+        let k = times.partition_point(|x| *x < t).clamp(1, times.len() - 1);
+        let share = (t - times[k - 1]) / (times[k] - times[k - 1]);
+        y[k - 1] + share.clamp(0.0, 1.0) * (y[k] - y[k - 1])
+    };
+    let last = times[times.len() - 1];
+    let year = |end: f64| (0..52).map(|w| at(end - (f64::from(w) + 0.5) / 52.0)).sum::<f64>() / 52.0;
+    let rise = (year(last) - year(last - 10.0)) / 10.0;
+    let years = |t: &f64| (t - last).ceil().max(1.0);
+    ahead.iter().map(|t| at(t - years(t)) + rise * years(t)).collect()
+}
+
+#[test]
+fn forecasts_of_carbon_dioxide_beat_the_last_year_with_its_rise() {
+    let (times, y) = carbon_dioxide();
+    let (mut ours, mut rival, mut inside, mut count) = (0.0, 0.0, 0.0, 0.0);
+    // Five years from each origin, after twenty years of rows.
+    for origin in [1980.0, 1985.0, 1990.0, 1995.0] {
+        let (from, cut) = (times.partition_point(|t| *t < origin - 20.0), times.partition_point(|t| *t < origin));
+        let end = times.partition_point(|t| *t < origin + 5.0);
+        let rows = |range: std::ops::Range<usize>| {
+            table(Array::new(&[range.len()], times[range.clone()].to_vec()), y[range].to_vec())
+        };
+        let model = MarkovGpSystem.fit(&json!({"starts": 1}), &rows(from..cut), &mut Run::new(0)).unwrap();
+        let guess = last_year_with_its_rise(&times[from..cut], &y[from..cut], &times[cut..end]);
+        match model.as_predict().unwrap().predict(&rows(cut..end), &mut Run::new(0)).unwrap() {
+            Prediction::Numbers(m) => {
+                for (i, y) in y[cut..end].iter().enumerate() {
+                    ours += (y - m.mean(i)).powi(2);
+                    rival += (y - guess[i]).powi(2);
+                    inside += f64::from((y - m.mean(i)).abs() < 1.96 * m.sd(i));
+                    count += 1.0;
+                }
+            }
+            Prediction::Classes { .. } => panic!("numbers"),
+        }
+    }
+    let ratio = f64::sqrt(ours / rival);
+    assert!(ratio < 1.0, "{ratio}");
+    // Rows of one origin err together: four of them say little about 95 %.
+    assert!(inside / count > 0.75, "{}", inside / count);
+}
+
+#[test]
+fn a_trend_goes_on_and_can_be_followed_back() {
+    // Thirty years that bend upwards, with a season.
+    let times: Vec<f64> = (0..360).map(|k| f64::from(k) / 12.0).collect();
+    let truth = |t: f64| 300.0 + 0.5 * t + 0.02 * t * t + 3.0 * (std::f64::consts::TAU * t).sin();
+    let y: Vec<f64> = times.iter().enumerate().map(|(k, t)| truth(*t) + 0.2 * (1.3 * (k * k) as f64).sin()).collect();
+    let data = table(Array::new(&[360], times), y);
+    let model = MarkovGpSystem.fit(&json!({"starts": 1}), &data, &mut Run::new(0)).unwrap();
+    let ahead: Vec<f64> = (0..120).map(|k| 30.0 + f64::from(k) / 12.0).collect();
+    let found = means(&table(Array::new(&[120], ahead.clone()), vec![0.0; 120]), model.as_ref());
+    // The last slope is 1.7 a year: a trend that flattens would be 17 too low after ten years, the last slope itself 2 too low.
+    let error = ahead.iter().zip(&found).map(|(t, m)| (m - truth(*t)).abs()).fold(0.0, f64::max);
+    assert!(error < 5.0, "{error}");
+    let before = table(Array::new(&[2], vec![-14.0, -1.0]), vec![0.0; 2]);
+    assert!((means(&before, model.as_ref())[1] - truth(-1.0)).abs() < 2.0);
+    let too_early = table(Array::new(&[1], vec![-16.0]), vec![0.0]);
+    let error = model.as_predict().unwrap().predict(&too_early, &mut Run::new(0)).err().unwrap().to_string();
+    assert!(error.contains("before"), "{error}");
+}
+
 #[test]
 fn dates_are_times() {
     let days = ["2020-01-30", "2020-01-31", "2020-02-01", "2020-02-02", "2020-02-04", "2020-02-05"];

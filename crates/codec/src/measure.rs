@@ -195,11 +195,53 @@ mod tests {
     }
 
     #[test]
+    fn formats_have_the_published_differences() {
+        // Kodak averages of Pillow 7.1.2, as the CompressAI repository publishes them, rounded.
+        let curve = |rate: &[f64], quality: &[f64]| -> Vec<Point> {
+            rate.iter().zip(quality).map(|(rate, quality)| Point { rate: *rate, quality: *quality }).collect()
+        };
+        let jpeg = curve(
+            &[
+                0.221153, 0.326614, 0.423126, 0.508386, 0.587866, 0.660127, 0.728946, 0.786027, 0.849719, 0.906001,
+                0.964380, 1.037212, 1.127396, 1.239846, 1.368827, 1.571807, 1.858816, 2.350199, 3.401340,
+            ],
+            &[
+                23.779895, 26.577230, 28.042246, 29.041809, 29.784730, 30.378313, 30.903165, 31.307827, 31.704845,
+                32.058653, 32.399296, 32.789916, 33.234742, 33.792594, 34.394295, 35.239001, 36.328865, 37.912125,
+                40.556657,
+            ],
+        );
+        let webp = curve(
+            &[
+                0.234419, 0.296336, 0.352865, 0.407049, 0.460802, 0.512705, 0.567407, 0.620739, 0.674676, 0.721817,
+                0.770877, 0.823675, 0.874027, 0.934291, 0.998388, 1.216314, 1.520081, 2.010354, 2.928479,
+            ],
+            &[
+                28.328424, 29.151205, 29.820851, 30.406979, 30.939177, 31.442621, 31.935956, 32.424824, 32.883460,
+                33.237553, 33.606664, 33.971663, 34.328179, 34.693450, 35.104168, 36.369046, 37.778259, 39.556952,
+                41.759249,
+            ],
+        );
+        let close = |found: BdRate, cubic: f64, pchip: f64| {
+            let near = |a: f64, b: f64| (100.0 * a - b).abs() < 0.01;
+            assert!(near(found.cubic, cubic) && near(found.pchip, pchip), "{found:?}");
+        };
+        close(bd_rate(&jpeg, &webp).unwrap(), -36.616, -36.176);
+        let [_, hyperprior, _] = published();
+        close(bd_rate(&webp, &hyperprior).unwrap(), -28.357, -28.424);
+    }
+
+    #[test]
     fn a_tenth_less_rate_is_a_tenth_and_short_curves_are_refused() {
         let [a, ..] = published();
         let b: Vec<Point> = a.iter().map(|p| Point { rate: 0.9 * p.rate, ..*p }).collect();
         let found = bd_rate(&a, &b).unwrap();
         assert!((found.cubic + 0.1).abs() < 1e-12 && (found.pchip + 0.1).abs() < 1e-12);
+        // More rate is positive, and the way back is the reciprocal.
+        let back = bd_rate(&b, &a).unwrap();
+        assert!((back.cubic - 1.0 / 9.0).abs() < 1e-12 && (back.pchip - 1.0 / 9.0).abs() < 1e-12);
+        let better: Vec<Point> = a.iter().map(|p| Point { quality: p.quality + 0.5, ..*p }).collect();
+        assert!(bd_rate(&a, &better).unwrap().pchip < -0.05);
         assert!(bd_rate(&a[..3], &b).is_err());
         let far: Vec<Point> = a.iter().map(|p| Point { quality: p.quality + 12.5, ..*p }).collect();
         assert!(bd_rate(&a, &far).unwrap_err().to_string().contains("share 0.21 dB"), "{:?}", bd_rate(&a, &far));

@@ -2,9 +2,21 @@
 //!
 //! A flow map Φ(x; σ → s) carries a noisy point where the probability flow would. A consistency model is the map to zero. What a solver
 //! computes ([`crate::sampler::flow`]) is one too, and the exact one is what others are judged by.
+//!
+//! | I want | use |
+//! |---|---|
+//! | the exact map of a Gaussian, to test with | [`GaussianFlow`] |
+//! | one step of DDIM as a map | [`OneStep`] |
+//! | a network that jumps to the data, learned from a denoiser | [`Distillation`], which makes a [`Consistency`] |
+//! | the average velocity of any map | [`mean_velocity`] |
+
+mod consistency;
+
+pub use consistency::{Consistency, DistillConfig, Distillation};
 
 use crate::denoiser::Denoiser;
 use elbo_tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// A map along the flow.
 pub trait FlowMap: Send + Sync {
@@ -17,7 +29,7 @@ pub trait FlowMap: Send + Sync {
 ///
 /// # Source
 /// Song, Dhariwal, Chen and Sutskever (2023).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Boundary {
     /// Standard deviation of the data.
     pub data_sd: f64,
@@ -62,7 +74,8 @@ impl FlowMap for GaussianFlow {
     }
 }
 
-/// The average velocity between two levels, ū = (Φ(x; σ → s) - x)/(s - σ).
+/// The average velocity between two levels, ū = (Φ(x; σ → s) - x)/(s - σ). With the flow's velocity u = dx/dσ it satisfies
+/// u = ū + (σ - s) dū/dσ, where the derivative is the total one along the flow.
 pub fn mean_velocity(map: &dyn FlowMap, x: &Tensor, from: f64, to: f64) -> Tensor {
     (map.carry(x, from, to) - x) / (to - from)
 }

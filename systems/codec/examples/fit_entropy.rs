@@ -1,0 +1,96 @@
+//! Bits an integer that entropy models of one scale need for your residuals, each at its best:
+//! `cargo run --release -p elbo-systems-codec --example fit_entropy -- residuals.npy`.
+//!
+//! The file holds whole numbers, quantised about a mean of zero. The densities are Gauss's, Laplace's, the generalised Gaussian of the best
+//! shape, and a mixture of three Gaussians; the last line is the entropy of the numbers' own frequencies, which no model beats.
+
+use elbo_codec::density::{Density, SHAPES};
+use elbo_core::{Array, Error, Result};
+use elbo_data::{ReadOptions, read};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How often each distance from zero occurs, as shares.
+type Shares = Vec<(i64, f64)>;
+
+fn main() -> Result<()> {
+    let name = std::env::args().nth(1).ok_or_else(|| Error::data("no file is named", "give an .npy of integers"))?;
+    let data = read(Path::new(&name), &ReadOptions::default())?;
+    let shares = shares(data.arrays.iter().map(|(_, array)| array))?;
+    let deviation = shares.iter().map(|(k, p)| p * (*k as f64).powi(2)).sum::<f64>().sqrt().max(0.1);
+    let best = |density: Density| {
+        let bits = |log_scale: f64| bits(&shares, &[(1.0, density, log_scale.exp())]);
+        bits(golden(deviation.ln() - 6.0, deviation.ln() + 3.0, bits))
+    };
+    let shape = golden(SHAPES.0, SHAPES.1, |shape| best(Density::Generalised { shape }));
+    println!("gaussian {:.4}", best(Density::Gaussian));
+    println!("laplace  {:.4}", best(Density::Laplace));
+    println!("ggm      {:.4} (shape {shape:.2})", best(Density::Generalised { shape }));
+    println!("gmm3     {:.4}", mixture(&shares, deviation));
+    println!("entropy  {:.4}", -shares.iter().map(|(k, p)| p * (p / signs(*k)).log2()).sum::<f64>());
+    Ok(())
+}
+
+/// Integers at this distance from zero.
+fn signs(k: i64) -> f64 {
+    if k == 0 { 1.0 } else { 2.0 }
+}
+
+fn shares<'a>(arrays: impl Iterator<Item = &'a Array>) -> Result<Shares> {
+    let (mut counts, mut total) = (BTreeMap::<i64, f64>::new(), 0.0);
+    for array in arrays {
+        let text = || Error::data("the file holds text", "give quantised residuals");
+        for value in array.to_f64().ok_or_else(text)? {
+            if value.fract() != 0.0 || value.abs() > 1e9 {
+                return Err(Error::data(format!("{value} is no whole number below 10^9"), "give quantised residuals"));
+            }
+            *counts.entry(value.abs() as i64).or_default() += 1.0;
+            total += 1.0;
+        }
+    }
+    if total == 0.0 {
+        return Err(Error::data("the file holds no numbers", "give quantised residuals"));
+    }
+    Ok(counts.into_iter().map(|(k, n)| (k, n / total)).collect())
+}
+
+/// Cross-entropy by a mixture of densities with weights and scales.
+fn bits(shares: &Shares, parts: &[(f64, Density, f64)]) -> f64 {
+    let p = |k: i64| parts.iter().map(|(w, density, scale)| w * density.probability(k, *scale)).sum::<f64>();
+    shares.iter().map(|(k, share)| -share * p(*k).max(1e-300).log2()).sum()
+}
+
+/// Where a function of one number is least, by golden sections.
+fn golden(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
+    for _ in 0..40 {
+        let (a, b) = (low + 0.382 * (high - low), low + 0.618 * (high - low));
+        if f(a) < f(b) { high = b } else { low = a }
+    }
+    0.5 * (low + high)
+}
+
+/// Bits by three Gaussians: weights and scales in turn, until nothing moves.
+fn mixture(shares: &Shares, deviation: f64) -> f64 {
+    let mut parts = [0.3, 1.0, 3.0].map(|s| (1.0 / 3.0, Density::Gaussian, s * deviation));
+    let mut last = f64::INFINITY;
+    loop {
+        let now = bits(shares, &parts);
+        if now > last - 1e-7 {
+            return now;
+        }
+        last = now;
+        // The share of each integer that each part answers for.
+        let answers: Vec<Shares> = (0..3)
+            .map(|j| {
+                let of = |k: i64, j: usize| (parts[j].0 * parts[j].1.probability(k, parts[j].2)).max(1e-300);
+                let part = |(k, share): &(i64, f64)| (*k, share * of(*k, j) / (0..3).map(|i| of(*k, i)).sum::<f64>());
+                shares.iter().map(part).collect()
+            })
+            .collect();
+        for (part, own) in parts.iter_mut().zip(&answers) {
+            part.0 = own.iter().map(|(_, share)| share).sum();
+            let at = |log_scale: f64| bits(own, &[(1.0, Density::Gaussian, log_scale.exp())]);
+            part.2 = golden(deviation.ln() - 6.0, deviation.ln() + 3.0, at).exp();
+        }
+    }
+}
