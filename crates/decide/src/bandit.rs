@@ -160,22 +160,12 @@ pub enum Plan {
         /// Scale of the penalty.
         penalty: f64,
     },
-    /// The best arm by a fit to the mean context of each round, with doubly robust rewards; random arms for `rounds` rounds, then with
-    /// probability `explore √(log(t D) / t)`, at most one.
-    DoublyRobust {
-        /// Rounds of exploring alone.
-        rounds: usize,
-        /// Scale of exploring after them.
-        explore: f64,
-        /// Scale of the penalty `√(log(t D) / t)`.
-        penalty: f64,
-    },
 }
 
 /// A linear policy for few features that matter.
 ///
 /// # Source
-/// Ariu, Abe and Proutière (2022) for the threshold; Kim and Paik (2019) for double robustness; Hao, Lattimore and Wang (2020) for committing.
+/// Ariu, Abe and Proutière (2022) for the threshold; Hao, Lattimore and Wang (2020) for committing.
 #[derive(Debug, Clone)]
 pub struct Sparse {
     /// How it uses the lasso.
@@ -184,25 +174,17 @@ pub struct Sparse {
     rows: Vec<Vec<f64>>,
     targets: Vec<f64>,
     weights: Vec<f64>,
-    /// Probability with which the last arm was played.
-    chance: f64,
 }
 
 impl Sparse {
     /// With nothing seen.
     pub fn new(dims: usize, plan: Plan) -> Self {
-        Self { plan, dims, rows: vec![], targets: vec![], weights: vec![0.0; dims], chance: 1.0 }
+        Self { plan, dims, rows: vec![], targets: vec![], weights: vec![0.0; dims] }
     }
 
     /// The weights it plays by, `[D]`.
     pub fn weights(&self) -> &[f64] {
         &self.weights
-    }
-
-    /// `√(log(t D) / t)`.
-    fn rate(&self) -> f64 {
-        let t = self.rows.len().max(2) as f64;
-        ((t * self.dims as f64).ln() / t).sqrt()
     }
 
     fn threshold(&mut self, penalty: f64) {
@@ -224,17 +206,10 @@ impl Sparse {
 
 impl Policy for Sparse {
     fn choose(&mut self, contexts: &[Vec<f64>], rng: &mut Rng) -> usize {
-        let arms = contexts.len();
-        let explore = match self.plan {
-            Plan::Commit { rounds, .. } => f64::from(self.rows.len() < rounds),
-            Plan::Threshold { .. } => 0.0,
-            Plan::DoublyRobust { rounds, .. } if self.rows.len() < rounds => 1.0,
-            Plan::DoublyRobust { explore, .. } => (explore * self.rate()).min(1.0),
-        };
-        let greedy = best(contexts.iter().map(|x| dot(x, &self.weights)));
-        let played = if rng.uniform() < explore { rng.below(arms) } else { greedy };
-        self.chance = explore / arms as f64 + if played == greedy { 1.0 - explore } else { 0.0 };
-        played
+        match self.plan {
+            Plan::Commit { rounds, .. } if self.rows.len() < rounds => rng.below(contexts.len()),
+            Plan::Commit { .. } | Plan::Threshold { .. } => best(contexts.iter().map(|x| dot(x, &self.weights))),
+        }
     }
 
     fn tell(&mut self, contexts: &[Vec<f64>], played: usize, reward: f64) {
@@ -253,15 +228,6 @@ impl Policy for Sparse {
                 self.rows.push(x.clone());
                 self.targets.push(reward);
                 self.threshold(penalty);
-            }
-            Plan::DoublyRobust { penalty, .. } => {
-                let arms = contexts.len() as f64;
-                let mut mean = vec![0.0; self.dims];
-                contexts.iter().for_each(|c| axpy(1.0 / arms, c, &mut mean));
-                let robust = dot(&mean, &self.weights) + (reward - dot(x, &self.weights)) / (arms * self.chance);
-                self.rows.push(mean);
-                self.targets.push(robust);
-                self.weights = lasso(&self.rows, &self.targets, penalty * self.rate(), &self.weights);
             }
         }
     }

@@ -257,7 +257,8 @@ fn png(pgm: &[u8]) -> Option<Vec<u8>> {
     let mut next = || fields.next();
     let (sign, width, height) = (next()?, utf8(next()?)?.parse().ok()?, utf8(next()?)?.parse().ok()?);
     let pixels = next()?.strip_prefix(b"255\n")?;
-    let picture = image::GrayImage::from_raw(width, height, pixels.to_vec()).filter(|p| p.len() == pixels.len());
+    let picture = image::GrayImage::from_raw(width, height, pixels.to_vec())
+        .filter(|p| p.width() as usize * p.height() as usize == pixels.len());
     let mut out = Cursor::new(vec![]);
     picture.filter(|_| sign == b"P5")?.write_to(&mut out, image::ImageFormat::Png).ok()?;
     Some(out.into_inner())

@@ -76,11 +76,8 @@ fn everyone_beats_chance_and_few_features_favour_the_lasso() {
         let bound = regret(&mut Linear::new(dims, 1.0, Width::Bound(0.5)), seed);
         let commit = regret(&mut Sparse::new(dims, Plan::Commit { rounds: 40, penalty: 0.2 }), seed);
         let threshold = regret(&mut Sparse::new(dims, Plan::Threshold { penalty: 0.1 }), seed);
-        let robust =
-            regret(&mut Sparse::new(dims, Plan::DoublyRobust { rounds: 20, explore: 0.3, penalty: 0.2 }), seed);
-        let all = [chance, draws, bound, commit, threshold, robust];
-        // The mean of eight contexts has an eighth of their variance: the robust fit learns slowly where arms are independent.
-        assert!(all[1..5].iter().all(|r| *r < 0.8 * chance) && robust < chance, "seed {seed}: {all:?}");
+        let all = [chance, draws, bound, commit, threshold];
+        assert!(all[1..].iter().all(|r| *r < 0.8 * chance), "seed {seed}: {all:?}");
         assert!(threshold < 0.7 * draws && threshold < 0.7 * bound, "seed {seed}: {all:?}");
     }
 }
