@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Linear`] with [`Width::Draw`] | Thompson sampling: the default |
 //! | [`Linear`] with [`Width::Bound`] | LinUCB: optimism, the same choice for the same history |
-//! | [`Sparse`] | many features of which few matter: three ways to use the lasso |
+//! | [`Sparse`] | many features of which few matter: two ways to use the lasso |
 //!
 //! To add one, implement [`Policy`]; `tests/it/bandits.rs` then plays it against the others.
 
