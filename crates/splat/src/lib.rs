@@ -11,7 +11,7 @@
 //! | [`scene`] | photographs with their cameras |
 //! | [`fit`], [`model`] | from photographs to Gaussians, and what is kept of them |
 //! | [`mod@make`] | made-up scenes with everything known |
-//! | [`file`] | files that viewers open: PLY, compressed PLY, SPZ, `.splat` |
+//! | [`mod@file`] | files that viewers open: PLY, compressed PLY, SPZ, `.splat` |
 //! | [`real`] | single precision for pictures, double for finite differences |
 //!
 //! A strategy is a step of a [`optimise::Cloud`]: to add one, write it beside [`relocate`] and combine it with the descent.
