@@ -74,6 +74,8 @@ def table(ours, theirs):
     print("|---|---:|---:|---|---|---|---:|---:|---:|---|")
     for function, dims, trials in dict.fromkeys(map(key, theirs)):
         seeds = {r["seed"] for r in ours if key(r) == (function, dims, trials)} & {r["seed"] for r in theirs if key(r) == (function, dims, trials)}
+        if not seeds:
+            continue
         both = [[r for r in rows if key(r) == (function, dims, trials) and r["seed"] in seeds] for rows in (ours, theirs)]
         quartiles = [np.quantile([math.log10(max(r["regret"], 1e-12)) for r in rows], [0.25, 0.5, 0.75]) for rows in both]
         times = [1e3 * np.median([r["cpu_s"] for r in rows]) for rows in both]

@@ -200,11 +200,14 @@ impl Network {
                 let most = (MOST_WEIGHT * f64::from(1u32 << (WEIGHT_FRACTION + FRACTION))) as i64;
                 let weights = weights.map_err(|_| damaged())?;
                 let limit = (MOST_WEIGHT * f64::from(1u32 << WEIGHT_FRACTION)) as i32;
-                let fits = weights.iter().all(|w| (-limit..=limit).contains(w))
-                    && bias.iter().all(|b| (-most..=most).contains(b));
-                // Without weights the other sizes could be anything.
-                let fits = fits && weights.len() == out * channels * kernel * kernel && sums_are_exact(&weights, &bias);
-                if weights.is_empty() || side != kernel || kernel % 2 == 0 || bias.len() != out || !fits {
+                // Without weights the other sizes could be anything, too large to multiply too.
+                let is_sound = !weights.is_empty() && side == kernel && kernel % 2 == 1 && bias.len() == out;
+                let fits = is_sound
+                    && weights.len() == out * channels * kernel * kernel
+                    && weights.iter().all(|w| (-limit..=limit).contains(w))
+                    && bias.iter().all(|b| (-most..=most).contains(b))
+                    && sums_are_exact(&weights, &bias);
+                if !fits {
                     return Err(damaged());
                 }
                 Ok(Layer::Convolution { out, channels, kernel, weights, bias })

@@ -10,7 +10,7 @@
 //! | data that travel with the program | [`digits8`], [`digits8_classes`], [`digits8_split`], [`diabetes`], [`photos`] |
 //! | made-up data with a known recipe | [`generators`], [`make()`] |
 //!
-//! How to add: a data set is one [`Entry`] in `catalogue/entries.rs`; a recipe is one [`Generator`] in `make/mod.rs`; a format is one
+//! How to add: a data set is one [`Entry`] listed in `catalogue/entries.rs`; a recipe is one [`Generator`] in `make/mod.rs`; a format is one
 //! file under `read/` that turns bytes into columns, and one line in its dispatch.
 
 pub mod catalogue;

@@ -24,6 +24,8 @@ const BASELINE: usize = 64;
 const KNOWLEDGE_SET: usize = 128;
 /// Drawn minima of the entropy searches.
 const MINIMA: usize = 10;
+/// Most points that a user may have looked at.
+const MOST_POINTS: usize = 1 << 20;
 /// Variables beyond which the search keeps to a trust region.
 const MANY_VARIABLES: usize = 15;
 
@@ -97,13 +99,11 @@ impl AskConfig {
         ensure("samples", self.samples, (2..=65_536).contains(&self.samples), "from 2 to 65536")?;
         let initial = self.initial.unwrap_or(1);
         ensure("initial", initial, initial >= 1, "at least 1")?;
-        let MaximiseConfig { raw, starts, steps, .. } = &self.maximise;
-        ensure(
-            "maximise",
-            format!("{:?}", self.maximise),
-            *raw >= 1 && *starts >= 1 && *steps >= 1,
-            "counts of at least 1",
-        )
+        let MaximiseConfig { raw, starts, steps, enumerate } = &self.maximise;
+        let is_possible = (1..=MOST_POINTS).contains(raw) && (1..=MOST_POINTS).contains(starts) && *steps >= 1;
+        let holds = is_possible && *enumerate <= MOST_POINTS as u64;
+        let expected = "counts of at least 1, and no more than 1048576 points";
+        ensure("maximise", format!("{:?}", self.maximise), holds, expected)
     }
 }
 

@@ -156,7 +156,7 @@ impl Experiment {
             return Err(misfit());
         }
         let outcome = |(code, value): (&i64, &f64)| match code {
-            0 => Ok(Outcome::Measured(*value)),
+            0 if value.is_finite() => Ok(Outcome::Measured(*value)),
             1 => Ok(Outcome::Pending),
             2 => Ok(Outcome::Failed),
             _ => Err(misfit()),

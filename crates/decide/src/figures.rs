@@ -120,10 +120,13 @@ impl View<'_> {
         };
         let xs: Vec<f64> = values.iter().flat_map(|value| place(*value)).collect();
         let (mean, variance) = gp.marginals(&xs);
-        let spread: Vec<f64> = mean.iter().zip(&variance).map(|(m, v)| 1.96 * gp.natural_sd(*m, *v)).collect();
         let middle: Vec<f64> = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();
-        let lower: Vec<f64> = middle.iter().zip(&spread).map(|(m, s)| m - s).collect();
-        let upper: Vec<f64> = middle.iter().zip(&spread).map(|(m, s)| m + s).collect();
+        // Quantiles, which stay such under a transform of the values; the ends change places where the goal is to maximise.
+        let quantile = |z: f64| -> Vec<f64> {
+            let one = |(m, v): (&f64, &f64)| self.natural(gp.natural(m + self.goal.sign() * z * v.sqrt()));
+            mean.iter().zip(&variance).map(one).collect()
+        };
+        let (lower, upper) = (quantile(-1.96), quantile(1.96));
         let mut marks = if is_curve {
             vec![
                 Mark::Band { label: "95 %".into(), x: values.clone(), lower, upper },

@@ -12,7 +12,7 @@
 
 use elbo_core::{Error, Result, Rng, ensure};
 use elbo_linalg::{Cholesky, Ladder, MatMut, MatRef, cholesky_with_jitter};
-use elbo_tensor::special::log_sum_exp;
+use elbo_tensor::special::{log_add_exp, log_sum_exp};
 use rayon::prelude::*;
 use std::f64::consts::{E, TAU};
 
@@ -72,7 +72,7 @@ pub fn contrastive(
         let others: Vec<f64> =
             (0..inner).map(|_| simulator.log_likelihood(&y, &simulator.draw(&mut rng), design)).collect();
         let sum = log_sum_exp(&others);
-        let with = elbo_tensor::special::log_add_exp(own, sum);
+        let with = log_add_exp(own, sum);
         (own - with + ((inner + 1) as f64).ln(), own - sum + (inner as f64).ln())
     };
     let (lower, upper): (Vec<f64>, Vec<f64>) =
@@ -87,9 +87,15 @@ pub fn contrastive(
 /// `1/2 log |I + R^{-1/2} G C Gᵀ R^{-T/2}|`, the information in `y = G θ + e` with `θ ~ N(·, C)`, `e ~ N(0, R)`. `g: [m, D]`, `c: [D, D]`, `r: [m, m]`.
 ///
 /// # Errors
-/// [`Error::Numerical`] when a covariance is not positive.
+/// [`Error::Data`] for shapes that do not fit; [`Error::Numerical`] when a covariance is not positive.
 pub fn linear_gaussian(g: &[f64], c: &[f64], r: &[f64]) -> Result<f64> {
     let (d, m) = (root_of(c.len()), root_of(r.len()));
+    if d * d != c.len() || m * m != r.len() || g.len() != m * d {
+        return Err(Error::data(
+            format!("the map has {} values, the covariances {} and {}", g.len(), c.len(), r.len()),
+            "give [m, D], [D, D] and [m, m] values",
+        ));
+    }
     let gc = product(g, c, m, d, d, false);
     let mut y = product(&gc, g, m, d, m, true);
     y.iter_mut().zip(r).for_each(|(y, r)| *y += r);
@@ -166,10 +172,16 @@ pub fn entropy(p: &[f64]) -> f64 {
 /// `log |Jᵀ R⁻¹ J|`, the log determinant of Fisher's information. `jacobian: [m, D]`, `r: [m, m]`.
 ///
 /// # Errors
-/// [`Error::Numerical`] when the design does not determine all parameters.
+/// [`Error::Data`] for shapes that do not fit; [`Error::Numerical`] when the design does not determine all parameters.
 pub fn d_optimality(jacobian: &[f64], r: &[f64]) -> Result<f64> {
     let m = root_of(r.len());
-    let d = jacobian.len() / m.max(1);
+    let d = jacobian.len().checked_div(m).unwrap_or(0);
+    if m * m != r.len() || jacobian.len() != m * d {
+        return Err(Error::data(
+            format!("the Jacobian has {} values, the noise's covariance {}", jacobian.len(), r.len()),
+            "give [m, D] and [m, m] values",
+        ));
+    }
     let mut half = jacobian.to_vec();
     factor(r)?.half_solve(MatMut::row_major(&mut half, m, d));
     let mut fisher = vec![0.0; d * d];
@@ -178,7 +190,7 @@ pub fn d_optimality(jacobian: &[f64], r: &[f64]) -> Result<f64> {
             elbo_linalg::vector::axpy(v[i], v, &mut fisher[i * d..(i + 1) * d]);
         }
     }
-    Ok(strict(&fisher)?.log_det())
+    Ok(factor(&fisher)?.log_det())
 }
 
 fn root_of(len: usize) -> usize {
@@ -199,17 +211,9 @@ fn centred(rows: &[f64], width: usize) -> Vec<f64> {
     rows.iter().enumerate().map(|(at, v)| v - mean[at % width]).collect()
 }
 
-fn factor(matrix: &[f64]) -> Result<Cholesky<f64>> {
-    factor_by(matrix, Ladder::standard::<f64>())
-}
-
 /// Without jitter, which would make a determinant out of nothing.
-fn strict(matrix: &[f64]) -> Result<Cholesky<f64>> {
-    factor_by(matrix, Ladder::Fixed(0.0))
-}
-
-fn factor_by(matrix: &[f64], ladder: Ladder) -> Result<Cholesky<f64>> {
+fn factor(matrix: &[f64]) -> Result<Cholesky<f64>> {
     let n = root_of(matrix.len());
-    cholesky_with_jitter(MatRef::row_major(matrix, n, n), ladder)
+    cholesky_with_jitter(MatRef::row_major(matrix, n, n), Ladder::Fixed(0.0))
         .map_err(|cause| Error::numerical(cause.to_string(), cause.remedy()))
 }

@@ -17,6 +17,8 @@ use elbo_tensor::special::log_sum_exp;
 
 /// Most joint states that are put into tables.
 const MOST_STATES: usize = 4096;
+/// Most probabilities in the table of all actions: two gibibytes.
+const MOST_ENTRIES: usize = 1 << 28;
 /// Most plans that are tried for the best one without looking.
 const MOST_PLANS: f64 = 1e7;
 
@@ -48,11 +50,13 @@ impl Factored {
     /// The same process on joint states, the first variable fastest.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Setting`] for tables of the wrong size, probabilities that do not sum to one, or more than 4096 states.
+    /// [`elbo_core::Error::Setting`] for tables of the wrong size, probabilities that do not sum to one, more than 4096 states, or so many actions that
+    /// their table exceeds two gibibytes.
     pub fn flatten(&self) -> Result<Flat> {
         let count = self.sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).unwrap_or(usize::MAX);
         ensure("sizes", count, (1..=MOST_STATES).contains(&count), "from 1 to 4096 joint states")?;
-        ensure("actions", self.actions, self.actions >= 1, "at least 1")?;
+        let most = MOST_ENTRIES / (count * count);
+        ensure("actions", self.actions, (1..=most).contains(&self.actions), &format!("from 1 to {most}"))?;
         let same = self.transitions.len() == self.sizes.len() && self.start.len() == self.sizes.len();
         ensure("transitions", self.transitions.len(), same, "one table and one start for each variable")?;
         for (e, (factor, start)) in self.transitions.iter().zip(&self.start).enumerate() {
@@ -82,7 +86,8 @@ impl Factored {
     fn check(&self, what: &str, factor: &Factor, outputs: usize) -> Result<()> {
         let known = factor.parents.iter().all(|p| *p < self.sizes.len());
         ensure(what, format!("{:?}", factor.parents), known, "parents among the variables")?;
-        let size = self.actions * outputs * factor.parents.iter().map(|p| self.sizes[*p]).product::<usize>();
+        let rows = factor.parents.iter().try_fold(self.actions, |n, p| n.checked_mul(self.sizes[*p]));
+        let size = rows.and_then(|n| n.checked_mul(outputs)).unwrap_or(usize::MAX);
         let fits = factor.table.len() == size && factor.table.iter().all(|v| v.is_finite());
         ensure(what, factor.table.len(), fits, &format!("{size} finite numbers"))
     }
@@ -194,8 +199,10 @@ impl Flat {
                 self.sweep(steps, risk, log_sum_exp, log_sum_exp) - steps as f64 * log_a / risk
             }
             Inference::Map => self.sweep(steps, risk, largest, largest),
+            // A single action leaves a single plan, which is the policy.
+            Inference::MarginalMap if self.actions == 1 => self.plan(steps, risk)?.energy,
             Inference::MarginalMap => {
-                let plans = (self.actions as f64).powi(steps as i32);
+                let plans = (self.actions as f64).powf(steps as f64);
                 ensure("steps", steps, plans <= MOST_PLANS, "at most 1e7 plans")?;
                 let logs: Vec<f64> = self.start.iter().map(|p| p.ln()).collect();
                 self.best_plan(&logs, steps, risk) / risk

@@ -17,7 +17,7 @@ pub struct Grid {
 
 impl Grid {
     /// A grid of strictly increasing times. Transitions are computed once for each distinct gap; gaps that differ by no more than the rounding of
-    /// the times, as those of a calendar in years do, are one.
+    /// the times, as those of a calendar in years do, become one, or two where a border of the rounding lies between them.
     ///
     /// # Errors
     /// [`Error::Data`] for no times, times that are not finite, and times that do not increase.
@@ -214,7 +214,7 @@ impl StateSpace {
     /// The state of one function. Kernels that are not stationary start at `origin`.
     ///
     /// # Errors
-    /// As [`Kernel::blocks`].
+    /// As [`StateSpace::of_latents`].
     pub fn new(kernel: &Kernel, origin: f64) -> Result<Self> {
         Self::of_latents(std::slice::from_ref(kernel), origin)
     }
@@ -222,7 +222,7 @@ impl StateSpace {
     /// The joint state of independent functions, one output each.
     ///
     /// # Errors
-    /// As [`Kernel::blocks`].
+    /// As [`Kernel::blocks`]; [`Error::Setting`] where rounding leaves no variance, as with a periodic kernel of a tiny lengthscale.
     pub fn of_latents(kernels: &[Kernel], origin: f64) -> Result<Self> {
         let (mut blocks, mut owners, mut parameters) = (vec![], vec![], 0);
         for (latent, kernel) in kernels.iter().enumerate() {
@@ -237,6 +237,13 @@ impl StateSpace {
                 owners.push((latent, component));
             }
             parameters += kernel.parameters().len();
+        }
+        if blocks.is_empty() {
+            return Err(Error::Setting {
+                setting: "kernel".into(),
+                found: "without any variance, which is lost to rounding".into(),
+                expected: "a kernel with a part that varies; raise the lengthscale of `periodic`".into(),
+            });
         }
         let (mut at, mut packed) = (0, 0);
         let places = blocks
@@ -436,10 +443,17 @@ mod tests {
         let months: Vec<f64> = (0..600).map(|k| 1960.0 + f64::from(k) / 12.0).collect();
         let exact: std::collections::HashSet<u64> = months.windows(2).map(|w| (w[1] - w[0]).to_bits()).collect();
         let grid = Grid::new(&months).unwrap();
-        assert!(exact.len() > 1 && grid.gaps().len() <= 2, "{} of {}", grid.gaps().len(), exact.len());
+        assert!(exact.len() > 1 && grid.gaps().len() == 1, "{} of {}", grid.gaps().len(), exact.len());
         assert!(grid.gaps().iter().all(|g| (g - 1.0 / 12.0).abs() < 1e-11));
         // Real differences stay, however small the times.
         assert_eq!(Grid::new(&[0.0, 1e-9, 2.1e-9, 3.1e-9]).unwrap().gaps().len(), 2);
         assert_eq!(Grid::new(&[0.0]).unwrap().gaps().len(), 0);
+    }
+
+    #[test]
+    fn a_kernel_without_variance_is_refused() {
+        let kernel: Kernel = "periodic(lengthscale=1e-200)".parse().unwrap();
+        let error = StateSpace::new(&kernel, 0.0).unwrap_err().to_string();
+        assert!(error.contains("variance"), "{error}");
     }
 }

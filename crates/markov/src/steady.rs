@@ -88,7 +88,7 @@ pub struct Filtered {
 /// than 1e-12 of its size, with the steady gain from then on.
 ///
 /// # Errors
-/// As [`steady`] for chains that are not regular; [`Error::Data`] for missing values.
+/// As [`steady`] for chains that are not regular; [`Error::Data`] for missing values; recoverable where the log likelihood is not finite.
 pub fn filter(chain: &Chain<f64>, y: &[f64], noise: f64) -> Result<Filtered> {
     check(chain)?;
     assert_eq!(y.len(), chain.len(), "one number a step");
@@ -129,6 +129,12 @@ pub fn filter(chain: &Chain<f64>, y: &[f64], noise: f64) -> Result<Filtered> {
             next[i] = a[i * n..(i + 1) * n].iter().zip(&mean).map(|(a, m)| a * m).sum();
         }
         std::mem::swap(&mut mean, &mut next);
+    }
+    if !out.log_likelihood.is_finite() {
+        return Err(Error::recoverable(
+            format!("the log likelihood of {} steps is {}", y.len(), out.log_likelihood),
+            "raise the noise variance, or start from other lengthscales",
+        ));
     }
     Ok(out)
 }

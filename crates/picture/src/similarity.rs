@@ -50,6 +50,9 @@ impl Pixel for f64 {
 /// Structural similarity of two pictures `[C, H, W]` on `[0, 1]`, averaged over pixels and channels: a Gaussian window of 11 x 11 pixels with
 /// standard deviation 1.5, zeros around the picture. `size` is `[W, H]`.
 ///
+/// # Panics
+/// When the pictures do not have the same size, or no pixels.
+///
 /// # Source
 /// Wang, Bovik, Sheikh and Simoncelli (2004).
 pub fn ssim<T: Pixel>(x: &[T], y: &[T], size: [usize; 2]) -> f64 {
@@ -57,6 +60,9 @@ pub fn ssim<T: Pixel>(x: &[T], y: &[T], size: [usize; 2]) -> f64 {
 }
 
 /// The mean structural similarity and its derivative in `x`.
+///
+/// # Panics
+/// As [`ssim`].
 pub fn ssim_gradient<T: Pixel>(x: &[T], y: &[T], size: [usize; 2]) -> (f64, Vec<T>) {
     planes(x, y, size, true)
 }
@@ -161,6 +167,9 @@ fn blur<T: Pixel>(plane: &[T], [width, height]: [usize; 2]) -> Vec<T> {
 ///
 /// # Errors
 /// [`Error::Data`] when a side is below 161 pixels.
+///
+/// # Panics
+/// When a picture does not have as many bytes as its size says.
 ///
 /// # Source
 /// Wang, Simoncelli and Bovik (2003). The window of [`ssim`] where all of it lies on the picture; the mean of 2 x 2 pixels between scales,

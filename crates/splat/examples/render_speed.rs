@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p elbo-splat --example render_speed -- gaussians.ply [seconds]` makes 20 000 Gaussians, writes them to the file, and prints
 //! a line of JSON: the times of both passes at 256 x 256 pixels, what was computed, and how near it comes to the memory's floor: the time in which
-//! this machine would copy what has to be read and written at least, and the bytes a pixel that the passes move in truth.
+//! this machine would copy what has to be read and written at least, and the bytes a pixel that the passes move, as counted from their arrays.
 
 use elbo_core::Rng;
 use elbo_splat::camera::Camera;
@@ -61,9 +61,9 @@ fn main() {
     let (f, b) = (middle(&mut forward), middle(&mut both));
     // Read: 59 parameters in each pass; written: their gradient; and a picture with its derivative.
     let floor = 4 * (3 * 59 * COUNT + 2 * 3 * SIDE * SIDE);
-    // Beyond that: 14 numbers of each projected Gaussian written once and read for each pair and pass; of each pair three words of its lists, written
+    // Beyond that: 13 numbers of each projected Gaussian written once and read for each pair and pass; of each pair three words of its lists, written
     // and read, and twelve derivatives, written and read; and seven numbers a pixel, kept by tiles, written and read.
-    let moved = floor + 4 * (14 * COUNT + pairs * (2 * 14 + 2 * 3 + 2 * 12) + 2 * 7 * SIDE * SIDE);
+    let moved = floor + 4 * (13 * COUNT + pairs * (2 * 13 + 2 * 3 + 2 * 12) + 2 * 7 * SIDE * SIDE);
     let floor_ms = floor as f64 / copied_per_second() * 1e3;
     println!(
         "{}",
@@ -77,7 +77,7 @@ fn main() {
     );
 }
 
-/// Bytes that one thread reads and writes in a second, in the fastest of some copies of 64 MiB.
+/// Bytes that one thread, however many draw, reads and writes in a second, in the fastest of some copies of 64 MiB.
 fn copied_per_second() -> f64 {
     const BYTES: usize = 64 << 20;
     let from = vec![1u8; BYTES];

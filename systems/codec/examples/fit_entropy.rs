@@ -2,7 +2,8 @@
 //! `cargo run --release -p elbo-systems-codec --example fit_entropy -- residuals.npy`.
 //!
 //! The file holds whole numbers, quantised about a mean of zero. The densities are Gauss's, Laplace's, the generalised Gaussian of the best
-//! shape, and a mixture of three Gaussians; the last line is the entropy of the numbers' own frequencies, which no model beats.
+//! shape, and a mixture of three Gaussians; the last line is the entropy of the frequencies of their distances from zero, which no
+//! symmetric model beats.
 
 use elbo_codec::density::{Density, SHAPES};
 use elbo_core::{Array, Error, Result};

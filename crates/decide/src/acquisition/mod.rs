@@ -6,13 +6,14 @@
 //! | [`MonteCarlo`] | several points at once, pending points, noise: qLogEI and qLogNEI |
 //! | [`PathScore`] | Thompson sampling: a minimum of a function drawn from the posterior |
 //! | [`KnowledgeGradient`] | noise, and a final choice by the posterior mean |
-//! | [`OneShot`] | the same without a finite set: the trial and its fantasies' minimisers are found together |
+//! | [`OneShot`] | the same without a finite set, over the trial and its fantasies' minimisers together: for [`bound::minimise`](crate::bound::minimise) |
 //! | [`EntropySearch`] | information about the minimum's value, place or both; [`entropy_fall`] on a finite set |
 //! | [`Score::Lcb`] | a bound with a schedule |
 //! | [`Score::Ei`], [`Score::Pi`] | comparison; they vanish numerically far from the incumbent, which their logarithms do not |
 //!
-//! Limits and failures come in as log probabilities, [`Feasibility`], added to a score in log form. To add a score of mean and variance, give
-//! [`Score`] a variant; anything else implements [`Acquisition`]. `tests/it/acquisition.rs` checks each by differences.
+//! Limits and failures come in as log probabilities, [`Feasibility`], added to the score: to one in log form as a product, to any other as a penalty. To
+//! add a score of mean and variance, give [`Score`] a variant; anything else implements [`Acquisition`]. `tests/it/acquisition.rs` checks each by
+//! differences.
 
 mod analytic;
 mod entropy;

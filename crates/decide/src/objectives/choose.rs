@@ -7,7 +7,7 @@ use crate::acquisition::{Analytic, Feasibility, Score, smallest_mean};
 use crate::maximise::{Found, MaximiseConfig, maximise};
 use crate::space::Space;
 use crate::surrogate::{Gp, SurrogateConfig};
-use elbo_core::{Result, Rng};
+use elbo_core::{Error, Result, Rng};
 
 /// How several objectives are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,7 +15,8 @@ pub enum Strategy {
     /// Expected growth of the dominated volume.
     #[default]
     Ehvi,
-    /// Expected improvement of a randomly weighted [`tchebycheff`](super::tchebycheff): cheap for any number of objectives.
+    /// Expected improvement of a randomly weighted [`tchebycheff`](super::tchebycheff): cheap for any number of objectives, and weaker. On two objectives,
+    /// `vlmop2`, it did not reliably cover more of the front than a Sobol sequence.
     ParEgo,
 }
 
@@ -36,7 +37,7 @@ impl Choose {
     /// The next point after measured trials: `points: [N][E]` encoded, `values: [N][M]`, minimised; `pending` points are believed to be their means.
     ///
     /// # Errors
-    /// As [`Gp::fit`] and [`maximise`].
+    /// [`Error::Data`] without trials, or where sizes differ; as [`Gp::fit`] and [`maximise`].
     pub fn next(
         &self,
         space: &Space,
@@ -45,6 +46,20 @@ impl Choose {
         pending: &[Vec<f64>],
         rng: &mut Rng,
     ) -> Result<Found> {
+        let objectives = values.first().map_or(0, Vec::len);
+        let all_have = |rows: &[Vec<f64>], size: usize| rows.iter().all(|row| row.len() == size);
+        let is_whole = all_have(points, space.width()) && all_have(pending, space.width());
+        let is_known = objectives > 0 && points.len() == values.len() && all_have(values, objectives);
+        if !(is_whole && is_known && self.reference.as_ref().is_none_or(|r| r.len() == objectives)) {
+            return Err(Error::data(
+                format!(
+                    "{} points and {} trials of {objectives} objectives do not fit together",
+                    points.len(),
+                    values.len()
+                ),
+                "give each measured point its objectives, as many for all and for the reference",
+            ));
+        }
         let (x, groups) = (points.concat(), space.groups());
         let fit = |y: &[f64], rng: &mut Rng| -> Result<Gp> {
             let mut gp = Gp::fit(&x, y, &groups, &self.surrogate, None, rng)?;
@@ -57,14 +72,14 @@ impl Choose {
         let best: Vec<&[f64]> = super::front(values).into_iter().map(|i| points[i].as_slice()).collect();
         match self.strategy {
             Strategy::ParEgo => {
-                let weights = simplex_weights(values[0].len(), rng);
+                let weights = simplex_weights(objectives, rng);
                 let gp = fit(&scalarise(values, &weights), rng)?;
                 let incumbent = smallest_mean(&gp);
                 maximise(&Analytic::new(&gp, Score::LogEi, incumbent), space, &self.maximise, &best, &taken, rng)
             }
             Strategy::Ehvi => {
                 let column = |k: usize| values.iter().map(|v| v[k]).collect::<Vec<f64>>();
-                let gps = (0..values[0].len()).map(|k| fit(&column(k), rng)).collect::<Result<Vec<Gp>>>()?;
+                let gps = (0..objectives).map(|k| fit(&column(k), rng)).collect::<Result<Vec<Gp>>>()?;
                 // Under noise the front is that of the beliefs.
                 let all = taken.concat();
                 let means: Vec<Vec<f64>> =

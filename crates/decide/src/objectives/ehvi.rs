@@ -66,7 +66,8 @@ impl<'a> Ehvi<'a> {
     /// A process for each objective; the points so far `[N][M]` and the reference in the unit of the data.
     pub fn new(gps: Vec<&'a Gp>, points: &[Vec<f64>], reference: &[f64], feasibility: Feasibility<'a>) -> Self {
         let standardised = |p: &[f64]| gps.iter().zip(p).map(|(gp, v)| gp.standardised(*v)).collect::<Vec<f64>>();
-        let points: Vec<Vec<f64>> = points.iter().map(|p| standardised(p)).collect();
+        // What another dominates would only cut the cells smaller.
+        let points: Vec<Vec<f64>> = super::front(points).into_iter().map(|i| standardised(&points[i])).collect();
         let cells = cells(&points, &standardised(reference));
         Self { gps, cells, feasibility }
     }

@@ -6,7 +6,7 @@
 //! | how good a set of trials is | [`hypervolume`], [`distance_to`], [`epsilon`] |
 //! | a score for one more trial | [`Ehvi`]: exact for independent processes and any number of objectives |
 //! | one objective out of several | [`tchebycheff`], [`scalarise`] |
-//! | the next trial | [`Choose`] with [`Strategy::Ehvi`], or [`Strategy::ParEgo`] for more than four objectives |
+//! | the next trial | [`Choose`] with [`Strategy::Ehvi`]; [`Strategy::ParEgo`] where its cells are too many, from five objectives on |
 //! | problems with known fronts | [`problems`] |
 //!
 //! Pending trials are believed to be their means, as elsewhere in this crate. To add a strategy, give [`Strategy`] a variant and an arm in [`Choose::next`].

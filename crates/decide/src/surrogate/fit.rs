@@ -215,7 +215,7 @@ impl Gp {
         let warp = Warp::learn(config.output, y)?;
         let warped: Vec<f64> = y.iter().map(|v| warp.forward(*v)).collect();
         let (shift, scale) = standardiser(&warped);
-        if !(shift.is_finite() && scale.is_finite()) {
+        if !(shift.is_finite() && scale.is_finite() && warp.is_sound()) {
             return Err(unfit());
         }
         let z: Vec<f64> = warped.iter().map(|v| (v - shift) / scale).collect();

@@ -122,6 +122,21 @@ impl Warp {
         })
     }
 
+    /// Whether its numbers are those of a transform.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Self::Identity => true,
+            Self::Power { lambda, unit } => lambda.is_finite() && unit.is_finite() && *unit != 0.0,
+            Self::YeoJohnson { lambda, shift, scale } => {
+                (0.0..=2.0).contains(lambda) && shift.is_finite() && scale.is_finite() && *scale > 0.0
+            }
+            Self::Ranks { values, scores } => {
+                let is_finite = values.iter().chain(scores).all(|v| v.is_finite());
+                !values.is_empty() && values.len() == scores.len() && is_finite
+            }
+        }
+    }
+
     /// The transformed value.
     pub fn forward(&self, value: f64) -> f64 {
         match self {

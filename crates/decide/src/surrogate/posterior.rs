@@ -431,5 +431,6 @@ impl Saved {
             && *noise >= 0.0
             && noise.is_finite()
             && self.mean.fits(groups.len())
+            && self.warp.is_sound()
     }
 }

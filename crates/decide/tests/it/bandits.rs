@@ -61,7 +61,7 @@ fn the_lasso_thresholds_orthogonal_features_and_meets_its_conditions() {
 }
 
 #[test]
-fn everyone_beats_chance_and_few_features_favour_the_lasso() {
+fn everyone_beats_chance_and_few_features_favour_the_threshold() {
     let (dims, arms, rounds) = (40, 8, 200);
     let theta: Vec<f64> = (0..dims).map(|j| if j < 3 { 1.0 } else { 0.0 }).collect();
     let regret = |policy: &mut dyn Policy, seed: u64| {
@@ -78,6 +78,6 @@ fn everyone_beats_chance_and_few_features_favour_the_lasso() {
         let threshold = regret(&mut Sparse::new(dims, Plan::Threshold { penalty: 0.1 }), seed);
         let all = [chance, draws, bound, commit, threshold];
         assert!(all[1..].iter().all(|r| *r < 0.8 * chance), "seed {seed}: {all:?}");
-        assert!(threshold < draws, "seed {seed}: {all:?}");
+        assert!(threshold < 0.7 * draws && threshold < 0.7 * bound, "seed {seed}: {all:?}");
     }
 }

@@ -35,6 +35,8 @@ fn the_linear_gaussian_value_is_the_known_one_and_adds_up_over_a_sequence() {
     let both = linear_gaussian(&[first, second].concat(), &identity, &[NOISE, 0.0, 0.0, NOISE]).unwrap();
     assert!((both - one(&first, &identity) - one(&second, &after)).abs() < 1e-12);
     assert!(linear_gaussian(&first, &identity, &[-1.0]).is_err());
+    let error = linear_gaussian(&first[..1], &identity, &[NOISE]).unwrap_err();
+    assert!(error.to_string().contains("the map has 1 values"), "{error}");
 }
 
 #[test]

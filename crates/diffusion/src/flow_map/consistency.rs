@@ -60,7 +60,8 @@ impl Consistency {
     pub fn draw(&self, jumps: usize, count: usize, rng: &mut Rng) -> Result<Sampled> {
         ensure("jumps", jumps, jumps >= 1, "at least 1")?;
         // The last of these is the least level, where nothing is left to do.
-        let levels = Schedule::Karras { high: self.high, low: self.boundary.low, rho: 7.0 }.levels(jumps + 1)?;
+        let schedule = Schedule::Karras { high: self.high, low: self.boundary.low, rho: 7.0 };
+        let levels = schedule.levels(jumps.saturating_add(1))?;
         let mut x = self.carry(&pure_noise([count, self.dims], levels[0], rng), levels[0]);
         for level in &levels[1..jumps] {
             let fresh = Tensor::from_vec(rng.normals(x.len()), x.shape());

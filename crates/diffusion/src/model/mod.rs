@@ -302,6 +302,9 @@ impl DiffusionModel {
     ///
     /// # Errors
     /// As [`DiffusionModel::draw`].
+    ///
+    /// # Panics
+    /// When there are fewer classes than draws, or the model does not know one of them.
     pub fn draw_of(&self, count: usize, classes: &[usize], run: &mut Run) -> Result<Vec<f64>> {
         let levels = self.network.schedule.levels(self.network.steps)?;
         let mut drawn = vec![];

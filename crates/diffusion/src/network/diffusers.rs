@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
+/// Most channels of a block: layers are made before the weights are read.
+const MOST_WIDTH: usize = 8192;
+
 /// What `config.json` says of the network. Entries that change nothing here are not read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -33,6 +36,7 @@ pub struct UNetConfig {
     act_fn: String,
     attention_head_dim: Option<usize>,
     norm_num_groups: usize,
+    attn_norm_num_groups: Option<usize>,
     norm_eps: f64,
     resnet_time_scale_shift: String,
     add_attention: bool,
@@ -59,6 +63,7 @@ impl Default for UNetConfig {
             act_fn: "silu".into(),
             attention_head_dim: Some(8),
             norm_num_groups: 32,
+            attn_norm_num_groups: None,
             norm_eps: 1e-5,
             resnet_time_scale_shift: "default".into(),
             add_attention: true,
@@ -77,6 +82,8 @@ pub struct NoiseConfig {
     beta_start: f64,
     beta_end: f64,
     beta_schedule: String,
+    trained_betas: Option<Vec<f64>>,
+    rescale_betas_zero_snr: bool,
     prediction_type: String,
 }
 
@@ -87,6 +94,8 @@ impl Default for NoiseConfig {
             beta_start: 1e-4,
             beta_end: 0.02,
             beta_schedule: "linear".into(),
+            trained_betas: None,
+            rescale_betas_zero_snr: false,
             prediction_type: "epsilon".into(),
         }
     }
@@ -123,6 +132,9 @@ impl NoiseConfig {
                 self.num_train_timesteps,
                 "at least 2, with 0 < beta_start < beta_end < 1",
             ));
+        }
+        if self.trained_betas.is_some() || self.rescale_betas_zero_snr {
+            return Err(unsupported("rates", "that are listed or rescaled", "those of `beta_schedule`"));
         }
         match self.beta_schedule.as_str() {
             "linear" => Ok(ddpm_levels(self.num_train_timesteps, self.beta_start, self.beta_end)),
@@ -272,8 +284,10 @@ impl DiffusersUNet {
         let widths = &config.block_out_channels;
         let stages = widths.len();
         let counts = [config.down_block_types.len(), config.up_block_types.len()];
-        if stages == 0 || stages > 16 || counts != [stages; 2] || widths.iter().any(|c| *c < 2 || *c % 2 > 0) {
-            return Err(unsupported("block_out_channels", format!("{widths:?}"), "one even number for each block"));
+        let is_width = |c: &usize| (2..=MOST_WIDTH).contains(c) && c.is_multiple_of(2);
+        if stages == 0 || stages > 16 || counts != [stages; 2] || !widths.iter().all(is_width) {
+            let expected = format!("one even number up to {MOST_WIDTH} for each block");
+            return Err(unsupported("block_out_channels", format!("{widths:?}"), &expected));
         }
         if config.layers_per_block == 0 || config.layers_per_block > 64 {
             return Err(unsupported("layers_per_block", config.layers_per_block, "from 1 to 64"));
@@ -293,8 +307,17 @@ impl DiffusersUNet {
         if config.class_embed_type.is_some() || config.num_class_embeds.is_some() {
             return Err(unsupported("classes", "", "a network without class embeddings"));
         }
+        if config.mid_block_scale_factor != 1.0 {
+            return Err(unsupported("mid_block_scale_factor", config.mid_block_scale_factor, "1"));
+        }
+        if config.downsample_padding > 1 {
+            return Err(unsupported("downsample_padding", config.downsample_padding, "0 or 1"));
+        }
+        if let Some(groups) = config.attn_norm_num_groups.filter(|g| *g != config.norm_num_groups) {
+            return Err(unsupported("attn_norm_num_groups", groups, "that of `norm_num_groups`"));
+        }
         let halvings = 1 << (stages - 1);
-        if config.mid_block_scale_factor != 1.0 || config.downsample_padding > 1 || h % halvings + w % halvings > 0 {
+        if h % halvings + w % halvings > 0 {
             let found = format!("{} for pictures of {h} x {w} pixels", stages - 1);
             return Err(unsupported("halvings", found, "sides that can be halved so often"));
         }

@@ -92,6 +92,9 @@ fn networks_that_are_damaged_or_not_supported_are_refused() {
         (json!({"norm_num_groups": 3}), "norm_num_groups 3"),
         (json!({"attention_head_dim": 0}), "attention_head_dim 0"),
         (json!({"block_out_channels": [4]}), "block_out_channels"),
+        (json!({"block_out_channels": [4, 1_u64 << 62]}), "block_out_channels"),
+        (json!({"attn_norm_num_groups": 1}), "attn_norm_num_groups 1"),
+        (json!({"mid_block_scale_factor": 2.0}), "mid_block_scale_factor 2"),
         (json!({"block_out_channels": [4, 16]}), "shape"),
         (json!({"num_class_embeds": 10}), "classes"),
         (json!({"in_channels": "many"}), "not understood"),
@@ -101,6 +104,10 @@ fn networks_that_are_damaged_or_not_supported_are_refused() {
         assert!(message.contains(said), "{said}: {message}");
     }
     config(json!({}));
+    let scheduler = folder.path().join("scheduler_config.json");
+    std::fs::write(&scheduler, r#"{"rescale_betas_zero_snr": true}"#).unwrap();
+    assert!(refuse([1, 8, 8]).contains("rescaled"));
+    std::fs::remove_file(&scheduler).unwrap();
     assert!(refuse([3, 8, 8]).contains("in_channels"));
     assert!(refuse([1, 7, 8]).contains("7 x 8"));
     for damaged in

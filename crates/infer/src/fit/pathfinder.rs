@@ -121,9 +121,7 @@ impl Climb<'_> {
     /// The best normal of one climb, with its bound.
     fn run(&mut self, centre: &[f64], rng: &mut Rng, run: &Run) -> Result<Option<(f64, FullRank)>> {
         let (target, d) = (self.target, centre.len());
-        let mut count = 0;
         let mut descent = |z: &[f64]| -> Result<(f64, Vec<f64>)> {
-            count += 1;
             let mut slope = vec![0.0; d];
             let value = target.value_and_gradient(z, &mut slope);
             slope.iter_mut().for_each(|g| *g = -*g);
@@ -132,16 +130,14 @@ impl Climb<'_> {
         let lbfgs = Lbfgs { memory: self.settings.memory, ..Lbfgs::default() };
         let mut z: Vec<f64> = centre.iter().map(|c| c + rng.range(-2.0, 2.0)).collect();
         let mut state = lbfgs.start(&mut z, &mut descent)?;
-        let (_, mut slope) = descent(&z)?;
         let mut curvature = Curvature::new(&z, self.settings.memory);
         let mut best = None::<(f64, FullRank)>;
         while self.steps < self.settings.steps && !run.must_stop() {
+            let before = state.gradient.clone();
             let is_done = lbfgs.iterate(&mut z, &mut state, &mut descent)?.converged;
-            let (_, new) = descent(&z)?;
-            let last = std::mem::replace(&mut slope, new);
             self.steps += 1;
-            curvature.push(&z, &last, &slope);
-            if let Some(family) = curvature.normal(&z, &slope) {
+            curvature.push(&z, &before, &state.gradient);
+            if let Some(family) = curvature.normal(&z, &state.gradient) {
                 let bound = self.bound(&family, rng);
                 if bound.is_finite() && best.as_ref().is_none_or(|b| bound > b.0) {
                     best = Some((bound, family));
@@ -151,7 +147,7 @@ impl Climb<'_> {
                 break;
             }
         }
-        self.gradients += count;
+        self.gradients += state.evaluations as u64;
         Ok(best)
     }
 

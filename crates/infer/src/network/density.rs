@@ -9,6 +9,9 @@ use elbo_tensor::Tensor;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use rayon::prelude::*;
 
+/// Rows whose units are held at once.
+const ROWS: usize = 1024;
+
 /// $y = w_2^\top \max(W_1 x, 0) + b + \epsilon$, $\epsilon \sim N(0, 1/\gamma)$, all weights $N(0, 1/\lambda)$, and
 /// $\gamma, \lambda \sim \mathrm{Gamma}(a, b)$.
 ///
@@ -78,12 +81,12 @@ impl Network {
         let repeat = n / y.len() as f64;
         gradient.fill(0.0);
         let (first, rest) = z.split_at(h * d);
-        let design = MatRef::row_major(x, y.len(), d);
-        let mut units = vec![0.0; y.len() * h];
         let weights = MatRef::row_major(first, h, d);
-        gemm(MatMut::row_major(&mut units, y.len(), h), 1.0, design, weights.transpose(), 0.0);
         let (mut square, mut along) = (0.0, 0.0);
-        {
+        for (x, y) in x.chunks(ROWS * d).zip(y.chunks(ROWS)) {
+            let design = MatRef::row_major(x, y.len(), d);
+            let mut units = vec![0.0; y.len() * h];
+            gemm(MatMut::row_major(&mut units, y.len(), h), 1.0, design, weights.transpose(), 0.0);
             let rest_gradient = &mut gradient[h * d..p];
             for (units, y) in units.chunks_exact_mut(h).zip(y) {
                 units.iter_mut().for_each(|a| *a = a.max(0.0));
@@ -98,9 +101,9 @@ impl Network {
                 // The units become the derivatives in what they were made of.
                 units.iter_mut().zip(rest).for_each(|(a, w)| *a = if *a > 0.0 { pull * s * s * w } else { 0.0 });
             }
+            let slopes = MatRef::row_major(&units, y.len(), h).transpose();
+            gemm(MatMut::row_major(&mut gradient[..h * d], h, d), 1.0, slopes, design, 1.0);
         }
-        let slopes = MatRef::row_major(&units, y.len(), h).transpose();
-        gemm(MatMut::row_major(&mut gradient[..h * d], h, d), 1.0, slopes, design, 0.0);
         square *= repeat;
         axpy(-1.0, &z[..p], &mut gradient[..p]);
         gradient[p] = 0.5 * n - 0.5 * noise * square + self.shape - self.rate * noise;

@@ -67,7 +67,7 @@ fn squared_distances(points: &[f64], dim: usize) -> Vec<f64> {
     let n = points.len() / dim;
     let row = |i: usize| &points[i * dim..(i + 1) * dim];
     let mut squares = vec![0.0; n * n];
-    squares.par_chunks_exact_mut(n).enumerate().for_each(|(i, squares)| {
+    squares.par_chunks_exact_mut(n.max(1)).enumerate().for_each(|(i, squares)| {
         // Differences first: sizes that cancel would lose the distance of points that lie together.
         let mut difference = vec![0.0; dim];
         for (j, square) in squares[..i].iter_mut().enumerate() {
@@ -115,7 +115,7 @@ impl Velocity for Svgd {
             Kernel::Rbf { h } => 0.5 / (h * h),
             Kernel::InverseMultiquadric { .. } => f64::NAN,
         };
-        let rows = points.par_chunks_exact(dim).zip(squares.par_chunks_exact(n));
+        let rows = points.par_chunks_exact(dim).zip(squares.par_chunks_exact(n.max(1)));
         out.par_chunks_exact_mut(dim).zip(rows).for_each(|(out, (x, squares))| {
             out.fill(0.0);
             let mut pushed = 0.0;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Pace {
     /// By a bet on each coordinate, that learns its own scale: no rate. The first move is half a unit, whatever the velocity.
     Coin {
-        /// Keeps early bets small, for networks: the first move is one unit over this. 0 for the plain rule, 100 or 1000 for networks.
+        /// Keeps early bets small, for networks: the first move is one unit over this, and half a unit at most. 0 for the plain rule, 100 or 1000 for networks.
         #[serde(default)]
         alpha: f64,
     },

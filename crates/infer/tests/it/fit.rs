@@ -193,9 +193,9 @@ fn pathfinder_is_near_a_logistic_posterior() {
     for seed in [1, 2, 3] {
         let fit = pathfinder(&glm, &[0.0; 8], &PathfinderSettings::default(), &mut Run::new(seed)).unwrap();
         assert!(fit.gradients < 500, "{} gradients", fit.gradients);
-        // The full-rank optimum is the best normal; the climb's has fitted no draws. Independent unit normals lose tens of nats.
+        // The full-rank optimum is the best normal; the climb's has fitted no draws. Standard deviations half as large lose 2.5 nats more.
         let lost = full.elbo.value - fit.elbo.value;
-        assert!(lost > -4.0 * fit.elbo.error - 0.05 && lost < 3.0, "{lost} nats below {}", full.elbo.value);
+        assert!(lost > -4.0 * fit.elbo.error - 0.05 && lost < 1.5, "{lost} nats below {}", full.elbo.value);
     }
 }
 

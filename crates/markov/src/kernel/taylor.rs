@@ -137,6 +137,9 @@ fn correlated(tables: &Tables, n: usize, u: f64) -> f64 {
 }
 
 /// Largest distance between the correlation of the process and `exp(-u² / 2)`.
+///
+/// # Panics
+/// For orders outside [`TAYLOR_ORDERS`].
 pub fn taylor_error(order: usize) -> f64 {
     tables(order).error
 }

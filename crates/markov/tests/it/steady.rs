@@ -68,4 +68,7 @@ fn chains_that_do_not_settle_are_refused() {
     y[3] = f64::NAN;
     let error = steady::filter(&chain("matern12", &regular), &y, 0.1).unwrap_err();
     assert!(error.to_string().contains("step 4"), "{error}");
+    y[3] = f64::INFINITY;
+    let error = steady::filter(&chain("matern12", &regular), &y, 0.1).unwrap_err();
+    assert!(error.to_string().contains("log likelihood"), "{error}");
 }

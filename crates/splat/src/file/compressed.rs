@@ -22,7 +22,7 @@ const HARMONICS: f64 = 4.0;
 /// Logarithms of scales are limited to this: an infinite range would hold nothing.
 const MOST_SCALE: f64 = 20.0;
 
-/// The bytes of a file. Coefficients beyond the constant one are limited to -4 to 4.
+/// The bytes of a file. Coefficients beyond the constant one are limited to -4 to 4, and logarithms of scales to -20 to 20.
 pub fn write(stored: &Stored) -> Vec<u8> {
     let g = &stored.gaussians;
     let order = along_a_curve(&g.mean);

@@ -3,7 +3,7 @@
 //! | name ends in | what it keeps | bytes a Gaussian |
 //! |---|---|---|
 //! | `.ply` ([`ply`]) | everything, in single precision | 68 to 248 |
-//! | `.compressed.ply` ([`compressed`]) | everything, in 256ths to 2048ths of what a block of 256 spans | 16 to 61, and 72 a block |
+//! | `.compressed.ply` ([`compressed`]) | everything, in 8 to 11 bits a number, most of them of what a block of 256 spans | 16 to 61, and 72 a block |
 //! | `.spz` ([`spz`]) | everything, in fixed point, packed | some 10 to 40 |
 //! | `.splat` ([`splat`]) | no dependence of colours on the direction | 32 |
 //!

@@ -12,9 +12,13 @@ use flate2::write::GzEncoder;
 use std::f64::consts::FRAC_1_SQRT_2;
 use std::io::{Read, Write};
 
+/// `NGSP`, which a file starts with once unpacked.
 const MAGIC: u32 = 0x5053_474e;
+/// What is written.
 const VERSION: u32 = 3;
+/// Bytes before the arrays: sign, version, count, degree, bits of fraction, flags, and one that is zero.
 const HEADER: usize = 16;
+/// The flag of Gaussians that were fitted with antialiasing.
 const ANTIALIAS: u8 = 1;
 /// Colours are `h₀` times this, and a half.
 const COLOUR: f64 = 0.15;
@@ -22,7 +26,7 @@ const COLOUR: f64 = 0.15;
 const MOST_FRACTION: i32 = 20;
 /// Largest number of three bytes with a sign.
 const MOST_PLACE: f64 = 8_388_607.0;
-/// gzip cannot pack any better than this.
+/// gzip cannot pack any better than this: its limit is 1032 to one.
 const MOST_PACKED: usize = 1040;
 
 /// The bytes of a file of version 3. Positions get as many bits behind the point as their range leaves; scales are kept from `e⁻¹⁰` to `e⁵·⁹⁴`, and
@@ -113,13 +117,14 @@ pub fn read(bytes: &[u8]) -> Result<Stored> {
     let turn = if version == 2 { 3 } else { 4 };
     let sizes = [9, 1, 3, 3, turn, rest];
     let needed = count.saturating_mul(sizes.iter().sum());
-    let cut = || wrong(format!("{count} Gaussians are announced, and it is cut short"));
+    let cut = || wrong(format!("{count} Gaussians are announced, and it is damaged or cut short"));
     if needed > bytes.len().saturating_mul(MOST_PACKED) {
         return Err(cut());
     }
     let mut raw = vec![];
-    unpacker.take(needed as u64).read_to_end(&mut raw).map_err(|_| cut())?;
-    if raw.len() != needed {
+    // One byte more than is needed: the checksum is compared where the file ends.
+    unpacker.take(needed as u64 + 1).read_to_end(&mut raw).map_err(|_| cut())?;
+    if raw.len() < needed {
         return Err(cut());
     }
     let mut left = raw.as_slice();

@@ -203,6 +203,10 @@ fn damaged_packed_files_are_refused() {
     for cut in [0, 5, 20, spz.len() / 2] {
         assert!(read(Format::Spz, &spz[..cut]).is_err(), "cut at {cut}");
     }
+    let mut changed = spz.clone();
+    // The checksum stands before the length, four bytes each.
+    changed[spz.len() - 5] ^= 1;
+    assert!(read(Format::Spz, &changed).unwrap_err().to_string().contains("damaged"));
     assert!(read(Format::Spz, b"NGSP and more").unwrap_err().to_string().contains("version 4"));
     let gzip = |raw: &[u8]| {
         use std::io::Write;

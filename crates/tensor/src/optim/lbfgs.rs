@@ -37,7 +37,8 @@ impl Default for Lbfgs {
 pub struct LbfgsState {
     x: Vec<f64>,
     value: f64,
-    gradient: Vec<f64>,
+    /// Gradient of the objective at the last point.
+    pub gradient: Vec<f64>,
     /// Steps, changes of the gradient.
     pairs: VecDeque<(Vec<f64>, Vec<f64>)>,
     /// Evaluations so far.

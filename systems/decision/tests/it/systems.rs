@@ -147,9 +147,10 @@ fn a_model_file_whose_surrogate_does_not_fit_its_trials_is_refused() {
     let mut file = ModelFile::new(system.card().id);
     fit(system).save(&mut file).unwrap();
     let sound: Value = file.fact("objective").unwrap();
-    // A tree that leads back to itself, and two lengthscales for three variables.
+    // A tree that leads back to itself, two lengthscales for three variables, and ranks of nothing.
     let endless = json!({"Forest": [[{"Split": {"column": 0, "at": 0.5, "below": 0, "above": 0}}]]});
-    for (path, value) in [("/mean", endless), ("/hyper/lengthscale", json!([1.0, 1.0]))] {
+    let nothing = json!({"Ranks": {"values": [], "scores": []}});
+    for (path, value) in [("/mean", endless), ("/hyper/lengthscale", json!([1.0, 1.0])), ("/warp", nothing)] {
         let mut saved = sound.clone();
         *saved.pointer_mut(path).unwrap() = value;
         file.set("objective", &saved);

@@ -2,7 +2,7 @@
 
 use super::fit::{self, Moments};
 use super::{CvhmConfig, Learn, Trials};
-use elbo_core::{Error, Result, Run};
+use elbo_core::{Result, Run};
 use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_with_jitter};
 use elbo_markov::counts::{FieldSites, Readout};
 use elbo_markov::{Evidence, Grid, Kernel, StateSpace, Wants, run as pass, sample, small, whittle};
@@ -48,8 +48,7 @@ pub(super) fn dense_posterior(kernels: &[Kernel], width: f64, sites: &FieldSites
         }
         b[r * n + r] += 1.0;
     }
-    let failed = |e: elbo_linalg::LinalgError| Error::numerical(e.to_string(), e.remedy());
-    let factor = cholesky_with_jitter(MatRef::row_major(&b, n, n), Ladder::Fixed(0.0)).map_err(failed)?;
+    let factor = cholesky_with_jitter(MatRef::row_major(&b, n, n), Ladder::Fixed(0.0))?;
     factor.half_solve(MatMut::row_major(&mut gk, n, n));
     let taken = small::product(&gk, &sites.shift, n, n, 1);
     let mut out = Moments { mean: vec![0.0; n], covariance: vec![0.0; n * l], log_z: f64::NAN };
@@ -72,8 +71,7 @@ pub(super) fn dense_seconds(kernels: &[Kernel], steps: usize) -> Result<f64> {
     let mut k = gram(kernels, 1.0, steps);
     (0..n).for_each(|i| k[i * n + i] += 1.0);
     let start = Instant::now();
-    let factor = cholesky_with_jitter(MatRef::row_major(&k, n, n), Ladder::Fixed(0.0))
-        .map_err(|e| Error::numerical(e.to_string(), e.remedy()))?;
+    let factor = cholesky_with_jitter(MatRef::row_major(&k, n, n), Ladder::Fixed(0.0))?;
     std::hint::black_box(factor.log_det());
     Ok(start.elapsed().as_secs_f64())
 }
