@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and passes them: formatting, lints, layers, documentation, unit, integration and doc tests.
+# Installs what the tests need and passes them: formatting, lints, layers, documentation, unit, integration and doc tests, Python.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -7,6 +7,7 @@ say() { printf '\n== %s\n' "$*"; }
 need() { command -v "$1" > /dev/null || { echo "missing: $1; $2" >&2; exit 1; }; }
 
 need cargo "install Rust 1.95 or newer with rustup"
+need "${PYTHON:-python3}" "install Python 3.10 or newer with its venv module, or name one with PYTHON=/path/to/python3"
 for component in rustfmt clippy; do
     cargo "${component/rustfmt/fmt}" --version > /dev/null 2>&1 || rustup component add "$component"
 done
@@ -19,5 +20,6 @@ say "layers and documents"
 target="${CARGO_TARGET_DIR:-target}"
 "$target/debug/elbo-dev" layers
 "$target/debug/elbo-dev" generate --check
+say "python";                apps/python/test.sh
 say "documentation";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 say "all passed"

@@ -8,7 +8,6 @@ mod failure;
 mod output;
 mod progress;
 mod report;
-mod schema;
 mod settings;
 mod table;
 mod verbs;

@@ -1,7 +1,8 @@
 //! Standard output and standard error.
 
 use crate::failure::Failure;
-use elbo::core::{Error, Result, Summary};
+use elbo::core::{Error, Result};
+pub use elbo::words::{found, number};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 
@@ -32,27 +33,6 @@ pub fn say(json: bool, text: impl AsRef<str>) {
     }
 }
 
-/// A number as people read it: four significant digits, exponents only far from one.
-pub fn number(value: f64) -> String {
-    if value == 0.0 {
-        return "0".into();
-    }
-    let magnitude = value.abs();
-    if !(1e-4..1e7).contains(&magnitude) {
-        return format!("{value:.3e}");
-    }
-    let digits = (3 - magnitude.log10().floor() as i32).max(0) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// The objective and the metrics of a summary, an objective that is also a metric once.
-pub fn found(summary: &Summary) -> impl Iterator<Item = &(String, f64)> {
-    let objective = summary.objective.as_ref();
-    let metrics = summary.metrics.iter().filter(move |(name, _)| objective.is_none_or(|(o, _)| o != name));
-    objective.into_iter().chain(metrics)
-}
-
 /// Columns of text, aligned; the last one is not padded.
 pub fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -77,13 +57,6 @@ pub fn columns(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_keep_four_digits() {
-        let shown: Vec<String> =
-            [0.0, 1.0, 0.123456, -12.3456, 123456.0, 1e-9, 2.5e12].into_iter().map(number).collect();
-        assert_eq!(shown, ["0", "1", "0.1235", "-12.35", "123456", "1.000e-9", "2.500e12"]);
-    }
 
     #[test]
     fn columns_are_aligned() {

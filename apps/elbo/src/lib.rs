@@ -3,9 +3,11 @@
 //! | you want to | use |
 //! |---|---|
 //! | list what there is, or find a system by its id | [`systems`], [`find`] |
+//! | a system's settings in words | [`schema`] |
 //! | let the table decide which system | [`auto`](fn@auto) |
 //! | fit, and keep the result with where it came from | [`find`]`(id)?.fit(...)`, then [`write_model`] |
 //! | use a saved model | [`load_model`] |
+//! | the report on a fit | [`findings`] |
 //! | write a density of your own, sample or approximate it | [`infer`] |
 //! | build a model from parts | [`gp`], [`dist`], [`tensor`], [`linalg`] |
 //!
@@ -18,9 +20,12 @@
 //! ```
 
 pub mod auto;
+pub mod findings;
 mod record;
 mod registry;
+pub mod schema;
 mod scoring;
+pub mod words;
 
 pub use auto::{Choice, Task, auto};
 pub use elbo_codec as codec;
@@ -38,7 +43,7 @@ pub use elbo_picture as picture;
 pub use elbo_report as report;
 pub use elbo_splat as splat;
 pub use elbo_tensor as tensor;
-pub use record::{DataRecord, FitRecord, Reading, Scored, load_model, record_of, write_model};
+pub use record::{DataRecord, FitRecord, Reading, Scored, load_model, rebuild, record_of, refused, write_model};
 pub use registry::{families, find, systems};
 pub use scoring::{Observed, check_prediction};
 

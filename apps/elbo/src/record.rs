@@ -89,6 +89,14 @@ impl FitRecord {
         file.set(KEY, self);
         file
     }
+
+    /// Notes that the model has absorbed further rows, and what was found then.
+    pub fn absorb(&mut self, rows: DataRecord, summary: Summary, warnings: &[String]) {
+        self.updates.push(rows);
+        self.summary = summary;
+        let fresh: Vec<String> = warnings.iter().filter(|w| !self.warnings.contains(w)).cloned().collect();
+        self.warnings.extend(fresh);
+    }
 }
 
 /// Writes a model with its record.
@@ -112,10 +120,18 @@ pub fn record_of(file: &ModelFile) -> Result<FitRecord> {
 /// Opens a model file: the system's card, the model, and the file with its facts.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be read; [`Error::ModelFile`] when it is damaged, foreign, of a newer format, of a system this
-/// program does not have, or a checkpoint.
+/// [`Error::File`] when it cannot be read, and those of [`rebuild`].
 pub fn load_model(path: &Path) -> Result<(&'static Card, Box<dyn Model>, ModelFile)> {
     let file = ModelFile::read(path)?;
+    let (card, model) = rebuild(&file)?;
+    Ok((card, model, file))
+}
+
+/// The model of a file that was read: the system's card and the model.
+///
+/// # Errors
+/// [`Error::ModelFile`] when it is damaged, foreign, of a newer format, of a system this program does not have, or a checkpoint.
+pub fn rebuild(file: &ModelFile) -> Result<(&'static Card, Box<dyn Model>)> {
     if file.has("checkpoint.stage") {
         return Err(Error::model_file(
             "this is a checkpoint of an unfinished fit, not a model",
@@ -129,6 +145,11 @@ pub fn load_model(path: &Path) -> Result<(&'static Card, Box<dyn Model>, ModelFi
             format!("use the version that wrote it; this one has: {}", known.join(", ")),
         )
     })?;
-    let model = system.load(&file)?;
-    Ok((system.card(), model, file))
+    Ok((system.card(), system.load(file)?))
+}
+
+/// A verb that the system's models do not have.
+pub fn refused(card: &Card, verb: &str) -> Error {
+    let offered: Vec<&str> = card.verbs.iter().map(|v| v.name()).collect();
+    Error::Verb { system: card.id.into(), verb: verb.into(), offered: offered.join(", ") }
 }

@@ -7,6 +7,7 @@
 //! | predictions of a number | the whole report | [`regression_report`] |
 //! | class probabilities | the whole report | [`classification_report`] |
 //! | a [`Report`] of your own | one HTML file | [`html::render`], [`html::write`] |
+//! | a [`Report`] | its heart inside a notebook | [`html::heart`] |
 //! | an [`elbo_core::Table`] | text for terminal, document, program | [`text::plain`], [`text::markdown`], [`text::csv`] |
 //! | pixels | a PNG file | [`picture::png`] |
 //! | scores | a verdict in words | [`RegressionScores::verdict`], [`ClassificationScores::verdict`] |

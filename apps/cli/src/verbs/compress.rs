@@ -1,6 +1,5 @@
 //! `elbo compress`: a picture as a small file.
 
-use super::evaluate::refused;
 use super::fit::check_writable;
 use crate::args::Compress;
 use crate::failure::Failure;
@@ -8,7 +7,7 @@ use crate::output::{number, print, print_json, say};
 use crate::settings::merge;
 use elbo::core::file::write_atomically;
 use elbo::core::{Array, Run};
-use elbo::record_of;
+use elbo::{record_of, refused};
 use elbo_data::read_picture;
 use serde_json::json;
 use std::path::Path;

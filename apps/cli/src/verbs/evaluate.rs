@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output::{columns, number, print, print_json, say};
 use crate::table::for_model;
 use elbo::core::{Card, Error, Model, Predict, Run};
-use elbo::{Observed, check_prediction, record_of};
+use elbo::{Observed, check_prediction, record_of, refused};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -43,12 +43,6 @@ fn told(scores: &Value, json: bool) -> Result<ExitCode, Failure> {
 /// The model's predictive side, or a message with the verbs it has.
 pub fn predictor<'a>(card: &Card, model: &'a dyn Model, verb: &str) -> Result<&'a dyn Predict, Error> {
     model.as_predict().ok_or_else(|| refused(card, verb))
-}
-
-/// A verb that the system's models do not have.
-pub fn refused(card: &Card, verb: &str) -> Error {
-    let offered: Vec<&str> = card.verbs.iter().map(|v| v.name()).collect();
-    Error::Verb { system: card.id.into(), verb: verb.into(), offered: offered.join(", ") }
 }
 
 /// Scores as lines of names and numbers.

@@ -4,12 +4,13 @@ use crate::args::{Fit, TaskName};
 use crate::failure::{Failure, STOPPED};
 use crate::output::{number, print, print_json, say};
 use crate::progress::{Watcher, cancel_flag, is_cancelled};
-use crate::report::{self, Judged};
+use crate::report;
 use crate::settings::{ConfigFile, command, merge};
 use crate::table::{for_fit, for_trials, reading};
 use elbo::core::run::Checkpoints;
-use elbo::core::{AnySystem, Data, DataKind, Error, Model, ModelFile, Prediction, Rng, Run, Values, Verb};
-use elbo::{DataRecord, FitRecord, Observed, Reading, Scored, Task, check_prediction, record_of, write_model};
+use elbo::core::{AnySystem, Data, DataKind, Error, ModelFile, Rng, Run, Values, Verb};
+use elbo::findings::{self, Work};
+use elbo::{DataRecord, FitRecord, Reading, Task, record_of, write_model};
 use elbo_data::{is_picture_name, read_pictures};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -70,17 +71,18 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
     record.summary = model.summary();
     record.warnings = run.warnings().to_vec();
     record.notes = plan.data.notes.clone();
-    let judged = judge(model.as_ref(), held.as_ref(), record.seed)?;
+    let judged = findings::judge(model.as_ref(), held.as_ref(), record.seed)?;
     record.validation = match (&judged, &held) {
         (Some(judged), _) => Some(judged.scored.clone()),
-        (None, Some(held)) => bounds(model.as_ref(), held, record.seed)?,
+        (None, Some(held)) => findings::bounds_of(model.as_ref(), held, record.seed)?,
         (None, None) => None,
     };
     write_model(&plan.out, id, model.as_ref(), &record)?;
     if args.report.is_some() || args.figures.is_some() {
+        let settings = report::settings(&record);
         let work =
-            report::Work { card: plan.system.card(), model: model.as_ref(), record: &record, run: &run, seconds };
-        let made = report::make(&work, &training, judged, held.as_ref())?;
+            Work { card: plan.system.card(), model: model.as_ref(), record: &record, run: &run, seconds, settings };
+        let made = findings::make(&work, &training, judged, held.as_ref())?;
         if let Some(path) = &args.report {
             elbo_report::html::write(&made, path)?;
         }
@@ -342,31 +344,6 @@ fn split(data: &Data, share: Option<f64>, seed: u64) -> (Data, Option<Data>) {
     let (held, training): (Vec<usize>, Vec<usize>) = (0..data.rows()).partition(|i| is_held[*i]);
     let held = (!held.is_empty()).then(|| data.take_rows(&held));
     (data.take_rows(&training), held)
-}
-
-/// Scores on rows the model has not seen: its own validation, or the rows kept back.
-fn judge(model: &dyn Model, held: Option<&Data>, seed: u64) -> Result<Option<Judged>, Failure> {
-    let (method, observed, prediction): (String, Observed, Prediction) = if let Some(data) = held {
-        let Some(predictor) = model.as_predict() else { return Ok(None) };
-        let prediction = predictor.predict(data, &mut Run::new(seed))?;
-        ("held-out rows".into(), Observed::of(data, &prediction)?, prediction)
-    } else if let Some(own) = model.validation() {
-        (own.method.into(), Observed::of_values(own.observed, &own.prediction), own.prediction)
-    } else {
-        return Ok(None);
-    };
-    check_prediction(&prediction)?;
-    let scores = serde_json::to_value(observed.score(&prediction)?).expect("scores are plain data");
-    let rows = prediction.len();
-    Ok(Some(Judged { scored: Scored { method, rows, scores }, is_held_out: held.is_some(), observed, prediction }))
-}
-
-/// What a model of data points thinks of those it has not seen.
-fn bounds(model: &dyn Model, held: &Data, seed: u64) -> Result<Option<Scored>, Failure> {
-    let Some(evaluator) = model.as_evaluate() else { return Ok(None) };
-    let bounds = evaluator.evaluate(held, elbo::core::IMPORTANCE_DRAWS, &mut Run::new(seed))?;
-    let scores = serde_json::to_value(&bounds).expect("bounds are plain data");
-    Ok(Some(Scored { method: "held-out rows".into(), rows: bounds.rows, scores }))
 }
 
 /// What is printed at the end.

@@ -1,14 +1,14 @@
 //! `elbo sample`, `elbo reconstruct` and `elbo encode`.
 
-use super::evaluate::refused;
 use super::fit::check_writable;
 use crate::args::{Encode, Reconstruct, Sample};
 use crate::failure::Failure;
 use crate::output::{print, print_json, say};
 use crate::table::for_model;
 use elbo::core::file::write_atomically;
-use elbo::core::{Data, Error, FromData, Mark, Run, Samples, picture_grid};
-use elbo::record_of;
+use elbo::core::{Error, Mark, Run, picture_grid};
+use elbo::findings::{pairs, pictures};
+use elbo::{record_of, refused};
 use elbo_data::{Cells, write_data, write_npy, write_table};
 use elbo_report::picture::png;
 use serde_json::{Map, Value, json};
@@ -145,29 +145,6 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Data points as bytes `[N, C, H, W]` to look at, where they are pictures.
-pub fn pictures(data: &Data) -> Option<(Vec<u8>, [usize; 3])> {
-    let samples = Samples::from_data(data).ok()?;
-    let shape = samples.form.picture()?;
-    Some((samples.form.to_bytes(&samples.values), shape))
-}
-
-/// Rows of pictures, each row above the row of its reconstructions.
-pub fn pairs(before: &[u8], after: &[u8], shape: [usize; 3]) -> Mark {
-    let size: usize = shape.iter().product();
-    let blank = vec![128; size];
-    let count = before.len() / size;
-    let mut rows = vec![];
-    for start in (0..count).step_by(COLUMNS) {
-        for side in [before, after] {
-            for i in start..start + COLUMNS {
-                rows.extend_from_slice(if i < count { &side[i * size..(i + 1) * size] } else { &blank });
-            }
-        }
-    }
-    picture_grid(&rows, shape, COLUMNS)
 }
 
 fn picture_alone(picture: &[u8], [c, h, w]: [usize; 3]) -> Mark {

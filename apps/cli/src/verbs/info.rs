@@ -3,8 +3,8 @@
 use crate::args::Info;
 use crate::failure::Failure;
 use crate::output::{columns, number, print, print_json};
-use crate::schema::settings;
 use elbo::core::{AnySystem, Card, DataKind, Error, Model, ModelFile, Verb};
+use elbo::schema::settings;
 use elbo::{FitRecord, record_of};
 use serde_json::{Value, json};
 use std::path::Path;

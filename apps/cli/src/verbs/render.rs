@@ -1,6 +1,5 @@
 //! `elbo render`: pictures of a fitted scene from new places, and its Gaussians as a file.
 
-use super::evaluate::refused;
 use super::fit::check_writable;
 use crate::args::Render;
 use crate::failure::Failure;

@@ -4,7 +4,6 @@
 //! restoration.
 
 use super::compress::size;
-use super::evaluate::refused;
 use super::fit::check_writable;
 use super::generate::write_picture;
 use crate::args::Restore;
@@ -13,7 +12,7 @@ use crate::output::{print, print_json, say};
 use crate::settings::merge;
 use elbo::codec::container::MAGIC;
 use elbo::core::{Array, Card, Compress, Data, Error, Mark, Model, Run, Values};
-use elbo::record_of;
+use elbo::{record_of, refused};
 use elbo_data::read_picture;
 use serde_json::json;
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! `elbo suggest`: the next trials of an experiment, from its space and its history alone.
 
-use super::evaluate::refused;
 use super::fit::check_writable;
 use crate::args::Suggest;
 use crate::failure::Failure;
@@ -9,7 +8,7 @@ use crate::progress::{Watcher, cancel_flag};
 use crate::settings::{json as json_of, merge, quoted};
 use crate::table::for_trials;
 use elbo::core::{Array, Card, Data, Error, Figure, Mark, Model, Prediction, Run, Summary, Values};
-use elbo::{Reading, record_of};
+use elbo::{Reading, record_of, refused};
 use elbo_data::{Cells, write_table};
 use elbo_report::{Card as KeyFigure, Report, Section};
 use serde_json::{Map, Value, json};

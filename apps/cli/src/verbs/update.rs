@@ -1,13 +1,12 @@
 //! `elbo update`.
 
-use super::evaluate::refused;
 use crate::args::Update;
 use crate::failure::Failure;
 use crate::output::{print, print_json, say};
 use crate::progress::{Watcher, cancel_flag};
 use crate::table::for_model;
 use elbo::core::Run;
-use elbo::{DataRecord, record_of, write_model};
+use elbo::{DataRecord, record_of, refused, write_model};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -25,9 +24,7 @@ pub fn run(args: &Update, json: bool) -> Result<ExitCode, Failure> {
     let seed = record.seed + 1 + record.updates.len() as u64;
     let mut run = Run::new(seed).with_cancel(cancel_flag(json)).with_watcher(move |event| watcher.show(&event));
     let updated = updater.update(&data, &mut run)?;
-    record.updates.push(absorbed);
-    record.summary = updated.summary();
-    record.warnings.extend(run.warnings().iter().filter(|w| !record.warnings.contains(w)).cloned().collect::<Vec<_>>());
+    record.absorb(absorbed, updated.summary(), run.warnings());
     write_model(&args.out, card.id, updated.as_ref(), &record)?;
     let seconds = run.elapsed().as_secs_f64();
     if json {

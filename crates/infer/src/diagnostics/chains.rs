@@ -9,7 +9,7 @@
 use elbo_tensor::special::{beta_inc_inv, ndtri};
 
 /// Moments, quantiles and diagnostics of one unknown.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Summary {
     /// Mean.
     pub mean: f64,

@@ -277,22 +277,33 @@ impl Draws {
         warnings
     }
 
+    /// What was noted of each draw, `[chains, draws]` under ArviZ's names; `diverging` is one where the transition diverged.
+    pub fn stats(&self) -> [(&'static str, &[f64]); 6] {
+        [
+            ("lp", &self.log_density),
+            ("energy", &self.energy),
+            ("acceptance_rate", &self.accept),
+            ("tree_depth", &self.depth),
+            ("n_steps", &self.steps),
+            ("diverging", &self.divergent),
+        ]
+    }
+
     /// The draws in the groups of ArviZ: `az.from_dict(**json.load(file))` reads them.
     pub fn arviz(&self) -> Value {
         let split =
             |values: &[f64]| -> Vec<Vec<f64>> { values.chunks(self.draws.max(1)).map(<[f64]>::to_vec).collect() };
         let posterior: serde_json::Map<String, Value> =
             self.names.iter().enumerate().map(|(i, name)| (name.clone(), json!(split(&self.column(i))))).collect();
+        let stat = |(name, values): (&str, &[f64])| {
+            let rows = split(values);
+            let flags = || rows.iter().map(|row| row.iter().map(|d| *d != 0.0).collect()).collect::<Vec<Vec<bool>>>();
+            (name.to_owned(), if name == "diverging" { json!(flags()) } else { json!(rows) })
+        };
+        let stats: serde_json::Map<String, Value> = self.stats().into_iter().map(stat).collect();
         json!({
             "posterior": posterior,
-            "sample_stats": {
-                "lp": split(&self.log_density),
-                "energy": split(&self.energy),
-                "acceptance_rate": split(&self.accept),
-                "tree_depth": split(&self.depth),
-                "n_steps": split(&self.steps),
-                "diverging": self.divergent.chunks(self.draws.max(1)).map(|c| c.iter().map(|d| *d != 0.0).collect()).collect::<Vec<Vec<bool>>>(),
-            },
+            "sample_stats": stats,
         })
     }
 }

@@ -222,7 +222,8 @@ pub fn sample(target: &dyn LogDensity, settings: &Hamiltonian, start: &Start, ru
         .collect::<Result<Vec<_>>>()?;
     let mut ensemble = Ensemble(chains);
     let total = settings.warmup + settings.draws;
-    let block = total.div_ceil(100);
+    // So few that a stop is soon obeyed, however long the run.
+    let block = total.div_ceil(100).min(20);
     let step = Transitions { target, settings, windows: Windows::new(settings.warmup), block };
     drive(&step, &mut ensemble, &Stop::after(total.div_ceil(block), "sampling", "log density"), run)?;
     let draws = Draws::from_chains(ensemble.0, target.dim());

@@ -2,9 +2,8 @@
 //! seen.
 
 use super::Work;
-use crate::output::number;
-use crate::verbs::generate::{pairs, pictures};
-use elbo::core::{Data, Figure, FromData, Mark, Result, Run, Samples, picture_grid};
+use crate::words::number;
+use elbo_core::{Data, Figure, FromData, Mark, Result, Run, Samples, picture_grid};
 use elbo_report::{Card, Context, Report, Section};
 
 /// Pictures in a grid, and in a row of it.
@@ -221,4 +220,27 @@ fn codes(work: &Work<'_>, data: &Data, is_held: bool) -> Result<Option<Section>>
         ..Figure::default()
     };
     Ok(Some(Section { heading: "Codes".into(), figures: vec![figure], ..Section::default() }))
+}
+
+/// Data points as bytes `[N, C, H, W]` to look at, where they are pictures.
+pub fn pictures(data: &Data) -> Option<(Vec<u8>, [usize; 3])> {
+    let samples = Samples::from_data(data).ok()?;
+    let shape = samples.form.picture()?;
+    Some((samples.form.to_bytes(&samples.values), shape))
+}
+
+/// Rows of pictures, each row above the row of its reconstructions.
+pub fn pairs(before: &[u8], after: &[u8], shape: [usize; 3]) -> Mark {
+    let size: usize = shape.iter().product();
+    let blank = vec![128; size];
+    let count = before.len() / size;
+    let mut rows = vec![];
+    for start in (0..count).step_by(COLUMNS) {
+        for side in [before, after] {
+            for i in start..start + COLUMNS {
+                rows.extend_from_slice(if i < count { &side[i * size..(i + 1) * size] } else { &blank });
+            }
+        }
+    }
+    picture_grid(&rows, shape, COLUMNS)
 }

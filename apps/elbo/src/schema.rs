@@ -1,6 +1,6 @@
 //! A system's settings in words, from the JSON schema of its configuration.
 
-use elbo::core::AnySystem;
+use elbo_core::AnySystem;
 use serde::Serialize;
 use serde_json::Value;
 

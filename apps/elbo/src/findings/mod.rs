@@ -1,11 +1,14 @@
-//! The report on a fit: what the model found, judged, with the pictures that its inputs allow.
+//! The report on a fit: what the model found, judged, with the pictures that its inputs allow. The program writes it as a file, the
+//! Python package shows its heart.
 
 mod generative;
 
-use crate::failure::Failure;
-use elbo::core::file::write_atomically;
-use elbo::core::{Array, Card, Data, Error, Figure, Marginals, Mark, Model, Prediction, Result, Run, Values};
-use elbo::{FitRecord, Observed, Scored};
+pub use generative::{pairs, pictures};
+
+use crate::record::{FitRecord, Scored};
+use crate::scoring::{Observed, check_prediction};
+use crate::words::{found, number};
+use elbo_core::{Array, Card, Data, Figure, Marginals, Mark, Model, Prediction, Result, Run, Values};
 use elbo_report::figures::FitCurve;
 use elbo_report::{Basis, ClassificationEvidence, Context, RegressionEvidence, Report};
 use std::path::Path;
@@ -28,6 +31,8 @@ pub struct Work<'a> {
     pub run: &'a Run,
     /// How long it took.
     pub seconds: f64,
+    /// Settings with their values, as they are shown.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Predictions of rows the model has not seen, scored.
@@ -43,7 +48,10 @@ pub struct Judged {
 }
 
 /// The report on a fit.
-pub fn make(work: &Work<'_>, training: &Data, judged: Option<Judged>, held: Option<&Data>) -> Result<Report, Failure> {
+///
+/// # Errors
+/// Those of the model's verbs.
+pub fn make(work: &Work<'_>, training: &Data, judged: Option<Judged>, held: Option<&Data>) -> Result<Report> {
     let context = context(work, training)?;
     Ok(match evidence(work, training, judged)? {
         Some(Evidence::Numbers(evidence)) => elbo_report::regression_report(context, &evidence),
@@ -52,18 +60,35 @@ pub fn make(work: &Work<'_>, training: &Data, judged: Option<Judged>, held: Opti
     })
 }
 
-/// Writes every figure of a report as an SVG file named after it; numbers tell figures of the same name apart.
-pub fn write_figures(report: &Report, folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
-    let mut names: Vec<&str> = vec![];
-    for figure in report.sections.iter().flat_map(|section| &section.figures) {
-        let before = names.iter().filter(|n| **n == figure.name).count();
-        let stem = if before == 0 { figure.name.clone() } else { format!("{}-{}", figure.name, before + 1) };
-        names.push(&figure.name);
-        let drawing = elbo_report::svg::to_svg(figure, elbo_report::svg::Size { width: 720.0, height: 400.0 });
-        write_atomically(&folder.join(format!("{stem}.svg")), drawing.as_bytes())?;
-    }
-    Ok(())
+/// Scores on rows the model has not seen: its own validation, or the rows kept back.
+///
+/// # Errors
+/// When the rows do not have the model's columns or target, or arithmetic fails.
+pub fn judge(model: &dyn Model, held: Option<&Data>, seed: u64) -> Result<Option<Judged>> {
+    let (method, observed, prediction): (String, Observed, Prediction) = if let Some(data) = held {
+        let Some(predictor) = model.as_predict() else { return Ok(None) };
+        let prediction = predictor.predict(data, &mut Run::new(seed))?;
+        ("held-out rows".into(), Observed::of(data, &prediction)?, prediction)
+    } else if let Some(own) = model.validation() {
+        (own.method.into(), Observed::of_values(own.observed, &own.prediction), own.prediction)
+    } else {
+        return Ok(None);
+    };
+    check_prediction(&prediction)?;
+    let scores = serde_json::to_value(observed.score(&prediction)?).expect("scores are plain data");
+    let rows = prediction.len();
+    Ok(Some(Judged { scored: Scored { method, rows, scores }, is_held_out: held.is_some(), observed, prediction }))
+}
+
+/// What a model of data points thinks of those it has not seen.
+///
+/// # Errors
+/// When they are not of the model's form.
+pub fn bounds_of(model: &dyn Model, held: &Data, seed: u64) -> Result<Option<Scored>> {
+    let Some(evaluator) = model.as_evaluate() else { return Ok(None) };
+    let bounds = evaluator.evaluate(held, elbo_core::IMPORTANCE_DRAWS, &mut Run::new(seed))?;
+    let scores = serde_json::to_value(&bounds).expect("bounds are plain data");
+    Ok(Some(Scored { method: "held-out rows".into(), rows: bounds.rows, scores }))
 }
 
 enum Evidence {
@@ -108,7 +133,7 @@ fn base_rates(training: &Data, target: &str, classes: &[String]) -> Result<Vec<f
 }
 
 fn context(work: &Work<'_>, training: &Data) -> Result<Context> {
-    let Work { card, model, record, run, seconds } = work;
+    let Work { card, model, record, run, seconds, settings } = work;
     let summary = model.summary();
     let about = if summary.text.is_empty() { card.title.to_owned() } else { summary.text.clone() };
     let target = record.target.as_ref().map(|t| format!("`{t}` of ")).unwrap_or_default();
@@ -116,8 +141,7 @@ fn context(work: &Work<'_>, training: &Data) -> Result<Context> {
     tables.extend(run.tables().iter().cloned());
     let mut figures = model.figures();
     figures.extend(run.figures().iter().cloned());
-    let found = crate::output::found(&summary)
-        .map(|(name, value)| (name.clone(), crate::output::number(*value), String::new()));
+    let found = found(&summary).map(|(name, value)| (name.clone(), number(*value), String::new()));
     let parameters = summary.parameters.iter().cloned().chain(found).collect();
     Ok(Context {
         // The whole path stands under the data.
@@ -132,13 +156,13 @@ fn context(work: &Work<'_>, training: &Data) -> Result<Context> {
         tables,
         warnings: run.warnings().to_vec(),
         data: data_facts(record, training),
-        settings: settings(record),
+        settings: settings.clone(),
         environment: vec![
             ("elbo".into(), env!("CARGO_PKG_VERSION").into()),
             ("system".into(), format!("{} ({})", card.id, card.source)),
             ("seed".into(), record.seed.to_string()),
             ("threads".into(), rayon::current_num_threads().to_string()),
-            ("seconds".into(), crate::output::number(*seconds)),
+            ("seconds".into(), number(*seconds)),
             ("machine".into(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         ],
         command: record.command.clone(),
@@ -149,17 +173,6 @@ fn file_name(path: &str) -> String {
     Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn settings(record: &FitRecord) -> Vec<(String, String)> {
-    let given = |key: &str| record.settings.get(key).is_some();
-    let fields = record.config.as_object().into_iter().flatten();
-    fields
-        .map(|(key, value)| {
-            let mark = if given(key) { " (set)" } else { "" };
-            (key.clone(), format!("{}{mark}", crate::settings::shown(value)))
-        })
-        .collect()
-}
-
 fn data_facts(record: &FitRecord, training: &Data) -> Vec<(String, String)> {
     let kind = |array: &Array| match &array.values {
         Values::Text { levels, .. } => format!("{} categories", levels.len()),
@@ -168,7 +181,7 @@ fn data_facts(record: &FitRecord, training: &Data) -> Vec<(String, String)> {
         _ => {
             let values = array.to_f64().expect("only text is not numeric");
             let (low, high) = bounds(&values);
-            format!("{} to {}", crate::output::number(low), crate::output::number(high))
+            format!("{} to {}", number(low), number(high))
         }
     };
     let mut facts = vec![

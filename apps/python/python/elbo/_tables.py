@@ -1,0 +1,159 @@
+"""Tables as users have them: arrays, frames of pandas, Polars or anything that speaks Arrow, dictionaries of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import _arrays, _arrow
+from ._arrays import Array, Sent
+from .errors import DataError, warn
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns in order; `has_names` where the user named them."""
+
+    columns: list[Sent]
+    rows: int
+    has_names: bool
+
+    @property
+    def names(self) -> list[str]:
+        return [column[0] for column in self.columns]
+
+    def renamed(self, names: list[str]) -> Table:
+        return replace(self, columns=[(name, *column[1:]) for name, column in zip(names, self.columns)])
+
+
+def table(x: Any) -> Table:
+    """The columns of `x`."""
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise TypeError("Sparse data was passed, but dense data is required; use `x.toarray()`")
+    if isinstance(x, Mapping):
+        return _of_columns([_arrays.array(str(name), _column(name, cells)) for name, cells in x.items()])
+    if hasattr(x, "iloc") and hasattr(x, "dtypes") and hasattr(x, "columns"):
+        return _of_pandas(x)
+    if hasattr(x, "__arrow_c_stream__"):
+        return _of_columns(_arrow.columns(x))
+    return _of_matrix(np.asarray(x))
+
+
+def _column(name: Any, cells: Any) -> Array:
+    column = np.asarray(cells)
+    if column.ndim != 1:
+        raise DataError(f"column `{name}` has the shape {list(column.shape)}", "give one value a row")
+    return column
+
+
+def _of_columns(columns: list[Sent]) -> Table:
+    if not columns:
+        raise DataError("0 feature(s) (shape=(0, 0)) while a minimum of 1 is required.")
+    rows = columns[0][2][0]
+    for name, _, shape, _, _ in columns:
+        if shape[0] != rows:
+            raise DataError(f"column `{name}` has {shape[0]} rows, others have {rows}", "columns of a table are equally long")
+    return _enough(Table(columns, rows, True))
+
+
+def _of_matrix(x: Array) -> Table:
+    if x.ndim != 2:
+        raise DataError(
+            f"Expected 2D array, got {x.ndim}D array instead",
+            "Reshape your data either using array.reshape(-1, 1) if it has a single feature or array.reshape(1, -1) if it "
+            "is a single row",
+        )
+    if x.dtype.kind == "c":
+        raise DataError("Complex data not supported", "give real numbers")
+    if x.shape[1] == 0:
+        raise DataError(f"0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
+    return _enough(Table([_arrays.array(f"x{d}", x[:, d]) for d in range(x.shape[1])], len(x), False))
+
+
+def _of_pandas(frame: Any) -> Table:
+    names = list(frame.columns)
+    texts = [isinstance(name, str) for name in names]
+    if any(texts) and not all(texts):
+        raise TypeError("Feature names are only supported if all input features have string names; rename the others")
+    has_names = all(texts) and bool(names)
+    columns = []
+    for d, name in enumerate(names):
+        series = frame.iloc[:, d]
+        label = name if has_names else f"x{d}"
+        if hasattr(series, "cat"):
+            columns.append(_arrays.coded(label, series.cat.codes.to_numpy(), list(series.cat.categories)))
+        elif series.dtype.kind in "iuf" and not isinstance(series.dtype, np.dtype):
+            columns.append(_arrays.array(label, series.to_numpy(dtype=float, na_value=np.nan)))
+        elif series.dtype.kind == "b":
+            columns.append(_arrays.array(label, series.to_numpy(dtype=float, na_value=np.nan)))
+        elif series.dtype.kind == "M":
+            columns.append(_arrays.array(label, series.to_numpy(dtype="datetime64[s]")))
+        elif isinstance(series.dtype, np.dtype):
+            columns.append(_arrays.array(label, series.to_numpy()))
+        else:
+            columns.append(
+                _arrays.text(label, [None if c is not c or c != c else c for c in series.to_numpy(object, na_value=None)])
+            )
+    if not columns:
+        raise DataError(f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
+    return _enough(Table(columns, len(frame), has_names))
+
+
+def _enough(found: Table) -> Table:
+    if found.rows == 0:
+        raise DataError(f"Found array with 0 sample(s) (shape=(0, {len(found.columns)})) while a minimum of 1 is required.")
+    return found
+
+
+def check_finite(found: Table) -> None:
+    """Refuses missing and infinite cells, with their place."""
+    for name, kind, _, data, _ in found.columns:
+        if kind == "text":
+            missing = np.flatnonzero(np.frombuffer(data, np.int64) < 0)
+            if missing.size:
+                raise DataError(f"Input X contains NaN: column `{name}` has no value in row {missing[0] + 1}", "fill the cell")
+        elif kind in ("f8", "f4"):
+            values = np.frombuffer(data, _arrays._TYPES[kind])
+            if not np.isfinite(values).all():
+                row = int(np.flatnonzero(~np.isfinite(values))[0])
+                what = "NaN" if np.isnan(values[row]) else "infinity"
+                cell = "no value" if np.isnan(values[row]) else "an infinite value"
+                raise DataError(
+                    f"Input X contains {what}: column `{name}` has {cell} in row {row + 1}", "fill the cell, or drop the row"
+                )
+
+
+def as_fitted(found: Table, names: list[str], had_names: bool, model: str) -> Table:
+    """The same table as the model knows it: columns by name where both have names, by position otherwise."""
+    if found.has_names and had_names:
+        if found.names != names:
+            raise DataError(_differing(found.names, names))
+        return found
+    if len(found.columns) != len(names):
+        raise DataError(f"X has {len(found.columns)} features, but {model} is expecting {len(names)} features as input.")
+    if found.has_names:
+        warn(f"X has feature names, but {model} was fitted without feature names", UserWarning)
+    elif had_names:
+        warn(f"X does not have valid feature names, but {model} was fitted with feature names", UserWarning)
+    return found.renamed(names)
+
+
+def _differing(found: list[str], names: list[str]) -> str:
+    """The message of scikit-learn, which other code looks for."""
+    text = "The feature names should match those that were passed during fit.\n"
+
+    def listed(some: list[str]) -> str:
+        shown = "".join(f"- {name}\n" for name in some[:5])
+        return shown + ("- ...\n" if len(some) > 5 else "")
+
+    unseen, absent = sorted(set(found) - set(names)), sorted(set(names) - set(found))
+    if unseen:
+        text += f"Feature names unseen at fit time:\n{listed(unseen)}"
+    if absent:
+        text += f"Feature names seen at fit time, yet now missing:\n{listed(absent)}"
+    if not unseen and not absent:
+        text += "Feature names must be in the same order as they were in fit.\n"
+    return text

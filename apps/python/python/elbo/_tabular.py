@@ -1,0 +1,326 @@
+"""Systems for tables with a target, as scikit-learn's regressors and classifiers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeVar, overload
+
+import numpy as np
+
+from . import _arrays, _native
+from ._arrays import Array, Floats, Sent
+from ._base import Estimator, seed_of
+from ._tables import Table, as_fitted, check_finite, table
+from .errors import DataError, VerbError, warn
+
+Self = TypeVar("Self", bound="Tabular")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Predictive distributions of a number, one a row, of an observation (noise included), in the target's unit."""
+
+    _native: _native.Prediction
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    @property
+    def mean(self) -> Floats:
+        """Means; medians where there is no mean."""
+        return _arrays.floats(self._native.mean)
+
+    @property
+    def sd(self) -> Floats:
+        """Standard deviations; infinite where there is no variance."""
+        return _arrays.floats(self._native.sd)
+
+    def quantile(self, p: float) -> Floats:
+        """Smallest values whose distribution function reaches `p`."""
+        return _arrays.floats(self._native.quantile(_share("p", p)))
+
+    def interval(self, level: float = 0.9) -> tuple[Floats, Floats]:
+        """Lower and upper ends of the central intervals that hold this share of the probability."""
+        half = 0.5 * _share("level", level)
+        return self.quantile(0.5 - half), self.quantile(0.5 + half)
+
+    def cdf(self, y: Any) -> Floats:
+        """Distribution functions at `y`, one value a row."""
+        return _arrays.floats(self._native.cdf(self._values(y)))
+
+    def log_prob(self, y: Any) -> Floats:
+        """Log densities, or log probabilities of counts, at `y`, one value a row; in nats."""
+        return _arrays.floats(self._native.log_prob(self._values(y)))
+
+    def _values(self, y: Any) -> list[float]:
+        values = np.asarray(y, np.float64)
+        if values.shape != (len(self),):
+            raise DataError(f"`y` has the shape {list(values.shape)}; there are {len(self)} rows", "give one value a row")
+        listed: list[float] = values.tolist()
+        return listed
+
+
+def _share(name: str, value: float) -> float:
+    if not 0.0 < value < 1.0:
+        raise DataError(f"`{name}` is {value}", "give a share strictly between 0 and 1")
+    return float(value)
+
+
+class Tabular(Estimator):
+    """A system for a table with a target."""
+
+    n_features_in_: int
+    feature_names_in_: Array
+    _names: list[str]
+    _finite: ClassVar[bool] = True
+
+    def _read(self, x: Any) -> Table:
+        found = table(x)
+        if self._finite:
+            check_finite(found)
+        return found
+
+    def _fit_table(self: Self, found: Table, target: Sent, task: str | None) -> Self:
+        if found.rows != target[2][0]:
+            raise DataError(f"X has {found.rows} rows, y has {target[2][0]}", "give one target value a row")
+        if found.rows < 2 and self._finite:
+            raise DataError("Found array with 1 sample(s) while a minimum of 2 is required", "give more rows, better fifty")
+        self._fit([*found.columns, target], target[0], task)
+        self.n_features_in_, self._names = len(found.columns), found.names
+        if found.has_names:
+            self.feature_names_in_ = np.array(found.names, dtype=object)
+        elif "feature_names_in_" in vars(self):
+            del self.feature_names_in_
+        return self
+
+    def _known(self, x: Any) -> list[Sent]:
+        """Rows in the model's columns."""
+        return as_fitted(self._read(x), self._names, "feature_names_in_" in vars(self), type(self).__name__).columns
+
+    def _predict(self, x: Any) -> _native.Prediction:
+        model = self._fitted()
+        return model.predict(self._known(x))
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, Any]:
+        """Scores on rows with their targets, as the program's `evaluate` gives them."""
+        scores: dict[str, Any] = json.loads(self._fitted().scores(self._with_target(X, y)))
+        return scores
+
+    def report(self, X: Any = None, y: Any = None) -> str:
+        """The report as an HTML page, judged on rows `X`, `y` that the fit has not seen, where they are given."""
+        return self._fitted().report(None if X is None else self._with_target(X, y), False)
+
+    def _with_target(self, x: Any, y: Any) -> list[Sent]:
+        """Rows in the model's columns, and the target under its name."""
+        rows = self._known(x)
+        target = self._target(y, self._names)
+        return [*rows, (json.loads(self._fitted().record)["target"], *target[1:])]
+
+    def _target(self, y: Any, taken: list[str]) -> Sent:
+        raise NotImplementedError
+
+    def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
+        """Takes over a model that was read from a file."""
+        self.model_, self._names = model, record["columns"]
+        self.n_features_in_ = len(self._names)
+        if self._names != [f"x{d}" for d in range(len(self._names))]:
+            self.feature_names_in_ = np.array(self._names, dtype=object)
+
+
+def _vector(y: Any) -> Array:
+    """The target as one value a row."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        warn(_COLUMN, _conversion_warning())
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"y should be a 1d array, got an array of shape {values.shape} instead")
+    if values.dtype.kind == "c":
+        raise DataError("Complex data not supported: y", "give real numbers or classes")
+    return values
+
+
+_COLUMN = (
+    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples, ), for "
+    "example using ravel()."
+)
+
+
+def _conversion_warning() -> type[Warning]:
+    import sys
+
+    found: type[Warning] = getattr(sys.modules.get("sklearn.exceptions"), "DataConversionWarning", UserWarning)
+    return found
+
+
+def _name(y: Any, taken: list[str]) -> str:
+    """The target's name: the series' own where it has one that is free."""
+    own = getattr(y, "name", None)
+    name = own if isinstance(own, str) and own else "y"
+    while name in taken:
+        name = f"{name}_"
+    return name
+
+
+class Regressor(Tabular):
+    """A system that predicts a number."""
+
+    _estimator_type = "regressor"
+    _missing_target: ClassVar[bool] = False
+    #: Whether a target of two values is a number all the same; systems that do both take it for two classes.
+    _two_values: ClassVar[bool] = True
+
+    def fit(self: Any, X: Any, y: Any = None) -> Any:
+        """Fits the model to rows `X` and one number a row, `y`."""
+        found = self._read(X)
+        target = self._target(y, found.names)
+        if not self._two_values and found.rows > 2 and len(np.unique(np.frombuffer(target[3]))) == 2:
+            raise DataError(f"y has two values only, which `{self._system}` takes as classes", "use its classifier, or `elbo.GPR`")
+        return self._fit_table(found, target, "regression")
+
+    def _target(self, y: Any, taken: list[str]) -> Sent:
+        values = _vector(y)
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"y holds {values[0]!r}, which is no number", "use a classifier for classes") from None
+        if not self._missing_target and not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values))[0])
+            what = "NaN" if np.isnan(values[row]) else "infinity"
+            raise DataError(f"Input y contains {what}: row {row + 1}", "leave such rows out")
+        return _arrays.array(_name(y, taken), values)
+
+    @overload
+    def predict(self, X: Any, return_std: Literal[False] = False) -> Floats: ...
+    @overload
+    def predict(self, X: Any, return_std: Literal[True]) -> tuple[Floats, Floats]: ...
+    def predict(self, X: Any, return_std: bool = False) -> Floats | tuple[Floats, Floats]:
+        """Predicted means, and with `return_std` the standard deviations of an observation."""
+        found = self.predict_distribution(X)
+        return (found.mean, found.sd) if return_std else found.mean
+
+    def predict_distribution(self, X: Any) -> Distribution:
+        """The predictive distribution of each row."""
+        return Distribution(self._predict(X))
+
+    def predict_interval(self, X: Any, level: float = 0.9) -> tuple[Floats, Floats]:
+        """Lower and upper ends of the central intervals that hold this share of the probability."""
+        return self.predict_distribution(X).interval(level)
+
+    def predict_quantile(self, X: Any, p: float) -> Floats:
+        """Quantiles of the rows at `p`."""
+        return self.predict_distribution(X).quantile(p)
+
+    def sample_y(self, X: Any, n_samples: int = 1, random_state: Any = 0) -> Floats:
+        """Joint draws of the function at the rows, `[N, n_samples]`, where the system has them."""
+        model, rows = self._fitted(), self._known(X)
+        paths = model.sample_paths(rows, n_samples, seed_of(random_state))
+        if paths is None:
+            raise VerbError(f"`{self._system}` has no sample paths", "draw from `predict_distribution`, row by row")
+        drawn: Floats = _arrays.floats(paths).reshape(n_samples, -1).T
+        return drawn
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The coefficient of determination of the means, R²."""
+        mean, y = self.predict(X), np.asarray(y, np.float64).ravel()
+        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        total = float(np.sum(weight * (y - np.average(y, weights=weight)) ** 2))
+        rest = float(np.sum(weight * (y - mean) ** 2))
+        return 1.0 - rest / total if total > 0.0 else float(rest == 0.0)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import RegressorTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.regressor_tags, tags.target_tags.required = "regressor", RegressorTags(), True
+        return tags
+
+
+class Classifier(Tabular):
+    """A system that predicts one of two or more classes."""
+
+    _estimator_type = "classifier"
+    #: Whether more than two classes can be told apart.
+    _many_classes: ClassVar[bool] = True
+    classes_: Array
+    _labels: list[str]
+
+    def fit(self: Any, X: Any, y: Any = None) -> Any:
+        """Fits the model to rows `X` and one class a row, `y`."""
+        found = self._read(X)
+        values = _vector(y)
+        if values.dtype.kind == "f":
+            if not np.isfinite(values).all():
+                raise DataError(f"Input y contains {'NaN' if np.isnan(values).any() else 'infinity'}", "leave such rows out")
+            if (values != np.floor(values)).any():
+                raise DataError(
+                    "Unknown label type: continuous", "use a regressor for quantities; classes are texts or whole numbers"
+                )
+        classes = np.unique(values)
+        if len(classes) < 2:
+            raise DataError(f"y has 1 class, {classes[0]!r}; a classifier needs at least two")
+        if len(classes) > 2 and not self._many_classes:
+            raise DataError(
+                f"Only binary classification is supported. The type of the target is multiclass: {len(classes)} classes",
+                "use `SVGPClassifier`",
+            )
+        labels = _labels(classes)
+        self._fit_table(found, _coded(_name(y, found.names), values, classes, labels), "classification")
+        self.classes_, self._labels = classes, labels
+        return self
+
+    def _target(self, y: Any, taken: list[str]) -> Sent:
+        return _coded(_name(y, taken), _vector(y), self.classes_, self._labels)
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities `[N, C]`, in the order of `classes_`."""
+        found = self._predict(X)
+        order = [(found.classes or []).index(label) for label in self._labels]
+        shares: Floats = _arrays.floats(found.probabilities).reshape(-1, len(order))[:, order]
+        return shares
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Logarithms of the probabilities."""
+        with np.errstate(divide="ignore"):
+            logarithms: Floats = np.log(self.predict_proba(X))
+        return logarithms
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row."""
+        best: Array = self.classes_[np.argmax(self.predict_proba(X), axis=1)] if self._fitted() else np.empty(0)
+        return best
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose most probable class is right."""
+        return float(np.average(self.predict(X) == np.asarray(y).ravel(), weights=sample_weight))
+
+    def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
+        super()._restore(record, model)
+        self._labels = model.classes
+        numbers = all(label.lstrip("-").isdigit() for label in self._labels)
+        self.classes_ = np.array([int(label) for label in self._labels]) if numbers else np.array(self._labels)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags
+
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags = ClassifierTags(multi_class=self._many_classes)
+        tags.estimator_type, tags.target_tags.required = "classifier", True
+        return tags
+
+
+def _labels(classes: Array) -> list[str]:
+    """Class names for the native half, which must differ."""
+    labels = [str(int(c)) if isinstance(c, (float, np.floating)) else str(c) for c in classes.tolist()]
+    return labels if len(set(labels)) == len(labels) else [str(i) for i in range(len(labels))]
+
+
+def _coded(name: str, values: Array, classes: Array, labels: list[str]) -> Sent:
+    codes = np.searchsorted(classes, values).clip(0, len(classes) - 1)
+    if (classes[codes] != values).any():
+        strange = values[classes[codes] != values][0]
+        raise DataError(f"y has class {strange!r}, which the training data did not have", f"classes are: {', '.join(labels)}")
+    return _arrays.coded(name, codes, labels)

@@ -1,0 +1,196 @@
+"""Verbs of fitted models beside `predict`; a class has those that its system offers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _arrays, _native, _progress
+from ._arrays import Array, Floats, Sent
+from ._base import Estimator, seed_of, to_json
+from ._tables import table
+from .errors import DataError
+
+
+def sent(x: Any, any_size: bool = False) -> list[Sent]:
+    """Data of any form: a path, an array, pictures that differ in size, named arrays, a frame."""
+    if isinstance(x, (str, os.PathLike)):
+        _, arrays = _native.read(os.fspath(x), None, any_size, False)
+        return [(name, kind, shape, bytes(data), levels) for name, kind, shape, data, levels in arrays]
+    if isinstance(x, Mapping):
+        return _arrays.named(x)
+    if any_size and isinstance(x, Sequence):
+        return [_arrays.array(f"image{i}", np.asarray(picture)[np.newaxis]) for i, picture in enumerate(x)]
+    if hasattr(x, "columns") or hasattr(x, "__arrow_c_stream__"):
+        return table(x).columns
+    found = np.asarray(x)
+    return [_arrays.array("image", found)] if found.ndim > 2 else table(found).columns
+
+
+class Points(Estimator):
+    """A system for data without a target."""
+
+    #: `array` for pictures in one array, `matrix` for rows of numbers, `named` for everything else.
+    _form: str
+    _any_size = False
+
+    def fit(self: Any, X: Any, y: Any = None) -> Any:
+        """Fits the model to the data `X`; `y` is not used."""
+        arrays = sent(X, self._any_size)
+        self._fit(arrays, source=os.fspath(X) if isinstance(X, (str, os.PathLike)) else "memory")
+        plain = (
+            not isinstance(X, (str, os.PathLike, Mapping))
+            and not hasattr(X, "columns")
+            and not hasattr(X, "__arrow_c_stream__")
+        )
+        self._form = ("array" if np.ndim(X) > 2 else "matrix") if plain and not self._any_size else "named"
+        return self
+
+    def _shaped(self, arrays: dict[str, Array]) -> Any:
+        """Arrays in the form of the data that the model was fitted to."""
+        if self._form == "named" or not arrays:
+            return arrays
+        return next(iter(arrays.values())) if self._form == "array" else np.column_stack(list(arrays.values()))
+
+    def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
+        self.model_, self._form = model, "named"
+
+
+class Photographs(Points):
+    """A system for pictures that may differ in size: a folder, or a list of arrays `[H, W]` or `[H, W, 3]` of bytes."""
+
+    _any_size = True
+
+
+class Samples(Points):
+    """The verb `sample`."""
+
+    def sample(self, n_samples: int = 1, random_state: Any = 0) -> Any:
+        """New draws, in the form of the data."""
+        return self._shaped(_arrays.received(self._fitted().sample(n_samples, seed_of(random_state))))
+
+
+class Reconstructs(Points):
+    """The verb `reconstruct`."""
+
+    def reconstruct(self, X: Any) -> Any:
+        """What the model makes of the codes of `X`, in the form of the data."""
+        return self._shaped(_arrays.received(self._fitted().reconstruct(sent(X))))
+
+
+class Encodes(Estimator):
+    """The verb `encode`, also as scikit-learn's `transform`."""
+
+    def encode(self, X: Any) -> dict[str, Array]:
+        """Codes of the data points: columns by name."""
+        return _arrays.received(self._fitted().encode(self._rows(X)))
+
+    def transform(self, X: Any) -> Floats:
+        """Codes of the data points, `[N, L]`."""
+        return np.column_stack([column.astype(np.float64) for column in self.encode(X).values()])
+
+    def fit_transform(self: Any, X: Any, y: Any = None) -> Floats:
+        """Fits the model and gives the codes of the data."""
+        codes: Floats = self.fit(X, y).transform(X)
+        return codes
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import TransformerTags
+
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags = TransformerTags(preserves_dtype=[])
+        return tags
+
+    def _rows(self, x: Any) -> list[Sent]:
+        known = getattr(self, "_known", sent)
+        arrays: list[Sent] = known(x)
+        return arrays
+
+
+class Bounds(Points):
+    """The verb `evaluate` of a model without a target."""
+
+    def evaluate(self, X: Any, draws: int = 100) -> dict[str, Any]:
+        """Bounds on the log likelihood of the data points, in nats a point, the tighter with `draws` importance draws."""
+        bounds: dict[str, Any] = json.loads(self._fitted().evaluate(sent(X), draws))
+        return bounds
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The evidence lower bound, in nats a point."""
+        return float(self.evaluate(X, 1)["elbo"])
+
+
+class Restores(Points):
+    """The verb `restore`."""
+
+    def restore(self, X: Any, mask: Any = None, random_state: Any = 0, **settings: Any) -> dict[str, Array]:
+        """Clean pictures from degraded ones; `mask` marks pixels that are missing. Settings say how they were degraded."""
+        arrays = sent(X)
+        if mask is not None:
+            arrays.append(_arrays.array("mask", np.asarray(mask)))
+        return _arrays.received(self._fitted().restore(arrays, to_json(settings), seed_of(random_state)))
+
+
+class Compresses(Photographs):
+    """The verb `compress` and its way back."""
+
+    def compress(self, picture: Any, **settings: Any) -> bytes:
+        """One picture `[H, W]` or `[H, W, 3]` of bytes, or its path, as a file that stands for itself."""
+        arrays = sent(picture if isinstance(picture, (str, os.PathLike)) else [picture], True)
+        return self._fitted().compress(arrays, to_json(settings))
+
+    def decompress(self, file: bytes) -> Array:
+        """The picture of a compressed file, `[H, W, C]`."""
+        pictures = next(iter(_arrays.received(self._fitted().decompress(file)).values()))
+        return np.asarray(pictures[0])
+
+
+class Renders(Points):
+    """The verb `render`."""
+
+    def render(self, orbit: int = 8, size: tuple[int, int] | None = None, views: Any = None) -> dict[str, Array]:
+        """Pictures `image` and distances `depth` from cameras on a circle, or from those of the scene `views`."""
+        arrays = None if views is None else sent(views)
+        return _arrays.received(self._fitted().render(orbit, list(size) if size else None, arrays))
+
+
+class Suggests(Estimator):
+    """The verb `suggest`: a system for trials of an experiment."""
+
+    _names: list[str]
+
+    def fit(self: Any, X: Any = None, y: Any = None) -> Any:
+        """Takes the trials so far: rows `X` and one result a row, `y`, NaN where it is pending. Without any, the space must be given."""
+        columns = [] if X is None else table(X).columns
+        values = np.empty(0) if y is None else np.asarray(y, np.float64)
+        if columns and values.shape != (columns[0][2][0],):
+            raise DataError(
+                f"X has {columns[0][2][0]} rows, y has the shape {list(values.shape)}", "give one result a row, NaN for none"
+            )
+        own = getattr(y, "name", None)
+        target = own if isinstance(own, str) and own else "y"
+        self._fit([*columns, _arrays.array(target, values)], target)
+        return self
+
+    def suggest(self, n_points: int = 1, random_state: Any = 0) -> dict[str, Array]:
+        """The next points to try: columns by name, then what is expected there."""
+        return _arrays.received(self._fitted().suggest(n_points, seed_of(random_state)))
+
+    def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
+        self.model_ = model
+
+
+class Updates(Estimator):
+    """The verb `update`."""
+
+    def update(self: Any, X: Any, y: Any) -> Any:
+        """Absorbs new rows without the old ones."""
+        model, arrays = self._fitted(), self._with_target(X, y)
+        watch = _progress.watcher(self.verbose, self._system)
+        self.model_, told = model.update(arrays, "memory", watch)
+        self._tell(json.loads(told))
+        return self

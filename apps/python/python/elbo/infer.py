@@ -1,0 +1,246 @@
+"""Sampling and variational inference of a log density of your own: a Python function that returns its value and its gradient.
+
+def normal(z):
+    return -0.5 * z @ z, -z
+
+draws = elbo.infer.nuts(normal, 3)
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _arrays, _native, _progress
+from ._arrays import Array, Floats
+from ._base import _limit, seed_of
+from .errors import DataError, FitWarning, StoppedEarlyWarning, warn
+
+#: Takes a point `[D]`; returns the log density up to a constant, and its gradient `[D]`.
+LogDensity = Callable[[Floats], "tuple[float, Any]"]
+
+
+def _density(function: LogDensity, dim: int) -> Callable[[bytearray], tuple[float, bytes]]:
+    def density(point: bytearray) -> tuple[float, bytes]:
+        value, gradient = function(_arrays.floats(point))
+        slope = np.ascontiguousarray(gradient, np.float64)
+        if slope.shape != (dim,):
+            raise DataError(f"the gradient has the shape {list(slope.shape)}, expected [{dim}]", "return one slope an unknown")
+        return float(value), slope.tobytes()
+
+    return density
+
+
+def _named(names: Sequence[str] | None, dim: int) -> list[str]:
+    if not isinstance(dim, int) or dim < 1:
+        raise DataError(f"`dim` is {dim!r}", "give the number of unknowns, at least 1")
+    if names is not None and len(names) != dim:
+        raise DataError(f"{len(names)} names for {dim} unknowns", "give one name an unknown")
+    return [f"z[{i}]" for i in range(dim)] if names is None else list(names)
+
+
+def _tell(told: dict[str, Any], labels: list[str]) -> None:
+    for i, label in enumerate(labels):
+        told["warnings"] = [text.replace(f"`z[{i}]`", f"`{label}`") for text in told["warnings"]]
+    for text in told["warnings"]:
+        warn(text, FitWarning)
+    if told["interrupted"]:
+        warn("stopped by Ctrl-C; what there was is returned", StoppedEarlyWarning)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of several chains, and what was noted of each."""
+
+    #: `[chains, draws, D]`.
+    values: Floats
+    names: list[str]
+    #: Arrays `[chains, draws]` under ArviZ's names: `lp`, `energy`, `acceptance_rate`, `tree_depth`, `n_steps`, `diverging`.
+    stats: dict[str, Array] = field(repr=False)
+    #: For each unknown: mean, sd, quantiles, R-hat, effective draws, Monte Carlo error.
+    summary: dict[str, dict[str, float]] = field(repr=False)
+    #: Step size of each chain.
+    step_size: list[float] = field(repr=False)
+    #: Gradients that were evaluated, warm-up included.
+    gradients: int
+    warnings: list[str]
+
+    @property
+    def mean(self) -> Floats:
+        """Posterior means `[D]`."""
+        return np.asarray(self.values.mean((0, 1)))
+
+    @property
+    def sd(self) -> Floats:
+        """Posterior standard deviations `[D]`."""
+        return np.asarray(self.values.std((0, 1)))
+
+    def to_arviz(self) -> Any:
+        """The draws as ArviZ has them; needs `arviz`."""
+        posterior = {name: self.values[:, :, i] for i, name in enumerate(self.names)}
+        return _inference_data(posterior, self.stats)
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """What a variational fit found: draws of the approximation, and how far to trust them."""
+
+    #: `[S, D]`.
+    values: Floats
+    names: list[str]
+    #: Normalised importance weights of the draws, smoothed.
+    weights: Floats = field(repr=False)
+    #: The evidence lower bound, and its standard error.
+    elbo: float
+    elbo_error: float
+    #: How heavy the tail of the weights posterior/approximation is; below `threshold` the draws can be trusted.
+    k_hat: float
+    threshold: float
+    #: Why the answer is not to be trusted; None when it is.
+    doubt: str | None
+    gradients: int
+    warnings: list[str]
+
+    @property
+    def mean(self) -> Floats:
+        """Means of the approximation `[D]`."""
+        return np.asarray(self.values.mean(0))
+
+    @property
+    def sd(self) -> Floats:
+        """Standard deviations of the approximation `[D]`."""
+        return np.asarray(self.values.std(0))
+
+    def to_arviz(self) -> Any:
+        """The draws as one chain of ArviZ; needs `arviz`."""
+        return _inference_data({name: self.values[np.newaxis, :, i] for i, name in enumerate(self.names)}, {})
+
+
+def _inference_data(posterior: dict[str, Array], stats: dict[str, Array]) -> Any:
+    import arviz
+
+    groups: dict[str, Any] = {"posterior": posterior, **({"sample_stats": stats} if stats else {})}
+    # ArviZ 1 takes all groups as one dictionary, earlier ones take each by its name.
+    by_name = "posterior" in inspect.signature(arviz.from_dict).parameters
+    return arviz.from_dict(**groups) if by_name else arviz.from_dict(groups)
+
+
+def nuts(
+    log_density: LogDensity,
+    dim: int,
+    *,
+    chains: int = 4,
+    warmup: int = 1000,
+    draws: int = 1000,
+    target_accept: float = 0.8,
+    max_depth: int = 10,
+    metric: str = "diagonal",
+    start: Any = None,
+    names: Sequence[str] | None = None,
+    random_state: Any = 0,
+    max_time: float | None = None,
+    verbose: bool | None = None,
+) -> Draws:
+    """Draws from a log density over `dim` unconstrained unknowns by the no-U-turn sampler.
+
+    `metric` is `identity`, `diagonal`, `gradient` or `dense`; `start` is a point `[D]`, or one for each chain.
+    """
+    labels = _named(names, dim)
+    options = {
+        "chains": chains,
+        "warmup": warmup,
+        "draws": draws,
+        "target_accept": target_accept,
+        "metric": metric,
+        "trajectory": {"type": "no_u_turn", "max_depth": max_depth},
+    }
+    values, stats, rest = _native.nuts(
+        _density(log_density, dim),
+        dim,
+        json.dumps(options),
+        _starts(start, dim),
+        seed_of(random_state),
+        _limit(max_time),
+        _progress.watcher(verbose, "nuts"),
+    )
+    told = json.loads(rest)
+    _tell(told, labels)
+    shape = (told["chains"], told["draws"])
+    noted: dict[str, Array] = {name: _arrays.floats(data).reshape(shape) for name, data in stats}
+    for name, kind in (("diverging", bool), ("n_steps", int), ("tree_depth", int)):
+        noted[name] = noted[name].astype(kind)
+    return Draws(
+        _arrays.floats(values).reshape(*shape, dim),
+        labels,
+        noted,
+        dict(zip(labels, told["summaries"])),
+        told["step_size"],
+        told["gradients"],
+        told["warnings"],
+    )
+
+
+def _starts(start: Any, dim: int) -> list[list[float]] | None:
+    if start is None:
+        return None
+    points = np.atleast_2d(np.asarray(start, np.float64))
+    if points.ndim != 2 or points.shape[1] != dim:
+        raise DataError(f"`start` has the shape {list(points.shape)}", f"give points of {dim} numbers")
+    listed: list[list[float]] = points.tolist()
+    return listed
+
+
+def vi(
+    log_density: LogDensity,
+    dim: int,
+    method: str = "full-rank",
+    *,
+    steps: int = 20_000,
+    rate: float = 0.05,
+    gradient_draws: int = 10,
+    draws: int = 4000,
+    tolerance: float = 0.03,
+    start: Any = None,
+    names: Sequence[str] | None = None,
+    random_state: Any = 0,
+    max_time: float | None = None,
+    verbose: bool | None = None,
+) -> Approximation:
+    """Fits a named family to a log density over `dim` unconstrained unknowns by ascending the evidence lower bound.
+
+    `method` is `mean-field`, `full-rank`, `low-rank:R`, `mixture:K`, or a flow such as `spline:4x8`; `start` is a point `[D]`.
+    """
+    labels = _named(names, dim)
+    options = {"steps": steps, "rate": rate, "draws": gradient_draws, "evaluated": draws, "tolerance": tolerance}
+    starts = _starts(start, dim)
+    values, weights, rest = _native.vi(
+        _density(log_density, dim),
+        dim,
+        method,
+        json.dumps(options),
+        starts[0] if starts else None,
+        seed_of(random_state),
+        _limit(max_time),
+        _progress.watcher(verbose, method),
+    )
+    told = json.loads(rest)
+    _tell(told, labels)
+    k_hat = float("inf") if told["k_hat"] is None else told["k_hat"]
+    elbo, error = told["elbo"]
+    return Approximation(
+        _arrays.floats(values).reshape(-1, dim),
+        labels,
+        np.exp(_arrays.floats(weights)),
+        elbo,
+        error,
+        k_hat,
+        told["threshold"],
+        told["doubt"],
+        told["gradients"],
+        told["warnings"],
+    )

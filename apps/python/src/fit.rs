@@ -1,0 +1,121 @@
+//! Systems: what there is, their settings, reading data, and fitting.
+
+use crate::arrays::{Given, Taken, data, taken};
+use crate::error::raised;
+use crate::model::{Kept, Model};
+use crate::work::{Finished, Order, work};
+use elbo::core::{self, Error, FromData};
+use elbo::{DataRecord, FitRecord, Task};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Settings as JSON. Python's own encoder wrote them.
+pub fn parsed(settings: &str) -> Result<Value, Error> {
+    serde_json::from_str(settings)
+        .map_err(|cause| Error::data(format!("the settings are no JSON: {cause}"), "give plain values"))
+}
+
+/// All systems, as JSON: cards, what they need, settings in words.
+#[pyfunction]
+pub fn systems() -> String {
+    let described = |system: &&dyn core::AnySystem| {
+        let (card, kind) = (system.card(), system.data_kind());
+        json!({
+            "id": card.id,
+            "title": card.title,
+            "family": card.family,
+            "kind": card.kind,
+            "verbs": card.verbs,
+            "source": card.source,
+            "about": card.about,
+            "needs": system.needs(),
+            "data": format!("{kind:?}").to_lowercase(),
+            "classes": system.needs() == core::Supervised::NEEDS || system.needs() == core::Classification::NEEDS,
+            "numbers": kind.has_target() && system.needs() != core::Classification::NEEDS,
+            "settings": elbo::schema::settings(*system),
+        })
+    };
+    Value::from(elbo::systems().iter().map(described).collect::<Vec<_>>()).to_string()
+}
+
+/// Checks settings of a system; returns all of them, defaults filled in, as JSON.
+#[pyfunction]
+pub fn check(py: Python<'_>, id: &str, settings: &str) -> PyResult<String> {
+    let checked = parsed(settings).and_then(|settings| elbo::find(id)?.check_config(&settings));
+    Ok(raised(py, checked)?.to_string())
+}
+
+/// Reads a file, or a folder of pictures or of a scene: notes and arrays.
+#[pyfunction]
+#[pyo3(signature = (path, target=None, any_size=false, keep_missing=false))]
+pub fn read(
+    py: Python<'_>,
+    path: PathBuf,
+    target: Option<String>,
+    any_size: bool,
+    keep_missing: bool,
+) -> PyResult<(Vec<String>, Vec<Taken>)> {
+    use elbo::data::{MissingPolicy, ReadOptions};
+    let missing = if keep_missing { MissingPolicy::Keep } else { MissingPolicy::Error };
+    let options = ReadOptions { target, missing, ..ReadOptions::default() };
+    let file: &Path = &path;
+    let read = py.detach(|| if any_size { elbo::data::read_pictures(file) } else { elbo::data::read(file, &options) });
+    let data = raised(py, read)?;
+    Ok((data.notes.clone(), taken(py, &data)))
+}
+
+/// Fits a system: the model, and as JSON what the run has to tell.
+#[pyfunction]
+#[pyo3(signature = (id, settings, arrays, target, task, source, seed, max_time, watcher))]
+pub fn fit(
+    py: Python<'_>,
+    id: &str,
+    settings: &str,
+    arrays: Vec<Given>,
+    target: Option<String>,
+    task: Option<&str>,
+    source: String,
+    seed: u64,
+    max_time: Option<f64>,
+    watcher: Option<Py<PyAny>>,
+) -> PyResult<(Model, String)> {
+    let system = raised(py, elbo::find(id))?;
+    let settings = raised(py, parsed(settings))?;
+    let config = raised(py, system.check_config(&settings))?;
+    let data = data(arrays, target, source)?;
+    let mut record = FitRecord {
+        config,
+        columns: data.arrays.iter().map(|(n, _)| n.clone()).filter(|n| Some(n) != data.target.as_ref()).collect(),
+        target: data.target.clone(),
+        seed,
+        data: DataRecord { source: data.source.clone(), rows: data.rows(), digest: data.digest() },
+        settings,
+        ..FitRecord::default()
+    };
+    record.reading.task = match task {
+        Some("regression") => Some(Task::Regression),
+        Some("classification") => Some(Task::Classification),
+        _ => None,
+    };
+    let settings = record.settings.clone();
+    let done =
+        work(py, Order { seed, max_time, watcher, ..Order::default() }, |run| system.fit(&settings, &data, run))?;
+    record.summary = done.value.summary();
+    record.warnings = done.run.warnings().to_vec();
+    let told = told(&done);
+    let kept = Kept::new(data, done.run);
+    Ok((Model { card: system.card(), model: done.value, record, kept }, told))
+}
+
+/// What a run has to tell, as JSON.
+pub fn told<T>(done: &Finished<T>) -> String {
+    json!({
+        "warnings": done.run.warnings(),
+        "stopped_early": done.run.stopped_early(),
+        "interrupted": done.is_interrupted,
+        "seconds": done.run.elapsed().as_secs_f64(),
+        "metrics": done.run.metrics().iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+    })
+    .to_string()
+}

@@ -1,0 +1,37 @@
+//! Values of kernels.
+
+use crate::arrays::floats;
+use crate::error::raised;
+use elbo::core::{Error, Features};
+use elbo::gp::kernel::KernelConfig;
+use elbo::tensor::{Tensor, no_grad};
+use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
+
+/// Covariances `[N, M]` of a kernel, an expression or a table as JSON, between rows `x: [N, D]` and `z: [M, D]`; without `z`, those
+/// of `x` with itself.
+#[pyfunction]
+#[pyo3(signature = (kernel, dims, x, z))]
+pub fn kernel_matrix<'py>(
+    py: Python<'py>,
+    kernel: &str,
+    dims: usize,
+    x: Vec<f64>,
+    z: Option<Vec<f64>>,
+) -> PyResult<Bound<'py, PyByteArray>> {
+    let config: Result<KernelConfig, Error> = serde_json::from_str(kernel).map_err(|cause| Error::Setting {
+        setting: "kernel".into(),
+        found: kernel.into(),
+        expected: cause.to_string(),
+    });
+    let values = config.and_then(|config| {
+        let kernel = config.build_for(&Features::numeric(dims, x.clone()))?;
+        let rows = |values: &[f64]| Tensor::from_slice(values, &[values.len() / dims, dims]);
+        let matrix = no_grad(|| match &z {
+            Some(z) => kernel.gram(&rows(&x), &rows(z)),
+            None => kernel.gram_symmetric(&rows(&x)),
+        });
+        Ok(matrix.as_f64().to_vec())
+    });
+    Ok(floats(py, &raised(py, values)?))
+}

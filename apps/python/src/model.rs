@@ -1,0 +1,307 @@
+//! Fitted models: their verbs, their report, and the model file.
+
+use crate::arrays::{Given, Taken, data, floats, taken};
+use crate::error::{raise, raised};
+use crate::fit::{parsed, told};
+use crate::prediction::Prediction;
+use crate::work::{Order, work};
+use elbo::core::{self, Card, Data, Error, ModelFile, Run, Views};
+use elbo::{DataRecord, FitRecord, Observed, check_prediction, findings, record_of, refused, write_model};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+/// A fitted model with where it came from.
+#[pyclass(frozen, module = "elbo._native")]
+pub struct Model {
+    pub(crate) card: &'static Card,
+    pub(crate) model: Box<dyn core::Model>,
+    pub(crate) record: FitRecord,
+    /// What its report needs; a model from a file has lost it.
+    pub(crate) kept: Option<Kept>,
+}
+
+/// The training rows, what the run recorded, and how long it took.
+pub struct Kept {
+    training: Data,
+    run: Mutex<Run>,
+    seconds: f64,
+}
+
+impl Kept {
+    /// Takes over a finished run.
+    pub fn new(training: Data, run: Run) -> Option<Self> {
+        Some(Self { training, seconds: run.elapsed().as_secs_f64(), run: Mutex::new(run) })
+    }
+}
+
+impl Model {
+    /// Something quick, or at least something whose half is worth nothing: Ctrl-C raises.
+    fn quick<T: Send>(
+        &self,
+        py: Python<'_>,
+        seed: Option<u64>,
+        job: impl FnOnce(&dyn core::Model, &mut Run) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let order = Order { seed: seed.unwrap_or(self.record.seed), ..Order::default() };
+        let model = self.model.as_ref();
+        Ok(work(py, order, |run| job(model, run))?.value)
+    }
+
+    /// The same for data that the model makes.
+    fn arrays(
+        &self,
+        py: Python<'_>,
+        seed: Option<u64>,
+        job: impl FnOnce(&dyn core::Model, &mut Run) -> Result<Data, Error> + Send,
+    ) -> PyResult<Vec<Taken>> {
+        Ok(taken(py, &self.quick(py, seed, job)?))
+    }
+
+    /// A verb of the model, or a message with those it has.
+    fn offered<T>(&self, verb: &str, capability: Option<T>) -> Result<T, Error> {
+        capability.ok_or_else(|| refused(self.card, verb))
+    }
+
+    fn of(py: Python<'_>, file: &ModelFile) -> PyResult<Self> {
+        let rebuilt = elbo::rebuild(file)
+            .and_then(|(card, model)| Ok(Self { card, model, record: record_of(file)?, kept: None }));
+        raised(py, rebuilt)
+    }
+}
+
+#[pymethods]
+impl Model {
+    /// The system's id.
+    #[getter]
+    fn system(&self) -> &'static str {
+        self.card.id
+    }
+
+    /// The fit's record, as JSON: settings, seed, columns, what was found, warnings.
+    #[getter]
+    fn record(&self) -> String {
+        serde_json::to_string(&self.record).expect("a record is plain data")
+    }
+
+    /// The model's own tables, as JSON.
+    #[getter]
+    fn tables(&self) -> String {
+        serde_json::to_string(&self.model.tables()).expect("tables are plain data")
+    }
+
+    /// The model's own figures: names, captions and drawings.
+    #[getter]
+    fn figures(&self) -> Vec<(String, String, String)> {
+        let size = || elbo::report::svg::Size { width: 720.0, height: 400.0 };
+        let drawn = |f: core::Figure| {
+            let drawing = elbo::report::svg::to_svg(&f, size());
+            (f.name, f.caption, drawing)
+        };
+        self.model.figures().into_iter().map(drawn).collect()
+    }
+
+    /// Whether the model still has what its report needs.
+    #[getter]
+    fn has_report(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// The report as HTML: a page, or only its heart. Judged on these rows with the target, where they are given.
+    #[pyo3(signature = (arrays, is_heart))]
+    fn report(&self, py: Python<'_>, arrays: Option<Vec<Given>>, is_heart: bool) -> PyResult<String> {
+        let kept = self.kept.as_ref().ok_or_else(|| {
+            let error = Error::data("a model from a file has no report", "fit again, or use `elbo fit --report`");
+            raise(py, &error)
+        })?;
+        let held = arrays.map(|a| data(a, self.record.target.clone(), "held-out rows".into())).transpose()?;
+        let mut record = self.record.clone();
+        let report = self.quick(py, None, |model, _| {
+            let judged = findings::judge(model, held.as_ref(), record.seed)?;
+            record.validation = judged.as_ref().map(|judged| judged.scored.clone());
+            let settings = record.config.as_object().into_iter().flatten();
+            let settings = settings.map(|(name, value)| (name.clone(), value.to_string())).collect();
+            let run = kept.run.lock().expect("nobody panics with the lock");
+            let (card, seconds) = (self.card, kept.seconds);
+            let work = findings::Work { card, model, record: &record, run: &run, seconds, settings };
+            findings::make(&work, &kept.training, judged, held.as_ref())
+        })?;
+        use elbo::report::html;
+        Ok(if is_heart { html::heart(&report) } else { html::render(&report) })
+    }
+
+    /// Class names, of a classifier.
+    #[getter]
+    fn classes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let mut file = ModelFile::new(self.card.id);
+        let columns = self.model.save(&mut file).and_then(|()| file.fact::<core::Columns>("columns"));
+        Ok(raised(py, columns)?.classes().to_vec())
+    }
+
+    /// The model file's bytes.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let mut file = self.record.header(self.card.id);
+        raised(py, self.model.save(&mut file))?;
+        Ok(PyBytes::new(py, &file.to_bytes()))
+    }
+
+    /// The model of a model file's bytes.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
+        Self::of(py, &raised(py, ModelFile::from_bytes(bytes))?)
+    }
+
+    /// Writes the model file.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        raised(py, write_model(&path, self.card.id, self.model.as_ref(), &self.record))
+    }
+
+    /// Reads a model file.
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        Self::of(py, &raised(py, ModelFile::read(&path))?)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Py<PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((py.get_type::<Self>().getattr("from_bytes")?.unbind(), (self.to_bytes(py)?,)))
+    }
+
+    /// Predictive distributions of rows.
+    fn predict(&self, py: Python<'_>, arrays: Vec<Given>) -> PyResult<Prediction> {
+        let rows = data(arrays, None, "the rows to predict".into())?;
+        let prediction = self.quick(py, None, |model, run| {
+            let prediction = self.offered("predict", model.as_predict())?.predict(&rows, run)?;
+            check_prediction(&prediction)?;
+            Ok(prediction)
+        })?;
+        Ok(Prediction(prediction))
+    }
+
+    /// Scores on rows with the target, as JSON.
+    fn scores(&self, py: Python<'_>, arrays: Vec<Given>) -> PyResult<String> {
+        let rows = data(arrays, self.record.target.clone(), "the rows to score".into())?;
+        let scores = self.quick(py, None, |model, run| {
+            let prediction = self.offered("evaluate", model.as_predict())?.predict(&rows, run)?;
+            check_prediction(&prediction)?;
+            Observed::of(&rows, &prediction)?.score(&prediction)
+        })?;
+        Ok(serde_json::to_string(&scores).expect("scores are plain data"))
+    }
+
+    /// Sample paths `[count, N]` at rows, or None where the model has none.
+    fn sample_paths<'py>(
+        &self,
+        py: Python<'py>,
+        arrays: Vec<Given>,
+        count: usize,
+        seed: u64,
+    ) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        let rows = data(arrays, None, "the rows to sample".into())?;
+        let paths = self.quick(py, Some(seed), |model, run| {
+            self.offered("predict", model.as_predict())?.sample_paths(&rows, count, run)
+        })?;
+        Ok(paths.map(|paths| floats(py, &paths)))
+    }
+
+    /// New data points, or draws of a posterior.
+    fn sample(&self, py: Python<'_>, count: usize, seed: u64) -> PyResult<Vec<Taken>> {
+        self.arrays(py, Some(seed), |model, run| self.offered("sample", model.as_sample())?.sample(count, run))
+    }
+
+    /// Codes of data points.
+    fn encode(&self, py: Python<'_>, arrays: Vec<Given>) -> PyResult<Vec<Taken>> {
+        let given = data(arrays, None, "the data to encode".into())?;
+        self.arrays(py, None, |model, run| self.offered("encode", model.as_encode())?.encode(&given, run))
+    }
+
+    /// Data points as the model gives them back.
+    fn reconstruct(&self, py: Python<'_>, arrays: Vec<Given>) -> PyResult<Vec<Taken>> {
+        let given = data(arrays, None, "the data to reconstruct".into())?;
+        self.arrays(py, None, |model, run| {
+            self.offered("reconstruct", model.as_reconstruct())?.reconstruct(&given, run)
+        })
+    }
+
+    /// Bounds on the likelihood of data points, as JSON.
+    fn evaluate(&self, py: Python<'_>, arrays: Vec<Given>, draws: usize) -> PyResult<String> {
+        let given = data(arrays, None, "the data to evaluate".into())?;
+        let bounds = self.quick(py, None, |model, run| {
+            self.offered("evaluate", model.as_evaluate())?.evaluate(&given, draws, run)
+        })?;
+        Ok(serde_json::to_string(&bounds).expect("bounds are plain data"))
+    }
+
+    /// Clean pictures from degraded ones.
+    fn restore(&self, py: Python<'_>, arrays: Vec<Given>, settings: &str, seed: u64) -> PyResult<Vec<Taken>> {
+        let given = data(arrays, None, "the pictures to restore".into())?;
+        let settings = raised(py, parsed(settings))?;
+        self.arrays(py, Some(seed), |model, run| {
+            self.offered("restore", model.as_restore())?.restore(&given, &settings, run)
+        })
+    }
+
+    /// One picture as a file that stands for itself.
+    fn compress<'py>(&self, py: Python<'py>, arrays: Vec<Given>, settings: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let given = data(arrays, None, "the picture to compress".into())?;
+        let settings = raised(py, parsed(settings))?;
+        Ok(PyBytes::new(
+            py,
+            &self.quick(py, None, |model, run| {
+                self.offered("compress", model.as_compress())?.compress(&given, &settings, run)
+            })?,
+        ))
+    }
+
+    /// The picture of a compressed file.
+    fn decompress(&self, py: Python<'_>, file: &[u8]) -> PyResult<Vec<Taken>> {
+        self.arrays(py, None, |model, _| {
+            self.offered("restore a compressed file", model.as_compress())?.decompress(file)
+        })
+    }
+
+    /// Pictures from cameras on a circle, or from those of a data set.
+    #[pyo3(signature = (count, size, arrays))]
+    fn render(
+        &self,
+        py: Python<'_>,
+        count: usize,
+        size: Option<[usize; 2]>,
+        arrays: Option<Vec<Given>>,
+    ) -> PyResult<Vec<Taken>> {
+        let views = match arrays {
+            Some(arrays) => Views::Data(data(arrays, None, "the scene".into())?),
+            None => Views::Orbit { count, size },
+        };
+        self.arrays(py, None, |model, run| self.offered("render", model.as_render())?.render(&views, run))
+    }
+
+    /// The next points to try.
+    fn suggest(&self, py: Python<'_>, count: usize, seed: u64) -> PyResult<Vec<Taken>> {
+        self.arrays(py, Some(seed), |model, run| self.offered("suggest", model.as_suggest())?.suggest(count, run))
+    }
+
+    /// A model that has also absorbed these rows, and as JSON what the run has to tell.
+    #[pyo3(signature = (arrays, source, watcher))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        arrays: Vec<Given>,
+        source: String,
+        watcher: Option<Py<PyAny>>,
+    ) -> PyResult<(Self, String)> {
+        let given = data(arrays, self.record.target.clone(), source)?;
+        let mut record = self.record.clone();
+        // Each update draws its own numbers, decided by the seed and by how many came before.
+        let seed = record.seed + 1 + record.updates.len() as u64;
+        let fitted = self.model.as_ref();
+        let done = work(py, Order { seed, watcher, ..Order::default() }, |run| {
+            self.offered("update", fitted.as_update())?.update(&given, run)
+        })?;
+        let absorbed = DataRecord { source: given.source.clone(), rows: given.rows(), digest: given.digest() };
+        record.absorb(absorbed, done.value.summary(), done.run.warnings());
+        let told = told(&done);
+        let kept = Kept::new(given, done.run);
+        Ok((Self { card: self.card, model: done.value, record, kept }, told))
+    }
+}

@@ -1,0 +1,58 @@
+"""The documents' examples run, the types hold, and the package is quick to import."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[str]:
+    return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_the_page_s_examples_run(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {"OUT": str(tmp_path)}
+    for number, block in enumerate(blocks("docs/python.md"), 1):
+        exec(compile(block, f"docs/python.md, example {number}", "exec"), names)
+
+
+def test_the_readme_s_example_runs(monkeypatch: Any) -> None:
+    monkeypatch.chdir(ROOT)
+    for block in blocks("README.md"):
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_types_hold() -> None:
+    what = ["apps/python/python/elbo", "apps/python/generate.py", "examples/python/intervals.py"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "pyproject.toml", *what]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples/python/intervals.py"), str(tmp_path / "report.html")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "of the intervals" in done.stdout and (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_importing_takes_a_tenth_of_a_second() -> None:
+    """CPU time beyond NumPy's own import, the best of five: others may be at work on the machine."""
+    script = "import time, {}; a = time.process_time(); import elbo; print(time.process_time() - a)"
+    runs = [subprocess.run([sys.executable, "-c", script.format("numpy")], capture_output=True, text=True) for _ in range(5)]
+    assert min(float(run.stdout) for run in runs) < 0.1
+
+
+@pytest.mark.parametrize("module", ["sklearn", "pandas", "tqdm", "arviz", "polars", "pyarrow"])
+def test_nothing_but_numpy_is_imported(module: str) -> None:
+    script = f"import sys; import elbo; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -1,0 +1,143 @@
+"""scikit-learn's own checks of estimators, and its tools around them."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import quick
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import StackingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import elbo
+
+TABULAR = [c for c in quick.classes() if issubclass(c, (elbo._tabular.Regressor, elbo._tabular.Classifier))]
+#: Systems whose table needs a column of times: scikit-learn's tables have none.
+IN_TIME = {"markov-gp"}
+#: Checks that regressors of systems that also classify do not pass, and why.
+TWO_VALUES = dict.fromkeys(
+    [
+        "check_estimators_dtypes",
+        "check_estimators_nan_inf",
+        "check_estimators_pickle",
+        "check_fit2d_1feature",
+        "check_pipeline_consistency",
+        "check_transformer_data_not_an_array",
+        "check_transformer_general",
+    ],
+    "a target of two values is refused: the system takes it for classes",
+)
+
+
+def expected(estimator: Any) -> dict[str, str]:
+    return {} if getattr(estimator, "_two_values", True) else TWO_VALUES
+
+
+@parametrize_with_checks([quick.made(c) for c in TABULAR if c._system not in IN_TIME], expected_failed_checks=expected)
+def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", elbo.FitWarning)
+        check(estimator)
+
+
+def gpr() -> elbo.GPR:
+    return elbo.GPR(starts=1, iterations=30)
+
+
+def test_an_interval_holds_its_share() -> None:
+    x, y = quick.table(80)
+    test_x, test_y = quick.table(400, seed=9)
+    model = gpr().fit(x, y)
+    mean, sd = model.predict(test_x, return_std=True)
+    lower, upper = model.predict_interval(test_x, level=0.9)
+    np.testing.assert_allclose(upper - mean, 1.6448536 * sd, rtol=1e-6)
+    share = np.mean((lower <= test_y) & (test_y <= upper))
+    # Three standard errors of a share of 0.9 among 400 rows are 0.045; the fit itself is an estimate too.
+    assert 0.8 < share < 0.98
+    found = model.predict_distribution(test_x)
+    np.testing.assert_allclose(found.cdf(found.quantile(0.3)), 0.3, atol=1e-9)
+    density = -0.5 * ((test_y - mean) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi))
+    np.testing.assert_allclose(found.log_prob(test_y), density, rtol=1e-9)
+    scores = model.evaluate(test_x, test_y)
+    assert abs(scores["rmse"] - np.sqrt(np.mean((mean - test_y) ** 2))) < 1e-9
+    assert abs(scores["nlpd"] + density.mean()) < 1e-9
+
+
+def test_sample_paths_have_the_posterior_s_mean() -> None:
+    x, y = quick.table()
+    model = gpr().fit(x, y)
+    paths = model.sample_y(x[:5], n_samples=400, random_state=1)
+    assert paths.shape == (5, 400)
+    error = np.abs(paths.mean(1) - model.predict(x[:5]))
+    assert (error < 5 * paths.std(1) / np.sqrt(400)).all()
+    np.testing.assert_array_equal(paths, model.sample_y(x[:5], n_samples=400, random_state=1))
+
+
+def test_pipelines_searches_and_ensembles() -> None:
+    x, y = quick.table()
+    assert cross_val_score(make_pipeline(StandardScaler(), gpr()), x, y, cv=3).mean() > 0.8
+    search = GridSearchCV(gpr(), {"kernel": ["linear", "matern52"], "noise": [0.1]}, cv=3, n_jobs=2).fit(x, y)
+    assert search.best_params_["kernel"] == "matern52"
+    stack = StackingRegressor([("gpr", gpr()), ("line", LinearRegression())], cv=2).fit(x, y)
+    assert stack.score(x, y) > 0.8
+    columns = ColumnTransformer([("all", StandardScaler(), [0, 1])])
+    assert make_pipeline(columns, gpr()).fit(x, y).score(x, y) > 0.9
+
+
+def test_copies_and_files_predict_the_same_bits(tmp_path: Any) -> None:
+    x, y = quick.table()
+    model = gpr().fit(x, y)
+    expected_mean = model.predict(x)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(x), expected_mean)
+    joblib.dump(model, tmp_path / "model.joblib")
+    np.testing.assert_array_equal(joblib.load(tmp_path / "model.joblib").predict(x), expected_mean)
+    model.save(tmp_path / "model.elbo")
+    loaded = elbo.load(tmp_path / "model.elbo")
+    assert type(loaded) is elbo.GPR and loaded.get_params() == model.get_params()
+    np.testing.assert_array_equal(loaded.predict(x), expected_mean)
+    assert clone(loaded).get_params() == model.get_params()
+    with pytest.raises(elbo.NotFittedError):
+        clone(loaded).predict(x)
+
+
+def test_classes_keep_their_type(tmp_path: Any) -> None:
+    x, _ = quick.table(120)
+    side = x[:, 0] + x[:, 1] > 0
+    for y in (np.where(side, "right", "left"), side.astype(int) + 3, side):
+        model = quick.made(elbo.SVGPClassifier).fit(x, y)
+        assert model.classes_.dtype == np.asarray(y).dtype
+        assert model.score(x, y) > 0.9
+        shares = model.predict_proba(x)
+        np.testing.assert_allclose(shares.sum(1), 1.0, atol=1e-9)
+        np.testing.assert_array_equal(model.classes_[shares.argmax(1)], model.predict(x))
+    model.save(tmp_path / "model.elbo")
+    assert isinstance(elbo.load(tmp_path / "model.elbo"), elbo.SVGPClassifier)
+
+
+def test_messages_are_the_program_s() -> None:
+    x, y = quick.table(20)
+    with pytest.raises(elbo.SettingError, match="setting `noise` is"):
+        elbo.GPR(noise=-1.0).fit(x, y)
+    with pytest.raises(ValueError, match="Invalid parameter 'kernle'"):
+        elbo.GPR().set_params(kernle="rbf")
+    with pytest.raises(elbo.DataError, match="single class|1 class"):
+        elbo.SVGPClassifier().fit(x, np.ones(20, int))
+    with pytest.raises(elbo.DataError, match="is 2 in every row") as caught:
+        elbo.GPR().fit(x, np.full(20, 2.0))
+    assert caught.value.remedy
+    with pytest.raises(elbo.VerbError, match="has no sample paths"):
+        quick.made(elbo.VBLLRegressor).fit(x, y).sample_y(x)
+    with pytest.raises(elbo.DataError, match="two values only"):
+        elbo.SVGPRegressor().fit(x, x[:, 0] > 0)
+    with pytest.raises(elbo.FileError, match="cannot read the model file"):
+        elbo.load("nowhere.elbo")

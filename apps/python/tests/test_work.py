@@ -1,0 +1,127 @@
+"""Work in progress: Ctrl-C, time limits, threads, bars, warnings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import quick
+
+import elbo
+
+LONG = """
+import sys, numpy as np, warnings
+import elbo
+rng = np.random.default_rng(0)
+x = rng.uniform(-2, 2, (2000, 2))
+y = np.sin(2 * x[:, 0]) + rng.normal(0, 0.1, 2000)
+model = elbo.VBLLRegressor(steps=10_000_000)
+print("ready", flush=True)
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    model.fit(x, y)
+print("kept", model.stopped_early_, any(w.category is elbo.StoppedEarlyWarning for w in told), np.isfinite(model.predict(x)).all())
+"""
+
+
+def interrupted(script: str, interrupts: int = 1) -> "subprocess.CompletedProcess[str]":
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(2.0)
+        for _ in range(interrupts):
+            os.kill(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    return subprocess.CompletedProcess(script, child.returncode, out, err)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_ctrl_c_keeps_the_best_state() -> None:
+    done = interrupted(LONG)
+    assert done.stdout == "kept True True True\n", done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_ctrl_c_before_there_is_anything_to_keep_raises() -> None:
+    script = textwrap.dedent(
+        """
+        import elbo, numpy as np, time
+        def slow(z):
+            time.sleep(0.001)
+            return -0.5 * float(z @ z), -z
+        print("ready", flush=True)
+        elbo.infer.nuts(slow, 2, warmup=10**6)
+        """
+    )
+    done = interrupted(script)
+    assert "KeyboardInterrupt" in done.stderr and done.returncode != 0
+
+
+def test_a_time_limit_keeps_the_best_state() -> None:
+    x, y = quick.table(500)
+    model = elbo.VBLLRegressor(steps=10_000_000, max_time=0.5).fit(x, y)
+    assert model.stopped_early_ and np.isfinite(model.predict(x)).all()
+    with pytest.raises(elbo.SettingError, match="max_time"):
+        elbo.GPR(max_time=-1.0).fit(x, y)
+
+
+def test_other_threads_run_while_it_works() -> None:
+    x, y = quick.table(500)
+    ticks = 0
+    done = threading.Event()
+
+    def count() -> None:
+        nonlocal ticks
+        while not done.wait(0.01):
+            ticks += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    elbo.VBLLRegressor(steps=10_000_000, max_time=1.0).fit(x, y)
+    done.set()
+    thread.join()
+    assert ticks > 20
+
+
+def test_fits_in_threads_give_the_same_model() -> None:
+    x, y = quick.table()
+    alone = elbo.GPR(starts=1, iterations=10).fit(x, y).predict(x)
+    found: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(elbo.GPR(starts=1, iterations=10).fit(x, y).predict(x))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    for predicted in found:
+        np.testing.assert_array_equal(predicted, alone)
+
+
+def test_progress_is_told(capsys: Any, monkeypatch: Any) -> None:
+    x, y = quick.table()
+    quick.made(elbo.VBLLRegressor).set_params(verbose=True).fit(x, y)
+    assert "vbll: " in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    elbo.VBLLRegressor(steps=10_000_000, max_time=0.4, verbose=True).fit(x, y)
+    assert "vbll: " in capsys.readouterr().err
+    quick.made(elbo.VBLLRegressor).set_params(verbose=False).fit(x, y)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_the_fit_warns_of_is_a_warning() -> None:
+    x, y = quick.table()
+    with pytest.warns(elbo.FitWarning, match="`x2` is constant"):
+        elbo.GPR(starts=1, iterations=5).fit(np.column_stack([x, np.ones(len(x))]), y)
