@@ -169,7 +169,7 @@ def classes_of(system: dict[str, Any]) -> list[tuple[str, str]]:
         regressor, classifier = f"{name}Regressor", f"{name}Classifier"
         return [
             (base, written(system, base, [*mixins, "Tabular"], [])),
-            (regressor, f"class {regressor}({base}, Regressor):\n    _two_values = False\n"),
+            (regressor, f"class {regressor}({base}, Regressor):\n    pass\n"),
             (classifier, f"class {classifier}({base}, Classifier):\n{body}"),
         ]
     if "compress" in verbs:

@@ -1,18 +1,8 @@
 //! Which system suits a table: by its target, its size and its inputs, with the reasons in words.
 
 use crate::registry::find;
-use elbo_core::{Array, Data, Error, Result, Values};
-use serde::{Deserialize, Serialize};
-
-/// What is to be predicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// A quantity.
-    Regression,
-    /// One of two or more classes.
-    Classification,
-}
+use elbo_core::{Array, Data, Result, Task, Values};
+use serde::Serialize;
 
 /// A system for a table, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -136,54 +126,6 @@ fn distinct(array: &Array) -> Option<usize> {
     Some(seen.len())
 }
 
-impl Task {
-    /// Makes the target column what the task needs: classes become text, written as the model will name them.
-    ///
-    /// # Errors
-    /// [`Error::Data`] when text should be a quantity or fractions should be classes.
-    pub fn apply(self, data: &mut Data) -> Result<()> {
-        let name = data.target()?.to_owned();
-        let array = data.get(&name)?;
-        let numbers = array.to_f64();
-        match (self, numbers) {
-            (Self::Regression, None) => Err(Error::data(
-                format!("target `{name}` holds text"),
-                "text cannot be a quantity; leave --task out, or name another target",
-            )),
-            (Self::Regression, Some(_)) | (Self::Classification, None) => Ok(()),
-            (Self::Classification, Some(values)) => {
-                let classes = Array { shape: array.shape.clone(), values: as_classes(&name, &values)? };
-                let slot = data.arrays.iter_mut().find(|(n, _)| *n == name).expect("found above");
-                slot.1 = classes;
-                Ok(())
-            }
-        }
-    }
-}
-
-fn as_classes(name: &str, values: &[f64]) -> Result<Values> {
-    if let Some(row) = values.iter().position(|v| v.is_infinite() || (v.fract() != 0.0 && !v.is_nan())) {
-        return Err(Error::data(
-            format!("target `{name}` is {} in row {}, which is no class", values[row], row + 1),
-            "classes are text or whole numbers; use --task regression for a quantity",
-        ));
-    }
-    let mut levels: Vec<String> = vec![];
-    let mut index = std::collections::HashMap::new();
-    let codes = values
-        .iter()
-        .map(|v| {
-            (!v.is_nan()).then(|| {
-                *index.entry(*v as i64).or_insert_with(|| {
-                    levels.push(format!("{}", *v as i64));
-                    levels.len() as u32 - 1
-                })
-            })
-        })
-        .collect();
-    Ok(Values::Text { levels, codes })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +133,7 @@ mod tests {
     fn table(y: Values) -> Data {
         let x = Array::new(&[y.len()], (0..y.len()).map(|i| i as f64).collect());
         let arrays = vec![("x".into(), x), ("y".into(), Array::column(y))];
-        Data { source: "test".into(), arrays, target: Some("y".into()), notes: vec![] }
+        Data { source: "test".into(), arrays, target: Some("y".into()), ..Data::default() }
     }
 
     #[test]
@@ -201,17 +143,6 @@ mod tests {
         assert_eq!(task(Values::I64(vec![0, 1, 1, 0])), Task::Classification);
         assert_eq!(task(Values::I64(vec![3, 4, 5, 4])), Task::Regression);
         assert_eq!(task(Values::F64(vec![0.25, 0.75])), Task::Regression, "fractions are no classes");
-    }
-
-    #[test]
-    fn whole_numbers_become_classes_and_fractions_do_not() {
-        let mut data = table(Values::F64(vec![2.0, 1.0, f64::NAN, 2.0]));
-        Task::Classification.apply(&mut data).unwrap();
-        let expected =
-            Values::Text { levels: vec!["2".into(), "1".into()], codes: vec![Some(0), Some(1), None, Some(0)] };
-        assert_eq!(data.get("y").unwrap().values, expected);
-        let error = Task::Classification.apply(&mut table(Values::F64(vec![0.5, 1.0]))).unwrap_err();
-        assert!(error.to_string().contains("0.5 in row 1"), "{error}");
     }
 
     #[test]

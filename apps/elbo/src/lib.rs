@@ -27,9 +27,10 @@ pub mod schema;
 mod scoring;
 pub mod words;
 
-pub use auto::{Choice, Task, auto};
+pub use auto::{Choice, auto};
 pub use elbo_codec as codec;
 pub use elbo_core as core;
+pub use elbo_core::Task;
 pub use elbo_data as data;
 pub use elbo_decide as decide;
 pub use elbo_diffusion as diffusion;

@@ -1,8 +1,7 @@
 //! Where a model came from: stored in its file under one key, so that a file explains itself and a fit can be repeated.
 
-use crate::auto::Task;
 use crate::registry::{find, systems};
-use elbo_core::{Card, Error, Model, ModelFile, Result, Summary};
+use elbo_core::{Card, Error, Model, ModelFile, Result, Summary, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;

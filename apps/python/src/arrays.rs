@@ -16,7 +16,7 @@ pub type Taken = (String, &'static str, Vec<usize>, Py<PyByteArray>, Vec<String>
 /// The data set of these arrays.
 pub fn data(arrays: Vec<Given>, target: Option<String>, source: String) -> PyResult<Data> {
     let arrays = arrays.into_iter().map(array).collect::<PyResult<_>>()?;
-    Ok(Data { source, arrays, target, notes: vec![] })
+    Ok(Data { source, arrays, target, ..Data::default() })
 }
 
 fn array((name, kind, shape, bytes, levels): Given) -> PyResult<(String, Array)> {

@@ -98,6 +98,10 @@ pub fn fit(
         Some("classification") => Some(Task::Classification),
         _ => None,
     };
+    let data = match record.reading.task {
+        Some(task) => raised(py, data.with_task(task))?,
+        None => data,
+    };
     let settings = record.settings.clone();
     let done =
         work(py, Order { seed, max_time, watcher, ..Order::default() }, |run| system.fit(&settings, &data, run))?;

@@ -24,26 +24,9 @@ import elbo
 TABULAR = [c for c in quick.classes() if issubclass(c, (elbo._tabular.Regressor, elbo._tabular.Classifier))]
 #: Systems whose table needs a column of times: scikit-learn's tables have none.
 IN_TIME = {"markov-gp"}
-#: Checks that regressors of systems that also classify do not pass, and why.
-TWO_VALUES = dict.fromkeys(
-    [
-        "check_estimators_dtypes",
-        "check_estimators_nan_inf",
-        "check_estimators_pickle",
-        "check_fit2d_1feature",
-        "check_pipeline_consistency",
-        "check_transformer_data_not_an_array",
-        "check_transformer_general",
-    ],
-    "a target of two values is refused: the system takes it for classes",
-)
 
 
-def expected(estimator: Any) -> dict[str, str]:
-    return {} if getattr(estimator, "_two_values", True) else TWO_VALUES
-
-
-@parametrize_with_checks([quick.made(c) for c in TABULAR if c._system not in IN_TIME], expected_failed_checks=expected)
+@parametrize_with_checks([quick.made(c) for c in TABULAR if c._system not in IN_TIME])
 def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", elbo.FitWarning)
@@ -110,6 +93,13 @@ def test_copies_and_files_predict_the_same_bits(tmp_path: Any) -> None:
         clone(loaded).predict(x)
 
 
+def test_two_values_are_a_quantity_to_a_regressor() -> None:
+    x, _ = quick.table(120)
+    y = np.where(x[:, 0] + x[:, 1] > 0, 2.5, -1.0)
+    mean, sd = quick.made(elbo.SVGPRegressor).fit(x, y).predict(x, return_std=True)
+    assert np.mean((mean > 0.75) == (y > 0.75)) > 0.9 and (sd > 0.0).all()
+
+
 def test_classes_keep_their_type(tmp_path: Any) -> None:
     x, _ = quick.table(120)
     side = x[:, 0] + x[:, 1] > 0
@@ -137,7 +127,5 @@ def test_messages_are_the_program_s() -> None:
     assert caught.value.remedy
     with pytest.raises(elbo.VerbError, match="has no sample paths"):
         quick.made(elbo.VBLLRegressor).fit(x, y).sample_y(x)
-    with pytest.raises(elbo.DataError, match="two values only"):
-        elbo.SVGPRegressor().fit(x, x[:, 0] > 0)
     with pytest.raises(elbo.FileError, match="cannot read the model file"):
         elbo.load("nowhere.elbo")

@@ -461,7 +461,7 @@ mod tests {
 
     fn table(columns: &[(&str, Values)]) -> Data {
         let arrays = columns.iter().map(|(n, v)| ((*n).to_owned(), Array::column(v.clone()))).collect();
-        Data { source: "test".into(), arrays, target: Some("y".into()), notes: vec![] }
+        Data { source: "test".into(), arrays, target: Some("y".into()), ..Data::default() }
     }
 
     fn text(cells: &[&str]) -> Values {

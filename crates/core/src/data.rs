@@ -1,7 +1,8 @@
-//! Named plain arrays, as read from a file, and the typed inputs that systems ask for.
+//! Named plain arrays, as read from a file.
 
-use crate::columns::{Columns, Features, missing};
+use crate::columns::missing;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// The values of an array, in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,6 +142,16 @@ impl Array {
     }
 }
 
+/// What is to be predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A quantity.
+    Regression,
+    /// One of two or more classes.
+    Classification,
+}
+
 /// What was read from a file: named arrays in the file's order, and which of them is the target.
 ///
 /// A table is a set of arrays of shape `[N]` or `[N, D]` with one common `N`.
@@ -150,8 +161,10 @@ pub struct Data {
     pub source: String,
     /// The arrays, in order.
     pub arrays: Vec<(String, Array)>,
-    /// Name of the column to predict, where the task has one.
+    /// Name of the column to predict, where there is one.
     pub target: Option<String>,
+    /// What the target is, where the user said so; otherwise its values tell.
+    pub task: Option<Task>,
     /// Notes made while reading, for the report: dropped rows, guessed formats.
     pub notes: Vec<String>,
 }
@@ -215,6 +228,33 @@ impl Data {
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
+    /// The same data with the target taken for what the task needs: numbers that are classes become text, written as the
+    /// model will name them.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when text should be a quantity or fractions should be classes.
+    pub fn with_task(mut self, task: Task) -> Result<Self> {
+        let name = self.target()?.to_owned();
+        let array = self.get(&name)?;
+        let numbers = array.to_f64();
+        match (task, numbers) {
+            (Task::Regression, None) => {
+                return Err(Error::data(
+                    format!("target `{name}` holds text"),
+                    "text cannot be a quantity; leave --task out, or name another target",
+                ));
+            }
+            (Task::Regression, Some(_)) | (Task::Classification, None) => {}
+            (Task::Classification, Some(values)) => {
+                let classes = Array { shape: array.shape.clone(), values: as_classes(&name, &values)? };
+                let slot = self.arrays.iter_mut().find(|(n, _)| *n == name).expect("found above");
+                slot.1 = classes;
+            }
+        }
+        self.task = Some(task);
+        Ok(self)
+    }
+
     /// The target's name.
     ///
     /// # Errors
@@ -227,160 +267,25 @@ impl Data {
     }
 }
 
-/// What kind of data an input is made from: how a file is read for it, and which words on the command line belong to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataKind {
-    /// Rows of a table, or arrays, without a target.
-    Rows,
-    /// A table with a target.
-    Target,
-    /// A table with a target and a column of times.
-    Series,
-    /// Trials of an experiment: a table whose target may be empty in some rows.
-    Trials,
-    /// Photographs that may differ in size.
-    Photographs,
-    /// Pictures of a scene with their cameras.
-    Scene,
-}
-
-impl DataKind {
-    /// Whether a column is to be named as the target.
-    pub fn has_target(self) -> bool {
-        matches!(self, Self::Target | Self::Series | Self::Trials)
+fn as_classes(name: &str, values: &[f64]) -> Result<Values> {
+    if let Some(row) = values.iter().position(|v| v.is_infinite() || (v.fract() != 0.0 && !v.is_nan())) {
+        return Err(Error::data(
+            format!("target `{name}` is {} in row {}, which is no class", values[row], row + 1),
+            "classes are text or whole numbers; use --task regression for a quantity",
+        ));
     }
-}
-
-/// A typed input, made from raw data with every check a user needs.
-pub trait FromData: Sized {
-    /// What is needed, in a few words, for `elbo info` and messages.
-    const NEEDS: &'static str;
-
-    /// The same as a value, for programs.
-    const KIND: DataKind = DataKind::Rows;
-
-    /// Checks and converts.
-    ///
-    /// # Errors
-    /// [`Error::Data`] with what was found and what to change.
-    fn from_data(data: &Data) -> Result<Self>;
-}
-
-/// Inputs and one numeric target, standardised: each numeric column, and the target, has mean zero and variance one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Regression {
-    /// Inputs, `[N, D]`.
-    pub x: Features,
-    /// Target, `[N]`, standardised by `columns.target`.
-    pub y: Vec<f64>,
-    /// Target in its own unit, `[N]`.
-    pub raw: Vec<f64>,
-    /// How to encode new rows and to read predictions.
-    pub columns: Columns,
-    /// Notes for the user: constant columns dropped, few rows.
-    pub notes: Vec<String>,
-}
-
-impl Regression {
-    /// The same with the target in its own unit, for likelihoods that are not of a location and a scale: counts, shares,
-    /// positive numbers.
-    pub fn in_own_unit(mut self) -> Self {
-        self.y.clone_from(&self.raw);
-        self.columns.keep_target_unit();
-        self
-    }
-}
-
-impl FromData for Regression {
-    const NEEDS: &'static str = "a table with a numeric target";
-    const KIND: DataKind = DataKind::Target;
-
-    fn from_data(data: &Data) -> Result<Self> {
-        let (columns, notes) = Columns::learn(data)?;
-        let y = columns.encode_number_target(data)?;
-        let x = columns.encode(data)?;
-        let raw = data.get(data.target()?)?.to_f64().expect("a numeric target was learned");
-        Ok(Self { x, y, raw, columns, notes })
-    }
-}
-
-/// Inputs and one target of two or more classes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Classification {
-    /// Inputs, `[N, D]`, numeric columns standardised.
-    pub x: Features,
-    /// Class of each row, an index into `classes`.
-    pub y: Vec<usize>,
-    /// Class names, sorted.
-    pub classes: Vec<String>,
-    /// How to encode new rows.
-    pub columns: Columns,
-    /// Notes for the user.
-    pub notes: Vec<String>,
-}
-
-impl FromData for Classification {
-    const NEEDS: &'static str = "a table with a target of two or more classes";
-    const KIND: DataKind = DataKind::Target;
-
-    fn from_data(data: &Data) -> Result<Self> {
-        let (columns, notes) = Columns::learn_classes(data)?;
-        let y = columns.encode_class_target(data)?;
-        let x = columns.encode(data)?;
-        let classes = columns.classes().to_vec();
-        Ok(Self { x, y, classes, columns, notes })
-    }
-}
-
-/// A target of either kind, for systems that do both: text, or numbers of just two values, are classes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Supervised {
-    /// A numeric target.
-    Numbers(Regression),
-    /// A target of classes.
-    Classes(Classification),
-}
-
-impl FromData for Supervised {
-    const NEEDS: &'static str = "a table with a target, numeric or of classes";
-    const KIND: DataKind = DataKind::Target;
-
-    fn from_data(data: &Data) -> Result<Self> {
-        let target = data.get(data.target()?)?;
-        let is_classes = match &target.values {
-            Values::Text { .. } => true,
-            _ => {
-                let values = target.to_f64().expect("only text is not numeric");
-                let first = values.first();
-                let second = values.iter().find(|v| Some(*v) != first);
-                second.is_some() && values.iter().all(|v| Some(v) == first || Some(v) == second) && values.len() > 2
-            }
-        };
-        if is_classes {
-            Classification::from_data(data).map(Self::Classes)
-        } else {
-            Regression::from_data(data).map(Self::Numbers)
-        }
-    }
-}
-
-/// Points without a target.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Points {
-    /// Coordinates, `[N, D]`, in the user's own units.
-    pub x: Features,
-    /// The columns they came from.
-    pub columns: Columns,
-    /// Notes for the user.
-    pub notes: Vec<String>,
-}
-
-impl FromData for Points {
-    const NEEDS: &'static str = "a table of numbers, one point a row";
-
-    fn from_data(data: &Data) -> Result<Self> {
-        let (columns, notes) = Columns::learn_points(data)?;
-        let x = columns.encode(data)?;
-        Ok(Self { x, columns, notes })
-    }
+    let mut levels: Vec<String> = vec![];
+    let mut index = std::collections::HashMap::new();
+    let codes = values
+        .iter()
+        .map(|v| {
+            (!v.is_nan()).then(|| {
+                *index.entry(*v as i64).or_insert_with(|| {
+                    levels.push(format!("{}", *v as i64));
+                    levels.len() as u32 - 1
+                })
+            })
+        })
+        .collect();
+    Ok(Values::Text { levels, codes })
 }

@@ -6,6 +6,7 @@
 //! | [`rng`] | counter-based random numbers: same seed, same bits, for any thread count |
 //! | [`data`] | named plain arrays, as read from a file |
 //! | [`samples`] | data points of one shape: pictures, rows |
+//! | [`inputs`] | the typed inputs that systems ask for |
 //! | [`columns`] | how raw columns become the numbers a model sees, and back |
 //! | [`run`] | one piece of work: seed, budget, progress, warnings, records, checkpoints |
 //! | [`step`] | updates of a model, and the one driver of every iterative fit |
@@ -28,6 +29,7 @@ pub mod error;
 pub mod figure;
 pub mod file;
 pub mod generative;
+pub mod inputs;
 pub mod model;
 pub mod named;
 pub mod picture;
@@ -41,11 +43,12 @@ pub mod system;
 
 pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
-pub use data::{Array, Classification, Data, DataKind, FromData, Points, Regression, Supervised, Values};
+pub use data::{Array, Data, Task, Values};
 pub use error::{Error, Result, ensure};
 pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;
 pub use generative::{Encode, Evaluate, IMPORTANCE_DRAWS, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};
+pub use inputs::{Classification, DataKind, FromData, Points, Regression, Supervised};
 pub use model::{Model, Summary, Update, Validation};
 pub use picture::{Compress, Render, Restore, Views};
 pub use predict::{Marginals, Predict, Prediction};

@@ -218,7 +218,7 @@ impl Form {
                 vec![(array.clone(), Array { shape, values })]
             }
         };
-        Data { source: "a model".into(), arrays, target: None, notes: vec![] }
+        Data { source: "a model".into(), arrays, ..Data::default() }
     }
 
     /// Data points as grey or colour bytes to look at, `[N, C, H, W]`: `[0, 1]` of the values becomes black to white.

@@ -58,7 +58,7 @@ pub fn photos() -> Result<(Data, Data)> {
             shipped_picture($name, include_bytes!(concat!("../../../examples/data/photos/", $name)))
         };
     }
-    let of = |arrays| Data { source: "photos".into(), arrays, target: None, notes: vec![] };
+    let of = |arrays| Data { source: "photos".into(), arrays, ..Data::default() };
     let training = vec![photo!("chelsea.png")?, photo!("coffee.png")?, photo!("retina.png")?, photo!("rocket.png")?];
     Ok((of(training), of(vec![photo!("astronaut.png")?])))
 }

@@ -281,7 +281,7 @@ impl Experiment {
         push("feasible", numbers(&|s| s.feasible));
         push("score", numbers(&|s| s.score));
         push("why", text_column(suggestions.iter().enumerate().map(|(i, s)| self.reason(s, i))));
-        Data { source: "suggestions".into(), arrays, target: None, notes: vec![] }
+        Data { source: "suggestions".into(), arrays, ..Data::default() }
     }
 }
 

@@ -244,6 +244,6 @@ impl Render for SplatModel {
             ("image".to_owned(), Array { shape: vec![n, h, w, 3], values: Values::U8(image) }),
             ("depth".to_owned(), Array { shape: vec![n, h, w], values: Values::F32(depth) }),
         ];
-        Ok(Data { source: "rendered".into(), arrays, target: None, notes: vec![] })
+        Ok(Data { source: "rendered".into(), arrays, ..Data::default() })
     }
 }

@@ -396,7 +396,7 @@ impl Encode for VbllModel {
         for h in 0..features.size(1) - usize::from(has_constant) {
             arrays.push((format!("phi{h}"), Array::new(&[rows], features.select(1, h).to_vec())));
         }
-        Ok(Data { source: format!("features of {}", data.source), arrays, target: None, notes: vec![] })
+        Ok(Data { source: format!("features of {}", data.source), arrays, ..Data::default() })
     }
 }
 

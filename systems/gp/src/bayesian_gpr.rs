@@ -455,7 +455,7 @@ fn friedman(rows: usize, run: &mut Run) -> Data {
     };
     let y: Vec<f64> = x.chunks_exact(5).map(|x| f(x) + run.rng.normal()).collect();
     let arrays = vec![("x".into(), Array::new(&[rows, 5], x)), ("y".into(), Array::new(&[rows], y))];
-    Data { source: "Friedman's function".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "Friedman's function".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// A process with draws of its hyperparameters.

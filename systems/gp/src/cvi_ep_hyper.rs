@@ -418,7 +418,7 @@ fn class_table(x: &Tensor, y: &[f64]) -> Data {
         ("x".into(), Array::new(x.shape(), x.to_vec())),
         ("class".into(), Array::column(Values::Text { levels, codes })),
     ];
-    Data { source: "waves".into(), arrays, target: Some("class".into()), notes: vec![] }
+    Data { source: "waves".into(), arrays, target: Some("class".into()), ..Data::default() }
 }
 
 /// A fitted site model.

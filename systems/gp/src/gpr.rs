@@ -171,7 +171,7 @@ fn friedman(rows: usize, run: &mut Run) -> Data {
     });
     let y: Vec<f64> = y.map(|f| f + run.rng.normal()).collect();
     let arrays = vec![("x".into(), Array::new(&[rows, 8], x)), ("y".into(), Array::new(&[rows], y))];
-    Data { source: "Friedman's function".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "Friedman's function".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// A fitted exact process.

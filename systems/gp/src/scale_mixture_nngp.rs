@@ -398,7 +398,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
 fn numbers(x: &Tensor, y: &[f64]) -> Data {
     let arrays =
         vec![("x".into(), Array::new(x.shape(), x.to_vec())), ("y".into(), Array::column(Values::F64(y.to_vec())))];
-    Data { source: "sines".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "sines".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// Either kind of target.

@@ -392,7 +392,7 @@ fn events(rows: usize, run: &mut Run) -> Data {
     let codes = x.chunks_exact(4).map(|x| Some(event(x, &mut run.rng))).collect();
     let y = Array::column(Values::Text { levels: vec!["no".into(), "yes".into()], codes });
     let arrays = vec![("x".into(), Array::new(&[rows, 4], x)), ("y".into(), y)];
-    Data { source: "made-up events".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "made-up events".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// A made-up curve with noise.
@@ -401,7 +401,7 @@ fn curve(rows: usize, run: &mut Run) -> Data {
     let y = x.chunks_exact(2).map(|x| (6.0 * x[0]).sin() + x[1]).collect::<Vec<_>>();
     let y = y.into_iter().map(|f| f + 0.2 * run.rng.normal()).collect();
     let arrays = vec![("x".into(), Array::new(&[rows, 2], x)), ("y".into(), Array::new(&[rows], y))];
-    Data { source: "made-up curve".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "made-up curve".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// A fitted model: particles of a generalised linear model or of a network.

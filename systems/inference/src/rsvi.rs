@@ -213,7 +213,7 @@ impl Encode for RsviModel {
         let (rows, width) = (counts.size(0), self.config.layers[0]);
         let column = |k: usize| Array::new(&[rows], codes.iter().skip(k).step_by(width).copied().collect());
         let arrays = (0..width).map(|k| (format!("factor{}", k + 1), column(k))).collect();
-        Ok(Data { source: "codes".into(), arrays, target: None, notes: vec![] })
+        Ok(Data { source: "codes".into(), arrays, ..Data::default() })
     }
 }
 
@@ -225,6 +225,6 @@ impl Sample for RsviModel {
         let column = |d: usize| Array::new(&[count], counts.iter().skip(d).step_by(width).copied().collect());
         let names = self.columns.inputs.iter().enumerate();
         let arrays = names.map(|(d, c)| (c.name.clone(), column(d))).collect();
-        Ok(Data { source: "samples".into(), arrays, target: None, notes: vec![] })
+        Ok(Data { source: "samples".into(), arrays, ..Data::default() })
     }
 }

@@ -293,7 +293,7 @@ impl Encode for CvhmModel {
                 arrays.push((format!("latent_{}{suffix}", latent + 1), Array::new(&trials.shape(), values)));
             }
         }
-        Ok(Data { source: data.source.clone(), arrays, target: None, notes: vec![] })
+        Ok(Data { source: data.source.clone(), arrays, ..Data::default() })
     }
 }
 

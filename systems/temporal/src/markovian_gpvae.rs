@@ -412,7 +412,7 @@ impl MarkovianGpvaeModel {
                 arrays.push((name.clone(), array));
             }
         }
-        Data { source, arrays, target: None, notes: vec![] }
+        Data { source, arrays, ..Data::default() }
     }
 
     /// Numbers of every place in order, `width` each, from per-sequence `[T, width]`.
@@ -589,7 +589,7 @@ impl Encode for MarkovianGpvaeModel {
             array("mean", size, Self::spread(&input.places, size, |s| &beliefs[s].mean)),
             array("sd", size, Self::spread(&input.places, size, |s| &beliefs[s].sd)),
         ];
-        Ok(Data { source: format!("codes of {}", data.source), arrays, target: None, notes: vec![] })
+        Ok(Data { source: format!("codes of {}", data.source), arrays, ..Data::default() })
     }
 }
 

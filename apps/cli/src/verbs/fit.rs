@@ -161,7 +161,7 @@ fn planned(args: &Fit) -> Result<Plan, Failure> {
     };
     how.task = task;
     if let Some(task) = task {
-        task.apply(&mut data)?;
+        data = data.with_task(task)?;
     }
     how.holdout = share_held_out(args.holdout, system, &data);
     if how.holdout.is_some() {
@@ -217,7 +217,7 @@ fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
         .into());
     }
     if let Some(task) = record.reading.task {
-        task.apply(&mut data)?;
+        data = data.with_task(task)?;
     }
     let out = match &args.out {
         Some(out) => out.clone(),

@@ -248,7 +248,7 @@ fn rows_of(training: &Data, target: &str, columns: &[(&str, Vec<f64>)]) -> Data 
             None => constant(name, array),
         }
     });
-    Data { source: "the grid of the report".into(), arrays: arrays.collect(), target: None, notes: vec![] }
+    Data { source: "the grid of the report".into(), arrays: arrays.collect(), ..Data::default() }
 }
 
 fn curve(

@@ -15,7 +15,7 @@ fn photographs(count: usize) -> Data {
     };
     let values = Values::U8((0..shape.iter().product()).map(value).collect());
     let arrays = vec![("image".to_owned(), Array { shape: shape.into(), values })];
-    Data { source: "example of photographs".into(), arrays, target: None, notes: vec![] }
+    Data { source: "example of photographs".into(), arrays, ..Data::default() }
 }
 
 /// So many small pictures of bodies on a table, with their cameras.
@@ -60,7 +60,7 @@ pub fn example(kind: &str, rows: usize) -> Data {
     let mut arrays = vec![("a".to_owned(), column(a)), ("b".to_owned(), column(b))];
     let name = target.is_some().then(|| "y".to_owned());
     arrays.extend(target.map(|t| ("y".to_owned(), t)));
-    Data { source: format!("example of {kind}"), arrays, target: name, notes: vec![] }
+    Data { source: format!("example of {kind}"), arrays, target: name, ..Data::default() }
 }
 
 /// A wave with a trend at irregular times, in order.
@@ -69,7 +69,7 @@ fn series(rows: usize) -> Data {
     let t: Vec<f64> = (0..rows).map(|k| 0.25 * k as f64 + 0.1 * rng.uniform()).collect();
     let y = t.iter().map(|t| 5.0 + 0.2 * t + (2.0 * t).sin() + 0.1 * rng.normal()).collect();
     let arrays = vec![("t".to_owned(), Array::new(&[rows], t)), ("y".to_owned(), Array::new(&[rows], y))];
-    Data { source: "example of series".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "example of series".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// Settings of a quick fit: those of these names that the system has.

@@ -170,15 +170,11 @@ class Regressor(Tabular):
 
     _estimator_type = "regressor"
     _missing_target: ClassVar[bool] = False
-    #: Whether a target of two values is a number all the same; systems that do both take it for two classes.
-    _two_values: ClassVar[bool] = True
 
     def fit(self: Any, X: Any, y: Any = None) -> Any:
         """Fits the model to rows `X` and one number a row, `y`."""
         found = self._read(X)
         target = self._target(y, found.names)
-        if not self._two_values and found.rows > 2 and len(np.unique(np.frombuffer(target[3]))) == 2:
-            raise DataError(f"y has two values only, which `{self._system}` takes as classes", "use its classifier, or `elbo.GPR`")
         return self._fit_table(found, target, "regression")
 
     def _target(self, y: Any, taken: list[str]) -> Sent:

@@ -87,7 +87,7 @@ impl Photo {
     pub fn into_data(self, source: &str) -> Data {
         let [h, w, c] = self.shape;
         let array = Array { shape: vec![1, h, w, c], values: Values::U8(self.bytes) };
-        Data { source: source.into(), arrays: vec![("image".into(), array)], target: None, notes: vec![] }
+        Data { source: source.into(), arrays: vec![("image".into(), array)], ..Data::default() }
     }
 
     /// The part that begins at the first row and column and has at most this height and width.

@@ -270,7 +270,7 @@ pub fn make(name: &str, seed: u64, options: &MakeOptions) -> Result<Data> {
     };
     let arrays = (recipe.make)(&Size { rows, dims, noise }, &mut Rng::new(seed));
     let target = arrays.last().map(|(n, _)| n.clone()).filter(|n| n == "y" || n == "class");
-    Ok(Data { source: format!("recipe {name}, seed {seed}"), arrays, target, notes: vec![] })
+    Ok(Data { source: format!("recipe {name}, seed {seed}"), arrays, target, ..Data::default() })
 }
 
 /// Row-major points as columns `x0`, `x1`, ...

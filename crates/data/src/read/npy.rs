@@ -66,7 +66,7 @@ fn assemble(arrays: Vec<(String, Array)>, options: &ReadOptions) -> Result<Data>
     let rows = arrays.first().map_or(0, |(_, a)| a.rows());
     let is_table = arrays.iter().all(|(_, a)| (1..=2).contains(&a.shape.len()) && a.rows() == rows);
     if !is_table {
-        return Ok(Data { source: String::new(), arrays, target: options.target.clone(), notes: vec![] });
+        return Ok(Data { source: String::new(), arrays, target: options.target.clone(), ..Data::default() });
     }
     for (name, array) in &arrays {
         check_table_array(name, array, options)?;

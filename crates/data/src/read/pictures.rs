@@ -59,7 +59,7 @@ pub(super) fn folder(path: &Path) -> Result<Data> {
         files.iter().for_each(|(class, _)| levels.push(class.as_deref()));
         arrays.push(("label".into(), levels.finish()));
     }
-    Ok(Data { source: path.display().to_string(), arrays, target: None, notes })
+    Ok(Data { source: path.display().to_string(), arrays, notes, ..Data::default() })
 }
 
 /// One picture, PNG or JPEG: an array `image` of bytes, `[1, H, W, C]` with one channel where it is grey and three else.
@@ -76,7 +76,7 @@ pub fn read_picture(path: &Path) -> Result<Data> {
     }
     let (array, note) = alone(decode(path)?);
     let arrays = vec![("image".into(), array)];
-    Ok(Data { source: path.display().to_string(), arrays, target: None, notes: note.into_iter().collect() })
+    Ok(Data { source: path.display().to_string(), arrays, notes: note.into_iter().collect(), ..Data::default() })
 }
 
 /// A picture that travels with the program, as [`read_picture`] gives it.
@@ -116,7 +116,7 @@ pub fn read_pictures(path: &Path) -> Result<Data> {
         }
         arrays.push((file.file_name().expect("an entry has a name").to_string_lossy().into_owned(), array));
     }
-    Ok(Data { source: path.display().to_string(), arrays, target: None, notes })
+    Ok(Data { source: path.display().to_string(), arrays, notes, ..Data::default() })
 }
 
 /// A picture as an array `[1, H, W, C]`, with what it loses.

@@ -114,7 +114,7 @@ fn assemble(path: &Path, frames: &[Frame], points: &[[f64; 6]]) -> Result<Data> 
         let held = frames.iter().map(|f| i64::from(f.is_held)).collect();
         arrays.push(("held".to_owned(), Array { shape: vec![n], values: Values::I64(held) }));
     }
-    Ok(Data { source: path.display().to_string(), arrays, target: None, notes })
+    Ok(Data { source: path.display().to_string(), arrays, notes, ..Data::default() })
 }
 
 fn on_black(picture: DynamicImage) -> DynamicImage {

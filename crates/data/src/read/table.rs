@@ -12,7 +12,7 @@ pub(super) fn finish(arrays: Vec<(String, Array)>, options: &ReadOptions, mut no
         return Err(Error::data("no column is left", "leave out fewer columns with --drop"));
     }
     if options.missing == MissingPolicy::Keep {
-        return Ok(Data { source: String::new(), arrays, target: options.target.clone(), notes });
+        return Ok(Data { arrays, target: options.target.clone(), notes, ..Data::default() });
     }
     let rows = arrays.first().map_or(0, |(_, a)| a.rows());
     let mut incomplete = vec![false; rows];
@@ -32,7 +32,7 @@ pub(super) fn finish(arrays: Vec<(String, Array)>, options: &ReadOptions, mut no
     }
     let lost = incomplete.iter().filter(|i| **i).count();
     if lost == 0 {
-        return Ok(Data { source: String::new(), arrays, target: options.target.clone(), notes });
+        return Ok(Data { arrays, target: options.target.clone(), notes, ..Data::default() });
     }
     counts.sort_by_key(|(missing, _)| std::cmp::Reverse(*missing));
     let more = if counts.len() > 5 { format!(" and {} more columns", counts.len() - 5) } else { String::new() };
@@ -52,7 +52,7 @@ pub(super) fn finish(arrays: Vec<(String, Array)>, options: &ReadOptions, mut no
     notes.push(format!("{lost} of {rows} rows have missing cells and are left out ({which})"));
     let order: Vec<usize> = (0..rows).filter(|i| !incomplete[*i]).collect();
     let arrays = arrays.into_iter().map(|(name, array)| (name, compact(array.take_rows(&order)))).collect();
-    Ok(Data { source: String::new(), arrays, target: options.target.clone(), notes })
+    Ok(Data { arrays, target: options.target.clone(), notes, ..Data::default() })
 }
 
 /// Marks rows with a missing cell; returns the number of missing cells.

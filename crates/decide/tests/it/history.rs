@@ -15,7 +15,7 @@ fn text(cells: &[&str]) -> Array {
 
 fn table(columns: Vec<(&str, Array)>) -> Data {
     let arrays = columns.into_iter().map(|(n, a)| (n.to_owned(), a)).collect();
-    Data { source: "test".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "test".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 fn space() -> Space {

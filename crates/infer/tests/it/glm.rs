@@ -1,7 +1,7 @@
 //! Generalised linear models: derivatives, the conjugate case, tables.
 
 use crate::common::{assert_close, assert_derivatives};
-use elbo_core::data::FromData;
+use elbo_core::FromData;
 use elbo_core::{Array, Data, Model, ModelFile, Prediction, Rng, Run, Summary, Supervised, Values};
 use elbo_infer::LogDensity;
 use elbo_infer::glm::{Glm, GlmKind, GlmLikelihood, GlmPosterior, GlmSettings, GlmTable};

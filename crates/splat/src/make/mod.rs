@@ -203,7 +203,7 @@ pub fn to_data(scene: &Scene) -> Data {
         }
         arrays.push(("points".to_owned(), Array::new(&[n, each, 6], points)));
     }
-    Data { source: "made-up scene".into(), arrays, target: None, notes: vec![] }
+    Data { source: "made-up scene".into(), arrays, ..Data::default() }
 }
 
 /// `transforms.json` for pictures of these names: camera to world in the convention of OpenGL.

@@ -19,7 +19,7 @@ fn picture(shape: [usize; 3], seed: usize) -> Array {
 
 fn data(arrays: Vec<Array>) -> Data {
     let named = arrays.into_iter().enumerate().map(|(i, a)| (format!("{i}.png"), a)).collect();
-    Data { source: "photos".into(), arrays: named, target: None, notes: vec![] }
+    Data { source: "photos".into(), arrays: named, ..Data::default() }
 }
 
 fn fitted(system: &dyn AnySystem) -> Box<dyn Model> {

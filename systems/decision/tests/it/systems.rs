@@ -39,7 +39,7 @@ fn trials() -> Data {
         ("purity".to_owned(), Array::new(&[12], purity)),
         ("status".to_owned(), text(&status)),
     ];
-    Data { source: "trials".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "trials".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 fn settings() -> Value {

@@ -209,7 +209,7 @@ fn numbers(n: usize, seed: u64) -> Data {
     let (x, y) = problem(n, seed);
     let arrays =
         vec![("x".into(), Array::new(&[n, 3], x.to_vec())), ("y".into(), Array::column(Values::F64(y.to_vec())))];
-    Data { source: "made".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "made".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 fn classes(n: usize, seed: u64) -> Data {

@@ -146,7 +146,7 @@ fn samples_have_the_posterior_s_mean_and_variance() {
 fn table(x: &[f64], dims: usize, y: Vec<f64>) -> Data {
     let arrays =
         vec![("x".into(), Array::new(&[y.len(), dims], x.to_vec())), ("y".into(), Array::column(Values::F64(y)))];
-    Data { source: "made".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "made".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// A rough function with much noise: few steps solve it.

@@ -11,7 +11,7 @@ fn line(rows: usize) -> Data {
     let y = x.iter().map(|x| 3.0 + 2.0 * x).collect::<Vec<_>>();
     let y: Vec<f64> = y.into_iter().map(|f| f + 0.5 * rng.normal()).collect();
     let arrays = vec![("x".into(), Array::new(&[rows], x)), ("y".into(), Array::new(&[rows], y))];
-    Data { source: "line".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "line".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 fn rmse(settings: serde_json::Value, data: &Data) -> f64 {

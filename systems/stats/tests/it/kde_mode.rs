@@ -160,7 +160,7 @@ fn a_point_within_all_balls_is_found() {
 
 fn table(points: Vec<f64>, dims: usize) -> Data {
     let arrays = vec![("p".into(), Array::new(&[points.len() / dims, dims], points))];
-    Data { source: "made".into(), arrays, target: None, notes: vec![] }
+    Data { source: "made".into(), arrays, ..Data::default() }
 }
 
 fn fit(settings: serde_json::Value, data: &Data) -> elbo_core::Result<(Box<dyn Model>, Vec<String>)> {

@@ -16,7 +16,7 @@ fn metric(model: &dyn Model, name: &str) -> f64 {
 
 fn table(columns: &[(&str, Vec<f64>)]) -> Data {
     let arrays = columns.iter().map(|(n, v)| ((*n).to_owned(), Array::new(&[v.len()], v.clone()))).collect();
-    Data { source: "made".into(), arrays, target: None, notes: vec![] }
+    Data { source: "made".into(), arrays, ..Data::default() }
 }
 
 fn recipe(name: &str, seed: u64) -> Data {
@@ -95,7 +95,7 @@ fn a_pair_in_each_row_is_read() {
         .into_iter()
         .map(|(n, v)| (n.to_owned(), Array::column(v)))
         .collect();
-    let pairs = Pairs::from_data(&Data { source: "made".into(), arrays, target: None, notes: vec![] }).unwrap();
+    let pairs = Pairs::from_data(&Data { source: "made".into(), arrays, ..Data::default() }).unwrap();
     assert_eq!(pairs.columns, ["A", "B"]);
     let found: Vec<(&str, usize)> = pairs.pairs.iter().map(|p| (p.name.as_str(), p.b.len())).collect();
     assert_eq!(found, [("p", 12), ("q", 12)]);

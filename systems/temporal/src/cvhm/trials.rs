@@ -51,7 +51,7 @@ impl Layout {
                 })
                 .collect(),
         };
-        Data { source: like.source.clone(), arrays, target: None, notes: vec![] }
+        Data { source: like.source.clone(), arrays, ..Data::default() }
     }
 }
 

@@ -46,7 +46,7 @@ fn study(system: &MarkovGpSystem, years: usize, seeds: &[u64], run: &Run) -> Res
         let table = |rows: std::ops::Range<usize>| {
             let column = |v: &[f64]| Array::new(&[rows.len()], v[rows.clone()].to_vec());
             let arrays = vec![("t".to_owned(), column(&times)), ("y".to_owned(), column(&values))];
-            Data { source: "a series like carbon dioxide".into(), arrays, target: Some("y".into()), notes: vec![] }
+            Data { source: "a series like carbon dioxide".into(), arrays, target: Some("y".into()), ..Data::default() }
         };
         let config =
             MarkovGpConfig { starts: run.pick(1, 3), iterations: run.pick(40, 200), ..MarkovGpConfig::default() };

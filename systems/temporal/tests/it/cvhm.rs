@@ -18,7 +18,7 @@ fn waves(trials: usize, bins: usize, channels: usize) -> Data {
         }
     }
     let arrays = vec![("counts".to_owned(), Array::new(&[trials, bins, channels], counts))];
-    Data { source: "waves".into(), arrays, target: None, notes: vec![] }
+    Data { source: "waves".into(), arrays, ..Data::default() }
 }
 
 fn fit(data: &Data, settings: &Value) -> elbo_core::Result<Box<dyn elbo_core::Model>> {

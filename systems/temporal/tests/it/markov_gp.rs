@@ -6,7 +6,7 @@ use serde_json::json;
 
 fn table(times: Array, y: Vec<f64>) -> Data {
     let arrays = vec![("when".to_owned(), times), ("y".to_owned(), Array::new(&[y.len()], y))];
-    Data { source: "a test".into(), arrays, target: Some("y".into()), notes: vec![] }
+    Data { source: "a test".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 fn wave(rows: usize) -> (Vec<f64>, Vec<f64>) {

@@ -128,7 +128,7 @@ fn series(rows: usize, seed: u64) -> Data {
         |phase: f64, rng: &mut Rng| t.iter().map(|t| 5.0 + (0.4 * t + phase).sin() + 0.05 * rng.normal()).collect();
     let (a, b): (Vec<f64>, Vec<f64>) = (wave(0.0, &mut rng), wave(1.0, &mut rng));
     let arrays = [("time", t), ("a", a), ("b", b)].map(|(n, v)| (n.to_owned(), Array::new(&[rows], v)));
-    Data { source: "made".into(), arrays: arrays.into(), target: None, notes: vec![] }
+    Data { source: "made".into(), arrays: arrays.into(), ..Data::default() }
 }
 
 fn with(mut data: Data, name: &str, values: Vec<f64>) -> Data {
@@ -202,7 +202,7 @@ fn a_video_of_bytes_goes_through_convolutions_and_back() {
     mask[2..4].fill(0.0);
     mask[steps..2 * steps].fill(0.0);
     let arrays = vec![("video".to_owned(), video), ("mask".to_owned(), Array::new(&[count, steps], mask))];
-    let data = Data { source: "made".into(), arrays, target: None, notes: vec![] };
+    let data = Data { source: "made".into(), arrays, ..Data::default() };
     let settings = json!({
         "latents": 2, "steps": 5, "channels": [4, 8], "encoder": [8], "decoder": [8], "likelihood": "bernoulli"
     });
@@ -224,7 +224,7 @@ fn sequences_are_told_apart_and_times_may_be_shared() {
     let array = Array::new(&[2, 5, 3], Rng::new(1).normals(30));
     let time = Array::new(&[5], vec![0.0, 0.5, 2.0, 3.0, 4.0]);
     let arrays = vec![("y".to_owned(), array), ("time".to_owned(), time)];
-    let read = Sequences::from_data(&Data { source: "made".into(), arrays, target: None, notes: vec![] }).unwrap();
+    let read = Sequences::from_data(&Data { source: "made".into(), arrays, ..Data::default() }).unwrap();
     assert_eq!(read.sequences[1].times, [0.0, 0.5, 2.0, 3.0, 4.0]);
     assert!(matches!(read.layout, Layout::Array { ref shape, .. } if *shape == [3]));
 }
