@@ -1,8 +1,9 @@
 //! Data points of one shape, as generative models need them: pictures, or rows of numbers.
 
 use crate::columns::{find_input, missing, sort_levels};
-use crate::data::{Array, Data, FromData, Values};
+use crate::data::{Array, Data, Values};
 use crate::error::{Error, Result};
+use crate::inputs::FromData;
 use serde::{Deserialize, Serialize};
 
 /// Data points of one shape, without inputs and outputs: pictures `[C, H, W]`, or rows `[D]` of a table of numbers.

@@ -1,9 +1,10 @@
 //! What the author of a system writes, and its object-safe twin that the registry lists.
 
 use crate::claim::Claim;
-use crate::data::{Data, DataKind, FromData};
+use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::file::ModelFile;
+use crate::inputs::{DataKind, FromData};
 use crate::model::Model;
 use crate::run::Run;
 use schemars::JsonSchema;

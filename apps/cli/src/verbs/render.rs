@@ -7,6 +7,7 @@ use crate::output::{number, print, print_json, say};
 use elbo::core::file::write_atomically;
 use elbo::core::{Data, Error, FromData, Model, Run, Values, Views};
 use elbo::picture::ssim;
+use elbo::refused;
 use elbo::splat::file::{self, Format, Stored};
 use elbo::splat::loss::psnr;
 use elbo::splat::model::SplatModel;

@@ -111,7 +111,7 @@ fn from_space(args: &Suggest, json: bool) -> Result<Asked, Failure> {
             source: "no history".into(),
             arrays: vec![(target.clone(), Array::new(&[0], vec![]))],
             target: Some(target.clone()),
-            notes: vec![],
+            ..Data::default()
         },
     };
     let mut run = new_run(seed, json);
