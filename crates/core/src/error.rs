@@ -113,6 +113,7 @@ impl Error {
             NotADirectory => "a part of the path is a file, not a folder",
             StorageFull | QuotaExceeded => "free some space or choose another disk; nothing was left half-written",
             ReadOnlyFilesystem => "choose a place you may write to",
+            FileTooLarge => "raise the limit on the size of files (`ulimit -f`); nothing was left half-written",
             _ => "see the cause in brackets",
         };
         Self::File {

@@ -1,9 +1,9 @@
 //! Tables as text: aligned for a terminal, Markdown for documents, CSV for other programs.
 
-use std::io::Write;
 use std::path::Path;
 
-use elbo_core::{Error, Result, Table};
+use elbo_core::file::write_atomically;
+use elbo_core::{Result, Table};
 
 /// Space between columns.
 const GAP: &str = "  ";
@@ -72,23 +72,12 @@ pub fn csv(table: &Table) -> String {
     std::iter::once(&table.columns).chain(&table.rows).map(line).collect()
 }
 
-/// Writes a text file as a whole: to a temporary name beside it, then renamed.
+/// Writes a text file as a whole, as [`write_atomically`] does.
 ///
 /// # Errors
-/// [`Error::File`] when the folder or the file cannot be written; nothing half-written stays behind.
+/// [`Error::File`](elbo_core::Error::File) when the folder or the file cannot be written; nothing half-written stays behind.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = std::fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.and_then(|()| std::fs::rename(&temporary, path)).map_err(|source| {
-        // The first error is the one to tell; the file may not exist at all.
-        let _ = std::fs::remove_file(&temporary);
-        Error::file("cannot write the file", path, &source)
-    })
+    write_atomically(path, text.as_bytes())
 }
 
 /// Whether every cell with content is a number, possibly with a sign, a unit of percent or an error.

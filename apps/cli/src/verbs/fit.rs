@@ -276,6 +276,9 @@ fn check_places(args: &Fit, plan: &Plan) -> Result<(), Failure> {
         inputs.push(&plan.out);
         check_writable(report, &inputs)?;
     }
+    if let Some(folder) = &args.figures {
+        check_folder(folder)?;
+    }
     if plan.out == plan.checkpoint {
         return Err(Failure::usage("--out and --checkpoint name the same file", "give two names"));
     }
@@ -309,6 +312,20 @@ pub fn check_writable(path: &Path, inputs: &[&Path]) -> Result<(), Failure> {
         Ok(_) => Ok(()),
         Err(cause) => Err(Error::file("cannot write here", path, &cause).into()),
     }
+}
+
+/// Refuses a folder that cannot be made, or that cannot be written into where it is there.
+fn check_folder(folder: &Path) -> Result<(), Failure> {
+    let failed = |cause: std::io::Error| Error::file("cannot write into this folder", folder, &cause);
+    // The nearest part of the path that is there: the rest is made when the figures are drawn.
+    let mut there = folder;
+    while !there.exists() {
+        there = match there.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+    }
+    tempfile::tempfile_in(there).map(drop).map_err(|cause| failed(cause).into())
 }
 
 fn share_held_out(asked: Option<f64>, system: &dyn AnySystem, data: &Data) -> Option<f64> {

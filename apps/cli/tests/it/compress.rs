@@ -7,7 +7,7 @@ const QUICK: &str =
     "--set latents=12 --set second=4 --set width=6 --set hyper=6 --set steps=4 --set crop=32 --set batch=2";
 
 /// A folder with a photograph `p.png` and a codec `m.elbo` that was trained on it for a moment, shared by these tests.
-fn with_codec() -> &'static Folder {
+pub fn with_codec() -> &'static Folder {
     static FOLDER: OnceLock<Folder> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Folder::new();

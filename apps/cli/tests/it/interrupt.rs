@@ -1,7 +1,6 @@
 //! Budgets, Ctrl-C, and going on.
 
 use crate::folder::{Folder, Ran, table};
-use elbo_core::Rng;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -76,38 +75,4 @@ fn a_checkpoint_refuses_other_data_and_other_systems() {
     assert!(ran.code == 2 && ran.err.contains("of system `svgp`"), "{}", ran.err);
     let ran = folder.elbo("predict m.elbo.checkpoint t.csv");
     assert!(ran.code == 1 && ran.err.contains("--resume"), "{}", ran.err);
-}
-
-#[test]
-fn killed_at_random_moments_and_resumed_the_fit_ends_with_the_same_bytes() {
-    let folder = folder();
-    let words = "fit svgp t.csv --target y --set inducing=10 --set steps=600 --seed 3";
-    folder.elbo(&format!("{words} --out whole.elbo")).ok();
-    let (mut rng, mut killed) = (Rng::new(17), 0);
-    let mut next = format!("{words} --out part.elbo --checkpoint-every 10ms");
-    while killed < 6 {
-        let before = std::fs::read(folder.path("part.elbo.checkpoint")).ok();
-        let mut child = folder.command(&next).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Not before it has kept a state of its own, or ended; then at any moment, also while it writes.
-        let clock = Instant::now();
-        let has_moved = || std::fs::read(folder.path("part.elbo.checkpoint")).ok() != before;
-        while !has_moved() && child.try_wait().unwrap().is_none() {
-            assert!(clock.elapsed() < Duration::from_secs(300), "no checkpoint in five minutes");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        std::thread::sleep(Duration::from_millis((80.0 * rng.uniform()) as u64));
-        child.kill().unwrap();
-        if child.wait().unwrap().success() {
-            break;
-        }
-        killed += 1;
-        // Whatever the moment, the state on disk is whole, and there is no model yet.
-        assert!(!folder.names().contains("part.elbo"), "a killed fit has written a model");
-        next = "fit --resume part.elbo.checkpoint --checkpoint-every 10ms".into();
-    }
-    assert!(killed > 0, "the fit ended before its first kill");
-    if folder.names().contains("part.elbo.checkpoint") {
-        folder.elbo("fit --resume part.elbo.checkpoint").ok();
-    }
-    assert!(folder.read("part.elbo") == folder.read("whole.elbo"), "{killed} kills led to another model");
 }

@@ -2,7 +2,9 @@
 
 use crate::examples::{example, fit, fitted, quick};
 use crate::linear::Linear;
-use elbo::core::{AnySystem, Array, Budget, Data, Error, Model, ModelFile, Prediction, Result, Run, Values, Verb};
+use elbo::core::{
+    AnySystem, Array, Budget, Claim, Data, Error, Model, ModelFile, Prediction, Result, Run, Values, Verb,
+};
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -306,10 +308,19 @@ fn a_summary_says_what_the_model_is() {
 }
 
 #[test]
-fn a_claim_runs_in_a_smoke_budget_with_finite_numbers() {
+fn a_smoke_claim_has_finite_numbers_and_the_same_for_any_number_of_threads() {
     each(|system| {
-        let mut run = Run::new(0).with_budget(Budget::Smoke);
-        let claim = system.claim(&mut run).unwrap();
+        // Times are measured in the full budget only, so nothing in a smoke claim may differ.
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| system.claim(&mut Run::new(0).with_budget(Budget::Smoke)).unwrap())
+        };
+        let (claim, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| with(2));
+            (with(1), other.join().unwrap())
+        });
+        let text = |claim: &Claim| serde_json::to_string_pretty(claim).unwrap();
+        assert_eq!(text(&claim), text(&other), "2 threads measure something else than 1");
         assert!(!claim.checks.is_empty());
         assert_eq!(claim.seeds.len(), 1, "a smoke run has one seed");
         for check in &claim.checks {

@@ -61,6 +61,9 @@ fn mistakes_in_expressions_are_named_with_their_place() {
     assert!(message("").contains("found the end"));
     assert!(message("rbf(\"age").contains("has no end"));
     assert!(message("changepoint(rbf, linear)").contains("a changepoint needs a table"));
+    let nested = |depth: usize| format!("{}rbf{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(parse(&nested(60)), parse("rbf"));
+    assert!(message(&nested(100_000)).contains("more than 64 brackets"));
 }
 
 #[test]

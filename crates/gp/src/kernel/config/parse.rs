@@ -43,6 +43,9 @@ const NAMES: [(&str, &str); 25] = [
     ("matern_5_2", "matern52"),
 ];
 
+/// Brackets inside brackets at most: every one of them is a call on the stack.
+const DEEPEST: usize = 64;
+
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Name(String),
@@ -65,7 +68,7 @@ impl fmt::Display for Token {
 /// Reads an expression.
 pub(super) fn parse(text: &str) -> Result<KernelConfig> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { text, tokens, at: 0 };
+    let mut parser = Parser { text, tokens, at: 0, depth: 0 };
     let kernel = parser.sum()?;
     if parser.at < parser.tokens.len() {
         return Err(parser.unexpected("`+`, `*` or the end"));
@@ -131,6 +134,8 @@ struct Parser<'a> {
     text: &'a str,
     tokens: Vec<(usize, Token)>,
     at: usize,
+    /// Brackets that are open.
+    depth: usize,
 }
 
 impl Parser<'_> {
@@ -193,7 +198,15 @@ impl Parser<'_> {
 
     fn factor(&mut self) -> Result<KernelConfig> {
         if self.next_is('(') {
+            if self.depth == DEEPEST {
+                return Err(Error::data(
+                    format!("the kernel expression has more than {DEEPEST} brackets inside each other"),
+                    "leave out brackets that change nothing",
+                ));
+            }
+            self.depth += 1;
             let inner = self.sum()?;
+            self.depth -= 1;
             self.expect(')', "`)`")?;
             return Ok(inner);
         }
