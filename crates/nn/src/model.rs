@@ -27,6 +27,9 @@ use serde_json::Value;
 /// Training data points that are measured after a fit, with how many draws.
 const MEASURED: usize = 1000;
 const MEASURED_DRAWS: usize = 100;
+/// Draws for each data point with missing elements, and how few of them should not be all that count.
+const IMPUTED_DRAWS: usize = 500;
+const FEW_DRAWS: f64 = 10.0;
 /// Side of the grid of decoded codes, where codes have two dimensions.
 const MANIFOLD: usize = 16;
 /// Bytes that the decoder's numbers of one training step may take.
@@ -59,6 +62,9 @@ pub struct LatentSettings {
     pub likelihood: Option<LikelihoodConfig>,
     /// What becomes of grey values: none, static, dynamic or threshold.
     pub binarise: Binarise,
+    /// Whether an empty cell or NaN counts as missing: it drops out of the likelihood, and the encoder sees which elements are there.
+    /// Without, it is refused.
+    pub nan_is_missing: bool,
     /// How weights start.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub init: Init,
@@ -95,6 +101,7 @@ impl Default for LatentSettings {
             prior: PriorConfig::Standard,
             likelihood: None,
             binarise: Binarise::None,
+            nan_is_missing: false,
             init: Init::Torch,
             epochs: 50,
             batch: 100,
@@ -174,6 +181,7 @@ impl LatentSettings {
             decoder,
             likelihood,
             start: Start { init: self.init, is_double: false },
+            nan_is_missing: self.nan_is_missing,
         }
     }
 }
@@ -204,11 +212,11 @@ struct TermRecord {
 
 impl LatentModel {
     /// Fits a model. `settings` are the system's own, kept in the file; codes are resampled among `resample` draws, or are posterior
-    /// means where it is zero.
+    /// means where it is zero. Missing numbers are NaN.
     ///
     /// # Errors
-    /// [`Error::Data`] for too few data points or values that the likelihood does not take, [`Error::Setting`] for networks that do
-    /// not fit the data, and those of training.
+    /// [`Error::Data`] for too few data points, missing numbers that do not count as such, or values that the likelihood does not take,
+    /// [`Error::Setting`] for networks that do not fit the data, and those of training.
     pub fn fit(
         common: &LatentSettings,
         objective: &ObjectiveConfig,
@@ -222,6 +230,10 @@ impl LatentModel {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
         let config = common.model(&samples.form);
+        let missing = samples.values.iter().filter(|v| v.is_nan()).count() as f64 / samples.values.len() as f64;
+        if !config.nan_is_missing {
+            refuse_missing(&samples)?;
+        }
         let is_gaussian = matches!(config.likelihood, LikelihoodConfig::Gaussian { .. });
         let mut binarise = common.binarise;
         if is_gaussian && samples.form.picture().is_none() {
@@ -232,12 +244,14 @@ impl LatentModel {
                 binarise = Binarise::None;
             }
         }
-        config.likelihood.check_values(&samples.values)?;
-        binarise.check_values(&samples.values)?;
+        check_values(&config, binarise, &samples.values)?;
         let size = samples.form.size();
-        let constant =
-            (0..size).filter(|d| samples.values.iter().skip(*d).step_by(size).all(|v| *v == samples.values[*d]));
-        let constant = if config.likelihood.learns_each_variance() { constant.count() } else { 0 };
+        let is_constant = |d: &usize| {
+            let mut present = samples.values.iter().skip(*d).step_by(size).filter(|v| !v.is_nan());
+            present.next().is_none_or(|first| present.all(|v| v == first))
+        };
+        let is_at_risk = config.likelihood.learns_each_variance();
+        let constant = if is_at_risk { (0..size).filter(is_constant).count() } else { 0 };
         if constant > 0 {
             run.warn(format!(
                 "{constant} of {size} elements never vary, so that the bound grows until their variance is at its floor; leave \
@@ -266,7 +280,7 @@ impl LatentModel {
             None => None,
         };
         let text = format!(
-            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}.",
+            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.",
             samples.form.shape,
             config.latent,
             measures.active_units,
@@ -276,6 +290,11 @@ impl LatentModel {
                 Binarise::Static => " of values binarised once",
                 Binarise::Dynamic => " of values binarised anew at every use",
                 Binarise::Threshold => " of values above one half",
+            },
+            if config.nan_is_missing {
+                format!("; {:.1} % of the values are missing", 100.0 * missing)
+            } else {
+                String::new()
             }
         );
         Ok(Self {
@@ -330,12 +349,12 @@ impl LatentModel {
 
     /// Data points as the likelihood takes them: encoded, checked, and binarised as in training.
     fn values(&self, data: &Data) -> Result<Vec<f32>> {
-        let values = self.form.encode(data)?;
+        let config = self.vae.config();
+        let values = if config.nan_is_missing { self.form.encode_incomplete(data)? } else { self.form.encode(data)? };
         if values.is_empty() {
             return Err(Error::data(format!("{} has no data points", data.source), "give at least one"));
         }
-        self.vae.config().likelihood.check_values(&values)?;
-        self.binarise.check_values(&values)?;
+        check_values(config, self.binarise, &values)?;
         // The same pictures for the same model, whoever asks.
         Ok(self.binarise.once(&values, &mut Rng::new(self.seed)))
     }
@@ -354,15 +373,39 @@ impl LatentModel {
         self.form.decode(&values.to_f32().as_slice::<f32>())
     }
 
-    /// What the log density in the model's unit is above the one in the data's unit; zero for probabilities.
-    fn unit(&self) -> f64 {
-        match self.vae.config().likelihood {
+    /// What the log density in the model's unit is above the one in the data's unit, zero for probabilities; and how many elements a data
+    /// point has. Both for those that were measured, on average.
+    fn unit(&self, measures: &Evaluation) -> (f64, f64) {
+        let size = self.form.size();
+        let share = |d: usize| measures.observed.get(d).copied().unwrap_or(1.0);
+        let unit = match self.vae.config().likelihood {
             LikelihoodConfig::Gaussian { .. } | LikelihoodConfig::ContinuousBernoulli => {
-                (0..self.form.size()).map(|d| self.form.scale_of(d).ln()).sum()
+                (0..size).map(|d| share(d) * self.form.scale_of(d).ln()).sum()
             }
             _ => 0.0,
-        }
+        };
+        (unit, (0..size).map(share).sum())
     }
+}
+
+/// Refuses missing numbers.
+fn refuse_missing(samples: &Samples) -> Result<()> {
+    let Some(at) = samples.values.iter().position(|v| v.is_nan()) else { return Ok(()) };
+    let (row, d) = (at / samples.form.size(), at % samples.form.size());
+    Err(Error::data(
+        format!("`{}` has no value in row {}", samples.form.name_of(d), row + 1),
+        "set nan_is_missing=true, leave such rows out with --missing drop, or fill the cells",
+    ))
+}
+
+/// Refuses values that the likelihood gives no probability, and data without any value. Missing ones need none.
+fn check_values(config: &VaeConfig, binarise: Binarise, values: &[f32]) -> Result<()> {
+    let present: Vec<f32> = values.iter().copied().filter(|v| !(config.nan_is_missing && v.is_nan())).collect();
+    if present.is_empty() {
+        return Err(Error::data("no data point has a value", "give at least one"));
+    }
+    config.likelihood.check_values(&present)?;
+    binarise.check_values(&present)
 }
 
 /// What each term weighs at the end, on one batch.
@@ -468,8 +511,8 @@ impl Model for LatentModel {
 
     fn summary(&self) -> Summary {
         let m = &self.measures;
-        let unit = self.unit();
-        let bits = unit / (self.form.size() as f64 * std::f64::consts::LN_2);
+        let (unit, elements) = self.unit(m);
+        let bits = unit / (elements * std::f64::consts::LN_2);
         let metrics = [
             ("iwae", m.iwae - unit),
             ("bits_per_dim", m.bits_per_dim + bits),
@@ -574,8 +617,21 @@ impl Sample for LatentModel {
 }
 
 impl Reconstruct for LatentModel {
+    /// In data with missing cells these are filled in, and the others stay.
     fn reconstruct(&self, data: &Data, run: &mut Run) -> Result<Data> {
-        let (mean, _) = self.codes(&self.values(data)?, &mut run.rng);
+        let values = self.values(data)?;
+        if values.iter().any(|v| v.is_nan()) {
+            let made = self.vae.impute(&values, IMPUTED_DRAWS, &mut run.rng);
+            if made.effective < FEW_DRAWS {
+                run.warn(format!(
+                    "what is filled in rests on {:.1} of {IMPUTED_DRAWS} draws a data point, since the encoder is far from the posterior; \
+                     train longer, or with `iwae`",
+                    made.effective
+                ));
+            }
+            return self.form.fill(data, &made.values);
+        }
+        let (mean, _) = self.codes(&values, &mut run.rng);
         Ok(self.decoded(&mean, false, &mut run.rng))
     }
 }
@@ -597,12 +653,12 @@ impl Evaluate for LatentModel {
         ensure("draws", draws, draws >= 1, "at least 1")?;
         let values = self.values(data)?;
         let found = self.vae.evaluate(&values, &EvaluationConfig { draws, pairs: MEASURED }, &mut run.rng);
-        let unit = self.unit();
+        let (unit, elements) = self.unit(&found);
         Ok(LikelihoodBounds {
             rows: found.rows,
             elbo: found.elbo - unit,
             iwae: ImportanceBound { k: draws, value: found.iwae - unit, se: found.iwae_se },
-            bits_per_dim: found.bits_per_dim + unit / (self.form.size() as f64 * std::f64::consts::LN_2),
+            bits_per_dim: found.bits_per_dim + unit / (elements * std::f64::consts::LN_2),
         })
     }
 }

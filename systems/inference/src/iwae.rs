@@ -1,6 +1,6 @@
 #![doc = include_str!("iwae.md")]
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Verb, ensure};
+use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure};
 use elbo_infer::Objective;
 use elbo_infer::objective::Estimate;
 use elbo_nn::Activation;
@@ -74,11 +74,11 @@ impl System for Iwae {
         validates_itself: false,
     };
     type Config = IwaeConfig;
-    type Input = Samples;
+    type Input = Incomplete;
     type Model = LatentModel;
 
-    fn fit(&self, config: &IwaeConfig, input: Samples, run: &mut Run) -> Result<LatentModel> {
-        LatentModel::fit(&config.common, &config.objective(), config.resample, config, input, run)
+    fn fit(&self, config: &IwaeConfig, input: Incomplete, run: &mut Run) -> Result<LatentModel> {
+        LatentModel::fit(&config.common, &config.objective(), config.resample, config, input.0, run)
     }
 
     fn load(&self, file: &ModelFile) -> Result<LatentModel> {

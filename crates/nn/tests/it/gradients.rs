@@ -66,6 +66,8 @@ fn every_family_prior_and_likelihood_has_the_gradient_of_its_value() {
         LikelihoodConfig::ContinuousBernoulli,
         LikelihoodConfig::Categorical { levels: 2 },
         LikelihoodConfig::Poisson,
+        LikelihoodConfig::NegativeBinomial,
+        LikelihoodConfig::ZeroInflatedNegativeBinomial,
         LikelihoodConfig::Multinomial,
         LikelihoodConfig::DiscretisedLogistic { levels: 2 },
     ];
