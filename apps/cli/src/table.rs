@@ -57,7 +57,7 @@ pub fn for_trials(
 ) -> Result<Data, Failure> {
     let options = ReadOptions {
         target: target.map(str::to_owned),
-        missing: if reading.drop_missing { MissingPolicy::Drop } else { untold(true) },
+        missing: if reading.drop_missing { MissingPolicy::Drop } else { MissingPolicy::Keep },
         drop: reading.drop.clone(),
         keep,
         categorical: reading.categorical.clone(),
