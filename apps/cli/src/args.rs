@@ -144,7 +144,7 @@ pub struct Fit {
 /// How to read a table.
 #[derive(Debug, Args, Clone, Default)]
 pub struct Reading {
-    /// What to do with rows that lack a value.
+    /// What to do with rows that lack a value. Without it they are refused, but by systems that can make use of them.
     #[arg(long, value_name = "WHAT")]
     pub missing: Option<Missing>,
     /// Leave this column out. May be repeated.

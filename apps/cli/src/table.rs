@@ -33,11 +33,11 @@ fn delimiter(text: Option<&str>) -> Result<Option<u8>, Failure> {
     }
 }
 
-/// Reads a table to fit.
-pub fn for_fit(path: &str, reading: &Reading, target: Option<&str>) -> Result<Data, Failure> {
+/// Reads a table to fit. `takes_missing`: whether the system says itself what it makes of empty cells.
+pub fn for_fit(path: &str, reading: &Reading, target: Option<&str>, takes_missing: bool) -> Result<Data, Failure> {
     let options = ReadOptions {
         target: target.map(str::to_owned),
-        missing: policy(reading.drop_missing),
+        missing: if reading.drop_missing { MissingPolicy::Drop } else { untold(takes_missing) },
         drop: reading.drop.clone(),
         categorical: reading.categorical.clone(),
         delimiter: delimiter(reading.delimiter.as_deref())?,
@@ -89,7 +89,11 @@ pub fn for_model(
     );
     let options = ReadOptions {
         target: target.map(str::to_owned),
-        missing: policy(given.missing == Some(args::Missing::Drop)),
+        missing: match given.missing {
+            Some(args::Missing::Drop) => MissingPolicy::Drop,
+            Some(args::Missing::Error) => MissingPolicy::Error,
+            None => untold(elbo::find(file.system()).is_ok_and(|system| system.takes_missing())),
+        },
         drop: given.drop.clone(),
         keep: Some(keep),
         categorical,
@@ -124,6 +128,7 @@ pub fn inputs(file: &ModelFile, record: &FitRecord) -> Vec<String> {
     names
 }
 
-fn policy(drop: bool) -> MissingPolicy {
-    if drop { MissingPolicy::Drop } else { MissingPolicy::Error }
+/// What happens to rows with missing cells where the user does not say.
+fn untold(takes_missing: bool) -> MissingPolicy {
+    if takes_missing { MissingPolicy::Keep } else { MissingPolicy::Error }
 }

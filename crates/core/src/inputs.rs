@@ -36,6 +36,9 @@ pub trait FromData: Sized {
     /// The same as a value, for programs.
     const KIND: DataKind = DataKind::Rows;
 
+    /// Whether cells may be empty (NaN): a table is then read with them, and the system says what it makes of them.
+    const TAKES_MISSING: bool = false;
+
     /// Checks and converts.
     ///
     /// # Errors

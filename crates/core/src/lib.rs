@@ -54,7 +54,7 @@ pub use picture::{Compress, Render, Restore, Views};
 pub use predict::{Marginals, Predict, Prediction};
 pub use rng::Rng;
 pub use run::{Budget, Event, Run};
-pub use samples::Samples;
+pub use samples::{Incomplete, Samples};
 pub use step::{Outcome, Progress, Snapshot, Step, Stop, drive};
 pub use suggest::Suggest;
 pub use system::{AnySystem, Card, Config, Kind, System, Verb};

@@ -22,6 +22,10 @@ pub struct Samples {
     pub notes: Vec<String>,
 }
 
+/// [`Samples`] some of whose numbers may be missing: they are NaN in `values`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incomplete(pub Samples);
+
 /// A class for each point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labels {
@@ -98,18 +102,19 @@ impl Samples {
         rows.iter().flat_map(|i| self.row(*i)).copied().collect()
     }
 
-    /// Gives every number mean zero and variance one over the data points; one that does not vary is only centred.
+    /// Gives every number mean zero and variance one over the data points that have it; one that does not vary is only centred.
     pub fn standardise(&mut self) {
-        let (rows, size) = (self.len(), self.form.size());
+        let size = self.form.size();
+        let mut count = vec![0.0; size];
         let mut shift = vec![0.0; size];
         let mut scale = vec![0.0; size];
-        for row in self.values.chunks_exact(size) {
-            shift.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v) / rows as f64);
-        }
-        for row in self.values.chunks_exact(size) {
-            let squares = scale.iter_mut().zip(row.iter().zip(&shift));
-            squares.for_each(|(s, (v, mean))| *s += (f64::from(*v) - mean).powi(2) / rows as f64);
-        }
+        let present = || {
+            let rows = self.values.chunks_exact(size);
+            rows.flat_map(|row| row.iter().map(|v| f64::from(*v)).enumerate().filter(|(_, v)| !v.is_nan()))
+        };
+        present().for_each(|(d, _)| count[d] += 1.0);
+        present().for_each(|(d, v)| shift[d] += v / count[d]);
+        present().for_each(|(d, v)| scale[d] += (v - shift[d]).powi(2) / count[d]);
         scale.iter_mut().for_each(|s| *s = if *s > 0.0 { s.sqrt() } else { 1.0 });
         for row in self.values.chunks_exact_mut(size) {
             let each = row.iter_mut().zip(shift.iter().zip(&scale));
@@ -143,13 +148,44 @@ impl Form {
         self.shift[if self.shift.len() == 1 { 0 } else { d }]
     }
 
+    /// The column or array that number `d` of a data point stands in.
+    pub fn name_of(&self, d: usize) -> &str {
+        match &self.source {
+            Source::Columns { names } => &names[d],
+            Source::Pictures { array, .. } => array,
+        }
+    }
+
     /// The numbers of new data, `[N, ...shape]`.
     ///
     /// # Errors
     /// [`Error::Data`] when a column or array is missing, has another shape, or holds text, missing or infinite cells.
     pub fn encode(&self, data: &Data) -> Result<Vec<f32>> {
-        let raw = match &self.source {
-            Source::Columns { names } => table(data, names)?,
+        Ok(self.scaled(&self.raw(data, Gaps::Refused)?))
+    }
+
+    /// As [`Form::encode`], with NaN where a cell is missing.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when a column or array is missing, has another shape, or holds text or infinite cells.
+    pub fn encode_incomplete(&self, data: &Data) -> Result<Vec<f32>> {
+        Ok(self.scaled(&self.raw(data, Gaps::Kept)?))
+    }
+
+    /// The user's data with its missing cells taken from data points `values: [N, ...shape]`; other cells stay as they are.
+    ///
+    /// # Errors
+    /// As [`Form::encode_incomplete`].
+    pub fn fill(&self, data: &Data, values: &[f32]) -> Result<Data> {
+        let raw = self.raw(data, Gaps::Kept)?;
+        let filled = raw.iter().zip(self.unscaled(values)).map(|(own, made)| if own.is_nan() { made } else { *own });
+        Ok(self.arranged(filled.collect()))
+    }
+
+    /// Numbers in the user's unit, `[N, ...shape]`.
+    fn raw(&self, data: &Data, gaps: Gaps) -> Result<Vec<f64>> {
+        Ok(match &self.source {
+            Source::Columns { names } => table(data, names, gaps)?,
             Source::Pictures { array, .. } => {
                 let (name, found) = match data.arrays.iter().find(|(n, _)| n == array) {
                     Some((name, found)) => (name, found),
@@ -172,27 +208,35 @@ impl Form {
                         "resize them, or convert them to grey or colour",
                     ));
                 }
-                channels_first(numbers(name, found)?, layout, &shape)
+                channels_first(numbers(name, found, gaps)?, layout, &shape)
             }
-        };
+        })
+    }
+
+    fn scaled(&self, raw: &[f64]) -> Vec<f32> {
         let size = self.size();
-        Ok(raw
+        raw.iter().enumerate().map(|(i, v)| ((v - self.shift_of(i % size)) / self.scale_of(i % size)) as f32).collect()
+    }
+
+    fn unscaled(&self, values: &[f32]) -> Vec<f64> {
+        let size = self.size();
+        values
             .iter()
             .enumerate()
-            .map(|(i, v)| ((v - self.shift_of(i % size)) / self.scale_of(i % size)) as f32)
-            .collect())
+            .map(|(i, v)| f64::from(*v) * self.scale_of(i % size) + self.shift_of(i % size))
+            .collect()
     }
 
     /// Data points in the user's unit and layout. `values: [N, ...shape]`. Bytes are rounded, and values beyond their range become
     /// black or white.
     pub fn decode(&self, values: &[f32]) -> Data {
+        self.arranged(self.unscaled(values))
+    }
+
+    /// Numbers in the user's unit in the user's layout.
+    fn arranged(&self, raw: Vec<f64>) -> Data {
         let size = self.size();
-        let rows = values.len() / size;
-        let raw: Vec<f64> = values
-            .iter()
-            .enumerate()
-            .map(|(i, v)| f64::from(*v) * self.scale_of(i % size) + self.shift_of(i % size))
-            .collect();
+        let rows = raw.len() / size;
         let arrays = match &self.source {
             Source::Columns { names } => {
                 let column = |d: usize| (0..rows).map(|i| raw[i * size + d]).collect();
@@ -228,10 +272,45 @@ impl Form {
     }
 }
 
+/// What becomes of missing cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gaps {
+    /// They are an error.
+    Refused,
+    /// They become NaN.
+    Kept,
+}
+
 impl FromData for Samples {
     const NEEDS: &'static str = "pictures of one size, or a table of numbers";
 
     fn from_data(data: &Data) -> Result<Self> {
+        Self::read(data, Gaps::Refused)
+    }
+}
+
+impl FromData for Incomplete {
+    const NEEDS: &'static str = Samples::NEEDS;
+    const TAKES_MISSING: bool = true;
+
+    fn from_data(data: &Data) -> Result<Self> {
+        let samples = Samples::read(data, Gaps::Kept)?;
+        let size = samples.form.size();
+        let is_empty = |d: &usize| samples.values.iter().skip(*d).step_by(size).all(|v| v.is_nan());
+        // Margins of pictures may never be seen.
+        let empty = if samples.form.picture().is_some() { None } else { (0..size).find(is_empty) };
+        match empty {
+            None => Ok(Self(samples)),
+            Some(d) => Err(Error::data(
+                format!("column `{0}` has no value in any row", samples.form.name_of(d)),
+                format!("leave it out with --drop {0}, or check how the file was written", samples.form.name_of(d)),
+            )),
+        }
+    }
+}
+
+impl Samples {
+    fn read(data: &Data, gaps: Gaps) -> Result<Self> {
         let rows = data.rows();
         if rows == 0 {
             return Err(Error::data(format!("{} has no rows", data.source), "give at least two data points"));
@@ -250,7 +329,7 @@ impl FromData for Samples {
                 Form { shape, source: Source::Columns { names }, shift: vec![0.0], scale: vec![1.0] }
             }
         };
-        let mut values = form.encode(data)?;
+        let mut values = form.scaled(&form.raw(data, gaps)?);
         if form.picture().is_some() {
             let (low, high) = values.iter().fold((f32::INFINITY, 0.0f32), |(a, b), v| (a.min(*v), b.max(*v)));
             let is_bytes = matches!(form.source, Source::Pictures { is_bytes: true, .. });
@@ -359,11 +438,11 @@ fn pixels(names: &[String]) -> Option<usize> {
 }
 
 /// The cells of these columns, row-major.
-fn table(data: &Data, names: &[String]) -> Result<Vec<f64>> {
+fn table(data: &Data, names: &[String], gaps: Gaps) -> Result<Vec<f64>> {
     let rows = data.rows();
     let mut values = vec![0.0; rows * names.len()];
     for (d, name) in names.iter().enumerate() {
-        let cells = numbers(name, find_input(data, name)?.as_ref())?;
+        let cells = numbers(name, find_input(data, name)?.as_ref(), gaps)?;
         if cells.len() != rows {
             return Err(Error::data(
                 format!("array `{name}` has {} rows, others have {rows}", cells.len()),
@@ -375,14 +454,15 @@ fn table(data: &Data, names: &[String]) -> Result<Vec<f64>> {
     Ok(values)
 }
 
-fn numbers(name: &str, array: &Array) -> Result<Vec<f64>> {
+fn numbers(name: &str, array: &Array, gaps: Gaps) -> Result<Vec<f64>> {
     let values = array.to_f64().ok_or_else(|| {
         Error::data(
             format!("column `{name}` holds text"),
             format!("leave it out with --drop {name}, or name it with --target if it is a label"),
         )
     })?;
-    match values.iter().position(|v| !v.is_finite()) {
+    let is_kept = |v: f64| v.is_nan() && gaps == Gaps::Kept;
+    match values.iter().position(|v| !v.is_finite() && !is_kept(*v)) {
         None => Ok(values),
         Some(at) => {
             let row = at / (values.len() / array.rows().max(1)).max(1) + 1;
@@ -448,6 +528,41 @@ mod tests {
         }
         let again = samples.form.encode(&given).unwrap();
         assert!(again.iter().zip(&samples.values).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    #[test]
+    fn missing_cells_are_kept_on_request_and_filled_without_touching_the_others() {
+        let mut given = data("a", Array::new(&[4], vec![1.1, f64::NAN, 3.3, 5.5]));
+        given.arrays.push(("b".into(), Array::new(&[4], vec![f64::NAN, 2.0, 4.0, f64::NAN])));
+        assert!(Samples::from_data(&given).is_err());
+        let mut samples = Incomplete::from_data(&given).unwrap().0;
+        assert!(samples.row(0)[1].is_nan() && samples.row(1)[0].is_nan());
+        samples.standardise();
+        // Means and variances are those of the cells that are there.
+        assert!((samples.form.shift[0] - 3.3).abs() < 1e-6 && samples.form.shift[1] == 3.0);
+        assert_eq!((samples.row(1)[1], samples.row(2)[1]), (-1.0, 1.0));
+        assert!(samples.form.encode(&given).is_err());
+        let again = samples.form.encode_incomplete(&given).unwrap();
+        assert!(
+            again
+                .iter()
+                .zip(&samples.values)
+                .all(|(a, b)| a == b || (a - b).abs() < 1e-6 || (a.is_nan() && b.is_nan()))
+        );
+        let filled = samples.form.fill(&given, &[0.0; 8]).unwrap();
+        assert_eq!(filled.arrays[1].1.to_f64().unwrap(), [3.0, 2.0, 4.0, 3.0]);
+        let a = filled.arrays[0].1.to_f64().unwrap();
+        assert_eq!([a[0], a[2], a[3]], [1.1, 3.3, 5.5], "cells that are there keep every digit");
+    }
+
+    #[test]
+    fn a_column_without_any_value_and_infinite_cells_are_refused_among_missing_ones() {
+        let mut given = data("a", Array::new(&[2], vec![1.0, f64::NAN]));
+        given.arrays.push(("b".into(), Array::new(&[2], vec![f64::NAN, f64::NAN])));
+        let error = Incomplete::from_data(&given).unwrap_err();
+        assert!(error.to_string().contains("`b` has no value in any row"), "{error}");
+        let error = Incomplete::from_data(&data("a", Array::new(&[2], vec![f64::NAN, f64::INFINITY]))).unwrap_err();
+        assert!(error.to_string().contains("`a` has inf in row 2"), "{error}");
     }
 
     #[test]

@@ -148,6 +148,9 @@ pub trait AnySystem: Sync {
     /// What kind of data that is.
     fn data_kind(&self) -> DataKind;
 
+    /// Whether cells of the data may be empty.
+    fn takes_missing(&self) -> bool;
+
     /// JSON schema of the settings.
     fn schema(&self) -> Value;
 
@@ -190,6 +193,10 @@ impl<S: System> AnySystem for S {
 
     fn data_kind(&self) -> DataKind {
         S::Input::KIND
+    }
+
+    fn takes_missing(&self) -> bool {
+        S::Input::TAKES_MISSING
     }
 
     fn schema(&self) -> Value {

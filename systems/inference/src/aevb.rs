@@ -1,6 +1,6 @@
 #![doc = include_str!("aevb.md")]
 
-use elbo_core::{Card, Claim, Config, Error, Kind, ModelFile, Result, Rng, Run, Samples, System, Verb, ensure};
+use elbo_core::{Card, Claim, Config, Error, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure};
 use elbo_nn::model::{LatentModel, LatentSettings, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
 use elbo_nn::vae::{
@@ -63,11 +63,11 @@ impl System for Aevb {
         validates_itself: false,
     };
     type Config = AevbConfig;
-    type Input = Samples;
+    type Input = Incomplete;
     type Model = LatentModel;
 
-    fn fit(&self, config: &AevbConfig, input: Samples, run: &mut Run) -> Result<LatentModel> {
-        LatentModel::fit(&config.common, &config.objective(), 0, config, input, run)
+    fn fit(&self, config: &AevbConfig, input: Incomplete, run: &mut Run) -> Result<LatentModel> {
+        LatentModel::fit(&config.common, &config.objective(), 0, config, input.0, run)
     }
 
     fn load(&self, file: &ModelFile) -> Result<LatentModel> {

@@ -1,6 +1,6 @@
 #![doc = include_str!("iwae.md")]
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Verb, ensure};
+use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure};
 use elbo_infer::Objective;
 use elbo_infer::objective::Estimate;
 use elbo_nn::Activation;
@@ -26,6 +26,12 @@ pub struct IwaeConfig {
     /// Draws inside the logarithm, `K`; one is the evidence lower bound.
     #[schemars(range(min = 1))]
     pub draws: usize,
+    /// Groups of these draws, each with a logarithm of its own, whose bounds are averaged (MIWAE). A divisor of draws.
+    #[schemars(range(min = 1))]
+    pub groups: usize,
+    /// Share of the evidence lower bound beside the importance-weighted one (CIWAE), from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub beta: f64,
     /// The estimator of the encoder's gradient: doubly_reparameterised, plain (the paper's), or sticking_the_landing.
     pub gradient: Gradient,
     /// Draws among which a code is resampled by its weight; zero gives the encoder's own.
@@ -44,21 +50,22 @@ impl Default for IwaeConfig {
             epsilon: 1e-4,
             ..LatentSettings::default()
         };
-        Self { common, draws: 5, gradient: Gradient::DoublyReparameterised, resample: 50 }
+        Self { common, draws: 5, groups: 1, beta: 0.0, gradient: Gradient::DoublyReparameterised, resample: 50 }
     }
 }
 
 impl Config for IwaeConfig {
     fn check(&self) -> Result<()> {
         self.common.check()?;
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")
+        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        self.objective().check(self.common.batch)
     }
 }
 
 impl IwaeConfig {
     /// The importance-weighted bound.
     fn objective(&self) -> ObjectiveConfig {
-        ObjectiveConfig::iwae(self.draws, self.gradient)
+        ObjectiveConfig::grouped(self.draws, self.groups, self.beta, self.gradient)
     }
 }
 
@@ -74,11 +81,11 @@ impl System for Iwae {
         validates_itself: false,
     };
     type Config = IwaeConfig;
-    type Input = Samples;
+    type Input = Incomplete;
     type Model = LatentModel;
 
-    fn fit(&self, config: &IwaeConfig, input: Samples, run: &mut Run) -> Result<LatentModel> {
-        LatentModel::fit(&config.common, &config.objective(), config.resample, config, input, run)
+    fn fit(&self, config: &IwaeConfig, input: Incomplete, run: &mut Run) -> Result<LatentModel> {
+        LatentModel::fit(&config.common, &config.objective(), config.resample, config, input.0, run)
     }
 
     fn load(&self, file: &ModelFile) -> Result<LatentModel> {

@@ -1,7 +1,7 @@
 #![doc = include_str!("infovae.md")]
 
 use crate::misinference::{self, Found};
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Table, Verb, ensure};
+use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure};
 use elbo_nn::layer::{EmbeddingConfig, GruConfig, LayerConfig, Output};
 use elbo_nn::model::{LatentModel, LatentSettings, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, SequenceConfig};
@@ -113,17 +113,17 @@ impl System for InfoVae {
         validates_itself: false,
     };
     type Config = InfoVaeConfig;
-    type Input = Samples;
+    type Input = Incomplete;
     type Model = LatentModel;
 
-    fn fit(&self, config: &InfoVaeConfig, input: Samples, run: &mut Run) -> Result<LatentModel> {
-        if config.has_kernel() && config.common.batch.min(input.len()) < 32 {
+    fn fit(&self, config: &InfoVaeConfig, input: Incomplete, run: &mut Run) -> Result<LatentModel> {
+        if config.has_kernel() && config.common.batch.min(input.0.len()) < 32 {
             run.warn("a discrepancy between fewer than 32 codes varies a lot; raise `batch`");
         }
         if config.has_kernel() && config.kernel == Kernel::Original && config.common.latent > 64 {
             run.warn("the original kernel is flat in more than 64 dimensions; set kernel=inverse_multiquadric");
         }
-        LatentModel::fit(&config.common, &config.objective(), 0, config, input, run)
+        LatentModel::fit(&config.common, &config.objective(), 0, config, input.0, run)
     }
 
     fn load(&self, file: &ModelFile) -> Result<LatentModel> {

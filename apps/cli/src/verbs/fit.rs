@@ -234,7 +234,7 @@ fn read_for(system: Option<&dyn AnySystem>, path: &str, how: &Reading, target: O
         // Other files may hold photographs as arrays.
         Some(DataKind::Photographs) if file.is_dir() || is_picture_name(file) => Ok(read_pictures(file)?),
         Some(DataKind::Trials) => for_trials(path, how, target, None),
-        _ => for_fit(path, how, target),
+        _ => for_fit(path, how, target, system.is_some_and(|s| s.takes_missing())),
     }
 }
 

@@ -80,7 +80,9 @@ pub fn reconstruct(args: &Reconstruct, json: bool) -> Result<ExitCode, Failure> 
     check_writable(&args.out, &[args.data.as_ref(), &args.model])?;
     let data = for_model(&args.data, &args.reading, &file, &record, false)?;
     data.notes.iter().for_each(|note| say(json, note));
-    let made = reconstructor.reconstruct(&data, &mut Run::new(record.seed))?;
+    let mut run = Run::new(record.seed);
+    let made = reconstructor.reconstruct(&data, &mut run)?;
+    run.warnings().iter().for_each(|note| say(json, note));
     let is_grid = args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
     let mut shown = made.rows();
     if is_grid {

@@ -65,6 +65,26 @@ fn the_same_seed_draws_the_same_pictures() {
     assert_ne!(folder.read("a/grid.png"), folder.read("c/grid.png"));
 }
 
+#[test]
+fn empty_cells_are_filled_in_by_a_model_that_was_told_of_them() {
+    let folder = Folder::new();
+    let mut table = "a,b\n".to_owned();
+    for i in 0..60 {
+        let a = f64::from(i * 37 % 60) / 30.0 - 1.0;
+        table += &if i % 4 == 0 { format!("{a},\n") } else { format!("{a},{}\n", 2.0 * a) };
+    }
+    folder.write("gaps.csv", table.as_bytes());
+    let command = "fit aevb gaps.csv --set latent=1 --set hidden=[8] --set epochs=5 --out m.elbo --report r.html";
+    refused(&folder, command, 1, "nan_is_missing=true");
+    folder.elbo(&format!("{command} --set nan_is_missing=true")).ok();
+    folder.elbo("reconstruct m.elbo gaps.csv --out full.csv").ok();
+    let full = String::from_utf8(folder.read("full.csv")).unwrap();
+    assert_eq!(full.lines().count(), 61);
+    assert!(full.lines().skip(1).all(|line| line.split(',').all(|cell| cell.parse::<f64>().is_ok_and(f64::is_finite))));
+    assert!(folder.elbo("evaluate m.elbo gaps.csv --json").json()["elbo"].is_number());
+    refused(&folder, "evaluate m.elbo gaps.csv --missing error", 1, "missing cells");
+}
+
 fn refused(folder: &Folder, command: &str, code: i32, expected: &str) {
     let ran = folder.elbo(command);
     assert_eq!(ran.code, code, "{command}: {}", ran.err);

@@ -3,7 +3,7 @@
 
 use super::Work;
 use crate::words::number;
-use elbo_core::{Data, Figure, FromData, Mark, Result, Run, Samples, picture_grid};
+use elbo_core::{Data, Figure, FromData, Incomplete, Mark, Result, Run, picture_grid};
 use elbo_report::{Card, Context, Report, Section};
 
 /// Pictures in a grid, and in a row of it.
@@ -133,8 +133,10 @@ fn histogram(name: &str, drawn: &[f64], data: Option<&[f64]>) -> Figure {
     let width = if high > low { (high - low) / BINS as f64 } else { 1.0 };
     let bins = |label: &str, values: &[f64]| {
         let mut counts = vec![0.0; BINS];
-        for v in values.iter().filter(|v| v.is_finite()) {
-            counts[(((v - low) / width) as usize).min(BINS - 1)] += 1.0 / (values.len() as f64 * width);
+        let present = values.iter().filter(|v| v.is_finite());
+        let area = present.clone().count() as f64 * width;
+        for v in present {
+            counts[(((v - low) / width) as usize).min(BINS - 1)] += 1.0 / area;
         }
         Mark::Histogram { label: label.into(), edges: (0..=BINS).map(|i| low + width * i as f64).collect(), counts }
     };
@@ -193,7 +195,7 @@ fn codes(work: &Work<'_>, data: &Data, is_held: bool) -> Result<Option<Section>>
         .collect();
     columns.sort_by(|a, b| b.2.total_cmp(&a.2));
     let [(x_name, x, _), (y_name, y, _), ..] = columns.as_slice() else { return Ok(None) };
-    let labels = Samples::from_data(&chosen)?.labels;
+    let labels = Incomplete::from_data(&chosen)?.0.labels;
     let marks = match labels {
         None => vec![Mark::Points { label: String::new(), x: x.clone(), y: y.clone(), lower: vec![], upper: vec![] }],
         Some(labels) => {
@@ -222,9 +224,9 @@ fn codes(work: &Work<'_>, data: &Data, is_held: bool) -> Result<Option<Section>>
     Ok(Some(Section { heading: "Codes".into(), figures: vec![figure], ..Section::default() }))
 }
 
-/// Data points as bytes `[N, C, H, W]` to look at, where they are pictures.
+/// Data points as bytes `[N, C, H, W]` to look at, where they are pictures; missing pixels are black.
 pub fn pictures(data: &Data) -> Option<(Vec<u8>, [usize; 3])> {
-    let samples = Samples::from_data(data).ok()?;
+    let samples = Incomplete::from_data(data).ok()?.0;
     let shape = samples.form.picture()?;
     Some((samples.form.to_bytes(&samples.values), shape))
 }

@@ -16,10 +16,10 @@ from ._tables import table
 from .errors import DataError
 
 
-def sent(x: Any, any_size: bool = False) -> list[Sent]:
+def sent(x: Any, any_size: bool = False, keep_missing: bool = False) -> list[Sent]:
     """Data of any form: a path, an array, pictures that differ in size, named arrays, a frame."""
     if isinstance(x, (str, os.PathLike)):
-        _, arrays = _native.read(os.fspath(x), None, any_size, False)
+        _, arrays = _native.read(os.fspath(x), None, any_size, keep_missing)
         return [(name, kind, shape, bytes(data), levels) for name, kind, shape, data, levels in arrays]
     if isinstance(x, Mapping):
         return _arrays.named(x)
@@ -38,9 +38,13 @@ class Points(Estimator):
     _form: str
     _any_size = False
 
+    def _sent(self, x: Any) -> list[Sent]:
+        """The data, with its empty cells where they count as missing."""
+        return sent(x, self._any_size, getattr(self, "nan_is_missing", False) is True)
+
     def fit(self: Any, X: Any, y: Any = None) -> Any:
         """Fits the model to the data `X`; `y` is not used."""
-        arrays = sent(X, self._any_size)
+        arrays = self._sent(X)
         self._fit(arrays, source=os.fspath(X) if isinstance(X, (str, os.PathLike)) else "memory")
         plain = (
             not isinstance(X, (str, os.PathLike, Mapping))
@@ -79,7 +83,7 @@ class Reconstructs(Points):
 
     def reconstruct(self, X: Any) -> Any:
         """What the model makes of the codes of `X`, in the form of the data."""
-        return self._shaped(_arrays.received(self._fitted().reconstruct(sent(X))))
+        return self._shaped(_arrays.received(self._fitted().reconstruct(self._sent(X))))
 
 
 class Encodes(Estimator):
@@ -106,7 +110,7 @@ class Encodes(Estimator):
         return tags
 
     def _rows(self, x: Any) -> list[Sent]:
-        known = getattr(self, "_known", sent)
+        known = getattr(self, "_known", None) or getattr(self, "_sent", sent)
         arrays: list[Sent] = known(x)
         return arrays
 
@@ -116,7 +120,7 @@ class Bounds(Points):
 
     def evaluate(self, X: Any, draws: int = 100) -> dict[str, Any]:
         """Bounds on the log likelihood of the data points, in nats a point, the tighter with `draws` importance draws."""
-        bounds: dict[str, Any] = json.loads(self._fitted().evaluate(sent(X), draws))
+        bounds: dict[str, Any] = json.loads(self._fitted().evaluate(self._sent(X), draws))
         return bounds
 
     def score(self, X: Any, y: Any = None) -> float:

@@ -46,8 +46,11 @@ pub struct Evaluation {
     pub iwae: f64,
     /// Its standard error over data points.
     pub iwae_se: f64,
-    /// Minus the evidence lower bound in bits an element.
+    /// Minus the evidence lower bound in bits an element that is there.
     pub bits_per_dim: f64,
+    /// Share of the data points that have each element; empty where none may be missing.
+    #[serde(default)]
+    pub observed: Vec<f64>,
     /// Dimensions whose posterior mean varies over the data by more than 0.01.
     pub active_units: usize,
     /// Dimensions whose mean posterior variance is above 0.8.
@@ -117,9 +120,8 @@ impl Vae {
             for (i, block) in values.chunks(chunk * self.size()).enumerate() {
                 let x = self.tensor(block);
                 let drawn = self.draw(&x, draws, &path, &mut base.split(i as u64), &mut Pass::evaluation());
-                let (q, z) = (drawn.q.to_f64(), drawn.z.to_f64());
-                let weights = drawn.log_likelihood.to_f64() + drawn.log_prior.to_f64() - q.log_prob(&z);
-                let weights = weights.softmax(0).unsqueeze(-1);
+                let weights = drawn.log_weights().softmax(0).unsqueeze(-1);
+                let z = drawn.z.to_f64();
                 let mean = (&z * &weights).sum_axis(0, false);
                 sds.push(((&z - &mean).square() * weights).sum_axis(0, false).sqrt());
                 means.push(mean);
@@ -158,6 +160,8 @@ impl Vae {
         }
         let q = self.encode(values);
         let (elbo, iwae) = (Estimate::mean(&elbos), Estimate::mean(&bounds));
+        let observed = if self.config.nan_is_missing { shares_present(values, self.size()) } else { vec![] };
+        let elements = if observed.is_empty() { self.size() as f64 } else { observed.iter().sum() };
         let n = rows as f64;
         let mut evaluation = Evaluation {
             rows,
@@ -168,7 +172,8 @@ impl Vae {
             draws: config.draws,
             iwae: iwae.value,
             iwae_se: iwae.error,
-            bits_per_dim: -elbo.value / (self.size() as f64 * std::f64::consts::LN_2),
+            bits_per_dim: -elbo.value / (elements * std::f64::consts::LN_2),
+            observed,
             effective_share: effective / n,
             dominated_share: dominated / n,
             unreliable_share: unreliable / n,
@@ -217,6 +222,14 @@ impl Vae {
             .unwrap_or_else(|_| (Tensor::scalar(0.0), Tensor::scalar(f64::NEG_INFINITY)));
         evaluation.code_log_det = log_det.item();
     }
+}
+
+/// Share of the data points `values: [N, D]` that have each element, `[D]`.
+fn shares_present(values: &[f32], size: usize) -> Vec<f64> {
+    let mut shares = vec![0.0; size];
+    let share = size as f64 / values.len() as f64;
+    values.iter().enumerate().filter(|(_, v)| !v.is_nan()).for_each(|(i, _)| shares[i % size] += share);
+    shares
 }
 
 /// log (1/N) Σ_n q(z | x_n) at points `z: [M, L]`, a block of points at a time.

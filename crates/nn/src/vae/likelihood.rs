@@ -2,7 +2,7 @@
 
 use super::posterior::LN_TAU;
 use elbo_core::{Error, Result, Rng, ensure};
-use elbo_dist::batched::{Batched, ContinuousBernoulli, DiscretisedLogistic};
+use elbo_dist::batched::{Batched, ContinuousBernoulli, DiscretisedLogistic, NegativeBinomial, ZeroInflated};
 use elbo_tensor::{Constraint, DType, Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,11 @@ pub enum LikelihoodConfig {
     },
     /// Counts, from the logarithm of the rate.
     Poisson,
+    /// Counts that vary more than their mean, from the logarithm of the mean `m`: their variance is `m + m²/r`, with one learned `r` for
+    /// each element.
+    NegativeBinomial,
+    /// The same with extra zeros, whose log odds are the decoder's second number for each element.
+    ZeroInflatedNegativeBinomial,
     /// Counts of the elements among their total, from one logit each.
     Multinomial,
     /// Equally spaced values in [0, 1], such as bytes: a logistic distribution cut into bins.
@@ -86,7 +91,9 @@ impl LikelihoodConfig {
     /// Numbers that the decoder returns for each element.
     pub fn blocks(&self) -> usize {
         match self {
-            Self::Gaussian { noise: Noise::Decoded } | Self::DiscretisedLogistic { .. } => 2,
+            Self::Gaussian { noise: Noise::Decoded }
+            | Self::ZeroInflatedNegativeBinomial
+            | Self::DiscretisedLogistic { .. } => 2,
             Self::Categorical { levels } => *levels,
             _ => 1,
         }
@@ -97,8 +104,17 @@ impl LikelihoodConfig {
         match self {
             Self::Categorical { levels } => Some(*levels),
             Self::Bernoulli | Self::ContinuousBernoulli | Self::DiscretisedLogistic { .. } => Some(2),
-            Self::Gaussian { .. } | Self::Poisson | Self::Multinomial => None,
+            Self::Gaussian { .. }
+            | Self::Poisson
+            | Self::NegativeBinomial
+            | Self::ZeroInflatedNegativeBinomial
+            | Self::Multinomial => None,
         }
+    }
+
+    /// Whether elements are independent given the code, so that one that is missing can be left out.
+    pub fn is_elementwise(&self) -> bool {
+        !matches!(self, Self::Multinomial)
     }
 
     /// Its name in messages.
@@ -109,6 +125,8 @@ impl LikelihoodConfig {
             Self::Gaussian { .. } => "gaussian",
             Self::Categorical { .. } => "categorical",
             Self::Poisson => "poisson",
+            Self::NegativeBinomial => "negative_binomial",
+            Self::ZeroInflatedNegativeBinomial => "zero_inflated_negative_binomial",
             Self::Multinomial => "multinomial",
             Self::DiscretisedLogistic { .. } => "discretised_logistic",
         }
@@ -132,7 +150,7 @@ impl LikelihoodConfig {
                 format!("whole numbers below {levels}"),
                 "raise `levels`, or code the categories 0, 1, ...",
             ),
-            Self::Poisson | Self::Multinomial => (
+            Self::Poisson | Self::NegativeBinomial | Self::ZeroInflatedNegativeBinomial | Self::Multinomial => (
                 find(&|v| v >= 0.0 && v.fract() == 0.0),
                 "counts 0, 1, 2, ...".into(),
                 "set likelihood=gaussian for other numbers",
@@ -160,18 +178,23 @@ impl LikelihoodConfig {
             Self::Gaussian { noise: Noise::PerElement } => Some(start(size, FLOOR_EACH)),
             _ => None,
         };
-        Likelihood { config: self.clone(), size, variance }
+        let has_dispersion = matches!(self, Self::NegativeBinomial | Self::ZeroInflatedNegativeBinomial);
+        let dispersion =
+            has_dispersion.then(|| Parameter::from_tensor(&Tensor::full(&[size], 1.0, dtype), Constraint::Positive));
+        Likelihood { config: self.clone(), size, variance, dispersion }
     }
 }
 
-/// p(x | z), with the variance it learns.
+/// p(x | z), with the variance or the dispersions it learns.
 pub struct Likelihood {
     config: LikelihoodConfig,
     size: usize,
     variance: Option<Parameter>,
+    /// `r` of each element of a negative binomial, `[D]`.
+    dispersion: Option<Parameter>,
 }
 
-elbo_tensor::parameters!(Likelihood { "variance": variance });
+elbo_tensor::parameters!(Likelihood { "variance": variance, "dispersion": dispersion });
 
 impl Likelihood {
     /// Its settings.
@@ -187,41 +210,82 @@ impl Likelihood {
     pub fn log_prob(&self, output: &Tensor, x: &Tensor) -> Tensor {
         let sum = |t: Tensor| t.sum_axis(-1, false);
         match &self.config {
-            LikelihoodConfig::Bernoulli => sum(bernoulli(output, x)),
-            LikelihoodConfig::ContinuousBernoulli => sum(ContinuousBernoulli::new(output.clone()).log_prob(x)),
+            // One product a data point instead of one an element.
+            LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd } } => {
+                let square = (x - self.block(output, 0)).square();
+                sum(square) * (-0.5 / (sd * sd)) - self.size as f64 * (sd.ln() + 0.5 * LN_TAU)
+            }
+            LikelihoodConfig::Multinomial => {
+                let constant = (sum(x.clone()) + 1.0).lgamma() - sum((x + 1.0).lgamma());
+                sum(x * output.log_softmax(-1)) + constant
+            }
+            _ => sum(self.each(output, x, None)),
+        }
+    }
+
+    /// Log probability, summed over the elements that are there: the others are NaN in `x: [B, D]`, and need a likelihood that
+    /// [is elementwise](LikelihoodConfig::is_elementwise). `output: [K, B, P D]`; returns `[K, B]`, nats.
+    pub(super) fn log_prob_of_observed(&self, output: &Tensor, x: &Tensor) -> Tensor {
+        let missing = x.ne(x);
+        // Any value will do where none counts, as long as it is harmless.
+        let each = self.each(output, &x.masked_fill(&missing, 0.0), Some(&missing));
+        each.masked_fill(&missing, 0.0).sum_axis(-1, false)
+    }
+
+    /// Log probability of each element, `[..., D]`. What `missing: [B, D]` marks must not sway the other elements.
+    fn each(&self, output: &Tensor, x: &Tensor, missing: Option<&Tensor>) -> Tensor {
+        match &self.config {
+            LikelihoodConfig::Bernoulli => bernoulli(output, x),
+            LikelihoodConfig::ContinuousBernoulli => ContinuousBernoulli::new(output.clone()).log_prob(x),
             LikelihoodConfig::Gaussian { noise } => {
                 let square = (x - self.block(output, 0)).square();
-                let log_density = |variance: &Tensor| (&square / variance + variance.log() + LN_TAU) * -0.5;
-                match noise {
-                    Noise::Fixed { sd } => {
-                        sum(square) * (-0.5 / (sd * sd)) - self.size as f64 * (sd.ln() + 0.5 * LN_TAU)
-                    }
-                    Noise::Optimal => {
-                        let variance = square.mean() + FLOOR;
-                        sum(log_density(&variance))
-                    }
+                let variance = match noise {
+                    Noise::Fixed { sd } => Tensor::full(&[], sd * sd, output.dtype()),
+                    Noise::Optimal => mean_of_present(&square, missing) + FLOOR,
                     Noise::Learned | Noise::PerElement => {
-                        let variance = self.variance.as_ref().expect("a learned variance was built").get();
-                        sum(log_density(&variance))
+                        self.variance.as_ref().expect("a learned variance was built").get()
                     }
-                    Noise::Decoded => sum(log_density(&(self.block(output, 1).exp() + FLOOR_EACH))),
-                }
+                    Noise::Decoded => self.block(output, 1).exp() + FLOOR_EACH,
+                };
+                (&square / &variance + variance.log() + LN_TAU) * -0.5
             }
             LikelihoodConfig::Categorical { levels } => {
                 let lead = &output.shape()[..output.rank() - 1];
                 let logits = output.reshape(&[lead, &[*levels, self.size]].concat()).t();
                 let labels = x.cast(DType::I64).broadcast_to(&[lead, &[self.size]].concat());
-                sum(logits.categorical_log_prob(&labels))
+                logits.categorical_log_prob(&labels)
             }
-            LikelihoodConfig::Poisson => sum(x * output - output.exp() - (x + 1.0).lgamma()),
-            LikelihoodConfig::Multinomial => {
-                let constant = (sum(x.clone()) + 1.0).lgamma() - sum((x + 1.0).lgamma());
-                sum(x * output.log_softmax(-1)) + constant
+            LikelihoodConfig::Poisson => x * output - output.exp() - (x + 1.0).lgamma(),
+            LikelihoodConfig::NegativeBinomial | LikelihoodConfig::ZeroInflatedNegativeBinomial => {
+                self.dispersed(output).log_prob(&x.to_f64()).cast(output.dtype())
             }
+            LikelihoodConfig::Multinomial => unreachable!("elements of a multinomial have no probability of their own"),
             LikelihoodConfig::DiscretisedLogistic { levels } => {
-                sum(discretised_logistic(x, &self.block(output, 0), &self.block(output, 1), *levels))
+                discretised_logistic(x, &self.block(output, 0), &self.block(output, 1), *levels)
             }
         }
+    }
+
+    /// Negative binomials of the elements, `[..., D]`, in double precision: log gammas of large counts cancel.
+    fn dispersed(&self, output: &Tensor) -> Box<dyn Batched> {
+        let output = output.to_f64();
+        let dispersion = self.dispersion.as_ref().expect("dispersions were built").get().to_f64();
+        let base = NegativeBinomial::new(self.block(&output, 0).exp(), dispersion);
+        match self.config {
+            LikelihoodConfig::ZeroInflatedNegativeBinomial => Box::new(ZeroInflated::new(self.block(&output, 1), base)),
+            _ => Box::new(base),
+        }
+    }
+
+    /// Means over draws with these weights, which sum to one over the first axis; for categories the level that is then the likeliest.
+    /// `output: [K, B, P D]`, `weights: [K, B]`; returns `[B, D]`.
+    pub(super) fn weighted_mean(&self, output: &Tensor, weights: &Tensor) -> Tensor {
+        let weights = weights.unsqueeze(-1);
+        let LikelihoodConfig::Categorical { levels } = &self.config else {
+            return (self.mean(output) * weights).sum_axis(0, false);
+        };
+        let shares = output.reshape(&[output.size(0), output.size(1), *levels, self.size]).softmax(-2);
+        (shares * weights.unsqueeze(-1)).sum_axis(0, false).argmax(-2, false).cast(output.dtype())
     }
 
     /// Means of the elements, `[..., D]`; for categories the likeliest level.
@@ -242,6 +306,9 @@ impl Likelihood {
                 logits.argmax(-2, false).cast(output.dtype())
             }
             LikelihoodConfig::Poisson => output.exp(),
+            LikelihoodConfig::NegativeBinomial | LikelihoodConfig::ZeroInflatedNegativeBinomial => {
+                self.dispersed(output).mean().expect("negative binomials have a mean").cast(output.dtype())
+            }
             LikelihoodConfig::Multinomial => output.softmax(-1),
             LikelihoodConfig::DiscretisedLogistic { .. } => self.block(output, 0).clamp(0.0, 1.0),
         }
@@ -278,6 +345,9 @@ impl Likelihood {
                 each.chunks_exact(*levels).map(|weights| rng.weighted(weights) as f64).collect()
             }
             LikelihoodConfig::Poisson => mean.iter().map(|rate| rng.poisson(*rate) as f64).collect(),
+            LikelihoodConfig::NegativeBinomial | LikelihoodConfig::ZeroInflatedNegativeBinomial => {
+                self.dispersed(&output).sample(&[], rng).to_vec()
+            }
             LikelihoodConfig::Multinomial => mean
                 .chunks_exact(self.size)
                 .flat_map(|weights| {
@@ -300,6 +370,13 @@ impl Likelihood {
         };
         Tensor::from_vec(values, &[rows, self.size]).cast(output.dtype())
     }
+}
+
+/// The mean of all elements `[..., B, D]` but those that `missing: [B, D]` marks.
+fn mean_of_present(t: &Tensor, missing: Option<&Tensor>) -> Tensor {
+    let Some(missing) = missing else { return t.mean() };
+    let present = missing.not().cast(DType::F64).broadcast_to(t.shape()).sum().item();
+    t.masked_fill(missing, 0.0).sum() * (1.0 / present.max(1.0))
 }
 
 /// x l - log(1 + e^l), elementwise. `x` may lack the leading axes of draws.

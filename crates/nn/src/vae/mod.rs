@@ -7,13 +7,14 @@
 //! | objective | [`ObjectiveConfig`]: terms with weights over time |
 //! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`] |
 //! | likelihood | [`LikelihoodConfig`] |
-//! | data | rows of numbers with the shape of a data point; [`Binarise`] |
+//! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
 //! A [`Vae`] is built from a [`VaeConfig`]; [`Training`] fits it; [`Vae::evaluate`] measures it. To add a prior, implement [`Prior`];
 //! to add a term, add a variant of [`Term`]; every sum is in nats a data point, nothing is averaged over elements or dimensions.
 
 pub mod divergence;
 mod evaluate;
+mod impute;
 mod likelihood;
 mod objective;
 mod path;
@@ -23,6 +24,7 @@ mod train;
 mod weight;
 
 pub use evaluate::{Evaluation, EvaluationConfig};
+pub use impute::Imputation;
 pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
 pub use objective::{Estimate, Losses, ObjectiveConfig, Term, Weighted};
 pub use path::{Gradient, Path};
@@ -63,6 +65,9 @@ pub struct VaeConfig {
     pub likelihood: LikelihoodConfig,
     /// How weights start, and their precision.
     pub start: Start,
+    /// Whether elements may be missing, which are NaN: they drop out of p(x | z), and q(z | x) sees zeros for them and which they are.
+    #[serde(default)]
+    pub nan_is_missing: bool,
 }
 
 impl VaeConfig {
@@ -78,6 +83,7 @@ impl VaeConfig {
             decoder: DecoderConfig::Mlp(MlpConfig::default()),
             likelihood: LikelihoodConfig::Bernoulli,
             start: Start::default(),
+            nan_is_missing: false,
         }
     }
 
@@ -98,7 +104,25 @@ impl VaeConfig {
                 "at least the levels of the likelihood, which is `categorical` for such networks",
             )?;
         }
-        Ok(())
+        let is_sequence =
+            matches!(self.encoder, EncoderConfig::Gru(_)) || matches!(self.decoder, DecoderConfig::Gru(_));
+        let can_lack = !is_sequence && self.encoder.levels() == 0 && self.likelihood.is_elementwise();
+        ensure(
+            "nan_is_missing",
+            format!("true with the likelihood `{}`", self.likelihood.name()),
+            !self.nan_is_missing || can_lack,
+            "false for recurrent networks, layers that look up levels, and a multinomial, whose elements share a total",
+        )
+    }
+
+    /// The shape that the encoder sees of data points of this shape.
+    fn seen(&self, shape: &[usize]) -> Vec<usize> {
+        let mut seen = shape.to_vec();
+        if self.nan_is_missing {
+            // Which elements are there stands after the elements, as more numbers or more channels.
+            seen[0] *= 2;
+        }
+        seen
     }
 
     /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.
@@ -109,7 +133,7 @@ impl VaeConfig {
         self.check()?;
         let mut build = Build { rng, dtype: self.start.dtype(), init: self.start.init };
         let size = shape.iter().product();
-        let encoder = self.encoder.build(shape, self.family.width(self.latent), &mut build)?;
+        let encoder = self.encoder.build(&self.seen(shape), self.family.width(self.latent), &mut build)?;
         let decoder = self.decoder.build(self.latent, shape, self.likelihood.blocks(), &mut build)?;
         let prior = self.prior.build(self.latent, size, &mut build)?;
         let adversary = objective.adversary().map(|config| mlp(self.latent, 1, &config, &mut build)).transpose()?;
@@ -161,6 +185,20 @@ pub struct Draws {
     pub log_likelihood: Tensor,
     /// log p(z), `[K, B]`, nats.
     pub log_prior: Tensor,
+}
+
+impl Draws {
+    /// log p(x, z) - log q(z | x) of each draw, `[K, B]`, f64.
+    fn log_weights(&self) -> Tensor {
+        let log_q = self.q.to_f64().log_prob(&self.z.to_f64());
+        self.log_likelihood.to_f64() + self.log_prior.to_f64() - log_q
+    }
+}
+
+/// Elements with zero for those that are missing, then 1 for those that are there and 0 for the others. `x: [B, D]`; returns `[B, 2 D]`.
+fn with_mask(x: &Tensor) -> Tensor {
+    let missing = x.ne(x);
+    Tensor::cat(&[x.masked_fill(&missing, 0.0), missing.not().cast(x.dtype())], -1)
 }
 
 impl Vae {
@@ -223,10 +261,21 @@ impl Vae {
         Tensor::from_f32(values.to_vec(), &[rows, self.size]).cast(self.dtype())
     }
 
-    /// q(z | x). `x: [B, D]`.
+    /// q(z | x). `x: [B, D]`, with NaN for what is missing.
     pub fn posterior(&self, x: &Tensor, pass: &mut Pass<'_>) -> Posterior {
         let config = &self.config;
-        config.family.posterior(&self.encoder.forward(x, pass), config.latent, config.least_log_variance)
+        let masked = config.nan_is_missing.then(|| with_mask(x));
+        let raw = self.encoder.forward(masked.as_ref().unwrap_or(x), pass);
+        config.family.posterior(&raw, config.latent, config.least_log_variance)
+    }
+
+    /// log p(x | z) from the decoder's `output: [K, B, P D]`, `[K, B]`.
+    fn log_likelihood(&self, output: &Tensor, x: &Tensor) -> Tensor {
+        if self.config.nan_is_missing {
+            self.likelihood.log_prob_of_observed(output, x)
+        } else {
+            self.likelihood.log_prob(output, x)
+        }
     }
 
     fn pseudo(&self, pass: &mut Pass<'_>) -> Option<Posterior> {
@@ -270,7 +319,7 @@ impl Vae {
         pass: &mut Pass<'_>,
     ) -> Draws {
         let z = path.attach(&q.rsample(noise));
-        let log_likelihood = self.likelihood.log_prob(&self.decode(&z, x, pass), x);
+        let log_likelihood = self.log_likelihood(&self.decode(&z, x, pass), x);
         let pseudo = self.pseudo(pass);
         let log_prior = self.prior.log_prob(&z, &mut PriorPass { pseudo: pseudo.as_ref(), rng, path });
         Draws { q, z, log_likelihood, log_prior }

@@ -8,7 +8,7 @@ use crate::activation::Activation;
 use crate::layer::{Layer, Pass};
 use crate::network::MlpConfig;
 use elbo_core::{Error, Result, Rng, ensure};
-use elbo_infer::Objective;
+use elbo_infer::objective::{Objective, grouped};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,13 @@ pub enum Term {
         /// The estimator of the encoder's gradient.
         #[serde(default)]
         gradient: Gradient,
+        /// Groups of draws, each with a logarithm of its own, whose bounds are averaged. With as many groups as draws this is the
+        /// evidence lower bound.
+        #[serde(default = "one")]
+        groups: usize,
+        /// Share of the evidence lower bound, from zero to one; the rest is the importance-weighted bound.
+        #[serde(default)]
+        beta: f64,
     },
     /// The two halves of wake-sleep, in place of the other terms: -log p(x, z) at held draws, for the model, and -log q(z | x) at
     /// data points drawn from the model, for the encoder.
@@ -84,6 +91,10 @@ pub enum Term {
         /// Widths of the discriminator.
         hidden: Vec<usize>,
     },
+}
+
+fn one() -> usize {
+    1
 }
 
 /// How the divergence of a posterior from the prior is estimated.
@@ -148,7 +159,15 @@ impl ObjectiveConfig {
 
     /// The importance-weighted bound with this many draws.
     pub fn iwae(draws: usize, gradient: Gradient) -> Self {
-        Self { draws, terms: vec![Term::Iwae { gradient }.into()] }
+        Self::grouped(draws, 1, 0.0, gradient)
+    }
+
+    /// The importance-weighted bound with this many draws in `groups` groups, and a share `beta` of the evidence lower bound.
+    ///
+    /// # Source
+    /// Rainforth et al. (2018): MIWAE with several groups, CIWAE with a share.
+    pub fn grouped(draws: usize, groups: usize, beta: f64, gradient: Gradient) -> Self {
+        Self { draws, terms: vec![Term::Iwae { gradient, groups, beta }.into()] }
     }
 
     /// Checks ranges, and that the terms fit together. `batch` is the number of data points a step.
@@ -177,6 +196,11 @@ impl ObjectiveConfig {
             match &weighted.term {
                 Term::FreeBits { least } => ensure("least", least, *least >= 0.0, "at least 0")?,
                 Term::Capacity { to, .. } => ensure("to", to, *to >= 0.0, "at least 0")?,
+                Term::Iwae { groups, beta, .. } => {
+                    let fits = *groups >= 1 && self.draws.is_multiple_of(*groups);
+                    ensure("groups", groups, fits, "a divisor of `draws`")?;
+                    ensure("beta", beta, (0.0..=1.0).contains(beta), "in [0, 1]")?;
+                }
                 _ => {}
             }
         }
@@ -194,7 +218,7 @@ impl ObjectiveConfig {
     /// The estimator of the encoder's gradient that draws are made for.
     pub(super) fn gradient(&self) -> Gradient {
         let of = |t: &Weighted| match t.term {
-            Term::Iwae { gradient } => Some(gradient),
+            Term::Iwae { gradient, .. } => Some(gradient),
             Term::WakeSleep => Some(Gradient::Held),
             _ => None,
         };
@@ -215,6 +239,12 @@ impl Losses {
     pub fn total(&self, weights: &[f64]) -> Tensor {
         self.terms.iter().zip(weights).map(|(term, weight)| term * *weight).sum()
     }
+}
+
+/// The importance-weighted bound of draws in groups, and a share of the evidence lower bound. `[K, B]` to `[B]`.
+fn bound(log_weights: &Tensor, groups: usize, beta: f64) -> Tensor {
+    let weighted = if groups == 1 { Objective::IWAE.value(log_weights) } else { grouped(log_weights, groups) };
+    if beta > 0.0 { weighted * (1.0 - beta) + Objective::ELBO.value(log_weights) * beta } else { weighted }
 }
 
 impl Vae {
@@ -248,10 +278,10 @@ impl Vae {
                 let share = if *steps == 0 { 1.0 } else { (step as f64 / *steps as f64).min(1.0) };
                 (self.kl(draws, Estimate::Closed).sum_axis(-1, false).mean() - to * share).abs()
             }
-            Term::Iwae { .. } => {
+            Term::Iwae { groups, beta, .. } => {
                 let log_weights = &draws.log_likelihood + &draws.log_prior - path.density(&draws.q).log_prob(&draws.z);
-                path.finish(&log_weights);
-                -Objective::IWAE.value(&log_weights).mean()
+                path.finish(&log_weights, *groups, *beta);
+                -bound(&log_weights, *groups, *beta).mean()
             }
             Term::WakeSleep => {
                 let z = self.sample_prior(draws.z.size(1), rng);

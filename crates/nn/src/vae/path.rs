@@ -59,11 +59,29 @@ impl Path {
         })
     }
 
-    /// Fills in the normalised weights of the draws. `log_weights: [K, B]`.
-    pub fn finish(&self, log_weights: &Tensor) {
-        if self.gradient == Gradient::DoublyReparameterised {
-            let first = self.weights.set(log_weights.detach().softmax(0));
-            assert!(first.is_ok(), "a path serves one forward pass");
+    /// Fills in what the gradient of each draw is multiplied by, for a bound with these groups and this share of the evidence lower
+    /// bound. `log_weights: [K, B]`.
+    ///
+    /// A draw's part of the bound's derivative is `b = (1 - beta) w / M + beta / K` with its weight `w` in its group, one of `M`. Without the
+    /// score it is to be `(1 - beta) w² / M + beta / K`, which is `w b` where there is no share.
+    pub fn finish(&self, log_weights: &Tensor, groups: usize, beta: f64) {
+        if self.gradient != Gradient::DoublyReparameterised {
+            return;
         }
+        let (draws, rest) = (log_weights.size(0), log_weights.size(1));
+        let log_weights = log_weights.detach();
+        let weights = if groups == 1 {
+            log_weights.softmax(0)
+        } else {
+            log_weights.reshape(&[groups, draws / groups, rest]).softmax(1).reshape(&[draws, rest])
+        };
+        let factors = if beta > 0.0 {
+            let (of_group, of_draw) = ((1.0 - beta) / groups as f64, beta / draws as f64);
+            weights.square().affine(of_group, of_draw) / weights.affine(of_group, of_draw)
+        } else {
+            weights
+        };
+        let first = self.weights.set(factors);
+        assert!(first.is_ok(), "a path serves one forward pass");
     }
 }

@@ -25,16 +25,16 @@ pub enum Binarise {
 }
 
 impl Binarise {
-    /// The values that stay the same all along: those of evaluation.
+    /// The values that stay the same all along: those of evaluation. Missing ones, which are NaN, stay so.
     pub fn once(self, values: &[f32], rng: &mut Rng) -> Vec<f32> {
         match self {
             Self::None => values.to_vec(),
             Self::Static | Self::Dynamic => draw(values, rng),
-            Self::Threshold => values.iter().map(|v| f32::from(u8::from(*v >= 0.5))).collect(),
+            Self::Threshold => binarised(values, |_, v| v >= 0.5),
         }
     }
 
-    /// Refuses values that are no shares of black.
+    /// Refuses values that are no shares of black, missing ones among them.
     ///
     /// # Errors
     /// [`elbo_core::Error::Data`] with one such value.
@@ -51,7 +51,12 @@ impl Binarise {
 
 fn draw(values: &[f32], rng: &mut Rng) -> Vec<f32> {
     let uniforms = rng.uniforms(values.len());
-    values.iter().zip(uniforms).map(|(v, u)| f32::from(u8::from(u < f64::from(*v)))).collect()
+    binarised(values, |i, v| uniforms[i] < f64::from(v))
+}
+
+fn binarised(values: &[f32], is_black: impl Fn(usize, f32) -> bool) -> Vec<f32> {
+    let one = |(i, v): (usize, &f32)| if v.is_nan() { *v } else { f32::from(u8::from(is_black(i, *v))) };
+    values.iter().enumerate().map(one).collect()
 }
 
 /// How the rate falls in training.

@@ -47,5 +47,6 @@ pub fn small(likelihood: LikelihoodConfig, family: Family, prior: PriorConfig) -
         decoder: DecoderConfig::Mlp(mlp),
         likelihood,
         start: Start { init: Init::Torch, is_double: true },
+        nan_is_missing: false,
     }
 }

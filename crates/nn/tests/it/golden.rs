@@ -135,6 +135,7 @@ fn an_autoencoder_saved_by_pytorch_gives_the_same_numbers() {
         decoder: DecoderConfig::Conv(conv),
         likelihood: LikelihoodConfig::Bernoulli,
         start: Start::default(),
+        nan_is_missing: false,
     };
     let mut vae = config.build(&[1, 8, 7], &ObjectiveConfig::default(), &mut Rng::new(5)).unwrap();
     weights::from_safetensors(&mut vae, VAE).unwrap();

@@ -29,7 +29,8 @@ fn every_term_but_wake_sleep_has_the_gradient_of_its_value() {
         vec![Reconstruction, Kl { estimate: Estimate::Sampled }],
         vec![Reconstruction, FreeBits { least: 0.01 }],
         vec![Reconstruction, Capacity { to: 5.0, steps: 10 }],
-        vec![Iwae { gradient: plain }],
+        vec![Iwae { gradient: plain, groups: 1, beta: 0.0 }],
+        vec![Iwae { gradient: plain, groups: 3, beta: 0.4 }],
         vec![Reconstruction, Mmd { kernel: Kernel::InverseMultiquadric }],
         vec![Reconstruction, Mmd { kernel: Kernel::Original }],
         vec![Reconstruction, Stein { kernel: Kernel::InverseMultiquadric }],
@@ -66,6 +67,8 @@ fn every_family_prior_and_likelihood_has_the_gradient_of_its_value() {
         LikelihoodConfig::ContinuousBernoulli,
         LikelihoodConfig::Categorical { levels: 2 },
         LikelihoodConfig::Poisson,
+        LikelihoodConfig::NegativeBinomial,
+        LikelihoodConfig::ZeroInflatedNegativeBinomial,
         LikelihoodConfig::Multinomial,
         LikelihoodConfig::DiscretisedLogistic { levels: 2 },
     ];
@@ -126,6 +129,9 @@ fn estimators_that_drop_the_score_agree_with_the_plain_ones_in_the_mean() {
         let iwae = |gradient| ObjectiveConfig::iwae(4, gradient);
         let name = format!("importance-weighted, {prior:?}");
         assert_same_mean(&name, &vae, &x, &iwae(Gradient::Plain), &iwae(Gradient::DoublyReparameterised), 1500);
+        let mixed = |gradient| ObjectiveConfig::grouped(4, 2, 0.3, gradient);
+        let name = format!("in groups, with a share, {prior:?}");
+        assert_same_mean(&name, &vae, &x, &mixed(Gradient::Plain), &mixed(Gradient::DoublyReparameterised), 1500);
         let kl = |estimate| objective(&[Term::Reconstruction, Term::Kl { estimate }], 1);
         assert_same_mean("sticking", &vae, &x, &kl(Estimate::Sampled), &kl(Estimate::StickingTheLanding), 1500);
     }
@@ -147,6 +153,23 @@ fn the_model_gets_the_same_gradient_from_every_estimator() {
     for other in [Gradient::DoublyReparameterised, Gradient::StickingTheLanding] {
         assert!(plain.iter().zip(of(other)).all(|(a, b)| (a - b).abs() < 1e-12), "{other:?}");
     }
+}
+
+#[test]
+fn as_many_groups_as_draws_are_the_evidence_lower_bound_and_groups_lie_between_the_bounds() {
+    let mut rng = Rng::new(7);
+    let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, PriorConfig::Standard);
+    let vae = config.build(&[3], &ObjectiveConfig::default(), &mut rng).unwrap();
+    let x = bernoulli(5, &mut rng);
+    let value = |groups, beta| {
+        let objective = ObjectiveConfig::grouped(6, groups, beta, Gradient::Plain);
+        vae.losses(&x, &objective, 0, &mut Rng::new(1)).unwrap().terms[0].item()
+    };
+    let (lowest, tightest) = (value(6, 0.0), value(1, 0.0));
+    assert!((lowest - value(1, 1.0)).abs() < 1e-12);
+    // Losses are bounds with the other sign, and the same draws order them surely.
+    assert!(tightest < value(2, 0.0) && value(2, 0.0) < lowest);
+    assert!((value(2, 0.25) - 0.75 * value(2, 0.0) - 0.25 * lowest).abs() < 1e-12);
 }
 
 #[test]
@@ -180,7 +203,7 @@ fn weights_over_time_multiply_their_terms() {
 fn terms_that_do_not_fit_together_are_refused() {
     use Term::*;
     let kl = Kl { estimate: Estimate::Closed };
-    let iwae = Iwae { gradient: Gradient::Plain };
+    let iwae = Iwae { gradient: Gradient::Plain, groups: 1, beta: 0.0 };
     let mmd = Mmd { kernel: Kernel::Rbf };
     for terms in
         [vec![kl.clone()], vec![iwae.clone(), kl], vec![Reconstruction, iwae], vec![Reconstruction, Reconstruction]]
@@ -190,6 +213,10 @@ fn terms_that_do_not_fit_together_are_refused() {
     assert!(objective(&[Reconstruction, mmd], 1).check(1).unwrap_err().to_string().contains("batch"));
     assert!(objective(&[Reconstruction, FreeBits { least: -1.0 }], 1).check(10).is_err());
     assert!(objective(&[Reconstruction], 0).check(10).is_err());
+    for (groups, beta, part) in [(3, 0.0, "`groups` is 3"), (0, 0.0, "`groups` is 0"), (2, 1.5, "`beta` is 1.5")] {
+        let error = ObjectiveConfig::grouped(4, groups, beta, Gradient::Plain).check(10).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
 }
 
 #[test]

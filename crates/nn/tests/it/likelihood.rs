@@ -2,7 +2,8 @@
 
 use elbo_core::Rng;
 use elbo_nn::vae::{LikelihoodConfig, Noise};
-use elbo_tensor::{DType, Tensor};
+use elbo_tensor::special::{lgamma, sigmoid};
+use elbo_tensor::{DType, Parameters, Tensor};
 
 /// exp log p(x | output) for one element.
 fn probability(config: &LikelihoodConfig, output: &[f64], x: f64) -> f64 {
@@ -19,6 +20,8 @@ fn discrete_likelihoods_sum_to_one() {
         (LikelihoodConfig::Bernoulli, vec![0.7], levels(2)),
         (LikelihoodConfig::Categorical { levels: 3 }, vec![0.3, -1.0, 2.0], levels(3)),
         (LikelihoodConfig::Poisson, vec![1.2], levels(60)),
+        (LikelihoodConfig::NegativeBinomial, vec![0.5], levels(400)),
+        (LikelihoodConfig::ZeroInflatedNegativeBinomial, vec![0.5, -0.4], levels(400)),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.4, -0.5], bytes.clone()),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.01, 1.5], bytes),
     ] {
@@ -62,6 +65,36 @@ fn the_multinomial_sums_to_one_over_all_ways_to_share_a_total() {
 }
 
 #[test]
+fn negative_binomials_have_their_closed_form() {
+    let (m, r, gate) = (3.7f64, 2.5f64, -0.6);
+    let closed = |x: f64| lgamma(x + r) - lgamma(r) - lgamma(x + 1.0) + r * (r / (r + m)).ln() + x * (m / (r + m)).ln();
+    let mut plain = LikelihoodConfig::NegativeBinomial.build(1, DType::F64);
+    let mut inflated = LikelihoodConfig::ZeroInflatedNegativeBinomial.build(1, DType::F64);
+    // Dispersions are stored as logarithms.
+    plain.unpack(&[r.ln()]);
+    inflated.unpack(&[r.ln()]);
+    for x in [0.0, 1.0, 2.0, 17.0] {
+        let at = Tensor::from_vec(vec![x], &[1, 1]);
+        let found = plain.log_prob(&Tensor::from_vec(vec![m.ln()], &[1, 1]), &at).item();
+        assert!((found - closed(x)).abs() < 1e-12, "{x}: {found} for {}", closed(x));
+        let found = inflated.log_prob(&Tensor::from_vec(vec![m.ln(), gate], &[1, 2]), &at).item();
+        let forced = if x == 0.0 { sigmoid(gate) } else { 0.0 };
+        let expected = (forced + sigmoid(-gate) * closed(x).exp()).ln();
+        assert!((found - expected).abs() < 1e-12, "{x}: {found} for {expected}");
+    }
+}
+
+#[test]
+fn large_counts_keep_their_digits_in_single_precision() {
+    let at = |dtype| {
+        let x = Tensor::from_vec(vec![100_000.0], &[1, 1]).cast(dtype);
+        let output = Tensor::from_vec(vec![11.5], &[1, 1]).cast(dtype);
+        LikelihoodConfig::NegativeBinomial.build(1, dtype).log_prob(&output, &x).item()
+    };
+    assert!((at(DType::F32) - at(DType::F64)).abs() < 1e-5, "{} for {}", at(DType::F32), at(DType::F64));
+}
+
+#[test]
 fn draws_have_the_mean_of_the_likelihood() {
     let n = 40_000;
     for (config, output) in [
@@ -71,6 +104,8 @@ fn draws_have_the_mean_of_the_likelihood() {
         (LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 0.5 } }, vec![0.3]),
         (LikelihoodConfig::Gaussian { noise: Noise::Decoded }, vec![0.3, -1.0]),
         (LikelihoodConfig::Poisson, vec![1.1]),
+        (LikelihoodConfig::NegativeBinomial, vec![1.1]),
+        (LikelihoodConfig::ZeroInflatedNegativeBinomial, vec![1.1, 0.3]),
     ] {
         let likelihood = config.build(1, DType::F64);
         let output = Tensor::from_slice(&output, &[1, output.len()]);
@@ -89,6 +124,8 @@ fn values_without_probability_are_refused_with_a_likelihood_that_takes_them() {
         (LikelihoodConfig::ContinuousBernoulli, -0.1),
         (LikelihoodConfig::Categorical { levels: 3 }, 3.0),
         (LikelihoodConfig::Poisson, 0.5),
+        (LikelihoodConfig::NegativeBinomial, 0.5),
+        (LikelihoodConfig::ZeroInflatedNegativeBinomial, -1.0),
         (LikelihoodConfig::Multinomial, -1.0),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, 0.5003),
         (LikelihoodConfig::Gaussian { noise: Noise::Learned }, f32::INFINITY),

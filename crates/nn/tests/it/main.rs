@@ -7,6 +7,7 @@ mod golden;
 mod gradients;
 mod layers;
 mod likelihood;
+mod missing;
 mod oracle;
 mod training;
 mod weights;

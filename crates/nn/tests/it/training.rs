@@ -35,6 +35,7 @@ fn conv() -> VaeConfig {
         decoder: DecoderConfig::Mlp(MlpConfig { dropout: 0.1, ..MlpConfig::new(&[16], Activation::Relu) }),
         likelihood: LikelihoodConfig::Bernoulli,
         start: Start::default(),
+        nan_is_missing: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `aevb` and `iwae` on digits: what differs, what does not, and what is refused.
 
-use elbo_core::{AnySystem, Array, Data, Error, Model, Run};
+use elbo_core::{AnySystem, Array, Data, Error, Model, ModelFile, Rng, Run};
 use elbo_systems_inference::{aevb::Aevb, iwae::Iwae};
 use serde_json::{Value, json};
 
@@ -78,6 +78,78 @@ fn what_cannot_be_used_is_refused_with_a_remedy() {
         let Err(error) = fit(&Aevb, settings.clone(), &data) else { panic!("{settings} was accepted") };
         let text = format!("{error}; {}", error.remedy());
         assert!(text.contains(part), "{settings}: {text}");
+    }
+}
+
+/// Three columns that one number decides, a third of the middle one missing; and the middle one as it was.
+fn with_gaps() -> (Data, Vec<f64>) {
+    let mut rng = Rng::new(8);
+    let a: Vec<f64> = rng.normals(240);
+    let mut near = |scale: f64| a.iter().map(|v| scale * v + 0.1 * rng.normal()).collect::<Vec<f64>>();
+    let (truth, c) = (near(2.0), near(-1.0));
+    let b = truth.iter().enumerate().map(|(i, v)| if i % 3 == 0 { f64::NAN } else { *v }).collect();
+    let arrays = [("a", a), ("b", b), ("c", c)].map(|(name, v)| (name.to_owned(), Array::new(&[240], v)));
+    (Data { source: "test".into(), arrays: arrays.into(), ..Data::default() }, truth)
+}
+
+#[test]
+fn missing_cells_are_refused_unless_they_count_as_missing() {
+    let (data, _) = with_gaps();
+    let error = fit(&Aevb, json!({"latent": 1, "epochs": 1}), &data).err().unwrap();
+    assert!(error.to_string().contains("`b` has no value in row 1"), "{error}");
+    assert!(error.remedy().contains("nan_is_missing=true"), "{}", error.remedy());
+    let settings = json!({"latent": 1, "epochs": 1, "nan_is_missing": true, "likelihood": "multinomial"});
+    let counts = Data { arrays: vec![("a".into(), Array::new(&[3], vec![1.0, 2.0, 3.0]))], ..Data::default() };
+    let error = fit(&Aevb, settings, &counts).err().unwrap();
+    assert!(error.to_string().contains("`nan_is_missing` is true"), "{error}");
+}
+
+#[test]
+fn missing_cells_are_filled_in_from_the_others_which_keep_every_digit() {
+    let (data, truth) = with_gaps();
+    let settings = json!({
+        "latent": 1, "hidden": [16], "epochs": 200, "batch": 40, "rate": 0.01, "nan_is_missing": true, "binarise": "none",
+    });
+    for system in [&Aevb as &dyn AnySystem, &Iwae] {
+        let model = fit(system, settings.clone(), &data).unwrap();
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let loaded = system.load(&file).unwrap();
+        let fill = |m: &dyn Model| m.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap();
+        let filled = fill(model.as_ref());
+        assert_eq!(filled, fill(loaded.as_ref()), "a model file fills in the same");
+        let cells = |data: &Data, name: &str| data.get(name).unwrap().to_f64().unwrap();
+        assert_eq!(cells(&filled, "a"), cells(&data, "a"));
+        let (before, after) = (cells(&data, "b"), cells(&filled, "b"));
+        assert!(before.iter().zip(&after).all(|(b, a)| b.is_nan() || a == b));
+        let gaps: Vec<usize> = (0..240).filter(|i| before[*i].is_nan()).collect();
+        let rms = |error: &dyn Fn(usize) -> f64| {
+            (gaps.iter().map(|i| error(*i).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt()
+        };
+        let (error, spread) = (rms(&|i| after[i] - truth[i]), rms(&|i| truth[i]));
+        assert!(error < 0.4 * spread, "{}: {error} beside {spread}", system.card().id);
+        let bounds = model.as_evaluate().unwrap().evaluate(&data, 20, &mut Run::new(1)).unwrap();
+        assert!(bounds.elbo.is_finite() && bounds.bits_per_dim.is_finite());
+        let codes = model.as_encode().unwrap().encode(&data, &mut Run::new(1)).unwrap();
+        assert!(cells(&codes, "z1").iter().all(|v| v.is_finite()));
+    }
+}
+
+#[test]
+fn counts_of_a_table_may_be_negative_binomial() {
+    let mut rng = Rng::new(2);
+    let column = |mean: f64, rng: &mut Rng| {
+        let rates: Vec<f64> = (0..80).map(|_| mean * rng.gamma(1.5)).collect();
+        Array::new(&[80], rates.iter().map(|rate| rng.poisson(*rate) as f64).collect())
+    };
+    let arrays = vec![("a".to_owned(), column(4.0, &mut rng)), ("b".to_owned(), column(9.0, &mut rng))];
+    let data = Data { source: "test".into(), arrays, ..Data::default() };
+    for likelihood in ["negative_binomial", "zero_inflated_negative_binomial"] {
+        let settings = json!({"latent": 1, "hidden": [8], "epochs": 3, "likelihood": likelihood});
+        let model = fit(&Aevb, settings, &data).unwrap();
+        let drawn = model.as_sample().unwrap().sample(30, &mut Run::new(1)).unwrap();
+        let cells = drawn.get("a").unwrap().to_f64().unwrap();
+        assert!(cells.iter().all(|v| *v >= 0.0 && v.fract() == 0.0), "{cells:?}");
     }
 }
 

@@ -3,14 +3,14 @@
 //! A system adds its objective and its claim. Everything else is here: which networks fit the data, which likelihood their values
 //! ask for, training, measures, and the verbs `sample`, `reconstruct`, `encode` and `evaluate`.
 
-use crate::activation::Activation;
-use crate::init::Init;
-use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
+mod settings;
+
+pub use settings::LatentSettings;
+
 use crate::probe::Probe;
 use crate::vae::{
-    Binarise, Decay, Evaluation, EvaluationConfig, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise,
-    ObjectiveConfig, Posterior, PriorConfig, Training, TrainingConfig, Vae, VaeConfig, Weighted,
-    check_least_log_variance,
+    Binarise, Evaluation, EvaluationConfig, LikelihoodConfig, ObjectiveConfig, Posterior, Training, TrainingConfig,
+    Vae, VaeConfig, Weighted,
 };
 use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;
@@ -20,163 +20,19 @@ use elbo_core::{
 };
 use elbo_tensor::special::ndtri;
 use elbo_tensor::{Parameters, Tensor, grad};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Training data points that are measured after a fit, with how many draws.
 const MEASURED: usize = 1000;
 const MEASURED_DRAWS: usize = 100;
+/// Draws for each data point with missing elements, and how few of them should not be all that count.
+const IMPUTED_DRAWS: usize = 500;
+const FEW_DRAWS: f64 = 10.0;
 /// Side of the grid of decoded codes, where codes have two dimensions.
 const MANIFOLD: usize = 16;
 /// Bytes that the decoder's numbers of one training step may take.
 const MEMORY: f64 = 8e9;
-
-/// Settings that all systems with a code for each data point share.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct LatentSettings {
-    /// Dimensions of the code.
-    #[schemars(range(min = 1))]
-    pub latent: usize,
-    /// Widths of the linear layers of the encoder; the decoder's are the same, backwards.
-    pub hidden: Vec<usize>,
-    /// Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
-    pub channels: Vec<usize>,
-    /// The nonlinear function: relu, tanh, silu, gelu, ...
-    pub activation: Activation,
-    /// The encoder in full, in place of `hidden` and `channels`.
-    pub encoder: Option<EncoderConfig>,
-    /// The decoder in full, in place of `hidden` and `channels`.
-    pub decoder: Option<DecoderConfig>,
-    /// Family of the posterior: gauss_diag or gauss_full.
-    pub family: Family,
-    /// The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
-    #[serde(deserialize_with = "elbo_core::named::deserialize")]
-    pub prior: PriorConfig,
-    /// The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
-    #[serde(deserialize_with = "elbo_core::named::deserialize")]
-    pub likelihood: Option<LikelihoodConfig>,
-    /// What becomes of grey values: none, static, dynamic or threshold.
-    pub binarise: Binarise,
-    /// How weights start.
-    #[serde(deserialize_with = "elbo_core::named::deserialize")]
-    pub init: Init,
-    /// Passes over the data.
-    #[schemars(range(min = 1))]
-    pub epochs: usize,
-    /// Data points a step.
-    #[schemars(range(min = 1))]
-    pub batch: usize,
-    /// Adam's rate at the start.
-    pub rate: f64,
-    /// How the rate falls: none, cosine or stairs.
-    pub decay: Decay,
-    /// Precision of a normal prior over the decoder's weights; zero for none.
-    pub weight_precision: f64,
-    /// Added to the root of Adam's second moment.
-    pub epsilon: f64,
-    /// Largest norm of a gradient; longer ones are shortened.
-    pub clip: Option<f64>,
-    /// Smallest log variance of a posterior.
-    pub least_log_variance: f64,
-}
-
-impl Default for LatentSettings {
-    fn default() -> Self {
-        Self {
-            latent: 20,
-            hidden: vec![400],
-            channels: vec![],
-            activation: Activation::Relu,
-            encoder: None,
-            decoder: None,
-            family: Family::GaussDiag,
-            prior: PriorConfig::Standard,
-            likelihood: None,
-            binarise: Binarise::None,
-            init: Init::Torch,
-            epochs: 50,
-            batch: 100,
-            rate: 1e-3,
-            decay: Decay::None,
-            weight_precision: 0.0,
-            epsilon: 1e-8,
-            clip: None,
-            least_log_variance: LEAST_LOG_VARIANCE,
-        }
-    }
-}
-
-impl LatentSettings {
-    /// Checks ranges.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] naming the field.
-    pub fn check(&self) -> Result<()> {
-        ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
-        check_least_log_variance(self.least_log_variance)?;
-        let widths = self.hidden.iter().chain(&self.channels).all(|n| *n > 0);
-        ensure("hidden", format!("{:?}, channels {:?}", self.hidden, self.channels), widths, "widths of at least 1")?;
-        self.prior.check()?;
-        self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
-        self.training().check()
-    }
-
-    /// The settings of training.
-    pub fn training(&self) -> TrainingConfig {
-        TrainingConfig {
-            epochs: self.epochs,
-            batch: self.batch,
-            rate: self.rate,
-            decay: self.decay,
-            weight_precision: self.weight_precision,
-            clip: self.clip,
-            binarise: self.binarise,
-            epsilon: self.epsilon,
-        }
-    }
-
-    /// The model for data points of this form.
-    pub fn model(&self, form: &Form) -> VaeConfig {
-        let likelihood = self.likelihood.clone().unwrap_or(match form.picture() {
-            Some(_) => LikelihoodConfig::Bernoulli,
-            None => LikelihoodConfig::Gaussian { noise: Noise::PerElement },
-        });
-        let backwards: Vec<usize> = self.hidden.iter().rev().copied().collect();
-        let conv = || ConvConfig {
-            channels: self.channels.clone(),
-            hidden: self.hidden.clone(),
-            activation: self.activation,
-            ..ConvConfig::default()
-        };
-        let is_conv = !self.channels.is_empty();
-        let encoder = self.encoder.clone().unwrap_or_else(|| {
-            if is_conv {
-                EncoderConfig::Conv(conv())
-            } else {
-                EncoderConfig::Mlp(MlpConfig::new(&self.hidden, self.activation))
-            }
-        });
-        let decoder = self.decoder.clone().unwrap_or_else(|| {
-            if is_conv {
-                DecoderConfig::Conv(conv())
-            } else {
-                DecoderConfig::Mlp(MlpConfig::new(&backwards, self.activation))
-            }
-        });
-        VaeConfig {
-            latent: self.latent,
-            family: self.family,
-            least_log_variance: self.least_log_variance,
-            prior: self.prior.clone(),
-            encoder,
-            decoder,
-            likelihood,
-            start: Start { init: self.init, is_double: false },
-        }
-    }
-}
 
 /// A fitted model with a code for each data point.
 pub struct LatentModel {
@@ -204,11 +60,11 @@ struct TermRecord {
 
 impl LatentModel {
     /// Fits a model. `settings` are the system's own, kept in the file; codes are resampled among `resample` draws, or are posterior
-    /// means where it is zero.
+    /// means where it is zero. Missing numbers are NaN.
     ///
     /// # Errors
-    /// [`Error::Data`] for too few data points or values that the likelihood does not take, [`Error::Setting`] for networks that do
-    /// not fit the data, and those of training.
+    /// [`Error::Data`] for too few data points, missing numbers that do not count as such, or values that the likelihood does not take,
+    /// [`Error::Setting`] for networks that do not fit the data, and those of training.
     pub fn fit(
         common: &LatentSettings,
         objective: &ObjectiveConfig,
@@ -222,6 +78,10 @@ impl LatentModel {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
         let config = common.model(&samples.form);
+        let missing = samples.values.iter().filter(|v| v.is_nan()).count() as f64 / samples.values.len() as f64;
+        if !config.nan_is_missing {
+            refuse_missing(&samples)?;
+        }
         let is_gaussian = matches!(config.likelihood, LikelihoodConfig::Gaussian { .. });
         let mut binarise = common.binarise;
         if is_gaussian && samples.form.picture().is_none() {
@@ -232,12 +92,14 @@ impl LatentModel {
                 binarise = Binarise::None;
             }
         }
-        config.likelihood.check_values(&samples.values)?;
-        binarise.check_values(&samples.values)?;
+        check_values(&config, binarise, &samples.values)?;
         let size = samples.form.size();
-        let constant =
-            (0..size).filter(|d| samples.values.iter().skip(*d).step_by(size).all(|v| *v == samples.values[*d]));
-        let constant = if config.likelihood.learns_each_variance() { constant.count() } else { 0 };
+        let is_constant = |d: &usize| {
+            let mut present = samples.values.iter().skip(*d).step_by(size).filter(|v| !v.is_nan());
+            present.next().is_none_or(|first| present.all(|v| v == first))
+        };
+        let is_at_risk = config.likelihood.learns_each_variance();
+        let constant = if is_at_risk { (0..size).filter(is_constant).count() } else { 0 };
         if constant > 0 {
             run.warn(format!(
                 "{constant} of {size} elements never vary, so that the bound grows until their variance is at its floor; leave \
@@ -266,7 +128,7 @@ impl LatentModel {
             None => None,
         };
         let text = format!(
-            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}.",
+            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.",
             samples.form.shape,
             config.latent,
             measures.active_units,
@@ -276,6 +138,11 @@ impl LatentModel {
                 Binarise::Static => " of values binarised once",
                 Binarise::Dynamic => " of values binarised anew at every use",
                 Binarise::Threshold => " of values above one half",
+            },
+            if config.nan_is_missing {
+                format!("; {:.1} % of the values are missing", 100.0 * missing)
+            } else {
+                String::new()
             }
         );
         Ok(Self {
@@ -330,12 +197,12 @@ impl LatentModel {
 
     /// Data points as the likelihood takes them: encoded, checked, and binarised as in training.
     fn values(&self, data: &Data) -> Result<Vec<f32>> {
-        let values = self.form.encode(data)?;
+        let config = self.vae.config();
+        let values = if config.nan_is_missing { self.form.encode_incomplete(data)? } else { self.form.encode(data)? };
         if values.is_empty() {
             return Err(Error::data(format!("{} has no data points", data.source), "give at least one"));
         }
-        self.vae.config().likelihood.check_values(&values)?;
-        self.binarise.check_values(&values)?;
+        check_values(config, self.binarise, &values)?;
         // The same pictures for the same model, whoever asks.
         Ok(self.binarise.once(&values, &mut Rng::new(self.seed)))
     }
@@ -354,15 +221,39 @@ impl LatentModel {
         self.form.decode(&values.to_f32().as_slice::<f32>())
     }
 
-    /// What the log density in the model's unit is above the one in the data's unit; zero for probabilities.
-    fn unit(&self) -> f64 {
-        match self.vae.config().likelihood {
+    /// What the log density in the model's unit is above the one in the data's unit, zero for probabilities; and how many elements a data
+    /// point has. Both for those that were measured, on average.
+    fn unit(&self, measures: &Evaluation) -> (f64, f64) {
+        let size = self.form.size();
+        let share = |d: usize| measures.observed.get(d).copied().unwrap_or(1.0);
+        let unit = match self.vae.config().likelihood {
             LikelihoodConfig::Gaussian { .. } | LikelihoodConfig::ContinuousBernoulli => {
-                (0..self.form.size()).map(|d| self.form.scale_of(d).ln()).sum()
+                (0..size).map(|d| share(d) * self.form.scale_of(d).ln()).sum()
             }
             _ => 0.0,
-        }
+        };
+        (unit, (0..size).map(share).sum())
     }
+}
+
+/// Refuses missing numbers.
+fn refuse_missing(samples: &Samples) -> Result<()> {
+    let Some(at) = samples.values.iter().position(|v| v.is_nan()) else { return Ok(()) };
+    let (row, d) = (at / samples.form.size(), at % samples.form.size());
+    Err(Error::data(
+        format!("`{}` has no value in row {}", samples.form.name_of(d), row + 1),
+        "set nan_is_missing=true, leave such rows out with --missing drop, or fill the cells",
+    ))
+}
+
+/// Refuses values that the likelihood gives no probability, and data without any value. Missing ones need none.
+fn check_values(config: &VaeConfig, binarise: Binarise, values: &[f32]) -> Result<()> {
+    let present: Vec<f32> = values.iter().copied().filter(|v| !(config.nan_is_missing && v.is_nan())).collect();
+    if present.is_empty() {
+        return Err(Error::data("no data point has a value", "give at least one"));
+    }
+    config.likelihood.check_values(&present)?;
+    binarise.check_values(&present)
 }
 
 /// What each term weighs at the end, on one batch.
@@ -468,8 +359,8 @@ impl Model for LatentModel {
 
     fn summary(&self) -> Summary {
         let m = &self.measures;
-        let unit = self.unit();
-        let bits = unit / (self.form.size() as f64 * std::f64::consts::LN_2);
+        let (unit, elements) = self.unit(m);
+        let bits = unit / (elements * std::f64::consts::LN_2);
         let metrics = [
             ("iwae", m.iwae - unit),
             ("bits_per_dim", m.bits_per_dim + bits),
@@ -574,8 +465,21 @@ impl Sample for LatentModel {
 }
 
 impl Reconstruct for LatentModel {
+    /// In data with missing cells these are filled in, and the others stay.
     fn reconstruct(&self, data: &Data, run: &mut Run) -> Result<Data> {
-        let (mean, _) = self.codes(&self.values(data)?, &mut run.rng);
+        let values = self.values(data)?;
+        if values.iter().any(|v| v.is_nan()) {
+            let made = self.vae.impute(&values, IMPUTED_DRAWS, &mut run.rng);
+            if made.effective < FEW_DRAWS {
+                run.warn(format!(
+                    "what is filled in rests on {:.1} of {IMPUTED_DRAWS} draws a data point, since the encoder is far from the posterior; \
+                     train longer, or with `iwae`",
+                    made.effective
+                ));
+            }
+            return self.form.fill(data, &made.values);
+        }
+        let (mean, _) = self.codes(&values, &mut run.rng);
         Ok(self.decoded(&mean, false, &mut run.rng))
     }
 }
@@ -597,12 +501,12 @@ impl Evaluate for LatentModel {
         ensure("draws", draws, draws >= 1, "at least 1")?;
         let values = self.values(data)?;
         let found = self.vae.evaluate(&values, &EvaluationConfig { draws, pairs: MEASURED }, &mut run.rng);
-        let unit = self.unit();
+        let (unit, elements) = self.unit(&found);
         Ok(LikelihoodBounds {
             rows: found.rows,
             elbo: found.elbo - unit,
             iwae: ImportanceBound { k: draws, value: found.iwae - unit, se: found.iwae_se },
-            bits_per_dim: found.bits_per_dim + unit / (self.form.size() as f64 * std::f64::consts::LN_2),
+            bits_per_dim: found.bits_per_dim + unit / (elements * std::f64::consts::LN_2),
         })
     }
 }

@@ -1,0 +1,164 @@
+//! Settings of models with a code for each data point, and the networks and likelihood that they mean for given data.
+
+use crate::activation::Activation;
+use crate::init::Init;
+use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
+use crate::vae::{
+    Binarise, Decay, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise, PriorConfig, TrainingConfig, VaeConfig,
+    check_least_log_variance,
+};
+use elbo_core::samples::Form;
+use elbo_core::{Result, ensure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings that all systems with a code for each data point share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LatentSettings {
+    /// Dimensions of the code.
+    #[schemars(range(min = 1))]
+    pub latent: usize,
+    /// Widths of the linear layers of the encoder; the decoder's are the same, backwards.
+    pub hidden: Vec<usize>,
+    /// Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
+    pub channels: Vec<usize>,
+    /// The nonlinear function: relu, tanh, silu, gelu, ...
+    pub activation: Activation,
+    /// The encoder in full, in place of `hidden` and `channels`.
+    pub encoder: Option<EncoderConfig>,
+    /// The decoder in full, in place of `hidden` and `channels`.
+    pub decoder: Option<DecoderConfig>,
+    /// Family of the posterior: gauss_diag or gauss_full.
+    pub family: Family,
+    /// The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub prior: PriorConfig,
+    /// The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub likelihood: Option<LikelihoodConfig>,
+    /// What becomes of grey values: none, static, dynamic or threshold.
+    pub binarise: Binarise,
+    /// Whether an empty cell or NaN counts as missing: it drops out of the likelihood, and the encoder sees which elements are there.
+    /// Without, it is refused.
+    pub nan_is_missing: bool,
+    /// How weights start.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub init: Init,
+    /// Passes over the data.
+    #[schemars(range(min = 1))]
+    pub epochs: usize,
+    /// Data points a step.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// Adam's rate at the start.
+    pub rate: f64,
+    /// How the rate falls: none, cosine or stairs.
+    pub decay: Decay,
+    /// Precision of a normal prior over the decoder's weights; zero for none.
+    pub weight_precision: f64,
+    /// Added to the root of Adam's second moment.
+    pub epsilon: f64,
+    /// Largest norm of a gradient; longer ones are shortened.
+    pub clip: Option<f64>,
+    /// Smallest log variance of a posterior.
+    pub least_log_variance: f64,
+}
+
+impl Default for LatentSettings {
+    fn default() -> Self {
+        Self {
+            latent: 20,
+            hidden: vec![400],
+            channels: vec![],
+            activation: Activation::Relu,
+            encoder: None,
+            decoder: None,
+            family: Family::GaussDiag,
+            prior: PriorConfig::Standard,
+            likelihood: None,
+            binarise: Binarise::None,
+            nan_is_missing: false,
+            init: Init::Torch,
+            epochs: 50,
+            batch: 100,
+            rate: 1e-3,
+            decay: Decay::None,
+            weight_precision: 0.0,
+            epsilon: 1e-8,
+            clip: None,
+            least_log_variance: LEAST_LOG_VARIANCE,
+        }
+    }
+}
+
+impl LatentSettings {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] naming the field.
+    pub fn check(&self) -> Result<()> {
+        ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
+        check_least_log_variance(self.least_log_variance)?;
+        let widths = self.hidden.iter().chain(&self.channels).all(|n| *n > 0);
+        ensure("hidden", format!("{:?}, channels {:?}", self.hidden, self.channels), widths, "widths of at least 1")?;
+        self.prior.check()?;
+        self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
+        self.training().check()
+    }
+
+    /// The settings of training.
+    pub fn training(&self) -> TrainingConfig {
+        TrainingConfig {
+            epochs: self.epochs,
+            batch: self.batch,
+            rate: self.rate,
+            decay: self.decay,
+            weight_precision: self.weight_precision,
+            clip: self.clip,
+            binarise: self.binarise,
+            epsilon: self.epsilon,
+        }
+    }
+
+    /// The model for data points of this form.
+    pub fn model(&self, form: &Form) -> VaeConfig {
+        let likelihood = self.likelihood.clone().unwrap_or(match form.picture() {
+            Some(_) => LikelihoodConfig::Bernoulli,
+            None => LikelihoodConfig::Gaussian { noise: Noise::PerElement },
+        });
+        let backwards: Vec<usize> = self.hidden.iter().rev().copied().collect();
+        let conv = || ConvConfig {
+            channels: self.channels.clone(),
+            hidden: self.hidden.clone(),
+            activation: self.activation,
+            ..ConvConfig::default()
+        };
+        let is_conv = !self.channels.is_empty();
+        let encoder = self.encoder.clone().unwrap_or_else(|| {
+            if is_conv {
+                EncoderConfig::Conv(conv())
+            } else {
+                EncoderConfig::Mlp(MlpConfig::new(&self.hidden, self.activation))
+            }
+        });
+        let decoder = self.decoder.clone().unwrap_or_else(|| {
+            if is_conv {
+                DecoderConfig::Conv(conv())
+            } else {
+                DecoderConfig::Mlp(MlpConfig::new(&backwards, self.activation))
+            }
+        });
+        VaeConfig {
+            latent: self.latent,
+            family: self.family,
+            least_log_variance: self.least_log_variance,
+            prior: self.prior.clone(),
+            encoder,
+            decoder,
+            likelihood,
+            start: Start { init: self.init, is_double: false },
+            nan_is_missing: self.nan_is_missing,
+        }
+    }
+}

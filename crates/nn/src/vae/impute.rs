@@ -1,0 +1,53 @@
+//! What a model expects of the elements that a data point lacks.
+
+use super::path::{Gradient, Path};
+use super::{ROWS_AT_ONCE, Vae};
+use crate::layer::Pass;
+use elbo_core::Rng;
+use elbo_infer::objective::effective_draws;
+use elbo_tensor::no_grad;
+
+/// Data points whose missing elements were filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imputation {
+    /// `[N, D]`; elements that were there are as they were.
+    pub values: Vec<f32>,
+    /// How many draws count for a data point, on average.
+    pub effective: f64,
+}
+
+impl Vae {
+    /// Fills in the missing elements, NaN in `values: [N, D]`, with their means given the others: self-normalised importance sampling
+    /// with `draws` draws of q for each data point,
+    ///
+    /// $$ E[x_m \mid x_o] \approx \sum_k \bar w_k E[x_m \mid z_k], \qquad w_k = \frac{p(x_o \mid z_k) p(z_k)}{q(z_k \mid x_o)}. $$
+    ///
+    /// Categories get the level that is the likeliest.
+    ///
+    /// # Source
+    /// Mattei and Frellsen (2019).
+    pub fn impute(&self, values: &[f32], draws: usize, rng: &mut Rng) -> Imputation {
+        assert!(!values.is_empty() && draws > 0, "an imputation needs data points and draws");
+        let base = rng.fork();
+        let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256) * self.size();
+        let path = Path::new(Gradient::Plain);
+        let mut filled = values.to_vec();
+        let mut effective = 0.0;
+        no_grad(|| {
+            for (i, block) in filled.chunks_mut(chunk).enumerate() {
+                let x = self.tensor(block);
+                let pass = &mut Pass::evaluation();
+                let drawn = self.draw(&x, draws, &path, &mut base.split(i as u64), pass);
+                let log_weights = drawn.log_weights();
+                effective += effective_draws(&log_weights).sum().item();
+                let weights = log_weights.softmax(0).cast(self.dtype());
+                let output = self.decode(&drawn.z, &x, pass);
+                let means = self.likelihood().weighted_mean(&output, &weights).to_f32();
+                let means = means.as_slice::<f32>();
+                let missing = block.iter_mut().zip(means.iter()).filter(|(v, _)| v.is_nan());
+                missing.for_each(|(v, mean)| *v = *mean);
+            }
+        });
+        Imputation { values: filled, effective: effective * self.size() as f64 / values.len() as f64 }
+    }
+}
