@@ -42,12 +42,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
+from ._parts import Part
 from ._tabular import Classifier, Regressor, Tabular
 from ._verbs import Bounds, Compresses, Encodes, Points, Reconstructs, Renders, Restores, Samples, Suggests, Updates
 from .kernels import Kernel
 
-#: A part chosen by its name, or by a table with a `type` and its own settings.
-Choice = Union[str, float, Mapping[str, Any]]
+#: A part chosen by its name, by a table with a `type` and its own settings, or by an object of `elbo.likelihoods` and its like.
+Choice = Union[str, float, Mapping[str, Any], Part]
 '''
 
 

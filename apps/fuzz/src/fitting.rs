@@ -106,7 +106,7 @@ fn decoded(input: &[u8]) -> (&'static dyn AnySystem, Data) {
     };
     let name = target.is_some().then(|| "y".to_owned());
     arrays.extend(target.map(|array| ("y".to_owned(), array)));
-    let data = Data { source: "input".into(), arrays, target: name, notes: vec![] };
+    let data = Data { source: "input".into(), arrays, target: name, ..Data::default() };
     (elbo::find(id).expect("the system is registered"), data)
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn numbers(rows: usize) -> Data {
     let b: Vec<f64> = (0..rows).map(|i| (i as f64 * 0.414_214).fract() * 2.0).collect();
     let y = a.iter().zip(&b).map(|(a, b)| (1.5 * a).sin() + 0.5 * b).collect();
     let arrays = [("x0", a), ("x1", b), ("y", y)].map(|(name, values)| (name.to_owned(), Array::new(&[rows], values)));
-    Data { source: "example".into(), arrays: arrays.into(), target: Some("y".into()), notes: vec![] }
+    Data { source: "example".into(), arrays: arrays.into(), target: Some("y".into()), ..Data::default() }
 }
 
 /// Settings of a quick fit: those of these names that the system has.

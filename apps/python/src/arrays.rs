@@ -13,6 +13,9 @@ pub type Given = (String, String, Vec<usize>, PyBackedBytes, Vec<String>);
 /// An array for Python, of the same form.
 pub type Taken = (String, &'static str, Vec<usize>, Py<PyByteArray>, Vec<String>);
 
+/// Bytes of 64-bit floats for Python.
+pub type Reals<'py> = Bound<'py, PyByteArray>;
+
 /// The data set of these arrays.
 pub fn data(arrays: Vec<Given>, target: Option<String>, source: String) -> PyResult<Data> {
     let arrays = arrays.into_iter().map(array).collect::<PyResult<_>>()?;
@@ -38,8 +41,14 @@ fn array((name, kind, shape, bytes, levels): Given) -> PyResult<(String, Array)>
     Ok((name, Array { shape, values }))
 }
 
-fn numbers<const W: usize, T>(bytes: &[u8], of: impl Fn([u8; W]) -> T) -> Vec<T> {
+/// Numbers in native order, `W` bytes each.
+pub fn numbers<const W: usize, T>(bytes: &[u8], of: impl Fn([u8; W]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|chunk| of(*chunk)).collect()
+}
+
+/// Real numbers from Python.
+pub fn reals(bytes: &[u8]) -> Vec<f64> {
+    numbers(bytes, f64::from_ne_bytes)
 }
 
 /// A data set's arrays for Python.
@@ -60,7 +69,7 @@ pub fn taken(py: Python<'_>, data: &Data) -> Vec<Taken> {
 }
 
 /// Real numbers for Python.
-pub fn floats<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, PyByteArray> {
+pub fn floats<'py>(py: Python<'py>, values: &[f64]) -> Reals<'py> {
     PyByteArray::new(py, &bytes(values, |x| x.to_ne_bytes()))
 }
 

@@ -7,6 +7,7 @@ use crate::work::{Finished, Order, work};
 use elbo::core::{self, Error, FromData};
 use elbo::{DataRecord, FitRecord, Task};
 use pyo3::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,15 @@ use std::path::{Path, PathBuf};
 pub fn parsed(settings: &str) -> Result<Value, Error> {
     serde_json::from_str(settings)
         .map_err(|cause| Error::data(format!("the settings are no JSON: {cause}"), "give plain values"))
+}
+
+/// A part of a model from its settings as JSON; `what` names it in the message.
+pub fn of_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|cause| Error::Setting {
+        setting: what.into(),
+        found: text.into(),
+        expected: cause.to_string(),
+    })
 }
 
 /// All systems, as JSON: cards, what they need, settings in words.

@@ -2,27 +2,18 @@
 
 use crate::arrays::floats;
 use crate::error::{raise, raised};
+use crate::fit::of_json;
 use crate::work::{Order, work};
-use elbo::core::{Error, Result};
+use elbo::core::Error;
 use elbo::infer::fit::{Method, MethodSettings, infer};
 use elbo::infer::mcmc::{Hamiltonian, Start, sample};
 use elbo::infer::{Explicit, LogDensity};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyByteArray;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Settings of a type, from JSON.
-fn settings<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|cause| Error::Setting {
-        setting: "settings".into(),
-        found: text.into(),
-        expected: cause.to_string(),
-    })
-}
 
 /// An exception that the function raised; the first one ends the work.
 #[derive(Default)]
@@ -93,7 +84,7 @@ pub fn nuts<'py>(
     max_time: Option<f64>,
     watcher: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyByteArray>, Vec<(&'static str, Bound<'py, PyByteArray>)>, String)> {
-    let options: Hamiltonian = raised(py, settings(options))?;
+    let options: Hamiltonian = raised(py, of_json("settings", options))?;
     let start = start.map_or_else(Start::default, Start::At);
     let failure = Failure::default();
     let order = failure.order(seed, max_time, watcher);
@@ -136,7 +127,7 @@ pub fn vi<'py>(
         };
         return Err(raise(py, &error));
     }
-    let options = MethodSettings { vi: raised(py, settings(options))?, start, ..MethodSettings::default() };
+    let options = MethodSettings { vi: raised(py, of_json("settings", options))?, start, ..MethodSettings::default() };
     let failure = Failure::default();
     let order = failure.order(seed, max_time, watcher);
     let done = work(py, order, |run| {

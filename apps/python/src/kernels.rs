@@ -2,7 +2,8 @@
 
 use crate::arrays::floats;
 use crate::error::raised;
-use elbo::core::{Error, Features};
+use crate::fit::of_json;
+use elbo::core::{Features, Result};
 use elbo::gp::kernel::KernelConfig;
 use elbo::tensor::{Tensor, no_grad};
 use pyo3::prelude::*;
@@ -19,11 +20,7 @@ pub fn kernel_matrix<'py>(
     x: Vec<f64>,
     z: Option<Vec<f64>>,
 ) -> PyResult<Bound<'py, PyByteArray>> {
-    let config: Result<KernelConfig, Error> = serde_json::from_str(kernel).map_err(|cause| Error::Setting {
-        setting: "kernel".into(),
-        found: kernel.into(),
-        expected: cause.to_string(),
-    });
+    let config: Result<KernelConfig> = of_json("kernel", kernel);
     let values = config.and_then(|config| {
         let kernel = config.build_for(&Features::numeric(dims, x.clone()))?;
         let rows = |values: &[f64]| Tensor::from_slice(values, &[values.len() / dims, dims]);

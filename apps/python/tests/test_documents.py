@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from elbo import _native
 
 ROOT = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -36,6 +40,30 @@ def test_types_hold() -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "pyproject.toml", *what]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def public(names: Any) -> set[str]:
+    return {name for name in names if not name.startswith("_")}
+
+
+def arguments(function: ast.FunctionDef) -> list[str]:
+    return [argument.arg for argument in function.args.args]
+
+
+def test_the_stub_is_that_of_the_native_half() -> None:
+    stub = ast.parse((ROOT / "apps/python/python/elbo/_native.pyi").read_text(encoding="utf-8"))
+    functions = {node.name: node for node in stub.body if isinstance(node, ast.FunctionDef)}
+    classes = {node.name: node.body for node in stub.body if isinstance(node, ast.ClassDef)}
+    assert public({*functions, *classes}) == public(dir(_native))
+    for name, function in functions.items():
+        assert arguments(function) == list(inspect.signature(getattr(_native, name)).parameters), name
+    for name, body in classes.items():
+        native = getattr(_native, name)
+        attributes = {node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+        methods = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+        assert public({*attributes, *methods}) == public(vars(native)), name
+        for method in public(methods):
+            assert arguments(methods[method]) == list(inspect.signature(getattr(native, method)).parameters), method
 
 
 def test_the_example_runs(tmp_path: Path) -> None:

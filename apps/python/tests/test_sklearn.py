@@ -129,3 +129,12 @@ def test_messages_are_the_program_s() -> None:
         quick.made(elbo.VBLLRegressor).fit(x, y).sample_y(x)
     with pytest.raises(elbo.FileError, match="cannot read the model file"):
         elbo.load("nowhere.elbo")
+
+
+def test_classes_of_a_file_are_sorted_and_written_as_they_were(tmp_path: Any) -> None:
+    x, _ = quick.table(60)
+    model = quick.made(elbo.SVGPClassifier).fit(x, np.where(x[:, 0] > 0, "07", "12"))
+    model.save(tmp_path / "model.elbo")
+    loaded = elbo.load(tmp_path / "model.elbo")
+    assert list(loaded.classes_) == ["07", "12"]
+    np.testing.assert_array_equal(loaded.predict_proba(x), model.predict_proba(x))

@@ -123,3 +123,8 @@ def test_the_report_judges_rows_that_the_fit_has_not_seen() -> None:
     heart = model._repr_html_()
     assert "<strong>" in heart and "data:image/svg+xml" in heart and "<html" not in heart
     assert "GPR()" in elbo.GPR()._repr_html_()
+
+
+def test_an_experiment_may_have_a_variable_named_as_its_result() -> None:
+    found = elbo.BO(starts=1).fit({"y": [0.1, 0.5, 0.9]}, [0.8, 0.3, 0.7]).suggest(1)
+    assert 0.1 <= found["y"][0] <= 0.9

@@ -86,3 +86,11 @@ def test_fits_do_not_depend_on_the_frame(make: Any) -> None:
 def test_missing_cells_are_refused_with_their_place() -> None:
     with pytest.raises(elbo.DataError, match="`a` has no value in row 2"):
         elbo.GPR().fit(pd.DataFrame({"a": [1.0, np.nan, 2.0]}), [1.0, 2.0, 3.0])
+
+
+def test_what_a_reader_noted_is_a_warning(tmp_path: Any) -> None:
+    rows = "".join(f"{row:05d},{row / 7}\n" for row in range(1, 30))
+    (tmp_path / "codes.csv").write_text("code,size\n" + rows)
+    with pytest.warns(elbo.ReadWarning, match="leading zeros"):
+        found = elbo.read(tmp_path / "codes.csv")
+    assert found["code"][0] == "00001"

@@ -2,7 +2,14 @@
 
 Every system of the program `elbo` is a class: :class:`GPR`, :class:`SVGPClassifier`, :class:`BO` and so on; `systems()` lists them.
 Regressors and classifiers are scikit-learn's in manner, without needing it.
+
+Parts for models composed by hand: :mod:`elbo.kernels`, :mod:`elbo.likelihoods`, :mod:`elbo.acquisitions`, :mod:`elbo.distributions`,
+:mod:`elbo.flows`, :mod:`elbo.coders`; inference of a density of your own: :mod:`elbo.infer`.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from . import infer, kernels
 from ._native import __version__
@@ -18,12 +25,19 @@ from .errors import (
     ModelFileError,
     NotFittedError,
     NumericalError,
+    ReadWarning,
     SettingError,
     StoppedEarlyWarning,
     StoppedError,
     UnknownError,
     VerbError,
 )
+
+if TYPE_CHECKING:
+    from . import acquisitions, coders, distributions, flows, likelihoods
+
+#: Modules that are imported when they are first asked for.
+_LATER = ("acquisitions", "coders", "distributions", "flows", "likelihoods")
 
 __all__ = [
     "DataError",
@@ -34,16 +48,34 @@ __all__ = [
     "ModelFileError",
     "NotFittedError",
     "NumericalError",
+    "ReadWarning",
     "SettingError",
     "StoppedEarlyWarning",
     "StoppedError",
     "UnknownError",
     "VerbError",
     "__version__",
+    "acquisitions",
+    "coders",
+    "distributions",
+    "flows",
     "infer",
     "kernels",
+    "likelihoods",
     "load",
     "read",
     "systems",
 ]
 __all__ += _classes
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

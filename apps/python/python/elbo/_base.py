@@ -56,9 +56,9 @@ def seed_of(random_state: Any) -> int:
         return int(random_state.randint(2**31))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**31))
-    if isinstance(random_state, (int, np.integer)) and random_state >= 0:
+    if isinstance(random_state, (int, np.integer)) and 0 <= random_state < 2**64:
         return int(random_state)
-    raise SettingError(f"setting `random_state` is {random_state!r}", "give a whole number of at least 0, or None")
+    raise SettingError(f"setting `random_state` is {random_state!r}", "give a whole number from 0 to 2^64 - 1, or None")
 
 
 class Estimator:

@@ -9,6 +9,7 @@ from typing import Any
 from . import _arrays, _native, _systems
 from ._arrays import Array
 from ._base import Estimator
+from .errors import ReadWarning, warn
 
 
 def _classes() -> list[type[Estimator]]:
@@ -40,6 +41,11 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """The arrays of a file (CSV, Parquet, NPY, NPZ, IDX), or of a folder of pictures or of a scene."""
-    _, arrays = _native.read(os.fspath(path), None, False, True)
+    """The arrays of a file (CSV, Parquet, NPY, NPZ, IDX), or of a folder of pictures or of a scene.
+
+    What a reader should know, such as numbers that had to be rounded, is a :class:`elbo.ReadWarning`.
+    """
+    notes, arrays = _native.read(os.fspath(path), None, False, True)
+    for note in notes:
+        warn(note, ReadWarning)
     return _arrays.received(arrays)

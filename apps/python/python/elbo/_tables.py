@@ -85,18 +85,14 @@ def _of_pandas(frame: Any) -> Table:
         label = name if has_names else f"x{d}"
         if hasattr(series, "cat"):
             columns.append(_arrays.coded(label, series.cat.codes.to_numpy(), list(series.cat.categories)))
-        elif series.dtype.kind in "iuf" and not isinstance(series.dtype, np.dtype):
-            columns.append(_arrays.array(label, series.to_numpy(dtype=float, na_value=np.nan)))
-        elif series.dtype.kind == "b":
+        elif series.dtype.kind == "b" or (series.dtype.kind in "iuf" and not isinstance(series.dtype, np.dtype)):
             columns.append(_arrays.array(label, series.to_numpy(dtype=float, na_value=np.nan)))
         elif series.dtype.kind == "M":
             columns.append(_arrays.array(label, series.to_numpy(dtype="datetime64[s]")))
         elif isinstance(series.dtype, np.dtype):
             columns.append(_arrays.array(label, series.to_numpy()))
         else:
-            columns.append(
-                _arrays.text(label, [None if c is not c or c != c else c for c in series.to_numpy(object, na_value=None)])
-            )
+            columns.append(_arrays.text(label, list(series.to_numpy(object, na_value=None))))
     if not columns:
         raise DataError(f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
     return _enough(Table(columns, len(frame), has_names))
@@ -106,6 +102,15 @@ def _enough(found: Table) -> Table:
     if found.rows == 0:
         raise DataError(f"Found array with 0 sample(s) (shape=(0, {len(found.columns)})) while a minimum of 1 is required.")
     return found
+
+
+def target_name(y: Any, taken: list[str]) -> str:
+    """The target's name: the series' own where it has one that is free."""
+    own = getattr(y, "name", None)
+    name = own if isinstance(own, str) and own else "y"
+    while name in taken:
+        name = f"{name}_"
+    return name
 
 
 def check_finite(found: Table) -> None:

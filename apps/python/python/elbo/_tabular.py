@@ -11,7 +11,8 @@ import numpy as np
 from . import _arrays, _native
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of
-from ._tables import Table, as_fitted, check_finite, table
+from ._parts import whole
+from ._tables import Table, as_fitted, check_finite, table, target_name
 from .errors import DataError, VerbError, warn
 
 Self = TypeVar("Self", bound="Tabular")
@@ -156,15 +157,6 @@ def _conversion_warning() -> type[Warning]:
     return found
 
 
-def _name(y: Any, taken: list[str]) -> str:
-    """The target's name: the series' own where it has one that is free."""
-    own = getattr(y, "name", None)
-    name = own if isinstance(own, str) and own else "y"
-    while name in taken:
-        name = f"{name}_"
-    return name
-
-
 class Regressor(Tabular):
     """A system that predicts a number."""
 
@@ -187,7 +179,7 @@ class Regressor(Tabular):
             row = int(np.flatnonzero(~np.isfinite(values))[0])
             what = "NaN" if np.isnan(values[row]) else "infinity"
             raise DataError(f"Input y contains {what}: row {row + 1}", "leave such rows out")
-        return _arrays.array(_name(y, taken), values)
+        return _arrays.array(target_name(y, taken), values)
 
     @overload
     def predict(self, X: Any, return_std: Literal[False] = False) -> Floats: ...
@@ -213,10 +205,11 @@ class Regressor(Tabular):
     def sample_y(self, X: Any, n_samples: int = 1, random_state: Any = 0) -> Floats:
         """Joint draws of the function at the rows, `[N, n_samples]`, where the system has them."""
         model, rows = self._fitted(), self._known(X)
-        paths = model.sample_paths(rows, n_samples, seed_of(random_state))
+        count = whole("n_samples", n_samples, 1)
+        paths = model.sample_paths(rows, count, seed_of(random_state))
         if paths is None:
             raise VerbError(f"`{self._system}` has no sample paths", "draw from `predict_distribution`, row by row")
-        drawn: Floats = _arrays.floats(paths).reshape(n_samples, -1).T
+        drawn: Floats = _arrays.floats(paths).reshape(count, -1).T
         return drawn
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -264,12 +257,12 @@ class Classifier(Tabular):
                 "use `SVGPClassifier`",
             )
         labels = _labels(classes)
-        self._fit_table(found, _coded(_name(y, found.names), values, classes, labels), "classification")
+        self._fit_table(found, _coded(target_name(y, found.names), values, classes, labels), "classification")
         self.classes_, self._labels = classes, labels
         return self
 
     def _target(self, y: Any, taken: list[str]) -> Sent:
-        return _coded(_name(y, taken), _vector(y), self.classes_, self._labels)
+        return _coded(target_name(y, taken), _vector(y), self.classes_, self._labels)
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities `[N, C]`, in the order of `classes_`."""
@@ -286,7 +279,8 @@ class Classifier(Tabular):
 
     def predict(self, X: Any) -> Array:
         """The most probable class of each row."""
-        best: Array = self.classes_[np.argmax(self.predict_proba(X), axis=1)] if self._fitted() else np.empty(0)
+        shares = self.predict_proba(X)
+        best: Array = self.classes_[np.argmax(shares, axis=1)]
         return best
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -295,9 +289,11 @@ class Classifier(Tabular):
 
     def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
         super()._restore(record, model)
-        self._labels = model.classes
-        numbers = all(label.lstrip("-").isdigit() for label in self._labels)
-        self.classes_ = np.array([int(label) for label in self._labels]) if numbers else np.array(self._labels)
+        labels = model.classes
+        classes = np.array([int(label) for label in labels]) if all(map(_is_whole, labels)) else np.array(labels)
+        # scikit-learn's scores take the columns of probabilities to be in the order of the sorted classes.
+        order = np.argsort(classes)
+        self.classes_, self._labels = classes[order], [labels[i] for i in order]
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags
@@ -312,6 +308,12 @@ def _labels(classes: Array) -> list[str]:
     """Class names for the native half, which must differ."""
     labels = [str(int(c)) if isinstance(c, (float, np.floating)) else str(c) for c in classes.tolist()]
     return labels if len(set(labels)) == len(labels) else [str(i) for i in range(len(labels))]
+
+
+def _is_whole(label: str) -> bool:
+    """Whether a class name is a whole number as it is written; one with leading zeros is a text."""
+    digits = label.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and str(int(label)) == label
 
 
 def _coded(name: str, values: Array, classes: Array, labels: list[str]) -> Sent:

@@ -12,14 +12,17 @@ import numpy as np
 from . import _arrays, _native, _progress
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of, to_json
-from ._tables import table
-from .errors import DataError
+from ._parts import whole
+from ._tables import table, target_name
+from .errors import DataError, ReadWarning, warn
 
 
 def sent(x: Any, any_size: bool = False, keep_missing: bool = False) -> list[Sent]:
     """Data of any form: a path, an array, pictures that differ in size, named arrays, a frame."""
     if isinstance(x, (str, os.PathLike)):
-        _, arrays = _native.read(os.fspath(x), None, any_size, keep_missing)
+        notes, arrays = _native.read(os.fspath(x), None, any_size, keep_missing)
+        for note in notes:
+            warn(note, ReadWarning)
         return [(name, kind, shape, bytes(data), levels) for name, kind, shape, data, levels in arrays]
     if isinstance(x, Mapping):
         return _arrays.named(x)
@@ -75,7 +78,7 @@ class Samples(Points):
 
     def sample(self, n_samples: int = 1, random_state: Any = 0) -> Any:
         """New draws, in the form of the data."""
-        return self._shaped(_arrays.received(self._fitted().sample(n_samples, seed_of(random_state))))
+        return self._shaped(_arrays.received(self._fitted().sample(whole("n_samples", n_samples, 1), seed_of(random_state))))
 
 
 class Reconstructs(Points):
@@ -120,7 +123,7 @@ class Bounds(Points):
 
     def evaluate(self, X: Any, draws: int = 100) -> dict[str, Any]:
         """Bounds on the log likelihood of the data points, in nats a point, the tighter with `draws` importance draws."""
-        bounds: dict[str, Any] = json.loads(self._fitted().evaluate(self._sent(X), draws))
+        bounds: dict[str, Any] = json.loads(self._fitted().evaluate(self._sent(X), whole("draws", draws, 1)))
         return bounds
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -159,7 +162,7 @@ class Renders(Points):
     def render(self, orbit: int = 8, size: tuple[int, int] | None = None, views: Any = None) -> dict[str, Array]:
         """Pictures `image` and distances `depth` from cameras on a circle, or from those of the scene `views`."""
         arrays = None if views is None else sent(views)
-        return _arrays.received(self._fitted().render(orbit, list(size) if size else None, arrays))
+        return _arrays.received(self._fitted().render(whole("orbit", orbit, 1), list(size) if size else None, arrays))
 
 
 class Suggests(Estimator):
@@ -175,14 +178,13 @@ class Suggests(Estimator):
             raise DataError(
                 f"X has {columns[0][2][0]} rows, y has the shape {list(values.shape)}", "give one result a row, NaN for none"
             )
-        own = getattr(y, "name", None)
-        target = own if isinstance(own, str) and own else "y"
+        target = target_name(y, [column[0] for column in columns])
         self._fit([*columns, _arrays.array(target, values)], target)
         return self
 
     def suggest(self, n_points: int = 1, random_state: Any = 0) -> dict[str, Array]:
         """The next points to try: columns by name, then what is expected there."""
-        return _arrays.received(self._fitted().suggest(n_points, seed_of(random_state)))
+        return _arrays.received(self._fitted().suggest(whole("n_points", n_points, 1), seed_of(random_state)))
 
     def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
         self.model_ = model

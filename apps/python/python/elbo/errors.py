@@ -54,6 +54,10 @@ class NotFittedError(Error, ValueError, AttributeError):
     """The object was asked for something that needs `fit` first."""
 
 
+class ReadWarning(UserWarning):
+    """Something about how a file was read that the user should know."""
+
+
 class FitWarning(UserWarning):
     """Something about a fit that the user should know."""
 

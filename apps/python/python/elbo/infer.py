@@ -4,6 +4,8 @@ def normal(z):
     return -0.5 * z @ z, -z
 
 draws = elbo.infer.nuts(normal, 3)
+
+Draws from anywhere are judged by `r_hat`, `ess` and `mcse`, importance weights by `psis`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ import numpy as np
 from . import _arrays, _native, _progress
 from ._arrays import Array, Floats
 from ._base import _limit, seed_of
+from ._diagnostics import Psis, ess, mcse, psis, r_hat
 from .errors import DataError, FitWarning, StoppedEarlyWarning, warn
+
+__all__ = ["Approximation", "Draws", "LogDensity", "Psis", "ess", "mcse", "nuts", "psis", "r_hat", "vi"]
 
 #: Takes a point `[D]`; returns the log density up to a constant, and its gradient `[D]`.
 LogDensity = Callable[[Floats], "tuple[float, Any]"]
