@@ -1,7 +1,7 @@
 //! The program `elbo-dev`.
 
 use clap::{Parser, Subcommand};
-use elbo_dev::{Result, accuracy, generate, layers, peers, results, timing};
+use elbo_dev::{Result, accuracy, generate, layers, peers, results, supply, timing};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Check that dependencies between packages point downwards only.
     Layers,
+    /// Check licences, sources and owners of libraries, and where unsafe code stands.
+    Supply,
     /// Write the documents that are made from the registry.
     Generate {
         /// Only check that they are up to date.
@@ -56,6 +58,7 @@ enum Half {
 fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Layers => println!("{}", layers::check(&arguments.root)?),
+        Command::Supply => println!("{}", supply::check(&arguments.root)?),
         Command::Generate { check } => println!("{}", generate::generate(&arguments.root, check)?),
         Command::Results { files } => println!("{}", results::results(&arguments.root, &files)?),
         Command::Accuracy(options) => accuracy::run(&arguments.root, &options)?,
