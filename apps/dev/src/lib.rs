@@ -5,7 +5,7 @@
 //! | [`layers`] | `layers` | fails on a dependency that points sideways or up |
 //! | [`supply`] | `supply` | fails on a licence, a source, a library or unsafe code that is not accounted for |
 //! | [`generate`](mod@generate) | `generate` | writes `docs/systems.md` from the registry; `--check` for CI |
-//! | [`peers`] | `peers gp` | times the Python peers and us on the same data, writes `docs/benchmarks.md` |
+//! | [`peers`] | `peers all` | times the peers and us on the same data, writes `docs/benchmarks.md` and the picture of all ratios |
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
