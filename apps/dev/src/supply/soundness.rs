@@ -63,7 +63,8 @@ pub fn check(root: &Path, modules: &BTreeSet<String>) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The Rust files of a folder and its folders, in order, without what was built or installed there. Empty when there is no such folder.
+/// The Rust files of a folder and its folders, in order, without hidden ones and those that cargo marks as built. Empty when there is no such
+/// folder.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let fault = |source| DevError::File { verb: "read", path: folder.into(), source };
     let mut entries = vec![];
@@ -76,8 +77,10 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = vec![];
     for path in entries {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
-            found.extend(sources(&path)?);
+        if path.is_dir() {
+            if !name.starts_with('.') && !path.join("CACHEDIR.TAG").exists() {
+                found.extend(sources(&path)?);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
@@ -230,6 +233,8 @@ mod tests {
         write("crates/a/src/lib.rs", "fn f() {\n    // SAFETY: so.\n    unsafe { g() }\n}\n");
         write("crates/b/src/lib.rs", "fn f() {}\n");
         write("crates/b/target/x.rs", "unsafe { f() }\n");
+        write("crates/b/target/CACHEDIR.TAG", "");
+        write("crates/b/src/target/mod.rs", "fn g() {}\n");
         let modules = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(check(folder.path(), &modules(&["crates/a/src/lib.rs"])).unwrap(), Vec::<String>::new());
         let found = check(folder.path(), &modules(&["crates/b/src/lib.rs"])).unwrap();
