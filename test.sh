@@ -19,7 +19,19 @@ say "tests";                 cargo test --workspace --locked --no-fail-fast
 say "layers and documents"
 target="${CARGO_TARGET_DIR:-target}"
 "$target/debug/elbo-dev" layers
+"$target/debug/elbo-dev" supply
 "$target/debug/elbo-dev" generate --check
+# Compiling cargo-deny takes longer than all tests; `supply` checks licences and sources without it, but knows no advisories.
+if command -v cargo-deny > /dev/null; then
+    say "licences, sources, advisories"
+    cargo deny --offline check licenses bans sources
+    databases="${CARGO_HOME:-$HOME/.cargo}/advisory-dbs"
+    if cargo deny fetch db > /dev/null 2>&1 || [ -n "$(ls -A "$databases" 2> /dev/null)" ]; then
+        cargo deny --offline check advisories
+    else
+        echo "advisories: not checked, the database cannot be had"
+    fi
+fi
 say "python";                apps/python/test.sh
 say "documentation";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 say "all passed"

@@ -13,11 +13,11 @@
 //! `apps/elbo`, the facade, re-exports crates, so it may name them all; the other front ends may name the facade. Development
 //! dependencies obey the same arrows. To add a crate, add its line to [`CRATES`].
 
+use crate::cargo;
 use crate::error::{DevError, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 /// Every crate and the crates it may name: all that stand left of it in the picture.
 pub const CRATES: &[(&str, &[&str])] = &[
@@ -37,9 +37,6 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("data", &["core"]),
     ("report", &["core"]),
 ];
-
-/// External libraries that one crate alone may name, so that they are compiled and replaced in one place.
-pub const OWNED: &[(&str, &str)] = &[("faer", "crates/linalg")];
 
 /// One package of the workspace.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,22 +72,7 @@ struct MetadataDependency {
 /// # Errors
 /// [`DevError::Command`] when cargo fails, [`DevError::Format`] when its output is not understood.
 pub fn packages(root: &Path) -> Result<Vec<Package>> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let command = format!("{cargo} metadata --no-deps --offline --format-version 1");
-    let failed = |message: String| DevError::Command {
-        command: command.clone(),
-        message,
-        remedy: "run it in the workspace and see what it says".into(),
-    };
-    let output = Command::new(&cargo)
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
-        .current_dir(root)
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().into()));
-    }
-    parse(&String::from_utf8_lossy(&output.stdout))
+    parse(&cargo::metadata(root, &["--no-deps", "--offline"])?)
 }
 
 /// The packages in `cargo metadata`'s output.
@@ -127,9 +109,6 @@ pub fn faults(packages: &[Package]) -> Vec<String> {
                 && let Err(rule) = check_arrow(folder, target)
             {
                 found.push(format!("{folder} depends on {target}, but {rule}"));
-            }
-            if let Some((_, owner)) = OWNED.iter().find(|(library, owner)| library == dependency && owner != folder) {
-                found.push(format!("{folder} names `{dependency}`, which only {owner} may; use what {owner} offers"));
             }
         }
     }
@@ -265,11 +244,6 @@ mod tests {
         only_fault(package("crates/misc", &[]), "has no place in the layers");
         let misnamed = Package { name: "gaussian".into(), ..package("crates/infer", &[]) };
         only_fault(misnamed, "asks for `elbo-infer`");
-    }
-
-    #[test]
-    fn a_library_with_an_owner_is_named_by_the_owner_alone() {
-        only_fault(package("crates/gp", &["faer"]), "only crates/linalg may");
     }
 
     #[test]

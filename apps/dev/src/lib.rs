@@ -3,19 +3,23 @@
 //! | module | command | what it does |
 //! |---|---|---|
 //! | [`layers`] | `layers` | fails on a dependency that points sideways or up |
+//! | [`supply`] | `supply` | fails on a licence, a source, a library or unsafe code that is not accounted for |
 //! | [`generate`](mod@generate) | `generate` | writes `docs/systems.md` from the registry; `--check` for CI |
-//! | [`peers`] | `peers gp` | times the Python peers and us on the same data, writes `docs/benchmarks.md` |
+//! | [`peers`] | `peers all` | times the peers and us on the same data, writes `docs/benchmarks.md` and the picture of all ratios |
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
 
 pub mod accuracy;
+pub mod cargo;
 pub mod error;
 pub mod generate;
 pub mod layers;
 pub mod markers;
 pub mod peers;
 pub mod results;
+pub mod supply;
+pub mod tables;
 pub mod timing;
 
 pub use error::{DevError, Result};

@@ -1,8 +1,8 @@
 //! The program `elbo-dev`.
 
 use clap::{Parser, Subcommand};
-use elbo_dev::{Result, accuracy, generate, layers, peers, results, timing};
-use std::path::PathBuf;
+use elbo_dev::{Result, accuracy, generate, layers, peers, results, supply, timing};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Developer tools of the elbo workspace.
@@ -20,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Check that dependencies between packages point downwards only.
     Layers,
+    /// Check licences, sources and owners of libraries, and where unsafe code stands.
+    Supply,
     /// Write the documents that are made from the registry.
     Generate {
         /// Only check that they are up to date.
@@ -51,11 +53,22 @@ enum Half {
     Nn(peers::Options),
     /// The no-U-turn sampler beside NumPyro's; writes the table in docs/benchmarks.md.
     Infer(peers::infer::Options),
+    /// State-space models beside JAX; writes the table in docs/benchmarks.md.
+    Markov(peers::Options),
+    /// Pictures of Gaussians beside PyTorch; writes the table in docs/benchmarks.md.
+    Splat(peers::Options),
+    /// The coder beside constriction; writes the table in docs/benchmarks.md.
+    Codec(peers::Options),
+    /// Every comparison, then the picture of all ratios.
+    All(peers::Options),
+    /// Draw the ratios of the tables in docs/benchmarks.md, without a new run.
+    Plot(peers::ratios::Options),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Layers => println!("{}", layers::check(&arguments.root)?),
+        Command::Supply => println!("{}", supply::check(&arguments.root)?),
         Command::Generate { check } => println!("{}", generate::generate(&arguments.root, check)?),
         Command::Results { files } => println!("{}", results::results(&arguments.root, &files)?),
         Command::Accuracy(options) => accuracy::run(&arguments.root, &options)?,
@@ -63,11 +76,25 @@ fn run(arguments: Arguments) -> Result<()> {
             let row = timing::time(&options)?;
             println!("{}", serde_json::to_string(&row).expect("a row is plain data"));
         }
-        Command::Peers { half: Half::Gp(options) } => peers::gp(&arguments.root, &options)?,
-        Command::Peers { half: Half::Nn(options) } => peers::nn(&arguments.root, &options)?,
-        Command::Peers { half: Half::Infer(options) } => peers::infer::infer(&arguments.root, &options)?,
+        Command::Peers { half } => run_peers(&arguments.root, half)?,
     }
     Ok(())
+}
+
+fn run_peers(root: &Path, half: Half) -> Result<()> {
+    match half {
+        Half::Gp(options) => peers::gp(root, &options),
+        Half::Nn(options) => peers::nn(root, &options),
+        Half::Infer(options) => peers::infer::infer(root, &options),
+        Half::Markov(options) => peers::beside::markov(root, &options),
+        Half::Splat(options) => peers::beside::splat(root, &options),
+        Half::Codec(options) => peers::beside::codec(root, &options),
+        Half::All(options) => peers::all::all(root, &options),
+        Half::Plot(options) => {
+            println!("{}", peers::ratios::plot(root, &options)?);
+            Ok(())
+        }
+    }
 }
 
 fn main() -> ExitCode {

@@ -13,6 +13,20 @@ use crate::error::{DevError, Result};
 /// assert_eq!(page, "# Speed\n<!-- gp:begin -->\nnew\n<!-- gp:end -->\n");
 /// ```
 pub fn replace(page: &str, name: &str, body: &str) -> Result<String> {
+    let range = inside(page, name)?;
+    Ok(format!("{}\n{}\n{}", &page[..range.start], body.trim_end(), &page[range.end..]))
+}
+
+/// What stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
+///
+/// # Errors
+/// As [`replace`].
+pub fn between<'a>(page: &'a str, name: &str) -> Result<&'a str> {
+    Ok(&page[inside(page, name)?])
+}
+
+/// The bytes between the two markers.
+fn inside(page: &str, name: &str) -> Result<std::ops::Range<usize>> {
     let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
     let once = |marker: &str| match page.match_indices(marker).collect::<Vec<_>>()[..] {
         [(at, _)] => Ok(at),
@@ -22,7 +36,7 @@ pub fn replace(page: &str, name: &str, body: &str) -> Result<String> {
     if start > stop {
         return Err(DevError::format(format!("marker `{end}`"), "it stands before its beginning"));
     }
-    Ok(format!("{}\n{}\n{}", &page[..start], body.trim_end(), &page[stop..]))
+    Ok(start..stop)
 }
 
 #[cfg(test)]
@@ -34,6 +48,7 @@ mod tests {
         let page = "a\n<!-- t:begin -->\n<!-- t:end -->\nb\n";
         let once = replace(page, "t", "x\ny\n").unwrap();
         assert_eq!(replace(&once, "t", "x\ny").unwrap(), once);
+        assert_eq!(between(&once, "t").unwrap(), "\nx\ny\n");
     }
 
     #[test]

@@ -14,12 +14,14 @@ use faer::{Accum, Conj, Mat, Par};
 /// Rows up to which a factorisation runs on a copy in column order: its small steps vectorise down columns only.
 const COPY_BELOW: usize = 512;
 
+#[allow(unsafe_code)]
 fn read<'a, T>(a: MatRef<'a, T>) -> faer::MatRef<'a, T> {
     let (rows, columns, rs, cs) = (a.rows(), a.columns(), a.row_stride() as isize, a.column_stride() as isize);
     // SAFETY: the view's constructor checked that the last entry lies inside the slice, which lives for 'a.
     unsafe { faer::MatRef::from_raw_parts(a.data().as_ptr(), rows, columns, rs, cs) }
 }
 
+#[allow(unsafe_code)]
 fn write<'a, T>(mut a: MatMut<'a, T>) -> faer::MatMut<'a, T> {
     let (rows, columns, rs, cs) = (a.rows(), a.columns(), a.row_stride() as isize, a.column_stride() as isize);
     // SAFETY: as in `read`; the constructor also checked that no two entries share a place, and the slice is borrowed
@@ -296,3 +298,48 @@ macro_rules! library {
 
 library!(f64);
 library!(f32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_sees_the_entries_of_a_view_and_nothing_else() {
+        let data: Vec<f64> = (0..20).map(f64::from).collect();
+        let views = [
+            MatRef::row_major(&data, 4, 5),
+            MatRef::column_major(&data, 4, 5),
+            MatRef::strided(&data, 3, 4, 0, 5),
+            MatRef::row_major(&data, 4, 5).block(1, 2, 3, 3).transpose(),
+            MatRef::column(&data[19..]),
+        ];
+        for view in views {
+            let seen = read(view);
+            assert_eq!((seen.nrows(), seen.ncols()), (view.rows(), view.columns()));
+            for i in 0..view.rows() {
+                for j in 0..view.columns() {
+                    assert_eq!(seen[(i, j)], view.get(i, j), "({i}, {j})");
+                }
+            }
+        }
+        assert_eq!(read(MatRef::row_major(&data[..0], 0, 5)).ncols(), 5);
+    }
+
+    #[test]
+    fn what_the_library_writes_stays_inside_the_view() {
+        let mut data = vec![0.0; 20];
+        {
+            let view = MatMut::row_major(&mut data, 4, 5).block(1, 1, 2, 3).transpose();
+            let mut seen = write(view);
+            for i in 0..3 {
+                for j in 0..2 {
+                    seen[(i, j)] = (10 * i + j + 1) as f64;
+                }
+            }
+        }
+        let row = |i: usize| data[5 * i..5 * (i + 1)].to_vec();
+        assert_eq!([row(0), row(3)], [vec![0.0; 5], vec![0.0; 5]]);
+        assert_eq!(row(1), [0.0, 1.0, 11.0, 21.0, 0.0]);
+        assert_eq!(row(2), [0.0, 2.0, 12.0, 22.0, 0.0]);
+    }
+}

@@ -36,10 +36,32 @@ macro_rules! multiversion {
                 }
                 if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
                     // SAFETY: the two features were detected on the line above.
+                    #[allow(unsafe_code)]
                     return unsafe { wide($($arg),*) };
                 }
             }
             body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
         }
     )*};
+}
+
+#[cfg(test)]
+mod tests {
+    crate::multiversion! {
+        fn squares[FMA](x: &[f64], y: &mut [f64]) -> usize {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = if FMA { x.mul_add(*x, 1.0) } else { x * x + 1.0 };
+            }
+            x.len()
+        }
+    }
+
+    #[test]
+    fn both_compilations_give_the_exact_values() {
+        // Of small whole numbers nothing is rounded.
+        let x: Vec<f64> = (0..37).map(f64::from).collect();
+        let mut y = vec![0.0; 37];
+        assert_eq!(squares(&x, &mut y), 37);
+        assert!(y.iter().zip(&x).all(|(y, x)| *y == x * x + 1.0));
+    }
 }

@@ -20,16 +20,34 @@ pub struct MatMut<'a, T> {
     column_stride: usize,
 }
 
-/// Panics unless the last entry lies inside the slice.
+/// Panics unless the last entry lies inside the slice. Everything that reads through a pointer relies on it, so a place that
+/// no `usize` can hold must not wrap around to one that lies inside.
 fn check(length: usize, rows: usize, columns: usize, row_stride: usize, column_stride: usize) {
     if rows > 0 && columns > 0 {
-        let last = (rows - 1) * row_stride + (columns - 1) * column_stride;
+        let last = (rows - 1) as u128 * row_stride as u128 + (columns - 1) as u128 * column_stride as u128;
         assert!(
-            last < length,
+            last < length as u128,
             "a {rows}x{columns} view with strides ({row_stride}, {column_stride}) needs {} values, found {length}",
             last + 1
         );
     }
+}
+
+/// Where the block of the given shape at `(row, column)` starts. Panics unless it lies inside of the matrix; an empty block may start
+/// behind the last value.
+fn start_of_block(
+    (row, column): (usize, usize),
+    (rows, columns): (usize, usize),
+    (all_rows, all_columns): (usize, usize),
+    (row_stride, column_stride): (usize, usize),
+    length: usize,
+) -> usize {
+    let fits = |first: usize, count: usize, all: usize| first <= all && count <= all - first;
+    assert!(fits(row, rows, all_rows) && fits(column, columns, all_columns), "block outside of the matrix");
+    if rows == 0 || columns == 0 {
+        return length;
+    }
+    row * row_stride + column * column_stride
 }
 
 impl<'a, T> MatRef<'a, T> {
@@ -92,8 +110,8 @@ impl<'a, T> MatRef<'a, T> {
 
     /// The block that starts at `(row, column)`.
     pub fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Self {
-        assert!(row + rows <= self.rows && column + columns <= self.columns, "block outside of the matrix");
-        let start = (row * self.row_stride + column * self.column_stride).min(self.data.len());
+        let (shape, strides) = ((self.rows, self.columns), (self.row_stride, self.column_stride));
+        let start = start_of_block((row, column), (rows, columns), shape, strides, self.data.len());
         Self { data: &self.data[start..], rows, columns, ..self }
     }
 
@@ -144,8 +162,9 @@ impl<'a, T> MatMut<'a, T> {
     /// A view with any strides under which no two entries share a place.
     pub fn strided(data: &'a mut [T], rows: usize, columns: usize, row_stride: usize, column_stride: usize) -> Self {
         check(data.len(), rows, columns, row_stride, column_stride);
-        let rows_apart = row_stride > (columns.max(1) - 1) * column_stride && (column_stride > 0 || columns <= 1);
-        let columns_apart = column_stride > (rows.max(1) - 1) * row_stride && (row_stride > 0 || rows <= 1);
+        let reach = |count: usize, stride: usize| count.saturating_sub(1).saturating_mul(stride);
+        let rows_apart = row_stride > reach(columns, column_stride) && (column_stride > 0 || columns <= 1);
+        let columns_apart = column_stride > reach(rows, row_stride) && (row_stride > 0 || rows <= 1);
         assert!(
             rows_apart || columns_apart || (rows <= 1 && columns <= 1) || rows == 0 || columns == 0,
             "entries of a {rows}x{columns} view with strides ({row_stride}, {column_stride}) overlap"
@@ -191,8 +210,8 @@ impl<'a, T> MatMut<'a, T> {
 
     /// The block that starts at `(row, column)`.
     pub fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Self {
-        assert!(row + rows <= self.rows && column + columns <= self.columns, "block outside of the matrix");
-        let start = (row * self.row_stride + column * self.column_stride).min(self.data.len());
+        let (shape, strides) = ((self.rows, self.columns), (self.row_stride, self.column_stride));
+        let start = start_of_block((row, column), (rows, columns), shape, strides, self.data.len());
         Self { data: &mut self.data[start..], rows, columns, ..self }
     }
 
@@ -255,5 +274,38 @@ impl<T: Copy> MatMut<'_, T> {
                 self.set(i, j, source.get(i, j));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_ends_inside_its_slice() {
+        let data = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert_eq!(MatRef::strided(&data, 2, 2, 3, 2).to_row_major(), [1.0, 3.0, 4.0, 6.0]);
+        assert!(std::panic::catch_unwind(|| MatRef::strided(&data, 2, 2, 4, 2)).is_err());
+    }
+
+    #[test]
+    fn a_size_that_overflows_is_refused() {
+        let data = [1.0, 2.0];
+        let half = usize::MAX / 2 + 1;
+        // In `usize` the last entry of each would be 0.
+        assert!(std::panic::catch_unwind(|| MatRef::strided(&data, half + 1, 1, 2, 1)).is_err());
+        assert!(std::panic::catch_unwind(|| MatRef::strided(&data, 2, half + 1, 0, 2)).is_err());
+        assert!(std::panic::catch_unwind(|| MatRef::row_major(&data, 1, 2).block(usize::MAX, 0, 1, 2)).is_err());
+        assert!(std::panic::catch_unwind(|| MatRef::row_major(&data, 1, 2).block(0, usize::MAX, 1, 1)).is_err());
+    }
+
+    #[test]
+    fn entries_that_share_a_place_are_refused() {
+        let refused = |rows, columns, row_stride, column_stride| {
+            let call = || MatMut::strided(&mut [0.0; 9], rows, columns, row_stride, column_stride).rows();
+            std::panic::catch_unwind(call).is_err()
+        };
+        assert!(refused(2, 2, 1, 1) && refused(2, 1, 0, 1) && refused(1, 2, 1, 0) && refused(3, 3, 2, 1));
+        assert!(!refused(3, 3, 3, 1) && !refused(3, 3, 1, 3) && !refused(1, 9, 0, 1) && !refused(0, 9, 0, 0));
     }
 }

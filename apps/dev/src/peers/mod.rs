@@ -1,10 +1,14 @@
 //! Peers beside us: the same work on the same data, in alternating processes, with the same number of threads.
 //!
 //! `benches/peers` holds a script for each work; each prints one line of JSON, as `elbo-dev time` does for our side.
-//! To add a work: a script there, a line in [`works::GP`] or [`works::NN`], and its Rust side under `time`.
+//! To add a work: a script there, a line in [`works::GP`] or [`works::NN`], and its Rust side under `time`. Works whose own side is a program
+//! of its crate stand in [`beside`]; [`mod@all`] runs everything, and [`mod@ratios`] draws what the document holds.
 
+pub mod all;
+pub mod beside;
 pub mod infer;
 pub mod python;
+pub mod ratios;
 pub mod rows;
 pub mod table;
 pub mod works;
@@ -20,7 +24,7 @@ use std::time::Instant;
 use table::{Comparison, Setting};
 use works::{Peak, Work};
 
-/// Settings of `peers gp` and `peers nn`.
+/// Settings of all comparisons but `peers infer`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Rounds that alternate between the peers and us.
@@ -32,7 +36,7 @@ pub struct Options {
     /// Threads every process may use.
     #[arg(long, default_value_t = 2)]
     pub threads: usize,
-    /// Only these works.
+    /// Only these works of `gp` or `nn`.
     #[arg(long, value_delimiter = ',', value_parser = works::GP.iter().chain(works::NN).map(|work| work.id).collect::<Vec<_>>())]
     pub only: Vec<String>,
     /// Tiny sizes, to try the machinery; prints the table instead of writing it.
@@ -82,9 +86,7 @@ fn compare(root: &Path, options: &Options, half: &Half) -> Result<()> {
     python.run(half.data, &arguments)?;
     let sizes: BTreeMap<String, Vec<usize>> = serde_json::from_str(&read(&python.data.join(half.sizes))?)
         .map_err(|error| DevError::format(half.sizes, error))?;
-    let size = if options.tiny { "500" } else { "2000" };
-    let peak: Peak = serde_json::from_str(python.run("peak.py", &["--size", size])?.trim())
-        .map_err(|error| DevError::format("output of peak.py", error))?;
+    let peak = measured_peak(&python, options.tiny)?;
     let empty_process = start_of_an_empty_process()?;
 
     let chosen = |work: &&Work| options.only.is_empty() || options.only.iter().any(|id| id == work.id);
@@ -102,22 +104,41 @@ fn compare(root: &Path, options: &Options, half: &Half) -> Result<()> {
             comparisons.push(Comparison { work, ours, theirs: sides, floor });
         }
     }
+    finish(root, options, half.marker, options.threads, &peak, &comparisons)
+}
+
+/// What the machine can do, with as many threads as a side may use.
+fn measured_peak(python: &Python, tiny: bool) -> Result<Peak> {
+    let size = if tiny { "500" } else { "2000" };
+    serde_json::from_str(python.run("peak.py", &["--size", size])?.trim())
+        .map_err(|error| DevError::format("output of peak.py", error))
+}
+
+/// Writes the table between these markers, or prints it where only a part was run, and says what was missed.
+fn finish(
+    root: &Path,
+    options: &Options,
+    marker: &str,
+    threads: usize,
+    peak: &Peak,
+    comparisons: &[Comparison],
+) -> Result<()> {
     let setting = Setting {
         machine: table::machine(),
-        threads: options.threads,
+        threads,
         rounds: options.rounds,
         peak: format!(
             "Peak of this machine with numpy's BLAS: {} GFLOP/s in f64, {} in f32; copying memory: {} GB/s.",
             peak.gflops_float64, peak.gflops_float32, peak.copy_gb_per_s
         ),
-        command: format!("cargo run --release -p elbo-dev -- {}", half.marker.replace('-', " ")),
+        command: format!("cargo run --release -p elbo-dev -- {}", marker.replace('-', " ")),
     };
-    let body = table::render(&setting, &comparisons);
+    let body = table::render(&setting, comparisons);
     if options.tiny || !options.only.is_empty() {
         println!("{body}");
     } else {
         let path = root.join(&options.out);
-        write(&path, &markers::replace(&read(&path)?, half.marker, &body)?)?;
+        write(&path, &markers::replace(&read(&path)?, marker, &body)?)?;
     }
     let missed: Vec<String> = comparisons
         .iter()

@@ -1,8 +1,11 @@
 //! The peers' private Python environment, and running a program in it or beside it.
 
 use crate::error::{DevError, Result, read, write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
 
 /// Names a Python that already has the requirements, instead of the private environment.
 pub const PYTHON_VARIABLE: &str = "ELBO_PEERS_PYTHON";
@@ -95,19 +98,85 @@ pub fn limit(command: &mut Command, threads: usize) {
 /// # Errors
 /// [`DevError::Command`] with the last lines of its error output, and `remedy`.
 pub fn output(command: &mut Command, remedy: &str) -> Result<String> {
-    let failed = |command: &Command, message: String| DevError::Command {
-        command: format!("{command:?}").replace('"', ""),
-        message,
-        remedy: remedy.into(),
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) => printed(command, &output, remedy),
+        Err(error) => Err(failed(command, error.to_string(), remedy)),
+    }
+}
+
+/// [`output`], or `None` when the command has not ended after this time; it is then stopped.
+///
+/// # Errors
+/// As [`output`].
+pub fn output_within(command: &mut Command, limit: Duration, remedy: &str) -> Result<Option<String>> {
+    match run_within(command, limit) {
+        Ok(Some(output)) => printed(command, &output, remedy).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(failed(command, error.to_string(), remedy)),
+    }
+}
+
+fn run_within(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
+    let start = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // Full pipes would stop the child.
+    let stdout = drain(child.stdout.take().expect("it was piped"));
+    let stderr = drain(child.stderr.take().expect("it was piped"));
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if start.elapsed() >= limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        sleep(Duration::from_millis(20));
     };
-    let output = match command.stdin(Stdio::null()).output() {
-        Ok(output) => output,
-        Err(error) => return Err(failed(command, error.to_string())),
-    };
+    let read = |thread: JoinHandle<std::io::Result<Vec<u8>>>| thread.join().expect("reading a pipe does not panic");
+    Ok(Some(Output { status, stdout: read(stdout)?, stderr: read(stderr)? }))
+}
+
+/// Reads a pipe to its end, in a thread of its own.
+fn drain(mut pipe: impl Read + Send + 'static) -> JoinHandle<std::io::Result<Vec<u8>>> {
+    spawn(move || {
+        let mut bytes = vec![];
+        pipe.read_to_end(&mut bytes).map(|_| bytes)
+    })
+}
+
+fn failed(command: &Command, message: String, remedy: &str) -> DevError {
+    DevError::Command { command: format!("{command:?}").replace('"', ""), message, remedy: remedy.into() }
+}
+
+/// What a command printed that ended well.
+fn printed(command: &Command, output: &Output, remedy: &str) -> Result<String> {
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.trim().lines().collect();
-        return Err(failed(command, lines[lines.len().saturating_sub(5)..].join(" | ")));
+        return Err(failed(command, lines[lines.len().saturating_sub(5)..].join(" | "), remedy));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_takes_too_long_is_stopped() {
+        let start = Instant::now();
+        let slow = output_within(Command::new("sleep").arg("600"), Duration::from_millis(50), "");
+        assert_eq!(slow.unwrap(), None);
+        assert!(start.elapsed() < Duration::from_secs(300));
+    }
+
+    #[test]
+    fn a_command_that_ends_gives_its_output_or_its_last_words() {
+        let limit = Duration::from_secs(300);
+        let good = output_within(Command::new("sh").args(["-c", "echo one; echo two >&2"]), limit, "");
+        assert_eq!(good.unwrap().as_deref(), Some("one\n"));
+        let bad = output_within(Command::new("sh").args(["-c", "echo why >&2; exit 3"]), limit, "look").unwrap_err();
+        assert!(bad.to_string().contains("why; look"), "{bad}");
+    }
 }

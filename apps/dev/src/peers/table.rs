@@ -41,6 +41,11 @@ pub fn milliseconds(value: f64) -> String {
     format!("{value:.*}", digits.max(0) as usize)
 }
 
+/// A ratio with two decimals, or three where two would not tell it from nothing.
+fn quotient(value: f64) -> String {
+    format!("{value:.*}", if value < 0.1 { 3 } else { 2 })
+}
+
 /// The whole body between the markers.
 pub fn render(setting: &Setting, comparisons: &[Comparison]) -> String {
     let mut page = String::new();
@@ -100,9 +105,11 @@ impl Comparison<'_> {
             };
             writeln!(
                 page,
-                "| | {size} | {} | {} | {ratio:.2} | {fastest:.2} | {bound:.2} | {verdict} |",
+                "| | {size} | {} | {} | {} | {} | {bound:.2} | {verdict} |",
                 engine(row),
-                times(row)
+                times(row),
+                quotient(ratio),
+                quotient(fastest)
             )
             .expect("string");
         }

@@ -1,3 +1,5 @@
 //! The developer tools on this workspace.
 
 mod layers;
+mod peers;
+mod supply;

@@ -260,8 +260,11 @@ pub(crate) fn backward_input<T: Tiled>(g: &Geometry, y: &[T], w: &[T], bias: Opt
             }
         }
         let channels: Vec<usize> = (0..ci).map(|channel| channel * g.taps()).collect();
-        let side_by_side = Columns::Runs { length: plane, step: g.groups * ci * plane };
-        let to = if g.stride == [1, 1] { side_by_side } else { Columns::Places(&targets) };
+        let step = g.groups * ci * plane;
+        let to = match g.stride {
+            [1, 1] => Columns::Runs { length: plane, step },
+            _ => Columns::Places { places: &targets, step },
+        };
         for group in 0..g.groups {
             let filters = Lines::new(&w[group * co * ci * g.taps()..], &channels, &weights);
             let left = Packed::new(&filters, ci, weights.len());

@@ -225,6 +225,7 @@ fn small_packed<T: Real>(a: View<T>, b: &[T], row: usize, c: &mut [T], [m, k, n]
         }
         if has_avx2() {
             // SAFETY: the features were detected on this machine.
+            #[allow(unsafe_code)]
             return unsafe {
                 if size_of::<T>() == 4 {
                     wide::<T, 16>(a, b, row, c, [m, k, n])

@@ -55,6 +55,7 @@ macro_rules! dispatched {
                 }
                 if $crate::kernels::has_avx2() {
                     // SAFETY: the features were detected on this machine.
+                    #[allow(unsafe_code)]
                     return unsafe { avx2($($arg),*) };
                 }
             }

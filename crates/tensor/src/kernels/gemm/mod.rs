@@ -8,11 +8,15 @@
 //! The Gaussian algebra of [`fused`](crate::fused) calls `elbo_linalg::gemm`, which knows triangles and `alpha A B + beta C`, but takes
 //! only matrices that lie in memory.
 
+mod columns;
 mod panels;
+#[cfg(test)]
+mod tests;
 mod tile;
 
 use rayon::prelude::*;
 
+pub(crate) use columns::Columns;
 pub(crate) use panels::{Lines, Panels, Strided};
 pub(crate) use tile::Tiled;
 
@@ -41,20 +45,12 @@ fn passes(depth: usize) -> impl Iterator<Item = std::ops::Range<usize>> + Clone 
     (0..depth).step_by(step).map(move |first| first..(first + step).min(depth))
 }
 
-/// Where the columns of C lie; rows are `row` apart.
-#[derive(Clone, Copy)]
-pub(crate) enum Columns<'a> {
-    /// Side by side.
-    Plain,
-    /// In runs of this many, `step` apart.
-    Runs { length: usize, step: usize },
-    /// Column `j` at `places[j]`.
-    Places(&'a [usize]),
-}
-
-/// C in memory, shared by the tasks, each of which writes its own tiles.
+/// C in memory, shared by the tasks, each of which writes its own tiles: the first element, and how far rows are apart.
+///
+/// Whoever makes one has called [`Columns::check`]: every element of C then has a place of its own inside the slice.
 struct Target<T>(*mut T, usize);
-// SAFETY: tasks write disjoint sets of elements; see `product`.
+// SAFETY: tasks write disjoint sets of rows and columns, and no two elements of C share a place; see `product`.
+#[allow(unsafe_code)]
 unsafe impl<T: Send> Sync for Target<T> {}
 
 /// The left operand in panels of [`ROWS`] rows, ready for many products.
@@ -115,15 +111,8 @@ pub(crate) fn product<T: Tiled>(
     if m == 0 || n == 0 {
         return;
     }
-    let last = match columns {
-        Columns::Plain => n - 1,
-        Columns::Runs { length, step } => (n - 1) / length * step + (n - 1) % length,
-        Columns::Places(places) => {
-            assert_eq!(places.len(), n, "one place a column");
-            places.iter().copied().max().unwrap_or(0)
-        }
-    };
-    assert!((m - 1) * row + last < c.len(), "C is too small for [{m}, {n}]");
+    assert_eq!(b.lines(), n, "columns of B and of C");
+    columns.check([m, n], row, c.len());
     let work = m.saturating_mul(n).saturating_mul(depth.max(1));
     let target = Target(c.as_mut_ptr(), row);
     let job = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
@@ -148,6 +137,8 @@ fn split([rows, columns]: [usize; 2], most: usize) -> [usize; 2] {
     [across, (most / across).clamp(1, rows)]
 }
 
+/// Computes these panels of rows and columns of C. Tasks that run at once have no tile in common.
+#[allow(unsafe_code)]
 fn task<T: Tiled>(
     a: &Packed<T>,
     b: &(impl Panels<T> + ?Sized),
@@ -186,7 +177,8 @@ fn task<T: Tiled>(
                     Start::Bias(bias) if pass == 0 => std::array::from_fn(|i| bias[(r * ROWS + i).min(a.rows - 1)]),
                     _ => [T::ZERO; ROWS],
                 };
-                // SAFETY: `product` checked that every row and column of C lies in the slice, and no other task has these.
+                // SAFETY: `product` checked that every element of C has its own place in the slice, and no other task has these rows
+                // and columns. A tile is written straight to C only where all its columns lie side by side.
                 unsafe {
                     let row = c.0.add(r * ROWS * c.1);
                     let run = match columns {
@@ -195,7 +187,7 @@ fn task<T: Tiled>(
                             let (run, at) = (first / length, first % length);
                             (at + used <= length).then_some(run * step + at)
                         }
-                        Columns::Places(_) => None,
+                        Columns::Places { .. } => None,
                     };
                     match run {
                         Some(at) if height == ROWS && used == width => {
@@ -205,13 +197,7 @@ fn task<T: Tiled>(
                             let mut tile = [T::ZERO; ROWS * 16];
                             T::tile(k, left, right, tile.as_mut_ptr(), width, false, &bias);
                             for j in 0..used {
-                                let at = match columns {
-                                    Columns::Plain => first + j,
-                                    Columns::Runs { length, step } => {
-                                        (first + j) / length * step + (first + j) % length
-                                    }
-                                    Columns::Places(places) => places[first + j],
-                                };
+                                let at = columns.at(first + j);
                                 for i in 0..height {
                                     let to = row.add(i * c.1 + at);
                                     let value = tile[i * width + j];
@@ -231,6 +217,7 @@ fn task<T: Tiled>(
 }
 
 /// C of a product without depth.
+#[allow(unsafe_code)]
 fn empty<T: Tiled>(
     m: usize,
     rows: &std::ops::Range<usize>,
@@ -242,11 +229,7 @@ fn empty<T: Tiled>(
 ) {
     for i in rows.start * ROWS..(rows.end * ROWS).min(m) {
         for j in block.start * T::WIDTH..(block.end * T::WIDTH).min(n) {
-            let at = match columns {
-                Columns::Plain => j,
-                Columns::Runs { length, step } => j / length * step + j % length,
-                Columns::Places(places) => places[j],
-            };
+            let at = columns.at(j);
             let value = match start {
                 Start::Zero => T::ZERO,
                 Start::Add => continue,

@@ -118,7 +118,7 @@ impl<'a, T> Lines<'a, T> {
     pub fn new(data: &'a [T], starts: &'a [usize], places: &'a [usize]) -> Self {
         let last = |list: &[usize]| list.iter().copied().max().unwrap_or(0);
         let empty = starts.is_empty() || places.is_empty();
-        assert!(empty || last(starts) + last(places) < data.len(), "lines leave their operand");
+        assert!(empty || last(starts).saturating_add(last(places)) < data.len(), "lines leave their operand");
         Self { data, starts, places }
     }
 }
@@ -128,7 +128,9 @@ impl<T: Real> Panels<T> for Lines<'_, T> {
         self.starts.len()
     }
 
+    #[allow(unsafe_code)]
     fn fill(&self, first: usize, count: usize, depth: std::ops::Range<usize>, width: usize, out: &mut [T]) {
+        assert!(count <= width && out.len() == depth.len() * width, "a panel has {width} lines at most");
         if count < width {
             out.fill(T::ZERO);
         }
@@ -144,7 +146,8 @@ impl<T: Real> Panels<T> for Lines<'_, T> {
             let rows = if together { 8 } else { 1 };
             let out = &mut out[p * width..(p + rows) * width];
             for (i, start) in starts.iter().enumerate() {
-                // SAFETY: `new` checked the sum of the largest start and place; the last of eight places is one of them.
+                // SAFETY: `new` checked the sum of the largest start and place, and the last of eight places is one of them; `out` holds
+                // `rows` lines of `width` elements, and `i < count <= width`.
                 unsafe {
                     let from = self.data.as_ptr().add(start + places[p]);
                     if together {

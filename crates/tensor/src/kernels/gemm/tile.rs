@@ -1,5 +1,7 @@
 //! The innermost loop: one tile of C in registers.
 
+#![allow(unsafe_code)]
+
 use super::ROWS;
 use crate::dtype::Real;
 use crate::kernels::has_avx2;
@@ -12,11 +14,14 @@ pub(crate) trait Tiled: Real {
     /// `C = bias + A B` or `C += A B` of one tile: `a: [k][ROWS]`, `b: [k][WIDTH]`, rows of C `row` apart.
     ///
     /// # Safety
-    /// `c` points to `ROWS` rows of `WIDTH` elements that may be written.
+    /// `c` points to `ROWS` rows of `WIDTH` elements, `row` elements apart, that may be read and written and that nobody else touches.
     unsafe fn tile(k: usize, a: &[Self], b: &[Self], c: *mut Self, row: usize, adds: bool, bias: &[Self; ROWS]);
 }
 
 /// For machines without AVX2.
+///
+/// # Safety
+/// As [`Tiled::tile`], with rows of `W` elements.
 unsafe fn plain<T: Real, const W: usize>(
     k: usize,
     a: &[T],
@@ -74,7 +79,7 @@ macro_rules! tiled {
                         adds: bool,
                         bias: &[$t; ROWS],
                     ) {
-                        // SAFETY: the lengths of the panels were checked, C is the caller's promise.
+                        // SAFETY: `tile` asserted that the panels hold `k` times `ROWS` and `WIDTH` elements; C is the caller's promise.
                         unsafe {
                             let mut sums = [[$set(0.0); 2]; ROWS];
                             for i in 0..ROWS {

@@ -1,0 +1,326 @@
+//! Comparisons whose own side is a program of its crate: state-space models beside JAX, splats beside PyTorch, the coder beside constriction.
+
+use super::rows::{Row, median, summarise};
+use super::table::Comparison;
+use super::works::{Agreement, Floor, Work};
+use super::{Options, finish, measured_peak, python};
+use crate::error::{DevError, Result, read};
+use crate::supply::lock;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Processes at regular and at irregular times, in the order in which both sides print them.
+pub const MARKOV: &[Work] = &[
+    Work {
+        id: "markov-regular",
+        title: "Matérn-3/2 process, regular times: likelihood and gradient, smoothed moments",
+        unit: "times",
+        script: "markov_kalman.py",
+        peers: &[("jax", 0.25)],
+        agreement: Agreement::Relative(1e-9), // The same recursion in f64, over ten thousand steps.
+    },
+    Work {
+        id: "markov-irregular",
+        title: "Matérn-3/2 process, irregular times: likelihood and gradient, smoothed moments",
+        unit: "times",
+        script: "markov_kalman.py",
+        peers: &[("jax", 0.25)],
+        agreement: Agreement::Relative(1e-9),
+    },
+];
+
+/// A picture of Gaussians and its derivative.
+pub const SPLAT: &[Work] = &[Work {
+    id: "splat-render",
+    title: "picture of 256 x 256 pixels, forward and backward",
+    unit: "Gaussians",
+    script: "splat_render.py",
+    peers: &[("torch", 0.1)],
+    agreement: Agreement::Relative(1e-3), // Single precision, and Gaussians at the threshold of what is drawn.
+}];
+
+/// Both directions of the coder. Pictures are coded in four lanes.
+pub const CODEC: &[Work] = &[
+    Work {
+        id: "codec-encode",
+        title: "coder, 2^20 symbols of 64 kinds, encode",
+        unit: "lanes",
+        script: "coder.rs",
+        peers: &[("constriction", 1.0)],
+        agreement: Agreement::None, // Both streams are decoded to the symbols by tests.
+    },
+    Work {
+        id: "codec-decode",
+        title: "coder, 2^20 symbols of 64 kinds, decode",
+        unit: "lanes",
+        script: "coder.rs",
+        peers: &[("constriction", 1.0)],
+        agreement: Agreement::None,
+    },
+];
+
+/// A line of JSON as `linear_time`, `render_speed` and the scripts print it.
+#[derive(Debug, Deserialize)]
+struct Line {
+    engine: String,
+    /// Ours is this workspace's.
+    #[serde(default)]
+    version: Option<String>,
+    threads: usize,
+    median_ms: f64,
+    min_ms: f64,
+    repeats: usize,
+    #[serde(default)]
+    foreign_cores: Option<f64>,
+    value: f64,
+    #[serde(default)]
+    gradient: Vec<f64>,
+    /// Moments that are compared beside the gradient.
+    #[serde(default)]
+    smoothed: Vec<f64>,
+    /// The least time of the work, where our side measured it.
+    #[serde(default)]
+    floor_ms: Option<f64>,
+}
+
+impl Line {
+    fn row(&self, work: &Work, size: usize) -> Row {
+        Row {
+            engine: self.engine.clone(),
+            version: self.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()),
+            work: work.id.into(),
+            size,
+            threads: self.threads,
+            median_ms: self.median_ms,
+            min_ms: self.min_ms,
+            repeats: self.repeats,
+            foreign_cores: self.foreign_cores,
+            value: Some(self.value),
+            evaluations: None,
+            gradient: [&self.gradient[..], &self.smoothed[..]].concat(),
+        }
+    }
+}
+
+/// As many lines of JSON as there are works.
+fn lines(output: &str, what: &str, count: usize) -> Result<Vec<Line>> {
+    let parse =
+        |line: &str| serde_json::from_str(line).map_err(|error| DevError::format(format!("output of {what}"), error));
+    let found: Vec<Line> = output.lines().filter(|line| line.starts_with('{')).map(parse).collect::<Result<_>>()?;
+    if found.len() == count {
+        Ok(found)
+    } else {
+        Err(DevError::format(
+            format!("output of {what}"),
+            format!("expected {count} lines of JSON, found {}", found.len()),
+        ))
+    }
+}
+
+/// What `cargo` prints with these arguments, with so many threads for the program that it runs.
+///
+/// # Errors
+/// [`DevError::Command`].
+pub fn cargo(root: &Path, threads: usize, arguments: &[&str], variables: &[(&str, &Path)]) -> Result<String> {
+    let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root).envs(variables.iter().copied());
+    python::limit(&mut command, threads);
+    python::output(&mut command, "run it by hand to see the whole message")
+}
+
+/// The two sides of some works by turns: rows of ours and the peer's, and the floor that our side measured.
+fn by_turns(
+    works: &[Work],
+    size: usize,
+    rounds: usize,
+    ours: &dyn Fn() -> Result<Vec<Line>>,
+    theirs: &dyn Fn() -> Result<Vec<Line>>,
+) -> Result<Vec<(Row, Row, Option<f64>)>> {
+    let mut sides = [vec![], vec![]];
+    for round in 0..rounds.max(1) {
+        for turn in 0..2 {
+            let side = (round + turn) % 2;
+            let found = if side == 0 { ours()? } else { theirs()? };
+            let times: Vec<f64> = found.iter().map(|line| line.median_ms).collect();
+            eprintln!("  {:10} {times:?} ms", found[0].engine);
+            sides[side].push(found);
+        }
+    }
+    let summary = |side: &[Vec<Line>], at: usize| {
+        let rows: Vec<Row> = side.iter().map(|round| round[at].row(&works[at], size)).collect();
+        summarise(&rows)
+    };
+    let floor = |at: usize| {
+        let floors: Vec<f64> = sides[0].iter().filter_map(|round| round[at].floor_ms).collect();
+        (!floors.is_empty()).then(|| median(&floors))
+    };
+    Ok((0..works.len()).map(|at| (summary(&sides[0], at), summary(&sides[1], at), floor(at))).collect())
+}
+
+/// The folder where both sides find what one of them wrote.
+fn folder(python: &python::Python) -> Result<PathBuf> {
+    let fault = |source| DevError::File { verb: "write", path: python.data.clone(), source };
+    std::fs::create_dir_all(&python.data).map_err(fault)?;
+    std::path::absolute(&python.data).map_err(fault)
+}
+
+/// Writes the table of state-space models between the markers `peers-markov` of the document.
+///
+/// # Errors
+/// As [`super::gp`].
+pub fn markov(root: &Path, options: &Options) -> Result<()> {
+    const TIMES: usize = 10_000;
+    let python = python::prepare(root, "beside", options.threads)?;
+    let peak = measured_peak(&python, options.tiny)?;
+    let arguments = ["run", "--release", "-p", "elbo-markov", "--example", "linear_time", "--", "--peer"];
+    let ours = || lines(&cargo(root, options.threads, &arguments, &[])?, "linear_time", 2);
+    let seconds = options.seconds.to_string();
+    let theirs = || lines(&python.run("markov_kalman.py", &["--seconds", &seconds])?, "markov_kalman.py", 2);
+    let sides = by_turns(MARKOV, TIMES, options.rounds, &ours, &theirs)?;
+    let bytes = 4.0 * 8.0 * TIMES as f64;
+    let comparison = |(work, (ours, theirs, _)): (&'static Work, (Row, Row, Option<f64>))| Comparison {
+        work,
+        ours,
+        theirs: vec![theirs],
+        floor: Floor {
+            ms: 1e-6 * bytes / (2.0 * peak.copy_gb_per_s),
+            reason: "times and values read once, means and variances written: 0.32 MB".into(),
+        },
+    };
+    let comparisons: Vec<Comparison> = MARKOV.iter().zip(sides).map(comparison).collect();
+    finish(root, options, "peers-markov", options.threads, &peak, &comparisons)
+}
+
+/// Writes the table of splats between the markers `peers-splat` of the document.
+///
+/// # Errors
+/// As [`super::gp`].
+pub fn splat(root: &Path, options: &Options) -> Result<()> {
+    const GAUSSIANS: usize = 20_000;
+    let python = python::prepare(root, "beside", options.threads)?;
+    let peak = measured_peak(&python, options.tiny)?;
+    let file = folder(&python)?.join("gaussians.ply");
+    let file = file.to_str().expect("the workspace's path is UTF-8, as cargo requires");
+    let seconds = options.seconds.to_string();
+    let arguments = ["run", "--release", "-p", "elbo-splat", "--example", "render_speed", "--", file, &seconds];
+    let ours = || lines(&cargo(root, options.threads, &arguments, &[])?, "render_speed", 1);
+    let theirs = || lines(&python.run("splat_render.py", &[file, "--seconds", &seconds])?, "splat_render.py", 1);
+    let mut sides = by_turns(SPLAT, GAUSSIANS, options.rounds, &ours, &theirs)?;
+    let (ours, theirs, floor) = sides.pop().expect("there is one work");
+    let floor = Floor {
+        ms: floor.ok_or_else(|| DevError::format("output of render_speed", "it gives no `floor_ms`"))?,
+        reason: "parameters read twice, their gradient, the picture and its derivative written".into(),
+    };
+    let comparison = Comparison { work: &SPLAT[0], ours, theirs: vec![theirs], floor };
+    finish(root, options, "peers-splat", options.threads, &peak, &[comparison])
+}
+
+/// Writes the table of the coder between the markers `peers-codec` of the document. Both sides run on one core, in one process.
+///
+/// # Errors
+/// As [`super::gp`].
+pub fn codec(root: &Path, options: &Options) -> Result<()> {
+    let python = python::prepare(root, "criterion", 1)?;
+    let peak = measured_peak(&python, options.tiny)?;
+    let home = folder(&python)?;
+    let seconds = options.seconds.to_string();
+    let arguments =
+        ["bench", "-p", "elbo-codec", "--bench", "coder", "--", "codec/bytes", "--measurement-time", &seconds];
+    let locked = lock::parse_lock(&read(&root.join("Cargo.lock"))?)?;
+    let version = |name: &str| {
+        let package = locked.iter().find(|package| package.name == name);
+        package
+            .map(|package| package.version.clone())
+            .ok_or_else(|| DevError::format("Cargo.lock", format!("no `{name}`")))
+    };
+    let versions = [version("elbo-codec")?, version("constriction")?];
+    let cases: Vec<(&'static Work, usize)> = CODEC.iter().flat_map(|work| [(work, 4), (work, 8)]).collect();
+    let mut rounds = vec![];
+    for _ in 0..options.rounds.max(1) {
+        cargo(root, 1, &arguments, &[("CRITERION_HOME", home.as_path())])?;
+        let one = |(work, lanes): &(&'static Work, usize)| -> Result<[Row; 2]> {
+            let what = work.id.trim_start_matches("codec-");
+            let group = home.join("codec_bytes");
+            let ours = group.join(format!("elbo {what}")).join(lanes.to_string());
+            let theirs = group.join(format!("constriction {what}"));
+            Ok([
+                sampled(&ours, "elbo", &versions[0], work, *lanes)?,
+                sampled(&theirs, "constriction", &versions[1], work, *lanes)?,
+            ])
+        };
+        rounds.push(cases.iter().map(one).collect::<Result<Vec<_>>>()?);
+    }
+    let summary = |case: usize, side: usize| {
+        let rows: Vec<Row> = rounds.iter().map(|round| round[case][side].clone()).collect();
+        summarise(&rows)
+    };
+    let comparison = |(case, (work, _)): (usize, &(&'static Work, usize))| Comparison {
+        work,
+        ours: summary(case, 0),
+        theirs: vec![summary(case, 1)],
+        floor: Floor {
+            ms: 1e-6 * f64::from(1 << 20) / (2.0 * peak.copy_gb_per_s),
+            reason: "the symbols once through memory, one byte each".into(),
+        },
+    };
+    let comparisons: Vec<Comparison> = cases.iter().enumerate().map(comparison).collect();
+    finish(root, options, "peers-codec", 1, &peak, &comparisons)
+}
+
+/// The times that criterion kept of one benchmark.
+fn sampled(folder: &Path, engine: &str, version: &str, work: &Work, size: usize) -> Result<Row> {
+    #[derive(Deserialize)]
+    struct Sample {
+        iters: Vec<f64>,
+        /// Nanoseconds of so many iterations.
+        times: Vec<f64>,
+    }
+    let path = folder.join("new/sample.json");
+    let sample: Sample =
+        serde_json::from_str(&read(&path)?).map_err(|error| DevError::format(path.display().to_string(), error))?;
+    let times: Vec<f64> = sample.times.iter().zip(&sample.iters).map(|(time, count)| 1e-6 * time / count).collect();
+    Ok(Row {
+        engine: engine.into(),
+        version: version.into(),
+        work: work.id.into(),
+        size,
+        threads: 1,
+        median_ms: median(&times),
+        min_ms: times.iter().copied().fold(f64::INFINITY, f64::min),
+        repeats: times.len(),
+        foreign_cores: None,
+        value: None,
+        evaluations: None,
+        gradient: vec![],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"engine": "jax", "version": "1", "work": "markov", "size": "10000 regular", "threads": 2,
+        "median_ms": 4.0, "min_ms": 3.0, "repeats": 9, "foreign_cores": 0.1, "value": -3.5, "gradient": [1.0], "smoothed": [0.5, 0.1]}"#;
+
+    #[test]
+    fn a_line_of_either_side_becomes_a_row() {
+        let line = LINE.replace('\n', " ");
+        let found = lines(&format!("compiling\n{line}\n{line}\n"), "x", 2).unwrap();
+        let row = found[1].row(&MARKOV[0], 10_000);
+        assert_eq!((row.size, row.median_ms, row.gradient), (10_000, 4.0, vec![1.0, 0.5, 0.1]));
+        let ours = line.replace(r#""version": "1", "#, "");
+        assert_eq!(lines(&ours, "x", 1).unwrap()[0].row(&MARKOV[0], 1).version, env!("CARGO_PKG_VERSION"));
+        assert!(lines(&line, "x.py", 2).unwrap_err().to_string().contains("expected 2 lines of JSON, found 1"));
+    }
+
+    #[test]
+    fn a_sample_of_criterion_is_a_time_for_each_iteration() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = r#"{"sampling_mode": "Linear", "iters": [1.0, 2.0, 3.0], "times": [3e6, 2e6, 6e6]}"#;
+        crate::error::write(&folder.path().join("new/sample.json"), sample).unwrap();
+        let row = sampled(folder.path(), "elbo", "0.1.0", &CODEC[0], 4).unwrap();
+        assert_eq!((row.median_ms, row.min_ms, row.repeats), (2.0, 1.0, 3));
+    }
+}

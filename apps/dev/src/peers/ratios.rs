@@ -1,0 +1,187 @@
+//! Every ratio to a peer that the document holds, as one picture.
+
+use crate::error::{DevError, Result, read, write};
+use crate::tables::tables;
+use elbo::core::{Figure, Mark};
+use elbo::report::format::significant;
+use elbo::report::svg::{Size, to_svg};
+use std::path::{Path, PathBuf};
+
+/// Where the picture is written.
+pub const PICTURE: &str = "docs/pictures/ratios.svg";
+
+/// Settings of `peers plot`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// The document that holds the tables.
+    #[arg(long, default_value = "docs/benchmarks.md")]
+    pub from: PathBuf,
+}
+
+/// One row of a table: our time in the peer's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ratio {
+    /// What was done, without what stands in brackets.
+    pub work: String,
+    /// `n = 1000`; empty where the table has no sizes.
+    pub size: String,
+    /// The peer's name without its version.
+    pub peer: String,
+    /// Our time divided by the peer's.
+    pub ratio: f64,
+    /// The largest ratio that is asked for.
+    pub limit: f64,
+}
+
+impl Ratio {
+    /// A name for the picture: the peer and the size first, since a long name is cut at its end.
+    fn name(&self) -> String {
+        let comma = if self.size.is_empty() { "" } else { ", " };
+        format!("{}{comma}{}: {}", self.peer, self.size, self.work)
+    }
+}
+
+/// The rows of all tables that have the columns `engine`, `elbo/peer` and `at most`, largest ratio first. The work stands in a
+/// table's first column and counts until the next; rows that are not comparable are left out.
+///
+/// # Errors
+/// [`DevError::Format`] for a ratio or a limit that is no positive number, and when there is no row at all.
+pub fn ratios(page: &str) -> Result<Vec<Ratio>> {
+    let mut found = vec![];
+    for table in tables(page) {
+        let columns = ["engine", "elbo/peer", "at most", "verdict"].map(|header| table.column(header));
+        let [Some(engine), Some(ratio), Some(limit), Some(verdict)] = columns else { continue };
+        let size = table.column("size");
+        let mut work = String::new();
+        for row in &table.rows {
+            if !row[0].is_empty() {
+                work = without_brackets(&row[0]);
+            }
+            if row[ratio].is_empty() || row[verdict].contains("not comparable") {
+                continue;
+            }
+            let number = |at: usize| match row[at].parse::<f64>() {
+                Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+                _ => Err(DevError::format(format!("`{}` of {work}", row[at]), "expected a positive number")),
+            };
+            found.push(Ratio {
+                work: work.clone(),
+                size: size.map_or_else(String::new, |at| row[at].clone()),
+                peer: row[engine].split_whitespace().next().unwrap_or_default().to_owned(),
+                ratio: number(ratio)?,
+                limit: number(limit)?,
+            });
+        }
+    }
+    if found.is_empty() {
+        return Err(DevError::format("the document", "it has no table with the column `elbo/peer`"));
+    }
+    found.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
+    Ok(found)
+}
+
+fn without_brackets(text: &str) -> String {
+    let mut depth = 0;
+    let mut kept = String::new();
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ if depth == 0 && c != '`' => kept.push(c),
+            _ => {}
+        }
+    }
+    kept.replace(" ,", ",").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Bars of the ratios on a logarithmic axis, with a point at each limit and a line where both sides are equally fast.
+pub fn figure(ratios: &[Ratio]) -> Figure {
+    let rows = (0..ratios.len()).map(|row| row as f64).collect();
+    let ends = vec![-0.5, ratios.len() as f64 - 0.5];
+    Figure {
+        name: "ratios".into(),
+        caption: "Our time divided by the peer's for every row of the tables, with the largest ratio that is asked for; left of the line we are faster."
+            .into(),
+        x_label: "time of elbo / time of the peer".into(),
+        y_label: String::new(),
+        x_log: true,
+        y_log: false,
+        marks: vec![
+            Mark::Bars {
+                names: ratios.iter().map(Ratio::name).collect(),
+                values: ratios.iter().map(|row| row.ratio).collect(),
+            },
+            Mark::Line { label: "as fast as the peer".into(), x: vec![1.0, 1.0], y: ends, dashed: true },
+            Mark::Points {
+                label: "asked for at most".into(),
+                x: ratios.iter().map(|row| row.limit).collect(),
+                y: rows,
+                lower: vec![],
+                upper: vec![],
+            },
+        ],
+    }
+}
+
+/// Draws the picture from the tables; returns a sentence with the five largest ratios.
+///
+/// # Errors
+/// As [`ratios`], and [`DevError::File`].
+pub fn plot(root: &Path, options: &Options) -> Result<String> {
+    let found = ratios(&read(&root.join(&options.from))?)?;
+    write(&root.join(PICTURE), &to_svg(&figure(&found), Size { width: 900.0, height: 400.0 }))?;
+    let worst: Vec<String> = found
+        .iter()
+        .take(5)
+        .map(|row| format!("{} {} (at most {})", row.name(), significant(row.ratio, 2), significant(row.limit, 2)))
+        .collect();
+    Ok(format!("wrote {PICTURE}: {} rows; the largest ratios are\n{}", found.len(), worst.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+| work | size | engine | elbo/peer | at most | verdict |
+|---|---|---|---:|---:|---|
+| exact GP (one start), `concrete` | n = 10 | elbo 0.1.0 | | | |
+| | n = 10 | jax 0.10 | 0.5 | 0.25 | **missed** |
+| | n = 10 | torch 2 | 0.7 | 1 | **not comparable**: no |
+
+| scores | RMSE |
+|---|---|
+| a | 1 |
+
+| posterior | engine | elbo/peer | at most | verdict |
+|---|---|---:|---:|---|
+| schools | numpyro 0.22 | 0.9 | 1.00 | held |
+";
+
+    #[test]
+    fn ratios_are_read_from_every_table_that_has_them() {
+        let found = ratios(PAGE).unwrap();
+        let names: Vec<String> = found.iter().map(Ratio::name).collect();
+        assert_eq!(names, ["numpyro: schools", "jax, n = 10: exact GP, concrete"]);
+        assert_eq!((found[1].ratio, found[1].limit), (0.5, 0.25));
+    }
+
+    #[test]
+    fn a_ratio_that_is_no_number_and_a_page_without_any_are_refused() {
+        let error = ratios(&PAGE.replace("0.9", "fast")).unwrap_err().to_string();
+        assert!(error.contains("`fast` of schools"), "{error}");
+        assert!(ratios("text").unwrap_err().to_string().contains("no table"));
+    }
+
+    #[test]
+    fn the_picture_has_a_bar_and_a_limit_for_each_row() {
+        let found = ratios(PAGE).unwrap();
+        let figure = figure(&found);
+        let [Mark::Bars { names, values }, Mark::Line { .. }, Mark::Points { x, y, .. }] = &figure.marks[..] else {
+            panic!("{:?}", figure.marks)
+        };
+        assert_eq!((names.len(), values, x, y), (2, &vec![0.9, 0.5], &vec![1.0, 0.25], &vec![0.0, 1.0]));
+        let svg = to_svg(&figure, Size::default());
+        assert!(svg.contains("numpyro: schools") && svg.contains("asked for at most") && !svg.contains("No data"));
+    }
+}
