@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`layers`] | `layers` | fails on a dependency that points sideways or up |
 //! | [`generate`](mod@generate) | `generate` | writes `docs/systems.md` from the registry; `--check` for CI |
+//! | [`site`] | `generate` | builds the site from the documents, and follows every link of both |
 //! | [`peers`] | `peers gp` | times the Python peers and us on the same data, writes `docs/benchmarks.md` |
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
@@ -16,6 +17,7 @@ pub mod layers;
 pub mod markers;
 pub mod peers;
 pub mod results;
+pub mod site;
 pub mod timing;
 
 pub use error::{DevError, Result};
