@@ -23,8 +23,12 @@ fn the_site_is_built_with_formulas_pictures_and_settings() {
         assert!(gpr.contains(part), "{part}");
     }
     assert!(page("index.html").contains("href=\"systems/gpr.html\""));
-    for name in site::files(&out).unwrap().into_iter().filter(|name| name.ends_with(".html")) {
-        assert!(!page(&name).contains("elboformula"), "{name}");
+    // mdBook has taken our settings.
+    let files = site::files(&out).unwrap();
+    assert!(files.iter().any(|name| name.starts_with("site") && name.ends_with(".css")), "{files:?}");
+    assert!(!files.contains("print.html") && !files.contains("404.html"), "{files:?}");
+    for name in files.iter().filter(|name| name.ends_with(".html")) {
+        assert!(!page(name).contains("elboformula"), "{name}");
     }
     // A second build replaces the first.
     std::fs::write(out.join("stale.html"), "").unwrap();
