@@ -4,6 +4,8 @@
 //! failed, 70 a bug in the program, 130 stopped by the user.
 
 mod args;
+#[cfg(test)]
+mod documents;
 mod failure;
 mod output;
 mod progress;

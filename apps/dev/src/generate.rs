@@ -1,7 +1,8 @@
-//! Documents made from the registry: the index of systems with their settings.
+//! Documents made from the registry: the index of systems with their settings, and the site.
 
 use crate::error::{DevError, Result, read, write};
-use elbo::core::{AnySystem, Kind};
+use crate::site;
+use elbo::core::{AnySystem, Card, Kind};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
@@ -9,23 +10,37 @@ use std::path::Path;
 /// Where the index is written.
 pub const SYSTEMS: &str = "docs/systems.md";
 
-/// Writes the documents, or with `check` only compares them with what is there.
+/// Writes the documents, or with `check` only compares them with what is there; follows the links of all Markdown documents;
+/// builds the site in the folder `out` and follows its links.
 ///
 /// # Errors
-/// [`DevError::Faults`] when `check` finds a document out of date; [`DevError::File`].
-pub fn generate(root: &Path, check: bool) -> Result<String> {
+/// [`DevError::Faults`] when `check` finds a document out of date, for links to nothing, and those of [`site::build`];
+/// [`DevError::File`].
+pub fn generate(root: &Path, out: &Path, check: bool) -> Result<String> {
     let path = root.join(SYSTEMS);
     let page = index(&elbo::systems());
+    let mut faults = vec![];
     if !check {
         write(&path, &page)?;
-        return Ok(format!("wrote {SYSTEMS}"));
+    } else if !read(&path).is_ok_and(|present| present == page) {
+        faults.push(format!("{SYSTEMS} is out of date; run `cargo run -p elbo-dev -- generate` and commit it"));
     }
-    if read(&path).is_ok_and(|present| present == page) {
-        return Ok(format!("{SYSTEMS} is up to date"));
+    let (broken, links) = site::links::faults(root)?;
+    faults.extend(broken);
+    match site::build(root, out) {
+        Ok(built) if faults.is_empty() => {
+            let written = if check { "is up to date" } else { "is written" };
+            Ok(format!("{SYSTEMS} {written}\ndocuments: {links} links\n{built}"))
+        }
+        Ok(_) => Err(DevError::Faults(faults)),
+        Err(DevError::Faults(more)) => Err(DevError::Faults(faults.into_iter().chain(more).collect())),
+        Err(error) => Err(error),
     }
-    Err(DevError::Faults(vec![format!(
-        "{SYSTEMS} is out of date; run `cargo run -p elbo-dev -- generate` and commit it"
-    )]))
+}
+
+/// The file of a system's page in the repository.
+pub fn page_of(card: &Card) -> String {
+    format!("systems/{}/src/{}.md", card.family, card.id)
 }
 
 /// The index: a table of all systems by family, then each system's needs and settings.
@@ -34,29 +49,47 @@ pub fn index(systems: &[&dyn AnySystem]) -> String {
         "# Systems\n\nWritten by `cargo run -p elbo-dev -- generate` from the registry; do not edit.\n\
          Settings are given as `--set name=value`.\n",
     );
-    let mut families: Vec<&str> = systems.iter().map(|system| system.card().family).collect();
-    families.dedup();
-    for family in families {
-        let members = || systems.iter().filter(|system| system.card().family == family);
-        writeln!(page, "\n## {family}\n\n| id | what | kind | verbs | source |\n|---|---|---|---|---|")
-            .expect("string");
-        for card in members().map(|system| system.card()) {
-            let verbs: Vec<&str> = card.verbs.iter().map(|verb| verb.name()).collect();
-            let kind = if card.kind == Kind::Paper { "paper" } else { "baseline" };
-            let cells = [card.title, kind, &verbs.join(", "), card.source].map(cell);
-            writeln!(page, "| [`{0}`](#{0}) | {1} |", card.id, cells.join(" | ")).expect("string");
-        }
-        for system in members() {
+    for family in families(systems) {
+        page.push_str(&table(systems, family, |card| format!("#{}", card.id)));
+        for system in systems.iter().filter(|system| system.card().family == family) {
             let card = system.card();
             writeln!(page, "\n### {}\n\n{}. Needs: {}.\n", card.id, card.title, system.needs()).expect("string");
-            let family = card.family;
             writeln!(page, "![{0}](pictures/{0}.svg)\n", card.id).expect("string");
-            writeln!(page, "[What it is, when and how to use it](../systems/{family}/src/{}.md)\n", card.id)
-                .expect("string");
+            writeln!(page, "[What it is, when and how to use it](../{})\n", page_of(card)).expect("string");
             page.push_str(&settings(&system.schema(), &system.defaults()));
         }
     }
     page
+}
+
+/// The site's index: a table of all systems by family, each with a link to its page as seen from [`SYSTEMS`].
+pub fn catalogue(systems: &[&dyn AnySystem]) -> String {
+    let mut page = String::from(
+        "# Systems\n\nEvery system with what it needs and offers. Settings are given as `--set name=value`.\n",
+    );
+    for family in families(systems) {
+        page.push_str(&table(systems, family, |card| format!("../{}", page_of(card))));
+    }
+    page
+}
+
+/// The families in order.
+fn families(systems: &[&dyn AnySystem]) -> Vec<&'static str> {
+    let mut families: Vec<&str> = systems.iter().map(|system| system.card().family).collect();
+    families.dedup();
+    families
+}
+
+/// The systems of a family as a table under its heading.
+fn table(systems: &[&dyn AnySystem], family: &str, link: impl Fn(&Card) -> String) -> String {
+    let mut table = format!("\n## {family}\n\n| id | what | kind | verbs | source |\n|---|---|---|---|---|\n");
+    for card in systems.iter().map(|system| system.card()).filter(|card| card.family == family) {
+        let verbs: Vec<&str> = card.verbs.iter().map(|verb| verb.name()).collect();
+        let kind = if card.kind == Kind::Paper { "paper" } else { "baseline" };
+        let cells = [card.title, kind, &verbs.join(", "), card.source].map(cell);
+        writeln!(table, "| [`{}`]({}) | {} |", card.id, link(card), cells.join(" | ")).expect("string");
+    }
+    table
 }
 
 /// The settings of a schema as a table; a sentence when there are none.

@@ -5,6 +5,7 @@
 //! | [`layers`] | `layers` | fails on a dependency that points sideways or up |
 //! | [`supply`] | `supply` | fails on a licence, a source, a library or unsafe code that is not accounted for |
 //! | [`generate`](mod@generate) | `generate` | writes `docs/systems.md` from the registry; `--check` for CI |
+//! | [`site`] | `generate` | builds the site from the documents, and follows every link of both |
 //! | [`peers`] | `peers all` | times the peers and us on the same data, writes `docs/benchmarks.md` and the picture of all ratios |
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
@@ -18,6 +19,7 @@ pub mod layers;
 pub mod markers;
 pub mod peers;
 pub mod results;
+pub mod site;
 pub mod supply;
 pub mod tables;
 pub mod timing;

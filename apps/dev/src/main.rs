@@ -1,7 +1,7 @@
 //! The program `elbo-dev`.
 
 use clap::{Parser, Subcommand};
-use elbo_dev::{Result, accuracy, generate, layers, peers, results, supply, timing};
+use elbo_dev::{Result, accuracy, generate, layers, peers, results, site, supply, timing};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,11 +22,14 @@ enum Command {
     Layers,
     /// Check licences, sources and owners of libraries, and where unsafe code stands.
     Supply,
-    /// Write the documents that are made from the registry.
+    /// Write the documents that are made from the registry, build the site and follow every link.
     Generate {
-        /// Only check that they are up to date.
+        /// Change no document; fail when one is out of date.
         #[arg(long)]
         check: bool,
+        /// The site's folder; `site` in cargo's target folder by default.
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
     /// Write docs/results.md from files that `elbo reproduce --json` printed.
     Results {
@@ -69,7 +72,10 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Layers => println!("{}", layers::check(&arguments.root)?),
         Command::Supply => println!("{}", supply::check(&arguments.root)?),
-        Command::Generate { check } => println!("{}", generate::generate(&arguments.root, check)?),
+        Command::Generate { check, out } => {
+            let out = out.unwrap_or_else(|| site::default_out(&arguments.root));
+            println!("{}", generate::generate(&arguments.root, &out, check)?);
+        }
         Command::Results { files } => println!("{}", results::results(&arguments.root, &files)?),
         Command::Accuracy(options) => accuracy::run(&arguments.root, &options)?,
         Command::Time(options) => {

@@ -18,6 +18,22 @@
 //! }
 //! assert!(elbo::find("no-such-system").is_err());
 //! ```
+//!
+//! A model of a table, as every system's page has it:
+//!
+//! ```
+//! use elbo::data::{ReadOptions, read};
+//! use elbo::prelude::*;
+//!
+//! let options = ReadOptions { target: Some("flow".into()), ..ReadOptions::default() };
+//! let data = read("../../examples/data/classic/nile.csv".as_ref(), &options)?;
+//! let settings = serde_json::json!({"starts": 1});
+//! let model = elbo::find("gpr")?.fit(&settings, &data, &mut Run::new(0))?;
+//! let predict = model.as_predict().expect("it is among the verbs");
+//! let prediction = predict.predict(&data, &mut Run::new(0))?;
+//! assert!(matches!(prediction, Prediction::Numbers(_)));
+//! # Ok::<(), Error>(())
+//! ```
 
 pub mod auto;
 pub mod findings;

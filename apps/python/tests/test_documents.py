@@ -15,6 +15,7 @@ import pytest
 from elbo import _native
 
 ROOT = Path(__file__).parents[3]
+COOKBOOK = sorted(f"docs/cookbook/{page.name}" for page in (ROOT / "docs/cookbook").glob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -33,6 +34,14 @@ def test_the_readme_s_example_runs(monkeypatch: Any) -> None:
     monkeypatch.chdir(ROOT)
     for block in blocks("README.md"):
         exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", [page for page in COOKBOOK if blocks(page)])
+def test_the_cookbook_s_examples_run(page: str, monkeypatch: Any) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    for number, block in enumerate(blocks(page), 1):
+        exec(compile(block, f"{page}, example {number}", "exec"), names)
 
 
 def test_types_hold() -> None:

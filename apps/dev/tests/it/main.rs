@@ -2,4 +2,5 @@
 
 mod layers;
 mod peers;
+mod site;
 mod supply;

@@ -66,7 +66,7 @@ fn table(target: Values) -> Data {
             ("y".into(), Array::column(target)),
         ],
         target: Some("y".into()),
-        notes: vec![],
+        ..Data::default()
     }
 }
 

@@ -30,7 +30,7 @@ fn table(rows: usize, is_number: bool, seed: u64) -> Data {
             ("y".into(), column(target)),
         ],
         target: Some("y".into()),
-        notes: vec![],
+        ..Data::default()
     }
 }
 

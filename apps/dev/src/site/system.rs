@@ -1,0 +1,202 @@
+//! A system's page: the text beside its code, with what the registry, the Python package and the measured claims say about it.
+
+use crate::error::{DevError, Result, read};
+use crate::generate::{page_of, settings};
+use crate::results::RESULTS;
+use elbo::core::{AnySystem, DataKind, Kind, Verb};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The classes of the Python package.
+const CLASSES: &str = "apps/python/python/elbo/_systems.py";
+
+/// What is found in the repository about all systems.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The document of measured claims.
+    results: String,
+    /// Names of the Python classes by id.
+    classes: BTreeMap<String, Vec<String>>,
+}
+
+impl Found {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`DevError::File`], and [`DevError::Format`] when the Python package has no classes.
+    pub fn read(root: &Path) -> Result<Self> {
+        let classes = classes(&read(&root.join(CLASSES))?);
+        if classes.is_empty() {
+            return Err(DevError::format(CLASSES, "no class of it names its system by `_system = ...`"));
+        }
+        Ok(Self { results: read(&root.join(RESULTS))?, classes })
+    }
+}
+
+/// The public classes of `_systems.py` by system. A class that shares its system with others is private and their first base.
+fn classes(python: &str) -> BTreeMap<String, Vec<String>> {
+    let (mut systems, mut order) = (BTreeMap::<&str, &str>::new(), vec![]);
+    let mut current = "";
+    for line in python.lines() {
+        if let Some((name, bases)) = line.strip_prefix("class ").and_then(|rest| rest.split_once('(')) {
+            current = name;
+            order.push(name);
+            if let Some(id) = bases.split([',', ')']).next().and_then(|base| systems.get(base.trim()).copied()) {
+                systems.insert(name, id);
+            }
+        } else if let Some(id) = line.strip_prefix("    _system = ") {
+            systems.insert(current, id.trim_matches(['\'', '"']));
+        }
+    }
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for name in order.into_iter().filter(|name| !name.starts_with('_')) {
+        if let Some(id) = systems.get(name) {
+            found.entry((*id).into()).or_default().push(name.into());
+        }
+    }
+    found
+}
+
+/// The page: `text` with identity, picture, use from Rust and Python, the measured claim and the settings put in.
+///
+/// # Errors
+/// The section that is missing.
+pub fn page(system: &dyn AnySystem, text: &str, found: &Found) -> Result<String, String> {
+    let card = system.card();
+    let verbs: Vec<&str> = card.verbs.iter().map(|verb| verb.name()).collect();
+    let kind = if card.kind == Kind::Paper { "published method" } else { "baseline" };
+    let mut about = format!(
+        "`{}`, a {kind} of the family {}. Needs: {}. Verbs: {}.\n\n",
+        card.id,
+        card.family,
+        system.needs(),
+        verbs.join(", ")
+    );
+    let picture = format!("docs/pictures/{}.svg", card.id);
+    if !text.contains(&picture) {
+        let up = "../".repeat(page_of(card).matches('/').count());
+        write!(about, "![What `{}` shows]({up}{picture})\n\n", card.id).expect("string");
+    }
+    let classes = found.classes.get(card.id).map_or(&[][..], Vec::as_slice);
+    let how = format!("{}\n{}\n", in_rust(system), in_python(system, classes)?);
+    let end = format!(
+        "## Measured\n\n{}\n\n## Settings\n\n{}\n",
+        measured(&found.results, card.id),
+        settings(&system.schema(), &system.defaults())
+    );
+    let mut page = text.to_owned();
+    for (heading, addition) in [("What it is", about), ("What to expect", how), ("Source", end)] {
+        let at = page.find(&format!("\n## {heading}\n")).ok_or_else(|| format!("there is no section `{heading}`"))?;
+        page.insert_str(at + 1, &addition);
+    }
+    Ok(page)
+}
+
+/// How the system is used from a program.
+fn in_rust(system: &dyn AnySystem) -> String {
+    let card = system.card();
+    let (path, options) = match system.data_kind() {
+        DataKind::Target | DataKind::Series => {
+            ("table.csv", "ReadOptions { target: Some(\"y\".into()), ..ReadOptions::default() }")
+        }
+        DataKind::Trials => (
+            "history.csv",
+            "ReadOptions { target: Some(\"y\".into()), missing: MissingPolicy::Keep, ..ReadOptions::default() }",
+        ),
+        DataKind::Scene => ("SCENE", "ReadOptions::default()"),
+        DataKind::Rows => ("data.npz", "ReadOptions::default()"),
+        DataKind::Photographs => ("photos", ""),
+    };
+    let (import, reading) = if options.is_empty() {
+        ("read_pictures", format!("let data = read_pictures(\"{path}\".as_ref())?;"))
+    } else {
+        let import =
+            if options.contains("Missing") { "{MissingPolicy, ReadOptions, read}" } else { "{ReadOptions, read}" };
+        (import, format!("let options = {options};\nlet data = read(\"{path}\".as_ref(), &options)?;"))
+    };
+    let settings = if system.data_kind() == DataKind::Series { "{\"time\": \"t\"}" } else { "{}" };
+    let mut out = format!(
+        "## In Rust\n\n```rust\nuse elbo::data::{import};\nuse elbo::prelude::*;\n\n{reading}\n\
+         let settings = serde_json::json!({settings});\n\
+         let model = elbo::find(\"{}\")?.fit(&settings, &data, &mut Run::new(0))?;\n",
+        card.id
+    );
+    if card.verbs.contains(&Verb::Predict) {
+        out.push_str(
+            "let predict = model.as_predict().expect(\"it is among the verbs\");\n\
+             let prediction = predict.predict(&data, &mut Run::new(0))?;\n",
+        );
+    }
+    out.push_str("```\n");
+    out
+}
+
+/// How the system is used from Python.
+fn in_python(system: &dyn AnySystem, classes: &[String]) -> Result<String, String> {
+    let id = system.card().id;
+    let Some(class) = classes.first() else {
+        return Err(format!("{CLASSES} has no class of `{id}`; run `apps/python/generate.py`"));
+    };
+    let mut out = String::from("## In Python\n\n```python\nimport elbo\n\n");
+    let others: Vec<String> = classes[1..].iter().map(|name| format!("elbo.{name}")).collect();
+    let behind = if others.is_empty() { String::new() } else { format!("    # or {}", others.join(", ")) };
+    let data = match system.data_kind() {
+        DataKind::Target | DataKind::Series => "X, y",
+        DataKind::Trials => "trials, results",
+        _ => "data",
+    };
+    writeln!(out, "model = elbo.{class}().fit({data}){behind}\nhelp(model)").expect("string");
+    out.push_str("```\n\nSettings are the class's arguments, verbs its methods: [Python](../../../docs/python.md).\n");
+    Ok(out)
+}
+
+/// What the document of measured claims says about a system.
+fn measured(results: &str, id: &str) -> String {
+    let opening = format!("\n## {id}: ");
+    let Some(start) = results.find(&opening) else {
+        return format!("The claim has not been measured in the full budget for this page: `elbo reproduce {id}`.");
+    };
+    let section = &results[start + opening.len()..];
+    let section = section.find("\n## ").map_or(section, |end| &section[..end]);
+    let (verdict, rest) = section.split_once('\n').unwrap_or((section, ""));
+    format!("The claim, by `elbo reproduce {id}` in the full budget: **{}**.\n\n{}", verdict.trim(), rest.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_found_by_their_system() {
+        let python = "class GPR(Regressor):\n    _system = 'gpr'\n\nclass _SVGP(Tabular):\n    _system = 'svgp'\n\n\
+                      class SVGPRegressor(_SVGP, Regressor):\n    ...\nclass SVGPClassifier(_SVGP, Classifier):\n    ...\n\
+                      class Helper(Base):\n    ...\n";
+        let found = classes(python);
+        assert_eq!(found["gpr"], ["GPR"]);
+        assert_eq!(found["svgp"], ["SVGPRegressor", "SVGPClassifier"]);
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn the_measured_claim_is_the_system_s_own() {
+        let results =
+            "# Results\n\n## bo-mean: fails\n\nmean\n\n## bo: holds\n\n3 seeds.\n\n| a |\n\n## vbll: holds\n\nlast\n";
+        let text = measured(results, "bo");
+        assert!(
+            text.contains("**holds**.\n\n3 seeds.\n\n| a |") && !text.contains("last") && !text.contains("mean"),
+            "{text}"
+        );
+        assert!(measured(results, "vbll").ends_with("last"));
+        assert!(measured(results, "gpr").contains("has not been measured"));
+    }
+
+    #[test]
+    fn a_page_without_a_section_is_refused() {
+        let found = Found { results: String::new(), classes: BTreeMap::from([("gpr".into(), vec!["GPR".into()])]) };
+        let system = elbo::find("gpr").unwrap();
+        let error = page(system, "# GPR\n\n## What it is\n\nx\n\n## Source\n", &found).unwrap_err();
+        assert!(error.contains("What to expect"), "{error}");
+        assert!(page(system, "# GPR\n", &Found::default()).unwrap_err().contains("no class of `gpr`"));
+    }
+}
