@@ -8,6 +8,7 @@
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
+//! | [`trust`] | `trust` | whether systems are as sure as they may be: calibration, exact answers, coverage, in `docs/trust.md` |
 
 pub mod accuracy;
 pub mod error;
@@ -17,5 +18,6 @@ pub mod markers;
 pub mod peers;
 pub mod results;
 pub mod timing;
+pub mod trust;
 
 pub use error::{DevError, Result};

@@ -1,3 +1,4 @@
 //! The developer tools on this workspace.
 
 mod layers;
+mod trust;
