@@ -24,7 +24,7 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::new("flow-vi", test, |size| {
             let steps = size.pick(400, 800);
             let own = json!({"flow": "planar:4", "steps": steps, "batch": 16, "rate": 0.02, "annealing": 0.0});
-            outcome("flow-vi", &own, size.pick(32, 240))
+            outcome("flow-vi", &own, size.pick(24, 240))
         }),
         Entry::new("coin-sampling", test, |size| {
             let (particles, steps) = size.pick((19, 150), (50, 500));

@@ -27,14 +27,14 @@ pub(super) fn entries() -> Vec<Entry> {
         ("svgp", exact, 1e-4, svgp),
         ("cvtgp", exact, 1e-4, cvtgp),
         ("memory-dual-gp", exact, 1e-4, memory_dual_gp),
-        ("sdd-gp", sampled, 0.2, sdd_gp),
+        ("sdd-gp", sampled, 0.15, sdd_gp),
     ];
     systems
         .into_iter()
         .map(|(system, test, tolerance, settings)| {
             // A sampled solution takes a hundred times as long as a factorisation.
             let few = system == "sdd-gp";
-            let count = move |size: Size| if few { size.pick(40, 200) } else { size.pick(150, 1000) };
+            let count = move |size: Size| if few { size.pick(24, 200) } else { size.pick(120, 1000) };
             Entry::new(system, test, move |size| outcome(system, settings, Some(tolerance), count(size)))
         })
         .collect()
@@ -44,7 +44,7 @@ pub(super) fn entries() -> Vec<Entry> {
 pub fn overconfident() -> Entry {
     let test = "new observations in predictions of a process with a sixteenth of the noise";
     Entry::new("gpr", test, |size| {
-        outcome("gpr", |unit| gpr(&Process { noise: unit.noise / 16.0, ..*unit }), None, size.pick(150, 1000))
+        outcome("gpr", |unit| gpr(&Process { noise: unit.noise / 16.0, ..*unit }), None, size.pick(120, 1000))
     })
 }
 

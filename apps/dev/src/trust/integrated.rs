@@ -19,7 +19,7 @@ pub(super) fn entry() -> Entry {
 
 fn outcome(size: Size) -> Result<Outcome> {
     let (warmup, draws) = size.pick((100, 100), (200, 200));
-    let places = simulations(size.pick(32, 240), |i| {
+    let places = simulations(size.pick(24, 240), |i| {
         let mut rng = Rng::new(4).split(i);
         let (x, new_x, y) = simulate(&mut rng);
         let (target, new_y) = (y[..ROWS].to_vec(), y[ROWS]);

@@ -94,8 +94,7 @@ pub fn table(root: &Path, chosen: &[String]) -> Result<String> {
     let count = TABLES.len() * systems.len();
     let rows = simulations(count, |k| {
         let (table, system) = (k as usize / systems.len(), k as usize % systems.len());
-        let (id, settings) = &systems[system];
-        let row = row(root, TABLES[table], *id, settings)?;
+        let row = row(root, TABLES[table], systems[system].0, &systems[system].1)?;
         eprintln!("{} {}: covers {:?}", row.table, row.system, row.covered);
         Ok(row)
     })?;

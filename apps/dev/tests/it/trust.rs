@@ -1,4 +1,5 @@
 use elbo_dev::trust::{LEAST_P, Outcome, Size, WITHOUT, entries, overconfident};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 #[test]
@@ -18,7 +19,7 @@ fn every_registered_system_is_tested_or_says_why_not() {
 #[test]
 fn every_system_passes_its_small_test() {
     let faults: Vec<String> = entries()
-        .iter()
+        .par_iter()
         .filter_map(|entry| {
             let outcome = entry.run(Size::Small).unwrap_or_else(|error| panic!("{}: {error}", entry.system));
             assert_ne!(outcome, Outcome::default(), "{} measured nothing", entry.system);
