@@ -10,6 +10,7 @@
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
+//! | [`trust`] | `trust` | whether systems are as sure as they may be: calibration, exact answers, coverage, in `docs/trust.md` |
 
 pub mod accuracy;
 pub mod cargo;
@@ -23,5 +24,6 @@ pub mod site;
 pub mod supply;
 pub mod tables;
 pub mod timing;
+pub mod trust;
 
 pub use error::{DevError, Result};

@@ -1,6 +1,6 @@
 //! Sampling and variational inference of a log density that is a Python function.
 
-use crate::arrays::floats;
+use crate::arrays::{Reals, floats};
 use crate::error::{raise, raised};
 use crate::fit::of_json;
 use crate::work::{Order, work};
@@ -10,7 +10,6 @@ use elbo::infer::mcmc::{Hamiltonian, Start, sample};
 use elbo::infer::{Explicit, LogDensity};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyByteArray;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -83,7 +82,7 @@ pub fn nuts<'py>(
     seed: u64,
     max_time: Option<f64>,
     watcher: Option<Py<PyAny>>,
-) -> PyResult<(Bound<'py, PyByteArray>, Vec<(&'static str, Bound<'py, PyByteArray>)>, String)> {
+) -> PyResult<(Reals<'py>, Vec<(&'static str, Reals<'py>)>, String)> {
     let options: Hamiltonian = raised(py, of_json("settings", options))?;
     let start = start.map_or_else(Start::default, Start::At);
     let failure = Failure::default();
@@ -117,7 +116,7 @@ pub fn vi<'py>(
     seed: u64,
     max_time: Option<f64>,
     watcher: Option<Py<PyAny>>,
-) -> PyResult<(Bound<'py, PyByteArray>, Bound<'py, PyByteArray>, String)> {
+) -> PyResult<(Reals<'py>, Reals<'py>, String)> {
     let method: Method = raised(py, method.parse())?;
     if method == Method::Nuts {
         let error = Error::Setting {

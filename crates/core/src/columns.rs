@@ -513,7 +513,7 @@ mod tests {
             Ok(_) => panic!("accepted"),
             Err(error) => format!("{error}; {}", error.remedy()),
         };
-        use crate::data::{FromData, Regression};
+        use crate::inputs::{FromData, Regression};
         let x = ("x", Values::F64(vec![0.0, 1.0]));
         assert!(message(&[x.clone(), ("y", Values::F64(vec![2.0, 2.0]))]).contains("2 in every row"));
         assert!(message(&[x.clone(), ("y", text(&["a", "b"]))]).contains("classifier"));

@@ -28,4 +28,4 @@ pub use read::pictures::{is_picture_name, read_picture, read_pictures};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
 pub use shipped::{diabetes, digits8, digits8_classes, digits8_split, photos};
 pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};
-pub use write::{Cells, table_bytes, write_data, write_npy, write_npz, write_table};
+pub use write::{Cells, table_bytes, table_columns, write_data, write_npy, write_npz, write_table};

@@ -89,21 +89,35 @@ pub fn write_data(path: &Path, data: &Data) -> Result<()> {
             path: path.into(),
         });
     }
+    write_table(Some(path), &table_columns(data)?)
+}
+
+/// The arrays as columns of a table, the target last: a matrix `[N, D]` becomes `NAME_1` to `NAME_D`.
+///
+/// # Errors
+/// [`Error::Data`] for an array of more axes, or with another number of rows than the first.
+pub fn table_columns(data: &Data) -> Result<Vec<(String, Cells)>> {
+    data.check_rows()?;
     let is_target = |name: &String| data.target.as_ref() == Some(name);
     let ordered =
         data.arrays.iter().filter(|(n, _)| !is_target(n)).chain(data.arrays.iter().filter(|(n, _)| is_target(n)));
-    let columns = ordered
-        .map(|(name, array)| {
-            if array.shape.len() != 1 {
+    let mut columns = vec![];
+    for (name, array) in ordered {
+        match (array.shape.as_slice(), cells_of(array)) {
+            ([_], cells) => columns.push((name.clone(), cells)),
+            (&[_, width], Cells::Numbers(values)) => columns.extend((0..width).map(|d| {
+                let cells = values.iter().skip(d).step_by(width).copied().collect();
+                (format!("{name}_{}", d + 1), Cells::Numbers(cells))
+            })),
+            (shape, _) => {
                 return Err(Error::data(
-                    format!("array `{name}` of shape {:?} is no column of a table", array.shape),
+                    format!("array `{name}` of shape {shape:?} is no column of a table"),
                     "write it to a file that ends in .npz",
                 ));
             }
-            Ok((name.clone(), cells_of(array)))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    write_table(Some(path), &columns)
+        }
+    }
+    Ok(columns)
 }
 
 fn cells_of(array: &Array) -> Cells {

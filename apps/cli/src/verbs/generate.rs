@@ -9,7 +9,7 @@ use elbo::core::file::write_atomically;
 use elbo::core::{Error, Mark, Run, picture_grid};
 use elbo::findings::{pairs, pictures};
 use elbo::{record_of, refused};
-use elbo_data::{Cells, write_data, write_npy, write_table};
+use elbo_data::{Cells, table_columns, write_data, write_npy, write_table};
 use elbo_report::picture::png;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -121,25 +121,29 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     let data = for_model(&args.data, &args.reading, &file, &record, false)?;
     data.notes.iter().for_each(|note| say(json, note));
     let codes = encoder.encode(&data, &mut Run::new(record.seed))?;
-    let column = |(name, array): &(String, elbo::core::Array)| {
-        let values = array.to_f64().expect("codes are numbers");
-        (name.clone(), Cells::Numbers(values))
-    };
-    let columns: Vec<(String, Cells)> = codes.arrays.iter().map(column).collect();
     let rows = codes.rows();
-    if args.out.is_some() || !json {
-        write_table(args.out.as_deref(), &columns)?;
+    match &args.out {
+        Some(out) => write_data(out, &codes)?,
+        None if !json => write_table(None, &table_columns(&codes)?)?,
+        None => {}
     }
     match (&args.out, json) {
         (None, false) => {}
         (Some(out), false) => say(json, format!("{rows} rows written to {}", out.display())),
         (out, true) => {
-            let names: Vec<&str> = columns.iter().map(|(n, _)| n.as_str()).collect();
-            let mut object = json!({"system": card.id, "rows": rows, "columns": names});
+            let mut object = json!({"system": card.id, "rows": rows});
             match out {
-                Some(out) => object["out"] = out.display().to_string().into(),
+                Some(out) => {
+                    object["columns"] = codes.arrays.iter().map(|(name, _)| name.as_str()).collect();
+                    object["out"] = out.display().to_string().into();
+                }
                 None => {
-                    let cells = codes.arrays.iter().map(|(n, a)| (n.clone(), json!(a.to_f64())));
+                    let columns = table_columns(&codes)?;
+                    object["columns"] = columns.iter().map(|(name, _)| name.as_str()).collect();
+                    let cells = columns.into_iter().map(|(name, cells)| match cells {
+                        Cells::Numbers(values) => (name, json!(values)),
+                        Cells::Text(values) => (name, json!(values)),
+                    });
                     object["codes"] = Value::Object(cells.collect::<Map<_, _>>());
                 }
             }

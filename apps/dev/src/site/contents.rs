@@ -38,6 +38,7 @@ pub const DOCUMENTS: &[[&str; 4]] = &[
     ["Cookbook", "docs/cookbook/own.md", "cookbook/own.md", "A density of your own"],
     ["Systems", SYSTEMS, "systems.md", "All systems"],
     ["Measured", "docs/results.md", "results.md", "Claims"],
+    ["Measured", "docs/trust.md", "trust.md", "Trust"],
     ["Measured", "docs/bounds.md", "bounds.md", "Bounds"],
     ["Measured", "docs/benchmarks.md", "benchmarks.md", "Benchmarks"],
     ["Measured", "benches/peers/README.md", "peers.md", "How it was timed"],

@@ -4,3 +4,4 @@ mod layers;
 mod peers;
 mod site;
 mod supply;
+mod trust;

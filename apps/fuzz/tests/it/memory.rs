@@ -16,6 +16,7 @@ fn taken(size: usize) {
     PEAK.fetch_max(HELD.fetch_add(size, Relaxed) + size, Relaxed);
 }
 
+#[allow(unsafe_code)]
 // SAFETY: every call goes to the system's allocator with the caller's arguments; counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -77,7 +77,10 @@ fn data_are_written_by_the_extension_with_the_target_last() {
     write_data(&path, &data).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,y\n3,1\n4,2\n");
     assert!(write_data(&folder.path().join("t.xlsx"), &data).unwrap_err().remedy().contains(".csv.gz"));
-    data.arrays.push(("m".into(), Array::new(&[2, 2], vec![0.0; 4])));
+    data.arrays.push(("m".into(), Array::new(&[2, 2], vec![5.0, 6.0, 7.0, 8.0])));
+    write_data(&path, &data).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,m_1,m_2,y\n3,5,6,1\n4,7,8,2\n");
+    data.arrays.push(("cube".into(), Array::new(&[2, 1, 1], vec![0.0; 2])));
     assert!(write_data(&path, &data).unwrap_err().remedy().contains(".npz"));
     write_data(&folder.path().join("t.npz"), &data).unwrap();
 }
