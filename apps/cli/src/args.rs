@@ -226,8 +226,8 @@ pub struct Encode {
     pub model: PathBuf,
     /// Data points of the model's form: a table, an array, or a folder of pictures.
     pub data: String,
-    /// Write the CSV to this file instead of standard output.
-    #[arg(long, value_name = "CSV")]
+    /// Write the codes to this file (.csv, .csv.gz or .npz) instead of standard output.
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub reading: Reading,

@@ -14,6 +14,9 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Numbers with a name.
+type Named<'py> = (&'static str, Reals<'py>);
+
 /// An exception that the function raised; the first one ends the work.
 #[derive(Default)]
 struct Failure {
@@ -82,7 +85,7 @@ pub fn nuts<'py>(
     seed: u64,
     max_time: Option<f64>,
     watcher: Option<Py<PyAny>>,
-) -> PyResult<(Reals<'py>, Vec<(&'static str, Reals<'py>)>, String)> {
+) -> PyResult<(Reals<'py>, Vec<Named<'py>>, String)> {
     let options: Hamiltonian = raised(py, of_json("settings", options))?;
     let start = start.map_or_else(Start::default, Start::At);
     let failure = Failure::default();

@@ -145,7 +145,7 @@ pub(super) fn table(columns: Vec<(&str, Vec<f64>)>, target: Option<&str>) -> Dat
         source: "a simulation of the trust suite".into(),
         arrays: columns.into_iter().map(array).collect(),
         target: target.map(Into::into),
-        notes: vec![],
+        ..Data::default()
     }
 }
 

@@ -15,13 +15,16 @@ const PINNED: f64 = 1e-5;
 /// A rate of Adam that moves nothing in so few steps.
 const STILL: f64 = 1e-12;
 
+/// A system's settings that hold its hyperparameters at those of a process.
+type Settings = fn(&Process) -> Value;
+
 /// Every system whose hyperparameters can be held.
 pub(super) fn entries() -> Vec<Entry> {
     let exact = "predictions equal the closed form, and new observations lie uniformly in them; hyperparameters held";
     let sampled = "as `gpr`, with the standard deviations of 400 posterior samples";
     // Jitter and the width of the priors that pin allow 1e-4. Four hundred samples know a standard deviation to 3.5 %; the largest error of
     // two hundred data sets is three times that, and the samples' random frequencies add their own.
-    let systems: [(&'static str, &'static str, f64, fn(&Process) -> Value); 6] = [
+    let systems: [(&'static str, &'static str, f64, Settings); 6] = [
         ("gpr", exact, 1e-4, gpr),
         ("sgpr", exact, 1e-4, sgpr),
         ("svgp", exact, 1e-4, svgp),
@@ -48,12 +51,7 @@ pub fn overconfident() -> Entry {
     })
 }
 
-fn outcome(
-    system: &'static str,
-    settings: fn(&Process) -> Value,
-    tolerance: Option<f64>,
-    count: usize,
-) -> Result<Outcome> {
+fn outcome(system: &'static str, settings: Settings, tolerance: Option<f64>, count: usize) -> Result<Outcome> {
     let found = simulations(count, |i| {
         let mut rng = Rng::new(1).split(i);
         let new_x = rng.range(-1.5, 1.5);

@@ -77,7 +77,7 @@ fn simulate_spikes(trials: usize, rng: &mut Rng) -> (Vec<f64>, Vec<f64>, Data) {
         }
     }
     let array = Array::new(&[trials, BINS, CHANNELS], counts);
-    let data = Data { source: "counts".into(), arrays: vec![("counts".into(), array)], target: None, notes: vec![] };
+    let data = Data { source: "counts".into(), arrays: vec![("counts".into(), array)], ..Data::default() };
     (latent, loadings, data)
 }
 
