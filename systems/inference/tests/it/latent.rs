@@ -202,7 +202,8 @@ fn posteriors_behind_a_flow_fit_say_what_is_not_measured_and_are_kept() {
 #[test]
 fn a_posterior_over_the_weights_of_the_decoder_is_measured_and_kept() {
     let data = digits(120);
-    for (system, draws) in [(&Aevb as &dyn AnySystem, 1), (&Iwae, 3)] {
+    let cases: [(&dyn AnySystem, usize); 2] = [(&Aevb, 1), (&Iwae, 3)];
+    for (system, draws) in cases {
         let settings = |weights: &str| {
             json!({
                 "latent": 2, "hidden": [16], "epochs": 30, "batch": 20, "rate": 0.005, "draws": draws, "weights": weights, "weight_precision": 1.0,
