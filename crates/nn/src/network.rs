@@ -305,6 +305,13 @@ pub trait Decoder: Parameters + Send + Sync {
     fn is_autoregressive(&self) -> bool {
         false
     }
+
+    /// KL of the posterior over the weights from independent normals of mean zero and this standard deviation, nats; `None` where the weights are
+    /// numbers.
+    fn weight_kl(&self, prior_sd: f64) -> Option<Tensor> {
+        let _ = prior_sd;
+        None
+    }
 }
 
 impl Decoder for Sequential {

@@ -17,11 +17,43 @@ pub struct Autoregressive {
 impl Autoregressive {
     /// Over `dimension` coordinates in their order; the conditioner has these hidden layers.
     pub fn new(dimension: usize, map: Monotone, hidden: &[usize], rng: &mut Rng) -> Self {
-        Self { network: MaskedNetwork::autoregressive(dimension, hidden, map.parameters(), rng), map }
+        Self::conditional(0, dimension, map, hidden, rng)
     }
 
-    fn raw(&self, x: &Tensor) -> Tensor {
-        self.network.forward(x).reshape(&[x.shape(), &[self.map.parameters()]].concat())
+    /// The same with a conditioner that also sees `context` numbers of each point: for [`Autoregressive::forward_given`].
+    pub fn conditional(context: usize, dimension: usize, map: Monotone, hidden: &[usize], rng: &mut Rng) -> Self {
+        Self { network: MaskedNetwork::conditional(context, dimension, hidden, map.parameters(), rng), map }
+    }
+
+    /// Images of points `x: [..., D]` with this context `[..., C]`, and log-determinants `[...]`.
+    pub fn forward_given(&self, x: &Tensor, context: Option<&Tensor>) -> (Tensor, Tensor) {
+        let (y, log_slope) = self.map.forward(x, &self.raw(x, context));
+        (y, log_slope.sum_axis(-1, false))
+    }
+
+    /// Points of images `y: [..., D]` with this context `[..., C]`, and log-determinants of the inverse `[...]`. One pass a coordinate:
+    /// the parameters of a coordinate are known once those before it are.
+    pub fn inverse_given(&self, y: &Tensor, context: Option<&Tensor>) -> (Tensor, Tensor) {
+        let d = y.size(-1);
+        let mut known: Vec<Tensor> = vec![];
+        let mut log_slopes = vec![];
+        for i in 0..d {
+            let zeros = Tensor::zeros(&[&y.shape()[..y.rank() - 1], &[d - i]].concat(), y.dtype());
+            let x = Tensor::cat(&[&known[..], &[zeros]].concat(), -1);
+            let raw = self.raw(&x, context).narrow(-2, i, 1);
+            let (xi, log_slope) = self.map.inverse(&y.narrow(-1, i, 1), &raw);
+            known.push(xi);
+            log_slopes.push(log_slope);
+        }
+        (Tensor::cat(&known, -1), Tensor::cat(&log_slopes, -1).sum_axis(-1, false))
+    }
+
+    fn raw(&self, x: &Tensor, context: Option<&Tensor>) -> Tensor {
+        let numbers = match context {
+            Some(context) => self.network.forward(&Tensor::cat(&[context.clone(), x.clone()], -1)),
+            None => self.network.forward(x),
+        };
+        numbers.reshape(&[x.shape(), &[self.map.parameters()]].concat())
     }
 }
 
@@ -32,22 +64,9 @@ impl Bijector for Autoregressive {
         (1, 1)
     }
     fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
-        let (y, log_slope) = self.map.forward(x, &self.raw(x));
-        (y, log_slope.sum_axis(-1, false))
+        self.forward_given(x, None)
     }
-    /// One pass a coordinate: the parameters of a coordinate are known once those before it are.
     fn inverse(&self, y: &Tensor) -> Option<(Tensor, Tensor)> {
-        let d = y.size(-1);
-        let mut known: Vec<Tensor> = vec![];
-        let mut log_slopes = vec![];
-        for i in 0..d {
-            let zeros = Tensor::zeros(&[&y.shape()[..y.rank() - 1], &[d - i]].concat(), y.dtype());
-            let x = Tensor::cat(&[&known[..], &[zeros]].concat(), -1);
-            let raw = self.raw(&x).narrow(-2, i, 1);
-            let (xi, log_slope) = self.map.inverse(&y.narrow(-1, i, 1), &raw);
-            known.push(xi);
-            log_slopes.push(log_slope);
-        }
-        Some((Tensor::cat(&known, -1), Tensor::cat(&log_slopes, -1).sum_axis(-1, false)))
+        Some(self.inverse_given(y, None))
     }
 }

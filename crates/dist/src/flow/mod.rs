@@ -8,12 +8,14 @@
 //! | [`Autoregressive`] (IAF) | one pass | `D` passes | sampling |
 //! | [`Invert`](crate::transform::Invert) of [`Autoregressive`] (MAF) | `D` passes | one pass | density estimation |
 //! | [`Actnorm`] | one pass | one pass | between the others |
+//! | [`Amortised`] | as its layers | as its layers | posteriors of many data points, from an encoder |
 //!
 //! A [`Flow`] is a Gaussian base with a chain of layers; [`FlowSpec`] builds one from a text such as `planar:32` or `spline:4x8`. Every layer is a
 //! [`Bijector`], so that the maps of [`transform`](crate::transform) (a [`Householder`](crate::transform::Householder) reflection, a permutation) are
 //! layers too. A layer starts at, or near, the identity.
 
 mod actnorm;
+mod amortised;
 mod autoregressive;
 mod coupling;
 mod monotone;
@@ -25,6 +27,7 @@ mod spline;
 mod sylvester;
 
 pub use actnorm::Actnorm;
+pub use amortised::Amortised;
 pub use autoregressive::Autoregressive;
 pub use coupling::Coupling;
 pub use monotone::Monotone;

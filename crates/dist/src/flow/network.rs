@@ -22,13 +22,25 @@ impl MaskedNetwork {
     /// # Source
     /// Germain, Gregor, Murray and Larochelle (2015); units get the degrees 1..D-1 in turn.
     pub fn autoregressive(dimension: usize, hidden: &[usize], per_output: usize, rng: &mut Rng) -> Self {
-        let sizes = [&[dimension], hidden, &[dimension * per_output]].concat();
-        let inputs: Vec<usize> = (1..=dimension).collect();
-        let mut degrees = vec![inputs.clone()];
+        Self::conditional(0, dimension, hidden, per_output, rng)
+    }
+
+    /// The same with `context` more inputs in front, which all outputs depend on: `[context + D]` to `[D * per_output]`.
+    ///
+    /// # Source
+    /// Kingma, Salimans, Jozefowicz, Chen, Sutskever and Welling (2016), where the context is the encoder's. The units' degrees then start at 0,
+    /// which sees the context alone, so that the first coordinate's numbers depend on it as nonlinearly as the others'.
+    pub fn conditional(context: usize, dimension: usize, hidden: &[usize], per_output: usize, rng: &mut Rng) -> Self {
+        let sizes = [&[context + dimension], hidden, &[dimension * per_output]].concat();
+        let own: Vec<usize> = (1..=dimension).collect();
+        let mut degrees = vec![[vec![0; context], own.clone()].concat()];
+        let degree = |unit: usize| {
+            if context > 0 { unit % dimension } else { 1 + unit % dimension.saturating_sub(1).max(1) }
+        };
         for width in hidden {
-            degrees.push((0..*width).map(|u| 1 + u % dimension.saturating_sub(1).max(1)).collect());
+            degrees.push((0..*width).map(degree).collect());
         }
-        degrees.push(inputs.iter().flat_map(|i| std::iter::repeat_n(*i, per_output)).collect());
+        degrees.push(own.iter().flat_map(|i| std::iter::repeat_n(*i, per_output)).collect());
         let last = degrees.len() - 2;
         let mask = |k: usize| {
             let (from, to) = (&degrees[k], &degrees[k + 1]);

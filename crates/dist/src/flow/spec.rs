@@ -1,5 +1,6 @@
+use super::amortised::Layer;
 use super::spline::MOST_BINS;
-use super::{Autoregressive, Coupling, Flow, Monotone, Planar, Radial, Spline, Sylvester};
+use super::{Amortised, Autoregressive, Coupling, Flow, Monotone, Planar, Radial, Spline, Sylvester};
 use crate::transform::{Bijector, Householder, Invert, Permutation};
 use elbo_core::{Error, Result, Rng};
 use elbo_tensor::Tensor;
@@ -140,6 +141,72 @@ impl FlowSpec {
             self.push_layer(k, dimension, rng, &mut layers);
         }
         Ok(Flow::new(dimension, layers))
+    }
+
+    /// Refuses what has no [`FlowSpec::amortised`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for other families than `planar`, `nice`, `realnvp`, `iaf` and `spline`, and without layers.
+    pub fn check_amortised(&self) -> Result<()> {
+        let is_known = match self.family {
+            Family::Planar | Family::Nice | Family::RealNvp | Family::Iaf | Family::Spline => true,
+            Family::Radial | Family::Householder | Family::Sylvester | Family::Maf => false,
+        };
+        if self.layers > 0 && is_known {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            setting: "flow".into(),
+            found: format!("`{self}` for each data point"),
+            expected: "one layer or more of planar, nice, realnvp, iaf or spline, as in iaf:2x32; without a flow the posterior is Gaussian"
+                .into(),
+        })
+    }
+
+    /// How many numbers of an encoder the layers of [`FlowSpec::amortised`] take for each data point: all parameters of planar layers, else as
+    /// many as the conditioners have units in a layer.
+    pub fn context(&self, dimension: usize) -> usize {
+        match self.family {
+            Family::Planar => self.layers * (2 * dimension + 1),
+            Family::Spline => SPLINE_HIDDEN,
+            _ => self.size,
+        }
+    }
+
+    /// Layers over `dimension` coordinates for each data point, at or near the identity but for the gates of `iaf`.
+    ///
+    /// # Errors
+    /// Those of [`FlowSpec::check_amortised`].
+    pub fn amortised(&self, dimension: usize, rng: &mut Rng) -> Result<Amortised> {
+        self.check_amortised()?;
+        let context = self.context(dimension);
+        let hidden = [self.size; 2];
+        let mut layers = vec![];
+        for k in 0..self.layers {
+            let coupling = |map: Monotone, hidden: &[usize], rng: &mut Rng| {
+                // The context is kept. A single coordinate is conditioned by it alone.
+                let own = (0..dimension).map(|i| dimension == 1 || (i + k).is_multiple_of(2));
+                let mask: Vec<bool> = own.chain(std::iter::repeat_n(false, context)).collect();
+                Layer::Coupling(Box::new(Coupling::new(&mask, map, hidden, rng)))
+            };
+            let layer = match self.family {
+                Family::Planar => Layer::Planar { at: k * (2 * dimension + 1) },
+                Family::Nice => coupling(Monotone::Additive, &hidden, rng),
+                Family::RealNvp => coupling(Monotone::default(), &hidden, rng),
+                Family::Spline => {
+                    let map = Monotone::Spline(Spline { bins: self.size, bound: SPLINE_BOUND });
+                    coupling(map, &[SPLINE_HIDDEN; 2], rng)
+                }
+                _ => {
+                    if k > 0 {
+                        layers.push(Layer::Reversal);
+                    }
+                    Layer::Autoregressive(Autoregressive::conditional(context, dimension, Monotone::Gate, &hidden, rng))
+                }
+            };
+            layers.push(layer);
+        }
+        Ok(Amortised::new(context, layers))
     }
 
     fn push_layer(&self, k: usize, d: usize, rng: &mut Rng, layers: &mut Vec<Box<dyn Bijector>>) {

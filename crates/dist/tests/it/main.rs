@@ -1,5 +1,6 @@
 //! Tests of `elbo-dist`.
 
+mod amortised;
 mod batched;
 mod bijectors;
 mod calibration;

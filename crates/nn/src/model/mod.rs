@@ -9,8 +9,8 @@ pub use settings::LatentSettings;
 
 use crate::probe::Probe;
 use crate::vae::{
-    Binarise, Evaluation, EvaluationConfig, LikelihoodConfig, ObjectiveConfig, Posterior, Training, TrainingConfig,
-    Vae, VaeConfig, Weighted,
+    Binarise, DecoderWeights, Evaluation, EvaluationConfig, LikelihoodConfig, ObjectiveConfig, Posterior, Training,
+    TrainingConfig, Vae, VaeConfig, WeightMeasures, Weighted,
 };
 use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;
@@ -26,6 +26,8 @@ use serde_json::Value;
 /// Training data points that are measured after a fit, with how many draws.
 const MEASURED: usize = 1000;
 const MEASURED_DRAWS: usize = 100;
+/// Draws of code and weights for each of them, where the decoder's weights have a posterior.
+const WEIGHT_DRAWS: usize = 10;
 /// Draws for each data point with missing elements, and how few of them should not be all that count.
 const IMPUTED_DRAWS: usize = 500;
 const FEW_DRAWS: f64 = 10.0;
@@ -42,6 +44,7 @@ pub struct LatentModel {
     form: Form,
     vae: Vae,
     measures: Evaluation,
+    weight_measures: Option<WeightMeasures>,
     terms: Vec<TermRecord>,
     label_error: Option<f64>,
     resample: usize,
@@ -123,12 +126,19 @@ impl LatentModel {
         let terms = weigh_terms(&vae, &measured, objective, &training, &mut measuring)?;
         vae.restore(&trained, "vae")?;
         warn_of_silent_terms(&terms, run);
+        let weight_measures = match config.weights {
+            DecoderWeights::Point => None,
+            DecoderWeights::Posterior => {
+                let prior_sd = common.weight_precision.powf(-0.5);
+                vae.weight_measures(&measured, rows, prior_sd, WEIGHT_DRAWS, &mut measuring)
+            }
+        };
         let label_error = match &samples.labels {
             Some(labels) => probe_error(&vae.encode(&measured), labels, &chosen, run)?,
             None => None,
         };
         let text = format!(
-            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.",
+            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.{}{}",
             samples.form.shape,
             config.latent,
             measures.active_units,
@@ -143,6 +153,18 @@ impl LatentModel {
                 format!("; {:.1} % of the values are missing", 100.0 * missing)
             } else {
                 String::new()
+            },
+            match &config.flow {
+                Some(flow) => format!(
+                    " Posteriors go through the flow {flow}: their divergence and moments are averages over draws, and mutual information and the \
+                     aggregated divergence, which take densities of all posteriors at each draw, are not measured."
+                ),
+                None => String::new(),
+            },
+            match config.weights {
+                DecoderWeights::Point => "",
+                DecoderWeights::Posterior =>
+                    " The decoder's weights have a posterior: `elbo_with_weights` is the bound over codes and weights, everything else is at their means.",
             }
         );
         Ok(Self {
@@ -152,6 +174,7 @@ impl LatentModel {
             form: samples.form,
             vae,
             measures,
+            weight_measures,
             terms,
             label_error,
             resample,
@@ -177,6 +200,7 @@ impl LatentModel {
             form,
             vae,
             measures: file.fact("measures")?,
+            weight_measures: file.fact("weight_measures")?,
             terms: file.fact("terms")?,
             label_error: file.fact("label_error")?,
             resample: file.fact("resample")?,
@@ -348,6 +372,9 @@ impl Model for LatentModel {
         file.set("binarise", &self.binarise);
         file.set("form", &self.form);
         file.set("measures", &self.measures);
+        if let Some(measures) = &self.weight_measures {
+            file.set("weight_measures", measures);
+        }
         file.set("terms", &self.terms);
         file.set("label_error", &self.label_error);
         file.set("resample", &self.resample);
@@ -377,7 +404,9 @@ impl Model for LatentModel {
             ("dominated_share", m.dominated_share),
             ("unreliable_share", m.unreliable_share),
         ];
-        let finite = metrics.into_iter().filter(|(_, v)| v.is_finite());
+        let of_weights = self.weight_measures.map(|w| [("elbo_with_weights", w.bound - unit), ("weight_kl", w.kl)]);
+        let metrics = metrics.into_iter().chain(of_weights.into_iter().flatten());
+        let finite = metrics.filter(|(_, v)| v.is_finite());
         let label_error = self.label_error.map(|error| ("label_error", error));
         Summary {
             objective: Some(("elbo".into(), m.elbo - unit)),

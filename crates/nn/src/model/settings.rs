@@ -4,8 +4,8 @@ use crate::activation::Activation;
 use crate::init::Init;
 use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
 use crate::vae::{
-    Binarise, Decay, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise, PriorConfig, TrainingConfig, VaeConfig,
-    check_least_log_variance,
+    Binarise, Decay, DecoderWeights, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise, PriorConfig, TrainingConfig,
+    VaeConfig, check_least_log_variance, flow_of,
 };
 use elbo_core::samples::Form;
 use elbo_core::{Result, ensure};
@@ -31,6 +31,9 @@ pub struct LatentSettings {
     pub decoder: Option<DecoderConfig>,
     /// Family of the posterior: gauss_diag or gauss_full.
     pub family: Family,
+    /// A flow that its draws go through, with parameters from the encoder for each data point: planar:8, iaf:2x32, realnvp:4x32, nice:4x32 or
+    /// spline:4x8; without one, the posterior is Gaussian.
+    pub flow: Option<String>,
     /// The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub prior: PriorConfig,
@@ -57,6 +60,8 @@ pub struct LatentSettings {
     pub decay: Decay,
     /// Precision of a normal prior over the decoder's weights; zero for none.
     pub weight_precision: f64,
+    /// The decoder's weights: point, or posterior, with a normal distribution for each and the divergence from their prior in the bound.
+    pub weights: DecoderWeights,
     /// Added to the root of Adam's second moment.
     pub epsilon: f64,
     /// Largest norm of a gradient; longer ones are shortened.
@@ -75,6 +80,7 @@ impl Default for LatentSettings {
             encoder: None,
             decoder: None,
             family: Family::GaussDiag,
+            flow: None,
             prior: PriorConfig::Standard,
             likelihood: None,
             binarise: Binarise::None,
@@ -85,6 +91,7 @@ impl Default for LatentSettings {
             rate: 1e-3,
             decay: Decay::None,
             weight_precision: 0.0,
+            weights: DecoderWeights::Point,
             epsilon: 1e-8,
             clip: None,
             least_log_variance: LEAST_LOG_VARIANCE,
@@ -104,6 +111,8 @@ impl LatentSettings {
         ensure("hidden", format!("{:?}, channels {:?}", self.hidden, self.channels), widths, "widths of at least 1")?;
         self.prior.check()?;
         self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
+        flow_of(self.flow.as_deref(), &self.prior)?;
+        self.weights.check_precision(self.weight_precision)?;
         self.training().check()
     }
 
@@ -152,10 +161,12 @@ impl LatentSettings {
         VaeConfig {
             latent: self.latent,
             family: self.family,
+            flow: self.flow.clone(),
             least_log_variance: self.least_log_variance,
             prior: self.prior.clone(),
             encoder,
             decoder,
+            weights: self.weights,
             likelihood,
             start: Start { init: self.init, is_double: false },
             nan_is_missing: self.nan_is_missing,

@@ -8,7 +8,7 @@ use elbo_core::Rng;
 use elbo_infer::diagnostics::psis;
 use elbo_infer::objective::{Estimate, Objective, effective_draws};
 use elbo_tensor::{DType, Tensor, no_grad};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How much work an evaluation does.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,11 +57,15 @@ pub struct Evaluation {
     pub idle_units: usize,
     /// Mean over dimensions of the total variance of the codes; near 1 for a standard prior that is met.
     pub code_variance: f64,
-    /// Mutual information between data points and codes.
+    /// Mutual information between data points and codes. NaN behind a flow: it takes the density of each code under every posterior, which a flow does
+    /// not know, or knows at the price of a pass a dimension.
+    #[serde(deserialize_with = "number_or_nan")]
     pub mutual_information: f64,
-    /// The most that [`Evaluation::mutual_information`] can be: the logarithm of the data points it was taken over.
+    /// The most that [`Evaluation::mutual_information`] can be: the logarithm of the data points it was taken over. NaN behind a flow.
+    #[serde(deserialize_with = "number_or_nan")]
     pub mutual_information_cap: f64,
-    /// KL(q(z) || p(z)) of the aggregated posterior: the mean divergence less the mutual information.
+    /// KL(q(z) || p(z)) of the aggregated posterior: the mean divergence less the mutual information. NaN behind a flow.
+    #[serde(deserialize_with = "number_or_nan")]
     pub aggregated_kl: f64,
     /// Maximum mean discrepancy between codes and draws of the prior.
     pub mmd: f64,
@@ -75,6 +79,11 @@ pub struct Evaluation {
     pub dominated_share: f64,
     /// Share of the data points whose weights have a tail too heavy for their mean to be trusted, by Pareto k.
     pub unreliable_share: f64,
+}
+
+/// JSON has no NaN and stores null.
+fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Log weights of draws for data points.
@@ -99,10 +108,8 @@ impl Vae {
                 let count = at_once.min(draws - done);
                 let noise = self.noise(count, batch, rng);
                 let drawn = self.draw_at(q.clone(), x, &noise, &path, rng, &mut Pass::evaluation());
-                let log_q = q.to_f64().log_prob(&drawn.z.to_f64());
-                let log_likelihood = drawn.log_likelihood.to_f64();
-                weights.push(&log_likelihood + drawn.log_prior.to_f64() - log_q);
-                likelihoods.push(log_likelihood);
+                weights.push(drawn.log_weights());
+                likelihoods.push(drawn.log_likelihood.to_f64());
                 done += count;
             }
         });
@@ -185,7 +192,7 @@ impl Vae {
 
     /// What concerns the codes of all data points together.
     fn codes(&self, q: &Posterior, pairs: usize, evaluation: &mut Evaluation, rng: &mut Rng) {
-        let (rows, latent) = (q.mean().size(0), self.latent());
+        let (rows, latent) = (q.rows(), self.latent());
         if let Posterior::Diagonal { .. } = q
             && let Some(each) = self.prior().kl(&q.cast(self.dtype()))
             && each.size(-1) == latent
@@ -202,12 +209,17 @@ impl Vae {
         let chosen = if count < rows { q.take(&rng.choose(rows, count)) } else { q.clone() };
         let noise = Tensor::from_vec(rng.normals(count * latent), &[1, count, latent]);
         let z = chosen.rsample(&noise);
-        let log_q = chosen.log_prob(&z).to_vec();
+        if chosen.is_gaussian() {
+            let log_q = chosen.log_prob(&z).to_vec();
+            let aggregated = aggregated_log_prob(&chosen, &z.select(0, 0));
+            let gap: f64 = log_q.iter().zip(&aggregated).map(|(own, all)| own - all).sum();
+            evaluation.mutual_information = gap / count as f64;
+            evaluation.mutual_information_cap = (count as f64).ln();
+        } else {
+            evaluation.mutual_information = f64::NAN;
+            evaluation.mutual_information_cap = f64::NAN;
+        }
         let z = z.select(0, 0);
-        let aggregated = aggregated_log_prob(&chosen, &z);
-        let gap: f64 = log_q.iter().zip(&aggregated).map(|(own, all)| own - all).sum();
-        evaluation.mutual_information = gap / count as f64;
-        evaluation.mutual_information_cap = (count as f64).ln();
         evaluation.aggregated_kl = evaluation.kl - evaluation.mutual_information;
         if count < 2 {
             return;

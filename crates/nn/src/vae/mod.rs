@@ -2,18 +2,20 @@
 //!
 //! | axis | values |
 //! |---|---|
-//! | family of the posterior | [`Family`] |
+//! | family of the posterior | [`Family`], and a flow behind it: [`VaeConfig::flow`] |
 //! | prior | [`PriorConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time |
-//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`] |
+//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
 //! A [`Vae`] is built from a [`VaeConfig`]; [`Training`] fits it; [`Vae::evaluate`] measures it. To add a prior, implement [`Prior`];
 //! to add a term, add a variant of [`Term`]; every sum is in nats a data point, nothing is averaged over elements or dimensions.
 
+mod decoder_weights;
 pub mod divergence;
 mod evaluate;
+mod flowed;
 mod impute;
 mod likelihood;
 mod objective;
@@ -23,7 +25,10 @@ mod prior;
 mod train;
 mod weight;
 
+pub use decoder_weights::{DecoderWeights, WeightMeasures};
 pub use evaluate::{Evaluation, EvaluationConfig};
+pub use flowed::Flowed;
+pub(crate) use flowed::flow_of;
 pub use impute::Imputation;
 pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
 pub use objective::{Estimate, Losses, ObjectiveConfig, Term, Weighted};
@@ -34,10 +39,12 @@ pub use prior::{Prior, PriorConfig, PriorPass};
 pub use train::{Binarise, Decay, Training, TrainingConfig};
 pub use weight::Weight;
 
+use self::decoder_weights::WeightPosterior;
 use crate::layer::{Build, Pass, Sequential};
 use crate::network::{Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig, Start, mlp};
 use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result, Rng, ensure};
+use elbo_dist::flow::Amortised;
 use elbo_tensor::{DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +60,10 @@ pub struct VaeConfig {
     pub latent: usize,
     /// Family of q(z | x).
     pub family: Family,
+    /// A flow that draws of the family go through, as a text such as `iaf:2x32`; see [`elbo_dist::flow::FlowSpec`]. The encoder gives each data
+    /// point its parameters or the context of its networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
     /// Smallest log variance of q(z | x).
     pub least_log_variance: f64,
     /// p(z).
@@ -61,6 +72,9 @@ pub struct VaeConfig {
     pub encoder: EncoderConfig,
     /// The network of p(x | z).
     pub decoder: DecoderConfig,
+    /// Whether the decoder's weights are numbers or have a posterior.
+    #[serde(default, skip_serializing_if = "DecoderWeights::is_point")]
+    pub weights: DecoderWeights,
     /// The distribution of each element.
     pub likelihood: LikelihoodConfig,
     /// How weights start, and their precision.
@@ -77,10 +91,12 @@ impl VaeConfig {
         Self {
             latent,
             family: Family::GaussDiag,
+            flow: None,
             least_log_variance: LEAST_LOG_VARIANCE,
             prior: PriorConfig::Standard,
             encoder: EncoderConfig::Mlp(MlpConfig::default()),
             decoder: DecoderConfig::Mlp(MlpConfig::default()),
+            weights: DecoderWeights::Point,
             likelihood: LikelihoodConfig::Bernoulli,
             start: Start::default(),
             nan_is_missing: false,
@@ -96,6 +112,8 @@ impl VaeConfig {
         check_least_log_variance(self.least_log_variance)?;
         self.prior.check()?;
         self.likelihood.check()?;
+        flow_of(self.flow.as_deref(), &self.prior)?;
+        self.weights.check(&self.decoder)?;
         for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
             ensure(
                 &format!("{network}.levels"),
@@ -128,17 +146,33 @@ impl VaeConfig {
     /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Setting`] when a network does not fit the shape.
+    /// [`elbo_core::Error::Setting`] when a network does not fit the shape, or a term does not fit a flow or a posterior over weights.
     pub fn build(&self, shape: &[usize], objective: &ObjectiveConfig, rng: &mut Rng) -> Result<Vae> {
         self.check()?;
+        let flow = flow_of(self.flow.as_deref(), &self.prior)?;
+        if let Some(spec) = flow {
+            objective.check_for_flow(&spec)?;
+        }
+        if self.weights == DecoderWeights::Posterior {
+            objective.check_for_weights()?;
+        }
         let mut build = Build { rng, dtype: self.start.dtype(), init: self.start.init };
-        let size = shape.iter().product();
-        let encoder = self.encoder.build(&self.seen(shape), self.family.width(self.latent), &mut build)?;
-        let decoder = self.decoder.build(self.latent, shape, self.likelihood.blocks(), &mut build)?;
+        let size: usize = shape.iter().product();
+        let width = self.family.width(self.latent) + flow.map_or(0, |spec| spec.context(self.latent));
+        let encoder = self.encoder.build(&self.seen(shape), width, &mut build)?;
+        let blocks = self.likelihood.blocks();
+        let decoder: Box<dyn Decoder> = match self.weights {
+            DecoderWeights::Point => self.decoder.build(self.latent, shape, blocks, &mut build)?,
+            DecoderWeights::Posterior => {
+                let noise = objective.weight_noise();
+                Box::new(WeightPosterior::new(&self.decoder, self.latent, blocks * size, noise, &mut build)?)
+            }
+        };
         let prior = self.prior.build(self.latent, size, &mut build)?;
         let adversary = objective.adversary().map(|config| mlp(self.latent, 1, &config, &mut build)).transpose()?;
         let likelihood = self.likelihood.build(size, build.dtype);
-        Ok(Vae { config: self.clone(), size, encoder, decoder, prior, likelihood, adversary })
+        let flow = flow.map(|spec| spec.amortised(self.latent, build.rng)).transpose()?;
+        Ok(Vae { config: self.clone(), size, encoder, flow, decoder, prior, likelihood, adversary })
     }
 }
 
@@ -147,6 +181,7 @@ pub struct Vae {
     config: VaeConfig,
     size: usize,
     encoder: Encoder,
+    flow: Option<Amortised>,
     decoder: Box<dyn Decoder>,
     prior: Box<dyn Prior>,
     likelihood: Likelihood,
@@ -181,6 +216,8 @@ pub struct Draws {
     pub q: Posterior,
     /// Draws, `[K, B, L]`.
     pub z: Tensor,
+    /// log q(z | x) along the draw, `[K, B]`, nats, f64, where q is behind a flow. Gaussian densities are functions of the draws.
+    pub log_q: Option<Tensor>,
     /// log p(x | z), `[K, B]`, nats.
     pub log_likelihood: Tensor,
     /// log p(z), `[K, B]`, nats.
@@ -190,8 +227,16 @@ pub struct Draws {
 impl Draws {
     /// log p(x, z) - log q(z | x) of each draw, `[K, B]`, f64.
     fn log_weights(&self) -> Tensor {
-        let log_q = self.q.to_f64().log_prob(&self.z.to_f64());
+        let log_q = self.log_q.clone().unwrap_or_else(|| self.q.to_f64().log_prob(&self.z.to_f64()));
         self.log_likelihood.to_f64() + self.log_prior.to_f64() - log_q
+    }
+
+    /// log q(z | x) of each draw in the draws' precision, `[K, B]`: under `density` of a Gaussian, or along the draw of a flow.
+    fn log_density(&self, density: impl FnOnce(&Posterior) -> Posterior) -> Tensor {
+        match &self.log_q {
+            Some(log_q) => log_q.cast(self.z.dtype()),
+            None => density(&self.q).log_prob(&self.z),
+        }
     }
 }
 
@@ -204,6 +249,7 @@ fn with_mask(x: &Tensor) -> Tensor {
 impl Vae {
     fn visit_model(&self, f: &mut dyn FnMut(&str, &Parameter)) {
         nested("encoder", &self.encoder, f);
+        nested("flow", &self.flow, f);
         nested("decoder", &self.decoder, f);
         nested("prior", &self.prior, f);
         nested("likelihood", &self.likelihood, f);
@@ -211,6 +257,7 @@ impl Vae {
 
     fn visit_model_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
         nested_mut("encoder", &mut self.encoder, f);
+        nested_mut("flow", &mut self.flow, f);
         nested_mut("decoder", &mut self.decoder, f);
         nested_mut("prior", &mut self.prior, f);
         nested_mut("likelihood", &mut self.likelihood, f);
@@ -266,7 +313,10 @@ impl Vae {
         let config = &self.config;
         let masked = config.nan_is_missing.then(|| with_mask(x));
         let raw = self.encoder.forward(masked.as_ref().unwrap_or(x), pass);
-        config.family.posterior(&raw, config.latent, config.least_log_variance)
+        let base = config.family.posterior(&raw, config.latent, config.least_log_variance);
+        let Some(flow) = &self.flow else { return base };
+        let context = raw.narrow(-1, config.family.width(config.latent), flow.context());
+        Posterior::Flow(Box::new(Flowed::new(base, context, flow.clone())))
     }
 
     /// log p(x | z) from the decoder's `output: [K, B, P D]`, `[K, B]`.
@@ -318,11 +368,12 @@ impl Vae {
         rng: &mut Rng,
         pass: &mut Pass<'_>,
     ) -> Draws {
-        let z = path.attach(&q.rsample(noise));
+        let (z, log_q) = q.draw(noise);
+        let z = path.attach(&z);
         let log_likelihood = self.log_likelihood(&self.decode(&z, x, pass), x);
         let pseudo = self.pseudo(pass);
         let log_prior = self.prior.log_prob(&z, &mut PriorPass { pseudo: pseudo.as_ref(), rng, path });
-        Draws { q, z, log_likelihood, log_prior }
+        Draws { q, z, log_q, log_likelihood, log_prior }
     }
 
     /// Draws of the prior, `[count, L]`, outside the graph.

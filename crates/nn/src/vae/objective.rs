@@ -3,11 +3,13 @@
 use super::divergence::{Kernel, check_batch, mmd, stein};
 use super::path::{Gradient, Path};
 use super::weight::Weight;
-use super::{Draws, Vae};
+use super::{Draws, Posterior, Vae};
 use crate::activation::Activation;
+use crate::bayes;
 use crate::layer::{Layer, Pass};
 use crate::network::MlpConfig;
 use elbo_core::{Error, Result, Rng, ensure};
+use elbo_dist::flow::FlowSpec;
 use elbo_infer::objective::{Objective, grouped};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
@@ -101,7 +103,7 @@ fn one() -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Estimate {
-    /// In closed form where there is one; else from draws, sticking the landing.
+    /// In closed form where there is one; else from draws, sticking the landing. Behind a flow as `sampled`.
     #[default]
     Closed,
     /// log q(z | x) - log p(z) at the draws.
@@ -207,6 +209,57 @@ impl ObjectiveConfig {
         Ok(())
     }
 
+    /// Refuses what asks for the density of a posterior elsewhere than along its own draws, which is all that a flow offers.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for terms and estimators that do.
+    pub(super) fn check_for_flow(&self, flow: &FlowSpec) -> Result<()> {
+        for Weighted { term, .. } in &self.terms {
+            let found = |name: &str| format!("{name} with the flow `{flow}`");
+            match term {
+                Term::Iwae { gradient, .. } => {
+                    let expected = "`plain`, since the others need densities with the flow's parameters held";
+                    ensure("gradient", found(gradient.name()), *gradient == Gradient::Plain, expected)?;
+                }
+                Term::Kl { estimate } => {
+                    let is_held = *estimate == Estimate::StickingTheLanding;
+                    ensure(
+                        "divergence",
+                        found("sticking_the_landing"),
+                        !is_held,
+                        "`closed` or `sampled`, the same here",
+                    )?;
+                }
+                Term::WakeSleep => {
+                    ensure(
+                        "terms",
+                        found("wake-sleep"),
+                        false,
+                        "a bound; the posterior of a dreamt code has no density",
+                    )?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses terms that know no posterior over the decoder's weights.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for wake-sleep.
+    pub(super) fn check_for_weights(&self) -> Result<()> {
+        let dreams = self.terms.iter().any(|t| t.term == Term::WakeSleep);
+        ensure("weights", "posterior with wake-sleep", !dreams, "`point` there, or a bound as the objective")
+    }
+
+    /// How noise of the decoder's weights enters: for each row where an expectation is all that is asked; one draw of the weights for all rows where
+    /// the logarithm of an average over draws of the code is, whose expectation is over the weights.
+    pub(super) fn weight_noise(&self) -> bayes::Noise {
+        let averages = |t: &Weighted| matches!(t.term, Term::Iwae { .. });
+        if self.terms.iter().any(averages) { bayes::Noise::Weights } else { bayes::Noise::Local }
+    }
+
     /// The discriminator's settings, where there is one.
     pub(super) fn adversary(&self) -> Option<MlpConfig> {
         self.terms.iter().find_map(|t| match &t.term {
@@ -279,7 +332,8 @@ impl Vae {
                 (self.kl(draws, Estimate::Closed).sum_axis(-1, false).mean() - to * share).abs()
             }
             Term::Iwae { groups, beta, .. } => {
-                let log_weights = &draws.log_likelihood + &draws.log_prior - path.density(&draws.q).log_prob(&draws.z);
+                let log_q = draws.log_density(|q| path.density(q));
+                let log_weights = &draws.log_likelihood + &draws.log_prior - log_q;
                 path.finish(&log_weights, *groups, *beta);
                 -bound(&log_weights, *groups, *beta).mean()
             }
@@ -316,8 +370,8 @@ impl Vae {
     pub(super) fn kl(&self, draws: &Draws, estimate: Estimate) -> Tensor {
         let closed = if estimate == Estimate::Closed { self.prior().kl(&draws.q) } else { None };
         closed.unwrap_or_else(|| {
-            let q = if estimate == Estimate::Sampled { draws.q.clone() } else { draws.q.detach() };
-            (q.log_prob(&draws.z) - &draws.log_prior).mean_axis(0, false).unsqueeze(-1)
+            let density = |q: &Posterior| if estimate == Estimate::Sampled { q.clone() } else { q.detach() };
+            (draws.log_density(density) - &draws.log_prior).mean_axis(0, false).unsqueeze(-1)
         })
     }
 }

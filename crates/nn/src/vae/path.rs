@@ -22,6 +22,18 @@ pub enum Gradient {
     Held,
 }
 
+impl Gradient {
+    /// Its name in settings.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::DoublyReparameterised => "doubly_reparameterised",
+            Self::StickingTheLanding => "sticking_the_landing",
+            Self::Held => "held",
+        }
+    }
+}
+
 /// How gradients flow through the draws of one forward pass.
 ///
 /// The doubly reparameterised estimator multiplies the gradient that reaches each draw by the draw's normalised weight. The weights are

@@ -141,8 +141,8 @@ impl Prior for Standard {
     }
 
     fn kl(&self, q: &Posterior) -> Option<Tensor> {
-        let zero = Tensor::zeros(&[self.latent], q.mean().dtype());
-        Some(q.kl_to_diagonal(&zero, &zero))
+        let zero = Tensor::zeros(&[self.latent], q.dtype());
+        q.kl_to_diagonal(&zero, &zero)
     }
 
     fn sample(&self, count: usize, _: Option<&Posterior>, rng: &mut Rng) -> Tensor {
@@ -170,7 +170,7 @@ impl Prior for Diagonal {
     }
 
     fn kl(&self, q: &Posterior) -> Option<Tensor> {
-        Some(q.kl_to_diagonal(&self.mean.get(), &self.log_variance.get()))
+        q.kl_to_diagonal(&self.mean.get(), &self.log_variance.get())
     }
 
     fn sample(&self, count: usize, _: Option<&Posterior>, rng: &mut Rng) -> Tensor {
@@ -207,8 +207,8 @@ impl Prior for Mixture {
     /// -log Σ_m π_m exp(-KL(q || p_m)): an upper bound on the divergence, so the objective stays a lower bound.
     fn kl(&self, q: &Posterior) -> Option<Tensor> {
         let (mean, log_variance) = (self.mean.get(), self.log_variance.get().clamp(-10.0, 10.0));
-        let to_component = |m: usize| q.kl_to_diagonal(&mean.row(m), &log_variance.row(m)).sum_axis(-1, false);
-        let each: Vec<Tensor> = (0..mean.size(0)).map(to_component).collect();
+        let to_component = |m: usize| Some(q.kl_to_diagonal(&mean.row(m), &log_variance.row(m))?.sum_axis(-1, false));
+        let each = (0..mean.size(0)).map(to_component).collect::<Option<Vec<Tensor>>>()?;
         let joint = self.logits.get().log_softmax(-1) - Tensor::stack(&each, -1);
         Some(-joint.log_sum_exp(-1, true))
     }

@@ -102,7 +102,7 @@ pub struct TrainingConfig {
     pub decay: Decay,
     /// Added to the root of Adam's second moment.
     pub epsilon: f64,
-    /// Precision of a normal prior over the decoder's weights; zero for none.
+    /// Precision of a normal prior over the decoder's weights; zero for none, which a posterior over them does not allow.
     pub weight_precision: f64,
     /// Largest norm of a gradient; longer ones are shortened.
     pub clip: Option<f64>,
@@ -257,8 +257,8 @@ impl Training {
     /// One step of the discriminator: logistic regression of codes against draws of the prior.
     fn train_adversary(&self, vae: &mut Vae, x: &Tensor, state: &mut TrainingState, rng: &mut Rng) -> Result<()> {
         let q = vae.posterior(x, &mut Pass::evaluation()).detach();
-        let noise = Tensor::from_vec(rng.normals(q.mean().len()), &[&[1], q.mean().shape()].concat());
-        let (codes, prior) = (q.rsample(&noise.cast(vae.dtype())).select(0, 0), vae.sample_prior(x.size(0), rng));
+        let noise = vae.noise(1, x.size(0), rng);
+        let (codes, prior) = (q.rsample(&noise).select(0, 0), vae.sample_prior(x.size(0), rng));
         let adversary = vae.adversary.as_mut().expect("an adversarial term has a discriminator");
         let pass = &mut Pass::evaluation();
         let (of_codes, of_prior) = (adversary.forward(&codes, pass), adversary.forward(&prior, pass));
@@ -292,6 +292,7 @@ impl Step<Vae> for Training {
     type State = TrainingState;
 
     fn init(&self, vae: &mut Vae, _: &mut Run) -> Result<TrainingState> {
+        vae.config().weights.check_precision(self.config.weight_precision)?;
         let adam = self.adam(0);
         Ok(TrainingState {
             batches: Batches::new(self.rows, self.config.batch),
@@ -313,9 +314,18 @@ impl Step<Vae> for Training {
         let terms = self.objective.terms.iter();
         let weights: Vec<f64> = terms.zip(&state.controls).map(|(t, c)| t.weight.at(state.step, *c)).collect();
         let mut loss = losses.total(&weights);
-        if self.config.weight_precision > 0.0 {
-            let squares: Tensor = vae.decoder.leaves().iter().map(|leaf| leaf.square().sum()).sum();
-            loss = loss + squares * (0.5 * self.config.weight_precision / self.rows as f64);
+        let precision = self.config.weight_precision;
+        if precision > 0.0 {
+            // The loss is that of one data point, which bears its share of what the weights cost.
+            let rows = self.rows as f64;
+            loss = loss
+                + match vae.decoder.weight_kl(precision.powf(-0.5)) {
+                    Some(kl) => kl * (1.0 / rows),
+                    None => {
+                        let squares: Tensor = vae.decoder.leaves().iter().map(|leaf| leaf.square().sum()).sum();
+                        squares * (0.5 * precision / rows)
+                    }
+                };
         }
         update(&mut Model(vae), &loss, &self.adam(state.step), &mut state.adam)?;
         let values: Vec<f64> = losses.terms.iter().map(Tensor::item).collect();

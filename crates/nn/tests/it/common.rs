@@ -2,7 +2,7 @@
 
 use elbo_core::Rng;
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
-use elbo_nn::vae::{Family, LikelihoodConfig, PriorConfig, VaeConfig};
+use elbo_nn::vae::{DecoderWeights, Family, LikelihoodConfig, PriorConfig, VaeConfig};
 use elbo_nn::{Activation, Init};
 use elbo_tensor::{Parameters, Tensor};
 
@@ -48,5 +48,7 @@ pub fn small(likelihood: LikelihoodConfig, family: Family, prior: PriorConfig) -
         likelihood,
         start: Start { init: Init::Torch, is_double: true },
         nan_is_missing: false,
+        flow: None,
+        weights: DecoderWeights::Point,
     }
 }

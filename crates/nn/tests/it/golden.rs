@@ -6,7 +6,7 @@ use elbo_nn::layer::{
     LayerNormConfig, LinearConfig, Output, PoolConfig, PoolKind, TransformerConfig, UpsampleConfig,
 };
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, Norm, Start};
-use elbo_nn::vae::{Family, LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig, VaeConfig};
+use elbo_nn::vae::{DecoderWeights, Family, LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig, VaeConfig};
 use elbo_nn::{Activation, Build, Layer, LayerConfig, Pass, weights};
 use elbo_tensor::{Parameters, Tensor};
 use safetensors::SafeTensors;
@@ -136,6 +136,8 @@ fn an_autoencoder_saved_by_pytorch_gives_the_same_numbers() {
         likelihood: LikelihoodConfig::Bernoulli,
         start: Start::default(),
         nan_is_missing: false,
+        flow: None,
+        weights: DecoderWeights::Point,
     };
     let mut vae = config.build(&[1, 8, 7], &ObjectiveConfig::default(), &mut Rng::new(5)).unwrap();
     weights::from_safetensors(&mut vae, VAE).unwrap();

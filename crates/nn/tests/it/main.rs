@@ -2,7 +2,9 @@
 
 mod bayes;
 mod common;
+mod decoder_weights;
 mod divergence;
+mod flow;
 mod golden;
 mod gradients;
 mod layers;

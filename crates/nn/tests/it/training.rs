@@ -6,8 +6,8 @@ use elbo_nn::Activation;
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Norm, SequenceConfig, Start};
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
-    Binarise, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, PriorConfig, Term, Training, TrainingConfig,
-    Vae, VaeConfig, Weight, Weighted,
+    Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, PriorConfig, Term, Training,
+    TrainingConfig, Vae, VaeConfig, Weight, Weighted,
 };
 use elbo_tensor::Parameters;
 use std::time::Duration;
@@ -36,6 +36,8 @@ fn conv() -> VaeConfig {
         likelihood: LikelihoodConfig::Bernoulli,
         start: Start::default(),
         nan_is_missing: false,
+        flow: None,
+        weights: DecoderWeights::Point,
     }
 }
 

@@ -166,3 +166,81 @@ fn a_constant_column_is_warned_of() {
     AnySystem::fit(&Aevb, &settings, &data, &mut run).unwrap();
     assert!(run.warnings().iter().any(|w| w.contains("1 of 2 elements never vary")), "{:?}", run.warnings());
 }
+
+/// The same model from its file, which encodes the same.
+fn assert_kept(system: &dyn AnySystem, model: &dyn Model, data: &Data) {
+    let mut file = ModelFile::new(system.card().id);
+    model.save(&mut file).unwrap();
+    let loaded = system.load(&file).unwrap();
+    let codes = |m: &dyn Model| m.as_encode().unwrap().encode(data, &mut Run::new(1)).unwrap();
+    assert_eq!(codes(model), codes(loaded.as_ref()));
+    assert_eq!(model.summary().metrics, loaded.summary().metrics);
+}
+
+#[test]
+fn posteriors_behind_a_flow_fit_say_what_is_not_measured_and_are_kept() {
+    let data = digits(120);
+    let settings =
+        |flow: &str| json!({"latent": 2, "hidden": [16], "epochs": 3, "batch": 20, "flow": flow, "gradient": "plain"});
+    let cases: [(&dyn AnySystem, &str); 4] =
+        [(&Aevb, "planar:2"), (&Aevb, "iaf:2x8"), (&Iwae, "iaf:2x8"), (&Iwae, "realnvp:2x8")];
+    for (system, flow) in cases {
+        let mut settings = settings(flow);
+        if system.card().id == "aevb" {
+            settings.as_object_mut().unwrap().remove("gradient");
+        }
+        let model = fit(system, settings, &data).unwrap();
+        let summary = model.summary();
+        let has = |name: &str| summary.metrics.iter().any(|(n, v)| n == name && v.is_finite());
+        assert!(has("iwae") && has("kl") && has("mmd") && has("active_units"), "{flow}: {:?}", summary.metrics);
+        assert!(!has("mutual_information") && !has("mutual_information_cap") && !has("aggregated_kl"), "{flow}");
+        assert!(summary.text.contains(flow) && summary.text.contains("are not measured"), "{}", summary.text);
+        assert_kept(system, model.as_ref(), &data);
+    }
+}
+
+#[test]
+fn a_posterior_over_the_weights_of_the_decoder_is_measured_and_kept() {
+    let data = digits(120);
+    let cases: [(&dyn AnySystem, usize); 2] = [(&Aevb, 1), (&Iwae, 3)];
+    for (system, draws) in cases {
+        let settings = |weights: &str| {
+            json!({
+                "latent": 2, "hidden": [16], "epochs": 30, "batch": 20, "rate": 0.005, "draws": draws, "weights": weights, "weight_precision": 1.0,
+            })
+        };
+        let model = fit(system, settings("posterior"), &data).unwrap();
+        let summary = model.summary();
+        let metric = |name: &str| summary.metrics.iter().find(|(n, _)| n == name).unwrap().1;
+        let (_, elbo) = summary.objective.clone().unwrap();
+        // What the weights cost a data point, and their noise, lower the bound; half a nat is for the draws.
+        let (bound, share) = (metric("elbo_with_weights"), metric("weight_kl") / 120.0);
+        assert!(share > 0.0 && bound < elbo - share + 0.5, "{bound}, {elbo}, {share}");
+        assert!(summary.text.contains("weights have a posterior"), "{}", summary.text);
+        assert_kept(system, model.as_ref(), &data);
+        let point = fit(system, settings("point"), &data).unwrap().summary();
+        assert!(!point.metrics.iter().any(|(n, _)| n == "weight_kl") && !point.text.contains("weights have"));
+    }
+}
+
+#[test]
+fn flows_and_posteriors_over_weights_that_do_not_fit_are_refused() {
+    let data = digits(30);
+    let cases: [(&dyn AnySystem, Value, &str); 7] = [
+        (&Aevb, json!({"flow": "iaf"}), "`flow` is `iaf`"),
+        (&Aevb, json!({"flow": "radial:2"}), "for each data point"),
+        (&Aevb, json!({"flow": "iaf:2x8", "prior": {"type": "vamp", "components": 3}}), "`prior` is vamp"),
+        (
+            &Aevb,
+            json!({"flow": "iaf:2x8", "divergence": "sticking_the_landing"}),
+            "`divergence` is sticking_the_landing",
+        ),
+        (&Iwae, json!({"flow": "iaf:2x8"}), "`gradient` is doubly_reparameterised"),
+        (&Iwae, json!({"weights": "posterior"}), "`weight_precision` is 0"),
+        (&Aevb, json!({"weights": "posterior", "channels": [4]}), "convolutions"),
+    ];
+    for (system, settings, part) in cases {
+        let Err(error) = fit(system, settings.clone(), &data) else { panic!("{settings} was accepted") };
+        assert!(error.to_string().contains(part), "{settings}: {error}");
+    }
+}
