@@ -2,7 +2,7 @@
 
 mod chooser;
 mod conformance;
-mod decisions;
 mod examples;
 mod linear;
 mod own_model;
+mod parts;

@@ -1,4 +1,4 @@
-//! The examples of decisions, in a small budget.
+//! The examples of parts of the library, in a small budget.
 
 #[path = "../../examples/bandit.rs"]
 #[allow(dead_code, reason = "the program's own start runs it with its full budget")]
@@ -6,6 +6,9 @@ mod bandit;
 #[path = "../../examples/machines.rs"]
 #[allow(dead_code, reason = "the program's own start prints what the test checks")]
 mod machines;
+#[path = "../../examples/rate.rs"]
+#[allow(dead_code, reason = "the program's own start prints what the test checks")]
+mod rate;
 #[path = "../../examples/two_objectives.rs"]
 #[allow(dead_code, reason = "the program's own start runs it with its full budget")]
 mod two_objectives;
@@ -51,4 +54,19 @@ fn looking_is_worth_something_and_broken_machines_are_repaired() {
     // A repair pays while steps are left to earn in, and never in the last one.
     assert_eq!((policy.actions[0][2], policy.actions[0][1]), (1, 2));
     assert!(policy.actions[7].iter().all(|action| *action == 0));
+}
+
+#[test]
+fn disasters_became_rarer_at_the_turn_of_the_century() {
+    let counts = rate::counts().unwrap();
+    let found = rate::rates(&counts, &[6.0, 24.0]).unwrap();
+    assert_eq!((found.each.len(), found.bounds.len()), (112, 2));
+    assert!(found.bounds.iter().all(|(_, bound)| bound.is_finite()), "{:?}", found.bounds);
+    assert!(found.each.iter().all(|[rate, low, high]| 0.0 < *low && low < rate && rate < high));
+    let mean = |years: std::ops::Range<usize>| {
+        let part = &found.each[years];
+        part.iter().map(|[rate, ..]| rate).sum::<f64>() / part.len() as f64
+    };
+    // The counts have means of 3.1 until 1890 and 0.9 afterwards.
+    assert!(mean(0..36) > 2.3 && mean(50..112) < 1.4, "{} {}", mean(0..36), mean(50..112));
 }
