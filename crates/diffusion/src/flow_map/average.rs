@@ -10,7 +10,7 @@ use elbo_core::{Error, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
 use elbo_tensor::{Tensor, no_grad};
 use serde::{Deserialize, Serialize};
 
-/// Step of the difference along the flow, as a share of the level: its square is below the rounding of single precision over it.
+/// Step of the difference along the flow, as a share of the level: its square, and the rounding of single precision over it, are about 2e-5.
 const STEP: f64 = 5e-3;
 /// How the levels of training are spread, as those of samples are.
 const RHO: f64 = 7.0;
@@ -45,7 +45,7 @@ struct Size {
 
 impl Size {
     fn new(shape: &[usize]) -> Self {
-        let dims = shape.iter().product();
+        let dims: usize = shape.iter().product();
         Self { dims, told: MeanVelocity::seen(shape).iter().product::<usize>() - dims }
     }
 }
