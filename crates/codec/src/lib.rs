@@ -5,6 +5,7 @@
 //! | integer frequency tables, alphabets with an escape | [`table`] |
 //! | a coder | [`coder`] |
 //! | densities, their probabilities of integers, the rate in training | [`density`], [`factorised`] |
+//! | mixtures of Gaussians, whose tables are made for each integer | [`mixture`], [`density::mixture_bits`] |
 //! | what stands for rounding in training | [`proxy`] |
 //! | arithmetic that every machine does alike | [`integer`] |
 //! | a file | [`container`] |
@@ -20,6 +21,7 @@ pub mod density;
 pub mod factorised;
 pub mod integer;
 pub mod measure;
+pub mod mixture;
 pub mod picture;
 pub mod proxy;
 pub mod table;

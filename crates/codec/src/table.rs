@@ -144,6 +144,28 @@ impl Table {
     }
 }
 
+/// The place of an integer among `count` from `low` on, or its excess: see [`Alphabet::symbol`].
+#[inline]
+pub(crate) fn place((low, count): (i32, usize), value: i32) -> Result<usize, u64> {
+    let at = i64::from(value) - i64::from(low);
+    match at {
+        at if at < 0 => Err(2 * (-at - 1) as u64 + 1),
+        at if at >= count as i64 => Err(2 * (at - count as i64) as u64),
+        at => Ok(at as usize),
+    }
+}
+
+/// The integer of an excess: see [`Alphabet::outside`].
+pub(crate) fn beyond((low, count): (i32, usize), excess: u64) -> Option<i32> {
+    let away = i64::try_from(excess / 2).ok()?;
+    let value = if excess % 2 == 1 {
+        i64::from(low).checked_sub(away)?.checked_sub(1)?
+    } else {
+        (i64::from(low) + count as i64).checked_add(away)?
+    };
+    i32::try_from(value).ok()
+}
+
 /// Integers from `low` upwards with a table; its last symbol stands for all others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alphabet {
@@ -187,13 +209,7 @@ impl Alphabet {
 
     /// The symbol of an integer, or how far it lies outside: `2 e + 1` at `e + 1` below the lowest, `2 e` at `e + 1` above the highest.
     pub fn symbol(&self, value: i32) -> Result<usize, u64> {
-        let at = i64::from(value) - i64::from(self.low);
-        let count = self.escape() as i64;
-        match at {
-            at if at < 0 => Err(2 * (-at - 1) as u64 + 1),
-            at if at >= count => Err(2 * (at - count) as u64),
-            at => Ok(at as usize),
-        }
+        place((self.low, self.escape()), value)
     }
 
     /// The integer of a symbol other than the escape.
@@ -203,13 +219,7 @@ impl Alphabet {
 
     /// The integer of an excess as [`Alphabet::symbol`] gives it; `None` where it is none that fits.
     pub fn outside(&self, excess: u64) -> Option<i32> {
-        let away = i64::try_from(excess / 2).ok()?;
-        let value = if excess % 2 == 1 {
-            i64::from(self.low).checked_sub(away)?.checked_sub(1)?
-        } else {
-            (i64::from(self.low) + self.escape() as i64).checked_add(away)?
-        };
-        i32::try_from(value).ok()
+        beyond((self.low, self.escape()), excess)
     }
 
     /// The cost of an integer in bits, its excess included.

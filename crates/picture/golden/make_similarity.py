@@ -1,4 +1,4 @@
-"""The golden values of `similarity.rs`: pytorch-msssim on two pictures made by integer arithmetic.
+"""The golden values of `scales.rs`: pytorch-msssim on two pictures made by integer arithmetic.
 
     pip install torch pytorch-msssim
     python make_similarity.py

@@ -5,10 +5,13 @@
 //! | mean squared error, and the same in decibels | [`mse`], [`psnr`] |
 //! | structural similarity, and its derivative for training | [`ssim`], [`ssim_gradient`] |
 //! | structural similarity over five scales | [`ms_ssim`], [`ms_ssim_decibels`] |
+//! | the same over as many scales as a picture holds, with its derivative | [`ms_ssim_gradient`], [`scales_held`] |
 
+mod scales;
 mod similarity;
 
-pub use similarity::{Pixel, ms_ssim, ms_ssim_decibels, ssim, ssim_gradient};
+pub use scales::{ms_ssim, ms_ssim_decibels, ms_ssim_gradient, scales_held};
+pub use similarity::{Pixel, ssim, ssim_gradient};
 
 /// Mean squared error of two pictures with as many numbers, in the square of their unit.
 ///

@@ -1,19 +1,15 @@
-//! Structural similarity, of one scale and of five.
+//! Structural similarity of one scale, and what the window sees.
 
-use elbo_core::{Error, Result};
 use rayon::prelude::*;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 /// Taps of the window.
-const TAPS: usize = 11;
-const REACH: usize = TAPS / 2;
+pub(crate) const TAPS: usize = 11;
+/// Pixels of the window on each side of its middle.
+pub(crate) const REACH: usize = TAPS / 2;
 const SD: f64 = 1.5;
 const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
-/// Exponents of the scales, the finest first.
-const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
-/// The last of five scales must hold the window.
-const LEAST_SIDE: usize = 161;
 
 /// A number of a picture: `f32`, or `f64` so that finite differences are exact.
 pub trait Pixel:
@@ -81,30 +77,30 @@ fn planes<T: Pixel>(x: &[T], y: &[T], [width, height]: [usize; 2], with_gradient
 }
 
 /// What the window sees of two planes around each pixel: means, and means of the products.
-struct Seen<T> {
-    mx: Vec<T>,
-    my: Vec<T>,
+pub(crate) struct Seen<T> {
+    pub(crate) mx: Vec<T>,
+    pub(crate) my: Vec<T>,
     xx: Vec<T>,
     yy: Vec<T>,
     xy: Vec<T>,
 }
 
 impl<T: Pixel> Seen<T> {
-    fn new(x: &[T], y: &[T], size: [usize; 2]) -> Self {
+    pub(crate) fn new(x: &[T], y: &[T], size: [usize; 2]) -> Self {
         let times = |a: &[T], b: &[T]| blur(&a.iter().zip(b).map(|(a, b)| *a * *b).collect::<Vec<T>>(), size);
         Self { mx: blur(x, size), my: blur(y, size), xx: times(x, x), yy: times(y, y), xy: times(x, y) }
     }
 
     /// Above and below the fraction of the means, then those of contrast and structure: the similarity is the product of both fractions.
     #[inline(always)]
-    fn fractions(&self, i: usize, [c1, c2, two]: [T; 3]) -> [T; 4] {
+    pub(crate) fn fractions(&self, i: usize, [c1, c2, two]: [T; 3]) -> [T; 4] {
         let (m1, m2) = (self.mx[i], self.my[i]);
         let (s1, s2, s12) = (self.xx[i] - m1 * m1, self.yy[i] - m2 * m2, self.xy[i] - m1 * m2);
         [two * m1 * m2 + c1, m1 * m1 + m2 * m2 + c1, two * s12 + c2, s1 + s2 + c2]
     }
 }
 
-fn constants<T: Pixel>() -> [T; 3] {
+pub(crate) fn constants<T: Pixel>() -> [T; 3] {
     [C1, C2, 2.0].map(T::nearest)
 }
 
@@ -143,7 +139,7 @@ fn window<T: Pixel>() -> [T; TAPS] {
 }
 
 /// Correlation with the window, zeros around the plane. The window is symmetric, so this is its own adjoint.
-fn blur<T: Pixel>(plane: &[T], [width, height]: [usize; 2]) -> Vec<T> {
+pub(crate) fn blur<T: Pixel>(plane: &[T], [width, height]: [usize; 2]) -> Vec<T> {
     let (w, zero) = (window::<T>(), T::nearest(0.0));
     let mut across = vec![zero; plane.len()];
     let mut padded = vec![zero; width + 2 * REACH];
@@ -163,89 +159,10 @@ fn blur<T: Pixel>(plane: &[T], [width, height]: [usize; 2]) -> Vec<T> {
     out
 }
 
-/// Structural similarity over five scales of bytes `[H, W, C]`, the mean over channels; 1 for equal pictures.
-///
-/// # Errors
-/// [`Error::Data`] when a side is below 161 pixels.
-///
-/// # Panics
-/// When a picture does not have as many bytes as its size says.
-///
-/// # Source
-/// Wang, Simoncelli and Bovik (2003). The window of [`ssim`] where all of it lies on the picture; the mean of 2 x 2 pixels between scales,
-/// where an odd last row or column stands for two.
-pub fn ms_ssim(a: &[u8], b: &[u8], [h, w, c]: [usize; 3]) -> Result<f64> {
-    assert!(a.len() == h * w * c && b.len() == a.len(), "two pictures of one size are compared");
-    if h.min(w) < LEAST_SIDE {
-        return Err(Error::data(
-            format!("a picture of {w} x {h} pixels is too small for five scales of similarity"),
-            format!("use pictures of at least {LEAST_SIDE} pixels either way, or PSNR"),
-        ));
-    }
-    let plane = |x: &[u8], k: usize| x.iter().skip(k).step_by(c).map(|v| f64::from(*v) / 255.0).collect::<Vec<f64>>();
-    let channel = |k: usize| {
-        let (mut x, mut y, mut size) = (plane(a, k), plane(b, k), [w, h]);
-        let mut product = 1.0;
-        for (scale, weight) in WEIGHTS.iter().enumerate() {
-            let (similarity, contrast) = inside(&x, &y, size);
-            let factor = if scale == WEIGHTS.len() - 1 { similarity } else { contrast };
-            // Negative correlations count as none.
-            product *= f64::max(factor, 0.0).powf(*weight);
-            (x, y) = (halved(&x, size), halved(&y, size));
-            size = size.map(|n| n.div_ceil(2));
-        }
-        product
-    };
-    Ok((0..c).into_par_iter().map(channel).collect::<Vec<f64>>().iter().sum::<f64>() / c as f64)
-}
-
-/// Similarity in decibels, `-10 log10(1 - s)`.
-pub fn ms_ssim_decibels(similarity: f64) -> f64 {
-    -10.0 * (1.0 - similarity).log10()
-}
-
-/// Mean similarity, and mean of its part of contrast and structure, over the pixels whose window lies on the picture.
-fn inside(x: &[f64], y: &[f64], [width, height]: [usize; 2]) -> (f64, f64) {
-    let seen = Seen::new(x, y, [width, height]);
-    let (mut similarity, mut contrast) = (0.0, 0.0);
-    for row in REACH..height - REACH {
-        for column in REACH..width - REACH {
-            let [a1, b1, a2, b2] = seen.fractions(row * width + column, constants());
-            contrast += a2 / b2;
-            similarity += a1 / b1 * (a2 / b2);
-        }
-    }
-    let n = ((height - 2 * REACH) * (width - 2 * REACH)) as f64;
-    (similarity / n, contrast / n)
-}
-
-/// The mean of two by two pixels; an odd last row or column stands for two.
-fn halved(x: &[f64], [w, h]: [usize; 2]) -> Vec<f64> {
-    let at = |y: usize, z: usize| x[y.min(h - 1) * w + z.min(w - 1)];
-    let mean = |y: usize, z: usize| 0.25 * (at(y, z) + at(y, z + 1) + at(y + 1, z) + at(y + 1, z + 1));
-    (0..h.div_ceil(2)).flat_map(|y| (0..w.div_ceil(2)).map(move |z| mean(2 * y, 2 * z))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use elbo_core::Rng;
-
-    #[test]
-    fn equal_pictures_have_one_and_more_noise_has_less() {
-        let shape = [170, 180, 3];
-        let at = |i: usize| 128.0 + 60.0 * ((i / 540) as f64 / 9.0).sin() + 40.0 * ((i % 540) as f64 / 31.0).cos();
-        let clean: Vec<u8> = (0..170 * 540).map(|i| at(i) as u8).collect();
-        let mut rng = Rng::new(1);
-        let mut noisy = |sd: f64| -> Vec<u8> {
-            clean.iter().map(|v| (f64::from(*v) + sd * rng.normal()).clamp(0.0, 255.0) as u8).collect()
-        };
-        assert_eq!(ms_ssim(&clean, &clean, shape).unwrap(), 1.0);
-        let (a, b) = (ms_ssim(&clean, &noisy(3.0), shape).unwrap(), ms_ssim(&clean, &noisy(20.0), shape).unwrap());
-        assert!(b < a && a < 1.0 && b > 0.3, "{a} {b}");
-        assert!(ms_ssim_decibels(a) > ms_ssim_decibels(b));
-        assert!(ms_ssim(&clean[..160 * 540], &clean[..160 * 540], [160, 180, 3]).is_err());
-    }
 
     #[test]
     fn the_derivative_is_that_of_central_differences() {
@@ -274,31 +191,4 @@ mod tests {
         let found = ssim(&large(0.5), &large(0.6), [200, 200]);
         assert!((found - middle).abs() < 0.01, "{found} for {middle}");
     }
-
-    /// Pictures that `golden/make_similarity.py` makes alike: integer arithmetic only.
-    fn golden(salt: u64) -> Vec<u8> {
-        let (h, w) = (176u64, 208u64);
-        let mut out = vec![];
-        for i in 0..h * w * 3 {
-            let (y, x, k) = (i / (w * 3), i / 3 % w, i % 3);
-            let smooth = (y * (3 + k) + x * 2 + (y * x) / 29) % 512;
-            let smooth = if smooth < 256 { smooth } else { 511 - smooth };
-            let noise = (i * 2_654_435_761 + salt * 40_503) % 4_294_967_296 / 16_777_216;
-            out.push(((smooth * 6 + noise * (1 + salt)) / 8).min(255) as u8);
-        }
-        out
-    }
-
-    #[test]
-    fn five_scales_have_the_golden_value() {
-        let shape = [176, 208, 3];
-        for (a, b, expected) in [(0, 1, GOLDEN[0]), (0, 3, GOLDEN[1])] {
-            let found = ms_ssim(&golden(a), &golden(b), shape).unwrap();
-            // Both in double precision; the order of sums differs.
-            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
-        }
-    }
-
-    /// pytorch-msssim 1.0.0 on torch 2.15.0, by `golden/make_similarity.py`.
-    const GOLDEN: [f64; 2] = [0.987_028_187_322_936_6, 0.924_619_437_723_269];
 }

@@ -2,10 +2,11 @@
 //! `cargo run --release -p elbo-systems-codec --example fit_entropy -- residuals.npy`.
 //!
 //! The file holds whole numbers, quantised about a mean of zero. The densities are Gauss's, Laplace's, the generalised Gaussian of the best
-//! shape, and a mixture of three Gaussians; the last line is the entropy of the frequencies of their distances from zero, which no
-//! symmetric model beats.
+//! shape, and a mixture of three Gaussians, in real numbers and by the shares of integer arithmetic that a file would have; the last line is the
+//! entropy of the frequencies of their distances from zero, which no symmetric model beats.
 
-use elbo_codec::density::{Density, SHAPES};
+use elbo_codec::density::{Density, SHAPES, log_scale_to};
+use elbo_codec::mixture::{COMPONENTS, MixtureTables};
 use elbo_core::{Array, Error, Result};
 use elbo_data::{ReadOptions, read};
 use std::collections::BTreeMap;
@@ -27,7 +28,8 @@ fn main() -> Result<()> {
     println!("gaussian {:.4}", best(Density::Gaussian));
     println!("laplace  {:.4}", best(Density::Laplace));
     println!("ggm      {:.4} (shape {shape:.2})", best(Density::Generalised { shape }));
-    println!("gmm3     {:.4}", mixture(&shares, deviation));
+    let (real, parts) = mixture(&shares, deviation);
+    println!("gmm3     {real:.4} ({:.4} in a file)", in_integers(&shares, &parts));
     println!("entropy  {:.4}", -shares.iter().map(|(k, p)| p * (p / signs(*k)).log2()).sum::<f64>());
     Ok(())
 }
@@ -70,14 +72,27 @@ fn golden(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Bits by three Gaussians: weights and scales in turn, until nothing moves.
-fn mixture(shares: &Shares, deviation: f64) -> f64 {
-    let mut parts = [0.3, 1.0, 3.0].map(|s| (1.0 / 3.0, Density::Gaussian, s * deviation));
+/// Weight, density and scale of each Gaussian of a mixture.
+type Parts = [(f64, Density, f64); COMPONENTS];
+
+/// Bits by a mixture whose numbers are rounded and whose shares are whole numbers.
+fn in_integers(shares: &Shares, parts: &Parts) -> f64 {
+    let tables = MixtureTables::new();
+    // A weight of nothing has no logarithm.
+    let logits = parts.map(|p| (1024.0 * p.0.max(1e-9).ln()).round() as i32);
+    let mixture = tables.mixture(logits, [0; COMPONENTS], parts.map(|p| log_scale_to(p.2)));
+    let cost = |k: i64| 0.5 * (tables.cost(&mixture, k as i32) + tables.cost(&mixture, -k as i32));
+    shares.iter().map(|(k, share)| share * cost(*k)).sum()
+}
+
+/// Bits by three Gaussians, and these: weights and scales in turn, until nothing moves.
+fn mixture(shares: &Shares, deviation: f64) -> (f64, Parts) {
+    let mut parts: Parts = [0.3, 1.0, 3.0].map(|s| (1.0 / 3.0, Density::Gaussian, s * deviation));
     let mut last = f64::INFINITY;
     loop {
         let now = bits(shares, &parts);
         if now > last - 1e-7 {
-            return now;
+            return (now, parts);
         }
         last = now;
         // The share of each integer that each part answers for.

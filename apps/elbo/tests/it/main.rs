@@ -5,3 +5,4 @@ mod conformance;
 mod examples;
 mod linear;
 mod own_model;
+mod parts;

@@ -3,6 +3,7 @@
 use super::bytes::{cut_short, left_over};
 use super::rans::{LOW, Piece, Words};
 use crate::container::broken;
+use crate::mixture::{self, Mixture, MixtureTables};
 use crate::table::Alphabet;
 use elbo_core::Result;
 
@@ -39,8 +40,7 @@ impl Lookup {
                 symbol as u16
             })
             .collect();
-        let half = 1 << (bits - 1);
-        let flat = [0, half].map(|start| Piece::new(start, half, bits));
+        let flat = flat_bits(bits);
         Self { alphabet, pieces, first, flat }
     }
 
@@ -48,6 +48,20 @@ impl Lookup {
     pub fn alphabet(&self) -> &Alphabet {
         &self.alphabet
     }
+}
+
+/// A flat bit of a coder of this precision, zero and one.
+fn flat_bits(bits: u32) -> [Piece; 2] {
+    let half = 1 << (bits - 1);
+    [0, half].map(|start| Piece::new(start, half, bits))
+}
+
+/// Puts an excess, as the Elias gamma code of one more. Decoded: as many zeros as bits follow the highest one, then the code from that.
+fn put_excess(words: &mut Words, x: &mut u64, excess: u64, flat: &[Piece; 2]) {
+    let code = excess + 1;
+    let length = code.ilog2();
+    (0..=length).for_each(|bit| words.put(x, &flat[(code >> bit & 1) as usize]));
+    (0..length).for_each(|_| words.put(x, &flat[0]));
 }
 
 /// The bytes of integers, `values[i]` coded with `lookups[which[i]]`, in `lanes` interleaved lanes.
@@ -65,16 +79,51 @@ pub fn encode_integers(values: &[i32], which: &[u16], lookups: &[Lookup], lanes:
         let lookup = &lookups[usize::from(which[i])];
         let x = &mut states[i % lanes];
         let symbol = lookup.alphabet.symbol(values[i]).unwrap_or_else(|excess| {
-            let code = excess + 1;
-            let length = code.ilog2();
-            // Decoded: `length` zeros, then the code from its highest bit.
-            (0..=length).for_each(|bit| words.put(x, &lookup.flat[(code >> bit & 1) as usize]));
-            (0..length).for_each(|_| words.put(x, &lookup.flat[0]));
+            put_excess(&mut words, x, excess, &lookup.flat);
             lookup.alphabet.escape()
         });
         words.put(x, &lookup.pieces[symbol]);
     }
     words.finish(&states[..lanes])
+}
+
+/// The bytes of integers, `values[i]` coded with `mixtures[i]`, in `lanes` interleaved lanes; escapes as in [`encode_integers`].
+///
+/// # Panics
+/// When `values` and `mixtures` differ in length, or there are not 1 to 8 lanes.
+pub fn encode_mixtures(values: &[i32], mixtures: &[Mixture], tables: &MixtureTables, lanes: usize) -> Vec<u8> {
+    assert_eq!(values.len(), mixtures.len(), "a mixture for each integer");
+    assert!((1..=8).contains(&lanes), "1 to 8 lanes, not {lanes}");
+    let flat = flat_bits(mixture::BITS);
+    let mut states = [LOW; 8];
+    let mut words = Words::new(values.len() / 4 + 16);
+    for (i, (value, own)) in values.iter().zip(mixtures).enumerate().rev() {
+        let x = &mut states[i % lanes];
+        let symbol = own.symbol(*value).unwrap_or_else(|excess| {
+            put_excess(&mut words, x, excess, &flat);
+            own.escape()
+        });
+        let (start, frequency) = tables.share(own, symbol);
+        words.put(x, &Piece::new(start, frequency, mixture::BITS));
+    }
+    words.finish(&states[..lanes])
+}
+
+/// The integers of what [`encode_mixtures`] wrote with the same mixtures, tables and lanes.
+///
+/// # Errors
+/// As [`IntegerDecoder`].
+///
+/// # Panics
+/// When there are not 1 to 8 lanes.
+pub fn decode_mixtures(bytes: &[u8], mixtures: &[Mixture], tables: &MixtureTables, lanes: usize) -> Result<Vec<i32>> {
+    let mut decoder = IntegerDecoder::new(bytes, lanes)?;
+    let mut out = Vec::with_capacity(mixtures.len());
+    for mixture in mixtures {
+        out.push(decoder.next_of(mixture, tables)?);
+    }
+    decoder.finish()?;
+    Ok(out)
 }
 
 /// The integers of what [`encode_integers`] wrote with the same alphabets and lanes.
@@ -153,7 +202,7 @@ impl<'a> IntegerDecoder<'a> {
         }
         self.advance(&mut x, starts[symbol], starts[symbol + 1] - starts[symbol], bits)?;
         let value = if symbol == lookup.alphabet.escape() {
-            self.outside(&mut x, lookup)?
+            self.outside(&mut x, bits, |excess| lookup.alphabet.outside(excess))?
         } else {
             lookup.alphabet.value(symbol)
         };
@@ -162,10 +211,28 @@ impl<'a> IntegerDecoder<'a> {
         Ok(value)
     }
 
-    /// An integer outside its alphabet: its excess plus one, as an Elias gamma code of flat bits.
-    fn outside(&mut self, x: &mut u64, lookup: &Lookup) -> Result<i32> {
+    /// The next integer, coded with this mixture.
+    ///
+    /// # Errors
+    /// See the type.
+    pub fn next_of(&mut self, mixture: &Mixture, tables: &MixtureTables) -> Result<i32> {
+        let mut x = self.states[self.lane];
+        let symbol = tables.symbol_at(mixture, (x & ((1 << mixture::BITS) - 1)) as u32);
+        let (start, frequency) = tables.share(mixture, symbol);
+        self.advance(&mut x, start, frequency, mixture::BITS)?;
+        let value = if symbol == mixture.escape() {
+            self.outside(&mut x, mixture::BITS, |excess| mixture.outside(excess))?
+        } else {
+            mixture.value(symbol)
+        };
+        self.states[self.lane] = x;
+        self.lane = if self.lane + 1 == self.lanes { 0 } else { self.lane + 1 };
+        Ok(value)
+    }
+
+    /// An integer outside its alphabet: its excess plus one, as an Elias gamma code of flat bits; `place` gives the integer of an excess.
+    fn outside(&mut self, x: &mut u64, bits: u32, place: impl Fn(u64) -> Option<i32>) -> Result<i32> {
         let too_large = || broken("an integer in it does not fit into 32 bits".into());
-        let bits = lookup.alphabet.table().bits();
         let half = 1u32 << (bits - 1);
         let mut bit = |x: &mut u64| -> Result<bool> {
             let one = *x & u64::from(half) != 0;
@@ -183,7 +250,7 @@ impl<'a> IntegerDecoder<'a> {
         for _ in 0..length {
             code = code << 1 | u64::from(bit(x)?);
         }
-        lookup.alphabet.outside(code - 1).ok_or_else(too_large)
+        place(code - 1).ok_or_else(too_large)
     }
 
     /// Whether all was read.

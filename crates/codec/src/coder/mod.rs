@@ -5,9 +5,10 @@
 //! | bytes of one table, as fast as possible | [`encode_bytes`], [`ByteDecoder`] |
 //! | integers, each with its own alphabet, and escapes | [`encode_integers`], [`decode_integers`] |
 //! | such integers, where the next alphabet depends on those before | [`IntegerDecoder`] |
+//! | integers, each with a mixture of Gaussians of its own | [`encode_mixtures`], [`decode_mixtures`] |
 //! | symbols one after the other as they come | [`RangeEncoder`], [`RangeDecoder`] |
 //!
-//! The first two are asymmetric numeral systems (rANS, Duda 2014) with a 64-bit state in `[2^31, 2^63)` and words of 32 bits. Symbols are
+//! All but the last are asymmetric numeral systems (rANS, Duda 2014) with a 64-bit state in `[2^31, 2^63)` and words of 32 bits. Symbols are
 //! encoded last to first; the stream is the state's high and low word, lane by lane, then the words in the reverse of the order in
 //! which they came out. A decoder that ends with the first state and no word left has read what was written.
 
@@ -17,5 +18,5 @@ mod range;
 mod rans;
 
 pub use bytes::{ByteDecoder, encode_bytes};
-pub use integers::{IntegerDecoder, Lookup, decode_integers, encode_integers};
+pub use integers::{IntegerDecoder, Lookup, decode_integers, decode_mixtures, encode_integers, encode_mixtures};
 pub use range::{RangeDecoder, RangeEncoder};

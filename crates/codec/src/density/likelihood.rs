@@ -5,7 +5,7 @@ use elbo_tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 /// Probabilities below this count as this.
-const FLOOR: f64 = 1e-9;
+pub(super) const FLOOR: f64 = 1e-9;
 
 /// The density of [`bits`], by what is learned of it.
 #[derive(Debug, Clone)]

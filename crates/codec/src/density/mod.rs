@@ -7,13 +7,17 @@
 //! | [`Density::Laplace`] | mean absolute deviation | as `e^(-t/b)` |
 //! | [`Density::Generalised`] | `alpha` of `exp(-(t/alpha)^beta)` | by its shape `beta`: 1 is Laplace's, 2 Gauss's |
 //!
+//! The bits of a value under several Gaussians with weights are [`mixture_bits`].
+//!
 //! To add one: a variant, its [`Density::upper`] and [`Density::density`], and its slope in the shape if it has one.
 
 mod ladder;
 mod likelihood;
+mod mixture;
 
 pub use ladder::{LADDER, Ladder, MOST_HALF, best_bits, bits_of, log_scale_of, log_scale_to};
 pub use likelihood::{Bits, bits};
+pub use mixture::mixture_bits;
 
 use elbo_tensor::special::{gamma_log_quantile_slope, gamma_q, gamma_q_inv, lgamma, ndtr, ndtri};
 use schemars::JsonSchema;

@@ -12,7 +12,7 @@ use crate::container::{Arithmetic, CHUNK, Chunk, Coder, Container, MOST_PIXELS, 
 use crate::integer::FRACTION;
 use crate::proxy::quantise;
 use elbo_core::{Error, Result};
-use elbo_picture::psnr;
+use elbo_picture::{ms_ssim, psnr, scales_held};
 use elbo_tensor::{Tensor, no_grad};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,10 @@ pub struct RatePoint {
     pub rate: f64,
     /// Peak signal to noise ratio in decibels, the mean over pictures.
     pub psnr: f64,
+    /// Structural similarity over five scales, the mean over pictures of at least 161 pixels either way; where it was asked for and there are
+    /// such pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ms_ssim: Option<f64>,
 }
 
 /// The integers of a picture, each with the index of its table.
@@ -302,8 +306,21 @@ impl PictureCodec {
     /// # Errors
     /// As [`PictureCodec::encode`].
     pub fn rates(&self, photos: &[Photo]) -> Result<Vec<RatePoint>> {
+        self.judged(photos, false)
+    }
+
+    /// [`PictureCodec::rates`] with the structural similarity over five scales.
+    ///
+    /// # Errors
+    /// As [`PictureCodec::encode`].
+    pub fn rates_with_similarity(&self, photos: &[Photo]) -> Result<Vec<RatePoint>> {
+        self.judged(photos, true)
+    }
+
+    fn judged(&self, photos: &[Photo], with_similarity: bool) -> Result<Vec<RatePoint>> {
         let of = |quality: usize| {
             let (mut bits, mut pixels, mut decibels) = (0.0, 0.0, 0.0);
+            let mut similarities = vec![];
             for photo in photos {
                 let file = self.encode(photo, quality)?;
                 let back = self.decode(&file)?;
@@ -311,8 +328,13 @@ impl PictureCodec {
                 pixels += photo.pixels() as f64;
                 // Equal pictures have no noise at all; 99 dB is more than eight bits can show.
                 decibels += psnr(&photo.bytes, &back.bytes, 255.0).min(99.0);
+                if with_similarity && scales_held(photo.shape[0].min(photo.shape[1])) == 5 {
+                    similarities.push(ms_ssim(&photo.bytes, &back.bytes, photo.shape)?);
+                }
             }
-            Ok(RatePoint { quality: quality + 1, rate: bits / pixels, psnr: decibels / photos.len() as f64 })
+            let (rate, psnr) = (bits / pixels, decibels / photos.len() as f64);
+            let mean = similarities.iter().sum::<f64>() / similarities.len() as f64;
+            Ok(RatePoint { quality: quality + 1, rate, psnr, ms_ssim: (!similarities.is_empty()).then_some(mean) })
         };
         (0..LAMBDAS.len()).map(of).collect()
     }

@@ -5,7 +5,7 @@
 //! | pictures as they come in | `photo` |
 //! | pixels to latents and back | `transform` |
 //! | the second latent, which says how wide and where each latent is | `hyper` |
-//! | rate and distortion in training, one minibatch a step | `train` |
+//! | rate and distortion in training, one minibatch a step | `train`, `distortion` |
 //! | all that encoder and decoder must agree on, as integers | `frozen` |
 //! | what latents that were coded say of the next ones | `context` |
 //! | pictures to files and back | `codec`, `stream` |
@@ -13,6 +13,7 @@
 
 mod codec;
 mod context;
+mod distortion;
 mod frozen;
 mod hyper;
 mod model;
@@ -23,6 +24,7 @@ mod transform;
 
 pub use codec::{PictureCodec, RatePoint};
 pub use context::Context;
+pub use distortion::Distortion;
 pub use frozen::Frozen;
 pub use hyper::{Entropy, Hyper};
 pub use model::{PictureModel, PictureSettings};

@@ -3,6 +3,7 @@
 use super::LAMBDAS;
 use super::codec::{PictureCodec, RatePoint, UNIT};
 use super::context::Context;
+use super::distortion::Distortion;
 use super::frozen::Frozen;
 use super::hyper::{Entropy, Hyper};
 use super::photo::{Photo, Photographs};
@@ -41,6 +42,8 @@ pub struct PictureSettings {
     pub crop: usize,
     /// Adam's rate at the start.
     pub rate: f64,
+    /// What is weighed against the rate: mse, the squared error, or ms-ssim, the structural similarity over several scales.
+    pub loss: Distortion,
 }
 
 impl Default for PictureSettings {
@@ -55,6 +58,7 @@ impl Default for PictureSettings {
             batch: 8,
             crop: 64,
             rate: 1e-3,
+            loss: Distortion::Mse,
         }
     }
 }
@@ -94,7 +98,16 @@ impl PictureSettings {
         (part, steps, rectify): (Part, usize, bool),
         run: &mut Run,
     ) -> Result<Outcome> {
-        let training = Training { photos, crop: self.crop, batch: self.batch, rate: self.rate, steps, part, rectify };
+        let training = Training {
+            photos,
+            crop: self.crop,
+            batch: self.batch,
+            rate: self.rate,
+            steps,
+            part,
+            distortion: self.loss,
+            rectify,
+        };
         if part == Part::Whole {
             training.start_scales(trainee, run);
         }
@@ -132,7 +145,10 @@ impl PictureModel {
         let codec = PictureCodec::new(trainee, system)?;
         let (side, count) = JUDGED;
         let judged: Vec<Photo> = input.photos.iter().take(count).map(|photo| photo.part([side; 2])).collect();
-        let rates = codec.rates(&judged)?;
+        let rates = match settings.loss {
+            Distortion::Mse => codec.rates(&judged)?,
+            Distortion::MsSsim => codec.rates_with_similarity(&judged)?,
+        };
         let objective = (objective.0.to_owned(), objective.1);
         Ok(Self { settings: settings.clone(), codec, rates, objective, text: text.into() })
     }
@@ -184,6 +200,9 @@ impl Model for PictureModel {
         for point in self.rates.iter().filter(|p| matches!(p.quality, 1 | 4 | 8)) {
             metrics.push((format!("bits_per_pixel_quality_{}", point.quality), point.rate));
             metrics.push((format!("psnr_quality_{}", point.quality), point.psnr));
+            if let Some(similarity) = point.ms_ssim {
+                metrics.push((format!("ms_ssim_quality_{}", point.quality), similarity));
+            }
         }
         if let Some(shapes) = self.codec.hyper().shapes() {
             let n = shapes.len() as f64;
@@ -205,13 +224,16 @@ impl Model for PictureModel {
     }
 
     fn tables(&self) -> Vec<Table> {
+        let columns = ["quality", "bits_per_pixel", "psnr", "ms_ssim"];
+        let shown = if self.rates.iter().all(|p| p.ms_ssim.is_some()) { 4 } else { 3 };
         let mut table = Table::new(
             "rates",
             "Rate and quality of every setting on parts of the photographs the model was fitted to; whole files, headers included.",
-            &["quality", "bits_per_pixel", "psnr"],
+            &columns[..shown],
         );
         for p in &self.rates {
-            table.push(vec![p.quality.to_string(), format!("{:.4}", p.rate), format!("{:.3}", p.psnr)]);
+            let known = [p.quality.to_string(), format!("{:.4}", p.rate), format!("{:.3}", p.psnr)];
+            table.push(known.into_iter().chain(p.ms_ssim.map(|s| format!("{s:.5}"))).collect());
         }
         vec![table]
     }

@@ -1,6 +1,7 @@
 //! Rate and distortion on random parts of photographs, one minibatch a step.
 
 use super::LAMBDAS;
+use super::distortion::Distortion;
 use super::hyper::{Decoded, Hyper};
 use super::photo::Photo;
 use super::transform::Transform;
@@ -59,6 +60,8 @@ pub struct Training<'a> {
     pub steps: usize,
     /// What moves.
     pub part: Part,
+    /// What is weighed against the rate.
+    pub distortion: Distortion,
     /// Whether a learned shape gets the gradient of the least scale where that lowers the loss, and its long gradients are shortened.
     pub rectify: bool,
 }
@@ -105,7 +108,8 @@ impl Training<'_> {
         let Trainee { transform, hyper } = model;
         let pixels = (self.crop * self.crop) as f64;
         // Errors cost a hundred times more at the highest quality than at the lowest; weights bring their shares of the loss together.
-        let weights: Vec<f64> = qualities.iter().map(|q| (LAMBDAS[3] / LAMBDAS[*q]).powf(0.4)).collect();
+        let lambdas = self.distortion.lambdas();
+        let weights: Vec<f64> = qualities.iter().map(|q| (lambdas[3] / lambdas[*q]).powf(0.4)).collect();
         let count = qualities.len();
         let column = |values: Vec<f64>| Tensor::from_f32(values.into_iter().map(|v| v as f32).collect(), &[count, 1]);
         let rate_weight = column(weights.iter().map(|w| w / (pixels * count as f64)).collect());
@@ -132,9 +136,9 @@ impl Training<'_> {
             return (rate, shown);
         }
         let decoded = transform.synthesis(&(straight_through(&y, &mean) * (-gain).exp()));
-        let errors = (decoded - x).square().reshape(&[count, 3 * self.crop * self.crop]).mean_axis(1, true);
+        let errors = self.distortion.of(&decoded, x);
         let error_weight =
-            column(qualities.iter().zip(&weights).map(|(q, w)| LAMBDAS[*q] * w / count as f64).collect());
+            column(qualities.iter().zip(&weights).map(|(q, w)| lambdas[*q] * w / count as f64).collect());
         (rate + (errors * error_weight).sum(), shown)
     }
 

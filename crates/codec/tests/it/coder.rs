@@ -1,10 +1,12 @@
 //! Golden streams, and that what goes in comes out.
 
 use elbo_codec::coder::{
-    ByteDecoder, Lookup, RangeDecoder, RangeEncoder, decode_integers, encode_bytes, encode_integers,
+    ByteDecoder, Lookup, RangeDecoder, RangeEncoder, decode_integers, decode_mixtures, encode_bytes, encode_integers,
+    encode_mixtures,
 };
 use elbo_codec::container::crc32;
 use elbo_codec::density::{Density, LADDER, Ladder};
+use elbo_codec::mixture::{Mixture, MixtureTables};
 use elbo_codec::table::{Alphabet, Table};
 use elbo_core::Rng;
 
@@ -108,5 +110,49 @@ fn the_range_coder_comes_back_byte_by_byte() {
         assert!(8.0 * bytes.len() as f64 <= cost + waste + 48.0, "{} bits for {cost}", 8 * bytes.len());
         let mut cut = RangeDecoder::new(&bytes[..bytes.len() / 2]).unwrap();
         assert!(symbols.iter().any(|_| cut.take(&table).is_err()));
+    }
+}
+
+#[test]
+fn integers_of_mixtures_come_back_and_cost_what_their_shares_say() {
+    let tables = MixtureTables::new();
+    let mut rng = Rng::new(8);
+    let mut draw = |by: f64| std::array::from_fn(|_| (by * rng.normal()) as i32);
+    let mixtures: Vec<Mixture> =
+        (0..20_000).map(|_| tables.mixture(draw(1000.0), draw(4000.0), draw(1500.0))).collect();
+    let mut rng = Rng::new(9);
+    // Most near the first integer of the alphabet, some far outside.
+    let value = |(i, m): (usize, &Mixture)| match i % 500 {
+        0 => i32::MIN,
+        1 => i32::MAX,
+        2 => m.low() - 1 - rng.below(1000) as i32,
+        _ => m.low() + rng.below(m.len()) as i32,
+    };
+    let values: Vec<i32> = mixtures.iter().enumerate().map(value).collect();
+    let cost: f64 = values.iter().zip(&mixtures).map(|(v, m)| tables.cost(m, *v)).sum();
+    for lanes in [1, 4, 8] {
+        let bytes = encode_mixtures(&values, &mixtures, &tables, lanes);
+        assert_eq!(decode_mixtures(&bytes, &mixtures, &tables, lanes).unwrap(), values, "{lanes}");
+        // Two words a lane at the end, and what the rounding of the state costs.
+        let over = 8.0 * bytes.len() as f64 - cost;
+        assert!((0.0..70.0 * lanes as f64 + 1e-4 * cost).contains(&over), "{lanes}: {over} over {cost}");
+        assert!(decode_mixtures(&bytes[..bytes.len() - 4], &mixtures, &tables, lanes).is_err());
+        assert!(decode_mixtures(&bytes, &mixtures[1..], &tables, lanes).is_err());
+    }
+}
+
+#[test]
+fn the_coder_of_mixtures_never_panics_on_changed_bytes() {
+    let tables = MixtureTables::new();
+    let mixtures = vec![tables.mixture([0, 200, -300], [0, 4000, -9000], [0, 900, 2000]); 200];
+    let values: Vec<i32> = (0..200).map(|i| (i % 17) - 8).collect();
+    let bytes = encode_mixtures(&values, &mixtures, &tables, 2);
+    let mut rng = Rng::new(10);
+    for _ in 0..2000 {
+        let mut changed = bytes.clone();
+        let at = rng.below(changed.len());
+        changed[at] ^= 1 << rng.below(8);
+        // The states at the end tell.
+        assert!(decode_mixtures(&changed, &mixtures, &tables, 2).is_err_and(|e| e.remedy().len() > 5));
     }
 }

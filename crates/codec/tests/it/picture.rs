@@ -1,7 +1,7 @@
 //! Photographs in and out.
 
 use crate::fixed;
-use elbo_codec::picture::{Context, Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee};
+use elbo_codec::picture::{Context, Distortion, Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee};
 use elbo_core::{Rng, Run, Snapshot};
 use elbo_picture::psnr;
 use elbo_tensor::Parameters;
@@ -151,4 +151,26 @@ fn the_entropy_part_trains_alone() {
     }
     let decoder = "t.hyper.decoder.2_bias";
     assert_ne!(before.get_f32(decoder).unwrap(), after.get_f32(decoder).unwrap());
+}
+
+#[test]
+fn a_loss_of_similarity_trains_and_its_rates_show_the_similarity() {
+    let settings = PictureSettings { loss: Distortion::MsSsim, crop: 64, ..settings() };
+    let trainee = trained_with(&settings, Entropy::Gaussian);
+    let codec = PictureCodec::new(&trainee, 1).unwrap();
+    let photos = [photo([170, 165, 3], 13), photo([40, 200, 3], 14)];
+    let rates = codec.rates_with_similarity(&photos).unwrap();
+    let similarity = |k: usize| rates[k].ms_ssim.unwrap();
+    assert!(similarity(0) < similarity(7) && similarity(7) <= 1.0 && similarity(0) > 0.5, "{rates:?}");
+    assert!(codec.rates(&photos).unwrap().iter().all(|p| p.ms_ssim.is_none()));
+    // No picture here is large enough for five scales.
+    assert!(codec.rates_with_similarity(&photos[1..]).unwrap().iter().all(|p| p.ms_ssim.is_none()));
+    // The squared error makes other networks of the same parts.
+    let usual = trained_with(&PictureSettings { loss: Distortion::Mse, ..settings }, Entropy::Gaussian);
+    let file = |t: &Trainee| {
+        let mut file = elbo_core::ModelFile::new("test");
+        t.save(&mut file, "t");
+        file.to_bytes()
+    };
+    assert!(file(&trainee) != file(&usual));
 }

@@ -9,9 +9,12 @@
 //! | one step of DDIM as a map | [`OneStep`] |
 //! | a network that jumps to the data, learned from a denoiser | [`Distillation`], which makes a [`Consistency`] |
 //! | the average velocity of any map | [`mean_velocity`] |
+//! | a network that knows the average velocity, learned from data without a teacher | [`MeanVelocityTraining`], which makes a [`MeanVelocity`] |
 
+mod average;
 mod consistency;
 
+pub use average::{MeanVelocity, MeanVelocityConfig, MeanVelocityTraining, Span, mean_velocity_target};
 pub use consistency::{Consistency, DistillConfig, Distillation};
 
 use crate::denoiser::Denoiser;

@@ -8,14 +8,17 @@ mod settings;
 
 pub use degraded::{Degradation, MaskConfig, OperatorName};
 pub use restorer::RestoreSettings;
-pub use settings::{NetworkSettings, PriorKind};
+pub use settings::{NetworkSettings, PriorKind, StudentKind};
 
 use crate::denoiser::{Denoiser, Empirical, GaussianMixture};
-use crate::flow_map::{Consistency, DistillConfig, Distillation};
+use crate::flow_map::{
+    Consistency, DistillConfig, Distillation, MeanVelocity, MeanVelocityConfig, MeanVelocityTraining,
+};
 use crate::frechet::{Extractor, PrincipalComponents, distance, moments};
 use crate::guidance::ClassifierFree;
 use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig, read_folder};
 use crate::network::{Network, NetworkDenoiser, Trainee, Training};
+use crate::sampler::Sampled;
 use elbo_core::samples::{Form, Labels};
 use elbo_core::{
     Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure,
@@ -64,11 +67,41 @@ pub struct DiffusionModel {
     form: Form,
     law: Law,
     /// Where the flow ends in few evaluations, where that was learned.
-    student: Option<Consistency>,
+    student: Option<Student>,
     classes: Option<Classes>,
     /// What the files of a network that was trained elsewhere say of it.
     foreign: Option<(UNetConfig, NoiseConfig)>,
     record: Record,
+}
+
+/// A network that draws in few evaluations.
+enum Student {
+    Consistency(Consistency),
+    MeanVelocity(MeanVelocity),
+}
+
+impl Student {
+    fn draw(&self, jumps: usize, count: usize, rng: &mut Rng) -> Result<Sampled> {
+        match self {
+            Self::Consistency(model) => model.draw(jumps, count, rng),
+            Self::MeanVelocity(model) => model.draw(jumps, count, rng),
+        }
+    }
+
+    fn save(&self, file: &mut ModelFile) {
+        let network = match self {
+            Self::Consistency(model) => {
+                file.set("boundary", model.boundary());
+                file.set("high", &model.high());
+                model.network()
+            }
+            Self::MeanVelocity(model) => {
+                file.set("span", model.span());
+                model.network()
+            }
+        };
+        network.write_to(file, "student");
+    }
 }
 
 /// Classes that the network can be told.
@@ -199,14 +232,19 @@ impl DiffusionModel {
         let dims = form.size();
         let classes: Option<Classes> = if file.has("classes") { Some(file.fact("classes")?) } else { None };
         let count = classes.as_ref().map_or(0, |c| c.names.len());
-        let read = |prefix: &str| -> Result<Box<dyn Network>> {
-            let mut built = network.network(count).build(&form.shape, &mut Build::new(&mut Rng::new(0)))?;
+        let read = |prefix: &str, shape: &[usize]| -> Result<Box<dyn Network>> {
+            let mut built = network.network(count).build(shape, &mut Build::new(&mut Rng::new(0)))?;
             built.read_from(file, prefix)?;
             Ok(built)
         };
-        let student = match file.has("boundary") {
-            true => Some(Consistency::new(read("student")?, file.fact("boundary")?, dims, file.fact("high")?)),
-            false => None,
+        let student = if file.has("boundary") {
+            let built = read("student", &form.shape)?;
+            Some(Student::Consistency(Consistency::new(built, file.fact("boundary")?, dims, file.fact("high")?)))
+        } else if file.has("span") {
+            let built = read("student", &MeanVelocity::seen(&form.shape))?;
+            Some(Student::MeanVelocity(MeanVelocity::new(built, file.fact("span")?, &form.shape)))
+        } else {
+            None
         };
         let foreign: Option<(UNetConfig, NoiseConfig)> =
             if file.has("foreign") { Some(file.fact("foreign")?) } else { None };
@@ -217,7 +255,7 @@ impl DiffusionModel {
                 Law::Network(NetworkDenoiser::new(Box::new(built), noise.preconditioning()?, dims))
             }
             (PriorKind::Network, None) => {
-                Law::Network(NetworkDenoiser::new(read("weights")?, network.parameterisation, dims))
+                Law::Network(NetworkDenoiser::new(read("weights", &form.shape)?, network.parameterisation, dims))
             }
             (PriorKind::Empirical, _) => Law::Empirical(Empirical::new(&wide(&file.get_f32("points")?), dims)?),
             (PriorKind::Gaussian, _) => Law::Gaussian(Gaussian::new(file.get("mean")?, file.get("covariance")?)?),
@@ -394,13 +432,13 @@ fn adopt(folder: &str, form: &Form) -> Result<(NetworkDenoiser, (UNetConfig, Noi
     Ok((denoiser, (config, noise)))
 }
 
-/// A network that learns where the flow of another ends; none when the time is up.
+/// A second network that learns where the flow of the first one ends; none when the time is up.
 fn distil(
     settings: &NetworkSettings,
     teacher: &NetworkDenoiser,
     samples: &Samples,
     run: &mut Run,
-) -> Result<Option<Consistency>> {
+) -> Result<Option<Student>> {
     if run.must_stop() {
         run.warn("there was no time left for `distil`; samples are drawn by the first network");
         return Ok(None);
@@ -409,19 +447,28 @@ fn distil(
     let count = samples.values.len() as f64;
     let mean = samples.values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
     let variance = samples.values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
-    let config = DistillConfig {
-        iterations: settings.distil,
-        batch: settings.batch,
-        rate: settings.rate,
-        data_sd: variance.sqrt().max(1e-3),
-        ..DistillConfig::default()
-    };
+    let (shape, data_sd) = (&samples.form.shape, variance.sqrt().max(1e-3));
+    let NetworkSettings { distil: iterations, batch, rate, .. } = *settings;
     let start = run.rng.fork();
-    let build = || settings.network(0).build(&samples.form.shape, &mut Build::new(&mut start.clone()));
-    let trainee = Trainee::new(build()?, build()?);
+    let trainee = |shape: &[usize]| -> Result<Trainee> {
+        let build = || settings.network(0).build(shape, &mut Build::new(&mut start.clone()));
+        Ok(Trainee::new(build()?, build()?))
+    };
     // A run of its own, since the checkpoint is the teacher's.
     let seed = run.rng.next_u64();
-    let made = Distillation::new(teacher, &samples.values, dims, &config)?.run(trainee, &mut run.child(seed))?;
+    let mut own = run.child(seed);
+    let made = match settings.student {
+        StudentKind::Consistency => {
+            let config = DistillConfig { iterations, batch, rate, data_sd, ..DistillConfig::default() };
+            let distillation = Distillation::new(teacher, &samples.values, dims, &config)?;
+            Student::Consistency(distillation.run(trainee(shape)?, &mut own)?)
+        }
+        StudentKind::MeanVelocity => {
+            let config = MeanVelocityConfig { iterations, batch, rate, data_sd, ..MeanVelocityConfig::default() };
+            let training = MeanVelocityTraining::new(&samples.values, shape, &config)?;
+            Student::MeanVelocity(training.run(trainee(&MeanVelocity::seen(shape))?, &mut own)?)
+        }
+    };
     if run.must_stop() {
         run.warn("`distil` was stopped before its end");
     }
@@ -470,9 +517,7 @@ impl Model for DiffusionModel {
             file.set("classes", classes);
         }
         if let Some(student) = &self.student {
-            file.set("boundary", student.boundary());
-            file.set("high", &student.high());
-            student.network().write_to(file, "student");
+            student.save(file);
         }
         let dims = self.form.size();
         match &self.law {

@@ -21,6 +21,17 @@ pub enum PriorKind {
     Gaussian,
 }
 
+/// What the network that draws in few evaluations is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StudentKind {
+    /// A consistency model, distilled from the denoiser.
+    #[default]
+    Consistency,
+    /// A mean velocity between two levels, learned from the data.
+    MeanVelocity,
+}
+
 /// Settings of a network as a denoiser, its training, and the sampler.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -71,6 +82,8 @@ pub struct NetworkSettings {
     /// Further steps of training, in which a second network learns where the flow of the first one ends; zero for none. Samples are then
     /// drawn by it.
     pub distil: usize,
+    /// How that second network learns: consistency, from the first one; or mean_velocity, from the data alone.
+    pub student: StudentKind,
     /// Evaluations of that second network for a sample.
     #[schemars(range(min = 1))]
     pub jumps: usize,
@@ -100,6 +113,7 @@ impl Default for NetworkSettings {
             withheld: 0.1,
             guidance: 1.0,
             distil: 0,
+            student: StudentKind::Consistency,
             jumps: 2,
             measured: 256,
         }

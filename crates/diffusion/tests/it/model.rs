@@ -1,7 +1,7 @@
 //! The model with its verbs.
 
 use elbo_core::{Array, Data, FromData, Model, ModelFile, Restore, Rng, Run, Sample, Samples, Values};
-use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind};
+use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind, StudentKind};
 use serde_json::{Value, json};
 
 /// Grey pictures of 6 x 6 pixels: a bright bar at one of six rows on dark ground, as bytes `[N, 6, 6]`.
@@ -108,17 +108,22 @@ fn a_conditional_model_draws_restores_and_keeps_its_classes() {
 #[test]
 fn a_distilled_model_draws_in_few_evaluations_and_survives_saving() {
     let samples = Samples::from_data(&bars(60)).unwrap();
-    let fit = |distil: usize| {
-        let settings = NetworkSettings { distil, jumps: 1, ..settings() };
+    let fit = |distil: usize, student: StudentKind| {
+        let settings = NetworkSettings { distil, student, jumps: 1, ..settings() };
         DiffusionModel::fit(PriorKind::Network, 9, &settings, &json!({}), samples.clone(), &mut Run::new(1)).unwrap()
     };
-    let model = fit(10);
-    let mut file = ModelFile::new("test");
-    model.save(&mut file).unwrap();
-    let back = DiffusionModel::load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
     let draw = |m: &DiffusionModel| m.draw(5, &mut Run::new(2)).unwrap();
-    assert!(draw(&model) == draw(&back) && draw(&model) != draw(&fit(0)));
-    assert!(draw(&model).iter().all(|v| v.is_finite()));
+    let mut drawn = vec![draw(&fit(0, StudentKind::Consistency))];
+    for student in [StudentKind::Consistency, StudentKind::MeanVelocity] {
+        let model = fit(10, student);
+        let mut file = ModelFile::new("test");
+        model.save(&mut file).unwrap();
+        let back = DiffusionModel::load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        let found = draw(&model);
+        assert!(found == draw(&back) && found.iter().all(|v| v.is_finite()), "{student:?}");
+        assert!(!drawn.contains(&found), "{student:?}");
+        drawn.push(found);
+    }
 }
 
 #[test]
