@@ -3,6 +3,7 @@
 use crate::columns::{find_input, missing, sort_levels};
 use crate::data::{Array, Data, Values};
 use crate::error::{Error, Result};
+use crate::file::ModelFile;
 use crate::inputs::FromData;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,30 @@ impl Samples {
     }
 }
 
+/// Most numbers of a data point that a model file may claim.
+const MOST_NUMBERS: usize = 1 << 28;
+
 impl Form {
+    /// The form that a model file holds under this name.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when it is missing, or is the form of no data point.
+    pub fn load(file: &ModelFile, key: &str) -> Result<Self> {
+        let form: Self = file.fact(key)?;
+        let size = form.shape.iter().try_fold(1usize, |size, side| size.checked_mul(*side));
+        let is_scaling = |values: &[f64]| values.len() == 1 || Some(values.len()) == size;
+        let is_shape = match &form.source {
+            Source::Columns { names } => form.shape == [names.len()],
+            Source::Pictures { layout, .. } => form.shape.len() == 3 && (*layout != Layout::Grey || form.shape[0] == 1),
+        };
+        let holds = size.is_some_and(|size| (1..=MOST_NUMBERS).contains(&size))
+            && is_shape
+            && is_scaling(&form.shift)
+            && is_scaling(&form.scale)
+            && form.scale.iter().all(|scale| *scale > 0.0);
+        if holds { Ok(form) } else { Err(Error::misfit(format!("data points of the shape {:?}", form.shape))) }
+    }
+
     /// Numbers in a data point: the product of `shape`.
     pub fn size(&self) -> usize {
         self.shape.iter().product()

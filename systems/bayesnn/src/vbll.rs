@@ -4,10 +4,11 @@ mod claim;
 
 use elbo_core::{
     Array, Card, Claim, Columns, Config, Data, Encode, Error, Kind, Model, ModelFile, Predict, Prediction, Result, Rng,
-    Run, Summary, Supervised, System, Update, Verb, ensure,
+    Run, Summary, Supervised, System, Update, Verb, ensure_within,
 };
 use elbo_nn::bayes::head::{Bound, DiscriminativeHead, GenerativeHead, HeadConfig, NoiseConfig, RegressionHead};
 use elbo_nn::bayes::{AnyHead, Covariance, Fit, LastLayer, Targets, TrainSettings};
+use elbo_nn::layer::check_widths;
 use elbo_nn::{Activation, table};
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use schemars::JsonSchema;
@@ -103,9 +104,8 @@ impl Default for VbllConfig {
 
 impl Config for VbllConfig {
     fn check(&self) -> Result<()> {
-        let widths = self.hidden.iter().all(|n| *n > 0);
-        ensure("hidden", format!("{:?}", self.hidden), widths, "widths of at least 1")?;
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        check_widths("hidden", &self.hidden)?;
+        ensure_within("draws", self.draws, 1..=100_000)?;
         self.head(1, 1, START_NOISE).check()?;
         self.training().check()
     }

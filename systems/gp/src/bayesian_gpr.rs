@@ -1,8 +1,8 @@
 #![doc = include_str!("bayesian-gpr.md")]
 
 use elbo_core::{
-    Array, Budget, Card, Claim, Columns, Config, Data, Features, FromData, Kind, ModelFile, Predict, Prediction,
-    Regression, Result, Rng, Run, Snapshot, Summary, System, Table, Verb, ensure,
+    Array, Budget, Card, Claim, Columns, Config, Data, Error, Features, FromData, Kind, ModelFile, Predict, Prediction,
+    Regression, Result, Rng, Run, Snapshot, Summary, System, Table, Verb, ensure, ensure_within,
 };
 use elbo_dist::{GaussianMixtures, Prior, scores};
 use elbo_gp::exact::ExactGp;
@@ -109,13 +109,10 @@ impl Config for BayesianGprConfig {
         if let Some(noise) = self.noise_held {
             ensure("noise_held", noise, noise >= 2e-6 && noise.is_finite(), "at least 2e-6")?;
         }
-        settings::at_least_one(&[
-            ("chains", self.chains),
-            ("steps", self.steps),
-            ("mixed", self.mixed),
-            ("iterations", self.iterations),
-        ])?;
-        ensure("draws", self.draws, self.draws >= 4, "at least 4")?;
+        settings::counts(&[("steps", self.steps), ("mixed", self.mixed), ("iterations", self.iterations)])?;
+        ensure_within("chains", self.chains, 1..=1000)?;
+        ensure_within("warmup", self.warmup, 0..=1_000_000)?;
+        ensure_within("draws", self.draws, 4..=1_000_000)?;
         settings::starts(self.starts)
     }
 }
@@ -378,13 +375,19 @@ impl System for BayesianGpr {
 
     fn load(&self, file: &ModelFile) -> Result<BayesianGprModel> {
         BayesianGprModel::load(file, |config, columns| {
-            let values = file.get("draws")?;
-            let width = file.shape("draws")?[1].max(1);
+            let features = table::load_features(file, columns)?;
+            let y = file.get_as("y", &[features.rows])?;
+            let width = config.build(&features, &y)?.pack().len();
+            let count = file.rows("draws", &[width])?;
+            let draws: Vec<f64> = file.get_as("draws", &[count, width])?;
+            if draws.is_empty() {
+                return Err(Error::misfit("there are no draws"));
+            }
             Ok(Integrated {
                 config: config.clone(),
-                features: table::load_features(file, columns)?,
-                y: file.get("y")?,
-                draws: values.chunks_exact(width).map(<[f64]>::to_vec).collect(),
+                features,
+                y,
+                draws: draws.chunks_exact(width).map(<[f64]>::to_vec).collect(),
                 tables: file.fact("tables")?,
             })
         })

@@ -107,7 +107,7 @@ impl Config for ScaleMixtureNngpConfig {
         ScalePrior::Burr { c: self.burr_c, k: self.burr_k }.check()?;
         settings::noise(self.noise)?;
         settings::starts(self.starts)?;
-        settings::at_least_one(&[("iterations", self.iterations), ("steps", self.steps), ("batch", self.batch)])?;
+        settings::counts(&[("iterations", self.iterations), ("steps", self.steps), ("batch", self.batch)])?;
         ensure("inducing", self.inducing, (1..=2000).contains(&self.inducing), "in 1..=2000")?;
         settings::share("rate", self.rate)?;
         ensure("draws", self.draws, (1..=100).contains(&self.draws), "in 1..=100")
@@ -236,13 +236,13 @@ impl System for ScaleMixtureNngp {
         let columns: Columns = file.fact("columns")?;
         let features = table::load_features(file, &columns)?;
         let fitted = if columns.classes().is_empty() {
-            let y = file.get("y")?;
+            let y = file.get_as("y", &[features.rows])?;
             let mut gp = config.process(&features, &y)?;
             gp.read_from(file, "parameters")?;
             let posterior = gp.condition()?;
             Fitted::Numbers { gp: Box::new(gp), posterior: Box::new(posterior), y, starts: file.fact("starts")? }
         } else {
-            let z = Tensor::from_vec(file.get("parameters.inducing")?, file.shape("parameters.inducing")?);
+            let z = table::stored_points(file, "parameters.inducing", features.dims)?;
             let kernel = config.kernel.build_for(&features)?;
             let mut model = ScaleMixtureClassifier::new(kernel, &z, columns.classes().len(), config.prior())?;
             model.read_from(file, "parameters")?;

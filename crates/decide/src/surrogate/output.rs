@@ -25,9 +25,10 @@ pub enum Output {
 }
 
 /// A fitted transform, growing in the value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub enum Warp {
     /// Nothing.
+    #[default]
     Identity,
     /// Of `v / unit`, positive: `(u^λ - 1) / λ`, with the limit `ln u`; of negative values minus that of minus the value, which `unit < 0` says.
     Power {

@@ -4,7 +4,7 @@ use crate::network::{NetworkConfig, TrainingConfig};
 use crate::parameterisation::{Preconditioning, Weighting};
 use crate::sampler::Sampler;
 use crate::schedule::{NoiseLaw, Schedule};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +127,8 @@ impl NetworkSettings {
         )?;
         let both = self.conditional && self.distil > 0;
         ensure("distil", self.distil, !both, "0 where conditional=true: the second network is not told classes")?;
+        ensure_within("distil", self.distil, 0..=1_000_000_000)?;
+        ensure_within("measured", self.measured, 0..=1_000_000)?;
         ensure("measured", self.measured, self.measured != 1, "0, or at least 2")
     }
 

@@ -207,7 +207,7 @@ fn a_file_whose_prior_does_not_fit_its_data_points_is_refused() {
     file.put("mean", &[2], &[0.0; 2]);
     file.put("covariance", &[2, 2], &[1.0, 0.0, 0.0, 1.0]);
     let message = DiffusionModel::load(&file).err().unwrap().to_string();
-    assert!(message.contains("of 2 numbers, its data points of 36"), "{message}");
+    assert!(message.contains("`covariance` has the shape [2, 2], not [36, 36]"), "{message}");
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl LatentModel {
     pub fn load(file: &ModelFile) -> Result<Self> {
         let config: VaeConfig = file.fact("vae")?;
         let objective: ObjectiveConfig = file.fact("objective")?;
-        let form: Form = file.fact("form")?;
+        let form = Form::load(file, "form")?;
         let mut vae = config.build(&form.shape, &objective, &mut Rng::new(0))?;
         vae.read_from(file, "vae")?;
         Ok(Self {
