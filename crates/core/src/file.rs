@@ -182,6 +182,11 @@ impl ModelFile {
         self.arrays.keys().map(String::as_str)
     }
 
+    /// Names of the stored facts.
+    pub fn facts(&self) -> impl Iterator<Item = &str> {
+        self.facts.keys().map(String::as_str)
+    }
+
     fn bytes_of(&self, name: &str, dtype: Dtype) -> Result<&[u8]> {
         let stored = self.arrays.get(name).ok_or_else(|| absent(name))?;
         if stored.dtype != dtype {

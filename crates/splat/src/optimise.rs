@@ -2,7 +2,7 @@
 
 use crate::gaussians::{Gaussians, coefficients};
 use crate::render::{Gradients, Rendering};
-use elbo_core::{ModelFile, Result, Snapshot};
+use elbo_core::{Error, ModelFile, Result, Snapshot};
 use rayon::prelude::*;
 
 const BETA1: f32 = 0.9;
