@@ -152,6 +152,21 @@ impl VbllConfig {
         }
     }
 
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, target: Target, run: &mut Run) {
+        if self.covariance != Covariance::LowRank {
+            run.warn_idle(self, &["rank"], "without covariance=low_rank");
+        }
+        match (target, self.classifier) {
+            (Target::Number, _) => run.warn_idle(self, &["classifier", "bound", "draws"], "on a numeric target"),
+            (_, Classifier::Discriminative) => run.warn_idle(self, &["noise"], "on a target of classes"),
+            (_, Classifier::Generative) => {
+                run.warn_idle(self, &["noise"], "on a target of classes");
+                run.warn_idle(self, &["bound", "draws"], "with classifier=generative");
+            }
+        }
+    }
+
     fn is_generative(&self, target: Target) -> bool {
         target != Target::Number && self.classifier == Classifier::Generative
     }
@@ -228,6 +243,7 @@ impl System for Vbll {
             Supervised::Classes(input) => (input.x, Targets::Classes(input.y), input.columns, input.notes),
         };
         notes.iter().for_each(|note| run.warn(note));
+        config.warn_idle(Target::of(&columns), run);
         let rows = x.rows;
         let (network, bound) = config.train(table::one_hot(&x), y, Target::of(&columns), run)?;
         let mut model = VbllModel {

@@ -118,6 +118,20 @@ impl Config for BayesianGprConfig {
 }
 
 impl BayesianGprConfig {
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, run: &mut Run) {
+        match self.infer {
+            Infer::Nuts => run.warn_idle(self, &["steps", "starts"], "with infer=nuts"),
+            Infer::ViMf | Infer::ViFull => {
+                run.warn_idle(self, &["chains", "warmup", "draws", "starts"], "with a variational fit");
+            }
+            Infer::Ml2 => run.warn_idle(self, &["chains", "warmup", "draws", "steps", "mixed"], "with infer=ml2"),
+        }
+        if self.noise_held.is_some() {
+            run.warn_idle(self, &["noise"], "where `noise_held` is given");
+        }
+    }
+
     /// The process with its priors.
     fn build(&self, x: &Features, y: &[f64]) -> Result<ExactGp> {
         let kernel = "rbf".parse::<KernelConfig>()?.build_for(x)?;
@@ -360,6 +374,7 @@ impl System for BayesianGpr {
 
     fn fit(&self, config: &BayesianGprConfig, input: Regression, run: &mut Run) -> Result<BayesianGprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
+        config.warn_idle(run);
         let instead = "`gpr`, whose likeliest values are well known with so many rows";
         settings::rows_at_most(input.x.rows, config.most_rows, "integrating over hyperparameters", instead)?;
         if input.x.rows < input.x.dims + 2 {

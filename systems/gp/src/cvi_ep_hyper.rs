@@ -197,6 +197,12 @@ impl System for CviEpHyper {
     fn fit(&self, config: &CviEpHyperConfig, input: Supervised, run: &mut Run) -> Result<CviEpHyperModel> {
         let rows = config.rows(input)?;
         rows.notes.iter().for_each(|note| run.warn(note));
+        if rows.x.rows <= config.most_dense_rows {
+            run.warn_idle(config, &["inducing"], "on no more rows than `most_dense_rows`");
+        }
+        if matches!(config.infer, Infer::Laplace) {
+            run.warn_idle(config, &["rho"], "with infer=laplace");
+        }
         let mut model = config.build(&rows, run)?;
         let objective = config.learn(&mut model, run)?;
         let mut summary = table::summarise(model.prior.kernel(), &model, &rows.x.names);

@@ -115,6 +115,21 @@ impl Config for ScaleMixtureNngpConfig {
 }
 
 impl ScaleMixtureNngpConfig {
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, is_number: bool, run: &mut Run) {
+        if is_number {
+            run.warn_idle(self, &["inducing", "steps", "batch", "rate", "draws"], "on a numeric target");
+        } else {
+            run.warn_idle(self, &["noise", "starts", "iterations", "most_rows"], "on a target of classes");
+        }
+        if self.tails != Tails::InverseGamma {
+            run.warn_idle(self, &["alpha", "beta", "learn_tails"], "without tails=inverse_gamma");
+        }
+        if self.tails != Tails::Burr {
+            run.warn_idle(self, &["burr_c", "burr_k"], "without tails=burr");
+        }
+    }
+
     fn prior(&self) -> ScalePrior {
         match self.tails {
             Tails::Gauss => ScalePrior::Point,
@@ -219,6 +234,7 @@ impl System for ScaleMixtureNngp {
     type Model = ScaleMixtureNngpModel;
 
     fn fit(&self, config: &ScaleMixtureNngpConfig, input: Supervised, run: &mut Run) -> Result<ScaleMixtureNngpModel> {
+        config.warn_idle(matches!(input, Supervised::Numbers(_)), run);
         match input {
             Supervised::Numbers(input) => {
                 input.notes.iter().for_each(|note| run.warn(note));

@@ -112,6 +112,16 @@ impl CoinSamplingConfig {
         Pace::Coin { alpha: self.alpha.unwrap_or(if self.hidden > 0 { 100.0 } else { 0.0 }) }
     }
 
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, run: &mut Run) {
+        if self.field == FieldKind::Ksdd {
+            run.warn_idle(self, &["kernel"], "with field=ksdd, which has its own");
+        }
+        if self.hidden > 0 {
+            run.warn_idle(self, &["weight_sd", "intercept_sd"], "on a network, whose precisions are learned");
+        }
+    }
+
     /// Fits with any pace: the claim compares paces, all else being the same.
     fn fit(&self, input: Supervised, pace: Pace, run: &mut Run) -> Result<CoinModel> {
         let y = match &input {
@@ -213,6 +223,7 @@ impl System for CoinSampling {
     type Model = CoinModel;
 
     fn fit(&self, config: &CoinSamplingConfig, input: Supervised, run: &mut Run) -> Result<CoinModel> {
+        config.warn_idle(run);
         config.fit(input, config.pace(), run)
     }
 

@@ -59,6 +59,9 @@ impl System for RedDiff {
     type Model = DiffusionModel;
 
     fn fit(&self, config: &RedDiffConfig, input: Samples, run: &mut Run) -> Result<DiffusionModel> {
+        if config.prior != PriorKind::Empirical {
+            run.warn_idle(config, &["rows"], "without prior=empirical");
+        }
         DiffusionModel::fit(config.prior, config.rows, &config.network, config, input, run)
     }
 

@@ -295,6 +295,9 @@ fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> R
         None => format!("{TREND} + matern52 + matern32"),
     };
     let mut kernel: Kernel = text.parse()?;
+    if kernel.parameters().iter().all(|p| p.name != "period" || p.is_given) {
+        run.warn_idle(config, &["period"], "with a kernel whose periods are given, or that has none");
+    }
     learn::suggest(&mut kernel, series, glance, period);
     Ok((kernel, glance))
 }

@@ -128,6 +128,7 @@ impl DiffusionModel {
         run: &mut Run,
     ) -> Result<Self> {
         samples.notes.iter().for_each(|note| run.note(note));
+        network.warn_idle(kind, samples.form.picture().is_some(), run);
         if samples.len() < 2 {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }

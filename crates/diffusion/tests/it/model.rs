@@ -211,6 +211,27 @@ fn a_file_whose_prior_does_not_fit_its_data_points_is_refused() {
 }
 
 #[test]
+fn settings_that_do_not_apply_are_named() {
+    let warned = |kind: PriorKind, settings: NetworkSettings| {
+        let mut run = Run::new(1);
+        let samples = Samples::from_data(&bars(20)).unwrap();
+        DiffusionModel::fit(kind, 100, &settings, &json!({}), samples, &mut run).unwrap();
+        run.warnings().join("; ")
+    };
+    let short = || NetworkSettings { iterations: 2, measured: 0, ..settings() };
+    let idle = warned(PriorKind::Network, NetworkSettings { guidance: 3.0, jumps: 5, hidden: vec![4], ..short() });
+    for name in ["guidance", "jumps", "hidden"] {
+        assert!(idle.contains(&format!("setting `{name}` has no effect")), "{name}: {idle}");
+    }
+    assert!(!warned(PriorKind::Network, short()).contains("no effect"));
+    assert!(warned(PriorKind::Gaussian, NetworkSettings { distil: 5, ..short() }).contains("`distil` has no effect"));
+    assert!(
+        !warned(PriorKind::Gaussian, NetworkSettings { measured: 0, ..NetworkSettings::default() })
+            .contains("no effect")
+    );
+}
+
+#[test]
 fn bad_restorations_are_refused_with_a_remedy() {
     let model = fitted(PriorKind::Empirical);
     let clean = bars(2);
