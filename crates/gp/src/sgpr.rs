@@ -287,10 +287,11 @@ impl SgprPosterior {
         kernel.read_from(file, &name("kernel"))?;
         mean.read_from(file, &name("mean"))?;
         let noise = stored_noise(file, &name("noise"))?;
-        let m = file.rows(&name("z"), &[dims])?;
+        let z = table::stored_points(file, &name("z"), dims)?;
+        let m = z.size(0);
         let part = |part: &str, shape: &[usize]| stored(file, &name(part), shape);
-        let (z, kuu_chol) = (part("z", &[m, dims])?, part("kuu_chol", &[m, m])?);
-        let (b_chol, centre) = (part("b_chol", &[m, m])?, part("centre", &[m, 1])?);
+        let (kuu_chol, b_chol, centre) =
+            (part("kuu_chol", &[m, m])?, part("b_chol", &[m, m])?, part("centre", &[m, 1])?);
         Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise })
     }
 

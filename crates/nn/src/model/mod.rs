@@ -170,6 +170,8 @@ impl LatentModel {
         let form = Form::load(file, "form")?;
         let mut vae = config.build(&form.shape, &objective, &mut Rng::new(0))?;
         vae.read_from(file, "vae")?;
+        let resample: usize = file.fact("resample")?;
+        ensure_within("resample", resample, 0..=100_000)?;
         Ok(Self {
             settings: file.fact("config")?,
             objective,
@@ -179,7 +181,7 @@ impl LatentModel {
             measures: file.fact("measures")?,
             terms: file.fact("terms")?,
             label_error: file.fact("label_error")?,
-            resample: file.fact("resample")?,
+            resample,
             seed: file.fact("model_seed")?,
             text: file.fact("text")?,
         })
