@@ -632,4 +632,29 @@ mod tests {
         let error = samples.form.encode(&data("x", pictures(&[2, 4, 5]))).unwrap_err();
         assert!(error.to_string().contains("4 x 5, grey"), "{error}");
     }
+
+    #[test]
+    fn forms_of_no_data_point_are_not_read_from_a_file() {
+        let form = |shape: &[usize], names: usize, scale: &[f64]| Form {
+            shape: shape.into(),
+            source: Source::Columns { names: vec!["a".into(); names] },
+            shift: vec![0.0],
+            scale: scale.into(),
+        };
+        let read = |form: &Form| {
+            let mut file = ModelFile::new("test");
+            file.set("form", form);
+            Form::load(&file, "form")
+        };
+        assert!(read(&form(&[2], 2, &[1.0, 2.0])).is_ok());
+        for bad in [
+            form(&[2], 3, &[1.0]),
+            form(&[0], 0, &[1.0]),
+            form(&[2], 2, &[0.0]),
+            form(&[2], 2, &[1.0; 3]),
+            form(&[usize::MAX, 2], 2, &[1.0]),
+        ] {
+            assert!(matches!(read(&bad), Err(Error::ModelFile { .. })), "{bad:?}");
+        }
+    }
 }

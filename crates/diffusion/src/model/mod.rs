@@ -206,7 +206,7 @@ impl DiffusionModel {
         let kind: PriorKind = file.fact("prior")?;
         let dims = form.size();
         let classes: Option<Classes> = if file.has("classes") { Some(file.fact("classes")?) } else { None };
-        if !classes.as_ref().is_none_or(Classes::is_sound) {
+        if classes.as_ref().is_some_and(|classes| !classes.is_sound()) {
             return Err(Error::misfit("classes without names or shares"));
         }
         let count = classes.as_ref().map_or(0, |c| c.names.len());

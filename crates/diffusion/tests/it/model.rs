@@ -214,7 +214,7 @@ fn a_file_whose_prior_does_not_fit_its_data_points_is_refused() {
 fn settings_that_do_not_apply_are_named() {
     let warned = |kind: PriorKind, settings: NetworkSettings| {
         let mut run = Run::new(1);
-        let samples = Samples::from_data(&bars(20)).unwrap();
+        let samples = Samples::from_data(&bars(60)).unwrap();
         DiffusionModel::fit(kind, 100, &settings, &json!({}), samples, &mut run).unwrap();
         run.warnings().join("; ")
     };

@@ -16,7 +16,7 @@ use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;
 use elbo_core::{
     Array, Data, Encode, Error, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile,
-    Reconstruct, Result, Rng, Run, Sample, Samples, Summary, Table, ensure, picture_grid,
+    Reconstruct, Result, Rng, Run, Sample, Samples, Summary, Table, ensure, ensure_within, picture_grid,
 };
 use elbo_tensor::special::ndtri;
 use elbo_tensor::{Parameters, Tensor, grad};
