@@ -186,7 +186,7 @@ impl View<'_> {
     /// What is expected at each suggestion, beside the best so far.
     pub fn expected(&self, gp: &Gp, suggestions: &[Suggestion]) -> Option<Figure> {
         let (numbers, modelled): (Vec<f64>, Vec<&Suggestion>) =
-            (1..).map(f64::from).zip(suggestions).filter(|(_, s)| s.mean.is_finite()).unzip();
+            (1..=suggestions.len()).map(|n| n as f64).zip(suggestions).filter(|(_, s)| s.mean.is_finite()).unzip();
         let (_, best) = self.history.best().filter(|_| !modelled.is_empty())?;
         let y = modelled.iter().map(|s| self.natural(s.mean)).collect();
         let (lower, upper) = self.interval(gp, &modelled);

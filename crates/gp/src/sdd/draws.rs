@@ -105,9 +105,12 @@ impl PriorDraws {
 
     pub(super) fn load(file: &ModelFile, prefix: &str, dims: usize) -> Result<Self> {
         let name = |part: &str| format!("{prefix}.{part}");
-        let &[rows, count @ 1..] = file.shape(&name("weights"))? else {
-            return Err(Error::misfit("there are no draws of the prior"));
+        let &[rows, count] = file.shape(&name("weights"))? else {
+            return Err(Error::misfit("the weights of the prior's draws are no matrix"));
         };
+        if count == 0 {
+            return Err(Error::misfit("there are no draws of the prior"));
+        }
         let weights = stored(file, &name("weights"), &[rows, count])?;
         if file.has(&name("features")) {
             let features: RandomFeatures = file.fact(&name("features"))?;
