@@ -7,6 +7,7 @@
 //! | Gaussians: PLY, SPZ, `.splat` | `splats` |
 //! | compressed photographs | `codec` |
 //! | models, weights, kernel expressions | `models` |
+//! | models whose contents somebody changed, sealed again | `forged` |
 //! | tables with values that nobody expects, fitted by quick systems | `fitting` |
 //!
 //! An input may be refused with an error; it may not panic, hang, or take memory out of proportion. The test of this package changes the seeds of every
@@ -16,6 +17,7 @@
 
 mod codec;
 mod fitting;
+mod forged;
 mod models;
 mod mutate;
 mod scenes;
@@ -69,6 +71,7 @@ pub static TARGETS: &[Target] = &[
     Target::new("splat", splats::splat_seeds, splats::splat),
     Target::new("bitstream", codec::seeds, codec::run).with(300, 512 * MIB),
     Target::new("model", models::model_seeds, models::model),
+    Target::new("forged", forged::seeds, forged::run).with(1000, 1 << 30),
     Target::new("weights", models::weight_seeds, models::weights),
     Target::new("kernel", models::kernel_seeds, models::kernel),
     Target::new("fit", fitting::seeds, fitting::run).with(150, 512 * MIB),

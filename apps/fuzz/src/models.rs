@@ -1,23 +1,25 @@
 //! Model files, weights, and kernel expressions.
 
 use crate::fitting::{numbers, quick};
-use elbo::core::{ModelFile, Rng, Run};
+use elbo::core::{Data, ModelFile, Rng, Run};
 use elbo::gp::kernel::KernelConfig;
 use elbo::nn::layer::LinearConfig;
 use elbo::nn::{Build, Layer, weights as files};
 use serde_json::json;
 
+/// The file of a quick model of these data.
+pub(crate) fn fitted(id: &str, data: &Data) -> ModelFile {
+    let system = elbo::find(id).expect("the system is registered");
+    let model = system.fit(&quick(system), data, &mut Run::new(7)).expect("the example can be fitted");
+    let mut file = ModelFile::new(id);
+    model.save(&mut file).expect("a fitted model can be saved");
+    file
+}
+
 /// Models of a kernel method, a sparse one, and a linear one.
 pub(crate) fn model_seeds() -> Vec<Vec<u8>> {
     let data = numbers(30);
-    let one = |id: &&str| {
-        let system = elbo::find(id).expect("the system is registered");
-        let model = system.fit(&quick(system), &data, &mut Run::new(7)).expect("the example can be fitted");
-        let mut file = ModelFile::new(id);
-        model.save(&mut file).expect("a fitted model can be saved");
-        file.to_bytes()
-    };
-    ["gpr", "svgp", "fb-gvi"].iter().map(one).collect()
+    ["gpr", "svgp", "fb-gvi"].iter().map(|id| fitted(id, &data).to_bytes()).collect()
 }
 
 /// Loads a model and predicts with it.

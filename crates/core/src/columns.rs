@@ -2,7 +2,8 @@
 
 use crate::data::{Array, Data, Values};
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A dense matrix of inputs, row-major, with the kind of each dimension.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -66,7 +67,8 @@ pub enum ColumnKind {
     Number {
         /// Subtracted.
         centre: f64,
-        /// Divided by.
+        /// Divided by; positive.
+        #[serde(deserialize_with = "positive")]
         scale: f64,
         /// Smallest training value.
         low: f64,
@@ -75,9 +77,28 @@ pub enum ColumnKind {
     },
     /// A category with these levels, sorted.
     Category {
-        /// Level names.
+        /// Level names, at least one.
+        #[serde(deserialize_with = "not_empty")]
         levels: Vec<String>,
     },
+}
+
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if value > 0.0 { Ok(value) } else { Err(D::Error::custom(format!("a scale of {value}"))) }
+}
+
+fn target<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Column>, D::Error> {
+    let target = Option::<Column>::deserialize(deserializer)?;
+    if target.as_ref().is_some_and(|t| t.level_count() == 1) {
+        return Err(D::Error::custom("a target of one class"));
+    }
+    Ok(target)
+}
+
+fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    let levels = Vec::<String>::deserialize(deserializer)?;
+    if levels.is_empty() { Err(D::Error::custom("a category without levels")) } else { Ok(levels) }
 }
 
 /// The input columns in order, and the target.
@@ -86,6 +107,7 @@ pub struct Columns {
     /// Inputs in the model's order.
     pub inputs: Vec<Column>,
     /// The target; `None` for tasks without one.
+    #[serde(default, deserialize_with = "target")]
     pub target: Option<Column>,
 }
 
@@ -505,6 +527,20 @@ mod tests {
             assert!((centre / magnitude - 2.0).abs() < 1e-12 && (scale / magnitude - 2f64.sqrt()).abs() < 1e-12);
         }
         assert_eq!(centre_and_scale(&[1e9 + 0.1; 3]).1, 0.0);
+    }
+
+    #[test]
+    fn columns_that_encode_nothing_are_not_read_from_a_file() {
+        let number = |scale: f64| format!(r#"{{"number": {{"centre": 0, "scale": {scale}, "low": 0, "high": 1}}}}"#);
+        let read = |input: &str, target: &str| {
+            let text = format!(r#"{{"inputs": [{{"name": "a", "kind": {input}}}], "target": {target}}}"#);
+            serde_json::from_str::<Columns>(&text).map_err(|error| error.to_string())
+        };
+        assert!(read(&number(2.0), "null").is_ok());
+        assert!(read(&number(0.0), "null").unwrap_err().contains("a scale of 0"));
+        assert!(read(r#"{"category": {"levels": []}}"#, "null").unwrap_err().contains("without levels"));
+        let one_class = r#"{"name": "y", "kind": {"category": {"levels": ["only"]}}}"#;
+        assert!(read(&number(1.0), one_class).unwrap_err().contains("one class"));
     }
 
     #[test]

@@ -128,6 +128,14 @@ impl Error {
         Self::ModelFile { message: message.into(), remedy: remedy.into() }
     }
 
+    /// A model file whose parts do not belong together; `what` completes "the parts of the model file do not fit together: ...".
+    pub fn misfit(what: impl std::fmt::Display) -> Self {
+        Self::model_file(
+            format!("the parts of the model file do not fit together: {what}"),
+            "copy it again from where it was made, or fit the model again with this version",
+        )
+    }
+
     /// An unknown name, with the nearest of the known ones as the remedy.
     pub fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
@@ -206,6 +214,14 @@ pub fn ensure(setting: &str, found: impl std::fmt::Display, holds: bool, expecte
     Err(Error::Setting { setting: setting.into(), found: found.to_string(), expected: expected.into() })
 }
 
+/// Refuses a count outside a range: above it memory or patience would end before the work does.
+///
+/// # Errors
+/// [`Error::Setting`] with the range.
+pub fn ensure_within(setting: &str, found: usize, range: std::ops::RangeInclusive<usize>) -> Result<()> {
+    ensure(setting, found, range.contains(&found), &format!("in {}..={}", range.start(), range.end()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,5 +238,8 @@ mod tests {
     fn a_setting_out_of_range_names_value_and_range() {
         let error = ensure("gamma", 1.5, false, "in (0, 1]").unwrap_err();
         assert_eq!(error.to_string(), "setting `gamma` is 1.5; expected in (0, 1]");
+        let error = ensure_within("rank", 1_000_001, 1..=1000).unwrap_err();
+        assert_eq!(error.to_string(), "setting `rank` is 1000001; expected in 1..=1000");
+        assert!(ensure_within("rank", 1, 1..=1000).and(ensure_within("rank", 1000, 1..=1000)).is_ok());
     }
 }

@@ -128,6 +128,47 @@ impl ModelFile {
         Ok(bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect())
     }
 
+    /// Stored real numbers that a model is rebuilt from: of this shape, and finite. The checksum says that nobody damaged the file, not that
+    /// what somebody wrote into it makes a model.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when they are absent, of another type or shape, or not finite.
+    pub fn get_as(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
+        let values = self.get(name)?;
+        self.check_shape(name, shape)?;
+        all_finite(name, values.iter().all(|v| v.is_finite()))?;
+        Ok(values)
+    }
+
+    /// The same in single precision.
+    ///
+    /// # Errors
+    /// As [`ModelFile::get_as`].
+    pub fn get_f32_as(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let values = self.get_f32(name)?;
+        self.check_shape(name, shape)?;
+        all_finite(name, values.iter().all(|v| v.is_finite()))?;
+        Ok(values)
+    }
+
+    /// Rows of a stored array `[rows, ...]` whose other axes are these: for arrays whose length the file alone knows.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when it is absent or has other axes.
+    pub fn rows(&self, name: &str, axes: &[usize]) -> Result<usize> {
+        match self.shape(name)? {
+            [rows, others @ ..] if others == axes => Ok(*rows),
+            found => Err(Error::misfit(format!("array `{name}` has the shape {found:?}, not rows of {axes:?}"))),
+        }
+    }
+
+    fn check_shape(&self, name: &str, shape: &[usize]) -> Result<()> {
+        match self.shape(name)? {
+            found if found == shape => Ok(()),
+            found => Err(Error::misfit(format!("array `{name}` has the shape {found:?}, not {shape:?}"))),
+        }
+    }
+
     /// The shape of a stored array.
     ///
     /// # Errors
@@ -139,6 +180,11 @@ impl ModelFile {
     /// Names of the stored arrays, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.arrays.keys().map(String::as_str)
+    }
+
+    /// Names of the stored facts.
+    pub fn facts(&self) -> impl Iterator<Item = &str> {
+        self.facts.keys().map(String::as_str)
     }
 
     fn bytes_of(&self, name: &str, dtype: Dtype) -> Result<&[u8]> {
@@ -255,6 +301,10 @@ fn absent(name: &str) -> Error {
     Error::model_file(format!("the model file has no array `{name}`"), "fit the model again with this version")
 }
 
+fn all_finite(name: &str, holds: bool) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::misfit(format!("array `{name}` holds numbers that are not finite"))) }
+}
+
 /// Writes bytes under a temporary name in the same folder, syncs, and renames. A link is followed; a device or a pipe,
 /// which a rename would replace, is written to directly.
 ///
@@ -312,6 +362,26 @@ mod tests {
         assert_eq!(back, file);
         assert_eq!(back.to_bytes(), bytes);
         assert_eq!(back.get("x").unwrap()[1].to_bits(), (-0.0f64).to_bits());
+    }
+
+    #[test]
+    fn numbers_of_another_shape_and_numbers_that_are_none_are_refused_by_name() {
+        let mut file = example();
+        file.put("bad", &[2], &[1.0, f64::NAN]);
+        file.put_f32("worse", &[1], &[f32::INFINITY]);
+        assert_eq!((file.rows("x", &[2]).unwrap(), file.get_as("x", &[2, 2]).unwrap().len()), (2, 4));
+        for outcome in [
+            file.get_as("x", &[4]).map(drop),
+            file.get_as("x", &[usize::MAX, 2]).map(drop),
+            file.rows("x", &[3]).map(drop),
+            file.rows("x", &[]).map(drop),
+            file.get_as("bad", &[2]).map(drop),
+            file.get_f32_as("worse", &[1]).map(drop),
+            file.get_as("k", &[1]).map(drop),
+        ] {
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, Error::ModelFile { .. }) && error.to_string().contains("array `"), "{error}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub mod system;
 pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
 pub use data::{Array, Data, Task, Values};
-pub use error::{Error, Result, ensure};
+pub use error::{Error, Result, ensure, ensure_within};
 pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;
 pub use generative::{Encode, Evaluate, IMPORTANCE_DRAWS, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::figure::{Figure, Table};
 use crate::file::ModelFile;
 use crate::rng::Rng;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -199,6 +200,19 @@ impl Run {
         }
     }
 
+    /// Warns of each of these settings that is not at its default, since it has no effect; `why` ends the sentence, as in "without
+    /// conditional=true".
+    pub fn warn_idle<S: Serialize + Default>(&mut self, settings: &S, names: &[&str], why: &str) {
+        let value = |settings: &S| serde_json::to_value(settings).expect("settings are plain data");
+        let (own, default) = (value(settings), value(&S::default()));
+        for name in names {
+            debug_assert!(own.get(name).is_some(), "`{name}` is no setting");
+            if own[name] != default[name] {
+                self.warn(format!("setting `{name}` has no effect {why}"));
+            }
+        }
+    }
+
     /// Explains what is being done.
     pub fn note(&mut self, text: impl AsRef<str>) {
         self.send(Event::Note(text.as_ref()));
@@ -263,5 +277,30 @@ impl Run {
 
     pub(crate) fn mark_stopped_early(&mut self) {
         self.stopped_early = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Settings {
+        told: bool,
+        guidance: f64,
+        jumps: usize,
+    }
+
+    impl Default for Settings {
+        fn default() -> Self {
+            Self { told: false, guidance: 1.0, jumps: 2 }
+        }
+    }
+
+    #[test]
+    fn settings_without_effect_are_named_where_they_were_changed() {
+        let mut run = Run::new(0);
+        run.warn_idle(&Settings { guidance: 3.0, ..Settings::default() }, &["guidance", "jumps"], "without told=true");
+        assert_eq!(run.warnings(), ["setting `guidance` has no effect without told=true"]);
     }
 }

@@ -3,6 +3,7 @@
 use crate::columns::{find_input, missing, sort_levels};
 use crate::data::{Array, Data, Values};
 use crate::error::{Error, Result};
+use crate::file::ModelFile;
 use crate::inputs::FromData;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,30 @@ impl Samples {
     }
 }
 
+/// Most numbers of a data point that a model file may claim.
+const MOST_NUMBERS: usize = 1 << 28;
+
 impl Form {
+    /// The form that a model file holds under this name.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when it is missing, or is the form of no data point.
+    pub fn load(file: &ModelFile, key: &str) -> Result<Self> {
+        let form: Self = file.fact(key)?;
+        let size = form.shape.iter().try_fold(1usize, |size, side| size.checked_mul(*side));
+        let is_scaling = |values: &[f64]| values.len() == 1 || Some(values.len()) == size;
+        let is_shape = match &form.source {
+            Source::Columns { names } => form.shape == [names.len()],
+            Source::Pictures { layout, .. } => form.shape.len() == 3 && (*layout != Layout::Grey || form.shape[0] == 1),
+        };
+        let holds = size.is_some_and(|size| (1..=MOST_NUMBERS).contains(&size))
+            && is_shape
+            && is_scaling(&form.shift)
+            && is_scaling(&form.scale)
+            && form.scale.iter().all(|scale| *scale > 0.0);
+        if holds { Ok(form) } else { Err(Error::misfit(format!("data points of the shape {:?}", form.shape))) }
+    }
+
     /// Numbers in a data point: the product of `shape`.
     pub fn size(&self) -> usize {
         self.shape.iter().product()
@@ -607,5 +631,30 @@ mod tests {
         let samples = Samples::from_data(&data("x", pictures(&[2, 4, 4]))).unwrap();
         let error = samples.form.encode(&data("x", pictures(&[2, 4, 5]))).unwrap_err();
         assert!(error.to_string().contains("4 x 5, grey"), "{error}");
+    }
+
+    #[test]
+    fn forms_of_no_data_point_are_not_read_from_a_file() {
+        let form = |shape: &[usize], names: usize, scale: &[f64]| Form {
+            shape: shape.into(),
+            source: Source::Columns { names: vec!["a".into(); names] },
+            shift: vec![0.0],
+            scale: scale.into(),
+        };
+        let read = |form: &Form| {
+            let mut file = ModelFile::new("test");
+            file.set("form", form);
+            Form::load(&file, "form")
+        };
+        assert!(read(&form(&[2], 2, &[1.0, 2.0])).is_ok());
+        for bad in [
+            form(&[2], 3, &[1.0]),
+            form(&[0], 0, &[1.0]),
+            form(&[2], 2, &[0.0]),
+            form(&[2], 2, &[1.0; 3]),
+            form(&[usize::MAX, 2], 2, &[1.0]),
+        ] {
+            assert!(matches!(read(&bad), Err(Error::ModelFile { .. })), "{bad:?}");
+        }
     }
 }

@@ -172,7 +172,7 @@ pub trait AnySystem: Sync {
     /// Rebuilds a model from its file.
     ///
     /// # Errors
-    /// As [`System::load`].
+    /// [`Error::ModelFile`] when something is missing or does not fit together.
     fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>>;
 
     /// Reproduces the paper's effect.
@@ -219,11 +219,29 @@ impl<S: System> AnySystem for S {
     }
 
     fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>> {
-        Ok(Box::new(System::load(self, file)?))
+        check_stored::<S::Config>(file)
+            .and_then(|()| System::load(self, file))
+            .map(|model| Box::new(model) as Box<dyn Model>)
+            .map_err(fault_of_file)
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
         System::claim(self, run)
+    }
+}
+
+/// Checks stored settings as before a fit. Some models keep other things under this name; what is theirs, they read themselves.
+fn check_stored<C: Config>(file: &ModelFile) -> Result<()> {
+    file.fact::<C>("config").map_or(Ok(()), |config| config.check())
+}
+
+/// Settings, data and arithmetic of a model that is loaded came from its file: the user's data are not at fault.
+fn fault_of_file(error: Error) -> Error {
+    match error {
+        Error::Setting { .. } | Error::Data { .. } | Error::Unknown { .. } | Error::Numerical { .. } => {
+            Error::misfit(error)
+        }
+        other => other,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::maximise::{Found, MaximiseConfig, Region, maximise_within};
 use crate::space::Space;
 use crate::surrogate::{Gp, Hyper, Path, SurrogateConfig};
 use crate::trust::Trust;
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Result, Rng, ensure, ensure_within};
 use elbo_tensor::special::ndtr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,11 +98,12 @@ impl AskConfig {
     pub fn check(&self) -> Result<()> {
         ensure("samples", self.samples, (2..=65_536).contains(&self.samples), "from 2 to 65536")?;
         let initial = self.initial.unwrap_or(1);
-        ensure("initial", initial, initial >= 1, "at least 1")?;
+        ensure_within("initial", initial, 1..=MOST_POINTS)?;
         let MaximiseConfig { raw, starts, steps, enumerate } = &self.maximise;
-        let is_possible = (1..=MOST_POINTS).contains(raw) && (1..=MOST_POINTS).contains(starts) && *steps >= 1;
+        let is_possible =
+            (1..=MOST_POINTS).contains(raw) && (1..=MOST_POINTS).contains(starts) && (1..=MOST_POINTS).contains(steps);
         let holds = is_possible && *enumerate <= MOST_POINTS as u64;
-        let expected = "counts of at least 1, and no more than 1048576 points";
+        let expected = "counts from 1 to 1048576";
         ensure("maximise", format!("{:?}", self.maximise), holds, expected)
     }
 }

@@ -319,10 +319,8 @@ impl Suggest for Experiment {
         }
         let suggestions = self.ask(count, &mut run.rng)?;
         let view = self.view();
-        if let Some(figure) = view.expected(&suggestions) {
-            run.figure(figure);
-        }
         if let Some(gp) = &self.surrogates.objective {
+            view.expected(gp, &suggestions).into_iter().for_each(|f| run.figure(f));
             let first = suggestions.iter().find(|s| s.source != Source::Design).unwrap_or(&suggestions[0]);
             view.slices(gp, &first.point, "the first suggestion of the model", &suggestions)
                 .into_iter()

@@ -121,12 +121,7 @@ impl View<'_> {
         let xs: Vec<f64> = values.iter().flat_map(|value| place(*value)).collect();
         let (mean, variance) = gp.marginals(&xs);
         let middle: Vec<f64> = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();
-        // Quantiles, which stay such under a transform of the values; the ends change places where the goal is to maximise.
-        let quantile = |z: f64| -> Vec<f64> {
-            let one = |(m, v): (&f64, &f64)| self.natural(gp.natural(m + self.goal.sign() * z * v.sqrt()));
-            mean.iter().zip(&variance).map(one).collect()
-        };
-        let (lower, upper) = (quantile(-1.96), quantile(1.96));
+        let (lower, upper) = self.quantiles(gp, &mean, &variance);
         let mut marks = if is_curve {
             vec![
                 Mark::Band { label: "95 %".into(), x: values.clone(), lower, upper },
@@ -147,8 +142,7 @@ impl View<'_> {
         if !modelled.is_empty() {
             let at = modelled.iter().map(|s| self.space.decode(&s.point)[v]).collect();
             let means: Vec<f64> = modelled.iter().map(|s| self.natural(s.mean)).collect();
-            let lower = modelled.iter().zip(&means).map(|(s, m)| m - 1.96 * s.sd).collect();
-            let upper = modelled.iter().zip(&means).map(|(s, m)| m + 1.96 * s.sd).collect();
+            let (lower, upper) = self.interval(gp, &modelled);
             marks.push(Mark::Points { label: "suggested, expected value".into(), x: at, y: means, lower, upper });
         }
         let levels = match &variable.domain {
@@ -172,17 +166,30 @@ impl View<'_> {
         }
     }
 
+    /// Where 95 % of the probability lies, in the unit of the data: quantiles, which stay such under a transform of the values; the ends change
+    /// places where the goal is to maximise.
+    fn quantiles(&self, gp: &Gp, mean: &[f64], variance: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let quantile = |z: f64| -> Vec<f64> {
+            let one = |(m, v): (&f64, &f64)| self.natural(gp.natural(m + self.goal.sign() * z * v.sqrt()));
+            mean.iter().zip(variance).map(one).collect()
+        };
+        (quantile(-1.96), quantile(1.96))
+    }
+
+    /// [`View::quantiles`] at suggestions.
+    fn interval(&self, gp: &Gp, suggestions: &[&Suggestion]) -> (Vec<f64>, Vec<f64>) {
+        let points: Vec<f64> = suggestions.iter().flat_map(|s| s.point.iter().copied()).collect();
+        let (mean, variance) = gp.marginals(&points);
+        self.quantiles(gp, &mean, &variance)
+    }
+
     /// What is expected at each suggestion, beside the best so far.
-    pub fn expected(&self, suggestions: &[Suggestion]) -> Option<Figure> {
-        let (mut x, mut y, mut lower, mut upper) = (vec![], vec![], vec![], vec![]);
-        for (i, s) in suggestions.iter().enumerate().filter(|(_, s)| s.mean.is_finite()) {
-            let mean = self.natural(s.mean);
-            x.push((i + 1) as f64);
-            y.push(mean);
-            lower.push(mean - 1.96 * s.sd);
-            upper.push(mean + 1.96 * s.sd);
-        }
-        let (_, best) = self.history.best().filter(|_| !x.is_empty())?;
+    pub fn expected(&self, gp: &Gp, suggestions: &[Suggestion]) -> Option<Figure> {
+        let (numbers, modelled): (Vec<f64>, Vec<&Suggestion>) =
+            (1..=suggestions.len()).map(|n| n as f64).zip(suggestions).filter(|(_, s)| s.mean.is_finite()).unzip();
+        let (_, best) = self.history.best().filter(|_| !modelled.is_empty())?;
+        let y = modelled.iter().map(|s| self.natural(s.mean)).collect();
+        let (lower, upper) = self.interval(gp, &modelled);
         let ends = vec![0.5, suggestions.len() as f64 + 0.5];
         Some(Figure {
             name: "expected".into(),
@@ -191,7 +198,7 @@ impl View<'_> {
             y_label: self.target.into(),
             marks: vec![
                 Mark::Line { label: "best so far".into(), x: ends, y: vec![self.natural(best); 2], dashed: true },
-                Mark::Points { label: "expected value".into(), x, y, lower, upper },
+                Mark::Points { label: "expected value".into(), x: numbers, y, lower, upper },
             ],
             ..Figure::default()
         })

@@ -3,6 +3,7 @@
 //! To add one, write it as a function of a slice and give it a row in [`functions`]; `tests/it/functions.rs` checks its value at the minimum, and that a
 //! local search finds nothing below.
 
+use elbo_tensor::optim::golden_section;
 use std::f64::consts::{E, PI, TAU};
 
 /// A function to minimise over a box.
@@ -271,13 +272,7 @@ fn michalewicz_term(i: usize) -> (f64, f64) {
     let grid = 20_000;
     let at = |k: usize| PI * k as f64 / f64::from(grid);
     let best = (0..=grid as usize).min_by(|a, b| value(at(*a)).total_cmp(&value(at(*b)))).expect("a grid has points");
-    let (mut low, mut high) = (at(best.saturating_sub(1)), at(best + 1));
-    let ratio = 0.5 * (5f64.sqrt() - 1.0);
-    for _ in 0..80 {
-        let (a, b) = (high - ratio * (high - low), low + ratio * (high - low));
-        if value(a) < value(b) { high = b } else { low = a }
-    }
-    let x = 0.5 * (low + high);
+    let x = golden_section(at(best.saturating_sub(1)), at(best + 1), 80, value);
     (x, value(x))
 }
 

@@ -38,16 +38,9 @@ pub fn area_under_log_regret(regrets: &[f64]) -> f64 {
 
 /// First quartile, median and third quartile, interpolated; NaN of no values.
 pub fn quartiles(values: &[f64]) -> [f64; 3] {
-    if values.is_empty() {
-        return [f64::NAN; 3];
-    }
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    [0.25, 0.5, 0.75].map(|p| {
-        let at = p * (sorted.len() - 1) as f64;
-        let (low, high) = (at.floor() as usize, at.ceil() as usize);
-        sorted[low] + (at - low as f64) * (sorted[high] - sorted[low])
-    })
+    [0.25, 0.5, 0.75].map(|p| elbo_dist::quantile(&sorted, p))
 }
 
 /// Two-sided p-value of Wilcoxon's signed-rank test of paired differences; zeros are dropped, ties get mean ranks. Exact up to 25 pairs without

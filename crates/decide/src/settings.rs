@@ -6,7 +6,7 @@ use crate::history::{Goal, Limit};
 use crate::maximise::MaximiseConfig;
 use crate::space::Space;
 use crate::surrogate::{MeanKind, Output, SurrogateConfig};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -86,8 +86,8 @@ impl Settings {
         if let Some(noise) = self.noise {
             ensure("noise", noise, (1e-9..=1.0).contains(&noise), "from 1e-9 to 1, or null to learn it")?;
         }
-        ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")
+        ensure_within("starts", self.starts, 1..=1000)?;
+        ensure_within("iterations", self.iterations, 1..=1_000_000_000)
     }
 
     /// How points are chosen.

@@ -15,6 +15,7 @@
 //! | estimate a density, climb to its modes | [`kde`] |
 //! | put a prior on a model's parameter | [`Prior`] |
 //! | describe predictions, one distribution a row | [`Normals`], [`StudentTs`], [`GaussianMixtures`] |
+//! | take a quantile of a sample | [`quantile`](quantile()) |
 //! | score predictions | [`scores`], [`crps`], [`calibration`] |
 //!
 //! Families of one number come in two forms of the same law: plain values in [`univariate`], for predictions, priors and quantiles; tensors in
@@ -37,6 +38,7 @@ mod multivariate_normal;
 mod prior;
 mod prior_expression;
 mod quadrature;
+mod quantile;
 pub mod rejection;
 pub mod scores;
 mod sobol;
@@ -50,6 +52,7 @@ pub use marginals::{GaussianMixtures, Normals, StudentTs, mixture_quantile};
 pub use multivariate_normal::MultivariateNormal;
 pub use prior::{Jacobian, Prior};
 pub use quadrature::Rule;
+pub use quantile::quantile;
 pub use sobol::{Scramble, Sobol};
 pub use tanh_sinh::tanh_sinh;
 pub use univariate::{

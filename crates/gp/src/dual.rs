@@ -12,7 +12,7 @@ use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, expected_log_prob};
 use crate::site::PRECISION_FLOOR;
 use elbo_core::{ModelFile, Result, Snapshot};
-use elbo_tensor::{DType, Tensor, no_grad};
+use elbo_tensor::{DType, Tensor, no_grad, stored};
 
 /// Sums of sites as the inducing points see them.
 #[derive(Clone)]
@@ -53,10 +53,10 @@ impl Snapshot for Sums {
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        let shift = file.get(&format!("{prefix}.shift_bar"))?;
-        let m = shift.len();
-        self.shift_bar = Tensor::from_vec(shift, &[m]);
-        self.precision_bar = Tensor::from_vec(file.get(&format!("{prefix}.precision_bar"))?, &[m, m]);
+        let shift = format!("{prefix}.shift_bar");
+        let m = file.rows(&shift, &[])?;
+        self.shift_bar = stored(file, &shift, &[m])?;
+        self.precision_bar = stored(file, &format!("{prefix}.precision_bar"), &[m, m])?;
         Ok(())
     }
 }

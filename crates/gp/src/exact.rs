@@ -12,6 +12,14 @@ pub const BLOCK: usize = 1024;
 /// Least noise variance, relative to a target of variance one.
 pub const NOISE_FLOOR: f64 = 1e-6;
 
+/// A noise variance that a model file holds.
+pub(crate) fn stored_noise(file: &ModelFile, name: &str) -> Result<f64> {
+    match file.get_as(name, &[1])?[0] {
+        noise if noise >= 0.0 => Ok(noise),
+        noise => Err(Error::misfit(format!("a noise variance of {noise}"))),
+    }
+}
+
 /// `y = mean(x) + f(x) + noise`, `f ~ GP(0, k)`, with all `N³` of it.
 pub struct ExactGp {
     kernel: Box<dyn Kernel>,

@@ -13,10 +13,10 @@ use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::site::PRECISION_FLOOR;
-use elbo_core::{ModelFile, Result, Rng, Run, Snapshot, Step};
+use elbo_core::{Error, ModelFile, Result, Rng, Run, Snapshot, Step};
 use elbo_linalg::pivoted_cholesky;
 use elbo_tensor::optim::Lbfgs;
-use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad, stored};
 
 /// How a batch is absorbed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -428,16 +428,20 @@ impl Snapshot for MemoryGp {
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         self.read_from(file, prefix)?;
-        let tensor = |name: &str| -> Result<Tensor> {
-            let name = format!("{prefix}.{name}");
-            Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
-        };
-        (self.z, self.memory_x) = (tensor("z")?, tensor("memory_x")?);
-        self.memory_y.restore(file, &format!("{prefix}.memory_y"))?;
+        let name = |part: &str| format!("{prefix}.{part}");
+        let dims = self.z.size(1);
+        let rows = |part: &str| file.rows(&name(part), &[dims]);
+        let (m, kept) = (rows("z")?, rows("memory_x")?);
+        self.z = stored(file, &name("z"), &[m, dims])?;
+        self.memory_x = stored(file, &name("memory_x"), &[kept, dims])?;
+        self.memory_y = file.get_as(&name("memory_y"), &[kept])?;
         for (p, (sums, sites)) in self.gone.iter_mut().zip(&mut self.memory_sites.0).enumerate() {
-            sums.restore(file, &format!("{prefix}.gone.{p}"))?;
-            sites.shift.restore(file, &format!("{prefix}.memory.{p}.shift"))?;
-            sites.precision.restore(file, &format!("{prefix}.memory.{p}.precision"))?;
+            sums.restore(file, &name(&format!("gone.{p}")))?;
+            if sums.shift_bar.len() != m {
+                return Err(Error::misfit("the sums of the rows that are gone are not those of the inducing points"));
+            }
+            sites.shift = file.get_as(&name(&format!("memory.{p}.shift")), &[kept])?;
+            sites.precision = file.get_as(&name(&format!("memory.{p}.precision")), &[kept])?;
         }
         self.seen = file.fact(&format!("{prefix}.seen"))?;
         self.sums = no_grad(|| self.total(&self.gone, None));

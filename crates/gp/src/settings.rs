@@ -3,7 +3,7 @@
 use crate::exact::NOISE_FLOOR;
 use crate::kernel::KernelConfig;
 use crate::mean::MeanConfig;
-use elbo_core::{Config, Error, Result, ensure};
+use elbo_core::{Config, Error, Result, ensure, ensure_within};
 
 /// The kernel and the mean function of a process.
 ///
@@ -30,12 +30,12 @@ pub fn points(name: &str, count: usize) -> Result<()> {
     ensure(name, count, (1..=5000).contains(&count), "in 1..=5000")
 }
 
-/// Counts that may not be zero.
+/// Counts that cost time alone: at least one, and no more than a slip of the keys would give.
 ///
 /// # Errors
-/// [`Error::Setting`] naming the first that is.
-pub fn at_least_one(counts: &[(&str, usize)]) -> Result<()> {
-    counts.iter().try_for_each(|(name, count)| ensure(name, count, *count >= 1, "at least 1"))
+/// [`Error::Setting`] naming the first that is out of range.
+pub fn counts(counts: &[(&str, usize)]) -> Result<()> {
+    counts.iter().try_for_each(|(name, count)| ensure_within(name, *count, 1..=1_000_000_000))
 }
 
 /// Starting points of a search.

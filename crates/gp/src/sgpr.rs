@@ -1,12 +1,12 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
-use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
+use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, stored_noise, with_mean};
 use crate::fit::Loss;
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use crate::table::{self, Process};
 use elbo_core::{Columns, ModelFile, Prediction, Result, Rng, Snapshot};
-use elbo_tensor::{Constraint, Ladder, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
+use elbo_tensor::{Constraint, Ladder, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
 
 /// Regression through `M` inducing points, the best `q(u)` found in closed form.
 ///
@@ -272,20 +272,26 @@ impl SgprPosterior {
         }
     }
 
-    /// Rebuilds a posterior from its file, given a kernel and a mean of the same form.
+    /// Rebuilds a posterior from its file, given a kernel and a mean of the same form for inputs of `dims` columns.
     ///
     /// # Errors
-    /// [`elbo_core::Error::ModelFile`] when something is missing.
-    pub fn load(mut kernel: Box<dyn Kernel>, mut mean: Box<dyn Mean>, file: &ModelFile, prefix: &str) -> Result<Self> {
-        kernel.read_from(file, &format!("{prefix}.kernel"))?;
-        mean.read_from(file, &format!("{prefix}.mean"))?;
-        let mut noise = 0.0;
-        noise.restore(file, &format!("{prefix}.noise"))?;
-        let tensor = |name: &str| -> Result<Tensor> {
-            let name = format!("{prefix}.{name}");
-            Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
-        };
-        let (z, kuu_chol, b_chol, centre) = (tensor("z")?, tensor("kuu_chol")?, tensor("b_chol")?, tensor("centre")?);
+    /// [`elbo_core::Error::ModelFile`] when something is missing or of another shape.
+    pub fn load(
+        mut kernel: Box<dyn Kernel>,
+        mut mean: Box<dyn Mean>,
+        dims: usize,
+        file: &ModelFile,
+        prefix: &str,
+    ) -> Result<Self> {
+        let name = |part: &str| format!("{prefix}.{part}");
+        kernel.read_from(file, &name("kernel"))?;
+        mean.read_from(file, &name("mean"))?;
+        let noise = stored_noise(file, &name("noise"))?;
+        let z = table::stored_points(file, &name("z"), dims)?;
+        let m = z.size(0);
+        let part = |part: &str, shape: &[usize]| stored(file, &name(part), shape);
+        let (kuu_chol, b_chol, centre) =
+            (part("kuu_chol", &[m, m])?, part("b_chol", &[m, m])?, part("centre", &[m, 1])?);
         Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise })
     }
 

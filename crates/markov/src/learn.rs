@@ -137,7 +137,8 @@ pub fn glance(series: &Series, given: Option<f64>) -> Glance {
             ys += r * s;
         }
         let det = cc * ss - cs * cs;
-        if det <= 1e-9 * f64::max(cc, ss).powi(2) {
+        // Not a number where the frequency times the span is none.
+        if det.is_nan() || det <= 1e-9 * f64::max(cc, ss).powi(2) {
             return 0.0;
         }
         (yc * yc * ss - 2.0 * yc * ys * cs + ys * ys * cc) / det / total
@@ -301,5 +302,20 @@ impl Step<Vec<f64>> for Climb<'_> {
 
     fn step(&self, x: &mut Vec<f64>, state: &mut LbfgsState, _: &mut Run) -> Result<Progress> {
         self.rule().iterate(x, state, &mut |x| self.evaluate(x))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_whose_frequency_is_no_number_explains_nothing() {
+        let times: Vec<f64> = (0..40).map(f64::from).collect();
+        let y: Vec<f64> = times.iter().map(|t| (0.7 * t).sin()).collect();
+        let series = Series::new(&times, &y).unwrap();
+        let share = |period: f64| glance(&series, Some(period)).period.unwrap().1;
+        assert_eq!(share(1e-310), 0.0);
+        assert!(share(std::f64::consts::TAU / 0.7) > 0.9);
     }
 }

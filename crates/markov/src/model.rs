@@ -33,7 +33,8 @@ impl Grid {
         }
         let mut known: HashMap<u64, u32> = HashMap::new();
         let largest = times[0].abs().max(times[times.len() - 1].abs());
-        let quantum = (4.0 * f64::EPSILON * largest).max(f64::MIN_POSITIVE);
+        // At least the smallest number there is, so that gaps of tiny times do not all become one.
+        let quantum = (4.0 * f64::EPSILON * largest).max(f64::from_bits(1));
         let (mut gaps, mut gap) = (vec![], Vec::with_capacity(times.len() - 1));
         for (i, pair) in times.windows(2).enumerate() {
             let width = pair[1] - pair[0];
@@ -41,6 +42,18 @@ impl Grid {
                 return Err(Error::data(
                     format!("time {} of row {} does not follow {}", pair[1], i + 2, pair[0]),
                     "sort the rows by time, and merge those of equal time",
+                ));
+            }
+            if !width.is_finite() {
+                return Err(Error::data(
+                    format!(
+                        "the times of rows {} and {} are {} and {}, too far apart for a number",
+                        i + 1,
+                        i + 2,
+                        pair[0],
+                        pair[1]
+                    ),
+                    "write the times in a larger unit, or mend them",
                 ));
             }
             let index = *known.entry((width / quantum).round().to_bits()).or_insert_with(|| {
@@ -447,7 +460,9 @@ mod tests {
         assert!(grid.gaps().iter().all(|g| (g - 1.0 / 12.0).abs() < 1e-11));
         // Real differences stay, however small the times.
         assert_eq!(Grid::new(&[0.0, 1e-9, 2.1e-9, 3.1e-9]).unwrap().gaps().len(), 2);
+        assert_eq!(Grid::new(&[0.0, 1e-310, 1e-309]).unwrap().gaps().len(), 2);
         assert_eq!(Grid::new(&[0.0]).unwrap().gaps().len(), 0);
+        assert!(Grid::new(&[-1.7e308, 1.7e308]).unwrap_err().to_string().contains("too far apart"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::init::Init;
 use crate::layer::{
     BatchNormConfig, Build, Conv2dConfig, ConvTranspose2dConfig, DropoutConfig, Embedding, EmbeddingConfig,
     GroupNormConfig, Gru, GruConfig, Layer, LayerConfig, Linear, LinearConfig, Output, Pass, ReshapeConfig, Sequential,
-    refuse,
+    check_widths, refuse,
 };
 use elbo_core::{Error, Result, ensure};
 use elbo_tensor::{DType, Parameters, Tensor};
@@ -372,9 +372,11 @@ elbo_tensor::parameters!(GruDecoder { "embedding": embedding, "start": start, "g
 
 impl GruDecoder {
     fn new(latent: usize, steps: usize, blocks: usize, config: &SequenceConfig, build: &mut Build<'_>) -> Result<Self> {
-        ensure("hidden", config.hidden, config.hidden > 0, "at least 1")?;
+        check_widths("hidden", &[config.hidden])?;
         ensure("steps", steps, steps > 0, "at least 1")?;
-        ensure("embedding", config.embedding, config.levels == 0 || config.embedding > 0, "at least 1")?;
+        if config.levels > 0 {
+            check_widths("embedding", &[config.embedding, config.levels])?;
+        }
         // One more level stands for the beginning.
         let embedding = (config.levels > 0).then(|| Embedding::new(config.levels + 1, config.embedding, build));
         let input = if config.levels > 0 { config.embedding } else { 1 };

@@ -2,7 +2,7 @@
 
 use crate::gaussians::{Gaussians, coefficients};
 use crate::render::{Gradients, Rendering};
-use elbo_core::{ModelFile, Result, Snapshot};
+use elbo_core::{Error, ModelFile, Result, Snapshot};
 use rayon::prelude::*;
 
 const BETA1: f32 = 0.9;
@@ -172,13 +172,6 @@ pub fn put(file: &mut ModelFile, prefix: &str, g: &Gaussians<f32>) {
     }
 }
 
-fn wrong_rows() -> elbo_core::Error {
-    elbo_core::Error::model_file(
-        "the file's Gaussians do not have one number of rows",
-        "fit the model again with this version",
-    )
-}
-
 /// Takes back what [`put`] wrote.
 ///
 /// # Errors
@@ -186,15 +179,13 @@ fn wrong_rows() -> elbo_core::Error {
 pub fn get(file: &ModelFile, prefix: &str) -> Result<Gaussians<f32>> {
     let degree: usize = file.fact(&format!("{prefix}.degree"))?;
     if degree > 3 {
-        return Err(wrong_rows());
+        return Err(Error::misfit(format!("spherical harmonics of degree {degree}")));
     }
     let mut g = Gaussians::empty(degree);
-    for (name, values) in NAMES.iter().zip(g.arrays_mut()) {
-        *values = file.get_f32(&format!("{prefix}.{name}"))?;
-    }
-    let n = g.len();
-    if g.arrays().iter().zip(g.widths()).any(|(values, width)| values.len() != n * width) {
-        return Err(wrong_rows());
+    let widths = g.widths();
+    let rows = file.rows(&format!("{prefix}.{}", NAMES[0]), &[widths[0]])?;
+    for ((name, width), values) in NAMES.iter().zip(widths).zip(g.arrays_mut()) {
+        *values = file.get_f32_as(&format!("{prefix}.{name}"), &[rows, width])?;
     }
     Ok(g)
 }
@@ -214,14 +205,13 @@ impl Snapshot for Cloud {
         self.gaussians = get(file, &format!("{prefix}.gaussians"))?;
         self.first = get(file, &format!("{prefix}.first"))?;
         self.second = get(file, &format!("{prefix}.second"))?;
-        self.pull = file.get_f32(&format!("{prefix}.pull"))?;
-        self.seen = file.get_f32(&format!("{prefix}.seen"))?;
         self.step = file.fact(&format!("{prefix}.step"))?;
         self.counts = file.fact(&format!("{prefix}.counts"))?;
         let (n, degree) = (self.gaussians.len(), self.gaussians.degree);
-        let is_whole = [&self.first, &self.second].iter().all(|g| g.len() == n && g.degree == degree);
-        if !is_whole || self.pull.len() != n || self.seen.len() != n {
-            return Err(wrong_rows());
+        self.pull = file.get_f32_as(&format!("{prefix}.pull"), &[n])?;
+        self.seen = file.get_f32_as(&format!("{prefix}.seen"), &[n])?;
+        if [&self.first, &self.second].iter().any(|g| g.len() != n || g.degree != degree) {
+            return Err(Error::misfit("the moments are not those of the Gaussians"));
         }
         Ok(())
     }

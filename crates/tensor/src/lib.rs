@@ -33,7 +33,7 @@ pub use dtype::{DType, Element};
 pub use elbo_linalg::{Jitter, Ladder, LinalgError};
 pub use gradient::{checkpoint, grad, grad_graph, hvp, jacobian, jvp, vjp, vjp_many};
 pub use ops::{Attention, Convolution, Window};
-pub use parameters::{Constraint, Description, Parameter, Parameters, Prior, nested, nested_mut};
+pub use parameters::{Constraint, Description, Parameter, Parameters, Prior, nested, nested_mut, stored};
 pub use storage::Storage;
 pub use tape::{is_recording, no_grad};
 pub use tensor::Tensor;

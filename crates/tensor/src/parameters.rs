@@ -84,6 +84,14 @@ impl Constraint {
         natural.is_finite() && self.free(natural).is_finite()
     }
 
+    /// Whether the natural value of an unconstrained one is finite.
+    fn is_natural(&self, free: f64) -> bool {
+        match self {
+            Self::Positive | Self::Above(_) => free.exp().is_finite(),
+            Self::Real | Self::Interval(..) => free.is_finite(),
+        }
+    }
+
     /// The open interval of natural values.
     pub fn bounds(&self) -> (f64, f64) {
         match *self {
@@ -398,29 +406,39 @@ pub trait Parameters {
     /// Takes back what [`Parameters::write_to`] stored.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when an array is absent or has another shape or precision.
+    /// [`Error::ModelFile`] when an array is absent, has another shape or precision, or holds numbers that are not finite or stand for none.
     fn read_from(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         let mut outcome = Ok(());
         self.visit_mut(&mut |name, p| {
             let array = join(prefix, name);
             let values = match p.leaf.dtype() {
-                DType::F32 => file.get_f32(&array).map(|v| v.into_iter().map(f64::from).collect()),
-                _ => file.get(&array),
+                DType::F32 => file.get_f32_as(&array, p.shape()).map(|v| v.into_iter().map(f64::from).collect()),
+                _ => file.get_as(&array, p.shape()),
             };
-            let read = values.and_then(|values: Vec<f64>| {
-                if file.shape(&array)? != p.shape() {
-                    let message = format!("array `{array}` of the model file does not have the shape {:?}", p.shape());
-                    return Err(Error::model_file(message, "fit the model again with this version"));
-                }
-                p.set_free(&values);
-                Ok(())
-            });
+            let read =
+                values.and_then(|values: Vec<f64>| match values.iter().find(|v| !p.constraint.is_natural(**v)) {
+                    Some(free) => {
+                        Err(Error::misfit(format!("array `{array}` holds {free}, too large for what it stands for")))
+                    }
+                    None => {
+                        p.set_free(&values);
+                        Ok(())
+                    }
+                });
             if outcome.is_ok() {
                 outcome = read;
             }
         });
         outcome
     }
+}
+
+/// A constant of this shape, as a model file holds it.
+///
+/// # Errors
+/// [`Error::ModelFile`] when it is absent, of another shape, or not finite.
+pub fn stored(file: &ModelFile, name: &str, shape: &[usize]) -> Result<Tensor> {
+    Ok(Tensor::from_vec(file.get_as(name, shape)?, shape))
 }
 
 /// Implements [`Parameters`] for a type by its members that have parameters, in this order: `parameters!(Linear { weight, bias })`, or
@@ -555,6 +573,12 @@ mod tests {
         back.read_from(&file, "model").unwrap();
         assert_eq!(back[0].leaf().item().to_bits(), 2f64.ln().to_bits());
         assert_eq!(back[1].value(), [5.0]);
+        let forged: [(&[usize], &[f64]); 3] = [(&[2], &[1.0, 2.0]), (&[], &[f64::NAN]), (&[], &[1e4])];
+        for (shape, values) in forged {
+            file.put("model.0", shape, values);
+            let error = back.read_from(&file, "model").unwrap_err();
+            assert!(matches!(error, Error::ModelFile { .. }) && error.to_string().contains("model.0"), "{error}");
+        }
         let loss = back[0].get() * back[1].get();
         assert!((back.gradient(&loss)[0] - 10.0).abs() < 1e-14);
     }

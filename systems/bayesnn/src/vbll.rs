@@ -4,10 +4,11 @@ mod claim;
 
 use elbo_core::{
     Array, Card, Claim, Columns, Config, Data, Encode, Error, Kind, Model, ModelFile, Predict, Prediction, Result, Rng,
-    Run, Summary, Supervised, System, Update, Verb, ensure,
+    Run, Summary, Supervised, System, Update, Verb, ensure_within,
 };
 use elbo_nn::bayes::head::{Bound, DiscriminativeHead, GenerativeHead, HeadConfig, NoiseConfig, RegressionHead};
 use elbo_nn::bayes::{AnyHead, Covariance, Fit, LastLayer, Targets, TrainSettings};
+use elbo_nn::layer::check_widths;
 use elbo_nn::{Activation, table};
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use schemars::JsonSchema;
@@ -103,9 +104,8 @@ impl Default for VbllConfig {
 
 impl Config for VbllConfig {
     fn check(&self) -> Result<()> {
-        let widths = self.hidden.iter().all(|n| *n > 0);
-        ensure("hidden", format!("{:?}", self.hidden), widths, "widths of at least 1")?;
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        check_widths("hidden", &self.hidden)?;
+        ensure_within("draws", self.draws, 1..=100_000)?;
         self.head(1, 1, START_NOISE).check()?;
         self.training().check()
     }
@@ -149,6 +149,21 @@ impl VbllConfig {
             weight_decay: self.weight_decay,
             clip: self.clip,
             kl_weight: self.kl_weight,
+        }
+    }
+
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, target: Target, run: &mut Run) {
+        if self.covariance != Covariance::LowRank {
+            run.warn_idle(self, &["rank"], "without covariance=low_rank");
+        }
+        match (target, self.classifier) {
+            (Target::Number, _) => run.warn_idle(self, &["classifier", "bound", "draws"], "on a numeric target"),
+            (_, Classifier::Discriminative) => run.warn_idle(self, &["noise"], "on a target of classes"),
+            (_, Classifier::Generative) => {
+                run.warn_idle(self, &["noise"], "on a target of classes");
+                run.warn_idle(self, &["bound", "draws"], "with classifier=generative");
+            }
         }
     }
 
@@ -228,6 +243,7 @@ impl System for Vbll {
             Supervised::Classes(input) => (input.x, Targets::Classes(input.y), input.columns, input.notes),
         };
         notes.iter().for_each(|note| run.warn(note));
+        config.warn_idle(Target::of(&columns), run);
         let rows = x.rows;
         let (network, bound) = config.train(table::one_hot(&x), y, Target::of(&columns), run)?;
         let mut model = VbllModel {

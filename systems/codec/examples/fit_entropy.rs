@@ -9,6 +9,7 @@ use elbo_codec::density::{Density, SHAPES, log_scale_to};
 use elbo_codec::mixture::{COMPONENTS, MixtureTables};
 use elbo_core::{Array, Error, Result};
 use elbo_data::{ReadOptions, read};
+use elbo_tensor::optim::golden_section;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -22,9 +23,9 @@ fn main() -> Result<()> {
     let deviation = shares.iter().map(|(k, p)| p * (*k as f64).powi(2)).sum::<f64>().sqrt().max(0.1);
     let best = |density: Density| {
         let bits = |log_scale: f64| bits(&shares, &[(1.0, density, log_scale.exp())]);
-        bits(golden(deviation.ln() - 6.0, deviation.ln() + 3.0, bits))
+        bits(golden_section(deviation.ln() - 6.0, deviation.ln() + 3.0, 40, bits))
     };
-    let shape = golden(SHAPES.0, SHAPES.1, |shape| best(Density::Generalised { shape }));
+    let shape = golden_section(SHAPES.0, SHAPES.1, 40, |shape| best(Density::Generalised { shape }));
     println!("gaussian {:.4}", best(Density::Gaussian));
     println!("laplace  {:.4}", best(Density::Laplace));
     println!("ggm      {:.4} (shape {shape:.2})", best(Density::Generalised { shape }));
@@ -63,15 +64,6 @@ fn bits(shares: &Shares, parts: &[(f64, Density, f64)]) -> f64 {
     shares.iter().map(|(k, share)| -share * p(*k).max(1e-300).log2()).sum()
 }
 
-/// Where a function of one number is least, by golden sections.
-fn golden(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
-    for _ in 0..40 {
-        let (a, b) = (low + 0.382 * (high - low), low + 0.618 * (high - low));
-        if f(a) < f(b) { high = b } else { low = a }
-    }
-    0.5 * (low + high)
-}
-
 /// Weight, density and scale of each Gaussian of a mixture.
 type Parts = [(f64, Density, f64); COMPONENTS];
 
@@ -106,7 +98,7 @@ fn mixture(shares: &Shares, deviation: f64) -> (f64, Parts) {
         for (part, own) in parts.iter_mut().zip(&answers) {
             part.0 = own.iter().map(|(_, share)| share).sum();
             let at = |log_scale: f64| bits(own, &[(1.0, Density::Gaussian, log_scale.exp())]);
-            part.2 = golden(deviation.ln() - 6.0, deviation.ln() + 3.0, at).exp();
+            part.2 = golden_section(deviation.ln() - 6.0, deviation.ln() + 3.0, 40, at).exp();
         }
     }
 }

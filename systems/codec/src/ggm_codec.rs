@@ -5,7 +5,7 @@ use elbo_codec::density::{Density, best_bits, bits_of};
 use elbo_codec::picture::{
     Entropy, Part, Photographs, PictureCodec, PictureModel, PictureSettings, RatePoint, Trainee,
 };
-use elbo_core::{Budget, Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure};
+use elbo_core::{Budget, Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -63,7 +63,7 @@ impl Default for GgmCodecConfig {
 impl Config for GgmCodecConfig {
     fn check(&self) -> Result<()> {
         self.picture.check()?;
-        ensure("entropy_steps", self.entropy_steps, self.entropy_steps >= 1, "at least 1")
+        ensure_within("entropy_steps", self.entropy_steps, 1..=1_000_000_000)
     }
 }
 

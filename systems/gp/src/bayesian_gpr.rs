@@ -1,8 +1,8 @@
 #![doc = include_str!("bayesian-gpr.md")]
 
 use elbo_core::{
-    Array, Budget, Card, Claim, Columns, Config, Data, Features, FromData, Kind, ModelFile, Predict, Prediction,
-    Regression, Result, Rng, Run, Snapshot, Summary, System, Table, Verb, ensure,
+    Array, Budget, Card, Claim, Columns, Config, Data, Error, Features, FromData, Kind, ModelFile, Predict, Prediction,
+    Regression, Result, Rng, Run, Snapshot, Summary, System, Table, Verb, ensure, ensure_within,
 };
 use elbo_dist::{GaussianMixtures, Prior, scores};
 use elbo_gp::exact::ExactGp;
@@ -109,18 +109,29 @@ impl Config for BayesianGprConfig {
         if let Some(noise) = self.noise_held {
             ensure("noise_held", noise, noise >= 2e-6 && noise.is_finite(), "at least 2e-6")?;
         }
-        settings::at_least_one(&[
-            ("chains", self.chains),
-            ("steps", self.steps),
-            ("mixed", self.mixed),
-            ("iterations", self.iterations),
-        ])?;
-        ensure("draws", self.draws, self.draws >= 4, "at least 4")?;
+        settings::counts(&[("steps", self.steps), ("mixed", self.mixed), ("iterations", self.iterations)])?;
+        ensure_within("chains", self.chains, 1..=1000)?;
+        ensure_within("warmup", self.warmup, 0..=1_000_000)?;
+        ensure_within("draws", self.draws, 4..=1_000_000)?;
         settings::starts(self.starts)
     }
 }
 
 impl BayesianGprConfig {
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, run: &mut Run) {
+        match self.infer {
+            Infer::Nuts => run.warn_idle(self, &["steps", "starts"], "with infer=nuts"),
+            Infer::ViMf | Infer::ViFull => {
+                run.warn_idle(self, &["chains", "warmup", "draws", "starts"], "with a variational fit");
+            }
+            Infer::Ml2 => run.warn_idle(self, &["chains", "warmup", "draws", "steps", "mixed"], "with infer=ml2"),
+        }
+        if self.noise_held.is_some() {
+            run.warn_idle(self, &["noise"], "where `noise_held` is given");
+        }
+    }
+
     /// The process with its priors.
     fn build(&self, x: &Features, y: &[f64]) -> Result<ExactGp> {
         let kernel = "rbf".parse::<KernelConfig>()?.build_for(x)?;
@@ -363,6 +374,7 @@ impl System for BayesianGpr {
 
     fn fit(&self, config: &BayesianGprConfig, input: Regression, run: &mut Run) -> Result<BayesianGprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
+        config.warn_idle(run);
         let instead = "`gpr`, whose likeliest values are well known with so many rows";
         settings::rows_at_most(input.x.rows, config.most_rows, "integrating over hyperparameters", instead)?;
         if input.x.rows < input.x.dims + 2 {
@@ -378,13 +390,19 @@ impl System for BayesianGpr {
 
     fn load(&self, file: &ModelFile) -> Result<BayesianGprModel> {
         BayesianGprModel::load(file, |config, columns| {
-            let values = file.get("draws")?;
-            let width = file.shape("draws")?[1].max(1);
+            let features = table::load_features(file, columns)?;
+            let y = file.get_as("y", &[features.rows])?;
+            let width = config.build(&features, &y)?.pack().len();
+            let count = file.rows("draws", &[width])?;
+            let draws: Vec<f64> = file.get_as("draws", &[count, width])?;
+            if draws.is_empty() {
+                return Err(Error::misfit("there are no draws"));
+            }
             Ok(Integrated {
                 config: config.clone(),
-                features: table::load_features(file, columns)?,
-                y: file.get("y")?,
-                draws: values.chunks_exact(width).map(<[f64]>::to_vec).collect(),
+                features,
+                y,
+                draws: draws.chunks_exact(width).map(<[f64]>::to_vec).collect(),
                 tables: file.fact("tables")?,
             })
         })

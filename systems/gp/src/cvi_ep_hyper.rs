@@ -119,7 +119,7 @@ impl Config for CviEpHyperConfig {
         settings::share("alpha", self.alpha)?;
         settings::points("inducing", self.inducing)?;
         ensure("most_dense_rows", self.most_dense_rows, self.most_dense_rows <= 20_000, "at most 20000")?;
-        settings::at_least_one(&[("sweeps", self.sweeps), ("moves", self.moves), ("rounds", self.rounds)])
+        settings::counts(&[("sweeps", self.sweeps), ("moves", self.moves), ("rounds", self.rounds)])
     }
 }
 
@@ -197,6 +197,12 @@ impl System for CviEpHyper {
     fn fit(&self, config: &CviEpHyperConfig, input: Supervised, run: &mut Run) -> Result<CviEpHyperModel> {
         let rows = config.rows(input)?;
         rows.notes.iter().for_each(|note| run.warn(note));
+        if rows.x.rows <= config.most_dense_rows {
+            run.warn_idle(config, &["inducing"], "on no more rows than `most_dense_rows`");
+        }
+        if matches!(config.infer, Infer::Laplace) {
+            run.warn_idle(config, &["rho"], "with infer=laplace");
+        }
         let mut model = config.build(&rows, run)?;
         let objective = config.learn(&mut model, run)?;
         let mut summary = table::summarise(model.prior.kernel(), &model, &rows.x.names);
@@ -227,10 +233,11 @@ impl System for CviEpHyper {
         let config: CviEpHyperConfig = file.fact("config")?;
         let columns: Columns = file.fact("columns")?;
         let x = table::load_features(file, &columns)?;
-        let rows = Rows { x, y: file.get("y")?, columns, likelihood: file.fact("likelihood")?, notes: vec![] };
+        let y = file.get_as("y", &[x.rows])?;
+        let rows = Rows { x, y, columns, likelihood: file.fact("likelihood")?, notes: vec![] };
         // Where the inducing points lie is restored with the parameters; the seed only fixes how many there are.
         let mut model = if file.has("inducing") {
-            let z = Tensor::from_vec(file.get("z")?, file.shape("z")?);
+            let z = table::stored_points(file, "z", rows.x.dims)?;
             let prior = Box::new(SparsePrior::new(config.kernel.build_for(&rows.x)?, z, table::tensor(&rows.x)));
             SiteGp::new(prior, config.mean.build(&rows.x.levels)?, rows.likelihood.build()?, rows.y.clone())?
         } else {

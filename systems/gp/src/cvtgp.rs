@@ -65,7 +65,7 @@ impl Config for CvtgpConfig {
         settings::process(&self.kernel, &self.mean)?;
         settings::points("points", self.points)?;
         settings::noise(self.noise)?;
-        settings::at_least_one(&[("batch", self.batch), ("steps", self.steps)])?;
+        settings::counts(&[("batch", self.batch), ("steps", self.steps)])?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")
     }
 }
@@ -167,7 +167,7 @@ impl System for Cvtgp {
     fn load(&self, file: &ModelFile) -> Result<CvtgpModel> {
         CvtgpModel::load(file, |config, columns| {
             let like = table::features_like(columns);
-            let inputs = Tensor::from_vec(file.get("gp.coreset.inputs")?, file.shape("gp.coreset.inputs")?);
+            let inputs = table::stored_points(file, "gp.coreset.inputs", like.dims)?;
             let m = inputs.shape()[0];
             let ones = Tensor::from_vec(vec![1.0; m], &[m]);
             let nothing = Tensor::from_vec(vec![], &[0, like.dims]);

@@ -63,7 +63,7 @@ impl Config for GprConfig {
         settings::noise(self.noise)?;
         self.priors.check()?;
         settings::starts(self.starts)?;
-        settings::at_least_one(&[("iterations", self.iterations)])
+        settings::counts(&[("iterations", self.iterations)])
     }
 }
 
@@ -113,7 +113,7 @@ impl System for Gpr {
     fn load(&self, file: &ModelFile) -> Result<GprModel> {
         GprModel::load(file, |config, columns| {
             let features = table::load_features(file, columns)?;
-            let mut gp = config.build(&features, &file.get("y")?)?;
+            let mut gp = config.build(&features, &file.get_as("y", &[features.rows])?)?;
             gp.read_from(file, "parameters")?;
             let posterior = gp.condition()?;
             Ok(Exact { features, gp, posterior, starts: file.fact("starts")? })

@@ -3,7 +3,7 @@
 
 use elbo_core::{
     Budget, Card, Claim, Columns, Config, Data, Kind, Model, ModelFile, Predict, Prediction, Progress, Result, Rng,
-    Run, Snapshot, Step, Stop, Summary, Supervised, System, Table, Update, Verb, drive,
+    Run, Snapshot, Step, Stop, Summary, Supervised, System, Table, Update, Verb, drive, ensure_within,
 };
 use elbo_data::stored_table;
 use elbo_dist::scores;
@@ -82,7 +82,11 @@ impl Config for MemoryDualGpConfig {
             likelihood.build()?;
         }
         settings::points("inducing", self.inducing)?;
-        settings::at_least_one(&[("batches", self.batches), ("sweeps", self.sweeps), ("rounds", self.rounds)])?;
+        settings::counts(&[("batches", self.batches), ("sweeps", self.sweeps), ("rounds", self.rounds)])?;
+        for (name, count) in [("remembered", self.remembered), ("memory", self.memory)] {
+            ensure_within(name, count, 0..=20_000)?;
+        }
+        ensure_within("moves", self.moves, 0..=1_000_000_000)?;
         settings::share("rho", self.rho)
     }
 }

@@ -107,7 +107,7 @@ impl Config for ScaleMixtureNngpConfig {
         ScalePrior::Burr { c: self.burr_c, k: self.burr_k }.check()?;
         settings::noise(self.noise)?;
         settings::starts(self.starts)?;
-        settings::at_least_one(&[("iterations", self.iterations), ("steps", self.steps), ("batch", self.batch)])?;
+        settings::counts(&[("iterations", self.iterations), ("steps", self.steps), ("batch", self.batch)])?;
         ensure("inducing", self.inducing, (1..=2000).contains(&self.inducing), "in 1..=2000")?;
         settings::share("rate", self.rate)?;
         ensure("draws", self.draws, (1..=100).contains(&self.draws), "in 1..=100")
@@ -115,6 +115,21 @@ impl Config for ScaleMixtureNngpConfig {
 }
 
 impl ScaleMixtureNngpConfig {
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, is_number: bool, run: &mut Run) {
+        if is_number {
+            run.warn_idle(self, &["inducing", "steps", "batch", "rate", "draws"], "on a numeric target");
+        } else {
+            run.warn_idle(self, &["noise", "starts", "iterations", "most_rows"], "on a target of classes");
+        }
+        if self.tails != Tails::InverseGamma {
+            run.warn_idle(self, &["alpha", "beta", "learn_tails"], "without tails=inverse_gamma");
+        }
+        if self.tails != Tails::Burr {
+            run.warn_idle(self, &["burr_c", "burr_k"], "without tails=burr");
+        }
+    }
+
     fn prior(&self) -> ScalePrior {
         match self.tails {
             Tails::Gauss => ScalePrior::Point,
@@ -219,6 +234,7 @@ impl System for ScaleMixtureNngp {
     type Model = ScaleMixtureNngpModel;
 
     fn fit(&self, config: &ScaleMixtureNngpConfig, input: Supervised, run: &mut Run) -> Result<ScaleMixtureNngpModel> {
+        config.warn_idle(matches!(input, Supervised::Numbers(_)), run);
         match input {
             Supervised::Numbers(input) => {
                 input.notes.iter().for_each(|note| run.warn(note));
@@ -236,13 +252,13 @@ impl System for ScaleMixtureNngp {
         let columns: Columns = file.fact("columns")?;
         let features = table::load_features(file, &columns)?;
         let fitted = if columns.classes().is_empty() {
-            let y = file.get("y")?;
+            let y = file.get_as("y", &[features.rows])?;
             let mut gp = config.process(&features, &y)?;
             gp.read_from(file, "parameters")?;
             let posterior = gp.condition()?;
             Fitted::Numbers { gp: Box::new(gp), posterior: Box::new(posterior), y, starts: file.fact("starts")? }
         } else {
-            let z = Tensor::from_vec(file.get("parameters.inducing")?, file.shape("parameters.inducing")?);
+            let z = table::stored_points(file, "parameters.inducing", features.dims)?;
             let kernel = config.kernel.build_for(&features)?;
             let mut model = ScaleMixtureClassifier::new(kernel, &z, columns.classes().len(), config.prior())?;
             model.read_from(file, "parameters")?;

@@ -4,7 +4,7 @@
 use elbo_core::columns::ColumnKind;
 use elbo_core::{
     Budget, Card, Claim, Columns, Config, Error, Features, Kind, ModelFile, Prediction, Regression, Result, Rng, Run,
-    Stop, Summary, System, Table, Verb, drive, ensure,
+    Stop, Summary, System, Table, Verb, drive, ensure, ensure_within,
 };
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::features::PriorPath;
@@ -120,8 +120,8 @@ impl Config for SddGpConfig {
         ensure("subset", self.subset, (10..=10_000).contains(&self.subset), "in 10..=10000")?;
         ensure("subsets", self.subsets, (1..=100).contains(&self.subsets), "in 1..=100")?;
         settings::starts(self.starts)?;
-        settings::at_least_one(&[("iterations", self.iterations), ("batch", self.batch)])?;
-        ensure("steps", self.steps, self.steps >= 100, "at least 100")?;
+        settings::counts(&[("iterations", self.iterations), ("batch", self.batch)])?;
+        ensure_within("steps", self.steps, 100..=1_000_000_000)?;
         ensure("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "in [0, 1)")?;
         ensure("step_scale", self.step_scale, self.step_scale > 0.0 && self.step_scale <= 10.0, "in (0, 10]")?;
         ensure("tolerance", self.tolerance, self.tolerance > 0.0 && self.tolerance < 1.0, "in (0, 1)")?;
@@ -325,14 +325,14 @@ impl System for SddGp {
     fn load(&self, file: &ModelFile) -> Result<SddGpModel> {
         SddGpModel::load(file, |config, columns| {
             let features = table::load_features(file, columns)?;
-            let y = file.get("y")?;
+            let y = file.get_as("y", &[features.rows])?;
             let mut gp = config.build(&features, &y)?;
             gp.read_from(file, "parameters")?;
             let solved = if file.fact("is_exact")? {
                 Solved::Exact(gp.condition()?)
             } else {
                 let (kernel, mean) = (config.kernel.build_for(&features)?, config.mean.build(&features.levels)?);
-                Solved::Dual(DualPosterior::load(kernel, mean, file, "posterior")?)
+                Solved::Dual(DualPosterior::load(kernel, mean, features.dims, file, "posterior")?)
             };
             Ok(SddProcess { features, y, gp, solved, starts: file.fact("starts")? })
         })

@@ -61,7 +61,7 @@ impl Config for SgprConfig {
         settings::points("inducing", self.inducing)?;
         settings::noise(self.noise)?;
         self.priors.check()?;
-        settings::at_least_one(&[("iterations", self.iterations)])
+        settings::counts(&[("iterations", self.iterations)])
     }
 }
 
@@ -126,7 +126,7 @@ impl System for SgprSystem {
         SgprModel::load(file, |config, columns| {
             let like = table::features_like(columns);
             let (kernel, mean) = (config.kernel.build_for(&like)?, config.mean.build(&like.levels)?);
-            SgprPosterior::load(kernel, mean, file, "posterior")
+            SgprPosterior::load(kernel, mean, like.dims, file, "posterior")
         })
     }
 

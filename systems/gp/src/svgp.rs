@@ -77,7 +77,7 @@ impl Config for SvgpConfig {
             likelihood.build()?;
         }
         settings::points("inducing", self.inducing)?;
-        settings::at_least_one(&[("batch", self.batch), ("steps", self.steps)])?;
+        settings::counts(&[("batch", self.batch), ("steps", self.steps)])?;
         settings::share("rho", self.rho)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")
     }
@@ -148,7 +148,7 @@ impl System for SvgpSystem {
     fn load(&self, file: &ModelFile) -> Result<SvgpModel> {
         SvgpModel::load(file, |config, columns| {
             let like = table::features_like(columns);
-            let z = Tensor::from_vec(file.get("svgp.inducing")?, file.shape("svgp.inducing")?);
+            let z = table::stored_points(file, "svgp.inducing", like.dims)?;
             let nothing = Tensor::from_vec(vec![], &[0, like.dims]);
             let mut svgp = config.build(&like, Target::of(columns), &z, nothing, vec![])?;
             svgp.read_from(file, "svgp")?;

@@ -1,6 +1,8 @@
 #![doc = include_str!("aevb.md")]
 
-use elbo_core::{Card, Claim, Config, Error, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure};
+use elbo_core::{
+    Card, Claim, Config, Error, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure_within,
+};
 use elbo_nn::model::{LatentModel, LatentSettings, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
 use elbo_nn::vae::{
@@ -39,7 +41,7 @@ impl Default for AevbConfig {
 impl Config for AevbConfig {
     fn check(&self) -> Result<()> {
         self.common.check()?;
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")
+        ensure_within("draws", self.draws, 1..=100_000)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use elbo_core::{
     Array, Budget, Card, Claim, Config, Data, Error, Figure, FromData, Kind, Mark, Model, ModelFile, Predict,
-    Prediction, Result, Rng, Run, Summary, Supervised, System, Table, Values, Verb, ensure,
+    Prediction, Result, Rng, Run, Summary, Supervised, System, Table, Values, Verb, ensure, ensure_within,
 };
 use elbo_dist::scores;
 use elbo_infer::diagnostics::stein::SteinKernel;
@@ -79,8 +79,8 @@ impl Default for CoinSamplingConfig {
 impl Config for CoinSamplingConfig {
     fn check(&self) -> Result<()> {
         ensure("particles", self.particles, (1..=10_000).contains(&self.particles), "in 1..=10000")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("hidden", self.hidden, self.hidden <= 10_000, "at most 10000")?;
         match self.kernel {
             Kernel::Rbf { h } => ensure("kernel.h", h, h > 0.0 && h.is_finite(), "positive")?,
@@ -110,6 +110,16 @@ impl CoinSamplingConfig {
     /// (seeds 50 to 53 of the diabetes table), and is far from done after 2,000 steps on a smooth curve.
     fn pace(&self) -> Pace {
         Pace::Coin { alpha: self.alpha.unwrap_or(if self.hidden > 0 { 100.0 } else { 0.0 }) }
+    }
+
+    /// Warns of settings that do not apply.
+    fn warn_idle(&self, run: &mut Run) {
+        if self.field == FieldKind::Ksdd {
+            run.warn_idle(self, &["kernel"], "with field=ksdd, which has its own");
+        }
+        if self.hidden > 0 {
+            run.warn_idle(self, &["weight_sd", "intercept_sd"], "on a network, whose precisions are learned");
+        }
     }
 
     /// Fits with any pace: the claim compares paces, all else being the same.
@@ -213,6 +223,7 @@ impl System for CoinSampling {
     type Model = CoinModel;
 
     fn fit(&self, config: &CoinSamplingConfig, input: Supervised, run: &mut Run) -> Result<CoinModel> {
+        config.warn_idle(run);
         config.fit(input, config.pace(), run)
     }
 

@@ -2,7 +2,7 @@
 
 use elbo_core::{
     Card, Claim, Config, Error, Kind, Mark, ModelFile, Result, Rng, Run, Stop, Summary, Supervised, System, Verb,
-    drive, ensure,
+    drive, ensure, ensure_within,
 };
 use elbo_infer::diagnostics::psis;
 use elbo_infer::family::FullRank;
@@ -72,7 +72,7 @@ impl Config for FbGviConfig {
         if let Some(eta) = self.eta {
             ensure("eta", eta, eta > 0.0 && eta.is_finite(), "a positive number")?;
         }
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure("draws", self.draws, (1..=10_000).contains(&self.draws), "in 1..=10000")?;
         ensure("kept", self.kept, (100..=1_000_000).contains(&self.kept), "in 100..=1000000")
     }

@@ -1,6 +1,6 @@
 #![doc = include_str!("iwae.md")]
 
-use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure};
+use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure_within};
 use elbo_infer::Objective;
 use elbo_infer::objective::Estimate;
 use elbo_nn::Activation;
@@ -57,7 +57,8 @@ impl Default for IwaeConfig {
 impl Config for IwaeConfig {
     fn check(&self) -> Result<()> {
         self.common.check()?;
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        ensure_within("draws", self.draws, 1..=100_000)?;
+        ensure_within("resample", self.resample, 0..=100_000)?;
         self.objective().check(self.common.batch)
     }
 }

@@ -5,7 +5,7 @@ mod model;
 
 use elbo_core::{
     Array, Card, Claim, Columns, Config, Data, Encode, Error, Features, Kind, Model, ModelFile, Points, Result, Run,
-    Sample, Stop, Summary, System, Table, Verb, drive, ensure,
+    Sample, Stop, Summary, System, Table, Verb, drive, ensure, ensure_within,
 };
 use elbo_infer::estimator::GammaGradient;
 use elbo_tensor::Tensor;
@@ -52,7 +52,7 @@ impl Config for RsviConfig {
         }
         self.gradient.check()?;
         ensure("draws", self.draws, (1..=1000).contains(&self.draws), "in 1..=1000")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate <= 10.0, "in (0, 10]")?;
         ensure("shape", self.shape, self.shape > 0.0 && self.shape <= 10.0, "in (0, 10]")
     }

@@ -1,6 +1,6 @@
 #![doc = include_str!("red-diff.md")]
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Table, Verb, ensure};
+use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Table, Verb, ensure_within};
 use elbo_diffusion::Schedule;
 use elbo_diffusion::denoiser::{Empirical, GaussianMixture};
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind};
@@ -38,7 +38,7 @@ impl Default for RedDiffConfig {
 
 impl Config for RedDiffConfig {
     fn check(&self) -> Result<()> {
-        ensure("rows", self.rows, self.rows >= 1, "at least 1")?;
+        ensure_within("rows", self.rows, 1..=1_000_000_000)?;
         self.network.check()
     }
 }
@@ -59,6 +59,9 @@ impl System for RedDiff {
     type Model = DiffusionModel;
 
     fn fit(&self, config: &RedDiffConfig, input: Samples, run: &mut Run) -> Result<DiffusionModel> {
+        if config.prior != PriorKind::Empirical {
+            run.warn_idle(config, &["rows"], "without prior=empirical");
+        }
         DiffusionModel::fit(config.prior, config.rows, &config.network, config, input, run)
     }
 

@@ -3,7 +3,7 @@
 
 use elbo_core::{
     Budget, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points, Result, Rng,
-    Run, Summary, System, Table, Verb, ensure,
+    Run, Summary, System, Table, Verb, ensure, ensure_within,
 };
 use elbo_dist::kde::{Climb, DensityKernel, FoundMode, Kde, ProjectedSearch};
 use rayon::prelude::*;
@@ -113,9 +113,9 @@ impl Config for KdeModeConfig {
         ensure("epsilon", self.epsilon, self.epsilon > 0.0 && self.epsilon < 1.0, "in (0, 1)")?;
         ensure("delta", self.delta, self.delta > 0.0 && self.delta < 1.0, "in (0, 1)")?;
         ensure("constant", self.constant, self.constant > 0.0 && self.constant.is_finite(), "a positive number")?;
-        ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
+        ensure_within("starts", self.starts, 1..=1_000_000)?;
         ensure("lifts", self.lifts, (1..=1000).contains(&self.lifts), "in 1..=1000")?;
-        ensure("shifts", self.shifts, self.shifts >= 1, "at least 1")
+        ensure_within("shifts", self.shifts, 1..=1_000_000_000)
     }
 }
 
@@ -239,10 +239,11 @@ impl System for KdeMode {
     }
 
     fn load(&self, file: &ModelFile) -> Result<KdeModeModel> {
+        let columns: Columns = file.fact("columns")?;
         Ok(KdeModeModel {
             config: file.fact("config")?,
-            columns: file.fact("columns")?,
-            mode: file.get("mode")?,
+            mode: file.get_as("mode", &[columns.inputs.len()])?,
+            columns,
             summary: file.fact("summary")?,
             tables: file.fact("tables")?,
             figure: file.fact("figure")?,

@@ -20,6 +20,7 @@ pub use verdict::{Judged, Verdict};
 
 use elbo_core::{
     Card, Claim, Config, Figure, Kind, Model, ModelFile, Result, Run, Summary, System, Table, Verb, ensure,
+    ensure_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,13 +94,14 @@ impl Config for LsnmConfig {
         ensure("degree", self.degree, (1..=7).contains(&self.degree), "in 1..=7")?;
         ensure("ridge", self.ridge, self.ridge > 0.0 && self.ridge.is_finite(), "a positive number")?;
         ensure("hidden", self.hidden, (1..=10_000).contains(&self.hidden), "in 1..=10000")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("resamples", self.resamples, self.resamples != 1, "zero, or at least 2")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
+        let is_enough = self.resamples != 1 && self.resamples <= 1_000_000;
+        ensure("resamples", self.resamples, is_enough, "zero, or in 2..=1000000")?;
         if self.resamples == 0 && self.rule == Rule::Independence {
             ensure("resamples", self.resamples, false, "at least 2 for rule=independence")?;
         }
-        ensure("permutations", self.permutations, self.permutations >= 19, "at least 19")?;
-        ensure("rows", self.rows, self.rows >= 50, "at least 50")?;
+        ensure_within("permutations", self.permutations, 19..=1_000_000)?;
+        ensure_within("rows", self.rows, 50..=1_000_000)?;
         ensure("test_rows", self.test_rows, (50..=5000).contains(&self.test_rows), "in 50..=5000")
     }
 }
@@ -141,6 +143,10 @@ impl System for Lsnm {
 
     fn fit(&self, config: &LsnmConfig, input: Pairs, run: &mut Run) -> Result<LsnmModel> {
         input.notes.iter().for_each(|note| run.warn(note));
+        match config.estimator {
+            Estimator::Network => run.warn_idle(config, &["knots", "degree", "ridge"], "with estimator=network"),
+            _ => run.warn_idle(config, &["hidden", "steps"], "without estimator=network"),
+        }
         let root = run.rng.fork();
         let decide = config.decide();
         let mut judged = vec![];

@@ -10,7 +10,7 @@ pub use trials::{Layout, Trials};
 
 use elbo_core::{
     Array, Card, Claim, Config, Data, Encode, Error, Figure, Kind, Mark, Model, ModelFile, Reconstruct, Result, Run,
-    Summary, System, Table, Verb, ensure,
+    Summary, System, Table, Verb, ensure, ensure_within,
 };
 use elbo_markov::Kernel;
 use schemars::JsonSchema;
@@ -101,14 +101,10 @@ impl Config for CvhmConfig {
                 expected: "a stationary kernel: latents have no first time".into(),
             });
         }
-        for (name, value) in [
-            ("trajectories", self.trajectories),
-            ("rounds", self.rounds),
-            ("sweeps", self.sweeps),
-            ("paths", self.paths),
-        ] {
-            ensure(name, value, value >= 1, "at least 1")?;
-        }
+        ensure_within("trajectories", self.trajectories, 1..=1000)?;
+        ensure_within("paths", self.paths, 1..=1_000_000)?;
+        ensure_within("rounds", self.rounds, 1..=1_000_000_000)?;
+        ensure_within("sweeps", self.sweeps, 1..=1_000_000_000)?;
         ensure("width", self.width, self.width > 0.0 && self.width.is_finite(), "positive")?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate <= 1.0, "in (0, 1]")?;
         ensure("ridge", self.ridge, self.ridge >= 0.0 && self.ridge.is_finite(), "at least 0")?;

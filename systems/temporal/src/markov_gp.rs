@@ -5,7 +5,7 @@ mod claim;
 use elbo_core::columns::ColumnKind;
 use elbo_core::{
     Card, Claim, Column, Columns, Config, Data, DataKind, Error, Figure, FromData, Kind, Mark, Model, ModelFile,
-    Predict, Prediction, Result, Run, Summary, System, Table, Validation, Values, Verb, ensure,
+    Predict, Prediction, Result, Run, Summary, System, Table, Validation, Values, Verb, ensure, ensure_within,
 };
 use elbo_dist::Normals;
 use elbo_markov::learn::{self, Glance, NOISE_FLOOR};
@@ -59,13 +59,15 @@ impl Config for MarkovGpConfig {
             kernel.parse::<Kernel>()?;
         }
         if let Some(period) = self.period {
-            ensure("period", period, period > 0.0 && period.is_finite(), "positive")?;
+            // The filter turns by 2π over the period in a unit of time.
+            let turns = period > 0.0 && period.is_finite() && (std::f64::consts::TAU / period).is_finite();
+            ensure("period", period, turns, "positive, and not so small that its inverse is infinite")?;
         }
         if let Some(noise) = self.noise {
             ensure("noise", noise, (NOISE_FLOOR..=1.0).contains(&noise), "between 1e-6 and 1")?;
         }
-        ensure("starts", self.starts, self.starts >= 1, "at least 1")?;
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
+        ensure_within("starts", self.starts, 1..=1000)?;
+        ensure_within("iterations", self.iterations, 1..=1_000_000_000)?;
         ensure("horizon", self.horizon, (0.0..=10.0).contains(&self.horizon), "between 0 and 10")
     }
 }
@@ -293,6 +295,9 @@ fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> R
         None => format!("{TREND} + matern52 + matern32"),
     };
     let mut kernel: Kernel = text.parse()?;
+    if kernel.parameters().iter().all(|p| p.name != "period" || p.is_given) {
+        run.warn_idle(config, &["period"], "with a kernel whose periods are given, or that has none");
+    }
     learn::suggest(&mut kernel, series, glance, period);
     Ok((kernel, glance))
 }

@@ -15,11 +15,12 @@ pub use train::{Bound, Training};
 
 use elbo_core::{
     Array, Card, Claim, Config, Data, Encode, Error, Figure, Kind, Mark, Model, ModelFile, Reconstruct, Result, Rng,
-    Run, Sample, Summary, System, Table, Values, Verb, ensure, picture_grid,
+    Run, Sample, Summary, System, Table, Values, Verb, ensure, ensure_within, picture_grid,
 };
 use elbo_markov::model::Grid;
 use elbo_markov::sample;
 use elbo_nn::Activation;
+use elbo_nn::layer::check_widths;
 use elbo_tensor::{Parameters, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,11 +114,11 @@ impl Config for MarkovianGpvaeConfig {
         ensure("latents", self.latents, (1..=1000).contains(&self.latents), "in 1..=1000")?;
         positive("lengthscale", self.lengthscale)?;
         for (name, widths) in [("encoder", &self.encoder), ("decoder", &self.decoder), ("channels", &self.channels)] {
-            ensure(name, format!("{widths:?}"), widths.iter().all(|w| *w > 0), "widths of at least 1")?;
+            check_widths(name, widths)?;
         }
         positive("noise", self.noise)?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         positive("clip", self.clip)?;
         ensure("draws", self.draws, (2..=10_000).contains(&self.draws), "in 2..=10000")
@@ -302,10 +303,12 @@ impl System for MarkovianGpvae {
         let config: MarkovianGpvaeConfig = file.fact("config")?;
         config.check()?;
         let layout: Layout = file.fact("layout")?;
-        let (scaling, template): (Scaling, Vec<f64>) = (file.fact("scaling")?, file.get("template")?);
-        let size = layout.size();
-        if size == 0 || template.is_empty() || scaling.shift.len() != size || scaling.scale.len() != size {
-            return Err(Error::model_file("the parts of the model file do not fit together", "fit the model again"));
+        let scaling: Scaling = file.fact("scaling")?;
+        let template = file.get_as("template", &[file.rows("template", &[])?])?;
+        let size = scaling.shift.len();
+        let is_scaling = scaling.scale.len() == size && scaling.scale.iter().all(|s| *s > 0.0);
+        if size == 0 || !layout.is_of(size) || template.is_empty() || !is_scaling {
+            return Err(Error::misfit("the layout, the scaling and the times are not those of one set of sequences"));
         }
         let mut nets = config.shape(layout.frame()).build(1.0, config.noise, &mut Rng::new(0))?;
         nets.read_from(file, "nets")?;

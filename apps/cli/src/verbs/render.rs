@@ -5,7 +5,7 @@ use crate::args::Render;
 use crate::failure::Failure;
 use crate::output::{number, print, print_json, say};
 use elbo::core::file::write_atomically;
-use elbo::core::{Data, Error, FromData, Model, Run, Values, Views};
+use elbo::core::{Data, Error, FromData, Model, ModelFile, Run, Values, Views};
 use elbo::picture::ssim;
 use elbo::refused;
 use elbo::splat::file::{self, Format, Stored};
@@ -102,9 +102,19 @@ fn open(path: &Path) -> Result<Source, Failure> {
         };
         return Ok(Source { system, model, gaussians: Some(stored) });
     }
-    let (card, model, file) = elbo::load_model(path)?;
-    let gaussians = if card.family == "splat" { Some(SplatModel::load(&file)?.stored()) } else { None };
-    Ok(Source { system: card.id, model, gaussians })
+    let file = ModelFile::read(path)?;
+    match elbo::find(file.system()) {
+        Ok(system) if system.card().family == "splat" && !file.has("checkpoint.stage") => {
+            let model = SplatModel::load(&file)?;
+            let gaussians = Some(model.stored());
+            Ok(Source { system: system.card().id, model: Box::new(model), gaussians })
+        }
+        // Why it is none is said there.
+        _ => {
+            let (card, model) = elbo::rebuild(&file)?;
+            Ok(Source { system: card.id, model, gaussians: None })
+        }
+    }
 }
 
 /// The folder that pictures go to: made before they are drawn, so that no work is lost.

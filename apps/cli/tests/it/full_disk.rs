@@ -73,6 +73,16 @@ fn samples_codes_and_reconstructions_are_not_half_written() {
 }
 
 #[test]
+fn suggestions_are_not_half_written() {
+    let folder = crate::suggest::folder();
+    folder.write("next.csv", b"old");
+    let quick = "suggest space.toml history.csv --set starts=1 --set initial=5";
+    for places in ["--out next.csv", "--out new.csv.gz", "--report r.html"] {
+        refused(&folder, &format!("{quick} {places}"));
+    }
+}
+
+#[test]
 fn photographs_and_their_files_are_not_half_written() {
     let shared = crate::compress::with_codec();
     let folder = Folder::new();

@@ -1,11 +1,12 @@
 //! Places that cannot be written: the program says so before the work, with a remedy, and leaves nothing behind.
 
 use crate::folder::{Folder, model};
+use crate::suggest::SPACE;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Everything that writes, into the folder `{}`.
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "fit gpr t.csv --target y --out {}/m.elbo",
     "fit gpr t.csv --target y --out new.elbo --checkpoint {}/c",
     "fit gpr t.csv --target y --out new.elbo --report {}/r.html",
@@ -14,8 +15,18 @@ const COMMANDS: [&str; 9] = [
     "predict m.elbo t.csv --out {}/p.csv.gz",
     "data make two-moons --out {}/d.csv",
     "reproduce gpr --budget smoke --out {}/claims",
+    "suggest space.toml --out {}/next.csv",
+    "suggest space.toml --report {}/r.html",
     "fit gpr t.csv --target y --out {}/none/m.elbo",
 ];
+
+/// With everything that they read.
+fn folder() -> Folder {
+    let folder = Folder::with_table();
+    folder.write("m.elbo", model());
+    folder.write("space.toml", SPACE.as_bytes());
+    folder
+}
 
 fn refused_in(folder: &Folder, place: &str) {
     let before = folder.names();
@@ -32,16 +43,14 @@ fn refused_in(folder: &Folder, place: &str) {
 #[cfg(target_os = "linux")]
 #[test]
 fn folders_that_nobody_can_write_are_refused() {
-    let folder = Folder::with_table();
-    folder.write("m.elbo", model());
+    let folder = folder();
     refused_in(&folder, "/sys");
     refused_in(&folder, "/proc");
 }
 
 #[test]
 fn folders_without_permission_are_refused_where_permissions_bind() {
-    let folder = Folder::with_table();
-    folder.write("m.elbo", model());
+    let folder = folder();
     let locked = folder.path("locked");
     std::fs::create_dir(&locked).unwrap();
     let set = |mode: u32| std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(mode)).unwrap();

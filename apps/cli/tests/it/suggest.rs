@@ -2,7 +2,8 @@
 
 use crate::folder::Folder;
 
-const SPACE: &str = r#"
+/// A space of three variables.
+pub const SPACE: &str = r#"
 target = "yield"
 goal = "maximise"
 
@@ -35,7 +36,8 @@ temperature,layers,solvent,yield,status,remark
 70,3,dmf,,,still running
 ";
 
-fn folder() -> Folder {
+/// With a space and a history of it.
+pub fn folder() -> Folder {
     let folder = Folder::new();
     folder.write("space.toml", SPACE.as_bytes());
     folder.write("history.csv", HISTORY.as_bytes());

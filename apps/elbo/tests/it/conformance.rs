@@ -74,6 +74,21 @@ fn the_default_settings_are_valid_and_every_setting_is_explained() {
     });
 }
 
+/// Counts of rows, which no table exceeds.
+const OF_ROWS: [&str; 1] = ["most_rows"];
+
+#[test]
+fn a_count_that_would_fill_the_memory_or_never_end_is_refused_by_name() {
+    each(|system| {
+        for (name, default) in system.defaults().as_object().unwrap() {
+            if default.is_u64() && !OF_ROWS.contains(&name.as_str()) {
+                let error = system.check_config(&json!({ name.as_str(): 1_000_000_000_000_000u64 })).unwrap_err();
+                assert!(matches!(error, Error::Setting { .. }) && error.to_string().contains(name), "{error}");
+            }
+        }
+    });
+}
+
 #[test]
 fn the_page_has_its_sections() {
     each(|system| {

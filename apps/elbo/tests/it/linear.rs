@@ -3,7 +3,7 @@
 use elbo_core::step::Batches;
 use elbo_core::{
     Card, Claim, Columns, Config, Data, Error, Kind, Marginals, Model, ModelFile, Predict, Prediction, Progress,
-    Regression, Result, Run, Step, Stop, Summary, System, Verb, drive, ensure,
+    Regression, Result, Run, Step, Stop, Summary, System, Verb, drive, ensure, ensure_within,
 };
 use elbo_dist::Normals;
 use schemars::JsonSchema;
@@ -32,7 +32,7 @@ impl Default for LinearConfig {
 impl Config for LinearConfig {
     fn check(&self) -> Result<()> {
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")
+        ensure_within("steps", self.steps, 1..=1_000_000)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Density, TAIL};
 use crate::table::Alphabet;
+use elbo_tensor::optim::golden_section;
 
 /// The largest scale of a ladder.
 const LARGEST: f64 = 256.0;
@@ -100,12 +101,7 @@ pub fn bits_of(source: (Density, f64), code: (Density, f64)) -> f64 {
 /// [`bits_of`] with the scale of the code at which they are fewest, by golden sections around the scale of the source.
 pub fn best_bits(source: (Density, f64), code: Density) -> f64 {
     let at = |log_scale: f64| bits_of(source, (code, log_scale.exp()));
-    let (mut low, mut high) = (source.1.ln() - 2.0, source.1.ln() + 3.0);
-    for _ in 0..50 {
-        let (a, b) = (low + 0.382 * (high - low), low + 0.618 * (high - low));
-        if at(a) < at(b) { high = b } else { low = a }
-    }
-    at(0.5 * (low + high))
+    at(golden_section(source.1.ln() - 2.0, source.1.ln() + 3.0, 50, at))
 }
 
 #[cfg(test)]

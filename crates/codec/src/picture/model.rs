@@ -11,7 +11,7 @@ use super::train::{Part, Trainee, Training};
 use super::transform::Transform;
 use elbo_core::{
     Compress, Data, Error, Figure, Mark, Model, ModelFile, Outcome, Result, Rng, Run, Stop, Summary, Table, drive,
-    ensure,
+    ensure, ensure_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ impl PictureSettings {
         ensure("second", self.second, (1..=1024).contains(&self.second), "from 1 to 1024")?;
         ensure("width", self.width, (1..=1024).contains(&self.width), "from 1 to 1024")?;
         ensure("hyper", self.hyper, (1..=1024).contains(&self.hyper), "from 1 to 1024")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure("batch", self.batch, (1..=4096).contains(&self.batch), "from 1 to 4096")?;
         let fits = self.crop.is_multiple_of(UNIT) && (UNIT..=1024).contains(&self.crop);
         ensure("crop", self.crop, fits, "a multiple of 32, from 32 to 1024")?;

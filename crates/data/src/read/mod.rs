@@ -79,8 +79,19 @@ impl ReadOptions {
     }
 }
 
-/// Most bytes a compressed file may unpack to: 8 GiB, against files made to fill the memory.
+/// Most bytes that any reader takes, of a file and of what is in it: 8 GiB, against files made to fill the memory.
 const MOST_BYTES: u64 = 8 << 30;
+
+/// Refuses a table whose cells, of eight bytes each, are more than [`MOST_BYTES`]: run lengths and short cells let a small file claim any number.
+fn check_cells(rows: u64, columns: usize) -> Result<()> {
+    if rows.saturating_mul(columns as u64) <= MOST_BYTES / 8 {
+        return Ok(());
+    }
+    Err(Error::data(
+        format!("a table of {rows} rows and {columns} columns takes more than 8 GiB"),
+        "give fewer rows or columns",
+    ))
+}
 
 /// Reads a CSV (plain or gzip), Parquet, NPY, NPZ or IDX file, or a folder of pictures.
 ///
@@ -97,7 +108,14 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
     if path.is_dir() {
         return select::arrays(pictures::folder(path)?, options);
     }
-    let bytes = std::fs::read(path).map_err(|cause| Error::file("cannot read the data", path, &cause))?;
+    let unreadable = |cause| Error::file("cannot read the data", path, &cause);
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_BYTES {
+        return Err(Error::data(
+            format!("the file is larger than 8 GiB: {}", path.display()),
+            "give fewer rows or columns",
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
     read_bytes(&path.display().to_string(), bytes, options)
 }
 
@@ -143,4 +161,22 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>> {
         return Err(Error::data("the compressed file unpacks to more than 8 GiB", "give fewer rows or columns"));
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_and_files_of_more_than_eight_gibibytes_are_refused() {
+        assert!(check_cells(1 << 27, 8).is_ok());
+        for (rows, columns) in [((1 << 27) + 1, 8), (1 << 31, 1), (u64::MAX, 2)] {
+            assert!(check_cells(rows, columns).unwrap_err().to_string().contains("8 GiB"));
+        }
+        // Without any byte written.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MOST_BYTES + 1).unwrap();
+        let error = read(file.path(), &ReadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("larger than 8 GiB"), "{error}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Parquet tables of plain columns. This file is the only one that names the `parquet` crate.
 
-use super::{ReadOptions, select, table};
+use super::{ReadOptions, check_cells, select, table};
 use elbo_core::{Array, Data, Error, Result, Values};
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -11,9 +11,6 @@ use parquet::schema::types::ColumnDescriptor;
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
-
-/// Most cells a file may hold: run lengths let a small file claim any number.
-const MOST_CELLS: i64 = 1 << 31;
 
 /// Reads a table.
 ///
@@ -58,12 +55,7 @@ fn decode(bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
     if rows == 0 {
         return Err(Error::data("the table has columns and no rows", "give at least two rows"));
     }
-    if rows.saturating_mul(names.len() as i64) > MOST_CELLS {
-        return Err(Error::data(
-            format!("the table has {rows} rows and {} columns, more than fits", names.len()),
-            "give fewer rows or columns",
-        ));
-    }
+    check_cells(rows.unsigned_abs(), wanted.iter().filter(|w| **w).count())?;
     let mut columns: Vec<Option<Builder>> = vec![];
     for (d, name) in names.iter().enumerate() {
         let is_text = options.categorical.contains(name);

@@ -1,12 +1,12 @@
 //! Pictures: a folder of PNG and JPEG files, and IDX files.
 
+use super::MOST_BYTES;
 use elbo_core::{Array, Data, Error, Result, Values};
 use image::{ColorType, DynamicImage};
 use std::path::{Path, PathBuf};
 
-/// Most pictures a folder may hold, and most bytes they may take: against a wrong folder.
+/// Most pictures a folder may hold: against a wrong folder.
 const MOST_PICTURES: usize = 1_000_000;
-const MOST_BYTES: usize = 8 << 30;
 
 /// A folder of pictures of one size: an array `image` of bytes, `[N, H, W]` where all are grey and `[N, H, W, C]` else, in the order of
 /// their names. Where they lie in sub-folders, those are the classes, in an array `label`.
@@ -111,7 +111,7 @@ pub fn read_pictures(path: &Path) -> Result<Data> {
         let (array, note) = alone(decode(&file)?);
         notes.extend(note.filter(|note| !notes.contains(note)));
         bytes += array.values.len();
-        if bytes > MOST_BYTES {
+        if bytes as u64 > MOST_BYTES {
             return Err(Error::data("the pictures take more than 8 GiB", "give fewer or smaller ones"));
         }
         arrays.push((file.file_name().expect("an entry has a name").to_string_lossy().into_owned(), array));
@@ -190,7 +190,7 @@ pub(super) fn decoded(files: &[(Option<String>, PathBuf)]) -> Result<Vec<Dynamic
             ));
         }
         bytes += picture.as_bytes().len();
-        if bytes > MOST_BYTES {
+        if bytes as u64 > MOST_BYTES {
             return Err(Error::data("the pictures take more than 8 GiB", "give fewer or smaller ones"));
         }
         pictures.push(picture);

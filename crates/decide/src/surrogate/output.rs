@@ -3,9 +3,13 @@
 //! To add one, give [`Output`] and [`Warp`] a variant; `tests/it/outputs.rs` then checks that it grows and that its inverse is one.
 
 use elbo_core::{Error, Result};
+use elbo_tensor::optim::golden_section;
 use elbo_tensor::special::ndtri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Golden sections of the search for a power: to 2e-8.
+const SECTIONS: usize = 40;
 
 /// What happens to values before they are standardised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -25,9 +29,10 @@ pub enum Output {
 }
 
 /// A fitted transform, growing in the value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub enum Warp {
     /// Nothing.
+    #[default]
     Identity,
     /// Of `v / unit`, positive: `(u^λ - 1) / λ`, with the limit `ln u`; of negative values minus that of minus the value, which `unit < 0` says.
     Power {
@@ -90,8 +95,8 @@ impl Warp {
                     0.0
                 } else {
                     // Over the geometric mean the Jacobian is one.
-                    largest(-2.0, 2.0, |lambda| {
-                        -spread(values.iter().map(|v| Self::Power { lambda, unit }.forward(*v)))
+                    golden_section(-2.0, 2.0, SECTIONS, |lambda| {
+                        spread(values.iter().map(|v| Self::Power { lambda, unit }.forward(*v)))
                     })
                 };
                 Self::Power { lambda, unit }
@@ -100,11 +105,11 @@ impl Warp {
                 let (shift, scale) = super::fit::standardiser(values);
                 let jacobian: f64 =
                     values.iter().map(|v| (v - shift) / scale).map(|u| u.signum() * u.abs().ln_1p()).sum::<f64>();
-                let log_likelihood = |lambda: f64| {
+                let loss = |lambda: f64| {
                     let z = values.iter().map(|v| Self::YeoJohnson { lambda, shift, scale }.forward(*v));
-                    (lambda - 1.0) * jacobian / n - spread(z)
+                    spread(z) - (lambda - 1.0) * jacobian / n
                 };
-                Self::YeoJohnson { lambda: largest(0.0, 2.0, log_likelihood), shift, scale }
+                Self::YeoJohnson { lambda: golden_section(0.0, 2.0, SECTIONS, loss), shift, scale }
             }
             Output::RankNormal => {
                 let mut sorted = values.to_vec();
@@ -179,23 +184,4 @@ fn spread(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let n = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / n;
     0.5 * (values.map(|v| (v - mean).powi(2)).sum::<f64>() / n).max(f64::MIN_POSITIVE).ln()
-}
-
-/// Where a function with one maximum between two numbers is largest, by golden sections.
-fn largest(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
-    const SHARE: f64 = 0.618_033_988_749_895;
-    let (mut left, mut right) = (high - SHARE * (high - low), low + SHARE * (high - low));
-    let (mut at_left, mut at_right) = (f(left), f(right));
-    while high - low > 1e-7 {
-        if at_left >= at_right {
-            (high, right, at_right) = (right, left, at_left);
-            left = high - SHARE * (high - low);
-            at_left = f(left);
-        } else {
-            (low, left, at_left) = (left, right, at_right);
-            right = low + SHARE * (high - low);
-            at_right = f(right);
-        }
-    }
-    0.5 * (low + high)
 }

@@ -416,6 +416,8 @@ pub(crate) struct Saved {
     pub(super) mean: Mean,
     pub(super) learns_constant: bool,
     pub(super) log_evidence: f64,
+    // Files of versions before transforms of the values have none.
+    #[serde(default)]
     pub(super) warp: Warp,
 }
 

@@ -12,7 +12,7 @@ pub use settings::{NetworkSettings, PriorKind, StudentKind};
 
 use crate::denoiser::{Denoiser, Empirical, GaussianMixture};
 use crate::flow_map::{
-    Consistency, DistillConfig, Distillation, MeanVelocity, MeanVelocityConfig, MeanVelocityTraining,
+    Boundary, Consistency, DistillConfig, Distillation, MeanVelocity, MeanVelocityConfig, MeanVelocityTraining, Span,
 };
 use crate::frechet::{Extractor, PrincipalComponents, distance, moments};
 use crate::guidance::ClassifierFree;
@@ -118,6 +118,12 @@ impl Classes {
         let shares = (0..labels.classes.len()).map(|k| count(k) / labels.codes.len() as f64).collect();
         Self { names: labels.classes.clone(), shares }
     }
+
+    /// Whether a draw of one of them is possible.
+    fn is_sound(&self) -> bool {
+        let total: f64 = self.shares.iter().sum();
+        self.names.len() == self.shares.len() && self.shares.iter().all(|s| *s >= 0.0) && (total - 1.0).abs() < 1e-6
+    }
 }
 
 /// What a fit found.
@@ -155,6 +161,7 @@ impl DiffusionModel {
         run: &mut Run,
     ) -> Result<Self> {
         samples.notes.iter().for_each(|note| run.note(note));
+        network.warn_idle(kind, samples.form.picture().is_some(), run);
         if samples.len() < 2 {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
@@ -227,10 +234,14 @@ impl DiffusionModel {
     /// [`Error::ModelFile`] when something is missing or does not fit together.
     pub fn load(file: &ModelFile) -> Result<Self> {
         let network: NetworkSettings = file.fact("network")?;
-        let form: Form = file.fact("form")?;
+        network.check()?;
+        let form = Form::load(file, "form")?;
         let kind: PriorKind = file.fact("prior")?;
         let dims = form.size();
         let classes: Option<Classes> = if file.has("classes") { Some(file.fact("classes")?) } else { None };
+        if classes.as_ref().is_some_and(|classes| !classes.is_sound()) {
+            return Err(Error::misfit("classes without names or shares"));
+        }
         let count = classes.as_ref().map_or(0, |c| c.names.len());
         let read = |prefix: &str, shape: &[usize]| -> Result<Box<dyn Network>> {
             let mut built = network.network(count).build(shape, &mut Build::new(&mut Rng::new(0)))?;
@@ -238,11 +249,18 @@ impl DiffusionModel {
             Ok(built)
         };
         let student = if file.has("boundary") {
-            let built = read("student", &form.shape)?;
-            Some(Student::Consistency(Consistency::new(built, file.fact("boundary")?, dims, file.fact("high")?)))
+            let (boundary, high): (Boundary, f64) = (file.fact("boundary")?, file.fact("high")?);
+            if !(boundary.data_sd > 0.0 && boundary.low > 0.0 && high > boundary.low) {
+                return Err(Error::misfit(format!("noise levels from {} to {high}", boundary.low)));
+            }
+            Some(Student::Consistency(Consistency::new(read("student", &form.shape)?, boundary, dims, high)))
         } else if file.has("span") {
+            let span: Span = file.fact("span")?;
+            if !(span.data_sd > 0.0 && span.low > 0.0 && span.high > span.low) {
+                return Err(Error::misfit(format!("noise levels from {} to {}", span.low, span.high)));
+            }
             let built = read("student", &MeanVelocity::seen(&form.shape))?;
-            Some(Student::MeanVelocity(MeanVelocity::new(built, file.fact("span")?, &form.shape)))
+            Some(Student::MeanVelocity(MeanVelocity::new(built, span, &form.shape)))
         } else {
             None
         };
@@ -257,15 +275,20 @@ impl DiffusionModel {
             (PriorKind::Network, None) => {
                 Law::Network(NetworkDenoiser::new(read("weights", &form.shape)?, network.parameterisation, dims))
             }
-            (PriorKind::Empirical, _) => Law::Empirical(Empirical::new(&wide(&file.get_f32("points")?), dims)?),
-            (PriorKind::Gaussian, _) => Law::Gaussian(Gaussian::new(file.get("mean")?, file.get("covariance")?)?),
+            (PriorKind::Empirical, _) => {
+                let rows = file.rows("points", &[dims])?;
+                Law::Empirical(Empirical::new(&wide(&file.get_f32_as("points", &[rows, dims])?), dims)?)
+            }
+            (PriorKind::Gaussian, _) => {
+                let covariance = file.get_as("covariance", &[dims, dims])?;
+                Law::Gaussian(Gaussian::new(file.get_as("mean", &[dims])?, covariance)?)
+            }
         };
         let (settings, record) = (file.fact("config")?, file.fact("record")?);
         let model = Self { settings, network, kind, form, law, student, classes, foreign, record };
         let found = model.denoiser().dims();
         if found != dims {
-            let message = format!("the prior of the model file is of {found} numbers, its data points of {dims}");
-            return Err(Error::model_file(message, "fit the model again with this version"));
+            return Err(Error::misfit(format!("a prior of {found} numbers for data points of {dims}")));
         }
         Ok(model)
     }

@@ -4,7 +4,7 @@ use crate::network::{NetworkConfig, TrainingConfig};
 use crate::parameterisation::{Preconditioning, Weighting};
 use crate::sampler::Sampler;
 use crate::schedule::{NoiseLaw, Schedule};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, Run, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +141,43 @@ impl NetworkSettings {
         )?;
         let both = self.conditional && self.distil > 0;
         ensure("distil", self.distil, !both, "0 where conditional=true: the second network is not told classes")?;
+        ensure_within("distil", self.distil, 0..=1_000_000_000)?;
+        ensure_within("measured", self.measured, 0..=1_000_000)?;
         ensure("measured", self.measured, self.measured != 1, "0, or at least 2")
+    }
+
+    /// Warns of settings that do not apply to this prior of pictures or of rows.
+    pub(super) fn warn_idle(&self, kind: PriorKind, is_picture: bool, run: &mut Run) {
+        let structure =
+            ["widths", "hidden", "embedding", "parameterisation", "weighting", "noise_law", "average", "iterations"];
+        if kind != PriorKind::Network {
+            let why = "with a prior that is no network";
+            run.warn_idle(self, &structure, why);
+            run.warn_idle(self, &["weights", "batch", "rate", "withheld", "guidance", "distil", "jumps"], why);
+            return;
+        }
+        match &self.weights {
+            Some(_) => {
+                run.warn_idle(self, &structure[3..], "where `weights` are given");
+                if self.distil == 0 {
+                    run.warn_idle(
+                        self,
+                        &["widths", "hidden", "embedding", "batch", "rate"],
+                        "where `weights` are given",
+                    );
+                }
+            }
+            None if is_picture => run.warn_idle(self, &["hidden"], "on pictures, whose network has `widths`"),
+            None => run.warn_idle(self, &["widths"], "on rows of numbers, whose network has `hidden` layers"),
+        }
+        if !self.conditional {
+            run.warn_idle(self, &["withheld", "guidance"], "without conditional=true");
+        }
+        if self.distil == 0 {
+            run.warn_idle(self, &["jumps"], "without `distil`");
+        } else {
+            run.warn_idle(self, &["sampler", "steps", "schedule"], "on samples, which the network of `distil` draws");
+        }
     }
 
     /// The network, which can be told so many classes.

@@ -18,7 +18,7 @@ pub use train::{Trainee, Training, TrainingConfig};
 use crate::denoiser::Denoiser;
 use crate::parameterisation::Preconditioning;
 use elbo_core::{Result, ensure};
-use elbo_nn::layer::Embedding;
+use elbo_nn::layer::{Embedding, MOST_WIDTH, check_widths};
 use elbo_nn::{Build, Layer, Pass};
 use elbo_tensor::{Parameters, Tensor};
 use schemars::JsonSchema;
@@ -57,11 +57,12 @@ impl NetworkConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        let positive = |v: &[usize]| !v.is_empty() && v.iter().all(|n| *n > 0);
-        ensure("widths", format!("{:?}", self.widths), positive(&self.widths), "at least one width, each above 0")?;
-        ensure("hidden", format!("{:?}", self.hidden), positive(&self.hidden), "at least one width, each above 0")?;
-        let even = self.embedding >= 2 && self.embedding.is_multiple_of(2);
-        ensure("embedding", self.embedding, even, "an even number of at least 2")
+        for (name, widths) in [("widths", &self.widths), ("hidden", &self.hidden)] {
+            ensure(name, "empty", !widths.is_empty(), "at least one width")?;
+            check_widths(name, widths)?;
+        }
+        let is_even = (2..=MOST_WIDTH).contains(&self.embedding) && self.embedding.is_multiple_of(2);
+        ensure("embedding", self.embedding, is_even, &format!("an even number from 2 to {MOST_WIDTH}"))
     }
 
     /// The network for points of this shape.

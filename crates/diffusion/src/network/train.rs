@@ -4,7 +4,7 @@ use super::{Network, NetworkDenoiser};
 use crate::parameterisation::{Preconditioning, Weighting};
 use crate::schedule::NoiseLaw;
 use elbo_core::step::{Batches, Snapshot};
-use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
+use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
 use elbo_tensor::{DType, Parameters, Tensor, grad};
 use schemars::JsonSchema;
@@ -53,8 +53,8 @@ impl TrainingConfig {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure_within("iterations", self.iterations, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure("average", self.average, (0.0..1.0).contains(&self.average), "in [0, 1)")?;
         ensure("withheld", self.withheld, (0.0..=1.0).contains(&self.withheld), "in [0, 1]")?;

@@ -212,7 +212,28 @@ fn a_file_whose_prior_does_not_fit_its_data_points_is_refused() {
     file.put("mean", &[2], &[0.0; 2]);
     file.put("covariance", &[2, 2], &[1.0, 0.0, 0.0, 1.0]);
     let message = DiffusionModel::load(&file).err().unwrap().to_string();
-    assert!(message.contains("of 2 numbers, its data points of 36"), "{message}");
+    assert!(message.contains("`covariance` has the shape [2, 2], not [36, 36]"), "{message}");
+}
+
+#[test]
+fn settings_that_do_not_apply_are_named() {
+    let warned = |kind: PriorKind, settings: NetworkSettings| {
+        let mut run = Run::new(1);
+        let samples = Samples::from_data(&bars(60)).unwrap();
+        DiffusionModel::fit(kind, 100, &settings, &json!({}), samples, &mut run).unwrap();
+        run.warnings().join("; ")
+    };
+    let short = || NetworkSettings { iterations: 2, measured: 0, ..settings() };
+    let idle = warned(PriorKind::Network, NetworkSettings { guidance: 3.0, jumps: 5, hidden: vec![4], ..short() });
+    for name in ["guidance", "jumps", "hidden"] {
+        assert!(idle.contains(&format!("setting `{name}` has no effect")), "{name}: {idle}");
+    }
+    assert!(!warned(PriorKind::Network, short()).contains("no effect"));
+    assert!(warned(PriorKind::Gaussian, NetworkSettings { distil: 5, ..short() }).contains("`distil` has no effect"));
+    assert!(
+        !warned(PriorKind::Gaussian, NetworkSettings { measured: 0, ..NetworkSettings::default() })
+            .contains("no effect")
+    );
 }
 
 #[test]

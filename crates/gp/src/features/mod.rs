@@ -48,6 +48,14 @@ impl RandomFeatures {
         })
     }
 
+    /// Whether features that were read from a file fit together, and inputs of `dims` columns.
+    pub(crate) fn is_sound(&self, dims: usize) -> bool {
+        let m = self.count();
+        let is_table =
+            |table: &LevelTable| table.dim < dims && !table.values.is_empty() && table.values.len().is_multiple_of(m);
+        m > 0 && self.dims == dims && self.frequencies.len() == m * dims && self.tables.iter().all(is_table)
+    }
+
     /// Number of frequencies, `m`; there are twice as many features.
     pub fn count(&self) -> usize {
         self.amplitudes.len()

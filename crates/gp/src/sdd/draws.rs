@@ -2,8 +2,8 @@
 
 use crate::features::{RandomFeatures, paths};
 use crate::kernel::Kernel;
-use elbo_core::{ModelFile, Result, Rng};
-use elbo_tensor::{Tensor, no_grad};
+use elbo_core::{Error, ModelFile, Result, Rng};
+use elbo_tensor::{Tensor, no_grad, stored};
 
 /// Rows that carry the prior of a kernel without a spectrum.
 const ANCHORS: usize = 1000;
@@ -97,16 +97,29 @@ impl PriorDraws {
         }
     }
 
-    pub(super) fn load(file: &ModelFile, prefix: &str) -> Result<Self> {
-        let tensor = |name: &str| -> Result<Tensor> {
-            let name = format!("{prefix}.{name}");
-            Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
+    /// Number of functions, `S`.
+    pub(super) fn count(&self) -> usize {
+        let (Self::Spectral { weights, .. } | Self::Anchored { weights, .. }) = self;
+        weights.shape()[1]
+    }
+
+    pub(super) fn load(file: &ModelFile, prefix: &str, dims: usize) -> Result<Self> {
+        let name = |part: &str| format!("{prefix}.{part}");
+        let &[rows, count] = file.shape(&name("weights"))? else {
+            return Err(Error::misfit("the weights of the prior's draws are no matrix"));
         };
-        let weights = tensor("weights")?;
-        let features = format!("{prefix}.features");
-        if file.has(&features) {
-            return Ok(Self::Spectral { features: file.fact(&features)?, weights });
+        if count == 0 {
+            return Err(Error::misfit("there are no draws of the prior"));
         }
-        Ok(Self::Anchored { z: tensor("z")?, chol: tensor("chol")?, weights })
+        let weights = stored(file, &name("weights"), &[rows, count])?;
+        if file.has(&name("features")) {
+            let features: RandomFeatures = file.fact(&name("features"))?;
+            if !features.is_sound(dims) || rows != 2 * features.count() {
+                return Err(Error::misfit("the random features are not those of the kernel's columns"));
+            }
+            return Ok(Self::Spectral { features, weights });
+        }
+        let (z, chol) = (stored(file, &name("z"), &[rows, dims])?, stored(file, &name("chol"), &[rows, rows])?);
+        Ok(Self::Anchored { z, chol, weights })
     }
 }

@@ -1,11 +1,11 @@
 //! Predictions from solved right-hand sides.
 
 use super::PriorDraws;
-use crate::exact::in_blocks;
+use crate::exact::{in_blocks, stored_noise};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
-use elbo_core::{ModelFile, Result, Snapshot};
-use elbo_tensor::{Parameters, Tensor, no_grad};
+use elbo_core::{Error, ModelFile, Result, Snapshot};
+use elbo_tensor::{Parameters, Tensor, no_grad, stored};
 
 /// What the solutions of `(K + σ² I) A = [y - mean, b_1, ..., b_S]` say about `f`: its mean, and `S` samples by Matheron's rule.
 ///
@@ -103,20 +103,29 @@ impl DualPosterior {
         self.draws.save(file, &format!("{prefix}.draws"));
     }
 
-    /// Rebuilds a posterior from its file, given a kernel and a mean of the same form.
+    /// Rebuilds a posterior from its file, given a kernel and a mean of the same form for inputs of `dims` columns.
     ///
     /// # Errors
-    /// [`elbo_core::Error::ModelFile`] when something is missing.
-    pub fn load(mut kernel: Box<dyn Kernel>, mut mean: Box<dyn Mean>, file: &ModelFile, prefix: &str) -> Result<Self> {
-        kernel.read_from(file, &format!("{prefix}.kernel"))?;
-        mean.read_from(file, &format!("{prefix}.mean"))?;
-        let mut noise = 0.0;
-        noise.restore(file, &format!("{prefix}.noise"))?;
-        let tensor = |name: &str| -> Result<Tensor> {
-            let name = format!("{prefix}.{name}");
-            Ok(Tensor::from_vec(file.get(&name)?, file.shape(&name)?))
-        };
-        let (x, weights) = (tensor("x")?, tensor("weights")?);
-        Ok(Self { kernel, mean, noise, x, weights, draws: PriorDraws::load(file, &format!("{prefix}.draws"))? })
+    /// [`elbo_core::Error::ModelFile`] when something is missing or of another shape.
+    pub fn load(
+        mut kernel: Box<dyn Kernel>,
+        mut mean: Box<dyn Mean>,
+        dims: usize,
+        file: &ModelFile,
+        prefix: &str,
+    ) -> Result<Self> {
+        let name = |part: &str| format!("{prefix}.{part}");
+        kernel.read_from(file, &name("kernel"))?;
+        mean.read_from(file, &name("mean"))?;
+        let noise = stored_noise(file, &name("noise"))?;
+        let rows = file.rows(&name("x"), &[dims])?;
+        if rows == 0 {
+            return Err(Error::misfit("the posterior has no rows"));
+        }
+        let x = stored(file, &name("x"), &[rows, dims])?;
+        let draws = PriorDraws::load(file, &name("draws"), dims)?;
+        // The mean's weights stand before those of the draws.
+        let weights = stored(file, &name("weights"), &[rows, 1 + draws.count()])?;
+        Ok(Self { kernel, mean, noise, x, weights, draws })
     }
 }

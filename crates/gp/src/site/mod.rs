@@ -75,8 +75,9 @@ impl Snapshot for Sites {
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.shift = file.get(&format!("{prefix}.shift"))?;
-        self.precision = file.get(&format!("{prefix}.precision"))?;
+        let rows = [self.len()];
+        self.shift = file.get_as(&format!("{prefix}.shift"), &rows)?;
+        self.precision = file.get_as(&format!("{prefix}.precision"), &rows)?;
         Ok(())
     }
 }

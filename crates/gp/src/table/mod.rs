@@ -7,9 +7,9 @@ pub use model::{Process, TableModel};
 use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, LikelihoodMarginals};
 use crate::priors::PriorsConfig;
-use elbo_core::{Columns, Data, Features, ModelFile, Prediction, Result, Run, Summary};
+use elbo_core::{Columns, Data, Error, Features, ModelFile, Prediction, Result, Run, Summary};
 use elbo_dist::Normals;
-use elbo_tensor::{Parameters, Tensor};
+use elbo_tensor::{Parameters, Tensor, stored};
 
 /// The inputs as a tensor, `[N, D]`.
 pub fn tensor(features: &Features) -> Tensor {
@@ -24,12 +24,30 @@ pub fn save_features(file: &mut ModelFile, features: &Features) {
 /// Takes back what [`save_features`] stored, as these columns encode it.
 ///
 /// # Errors
-/// [`elbo_core::Error::ModelFile`] when it is missing.
+/// [`elbo_core::Error::ModelFile`] when it is missing, without rows, or not what these columns encode.
 pub fn load_features(file: &ModelFile, columns: &Columns) -> Result<Features> {
     let mut features = features_like(columns);
-    features.values = file.get("x")?;
-    features.rows = file.shape("x")?[0];
+    features.rows = file.rows("x", &[features.dims])?;
+    features.values = file.get_as("x", &[features.rows, features.dims])?;
+    let mut cells = features.values.iter().zip(features.levels.iter().cycle());
+    let is_known =
+        cells.all(|(code, levels)| *levels == 0 || (code.fract() == 0.0 && *code >= -1.0 && *code < *levels as f64));
+    if features.values.is_empty() || !is_known {
+        return Err(Error::misfit("the rows that the model keeps are not rows of its columns"));
+    }
     Ok(features)
+}
+
+/// Points that carry a posterior, `[M, dims]`, of which a model file alone knows how many there are.
+///
+/// # Errors
+/// [`elbo_core::Error::ModelFile`] when they are missing, none, or of another width.
+pub fn stored_points(file: &ModelFile, name: &str, dims: usize) -> Result<Tensor> {
+    let count = file.rows(name, &[dims])?;
+    if count == 0 {
+        return Err(Error::misfit(format!("array `{name}` holds no points")));
+    }
+    stored(file, name, &[count, dims])
 }
 
 /// Features without rows, as these columns encode them: enough to build a kernel.

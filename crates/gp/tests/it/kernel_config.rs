@@ -56,6 +56,9 @@ fn mistakes_in_expressions_are_named_with_their_place() {
     assert!(message("(rbf + linear").contains("expected `)`"));
     assert!(message("rbf(lenghtscale = 2)").contains("lenghtscale"));
     assert!(message("rbf(lengthscale = -2)").contains("setting `rbf.lengthscale` is -2"));
+    assert!(message("spectral_mixture(components = 1e12)").contains("spectral_mixture.components` is 1000000000000"));
+    assert!(message("nngp(depth = 1000000)").contains("in 1..=100"));
+    assert!(message("index(rank = 1e9)").contains("in 1..=1000"));
     assert!(message("rbf & linear").contains("`&` at character 4"));
     assert!(message("2").contains("a kernel after the number"));
     assert!(message("").contains("found the end"));

@@ -107,7 +107,7 @@ impl Ranks {
             })
             .collect();
         largest.sort_by(f64::total_cmp);
-        let multiple = super::chains::quantile(&largest, probability);
+        let multiple = elbo_dist::quantile(&largest, probability);
         deviation.into_iter().map(|d| multiple * d).collect()
     }
 

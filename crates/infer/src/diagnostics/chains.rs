@@ -6,6 +6,7 @@
 //! # Source
 //! Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021). Equal to ArviZ.
 
+use elbo_dist::quantile;
 use elbo_tensor::special::{beta_inc_inv, ndtri};
 
 /// Moments, quantiles and diagnostics of one unknown.
@@ -117,17 +118,6 @@ pub fn e_bfmi(energy: &[f64], chains: usize) -> Vec<f64> {
             steps / moments(chain).1.powi(2)
         })
         .collect()
-}
-
-/// The quantile of ascending values by linear interpolation (type 7); NaN of no values.
-pub fn quantile(sorted: &[f64], probability: f64) -> f64 {
-    if sorted.is_empty() {
-        return f64::NAN;
-    }
-    let position = probability * (sorted.len() - 1) as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
 }
 
 /// Mean and sample standard deviation.

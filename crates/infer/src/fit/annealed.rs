@@ -3,7 +3,7 @@
 use super::vi::{Fit, judge};
 use crate::family::{Approximation, Variational};
 use crate::target::LogDensity;
-use elbo_core::{Error, Progress, Result, Run, Step, Stop, drive, ensure};
+use elbo_core::{Error, Progress, Result, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, descend};
 use elbo_tensor::{Parameters, Tensor, grad};
 use std::cell::Cell;
@@ -41,11 +41,11 @@ impl AnnealedSettings {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure("annealing", self.annealing, (0.0..=1.0).contains(&self.annealing), "in [0, 1]")?;
-        ensure("evaluated", self.evaluated, self.evaluated >= 100, "at least 100")
+        ensure_within("evaluated", self.evaluated, 100..=10_000_000)
     }
 
     /// The target's weight at a step.

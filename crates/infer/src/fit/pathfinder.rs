@@ -3,7 +3,7 @@
 use super::vi::{Fit, judge};
 use crate::family::{FullRank, Variational};
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, Rng, Run, ensure};
+use elbo_core::{Error, Result, Rng, Run, ensure_within};
 use elbo_linalg::vector::{axpy, dot};
 use elbo_linalg::{Ladder, cholesky_in_place};
 use elbo_tensor::no_grad;
@@ -41,11 +41,11 @@ impl PathfinderSettings {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("paths", self.paths, self.paths >= 1, "at least 1")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("memory", self.memory, self.memory >= 1, "at least 1")?;
-        ensure("draws", self.draws, self.draws >= 2, "at least 2")?;
-        ensure("evaluated", self.evaluated, self.evaluated >= 100, "at least 100")
+        ensure_within("paths", self.paths, 1..=10_000)?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
+        ensure_within("memory", self.memory, 1..=1000)?;
+        ensure_within("draws", self.draws, 2..=1_000_000)?;
+        ensure_within("evaluated", self.evaluated, 100..=10_000_000)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::family::Variational;
 use crate::objective::{Estimate, Objective};
 use crate::target::LogDensity;
 use elbo_core::step::Reason;
-use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure};
+use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule};
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
@@ -68,12 +68,12 @@ impl ViSettings {
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
         self.objective.check()?;
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
-        ensure("repeats", self.repeats, self.repeats >= 1, "at least 1")?;
+        ensure_within("draws", self.draws, 1..=1_000_000)?;
+        ensure_within("repeats", self.repeats, 1..=1000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 10.0, "in (0, 10)")?;
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure("tolerance", self.tolerance, self.tolerance > 0.0, "positive")?;
-        ensure("evaluated", self.evaluated, self.evaluated >= 100, "at least 100")
+        ensure_within("evaluated", self.evaluated, 100..=10_000_000)
     }
 }
 

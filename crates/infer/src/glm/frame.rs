@@ -43,13 +43,11 @@ impl Frame {
     /// Takes back what [`Frame::save`] wrote; `unknowns` are those of a design.
     pub fn load(file: &ModelFile, unknowns: impl FnOnce(&GlmTable) -> usize) -> Result<Self> {
         let table = GlmTable::load(file)?;
-        let draws = file.get("draws")?;
         let unknowns = unknowns(&table);
-        if draws.is_empty() || !draws.len().is_multiple_of(unknowns) {
-            return Err(Error::model_file(
-                format!("the model file's draws do not have {unknowns} columns"),
-                "fit the model again with this version",
-            ));
+        let count = file.rows("draws", &[unknowns])?;
+        let draws = file.get_as("draws", &[count, unknowns])?;
+        if draws.is_empty() {
+            return Err(Error::misfit("there are no draws"));
         }
         Ok(Self {
             config: file.fact("config")?,

@@ -195,6 +195,17 @@ impl GlmTable {
     }
 
     pub(super) fn load(file: &ModelFile) -> Result<Self> {
-        file.fact("table")
+        let table: Self = file.fact("table")?;
+        let classes = table.classes().len();
+        let fits = match table.kind {
+            GlmKind::Gaussian | GlmKind::Poisson => classes == 0,
+            GlmKind::Bernoulli => classes == 2,
+            GlmKind::Categorical => classes >= 2,
+        };
+        if fits {
+            Ok(table)
+        } else {
+            Err(Error::misfit(format!("a target of {classes} classes under {:?}", table.kind)))
+        }
     }
 }

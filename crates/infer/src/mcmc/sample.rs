@@ -6,7 +6,9 @@ use super::draws::Draws;
 use super::integrate::Point;
 use super::metric::Metric;
 use crate::target::LogDensity;
-use elbo_core::{Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure};
+use elbo_core::{
+    Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
+};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,8 +85,8 @@ impl Hamiltonian {
 
 impl Config for Hamiltonian {
     fn check(&self) -> Result<()> {
-        ensure("chains", self.chains, self.chains > 0, "at least 1")?;
-        ensure("draws", self.draws, self.draws > 0, "at least 1")?;
+        ensure_within("chains", self.chains, 1..=1000)?;
+        ensure_within("draws", self.draws, 1..=1_000_000)?;
         ensure("target_accept", self.target_accept, self.target_accept > 0.0 && self.target_accept < 1.0, "in (0, 1)")?;
         match self.trajectory {
             Trajectory::NoUTurn { max_depth } => {

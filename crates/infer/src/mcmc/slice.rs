@@ -4,7 +4,7 @@ use super::chain::Record;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::nuts::Move;
-use elbo_core::{Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure};
+use elbo_core::{Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure_within};
 use elbo_dist::MultivariateNormal;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -35,8 +35,8 @@ impl Default for EllipticalSlice {
 
 impl Config for EllipticalSlice {
     fn check(&self) -> Result<()> {
-        ensure("chains", self.chains, self.chains > 0, "at least 1")?;
-        ensure("draws", self.draws, self.draws > 0, "at least 1")
+        ensure_within("chains", self.chains, 1..=1000)?;
+        ensure_within("draws", self.draws, 1..=1_000_000)
     }
 }
 

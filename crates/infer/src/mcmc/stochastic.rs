@@ -6,7 +6,9 @@ use super::integrate::Point;
 use super::nuts::Move;
 use crate::score::Score;
 use elbo_core::step::Batches;
-use elbo_core::{Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure};
+use elbo_core::{
+    Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
+};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,10 +93,10 @@ impl Stochastic {
 
 impl Config for Stochastic {
     fn check(&self) -> Result<()> {
-        ensure("chains", self.chains, self.chains > 0, "at least 1")?;
-        ensure("draws", self.draws, self.draws > 0, "at least 1")?;
-        ensure("thin", self.thin, self.thin > 0, "at least 1")?;
-        ensure("batch", self.batch, self.batch > 0, "at least 1")?;
+        ensure_within("chains", self.chains, 1..=1000)?;
+        ensure_within("draws", self.draws, 1..=1_000_000)?;
+        ensure_within("thin", self.thin, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("step", self.step, self.step > 0.0 && self.step.is_finite(), "positive")?;
         match self.rule {
             Rule::Langevin => Ok(()),

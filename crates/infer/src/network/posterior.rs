@@ -1,10 +1,13 @@
 //! Draws of a small network as a tabular model.
 
 use super::density::{Network, weights};
-use crate::glm::{Frame, GlmTable};
-use elbo_core::{Data, Figure, Model, ModelFile, Predict, Prediction, Result, Run, Summary, Table};
+use crate::glm::{Frame, GlmKind, GlmTable};
+use elbo_core::{Data, Error, Figure, Model, ModelFile, Predict, Prediction, Result, Run, Summary, Table};
 use elbo_dist::GaussianMixtures;
 use serde::Serialize;
+
+/// Most hidden units that a model file may claim.
+const MOST_HIDDEN: usize = 10_000;
 
 /// A fitted network: draws of its unknowns. Predictions are mixtures of normals over the draws.
 #[derive(Debug, Clone)]
@@ -37,7 +40,14 @@ impl NetworkPosterior {
     /// [`elbo_core::Error::ModelFile`] when something is missing or does not fit.
     pub fn load(file: &ModelFile) -> Result<Self> {
         let hidden: usize = file.fact("hidden")?;
-        Ok(Self { frame: Frame::load(file, |table| unknowns(table, hidden))?, hidden })
+        if !(1..=MOST_HIDDEN).contains(&hidden) {
+            return Err(Error::misfit(format!("a network of {hidden} hidden units")));
+        }
+        let frame = Frame::load(file, |table| unknowns(table, hidden))?;
+        if frame.table.kind() != GlmKind::Gaussian {
+            return Err(Error::misfit("a network of one output under a likelihood of classes or counts"));
+        }
+        Ok(Self { frame, hidden })
     }
 }
 

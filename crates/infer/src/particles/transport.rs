@@ -5,7 +5,7 @@ use super::pace::{Pace, Purse};
 use crate::diagnostics::stein::{SteinKernel, ksd_squared_v};
 use crate::score::Score;
 use elbo_core::step::Batches;
-use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure};
+use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +35,8 @@ impl Default for Transport {
 
 impl Config for Transport {
     fn check(&self) -> Result<()> {
-        ensure("steps", self.steps, self.steps > 0, "at least 1")?;
-        ensure("batch", self.batch, self.batch > 0, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         self.pace.check()
     }
 }

@@ -37,6 +37,9 @@ use taylor::taylor_correlation;
 /// Most harmonics of a periodic kernel.
 pub const MOST_HARMONICS: usize = 64;
 
+/// Most numbers of a state: the filter's memory grows with their square, and its time with their cube.
+pub const MOST_STATE: usize = 1024;
+
 /// A positive number of a kernel, learnt on the scale of its logarithm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
@@ -244,15 +247,28 @@ impl Kernel {
             }
         };
         if is_whole {
-            return self.blocks().map(drop);
+            return self.check_numbers();
         }
         Err(Error::model_file("the model file holds a kernel that does not exist", "fit the model again"))
+    }
+
+    /// Refuses lengthscales and periods so small that their inverse is infinite, and what [`Kernel::blocks`] refuses.
+    pub(crate) fn check_numbers(&self) -> Result<()> {
+        let blocks = self.blocks()?;
+        if blocks.iter().all(|b| b.scale.is_finite() && b.rates.iter().all(|rate| rate.is_finite())) {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            setting: "kernel".into(),
+            found: self.to_string(),
+            expected: "lengthscales and periods whose inverse is a number; take another unit of time".into(),
+        })
     }
 
     /// The blocks of the state.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a product with a kernel that is not stationary.
+    /// [`Error::Setting`] for a product with a kernel that is not stationary, and for a state of more than [`MOST_STATE`] numbers.
     pub fn blocks(&self) -> Result<Vec<Block>> {
         self.blocks_from(&mut 0)
     }
@@ -268,6 +284,7 @@ impl Kernel {
                 let mut out = vec![];
                 for part in parts {
                     out.extend(part.blocks_from(next)?);
+                    check_state(state(&out))?;
                 }
                 Ok(out)
             }
@@ -296,8 +313,26 @@ fn harmonics_needed(lengthscale: f64, tolerance: f64) -> usize {
     MOST_HARMONICS
 }
 
+/// Numbers of the state of these blocks.
+fn state(blocks: &[Block]) -> usize {
+    blocks.iter().map(|b| b.factors.iter().map(|f| f.size()).product::<usize>()).sum()
+}
+
+fn check_state(size: usize) -> Result<()> {
+    if size <= MOST_STATE {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        setting: "kernel".into(),
+        found: format!("a sum or product with a state of {size} numbers"),
+        expected: format!("at most {MOST_STATE}; leave out terms or factors, or lower `harmonics`"),
+    })
+}
+
 /// Kronecker products of every pair of blocks.
 fn cross(left: &[Block], right: &[Block]) -> Result<Vec<Block>> {
+    // Both are within the limit, so the product does not overflow.
+    check_state(state(left) * state(right))?;
     let mut out = vec![];
     for a in left {
         for b in right {
@@ -424,6 +459,18 @@ mod tests {
         for kernel in bad {
             assert!(kernel.check().is_err(), "{kernel:?}");
         }
+    }
+
+    #[test]
+    fn states_that_would_fill_the_memory_and_rates_that_overflow_are_refused() {
+        let message = |text: &str| text.parse::<Kernel>().unwrap_err().to_string();
+        let long = ["periodic(period=2, harmonics=64)"; 8].join(" * ");
+        assert!(message(&long).contains("at most 1024"), "{}", message(&long));
+        assert!(message(&["matern132"; 200].join(" + ")).contains("at most 1024"));
+        assert!(message("matern32 * cosine(period=1e-310)").contains("another unit"));
+        assert!(message(&"(".repeat(100_000)).contains("brackets"));
+        assert!("matern132 * periodic(period=2, harmonics=64)".parse::<Kernel>().is_ok());
+        assert!(Kernel::term(Form::Cosine, &[1.0, 0.0]).check().is_err());
     }
 
     #[test]

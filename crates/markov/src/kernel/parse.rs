@@ -9,17 +9,19 @@ use std::str::FromStr;
 const HARMONICS: usize = 6;
 /// Terms of a squared exponential where none are given.
 const TERMS: usize = 6;
+/// Brackets inside brackets at most: every one of them is a call on the stack.
+const DEEPEST: usize = 64;
 
 impl FromStr for Kernel {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut reader = Reader { text, at: 0 };
+        let mut reader = Reader { text, at: 0, depth: 0 };
         let kernel = reader.sum()?;
         if reader.peek().is_some() {
             return Err(reader.expected("`+`, `*` or the end"));
         }
-        kernel.blocks()?;
+        kernel.check_numbers()?;
         Ok(kernel)
     }
 }
@@ -27,6 +29,8 @@ impl FromStr for Kernel {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Brackets that are open.
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -77,7 +81,16 @@ impl<'a> Reader<'a> {
 
     fn atom(&mut self) -> Result<Kernel> {
         if self.take('(') {
+            if self.depth == DEEPEST {
+                return Err(Error::Setting {
+                    setting: "kernel".into(),
+                    found: format!("an expression with more than {DEEPEST} brackets inside each other"),
+                    expected: "fewer; leave out brackets that change nothing".into(),
+                });
+            }
+            self.depth += 1;
             let inner = self.sum()?;
+            self.depth -= 1;
             return if self.take(')') { Ok(inner) } else { Err(self.expected("`)`")) };
         }
         let name = self.word();

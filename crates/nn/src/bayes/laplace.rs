@@ -2,6 +2,7 @@
 
 use super::{Stack, Trace};
 use elbo_core::{Error, Result, Rng};
+use elbo_tensor::optim::golden_section;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{Parameters, Tensor, no_grad, vjp};
 use std::f64::consts::PI;
@@ -129,13 +130,7 @@ impl<'a> Laplace<'a> {
         let at = |log: f64| self.log_evidence(log.exp());
         let grid: Vec<f64> = (0..49).map(|i| -12.0 + 0.5 * f64::from(i)).collect();
         let best = grid.iter().copied().max_by(|a, b| at(*a).total_cmp(&at(*b))).expect("the grid is not empty");
-        let (mut low, mut high) = (best - 0.5, best + 0.5);
-        let golden = 0.5 * (5f64.sqrt() - 1.0);
-        for _ in 0..60 {
-            let (a, b) = (high - golden * (high - low), low + golden * (high - low));
-            if at(a) < at(b) { low = a } else { high = b }
-        }
-        self.prior_precision = (0.5 * (low + high)).exp();
+        self.prior_precision = golden_section(best - 0.5, best + 0.5, 60, |log| -at(log)).exp();
     }
 
     /// Means `[N, K]` and covariances `[N, K, K]` of the outputs at `x: [N, D]`, the network linearised in its weights.

@@ -4,7 +4,7 @@ use super::head::{DiscriminativeHead, GenerativeHead, Head, RegressionHead};
 use crate::activation::Activation;
 use crate::layer::{Build, Layer, LayerConfig, LinearConfig, Pass, Sequential};
 use elbo_core::step::{Batches, Snapshot};
-use elbo_core::{Error, ModelFile, Progress, Result, Run, Step, Stop, drive, ensure};
+use elbo_core::{Error, ModelFile, Progress, Result, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
 use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad};
 
@@ -183,8 +183,8 @@ impl TrainSettings {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0")?;
         ensure("clip", self.clip, self.clip > 0.0, "above 0")?;

@@ -1,7 +1,7 @@
 //! Variational online Newton: a posterior with one variance a weight, from an optimiser's own numbers.
 
 use elbo_core::step::Snapshot;
-use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, ensure};
+use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, ensure, ensure_within};
 use elbo_tensor::Parameters;
 use elbo_tensor::optim::{Objective, Schedule};
 
@@ -65,7 +65,7 @@ impl NewtonConfig {
         ensure("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)")?;
         ensure("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)")?;
         ensure("curvature", self.curvature, self.curvature > 0.0, "above 0")?;
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        ensure_within("draws", self.draws, 1..=1_000_000)?;
         ensure("clip", self.clip, self.clip > 0.0, "above 0")
     }
 }

@@ -2,10 +2,11 @@
 
 use super::linear::Linear;
 use super::norm::LayerNorm;
+use super::size::check_widths;
 use super::{Build, Built, DropoutConfig, Layer, Pass, refuse};
 use crate::activation::Activation;
 use crate::init::Init;
-use elbo_core::{Result, ensure};
+use elbo_core::Result;
 use elbo_tensor::{Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,7 +136,7 @@ impl TransformerConfig {
     /// [`elbo_core::Error::Setting`] when the heads do not divide `E`, or a setting is out of range.
     pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
         let width = self.attention.width(shape)?;
-        ensure("hidden", self.hidden, self.hidden > 0, "at least 1")?;
+        check_widths("hidden", &[self.hidden])?;
         let dropout = DropoutConfig { share: self.dropout }.build(shape)?.layer;
         let layer = Transformer {
             attention: Attention::new(width, &self.attention, build),

@@ -1,7 +1,8 @@
 //! Convolutions over images, down and up.
 
+use super::size::{MOST_WIDTH, check_weight};
 use super::{Build, Built, Layer, Pass, refuse};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure, ensure_within};
 use elbo_tensor::{Convolution, Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,9 @@ impl Conv2dConfig {
             return refuse("conv2d", shape, format!("images at least as large as a filter of {}", self.kernel));
         };
         let fan_in = channels / self.groups * self.kernel * self.kernel;
-        let weight = build.weight(&[self.out, channels / self.groups, self.kernel, self.kernel]);
+        let sizes = [self.out, channels / self.groups, self.kernel, self.kernel];
+        check_weight("out", &sizes)?;
+        let weight = build.weight(&sizes);
         let bias = self.has_bias.then(|| build.bias(self.out, fan_in));
         Built::new(Conv2d { weight, bias, how }, &[self.out, h, w])
     }
@@ -123,7 +126,9 @@ impl ConvTranspose2dConfig {
         };
         // As PyTorch counts it, from the second axis of the weight.
         let fan_in = self.out / self.groups * self.kernel * self.kernel;
-        let weight = build.weight(&[channels, self.out / self.groups, self.kernel, self.kernel]);
+        let sizes = [channels, self.out / self.groups, self.kernel, self.kernel];
+        check_weight("out", &sizes)?;
+        let weight = build.weight(&sizes);
         let bias = self.has_bias.then(|| build.bias(self.out, fan_in));
         Built::new(ConvTranspose2d { weight, bias, how }, &[self.out, h, w])
     }
@@ -136,10 +141,10 @@ impl Layer for ConvTranspose2d {
 }
 
 fn check(out: usize, kernel: usize, stride: usize, groups: usize) -> Result<()> {
-    ensure("out", out, out > 0, "at least 1")?;
-    ensure("kernel", kernel, kernel > 0, "at least 1")?;
-    ensure("stride", stride, stride > 0, "at least 1")?;
-    ensure("groups", groups, groups > 0, "at least 1")
+    for (name, size) in [("out", out), ("kernel", kernel), ("stride", stride), ("groups", groups)] {
+        ensure_within(name, size, 1..=MOST_WIDTH)?;
+    }
+    Ok(())
 }
 
 fn check_groups(layer: &str, shape: &[usize], channels: usize, out: usize, groups: usize) -> Result<()> {

@@ -1,8 +1,9 @@
 //! A vector for every level of a category.
 
+use super::size::check_weight;
 use super::{Build, Built, Layer, Pass, refuse};
 use crate::init::{Init, normal};
-use elbo_core::{Result, ensure};
+use elbo_core::Result;
 use elbo_tensor::{DType, Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,7 @@ impl EmbeddingConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] for data points that are not sequences, or empty sizes.
     pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
-        ensure("levels", self.levels, self.levels > 0, "at least 1")?;
-        ensure("out", self.out, self.out > 0, "at least 1")?;
+        check_weight("levels", &[self.levels, self.out])?;
         let &[steps] = shape else { return refuse("embedding", shape, "[T], one level a position") };
         Built::new(Embedding::new(self.levels, self.out, build), &[steps, self.out])
     }

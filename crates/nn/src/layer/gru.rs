@@ -1,8 +1,9 @@
 //! A gated recurrent unit.
 
+use super::size::check_widths;
 use super::{Build, Built, Layer, Pass, refuse};
 use crate::init::{Init, uniform};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure_within};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,8 +85,8 @@ impl GruConfig {
     /// [`elbo_core::Error::Setting`] for data points of another rank, or empty sizes.
     pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
         let &[steps, input] = shape else { return refuse("gru", shape, "[T, D], one vector a time") };
-        ensure("hidden", self.hidden, self.hidden > 0, "at least 1")?;
-        ensure("layers", self.layers, self.layers > 0, "at least 1")?;
+        check_widths("hidden", &[self.hidden])?;
+        ensure_within("layers", self.layers, 1..=100)?;
         let after = match self.output {
             Output::All => vec![steps, self.hidden],
             Output::Last | Output::Mean => vec![self.hidden],

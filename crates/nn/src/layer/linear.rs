@@ -1,7 +1,8 @@
 //! A linear map of the last axis.
 
+use super::size::check_weight;
 use super::{Build, Built, Layer, Pass, refuse};
-use elbo_core::{Result, ensure};
+use elbo_core::Result;
 use elbo_tensor::{Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ impl LinearConfig {
         let Some(&input) = shape.last().filter(|n| **n > 0) else {
             return refuse("linear", shape, "at least one axis");
         };
-        ensure("out", self.out, self.out > 0, "at least 1")?;
+        check_weight("out", &[self.out, input])?;
         let mut after = shape.to_vec();
         after[shape.len() - 1] = self.out;
         Built::new(Linear::new(input, self.out, self.has_bias, build), &after)

@@ -23,6 +23,7 @@ mod norm;
 mod pool;
 mod sequential;
 mod shape;
+mod size;
 
 pub use attention::{Attention, AttentionConfig, Transformer, TransformerConfig};
 pub use conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
@@ -34,6 +35,7 @@ pub use norm::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, LayerNorm
 pub use pool::{Pool, PoolConfig, PoolKind, Upsample, UpsampleConfig};
 pub use sequential::{Residual, Sequential};
 pub use shape::Reshape;
+pub use size::{MOST_WIDTH, check_widths};
 
 use crate::activation::Activation;
 use crate::init::Init;

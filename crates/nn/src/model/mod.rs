@@ -16,7 +16,7 @@ use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;
 use elbo_core::{
     Array, Data, Encode, Error, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile,
-    Reconstruct, Result, Rng, Run, Sample, Samples, Summary, Table, ensure, picture_grid,
+    Reconstruct, Result, Rng, Run, Sample, Samples, Summary, Table, ensure, ensure_within, picture_grid,
 };
 use elbo_tensor::special::ndtri;
 use elbo_tensor::{Parameters, Tensor, grad};
@@ -190,9 +190,11 @@ impl LatentModel {
     pub fn load(file: &ModelFile) -> Result<Self> {
         let config: VaeConfig = file.fact("vae")?;
         let objective: ObjectiveConfig = file.fact("objective")?;
-        let form: Form = file.fact("form")?;
+        let form = Form::load(file, "form")?;
         let mut vae = config.build(&form.shape, &objective, &mut Rng::new(0))?;
         vae.read_from(file, "vae")?;
+        let resample: usize = file.fact("resample")?;
+        ensure_within("resample", resample, 0..=100_000)?;
         Ok(Self {
             settings: file.fact("config")?,
             objective,
@@ -203,7 +205,7 @@ impl LatentModel {
             weight_measures: file.fact("weight_measures")?,
             terms: file.fact("terms")?,
             label_error: file.fact("label_error")?,
-            resample: file.fact("resample")?,
+            resample,
             seed: file.fact("model_seed")?,
             text: file.fact("text")?,
         })

@@ -2,13 +2,14 @@
 
 use crate::activation::Activation;
 use crate::init::Init;
+use crate::layer::{MOST_WIDTH, check_widths};
 use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
 use crate::vae::{
     Binarise, Decay, DecoderWeights, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise, PriorConfig, TrainingConfig,
     VaeConfig, check_least_log_variance, flow_of,
 };
 use elbo_core::samples::Form;
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,10 +106,10 @@ impl LatentSettings {
     /// # Errors
     /// [`elbo_core::Error::Setting`] naming the field.
     pub fn check(&self) -> Result<()> {
-        ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
+        ensure_within("latent", self.latent, 1..=MOST_WIDTH)?;
         check_least_log_variance(self.least_log_variance)?;
-        let widths = self.hidden.iter().chain(&self.channels).all(|n| *n > 0);
-        ensure("hidden", format!("{:?}, channels {:?}", self.hidden, self.channels), widths, "widths of at least 1")?;
+        check_widths("hidden", &self.hidden)?;
+        check_widths("channels", &self.channels)?;
         self.prior.check()?;
         self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
         flow_of(self.flow.as_deref(), &self.prior)?;

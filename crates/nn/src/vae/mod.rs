@@ -40,10 +40,10 @@ pub use train::{Binarise, Decay, Training, TrainingConfig};
 pub use weight::Weight;
 
 use self::decoder_weights::WeightPosterior;
-use crate::layer::{Build, Pass, Sequential};
+use crate::layer::{Build, MOST_WIDTH, Pass, Sequential};
 use crate::network::{Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig, Start, mlp};
 use elbo_core::step::Snapshot;
-use elbo_core::{ModelFile, Result, Rng, ensure};
+use elbo_core::{ModelFile, Result, Rng, ensure, ensure_within};
 use elbo_dist::flow::Amortised;
 use elbo_tensor::{DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 use schemars::JsonSchema;
@@ -108,7 +108,7 @@ impl VaeConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("latent", self.latent, self.latent >= 1, "at least 1")?;
+        ensure_within("latent", self.latent, 1..=MOST_WIDTH)?;
         check_least_log_variance(self.least_log_variance)?;
         self.prior.check()?;
         self.likelihood.check()?;

@@ -8,7 +8,7 @@ use crate::activation::Activation;
 use crate::bayes;
 use crate::layer::{Layer, Pass};
 use crate::network::MlpConfig;
-use elbo_core::{Error, Result, Rng, ensure};
+use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_dist::flow::FlowSpec;
 use elbo_infer::objective::{Objective, grouped};
 use elbo_tensor::Tensor;
@@ -177,7 +177,7 @@ impl ObjectiveConfig {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self, batch: usize) -> Result<()> {
-        ensure("draws", self.draws, self.draws >= 1, "at least 1")?;
+        ensure_within("draws", self.draws, 1..=100_000)?;
         let count = |is: &dyn Fn(&Term) -> bool| self.terms.iter().filter(|t| is(&t.term)).count();
         let bounds = count(&|t| matches!(t, Term::Iwae { .. } | Term::WakeSleep));
         let reconstructions = count(&|t| matches!(t, Term::Reconstruction));

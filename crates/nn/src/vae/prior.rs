@@ -4,9 +4,9 @@ use super::path::Path;
 use super::posterior::{Family, LEAST_LOG_VARIANCE, LN_TAU, Posterior};
 use crate::activation::Activation;
 use crate::init::normal;
-use crate::layer::{Build, Layer, Pass, Sequential};
+use crate::layer::{Build, Layer, MOST_WIDTH, Pass, Sequential};
 use crate::network::{MlpConfig, mlp};
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Result, Rng, ensure_within};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,9 +48,9 @@ impl PriorConfig {
         match self {
             Self::Standard | Self::Diagonal => Ok(()),
             Self::Mixture { components } | Self::Vamp { components } => {
-                ensure("prior.components", components, *components > 0, "at least 1")
+                ensure_within("prior.components", *components, 1..=MOST_WIDTH)
             }
-            Self::Hierarchical { latent, .. } => ensure("prior.latent", latent, *latent > 0, "at least 1"),
+            Self::Hierarchical { latent, .. } => ensure_within("prior.latent", *latent, 1..=MOST_WIDTH),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{ObjectiveConfig, Vae};
 use crate::layer::{Layer, Pass};
 use elbo_core::step::{Batches, Snapshot};
-use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
+use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
 use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad};
 use schemars::JsonSchema;
@@ -131,8 +131,8 @@ impl TrainingConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("epochs", self.epochs, self.epochs >= 1, "at least 1")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure_within("epochs", self.epochs, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure("epsilon", self.epsilon, self.epsilon > 0.0, "above 0")?;
         ensure("weight_precision", self.weight_precision, self.weight_precision >= 0.0, "at least 0")?;

@@ -1,7 +1,7 @@
 //! Settings that every fit has, and how the number of Gaussians changes.
 
 use crate::project::Options;
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -121,13 +121,14 @@ impl Settings {
     /// [`elbo_core::Error::Setting`] naming the field.
     pub fn check(&self) -> Result<()> {
         let positive = |name: &str, v: f64| ensure(name, v, v > 0.0 && v.is_finite(), "a positive number");
-        ensure("steps", self.steps, self.steps >= 1, "at least 1")?;
+        ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure("size", self.size, (8..=16_384).contains(&self.size), "in 8..=16384")?;
         ensure("degree", self.degree, self.degree <= 3, "0, 1, 2 or 3")?;
         ensure("similarity", self.similarity, (0.0..=1.0).contains(&self.similarity), "in [0, 1]")?;
         ensure("points", self.points, (1..=10_000_000).contains(&self.points), "in 1..=10000000")?;
+        ensure_within("test_every", self.test_every, 0..=1_000_000)?;
         ensure("test_every", self.test_every, self.test_every != 1, "0, or at least 2")?;
-        ensure("refine_every", self.refine_every, self.refine_every >= 1, "at least 1")?;
+        ensure_within("refine_every", self.refine_every, 1..=1_000_000_000)?;
         positive("cube", self.cube)?;
         positive("rate_mean", self.rate_mean)?;
         positive("rate_mean_end", self.rate_mean_end)?;

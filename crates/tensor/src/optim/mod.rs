@@ -6,6 +6,7 @@
 //! | a noisy objective, or a network | [`Adam`] |
 //! | the simplest thing, or momentum | [`Sgd`] |
 //! | a Gaussian posterior's mean and factor | [`natural_step`] |
+//! | a function of one number with one minimum | [`golden_section`] |
 //!
 //! A length of step that changes with time is a [`Schedule`]. All minimise, and all take an [`Objective`]: a closure that returns the loss
 //! as a tensor, or [`Explicit`] around one that returns the number and its gradient.
@@ -24,6 +25,7 @@
 //! ```
 
 mod adam;
+mod golden;
 mod lbfgs;
 mod linesearch;
 mod memory;
@@ -35,6 +37,7 @@ use elbo_core::step::Snapshot;
 use elbo_core::{Error, ModelFile, Progress, Result, Run, Step};
 
 pub use adam::{Adam, AdamState, AdamUpdate};
+pub use golden::golden_section;
 pub use lbfgs::{Lbfgs, LbfgsState, LbfgsStep, Minimum};
 pub use natural::{natural_step, natural_step_with};
 pub use schedule::Schedule;

@@ -1,6 +1,6 @@
 //! Fit, save, load, suggest.
 
-use elbo_core::{AnySystem, Array, Data, Model, ModelFile, Run, Values};
+use elbo_core::{AnySystem, Array, Data, Mark, Model, ModelFile, Run, Values};
 use elbo_systems_decision::SYSTEMS;
 use serde_json::{Value, json};
 
@@ -149,6 +149,11 @@ fn a_model_file_whose_surrogate_does_not_fit_its_trials_is_refused() {
     let sound: Value = file.fact("objective").unwrap();
     // A tree that leads back to itself, two lengthscales for three variables, and ranks of nothing.
     let endless = json!({"Forest": [[{"Split": {"column": 0, "at": 0.5, "below": 0, "above": 0}}]]});
+    // Files from before there were transforms name none.
+    let mut older = sound.clone();
+    older.as_object_mut().unwrap().remove("warp");
+    file.set("objective", &older);
+    assert!(system.load(&file).is_ok());
     let nothing = json!({"Ranks": {"values": [], "scores": []}});
     for (path, value) in [("/mean", endless), ("/hyper/lengthscale", json!([1.0, 1.0])), ("/warp", nothing)] {
         let mut saved = sound.clone();
@@ -157,4 +162,23 @@ fn a_model_file_whose_surrogate_does_not_fit_its_trials_is_refused() {
         let error = system.load(&file).err().expect("a model that does not fit is refused");
         assert!(error.to_string().contains("does not belong to its trials"), "{path}: {error}");
     }
+}
+
+#[test]
+fn intervals_of_suggestions_follow_the_transform_of_the_values() {
+    let mut settings = settings();
+    settings["output"] = json!("rank_normal");
+    let model = SYSTEMS[0].fit(&settings, &trials(), &mut Run::new(1)).unwrap();
+    let mut run = Run::new(2);
+    model.as_suggest().unwrap().suggest(2, &mut run).unwrap();
+    let figure = run.figures().iter().find(|f| f.name == "expected").unwrap();
+    let points = figure.marks.iter().find_map(|mark| match mark {
+        Mark::Points { y, lower, upper, .. } => Some((y, lower, upper)),
+        _ => None,
+    });
+    let (y, lower, upper) = points.unwrap();
+    let ends: Vec<(f64, f64)> = (0..y.len()).map(|i| (y[i] - lower[i], upper[i] - y[i])).collect();
+    assert!(ends.iter().all(|(below, above)| *below >= 0.0 && *above >= 0.0 && below + above > 0.0), "{ends:?}");
+    // Half a width on each side would be symmetric.
+    assert!(ends.iter().any(|(below, above)| (below - above).abs() > 1e-6 * (below + above)), "{ends:?}");
 }

@@ -191,7 +191,9 @@ fn oscillator(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     if is_full {
         claim.at_least("oscillator: gain over Gaussian noise on square roots", ours - rival, Some(0.0), 0.02);
         claim.at_most("oscillator, one trial: variance that a dense process explains more", unexplained, None, 0.02);
-        claim.at_least("held-out channels: bits a spike over their mean rate", bits, Some(0.0), 0.0);
+        // Mean rates themselves would score nothing. Knowing the latents, two of unit variance under loadings of unit length over fifty channels,
+        // is worth half of 2/50 nats, 0.029 bits; a third of that must be found.
+        claim.at_least("held-out channels: bits a spike over their mean rate", bits, Some(0.0), 0.01);
         run.table(table);
     }
     Ok(())

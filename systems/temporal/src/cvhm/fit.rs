@@ -55,12 +55,13 @@ impl Field {
     pub(super) fn load(file: &ModelFile) -> Result<Self> {
         let kernels: Vec<Kernel> = file.fact("kernels")?;
         kernels.iter().try_for_each(Kernel::check)?;
-        let readout = Readout { c: file.get("loadings")?, d: file.get("offsets")?, latents: kernels.len() };
         let (kept, channels): (Vec<usize>, usize) = (file.fact("kept")?, file.fact("channels")?);
-        let silent = *file.get("silent")?.first().ok_or_else(|| Error::model_file("an empty number", "fit again"))?;
-        let has_all = !kernels.is_empty() && !kept.is_empty() && kept.iter().all(|c| *c < channels);
-        if !has_all || readout.d.len() != kept.len() || readout.c.len() != kept.len() * kernels.len() {
-            return Err(Error::model_file("the model file's readout does not fit its channels", "fit the model again"));
+        let latents = kernels.len();
+        let (c, d) = (file.get_as("loadings", &[kept.len(), latents])?, file.get_as("offsets", &[kept.len()])?);
+        let readout = Readout { c, d, latents };
+        let silent = file.get_as("silent", &[1])?[0];
+        if kernels.is_empty() || kept.is_empty() || kept.iter().any(|c| *c >= channels) {
+            return Err(Error::misfit("the readout is not that of its channels"));
         }
         Ok(Self { kernels, readout, kept, channels, silent })
     }

@@ -48,6 +48,18 @@ impl Layout {
         }
     }
 
+    /// Whether a frame has so many numbers; for layouts from files, which may claim any size.
+    pub fn is_of(&self, size: usize) -> bool {
+        match self {
+            Self::Table { columns } => {
+                columns.iter().try_fold(0usize, |sum, (_, width)| sum.checked_add((*width).max(1))) == Some(size)
+            }
+            Self::Array { shape, .. } => {
+                shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side)) == Some(size)
+            }
+        }
+    }
+
     /// Shape of a frame for a network: `[C, H, W]` of a picture, else `[D]`.
     pub fn frame(&self) -> Vec<usize> {
         match self {

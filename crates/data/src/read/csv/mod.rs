@@ -4,7 +4,7 @@ mod cell;
 mod column;
 mod tokens;
 
-use super::{ReadOptions, select, table};
+use super::{ReadOptions, check_cells, select, table};
 use column::Column;
 use elbo_core::{Array, Data, Error, Result, Values};
 use std::collections::HashMap;
@@ -20,6 +20,7 @@ pub(super) fn parse(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
     let mut notes = vec![];
     let (names, mut body) = header(text, delimiter, options, &mut notes)?;
     let wanted = select::wanted(&names, options)?;
+    let width = wanted.iter().filter(|w| **w).count();
     let comma = delimiter != b',';
     let mut columns: Vec<Option<Column>> =
         names.iter().zip(&wanted).map(|(name, w)| w.then(|| Column::new(options.categorical.contains(name)))).collect();
@@ -34,6 +35,7 @@ pub(super) fn parse(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
             }
         }
         rows += 1;
+        check_cells(rows, width)?;
     }
     if rows == 0 {
         return Err(Error::data("the table has a header line and no rows", "add at least two rows below the header"));

@@ -5,7 +5,7 @@ mod parse;
 
 use std::str::FromStr;
 
-use elbo_core::{Error, Result, ensure};
+use elbo_core::{Error, Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -478,7 +478,9 @@ impl KernelConfig {
         let positive = |setting: &str, value: f64| {
             ensure(&format!("{name}.{setting}"), value, value > 0.0 && value.is_finite(), "positive and finite")
         };
-        let count = |setting: &str, value: usize| ensure(&format!("{name}.{setting}"), value, value >= 1, "at least 1");
+        // Parameters and matrices are as many; a slip of the keys must not fill the memory.
+        let count =
+            |setting: &str, value: usize, most: usize| ensure_within(&format!("{name}.{setting}"), value, 1..=most);
         match self {
             Self::Rbf(c) | Self::Matern12(c) | Self::Matern32(c) | Self::Matern52(c) => {
                 positive("variance", c.variance)?;
@@ -511,13 +513,13 @@ impl KernelConfig {
                 positive("bias_variance", c.bias_variance)
             }
             Self::Nngp(c) => {
-                count("depth", c.depth)?;
+                count("depth", c.depth, 100)?;
                 positive("weight_variance", c.weight_variance)?;
                 positive("bias_variance", c.bias_variance)?;
                 positive("variance", c.variance)
             }
             Self::SpectralMixture(c) => {
-                count("components", c.components)?;
+                count("components", c.components, 1000)?;
                 positive("highest", c.highest)?;
                 positive("variance", c.variance)
             }
@@ -526,7 +528,7 @@ impl KernelConfig {
                 ensure("exchangeable.correlation", rho, rho > 0.0 && rho < 1.0, "in (0, 1)")
             }
             Self::Hamming(c) => positive("lengthscale", c.lengthscale),
-            Self::Index(c) => count("rank", c.rank),
+            Self::Index(c) => count("rank", c.rank, 1000),
             Self::Changepoint(c) => {
                 ensure("changepoint.location", c.location, c.location.is_finite(), "finite")?;
                 positive("steepness", c.steepness)?;
@@ -534,7 +536,7 @@ impl KernelConfig {
                 c.after.check()
             }
             Self::Sum(c) | Self::Product(c) => {
-                count("terms", c.terms.len())?;
+                count("terms", c.terms.len(), 1000)?;
                 c.terms.iter().try_for_each(Self::check)
             }
             Self::Scaled(c) => {
@@ -542,7 +544,7 @@ impl KernelConfig {
                 c.kernel.check()
             }
             Self::Active(c) => {
-                count("columns", c.columns.len())?;
+                count("columns", c.columns.len(), usize::MAX)?;
                 c.kernel.check()
             }
         }

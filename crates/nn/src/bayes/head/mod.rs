@@ -19,7 +19,8 @@ mod regression;
 pub use classification::{Bound, DiscriminativeHead, GenerativeHead};
 pub use regression::{NoiseConfig, RegressionHead};
 
-use elbo_core::{Result, Rng, ensure};
+use crate::layer::MOST_WIDTH;
+use elbo_core::{Result, Rng, ensure, ensure_within};
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{Parameters, Tensor};
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,7 @@ impl HeadConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("rank", self.rank, self.rank >= 1, "at least 1")?;
+        ensure_within("rank", self.rank, 1..=MOST_WIDTH)?;
         ensure("prior_scale", self.prior_scale, self.prior_scale > 0.0, "above 0")?;
         ensure("wishart_dof", self.wishart_dof, self.wishart_dof > 0.0, "above 0")?;
         ensure("wishart_scale", self.wishart_scale, self.wishart_scale > 0.0, "above 0")
