@@ -142,7 +142,7 @@ impl Form {
         let size = form.shape.iter().try_fold(1usize, |size, side| size.checked_mul(*side));
         let is_scaling = |values: &[f64]| values.len() == 1 || Some(values.len()) == size;
         let is_shape = match &form.source {
-            Source::Columns { names } => form.shape == [names.len()],
+            Source::Columns { names } => size == Some(names.len()),
             Source::Pictures { layout, .. } => form.shape.len() == 3 && (*layout != Layout::Grey || form.shape[0] == 1),
         };
         let holds = size.is_some_and(|size| (1..=MOST_NUMBERS).contains(&size))

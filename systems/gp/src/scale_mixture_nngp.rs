@@ -250,8 +250,9 @@ impl System for ScaleMixtureNngp {
     fn load(&self, file: &ModelFile) -> Result<ScaleMixtureNngpModel> {
         let config: ScaleMixtureNngpConfig = file.fact("config")?;
         let columns: Columns = file.fact("columns")?;
-        let features = table::load_features(file, &columns)?;
+        let mut features = table::features_like(&columns);
         let fitted = if columns.classes().is_empty() {
+            features = table::load_features(file, &columns)?;
             let y = file.get_as("y", &[features.rows])?;
             let mut gp = config.process(&features, &y)?;
             gp.read_from(file, "parameters")?;
@@ -445,7 +446,6 @@ impl Model for ScaleMixtureNngpModel {
             }
             Fitted::Classes(model) => {
                 // The inducing points carry everything; the rows are not kept.
-                table::save_features(file, &self.features.take_rows(&[]));
                 model.write_to(file, "parameters");
             }
         }

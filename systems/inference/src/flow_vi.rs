@@ -63,8 +63,8 @@ impl Default for FlowViConfig {
 impl Config for FlowViConfig {
     fn check(&self) -> Result<()> {
         self.flow.parse::<FlowSpec>()?;
-        self.training().check()?;
         ensure("draws", self.draws, (100..=1_000_000).contains(&self.draws), "in 100..=1000000")?;
+        self.training().check()?;
         self.model().check()
     }
 }

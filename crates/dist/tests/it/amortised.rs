@@ -19,7 +19,7 @@ fn built(text: &str, dimension: usize, rng: &mut Rng) -> Amortised {
 /// Away from the start, where most layers are the identity.
 fn shaken(text: &str, rng: &mut Rng) -> Amortised {
     let mut flow = built(text, D, rng);
-    let packed: Vec<f64> = flow.pack().iter().map(|p| p + 0.4 * rng.normal()).collect();
+    let packed: Vec<f64> = flow.pack().iter().map(|p| p + 0.15 * rng.normal()).collect();
     flow.unpack(&packed);
     flow
 }

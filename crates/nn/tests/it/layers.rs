@@ -94,7 +94,7 @@ fn data_points_that_a_layer_cannot_take_are_refused() {
         let Err(error) = config.build(shape, &mut Build::new(&mut rng)) else { panic!("{config:?} took {shape:?}") };
         assert!(error.to_string().contains(part), "{error}");
     };
-    refused(LayerConfig::Linear(LinearConfig::new(0)), &[3], "`out` is 0");
+    refused(LayerConfig::Linear(LinearConfig::new(0)), &[3], "sizes of at least 1");
     refused(LayerConfig::Conv2d(Conv2dConfig::default()), &[3], "[C, H, W]");
     refused(LayerConfig::Conv2d(Conv2dConfig { padding: 0, ..Conv2dConfig::default() }), &[1, 2, 2], "filter of 3");
     refused(LayerConfig::Conv2d(Conv2dConfig { groups: 2, ..Conv2dConfig::default() }), &[3, 5, 5], "2 groups");
