@@ -80,8 +80,9 @@ fn fault(line: &str) -> Option<String> {
         Ok(system) => system,
         Err(error) => return Some(error.to_string()),
     };
-    let Ok(settings) = merge(&toml::Table::new(), &set) else {
-        return Some("a setting without a value".into());
+    let settings = match merge(&toml::Table::new(), &set) {
+        Ok(settings) => settings,
+        Err(failure) => return Some(format!("{failure:?}")),
     };
     system.check_config(&settings).err().map(|error| error.to_string())
 }

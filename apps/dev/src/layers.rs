@@ -82,12 +82,8 @@ pub fn packages(root: &Path) -> Result<Vec<Package>> {
 pub fn parse(metadata: &str) -> Result<Vec<Package>> {
     let metadata: Metadata =
         serde_json::from_str(metadata).map_err(|error| DevError::format("`cargo metadata`", error))?;
-    let folder = |manifest: &str| {
-        let folder = Path::new(manifest).parent()?.strip_prefix(&metadata.workspace_root).ok()?;
-        Some(folder.to_string_lossy().replace('\\', "/"))
-    };
     let package = |package: MetadataPackage| {
-        let folder = folder(&package.manifest_path)
+        let folder = cargo::folder_of(&package.manifest_path, &metadata.workspace_root)
             .ok_or_else(|| DevError::format(&package.manifest_path, "it is outside the workspace"))?;
         let dependencies = package.dependencies.into_iter().map(|dependency| dependency.name).collect();
         Ok(Package { name: package.name, folder, dependencies })

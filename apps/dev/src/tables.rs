@@ -1,5 +1,7 @@
 //! Reads tables back from Markdown documents.
 
+use crate::error::{DevError, Result};
+
 /// A table: its header and its rows, each with as many cells as the header.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
@@ -50,6 +52,25 @@ pub fn tables(page: &str) -> Vec<Table> {
     found
 }
 
+/// The one table of a text, which has these columns and no empty cell; `what` names it in errors.
+///
+/// # Errors
+/// [`DevError::Format`] when there is no such table, or another one beside it.
+pub fn only(text: &str, what: &str, columns: &[&str]) -> Result<Table> {
+    let fault = |message: String| DevError::format(what, message);
+    let mut all = tables(text);
+    let (Some(table), true) = (all.pop(), all.is_empty()) else {
+        return Err(fault(format!("expected one table, found {}", tables(text).len())));
+    };
+    if table.columns != columns {
+        return Err(fault(format!("its columns are {:?}; expected {columns:?}", table.columns)));
+    }
+    if let Some(row) = table.rows.iter().find(|row| row.iter().any(String::is_empty)) {
+        return Err(fault(format!("a cell of the row of {} is empty", row[0])));
+    }
+    Ok(table)
+}
+
 /// The cells between the bars of a line; an escaped bar belongs to its cell.
 fn cells(line: &str) -> Vec<String> {
     let inner = line.strip_prefix('|').unwrap_or(line);
@@ -86,5 +107,16 @@ mod tests {
         assert_eq!(all[0].rows, [["x | y", "`z`"]]);
         assert_eq!((all[0].column("b"), all[0].column("c")), (Some(1), None));
         assert_eq!(all[1], Table { columns: vec!["c".into()], rows: vec![] });
+    }
+
+    #[test]
+    fn one_table_of_known_columns_and_full_cells_is_taken() {
+        let text = "| a | b |\n|---|---|\n| x | y |\n";
+        assert_eq!(only(text, "it", &["a", "b"]).unwrap().rows, [["x", "y"]]);
+        let fault = |text: &str, columns: &[&str]| only(text, "it", columns).unwrap_err().to_string();
+        assert!(fault("text", &["a"]).contains("found 0"));
+        assert!(fault(&format!("{text}\n{text}"), &["a", "b"]).contains("found 2"));
+        assert!(fault(text, &["a", "c"]).contains("expected"));
+        assert!(fault(&text.replace('y', ""), &["a", "b"]).contains("the row of x is empty"));
     }
 }

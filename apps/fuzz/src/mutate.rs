@@ -81,12 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_generator_makes_the_same_changes_and_every_input_can_be_changed() {
+    fn the_same_generator_makes_the_same_changes_and_nearly_every_input_is_changed() {
         let made = |seed: u64| -> Vec<Vec<u8>> {
             let mut rng = Rng::new(seed);
             (0..500).map(|i| mutate(&vec![7; i % 40], &vec![9; i % 7], &mut rng)).collect()
         };
         assert_eq!(made(3), made(3));
         assert_ne!(made(3), made(4));
+        let changed = made(3).iter().enumerate().filter(|(i, out)| **out != vec![7; i % 40]).count();
+        assert!(changed > 450, "{changed}");
     }
 }

@@ -6,7 +6,7 @@ use elbo::splat::gaussians::Gaussians;
 use std::path::Path;
 use std::process::Command;
 
-/// The program where no file can get a single byte. The signal that would end it is ignored, as on a full disk.
+/// The program where no file can get a single byte. The signal of that limit is ignored, so that writing fails as on a full disk.
 fn without_space(folder: &Folder, words: &str) -> Ran {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f 0; exec {} {words}", env!("CARGO_BIN_EXE_elbo")));
@@ -35,10 +35,10 @@ fn refused(folder: &Folder, words: &str) {
     assert_eq!(ran.code, 1, "{words}: {ran:?}");
     assert!(ran.err.contains("error: ") && ran.err.contains("remedy: "), "{words}: {}", ran.err);
     assert!(ran.err.contains("ulimit -f") && !ran.err.contains("panicked"), "{words}: {}", ran.err);
-    let changed: Vec<String> =
-        contents(&folder.path("")).into_iter().filter(|f| !before.contains(f)).map(|f| f.0).collect();
+    let after = contents(&folder.path(""));
+    let changed: Vec<&String> = after.iter().filter(|file| !before.contains(file)).map(|(name, _)| name).collect();
     assert!(changed.is_empty(), "{words} wrote {changed:?}");
-    assert_eq!(contents(&folder.path("")).len(), before.len(), "{words} removed a file");
+    assert_eq!(after.len(), before.len(), "{words} removed a file");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every comparison, one after the other, and the picture of them all.
 
-use super::{Options, beside, gp, infer, nn, ratios};
+use super::{Options, beside, gp, infer, nn, ratios, refuse_choice};
 use crate::error::{DevError, Result};
 use std::path::Path;
 
@@ -8,8 +8,9 @@ use std::path::Path;
 /// from running.
 ///
 /// # Errors
-/// [`DevError::Faults`] with what each comparison has to say: bounds that were missed, values that disagree, sides that failed.
+/// [`DevError::Format`] for a choice of works; [`DevError::Faults`] with what each comparison has to say: bounds that were missed, values that disagree, sides that failed.
 pub fn all(root: &Path, options: &Options) -> Result<()> {
+    refuse_choice(options)?;
     let sampling = infer::Options {
         rounds: options.rounds.max(1) as u64,
         threads: options.threads,

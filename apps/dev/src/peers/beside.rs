@@ -3,7 +3,7 @@
 use super::rows::{Row, median, summarise};
 use super::table::Comparison;
 use super::works::{Agreement, Floor, Work};
-use super::{Options, finish, measured_peak, python};
+use super::{Options, finish, measured_peak, python, refuse_choice};
 use crate::error::{DevError, Result, read};
 use crate::supply::lock;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ pub const MARKOV: &[Work] = &[
     Work {
         id: "markov-regular",
         title: "Matérn-3/2 process, regular times: likelihood and gradient, smoothed moments",
+        short: "process at regular times",
         unit: "times",
         script: "markov_kalman.py",
         peers: &[("jax", 0.25)],
@@ -23,6 +24,7 @@ pub const MARKOV: &[Work] = &[
     Work {
         id: "markov-irregular",
         title: "Matérn-3/2 process, irregular times: likelihood and gradient, smoothed moments",
+        short: "process at irregular times",
         unit: "times",
         script: "markov_kalman.py",
         peers: &[("jax", 0.25)],
@@ -34,6 +36,7 @@ pub const MARKOV: &[Work] = &[
 pub const SPLAT: &[Work] = &[Work {
     id: "splat-render",
     title: "picture of 256 x 256 pixels, forward and backward",
+    short: "picture of splats",
     unit: "Gaussians",
     script: "splat_render.py",
     peers: &[("torch", 0.1)],
@@ -45,6 +48,7 @@ pub const CODEC: &[Work] = &[
     Work {
         id: "codec-encode",
         title: "coder, 2^20 symbols of 64 kinds, encode",
+        short: "coder, encode",
         unit: "lanes",
         script: "coder.rs",
         peers: &[("constriction", 1.0)],
@@ -53,6 +57,7 @@ pub const CODEC: &[Work] = &[
     Work {
         id: "codec-decode",
         title: "coder, 2^20 symbols of 64 kinds, decode",
+        short: "coder, decode",
         unit: "lanes",
         script: "coder.rs",
         peers: &[("constriction", 1.0)],
@@ -123,8 +128,7 @@ fn lines(output: &str, what: &str, count: usize) -> Result<Vec<Line>> {
 /// # Errors
 /// [`DevError::Command`].
 pub fn cargo(root: &Path, threads: usize, arguments: &[&str], variables: &[(&str, &Path)]) -> Result<String> {
-    let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let mut command = Command::new(program);
+    let mut command = Command::new(crate::cargo::program());
     command.args(arguments).current_dir(root).envs(variables.iter().copied());
     python::limit(&mut command, threads);
     python::output(&mut command, "run it by hand to see the whole message")
@@ -172,6 +176,7 @@ fn folder(python: &python::Python) -> Result<PathBuf> {
 /// As [`super::gp`].
 pub fn markov(root: &Path, options: &Options) -> Result<()> {
     const TIMES: usize = 10_000;
+    refuse_choice(options)?;
     let python = python::prepare(root, "beside", options.threads)?;
     let peak = measured_peak(&python, options.tiny)?;
     let arguments = ["run", "--release", "-p", "elbo-markov", "--example", "linear_time", "--", "--peer"];
@@ -199,6 +204,7 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
 /// As [`super::gp`].
 pub fn splat(root: &Path, options: &Options) -> Result<()> {
     const GAUSSIANS: usize = 20_000;
+    refuse_choice(options)?;
     let python = python::prepare(root, "beside", options.threads)?;
     let peak = measured_peak(&python, options.tiny)?;
     let file = folder(&python)?.join("gaussians.ply");
@@ -222,6 +228,7 @@ pub fn splat(root: &Path, options: &Options) -> Result<()> {
 /// # Errors
 /// As [`super::gp`].
 pub fn codec(root: &Path, options: &Options) -> Result<()> {
+    refuse_choice(options)?;
     let python = python::prepare(root, "criterion", 1)?;
     let peak = measured_peak(&python, options.tiny)?;
     let home = folder(&python)?;

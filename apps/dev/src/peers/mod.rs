@@ -107,6 +107,16 @@ fn compare(root: &Path, options: &Options, half: &Half) -> Result<()> {
     finish(root, options, half.marker, options.threads, &peak, &comparisons)
 }
 
+/// Works can be chosen where a command has several that start alone.
+fn refuse_choice(options: &Options) -> Result<()> {
+    match options.only.first() {
+        Some(id) => {
+            Err(DevError::format(format!("`--only {id}`"), "only `peers gp` and `peers nn` take a choice of works"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What the machine can do, with as many threads as a side may use.
 fn measured_peak(python: &Python, tiny: bool) -> Result<Peak> {
     let size = if tiny { "500" } else { "2000" };

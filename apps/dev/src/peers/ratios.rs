@@ -1,5 +1,6 @@
 //! Every ratio to a peer that the document holds, as one picture.
 
+use super::{beside, works};
 use crate::error::{DevError, Result, read, write};
 use crate::tables::tables;
 use elbo::core::{Figure, Mark};
@@ -9,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// Where the picture is written.
 pub const PICTURE: &str = "docs/pictures/ratios.svg";
+
+/// Wide enough for the names; the height follows from the number of rows.
+pub const SIZE: Size = Size { width: 900.0, height: 400.0 };
 
 /// Settings of `peers plot`.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,7 +25,7 @@ pub struct Options {
 /// One row of a table: our time in the peer's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ratio {
-    /// What was done, without what stands in brackets.
+    /// What was done, as the table calls it.
     pub work: String,
     /// `n = 1000`; empty where the table has no sizes.
     pub size: String,
@@ -34,10 +38,30 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// A name for the picture: the peer and the size first, since a long name is cut at its end.
+    /// A name for the picture, short enough not to be cut: `SVGP step, batch 1024 / GPyTorch`.
     fn name(&self) -> String {
         let comma = if self.size.is_empty() { "" } else { ", " };
-        format!("{}{comma}{}: {}", self.peer, self.size, self.work)
+        format!("{}{comma}{} / {}", short(&self.work), self.size.replace(" = ", " "), in_its_own_spelling(&self.peer))
+    }
+}
+
+/// The short name of a work; a posterior's title up to the first comma.
+fn short(title: &str) -> &str {
+    let mut works = [works::GP, works::NN, beside::MARKOV, beside::SPLAT, beside::CODEC].into_iter().flatten();
+    match works.find(|work| work.title == title) {
+        Some(work) => work.short,
+        None => title.split_once(',').map_or(title, |(name, _)| name),
+    }
+}
+
+fn in_its_own_spelling(engine: &str) -> &str {
+    match engine {
+        "gpytorch" => "GPyTorch",
+        "jax" => "JAX",
+        "numpyro" => "NumPyro",
+        "sklearn" => "scikit-learn",
+        "torch" => "PyTorch",
+        other => other,
     }
 }
 
@@ -55,7 +79,7 @@ pub fn ratios(page: &str) -> Result<Vec<Ratio>> {
         let mut work = String::new();
         for row in &table.rows {
             if !row[0].is_empty() {
-                work = without_brackets(&row[0]);
+                work.clone_from(&row[0]);
             }
             if row[ratio].is_empty() || row[verdict].contains("not comparable") {
                 continue;
@@ -80,21 +104,7 @@ pub fn ratios(page: &str) -> Result<Vec<Ratio>> {
     Ok(found)
 }
 
-fn without_brackets(text: &str) -> String {
-    let mut depth = 0;
-    let mut kept = String::new();
-    for c in text.chars() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ if depth == 0 && c != '`' => kept.push(c),
-            _ => {}
-        }
-    }
-    kept.replace(" ,", ",").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Bars of the ratios on a logarithmic axis, with a point at each limit and a line where both sides are equally fast.
+/// Bars of the ratios on a logarithmic axis, with their numbers, a point at each limit and a line where both sides are equally fast.
 pub fn figure(ratios: &[Ratio]) -> Figure {
     let rows = (0..ratios.len()).map(|row| row as f64).collect();
     let ends = vec![-0.5, ratios.len() as f64 - 0.5];
@@ -123,13 +133,13 @@ pub fn figure(ratios: &[Ratio]) -> Figure {
     }
 }
 
-/// Draws the picture from the tables; returns a sentence with the five largest ratios.
+/// Draws the picture from the tables; returns a sentence and the five largest ratios.
 ///
 /// # Errors
 /// As [`ratios`], and [`DevError::File`].
 pub fn plot(root: &Path, options: &Options) -> Result<String> {
     let found = ratios(&read(&root.join(&options.from))?)?;
-    write(&root.join(PICTURE), &to_svg(&figure(&found), Size { width: 900.0, height: 400.0 }))?;
+    write(&root.join(PICTURE), &to_svg(&figure(&found), SIZE))?;
     let worst: Vec<String> = found
         .iter()
         .take(5)
@@ -145,7 +155,7 @@ mod tests {
     const PAGE: &str = "\
 | work | size | engine | elbo/peer | at most | verdict |
 |---|---|---|---:|---:|---|
-| exact GP (one start), `concrete` | n = 10 | elbo 0.1.0 | | | |
+| exact GP, fit to convergence on `concrete`, one start | n = 10 | elbo 0.1.0 | | | |
 | | n = 10 | jax 0.10 | 0.5 | 0.25 | **missed** |
 | | n = 10 | torch 2 | 0.7 | 1 | **not comparable**: no |
 
@@ -155,21 +165,21 @@ mod tests {
 
 | posterior | engine | elbo/peer | at most | verdict |
 |---|---|---:|---:|---|
-| schools | numpyro 0.22 | 0.9 | 1.00 | held |
+| eight schools, non-centred | numpyro 0.22 | 0.9 | 1.00 | held |
 ";
 
     #[test]
     fn ratios_are_read_from_every_table_that_has_them() {
         let found = ratios(PAGE).unwrap();
         let names: Vec<String> = found.iter().map(Ratio::name).collect();
-        assert_eq!(names, ["numpyro: schools", "jax, n = 10: exact GP, concrete"]);
+        assert_eq!(names, ["eight schools / NumPyro", "exact GP fitted, n 10 / JAX"]);
         assert_eq!((found[1].ratio, found[1].limit), (0.5, 0.25));
     }
 
     #[test]
     fn a_ratio_that_is_no_number_and_a_page_without_any_are_refused() {
         let error = ratios(&PAGE.replace("0.9", "fast")).unwrap_err().to_string();
-        assert!(error.contains("`fast` of schools"), "{error}");
+        assert!(error.contains("`fast` of eight schools"), "{error}");
         assert!(ratios("text").unwrap_err().to_string().contains("no table"));
     }
 
@@ -182,6 +192,8 @@ mod tests {
         };
         assert_eq!((names.len(), values, x, y), (2, &vec![0.9, 0.5], &vec![1.0, 0.25], &vec![0.0, 1.0]));
         let svg = to_svg(&figure, Size::default());
-        assert!(svg.contains("numpyro: schools") && svg.contains("asked for at most") && !svg.contains("No data"));
+        assert!(
+            svg.contains("eight schools / NumPyro") && svg.contains("asked for at most") && !svg.contains("No data")
+        );
     }
 }

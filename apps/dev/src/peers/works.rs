@@ -9,6 +9,8 @@ pub struct Work {
     pub id: &'static str,
     /// What the table calls it; the size follows.
     pub title: &'static str,
+    /// What the picture of all ratios calls it.
+    pub short: &'static str,
     /// The size's name in the table.
     pub unit: &'static str,
     /// The peers' script in `benches/peers`.
@@ -64,6 +66,7 @@ pub const GP: &[Work] = &[
     Work {
         id: "gp-nll",
         title: "exact GP, likelihood and gradient, RBF-ARD, 8 inputs",
+        short: "exact GP",
         unit: "n",
         script: "gp_nll.py",
         peers: &[("gpytorch", 0.45), ("sklearn", 0.30)],
@@ -72,6 +75,7 @@ pub const GP: &[Work] = &[
     Work {
         id: "gp-fit",
         title: "exact GP, fit to convergence on `concrete`, one start",
+        short: "exact GP fitted",
         unit: "n",
         script: "gp_fit.py",
         peers: &[("gpytorch", 0.33), ("sklearn", 0.25)],
@@ -80,6 +84,7 @@ pub const GP: &[Work] = &[
     Work {
         id: "svgp-step",
         title: "SVGP step, 500 inducing points, 8 inputs",
+        short: "SVGP step",
         unit: "batch",
         script: "svgp_step.py",
         peers: &[("gpytorch", 0.40), ("jax", 0.70)],
@@ -88,6 +93,7 @@ pub const GP: &[Work] = &[
     Work {
         id: "tiny-ops",
         title: "rounds of 16x16 matmul, add, tanh, forward and backward, f32",
+        short: "tiny operations",
         unit: "rounds",
         script: "tiny_ops.py",
         peers: &[("torch", 0.25)],
@@ -96,6 +102,7 @@ pub const GP: &[Work] = &[
     Work {
         id: "first-prediction",
         title: "process start to first prediction of a saved GP on `concrete`",
+        short: "first prediction",
         unit: "rows",
         script: "first_prediction.py",
         peers: &[("sklearn", 0.10)],
@@ -109,6 +116,7 @@ pub const NN: &[Work] = &[
     Work {
         id: "vae-step",
         title: "autoencoder 784-400-20, training step",
+        short: "autoencoder",
         unit: "batch",
         script: "nn_vae.py",
         peers: &[("torch", 1.0)],
@@ -117,6 +125,7 @@ pub const NN: &[Work] = &[
     Work {
         id: "conv-vae-step",
         title: "convolutional autoencoder (32 and 64 channels at stride 2, 16 latent), training step",
+        short: "convolutional autoencoder",
         unit: "batch",
         script: "nn_conv_vae.py",
         peers: &[("torch", 0.9)],
@@ -125,6 +134,7 @@ pub const NN: &[Work] = &[
     Work {
         id: "conv-both",
         title: "convolution 3x3, 64 to 64 channels on 64x64, forward and backward",
+        short: "convolution",
         unit: "batch",
         script: "nn_conv.py",
         peers: &[("torch", 1.2)],
@@ -133,6 +143,7 @@ pub const NN: &[Work] = &[
     Work {
         id: "denoiser-step",
         title: "U-shaped denoiser of 3x32x32, training step",
+        short: "denoiser",
         unit: "batch",
         script: "nn_denoiser.py",
         peers: &[("torch", 1.2)],

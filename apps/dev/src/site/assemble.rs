@@ -2,7 +2,7 @@
 
 use super::contents::{Page, place_of};
 use super::formula::mathml;
-use super::markdown::{is_external, parts, resolve};
+use super::markdown::{destination, is_external, parts};
 use crate::error::{DevError, Result};
 use crate::generate::SYSTEMS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,12 +97,12 @@ fn turned(
     places: &BTreeMap<&str, &str>,
     files: &mut BTreeSet<String>,
 ) -> Result<String, String> {
-    let (path, anchor) = link.split_once('#').map_or((link, ""), |(path, anchor)| (path, anchor));
-    let target = resolve(&page.source, path).ok_or("leads out of the repository")?;
+    let (target, anchor) = destination(&page.source, link);
+    let target = target.ok_or("leads out of the repository")?;
     let up = "../".repeat(page.place.matches('/').count());
-    let behind = if anchor.is_empty() { String::new() } else { format!("#{anchor}") };
-    if target == SYSTEMS && elbo::find(anchor).is_ok() {
-        return Ok(format!("{up}{}", place_of(anchor)));
+    let behind = anchor.map(|anchor| format!("#{anchor}")).unwrap_or_default();
+    if let Some(id) = anchor.filter(|anchor| target == SYSTEMS && elbo::find(anchor).is_ok()) {
+        return Ok(format!("{up}{}", place_of(id)));
     }
     if let Some(place) = places.get(target.as_str()) {
         return Ok(format!("{up}{place}{behind}"));
@@ -113,9 +113,9 @@ fn turned(
     if !root.join(&target).is_file() {
         return Err(format!("leads to {target}, which is no file"));
     }
-    let turned = format!("{up}{FILES}/{target}{behind}");
+    let place = format!("{up}{FILES}/{target}{behind}");
     files.insert(target);
-    Ok(turned)
+    Ok(place)
 }
 
 /// The text with the edits made. They do not overlap.

@@ -1,6 +1,6 @@
 //! The check of the rendered pages: what they link to and show must be there.
 
-use super::markdown::{is_external, resolve};
+use super::markdown::{destination, is_external};
 use crate::error::{Result, read};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,10 +37,8 @@ pub fn faults(out: &Path) -> Result<(Vec<String>, usize)> {
 
 /// Why a link of the page `name` leads nowhere.
 fn fault(name: &str, link: &str, files: &BTreeSet<String>, anchors: &BTreeMap<&str, BTreeSet<&str>>) -> Option<String> {
-    let (path, fragment) = link.split_once('#').map_or((link, None), |(path, fragment)| (path, Some(fragment)));
-    let Some(target) = (if path.is_empty() { Some(name.to_owned()) } else { resolve(name, path) }) else {
-        return Some("that is outside the site".into());
-    };
+    let (target, fragment) = destination(name, link);
+    let Some(target) = target else { return Some("that is outside the site".into()) };
     if !files.contains(&target) {
         return Some(format!("the site has no {target}"));
     }
@@ -50,7 +48,7 @@ fn fault(name: &str, link: &str, files: &BTreeSet<String>, anchors: &BTreeMap<&s
 }
 
 /// The values of an attribute, in order.
-pub fn values<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+fn values<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let opening = format!(" {name}=\"");
     html.split(opening.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }

@@ -1,6 +1,6 @@
 //! The check of the repository's Markdown documents, as one reads them in the repository.
 
-use super::markdown::{Parts, is_external, parts, resolve};
+use super::markdown::{Parts, destination, is_external, parts};
 use crate::error::{Result, read};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,11 +28,10 @@ pub fn faults(root: &Path) -> Result<(Vec<String>, usize)> {
     Ok((found, count))
 }
 
+/// Why a link of the document `name` leads nowhere.
 fn fault(root: &Path, name: &str, link: &str, documents: &BTreeMap<String, Parts>) -> Option<String> {
-    let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
-    let Some(target) = (if path.is_empty() { Some(name.to_owned()) } else { resolve(name, path) }) else {
-        return Some("that is outside the repository".into());
-    };
+    let (target, anchor) = destination(name, link);
+    let Some(target) = target else { return Some("that is outside the repository".into()) };
     if !root.join(&target).exists() {
         return Some(format!("there is no {target}"));
     }

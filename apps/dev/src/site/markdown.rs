@@ -98,7 +98,7 @@ impl Parts {
 }
 
 /// A heading's anchor: letters, digits, `-` and `_` in lower case, spaces as `-`.
-pub fn anchor(heading: &str) -> String {
+fn anchor(heading: &str) -> String {
     let lower = heading.trim().to_lowercase();
     let kept = lower.chars().filter(|c| c.is_alphanumeric() || c.is_whitespace() || "-_".contains(*c));
     kept.map(|c| if c.is_whitespace() { '-' } else { c }).collect()
@@ -118,9 +118,16 @@ pub fn is_external(target: &str) -> bool {
     }) || target.starts_with("//")
 }
 
+/// The file that a relative link of the file `from` names, and its anchor: `from` itself for `#anchor`, `None` outside of the root.
+pub fn destination<'a>(from: &str, link: &'a str) -> (Option<String>, Option<&'a str>) {
+    let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
+    let file = if path.is_empty() { Some(from.to_owned()) } else { resolve(from, path) };
+    (file, anchor)
+}
+
 /// The path that a relative link names, seen from the file that holds it; both from the root, with `/`. `None` where it leaves
 /// the root.
-pub fn resolve(from: &str, link: &str) -> Option<String> {
+fn resolve(from: &str, link: &str) -> Option<String> {
     let mut path: Vec<&str> = from.split('/').collect();
     path.pop();
     for step in link.split('/') {
@@ -169,6 +176,8 @@ mod tests {
         assert_eq!(resolve("docs/a.md", "../systems/x.md").as_deref(), Some("systems/x.md"));
         assert_eq!(resolve("README.md", "./docs/a.md").as_deref(), Some("docs/a.md"));
         assert_eq!(resolve("README.md", "../outside.md"), None);
+        assert_eq!(destination("docs/a.md", "b.md#c"), (Some("docs/b.md".into()), Some("c")));
+        assert_eq!(destination("docs/a.md", "#c"), (Some("docs/a.md".into()), Some("c")));
         assert!(is_external("https://example.org") && is_external("mailto:a@b.c"));
         assert!(!is_external("a/b.md#c:d") && !is_external("b.md"));
     }

@@ -93,12 +93,9 @@ fn refuse_other_folders(out: &Path) -> Result<()> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = |source| DevError::File { verb: "read", path: from.into(), source };
-    if let Some(parent) = to.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
-    }
-    std::fs::copy(from, to).map_err(failed)?;
-    Ok(())
+    let bytes = std::fs::read(from).map_err(|source| DevError::File { verb: "read", path: from.into(), source })?;
+    let done = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(to, bytes));
+    done.map_err(|source| DevError::File { verb: "write", path: to.into(), source })
 }
 
 /// All files under the folder by their paths from it, with `/`; without hidden folders and those that builds fill.

@@ -96,24 +96,18 @@ pub fn page(system: &dyn AnySystem, text: &str, found: &Found) -> Result<String,
 /// How the system is used from a program.
 fn in_rust(system: &dyn AnySystem) -> String {
     let card = system.card();
-    let (path, options) = match system.data_kind() {
-        DataKind::Target | DataKind::Series => {
-            ("table.csv", "ReadOptions { target: Some(\"y\".into()), ..ReadOptions::default() }")
-        }
-        DataKind::Trials => (
-            "history.csv",
-            "ReadOptions { target: Some(\"y\".into()), missing: MissingPolicy::Keep, ..ReadOptions::default() }",
-        ),
-        DataKind::Scene => ("SCENE", "ReadOptions::default()"),
-        DataKind::Rows => ("data.npz", "ReadOptions::default()"),
-        DataKind::Photographs => ("photos", ""),
+    let with_target = "ReadOptions { target: Some(\"y\".into()), ..ReadOptions::default() }";
+    let with_empty_cells =
+        "ReadOptions { target: Some(\"y\".into()), missing: MissingPolicy::Keep, ..ReadOptions::default() }";
+    let read = |path: &str, options: &str| {
+        format!("let options = {options};\nlet data = read(\"{path}\".as_ref(), &options)?;")
     };
-    let (import, reading) = if options.is_empty() {
-        ("read_pictures", format!("let data = read_pictures(\"{path}\".as_ref())?;"))
-    } else {
-        let import =
-            if options.contains("Missing") { "{MissingPolicy, ReadOptions, read}" } else { "{ReadOptions, read}" };
-        (import, format!("let options = {options};\nlet data = read(\"{path}\".as_ref(), &options)?;"))
+    let (import, reading) = match system.data_kind() {
+        DataKind::Target | DataKind::Series => ("{ReadOptions, read}", read("table.csv", with_target)),
+        DataKind::Trials => ("{MissingPolicy, ReadOptions, read}", read("history.csv", with_empty_cells)),
+        DataKind::Scene => ("{ReadOptions, read}", read("SCENE", "ReadOptions::default()")),
+        DataKind::Rows => ("{ReadOptions, read}", read("data.npz", "ReadOptions::default()")),
+        DataKind::Photographs => ("read_pictures", "let data = read_pictures(\"photos\".as_ref())?;".into()),
     };
     let settings = if system.data_kind() == DataKind::Series { "{\"time\": \"t\"}" } else { "{}" };
     let mut out = format!(

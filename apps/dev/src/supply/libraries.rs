@@ -1,7 +1,7 @@
 //! The libraries that our own packages name: each is explained in the table, and named by those that the table says.
 
 use super::lock::Package;
-use crate::error::{DevError, Result};
+use crate::error::Result;
 use crate::tables;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,24 +17,16 @@ pub struct Library {
 /// The rows of the table `library`, `named by`, `why`.
 ///
 /// # Errors
-/// [`DevError::Format`] without the table or with an empty cell.
+/// [`DevError::Format`](crate::DevError::Format) as [`tables::only`].
 pub fn explained(text: &str) -> Result<Vec<Library>> {
-    let fault = |message: String| DevError::format("the table of libraries", message);
-    let tables = tables::tables(text);
-    let [table] = &tables[..] else { return Err(fault(format!("expected one table, found {}", tables.len()))) };
-    if table.columns != ["library", "named by", "why"] {
-        return Err(fault(format!("its columns are {:?}; expected `library`, `named by`, `why`", table.columns)));
-    }
+    let table = tables::only(text, "the table of libraries", &["library", "named by", "why"])?;
     let library = |row: &Vec<String>| {
-        if row.iter().any(String::is_empty) {
-            return Err(fault(format!("a cell of the row of {} is empty", row[0])));
-        }
         let name = row[0].trim_matches('`').to_owned();
         let folders = row[1].split(',').map(|folder| folder.trim().trim_matches('`').to_owned());
         let owners = if row[1] == "any" { None } else { Some(folders.collect()) };
-        Ok(Library { name, owners })
+        Library { name, owners }
     };
-    table.rows.iter().map(library).collect()
+    Ok(table.rows.iter().map(library).collect())
 }
 
 /// Libraries without a row, rows without a library, and packages that name what others own.

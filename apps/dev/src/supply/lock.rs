@@ -1,9 +1,9 @@
 //! The locked packages: where they come from, and what cargo knows about them.
 
+use crate::cargo;
 use crate::error::{DevError, Result};
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// The one registry that packages may come from, as lock files name it.
 pub const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
@@ -82,10 +82,6 @@ pub fn parse_metadata(text: &str) -> Result<Vec<Package>> {
     let Metadata { packages, workspace_members, workspace_root } =
         serde_json::from_str(text).map_err(|error| DevError::format("`cargo metadata`", error))?;
     let members: BTreeSet<String> = workspace_members.into_iter().collect();
-    let folder = |manifest: &str| {
-        let folder = Path::new(manifest).parent()?.strip_prefix(&workspace_root).ok()?;
-        Some(folder.to_string_lossy().replace('\\', "/"))
-    };
     let package = |package: MetadataPackage| {
         let is_ours = members.contains(&package.id);
         let foreign = package.dependencies.into_iter().filter(|dependency| is_ours && dependency.path.is_none());
@@ -93,7 +89,7 @@ pub fn parse_metadata(text: &str) -> Result<Vec<Package>> {
             name: package.name,
             version: package.version,
             licence: package.license,
-            folder: if is_ours { folder(&package.manifest_path) } else { None },
+            folder: if is_ours { cargo::folder_of(&package.manifest_path, &workspace_root) } else { None },
             libraries: foreign.map(|dependency| (dependency.name, dependency.req)).collect(),
         }
     };

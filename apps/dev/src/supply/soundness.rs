@@ -7,30 +7,16 @@ use crate::tables;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The words that this check looks for outside of comments and strings: the keyword, and the lint that allows it.
-const WORDS: [&str; 2] = ["unsafe", "unsafe_code"];
-
 /// Lines above a block within which its reason must begin.
 const ABOVE: usize = 4;
 
 /// The modules of the table `module`, `why`, `run by Miri`.
 ///
 /// # Errors
-/// [`DevError::Format`] without the table or with an empty cell.
+/// [`DevError::Format`] as [`tables::only`].
 pub fn allowed(text: &str) -> Result<BTreeSet<String>> {
-    let fault = |message: String| DevError::format("the table of modules with unsafe code", message);
-    let tables = tables::tables(text);
-    let [table] = &tables[..] else { return Err(fault(format!("expected one table, found {}", tables.len()))) };
-    if table.columns != ["module", "why", "run by Miri"] {
-        return Err(fault(format!("its columns are {:?}; expected `module`, `why`, `run by Miri`", table.columns)));
-    }
-    let module = |row: &Vec<String>| {
-        if row.iter().any(String::is_empty) {
-            return Err(fault(format!("a cell of the row of {} is empty", row[0])));
-        }
-        Ok(row[0].trim_matches('`').to_owned())
-    };
-    table.rows.iter().map(module).collect()
+    let table = tables::only(text, "the table of modules with unsafe code", &["module", "why", "run by Miri"])?;
+    Ok(table.rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect())
 }
 
 /// Every fault of the sources below `root`.
@@ -88,7 +74,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// One of the words in a source.
+/// The keyword in a source, or the lint that allows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Place {
     /// Counted from 0.
@@ -97,15 +83,19 @@ struct Place {
     opens: bool,
 }
 
+/// Every `unsafe` and `unsafe_code` outside of comments and strings.
 fn places(text: &str) -> Vec<Place> {
-    let code = without_comments_and_strings(text);
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = vec![];
-    for (line, code_line) in code.lines().enumerate() {
-        let words = code_line.split(|c: char| !is_word(c)).filter(|word| WORDS.contains(word));
-        let after = code_line.split_once("unsafe").map_or("", |(_, rest)| rest.trim_start());
-        let opens = after.starts_with('{') || after.starts_with("impl");
-        found.extend(words.map(|word| Place { line, opens: opens && word == "unsafe" }));
+    for (line, code) in without_comments_and_strings(text).lines().enumerate() {
+        for (at, keyword) in code.match_indices("unsafe") {
+            let (before, after) = (&code[..at], &code[at + keyword.len()..]);
+            let behind = after.strip_prefix("_code").unwrap_or(after);
+            let is_whole = !before.ends_with(is_part_of_a_word) && !behind.starts_with(is_part_of_a_word);
+            let next = after.trim_start();
+            if is_whole {
+                found.push(Place { line, opens: next.starts_with('{') || next.starts_with("impl") });
+            }
+        }
     }
     found
 }
@@ -210,7 +200,7 @@ mod tests {
             "let a = br\"unsafe\";",
             "let a = '\"'; // unsafe",
             "let a = '\\''; /* unsafe */",
-            "let an_unsafe_name = unsafely;",
+            "let an_unsafe_name = unsafely + unsafe_codec;",
         ];
         for text in hidden {
             assert_eq!(lines(text), Vec::<usize>::new(), "{text}");
@@ -224,6 +214,8 @@ mod tests {
     fn a_block_must_say_why_and_a_function_need_not() {
         let text = "unsafe fn f() {}\n\n\n\n\n\n// SAFETY: so.\n#[allow(unsafe_code)]\nunsafe impl Sync for T {}\n\n\n\n\nunsafe { f() }\n";
         assert_eq!(unexplained(text, &places(text)), vec![13]);
+        let beside_its_lint = "#[allow(unsafe_code)] unsafe { f() }";
+        assert_eq!(unexplained(beside_its_lint, &places(beside_its_lint)), vec![0]);
     }
 
     #[test]

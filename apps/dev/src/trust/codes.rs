@@ -3,7 +3,7 @@
 //! With linear networks and one code the true posterior is a normal of constant spread, which the encoder can be to the letter; its spread
 //! follows from the decoder's weights `w` and noise variances `v`: `1 / sqrt(1 + Σ w² / v)`.
 
-use super::entry::{Entry, Exact, Outcome, Size, column, fit, saved, stored, table};
+use super::entry::{Entry, Exact, Outcome, Size, column, encode, fit, saved, stored, table};
 use crate::error::{DevError, Result};
 use elbo::core::{Data, Rng, Run};
 use elbo::tensor::special::ndtr;
@@ -29,10 +29,9 @@ fn outcome(system: &'static str, own: &Value, size: Size) -> Result<Outcome> {
     let mut rng = Rng::new(6);
     let mut run = Run::new(6);
     let model = fit(system, &settings, &points(600, &mut rng), &mut run)?;
-    let lacks = |verb: &str| DevError::format(system, format!("its models do not {verb}"));
-    let sample = model.as_sample().ok_or_else(|| lacks("sample"))?;
-    let encode = model.as_encode().ok_or_else(|| lacks("encode"))?;
-    let codes = encode.encode(&sample.sample(size.pick(400, 2000), &mut run)?, &mut run)?;
+    let verb = model.as_sample().ok_or_else(|| DevError::format(system, "its models do not sample"))?;
+    let drawn = verb.sample(size.pick(400, 2000), &mut run)?;
+    let codes = encode(system, model.as_ref(), &drawn, &mut run)?;
     let (mean, sd) = (column(&codes, "z1")?, column(&codes, "z1_sd")?);
     let places = mean.iter().zip(&sd).map(|(mean, sd)| ndtr(mean + sd * rng.normal())).collect();
 

@@ -34,6 +34,11 @@ pub struct Exact {
     pub tolerance: f64,
 }
 
+/// The largest of some distances; undefined where one of them is.
+pub(super) fn largest(distances: impl IntoIterator<Item = f64>) -> f64 {
+    distances.into_iter().fold(0.0, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })
+}
+
 /// What a test found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
@@ -117,6 +122,12 @@ pub(super) fn predict(system: &str, model: &dyn Model, rows: &Data, run: &mut Ru
     }
 }
 
+/// The codes of data, or the latent functions behind them.
+pub(super) fn encode(system: &str, model: &dyn Model, data: &Data, run: &mut Run) -> Result<Data> {
+    let verb = model.as_encode().ok_or_else(|| DevError::format(system, "its models do not encode"))?;
+    Ok(verb.encode(data, run)?)
+}
+
 /// What a model would write to its file.
 pub(super) fn saved(system: &str, model: &dyn Model) -> Result<ModelFile> {
     let mut file = ModelFile::new(system);
@@ -157,6 +168,12 @@ pub(super) fn column(data: &Data, name: &str) -> Result<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_distance_that_is_no_number_is_the_largest() {
+        assert_eq!(largest([0.1, 0.3, 0.2]), 0.3);
+        assert!(largest([0.1, f64::NAN, 0.2]).is_nan());
+    }
 
     #[test]
     fn an_outcome_fails_by_distance_or_by_uneven_places() {

@@ -1,7 +1,7 @@
 //! Regression by a Gaussian process whose hyperparameters are held: predictions have a closed form, and new observations of the process
 //! lie uniformly in them.
 
-use super::entry::{Entry, Exact, Outcome, Size, fit, predict, simulations};
+use super::entry::{Entry, Exact, Outcome, Size, fit, largest, predict, simulations};
 use super::process::{Process, inputs};
 use crate::error::Result;
 use elbo::core::{Marginals, Rng, Run};
@@ -64,21 +64,13 @@ fn outcome(system: &'static str, settings: Settings, tolerance: Option<f64>, cou
         let distance = distance(given.as_ref(), exact.mean, exact.sd);
         Ok((given.cdf(0, draw.new_y), distance))
     })?;
-    let worst = found.iter().map(|(_, distance)| *distance).fold(0.0, largest);
-    Ok(Outcome {
-        places: found.into_iter().map(|(place, _)| place).collect(),
-        exact: tolerance.map(|tolerance| Exact { distance: worst, tolerance }),
-    })
+    let (places, distances): (Vec<f64>, Vec<f64>) = found.into_iter().unzip();
+    Ok(Outcome { places, exact: tolerance.map(|tolerance| Exact { distance: largest(distances), tolerance }) })
 }
 
 /// How far the first row's prediction is from these moments: its mean in standard deviations, its standard deviation as a share.
 pub(super) fn distance(given: &dyn Marginals, mean: f64, sd: f64) -> f64 {
-    largest((given.mean(0) - mean).abs() / sd, (given.sd(0) / sd - 1.0).abs())
-}
-
-/// The larger of two distances; undefined where one of them is.
-pub(super) fn largest(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    largest([(given.mean(0) - mean).abs() / sd, (given.sd(0) / sd - 1.0).abs()])
 }
 
 pub(super) fn kernel(unit: &Process) -> String {

@@ -1,7 +1,7 @@
 //! `bayesian-gpr`: hyperparameters drawn from their priors, and new observations in the predictions that integrate over them.
 
 use super::entry::{Entry, Outcome, Size, fit, predict, simulations, table};
-use super::linear::mean_and_sd;
+use super::linear::{matrix, mean_and_sd};
 use super::process::{inputs, with_mean_zero};
 use crate::error::Result;
 use elbo::core::{Rng, Run};
@@ -49,13 +49,10 @@ fn simulate(rng: &mut Rng) -> (Vec<f64>, f64, Vec<f64>) {
     let all: Vec<f64> = x.iter().chain([&new_x]).map(|x| x / scale).collect();
     loop {
         let (lengthscale, variance) = (rng.normal().exp(), rng.normal().exp());
-        let mut covariance = vec![];
-        for (i, a) in all.iter().enumerate() {
-            for (j, b) in all.iter().enumerate() {
-                let noise = if i == j { NOISE } else { 0.0 };
-                covariance.push(variance * (-0.5 * ((a - b) / lengthscale).powi(2)).exp() + noise);
-            }
-        }
+        let covariance = matrix(ROWS + 1, |i, j| {
+            let noise = if i == j { NOISE } else { 0.0 };
+            variance * (-0.5 * ((all[i] - all[j]) / lengthscale).powi(2)).exp() + noise
+        });
         let rows = covariance.chunks_exact(ROWS + 1).take(ROWS);
         let of_mean = rows.map(|row| row[..ROWS].iter().sum::<f64>()).sum::<f64>() / (ROWS * ROWS) as f64;
         if rng.uniform() < (NOISE / ROWS as f64 / of_mean).sqrt() {

@@ -1,9 +1,9 @@
 //! Systems that always learn some hyperparameter: at the values they learned, predictions still have a closed form.
 
-use super::entry::{Entry, Exact, Outcome, Size, fit, predict, saved, simulations, stored_number, table};
-use super::held::{distance, gaussian, kernel, largest};
-use super::linear::{cholesky, dot, mean_and_sd, solve};
-use super::process::{Process, inputs};
+use super::entry::{Entry, Exact, Outcome, Size, fit, largest, predict, saved, simulations, stored_number, table};
+use super::held::{distance, gaussian, kernel};
+use super::linear::{cholesky, dot, matrix, mean_and_sd, solve};
+use super::process::{Moments, Process, inputs};
 use crate::error::Result;
 use elbo::core::{Data, ModelFile, Rng, Run};
 use serde_json::{Value, json};
@@ -91,10 +91,7 @@ fn outcome(
             .map_or(1.0, |(alpha, beta)| (2.0 * beta + learned.square(&x, &y)) / (2.0 * alpha + ROWS as f64 - 2.0));
         Ok(distance(given.as_ref(), target * exact.mean, target * exact.sd * wider.sqrt()))
     })?;
-    Ok(Outcome {
-        places: vec![],
-        exact: Some(Exact { distance: found.into_iter().fold(0.0, largest), tolerance: 1e-6 }),
-    })
+    Ok(Outcome { places: vec![], exact: Some(Exact { distance: largest(found), tolerance: 1e-6 }) })
 }
 
 /// Hyperparameters that are stored as logarithms.
@@ -121,13 +118,14 @@ fn markov(unit: &Process) -> Value {
     json!({"kernel": kernel, "noise": 0.3, "starts": 1, "iterations": 20})
 }
 
-/// Two inputs and a target that is linear in them.
+/// Two inputs and a target that is linear in them: the columns, and the same as a table.
 fn linear(rows: usize, rng: &mut Rng) -> (Vec<Vec<f64>>, Data) {
     let (w, sd) = ([rng.normal(), rng.normal()], 0.5);
     let x: Vec<Vec<f64>> = (0..2).map(|_| (0..rows).map(|_| rng.normal()).collect()).collect();
     let y: Vec<f64> = (0..rows).map(|i| w[0] * x[0][i] + w[1] * x[1][i] + sd * rng.normal()).collect();
-    let data = table(vec![("a", x[0].clone()), ("b", x[1].clone()), ("y", y.clone())], Some("y"));
-    (vec![x[0].clone(), x[1].clone(), y], data)
+    let columns = [x, vec![y]].concat();
+    let data = table(["a", "b", "y"].into_iter().zip(columns.clone()).collect(), Some("y"));
+    (columns, data)
 }
 
 /// Without a hidden layer the features are the standardised inputs and a one, and their weights have the prior variance `scale / 3` each.
@@ -144,22 +142,23 @@ fn last_layer(size: Size) -> Result<Outcome> {
         let noise = stored_number(&saved("vbll", model.as_ref())?, "network.head.sd")?.exp().powi(2);
         let scales: Vec<(f64, f64)> = columns.iter().map(|column| mean_and_sd(column)).collect();
         let encoded = |value: f64, column: usize| (value - scales[column].0) / scales[column].1;
-        let features: Vec<[f64; 3]> =
-            (0..60).map(|i| [encoded(columns[0][i], 0), encoded(columns[1][i], 1), 1.0]).collect();
+        let features = |a: f64, b: f64| [encoded(a, 0), encoded(b, 1), 1.0];
+        let x: Vec<[f64; 3]> = columns[0].iter().zip(&columns[1]).map(|(a, b)| features(*a, *b)).collect();
         let y: Vec<f64> = columns[2].iter().map(|y| encoded(*y, 2)).collect();
-        let moment = |a: usize, b: usize| features.iter().map(|f| f[a] * f[b]).sum::<f64>() / noise;
-        let precision: Vec<f64> = (0..9).map(|k| moment(k / 3, k % 3) + if k % 4 == 0 { 3.0 } else { 0.0 }).collect();
-        let pulls: Vec<f64> =
-            (0..3).map(|a| features.iter().zip(&y).map(|(f, y)| f[a] * y).sum::<f64>() / noise).collect();
-        let factor = cholesky(&precision, 3);
-        let at = [encoded(new[0], 0), encoded(new[1], 1), 1.0];
-        let mean = dot(&at, &solve(&factor, &pulls));
-        let sd = (noise + dot(&at, &solve(&factor, &at))).sqrt();
-        Ok(distance(given.as_ref(), scales[2].0 + scales[2].1 * mean, scales[2].1 * sd))
+        let exact = conjugate(&x, &y, noise, &features(new[0], new[1]));
+        Ok(distance(given.as_ref(), scales[2].0 + scales[2].1 * exact.mean, scales[2].1 * exact.sd))
     })?;
     // What Adam leaves at the end of its rate's fall.
-    Ok(Outcome {
-        places: vec![],
-        exact: Some(Exact { distance: found.into_iter().fold(0.0, largest), tolerance: 1e-2 }),
-    })
+    Ok(Outcome { places: vec![], exact: Some(Exact { distance: largest(found), tolerance: 1e-2 }) })
+}
+
+/// The prediction at `at` of a linear regression on features `x: [N, 3]` with noise of this variance and a prior of precision 3 on each
+/// weight.
+fn conjugate(x: &[[f64; 3]], y: &[f64], noise: f64, at: &[f64; 3]) -> Moments {
+    let moment = |a: usize, b: usize| x.iter().map(|f| f[a] * f[b]).sum::<f64>() / noise;
+    let precision = matrix(3, |a, b| moment(a, b) + if a == b { 3.0 } else { 0.0 });
+    let pull = |a: usize| x.iter().zip(y).map(|(f, y)| f[a] * y).sum::<f64>() / noise;
+    let factor = cholesky(&precision, 3);
+    let mean = dot(at, &solve(&factor, &[pull(0), pull(1), pull(2)]));
+    Moments { mean, sd: (noise + dot(at, &solve(&factor, at))).sqrt() }
 }

@@ -1,5 +1,10 @@
 //! Small dense linear algebra by plain sums: exact answers do not come from the factorisations that are under test.
 
+/// An `[n, n]` matrix, row-major, from its cells.
+pub(super) fn matrix(n: usize, cell: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    (0..n * n).map(|k| cell(k / n, k % n)).collect()
+}
+
 /// Lower factor of a positive definite matrix, `[n, n]` row-major.
 pub(super) fn cholesky(matrix: &[f64], n: usize) -> Vec<f64> {
     let mut factor = vec![0.0; n * n];

@@ -72,7 +72,7 @@ pub fn entries() -> Vec<Entry> {
 ///
 /// # Errors
 /// [`DevError::Faults`] when a system fails its test or the overconfident baseline passes it; the tables are written all the same.
-/// Those of the systems, and of files.
+/// Errors of the systems, and of files.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let size = if options.small { Size::Small } else { Size::Full };
     let mut all = entries();

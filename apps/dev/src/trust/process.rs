@@ -1,7 +1,7 @@
 //! A Gaussian process of one input whose hyperparameters are known: data from it, and the exact predictions.
 
 use super::entry::table;
-use super::linear::{cholesky, colour, dot, mean_and_sd, solve};
+use super::linear::{cholesky, colour, dot, matrix, mean_and_sd, solve};
 use elbo::core::{Data, Rng};
 
 /// Hyperparameters of a Matérn-3/2 process with Gaussian noise, in one unit of inputs and target.
@@ -43,8 +43,7 @@ impl Process {
     }
 
     fn covariance(&self, x: &[f64]) -> Vec<f64> {
-        let cell = |i: usize, j: usize| self.kernel(x[i], x[j]) + if i == j { self.noise } else { 0.0 };
-        (0..x.len()).flat_map(|i| (0..x.len()).map(move |j| (i, j))).map(|(i, j)| cell(i, j)).collect()
+        matrix(x.len(), |i, j| self.kernel(x[i], x[j]) + if i == j { self.noise } else { 0.0 })
     }
 
     /// Observations at `x` and at `new_x`, given that those at `x` have mean zero.

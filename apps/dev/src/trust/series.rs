@@ -1,7 +1,7 @@
 //! Latent functions of time behind counts and behind frames.
 
-use super::entry::{Entry, Outcome, Size, column, fit, saved, stored, table};
-use super::linear::{cholesky, colour};
+use super::entry::{Entry, Outcome, Size, column, encode, fit, saved, stored, table};
+use super::linear::{cholesky, colour, matrix};
 use crate::error::{DevError, Result};
 use elbo::core::{Array, Data, Rng, Run};
 use elbo::tensor::special::ndtr;
@@ -40,8 +40,7 @@ fn spikes(size: Size) -> Result<Outcome> {
         json!({"trajectories": 1, "kernel": kernel, "learn": "off", "ridge": 0.0, "rounds": 60, "tolerance": 1e-4});
     let mut run = Run::new(7);
     let model = fit("cvhm", &settings, &data, &mut run)?;
-    let encode = model.as_encode().ok_or_else(|| DevError::format("cvhm", "its models do not encode"))?;
-    let codes = encode.encode(&data, &mut run)?;
+    let codes = encode("cvhm", model.as_ref(), &data, &mut run)?;
     let (mean, sd) = (column(&codes, "latent_1")?, column(&codes, "latent_1_sd")?);
     let file = saved("cvhm", model.as_ref())?;
     let (learned, offsets) = (stored(&file, "loadings")?, stored(&file, "offsets")?);
@@ -66,8 +65,7 @@ fn simulate_spikes(trials: usize, rng: &mut Rng) -> (Vec<f64>, Vec<f64>, Data) {
         let r = 3f64.sqrt() * i.abs_diff(j) as f64 / LENGTHSCALE;
         VARIANCE * (1.0 + r) * (-r).exp()
     };
-    let covariance: Vec<f64> = (0..BINS * BINS).map(|k| kernel(k / BINS, k % BINS)).collect();
-    let factor = cholesky(&covariance, BINS);
+    let factor = cholesky(&matrix(BINS, kernel), BINS);
     let (mut latent, mut counts) = (vec![], vec![]);
     for _ in 0..trials {
         let noise: Vec<f64> = (0..BINS).map(|_| rng.normal()).collect();
@@ -111,8 +109,7 @@ fn frames(size: Size) -> Result<Outcome> {
     });
     let mut run = Run::new(8);
     let model = fit("markovian-gpvae", &settings, &data, &mut run)?;
-    let encode = model.as_encode().ok_or_else(|| DevError::format("markovian-gpvae", "its models do not encode"))?;
-    let found = encode.encode(&data, &mut run)?;
+    let found = encode("markovian-gpvae", model.as_ref(), &data, &mut run)?;
     let (mean, sd) = (column(&found, "mean")?, column(&found, "sd")?);
     let width = mean.len() / steps;
     let place = |k: usize| ndtr((truth[k] - mean[k * width]) / sd[k * width]);

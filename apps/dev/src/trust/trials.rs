@@ -1,7 +1,7 @@
 //! Bayesian optimisation: the surrogate's leave-one-out predictions of trials of a known process.
 
 use super::entry::{Entry, Outcome, Size, fit, simulations, table};
-use super::linear::{cholesky, colour, mean_and_sd};
+use super::linear::{cholesky, colour, matrix, mean_and_sd};
 use super::process::inputs;
 use crate::error::{DevError, Result};
 use elbo::core::{Prediction, Rng, Run};
@@ -45,13 +45,10 @@ fn outcome(system: &'static str, settings: fn(f64) -> Value, size: Size) -> Resu
 
 /// A draw of the surrogate's own process, Matérn-5/2, with noise.
 fn observations(x: &[f64], rng: &mut Rng) -> Vec<f64> {
-    let mut covariance = vec![];
-    for (i, a) in x.iter().enumerate() {
-        for (j, b) in x.iter().enumerate() {
-            let r = 5f64.sqrt() * (a - b).abs() / LENGTHSCALE;
-            covariance.push(VARIANCE * (1.0 + r + r * r / 3.0) * (-r).exp() + if i == j { NOISE } else { 0.0 });
-        }
-    }
+    let covariance = matrix(x.len(), |i, j| {
+        let r = 5f64.sqrt() * (x[i] - x[j]).abs() / LENGTHSCALE;
+        VARIANCE * (1.0 + r + r * r / 3.0) * (-r).exp() + if i == j { NOISE } else { 0.0 }
+    });
     let noise: Vec<f64> = x.iter().map(|_| rng.normal()).collect();
     colour(&cholesky(&covariance, x.len()), &noise)
 }

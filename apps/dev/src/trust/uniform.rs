@@ -5,7 +5,7 @@ use elbo::tensor::special::gamma_q;
 /// The levels of intervals that are counted.
 pub const LEVELS: [f64; 3] = [0.5, 0.9, 0.95];
 
-/// Equal bins for so many numbers: about eight in each, from 5 to 20.
+/// How many equal bins for so many numbers: one for every eight of them, at least 5 and at most 20.
 pub fn bins(count: usize) -> usize {
     (count / 8).clamp(5, 20)
 }

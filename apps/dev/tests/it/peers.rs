@@ -1,6 +1,9 @@
+use elbo::core::Mark;
+use elbo::report::svg::to_svg;
 use elbo_dev::error::read;
 use elbo_dev::markers;
-use elbo_dev::peers::ratios::ratios;
+use elbo_dev::peers::ratios::{SIZE, figure, ratios};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[test]
@@ -9,4 +12,13 @@ fn every_table_of_the_document_is_in_the_picture() {
     let rows_of = |name: &str| ratios(markers::between(&page, name).unwrap()).unwrap().len();
     let parts = ["gp", "nn", "infer", "markov", "splat", "codec"].map(|part| rows_of(&format!("peers-{part}")));
     assert_eq!(ratios(&page).unwrap().len(), parts.iter().sum::<usize>());
+}
+
+#[test]
+fn every_row_of_the_picture_has_a_name_of_its_own_that_is_not_cut() {
+    let rows = ratios(&read(Path::new("../../docs/benchmarks.md")).unwrap()).unwrap();
+    let figure = figure(&rows);
+    let Some(Mark::Bars { names, .. }) = figure.marks.first() else { panic!("{:?}", figure.marks) };
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    assert!(!to_svg(&figure, SIZE).contains('…'), "{names:?}");
 }

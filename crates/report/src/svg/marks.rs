@@ -165,6 +165,7 @@ fn points(out: &mut String, dots: &[Dot], stroke: &str, frame: &Frame) {
     }
 }
 
+/// Bars with their numbers: at the ends, or in a column on the right where points might cover them.
 fn draw_bars(out: &mut String, bars: &[(String, Option<f64>)], fill: &str, frame: &Frame) {
     let base = frame.x.position(if frame.x.is_log { f64::NEG_INFINITY } else { 0.0 });
     let mut path = String::new();
@@ -173,7 +174,13 @@ fn draw_bars(out: &mut String, bars: &[(String, Option<f64>)], fill: &str, frame
         let Some(value) = *value else { continue };
         let end = frame.x.position(value);
         let _ = write!(path, "M{} {}H{}v14H{}z", c(base), c(middle - 7.0), c(end), c(base));
-        let (x, anchor) = if end >= base { (end + 5.0, "start") } else { (end - 5.0, "end") };
+        let (x, anchor) = if frame.points > 0 {
+            (frame.x.position(f64::INFINITY), "end")
+        } else if end >= base {
+            (end + 5.0, "start")
+        } else {
+            (end - 5.0, "end")
+        };
         let _ = writeln!(
             out,
             "<text class=\"small {}\" text-anchor=\"{anchor}\" x=\"{}\" y=\"{}\">{}</text>",
@@ -188,7 +195,7 @@ fn draw_bars(out: &mut String, bars: &[(String, Option<f64>)], fill: &str, frame
     }
 }
 
-/// Room that the numbers at the ends of bars take on the right.
+/// Room that the numbers of bars take on the right.
 pub(super) fn bar_label_room(bars: &[(String, Option<f64>)]) -> f64 {
     bars.iter().filter_map(|b| b.1).map(|v| measure::width(&number(v), FONT - 1.5)).fold(0.0, f64::max) + 8.0
 }

@@ -225,7 +225,7 @@ fn draw_picture(out: &mut String, (width, height, channels): (usize, usize, usiz
     scale * h + 2.0 * EDGE
 }
 
-/// Horizontal range: bars start at zero and leave room for the numbers at their ends.
+/// Horizontal range: bars start at zero and leave room for their numbers.
 fn x_domain(figure: &Figure, layers: &Layers) -> (f64, f64) {
     let extent = layers.x_extent();
     let (mut low, mut high) = domain(extent, figure.x_log, layers.is_filled(figure.y_log).0);

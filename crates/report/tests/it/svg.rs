@@ -149,6 +149,23 @@ fn a_large_heat_map_stays_small() {
 }
 
 #[test]
+fn numbers_of_bars_stand_in_a_column_where_points_lie_over_them() {
+    let places = |marks: Vec<Mark>| -> Vec<String> {
+        let text = to_svg(&Figure { marks, ..Figure::default() }, Size::default());
+        let document = parse(&text);
+        let numbers = document.descendants().filter(|n| n.attribute("class").is_some_and(|c| c.starts_with("small")));
+        numbers.map(|n| n.attribute("x").unwrap().to_owned()).collect()
+    };
+    let bars = Mark::Bars { names: vec!["a".into(), "b".into()], values: vec![3.0, 1.0] };
+    let alone = places(vec![bars.clone()]);
+    assert!(alone.len() == 2 && alone[0] != alone[1], "{alone:?}");
+    let beside = places(vec![bars, points(&[3.1, 1.1], &[0.0, 1.0])]);
+    assert!(beside.len() == 2 && beside[0] == beside[1], "{beside:?}");
+    let right = |place: &String| place.parse::<f64>().unwrap();
+    assert!(right(&beside[0]) > right(&alone[0]), "{alone:?}, {beside:?}");
+}
+
+#[test]
 fn text_is_escaped_everywhere() {
     let nasty = "<script>&\"'\u{0}";
     let figure = Figure {
