@@ -8,7 +8,8 @@ use std::path::Path;
 /// from running.
 ///
 /// # Errors
-/// [`DevError::Format`] for a choice of works; [`DevError::Faults`] with what each comparison has to say: bounds that were missed, values that disagree, sides that failed.
+/// [`DevError::Format`] for a choice of works; [`DevError::Faults`] with what each comparison has to say: bounds that were missed,
+/// values that disagree, sides that failed.
 pub fn all(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
     let sampling = infer::Options {

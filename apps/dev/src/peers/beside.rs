@@ -173,7 +173,7 @@ fn folder(python: &python::Python) -> Result<PathBuf> {
 /// Writes the table of state-space models between the markers `peers-markov` of the document.
 ///
 /// # Errors
-/// As [`super::gp`].
+/// As [`super::gp`], and [`DevError::Format`] for a choice of works.
 pub fn markov(root: &Path, options: &Options) -> Result<()> {
     const TIMES: usize = 10_000;
     refuse_choice(options)?;
@@ -201,7 +201,7 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
 /// Writes the table of splats between the markers `peers-splat` of the document.
 ///
 /// # Errors
-/// As [`super::gp`].
+/// As [`super::gp`], and [`DevError::Format`] for a choice of works.
 pub fn splat(root: &Path, options: &Options) -> Result<()> {
     const GAUSSIANS: usize = 20_000;
     refuse_choice(options)?;
@@ -226,7 +226,7 @@ pub fn splat(root: &Path, options: &Options) -> Result<()> {
 /// Writes the table of the coder between the markers `peers-codec` of the document. Both sides run on one core, in one process.
 ///
 /// # Errors
-/// As [`super::gp`].
+/// As [`super::gp`], and [`DevError::Format`] for a choice of works.
 pub fn codec(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
     let python = python::prepare(root, "criterion", 1)?;
