@@ -84,9 +84,10 @@ impl Constraint {
         natural.is_finite() && self.free(natural).is_finite()
     }
 
-    /// Whether the natural value of an unconstrained one is finite.
-    fn is_natural(&self, free: f64) -> bool {
+    /// Whether the natural value of an unconstrained one is finite in this precision.
+    fn is_natural(&self, free: f64, dtype: DType) -> bool {
         match self {
+            Self::Positive | Self::Above(_) if dtype == DType::F32 => (free as f32).exp().is_finite(),
             Self::Positive | Self::Above(_) => free.exp().is_finite(),
             Self::Real | Self::Interval(..) => free.is_finite(),
         }
@@ -411,12 +412,13 @@ pub trait Parameters {
         let mut outcome = Ok(());
         self.visit_mut(&mut |name, p| {
             let array = join(prefix, name);
-            let values = match p.leaf.dtype() {
+            let dtype = p.leaf.dtype();
+            let values = match dtype {
                 DType::F32 => file.get_f32_as(&array, p.shape()).map(|v| v.into_iter().map(f64::from).collect()),
                 _ => file.get_as(&array, p.shape()),
             };
-            let read =
-                values.and_then(|values: Vec<f64>| match values.iter().find(|v| !p.constraint.is_natural(**v)) {
+            let read = values.and_then(|values: Vec<f64>| {
+                match values.iter().find(|v| !p.constraint.is_natural(**v, dtype)) {
                     Some(free) => {
                         Err(Error::misfit(format!("array `{array}` holds {free}, too large for what it stands for")))
                     }
@@ -424,7 +426,8 @@ pub trait Parameters {
                         p.set_free(&values);
                         Ok(())
                     }
-                });
+                }
+            });
             if outcome.is_ok() {
                 outcome = read;
             }
