@@ -582,6 +582,10 @@ mod tests {
             let error = back.read_from(&file, "model").unwrap_err();
             assert!(matches!(error, Error::ModelFile { .. }) && error.to_string().contains("model.0"), "{error}");
         }
+        // e^100 is a double, and no single.
+        let mut single = vec![Parameter::from_tensor(&Tensor::full(&[1], 1.0, DType::F32), Constraint::Positive)];
+        file.put_f32("single.0", &[1], &[100.0]);
+        assert!(single.read_from(&file, "single").is_err());
         let loss = back[0].get() * back[1].get();
         assert!((back.gradient(&loss)[0] - 10.0).abs() < 1e-14);
     }

@@ -49,7 +49,7 @@ pub enum Term {
         estimate: Estimate,
     },
     /// Σ_i max(KL_i, least): a dimension's mean divergence over the batch costs nothing below `least`. Where the divergence is no sum over
-    /// dimensions (a full covariance, a flow), `least` is for all of them together.
+    /// dimensions (a full covariance, a flow, a mixture as the prior), `least` is for all of them together.
     FreeBits {
         /// Nats a dimension.
         least: f64,
