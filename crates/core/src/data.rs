@@ -132,7 +132,7 @@ impl Array {
         let values = self.to_f64().expect("only text is not numeric");
         let name_of = |(row, v): (usize, f64)| match v {
             v if v.is_nan() => Err(missing(name, row)),
-            v if v.fract() == 0.0 && v.abs() < 1e15 => Ok(Some(format!("{}", v as i64))),
+            v if names_class(v) => Ok(Some(format!("{}", v as i64))),
             v => Err(Error::data(
                 format!("column `{name}` has {v} in row {}; classes are text or whole numbers", row + 1),
                 "use a regression system for quantities",
@@ -267,11 +267,16 @@ impl Data {
     }
 }
 
+/// Whether a number may name a class: whole, and so small that its neighbours are other doubles.
+fn names_class(v: f64) -> bool {
+    v.fract() == 0.0 && v.abs() < 1e15
+}
+
 fn as_classes(name: &str, values: &[f64]) -> Result<Values> {
-    if let Some(row) = values.iter().position(|v| v.is_infinite() || (v.fract() != 0.0 && !v.is_nan())) {
+    if let Some(row) = values.iter().position(|v| !v.is_nan() && !names_class(*v)) {
         return Err(Error::data(
             format!("target `{name}` is {} in row {}, which is no class", values[row], row + 1),
-            "classes are text or whole numbers; use --task regression for a quantity",
+            "classes are text or whole numbers below 1e15; use --task regression for a quantity",
         ));
     }
     let mut levels: Vec<String> = vec![];

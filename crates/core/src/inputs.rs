@@ -199,6 +199,8 @@ mod tests {
         assert_eq!(data.get("y").unwrap().values, expected);
         let error = table(Values::F64(vec![0.5, 1.0])).with_task(Task::Classification).unwrap_err();
         assert!(error.to_string().contains("0.5 in row 1"), "{error}");
+        let large = table(Values::F64(vec![1e19, 2e19])).with_task(Task::Classification).unwrap_err();
+        assert!(large.to_string().contains("which is no class"), "{large}");
         assert!(data.with_task(Task::Regression).is_err(), "text is no quantity");
     }
 }

@@ -84,9 +84,10 @@ impl Constraint {
         natural.is_finite() && self.free(natural).is_finite()
     }
 
-    /// Whether the natural value of an unconstrained one is finite.
-    fn is_natural(&self, free: f64) -> bool {
+    /// Whether the natural value of an unconstrained one is finite in this precision.
+    fn is_natural(&self, free: f64, dtype: DType) -> bool {
         match self {
+            Self::Positive | Self::Above(_) if dtype == DType::F32 => (free as f32).exp().is_finite(),
             Self::Positive | Self::Above(_) => free.exp().is_finite(),
             Self::Real | Self::Interval(..) => free.is_finite(),
         }
@@ -411,12 +412,13 @@ pub trait Parameters {
         let mut outcome = Ok(());
         self.visit_mut(&mut |name, p| {
             let array = join(prefix, name);
-            let values = match p.leaf.dtype() {
+            let dtype = p.leaf.dtype();
+            let values = match dtype {
                 DType::F32 => file.get_f32_as(&array, p.shape()).map(|v| v.into_iter().map(f64::from).collect()),
                 _ => file.get_as(&array, p.shape()),
             };
-            let read =
-                values.and_then(|values: Vec<f64>| match values.iter().find(|v| !p.constraint.is_natural(**v)) {
+            let read = values.and_then(|values: Vec<f64>| {
+                match values.iter().find(|v| !p.constraint.is_natural(**v, dtype)) {
                     Some(free) => {
                         Err(Error::misfit(format!("array `{array}` holds {free}, too large for what it stands for")))
                     }
@@ -424,7 +426,8 @@ pub trait Parameters {
                         p.set_free(&values);
                         Ok(())
                     }
-                });
+                }
+            });
             if outcome.is_ok() {
                 outcome = read;
             }
@@ -579,6 +582,10 @@ mod tests {
             let error = back.read_from(&file, "model").unwrap_err();
             assert!(matches!(error, Error::ModelFile { .. }) && error.to_string().contains("model.0"), "{error}");
         }
+        // e^100 is a double, and no single.
+        let mut single = vec![Parameter::from_tensor(&Tensor::full(&[1], 1.0, DType::F32), Constraint::Positive)];
+        file.put_f32("single.0", &[1], &[100.0]);
+        assert!(single.read_from(&file, "single").is_err());
         let loss = back[0].get() * back[1].get();
         assert!((back.gradient(&loss)[0] - 10.0).abs() < 1e-14);
     }

@@ -20,6 +20,9 @@ pub enum Distortion {
 
 impl Distortion {
     /// What a unit of it costs in bits a pixel, from the lowest quality to the highest.
+    ///
+    /// # Source
+    /// Bégaint, Racapé, Feltman and Pushparaja (2020).
     pub fn lambdas(self) -> [f64; 8] {
         match self {
             Self::Mse => LAMBDAS,

@@ -6,7 +6,7 @@ use crate::network::{Network, Trainee};
 use crate::path::check_bounds;
 use crate::sampler::{Sampled, pure_noise};
 use crate::schedule::Schedule;
-use elbo_core::{Error, Progress, Result, Rng, Run, Step, Stop, drive, ensure};
+use elbo_core::{Error, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::{Tensor, no_grad};
 use serde::{Deserialize, Serialize};
 
@@ -186,8 +186,8 @@ impl MeanVelocityConfig {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("iterations", self.iterations, self.iterations >= 1, "at least 1")?;
-        ensure("batch", self.batch, self.batch >= 1, "at least 1")?;
+        ensure_within("iterations", self.iterations, 1..=1_000_000_000)?;
+        ensure_within("batch", self.batch, 1..=1_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure("average", self.average, (0.0..1.0).contains(&self.average), "in [0, 1)")?;
         let share = (0.0..=1.0).contains(&self.instantaneous);

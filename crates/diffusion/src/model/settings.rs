@@ -153,7 +153,8 @@ impl NetworkSettings {
         if kind != PriorKind::Network {
             let why = "with a prior that is no network";
             run.warn_idle(self, &structure, why);
-            run.warn_idle(self, &["weights", "batch", "rate", "withheld", "guidance", "distil", "jumps"], why);
+            let training = ["weights", "batch", "rate", "withheld", "guidance", "distil", "student", "jumps"];
+            run.warn_idle(self, &training, why);
             return;
         }
         match &self.weights {
@@ -174,7 +175,7 @@ impl NetworkSettings {
             run.warn_idle(self, &["withheld", "guidance"], "without conditional=true");
         }
         if self.distil == 0 {
-            run.warn_idle(self, &["jumps"], "without `distil`");
+            run.warn_idle(self, &["student", "jumps"], "without `distil`");
         } else {
             run.warn_idle(self, &["sampler", "steps", "schedule"], "on samples, which the network of `distil` draws");
         }

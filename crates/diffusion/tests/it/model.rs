@@ -224,8 +224,10 @@ fn settings_that_do_not_apply_are_named() {
         run.warnings().join("; ")
     };
     let short = || NetworkSettings { iterations: 2, measured: 0, ..settings() };
-    let idle = warned(PriorKind::Network, NetworkSettings { guidance: 3.0, jumps: 5, hidden: vec![4], ..short() });
-    for name in ["guidance", "jumps", "hidden"] {
+    let student = StudentKind::MeanVelocity;
+    let settings = NetworkSettings { guidance: 3.0, student, jumps: 5, hidden: vec![4], ..short() };
+    let idle = warned(PriorKind::Network, settings);
+    for name in ["guidance", "student", "jumps", "hidden"] {
         assert!(idle.contains(&format!("setting `{name}` has no effect")), "{name}: {idle}");
     }
     assert!(!warned(PriorKind::Network, short()).contains("no effect"));

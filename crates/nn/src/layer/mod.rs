@@ -35,6 +35,7 @@ pub use norm::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, LayerNorm
 pub use pool::{Pool, PoolConfig, PoolKind, Upsample, UpsampleConfig};
 pub use sequential::{Residual, Sequential};
 pub use shape::Reshape;
+pub(crate) use size::check_weight;
 pub use size::{MOST_WIDTH, check_widths};
 
 use crate::activation::Activation;

@@ -20,7 +20,7 @@ pub fn check_widths(setting: &str, widths: &[usize]) -> Result<()> {
 ///
 /// # Errors
 /// [`elbo_core::Error::Setting`] with the sizes.
-pub(super) fn check_weight(setting: &str, sizes: &[usize]) -> Result<()> {
+pub(crate) fn check_weight(setting: &str, sizes: &[usize]) -> Result<()> {
     let count = sizes.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
     let fits = count.is_some_and(|count| (1..=MOST_WEIGHTS).contains(&count));
     ensure(

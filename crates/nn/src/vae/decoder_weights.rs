@@ -4,7 +4,7 @@ use super::path::{Gradient, Path};
 use super::{ROWS_AT_ONCE, Vae};
 use crate::activation::Activation;
 use crate::bayes::{MeanFieldLinear, Noise};
-use crate::layer::{Build, Layer, Pass};
+use crate::layer::{Build, Layer, Pass, check_weight};
 use crate::network::{Decoder, DecoderConfig, MlpConfig};
 use elbo_core::{Error, Result, Rng, ensure};
 use elbo_tensor::{Tensor, no_grad};
@@ -79,7 +79,7 @@ impl WeightPosterior {
     /// The layers from `latent` to `out` numbers.
     ///
     /// # Errors
-    /// [`Error::Setting`] for other decoders than linear layers, and widths of zero.
+    /// [`Error::Setting`] for other decoders than linear layers, widths of zero, and weights that would not fit into memory.
     pub(super) fn new(
         decoder: &DecoderConfig,
         latent: usize,
@@ -88,9 +88,8 @@ impl WeightPosterior {
         build: &mut Build<'_>,
     ) -> Result<Self> {
         let config = linear_layers(decoder)?;
-        let is_wide = config.hidden.iter().all(|width| *width > 0);
-        ensure("hidden", format!("{:?}", config.hidden), is_wide, "widths of at least 1")?;
         let widths = [&[latent], config.hidden.as_slice(), &[out]].concat();
+        widths.windows(2).try_for_each(|pair| check_weight("hidden", pair))?;
         let layer = |pair: &[usize]| MeanFieldLinear::new(pair[0], pair[1], START_SD, noise, build);
         Ok(Self { layers: widths.windows(2).map(layer).collect(), activation: config.activation })
     }
@@ -125,6 +124,9 @@ impl Vae {
     ///
     /// $$ \frac 1N \log p(X) \ge \frac 1n \sum_i \mathbb E_{q(\theta) q(z \mid x_i)} \log \frac{p(x_i, z \mid \theta)}{q(z \mid x_i)}
     ///    - \frac 1N \mathrm{KL}[q(\theta) \,\|\, p(\theta)] $$
+    ///
+    /// # Panics
+    /// Without data points, rows or draws.
     ///
     /// # Source
     /// Kingma and Welling (2014), appendix F.

@@ -12,7 +12,7 @@ use elbo_tensor::no_grad;
 pub struct Imputation {
     /// `[N, D]`; elements that were there are as they were.
     pub values: Vec<f32>,
-    /// How many draws count for a data point, on average.
+    /// How many draws count for a data point that lacks elements, on average; NaN where none does.
     pub effective: f64,
 }
 
@@ -22,7 +22,10 @@ impl Vae {
     ///
     /// $$ E[x_m \mid x_o] \approx \sum_k \bar w_k E[x_m \mid z_k], \qquad w_k = \frac{p(x_o \mid z_k) p(z_k)}{q(z_k \mid x_o)}. $$
     ///
-    /// Categories get the level that is the likeliest.
+    /// Categories get the level that is the likeliest. Data points without missing elements stay as they are.
+    ///
+    /// # Panics
+    /// Without data points or draws.
     ///
     /// # Source
     /// Mattei and Frellsen (2019).
@@ -32,14 +35,19 @@ impl Vae {
         let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256) * self.size();
         let path = Path::new(Gradient::Plain);
         let mut filled = values.to_vec();
-        let mut effective = 0.0;
+        let (mut effective, mut incomplete) = (0.0, 0.0);
         no_grad(|| {
             for (i, block) in filled.chunks_mut(chunk).enumerate() {
                 let x = self.tensor(block);
                 let pass = &mut Pass::evaluation();
                 let drawn = self.draw(&x, draws, &path, &mut base.split(i as u64), pass);
                 let log_weights = drawn.log_weights();
-                effective += effective_draws(&log_weights).sum().item();
+                for (row, count) in block.chunks(self.size()).zip(effective_draws(&log_weights).to_vec()) {
+                    if row.iter().any(|v| v.is_nan()) {
+                        effective += count;
+                        incomplete += 1.0;
+                    }
+                }
                 let weights = log_weights.softmax(0).cast(self.dtype());
                 let output = self.decode(&drawn.z, &x, pass);
                 let means = self.likelihood().weighted_mean(&output, &weights).to_f32();
@@ -48,6 +56,6 @@ impl Vae {
                 missing.for_each(|(v, mean)| *v = *mean);
             }
         });
-        Imputation { values: filled, effective: effective * self.size() as f64 / values.len() as f64 }
+        Imputation { values: filled, effective: effective / incomplete }
     }
 }

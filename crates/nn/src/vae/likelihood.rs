@@ -1,7 +1,7 @@
 //! Likelihoods p(x | z) of the elements of a data point, from a decoder's numbers.
 
 use super::posterior::LN_TAU;
-use elbo_core::{Error, Result, Rng, ensure};
+use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_dist::batched::{Batched, ContinuousBernoulli, DiscretisedLogistic, NegativeBinomial, ZeroInflated};
 use elbo_tensor::{Constraint, DType, Parameter, Tensor};
 use schemars::JsonSchema;
@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// the density unbounded.
 const FLOOR: f64 = 1e-6;
 const FLOOR_EACH: f64 = 6.144_212_353_328_21e-6; // (e^-6)^2
+
+/// Most levels of an element: 20 bits.
+const MOST_LEVELS: usize = 1 << 20;
 
 /// The distribution of each element of a data point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,7 +80,7 @@ impl LikelihoodConfig {
         match self {
             Self::Gaussian { noise: Noise::Fixed { sd } } => ensure("likelihood.sd", sd, *sd > 0.0, "above 0"),
             Self::Categorical { levels } | Self::DiscretisedLogistic { levels } => {
-                ensure("likelihood.levels", levels, *levels >= 2, "at least 2")
+                ensure_within("likelihood.levels", *levels, 2..=MOST_LEVELS)
             }
             _ => Ok(()),
         }

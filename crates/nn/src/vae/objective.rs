@@ -48,7 +48,8 @@ pub enum Term {
         #[serde(default)]
         estimate: Estimate,
     },
-    /// Σ_i max(KL_i, least): a dimension's mean divergence over the batch costs nothing below `least`.
+    /// Σ_i max(KL_i, least): a dimension's mean divergence over the batch costs nothing below `least`. Where the divergence is no sum over
+    /// dimensions (a full covariance, a flow, a mixture as the prior), `least` is for all of them together.
     FreeBits {
         /// Nats a dimension.
         least: f64,

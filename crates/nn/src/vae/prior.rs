@@ -4,7 +4,7 @@ use super::path::Path;
 use super::posterior::{Family, LEAST_LOG_VARIANCE, LN_TAU, Posterior};
 use crate::activation::Activation;
 use crate::init::normal;
-use crate::layer::{Build, Layer, MOST_WIDTH, Pass, Sequential};
+use crate::layer::{Build, Layer, MOST_WIDTH, Pass, Sequential, check_weight};
 use crate::network::{MlpConfig, mlp};
 use elbo_core::{Result, Rng, ensure_within};
 use elbo_tensor::{Parameter, Parameters, Tensor};
@@ -57,7 +57,7 @@ impl PriorConfig {
     /// The prior over `latent` dimensions of a model of data points with `size` numbers.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Setting`] for empty sizes.
+    /// [`elbo_core::Error::Setting`] for empty sizes, and pseudo-inputs that would not fit into memory.
     pub fn build(&self, latent: usize, size: usize, build: &mut Build<'_>) -> Result<Box<dyn Prior>> {
         self.check()?;
         let dtype = build.dtype;
@@ -72,6 +72,7 @@ impl PriorConfig {
             }),
             // Pseudo-inputs start as grey noise, in the middle of a picture's range.
             Self::Vamp { components } => {
+                check_weight("prior.components", &[*components, size])?;
                 Box::new(Vamp { pseudo: Parameter::real(&(normal(&[*components, size], 0.1, build.rng, dtype) + 0.5)) })
             }
             Self::Hierarchical { latent: top, hidden } => {

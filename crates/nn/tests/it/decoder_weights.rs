@@ -162,6 +162,9 @@ fn decoders_objectives_and_priors_that_do_not_fit_are_refused() {
     refused(VaeConfig { decoder: DecoderConfig::Mlp(dropout), ..config() }, &[3], &bound, "dropout");
     let sleep = ObjectiveConfig { draws: 1, terms: vec![Term::WakeSleep.into()] };
     refused(config(), &[3], &sleep, "wake-sleep");
+    let wide = DecoderConfig::Mlp(MlpConfig::new(&[1 << 40], Activation::Tanh));
+    let error = VaeConfig { decoder: wide, ..config() }.build(&[3], &bound, &mut Rng::new(0)).err().unwrap();
+    assert!(error.to_string().contains("2^28 numbers"), "{error}");
     let mut vae = config().build(&[3], &bound, &mut Rng::new(1)).unwrap();
     let training = TrainingConfig { epochs: 1, ..TrainingConfig::default() };
     let training = Training::new(&[0.0; 9], 3, &bound, &training, &mut Rng::new(2)).unwrap();

@@ -124,13 +124,28 @@ fn a_linear_model_fills_in_the_conditional_means_of_its_normal_distribution() {
     let prior_sd = (covariance(2, 2) - sd * sd).sqrt();
     let error = 4.0 * prior_sd.max(0.1) / found.effective.sqrt();
     assert!((f64::from(found.values[2]) - expected).abs() < error, "{} for {expected}", found.values[2]);
+    assert!(vae.impute(&[x[0], x[1], 0.0], 10, &mut Rng::new(5)).effective.is_nan(), "nothing was filled in");
 }
 
 #[test]
-fn a_missing_category_gets_a_level() {
+fn a_missing_category_gets_the_likeliest_level_given_the_others() {
     let vae = built(&masked(LikelihoodConfig::Categorical { levels: 3 }), 3, 1);
-    let found = vae.impute(&[2.0, f32::NAN, 0.0], 50, &mut Rng::new(1));
-    assert!([0.0, 1.0, 2.0].contains(&found.values[1]), "{:?}", found.values);
+    let found = vae.impute(&[2.0, f32::NAN, 0.0], 5000, &mut Rng::new(1)).values[1];
+    // p(x) of the row with each level, over draws of the prior alone.
+    let codes = vae.sample_prior(20_000, &mut Rng::new(2));
+    let output = vae.decoder().forward(&codes, None, &mut Pass::evaluation());
+    let probability = [0.0, 1.0, 2.0].map(|level| {
+        let row = Tensor::from_slice(&[2.0, level, 0.0], &[1, 3]);
+        vae.likelihood().log_prob(&output, &row).exp().mean().item()
+    });
+    let best = probability.iter().copied().fold(0.0, f64::max);
+    let chosen = [0.0, 1.0, 2.0].iter().zip(probability).find(|(level, _)| **level == found).map(|(_, p)| p);
+    // Both are averages over draws, so a level that is as likely to a few per cent may win.
+    assert!(chosen.is_some_and(|p| p > 0.97 * best), "{found}: {probability:?}");
+    assert!(
+        probability.iter().any(|p| *p < 0.9 * best),
+        "levels that are equally likely show nothing: {probability:?}"
+    );
 }
 
 #[test]
