@@ -9,7 +9,8 @@ remedy="install Python 3.10 or newer with its venv module, or name one with PYTH
 "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' || { echo "missing: Python; $remedy" >&2; exit 1; }
 
 target="${CARGO_TARGET_DIR:-target}"
-cargo build --locked ${ELBO_PYTHON_BUILD:---workspace}
+# With the tests of the workspace, so that nothing is compiled twice for other features.
+cargo test --locked --no-run --quiet ${ELBO_PYTHON_BUILD:---workspace}
 
 environment="$target/python"
 [ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
@@ -19,8 +20,8 @@ environment="$target/python"
 place="$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/elbo"
 rm -rf "$place"
 cp -R apps/python/python/elbo "$place"
-library="$target/debug/libelbo_python.so"
-[ -f "$library" ] || library="$target/debug/libelbo_python.dylib"
+library="$target/debug/deps/libelbo_python.so"
+[ -f "$library" ] || library="$target/debug/deps/libelbo_python.dylib"
 cp "$library" "$place/_native.abi3.so"
 
 "$environment/bin/python" -m pytest -q -p no:cacheprovider "$@"

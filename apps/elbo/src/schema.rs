@@ -76,7 +76,10 @@ fn range(property: &Value) -> String {
         let shown = |key: &str, sign: &str| property[key].as_f64().map(|v| format!("{sign} {v}"));
         shown(exclusive, signs[1]).or_else(|| shown(inclusive, signs[0]))
     };
-    let low = bound("minimum", "exclusiveMinimum", ["at least", "above"]).filter(|text| text != "at least 0");
+    // That a count is not negative goes without saying.
+    let is_count = property["format"].as_str().is_some_and(|format| format.starts_with("uint"));
+    let low = bound("minimum", "exclusiveMinimum", ["at least", "above"]);
+    let low = low.filter(|text| !is_count || text != "at least 0");
     let high = bound("maximum", "exclusiveMaximum", ["at most", "below"]);
     let bounds: Vec<String> = low.into_iter().chain(high).collect();
     if bounds.is_empty() { String::new() } else { format!(" {}", bounds.join(" and ")) }
@@ -128,6 +131,7 @@ mod tests {
         let cases = [
             (json!({"type": "integer", "format": "uint", "minimum": 0}), "whole number"),
             (json!({"type": "number", "exclusiveMinimum": 0.0, "maximum": 1.0}), "number above 0 and at most 1"),
+            (json!({"type": "number", "minimum": 0.0, "maximum": 1.0}), "number at least 0 and at most 1"),
             (json!({"type": ["integer", "null"], "minimum": 1}), "whole number at least 1, or none"),
             (json!({"$ref": "#/$defs/Kernel"}), "one of rbf, matern52"),
             (json!({"anyOf": [{"$ref": "#/$defs/Kernel"}, {"type": "null"}]}), "one of rbf, matern52, or none"),

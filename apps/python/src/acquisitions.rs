@@ -2,6 +2,7 @@
 
 use crate::arrays::{Reals, floats, reals};
 use crate::error::raised;
+use crate::work::unlocked;
 use elbo::core::Error;
 use elbo::decide::acquisition::{self, Score};
 use pyo3::prelude::*;
@@ -29,20 +30,20 @@ pub fn acquisition_scores<'py>(
             return raised(py, Err(unknown));
         }
     };
-    let (mean, variance) = (reals(&mean), reals(&variance));
-    let (mut values, mut by_mean, mut by_variance) = (vec![], vec![], vec![]);
-    for (mean, variance) in mean.into_iter().zip(variance) {
-        let (value, dm, dv) = score.of(mean, variance, incumbent);
-        values.push(value);
-        by_mean.push(dm);
-        by_variance.push(dv);
-    }
+    let [values, by_mean, by_variance] = unlocked(py, || {
+        let mut columns = [vec![], vec![], vec![]];
+        for (mean, variance) in reals(&mean).into_iter().zip(reals(&variance)) {
+            let (value, dm, dv) = score.of(mean, variance, incumbent);
+            columns.iter_mut().zip([value, dm, dv]).for_each(|(column, number)| column.push(number));
+        }
+        columns
+    })?;
     Ok([floats(py, &values), floats(py, &by_mean), floats(py, &by_variance)])
 }
 
 /// `E max_i (a_i + b_i Z) - max_i a_i`, and its derivatives by every `b_i`.
 #[pyfunction]
-pub fn knowledge_gradient<'py>(py: Python<'py>, a: PyBackedBytes, b: PyBackedBytes) -> (f64, Reals<'py>) {
-    let (value, gradient) = acquisition::knowledge_gradient(&reals(&a), &reals(&b));
-    (value, floats(py, &gradient))
+pub fn knowledge_gradient<'py>(py: Python<'py>, a: PyBackedBytes, b: PyBackedBytes) -> PyResult<(f64, Reals<'py>)> {
+    let (value, gradient) = unlocked(py, || acquisition::knowledge_gradient(&reals(&a), &reals(&b)))?;
+    Ok((value, floats(py, &gradient)))
 }

@@ -2,6 +2,7 @@
 
 use crate::arrays::{Reals, floats, numbers};
 use crate::error::raised;
+use crate::work::unlocked;
 use elbo::codec::coder::{
     ByteDecoder, Lookup, RangeDecoder, RangeEncoder, decode_integers, encode_bytes, encode_integers,
 };
@@ -19,14 +20,15 @@ pub struct Table(table::Table);
 impl Table {
     /// The table of probabilities with a precision of this many bits.
     #[new]
-    fn new(probabilities: Vec<f64>, bits: u32) -> Self {
-        Self(table::Table::from_probabilities(&probabilities, bits))
+    fn new(py: Python<'_>, probabilities: Vec<f64>, bits: u32) -> PyResult<Self> {
+        Ok(Self(unlocked(py, || table::Table::from_probabilities(&probabilities, bits))?))
     }
 
     /// The table of frequencies that were stored.
     #[staticmethod]
     fn from_frequencies(py: Python<'_>, frequencies: Vec<u32>, bits: u32) -> PyResult<Self> {
-        Ok(Self(raised(py, table::Table::from_frequencies(&frequencies, bits))?))
+        let table = unlocked(py, || table::Table::from_frequencies(&frequencies, bits))?;
+        Ok(Self(raised(py, table)?))
     }
 
     /// Frequencies `[K]`, whose sum is `2^bits`.
@@ -44,7 +46,7 @@ impl Table {
 
     /// The bytes of symbols, one a byte, in 1, 2, 4 or 8 lanes.
     fn encode<'py>(&self, py: Python<'py>, symbols: PyBackedBytes, lanes: usize) -> PyResult<Bound<'py, PyBytes>> {
-        let file = py.detach(|| encode_bytes(&symbols, &self.0, lanes));
+        let file = unlocked(py, || encode_bytes(&symbols, &self.0, lanes))?;
         Ok(PyBytes::new(py, &raised(py, file)?))
     }
 
@@ -56,7 +58,7 @@ impl Table {
         count: usize,
         lanes: usize,
     ) -> PyResult<Bound<'py, PyByteArray>> {
-        let symbols = py.detach(|| ByteDecoder::new(&self.0).decode(&file, count, lanes));
+        let symbols = unlocked(py, || ByteDecoder::new(&self.0).decode(&file, count, lanes))?;
         Ok(PyByteArray::new(py, &raised(py, symbols)?))
     }
 }
@@ -69,15 +71,15 @@ pub struct Alphabet(Lookup);
 impl Alphabet {
     /// `low`, `low + 1`, ... with these probabilities; what is left is the escape's.
     #[new]
-    fn new(low: i32, probabilities: Vec<f64>, bits: u32) -> Self {
-        Self(Lookup::new(table::Alphabet::new(low, &probabilities, bits)))
+    fn new(py: Python<'_>, low: i32, probabilities: Vec<f64>, bits: u32) -> PyResult<Self> {
+        Ok(Self(unlocked(py, || Lookup::new(table::Alphabet::new(low, &probabilities, bits)))?))
     }
 
     /// The alphabet of frequencies that were stored, the escape's at the end.
     #[staticmethod]
     fn from_frequencies(py: Python<'_>, low: i32, frequencies: Vec<u32>, bits: u32) -> PyResult<Self> {
-        let alphabet = raised(py, table::Alphabet::from_frequencies(low, &frequencies, bits))?;
-        Ok(Self(Lookup::new(alphabet)))
+        let made = unlocked(py, || table::Alphabet::from_frequencies(low, &frequencies, bits).map(Lookup::new))?;
+        Ok(Self(raised(py, made)?))
     }
 
     /// Frequencies, the escape's at the end.
@@ -87,10 +89,10 @@ impl Alphabet {
     }
 
     /// What each integer costs, in bits.
-    fn costs<'py>(&self, py: Python<'py>, values: PyBackedBytes) -> Reals<'py> {
-        let values = numbers(&values, i32::from_ne_bytes);
-        let costs: Vec<f64> = values.into_iter().map(|value| self.0.alphabet().cost(value)).collect();
-        floats(py, &costs)
+    fn costs<'py>(&self, py: Python<'py>, values: PyBackedBytes) -> PyResult<Reals<'py>> {
+        let cost = |value| self.0.alphabet().cost(value);
+        let costs: Vec<f64> = unlocked(py, || numbers(&values, i32::from_ne_bytes).into_iter().map(cost).collect())?;
+        Ok(floats(py, &costs))
     }
 }
 
@@ -106,11 +108,11 @@ pub fn rans_encode<'py>(
     which: PyBackedBytes,
     alphabets: Vec<PyRef<'py, Alphabet>>,
     lanes: usize,
-) -> Bound<'py, PyBytes> {
+) -> PyResult<Bound<'py, PyBytes>> {
     let (values, which) = (numbers(&values, i32::from_ne_bytes), numbers(&which, u16::from_ne_bytes));
     let lookups = lookups(&alphabets);
-    let file = py.detach(|| encode_integers(&values, &which, &lookups, lanes));
-    PyBytes::new(py, &file)
+    let file = unlocked(py, || encode_integers(&values, &which, &lookups, lanes))?;
+    Ok(PyBytes::new(py, &file))
 }
 
 /// The 32-bit integers of what `rans_encode` wrote.
@@ -124,7 +126,7 @@ pub fn rans_decode<'py>(
 ) -> PyResult<Bound<'py, PyByteArray>> {
     let which = numbers(&which, u16::from_ne_bytes);
     let lookups = lookups(&alphabets);
-    let values = raised(py, py.detach(|| decode_integers(&file, &which, &lookups, lanes)))?;
+    let values = raised(py, unlocked(py, || decode_integers(&file, &which, &lookups, lanes))?)?;
     let bytes: Vec<u8> = values.into_iter().flat_map(i32::to_ne_bytes).collect();
     Ok(PyByteArray::new(py, &bytes))
 }
@@ -140,15 +142,15 @@ pub fn range_encode<'py>(
     symbols: PyBackedBytes,
     which: PyBackedBytes,
     tables: Vec<PyRef<'py, Table>>,
-) -> Bound<'py, PyBytes> {
+) -> PyResult<Bound<'py, PyBytes>> {
     let (symbols, which) = (numbers(&symbols, u32::from_ne_bytes), numbers(&which, u16::from_ne_bytes));
     let tables = self::tables(&tables);
-    let file = py.detach(|| {
+    let file = unlocked(py, || {
         let mut encoder = RangeEncoder::default();
         symbols.iter().zip(&which).for_each(|(s, w)| encoder.put(&tables[usize::from(*w)], *s as usize));
         encoder.finish()
-    });
-    PyBytes::new(py, &file)
+    })?;
+    Ok(PyBytes::new(py, &file))
 }
 
 /// The 32-bit symbols of what `range_encode` wrote.
@@ -161,7 +163,7 @@ pub fn range_decode<'py>(
 ) -> PyResult<Bound<'py, PyByteArray>> {
     let which = numbers(&which, u16::from_ne_bytes);
     let tables = self::tables(&tables);
-    let decoded = py.detach(|| -> Result<Vec<u8>> {
+    let decoded = unlocked(py, || -> Result<Vec<u8>> {
         let mut decoder = RangeDecoder::new(&file)?;
         let mut bytes = Vec::with_capacity(4 * which.len());
         for which in &which {
@@ -169,6 +171,6 @@ pub fn range_decode<'py>(
         }
         decoder.finish()?;
         Ok(bytes)
-    });
+    })?;
     Ok(PyByteArray::new(py, &raised(py, decoded)?))
 }

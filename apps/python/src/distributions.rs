@@ -3,6 +3,7 @@
 use crate::arrays::{Reals, floats, reals};
 use crate::error::raised;
 use crate::fit::of_json;
+use crate::work::unlocked;
 use elbo::core::{Error, Rng};
 use elbo::dist::batched::{self, Batched, Kl};
 use elbo::dist::{
@@ -100,10 +101,17 @@ fn closed_kl(q: &Law, p: &Law) -> Option<f64> {
 pub struct Univariate(Law);
 
 impl Univariate {
-    fn each<'py>(&self, py: Python<'py>, at: &[u8], of: impl Fn(&dyn Distribution, f64) -> f64) -> Reals<'py> {
-        let law = self.0.distribution();
-        let values: Vec<f64> = reals(at).into_iter().map(|x| of(law, x)).collect();
-        floats(py, &values)
+    fn each<'py>(
+        &self,
+        py: Python<'py>,
+        at: &[u8],
+        of: impl Fn(&dyn Distribution, f64) -> f64 + Send,
+    ) -> PyResult<Reals<'py>> {
+        let values: Vec<f64> = unlocked(py, move || {
+            let law = self.0.distribution();
+            reals(at).into_iter().map(|x| of(law, x)).collect()
+        })?;
+        Ok(floats(py, &values))
     }
 }
 
@@ -134,25 +142,27 @@ impl Univariate {
     }
 
     /// Log densities or log probabilities in nats.
-    fn log_prob<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> Reals<'py> {
+    fn log_prob<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> PyResult<Reals<'py>> {
         self.each(py, &x, |law, x| law.log_prob(x))
     }
 
     /// Distribution function.
-    fn cdf<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> Reals<'py> {
+    fn cdf<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> PyResult<Reals<'py>> {
         self.each(py, &x, |law, x| law.cdf(x))
     }
 
     /// Quantiles at probabilities in (0, 1).
-    fn quantile<'py>(&self, py: Python<'py>, p: PyBackedBytes) -> Reals<'py> {
+    fn quantile<'py>(&self, py: Python<'py>, p: PyBackedBytes) -> PyResult<Reals<'py>> {
         self.each(py, &p, |law, p| law.quantile(p))
     }
 
     /// Draws `[count]`.
-    fn sample<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> Reals<'py> {
-        let (law, mut rng) = (self.0.distribution(), Rng::new(seed));
-        let draws: Vec<f64> = (0..count).map(|_| law.sample(&mut rng)).collect();
-        floats(py, &draws)
+    fn sample<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> PyResult<Reals<'py>> {
+        let draws: Vec<f64> = unlocked(py, || {
+            let (law, mut rng) = (self.0.distribution(), Rng::new(seed));
+            (0..count).map(|_| law.sample(&mut rng)).collect()
+        })?;
+        Ok(floats(py, &draws))
     }
 
     /// `KL[self || p]` in nats, or None where it is not closed.
@@ -194,8 +204,8 @@ impl Multivariate {
     /// Normal with mean `[D]` and covariance `[D, D]`.
     #[staticmethod]
     fn normal(py: Python<'_>, mean: PyBackedBytes, covariance: PyBackedBytes) -> PyResult<Self> {
-        let made = MultivariateNormal::from_covariance(reals(&mean), reals(&covariance)).map_err(Error::from);
-        let (plain, jitter) = raised(py, made)?;
+        let made = unlocked(py, || MultivariateNormal::from_covariance(reals(&mean), reals(&covariance)))?;
+        let (plain, jitter) = raised(py, made.map_err(Error::from))?;
         let d = plain.dimension();
         let chol = Tensor::from_slice(plain.chol(), &[d, d]).tril(0);
         let law = batched::MultivariateNormal::new(Tensor::from_slice(plain.mean(), &[d]), chol);
@@ -229,16 +239,20 @@ impl Multivariate {
     }
 
     /// Log densities `[N]` in nats at `x: [N, D]`.
-    fn log_prob<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> Reals<'py> {
-        let (values, d) = (reals(&x), self.law().event_shape()[0]);
-        let rows = values.len() / d;
-        let x = Tensor::from_vec(values, &[rows, d]);
-        floats(py, &no_grad(|| self.law().log_prob(&x)).to_vec())
+    fn log_prob<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> PyResult<Reals<'py>> {
+        let values = unlocked(py, || {
+            let (values, d) = (reals(&x), self.law().event_shape()[0]);
+            let rows = values.len() / d;
+            let x = Tensor::from_vec(values, &[rows, d]);
+            no_grad(|| self.law().log_prob(&x)).to_vec()
+        })?;
+        Ok(floats(py, &values))
     }
 
     /// Draws `[count, D]`.
-    fn sample<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> Reals<'py> {
-        floats(py, &self.law().sample(&[count], &mut Rng::new(seed)).to_vec())
+    fn sample<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> PyResult<Reals<'py>> {
+        let draws = unlocked(py, || self.law().sample(&[count], &mut Rng::new(seed)).to_vec())?;
+        Ok(floats(py, &draws))
     }
 
     /// `KL[self || p]` in nats of two distributions of one dimension, or None where it is not closed.

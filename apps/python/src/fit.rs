@@ -3,8 +3,8 @@
 use crate::arrays::{Given, Taken, data, taken};
 use crate::error::raised;
 use crate::model::{Kept, Model};
-use crate::work::{Finished, Order, work};
-use elbo::core::{self, Error, FromData};
+use crate::work::{Finished, Order, unlocked, work};
+use elbo::core::{self, Data, Error, FromData, Run};
 use elbo::{DataRecord, FitRecord, Task};
 use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
@@ -52,7 +52,7 @@ pub fn systems() -> String {
 /// Checks settings of a system; returns all of them, defaults filled in, as JSON.
 #[pyfunction]
 pub fn check(py: Python<'_>, id: &str, settings: &str) -> PyResult<String> {
-    let checked = parsed(settings).and_then(|settings| elbo::find(id)?.check_config(&settings));
+    let checked = unlocked(py, || elbo::find(id)?.check_config(&parsed(settings)?))?;
     Ok(raised(py, checked)?.to_string())
 }
 
@@ -70,8 +70,8 @@ pub fn read(
     let missing = if keep_missing { MissingPolicy::Keep } else { MissingPolicy::Error };
     let options = ReadOptions { target, missing, ..ReadOptions::default() };
     let file: &Path = &path;
-    let read = py.detach(|| if any_size { elbo::data::read_pictures(file) } else { elbo::data::read(file, &options) });
-    let data = raised(py, read)?;
+    let job = |_: &mut Run| if any_size { elbo::data::read_pictures(file) } else { elbo::data::read(file, &options) };
+    let data = work(py, Order::default(), job)?.value;
     Ok((data.notes.clone(), taken(py, &data)))
 }
 
@@ -92,14 +92,14 @@ pub fn fit(
 ) -> PyResult<(Model, String)> {
     let system = raised(py, elbo::find(id))?;
     let settings = raised(py, parsed(settings))?;
-    let config = raised(py, system.check_config(&settings))?;
+    let config = raised(py, unlocked(py, || system.check_config(&settings))?)?;
     let data = data(arrays, target, source)?;
     let mut record = FitRecord {
         config,
         columns: data.arrays.iter().map(|(n, _)| n.clone()).filter(|n| Some(n) != data.target.as_ref()).collect(),
         target: data.target.clone(),
         seed,
-        data: DataRecord { source: data.source.clone(), rows: data.rows(), digest: data.digest() },
+        data: identity(py, &data)?,
         settings,
         ..FitRecord::default()
     };
@@ -120,6 +120,12 @@ pub fn fit(
     let told = told(&done);
     let kept = Kept::new(data, done.run);
     Ok((Model { card: system.card(), model: done.value, record, kept }, told))
+}
+
+/// What identifies a data set in a record.
+pub fn identity(py: Python<'_>, data: &Data) -> PyResult<DataRecord> {
+    let digest = unlocked(py, || data.digest())?;
+    Ok(DataRecord { source: data.source.clone(), rows: data.rows(), digest })
 }
 
 /// What a run has to tell, as JSON.

@@ -3,7 +3,7 @@
 use crate::arrays::{Reals, floats, reals};
 use crate::error::{raise, raised};
 use crate::fit::told;
-use crate::work::{Order, work};
+use crate::work::{Order, unlocked, work};
 use elbo::core::step::Batches;
 use elbo::core::{Error, ModelFile, Result, Rng, Run, Snapshot, Stop, drive, ensure};
 use elbo::dist::flow::FlowSpec;
@@ -86,7 +86,7 @@ impl Flow {
         seed: u64,
         parameters: Option<PyBackedBytes>,
     ) -> PyResult<Self> {
-        let (spec, mut trained) = raised(py, built(spec, dimension, seed))?;
+        let (spec, mut trained) = raised(py, unlocked(py, || built(spec, dimension, seed))?)?;
         if let Some(parameters) = parameters {
             let (values, expected) = (reals(&parameters), trained.pack().len());
             if values.len() != expected {
@@ -105,20 +105,20 @@ impl Flow {
     }
 
     /// Images `[N, D]` of noise `u: [N, D]`, and `log|det dx/du|`, `[N]`.
-    fn forward<'py>(&self, py: Python<'py>, u: PyBackedBytes) -> [Reals<'py>; 2] {
-        let (x, log_det) = py.detach(|| {
+    fn forward<'py>(&self, py: Python<'py>, u: PyBackedBytes) -> PyResult<[Reals<'py>; 2]> {
+        let (x, log_det) = unlocked(py, || {
             no_grad(|| {
                 let u = self.rows(&u);
                 let (x, log_prob) = self.0.0.at(&u);
                 (x.to_vec(), (log_standard(&u) - log_prob).to_vec())
             })
-        });
-        [floats(py, &x), floats(py, &log_det)]
+        })?;
+        Ok([floats(py, &x), floats(py, &log_det)])
     }
 
     /// Noise `[N, D]` of points `x: [N, D]`, and `log|det du/dx|`, `[N]`; None where a layer has no closed inverse.
-    fn inverse<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> Option<[Reals<'py>; 2]> {
-        let (u, log_det) = py.detach(|| {
+    fn inverse<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> PyResult<Option<[Reals<'py>; 2]>> {
+        let found = unlocked(py, || {
             no_grad(|| {
                 let (start, log_det) = self.0.0.layers().inverse(&self.rows(&x))?;
                 // Without layers there is one logarithm a coordinate.
@@ -129,19 +129,19 @@ impl Flow {
                 Some((((start - mean) / sd).to_vec(), log_det.to_vec()))
             })
         })?;
-        Some([floats(py, &u), floats(py, &log_det)])
+        Ok(found.map(|(u, log_det)| [floats(py, &u), floats(py, &log_det)]))
     }
 
     /// Log densities `[N]` in nats of points `x: [N, D]`; None where a layer has no closed inverse.
-    fn log_prob<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> Option<Reals<'py>> {
-        let values = py.detach(|| no_grad(|| Some(self.0.0.log_prob(&self.rows(&x))?.to_vec())))?;
-        Some(floats(py, &values))
+    fn log_prob<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> PyResult<Option<Reals<'py>>> {
+        let values = unlocked(py, || no_grad(|| Some(self.0.0.log_prob(&self.rows(&x))?.to_vec())))?;
+        Ok(values.map(|values| floats(py, &values)))
     }
 
     /// Draws `[count, D]` and their log densities `[count]`.
-    fn sample<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> [Reals<'py>; 2] {
-        let (x, log_prob) = py.detach(|| no_grad(|| self.0.0.rsample(count, &mut Rng::new(seed))));
-        [floats(py, &x.to_vec()), floats(py, &log_prob.to_vec())]
+    fn sample<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> PyResult<[Reals<'py>; 2]> {
+        let (x, log_prob) = unlocked(py, || no_grad(|| self.0.0.rsample(count, &mut Rng::new(seed))))?;
+        Ok([floats(py, &x.to_vec()), floats(py, &log_prob.to_vec())])
     }
 }
 
@@ -161,7 +161,7 @@ pub fn fit_flow(
     max_time: Option<f64>,
     watcher: Option<Py<PyAny>>,
 ) -> PyResult<(Flow, String)> {
-    let (spec, mut trained) = raised(py, built(spec, dimension, seed))?;
+    let (spec, mut trained) = raised(py, unlocked(py, || built(spec, dimension, seed))?)?;
     let order = Order { seed, max_time, watcher, ..Order::default() };
     let done = work(py, order, |run| {
         ensure("steps", steps, steps >= 1, "at least 1")?;

@@ -1,13 +1,14 @@
 //! Values of kernels.
 
-use crate::arrays::floats;
+use crate::arrays::{Reals, floats, reals};
 use crate::error::raised;
 use crate::fit::of_json;
+use crate::work::unlocked;
 use elbo::core::{Features, Result};
 use elbo::gp::kernel::KernelConfig;
 use elbo::tensor::{Tensor, no_grad};
 use pyo3::prelude::*;
-use pyo3::types::PyByteArray;
+use pyo3::pybacked::PyBackedBytes;
 
 /// Covariances `[N, M]` of a kernel, an expression or a table as JSON, between rows `x: [N, D]` and `z: [M, D]`; without `z`, those
 /// of `x` with itself.
@@ -17,11 +18,12 @@ pub fn kernel_matrix<'py>(
     py: Python<'py>,
     kernel: &str,
     dims: usize,
-    x: Vec<f64>,
-    z: Option<Vec<f64>>,
-) -> PyResult<Bound<'py, PyByteArray>> {
-    let config: Result<KernelConfig> = of_json("kernel", kernel);
-    let values = config.and_then(|config| {
+    x: PyBackedBytes,
+    z: Option<PyBackedBytes>,
+) -> PyResult<Reals<'py>> {
+    let values = unlocked(py, || -> Result<Vec<f64>> {
+        let config: KernelConfig = of_json("kernel", kernel)?;
+        let (x, z) = (reals(&x), z.as_deref().map(reals));
         let kernel = config.build_for(&Features::numeric(dims, x.clone()))?;
         let rows = |values: &[f64]| Tensor::from_slice(values, &[values.len() / dims, dims]);
         let matrix = no_grad(|| match &z {
@@ -29,6 +31,6 @@ pub fn kernel_matrix<'py>(
             None => kernel.gram_symmetric(&rows(&x)),
         });
         Ok(matrix.as_f64().to_vec())
-    });
+    })?;
     Ok(floats(py, &raised(py, values)?))
 }

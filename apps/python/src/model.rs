@@ -2,15 +2,15 @@
 
 use crate::arrays::{Given, Taken, data, floats, taken};
 use crate::error::{raise, raised};
-use crate::fit::{parsed, told};
+use crate::fit::{identity, parsed, told};
 use crate::prediction::Prediction;
 use crate::work::{Order, work};
 use elbo::core::{self, Card, Data, Error, ModelFile, Run, Views};
-use elbo::{DataRecord, FitRecord, Observed, check_prediction, findings, record_of, refused, write_model};
+use elbo::{FitRecord, Observed, check_prediction, findings, record_of, refused, write_model};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// A fitted model with where it came from.
 #[pyclass(frozen, module = "elbo._native")]
@@ -64,10 +64,14 @@ impl Model {
         capability.ok_or_else(|| refused(self.card, verb))
     }
 
-    fn of(py: Python<'_>, file: &ModelFile) -> PyResult<Self> {
-        let rebuilt = elbo::rebuild(file)
-            .and_then(|(card, model)| Ok(Self { card, model, record: record_of(file)?, kept: None }));
-        raised(py, rebuilt)
+    /// The model of a file that `read` reads.
+    fn of(py: Python<'_>, read: impl FnOnce() -> Result<ModelFile, Error> + Send) -> PyResult<Self> {
+        let rebuilt = work(py, Order::default(), |_| {
+            let file = read()?;
+            let (card, model) = elbo::rebuild(&file)?;
+            Ok(Self { card, model, record: record_of(&file)?, kept: None })
+        });
+        Ok(rebuilt?.value)
     }
 }
 
@@ -87,19 +91,19 @@ impl Model {
 
     /// The model's own tables, as JSON.
     #[getter]
-    fn tables(&self) -> String {
-        serde_json::to_string(&self.model.tables()).expect("tables are plain data")
+    fn tables(&self, py: Python<'_>) -> PyResult<String> {
+        self.quick(py, None, |model, _| Ok(serde_json::to_string(&model.tables()).expect("tables are plain data")))
     }
 
     /// The model's own figures: names, captions and drawings.
     #[getter]
-    fn figures(&self) -> Vec<(String, String, String)> {
+    fn figures(&self, py: Python<'_>) -> PyResult<Vec<(String, String, String)>> {
         let size = || elbo::report::svg::Size { width: 720.0, height: 400.0 };
         let drawn = |f: core::Figure| {
             let drawing = elbo::report::svg::to_svg(&f, size());
             (f.name, f.caption, drawing)
         };
-        self.model.figures().into_iter().map(drawn).collect()
+        self.quick(py, None, |model, _| Ok(model.figures().into_iter().map(drawn).collect()))
     }
 
     /// Whether the model still has what its report needs.
@@ -117,50 +121,56 @@ impl Model {
         })?;
         let held = arrays.map(|a| data(a, self.record.target.clone(), "held-out rows".into())).transpose()?;
         let mut record = self.record.clone();
-        let report = self.quick(py, None, |model, _| {
+        self.quick(py, None, |model, _| {
+            use elbo::report::html;
             let judged = findings::judge(model, held.as_ref(), record.seed)?;
             record.validation = judged.as_ref().map(|judged| judged.scored.clone());
             let settings = record.config.as_object().into_iter().flatten();
             let settings = settings.map(|(name, value)| (name.clone(), value.to_string())).collect();
-            let run = kept.run.lock().expect("nobody panics with the lock");
+            // The run is only read: a panic on the way has left it whole.
+            let run = kept.run.lock().unwrap_or_else(PoisonError::into_inner);
             let (card, seconds) = (self.card, kept.seconds);
             let work = findings::Work { card, model, record: &record, run: &run, seconds, settings };
-            findings::make(&work, &kept.training, judged, held.as_ref())
-        })?;
-        use elbo::report::html;
-        Ok(if is_heart { html::heart(&report) } else { html::render(&report) })
+            let report = findings::make(&work, &kept.training, judged, held.as_ref())?;
+            Ok(if is_heart { html::heart(&report) } else { html::render(&report) })
+        })
     }
 
     /// Class names, of a classifier.
     #[getter]
     fn classes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let mut file = ModelFile::new(self.card.id);
-        let columns = self.model.save(&mut file).and_then(|()| file.fact::<core::Columns>("columns"));
-        Ok(raised(py, columns)?.classes().to_vec())
+        self.quick(py, None, |model, _| {
+            let mut file = ModelFile::new(self.card.id);
+            model.save(&mut file)?;
+            Ok(file.fact::<core::Columns>("columns")?.classes().to_vec())
+        })
     }
 
     /// The model file's bytes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let mut file = self.record.header(self.card.id);
-        raised(py, self.model.save(&mut file))?;
-        Ok(PyBytes::new(py, &file.to_bytes()))
+        let bytes = self.quick(py, None, |model, _| {
+            let mut file = self.record.header(self.card.id);
+            model.save(&mut file)?;
+            Ok(file.to_bytes())
+        })?;
+        Ok(PyBytes::new(py, &bytes))
     }
 
     /// The model of a model file's bytes.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
-        Self::of(py, &raised(py, ModelFile::from_bytes(bytes))?)
+        Self::of(py, || ModelFile::from_bytes(bytes))
     }
 
     /// Writes the model file.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        raised(py, write_model(&path, self.card.id, self.model.as_ref(), &self.record))
+        self.quick(py, None, |model, _| write_model(&path, self.card.id, model, &self.record))
     }
 
     /// Reads a model file.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        Self::of(py, &raised(py, ModelFile::read(&path))?)
+        Self::of(py, || ModelFile::read(&path))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Py<PyAny>, (Bound<'py, PyBytes>,))> {
@@ -293,13 +303,12 @@ impl Model {
         let given = data(arrays, self.record.target.clone(), source)?;
         let mut record = self.record.clone();
         // Each update draws its own numbers, decided by the seed and by how many came before.
-        let seed = record.seed + 1 + record.updates.len() as u64;
+        let seed = record.seed.wrapping_add(1 + record.updates.len() as u64);
         let fitted = self.model.as_ref();
         let done = work(py, Order { seed, watcher, ..Order::default() }, |run| {
             self.offered("update", fitted.as_update())?.update(&given, run)
         })?;
-        let absorbed = DataRecord { source: given.source.clone(), rows: given.rows(), digest: given.digest() };
-        record.absorb(absorbed, done.value.summary(), done.run.warnings());
+        record.absorb(identity(py, &given)?, done.value.summary(), done.run.warnings());
         let told = told(&done);
         let kept = Kept::new(given, done.run);
         Ok((Self { card: self.card, model: done.value, record, kept }, told))

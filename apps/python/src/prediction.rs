@@ -1,6 +1,7 @@
 //! Predictive distributions.
 
 use crate::arrays::floats;
+use crate::work::unlocked;
 use elbo::core;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -23,10 +24,10 @@ impl Prediction {
     fn each<'py>(
         &self,
         py: Python<'py>,
-        of: impl Fn(&dyn core::Marginals, usize) -> f64,
+        of: impl Fn(&dyn core::Marginals, usize) -> f64 + Send,
     ) -> PyResult<Bound<'py, PyByteArray>> {
         let marginals = self.marginals()?;
-        let values: Vec<f64> = (0..marginals.len()).map(|i| of(marginals, i)).collect();
+        let values: Vec<f64> = unlocked(py, move || (0..marginals.len()).map(|i| of(marginals, i)).collect())?;
         Ok(floats(py, &values))
     }
 }

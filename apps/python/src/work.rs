@@ -1,10 +1,11 @@
 //! Work without the interpreter's lock: events reach Python, Ctrl-C reaches the work.
 
-use crate::error::raise;
+use crate::error::{panicked, raise};
 use elbo::core::run::Event;
 use elbo::core::{Error, Result, Run};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -48,6 +49,12 @@ pub struct Finished<T> {
     pub is_interrupted: bool,
 }
 
+/// Does something short without the interpreter's lock, on the thread that called. Ctrl-C waits for its end.
+pub fn unlocked<T: Send>(py: Python<'_>, job: impl FnOnce() -> T + Send) -> PyResult<T> {
+    // What a panic leaves behind is dropped here, or is only read.
+    py.detach(|| catch_unwind(AssertUnwindSafe(job))).map_err(|panic| panicked(py, &*panic))
+}
+
 /// Runs `job` on a thread of its own. The first Ctrl-C asks it to stop; its result is then still handed over, where there is one.
 pub fn work<T: Send>(
     py: Python<'_>,
@@ -88,7 +95,7 @@ pub fn work<T: Send>(
     });
     let (result, run) = match ended {
         Ok(Ok(pair)) => pair,
-        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Ok(Err(panic)) => return Err(panicked(py, &*panic)),
         Err(cause) => return Err(raise(py, &Error::file("cannot start a thread", "the work", &cause))),
     };
     let mut interrupts = listener.interrupts;

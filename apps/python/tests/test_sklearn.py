@@ -127,8 +127,10 @@ def test_messages_are_the_program_s() -> None:
     assert caught.value.remedy
     with pytest.raises(elbo.VerbError, match="has no sample paths"):
         quick.made(elbo.VBLLRegressor).fit(x, y).sample_y(x)
-    with pytest.raises(elbo.FileError, match="cannot read the model file"):
+    with pytest.raises(elbo.FileError, match="cannot read the model file") as unread:
         elbo.load("nowhere.elbo")
+    assert isinstance(unread.value, OSError) and unread.value.errno is None
+    assert str(pickle.loads(pickle.dumps(unread.value))) == str(unread.value)
 
 
 def test_classes_of_a_file_are_sorted_and_written_as_they_were(tmp_path: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,60 @@ def test_slices_and_categories_keep_their_cells() -> None:
         {"c": pd.Categorical(["u", None, "v"]), "i": pd.array([1, None, 3], "Int64"), "s": pd.array(["a", None, "b"], "string")}
     )
     assert read(pandas) == {"c": ["u", None, "v"], "i": [1.0, None, 3.0], "s": ["a", None, "b"]}
+
+
+def test_layouts_and_widths_of_arrays_do_not_matter() -> None:
+    x = np.arange(12.0).reshape(4, 3)
+    forms = [np.asfortranarray(x), x[::-1][::-1], np.repeat(x, 2, 1)[:, ::2], x.astype(">f8"), x.astype("<f4"), x.astype(">i2")]
+    for form in [*forms, x.astype(object), x.tolist()]:
+        assert read(form) == {f"x{d}": x[:, d].tolist() for d in range(3)}
+    assert read({"large": np.array([2**63 + 2**12], ">u8")}) == {"large": [2.0**63 + 2**12]}
+
+
+def test_missing_objects_are_missing_whatever_wrote_them() -> None:
+    frame = pd.DataFrame(
+        {
+            "n": pd.Series([1.0, pd.NA, None], dtype=object),
+            "s": pd.Series(["u", pd.NA, np.nan], dtype=object),
+            "d": pd.Series([pd.Timestamp("2020-01-02"), pd.NaT, None], dtype=object),
+        }
+    )
+    assert read(frame) == {"n": [1.0, None, None], "s": ["u", None, None], "d": ["2020-01-02T00:00:00", None, None]}
+    assert read(np.ma.masked_equal([[1.0, 2.0], [3.0, 1.0]], 1.0)) == {"x0": [None, 3.0], "x1": [2.0, None]}
+    assert read({"s": np.ma.array(["u", "v"], mask=[True, False])}) == {"s": [None, "v"]}
+
+
+def test_decimals_are_numbers_and_bytes_are_texts() -> None:
+    cells = [decimal.Decimal("-1.25"), None, decimal.Decimal("300.5")]
+    numbers = [-1.25, None, 300.5]
+    wide = pa.table({"a": pa.array(cells, pa.decimal256(50, 4))})
+    frames = [pl.DataFrame({"a": cells}), pa.table({"a": cells}), wide, wide.to_pandas(types_mapper=pd.ArrowDtype)]
+    for frame in [*frames, pd.DataFrame({"a": cells})]:
+        assert read(frame) == {"a": numbers}
+    assert read({"b": np.array([b"u", b"v"])}) == {"b": ["u", "v"]}
+
+
+def test_columns_of_one_name_are_refused() -> None:
+    for frame in (pd.DataFrame([[1, 2]], columns=["a", "a"]), pa.table([[1], [2]], names=["a", "a"]), {1: [1], "1": [2]}):
+        with pytest.raises(elbo.DataError, match="two columns are named `"):
+            _tables.table(frame)
+
+
+def test_targets_are_checked_with_their_cells() -> None:
+    x = [[0.0], [1.0], [2.0]]
+    with pytest.raises(elbo.DataError, match="y holds 'b', which is no number"):
+        elbo.GPR().fit(x, np.array([1, "b", 2], dtype=object))
+    with pytest.raises(elbo.DataError, match="y contains NaN: row 2"):
+        elbo.GPR().fit(x, pd.Series([1, None, 2], dtype="Int64"))
+    with pytest.raises(elbo.DataError, match="which is no number"):
+        elbo.GPR().fit(x, np.array(["2020-01-01", "2020-01-02", "2020-01-03"], "datetime64[D]"))
+    with pytest.raises(elbo.DataError, match="y contains NaN"):
+        elbo.SVGPClassifier().fit(x, ["u", None, "v"])
+    with pytest.raises(elbo.DataError, match="texts among numbers"):
+        elbo.SVGPClassifier().fit(x, np.array(["u", 1, "v"], dtype=object))
+    model = elbo.GPR(starts=1, iterations=5).fit(x, [0.0, 1.0, 0.5])
+    with pytest.raises(elbo.DataError, match="X has 3 rows, y has 1"):
+        model.score(x, [1.0])
 
 
 def test_types_that_mean_nothing_here_are_named() -> None:

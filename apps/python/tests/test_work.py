@@ -40,6 +40,7 @@ def interrupted(script: str, interrupts: int = 1) -> "subprocess.CompletedProces
         time.sleep(2.0)
         for _ in range(interrupts):
             os.kill(child.pid, signal.SIGINT)
+            time.sleep(0.3)
         out, err = child.communicate(timeout=60)
     finally:
         child.kill()
@@ -66,6 +67,33 @@ def test_ctrl_c_before_there_is_anything_to_keep_raises() -> None:
     )
     done = interrupted(script)
     assert "KeyboardInterrupt" in done.stderr and done.returncode != 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_a_second_ctrl_c_raises_although_there_is_something_to_keep() -> None:
+    script = textwrap.dedent(
+        """
+        import elbo, numpy as np, time
+        def slow(z):
+            # One step takes ten of these: it is still on its way when the second interrupt comes.
+            time.sleep(0.2)
+            return -0.5 * float(z @ z), -z
+        print("ready", flush=True)
+        elbo.infer.vi(slow, 2)
+        """
+    )
+    done = interrupted(script, interrupts=2)
+    assert "KeyboardInterrupt" in done.stderr and done.returncode != 0
+
+
+def test_a_bug_is_an_exception_like_others() -> None:
+    x, y = quick.table(20)
+    found = elbo.GPR(starts=1, iterations=5).fit(x, y).predict_distribution(x)
+    with pytest.raises(elbo.InternalError, match="this is a bug in elbo .*index out of bounds") as caught:
+        # The package itself never asks this.
+        found._native.log_prob([0.0])
+    assert "report it" in caught.value.remedy
+    assert np.isfinite(found.mean).all()
 
 
 def test_a_time_limit_keeps_the_best_state() -> None:

@@ -211,18 +211,25 @@ impl Data {
     /// SHA-256 over names, shapes and cells, in hexadecimal: identifies the data a model was fitted to.
     pub fn digest(&self) -> String {
         use sha2::{Digest, Sha256};
+        // A text stands after its length, so that neighbours cannot be taken for each other.
+        let text = |hash: &mut Sha256, text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
         let mut hash = Sha256::new();
         for (name, array) in &self.arrays {
-            hash.update(name.as_bytes());
+            text(&mut hash, name);
+            hash.update((array.shape.len() as u64).to_le_bytes());
             array.shape.iter().for_each(|s| hash.update((*s as u64).to_le_bytes()));
             match &array.values {
                 Values::F64(v) => v.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes())),
                 Values::F32(v) => v.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes())),
                 Values::U8(v) => hash.update(v),
                 Values::I64(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
-                Values::Text { levels, codes } => {
-                    codes.iter().for_each(|c| hash.update(c.map_or("\0", |c| levels[c as usize].as_str()).as_bytes()))
-                }
+                Values::Text { levels, codes } => codes.iter().for_each(|code| match code {
+                    Some(code) => text(&mut hash, &levels[*code as usize]),
+                    None => hash.update(u64::MAX.to_le_bytes()),
+                }),
             }
         }
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
@@ -293,4 +300,29 @@ fn as_classes(name: &str, values: &[f64]) -> Result<Values> {
         })
         .collect();
     Ok(Values::Text { levels, codes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(cells: &[Option<&str>]) -> Data {
+        let levels = cells.iter().map(|cell| cell.unwrap_or_default().to_owned()).collect();
+        let codes = (0..).zip(cells).map(|(code, cell)| cell.map(|_| code)).collect();
+        Data { arrays: vec![("a".into(), Array::column(Values::Text { levels, codes }))], ..Data::default() }
+    }
+
+    #[test]
+    fn the_digest_tells_texts_apart_that_join_to_the_same() {
+        assert_eq!(texts(&[Some("ab"), Some("c")]).digest(), texts(&[Some("ab"), Some("c")]).digest());
+        assert_ne!(texts(&[Some("ab"), Some("c")]).digest(), texts(&[Some("a"), Some("bc")]).digest());
+        assert_ne!(texts(&[Some("\0")]).digest(), texts(&[None]).digest());
+    }
+
+    #[test]
+    fn numbers_too_large_to_tell_apart_are_no_classes() {
+        let error = as_classes("y", &[1.0, 1e300, 1e301]).unwrap_err();
+        assert!(error.to_string().contains("in row 2, which is no class"), "{error}");
+        assert!(as_classes("y", &[1.0, f64::NAN, -2.0]).is_ok());
+    }
 }

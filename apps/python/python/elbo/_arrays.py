@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ Sent = tuple[str, str, list[int], bytes, list[str]]
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 
+#: Types of pandas for what is missing; pandas itself may not be installed.
+_MISSING = ("NAType", "NaTType")
 _TYPES = {"f8": np.float64, "f4": np.float32, "i8": np.int64, "u1": np.uint8}
 
 
@@ -24,13 +27,33 @@ def floats(data: bytes | bytearray) -> Floats:
     return np.frombuffer(data, np.float64)
 
 
+def read(values: Any) -> Array:
+    """What NumPy makes of values. Masked cells are missing; missing objects are NaN."""
+    found = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        is_time = found.dtype.kind == "M"
+        found = found.copy() if is_time else found.astype(object)
+        found[np.ma.getmaskarray(values)] = "NaT" if is_time else None
+    if found.dtype == object:
+        missing = np.array([is_missing(cell) for cell in found.ravel().tolist()], bool)
+        found = np.where(missing.reshape(found.shape), np.nan, found)
+    return found
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell is None, NaN, or what pandas writes for either."""
+    if cell is None or type(cell).__name__ in _MISSING:
+        return True
+    return isinstance(cell, (float, np.generic)) and bool(cell != cell)
+
+
 def text(name: str, values: Sequence[Any]) -> Sent:
     """A column of texts; None and NaN are missing."""
     index: dict[str, int] = {}
     codes = np.empty(len(values), np.int64)
     for row, value in enumerate(values):
-        missing = value is None or value != value
-        codes[row] = -1 if missing else index.setdefault(str(value), len(index))
+        label = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        codes[row] = -1 if is_missing(value) else index.setdefault(label, len(index))
     return coded(name, codes, list(index))
 
 
@@ -44,25 +67,25 @@ def array(name: str, values: Array) -> Sent:
     """An array of numbers, or a column of anything else."""
     if values.dtype.kind == "c":
         raise DataError(f"Complex data not supported: array `{name}` is complex", "give real numbers")
-    if values.dtype.kind == "M":
+    if values.dtype.kind == "M" and values.ndim == 1:
         return text(name, [None if cell == "NaT" else cell for cell in values.astype("datetime64[s]").astype(str).tolist()])
     if values.dtype.kind in "OUST":
         return objects(name, values)
     if values.dtype == np.float32 or values.dtype == np.uint8:
         kind = values.dtype.str[-2:]
-    elif values.dtype.kind in "iu" and values.dtype != np.uint64:
+    elif values.dtype.kind == "i" or (values.dtype.kind == "u" and values.dtype.itemsize < 8):
         kind = "i8"
     elif values.dtype.kind in "fiub":
         kind = "f8"
     else:
-        raise DataError(f"array `{name}` is of type {values.dtype}", "give numbers, texts or dates")
+        raise DataError(f"array `{name}` is of type {values.dtype}", "give numbers, or columns of texts or dates")
     sent = np.ascontiguousarray(values, _TYPES[kind])
     return name, kind, list(values.shape), sent.tobytes(), []
 
 
 def objects(name: str, values: Array) -> Sent:
     """Objects that are all numbers become numbers, and texts become categories."""
-    cells = [c.isoformat() if isinstance(c, date) else c for c in values.ravel().tolist()]
+    cells = [_cell(cell) for cell in values.ravel().tolist()]
     strange = next((c for c in cells if not isinstance(c, (str, bytes, int, float, np.generic, type(None)))), None)
     if strange is not None:
         raise TypeError(f"array `{name}`: an argument must be a string or a number, not {type(strange).__name__!r}")
@@ -73,9 +96,19 @@ def objects(name: str, values: Array) -> Sent:
     return array(name, np.array([np.nan if c is None else c for c in cells], np.float64).reshape(values.shape))
 
 
+def _cell(cell: Any) -> Any:
+    """An object as a number or a text where it means one, None where it is missing."""
+    if is_missing(cell):
+        return None
+    if isinstance(cell, date):
+        return cell.isoformat()
+    # A period of pandas is written as a date is.
+    return float(cell) if isinstance(cell, Decimal) else str(cell) if type(cell).__name__ == "Period" else cell
+
+
 def named(data: Mapping[str, Any]) -> list[Sent]:
     """Named arrays of any shape."""
-    return [array(str(name), np.asarray(values)) for name, values in data.items()]
+    return [array(str(name), read(values)) for name, values in data.items()]
 
 
 def received(taken: Sequence[tuple[str, str, list[int], bytearray, list[str]]]) -> dict[str, Array]:

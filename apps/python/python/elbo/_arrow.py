@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_void_p
 from typing import Any
@@ -113,10 +114,10 @@ def _batches(stream: _Stream) -> Iterator[_Array]:
 
 
 def _column(field: _Schema, cells: list[Any]) -> Sent:
-    name = field.name.decode()
+    name = (field.name or b"").decode()
     if field.format in _NUMBERS and not field.dictionary:
         return _arrays.array(name, np.concatenate(cells) if cells else np.empty(0))
-    if field.format == b"b":
+    if field.format == b"b" or field.format.startswith(b"d:"):
         return _arrays.array(name, np.array([np.nan if c is None else float(c) for c in cells]))
     return _arrays.text(name, cells)
 
@@ -138,6 +139,10 @@ def _cells(field: _Schema, data: _Array, skip: int, count: int) -> list[Any]:
         return [numbers.copy()]
     if form == b"n":
         return [None] * count
+    if form == b"vu":
+        # The view of a missing text may point anywhere.
+        rows = range(start, start + count)
+        return [_viewed(data, row) if known is None or known[row - start] else None for row in rows]
     cells = _others(field, data, start, count)
     return cells if known is None else [cell if is_known else None for cell, is_known in zip(cells, known)]
 
@@ -150,17 +155,26 @@ def _others(field: _Schema, data: _Array, start: int, count: int) -> list[Any]:
         offsets = _view(data.buffers[1], np.int32 if form == b"u" else np.int64, start, count + 1).tolist()
         base = data.buffers[2] or 0
         return [ctypes.string_at(base + a, b - a).decode() for a, b in zip(offsets, offsets[1:])]
-    if form == b"vu":
-        return [_viewed(data, data.buffers[1] + 16 * row) for row in range(start, start + count)]
     if form == b"tdD":
         return _dates(_view(data.buffers[1], np.int32, start, count), "D")
     if form == b"tdm":
         return _dates(_view(data.buffers[1], np.int64, start, count), "ms")
     if form.startswith(b"ts"):
         return _dates(_view(data.buffers[1], np.int64, start, count), _UNITS[form[2:3]])
+    if form.startswith(b"d:"):
+        return _decimals(form, data.buffers[1] or 0, range(start, start + count))
     raise DataError(
-        f"column `{field.name.decode()}` is of the Arrow type {form.decode()!r}", "give numbers, texts, categories or dates"
+        f"column `{(field.name or b'').decode()}` is of the Arrow type {form.decode()!r}",
+        "give numbers, texts, categories or dates",
     )
+
+
+def _decimals(form: bytes, address: int, rows: range) -> list[float]:
+    """Numbers written `d:precision,scale`, or with a third number for their bits: integers to be divided by ten to the scale."""
+    _, scale, *bits = (int(part) for part in form[2:].split(b","))
+    width = bits[0] // 8 if bits else 16
+    raw = [ctypes.string_at(address + width * row, width) for row in rows]
+    return [int.from_bytes(cell, sys.byteorder, signed=True) / 10**scale for cell in raw]
 
 
 def _dates(numbers: Array, unit: str) -> list[Any]:
@@ -168,8 +182,9 @@ def _dates(numbers: Array, unit: str) -> list[Any]:
     return list((days if unit == "D" else days.astype("datetime64[s]")).astype(str))
 
 
-def _viewed(data: _Array, at: int) -> str:
+def _viewed(data: _Array, row: int) -> str:
     """A text of Arrow's view layout: short ones stand in place, others in one of the further buffers."""
+    at = data.buffers[1] + 16 * row
     length = c_int.from_address(at).value
     if length <= 12:
         return ctypes.string_at(at + 4, length).decode()

@@ -175,6 +175,7 @@ class Estimator:
 
 
 def _limit(seconds: float | None) -> float | None:
-    if seconds is None or (isinstance(seconds, (int, float)) and 0.0 < seconds < 1e9):
-        return seconds
+    is_number = isinstance(seconds, (int, float, np.integer, np.floating)) and not isinstance(seconds, bool)
+    if seconds is None or (is_number and 0.0 < seconds < 1e9):
+        return None if seconds is None else float(seconds)
     raise SettingError(f"setting `max_time` is {seconds!r}", "give seconds above 0, or None")

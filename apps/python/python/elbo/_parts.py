@@ -78,9 +78,13 @@ def whole(name: str, value: Any, low: int, high: int = 2**31 - 1) -> int:
 def reals(name: str, values: Any) -> Floats:
     """An array of numbers of any shape; infinite ones are allowed, missing ones are not."""
     try:
-        found = np.asarray(values, np.float64)
+        read = _arrays.read(values)
+        # Complex numbers would lose a part, and dates would become counts of days.
+        found = np.asarray(read, np.float64) if read.dtype.kind not in "cmM" else None
     except (TypeError, ValueError):
-        raise DataError(f"`{name}` is no array of numbers", "give numbers, or an array of them") from None
+        found = None
+    if found is None:
+        raise DataError(f"`{name}` is no array of numbers", "give numbers, or an array of them")
     if np.isnan(found).any():
         raise DataError(f"`{name}` holds NaN", "leave missing values out")
     return found

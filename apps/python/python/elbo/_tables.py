@@ -39,11 +39,11 @@ def table(x: Any) -> Table:
         return _of_pandas(x)
     if hasattr(x, "__arrow_c_stream__"):
         return _of_columns(_arrow.columns(x))
-    return _of_matrix(np.asarray(x))
+    return _of_matrix(_arrays.read(x))
 
 
 def _column(name: Any, cells: Any) -> Array:
-    column = np.asarray(cells)
+    column = _arrays.read(cells)
     if column.ndim != 1:
         raise DataError(f"column `{name}` has the shape {list(column.shape)}", "give one value a row")
     return column
@@ -92,7 +92,7 @@ def _of_pandas(frame: Any) -> Table:
         elif isinstance(series.dtype, np.dtype):
             columns.append(_arrays.array(label, series.to_numpy()))
         else:
-            columns.append(_arrays.text(label, list(series.to_numpy(object, na_value=None))))
+            columns.append(_arrays.objects(label, series.to_numpy(object, na_value=None)))
     if not columns:
         raise DataError(f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
     return _enough(Table(columns, len(frame), has_names))
@@ -101,16 +101,10 @@ def _of_pandas(frame: Any) -> Table:
 def _enough(found: Table) -> Table:
     if found.rows == 0:
         raise DataError(f"Found array with 0 sample(s) (shape=(0, {len(found.columns)})) while a minimum of 1 is required.")
+    twice = next((name for d, name in enumerate(found.names) if name in found.names[:d]), None)
+    if twice is not None:
+        raise DataError(f"two columns are named `{twice}`", "rename one of them")
     return found
-
-
-def target_name(y: Any, taken: list[str]) -> str:
-    """The target's name: the series' own where it has one that is free."""
-    own = getattr(y, "name", None)
-    name = own if isinstance(own, str) and own else "y"
-    while name in taken:
-        name = f"{name}_"
-    return name
 
 
 def check_finite(found: Table) -> None:

@@ -12,8 +12,9 @@ from . import _arrays, _native
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of
 from ._parts import whole
-from ._tables import Table, as_fitted, check_finite, table, target_name
-from .errors import DataError, VerbError, warn
+from ._tables import Table, as_fitted, check_finite, table
+from ._targets import classes_named, classes_of, coded, labels_of, numbers, target_name, vector
+from .errors import DataError, VerbError
 
 Self = TypeVar("Self", bound="Tabular")
 
@@ -83,8 +84,7 @@ class Tabular(Estimator):
         return found
 
     def _fit_table(self: Self, found: Table, target: Sent, task: str | None) -> Self:
-        if found.rows != target[2][0]:
-            raise DataError(f"X has {found.rows} rows, y has {target[2][0]}", "give one target value a row")
+        _check_length(found.rows, target[2][0])
         if found.rows < 2 and self._finite:
             raise DataError("Found array with 1 sample(s) while a minimum of 2 is required", "give more rows, better fifty")
         self._fit([*found.columns, target], target[0], task)
@@ -129,32 +129,9 @@ class Tabular(Estimator):
             self.feature_names_in_ = np.array(self._names, dtype=object)
 
 
-def _vector(y: Any) -> Array:
-    """The target as one value a row."""
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
-    values = np.asarray(y)
-    if values.ndim == 2 and values.shape[1] == 1:
-        warn(_COLUMN, _conversion_warning())
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise DataError(f"y should be a 1d array, got an array of shape {values.shape} instead")
-    if values.dtype.kind == "c":
-        raise DataError("Complex data not supported: y", "give real numbers or classes")
-    return values
-
-
-_COLUMN = (
-    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples, ), for "
-    "example using ravel()."
-)
-
-
-def _conversion_warning() -> type[Warning]:
-    import sys
-
-    found: type[Warning] = getattr(sys.modules.get("sklearn.exceptions"), "DataConversionWarning", UserWarning)
-    return found
+def _check_length(rows: int, targets: int) -> None:
+    if rows != targets:
+        raise DataError(f"X has {rows} rows, y has {targets}", "give one target value a row")
 
 
 class Regressor(Tabular):
@@ -170,16 +147,16 @@ class Regressor(Tabular):
         return self._fit_table(found, target, "regression")
 
     def _target(self, y: Any, taken: list[str]) -> Sent:
-        values = _vector(y)
-        try:
-            values = values.astype(np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"y holds {values[0]!r}, which is no number", "use a classifier for classes") from None
-        if not self._missing_target and not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
+        return _arrays.array(target_name(y, taken), self._numbers(y))
+
+    def _numbers(self, y: Any) -> Floats:
+        values = numbers(y)
+        strange = np.isinf(values) if self._missing_target else ~np.isfinite(values)
+        if strange.any():
+            row = int(np.flatnonzero(strange)[0])
             what = "NaN" if np.isnan(values[row]) else "infinity"
             raise DataError(f"Input y contains {what}: row {row + 1}", "leave such rows out")
-        return _arrays.array(target_name(y, taken), values)
+        return values
 
     @overload
     def predict(self, X: Any, return_std: Literal[False] = False) -> Floats: ...
@@ -213,9 +190,12 @@ class Regressor(Tabular):
         return drawn
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The coefficient of determination of the means, R²."""
-        mean, y = self.predict(X), np.asarray(y, np.float64).ravel()
+        """The coefficient of determination of the means, R²; rows without a target count for nothing."""
+        mean, y = self.predict(X), self._numbers(y)
+        _check_length(len(mean), len(y))
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        known = ~np.isnan(y)
+        mean, y, weight = mean[known], y[known], weight[known]
         total = float(np.sum(weight * (y - np.average(y, weights=weight)) ** 2))
         rest = float(np.sum(weight * (y - mean) ** 2))
         return 1.0 - rest / total if total > 0.0 else float(rest == 0.0)
@@ -240,15 +220,8 @@ class Classifier(Tabular):
     def fit(self: Any, X: Any, y: Any = None) -> Any:
         """Fits the model to rows `X` and one class a row, `y`."""
         found = self._read(X)
-        values = _vector(y)
-        if values.dtype.kind == "f":
-            if not np.isfinite(values).all():
-                raise DataError(f"Input y contains {'NaN' if np.isnan(values).any() else 'infinity'}", "leave such rows out")
-            if (values != np.floor(values)).any():
-                raise DataError(
-                    "Unknown label type: continuous", "use a regressor for quantities; classes are texts or whole numbers"
-                )
-        classes = np.unique(values)
+        values = vector(y)
+        classes = classes_of(values)
         if len(classes) < 2:
             raise DataError(f"y has 1 class, {classes[0]!r}; a classifier needs at least two")
         if len(classes) > 2 and not self._many_classes:
@@ -256,13 +229,13 @@ class Classifier(Tabular):
                 f"Only binary classification is supported. The type of the target is multiclass: {len(classes)} classes",
                 "use `SVGPClassifier`",
             )
-        labels = _labels(classes)
-        self._fit_table(found, _coded(target_name(y, found.names), values, classes, labels), "classification")
+        labels = labels_of(classes)
+        self._fit_table(found, coded(target_name(y, found.names), values, classes, labels), "classification")
         self.classes_, self._labels = classes, labels
         return self
 
     def _target(self, y: Any, taken: list[str]) -> Sent:
-        return _coded(target_name(y, taken), _vector(y), self.classes_, self._labels)
+        return coded(target_name(y, taken), vector(y), self.classes_, self._labels)
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities `[N, C]`, in the order of `classes_`."""
@@ -285,12 +258,14 @@ class Classifier(Tabular):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose most probable class is right."""
-        return float(np.average(self.predict(X) == np.asarray(y).ravel(), weights=sample_weight))
+        found, y = self.predict(X), vector(y)
+        _check_length(len(found), len(y))
+        return float(np.average(found == y, weights=sample_weight))
 
     def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
         super()._restore(record, model)
         labels = model.classes
-        classes = np.array([int(label) for label in labels]) if all(map(_is_whole, labels)) else np.array(labels)
+        classes = classes_named(labels)
         # scikit-learn's scores take the columns of probabilities to be in the order of the sorted classes.
         order = np.argsort(classes)
         self.classes_, self._labels = classes[order], [labels[i] for i in order]
@@ -302,23 +277,3 @@ class Classifier(Tabular):
         tags.classifier_tags = ClassifierTags(multi_class=self._many_classes)
         tags.estimator_type, tags.target_tags.required = "classifier", True
         return tags
-
-
-def _labels(classes: Array) -> list[str]:
-    """Class names for the native half, which must differ."""
-    labels = [str(int(c)) if isinstance(c, (float, np.floating)) else str(c) for c in classes.tolist()]
-    return labels if len(set(labels)) == len(labels) else [str(i) for i in range(len(labels))]
-
-
-def _is_whole(label: str) -> bool:
-    """Whether a class name is a whole number as it is written; one with leading zeros is a text."""
-    digits = label.removeprefix("-")
-    return digits.isascii() and digits.isdigit() and str(int(label)) == label
-
-
-def _coded(name: str, values: Array, classes: Array, labels: list[str]) -> Sent:
-    codes = np.searchsorted(classes, values).clip(0, len(classes) - 1)
-    if (classes[codes] != values).any():
-        strange = values[classes[codes] != values][0]
-        raise DataError(f"y has class {strange!r}, which the training data did not have", f"classes are: {', '.join(labels)}")
-    return _arrays.coded(name, codes, labels)

@@ -13,7 +13,8 @@ from . import _arrays, _native, _progress
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of, to_json
 from ._parts import whole
-from ._tables import table, target_name
+from ._tables import table
+from ._targets import numbers, target_name
 from .errors import DataError, ReadWarning, warn
 
 
@@ -113,8 +114,9 @@ class Encodes(Estimator):
         return tags
 
     def _rows(self, x: Any) -> list[Sent]:
-        known = getattr(self, "_known", None) or getattr(self, "_sent", sent)
-        arrays: list[Sent] = known(x)
+        # A table with a target knows its columns; other data are taken as they are.
+        own: Any = getattr(self, "_known", getattr(self, "_sent", sent))
+        arrays: list[Sent] = own(x)
         return arrays
 
 
@@ -168,12 +170,10 @@ class Renders(Points):
 class Suggests(Estimator):
     """The verb `suggest`: a system for trials of an experiment."""
 
-    _names: list[str]
-
     def fit(self: Any, X: Any = None, y: Any = None) -> Any:
         """Takes the trials so far: rows `X` and one result a row, `y`, NaN where it is pending. Without any, the space must be given."""
         columns = [] if X is None else table(X).columns
-        values = np.empty(0) if y is None else np.asarray(y, np.float64)
+        values = np.empty(0) if y is None else numbers(y)
         if columns and values.shape != (columns[0][2][0],):
             raise DataError(
                 f"X has {columns[0][2][0]} rows, y has the shape {list(values.shape)}", "give one result a row, NaN for none"

@@ -41,6 +41,11 @@ class NumericalError(Error, ArithmeticError):
 class FileError(Error, OSError):
     """A file cannot be read or written."""
 
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        # `OSError` takes two arguments for a number and its text.
+        self.errno, self.strerror = None, message
+
 
 class ModelFileError(Error, ValueError):
     """A file that is no model file, or is damaged, or of a newer format."""
@@ -48,6 +53,10 @@ class ModelFileError(Error, ValueError):
 
 class StoppedError(Error, RuntimeError):
     """The work was stopped before there was anything to keep."""
+
+
+class InternalError(Error, RuntimeError):
+    """A bug of elbo itself; the line that Rust has printed says where."""
 
 
 class NotFittedError(Error, ValueError, AttributeError):
@@ -75,6 +84,7 @@ _KINDS: dict[str, type[Error]] = {
     "file": FileError,
     "model_file": ModelFileError,
     "stopped": StoppedError,
+    "bug": InternalError,
 }
 
 

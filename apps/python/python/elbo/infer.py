@@ -20,8 +20,9 @@ import numpy as np
 
 from . import _arrays, _native, _progress
 from ._arrays import Array, Floats
-from ._base import _limit, seed_of
+from ._base import _limit, seed_of, to_json
 from ._diagnostics import Psis, ess, mcse, psis, r_hat
+from ._parts import reals
 from .errors import DataError, FitWarning, StoppedEarlyWarning, warn
 
 __all__ = ["Approximation", "Draws", "LogDensity", "Psis", "ess", "mcse", "nuts", "psis", "r_hat", "vi"]
@@ -42,7 +43,7 @@ def _density(function: LogDensity, dim: int) -> Callable[[bytearray], tuple[floa
 
 
 def _named(names: Sequence[str] | None, dim: int) -> list[str]:
-    if not isinstance(dim, int) or dim < 1:
+    if not isinstance(dim, (int, np.integer)) or dim < 1:
         raise DataError(f"`dim` is {dim!r}", "give the number of unknowns, at least 1")
     if names is not None and len(names) != dim:
         raise DataError(f"{len(names)} names for {dim} unknowns", "give one name an unknown")
@@ -167,7 +168,7 @@ def nuts(
     values, stats, rest = _native.nuts(
         _density(log_density, dim),
         dim,
-        json.dumps(options),
+        to_json(options),
         _starts(start, dim),
         seed_of(random_state),
         _limit(max_time),
@@ -183,17 +184,22 @@ def nuts(
         _arrays.floats(values).reshape(*shape, dim),
         labels,
         noted,
-        dict(zip(labels, told["summaries"])),
-        told["step_size"],
+        {label: {key: _real(value) for key, value in found.items()} for label, found in zip(labels, told["summaries"])},
+        [_real(size) for size in told["step_size"]],
         told["gradients"],
         told["warnings"],
     )
 
 
+def _real(value: float | None) -> float:
+    """A number from JSON, which has no NaN."""
+    return float("nan") if value is None else value
+
+
 def _starts(start: Any, dim: int) -> list[list[float]] | None:
     if start is None:
         return None
-    points = np.atleast_2d(np.asarray(start, np.float64))
+    points = np.atleast_2d(reals("start", start))
     if points.ndim != 2 or points.shape[1] != dim:
         raise DataError(f"`start` has the shape {list(points.shape)}", f"give points of {dim} numbers")
     listed: list[list[float]] = points.tolist()
@@ -223,11 +229,13 @@ def vi(
     labels = _named(names, dim)
     options = {"steps": steps, "rate": rate, "draws": gradient_draws, "evaluated": draws, "tolerance": tolerance}
     starts = _starts(start, dim)
+    if starts is not None and len(starts) != 1:
+        raise DataError(f"`start` has {len(starts)} points", "give one point; the family has one centre")
     values, weights, rest = _native.vi(
         _density(log_density, dim),
         dim,
         method,
-        json.dumps(options),
+        to_json(options),
         starts[0] if starts else None,
         seed_of(random_state),
         _limit(max_time),
@@ -236,7 +244,7 @@ def vi(
     told = json.loads(rest)
     _tell(told, labels)
     k_hat = float("inf") if told["k_hat"] is None else told["k_hat"]
-    elbo, error = told["elbo"]
+    elbo, error = map(_real, told["elbo"])
     return Approximation(
         _arrays.floats(values).reshape(-1, dim),
         labels,

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _arrays, _native
 from ._arrays import Floats
+from ._parts import reals
 from .errors import DataError
 
 Number = Union[int, float]
@@ -50,8 +51,8 @@ class Kernel:
         right = left if z is None else _rows(z)
         if left.shape[1] != right.shape[1]:
             raise DataError(f"x has {left.shape[1]} columns, z has {right.shape[1]}", "give rows of the same columns")
-        others = None if z is None else right.ravel().tolist()
-        values = _native.kernel_matrix(json.dumps(self._table), left.shape[1], left.ravel().tolist(), others)
+        others = None if z is None else right.tobytes()
+        values = _native.kernel_matrix(json.dumps(self._table), left.shape[1], left.tobytes(), others)
         return _arrays.floats(values).reshape(len(left), len(right))
 
     def __eq__(self, other: object) -> bool:
@@ -65,7 +66,7 @@ class Kernel:
 
 
 def _rows(x: Any) -> Floats:
-    rows = np.asarray(x, np.float64)
+    rows = reals("x", x)
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] == 0 or not np.isfinite(rows).all():
         raise DataError(f"the points have the shape {list(rows.shape)}", "give finite numbers, [N] or [N, D]")

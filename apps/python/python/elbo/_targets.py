@@ -1,0 +1,101 @@
+"""Targets as users have them: one number or one class a row."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import _arrays
+from ._arrays import Array, Floats, Sent
+from .errors import DataError, warn
+
+_COLUMN = (
+    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples, ), for "
+    "example using ravel()."
+)
+
+
+def target_name(y: Any, taken: list[str]) -> str:
+    """The target's name: the series' own where it has one that is free."""
+    own = getattr(y, "name", None)
+    name = own if isinstance(own, str) and own else "y"
+    while name in taken:
+        name = f"{name}_"
+    return name
+
+
+def vector(y: Any) -> Array:
+    """The target as one value a row; missing objects are NaN."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    values = _arrays.read(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        # scikit-learn's own class, where it is in use.
+        warn(_COLUMN, getattr(sys.modules.get("sklearn.exceptions"), "DataConversionWarning", UserWarning))
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"y should be a 1d array, got an array of shape {values.shape} instead")
+    if values.dtype.kind == "c":
+        raise DataError("Complex data not supported: y", "give real numbers or classes")
+    return values
+
+
+def numbers(y: Any) -> Floats:
+    """The target as real numbers, NaN where one is missing."""
+    values = vector(y)
+    strange = next((cell for cell in values.tolist() if not _is_number(cell)), None) if values.dtype.kind in "OUST" else None
+    if strange is not None or values.dtype.kind in "mM":
+        found = strange if strange is not None else str(next(iter(values), "dates"))
+        raise DataError(f"y holds {found!r}, which is no number", "give numbers; for classes use a classifier")
+    return np.asarray(values.astype(np.float64))
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def classes_of(values: Array) -> Array:
+    """The classes of a target, sorted."""
+    if any(map(_arrays.is_missing, values.tolist())):
+        raise DataError("Input y contains NaN", "leave such rows out")
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise DataError("Input y contains infinity", "leave such rows out")
+    if values.dtype.kind == "f" and (values != np.floor(values)).any():
+        raise DataError("Unknown label type: continuous", "use a regressor for quantities; classes are texts or whole numbers")
+    try:
+        return np.unique(values)
+    except TypeError:
+        raise DataError("y holds texts among numbers", "give classes of one kind") from None
+
+
+def labels_of(classes: Array) -> list[str]:
+    """Class names for the native half, which must differ."""
+    labels = [str(int(c)) if isinstance(c, (float, np.floating)) else str(c) for c in classes.tolist()]
+    return labels if len(set(labels)) == len(labels) else [str(i) for i in range(len(labels))]
+
+
+def classes_named(labels: list[str]) -> Array:
+    """The classes of a model file: whole numbers where all names are, else texts."""
+    return np.array([int(label) for label in labels] if all(map(_is_whole, labels)) else labels)
+
+
+def _is_whole(label: str) -> bool:
+    """Whether a class name is a whole number as it is written; one with leading zeros is a text."""
+    digits = label.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and str(int(label)) == label
+
+
+def coded(name: str, values: Array, classes: Array, labels: list[str]) -> Sent:
+    """A target of known classes as codes."""
+    code = {value: code for code, value in enumerate(classes.tolist())}
+    codes = [code.get(value, -1) for value in values.tolist()]
+    if -1 in codes:
+        strange = values.tolist()[codes.index(-1)]
+        raise DataError(f"y has class {strange!r}, which the training data did not have", f"classes are: {', '.join(labels)}")
+    return _arrays.coded(name, codes, labels)
