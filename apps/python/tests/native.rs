@@ -16,5 +16,5 @@ fn the_project_builds_this_package_under_the_name_that_its_python_half_imports()
     );
     let (package, module) = value(&project, "module-name").split_once('.').unwrap();
     let init = root.join(value(&project, "python-source")).join(package).join("__init__.py");
-    assert!(std::fs::read_to_string(init).unwrap().contains(&format!("import {module}")), "{module} is not imported");
+    assert!(std::fs::read_to_string(init).unwrap().contains(&format!("{module} import")), "{module} is not imported");
 }
