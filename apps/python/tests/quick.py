@@ -21,7 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "vbll": {"steps": 300, "hidden": (16,), "rate": 0.01, "draws": 20},
     "coin-sampling": {"steps": 100},
     "fb-gvi": {"steps": 300, "kept": 200},
-    "flow-vi": {"steps": 300, "draws": 200, "flow": "planar:2"},
+    "flow-vi": {"steps": 300, "draws": 200, "batch": 16, "flow": "planar:2"},
     "markov-gp": {"starts": 1, "iterations": 20},
     "aevb": {"hidden": (16,), "latent": 2, "epochs": 2},
     "iwae": {"hidden": (16,), "latent": 2, "epochs": 2},

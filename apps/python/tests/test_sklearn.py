@@ -126,7 +126,7 @@ def test_messages_are_the_program_s() -> None:
         elbo.GPR().fit(x, np.full(20, 2.0))
     assert caught.value.remedy
     with pytest.raises(elbo.VerbError, match="has no sample paths"):
-        quick.made(elbo.VBLLRegressor).fit(x, y).sample_y(x)
+        quick.made(elbo.FBGVIRegressor).fit(x, y).sample_y(x)
     with pytest.raises(elbo.FileError, match="cannot read the model file") as unread:
         elbo.load("nowhere.elbo")
     assert isinstance(unread.value, OSError) and unread.value.errno is None

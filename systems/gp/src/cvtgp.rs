@@ -2,7 +2,7 @@
 #![doc = include_str!("cvtgp.md")]
 
 use elbo_core::{
-    Card, Claim, Config, Error, Features, Kind, ModelFile, Regression, Result, Run, Stop, System, Verb, drive, ensure,
+    Card, Claim, Config, Features, Kind, ModelFile, Regression, Result, Run, Stop, System, Verb, drive, ensure,
 };
 use elbo_dist::{KMeansConfig, kmeans};
 use elbo_gp::coreset::CoresetGp;
@@ -128,9 +128,9 @@ impl System for Cvtgp {
         distinct.sort_by(f64::total_cmp);
         distinct.dedup();
         if distinct.len() == 2 {
-            return Err(Error::data(
-                format!("the target has only the values {} and {}", distinct[0], distinct[1]),
-                "classes have no Gaussian noise; use `svgp` or `cvi-ep-hyper`",
+            let [low, high] = [distinct[0], distinct[1]];
+            run.warn(format!(
+                "the target has only the values {low} and {high}; if they are classes, use `svgp` or `cvi-ep-hyper`"
             ));
         }
         if config.points >= input.x.rows {

@@ -257,7 +257,7 @@ class _SVGP(Tabular):
 
 
 class SVGPRegressor(_SVGP, Regressor):
-    _two_values = False
+    pass
 
 
 class SVGPClassifier(_SVGP, Classifier):
@@ -431,7 +431,7 @@ class _CVIEPHyper(Tabular):
 
 
 class CVIEPHyperRegressor(_CVIEPHyper, Regressor):
-    _two_values = False
+    pass
 
 
 class CVIEPHyperClassifier(_CVIEPHyper, Classifier):
@@ -587,7 +587,7 @@ class _MemoryDualGP(Updates, Tabular):
 
 
 class MemoryDualGPRegressor(_MemoryDualGP, Regressor):
-    _two_values = False
+    pass
 
 
 class MemoryDualGPClassifier(_MemoryDualGP, Classifier):
@@ -793,7 +793,7 @@ class _ScaleMixtureNNGP(Tabular):
 
 
 class ScaleMixtureNNGPRegressor(_ScaleMixtureNNGP, Regressor):
-    _two_values = False
+    pass
 
 
 class ScaleMixtureNNGPClassifier(_ScaleMixtureNNGP, Classifier):
@@ -866,7 +866,7 @@ class _FBGVI(Tabular):
 
 
 class FBGVIRegressor(_FBGVI, Regressor):
-    _two_values = False
+    pass
 
 
 class FBGVIClassifier(_FBGVI, Classifier):
@@ -943,7 +943,7 @@ class _FlowVI(Tabular):
 
 
 class FlowVIRegressor(_FlowVI, Regressor):
-    _two_values = False
+    pass
 
 
 class FlowVIClassifier(_FlowVI, Classifier):
@@ -1033,12 +1033,18 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         The decoder in full, in place of `hidden` and `channels`.
     family : one of gauss_diag, gauss_full; default 'gauss_diag'
         Family of the posterior: gauss_diag or gauss_full.
+    flow : text, or none; default None
+        A flow that its draws go through, with parameters from the encoder for each data point: planar:8,
+        iaf:2x32, realnvp:4x32, nice:4x32 or spline:4x8; without one, the posterior is Gaussian.
     prior : one of standard, diagonal, mixture, vamp, hierarchical; default 'standard'
         The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, multinomial, discretised_logistic, or none; default None
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'none'
         What becomes of grey values: none, static, dynamic or threshold.
+    nan_is_missing : true or false; default False
+        Whether an empty cell or NaN counts as missing: it drops out of the likelihood, and the encoder sees
+        which elements are there. Without, it is refused.
     init : one of torch, kaiming_uniform, kaiming_normal, xavier_uniform, xavier_normal, normal, orthogonal, zeros; default 'torch'
         How weights start.
     epochs : whole number at least 1; default 50
@@ -1051,6 +1057,9 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         How the rate falls: none, cosine or stairs.
     weight_precision : number; default 1.0
         Precision of a normal prior over the decoder's weights; zero for none.
+    weights : one of point, posterior; default 'point'
+        The decoder's weights: point, or posterior, with a normal distribution for each and the divergence
+        from their prior in the bound.
     epsilon : number; default 1e-08
         Added to the root of Adam's second moment.
     clip : number, or none; default None
@@ -1082,15 +1091,18 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         encoder: Choice | None = None,
         decoder: Choice | None = None,
         family: Choice = 'gauss_diag',
+        flow: str | None = None,
         prior: Choice = 'standard',
         likelihood: Choice | None = None,
         binarise: Choice = 'none',
+        nan_is_missing: bool = False,
         init: Choice = 'torch',
         epochs: int = 50,
         batch: int = 100,
         rate: float = 0.001,
         decay: Choice = 'none',
         weight_precision: float = 1.0,
+        weights: Choice = 'point',
         epsilon: float = 1e-08,
         clip: float | None = None,
         least_log_variance: float = -30.0,
@@ -1107,15 +1119,18 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         self.encoder = encoder
         self.decoder = decoder
         self.family = family
+        self.flow = flow
         self.prior = prior
         self.likelihood = likelihood
         self.binarise = binarise
+        self.nan_is_missing = nan_is_missing
         self.init = init
         self.epochs = epochs
         self.batch = batch
         self.rate = rate
         self.decay = decay
         self.weight_precision = weight_precision
+        self.weights = weights
         self.epsilon = epsilon
         self.clip = clip
         self.least_log_variance = least_log_variance
@@ -1150,12 +1165,18 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         The decoder in full, in place of `hidden` and `channels`.
     family : one of gauss_diag, gauss_full; default 'gauss_diag'
         Family of the posterior: gauss_diag or gauss_full.
+    flow : text, or none; default None
+        A flow that its draws go through, with parameters from the encoder for each data point: planar:8,
+        iaf:2x32, realnvp:4x32, nice:4x32 or spline:4x8; without one, the posterior is Gaussian.
     prior : one of standard, diagonal, mixture, vamp, hierarchical; default 'standard'
         The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, multinomial, discretised_logistic, or none; default None
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'dynamic'
         What becomes of grey values: none, static, dynamic or threshold.
+    nan_is_missing : true or false; default False
+        Whether an empty cell or NaN counts as missing: it drops out of the likelihood, and the encoder sees
+        which elements are there. Without, it is refused.
     init : one of torch, kaiming_uniform, kaiming_normal, xavier_uniform, xavier_normal, normal, orthogonal, zeros; default 'torch'
         How weights start.
     epochs : whole number at least 1; default 50
@@ -1168,6 +1189,9 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         How the rate falls: none, cosine or stairs.
     weight_precision : number; default 0.0
         Precision of a normal prior over the decoder's weights; zero for none.
+    weights : one of point, posterior; default 'point'
+        The decoder's weights: point, or posterior, with a normal distribution for each and the divergence
+        from their prior in the bound.
     epsilon : number; default 0.0001
         Added to the root of Adam's second moment.
     clip : number, or none; default None
@@ -1176,6 +1200,11 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         Smallest log variance of a posterior.
     draws : whole number at least 1; default 5
         Draws inside the logarithm, `K`; one is the evidence lower bound.
+    groups : whole number at least 1; default 1
+        Groups of these draws, each with a logarithm of its own, whose bounds are averaged (MIWAE). A divisor
+        of draws.
+    beta : number at least 0 and at most 1; default 0.0
+        Share of the evidence lower bound beside the importance-weighted one (CIWAE), from 0 to 1.
     gradient : one of plain, doubly_reparameterised, sticking_the_landing, held; default 'doubly_reparameterised'
         The estimator of the encoder's gradient: doubly_reparameterised, plain (the paper's), or
         sticking_the_landing.
@@ -1201,19 +1230,24 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         encoder: Choice | None = None,
         decoder: Choice | None = None,
         family: Choice = 'gauss_diag',
+        flow: str | None = None,
         prior: Choice = 'standard',
         likelihood: Choice | None = None,
         binarise: Choice = 'dynamic',
+        nan_is_missing: bool = False,
         init: Choice = 'torch',
         epochs: int = 50,
         batch: int = 20,
         rate: float = 0.001,
         decay: Choice = 'stairs',
         weight_precision: float = 0.0,
+        weights: Choice = 'point',
         epsilon: float = 0.0001,
         clip: float | None = None,
         least_log_variance: float = -30.0,
         draws: int = 5,
+        groups: int = 1,
+        beta: float = 0.0,
         gradient: Choice = 'doubly_reparameterised',
         resample: int = 50,
         random_state: Any = 0,
@@ -1227,19 +1261,24 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         self.encoder = encoder
         self.decoder = decoder
         self.family = family
+        self.flow = flow
         self.prior = prior
         self.likelihood = likelihood
         self.binarise = binarise
+        self.nan_is_missing = nan_is_missing
         self.init = init
         self.epochs = epochs
         self.batch = batch
         self.rate = rate
         self.decay = decay
         self.weight_precision = weight_precision
+        self.weights = weights
         self.epsilon = epsilon
         self.clip = clip
         self.least_log_variance = least_log_variance
         self.draws = draws
+        self.groups = groups
+        self.beta = beta
         self.gradient = gradient
         self.resample = resample
         self.random_state = random_state
@@ -1263,8 +1302,14 @@ class _CoinSampling(Tabular):
         Steps.
     batch : whole number at least 1; default 1000
         Rows behind each score; with a table no longer than this, scores are exact.
+    field : one of svgd, ksdd; default 'svgd'
+        What moves the points: svgd, or ksdd, which descends their kernel Stein discrepancy.
     kernel : one of median, rbf, inverse_multiquadric; default 'median'
-        How points see each other: `median`, or an `rbf` or `inverse_multiquadric` kernel of a fixed width.
+        How points see each other under svgd: `median`, or an `rbf` or `inverse_multiquadric` kernel of a
+        fixed width.
+    alpha : number, or none; default None
+        The first moves are one unit over this, and half a unit at most, as with 0. Without one, 0, and 100
+        for a network.
     hidden : whole number; default 0
         Hidden units of a network for a numeric target; 0 for a generalised linear model.
     likelihood : one of gaussian, bernoulli, poisson, categorical, or none; default None
@@ -1290,7 +1335,9 @@ class _CoinSampling(Tabular):
         particles: int = 20,
         steps: int = 1000,
         batch: int = 1000,
+        field: Choice = 'svgd',
         kernel: Choice = 'median',
+        alpha: float | None = None,
         hidden: int = 0,
         likelihood: Choice | None = None,
         weight_sd: float = 2.5,
@@ -1302,7 +1349,9 @@ class _CoinSampling(Tabular):
         self.particles = particles
         self.steps = steps
         self.batch = batch
+        self.field = field
         self.kernel = kernel
+        self.alpha = alpha
         self.hidden = hidden
         self.likelihood = likelihood
         self.weight_sd = weight_sd
@@ -1313,7 +1362,7 @@ class _CoinSampling(Tabular):
 
 
 class CoinSamplingRegressor(_CoinSampling, Regressor):
-    _two_values = False
+    pass
 
 
 class CoinSamplingClassifier(_CoinSampling, Classifier):
@@ -1345,12 +1394,18 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         The decoder in full, in place of `hidden` and `channels`.
     family : one of gauss_diag, gauss_full; default 'gauss_diag'
         Family of the posterior: gauss_diag or gauss_full.
+    flow : text, or none; default None
+        A flow that its draws go through, with parameters from the encoder for each data point: planar:8,
+        iaf:2x32, realnvp:4x32, nice:4x32 or spline:4x8; without one, the posterior is Gaussian.
     prior : one of standard, diagonal, mixture, vamp, hierarchical; default 'standard'
         The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, multinomial, discretised_logistic, or none; default None
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'none'
         What becomes of grey values: none, static, dynamic or threshold.
+    nan_is_missing : true or false; default False
+        Whether an empty cell or NaN counts as missing: it drops out of the likelihood, and the encoder sees
+        which elements are there. Without, it is refused.
     init : one of torch, kaiming_uniform, kaiming_normal, xavier_uniform, xavier_normal, normal, orthogonal, zeros; default 'torch'
         How weights start.
     epochs : whole number at least 1; default 50
@@ -1363,6 +1418,9 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         How the rate falls: none, cosine or stairs.
     weight_precision : number; default 0.0
         Precision of a normal prior over the decoder's weights; zero for none.
+    weights : one of point, posterior; default 'point'
+        The decoder's weights: point, or posterior, with a normal distribution for each and the divergence
+        from their prior in the bound.
     epsilon : number; default 1e-08
         Added to the root of Adam's second moment.
     clip : number, or none; default None
@@ -1398,15 +1456,18 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         encoder: Choice | None = None,
         decoder: Choice | None = None,
         family: Choice = 'gauss_diag',
+        flow: str | None = None,
         prior: Choice = 'standard',
         likelihood: Choice | None = None,
         binarise: Choice = 'none',
+        nan_is_missing: bool = False,
         init: Choice = 'torch',
         epochs: int = 50,
         batch: int = 100,
         rate: float = 0.001,
         decay: Choice = 'none',
         weight_precision: float = 0.0,
+        weights: Choice = 'point',
         epsilon: float = 1e-08,
         clip: float | None = None,
         least_log_variance: float = -10.0,
@@ -1425,15 +1486,18 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         self.encoder = encoder
         self.decoder = decoder
         self.family = family
+        self.flow = flow
         self.prior = prior
         self.likelihood = likelihood
         self.binarise = binarise
+        self.nan_is_missing = nan_is_missing
         self.init = init
         self.epochs = epochs
         self.batch = batch
         self.rate = rate
         self.decay = decay
         self.weight_precision = weight_precision
+        self.weights = weights
         self.epsilon = epsilon
         self.clip = clip
         self.least_log_variance = least_log_variance
@@ -1549,7 +1613,7 @@ class _VBLL(Updates, Encodes, Tabular):
 
 
 class VBLLRegressor(_VBLL, Regressor):
-    _two_values = False
+    pass
 
 
 class VBLLClassifier(_VBLL, Classifier):
@@ -1572,13 +1636,14 @@ class MarkovGP(Regressor):
         one named `time`, `date` or `t`.
     kernel : text, or none; default None
         The kernel, as an expression of time: `linear + matern52 + matern32 * periodic(period=12)`. Numbers
-        given are starts, with `!` held. By default a trend, a drifting repetition where a period is known or
-        found, and a short Matérn term.
+        given are starts, with `!` held. By default a trend that goes on as it last rose, a smooth Matérn
+        term, a drifting repetition where a period is known or found, and a short Matérn term.
     period : number, or none; default None
         The period of the default kernel, in the unit of the time column (days for dates); found from the data
         by default.
-    noise : number; default 0.05
-        Noise variance at the start, as a share of the target's variance.
+    noise : number, or none; default None
+        Noise variance at the start, as a share of the target's variance; by default half of what a trend and
+        the found period leave.
     starts : whole number at least 1; default 3
         Starting points of the search for hyperparameters; the best end is kept.
     iterations : whole number at least 1; default 100
@@ -1602,7 +1667,7 @@ class MarkovGP(Regressor):
         time: str | None = None,
         kernel: str | None = None,
         period: float | None = None,
-        noise: float = 0.05,
+        noise: float | None = None,
         starts: int = 3,
         iterations: int = 100,
         horizon: float = 0.2,
@@ -1815,6 +1880,9 @@ class DDPM(Samples, Restores):
         Widths of the fully connected layers for rows of numbers.
     embedding : whole number; default 32
         Length of the vector that stands for the noise level; even.
+    weights : text, or none; default None
+        A folder with a U-Net of the library diffusers (`config.json` and weights as safetensors), which is
+        taken as it is instead of training one; the data then say what pictures look like.
     iterations : whole number at least 1; default 4000
         Steps of training, each on one batch.
     batch : whole number at least 1; default 32
@@ -1835,6 +1903,22 @@ class DDPM(Samples, Restores):
         Noise levels that a sample passes.
     schedule : one of karras, log, time, ddpm; default 'ddpm'
         How those levels are spread: ddpm, karras, log or time (of a path).
+    conditional : true or false; default False
+        Whether the network is told the class of a data point, from the column named by --target; samples then
+        come with one.
+    withheld : number; default 0.1
+        Share of the training points whose class is withheld, so that the network does without it too.
+    guidance : number; default 1.0
+        How closely samples keep to their class: 1 as the data do, above 1 the more typical ones, at twice the
+        cost; 0 not at all.
+    distil : whole number; default 0
+        Further steps of training, in which a second network learns where the flow of the first one ends; zero
+        for none. Samples are then drawn by it.
+    student : one of consistency, mean_velocity; default 'consistency'
+        How that second network learns: consistency, from the first one; or mean_velocity, from the data
+        alone.
+    jumps : whole number at least 1; default 2
+        Evaluations of that second network for a sample.
     measured : whole number; default 256
         Samples that are compared with the data after the fit; zero for none.
     random_state : default 0
@@ -1853,6 +1937,7 @@ class DDPM(Samples, Restores):
         widths: Sequence[int] = (16, 32),
         hidden: Sequence[int] = (128, 128),
         embedding: int = 32,
+        weights: str | None = None,
         iterations: int = 4000,
         batch: int = 32,
         rate: float = 0.002,
@@ -1863,6 +1948,12 @@ class DDPM(Samples, Restores):
         sampler: Choice = 'ancestral',
         steps: int = 100,
         schedule: Choice = 'ddpm',
+        conditional: bool = False,
+        withheld: float = 0.1,
+        guidance: float = 1.0,
+        distil: int = 0,
+        student: Choice = 'consistency',
+        jumps: int = 2,
         measured: int = 256,
         random_state: Any = 0,
         max_time: float | None = None,
@@ -1871,6 +1962,7 @@ class DDPM(Samples, Restores):
         self.widths = widths
         self.hidden = hidden
         self.embedding = embedding
+        self.weights = weights
         self.iterations = iterations
         self.batch = batch
         self.rate = rate
@@ -1881,6 +1973,12 @@ class DDPM(Samples, Restores):
         self.sampler = sampler
         self.steps = steps
         self.schedule = schedule
+        self.conditional = conditional
+        self.withheld = withheld
+        self.guidance = guidance
+        self.distil = distil
+        self.student = student
+        self.jumps = jumps
         self.measured = measured
         self.random_state = random_state
         self.max_time = max_time
@@ -1910,6 +2008,9 @@ class RedDiff(Samples, Restores):
         Widths of the fully connected layers for rows of numbers.
     embedding : whole number; default 32
         Length of the vector that stands for the noise level; even.
+    weights : text, or none; default None
+        A folder with a U-Net of the library diffusers (`config.json` and weights as safetensors), which is
+        taken as it is instead of training one; the data then say what pictures look like.
     iterations : whole number at least 1; default 4000
         Steps of training, each on one batch.
     batch : whole number at least 1; default 32
@@ -1930,6 +2031,22 @@ class RedDiff(Samples, Restores):
         Noise levels that a sample passes.
     schedule : one of karras, log, time, ddpm; default 'ddpm'
         How those levels are spread: ddpm, karras, log or time (of a path).
+    conditional : true or false; default False
+        Whether the network is told the class of a data point, from the column named by --target; samples then
+        come with one.
+    withheld : number; default 0.1
+        Share of the training points whose class is withheld, so that the network does without it too.
+    guidance : number; default 1.0
+        How closely samples keep to their class: 1 as the data do, above 1 the more typical ones, at twice the
+        cost; 0 not at all.
+    distil : whole number; default 0
+        Further steps of training, in which a second network learns where the flow of the first one ends; zero
+        for none. Samples are then drawn by it.
+    student : one of consistency, mean_velocity; default 'consistency'
+        How that second network learns: consistency, from the first one; or mean_velocity, from the data
+        alone.
+    jumps : whole number at least 1; default 2
+        Evaluations of that second network for a sample.
     measured : whole number; default 0
         Samples that are compared with the data after the fit; zero for none.
     random_state : default 0
@@ -1950,6 +2067,7 @@ class RedDiff(Samples, Restores):
         widths: Sequence[int] = (16, 32),
         hidden: Sequence[int] = (128, 128),
         embedding: int = 32,
+        weights: str | None = None,
         iterations: int = 4000,
         batch: int = 32,
         rate: float = 0.002,
@@ -1960,6 +2078,12 @@ class RedDiff(Samples, Restores):
         sampler: Choice = 'ancestral',
         steps: int = 100,
         schedule: Choice = 'ddpm',
+        conditional: bool = False,
+        withheld: float = 0.1,
+        guidance: float = 1.0,
+        distil: int = 0,
+        student: Choice = 'consistency',
+        jumps: int = 2,
         measured: int = 0,
         random_state: Any = 0,
         max_time: float | None = None,
@@ -1970,6 +2094,7 @@ class RedDiff(Samples, Restores):
         self.widths = widths
         self.hidden = hidden
         self.embedding = embedding
+        self.weights = weights
         self.iterations = iterations
         self.batch = batch
         self.rate = rate
@@ -1980,6 +2105,12 @@ class RedDiff(Samples, Restores):
         self.sampler = sampler
         self.steps = steps
         self.schedule = schedule
+        self.conditional = conditional
+        self.withheld = withheld
+        self.guidance = guidance
+        self.distil = distil
+        self.student = student
+        self.jumps = jumps
         self.measured = measured
         self.random_state = random_state
         self.max_time = max_time
@@ -2005,6 +2136,8 @@ class Hyperprior(Compresses):
         Channels of the residual blocks of the transform.
     hyper : whole number; default 48
         Channels between the second latents and the scales.
+    context : one of none, checkerboard, channels, serial; default 'none'
+        Latents that say more about the next ones: none, checkerboard, channels, or serial, which is slow.
     steps : whole number; default 1200
         Steps of training.
     batch : whole number; default 8
@@ -2013,6 +2146,9 @@ class Hyperprior(Compresses):
         Side of these parts in pixels, a multiple of 32.
     rate : number; default 0.001
         Adam's rate at the start.
+    loss : one of mse, ms-ssim; default 'mse'
+        What is weighed against the rate: mse, the squared error, or ms-ssim, the structural similarity over
+        several scales.
     density : one of gaussian, laplace, logistic; default 'gaussian'
         The density of a latent around its mean: gaussian, laplace or logistic.
     random_state : default 0
@@ -2032,10 +2168,12 @@ class Hyperprior(Compresses):
         second: int = 32,
         width: int = 64,
         hyper: int = 48,
+        context: Choice = 'none',
         steps: int = 1200,
         batch: int = 8,
         crop: int = 64,
         rate: float = 0.001,
+        loss: Choice = 'mse',
         density: Choice = 'gaussian',
         random_state: Any = 0,
         max_time: float | None = None,
@@ -2045,10 +2183,12 @@ class Hyperprior(Compresses):
         self.second = second
         self.width = width
         self.hyper = hyper
+        self.context = context
         self.steps = steps
         self.batch = batch
         self.crop = crop
         self.rate = rate
+        self.loss = loss
         self.density = density
         self.random_state = random_state
         self.max_time = max_time
@@ -2073,6 +2213,8 @@ class GGMCodec(Compresses):
         Channels of the residual blocks of the transform.
     hyper : whole number; default 48
         Channels between the second latents and the scales.
+    context : one of none, checkerboard, channels, serial; default 'none'
+        Latents that say more about the next ones: none, checkerboard, channels, or serial, which is slow.
     steps : whole number; default 1200
         Steps of training.
     batch : whole number; default 8
@@ -2081,8 +2223,11 @@ class GGMCodec(Compresses):
         Side of these parts in pixels, a multiple of 32.
     rate : number; default 0.001
         Adam's rate at the start.
-    variant : one of m, c; default 'c'
-        What has a shape of its own: m, the model, or c, every channel.
+    loss : one of mse, ms-ssim; default 'mse'
+        What is weighed against the rate: mse, the squared error, or ms-ssim, the structural similarity over
+        several scales.
+    variant : one of m, c, e; default 'c'
+        What has a shape of its own: m, the model; c, every channel; or e, every latent.
     entropy_steps : whole number; default 400
         Steps in which the entropy model alone is trained with learned shapes, after `steps` of everything
         with Gaussians.
@@ -2106,10 +2251,12 @@ class GGMCodec(Compresses):
         second: int = 32,
         width: int = 64,
         hyper: int = 48,
+        context: Choice = 'none',
         steps: int = 1200,
         batch: int = 8,
         crop: int = 64,
         rate: float = 0.001,
+        loss: Choice = 'mse',
         variant: Choice = 'c',
         entropy_steps: int = 400,
         rectify: bool = True,
@@ -2121,10 +2268,12 @@ class GGMCodec(Compresses):
         self.second = second
         self.width = width
         self.hyper = hyper
+        self.context = context
         self.steps = steps
         self.batch = batch
         self.crop = crop
         self.rate = rate
+        self.loss = loss
         self.variant = variant
         self.entropy_steps = entropy_steps
         self.rectify = rectify
@@ -2396,9 +2545,9 @@ class BO(Suggests):
         What may be varied, a list of variables; the ranges of the data where `null`.
     limits : list of table; default ()
         Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
-    acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient; default 'log_ei'
+    acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'log_ei'
         The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
-        `knowledge_gradient`.
+        `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
     initial : whole number, or none; default None
         Trials before the model takes over; `max(5, 2 D)` where `null`.
     design : one of sobol, latin_hypercube, halton, uniform; default 'sobol'
@@ -2406,6 +2555,9 @@ class BO(Suggests):
     mean : one of arithmetic, median, best, worst, linear, quadratic, forest, rbf, learned; default 'learned'
         The mean function of the surrogate: `learned`, the constant of largest likelihood, `worst`,
         `arithmetic`, `median`, `best`, `linear`, `quadratic`, `forest` or `rbf`.
+    output : one of standardise, log, box_cox, yeo_johnson, rank_normal; default 'standardise'
+        What happens to values before they are standardised: nothing (`standardise`), `log`, `box_cox`,
+        `yeo_johnson` or `rank_normal`.
     noise : number, or none; default None
         Noise variance as a share of the target's variance; learned where `null`.
     starts : whole number at least 1; default 4
@@ -2414,6 +2566,8 @@ class BO(Suggests):
         L-BFGS steps a start, at most.
     maximise : table; default {"raw": 128, "starts": 8, "steps": 100, "enumerate": 2000}
         How hard the best place of the score is looked for.
+    trust_region : true or false, or none; default None
+        Whether to keep to a trust region around the best trial; with more than 15 variables where `null`.
     samples : whole number; default 128
         Samples of the scores of several points.
     random_state : default 0
@@ -2437,10 +2591,12 @@ class BO(Suggests):
         initial: int | None = None,
         design: Choice = 'sobol',
         mean: Choice = 'learned',
+        output: Choice = 'standardise',
         noise: float | None = None,
         starts: int = 4,
         iterations: int = 100,
         maximise: Mapping[str, Any] | None = None,
+        trust_region: bool | None = None,
         samples: int = 128,
         random_state: Any = 0,
         max_time: float | None = None,
@@ -2453,10 +2609,12 @@ class BO(Suggests):
         self.initial = initial
         self.design = design
         self.mean = mean
+        self.output = output
         self.noise = noise
         self.starts = starts
         self.iterations = iterations
         self.maximise = maximise
+        self.trust_region = trust_region
         self.samples = samples
         self.random_state = random_state
         self.max_time = max_time
@@ -2482,9 +2640,9 @@ class BOMean(Suggests):
         What may be varied, a list of variables; the ranges of the data where `null`.
     limits : list of table; default ()
         Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
-    acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient; default 'ei'
+    acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'ei'
         The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
-        `knowledge_gradient`.
+        `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
     initial : whole number, or none; default None
         Trials before the model takes over; `max(5, 2 D)` where `null`.
     design : one of sobol, latin_hypercube, halton, uniform; default 'latin_hypercube'
@@ -2492,6 +2650,9 @@ class BOMean(Suggests):
     mean : one of arithmetic, median, best, worst, linear, quadratic, forest, rbf, learned; default 'worst'
         The mean function of the surrogate: `learned`, the constant of largest likelihood, `worst`,
         `arithmetic`, `median`, `best`, `linear`, `quadratic`, `forest` or `rbf`.
+    output : one of standardise, log, box_cox, yeo_johnson, rank_normal; default 'standardise'
+        What happens to values before they are standardised: nothing (`standardise`), `log`, `box_cox`,
+        `yeo_johnson` or `rank_normal`.
     noise : number, or none; default 1e-06
         Noise variance as a share of the target's variance; learned where `null`.
     starts : whole number at least 1; default 10
@@ -2500,6 +2661,8 @@ class BOMean(Suggests):
         L-BFGS steps a start, at most.
     maximise : table; default {"raw": 1000, "starts": 10, "steps": 100, "enumerate": 2000}
         How hard the best place of the score is looked for.
+    trust_region : true or false, or none; default None
+        Whether to keep to a trust region around the best trial; with more than 15 variables where `null`.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -2521,10 +2684,12 @@ class BOMean(Suggests):
         initial: int | None = None,
         design: Choice = 'latin_hypercube',
         mean: Choice = 'worst',
+        output: Choice = 'standardise',
         noise: float | None = 1e-06,
         starts: int = 10,
         iterations: int = 100,
         maximise: Mapping[str, Any] | None = None,
+        trust_region: bool | None = None,
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
@@ -2536,10 +2701,12 @@ class BOMean(Suggests):
         self.initial = initial
         self.design = design
         self.mean = mean
+        self.output = output
         self.noise = noise
         self.starts = starts
         self.iterations = iterations
         self.maximise = maximise
+        self.trust_region = trust_region
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose
@@ -2652,8 +2819,9 @@ class LSNM(Points):
         Knots of the splines.
     degree : whole number at least 1; default 3
         Degree of the splines.
-    ridge : number; default 1e-06
-        Weight of half the squared norm of the splines' weights.
+    ridge : number; default 1e-05
+        Prior precision of the splines' weights: the weight of half their squared norm beside the sum of log
+        likelihoods.
     hidden : whole number at least 1; default 100
         Hidden units of the network.
     steps : whole number at least 1; default 5000
@@ -2685,7 +2853,7 @@ class LSNM(Points):
         level: float = 0.05,
         knots: int = 12,
         degree: int = 3,
-        ridge: float = 1e-06,
+        ridge: float = 1e-05,
         hidden: int = 100,
         steps: int = 5000,
         resamples: int = 40,
