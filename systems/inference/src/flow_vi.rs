@@ -13,6 +13,9 @@ use elbo_tensor::Parameters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Steps of the mean-field start for each step of the flow, at most.
+const START_STEPS: usize = 10;
+
 /// Variational inference with normalizing flows.
 pub struct FlowVi;
 
@@ -84,7 +87,10 @@ impl FlowViConfig {
     fn infer(&self, target: &dyn LogDensity, run: &mut Run) -> Result<Fit> {
         let d = target.dim();
         let start = MeanField::new(&vec![0.0; d], &vec![1.0; d]);
-        let first = vi(target, Box::new(start), &ViSettings::default(), &mut run.child(run.seed))?;
+        // The start need not have settled: steps of its own for each step of the flow, up to the usual number.
+        let usual = ViSettings::default();
+        let settings = ViSettings { steps: usual.steps.min(START_STEPS * self.steps), ..usual };
+        let first = vi(target, Box::new(start), &settings, &mut run.child(run.seed))?;
         let packed = first.family.pack();
         let sd: Vec<f64> = packed[d..].iter().map(|s| s.exp()).collect();
         let family = FlowFamily::new(self.flow.parse()?, &packed[..d], &sd, &mut run.rng)?;
