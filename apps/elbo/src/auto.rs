@@ -27,7 +27,7 @@ const FEW_VALUES: usize = 20;
 /// Chooses a system for the table. `task` overrides what the target column suggests.
 ///
 /// # Errors
-/// [`Error::Data`] when no target is named, [`Error::Unknown`] when it is not a column.
+/// [`Error::Data`](elbo_core::Error::Data) when no target is named, [`Error::Unknown`](elbo_core::Error::Unknown) when it is not a column.
 pub fn auto(data: &Data, task: Option<Task>) -> Result<Choice> {
     let name = data.target()?;
     let target = data.get(name)?;

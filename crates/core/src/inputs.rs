@@ -42,7 +42,7 @@ pub trait FromData: Sized {
     /// Checks and converts.
     ///
     /// # Errors
-    /// [`Error::Data`] with what was found and what to change.
+    /// [`Error::Data`](crate::Error::Data) with what was found and what to change.
     fn from_data(data: &Data) -> Result<Self>;
 }
 
