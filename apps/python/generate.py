@@ -1,4 +1,4 @@
-"""Writes `python/elbo/_systems.py`, a class for each registered system, from the built package's registry.
+"""Writes `python/elbo/_systems`, a class for each registered system and a file for each family, from the built package's registry.
 
 python apps/python/generate.py          write
 python apps/python/generate.py --check  only compare
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from elbo import _native
 
-PLACE = Path(__file__).parent / "python" / "elbo" / "_systems.py"
+PLACE = Path(__file__).parent / "python" / "elbo" / "_systems"
 #: Parts of ids that are written in capitals.
 CAPITALS = set(
     "aevb bo cvhm cvi cvtgp ddpm ep fb ggm gp gpr gpvae gs gvi iwae kde lsnm mcmc nngp rsvi sdd sgpr svgp vbll vi".split()
@@ -34,22 +35,16 @@ VERBS = {
     "suggest": "Suggests",
     "update": "Updates",
 }
-HEAD = '''"""A class for each registered system. Written by `apps/python/generate.py`; do not edit."""
-
-# ruff: noqa: E501
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from typing import Any, Union
-
-from ._parts import Part
-from ._tabular import Classifier, Regressor, Tabular
-from ._verbs import Bounds, Compresses, Encodes, Points, Reconstructs, Renders, Restores, Samples, Suggests, Updates
-from .kernels import Kernel
-
-#: A part chosen by its name, by a table with a `type` and its own settings, or by an object of `elbo.likelihoods` and its like.
-Choice = Union[str, float, Mapping[str, Any], Part]
-'''
+WRITTEN = "Written by `apps/python/generate.py`; do not edit."
+#: Modules that a family's file may need, and the names it takes from each.
+NEEDED = {
+    "collections.abc": ["Mapping", "Sequence"],
+    "typing": ["Any"],
+    ".._parts": ["Choice"],
+    ".._tabular": ["Classifier", "Regressor", "Tabular"],
+    ".._verbs": ["Bounds", "Compresses", "Encodes", "Points", "Reconstructs", "Renders", "Restores", "Samples", "Suggests", "Updates"],
+    "..kernels": ["Kernel"],
+}
 
 
 def class_name(system: str) -> str:
@@ -104,7 +99,10 @@ def summary(about: str) -> str:
     """The first paragraph under `What it is`."""
     _, _, rest = about.partition("## What it is")
     paragraph = rest.strip().split("\n\n")[0]
-    return " ".join(paragraph.split()) if paragraph and not paragraph.startswith(("#", "!", "$$")) else ""
+    if not paragraph or paragraph.startswith(("#", "!", "$$")):
+        return ""
+    # What a colon leads to, a formula, stands on the page alone.
+    return re.sub(r"[:,]$", ".", " ".join(paragraph.split()))
 
 
 COMMON = [
@@ -180,21 +178,58 @@ def classes_of(system: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, written(system, name, extra, []))]
 
 
-def page() -> str:
-    made = [pair for system in json.loads(_native.systems()) for pair in classes_of(system)]
+def imports(text: str) -> str:
+    """The imports whose names stand in the code, documentation aside."""
+    code = re.sub(r'""".*?"""', "", text, flags=re.DOTALL)
+    lines: list[str] = []
+    for module, names in NEEDED.items():
+        used = [name for name in names if re.search(rf"\b{name}\b", code)]
+        if used:
+            lines.append(f"from {module} import {', '.join(used)}")
+    # The standard library stands apart from the package.
+    first = next(i for i, line in enumerate(lines) if line.startswith("from .."))
+    return "\n".join([*lines[:first], "", *lines[first:]])
+
+
+def page(family: str, systems: list[dict[str, Any]]) -> str:
+    """The file of a family."""
+    made = [pair for system in systems for pair in classes_of(system)]
+    classes = "\n\n".join(text for _, text in made)
     names = "".join(f"    {name!r},\n" for name, _ in made if not name.startswith("_"))
-    return "\n\n".join([f"{HEAD}\n__all__ = [\n{names}]\n", *(text for _, text in made)])
+    head = f'"""The family {family}. {WRITTEN}"""\n\n# ruff: noqa: E501\nfrom __future__ import annotations\n\n'
+    return f"{head}{imports(classes)}\n\n__all__ = [\n{names}]\n\n\n{classes}"
+
+
+def index(families: list[str]) -> str:
+    """The file that gathers the families, in the registry's order."""
+    lines = [f'"""A class for each registered system, by family. {WRITTEN}"""', "", "# ruff: noqa: F403, I001", f"from . import {', '.join(families)}"]
+    lines += [f"from .{family} import *" for family in families]
+    lines += ["", "__all__: list[str] = []", *(f"__all__ += {family}.__all__" for family in families)]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """All files by name."""
+    families: dict[str, list[dict[str, Any]]] = {}
+    for system in json.loads(_native.systems()):
+        families.setdefault(system["family"], []).append(system)
+    return {"__init__.py": index(list(families))} | {f"{name}.py": page(name, found) for name, found in families.items()}
 
 
 def main() -> int:
-    text = page()
+    wanted = pages()
+    present = {path.name: path.read_text(encoding="utf-8") for path in PLACE.glob("*.py")}
     if "--check" not in sys.argv:
-        PLACE.write_text(text, encoding="utf-8")
+        PLACE.mkdir(exist_ok=True)
+        for name, text in wanted.items():
+            (PLACE / name).write_text(text, encoding="utf-8")
+        for name in present.keys() - wanted.keys():
+            (PLACE / name).unlink()
         return 0
-    if PLACE.exists() and PLACE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PLACE.name} is out of date; run `python apps/python/generate.py` and commit it", file=sys.stderr)
-    return 1
+    stale = sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
+    for name in stale:
+        print(f"_systems/{name} is out of date; run `python apps/python/generate.py` and commit it", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

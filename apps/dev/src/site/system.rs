@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The classes of the Python package.
-const CLASSES: &str = "apps/python/python/elbo/_systems.py";
+/// The classes of the Python package, a file for each family.
+const CLASSES: &str = "apps/python/python/elbo/_systems";
 
 /// What is found in the repository about all systems.
 #[derive(Debug, Default)]
@@ -26,7 +26,11 @@ impl Found {
     /// # Errors
     /// [`DevError::File`], and [`DevError::Format`] when the Python package has no classes.
     pub fn read(root: &Path) -> Result<Self> {
-        let classes = classes(&read(&root.join(CLASSES))?);
+        let mut python = String::new();
+        for family in elbo::families() {
+            python.push_str(&read(&root.join(CLASSES).join(format!("{family}.py")))?);
+        }
+        let classes = classes(&python);
         if classes.is_empty() {
             return Err(DevError::format(CLASSES, "no class of it names its system by `_system = ...`"));
         }
@@ -34,7 +38,7 @@ impl Found {
     }
 }
 
-/// The public classes of `_systems.py` by system. A class that shares its system with others is private and their first base.
+/// The public classes of a family's file, or of several, by system. A class that shares its system with others is private and their first base.
 fn classes(python: &str) -> BTreeMap<String, Vec<String>> {
     let (mut systems, mut order) = (BTreeMap::<&str, &str>::new(), vec![]);
     let mut current = "";

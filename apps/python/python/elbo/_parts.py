@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Union
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class Part:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
+
+
+#: A part chosen by its name, by a table with a `type` and its own settings, or by an object of `elbo.likelihoods` and its like.
+Choice = Union[str, float, Mapping[str, Any], Part]
 
 
 def number(name: str, value: Any, holds: Callable[[float], bool], expected: str) -> float:

@@ -130,7 +130,7 @@ fn cards(scores: &RegressionScores) -> Vec<Card> {
         ),
     ];
     if let Some(held) = scores.held.last() {
-        let (low, high) = held.chance(scores.rows, 0.95);
+        let (low, high) = held.allowed(scores.rows);
         let note = format!("{} to {} is within chance", percent(low), percent(high));
         let standing = if held.state(scores.rows).is_right() { Standing::Good } else { Standing::Caution };
         let level = percent(held.level);

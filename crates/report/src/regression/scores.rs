@@ -47,9 +47,14 @@ impl Held {
         binomial_shares(rows, self.level.clamp(0.0, 1.0), probability)
     }
 
-    /// Too narrow or too wide only beyond 99 % of chance, and by more than two points, which nobody would notice.
+    /// The shares that the verdict takes for chance: 99 % of calibrated models hold one of them.
+    pub(crate) fn allowed(&self, rows: usize) -> (f64, f64) {
+        self.chance(rows, 0.99)
+    }
+
+    /// Too narrow or too wide only beyond what is allowed, and by more than two points, which nobody would notice.
     pub(crate) fn state(&self, rows: usize) -> Width {
-        let (low, high) = self.chance(rows, 0.99);
+        let (low, high) = self.allowed(rows);
         let share = self.share(rows);
         if share < low && self.level - share > 0.02 {
             Width::Narrow

@@ -71,12 +71,17 @@ impl RegressionScores {
             return (None, format!("{opening} there are point predictions only, without intervals to check."));
         };
         let state = main.state(self.rows);
-        let (low, high) = main.chance(self.rows, 0.95);
+        let (low, high) = main.allowed(self.rows);
+        let is_chance = (low..=high).contains(&main.share(self.rows));
         let chance = if low == high { percent(low) } else { format!("{} to {}", percent(low), percent(high)) };
         let (level, share) = (percent(main.level), percent(main.share(self.rows)));
         let mut sentence = match state {
-            Width::Right => format!(
+            Width::Right if is_chance => format!(
                 "{opening} the {level} intervals held {share} of the values, as they should ({chance} is within chance)."
+            ),
+            Width::Right => format!(
+                "{opening} the {level} intervals held {share} of the values: chance explains {chance}, but the difference is \
+                 too small to matter."
             ),
             Width::Narrow => format!(
                 "{opening} the {level} intervals held only {share} of the values: they are too narrow, by more than chance \

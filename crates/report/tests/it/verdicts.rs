@@ -1,7 +1,7 @@
 use elbo_core::Rng;
 use elbo_report::{
-    Basis, ClassificationEvidence, ClassificationScores, Interval, RegressionEvidence, RegressionScores, Standing,
-    Verdict,
+    Basis, ClassificationEvidence, ClassificationScores, Held, Interval, RegressionEvidence, RegressionScores,
+    Standing, Verdict,
 };
 
 /// Observed values with spread `signal`, predicted with Gaussian errors of size 1; the intervals claim errors of size `claimed`.
@@ -37,6 +37,21 @@ fn a_good_model_is_called_accurate_and_honest() {
         verdict.sentences
     );
     assert_eq!(verdict.sentences.len(), 2, "nothing else to say: {:?}", verdict.sentences);
+}
+
+#[test]
+fn the_shares_that_a_verdict_takes_for_chance_are_those_it_names() {
+    let first = |rows: usize, inside: usize| {
+        let held = vec![Held { level: 0.95, rows: inside, width: 1.0 }];
+        let scores = RegressionScores { rows, held, rmse: 1.0, baseline_rmse: 4.0, ..Default::default() };
+        scores.verdict().sentences.remove(0)
+    };
+    // 284 of 308 is 92.2 %: one in fifty right models holds as little.
+    let text = first(308, 284);
+    assert!(text.contains("as they should (92\u{a0}% to 98"), "{text}");
+    // 94 % of 10,000 are beyond chance, and one point is no matter.
+    let text = first(10_000, 9400);
+    assert!(text.contains("too small to matter") && !text.contains("as they should"), "{text}");
 }
 
 #[test]
