@@ -15,6 +15,7 @@
 pub mod accuracy;
 pub mod cargo;
 pub mod error;
+pub mod files;
 pub mod generate;
 pub mod layers;
 pub mod markers;

@@ -25,9 +25,24 @@ pub fn between<'a>(page: &'a str, name: &str) -> Result<&'a str> {
     Ok(&page[inside(page, name)?])
 }
 
+/// The marker that opens the part of this name.
+pub fn begin(name: &str) -> String {
+    format!("<!-- {name}:begin -->")
+}
+
+/// The marker that closes it.
+pub fn end(name: &str) -> String {
+    format!("<!-- {name}:end -->")
+}
+
+/// The names of all parts that a page opens, in order.
+pub fn names(page: &str) -> Vec<&str> {
+    page.split("<!-- ").skip(1).filter_map(|rest| rest.split_once(":begin -->")).map(|(name, _)| name).collect()
+}
+
 /// The bytes between the two markers.
 fn inside(page: &str, name: &str) -> Result<std::ops::Range<usize>> {
-    let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
+    let (begin, end) = (begin(name), end(name));
     let once = |marker: &str| match page.match_indices(marker).collect::<Vec<_>>()[..] {
         [(at, _)] => Ok(at),
         ref found => Err(DevError::format(format!("marker `{marker}`"), format!("it occurs {} times", found.len()))),
@@ -49,6 +64,7 @@ mod tests {
         let once = replace(page, "t", "x\ny\n").unwrap();
         assert_eq!(replace(&once, "t", "x\ny").unwrap(), once);
         assert_eq!(between(&once, "t").unwrap(), "\nx\ny\n");
+        assert_eq!(names(&format!("{once}<!-- a remark -->\n<!-- u:begin -->")), ["t", "u"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The measured claims as a document, from what `elbo reproduce --json` printed.
 
 use crate::error::{DevError, Result, read, write};
+use crate::markers;
 use elbo::core::Direction;
 use elbo::core::claim::{Skipped, Verdict};
 use elbo::report::format::significant;
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Where the document is written.
 pub const RESULTS: &str = "docs/results.md";
+
+/// The markers of what is said of all measurements.
+const MEASURED: &str = "measured";
 
 /// One claim as printed.
 #[derive(Debug, Deserialize)]
@@ -43,25 +47,46 @@ struct Failure {
     remedy: String,
 }
 
-/// Writes the document from files of `elbo reproduce ... --json`.
+/// Writes the document from files of `elbo reproduce ... --json`. What the former document says by hand stays: between the markers
+/// `measured` how it was measured, and between those named by a system's id what is to be said of its numbers.
 ///
 /// # Errors
-/// [`DevError::File`], [`DevError::Format`].
+/// [`DevError::File`], [`DevError::Format`]; [`DevError::Faults`] for markers of a system that the files do not hold.
 pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
+    let path = root.join(RESULTS);
+    let former = if path.exists() { read(&path)? } else { String::new() };
     let mut page = String::from(
         "# Results\n\nClaims of systems in the full budget: the number measured with the method, the number without it (or with the \
          baseline), the threshold, the verdict. Written by `elbo-dev results` from `elbo reproduce ID --budget full --json`; a failure is \
-         shown as one. Bounds on the log likelihood of pictures stand in [bounds.md](bounds.md).\n",
+         shown as one, with what is known of its cause. Bounds on the log likelihood of pictures stand in [bounds.md](bounds.md).\n",
     );
+    page.push_str(&by_hand(&former, MEASURED)?);
     for file in files {
         let entries: Vec<Entry> =
             serde_json::from_str(&read(file)?).map_err(|cause| DevError::format(file.display().to_string(), cause))?;
         for entry in &entries {
             page.push_str(&section(entry));
+            page.push_str(&by_hand(&former, &entry.id)?);
         }
     }
-    write(&root.join(RESULTS), &page)?;
+    let lost = markers::names(&former).into_iter().filter(|name| !page.contains(&markers::begin(name)));
+    let lost: Vec<String> =
+        lost.map(|name| format!("{RESULTS} says something by hand of `{name}`, which no file measures")).collect();
+    if !lost.is_empty() {
+        return Err(DevError::Faults(lost));
+    }
+    write(&path, &page)?;
     Ok(format!("wrote {RESULTS}"))
+}
+
+/// What the former document says between the markers of this name, markers included; nothing where it has none.
+fn by_hand(former: &str, name: &str) -> Result<String> {
+    let empty = format!("\n{}\n{}\n", markers::begin(name), markers::end(name));
+    if markers::names(former).contains(&name) {
+        markers::replace(&empty, name, markers::between(former, name)?.trim())
+    } else {
+        Ok(String::new())
+    }
 }
 
 fn word(verdict: Verdict) -> &'static str {
@@ -120,6 +145,30 @@ mod tests {
             page.contains("## gpr: fails") && page.contains("| a\\|b | 1.5 |  | at most 1 × 10⁻⁶ | fails |"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn what_was_written_by_hand_stays_and_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, page) = (folder.path().join("claims.json"), folder.path().join(RESULTS));
+        let claims = |ids: &[&str]| {
+            let entry = |id: &&str| {
+                serde_json::json!({
+                    "id": id, "verdict": "fails", "budget": "full", "seeds": [0], "seconds": 2.0, "checks": []
+                })
+            };
+            let text = serde_json::Value::from(ids.iter().map(entry).collect::<Vec<_>>()).to_string();
+            write(&file, &text).unwrap();
+            results(folder.path(), std::slice::from_ref(&file))
+        };
+        claims(&["gpr", "bo"]).unwrap();
+        let note = "\n<!-- gpr:begin -->\nToo few rows.\n<!-- gpr:end -->\n";
+        let with_note = read(&page).unwrap().replace("\n## bo:", &format!("{note}\n## bo:"));
+        write(&page, &with_note).unwrap();
+        claims(&["gpr", "bo"]).unwrap();
+        assert_eq!(read(&page).unwrap(), with_note);
+        assert!(claims(&["bo"]).unwrap_err().to_string().contains("of `gpr`, which no file measures"));
+        assert_eq!(read(&page).unwrap(), with_note);
     }
 
     #[test]

@@ -163,7 +163,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     SYSTEMS.iter().enumerate().map(one).collect()
 }
 
-/// Fits, saves, loads, and predicts. What was fitted can be loaded, and says the same.
+/// Fits, saves, loads, and predicts. What was fitted can be loaded, and has the same summary.
 pub(crate) fn run(input: &[u8]) -> bool {
     let (system, data) = decoded(input);
     let mut run = Run::new(7).with_time(Duration::from_secs(2));

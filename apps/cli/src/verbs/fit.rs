@@ -318,13 +318,7 @@ pub fn check_writable(path: &Path, inputs: &[&Path]) -> Result<(), Failure> {
 fn check_folder(folder: &Path) -> Result<(), Failure> {
     let failed = |cause: std::io::Error| Error::file("cannot write into this folder", folder, &cause);
     // The nearest part of the path that is there: the rest is made when the figures are drawn.
-    let mut there = folder;
-    while !there.exists() {
-        there = match there.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-    }
+    let there = folder.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
     tempfile::tempfile_in(there).map(drop).map_err(|cause| failed(cause).into())
 }
 

@@ -3,8 +3,9 @@
 //! Both sides run the same numbers of chains, warm-up and draws with a diagonal metric at acceptance 0.8; effective sizes of both are
 //! computed by the same function, which equals ArviZ's. `benches/peers/infer_nuts.py` is the other side.
 
+use super::python::{self, Python};
 use super::rows::median;
-use super::{python, table};
+use super::table;
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
 use elbo::core::{Result as CoreResult, Run};
@@ -48,12 +49,15 @@ pub struct Options {
     pub out: PathBuf,
 }
 
-/// Id, what it is, and NumPyro's faster way of running four chains.
-const MODELS: [(&str, &str, &str); 3] = [
-    ("schools", "eight schools, non-centred, 10 unknowns", "parallel"),
-    ("logistic", "logistic regression on breast cancer, 569 rows, 31 unknowns", "parallel"),
-    ("gp", "hyperparameters of a Gaussian process, 60 rows, 3 unknowns", "parallel"),
+/// Id, and what it is.
+const MODELS: [(&str, &str); 3] = [
+    ("schools", "eight schools, non-centred, 10 unknowns"),
+    ("logistic", "logistic regression on breast cancer, 569 rows, 31 unknowns"),
+    ("gp", "hyperparameters of a Gaussian process, 60 rows, 3 unknowns"),
 ];
+
+/// How NumPyro runs four chains: its faster way for all of these posteriors.
+const METHOD: &str = "parallel";
 
 /// Seconds that NumPyro has for one seed.
 pub const PATIENCE: u64 = 720;
@@ -108,27 +112,9 @@ pub fn infer(root: &Path, options: &Options) -> Result<()> {
         options.rounds
     );
     let (mut faults, mut notes) = (vec![], String::new());
-    let patience = Duration::from_secs(options.patience);
     let chosen = |id: &str| options.only.is_empty() || options.only.iter().any(|o| o == id);
-    for (id, title, method) in MODELS.iter().filter(|m| chosen(m.0)) {
-        let target = target(id, &python.data)?;
-        let (mut ours, mut theirs): (Vec<Side>, Vec<Side>) = (vec![], vec![]);
-        for seed in 1..=options.rounds {
-            let run_theirs = || numpyro(&python, id, method, (seed, length), patience);
-            let run_ours = || -> Result<Side> { pool.install(|| elbo(target.as_ref(), id, seed, length)) };
-            if seed % 2 == 0 {
-                theirs.extend(run_theirs()?);
-                ours.push(run_ours()?);
-            } else {
-                ours.push(run_ours()?);
-                theirs.extend(run_theirs()?);
-            }
-            if theirs.len() < ours.len() {
-                break;
-            }
-            let last = |sides: &[Side]| sides.last().map(|s| (s.effective, s.gradients, s.seconds));
-            eprintln!("{id}, seed {seed}: elbo {:?}, numpyro {:?}", last(&ours), last(&theirs));
-        }
+    for (id, title) in MODELS.iter().filter(|m| chosen(m.0)) {
+        let (ours, theirs) = both(&python, id, options, &pool, length)?;
         if theirs.len() < ours.len() {
             writeln!(
                 notes,
@@ -139,44 +125,15 @@ pub fn infer(root: &Path, options: &Options) -> Result<()> {
             .expect("writing to a string");
             continue;
         }
-        for (a, b) in ours.iter().zip(&theirs) {
-            // Five standard errors of the difference, over some fifty unknowns; what is no number agrees with nothing.
-            let near = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs() <= 5.0 * a.1.hypot(b.1);
-            let agree = a.means.len() == b.means.len() && a.means.iter().zip(&b.means).all(near);
-            if !agree {
-                faults.push(format!("{id}: the two sides' posterior means do not agree within five standard errors"));
-            }
+        if !ours.iter().zip(&theirs).all(|(a, b)| agree(a, b)) {
+            faults.push(format!("{id}: the two sides' posterior means do not agree within five standard errors"));
         }
-        let per_gradient = |sides: &[Side]| median(&column(sides, |s| 1e3 * s.effective / s.gradients));
-        let per_second = |sides: &[Side]| median(&column(sides, |s| s.effective / s.seconds));
-        let ratios = (per_gradient(&ours) / per_gradient(&theirs), per_second(&ours) / per_second(&theirs));
-        let holds = ratios.0 >= PER_GRADIENT && ratios.1 > 1.0;
-        if !holds {
-            faults.push(format!("{id}: ratios {:.2} a gradient and {:.2} a second", ratios.0, ratios.1));
+        let ratios = Ratios::of(&ours, &theirs);
+        if !ratios.hold() {
+            faults.push(format!("{id}: ratios {:.2} a gradient and {:.2} a second", ratios.gradient, ratios.second));
         }
-        // The time of an effective draw, ours divided by theirs.
-        let verdict = format!(
-            "{:.2} | {PER_GRADIENT:.2} | {:.2} | 1.00 | {}",
-            ratios.0,
-            1.0 / ratios.1,
-            if holds { "held" } else { "**missed**" }
-        );
-        for (name, sides, verdict) in [("elbo", &ours, " | | | | "), ("numpyro", &theirs, verdict.as_str())] {
-            let version = &sides[0].version;
-            let (effective, gradients) =
-                (median(&column(sides, |s| s.effective)), median(&column(sides, |s| s.gradients)));
-            let divergences = median(&column(sides, |s| s.divergences));
-            let note = if divergences > 0.0 { format!(", {divergences:.0} divergences") } else { String::new() };
-            writeln!(
-                body,
-                "| {} | {name} {version}{note} | {effective:.0} | {gradients:.0} | {:.2} | {:.1} | {:.0} | {verdict} |",
-                if name == "elbo" { title } else { "" },
-                median(&column(sides, |s| s.seconds)),
-                per_gradient(sides),
-                per_second(sides),
-            )
-            .expect("writing to a string");
-        }
+        body.push_str(&line(title, "elbo", &ours, " | | | | "));
+        body.push_str(&line("", "numpyro", &theirs, &ratios.cells()));
     }
     body.push_str(&notes);
     if options.tiny || !options.only.is_empty() {
@@ -186,6 +143,89 @@ pub fn infer(root: &Path, options: &Options) -> Result<()> {
         write(&path, &markers::replace(&read(&path)?, "peers-infer", &body)?)?;
     }
     if faults.is_empty() || options.tiny { Ok(()) } else { Err(DevError::Faults(faults)) }
+}
+
+/// Both sides of a posterior, seed by seed and by turns. NumPyro's list is the shorter one when it did not finish a seed in time, which is
+/// then the last.
+fn both(
+    python: &Python,
+    id: &str,
+    options: &Options,
+    pool: &rayon::ThreadPool,
+    length: usize,
+) -> Result<(Vec<Side>, Vec<Side>)> {
+    let target = target(id, &python.data)?;
+    let (mut ours, mut theirs): (Vec<Side>, Vec<Side>) = (vec![], vec![]);
+    for seed in 1..=options.rounds {
+        let run_theirs = || numpyro(python, id, (seed, length), Duration::from_secs(options.patience));
+        let run_ours = || -> Result<Side> { pool.install(|| elbo(target.as_ref(), id, seed, length)) };
+        if seed % 2 == 0 {
+            theirs.extend(run_theirs()?);
+            ours.push(run_ours()?);
+        } else {
+            ours.push(run_ours()?);
+            theirs.extend(run_theirs()?);
+        }
+        if theirs.len() < ours.len() {
+            break;
+        }
+        let last = |sides: &[Side]| sides.last().map(|s| (s.effective, s.gradients, s.seconds));
+        eprintln!("{id}, seed {seed}: elbo {:?}, numpyro {:?}", last(&ours), last(&theirs));
+    }
+    Ok((ours, theirs))
+}
+
+/// Whether the means of all unknowns are within five standard errors of their difference, over some fifty unknowns; what is no number
+/// agrees with nothing.
+fn agree(a: &Side, b: &Side) -> bool {
+    let near = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs() <= 5.0 * a.1.hypot(b.1);
+    a.means.len() == b.means.len() && a.means.iter().zip(&b.means).all(near)
+}
+
+/// Median of effective draws for a thousand gradients.
+fn per_gradient(sides: &[Side]) -> f64 {
+    median(&column(sides, |s| 1e3 * s.effective / s.gradients))
+}
+
+/// Median of effective draws for a second.
+fn per_second(sides: &[Side]) -> f64 {
+    median(&column(sides, |s| s.effective / s.seconds))
+}
+
+/// Our effective draws divided by NumPyro's.
+struct Ratios {
+    gradient: f64,
+    second: f64,
+}
+
+impl Ratios {
+    fn of(ours: &[Side], theirs: &[Side]) -> Self {
+        Self { gradient: per_gradient(ours) / per_gradient(theirs), second: per_second(ours) / per_second(theirs) }
+    }
+
+    fn hold(&self) -> bool {
+        self.gradient >= PER_GRADIENT && self.second > 1.0
+    }
+
+    /// The last cells of the peer's row. A time is that of an effective draw, ours divided by theirs.
+    fn cells(&self) -> String {
+        let verdict = if self.hold() { "held" } else { "**missed**" };
+        format!("{:.2} | {PER_GRADIENT:.2} | {:.2} | 1.00 | {verdict}", self.gradient, 1.0 / self.second)
+    }
+}
+
+/// A row of the table with its line's end: medians of one side, then the cells of the comparison.
+fn line(title: &str, name: &str, sides: &[Side], comparison: &str) -> String {
+    let version = &sides[0].version;
+    let (effective, gradients) = (median(&column(sides, |s| s.effective)), median(&column(sides, |s| s.gradients)));
+    let divergences = median(&column(sides, |s| s.divergences));
+    let note = if divergences > 0.0 { format!(", {divergences:.0} divergences") } else { String::new() };
+    format!(
+        "| {title} | {name} {version}{note} | {effective:.0} | {gradients:.0} | {:.2} | {:.1} | {:.0} | {comparison} |\n",
+        median(&column(sides, |s| s.seconds)),
+        per_gradient(sides),
+        per_second(sides),
+    )
 }
 
 fn column(sides: &[Side], value: impl Fn(&Side) -> f64) -> Vec<f64> {
@@ -212,16 +252,10 @@ fn judge(draws: &[f64], chains: usize, dim: usize) -> (f64, Vec<(f64, f64)>) {
 }
 
 /// NumPyro's side; `None` when it has not finished within the time.
-fn numpyro(
-    python: &python::Python,
-    id: &str,
-    method: &str,
-    (seed, length): (u64, usize),
-    patience: Duration,
-) -> Result<Option<Side>> {
+fn numpyro(python: &Python, id: &str, (seed, length): (u64, usize), patience: Duration) -> Result<Option<Side>> {
     let (seed, length) = (seed.to_string(), length.to_string());
     let mut command = python.command("infer_nuts.py");
-    command.args(["run", python.folder(), "--model", id, "--seed", &seed, "--method", method]);
+    command.args(["run", python.folder(), "--model", id, "--seed", &seed, "--method", METHOD]);
     command.args(["--warmup", &length, "--draws", &length]);
     let Some(printed) = python::output_within(&mut command, patience, "run it by hand to see the whole message")?
     else {

@@ -91,7 +91,7 @@ pub fn pages(root: &Path) -> Result<Vec<Page>> {
 /// Documents in `docs/` that are in no list.
 fn unlisted(root: &Path) -> Result<Vec<String>> {
     let is_listed = |name: &str| DOCUMENTS.iter().any(|[_, source, ..]| source.strip_prefix("docs/") == Some(name));
-    let names = super::files(&root.join("docs"))?;
+    let names = crate::files::below(&root.join("docs"))?;
     let missing = names.into_iter().filter(|name| name.ends_with(".md") && !is_listed(name));
     Ok(missing
         .map(|name| format!("docs/{name} is no page of the site; add it to `site::contents::DOCUMENTS`"))

@@ -10,7 +10,7 @@ use std::path::Path;
 /// # Errors
 /// [`crate::DevError::File`].
 pub fn faults(out: &Path) -> Result<(Vec<String>, usize)> {
-    let files = super::files(out)?;
+    let files = crate::files::below(out)?;
     let mut pages = BTreeMap::new();
     for name in files.iter().filter(|name| name.ends_with(".html")) {
         pages.insert(name.as_str(), without_scripts(&read(&out.join(name))?));

@@ -11,7 +11,7 @@ use std::path::Path;
 /// [`crate::DevError::File`].
 pub fn faults(root: &Path) -> Result<(Vec<String>, usize)> {
     let mut documents: BTreeMap<String, Parts> = BTreeMap::new();
-    for name in super::files(root)?.into_iter().filter(|name| name.ends_with(".md")) {
+    for name in crate::files::below(root)?.into_iter().filter(|name| name.ends_with(".md")) {
         let text = read(&root.join(&name))?;
         documents.insert(name, parts(&text));
     }

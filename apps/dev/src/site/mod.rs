@@ -19,9 +19,9 @@ pub mod markdown;
 pub mod system;
 
 use crate::error::{DevError, Result, read, write};
+use crate::files;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -29,8 +29,8 @@ use std::str::FromStr;
 const BOOK: &str = include_str!("book.toml");
 /// What is added to mdBook's style.
 const STYLE: &str = include_str!("site.css");
-/// A file that mdBook leaves in every site.
-const MARK: &str = ".nojekyll";
+/// A file that stands in every site made here, and in no other folder.
+const MARK: &str = ".elbo-site";
 
 /// Where the site goes if nobody says: `site` in cargo's target folder.
 pub fn default_out(root: &Path) -> PathBuf {
@@ -67,11 +67,12 @@ pub fn build(root: &Path, out: &Path) -> Result<String> {
     let mut config = Config::from_str(BOOK).map_err(refused)?;
     config.build.build_dir.clone_from(&out);
     MDBook::load_with_config(place, config).and_then(|book| book.build()).map_err(refused)?;
+    write(&out.join(MARK), "Made by `elbo-dev generate`, which empties this folder when it makes the site anew.\n")?;
     for page in &site.pages {
         let path = out.join(&page.place).with_extension("html");
         write(&path, &page.with_formulas(&read(&path)?))?;
     }
-    for name in files(&out)?.into_iter().filter(|name| name.starts_with("searchindex")) {
+    for name in files::below(&out)?.into_iter().filter(|name| name.starts_with("searchindex")) {
         let path = out.join(name);
         write(&path, &assemble::without_words(&read(&path)?, &site.pages))?;
     }
@@ -86,7 +87,7 @@ pub fn build(root: &Path, out: &Path) -> Result<String> {
 fn refuse_other_folders(out: &Path) -> Result<()> {
     let holds_something = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
     if holds_something && !out.join(MARK).exists() {
-        let message = "holds something else than a site; name an empty folder, or a new one";
+        let message = "holds something else than a site of this program; name an empty folder, or a new one";
         return Err(DevError::Faults(vec![format!("{} {message}", out.display())]));
     }
     Ok(())
@@ -98,30 +99,6 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     done.map_err(|source| DevError::File { verb: "write", path: to.into(), source })
 }
 
-/// All files under the folder by their paths from it, with `/`; without hidden folders and those that builds fill.
-///
-/// # Errors
-/// [`DevError::File`].
-pub fn files(root: &Path) -> Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    let mut folders = vec![(root.to_path_buf(), String::new())];
-    while let Some((folder, prefix)) = folders.pop() {
-        let failed = |source| DevError::File { verb: "read", path: folder.clone(), source };
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.file_type().map_err(failed)?.is_dir() {
-                if !name.starts_with('.') && !["target", "__pycache__", "node_modules"].contains(&name.as_str()) {
-                    folders.push((entry.path(), format!("{prefix}{name}/")));
-                }
-            } else {
-                found.insert(format!("{prefix}{name}"));
-            }
-        }
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +106,8 @@ mod tests {
     #[test]
     fn a_folder_with_other_things_is_not_emptied() {
         let folder = tempfile::tempdir().unwrap();
+        // Any site on GitHub Pages may have this file.
+        write(&folder.path().join(".nojekyll"), "").unwrap();
         write(&folder.path().join("thesis.md"), "all of it").unwrap();
         let error = build(Path::new("../.."), folder.path()).unwrap_err().to_string();
         assert!(error.contains("something else than a site"), "{error}");

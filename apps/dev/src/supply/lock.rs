@@ -109,8 +109,10 @@ pub fn faults(locked: &[Locked], known: &[Package]) -> Vec<String> {
                 let is_pinned =
                     checksum.as_ref().is_some_and(|sum| sum.len() == 64 && sum.bytes().all(|b| b.is_ascii_hexdigit()));
                 if !is_pinned {
-                    found
-                        .push(format!("{name} {version} has no checksum in Cargo.lock; run `cargo generate-lockfile`"));
+                    found.push(format!(
+                        "{name} {version} has no checksum in Cargo.lock; put back the line of an earlier one, or take the entry out and run \
+                         `cargo update --workspace`, which leaves other versions as they are"
+                    ));
                 }
             }
             Some(other) => found.push(format!("{name} {version} comes from {other}; only crates.io is allowed")),

@@ -2,18 +2,20 @@
 //!
 //! The compiler denies it everywhere (`unsafe_code` in the workspace's lints); this check keeps the exceptions to that in one list.
 
-use crate::error::{DevError, Result, read};
-use crate::tables;
+use crate::error::{Result, read};
+use crate::{files, tables};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+/// Where sources stand.
+const FOLDERS: [&str; 5] = ["apps", "benches", "crates", "examples", "systems"];
 /// Lines above a block within which its reason must begin.
 const ABOVE: usize = 4;
 
 /// The modules of the table `module`, `why`, `run by Miri`.
 ///
 /// # Errors
-/// [`DevError::Format`] as [`tables::only`].
+/// [`DevError::Format`](crate::DevError::Format) as [`tables::only`].
 pub fn allowed(text: &str) -> Result<BTreeSet<String>> {
     let table = tables::only(text, "the table of modules with unsafe code", &["module", "why", "run by Miri"])?;
     Ok(table.rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect())
@@ -22,56 +24,36 @@ pub fn allowed(text: &str) -> Result<BTreeSet<String>> {
 /// Every fault of the sources below `root`.
 ///
 /// # Errors
-/// [`DevError::File`].
+/// [`DevError::File`](crate::DevError::File).
 pub fn check(root: &Path, modules: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut found = vec![];
     let mut seen = BTreeSet::new();
-    for folder in ["apps", "benches", "crates", "examples", "systems"] {
-        for path in sources(&root.join(folder))? {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            let text = read(&path)?;
-            let places = places(&text);
-            if places.is_empty() {
-                continue;
-            }
-            if !modules.contains(&name) {
-                let line = places[0].line + 1;
-                found.push(format!("{name}:{line} writes `unsafe`; only the modules listed in ARCHITECTURE.md may"));
-            }
-            found.extend(unexplained(&text, &places).into_iter().map(|line| {
-                format!("{name}:{} does not say above why it is sound; begin with `// SAFETY:`", line + 1)
-            }));
-            seen.insert(name);
+    for name in files::below(root)?.into_iter().filter(|name| is_source(name)) {
+        let text = read(&root.join(&name))?;
+        let places = places(&text);
+        if places.is_empty() {
+            continue;
         }
+        if !modules.contains(&name) {
+            let line = places[0].line + 1;
+            found.push(format!("{name}:{line} writes `unsafe`; only the modules listed in ARCHITECTURE.md may"));
+        }
+        found.extend(
+            unexplained(&text, &places)
+                .into_iter()
+                .map(|line| format!("{name}:{} does not say above why it is sound; begin with `// SAFETY:`", line + 1)),
+        );
+        seen.insert(name);
     }
     let idle = modules.iter().filter(|module| !seen.contains(*module));
     found.extend(idle.map(|module| format!("{module} is listed in ARCHITECTURE.md, but has no unsafe code")));
     Ok(found)
 }
 
-/// The Rust files of a folder and its folders, in order, without hidden ones and those that cargo marks as built. Empty when there is no such
-/// folder.
-fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let fault = |source| DevError::File { verb: "read", path: folder.into(), source };
-    let mut entries = vec![];
-    if folder.is_dir() {
-        for entry in std::fs::read_dir(folder).map_err(fault)? {
-            entries.push(entry.map_err(fault)?.path());
-        }
-    }
-    entries.sort();
-    let mut found = vec![];
-    for path in entries {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.is_dir() {
-            if !name.starts_with('.') && !path.join("CACHEDIR.TAG").exists() {
-                found.extend(sources(&path)?);
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    Ok(found)
+/// A Rust file of ours, by its path from the root.
+fn is_source(name: &str) -> bool {
+    let folder = name.split('/').next().unwrap_or_default();
+    FOLDERS.contains(&folder) && Path::new(name).extension().is_some_and(|extension| extension == "rs")
 }
 
 /// The keyword in a source, or the lint that allows it.

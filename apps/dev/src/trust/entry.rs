@@ -60,7 +60,7 @@ impl Outcome {
         if let Some(Exact { distance, tolerance }) = self.exact
             && (distance.is_nan() || distance > tolerance)
         {
-            return Some(format!("is {distance:.1e} from the exact answer, allowed are {tolerance:.0e}"));
+            return Some(format!("is {distance:.1e} from the exact answer, allowed are {tolerance:.1e}"));
         }
         self.p_value().filter(|p| p.is_nan() || *p <= LEAST_P).map(|p| format!("ranks are not uniform: p = {p:.1e}"))
     }

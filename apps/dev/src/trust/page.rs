@@ -32,12 +32,9 @@ pub(super) fn suite(found: &[(Entry, Outcome)], baseline: &(Entry, Outcome)) -> 
 fn row(entry: &Entry, outcome: &Outcome, verdict: &str) -> String {
     let count = outcome.places.len();
     let shown = |show: &dyn Fn() -> String| if count == 0 { String::new() } else { show() };
-    let p =
-        outcome.p_value().map_or_else(String::new, |p| if p < 1e-3 { format!("{p:.0e}") } else { format!("{p:.3}") });
+    let p = outcome.p_value().map_or_else(String::new, |p| if p < 1e-2 { power(p) } else { format!("{p:.3}") });
     let covers = LEVELS.map(|level| shown(&|| format!("{:.3}", coverage(&outcome.places, level))));
-    let (distance, allowed) = outcome
-        .exact
-        .map_or_else(Default::default, |e| (format!("{:.0e}", e.distance), format!("{:.0e}", e.tolerance)));
+    let (distance, allowed) = outcome.exact.map_or_else(Default::default, |e| (power(e.distance), power(e.tolerance)));
     format!(
         "| `{}` | {} | {} | {p} | {} | {distance} | {allowed} | {verdict} |",
         entry.system,
@@ -47,10 +44,20 @@ fn row(entry: &Entry, outcome: &Outcome, verdict: &str) -> String {
     )
 }
 
+/// Two digits and a power of ten; the second digit is left out where it is a zero.
+fn power(value: f64) -> String {
+    format!("{value:.1e}").replace(".0e", "e")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::entry::Exact;
     use super::*;
+
+    #[test]
+    fn numbers_are_told_apart_from_the_limit_beside_them() {
+        assert_eq!([0.15, 1e-4, 1.4e-3, 2e-7].map(power), ["1.5e-1", "1e-4", "1.4e-3", "2e-7"]);
+    }
 
     #[test]
     fn every_test_has_a_row_and_empty_cells_where_nothing_was_measured() {

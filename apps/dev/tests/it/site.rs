@@ -1,4 +1,4 @@
-use elbo_dev::site;
+use elbo_dev::{files, site};
 use std::path::Path;
 
 fn root() -> &'static Path {
@@ -24,10 +24,10 @@ fn the_site_is_built_with_formulas_pictures_and_settings() {
     }
     assert!(page("index.html").contains("href=\"systems/gpr.html\""));
     // mdBook has taken our settings.
-    let files = site::files(&out).unwrap();
-    assert!(files.iter().any(|name| name.starts_with("site") && name.ends_with(".css")), "{files:?}");
-    assert!(!files.contains("print.html") && !files.contains("404.html"), "{files:?}");
-    for name in files.iter().filter(|name| name.ends_with(".html")) {
+    let found = files::below(&out).unwrap();
+    assert!(found.iter().any(|name| name.starts_with("site") && name.ends_with(".css")), "{found:?}");
+    assert!(!found.contains("print.html") && !found.contains("404.html"), "{found:?}");
+    for name in found.iter().filter(|name| name.ends_with(".html")) {
         assert!(!page(name).contains("elboformula"), "{name}");
     }
     // A second build replaces the first.
