@@ -201,7 +201,7 @@ impl Run {
     }
 
     /// Warns of each of these settings that is not at its default, since it has no effect; `why` ends the sentence, as in "without
-    /// conditional=true".
+    /// conditional=true". A name that is no setting panics in builds with debug assertions, which tests are; others say nothing of it.
     pub fn warn_idle<S: Serialize + Default>(&mut self, settings: &S, names: &[&str], why: &str) {
         let value = |settings: &S| serde_json::to_value(settings).expect("settings are plain data");
         let (own, default) = (value(settings), value(&S::default()));

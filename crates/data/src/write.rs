@@ -2,6 +2,7 @@
 
 use elbo_core::file::write_atomically;
 use elbo_core::{Array, Data, Error, Result, Values};
+use std::collections::HashSet;
 use std::io::{Cursor, Write};
 use std::path::Path;
 
@@ -73,10 +74,10 @@ pub fn write_table(path: Option<&Path>, columns: &[(String, Cells)]) -> Result<(
     write_atomically(path, &maybe_gzip(path, bytes))
 }
 
-/// Writes data by the extension: `.npz`, or CSV (plain or `.gz`) when every array is a column; the target comes last.
+/// Writes data by the extension: `.npz`, or CSV (plain or `.gz`) of [`table_columns`].
 ///
 /// # Errors
-/// [`Error::Data`] for matrices in a CSV file and for other extensions; [`Error::File`] when the place cannot be written.
+/// As [`table_columns`] for a CSV file; [`Error::File`] for other extensions, and when the place cannot be written.
 pub fn write_data(path: &Path, data: &Data) -> Result<()> {
     let name = path.to_string_lossy().to_ascii_lowercase();
     if name.ends_with(".npz") {
@@ -95,7 +96,7 @@ pub fn write_data(path: &Path, data: &Data) -> Result<()> {
 /// The arrays as columns of a table, the target last: a matrix `[N, D]` becomes `NAME_1` to `NAME_D`.
 ///
 /// # Errors
-/// [`Error::Data`] for an array of more axes, or with another number of rows than the first.
+/// [`Error::Data`] for an array of more axes, for one with another number of rows than the first, and for two columns of one name.
 pub fn table_columns(data: &Data) -> Result<Vec<(String, Cells)>> {
     data.check_rows()?;
     let is_target = |name: &String| data.target.as_ref() == Some(name);
@@ -117,7 +118,19 @@ pub fn table_columns(data: &Data) -> Result<Vec<(String, Cells)>> {
             }
         }
     }
+    if let Some(name) = repeated(&columns) {
+        return Err(Error::data(
+            format!("two columns of the table would have the name `{name}`"),
+            "rename one of the arrays, or write to a file that ends in .npz",
+        ));
+    }
     Ok(columns)
+}
+
+/// The first name that a column before has too.
+fn repeated(columns: &[(String, Cells)]) -> Option<&str> {
+    let mut names = HashSet::new();
+    columns.iter().map(|(name, _)| name.as_str()).find(|name| !names.insert(*name))
 }
 
 fn cells_of(array: &Array) -> Cells {

@@ -145,12 +145,13 @@ pub fn grouped(log_weights: &Tensor, groups: usize) -> Tensor {
     (folded.log_sum_exp(1, false) - ((draws / groups) as f64).ln()).mean_axis(0, false)
 }
 
-/// A convex combination of the ELBO and the importance-weighted bound: `beta` of the first. `[K, B]` to `[B]`.
+/// A convex combination of the ELBO and the importance-weighted bound of draws in `groups`: `beta` of the first. `[K, B]` to `[B]`.
 ///
 /// # Source
-/// Rainforth et al. (2018), "CIWAE".
-pub fn combined(log_weights: &Tensor, beta: f64) -> Tensor {
-    log_weights.mean_axis(0, false) * beta + log_mean_exp(log_weights) * (1.0 - beta)
+/// Rainforth et al. (2018), "CIWAE"; with several groups its combination with [`grouped`].
+pub fn combined(log_weights: &Tensor, groups: usize, beta: f64) -> Tensor {
+    let weighted = if groups == 1 { Objective::IWAE.value(log_weights) } else { grouped(log_weights, groups) };
+    if beta > 0.0 { weighted * (1.0 - beta) + Objective::ELBO.value(log_weights) * beta } else { weighted }
 }
 
 /// The ELBO with a closed entropy: $\mathbb E_q \log p(x, z) + H(q)$. `log_joint: [K, B]`, `entropy: [B]`; returns `[B]`.

@@ -109,14 +109,24 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
         return select::arrays(pictures::folder(path)?, options);
     }
     let unreadable = |cause| Error::file("cannot read the data", path, &cause);
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_BYTES {
-        return Err(Error::data(
-            format!("the file is larger than 8 GiB: {}", path.display()),
-            "give fewer rows or columns",
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let bytes = read_most(file, length, MOST_BYTES).map_err(unreadable)?.ok_or_else(|| {
+        Error::data(format!("the file is larger than 8 GiB: {}", path.display()), "give fewer rows or columns")
+    })?;
     read_bytes(&path.display().to_string(), bytes, options)
+}
+
+/// All that a reader has, or `None` where it is more than `most` bytes. `length` is what it is said to have: zero for pipes and devices, which
+/// may have any number.
+fn read_most(reader: impl Read, length: u64, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    if length > most {
+        return Ok(None);
+    }
+    let mut bytes = vec![];
+    bytes.try_reserve_exact(length as usize)?;
+    reader.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// Reads the contents of a file; `source` is its name, for messages and for what the extension says.
@@ -149,18 +159,15 @@ fn parse(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
 }
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut out = vec![];
     let damaged = |cause: std::io::Error| {
         Error::data(
             format!("the compressed file is damaged or incomplete ({cause})"),
             "copy or download it again; `gzip -t FILE` checks it",
         )
     };
-    flate2::read::MultiGzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut out).map_err(damaged)?;
-    if out.len() as u64 > MOST_BYTES {
-        return Err(Error::data("the compressed file unpacks to more than 8 GiB", "give fewer rows or columns"));
-    }
-    Ok(out)
+    read_most(flate2::read::MultiGzDecoder::new(bytes), 0, MOST_BYTES)
+        .map_err(damaged)?
+        .ok_or_else(|| Error::data("the compressed file unpacks to more than 8 GiB", "give fewer rows or columns"))
 }
 
 #[cfg(test)]
@@ -178,5 +185,13 @@ mod tests {
         file.as_file().set_len(MOST_BYTES + 1).unwrap();
         let error = read(file.path(), &ReadOptions::default()).unwrap_err();
         assert!(error.to_string().contains("larger than 8 GiB"), "{error}");
+    }
+
+    #[test]
+    fn a_reader_of_unknown_length_is_read_up_to_the_limit() {
+        assert_eq!(read_most(std::io::repeat(7), 0, 1000).unwrap(), None);
+        assert_eq!(read_most(std::io::repeat(7).take(1000), 0, 1000).unwrap(), Some(vec![7; 1000]));
+        assert_eq!(read_most(&b"abc"[..], 3, 1000).unwrap(), Some(b"abc".to_vec()));
+        assert_eq!(read_most(&b"abc"[..], 1001, 1000).unwrap(), None);
     }
 }

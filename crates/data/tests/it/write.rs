@@ -80,6 +80,9 @@ fn data_are_written_by_the_extension_with_the_target_last() {
     data.arrays.push(("m".into(), Array::new(&[2, 2], vec![5.0, 6.0, 7.0, 8.0])));
     write_data(&path, &data).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,m_1,m_2,y\n3,5,6,1\n4,7,8,2\n");
+    data.arrays.push(("m_2".into(), column(&[9.0, 9.0])));
+    assert!(write_data(&path, &data).unwrap_err().to_string().contains("the name `m_2`"));
+    data.arrays.pop();
     data.arrays.push(("cube".into(), Array::new(&[2, 1, 1], vec![0.0; 2])));
     assert!(write_data(&path, &data).unwrap_err().remedy().contains(".npz"));
     write_data(&folder.path().join("t.npz"), &data).unwrap();

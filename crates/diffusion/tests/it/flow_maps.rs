@@ -163,12 +163,11 @@ fn a_mean_velocity_learned_from_data_is_nearer_to_the_flow_than_a_step_with_the_
         let exact = flow.carry(&noisy, level, config.low);
         let (found, rival) = (model.carry(&noisy, level, config.low), one_step.carry(&noisy, level, config.low));
         let (error, other) = (rms(&(found - &exact)), rms(&(rival - &exact)));
-        // Three seeds of the same training elsewhere left 0.22 to 0.53 of the step's error.
         assert!(error < most * other, "{level}: {error} beside {other}");
     }
     let drawn = model.draw(2, 2000, &mut Rng::new(9)).unwrap().x.to_vec();
     let (mean, covariance) = elbo_diffusion::frechet::moments(&drawn, 2).unwrap();
-    // The same three had variances of 0.24 to 0.28 and 1.1 to 1.5, for 0.3 and 1.2.
+    // The law has the means 0.5 and -0.2 and the variances 0.3 and 1.2.
     assert!((mean[0] - 0.5).abs() < 0.3 && (mean[1] + 0.2).abs() < 0.4, "{mean:?}");
     assert!((0.1..0.5).contains(&covariance[0]) && (0.6..2.0).contains(&covariance[3]), "{covariance:?}");
 }

@@ -107,8 +107,10 @@ impl Batched for NegativeBinomial {
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let (m, r) = (&self.mean, &self.dispersion);
         let coefficient = (x + r).lgamma() - r.lgamma() - log_factorial(x);
+        // A zero has no share of the second logarithm, also at a mean that has underflowed to zero.
+        let safe = x.eq_scalar(0.0).where_(&Tensor::ones(&[], m.dtype()), m);
         // r log(r / (r + m)) = -r log(1 + m / r), and likewise for m.
-        coefficient - r * (m / r).log1p() - x * (r / m).log1p()
+        coefficient - r * (m / r).log1p() - x * (r / safe).log1p()
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         draw_pairs(&self.mean, &self.dispersion, lead, rng, |m, r, rng| {

@@ -18,8 +18,9 @@ use std::str::FromStr;
 /// | `iaf:KxH`, `maf:KxH` | `K` autoregressive layers, fast to sample or fast to evaluate |
 /// | `spline:KxB` | `K` spline couplings of `B` bins |
 ///
-/// `K` is at most 10,000, a size from 1 to 10,000 (bins from 2 to 500), and `K` times the squared size at most 1e8, which bounds the memory.
-/// `K = 0` leaves the Gaussian base. Couplings of one coordinate do not exist; there the spline has no conditioner.
+/// `K` is at most 10,000, a size from 1 to 10,000 (bins from 2 to 500), `K` times the squared size at most 1e8, and so are the weights that grow
+/// with the coordinates, which bounds the memory. `K = 0` leaves the Gaussian base. Couplings of one coordinate do not exist; there the spline
+/// has no conditioner.
 ///
 /// ```
 /// use elbo_dist::flow::FlowSpec;
@@ -67,7 +68,7 @@ const SPLINE_BOUND: f64 = 5.0;
 const SPLINE_HIDDEN: usize = 32;
 /// Most layers, and largest size of one.
 const MOST: usize = 10_000;
-/// Most layers times squared size: 800 MB of weights between hidden units.
+/// Most layers times squared size: 800 MB of weights between hidden units. As many may grow with the coordinates.
 const MOST_CONNECTIONS: u64 = 100_000_000;
 
 impl FromStr for FlowSpec {
@@ -127,8 +128,9 @@ impl FlowSpec {
     /// A flow over `dimension` coordinates with a standard normal base, at or near the identity.
     ///
     /// # Errors
-    /// [`Error::Setting`] for couplings of fewer than two coordinates.
+    /// [`Error::Setting`] for couplings of fewer than two coordinates, and for more than 1e8 weights that grow with the coordinates.
     pub fn build(&self, dimension: usize, rng: &mut Rng) -> Result<Flow> {
+        self.check_dimension(dimension)?;
         if dimension < 2 && self.layers > 0 && matches!(self.family, Family::Nice | Family::RealNvp) {
             return Err(Error::Setting {
                 setting: "flow".into(),
@@ -143,17 +145,41 @@ impl FlowSpec {
         Ok(Flow::new(dimension, layers))
     }
 
+    /// Refuses layers whose weights from and to this many coordinates would fill the memory.
+    fn check_dimension(&self, dimension: usize) -> Result<()> {
+        let (d, size) = (dimension as u64, self.size as u64);
+        // For each coordinate of a layer. A coupling changes half of them.
+        let each = match self.family {
+            Family::Planar | Family::Radial | Family::Householder => 2,
+            Family::Sylvester => size.saturating_add(d.saturating_mul(2)),
+            Family::Nice | Family::RealNvp => 2 * size,
+            Family::Iaf | Family::Maf => 3 * size,
+            Family::Spline => SPLINE_HIDDEN as u64 * 3 * size / 2,
+        };
+        if (self.layers as u64).saturating_mul(each).checked_mul(d).is_some_and(|weights| weights <= MOST_CONNECTIONS) {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            setting: "flow".into(),
+            found: format!("`{self}` for {dimension} coordinates"),
+            expected:
+                "fewer layers, a smaller size or fewer coordinates: up to 1e8 weights that grow with the coordinates"
+                    .into(),
+        })
+    }
+
     /// Refuses what has no [`FlowSpec::amortised`].
     ///
     /// # Errors
-    /// [`Error::Setting`] for other families than `planar`, `nice`, `realnvp`, `iaf` and `spline`, and without layers.
-    pub fn check_amortised(&self) -> Result<()> {
+    /// [`Error::Setting`] for other families than `planar`, `nice`, `realnvp`, `iaf` and `spline`, without layers, and for more than 1e8 weights
+    /// that grow with the coordinates.
+    pub fn check_amortised(&self, dimension: usize) -> Result<()> {
         let is_known = match self.family {
             Family::Planar | Family::Nice | Family::RealNvp | Family::Iaf | Family::Spline => true,
             Family::Radial | Family::Householder | Family::Sylvester | Family::Maf => false,
         };
         if self.layers > 0 && is_known {
-            return Ok(());
+            return self.check_dimension(dimension);
         }
         Err(Error::Setting {
             setting: "flow".into(),
@@ -178,7 +204,7 @@ impl FlowSpec {
     /// # Errors
     /// Those of [`FlowSpec::check_amortised`].
     pub fn amortised(&self, dimension: usize, rng: &mut Rng) -> Result<Amortised> {
-        self.check_amortised()?;
+        self.check_amortised(dimension)?;
         let context = self.context(dimension);
         let hidden = [self.size; 2];
         let mut layers = vec![];

@@ -217,6 +217,23 @@ fn gradients_of_densities_entropies_and_moments_agree_with_differences() {
 }
 
 #[test]
+fn a_count_of_zero_is_certain_under_a_mean_that_has_underflowed() {
+    let (log_mean, dispersion) = (t(&[-800.0, -800.0, 0.5], &[3]).variable(), s(1.3).variable());
+    let log_prob = NegativeBinomial::new(log_mean.exp(), dispersion.clone()).log_prob(&t(&[0.0, 2.0, 0.0], &[3]));
+    let values = log_prob.to_vec();
+    assert!(values[0].abs() < 1e-14 && values[1] == f64::NEG_INFINITY, "{values:?}");
+    // -r log(1 + m / r) for the last.
+    let (m, r) = (0.5f64.exp(), 1.3);
+    assert_close("a usual mean", values[2], -r * (m / r).ln_1p(), 1e-14);
+    let zeros = Tensor::zeros(&[3], DType::F64);
+    let log_prob = NegativeBinomial::new(log_mean.exp(), dispersion.clone()).log_prob(&zeros);
+    let slopes = grad(&log_prob.sum(), &[&log_mean, &dispersion]);
+    assert_eq!(slopes[0].to_vec()[..2], [0.0, 0.0]);
+    assert_close("slope of a usual mean", slopes[0].to_vec()[2], -m / (1.0 + m / r), 1e-14);
+    assert!(slopes[1].is_finite());
+}
+
+#[test]
 fn shapes_types_and_values_of_draws_are_as_stated() {
     for case in families() {
         for dtype in [DType::F64, DType::F32] {

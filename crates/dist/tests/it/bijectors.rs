@@ -316,6 +316,10 @@ fn flows_are_built_from_texts_and_score_their_draws() {
     assert_eq!("spline:0x8".parse::<FlowSpec>().unwrap().layers(), 0);
     assert!("realnvp:2".parse::<FlowSpec>().unwrap().build(1, &mut Rng::new(1)).is_err());
     assert!("spline:2x4".parse::<FlowSpec>().unwrap().build(1, &mut Rng::new(1)).is_ok());
+    for large in ["spline:400x500", "sylvester:1", "maf:100x1000", "householder:10000"] {
+        let error = large.parse::<FlowSpec>().unwrap().build(16_384, &mut Rng::new(1)).err().unwrap().to_string();
+        assert!(error.contains("for 16384 coordinates"), "{error}");
+    }
 }
 
 #[test]

@@ -44,7 +44,11 @@ fn named_objectives_are_points_of_one_family() {
     assert_eq!(Objective::renyi(0.0), Objective::IWAE);
     assert_close(&grouped(&l, 1).to_vec(), &Objective::IWAE.value(&l).to_vec(), 1e-14, "one group");
     assert_close(&grouped(&l, 5).to_vec(), &mean, 1e-14, "as many groups as draws");
-    assert_close(&combined(&l, 1.0).to_vec(), &mean, 1e-14, "all ELBO");
+    assert_close(&combined(&l, 1, 1.0).to_vec(), &mean, 1e-14, "all ELBO");
+    assert_eq!(combined(&l, 1, 0.0).to_vec(), Objective::IWAE.value(&l).to_vec(), "no ELBO");
+    assert_close(&combined(&l, 5, 0.3).to_vec(), &mean, 1e-14, "as many groups as draws, with a share");
+    let halfway = (Objective::IWAE.value(&l) + Objective::ELBO.value(&l)) * 0.5;
+    assert_close(&combined(&l, 1, 0.5).to_vec(), &halfway.to_vec(), 1e-14, "half of each");
     let one_step = Objective::Thermodynamic { betas: vec![0.0, 1.0] };
     assert_close(&one_step.value(&l).to_vec(), &mean, 1e-14, "one interval of temperatures");
     // The order is monotone on every sample, by Jensen.

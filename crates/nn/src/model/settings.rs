@@ -112,7 +112,7 @@ impl LatentSettings {
         check_widths("channels", &self.channels)?;
         self.prior.check()?;
         self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
-        flow_of(self.flow.as_deref(), &self.prior)?;
+        flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         self.weights.check_precision(self.weight_precision)?;
         self.training().check()
     }

@@ -16,11 +16,12 @@ const DRAWS_AT_ONCE: usize = 65_536;
 /// The flow that a setting names, with a refusal of what a posterior behind it cannot do.
 ///
 /// # Errors
-/// [`elbo_core::Error::Setting`] for a text that names no flow, one that an encoder gives no parameters, or a prior made of posteriors.
-pub(crate) fn flow_of(text: Option<&str>, prior: &PriorConfig) -> Result<Option<FlowSpec>> {
+/// [`elbo_core::Error::Setting`] for a text that names no flow, one that an encoder gives no parameters or that is too large for `latent` dimensions,
+/// or a prior made of posteriors.
+pub(crate) fn flow_of(text: Option<&str>, latent: usize, prior: &PriorConfig) -> Result<Option<FlowSpec>> {
     let Some(text) = text else { return Ok(None) };
     let spec: FlowSpec = text.parse()?;
-    spec.check_amortised()?;
+    spec.check_amortised(latent)?;
     ensure(
         "prior",
         format!("vamp with the flow `{spec}`"),

@@ -112,7 +112,7 @@ impl VaeConfig {
         check_least_log_variance(self.least_log_variance)?;
         self.prior.check()?;
         self.likelihood.check()?;
-        flow_of(self.flow.as_deref(), &self.prior)?;
+        flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         self.weights.check(&self.decoder)?;
         for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
             ensure(
@@ -149,7 +149,7 @@ impl VaeConfig {
     /// [`elbo_core::Error::Setting`] when a network does not fit the shape, or a term does not fit a flow or a posterior over weights.
     pub fn build(&self, shape: &[usize], objective: &ObjectiveConfig, rng: &mut Rng) -> Result<Vae> {
         self.check()?;
-        let flow = flow_of(self.flow.as_deref(), &self.prior)?;
+        let flow = flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         if let Some(spec) = flow {
             objective.check_for_flow(&spec)?;
         }

@@ -10,7 +10,7 @@ use crate::layer::{Layer, Pass};
 use crate::network::MlpConfig;
 use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_dist::flow::FlowSpec;
-use elbo_infer::objective::{Objective, grouped};
+use elbo_infer::objective::combined;
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -295,12 +295,6 @@ impl Losses {
     }
 }
 
-/// The importance-weighted bound of draws in groups, and a share of the evidence lower bound. `[K, B]` to `[B]`.
-fn bound(log_weights: &Tensor, groups: usize, beta: f64) -> Tensor {
-    let weighted = if groups == 1 { Objective::IWAE.value(log_weights) } else { grouped(log_weights, groups) };
-    if beta > 0.0 { weighted * (1.0 - beta) + Objective::ELBO.value(log_weights) * beta } else { weighted }
-}
-
 impl Vae {
     /// The terms of the objective for a batch, differentiable in all parameters. `x: [B, D]`; `step` counts from zero.
     ///
@@ -336,7 +330,7 @@ impl Vae {
                 let log_q = draws.log_density(|q| path.density(q));
                 let log_weights = &draws.log_likelihood + &draws.log_prior - log_q;
                 path.finish(&log_weights, *groups, *beta);
-                -bound(&log_weights, *groups, *beta).mean()
+                -combined(&log_weights, *groups, *beta).mean()
             }
             Term::WakeSleep => {
                 let z = self.sample_prior(draws.z.size(1), rng);
