@@ -112,9 +112,8 @@ pub fn fit(
         Some(task) => raised(py, data.with_task(task))?,
         None => data,
     };
-    let settings = record.settings.clone();
-    let done =
-        work(py, Order { seed, max_time, watcher, ..Order::default() }, |run| system.fit(&settings, &data, run))?;
+    let order = Order { seed, max_time, watcher, ..Order::default() };
+    let done = work(py, order, |run| system.fit(&record.settings, &data, run))?;
     record.summary = done.value.summary();
     record.warnings = done.run.warnings().to_vec();
     let told = told(&done);

@@ -1,6 +1,6 @@
 //! Sampling and variational inference of a log density that is a Python function.
 
-use crate::arrays::{Reals, floats};
+use crate::arrays::{Reals, floats, reals};
 use crate::error::{raise, raised};
 use crate::fit::of_json;
 use crate::work::{Order, work};
@@ -61,8 +61,7 @@ fn density<'a>(function: &'a Py<PyAny>, dim: usize, failure: &'a Failure) -> imp
         }
         match call(z) {
             Ok((value, slope)) => {
-                let slope = slope.as_chunks().0.iter().map(|b| f64::from_ne_bytes(*b));
-                gradient.iter_mut().zip(slope).for_each(|(g, s)| *g = s);
+                gradient.iter_mut().zip(reals(&slope)).for_each(|(g, s)| *g = s);
                 value
             }
             Err(exception) => {

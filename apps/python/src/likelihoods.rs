@@ -1,6 +1,7 @@
 //! Values of the likelihoods of Gaussian processes. Arrays are `[N]`, or `[N, P]` for several latent values; Python has checked shapes.
 
 use crate::arrays::{Reals, floats, reals};
+use crate::distributions::cdf_at;
 use crate::error::raised;
 use crate::fit::of_json;
 use crate::work::unlocked;
@@ -98,7 +99,7 @@ impl Likelihood {
         variance: PyBackedBytes,
     ) -> PyResult<Reals<'py>> {
         let (y, mean, variance) = (reals(&y), reals(&mean), reals(&variance));
-        column(py, y.len(), |n| self.0.cdf(y[n], mean[n], variance[n]))
+        column(py, y.len(), |n| cdf_at(y[n], |y| self.0.cdf(y, mean[n], variance[n])))
     }
 
     /// Predictive quantiles at `p` in (0, 1).

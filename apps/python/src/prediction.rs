@@ -1,6 +1,7 @@
 //! Predictive distributions.
 
 use crate::arrays::floats;
+use crate::distributions::{cdf_at, log_prob_at};
 use crate::work::unlocked;
 use elbo::core;
 use pyo3::exceptions::PyTypeError;
@@ -76,11 +77,11 @@ impl Prediction {
 
     /// Log densities, or log probabilities of counts, of `y: [N]`.
     fn log_prob<'py>(&self, py: Python<'py>, y: Vec<f64>) -> PyResult<Bound<'py, PyByteArray>> {
-        self.each(py, |m, i| m.log_prob(i, y[i]))
+        self.each(py, |m, i| log_prob_at(y[i], |y| m.log_prob(i, y)))
     }
 
     /// Distribution functions at `y: [N]`.
     fn cdf<'py>(&self, py: Python<'py>, y: Vec<f64>) -> PyResult<Bound<'py, PyByteArray>> {
-        self.each(py, |m, i| m.cdf(i, y[i]))
+        self.each(py, |m, i| cdf_at(y[i], |y| m.cdf(i, y)))
     }
 }

@@ -82,6 +82,12 @@ def test_probabilities_of_counts_are_scipy_s(law: Any, peer: Any) -> None:
     assert abs(law.sample((40, 100), random_state=2).mean() - law.mean) < 5 * law.sd / np.sqrt(4000)
 
 
+@pytest.mark.parametrize("law", [law for law, _ in [*LAWS, *COUNTS]], ids=name_of)
+def test_nothing_is_left_at_infinity(law: Any) -> None:
+    np.testing.assert_array_equal(law.log_prob([np.inf, -np.inf]), -np.inf)
+    np.testing.assert_array_equal(law.cdf([np.inf, -np.inf]), [1.0, 0.0])
+
+
 def test_mixed_and_listed_probabilities_are_those_of_their_parts() -> None:
     inflated = distributions.ZeroInflated(0.2, distributions.Poisson(2.0))
     expected = 0.8 * stats.poisson(2.0).pmf([0, 1, 4]) + [0.2, 0.0, 0.0]
@@ -248,6 +254,11 @@ def test_predictions_are_those_of_the_observation() -> None:
         likelihoods.StudentT(1.0)
     with pytest.raises(elbo.DataError, match="shapes differ"):
         gaussian.log_prob([1.0, 2.0], [0.0, 0.0, 0.0])
+    with pytest.raises(elbo.DataError, match="`f` holds an infinite number"):
+        likelihoods.Poisson().log_prob(1.0, np.inf)
+    with pytest.raises(elbo.DataError, match="`p` is 1.0"):
+        gaussian.quantile(1.0, mean, variance)
+    assert gaussian.cdf(np.inf, 0.0, 1.0) == likelihoods.NegativeBinomial().cdf(np.inf, 0.0, 1.0) == 1.0
 
 
 def test_likelihoods_of_several_latent_values_are_softmax_and_noise() -> None:
@@ -306,6 +317,10 @@ def test_scores_have_their_closed_forms() -> None:
         acquisitions.EI()(mean, sd)
     with pytest.raises(elbo.DataError, match="not positive"):
         acquisitions.EI()(mean, 0.0 * sd, best)
+    with pytest.raises(elbo.DataError, match="not positive"):
+        acquisitions.EI()(mean, 1e-200 * sd, best)
+    with pytest.raises(elbo.DataError, match="`mean` holds an infinite number"):
+        acquisitions.EI()(np.inf, sd, best)
 
 
 @pytest.mark.parametrize("goal", ["minimise", "maximise"])

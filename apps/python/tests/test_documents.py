@@ -23,6 +23,10 @@ def blocks(page: str) -> list[str]:
     return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
 
 
+def test_pages_have_examples() -> None:
+    assert len(blocks("docs/python.md")) > 10 and blocks("README.md") and any(map(blocks, COOKBOOK))
+
+
 def test_the_page_s_examples_run(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(ROOT)
     names: dict[str, Any] = {"OUT": str(tmp_path)}

@@ -62,5 +62,9 @@ def test_the_function_s_own_errors_come_through() -> None:
         elbo.infer.vi(lambda z: (0.0, np.zeros(3)), 2)
     with pytest.raises(elbo.NumericalError, match="not finite"):
         elbo.infer.nuts(lambda z: (float("nan"), z), 2)
+    with pytest.raises(elbo.DataError, match="one name"):
+        elbo.infer.nuts(normal, 2, names=["a", "a"])
+    with pytest.raises(elbo.DataError, match="2 points for 4 chains"):
+        elbo.infer.nuts(normal, 2, start=[[0.0, 0.0], [1.0, 1.0]])
     with pytest.raises(elbo.SettingError, match="target_accept"):
         elbo.infer.nuts(normal, 2, target_accept=2.0)

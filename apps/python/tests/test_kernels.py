@@ -27,6 +27,10 @@ def test_a_composed_kernel_is_the_expression_s() -> None:
     assert eval(repr(by_hand)) == by_hand
     nested = (Matern52(0.5) + White(0.1)) * Changepoint(RBF(), Linear(), location=1.0)
     assert eval(repr(nested)) == nested
+    assert RBF(1) == RBF(1.0) and hash(RBF(1)) == hash(RBF(1.0))
+    counted = Periodic(np.int64(12))
+    assert counted == Periodic(12.0) and eval(repr(counted)) == counted
+    np.testing.assert_array_equal(counted([0.0, 1.0]), Periodic(12.0)([0.0, 1.0]))
 
 
 def test_kernels_are_settings_of_a_process() -> None:
@@ -38,7 +42,9 @@ def test_kernels_are_settings_of_a_process() -> None:
     assert model.fit(x[:, None], y).score(x[:, None], y) > 0.95
     named = elbo.GPR(kernel=RBF(1.0).on("age"), starts=1, iterations=5)
     named.fit({"age": x, "other": x[::-1] ** 2}, y)
-    assert "relevance" in named.summary_
+    here, there = ({"age": x[:5], "other": np.full(5, value)} for value in (0.0, 9.0))
+    np.testing.assert_array_equal(named.predict(here), named.predict(there))
+    assert np.ptp(named.predict(here)) > 0.0
 
 
 def test_what_is_no_kernel_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -96,8 +97,10 @@ def test_an_experiment_suggests_inside_its_space() -> None:
 def test_updates_absorb_rows() -> None:
     x, y = quick.table(120)
     half = quick.made(elbo.MemoryDualGPRegressor).fit(x[:60], y[:60])
-    before = half.score(x[60:], y[60:])
+    first, before = half.predict(x), half.score(x[60:], y[60:])
     assert half.update(x[60:], y[60:]).score(x[60:], y[60:]) > before - 0.05
+    assert [rows["rows"] for rows in json.loads(half.model_.record)["updates"]] == [60]
+    assert (half.predict(x) != first).any()
 
 
 def test_series_with_dates() -> None:

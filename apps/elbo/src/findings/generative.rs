@@ -157,11 +157,16 @@ fn histogram(name: &str, drawn: &[f64], data: Option<&[f64]>) -> Figure {
     }
 }
 
+/// At most this many data points, spread over the data, which may be sorted.
+fn spread(data: &Data, most: usize) -> Data {
+    let count = data.rows().min(most);
+    let rows: Vec<usize> = (0..count).map(|i| i * data.rows() / count).collect();
+    data.take_rows(&rows)
+}
+
 fn reconstructions(work: &Work<'_>, data: &Data, is_held: bool) -> Result<Option<Section>> {
     let Some(reconstructor) = work.model.as_reconstruct() else { return Ok(None) };
-    let count = data.rows().min(GRID / 2);
-    let rows: Vec<usize> = (0..count).map(|i| i * data.rows() / count.max(1)).collect();
-    let chosen = data.take_rows(&rows);
+    let chosen = spread(data, GRID / 2);
     let made = reconstructor.reconstruct(&chosen, &mut Run::new(work.record.seed))?;
     let (Some((before, shape)), Some((after, _))) = (pictures(&chosen), pictures(&made)) else { return Ok(None) };
     let whose = if is_held { "Pictures the model has not seen" } else { "Pictures from the training data" };
@@ -177,9 +182,7 @@ fn reconstructions(work: &Work<'_>, data: &Data, is_held: bool) -> Result<Option
 /// A map of the two most spread coordinates of the codes, coloured by label where there is one.
 fn codes(work: &Work<'_>, data: &Data, is_held: bool) -> Result<Option<Section>> {
     let Some(encoder) = work.model.as_encode() else { return Ok(None) };
-    let count = data.rows().min(MAPPED);
-    let rows: Vec<usize> = (0..count).map(|i| i * data.rows() / count.max(1)).collect();
-    let chosen = data.take_rows(&rows);
+    let chosen = spread(data, MAPPED);
     let codes = encoder.encode(&chosen, &mut Run::new(work.record.seed))?;
     // Standard deviations stand beside means.
     let mut columns: Vec<(&String, Vec<f64>, f64)> = codes

@@ -181,7 +181,8 @@ fn data_facts(record: &FitRecord, training: &Data) -> Vec<(String, String)> {
         _ => {
             let values = array.to_f64().expect("only text is not numeric");
             let (low, high) = bounds(&values);
-            format!("{} to {}", number(low), number(high))
+            // Trials of an experiment may have no result yet.
+            if low <= high { format!("{} to {}", number(low), number(high)) } else { "no values".into() }
         }
     };
     let mut facts = vec![

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _native, _progress
 from ._arrays import Sent
-from .errors import FitWarning, SettingError, StoppedEarlyWarning, not_fitted, warn
+from .errors import SettingError, not_fitted, tell
 
 #: Parameters that every class has besides its system's settings.
 COMMON = ("random_state", "max_time", "verbose")
@@ -24,7 +24,7 @@ Self = TypeVar("Self", bound="Estimator")
 def plain(value: Any) -> Any:
     """A setting as JSON has it."""
     if hasattr(value, "to_setting"):
-        return value.to_setting()
+        return plain(value.to_setting())
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.generic):
@@ -121,11 +121,7 @@ class Estimator:
 
     def _tell(self, told: dict[str, Any]) -> None:
         self.stopped_early_, self.fit_seconds_ = told["stopped_early"], told["seconds"]
-        for text in told["warnings"]:
-            warn(text, FitWarning)
-        if told["interrupted"]:
-            text = "stopped by Ctrl-C; the best state was kept"
-            warn(text, StoppedEarlyWarning)
+        tell(told, "the best state was kept")
 
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in vars(self)

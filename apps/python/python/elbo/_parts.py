@@ -94,6 +94,21 @@ def reals(name: str, values: Any) -> Floats:
     return found
 
 
+def finites(name: str, values: Any) -> Floats:
+    """An array of finite numbers of any shape."""
+    found = reals(name, values)
+    if not np.isfinite(found).all():
+        raise DataError(f"`{name}` holds an infinite number", "give finite numbers")
+    return found
+
+
+def within(name: str, value: float) -> float:
+    """A share strictly between 0 and 1."""
+    if not 0.0 < value < 1.0:
+        raise DataError(f"`{name}` is {value}", "give a share strictly between 0 and 1")
+    return float(value)
+
+
 def vectors(name: str, values: Any, size: int) -> Floats:
     """Rows `[N, size]` of finite numbers; one row may come as `[size]`."""
     found = reals(name, values)

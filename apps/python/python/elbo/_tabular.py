@@ -11,7 +11,7 @@ import numpy as np
 from . import _arrays, _native
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of
-from ._parts import whole
+from ._parts import whole, within
 from ._tables import Table, as_fitted, check_finite, table
 from ._targets import classes_named, classes_of, coded, labels_of, numbers, target_name, vector
 from .errors import DataError, VerbError
@@ -40,11 +40,11 @@ class Distribution:
 
     def quantile(self, p: float) -> Floats:
         """Smallest values whose distribution function reaches `p`."""
-        return _arrays.floats(self._native.quantile(_share("p", p)))
+        return _arrays.floats(self._native.quantile(within("p", p)))
 
     def interval(self, level: float = 0.9) -> tuple[Floats, Floats]:
         """Lower and upper ends of the central intervals that hold this share of the probability."""
-        half = 0.5 * _share("level", level)
+        half = 0.5 * within("level", level)
         return self.quantile(0.5 - half), self.quantile(0.5 + half)
 
     def cdf(self, y: Any) -> Floats:
@@ -61,12 +61,6 @@ class Distribution:
             raise DataError(f"`y` has the shape {list(values.shape)}; there are {len(self)} rows", "give one value a row")
         listed: list[float] = values.tolist()
         return listed
-
-
-def _share(name: str, value: float) -> float:
-    if not 0.0 < value < 1.0:
-        raise DataError(f"`{name}` is {value}", "give a share strictly between 0 and 1")
-    return float(value)
 
 
 class Tabular(Estimator):

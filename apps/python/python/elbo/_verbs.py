@@ -29,10 +29,14 @@ def sent(x: Any, any_size: bool = False, keep_missing: bool = False) -> list[Sen
         return _arrays.named(x)
     if any_size and isinstance(x, Sequence):
         return [_arrays.array(f"image{i}", np.asarray(picture)[np.newaxis]) for i, picture in enumerate(x)]
-    if hasattr(x, "columns") or hasattr(x, "__arrow_c_stream__"):
+    if _is_frame(x):
         return table(x).columns
     found = np.asarray(x)
     return [_arrays.array("image", found)] if found.ndim > 2 else table(found).columns
+
+
+def _is_frame(x: Any) -> bool:
+    return hasattr(x, "columns") or hasattr(x, "__arrow_c_stream__")
 
 
 class Points(Estimator):
@@ -50,11 +54,7 @@ class Points(Estimator):
         """Fits the model to the data `X`; `y` is not used."""
         arrays = self._sent(X)
         self._fit(arrays, source=os.fspath(X) if isinstance(X, (str, os.PathLike)) else "memory")
-        plain = (
-            not isinstance(X, (str, os.PathLike, Mapping))
-            and not hasattr(X, "columns")
-            and not hasattr(X, "__arrow_c_stream__")
-        )
+        plain = not isinstance(X, (str, os.PathLike, Mapping)) and not _is_frame(X)
         self._form = ("array" if np.ndim(X) > 2 else "matrix") if plain and not self._any_size else "named"
         return self
 
@@ -78,7 +78,7 @@ class Samples(Points):
     """The verb `sample`."""
 
     def sample(self, n_samples: int = 1, random_state: Any = 0) -> Any:
-        """New draws, in the form of the data."""
+        """New draws, in the form of the data; arrays by name from a model of a file, which does not keep that form."""
         return self._shaped(_arrays.received(self._fitted().sample(whole("n_samples", n_samples, 1), seed_of(random_state))))
 
 
@@ -86,7 +86,7 @@ class Reconstructs(Points):
     """The verb `reconstruct`."""
 
     def reconstruct(self, X: Any) -> Any:
-        """What the model makes of the codes of `X`, in the form of the data."""
+        """What the model makes of the codes of `X`, in the form that `sample` has."""
         return self._shaped(_arrays.received(self._fitted().reconstruct(self._sent(X))))
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from . import _arrays, _native
 from ._arrays import Floats
-from ._parts import Part, finite, number, reals, shaped, together
+from ._parts import Part, finite, finites, number, reals, shaped, together
 from .errors import DataError, SettingError
 
 #: By how much an experiment asks `PI` to improve, in standard deviations of the target.
@@ -64,10 +64,11 @@ class Analytic(Acquisition):
         if best is None and self._needs_best():
             raise DataError(f"{type(self).__name__} needs `best`", "give the best value so far, or the best posterior mean")
         sign = 1.0 if goal == "minimise" else -1.0
-        spread = reals("sd", sd)
-        if not np.isfinite(spread).all() or not (spread > 0.0).all():
+        spread = finites("sd", sd)
+        # Also where the square is no number any more.
+        if not (spread > 0.0).all() or not (spread**2 > 0.0).all():
             raise DataError("`sd` holds a number that is not positive", "leave out places whose value is known")
-        shape, (center, variance) = together(mean=sign * reals("mean", mean), variance=spread**2)
+        shape, (center, variance) = together(mean=sign * finites("mean", mean), variance=spread**2)
         incumbent = 0.0 if best is None else sign * finite("best", best)
         return shape, sign, _native.acquisition_scores(self._type, self._parameter(), center, variance, incumbent)
 
@@ -188,11 +189,8 @@ def knowledge_gradient(mean: Any, slope: Any) -> tuple[float, Floats]:
     `mean: [A]` are the posterior means at a finite set of places, where large is good; `slope: [A]` is how far each moves with the
     standardised outcome of one more measurement: `cov(f_i, f(x)) / sqrt(var(f(x)) + noise)`. Frazier, Powell and Dayanik (2009).
     """
-    heights, slopes = reals("mean", mean), reals("slope", slope)
-    is_usable = heights.ndim == 1 and heights.shape == slopes.shape and len(heights) > 0
-    if not is_usable or not np.isfinite(heights).all() or not np.isfinite(slopes).all():
-        raise DataError(
-            f"`mean` and `slope` have the shapes {heights.shape} and {slopes.shape}", "give finite numbers, [A] each"
-        )
+    heights, slopes = finites("mean", mean), finites("slope", slope)
+    if heights.ndim != 1 or heights.shape != slopes.shape or len(heights) == 0:
+        raise DataError(f"`mean` and `slope` have the shapes {heights.shape} and {slopes.shape}", "give numbers, [A] each")
     value, gradient = _native.knowledge_gradient(heights.tobytes(), slopes.tobytes())
     return value, _arrays.floats(gradient)

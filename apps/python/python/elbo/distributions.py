@@ -23,7 +23,7 @@ import numpy as np
 from . import _arrays, _native
 from ._arrays import Floats
 from ._base import seed_of
-from ._parts import Part, finite, number, positive, reals, shaped, share, vectors, whole
+from ._parts import Part, finite, finites, number, positive, reals, shaped, share, vectors, whole
 from .errors import DataError, FitWarning, SettingError, warn
 
 Size = Union[int, Sequence[int]]
@@ -384,12 +384,10 @@ class MultivariateNormal(Multivariate):
     _covariance: Floats
 
     def __init__(self, mean: Any, covariance: Any) -> None:
-        center, spread = reals("mean", mean), reals("covariance", covariance)
+        center, spread = finites("mean", mean), finites("covariance", covariance)
         if center.ndim != 1 or len(center) == 0 or spread.shape != 2 * center.shape:
             shapes = f"`mean` has the shape {list(center.shape)}, `covariance` {list(spread.shape)}"
             raise DataError(shapes, "give a mean [D] and a covariance [D, D]")
-        if not np.isfinite(center).all() or not np.isfinite(spread).all():
-            raise DataError("`mean` or `covariance` holds an infinite number", "give finite numbers")
         if not np.allclose(spread, spread.T, rtol=1e-9, atol=1e-12 * np.abs(spread).max()):
             raise DataError("`covariance` is not symmetric", "give (C + C.T) / 2 where the difference is rounding")
         self._covariance = spread.copy()

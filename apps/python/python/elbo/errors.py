@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 
 class Error(Exception):
@@ -94,6 +95,14 @@ def warn(text: str, category: type[Warning]) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "elbo":
         frame, depth = frame.f_back, depth + 1
     warnings.warn(text, category, stacklevel=depth)
+
+
+def tell(told: dict[str, Any], kept: str) -> None:
+    """What a run had to tell, as warnings; `kept` says what is left of one that Ctrl-C ended."""
+    for text in told["warnings"]:
+        warn(text, FitWarning)
+    if told["interrupted"]:
+        warn(f"stopped by Ctrl-C; {kept}", StoppedEarlyWarning)
 
 
 def of_kind(kind: str, message: str, remedy: str) -> Error:

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from . import _native, _progress
-from ._arrays import Floats
+from ._arrays import Floats, floats
 from ._base import _limit, seed_of
 from ._parts import positive, reals, shaped, vectors, whole
-from .errors import DataError, FitWarning, StoppedEarlyWarning, VerbError, warn
+from .errors import DataError, VerbError, tell
 
 #: Most layers, and largest size of one; the native half has limits on both together.
 _MOST = 10_000
@@ -124,15 +124,14 @@ class Flow:
     @property
     def parameters(self) -> Floats:
         """All learned numbers, unconstrained, one after the other."""
-        found = self._flow.parameters
-        return shaped(found, (len(found) // 8,))
+        return floats(self._flow.parameters)
 
     def forward(self, u: Any) -> tuple[Floats, Floats]:
         """Images `x: [N, D]` of noise `u: [N, D]`, and `log|det dx/du|`, `[N]`."""
         noise = vectors("u", u, self.dimension)
         image, log_det = self._flow.forward(noise.tobytes())
         points = self._shift + self._scale * shaped(image, noise.shape)
-        return points, shaped(log_det, (len(noise),)) + self._log_scale()
+        return points, floats(log_det) + self._log_scale()
 
     def inverse(self, x: Any) -> tuple[Floats, Floats]:
         """Noise `u: [N, D]` of points `x: [N, D]`, and `log|det du/dx|`, `[N]`.
@@ -143,7 +142,7 @@ class Flow:
         found = self._flow.inverse(self._standardised(points))
         if found is None:
             raise self._refused()
-        return shaped(found[0], points.shape), shaped(found[1], (len(points),)) - self._log_scale()
+        return shaped(found[0], points.shape), floats(found[1]) - self._log_scale()
 
     def log_prob(self, x: Any) -> Floats:
         """Log densities `[N]` in nats at `x: [N, D]`; raises as :meth:`inverse` does."""
@@ -151,7 +150,7 @@ class Flow:
         found = self._flow.log_prob(self._standardised(points))
         if found is None:
             raise self._refused()
-        return shaped(found, (len(points),)) - self._log_scale()
+        return floats(found) - self._log_scale()
 
     def sample(self, size: int = 1, random_state: Any = 0) -> Floats:
         """Independent draws `[size, D]`; the same seed gives the same draws."""
@@ -162,7 +161,7 @@ class Flow:
         count = whole("size", size, 1)
         drawn, log_prob = self._flow.sample(count, seed_of(random_state))
         points = self._shift + self._scale * shaped(drawn, (count, self.dimension))
-        return points, shaped(log_prob, (count,)) - self._log_scale()
+        return points, floats(log_prob) - self._log_scale()
 
     def _standardised(self, points: Floats) -> bytes:
         return ((points - self._shift) / self._scale).tobytes()
@@ -223,10 +222,7 @@ def fit(
         _progress.watcher(verbose, "flow"),
     )
     told = json.loads(rest)
-    for text in told["warnings"]:
-        warn(text, FitWarning)
-    if told["interrupted"]:
-        warn("stopped by Ctrl-C; the flow at that step is returned", StoppedEarlyWarning)
+    tell(told, "the flow at that step is returned")
     (losses,) = told["metrics"].values()
     flow.history = -np.array([loss for _, loss in losses]) - flow._log_scale()
     return flow

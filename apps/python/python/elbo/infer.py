@@ -23,7 +23,7 @@ from ._arrays import Array, Floats
 from ._base import _limit, seed_of, to_json
 from ._diagnostics import Psis, ess, mcse, psis, r_hat
 from ._parts import reals
-from .errors import DataError, FitWarning, StoppedEarlyWarning, warn
+from .errors import DataError, tell
 
 __all__ = ["Approximation", "Draws", "LogDensity", "Psis", "ess", "mcse", "nuts", "psis", "r_hat", "vi"]
 
@@ -47,16 +47,15 @@ def _named(names: Sequence[str] | None, dim: int) -> list[str]:
         raise DataError(f"`dim` is {dim!r}", "give the number of unknowns, at least 1")
     if names is not None and len(names) != dim:
         raise DataError(f"{len(names)} names for {dim} unknowns", "give one name an unknown")
+    if names is not None and len(set(names)) != dim:
+        raise DataError("two unknowns have one name", "give each a name of its own")
     return [f"z[{i}]" for i in range(dim)] if names is None else list(names)
 
 
 def _tell(told: dict[str, Any], labels: list[str]) -> None:
     for i, label in enumerate(labels):
         told["warnings"] = [text.replace(f"`z[{i}]`", f"`{label}`") for text in told["warnings"]]
-    for text in told["warnings"]:
-        warn(text, FitWarning)
-    if told["interrupted"]:
-        warn("stopped by Ctrl-C; what there was is returned", StoppedEarlyWarning)
+    tell(told, "what there was is returned")
 
 
 @dataclass(frozen=True)
@@ -157,6 +156,9 @@ def nuts(
     `metric` is `identity`, `diagonal`, `gradient` or `dense`; `start` is a point `[D]`, or one for each chain.
     """
     labels = _named(names, dim)
+    starts = _starts(start, dim)
+    if starts is not None and len(starts) not in (1, chains):
+        raise DataError(f"`start` has {len(starts)} points for {chains} chains", "give one point, or one for each chain")
     options = {
         "chains": chains,
         "warmup": warmup,
@@ -169,7 +171,7 @@ def nuts(
         _density(log_density, dim),
         dim,
         to_json(options),
-        _starts(start, dim),
+        starts,
         seed_of(random_state),
         _limit(max_time),
         _progress.watcher(verbose, "nuts"),

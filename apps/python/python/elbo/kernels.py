@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _arrays, _native
 from ._arrays import Floats
+from ._base import plain
 from ._parts import reals
 from .errors import DataError
 
@@ -25,7 +26,7 @@ class Kernel:
     _table: dict[str, Any]
 
     def __init__(self, table: Mapping[str, Any]) -> None:
-        self._table = dict(table)
+        self._table = plain(table)
 
     def to_setting(self) -> dict[str, Any]:
         """The kernel as settings have it."""
@@ -59,10 +60,17 @@ class Kernel:
         return isinstance(other, Kernel) and self._table == other._table
 
     def __hash__(self) -> int:
-        return hash(json.dumps(self._table, sort_keys=True))
+        return hash(_frozen(self._table))
 
     def __repr__(self) -> str:
         return _shown(self._table)
+
+
+def _frozen(value: Any) -> Any:
+    """A setting that can be hashed; as numbers are, 1 and 1.0 are one."""
+    if isinstance(value, Mapping):
+        return tuple((name, _frozen(value[name])) for name in sorted(value))
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _rows(x: Any) -> Floats:

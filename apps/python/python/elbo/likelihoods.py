@@ -28,7 +28,7 @@ import numpy as np
 from . import _arrays, _native
 from ._arrays import Floats
 from ._base import seed_of
-from ._parts import Part, finite, number, positive, reals, shaped, together, vectors, whole
+from ._parts import Part, finite, finites, number, positive, reals, shaped, together, vectors, whole, within
 from .errors import DataError, VerbError
 
 #: Least noise variance of Gaussian noise.
@@ -69,40 +69,39 @@ class Likelihood(Part):
         return self._derivative(y, f, 2)
 
     def _derivative(self, y: Any, f: Any, order: int) -> Floats:
-        shape, arrays = together(y=y, f=f)
+        shape, arrays = together(y=y, f=finites("f", f))
         return shaped(self._likelihood().log_prob(*arrays)[order], shape)
 
     def expected_log_prob(self, y: Any, mean: Any, variance: Any) -> Expected:
         """The variational expectation of `log p(y | f)` under `f ~ N(mean, variance)`: closed, or Gauss-Hermite with 20 nodes."""
-        shape, arrays = together(y=y, mean=mean, variance=_variances(variance))
+        shape, arrays = together(y=y, **_latents(mean, variance))
         return Expected(*(shaped(data, shape) for data in self._likelihood().expected(*arrays)))
 
     def log_predictive(self, y: Any, mean: Any, variance: Any) -> Floats:
         """The log predictive density `log E[p(y | f)]` under `f ~ N(mean, variance)`."""
-        shape, arrays = together(y=y, mean=mean, variance=_variances(variance))
+        shape, arrays = together(y=y, **_latents(mean, variance))
         return shaped(self._likelihood().log_density(*arrays), shape)
 
     def predict(self, mean: Any, variance: Any) -> tuple[Floats, Floats]:
         """Means and variances of observations under `f ~ N(mean, variance)`; infinite or NaN where there are none."""
-        shape, arrays = together(mean=mean, variance=_variances(variance))
+        shape, arrays = together(**_latents(mean, variance))
         found = self._likelihood().predict(*arrays)
         return shaped(found[0], shape), shaped(found[1], shape)
 
     def cdf(self, y: Any, mean: Any, variance: Any) -> Floats:
         """The predictive distribution function at `y` under `f ~ N(mean, variance)`."""
-        shape, arrays = together(y=y, mean=mean, variance=_variances(variance))
+        shape, arrays = together(y=y, **_latents(mean, variance))
         return shaped(self._likelihood().cdf(*arrays), shape)
 
     def quantile(self, p: float, mean: Any, variance: Any) -> Floats:
         """Smallest observations whose predictive distribution function reaches `p`, strictly between 0 and 1."""
-        if not 0.0 < p < 1.0:
-            raise DataError(f"`p` is {p}", "give a share strictly between 0 and 1")
-        shape, arrays = together(mean=mean, variance=_variances(variance))
-        return shaped(self._likelihood().quantile(p, *arrays), shape)
+        share = within("p", p)
+        shape, arrays = together(**_latents(mean, variance))
+        return shaped(self._likelihood().quantile(share, *arrays), shape)
 
     def probability(self, mean: Any, variance: Any) -> Floats:
         """For two classes, the probability of the class 1 under `f ~ N(mean, variance)`."""
-        shape, arrays = together(mean=mean, variance=_variances(variance))
+        shape, arrays = together(**_latents(mean, variance))
         found = self._likelihood().probability(*arrays)
         if found is None:
             raise VerbError(f"{type(self).__name__} is no likelihood of two classes", "ask for `predict` or `log_predictive`")
@@ -110,8 +109,12 @@ class Likelihood(Part):
 
     def sample(self, f: Any, random_state: Any = 0) -> Floats:
         """One observation for each latent value; the same seed gives the same observations."""
-        shape, (data,) = together(f=f)
+        shape, (data,) = together(f=finites("f", f))
         return shaped(self._likelihood().sample(data, seed_of(random_state)), shape)
+
+
+def _latents(mean: Any, variance: Any) -> dict[str, Floats]:
+    return {"mean": finites("mean", mean), "variance": _variances(variance)}
 
 
 def _variances(variance: Any) -> Floats:
@@ -271,19 +274,19 @@ class MultiLikelihood(Part):
 
     def log_prob(self, y: Any, f: Any) -> Floats:
         """`log p(y | f)`, `[N]`."""
-        data, (values,) = _rows(y, f=f)
+        data, (values,) = _rows(y, f=finites("f", f))
         return _arrays.floats(self._likelihood(values.shape[1]).log_prob(data, values.tobytes()))
 
     def expected_log_prob(self, y: Any, mean: Any, variance: Any) -> Expected:
         """The variational expectation of `log p(y | f)`, or its documented lower bound, `[N]`; derivatives are `[N, P]`."""
-        data, (center, spread) = _rows(y, mean=mean, variance=_variances(variance))
+        data, (center, spread) = _rows(y, **_latents(mean, variance))
         likelihood = self._likelihood(center.shape[1])
         value, by_mean, by_variance = likelihood.expected(data, center.tobytes(), spread.tobytes())
         return Expected(_arrays.floats(value), shaped(by_mean, center.shape), shaped(by_variance, center.shape))
 
     def log_predictive(self, y: Any, mean: Any, variance: Any) -> Floats:
         """The log predictive density or probability `log E[p(y | f)]`, `[N]`."""
-        data, (center, spread) = _rows(y, mean=mean, variance=_variances(variance))
+        data, (center, spread) = _rows(y, **_latents(mean, variance))
         return _arrays.floats(self._likelihood(center.shape[1]).log_density(data, center.tobytes(), spread.tobytes()))
 
     def sample(self, f: Any, random_state: Any = 0) -> Floats:
@@ -293,16 +296,13 @@ class MultiLikelihood(Part):
         return _arrays.floats(self._likelihood(values.shape[1]).sample(values.tobytes(), seed_of(random_state)))
 
 
-def _rows(y: Any, **arrays: Any) -> tuple[bytes, list[Floats]]:
+def _rows(y: Any, **found: Floats) -> tuple[bytes, list[Floats]]:
     """Observations `[N]` as bytes, and latent arrays `[N, P]` of one shape."""
     targets = np.atleast_1d(reals("y", y))
-    found = {name: reals(name, values) for name, values in arrays.items()}
     shapes = {values.shape for values in found.values()}
     if len(shapes) != 1 or targets.ndim != 1 or any(len(s) != 2 or s[0] != len(targets) or s[1] == 0 for s in shapes):
         listed = ", ".join(f"`{name}` {list(values.shape)}" for name, values in {"y": targets, **found}.items())
         raise DataError(f"shapes do not go together: {listed}", "give `y` as [N] and latent values as [N, P]")
-    if not all(np.isfinite(values).all() for values in found.values()):
-        raise DataError("a latent value is infinite", "give finite numbers")
     return targets.tobytes(), list(found.values())
 
 
