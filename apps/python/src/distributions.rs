@@ -96,16 +96,6 @@ fn closed_kl(q: &Law, p: &Law) -> Option<f64> {
     Some(value)
 }
 
-/// A log density at a point; none is left at infinity, where formulas would subtract infinities.
-pub fn log_prob_at(x: f64, of: impl FnOnce(f64) -> f64) -> f64 {
-    if x.is_infinite() { f64::NEG_INFINITY } else { of(x) }
-}
-
-/// A distribution function at a point; its limits at infinity, where series would not end.
-pub fn cdf_at(x: f64, of: impl FnOnce(f64) -> f64) -> f64 {
-    if x.is_infinite() { f64::from(x > 0.0) } else { of(x) }
-}
-
 /// A distribution of one number.
 #[pyclass(frozen, module = "elbo._native")]
 pub struct Univariate(Law);
@@ -153,12 +143,12 @@ impl Univariate {
 
     /// Log densities or log probabilities in nats.
     fn log_prob<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> PyResult<Reals<'py>> {
-        self.each(py, &x, |law, x| log_prob_at(x, |x| law.log_prob(x)))
+        self.each(py, &x, |law, x| law.log_prob(x))
     }
 
     /// Distribution function.
     fn cdf<'py>(&self, py: Python<'py>, x: PyBackedBytes) -> PyResult<Reals<'py>> {
-        self.each(py, &x, |law, x| cdf_at(x, |x| law.cdf(x)))
+        self.each(py, &x, |law, x| law.cdf(x))
     }
 
     /// Quantiles at probabilities in (0, 1).

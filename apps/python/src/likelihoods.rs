@@ -1,9 +1,9 @@
 //! Values of the likelihoods of Gaussian processes. Arrays are `[N]`, or `[N, P]` for several latent values; Python has checked shapes.
 
 use crate::arrays::{Reals, floats, reals};
-use crate::distributions::cdf_at;
 use crate::error::raised;
 use crate::fit::of_json;
+use crate::prediction::cdf_at;
 use crate::work::unlocked;
 use elbo::core::Rng;
 use elbo::gp::likelihood::{self as gp, LikelihoodConfig, MultiLikelihoodConfig};

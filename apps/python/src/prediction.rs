@@ -1,12 +1,21 @@
 //! Predictive distributions.
 
 use crate::arrays::floats;
-use crate::distributions::{cdf_at, log_prob_at};
 use crate::work::unlocked;
 use elbo::core;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
+
+/// A log density at a point; none is left at infinity, where formulas would subtract infinities.
+pub fn log_prob_at(x: f64, of: impl FnOnce(f64) -> f64) -> f64 {
+    if x.is_infinite() { f64::NEG_INFINITY } else { of(x) }
+}
+
+/// A distribution function at a point; its limits at infinity, where series would not end.
+pub fn cdf_at(x: f64, of: impl FnOnce(f64) -> f64) -> f64 {
+    if x.is_infinite() { f64::from(x > 0.0) } else { of(x) }
+}
 
 /// One predictive distribution a row. Numbers come as bytes of 64-bit floats.
 #[pyclass(frozen, module = "elbo._native")]

@@ -14,7 +14,7 @@ pub struct Gamma {
 
 impl Distribution for Gamma {
     fn log_prob(&self, x: f64) -> f64 {
-        if x < 0.0 {
+        if x < 0.0 || x == f64::INFINITY {
             return f64::NEG_INFINITY;
         }
         // At zero with shape one the product 0 * log 0 is zero.

@@ -17,7 +17,7 @@ pub struct Gumbel {
 impl Distribution for Gumbel {
     fn log_prob(&self, x: f64) -> f64 {
         let z = (x - self.location) / self.scale;
-        -z - (-z).exp() - self.scale.ln()
+        if z.is_infinite() { f64::NEG_INFINITY } else { -z - (-z).exp() - self.scale.ln() }
     }
 
     fn cdf(&self, x: f64) -> f64 {

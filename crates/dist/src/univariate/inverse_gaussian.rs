@@ -14,7 +14,7 @@ pub struct InverseGaussian {
 
 impl Distribution for InverseGaussian {
     fn log_prob(&self, x: f64) -> f64 {
-        if x <= 0.0 {
+        if x <= 0.0 || x == f64::INFINITY {
             return f64::NEG_INFINITY;
         }
         let z = (x - self.mean) / self.mean;
@@ -22,8 +22,8 @@ impl Distribution for InverseGaussian {
     }
 
     fn cdf(&self, x: f64) -> f64 {
-        if x <= 0.0 {
-            return 0.0;
+        if x <= 0.0 || x == f64::INFINITY {
+            return f64::from(x > 0.0);
         }
         let root = (self.shape / x).sqrt();
         let ratio = x / self.mean;

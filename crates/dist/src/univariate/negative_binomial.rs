@@ -14,7 +14,7 @@ pub struct NegativeBinomial {
 
 impl Distribution for NegativeBinomial {
     fn log_prob(&self, x: f64) -> f64 {
-        if x < 0.0 || x != x.floor() {
+        if x < 0.0 || x == f64::INFINITY || x != x.floor() {
             return f64::NEG_INFINITY;
         }
         let r = self.dispersion;
@@ -26,8 +26,8 @@ impl Distribution for NegativeBinomial {
     }
 
     fn cdf(&self, x: f64) -> f64 {
-        if x < 0.0 {
-            return 0.0;
+        if x < 0.0 || x == f64::INFINITY {
+            return f64::from(x > 0.0);
         }
         beta_inc(self.dispersion, x.floor() + 1.0, self.dispersion / (self.dispersion + self.mean))
     }

@@ -12,14 +12,14 @@ pub struct Poisson {
 
 impl Distribution for Poisson {
     fn log_prob(&self, x: f64) -> f64 {
-        if x < 0.0 || x != x.floor() {
+        if x < 0.0 || x == f64::INFINITY || x != x.floor() {
             return f64::NEG_INFINITY;
         }
         x * self.mean.ln() - self.mean - log_factorial(x)
     }
 
     fn cdf(&self, x: f64) -> f64 {
-        if x < 0.0 { 0.0 } else { gamma_q(x.floor() + 1.0, self.mean) }
+        if x < 0.0 || x == f64::INFINITY { f64::from(x > 0.0) } else { gamma_q(x.floor() + 1.0, self.mean) }
     }
 
     fn quantile(&self, p: f64) -> f64 {

@@ -16,7 +16,7 @@ pub struct Weibull {
 
 impl Distribution for Weibull {
     fn log_prob(&self, x: f64) -> f64 {
-        if x < 0.0 {
+        if x < 0.0 || x == f64::INFINITY {
             return f64::NEG_INFINITY;
         }
         let z = x / self.scale;

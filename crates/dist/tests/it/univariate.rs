@@ -54,6 +54,16 @@ fn counts() -> Vec<Box<dyn Distribution>> {
 }
 
 #[test]
+fn nothing_is_left_at_infinity() {
+    for d in continuous().into_iter().chain(heavy()).chain(counts()) {
+        for end in [f64::NEG_INFINITY, f64::INFINITY] {
+            assert_eq!(d.log_prob(end), f64::NEG_INFINITY, "{d:?}");
+            assert_eq!(d.cdf(end), f64::from(end > 0.0), "{d:?}");
+        }
+    }
+}
+
+#[test]
 fn the_density_is_the_derivative_of_the_distribution_function() {
     for d in continuous().into_iter().chain(heavy()) {
         // No centre: a density may have a kink there.
