@@ -15,6 +15,7 @@
 //! To add one: numbers in plain functions of slices, then the binding, then the twin, then a line in the tests' list
 //! (`tests/it/fused.rs`), which checks the value and the gradient against the twin and against differences.
 
+mod columns;
 mod gram;
 mod log_marginal;
 mod radial;

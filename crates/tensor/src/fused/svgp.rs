@@ -11,7 +11,7 @@ use elbo_linalg::{
 };
 
 use super::sgpr::{factor, sandwich, whiten};
-use super::{all_f64, shaped};
+use super::{all_f64, columns, shaped};
 use crate::kernels::recycle::Kept;
 use crate::kernels::{buffer, zeros};
 use crate::tensor::Tensor;
@@ -88,7 +88,9 @@ fn fused(
     let (means, chols) = (mean.to_vec(), chol.contiguous_value());
     let mut value = vec![0.0; 2 * latents * b];
     let mut spreads = Kept::new(latents * m * b);
-    let missing = missing(&kff.as_f64(), &a, b);
+    // kff - colsum(A²)
+    let mut missing = kff.to_vec();
+    columns::add_squares(&a, b, -1.0, &mut missing);
     {
         let a = MatRef::row_major(&a, m, b);
         let (fm, fv) = value.split_at_mut(latents * b);
@@ -98,7 +100,7 @@ fn fused(
             let target = (Shape::Full, MatMut::row_major(w, m, b));
             gemm_structured(target, 1.0, (Shape::Upper, r.transpose()), (Shape::Full, a), 0.0);
             fv.copy_from_slice(&missing);
-            add_column_squares(w, b, 1.0, fv);
+            columns::add_squares(w, b, 1.0, fv);
         }
     }
     let shapes = [kuu, kuf, kff, mean, chol].map(|t| t.shape().to_vec());
@@ -109,16 +111,15 @@ fn fused(
         let mut dm = vec![0.0; latents * m];
         gemm(MatMut::row_major(&mut dm, latents, m), 1.0, MatRef::row_major(g, latents, b), av.transpose(), 0.0);
         let mut dr = zeros(latents * m * m);
-        // dA starts with m gᵀ of all latent functions.
+        let total: Vec<f64> = (0..b).map(|j| (0..latents).map(|p| h[p * b + j]).sum()).collect();
+        // dA starts with m gᵀ of all latent functions and what the prior's variance loses.
         let mut da = Kept::new(m * b);
         let means = MatRef::row_major(&means, latents, m).transpose();
-        gemm(MatMut::row_major(&mut da, m, b), 1.0, means, MatRef::row_major(g, latents, b), 0.0);
-        let mut total = vec![0.0; b];
+        columns::scale(&a, &total, -2.0, &mut da);
+        gemm(MatMut::row_major(&mut da, m, b), 1.0, means, MatRef::row_major(g, latents, b), 1.0);
         let mut scaled = Kept::new(m * b);
         for p in 0..latents {
-            let h = &h[p * b..(p + 1) * b];
-            total.iter_mut().zip(h).for_each(|(t, h)| *t += h);
-            scale_columns(&spreads[p * m * b..(p + 1) * m * b], h, 2.0, &mut scaled);
+            columns::scale(&spreads[p * m * b..(p + 1) * m * b], &h[p * b..(p + 1) * b], 2.0, &mut scaled);
             let w = MatRef::row_major(&scaled, m, b);
             if wanted[4] {
                 let out = MatMut::row_major(&mut dr[p * m * m..(p + 1) * m * m], m, m);
@@ -127,9 +128,6 @@ fn fused(
             let r = MatRef::row_major(&chols.row_major()[p * m * m..(p + 1) * m * m], m, m);
             let target = (Shape::Full, MatMut::row_major(&mut da, m, b));
             gemm_structured(target, 1.0, (Shape::Lower, r), (Shape::Full, w), 1.0);
-        }
-        for (da, a) in da.chunks_exact_mut(b.max(1)).zip(a.chunks_exact(b.max(1))) {
-            da.iter_mut().zip(a).zip(&total).for_each(|((d, a), h)| *d -= 2.0 * h * a);
         }
         let dkuu = wanted[0].then(|| {
             let mut inner = buffer(m * m);
@@ -154,29 +152,6 @@ fn fused(
         composed(inputs, Ladder::Fixed(jitter.relative)).expect("the same matrix was factored before").0
     });
     Ok((out, jitter))
-}
-
-/// `kff - colsum(A²)`.
-fn missing(kff: &[f64], a: &[f64], b: usize) -> Vec<f64> {
-    let mut out = kff.to_vec();
-    add_column_squares(a, b, -1.0, &mut out);
-    out
-}
-
-/// Adds `sign` times the sums of the squares of each column of `x: [M, B]`.
-fn add_column_squares(x: &[f64], b: usize, sign: f64, out: &mut [f64]) {
-    let mut sums = vec![0.0; b];
-    for row in x.chunks_exact(b.max(1)) {
-        sums.iter_mut().zip(row).for_each(|(s, v)| *s += v * v);
-    }
-    out.iter_mut().zip(&sums).for_each(|(o, s)| *o += sign * s);
-}
-
-/// `factor x diag(h)`.
-fn scale_columns(x: &[f64], h: &[f64], factor: f64, out: &mut [f64]) {
-    for (out, row) in out.chunks_exact_mut(h.len().max(1)).zip(x.chunks_exact(h.len().max(1))) {
-        out.iter_mut().zip(row).zip(h).for_each(|((o, v), h)| *o = factor * h * v);
-    }
 }
 
 /// The twin: inputs in the order of [`svgp_marginals`].
