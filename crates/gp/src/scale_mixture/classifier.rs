@@ -178,6 +178,14 @@ impl ScaleMixtureClassifier {
     /// # Errors
     /// When the inducing points' covariance is not positive definite.
     pub fn predict(&self, x: &Tensor) -> Result<Vec<f64>> {
+        self.predict_at(x, &no_grad(|| self.nodes()).to_vec())
+    }
+
+    /// [`ScaleMixtureClassifier::predict`], were the scale one of these values with equal probabilities in place of `q(s)`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_at(&self, x: &Tensor, scales: &[f64]) -> Result<Vec<f64>> {
         let (n, classes) = (x.shape()[0], self.classes());
         let mut out = Vec::with_capacity(n * classes);
         // The same draws for every row and call: predictions are a function of the model alone.
@@ -186,15 +194,15 @@ impl ScaleMixtureClassifier {
             let block = x.narrow(0, start, crate::exact::BLOCK.min(n - start));
             let average = no_grad(|| -> Result<Tensor> {
                 let (mean, variance) = self.latent(&block)?;
-                let (sd, nodes) = (variance.sqrt(), self.nodes().sqrt());
+                let sd = variance.sqrt();
                 let mut sum = Tensor::zeros(mean.shape(), DType::F64);
-                for j in 0..nodes.len() {
-                    let sd = &sd * nodes.narrow(0, j, 1);
+                for scale in scales {
+                    let sd = &sd * scale.sqrt();
                     for k in 0..PREDICTIVE_DRAWS {
                         sum = sum + (&mean + &sd * noise.select(0, k)).softmax(0);
                     }
                 }
-                Ok(sum / (nodes.len() * PREDICTIVE_DRAWS) as f64)
+                Ok(sum / (scales.len() * PREDICTIVE_DRAWS) as f64)
             })?;
             out.extend(average.t().to_vec());
         }

@@ -7,8 +7,10 @@ use elbo_linalg::vector;
 use elbo_tensor::{Tensor, no_grad};
 use rayon::prelude::*;
 
-/// Columns of the kernel that are formed at once: a step needs `[B, COLUMNS]` of it, whatever the number of rows.
-const COLUMNS: usize = 4096;
+/// Rows and columns of the kernel that are formed at once, whatever the number of rows in all. Such a block of 256 kB stays in a core's
+/// cache between its making and its product.
+const BAND: usize = 64;
+const COLUMNS: usize = 512;
 
 /// Numbers updated by one task; a constant of the method, not of the machine.
 const CHUNK: usize = 16_384;
@@ -22,7 +24,8 @@ const PROBES: usize = 4;
 /// Steps over which a growing solution counts as divergence.
 const GUARD: usize = 1000;
 
-/// Checks without a twentieth of progress after which the residual counts as stalled.
+/// Checks, at least, over which the mean residual must fall by a twentieth, or it counts as stalled; a fifth of the planned steps where
+/// that is more.
 const STALL: usize = 20;
 
 /// Whose stochastic gradient is followed.
@@ -220,29 +223,37 @@ impl Sdd<'_> {
         }
     }
 
-    /// `K[rows, :] v`, `[B, P]`, in blocks of columns.
+    /// The first rows of blocks of `COLUMNS` rows, and how many rows each has.
+    fn blocks(&self) -> Vec<(usize, usize)> {
+        let n = self.rows();
+        (0..n).step_by(COLUMNS).map(|start| (start, COLUMNS.min(n - start))).collect()
+    }
+
+    /// `K[rows, :] v`, `[B, P]`. Blocks of columns are shared out among threads; their order in the sum is fixed.
     fn product(&self, rows: &Tensor, v: &Tensor) -> Tensor {
-        let mut sum: Option<Tensor> = None;
-        for start in (0..self.rows()).step_by(COLUMNS) {
-            let count = COLUMNS.min(self.rows() - start);
-            let block = self.kernel.gram(rows, &self.x.narrow(0, start, count));
-            let part = block.matmul(&v.narrow(0, start, count));
-            sum = Some(match sum {
-                Some(sum) => sum + part,
-                None => part,
-            });
-        }
-        sum.expect("there is at least one row")
+        let b = rows.shape()[0];
+        let part = |(start, count): (usize, usize)| {
+            // Recording is a matter of the thread.
+            no_grad(|| {
+                let (x, v) = (self.x.narrow(0, start, count), v.narrow(0, start, count));
+                let band = |first: usize| {
+                    let some = rows.narrow(0, first, BAND.min(b - first));
+                    self.kernel.gram(&some, &x).matmul(&v)
+                };
+                Tensor::cat(&(0..b).step_by(BAND).map(band).collect::<Vec<_>>(), 0)
+            })
+        };
+        let parts: Vec<Tensor> = self.blocks().into_par_iter().map(part).collect();
+        parts.into_iter().reduce(|sum, part| sum + part).expect("there is at least one row")
     }
 
     /// `K[:, rows] g`, `[n, P]`.
     fn product_transposed(&self, rows: &Tensor, g: &Tensor) -> Vec<f64> {
-        let mut out = Vec::with_capacity(self.targets.len());
-        for start in (0..self.rows()).step_by(COLUMNS) {
-            let block = self.x.narrow(0, start, COLUMNS.min(self.rows() - start));
-            out.extend(self.kernel.gram(&block, rows).matmul(g).to_vec());
-        }
-        out
+        let part = |(start, count): (usize, usize)| {
+            no_grad(|| self.kernel.gram(&self.x.narrow(0, start, count), rows).matmul(g).to_vec())
+        };
+        let parts: Vec<Vec<f64>> = self.blocks().into_par_iter().map(part).collect();
+        parts.concat()
     }
 
     /// `(K + σ² I) v - b` in these rows, `[B, P]`.
@@ -267,6 +278,14 @@ impl Sdd<'_> {
             let ratio = |(s, b): (&f64, &f64)| if *b > 0.0 { (s * n as f64 / count as f64 / b).sqrt() } else { 0.0 };
             squares.iter().zip(&size).map(ratio).collect()
         })
+    }
+
+    /// Whether the mean of the last residuals is hardly below that of as many before. Single ones, of few rows, are too noisy to compare.
+    fn is_stalled(&self, residuals: &[f64]) -> bool {
+        let window = STALL.max(self.steps / (5 * self.period()));
+        let Some(start) = residuals.len().checked_sub(2 * window) else { return false };
+        let (before, last) = residuals[start..].split_at(window);
+        vector::sum(last) > 0.95 * vector::sum(before)
     }
 
     /// Halves the step when the solution grows without end. `norm` is of the last iterate.
@@ -350,8 +369,7 @@ impl Step<Duals> for Sdd<'_> {
         let residuals = self.relative_residuals(&duals.solution(), &mut run.rng.fork());
         let worst = residuals.into_iter().fold(0.0, f64::max);
         state.residuals.push(worst);
-        let seen = &state.residuals;
-        let is_stalled = seen.len() > STALL && worst > 0.95 * seen[seen.len() - 1 - STALL];
-        Ok(Progress { objective: worst, converged: worst <= self.tolerance || is_stalled })
+        let converged = worst <= self.tolerance || self.is_stalled(&state.residuals);
+        Ok(Progress { objective: worst, converged })
     }
 }

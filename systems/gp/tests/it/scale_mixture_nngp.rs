@@ -205,6 +205,16 @@ fn the_classifier_s_bound_has_right_gradients_and_its_gaussian_limit() {
     close("bound", t.elbo(&batch).unwrap().item(), gauss.elbo(&batch).unwrap().item(), 1e-3);
 }
 
+#[test]
+fn a_scale_of_one_predicts_as_the_gaussian_process_and_a_huge_one_knows_nothing() {
+    let (gauss, _) = classifier(ScalePrior::Point);
+    let new = problem(7, 9).0;
+    assert_eq!(gauss.predict_at(&new, &[1.0]).unwrap(), gauss.predict(&new).unwrap());
+    let sure = |p: Vec<f64>| p.chunks(3).map(|p| p.iter().copied().fold(0.0, f64::max)).sum::<f64>() / 7.0;
+    // With an infinite scale each draw is sure of its class; their average is the share of 64 draws, near a third.
+    assert!(sure(gauss.predict_at(&new, &[1e8]).unwrap()) < 0.6);
+}
+
 fn numbers(n: usize, seed: u64) -> Data {
     let (x, y) = problem(n, seed);
     let arrays =

@@ -58,14 +58,17 @@ fn the_descent_solves_several_systems_as_cholesky_does() {
 
 #[test]
 fn the_residual_is_exact_when_the_batches_cover_all_rows() {
-    let (x, y) = problem(100, 4);
-    let (kernel, targets) = (kernel(), y.unsqueeze(1));
-    let sdd = sdd(&kernel, &x, &targets, 100);
-    let alpha = Tensor::from_vec(Rng::new(6).normals(100), &[100, 1]) * 0.1;
-    let gram = kernel.gram_symmetric(&x) + Tensor::eye(100, x.dtype()) * NOISE;
-    let expected = no_grad(|| ((gram.matmul(&alpha) - &targets).norm() / targets.norm()).item());
-    let found = sdd.relative_residuals(&alpha, &mut Rng::new(7))[0];
-    assert!((found - expected).abs() < 1e-10 * expected, "{found}, expected {expected}");
+    // The second spans several blocks of rows and of columns.
+    for (n, batch) in [(100, 32), (600, 150)] {
+        let (x, y) = problem(n, 4);
+        let (kernel, targets) = (kernel(), y.unsqueeze(1));
+        let sdd = Sdd { batch, ..sdd(&kernel, &x, &targets, 100) };
+        let alpha = Tensor::from_vec(Rng::new(6).normals(n), &[n, 1]) * 0.1;
+        let gram = kernel.gram_symmetric(&x) + Tensor::eye(n, x.dtype()) * NOISE;
+        let expected = no_grad(|| ((gram.matmul(&alpha) - &targets).norm() / targets.norm()).item());
+        let found = sdd.relative_residuals(&alpha, &mut Rng::new(7))[0];
+        assert!((found - expected).abs() < 1e-10 * expected, "{n} rows: {found}, expected {expected}");
+    }
 }
 
 #[test]

@@ -118,7 +118,8 @@ pub fn stationary_gram_symmetric(
     let hyper = Hyper::new(radial, x.size(1), lengthscales, variance, alpha);
     let n = x.size(0);
     let points = Points::new(&x.as_f64(), n, &hyper);
-    let mut value = vec![0.0; n * n];
+    // Every entry is written, those above the diagonal by the mirror.
+    let mut value = crate::kernels::buffer::<f64>(n * n);
     fill_lower(&points, &hyper, |_| hyper.variance, &mut value);
     elbo_linalg::mirror_lower(elbo_linalg::MatMut::row_major(&mut value, n, n));
     let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape().to_vec()).collect();

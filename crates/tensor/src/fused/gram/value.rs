@@ -2,7 +2,7 @@
 
 use super::super::radial::{Profile, with_profile};
 use super::{Hyper, Points, wide};
-use crate::kernels::{Vectorised, run_vectorised};
+use crate::kernels::{Vectorised, buffer, run_vectorised};
 use rayon::prelude::*;
 
 /// Rows that one thread computes in one piece.
@@ -46,7 +46,8 @@ impl<P: Profile> Vectorised for Rows<'_, P> {
 
 /// `[N, M]` covariances.
 pub(super) fn rectangle<P: Profile>(profile: P, x: &Points, z: &Points, hyper: &Hyper) -> Vec<f64> {
-    let mut out = vec![0.0; x.count * z.count];
+    // Every entry is written below.
+    let mut out = buffer::<f64>(x.count * z.count);
     let variance = hyper.variance;
     if hyper.is_wide() {
         wide::fill(profile, x, Some(z), variance, &mut out);
