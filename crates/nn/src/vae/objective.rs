@@ -104,7 +104,7 @@ fn one() -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Estimate {
-    /// In closed form where there is one; else from draws, sticking the landing. Behind a flow as `sampled`.
+    /// In closed form where there is one, which for classes is a sum; else from draws, sticking the landing. Behind a flow as `sampled`.
     #[default]
     Closed,
     /// log q(z | x) - log p(z) at the draws.
@@ -304,7 +304,8 @@ impl Vae {
         let path = Path::new(objective.gradient());
         let mut noise = rng.fork();
         let mut inner = rng.fork();
-        let draws = self.draw(x, objective.draws, &path, &mut noise, &mut Pass::training(&mut inner));
+        let pass = &mut Pass::training(&mut inner);
+        let draws = self.training_draws(x, (objective.draws, step), &path, &mut noise, pass);
         let mut terms = vec![];
         for weighted in &objective.terms {
             terms.push(self.term(&weighted.term, &draws, step, &path, rng)?);
@@ -316,7 +317,7 @@ impl Vae {
         // Codes as rows, all draws of a data point.
         let codes = || draws.z.reshape(&[draws.z.len() / self.latent(), self.latent()]);
         Ok(match term {
-            Term::Reconstruction => -draws.log_likelihood.mean(),
+            Term::Reconstruction => -draws.expectation(&draws.log_likelihood),
             Term::Kl { estimate } => self.kl(draws, *estimate).sum_axis(-1, false).mean(),
             Term::FreeBits { least } => {
                 let each = self.kl(draws, Estimate::Closed).mean_axis(0, false);
