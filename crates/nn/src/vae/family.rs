@@ -162,6 +162,9 @@ impl Family {
                 (Term::Stein { .. }, family) if !family.is_gaussian() => {
                     refuse("terms", "a stein discrepancy", "a Gaussian family, or another divergence")?;
                 }
+                (Term::Wasserstein | Term::Jacobian, family) if !family.is_gaussian() => {
+                    refuse("terms", weighted.term.name(), "a Gaussian family")?;
+                }
                 (Term::Kl { estimate }, Self::Categorical(_)) if *estimate != Estimate::Closed => {
                     refuse("divergence", "an estimate from draws", "closed, which is a sum over classes")?;
                 }

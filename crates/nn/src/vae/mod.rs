@@ -25,6 +25,7 @@ mod objective;
 mod path;
 mod posterior;
 mod prior;
+mod regulariser;
 mod shares;
 mod sphere;
 mod train;
@@ -161,6 +162,7 @@ impl VaeConfig {
     pub fn build(&self, shape: &[usize], objective: &ObjectiveConfig, rng: &mut Rng) -> Result<Vae> {
         self.check()?;
         self.family.check_objective(self.latent, objective)?;
+        objective.check_for_model(self)?;
         let flow = flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         if let Some(spec) = flow {
             objective.check_for_flow(&spec)?;

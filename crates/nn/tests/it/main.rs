@@ -12,5 +12,6 @@ mod layers;
 mod likelihood;
 mod missing;
 mod oracle;
+mod regularisers;
 mod training;
 mod weights;
