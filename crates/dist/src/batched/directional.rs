@@ -200,6 +200,39 @@ impl VonMisesFisher {
     pub fn resultant(&self) -> Tensor {
         bessel_ratio(self.order(), &self.concentration)
     }
+
+    /// What [`VonMisesFisher::at`] makes draws of, outside the graph: for each the height along the mean direction, drawn at this concentration,
+    /// then a standard normal vector for the tangent. `[lead..., batch..., 1 + D]`, f64.
+    pub fn noise(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        let d = self.dimension();
+        let wide = joined(&[lead, self.concentration.shape()]);
+        let concentrations = self.concentration.detach().broadcast_to(&wide).to_vec();
+        let heights = draw_each(&concentrations, rng, |k, rng| height_draw(d, k, rng));
+        let tangents = normals(&joined(&[lead, self.direction.shape()]), DType::F64, rng);
+        Tensor::cat(&[Tensor::from_vec(heights, &wide).unsqueeze(-1), tangents], -1)
+    }
+
+    /// The draws at this noise, which is of these concentrations; differentiable in both parameters. `noise: [lead..., batch..., 1 + D]`, f64;
+    /// returns `[lead..., batch..., D]`.
+    pub fn at(&self, noise: &Tensor) -> Tensor {
+        let (d, dtype) = (self.dimension(), self.dtype());
+        let heights = noise.select(-1, 0).contiguous();
+        let wide = self.concentration.broadcast_to(heights.shape()).to_f64();
+        let (concentrations, drawn, shape) = (wide.to_vec(), heights.to_vec(), heights.shape().to_vec());
+        // In double precision, since in single precision a height may round to one, where the square root has no slope.
+        let w = Tensor::custom("sphere-heights", vec![wide], heights, move |g, _| {
+            let slope = map_pairs(&concentrations, &drawn, |k, w| height_slope(d, k, w));
+            vec![Some(g * Tensor::from_vec(slope, &shape))]
+        })
+        .unsqueeze(-1);
+        let across = ((1.0 - &w) * (1.0 + &w)).sqrt().cast(dtype);
+        // A unit tangent: noise without its part along the mean direction.
+        let noise = noise.narrow(-1, 1, self.direction.size(-1)).cast(dtype);
+        let along = (&noise * &self.direction).sum_axis(-1, true);
+        let tangent = noise - along * &self.direction;
+        let tangent = &tangent / tangent.square().sum_axis(-1, true).sqrt();
+        w.cast(dtype) * &self.direction + across * tangent
+    }
 }
 
 /// The height along the mean direction, by Wood's rejection.
@@ -251,24 +284,7 @@ impl Batched for VonMisesFisher {
         &self.concentration * (along - 1.0) + self.log_scaled_normaliser()
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
-        let d = self.dimension();
-        let wide = self.concentration.broadcast_to(&joined(&[lead, self.concentration.shape()]));
-        let concentrations = wide.to_vec();
-        let heights = draw_each(&concentrations, rng, |k, rng| height_draw(d, k, rng));
-        let (dtype, shape) = (self.dtype(), wide.shape().to_vec());
-        let value = Tensor::from_slice(&heights, &shape).cast(dtype);
-        let w = Tensor::custom("sphere-heights", vec![wide], value, move |g, _| {
-            let slope = map_pairs(&concentrations, &heights, |k, w| height_slope(d, k, w));
-            vec![Some(g * Tensor::from_vec(slope, &shape).cast(dtype))]
-        })
-        .unsqueeze(-1);
-        // A unit tangent: noise without its part along the mean direction.
-        let noise = normals(&joined(&[lead, self.direction.shape()]), dtype, rng);
-        let along = (&noise * &self.direction).sum_axis(-1, true);
-        let tangent = noise - along * &self.direction;
-        let tangent = &tangent / tangent.square().sum_axis(-1, true).sqrt();
-        let across = ((1.0 - &w) * (1.0 + &w)).sqrt();
-        Some(w * &self.direction + across * tangent)
+        Some(self.at(&self.noise(lead, rng)))
     }
     fn entropy(&self) -> Option<Tensor> {
         Some(&self.concentration * (1.0 - self.resultant()) - self.log_scaled_normaliser())

@@ -1,7 +1,7 @@
 //! Shares: beta and Dirichlet distributions, drawn from gamma variables in log space.
 
 use super::noise::{batch_axes, broadcast};
-use super::{Batched, Kl, log_gamma_draws};
+use super::{Batched, Kl, log_gamma_at, log_gamma_draws, log_gamma_noise};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 
@@ -91,7 +91,23 @@ impl Dirichlet {
 
     /// Logarithms of draws, reparameterised; finite where shares underflow. `[lead..., batch..., K]`.
     pub fn log_rsample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
-        log_gamma_draws(&self.concentration, lead, rng).log_softmax(-1)
+        self.log_at(&self.noise(lead, rng))
+    }
+
+    /// What [`Dirichlet::log_at`] makes draws of, outside the graph: logarithms of gamma variables, drawn at these concentrations.
+    /// `[lead..., batch..., K]`, f64.
+    pub fn noise(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
+        log_gamma_noise(&self.concentration, lead, rng)
+    }
+
+    /// Logarithms of the draws at this noise, which is of these concentrations; differentiable in them. `[lead..., batch..., K]`.
+    pub fn log_at(&self, noise: &Tensor) -> Tensor {
+        log_gamma_at(&self.concentration, noise).log_softmax(-1)
+    }
+
+    /// The density of a point at its logarithms, with respect to the first `K - 1` shares; finite where shares underflow. `[lead..., batch...]`.
+    pub fn log_prob_at_log(&self, log_x: &Tensor) -> Tensor {
+        ((&self.concentration - 1.0) * log_x).sum_axis(-1, false) - self.log_normaliser()
     }
 
     /// $\mathbb{E} \log z_k = \psi(a_k) - \psi(a_0)$, `[batch..., K]`.
@@ -121,10 +137,10 @@ impl Batched for Dirichlet {
     }
     /// With respect to the first `K - 1` shares.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        ((&self.concentration - 1.0) * x.log()).sum_axis(-1, false) - self.log_normaliser()
+        self.log_prob_at_log(&x.log())
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
-        Some(log_gamma_draws(&self.concentration, lead, rng).softmax(-1))
+        Some(log_gamma_at(&self.concentration, &self.noise(lead, rng)).softmax(-1))
     }
     fn entropy(&self) -> Option<Tensor> {
         let total = self.total();

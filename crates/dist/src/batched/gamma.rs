@@ -21,14 +21,23 @@ pub(crate) fn log_gamma_draw(shape: f64, rng: &mut Rng) -> f64 {
 /// # Source
 /// Figurnov, Mohamed and Mnih (2018).
 pub fn log_gamma_draws(shape: &Tensor, lead: &[usize], rng: &mut Rng) -> Tensor {
-    let dtype = shape.dtype();
-    let wide = shape.broadcast_to(&joined(&[lead, shape.shape()]));
-    let shapes = wide.to_vec();
-    let draws = draw_each(&shapes, rng, log_gamma_draw);
-    let value = Tensor::from_slice(&draws, wide.shape()).cast(dtype);
-    let size = wide.shape().to_vec();
-    Tensor::custom("log-gamma-draws", vec![wide.clone()], value, move |g, _| {
-        let slope = map_pairs(&shapes, &draws, gamma_log_quantile_slope);
+    log_gamma_at(shape, &log_gamma_noise(shape, lead, rng))
+}
+
+/// The values of [`log_gamma_draws`], outside the graph. `[lead..., batch...]`, f64.
+pub(crate) fn log_gamma_noise(shape: &Tensor, lead: &[usize], rng: &mut Rng) -> Tensor {
+    let wide = joined(&[lead, shape.shape()]);
+    let shapes = shape.detach().broadcast_to(&wide).to_vec();
+    Tensor::from_vec(draw_each(&shapes, rng, log_gamma_draw), &wide)
+}
+
+/// Values that were drawn for these shapes, as functions of the shapes. `draws: [lead..., batch...]`, f64.
+pub(crate) fn log_gamma_at(shape: &Tensor, draws: &Tensor) -> Tensor {
+    let (dtype, size) = (shape.dtype(), draws.shape().to_vec());
+    let wide = shape.broadcast_to(&size);
+    let (shapes, values) = (wide.to_vec(), draws.to_vec());
+    Tensor::custom("log-gamma-draws", vec![wide], draws.cast(dtype), move |g, _| {
+        let slope = map_pairs(&shapes, &values, gamma_log_quantile_slope);
         vec![Some(g * Tensor::from_vec(slope, &size).cast(dtype))]
     })
 }

@@ -551,3 +551,16 @@ fn stratified_draws_average_to_the_mixture() {
     assert_eq!(z.shape(), [20_000, 2]);
     assert_means("mean", &(z * weights).sum_axis(-1, false), &mixture.mean().unwrap());
 }
+
+#[test]
+fn draws_at_given_noise_are_the_draws() {
+    let sphere = VonMisesFisher::new(&t(&[0.2, -1.0, 0.4], &[3]), t(&[0.3, 7.0], &[2]));
+    let noise = sphere.noise(&[4], &mut Rng::new(3));
+    assert_eq!(noise.shape(), &[4, 2, 4]);
+    assert_eq!(sphere.at(&noise).to_vec(), sphere.sample(&[4], &mut Rng::new(3)).to_vec());
+    let shares = Dirichlet::new(t(&[1.4, 0.7, 3.0], &[3]));
+    let log_draws = shares.log_at(&shares.noise(&[4], &mut Rng::new(3)));
+    assert_eq!(log_draws.to_vec(), shares.log_rsample(&[4], &mut Rng::new(3)).to_vec());
+    let both = shares.log_prob_at_log(&log_draws).to_vec().into_iter().zip(shares.log_prob(&log_draws.exp()).to_vec());
+    both.for_each(|(at_log, at)| assert_close("density", at_log, at, 1e-12));
+}

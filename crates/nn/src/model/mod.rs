@@ -9,8 +9,8 @@ pub use settings::LatentSettings;
 
 use crate::probe::Probe;
 use crate::vae::{
-    Binarise, DecoderWeights, Evaluation, EvaluationConfig, LikelihoodConfig, ObjectiveConfig, Posterior, Training,
-    TrainingConfig, Vae, VaeConfig, WeightMeasures, Weighted,
+    Binarise, DecoderWeights, Evaluation, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior,
+    Training, TrainingConfig, Vae, VaeConfig, WeightMeasures, Weighted,
 };
 use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;
@@ -109,7 +109,8 @@ impl LatentModel {
                  constant elements out, or set a likelihood with one variance for all"
             ));
         }
-        check_memory(&config, objective.draws, common.batch.min(samples.len()), size)?;
+        let codes = config.family.codes_a_step(config.latent, objective.draws);
+        check_memory(&config, codes, common.batch.min(samples.len()), size)?;
         let mut vae = config.build(&samples.form.shape, objective, &mut run.rng.fork())?;
         let how = TrainingConfig { binarise, ..common.training() };
         let training = Training::new(&samples.values, size, objective, &how, &mut run.rng.fork())?;
@@ -125,7 +126,7 @@ impl LatentModel {
         vae.save(&mut trained, "vae");
         let terms = weigh_terms(&vae, &measured, objective, &training, &mut measuring)?;
         vae.restore(&trained, "vae")?;
-        warn_of_silent_terms(&terms, run);
+        warn_of_silent_terms(&terms, config.family, run);
         let weight_measures = match config.weights {
             DecoderWeights::Point => None,
             DecoderWeights::Posterior => {
@@ -306,9 +307,11 @@ fn weigh_terms(
 }
 
 /// A term whose gradient vanishes beside the largest one has no say.
-fn warn_of_silent_terms(terms: &[TermRecord], run: &mut Run) {
+fn warn_of_silent_terms(terms: &[TermRecord], family: Family, run: &mut Run) {
     let largest = terms.iter().map(|t| t.gradient_norm).fold(0.0, f64::max);
-    for term in terms.iter().filter(|t| t.weight > 0.0 && t.gradient_norm < 1e-6 * largest) {
+    // A divergence that is fixed by the settings has no gradient by intention.
+    let is_meant = |t: &TermRecord| family.has_fixed_divergence() && t.gradient_norm == 0.0;
+    for term in terms.iter().filter(|t| t.weight > 0.0 && t.gradient_norm < 1e-6 * largest && !is_meant(t)) {
         let TermRecord { name, gradient_norm, .. } = term;
         run.warn(format!(
             "the term `{name}` has no say: its gradient is {gradient_norm:.1e} beside {largest:.1e}; raise its weight"
@@ -355,14 +358,14 @@ pub fn trial(
 }
 
 /// Refuses a step that would not fit in memory.
-fn check_memory(config: &VaeConfig, draws: usize, batch: usize, size: usize) -> Result<()> {
+fn check_memory(config: &VaeConfig, codes: usize, batch: usize, size: usize) -> Result<()> {
     // The output, its derivative and what the likelihood keeps, of four bytes each.
-    let bytes = draws as f64 * batch as f64 * size as f64 * config.likelihood.blocks() as f64 * 4.0 * 6.0;
+    let bytes = codes as f64 * batch as f64 * size as f64 * config.likelihood.blocks() as f64 * 4.0 * 6.0;
     ensure(
         "batch",
-        format!("{batch} with {draws} draws, about {:.0} GB a step", bytes / 1e9),
+        format!("{batch} with {codes} codes each, about {:.0} GB a step", bytes / 1e9),
         bytes <= MEMORY,
-        "draws x batch x elements of a data point within 8 GB; lower `batch` or `draws`",
+        "codes x batch x elements of a data point within 8 GB; lower `batch`, `draws` or the classes that are summed over",
     )
 }
 
@@ -511,7 +514,8 @@ impl Reconstruct for LatentModel {
             return self.form.fill(data, &made.values);
         }
         let (mean, _) = self.codes(&values, &mut run.rng);
-        Ok(self.decoded(&mean, false, &mut run.rng))
+        let code = self.vae.config().family.nearest_code(&mean);
+        Ok(self.decoded(&code, false, &mut run.rng))
     }
 }
 

@@ -30,12 +30,15 @@ pub struct LatentSettings {
     pub encoder: Option<EncoderConfig>,
     /// The decoder in full, in place of `hidden` and `channels`.
     pub decoder: Option<DecoderConfig>,
-    /// Family of the posterior: gauss_diag or gauss_full.
+    /// Family of the posterior: gauss_diag or gauss_full; categorical for one of `latent` classes, vmf for points on a sphere, dirichlet for shares
+    /// of a whole.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub family: Family,
     /// A flow that its draws go through, with parameters from the encoder for each data point: planar:8, iaf:2x32, realnvp:4x32, nice:4x32 or
     /// spline:4x8; without one, the posterior is Gaussian.
     pub flow: Option<String>,
-    /// The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
+    /// The prior of the code: standard, diagonal, mixture, vamp or hierarchical; for classes standard or shares, on a sphere standard or vamp, for
+    /// shares standard, dirichlet or vamp.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub prior: PriorConfig,
     /// The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
@@ -112,6 +115,7 @@ impl LatentSettings {
         check_widths("channels", &self.channels)?;
         self.prior.check()?;
         self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
+        self.family.check(self.latent, &self.prior, self.flow.as_deref())?;
         flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         self.weights.check_precision(self.weight_precision)?;
         self.training().check()

@@ -147,7 +147,7 @@ impl Vae {
                 let x = self.tensor(block);
                 let q = self.posterior(&x, &mut Pass::evaluation());
                 for _ in 0..draws {
-                    let noise = self.noise(1, x.size(0), rng);
+                    let noise = q.noise(1, rng);
                     let mut weights = rng.fork();
                     let pass = &mut Pass::training(&mut weights);
                     total += self.draw_at(q.clone(), &x, &noise, &path, rng, pass).log_weights().sum().item();

@@ -55,7 +55,7 @@ pub struct Evaluation {
     pub active_units: usize,
     /// Dimensions whose mean posterior variance is above 0.8.
     pub idle_units: usize,
-    /// Mean over dimensions of the total variance of the codes; near 1 for a standard prior that is met.
+    /// Mean over dimensions of the total variance of the codes; near 1 for a standard normal prior that is met.
     pub code_variance: f64,
     /// Mutual information between data points and codes. NaN behind a flow: it takes the density of each code under every posterior, which a flow does
     /// not know, or knows at the price of a pass a dimension.
@@ -71,7 +71,8 @@ pub struct Evaluation {
     pub mmd: f64,
     /// Squared 2-Wasserstein distance between codes and draws of the prior, over directions.
     pub sliced_wasserstein: f64,
-    /// log |det Cov(q(z))|; 0 for a standard prior that is met.
+    /// log |det Cov(q(z))|; 0 for a standard normal prior that is met. NaN for classes, spheres and shares.
+    #[serde(deserialize_with = "number_or_nan")]
     pub code_log_det: f64,
     /// Mean share of the draws that count, (Σw)² / (K Σw²).
     pub effective_share: f64,
@@ -106,7 +107,7 @@ impl Vae {
             let mut done = 0;
             while done < draws {
                 let count = at_once.min(draws - done);
-                let noise = self.noise(count, batch, rng);
+                let noise = q.noise(count, rng);
                 let drawn = self.draw_at(q.clone(), x, &noise, &path, rng, &mut Pass::evaluation());
                 weights.push(drawn.log_weights());
                 likelihoods.push(drawn.log_likelihood.to_f64());
@@ -207,11 +208,10 @@ impl Vae {
 
         let count = rows.min(pairs.max(2));
         let chosen = if count < rows { q.take(&rng.choose(rows, count)) } else { q.clone() };
-        let noise = Tensor::from_vec(rng.normals(count * latent), &[1, count, latent]);
-        let z = chosen.rsample(&noise);
-        if chosen.is_gaussian() {
-            let log_q = chosen.log_prob(&z).to_vec();
-            let aggregated = aggregated_log_prob(&chosen, &z.select(0, 0));
+        let points = chosen.rsample(&chosen.noise(1, rng));
+        if chosen.has_density() {
+            let log_q = chosen.log_prob(&points).to_vec();
+            let aggregated = aggregated_log_prob(&chosen, &points.select(0, 0));
             let gap: f64 = log_q.iter().zip(&aggregated).map(|(own, all)| own - all).sum();
             evaluation.mutual_information = gap / count as f64;
             evaluation.mutual_information_cap = (count as f64).ln();
@@ -219,7 +219,7 @@ impl Vae {
             evaluation.mutual_information = f64::NAN;
             evaluation.mutual_information_cap = f64::NAN;
         }
-        let z = z.select(0, 0);
+        let z = chosen.code(&points).select(0, 0);
         evaluation.aggregated_kl = evaluation.kl - evaluation.mutual_information;
         if count < 2 {
             return;
@@ -227,9 +227,13 @@ impl Vae {
         let prior = self.sample_prior(count, rng).to_f64();
         evaluation.mmd = mmd(&z, &prior, &Kernel::InverseMultiquadric).item();
         evaluation.sliced_wasserstein = sliced_wasserstein(&z, &prior, 50, rng);
+        let Some(within) = q.mean_covariance() else {
+            evaluation.code_log_det = f64::NAN;
+            return;
+        };
         let centred = q.mean() - q.mean().mean_axis(0, true);
         let spread = centred.t().matmul(&centred) * (1.0 / rows as f64);
-        let (_, log_det) = (spread + q.mean_covariance())
+        let (_, log_det) = (spread + within)
             .sign_and_log_det()
             .unwrap_or_else(|_| (Tensor::scalar(0.0), Tensor::scalar(f64::NEG_INFINITY)));
         evaluation.code_log_det = log_det.item();
@@ -246,7 +250,7 @@ fn shares_present(values: &[f32], size: usize) -> Vec<f64> {
 
 /// log (1/N) Σ_n q(z | x_n) at points `z: [M, L]`, a block of points at a time.
 pub(crate) fn aggregated_log_prob(q: &Posterior, z: &Tensor) -> Vec<f64> {
-    let (points, rows) = (z.size(0), q.mean().size(0));
+    let (points, rows) = (z.size(0), q.rows());
     let at_once = (1_000_000 / (rows * z.size(1))).max(1);
     let block = |start: usize| {
         let part = z.narrow(0, start, at_once.min(points - start));

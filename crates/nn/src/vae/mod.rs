@@ -10,11 +10,14 @@
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
 //! A [`Vae`] is built from a [`VaeConfig`]; [`Training`] fits it; [`Vae::evaluate`] measures it. To add a prior, implement [`Prior`];
-//! to add a term, add a variant of [`Term`]; every sum is in nats a data point, nothing is averaged over elements or dimensions.
+//! to add a term, add a variant of [`Term`]; to add a family, write its posterior in a file such as `sphere.rs` and add it to
+//! [`Family`]. Every sum is in nats a data point, nothing is averaged over elements or dimensions.
 
+mod classes;
 mod decoder_weights;
 pub mod divergence;
 mod evaluate;
+mod family;
 mod flowed;
 mod impute;
 mod likelihood;
@@ -22,20 +25,27 @@ mod objective;
 mod path;
 mod posterior;
 mod prior;
+mod regulariser;
+mod shares;
+mod sphere;
 mod train;
 mod weight;
 
+pub use classes::{Classes, ClassesConfig};
 pub use decoder_weights::{DecoderWeights, WeightMeasures};
 pub use evaluate::{Evaluation, EvaluationConfig};
+pub(crate) use family::check_least_log_variance;
+pub use family::{Family, LEAST_LOG_VARIANCE};
 pub use flowed::Flowed;
 pub(crate) use flowed::flow_of;
 pub use impute::Imputation;
 pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
 pub use objective::{Estimate, Losses, ObjectiveConfig, Term, Weighted};
 pub use path::{Gradient, Path};
-pub(crate) use posterior::check_least_log_variance;
-pub use posterior::{Family, LEAST_LOG_VARIANCE, Posterior};
+pub use posterior::Posterior;
 pub use prior::{Prior, PriorConfig, PriorPass};
+pub use shares::Shares;
+pub use sphere::{Sphere, SphereConfig};
 pub use train::{Binarise, Decay, Training, TrainingConfig};
 pub use weight::Weight;
 
@@ -59,6 +69,7 @@ pub struct VaeConfig {
     /// Dimensions of the code.
     pub latent: usize,
     /// Family of q(z | x).
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub family: Family,
     /// A flow that draws of the family go through, as a text such as `iaf:2x32`; see [`elbo_dist::flow::FlowSpec`]. The encoder gives each data
     /// point its parameters or the context of its networks.
@@ -111,6 +122,7 @@ impl VaeConfig {
         ensure_within("latent", self.latent, 1..=MOST_WIDTH)?;
         check_least_log_variance(self.least_log_variance)?;
         self.prior.check()?;
+        self.family.check(self.latent, &self.prior, self.flow.as_deref())?;
         self.likelihood.check()?;
         flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         self.weights.check(&self.decoder)?;
@@ -146,9 +158,11 @@ impl VaeConfig {
     /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Setting`] when a network does not fit the shape, or a term does not fit a flow or a posterior over weights.
+    /// [`elbo_core::Error::Setting`] when a network does not fit the shape, or a term does not fit the family, a flow or a posterior over weights.
     pub fn build(&self, shape: &[usize], objective: &ObjectiveConfig, rng: &mut Rng) -> Result<Vae> {
         self.check()?;
+        self.family.check_objective(self.latent, objective)?;
+        objective.check_for_model(self)?;
         let flow = flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         if let Some(spec) = flow {
             objective.check_for_flow(&spec)?;
@@ -168,7 +182,7 @@ impl VaeConfig {
                 Box::new(WeightPosterior::new(&self.decoder, self.latent, blocks * size, noise, &mut build)?)
             }
         };
-        let prior = self.prior.build(self.latent, size, &mut build)?;
+        let prior = self.prior.build(self.family, self.latent, size, &mut build)?;
         let adversary = objective.adversary().map(|config| mlp(self.latent, 1, &config, &mut build)).transpose()?;
         let likelihood = self.likelihood.build(size, build.dtype);
         let flow = flow.map(|spec| spec.amortised(self.latent, build.rng)).transpose()?;
@@ -214,9 +228,13 @@ impl Snapshot for Vae {
 pub struct Draws {
     /// Posteriors of the batch.
     pub q: Posterior,
-    /// Draws, `[K, B, L]`.
+    /// Codes, `[K, B, L]`.
     pub z: Tensor,
-    /// log q(z | x) along the draw, `[K, B]`, nats, f64, where q is behind a flow. Gaussian densities are functions of the draws.
+    /// The points of these codes, in which densities are written, `[K, B, L]`: logarithms of shares, else the codes.
+    pub points: Tensor,
+    /// Weights of the codes in expectations under q, `[K, B]`, where these are sums over all classes; else all codes count alike.
+    pub weights: Option<Tensor>,
+    /// log q(z | x) along the draw, `[K, B]`, nats, f64, where q is behind a flow. Other densities are functions of the points.
     pub log_q: Option<Tensor>,
     /// log p(x | z), `[K, B]`, nats.
     pub log_likelihood: Tensor,
@@ -227,17 +245,33 @@ pub struct Draws {
 impl Draws {
     /// log p(x, z) - log q(z | x) of each draw, `[K, B]`, f64.
     fn log_weights(&self) -> Tensor {
-        let log_q = self.log_q.clone().unwrap_or_else(|| self.q.to_f64().log_prob(&self.z.to_f64()));
+        let log_q = self.log_q.clone().unwrap_or_else(|| self.q.to_f64().log_prob(&self.points.to_f64()));
         self.log_likelihood.to_f64() + self.log_prior.to_f64() - log_q
     }
 
-    /// log q(z | x) of each draw in the draws' precision, `[K, B]`: under `density` of a Gaussian, or along the draw of a flow.
+    /// log q(z | x) of each draw in the draws' precision, `[K, B]`: under `density` of the posterior, or along the draw of a flow.
     fn log_density(&self, density: impl FnOnce(&Posterior) -> Posterior) -> Tensor {
         match &self.log_q {
             Some(log_q) => log_q.cast(self.z.dtype()),
-            None => density(&self.q).log_prob(&self.z),
+            None => density(&self.q).log_prob(&self.points),
         }
     }
+
+    /// The expectation of `values: [K, B]` under q, averaged over the batch, a scalar.
+    fn expectation(&self, values: &Tensor) -> Tensor {
+        match &self.weights {
+            Some(weights) => (values * weights).sum_axis(0, false).mean(),
+            None => values.mean(),
+        }
+    }
+}
+
+/// [`Draws`] before they are weighed.
+struct Drawn {
+    q: Posterior,
+    points: Tensor,
+    weights: Option<Tensor>,
+    log_q: Option<Tensor>,
 }
 
 /// Elements with zero for those that are missing, then 1 for those that are there and 0 for the others. `x: [B, D]`; returns `[B, 2 D]`.
@@ -348,17 +382,30 @@ impl Vae {
     /// Draws `draws` codes for each data point `x: [B, D]` and weighs them.
     pub fn draw(&self, x: &Tensor, draws: usize, path: &Path, rng: &mut Rng, pass: &mut Pass<'_>) -> Draws {
         let q = self.posterior(x, pass);
-        self.draw_at(q, x, &self.noise(draws, x.size(0), rng), path, rng, pass)
+        let noise = q.noise(draws, rng);
+        self.draw_at(q, x, &noise, path, rng, pass)
     }
 
-    /// Standard normal noise of codes, `[K, B, L]`.
-    fn noise(&self, draws: usize, batch: usize, rng: &mut Rng) -> Tensor {
-        let shape = [draws, batch, self.latent()];
-        Tensor::from_vec(rng.normals(shape.iter().product()), &shape).cast(self.dtype())
+    /// Draws as [`Vae::draw`], or for classes what takes their place in the training step `step`, so that all follow the encoder's parameters.
+    fn training_draws(
+        &self,
+        x: &Tensor,
+        (draws, step): (usize, usize),
+        path: &Path,
+        rng: &mut Rng,
+        pass: &mut Pass<'_>,
+    ) -> Draws {
+        let q = self.posterior(x, pass);
+        if let (Posterior::Classes(classes), Family::Categorical(config)) = (&q, self.config.family) {
+            let (z, weights) = classes.training_codes(config, draws, step, rng);
+            return self.weigh(Drawn { q, points: z, weights, log_q: None }, x, path, rng, pass);
+        }
+        let noise = q.noise(draws, rng);
+        self.draw_at(q, x, &noise, path, rng, pass)
     }
 
-    /// The codes at this noise `[K, B, L]` of the posteriors `q` of `x: [B, D]`, weighed. `rng` is for a prior with latent variables of
-    /// its own.
+    /// The codes at this noise, which is as [`Posterior::noise`] gives it, of the posteriors `q` of `x: [B, D]`, weighed. `rng` is for a
+    /// prior with latent variables of its own.
     pub fn draw_at(
         &self,
         q: Posterior,
@@ -368,12 +415,18 @@ impl Vae {
         rng: &mut Rng,
         pass: &mut Pass<'_>,
     ) -> Draws {
-        let (z, log_q) = q.draw(noise);
-        let z = path.attach(&z);
+        let (points, log_q) = q.draw(noise);
+        let points = path.attach(&points);
+        self.weigh(Drawn { q, points, weights: None, log_q }, x, path, rng, pass)
+    }
+
+    fn weigh(&self, drawn: Drawn, x: &Tensor, path: &Path, rng: &mut Rng, pass: &mut Pass<'_>) -> Draws {
+        let Drawn { q, points, weights, log_q } = drawn;
+        let z = q.code(&points);
         let log_likelihood = self.log_likelihood(&self.decode(&z, x, pass), x);
         let pseudo = self.pseudo(pass);
-        let log_prior = self.prior.log_prob(&z, &mut PriorPass { pseudo: pseudo.as_ref(), rng, path });
-        Draws { q, z, log_q, log_likelihood, log_prior }
+        let log_prior = self.prior.log_prob(&points, &mut PriorPass { pseudo: pseudo.as_ref(), rng, path });
+        Draws { q, z, points, weights, log_q, log_likelihood, log_prior }
     }
 
     /// Draws of the prior, `[count, L]`, outside the graph.

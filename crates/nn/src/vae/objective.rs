@@ -2,12 +2,13 @@
 
 use super::divergence::{Kernel, check_batch, mmd, stein};
 use super::path::{Gradient, Path};
+use super::regulariser::wasserstein;
 use super::weight::Weight;
-use super::{Draws, Posterior, Vae};
+use super::{Draws, LikelihoodConfig, Posterior, PriorConfig, Vae, VaeConfig};
 use crate::activation::Activation;
 use crate::bayes;
 use crate::layer::{Layer, Pass};
-use crate::network::MlpConfig;
+use crate::network::{DecoderConfig, MlpConfig};
 use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_dist::flow::FlowSpec;
 use elbo_infer::objective::combined;
@@ -77,6 +78,11 @@ pub enum Term {
     /// The two halves of wake-sleep, in place of the other terms: -log p(x, z) at held draws, for the model, and -log q(z | x) at
     /// data points drawn from the model, for the encoder.
     WakeSleep,
+    /// Squared 2-Wasserstein distance of q(z | x) from N(0, I), for each data point, in squared units of the code. For Gaussians and a standard prior.
+    Wasserstein,
+    /// E ||J S||²: the squared length of what the decoder's means J make of the posterior's spread S S', estimated along one column for each data
+    /// point. For Gaussians, and decoders whose elements do not depend on each other.
+    Jacobian,
     /// Maximum mean discrepancy between the codes of the batch and draws of the prior.
     Mmd {
         /// The kernel.
@@ -104,7 +110,7 @@ fn one() -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Estimate {
-    /// In closed form where there is one; else from draws, sticking the landing. Behind a flow as `sampled`.
+    /// In closed form where there is one, which for classes is a sum; else from draws, sticking the landing. Behind a flow as `sampled`.
     #[default]
     Closed,
     /// log q(z | x) - log p(z) at the draws.
@@ -129,6 +135,8 @@ impl Term {
             Self::Capacity { .. } => "distance of the kl from its capacity",
             Self::Iwae { .. } => "negative importance-weighted bound",
             Self::WakeSleep => "wake and sleep",
+            Self::Wasserstein => "wasserstein distance",
+            Self::Jacobian => "jacobian penalty",
             Self::Mmd { .. } => "mmd",
             Self::Stein { .. } => "stein discrepancy",
             Self::Adversarial { .. } => "adversarial kl",
@@ -182,7 +190,9 @@ impl ObjectiveConfig {
         let count = |is: &dyn Fn(&Term) -> bool| self.terms.iter().filter(|t| is(&t.term)).count();
         let bounds = count(&|t| matches!(t, Term::Iwae { .. } | Term::WakeSleep));
         let reconstructions = count(&|t| matches!(t, Term::Reconstruction));
-        let divergences = count(&|t| matches!(t, Term::Kl { .. } | Term::FreeBits { .. } | Term::Capacity { .. }));
+        let divergences = count(&|t| {
+            matches!(t, Term::Kl { .. } | Term::FreeBits { .. } | Term::Capacity { .. } | Term::Wasserstein)
+        });
         let adversaries = count(&|t| matches!(t, Term::Adversarial { .. }));
         let fits = bounds + reconstructions == 1 && (bounds == 0 || divergences == 0) && adversaries <= 1;
         ensure(
@@ -231,6 +241,9 @@ impl ObjectiveConfig {
                         "`closed` or `sampled`, the same here",
                     )?;
                 }
+                Term::Wasserstein | Term::Jacobian => {
+                    ensure("terms", found(term.name()), false, "no flow; this one is of Gaussian posteriors")?;
+                }
                 Term::WakeSleep => {
                     ensure(
                         "terms",
@@ -243,6 +256,25 @@ impl ObjectiveConfig {
             }
         }
         Ok(())
+    }
+
+    /// Refuses terms of the posterior's and the decoder's shape where these have none, or where the prior is another.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub(super) fn check_for_model(&self, model: &VaeConfig) -> Result<()> {
+        let has = |term: &Term| self.terms.iter().any(|t| t.term == *term);
+        let found = format!("{} with a wasserstein distance", model.prior.name());
+        let is_standard = model.prior == PriorConfig::Standard;
+        ensure("prior", found, is_standard || !has(&Term::Wasserstein), "`standard`, which the distance is from")?;
+        let has_smooth_means = !matches!(model.decoder, DecoderConfig::Gru(_))
+            && !matches!(model.likelihood, LikelihoodConfig::Categorical { .. });
+        ensure(
+            "terms",
+            format!("a jacobian penalty with the likelihood `{}`", model.likelihood.name()),
+            has_smooth_means || !has(&Term::Jacobian),
+            "elements with means that are smooth in the code: no levels, no recurrent decoder",
+        )
     }
 
     /// Refuses terms that know no posterior over the decoder's weights.
@@ -304,7 +336,8 @@ impl Vae {
         let path = Path::new(objective.gradient());
         let mut noise = rng.fork();
         let mut inner = rng.fork();
-        let draws = self.draw(x, objective.draws, &path, &mut noise, &mut Pass::training(&mut inner));
+        let pass = &mut Pass::training(&mut inner);
+        let draws = self.training_draws(x, (objective.draws, step), &path, &mut noise, pass);
         let mut terms = vec![];
         for weighted in &objective.terms {
             terms.push(self.term(&weighted.term, &draws, step, &path, rng)?);
@@ -316,7 +349,7 @@ impl Vae {
         // Codes as rows, all draws of a data point.
         let codes = || draws.z.reshape(&[draws.z.len() / self.latent(), self.latent()]);
         Ok(match term {
-            Term::Reconstruction => -draws.log_likelihood.mean(),
+            Term::Reconstruction => -draws.expectation(&draws.log_likelihood),
             Term::Kl { estimate } => self.kl(draws, *estimate).sum_axis(-1, false).mean(),
             Term::FreeBits { least } => {
                 let each = self.kl(draws, Estimate::Closed).mean_axis(0, false);
@@ -338,6 +371,8 @@ impl Vae {
                 let q = self.posterior(&dreamt, &mut Pass::evaluation());
                 -(&draws.log_likelihood + &draws.log_prior).mean() - q.log_prob(&z.unsqueeze(0)).mean()
             }
+            Term::Wasserstein => wasserstein(&draws.q)?.mean(),
+            Term::Jacobian => self.steepness(&draws.q, rng),
             Term::Mmd { kernel } => {
                 let z = codes();
                 let prior = self.sample_prior(z.size(0), rng);

@@ -1,73 +1,21 @@
-//! Latent families: what an encoder's numbers mean.
+//! Posteriors of a batch: draws, densities, entropies and moments.
 
+use super::classes::Classes;
 use super::flowed::Flowed;
-use elbo_core::{Result, ensure};
+use super::shares::Shares;
+use super::sphere::Sphere;
+use elbo_core::Rng;
 use elbo_dist::batched::{Batched, MultivariateNormal, Normal};
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// ln 2π.
 pub(crate) const LN_TAU: f64 = 2.0 * LOG_SQRT_TAU;
 
-/// Smallest log variance of a posterior, where nothing else is said.
-pub const LEAST_LOG_VARIANCE: f64 = -30.0;
-
-/// Largest log variance of a posterior.
-const MOST_LOG_VARIANCE: f64 = 20.0;
-
-/// Refuses a bound below which no log variance is left.
-pub(crate) fn check_least_log_variance(least: f64) -> Result<()> {
-    ensure("least_log_variance", least, least < MOST_LOG_VARIANCE, "below 20")
-}
-
-/// The family of q(z | x).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Family {
-    /// Gaussian with a diagonal covariance.
-    #[default]
-    GaussDiag,
-    /// Gaussian with any covariance.
-    GaussFull,
-}
-
-impl Family {
-    /// Numbers that the encoder returns for `latent` dimensions.
-    pub fn width(self, latent: usize) -> usize {
-        match self {
-            Self::GaussDiag => 2 * latent,
-            Self::GaussFull => 2 * latent + latent * (latent - 1) / 2,
-        }
-    }
-
-    /// The posteriors of a batch from the encoder's numbers `[B, width]`: means, then log variances, which are kept between `least` and
-    /// 20, then the factor below its diagonal.
-    pub fn posterior(self, raw: &Tensor, latent: usize, least: f64) -> Posterior {
-        let mean = raw.narrow(-1, 0, latent);
-        let log_variance = raw.narrow(-1, latent, latent).clamp(least, MOST_LOG_VARIANCE);
-        match self {
-            Self::GaussDiag => Posterior::Diagonal { mean, log_variance },
-            Self::GaussFull => {
-                let sd = (&log_variance * 0.5).exp();
-                let below = raw.narrow(-1, 2 * latent, latent * (latent - 1) / 2);
-                let zero = Tensor::zeros(&[raw.size(0), 1], raw.dtype());
-                let entries = Tensor::cat(&[zero, sd, below], -1);
-                let position = |i: usize, j: usize| match i.cmp(&j) {
-                    std::cmp::Ordering::Less => 0,
-                    std::cmp::Ordering::Equal => 1 + i,
-                    std::cmp::Ordering::Greater => 1 + latent + i * (i - 1) / 2 + j,
-                };
-                let index: Vec<usize> = (0..latent * latent).map(|k| position(k / latent, k % latent)).collect();
-                let factor = entries.index_select(-1, &Tensor::indices(&index));
-                Posterior::Full { mean, factor: factor.reshape(&[raw.size(0), latent, latent]) }
-            }
-        }
-    }
-}
-
 /// Posteriors q(z | x) of a batch.
+///
+/// Draws are of *points*, in which densities are written: the codes themselves, but for shares, which are drawn as logarithms;
+/// [`Posterior::code`] turns points into codes.
 #[derive(Debug, Clone)]
 pub enum Posterior {
     /// N(mean, diag exp(log_variance)).
@@ -86,31 +34,46 @@ pub enum Posterior {
     },
     /// Gaussians whose draws go through a flow.
     Flow(Box<Flowed>),
+    /// Probabilities of classes.
+    Classes(Classes),
+    /// Von Mises-Fisher distributions on a sphere.
+    Sphere(Sphere),
+    /// Dirichlet distributions of shares.
+    Shares(Shares),
 }
 
 impl Posterior {
-    /// Means, `[B, L]`; behind a flow averages over draws, f64 and without a gradient.
+    /// Means of the codes, `[B, L]`; without a gradient where they are no parameters. Behind a flow averages over draws, f64.
     pub fn mean(&self) -> &Tensor {
         match self {
             Self::Diagonal { mean, .. } | Self::Full { mean, .. } => mean,
             Self::Flow(q) => q.mean(),
+            Self::Classes(q) => q.mean(),
+            Self::Sphere(q) => q.mean(),
+            Self::Shares(q) => q.mean(),
         }
     }
 
-    /// Variances, `[B, L]`; behind a flow averages over draws, f64 and without a gradient.
+    /// Variances of the codes, `[B, L]`; behind a flow averages over draws, f64 and without a gradient.
     pub fn variance(&self) -> Tensor {
         match self {
             Self::Diagonal { log_variance, .. } => log_variance.exp(),
             Self::Full { factor, .. } => factor.square().sum_axis(-1, false),
             Self::Flow(q) => q.variance().clone(),
+            Self::Classes(q) => q.mean() * (1.0 - q.mean()),
+            Self::Sphere(q) => q.variance(),
+            Self::Shares(q) => q.variance(),
         }
     }
 
-    /// The mean of the Gaussian, which is before the flow where there is one.
+    /// The first parameter, `[B, L]`: of Gaussians the mean, before the flow where there is one.
     fn location(&self) -> &Tensor {
         match self {
             Self::Diagonal { mean, .. } | Self::Full { mean, .. } => mean,
             Self::Flow(q) => q.base().location(),
+            Self::Classes(q) => q.logits(),
+            Self::Sphere(q) => q.direction(),
+            Self::Shares(q) => q.concentration(),
         }
     }
 
@@ -129,21 +92,43 @@ impl Posterior {
         self.location().dtype()
     }
 
-    /// Whether these are Gaussians, for which much is in closed form.
-    pub fn is_gaussian(&self) -> bool {
+    /// Whether the density is known at all points, and not along own draws alone as behind a flow.
+    pub fn has_density(&self) -> bool {
         !matches!(self, Self::Flow(_))
     }
 
-    /// Draws that follow the parameters. `noise: [K, B, L]`, standard normal; returns `[K, B, L]`.
+    /// Noise for `draws` draws of each posterior, outside the graph, `[K, B, ...]`: standard normal numbers `[K, B, L]` for Gaussians and flows. The
+    /// noise of spheres and shares depends on their concentrations.
+    pub fn noise(&self, draws: usize, rng: &mut Rng) -> Tensor {
+        match self {
+            Self::Diagonal { .. } | Self::Full { .. } | Self::Flow(_) => {
+                let shape = [draws, self.rows(), self.dims()];
+                Tensor::from_vec(rng.normals(shape.iter().product()), &shape).cast(self.dtype())
+            }
+            Self::Classes(q) => q.noise(draws, rng),
+            Self::Sphere(q) => q.noise(draws, rng),
+            Self::Shares(q) => q.noise(draws, rng),
+        }
+    }
+
+    /// Points that follow the parameters, but for classes, which cannot. `noise` as [`Posterior::noise`] gives it; returns `[K, B, L]`.
     pub fn rsample(&self, noise: &Tensor) -> Tensor {
         match self {
             Self::Diagonal { mean, log_variance } => Normal::from_log_variance(mean.clone(), log_variance).at(noise),
             Self::Full { mean, factor } => MultivariateNormal::new(mean.clone(), factor.clone()).at(noise),
             Self::Flow(q) => q.draw(noise).0,
+            Self::Classes(q) => q.draw(noise),
+            Self::Sphere(q) => q.draw(noise),
+            Self::Shares(q) => q.draw(noise),
         }
     }
 
-    /// Draws as [`Posterior::rsample`], and for those behind a flow their log densities, `[K, B]`, nats, f64, which are known along the draw.
+    /// The codes of points, of the same shape.
+    pub fn code(&self, points: &Tensor) -> Tensor {
+        if let Self::Shares(_) = self { points.exp() } else { points.clone() }
+    }
+
+    /// Points as [`Posterior::rsample`], and for those behind a flow their log densities, `[K, B]`, nats, f64, which are known along the draw.
     pub fn draw(&self, noise: &Tensor) -> (Tensor, Option<Tensor>) {
         match self {
             Self::Flow(q) => {
@@ -154,17 +139,23 @@ impl Posterior {
         }
     }
 
-    /// Log density at any points. `z: [K, B, L]`; returns `[K, B]`, nats.
+    /// Log density at any points, for classes log probability. `points: [K, B, L]`; returns `[K, B]`, nats.
     ///
     /// # Panics
     /// Behind a flow without a closed inverse, `planar`; see [`Posterior::draw`].
-    pub fn log_prob(&self, z: &Tensor) -> Tensor {
+    pub fn log_prob(&self, points: &Tensor) -> Tensor {
         match self {
             Self::Flow(q) => {
-                let log_q = q.log_prob(z).expect("only densities of own draws are asked of a flow without inverse");
+                let log_q =
+                    q.log_prob(points).expect("only densities of own draws are asked of a flow without inverse");
                 log_q.cast(self.dtype())
             }
-            _ => self.gaussian().expect("all others are Gaussian").log_prob(z),
+            Self::Classes(q) => q.log_prob(points),
+            Self::Sphere(q) => q.log_prob(points),
+            Self::Shares(q) => q.log_prob(points),
+            Self::Diagonal { .. } | Self::Full { .. } => {
+                self.gaussian().expect("diagonal and full ones are Gaussian").log_prob(points)
+            }
         }
     }
 
@@ -174,35 +165,41 @@ impl Posterior {
                 Box::new(Normal::from_log_variance(mean.clone(), log_variance).to_event(1))
             }
             Self::Full { mean, factor } => Box::new(MultivariateNormal::new(mean.clone(), factor.clone())),
-            Self::Flow(_) => return None,
+            _ => return None,
         })
     }
 
-    /// Log density of every point under every posterior. `z: [M, L]`; returns `[M, B]`.
-    pub fn log_prob_of_each(&self, z: &Tensor) -> Tensor {
-        let (points, dims) = (z.size(0), z.size(1));
+    /// Log density of every point under every posterior. `points: [M, L]`; returns `[M, B]`.
+    pub fn log_prob_of_each(&self, points: &Tensor) -> Tensor {
+        let (count, dims) = (points.size(0), points.size(1));
         let rows = self.rows();
-        self.log_prob(&z.unsqueeze(1).broadcast_to(&[points, rows, dims]))
+        self.log_prob(&points.unsqueeze(1).broadcast_to(&[count, rows, dims]))
     }
 
     /// Entropy, `[B]`, nats; `None` behind a flow.
     pub fn entropy(&self) -> Option<Tensor> {
-        self.gaussian()?.entropy()
+        match self {
+            Self::Classes(q) => q.entropy(),
+            Self::Sphere(q) => q.entropy(),
+            Self::Shares(q) => q.entropy(),
+            _ => self.gaussian()?.entropy(),
+        }
     }
 
     /// KL(q || N(mean, diag exp(log_variance))), `[B, J]`, to be summed over J: `J = L` where it is a sum over dimensions, else 1.
-    /// `mean` and `log_variance: [L]`. `None` behind a flow.
+    /// `mean` and `log_variance: [L]`. `None` for all but Gaussians.
     pub fn kl_to_diagonal(&self, mean: &Tensor, log_variance: &Tensor) -> Option<Tensor> {
-        let shift = (self.location() - mean).square();
+        let shift = || (self.location() - mean).square();
         Some(match self {
             Self::Diagonal { log_variance: own, .. } => {
-                ((own.exp() + shift) * (-log_variance).exp() - 1.0 - own + log_variance) * 0.5
+                ((own.exp() + shift()) * (-log_variance).exp() - 1.0 - own + log_variance) * 0.5
             }
             Self::Full { factor, .. } => {
-                let trace = ((self.variance() + shift) * (-log_variance).exp() - 1.0 + log_variance).sum_axis(-1, true);
+                let trace =
+                    ((self.variance() + shift()) * (-log_variance).exp() - 1.0 + log_variance).sum_axis(-1, true);
                 trace * 0.5 - factor.diagonal().log().sum_axis(-1, true)
             }
-            Self::Flow(_) => return None,
+            _ => return None,
         })
     }
 
@@ -245,24 +242,30 @@ impl Posterior {
                 });
                 Self::Flow(Box::new(Flowed::concatenate(&flowed.collect::<Vec<_>>())))
             }
+            Self::Classes(_) => Self::Classes(Classes::new(all(Self::location))),
+            Self::Sphere(_) => Self::Sphere(Sphere::new(all(Self::location), all(Self::spread))),
+            Self::Shares(_) => Self::Shares(Shares::new(all(Self::location))),
         }
     }
 
-    /// The covariance averaged over the batch, `[L, L]`.
-    pub fn mean_covariance(&self) -> Tensor {
-        match self {
+    /// The covariance averaged over the batch, `[L, L]`, of Gaussians and flows; `None` for codes that cannot fill all directions.
+    pub fn mean_covariance(&self) -> Option<Tensor> {
+        Some(match self {
             Self::Diagonal { log_variance, .. } => log_variance.exp().mean_axis(0, false).diag(),
             Self::Full { factor, .. } => factor.matmul(&factor.t()).mean_axis(0, false),
             Self::Flow(q) => q.mean_covariance().clone(),
-        }
+            Self::Classes(_) | Self::Sphere(_) | Self::Shares(_) => return None,
+        })
     }
 
-    /// The log variances or the factor of the Gaussian.
+    /// The second parameter: of Gaussians log variances or the factor, on a sphere concentrations.
     fn spread(&self) -> &Tensor {
         match self {
             Self::Diagonal { log_variance, .. } => log_variance,
             Self::Full { factor, .. } => factor,
             Self::Flow(q) => q.base().spread(),
+            Self::Sphere(q) => q.concentration(),
+            Self::Classes(_) | Self::Shares(_) => unreachable!("these have one parameter"),
         }
     }
 
@@ -271,6 +274,9 @@ impl Posterior {
             Self::Diagonal { mean, log_variance } => Self::Diagonal { mean: f(mean), log_variance: f(log_variance) },
             Self::Full { mean, factor } => Self::Full { mean: f(mean), factor: f(factor) },
             Self::Flow(q) => Self::Flow(Box::new(q.map(f))),
+            Self::Classes(q) => Self::Classes(q.map(f)),
+            Self::Sphere(q) => Self::Sphere(q.map(f)),
+            Self::Shares(q) => Self::Shares(q.map(f)),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! Priors over codes.
 
+use super::classes::ClassPrior;
+use super::family::{Family, LEAST_LOG_VARIANCE};
 use super::path::Path;
-use super::posterior::{Family, LEAST_LOG_VARIANCE, LN_TAU, Posterior};
+use super::posterior::{LN_TAU, Posterior};
+use super::shares::SharesPrior;
+use super::sphere::UniformSphere;
 use crate::activation::Activation;
 use crate::init::normal;
 use crate::layer::{Build, Layer, MOST_WIDTH, Pass, Sequential, check_weight};
 use crate::network::{MlpConfig, mlp};
-use elbo_core::{Result, Rng, ensure_within};
+use elbo_core::{Result, Rng, ensure, ensure_within};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +19,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PriorConfig {
-    /// Standard normal.
+    /// The one without parameters: standard normal for Gaussian codes, equal probabilities for classes, uniform on the sphere or the simplex.
     #[default]
     Standard,
     /// Normal with a learned mean and variance for each dimension.
@@ -37,33 +41,64 @@ pub enum PriorConfig {
         /// Widths of the networks between the layers.
         hidden: Vec<usize>,
     },
+    /// Learned probabilities, for classes.
+    Shares,
+    /// Dirichlet with one concentration for all shares.
+    Dirichlet {
+        /// Below one, few shares of a code are large; above, they are alike.
+        concentration: f64,
+    },
 }
 
 impl PriorConfig {
+    /// Its name in settings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Diagonal => "diagonal",
+            Self::Mixture { .. } => "mixture",
+            Self::Vamp { .. } => "vamp",
+            Self::Hierarchical { .. } => "hierarchical",
+            Self::Shares => "shares",
+            Self::Dirichlet { .. } => "dirichlet",
+        }
+    }
+
     /// Checks ranges.
     ///
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
         match self {
-            Self::Standard | Self::Diagonal => Ok(()),
+            Self::Standard | Self::Diagonal | Self::Shares => Ok(()),
             Self::Mixture { components } | Self::Vamp { components } => {
                 ensure_within("prior.components", *components, 1..=MOST_WIDTH)
             }
             Self::Hierarchical { latent, .. } => ensure_within("prior.latent", *latent, 1..=MOST_WIDTH),
+            Self::Dirichlet { concentration } => {
+                let is_positive = *concentration > 0.0 && concentration.is_finite();
+                ensure("prior.concentration", concentration, is_positive, "above 0")
+            }
         }
     }
 
-    /// The prior over `latent` dimensions of a model of data points with `size` numbers.
+    /// The prior over `latent` dimensions of codes of this family, in a model of data points with `size` numbers.
     ///
     /// # Errors
     /// [`elbo_core::Error::Setting`] for empty sizes, and pseudo-inputs that would not fit into memory.
-    pub fn build(&self, latent: usize, size: usize, build: &mut Build<'_>) -> Result<Box<dyn Prior>> {
+    pub fn build(&self, family: Family, latent: usize, size: usize, build: &mut Build<'_>) -> Result<Box<dyn Prior>> {
         self.check()?;
         let dtype = build.dtype;
         let zeros = |shape: &[usize]| Parameter::real(&Tensor::zeros(shape, dtype));
         Ok(match self {
-            Self::Standard => Box::new(Standard { latent }),
+            Self::Standard => match family {
+                Family::GaussDiag | Family::GaussFull => Box::new(Standard { latent }),
+                Family::Categorical(_) => Box::new(ClassPrior::new(latent, false, dtype)),
+                Family::Vmf(_) => Box::new(UniformSphere { latent }),
+                Family::Dirichlet => Box::new(SharesPrior { latent, concentration: 1.0 }),
+            },
+            Self::Shares => Box::new(ClassPrior::new(latent, true, dtype)),
+            Self::Dirichlet { concentration } => Box::new(SharesPrior { latent, concentration: *concentration }),
             Self::Diagonal => Box::new(Diagonal { mean: zeros(&[latent]), log_variance: zeros(&[latent]) }),
             Self::Mixture { components } => Box::new(Mixture {
                 logits: zeros(&[*components]),
@@ -101,8 +136,8 @@ pub struct PriorPass<'a> {
 
 /// A density of codes.
 pub trait Prior: Parameters + Send + Sync {
-    /// Log density. `z: [K, B, L]`; returns `[K, B]`, nats. A prior with latent variables of its own draws them and returns the log of
-    /// an unbiased estimate of the density, which is a lower bound in the mean.
+    /// Log density at points `[K, B, L]`, which are codes, or the logarithms of shares; returns `[K, B]`, nats. A prior with latent variables of
+    /// its own draws them and returns the log of an unbiased estimate of the density, which is a lower bound in the mean.
     fn log_prob(&self, z: &Tensor, pass: &mut PriorPass<'_>) -> Tensor;
 
     /// KL(q || p), or an upper bound that is exact for one component, in closed form: `[B, J]`, to be summed over J.
@@ -110,7 +145,7 @@ pub trait Prior: Parameters + Send + Sync {
         None
     }
 
-    /// `count` draws, `[count, L]`. `pseudo` as in [`PriorPass`].
+    /// `count` codes, `[count, L]`. `pseudo` as in [`PriorPass`].
     fn sample(&self, count: usize, pseudo: Option<&Posterior>, rng: &mut Rng) -> Tensor;
 
     /// Data points whose posteriors the prior is made of, `[M, D]`.
@@ -223,10 +258,10 @@ impl Prior for Mixture {
 /// Draws from a mixture whose components are the rows of `components`; f64.
 fn draw_from(components: &Posterior, weights: &[f64], count: usize, rng: &mut Rng) -> Tensor {
     let components = components.to_f64();
-    let latent = components.mean().size(-1);
     let chosen: Vec<usize> = (0..count).map(|_| rng.weighted(weights)).collect();
-    let noise = Tensor::from_vec(rng.normals(count * latent), &[1, count, latent]);
-    components.take(&chosen).rsample(&noise).select(0, 0)
+    let chosen = components.take(&chosen);
+    let points = chosen.rsample(&chosen.noise(1, rng));
+    chosen.code(&points).select(0, 0)
 }
 
 /// (1/M) Σ_m q(z | u_m) with learned data points u_m.
@@ -251,7 +286,7 @@ impl Prior for Vamp {
 
     fn sample(&self, count: usize, pseudo: Option<&Posterior>, rng: &mut Rng) -> Tensor {
         let components = pseudo.expect(ENCODED);
-        draw_from(&components.detach(), &vec![1.0; components.mean().size(0)], count, rng)
+        draw_from(&components.detach(), &vec![1.0; components.rows()], count, rng)
     }
 
     fn pseudo_inputs(&self) -> Option<Tensor> {

@@ -257,8 +257,8 @@ impl Training {
     /// One step of the discriminator: logistic regression of codes against draws of the prior.
     fn train_adversary(&self, vae: &mut Vae, x: &Tensor, state: &mut TrainingState, rng: &mut Rng) -> Result<()> {
         let q = vae.posterior(x, &mut Pass::evaluation()).detach();
-        let noise = vae.noise(1, x.size(0), rng);
-        let (codes, prior) = (q.rsample(&noise).select(0, 0), vae.sample_prior(x.size(0), rng));
+        let points = q.rsample(&q.noise(1, rng));
+        let (codes, prior) = (q.code(&points).select(0, 0), vae.sample_prior(x.size(0), rng));
         let adversary = vae.adversary.as_mut().expect("an adversarial term has a discriminator");
         let pass = &mut Pass::evaluation();
         let (of_codes, of_prior) = (adversary.forward(&codes, pass), adversary.forward(&prior, pass));

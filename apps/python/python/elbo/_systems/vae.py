@@ -37,13 +37,15 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         The encoder in full, in place of `hidden` and `channels`.
     decoder : one of mlp, conv, gru, layers, or none; default None
         The decoder in full, in place of `hidden` and `channels`.
-    family : one of gauss_diag, gauss_full; default 'gauss_diag'
-        Family of the posterior: gauss_diag or gauss_full.
+    family : one of gauss_diag, gauss_full, categorical, vmf, dirichlet; default 'gauss_diag'
+        Family of the posterior: gauss_diag or gauss_full; categorical for one of `latent` classes, vmf for
+        points on a sphere, dirichlet for shares of a whole.
     flow : text, or none; default None
         A flow that its draws go through, with parameters from the encoder for each data point: planar:8,
         iaf:2x32, realnvp:4x32, nice:4x32 or spline:4x8; without one, the posterior is Gaussian.
-    prior : one of standard, diagonal, mixture, vamp, hierarchical; default 'standard'
-        The prior of the code: standard, diagonal, mixture, vamp or hierarchical.
+    prior : one of standard, diagonal, mixture, vamp, hierarchical, shares, dirichlet; default 'standard'
+        The prior of the code: standard, diagonal, mixture, vamp or hierarchical; for classes standard or
+        shares, on a sphere standard or vamp, for shares standard, dirichlet or vamp.
     likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'none'

@@ -1,0 +1,201 @@
+//! Latent families: what an encoder's numbers mean, and what suits them.
+
+use super::classes::{Classes, ClassesConfig};
+use super::objective::{Estimate, ObjectiveConfig, Term};
+use super::posterior::Posterior;
+use super::prior::PriorConfig;
+use super::shares::Shares;
+use super::sphere::{Sphere, SphereConfig};
+use elbo_core::{Result, ensure};
+use elbo_tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Smallest log variance of a posterior, where nothing else is said.
+pub const LEAST_LOG_VARIANCE: f64 = -30.0;
+
+/// Largest log variance of a posterior.
+const MOST_LOG_VARIANCE: f64 = 20.0;
+
+/// Refuses a bound below which no log variance is left.
+pub(crate) fn check_least_log_variance(least: f64) -> Result<()> {
+    ensure("least_log_variance", least, least < MOST_LOG_VARIANCE, "below 20")
+}
+
+/// The family of q(z | x).
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Family {
+    /// Gaussian with a diagonal covariance.
+    #[default]
+    GaussDiag,
+    /// Gaussian with any covariance.
+    GaussFull,
+    /// One of `latent` classes; the code is a one-hot vector.
+    Categorical(ClassesConfig),
+    /// Von Mises-Fisher on the unit sphere of `latent` dimensions.
+    Vmf(SphereConfig),
+    /// Dirichlet: the code is `latent` shares, which add up to one.
+    Dirichlet,
+}
+
+impl Family {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GaussDiag => "gauss_diag",
+            Self::GaussFull => "gauss_full",
+            Self::Categorical(_) => "categorical",
+            Self::Vmf(_) => "vmf",
+            Self::Dirichlet => "dirichlet",
+        }
+    }
+
+    /// Whether codes are any vectors, with a Gaussian posterior.
+    pub fn is_gaussian(self) -> bool {
+        matches!(self, Self::GaussDiag | Self::GaussFull)
+    }
+
+    /// Whether the divergence from the standard prior is a number that no parameter moves.
+    pub(crate) fn has_fixed_divergence(self) -> bool {
+        matches!(self, Self::Vmf(SphereConfig { concentration: Some(_) }))
+    }
+
+    /// Codes that a training step decodes for each data point.
+    pub(crate) fn codes_a_step(self, latent: usize, draws: usize) -> usize {
+        match self {
+            Self::Categorical(config) if config.sums(latent) => latent,
+            _ => draws,
+        }
+    }
+
+    /// Numbers that the encoder returns for `latent` dimensions.
+    pub fn width(self, latent: usize) -> usize {
+        match self {
+            Self::GaussDiag => 2 * latent,
+            Self::GaussFull => 2 * latent + latent * (latent - 1) / 2,
+            Self::Categorical(_) | Self::Dirichlet => latent,
+            Self::Vmf(config) => config.width(latent),
+        }
+    }
+
+    /// The posteriors of a batch from the encoder's numbers `[B, width]`. Gaussians: means, then log variances, which are kept between `least`
+    /// and 20, then the factor below its diagonal. Others: see [`Classes`], [`Sphere`] and [`Shares`].
+    pub fn posterior(self, raw: &Tensor, latent: usize, least: f64) -> Posterior {
+        let mean = || raw.narrow(-1, 0, latent);
+        let log_variance = || raw.narrow(-1, latent, latent).clamp(least, MOST_LOG_VARIANCE);
+        match self {
+            Self::GaussDiag => Posterior::Diagonal { mean: mean(), log_variance: log_variance() },
+            Self::GaussFull => {
+                let factor = factor(raw, &(log_variance() * 0.5).exp(), latent);
+                Posterior::Full { mean: mean(), factor }
+            }
+            // A flow's numbers would follow, but flows are behind Gaussians alone.
+            Self::Categorical(_) => Posterior::Classes(Classes::new(raw.clone())),
+            Self::Vmf(config) => Posterior::Sphere(Sphere::encoded(raw, latent, config)),
+            Self::Dirichlet => Posterior::Shares(Shares::encoded(raw)),
+        }
+    }
+
+    /// The code nearest to a mean of codes `[N, L]`, which itself is none for classes and on a sphere.
+    pub fn nearest_code(self, mean: &Tensor) -> Tensor {
+        match self {
+            Self::GaussDiag | Self::GaussFull | Self::Dirichlet => mean.clone(),
+            Self::Categorical(_) => mean.argmax(-1, false).one_hot(mean.size(-1), mean.dtype()),
+            Self::Vmf(_) => mean / mean.square().sum_axis(-1, true).sqrt(),
+        }
+    }
+
+    /// Checks ranges, and refuses a prior or a flow over other codes than the family's.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub(crate) fn check(self, latent: usize, prior: &PriorConfig, flow: Option<&str>) -> Result<()> {
+        use PriorConfig as P;
+        let (suits, expected) = match self {
+            Self::GaussDiag | Self::GaussFull => (
+                !matches!(prior, P::Shares | P::Dirichlet { .. }),
+                "standard, diagonal, mixture, vamp or hierarchical for Gaussian codes",
+            ),
+            Self::Categorical(_) => (
+                matches!(prior, P::Standard | P::Shares),
+                "standard, which is equal probabilities, or shares, which is learned ones",
+            ),
+            Self::Vmf(_) => {
+                (matches!(prior, P::Standard | P::Vamp { .. }), "standard, which is uniform on the sphere, or vamp")
+            }
+            Self::Dirichlet => (
+                matches!(prior, P::Standard | P::Dirichlet { .. } | P::Vamp { .. }),
+                "standard, which is uniform on the simplex, dirichlet or vamp",
+            ),
+        };
+        ensure("prior", format!("{} with the family `{}`", prior.name(), self.name()), suits, expected)?;
+        if self.is_gaussian() {
+            return Ok(());
+        }
+        let found = format!("{} with the family `{}`", flow.unwrap_or("none"), self.name());
+        ensure("flow", found, flow.is_none(), "none; a flow starts from a Gaussian")?;
+        ensure("latent", latent, latent >= 2, "at least 2 for classes, shares and points on a sphere")?;
+        match self {
+            Self::Categorical(config) => config.check(),
+            Self::Vmf(config) => config.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses terms that do not know the family's codes.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub(super) fn check_objective(self, latent: usize, objective: &ObjectiveConfig) -> Result<()> {
+        let refuse = |setting: &str, what: &str, expected: &str| {
+            ensure(setting, format!("{what} with the family `{}`", self.name()), false, expected)
+        };
+        if let Self::Categorical(config) = self
+            && config.sums(latent)
+        {
+            let found = format!("{} with {latent} classes that are summed over", objective.draws);
+            ensure("draws", found, objective.draws == 1, "1; a sum has no noise that draws could average out")?;
+        }
+        for weighted in &objective.terms {
+            match (&weighted.term, self) {
+                (Term::Stein { .. }, family) if !family.is_gaussian() => {
+                    refuse("terms", "a stein discrepancy", "a Gaussian family, or another divergence")?;
+                }
+                (Term::Wasserstein | Term::Jacobian, family) if !family.is_gaussian() => {
+                    refuse("terms", weighted.term.name(), "a Gaussian family")?;
+                }
+                (Term::Kl { estimate }, Self::Categorical(_)) if *estimate != Estimate::Closed => {
+                    refuse("divergence", "an estimate from draws", "closed, which is a sum over classes")?;
+                }
+                (
+                    Term::Iwae { .. } | Term::WakeSleep | Term::Mmd { .. } | Term::Adversarial { .. },
+                    Self::Categorical(_),
+                ) => refuse(
+                    "terms",
+                    weighted.term.name(),
+                    "reconstruction and a kl; the gradient of this one needs draws of codes that follow the encoder",
+                )?,
+                (Term::WakeSleep, Self::Dirichlet) => {
+                    refuse("terms", "wake and sleep", "a bound; shares that are dreamt may round to zero")?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lower triangular factors `[B, L, L]` with the diagonal `sd: [B, L]`, the rest from the last of the encoder's numbers.
+fn factor(raw: &Tensor, sd: &Tensor, latent: usize) -> Tensor {
+    let below = raw.narrow(-1, 2 * latent, latent * (latent - 1) / 2);
+    let zero = Tensor::zeros(&[raw.size(0), 1], raw.dtype());
+    let entries = Tensor::cat(&[zero, sd.clone(), below], -1);
+    let position = |i: usize, j: usize| match i.cmp(&j) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => 1 + i,
+        std::cmp::Ordering::Greater => 1 + latent + i * (i - 1) / 2 + j,
+    };
+    let index: Vec<usize> = (0..latent * latent).map(|k| position(k / latent, k % latent)).collect();
+    entries.index_select(-1, &Tensor::indices(&index)).reshape(&[raw.size(0), latent, latent])
+}
