@@ -88,7 +88,7 @@ def _of_pandas(frame: Any) -> Table:
         elif series.dtype.kind == "b" or (series.dtype.kind in "iuf" and not isinstance(series.dtype, np.dtype)):
             columns.append(_arrays.array(label, series.to_numpy(dtype=float, na_value=np.nan)))
         elif series.dtype.kind == "M":
-            columns.append(_arrays.array(label, series.to_numpy(dtype="datetime64[s]")))
+            columns.append(_arrays.array(label, series.to_numpy(dtype=_time_type(series.dtype))))
         elif isinstance(series.dtype, np.dtype):
             columns.append(_arrays.array(label, series.to_numpy()))
         else:
@@ -96,6 +96,12 @@ def _of_pandas(frame: Any) -> Table:
     if not columns:
         raise DataError(f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
     return _enough(Table(columns, len(frame), has_names))
+
+
+def _time_type(dtype: Any) -> Any:
+    """NumPy's type for times of pandas, as fine as they are; those with a zone are in UTC."""
+    found = getattr(dtype, "numpy_dtype", dtype)
+    return found if isinstance(found, np.dtype) else f"datetime64[{found.unit}]"
 
 
 def _enough(found: Table) -> Table:
