@@ -300,7 +300,6 @@ fn with_json_an_error_is_one_object_on_standard_error() {
 #[test]
 fn files_of_more_than_eight_gibibytes_are_refused_by_every_verb() {
     let folder = Folder::with_table();
-    folder.write("m.elbo", model());
     for name in ["big.elbo", "big.ply", "big.toml"] {
         // Without any byte written.
         std::fs::File::create(folder.path(name)).unwrap().set_len((8 << 30) + 1).unwrap();

@@ -67,7 +67,7 @@ class Points(Estimator):
     def _known(self, x: Any) -> list[Sent]:
         """New data for the model. A plain matrix takes the place of the one that it was fitted to, which a file gave a name."""
         layout = layout_of(json.loads(self._fitted().record))
-        if len(layout) == 1 and _is_plain(x) and not self._any_size:
+        if len(layout) == 1 and layout[0][1] is not None and _is_plain(x):
             (name, width), found = layout[0], _arrays.read(x)
             if found.ndim == 2 and found.shape[1] == width:
                 return [_arrays.array(name, found)]
