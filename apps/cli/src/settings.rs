@@ -2,7 +2,8 @@
 
 use crate::failure::Failure;
 use elbo::FitRecord;
-use elbo::core::{Error, Result};
+use elbo::core::Result;
+use elbo::core::read::read_text;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|c| Error::file("cannot read the configuration", path, &c))?;
+        let text = read_text("cannot read the configuration", path)?;
         toml::from_str(&text).map_err(|cause| {
             let line = cause.span().map(|s| text[..s.start.min(text.len())].matches('\n').count() + 1);
             let place = line.map(|l| format!(", line {l}")).unwrap_or_default();

@@ -1,9 +1,10 @@
 //! Where a model came from: stored in its file under one key, so that a file explains itself and a fit can be repeated.
 
 use crate::registry::{find, systems};
-use elbo_core::{Card, Error, Model, ModelFile, Result, Summary, Task};
+use elbo_core::{Array, Card, Data, Error, Model, ModelFile, Result, Summary, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The key of the record in a model file and in a checkpoint.
@@ -59,6 +60,9 @@ pub struct FitRecord {
     pub config: Value,
     /// The columns of the table besides the target, as they were read.
     pub columns: Vec<String>,
+    /// Widths `D` of those that are matrices `[N, D]`, whose columns are named `x[0]`, `x[1]` and so on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub widths: BTreeMap<String, usize>,
     /// The target column.
     pub target: Option<String>,
     /// The seed.
@@ -82,6 +86,18 @@ pub struct FitRecord {
 }
 
 impl FitRecord {
+    /// The same with the columns of this table, and `target` for its target.
+    pub fn with_columns(self, data: &Data, target: Option<String>) -> Self {
+        let inputs = || data.arrays.iter().filter(|(name, _)| Some(name) != target.as_ref());
+        let width = |(name, array): &(String, Array)| match array.shape.as_slice() {
+            [_, width] => Some((name.clone(), *width)),
+            _ => None,
+        };
+        let (columns, widths) =
+            (inputs().map(|(name, _)| name.clone()).collect(), inputs().filter_map(width).collect());
+        Self { columns, widths, target, ..self }
+    }
+
     /// A file of this system that holds the record and nothing else yet: the head of a checkpoint.
     pub fn header(&self, system: &str) -> ModelFile {
         let mut file = ModelFile::new(system);
@@ -151,4 +167,24 @@ pub fn rebuild(file: &ModelFile) -> Result<(&'static Card, Box<dyn Model>)> {
 pub fn refused(card: &Card, verb: &str) -> Error {
     let offered: Vec<&str> = card.verbs.iter().map(|v| v.name()).collect();
     Error::Verb { system: card.id.into(), verb: verb.into(), offered: offered.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_tells_matrices_from_columns_and_survives_its_file() {
+        let arrays = [("a", vec![2]), ("x", vec![2, 3]), ("image", vec![2, 1, 1]), ("y", vec![2])];
+        let arrays =
+            arrays.map(|(name, shape)| (name.to_owned(), Array::new(&shape, vec![0.5; shape.iter().product()])));
+        let data = Data { arrays: arrays.into(), ..Data::default() };
+        let record = FitRecord::default().with_columns(&data, Some("y".into()));
+        assert_eq!(record.columns, ["a", "x", "image"]);
+        assert_eq!(record.widths, BTreeMap::from([("x".to_owned(), 3)]));
+        assert_eq!(record_of(&record.header("test")).unwrap(), record);
+        let plain = FitRecord { widths: BTreeMap::new(), ..record };
+        assert!(!serde_json::to_string(&plain).unwrap().contains("widths"), "files of plain tables stay as they were");
+        assert_eq!(record_of(&plain.header("test")).unwrap(), plain);
+    }
 }

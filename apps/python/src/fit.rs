@@ -94,15 +94,8 @@ pub fn fit(
     let settings = raised(py, parsed(settings))?;
     let config = raised(py, unlocked(py, || system.check_config(&settings))?)?;
     let data = data(arrays, target, source)?;
-    let mut record = FitRecord {
-        config,
-        columns: data.arrays.iter().map(|(n, _)| n.clone()).filter(|n| Some(n) != data.target.as_ref()).collect(),
-        target: data.target.clone(),
-        seed,
-        data: identity(py, &data)?,
-        settings,
-        ..FitRecord::default()
-    };
+    let mut record = FitRecord { config, seed, data: identity(py, &data)?, settings, ..FitRecord::default() }
+        .with_columns(&data, data.target.clone());
     record.reading.task = match task {
         Some("regression") => Some(Task::Regression),
         Some("classification") => Some(Task::Classification),

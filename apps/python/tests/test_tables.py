@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import quick
 
 import elbo
-from elbo import _arrays, _tables
+from elbo import _arrays, _native, _tables
 
 CELLS: dict[str, list[Any]] = {
     "number": [1.5, None, 3.0],
@@ -149,3 +152,88 @@ def test_what_a_reader_noted_is_a_warning(tmp_path: Any) -> None:
     with pytest.warns(elbo.ReadWarning, match="leading zeros"):
         found = elbo.read(tmp_path / "codes.csv")
     assert found["code"][0] == "00001"
+
+
+STAMPS = ["2020-01-02T03:04:05.125", None, "2020-01-02T03:04:06", "1969-12-31T23:59:59.000001"]
+
+
+def test_times_keep_their_fractions_of_a_second() -> None:
+    fine = np.array([cell or "NaT" for cell in STAMPS], "datetime64[ns]")
+    arrow = pa.table({"t": pa.array(fine.astype("datetime64[us]"))})
+    zoned = pd.DataFrame({"t": pd.Series(fine).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo")})
+    typed = arrow.to_pandas(types_mapper=pd.ArrowDtype)
+    for frame in [{"t": fine}, pd.DataFrame({"t": fine}), pl.DataFrame({"t": fine}), arrow, zoned, typed]:
+        assert read(frame) == {"t": STAMPS}
+    assert read({"t": np.array(["2020-01-02T03:04:05.120000001"], "datetime64[ns]")}) == {
+        "t": ["2020-01-02T03:04:05.120000001"]
+    }
+    assert read({"t": np.array(["2020-01-02"], "datetime64[D]")}) == {"t": ["2020-01-02T00:00:00"]}
+
+
+def test_times_below_a_second_are_told_apart() -> None:
+    milliseconds = np.arange(80)
+    times = np.datetime64("2024-03-01T12:00:00", "ms") + 25 * milliseconds
+    y = np.sin(milliseconds / 5.0)
+    model = quick.made(elbo.MarkovGP).fit({"time": times}, y)
+    assert np.corrcoef(model.predict({"time": times}), y)[0, 1] > 0.95
+
+
+def program_s(tmp_path: Any, system: str, arrays: dict[str, Any], target: str | None, task: str | None, **settings: Any) -> Any:
+    """The model that the program writes for the arrays of an NPZ file."""
+    sent = _arrays.named(arrays)
+    model, _ = _native.fit(system, json.dumps(settings), sent, target, task, "t.npz", 0, None, None)
+    model.save(str(tmp_path / "model.elbo"))
+    return elbo.load(tmp_path / "model.elbo")
+
+
+def test_models_of_a_matrix_in_a_file_take_arrays(tmp_path: Any) -> None:
+    x, y = quick.table()
+    x = np.column_stack([x, np.ones(len(x))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", elbo.FitWarning)
+        expected = elbo.GPR(starts=1, iterations=20).fit(x, y)
+    model = program_s(tmp_path, "gpr", {"x": x, "y": y}, "y", "regression", starts=1, iterations=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.n_features_in_ == 3 and not hasattr(model, "feature_names_in_")
+        for rows in [x, x.astype(object), {"x": x}, {f"x[{d}]": x[:, d] for d in range(3)}]:
+            np.testing.assert_allclose(model.predict(rows), expected.predict(x), rtol=1e-9)
+        assert model.evaluate(x, y)["rmse"] == pytest.approx(expected.evaluate(x, y)["rmse"])
+    for rows in (x[:, :2], {"x": x[:, :2]}):
+        with pytest.raises(elbo.DataError, match="X has 2 features, but GPR is expecting 3"):
+            model.predict(rows)
+    with pytest.raises(elbo.DataError, match=r"column `x\[1\]` holds text"):
+        model.predict({"x[0]": x[:, 0], "x[1]": ["u"] * len(x), "x[2]": x[:, 2]})
+
+
+def test_columns_beside_a_matrix_keep_their_names(tmp_path: Any) -> None:
+    x, y = quick.table()
+    arrays = {"x": x, "age": np.arange(len(y)) / 10.0, "y": np.where(y > 0, "high", "low")}
+    model = program_s(tmp_path, "svgp", arrays, "y", "classification", inducing=10, steps=20)
+    assert list(model.feature_names_in_) == ["x[0]", "x[1]", "age"]
+    rows = {"x": x, "age": arrays["age"]}
+    shares = model.predict_proba(rows)
+    np.testing.assert_array_equal(
+        model.predict_proba(pd.DataFrame({"x[0]": x[:, 0], "x[1]": x[:, 1], "age": rows["age"]})), shares
+    )
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        np.testing.assert_array_equal(model.predict_proba(np.column_stack([x, rows["age"]])), shares)
+
+
+def test_matrices_in_a_dictionary_are_columns(tmp_path: Any) -> None:
+    x, y = quick.table()
+    model = elbo.GPR(starts=1, iterations=20).fit({"x": x}, y)
+    assert list(model.feature_names_in_) == ["x[0]", "x[1]"]
+    np.testing.assert_allclose(model.predict({"x": x}), elbo.GPR(starts=1, iterations=20).fit(x, y).predict(x), rtol=1e-9)
+    with pytest.raises(elbo.DataError, match=r"column `x` has the shape \[60, 2, 1\]"):
+        model.predict({"x": x[:, :, np.newaxis]})
+
+
+def test_models_of_points_in_a_file_take_arrays(tmp_path: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    model = program_s(tmp_path, "aevb", {"x": x}, None, None, hidden=[8], latent=2, epochs=2)
+    own = elbo.AEVB(hidden=(8,), latent=2, epochs=2).fit(x)
+    np.testing.assert_allclose(model.transform(x), own.transform(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(model.transform({"x": x}), model.transform(x))
+    assert model.evaluate(x, draws=5)["rows"] == 60
+    assert len(model.reconstruct(x)) == 3

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -153,3 +154,53 @@ def test_what_the_fit_warns_of_is_a_warning() -> None:
     x, y = quick.table()
     with pytest.warns(elbo.FitWarning, match="`x2` is constant"):
         elbo.GPR(starts=1, iterations=5).fit(np.column_stack([x, np.ones(len(x))]), y)
+
+
+def warned() -> tuple[Any, Any]:
+    """A table that every fit warns of, and labels of two classes."""
+    x, y = quick.table(80)
+    return np.column_stack([x, np.ones(len(x))]), y
+
+
+@pytest.mark.parametrize("make", [lambda: elbo.GPR(starts=1, iterations=5), lambda: quick.made(elbo.SVGPClassifier)])
+def test_a_warning_that_is_an_error_leaves_a_whole_model(make: Any) -> None:
+    x, y = warned()
+    y = y if isinstance(make(), elbo.GPR) else np.where(y > 0, "high", "low")
+    model, quiet = make(), make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(elbo.FitWarning, match="is constant"):
+            model.fit(x, y)
+        assert model.n_features_in_ == 3 and not model.stopped_early_ and model.fit_seconds_ > 0.0
+        # Refitted to another table, it is of that one through and through.
+        frame = {"a": x[:, 0], "b": x[:, 2]}
+        with pytest.raises(elbo.FitWarning, match="is constant"):
+            quiet.fit({"c": x[:, 1], "d": x[:, 0]}, y).fit(frame, y)
+        assert list(quiet.feature_names_in_) == ["a", "b"]
+        assert len(quiet.predict(frame)) == len(y)
+    again = make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again.fit(x, y)
+    np.testing.assert_array_equal(model.predict(x), again.predict(x))
+
+
+def test_a_warning_of_points_or_trials_that_is_an_error_leaves_a_whole_model() -> None:
+    def told(model: Any, *data: Any) -> Any:
+        run = model._fit
+
+        def noisy(*arguments: Any, **named: Any) -> Any:
+            return {**run(*arguments, **named), "warnings": ["something"]}
+
+        model._fit = noisy
+        with pytest.raises(elbo.FitWarning, match="something"):
+            model.fit(*data)
+        return model
+
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", elbo.FitWarning)
+        assert told(quick.made(elbo.AEVB), x).sample(3).shape == (3, 2)
+        trials = told(elbo.BO(starts=1), {"rate": [0.1, 0.5, 0.9]}, [0.8, 0.3, 0.7])
+        assert len(trials.suggest(1)["rate"]) == 1
+        assert trials.stopped_early_ is False

@@ -1,6 +1,7 @@
 //! The model file: one safetensors file whose metadata rebuild the model, refused with a reason when damaged or foreign.
 
 use crate::error::{Error, Result};
+use crate::read::read_file;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -271,7 +272,7 @@ impl ModelFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read, [`Error::ModelFile`] as [`ModelFile::from_bytes`].
+    /// [`Error::File`] when it cannot be read or is larger than 8 GiB, [`Error::ModelFile`] as [`ModelFile::from_bytes`].
     pub fn read(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Err(Error::File {
@@ -280,8 +281,7 @@ impl ModelFile {
                 path: path.into(),
             });
         }
-        let bytes = std::fs::read(path).map_err(|cause| Error::file("cannot read the model file", path, &cause))?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&read_file("cannot read the model file", path)?)
     }
 
     /// SHA-256 over facts and arrays, in hexadecimal.

@@ -18,6 +18,7 @@
 //! | [`suggest`] | what models of an experiment offer: where to measure next |
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
 //! | [`mod@file`] | the model file |
+//! | [`read`] | the bytes of a file, up to a limit |
 //! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |
 //!
 //! To add a system, implement [`System`] and put one line into its family's list.
@@ -34,6 +35,7 @@ pub mod model;
 pub mod named;
 pub mod picture;
 pub mod predict;
+pub mod read;
 pub mod rng;
 pub mod run;
 pub mod samples;

@@ -24,7 +24,7 @@ pub use catalogue::{
     Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, stored_table, verify,
 };
 pub use make::{Generator, MakeOptions, generators, make};
-pub use read::pictures::{is_picture_name, read_picture, read_pictures};
+pub use read::pictures::{is_picture_name, read_picture, read_picture_bytes, read_pictures};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
 pub use shipped::{diabetes, digits8, digits8_classes, digits8_split, photos};
 pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};

@@ -1,5 +1,6 @@
 //! Weights in and out as safetensors files, with PyTorch's names and layouts.
 
+use elbo_core::read::read_file;
 use elbo_core::{Error, Result};
 use elbo_tensor::{DType, Parameters};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -73,8 +74,7 @@ pub fn save(parameters: &dyn Parameters, path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::File`], and those of [`from_safetensors`].
 pub fn load(parameters: &mut dyn Parameters, path: &Path) -> Result<()> {
-    let bytes = std::fs::read(path).map_err(|cause| Error::file("the weights cannot be read", path, &cause))?;
-    from_safetensors(parameters, &bytes)
+    from_safetensors(parameters, &read_file("the weights cannot be read", path)?)
 }
 
 fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {

@@ -170,13 +170,12 @@ fn planned(args: &Fit) -> Result<Plan, Failure> {
     let mut record = FitRecord {
         config: system.check_config(&settings)?,
         settings,
-        columns: data.arrays.iter().map(|(n, _)| n.clone()).filter(|n| Some(n) != target.as_ref()).collect(),
-        target,
         seed: args.seed.or(config.seed).unwrap_or(0),
         data: read,
         reading: how,
         ..FitRecord::default()
-    };
+    }
+    .with_columns(&data, target);
     record.command = command(system.card().id, &record, args.holdout);
     let out = args.out.clone().unwrap_or_else(|| default_out(&path, system.card().id));
     let checkpoint = args.checkpoint.clone().unwrap_or_else(|| beside(&out));

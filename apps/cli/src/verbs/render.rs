@@ -5,6 +5,7 @@ use crate::args::Render;
 use crate::failure::Failure;
 use crate::output::{number, print, print_json, say};
 use elbo::core::file::write_atomically;
+use elbo::core::read::read_file;
 use elbo::core::{Data, Error, FromData, Model, ModelFile, Run, Values, Views};
 use elbo::picture::ssim;
 use elbo::refused;
@@ -92,8 +93,7 @@ pub fn run(args: &Render, json: bool) -> Result<ExitCode, Failure> {
 /// A model file, or another program's file of Gaussians.
 fn open(path: &Path) -> Result<Source, Failure> {
     if let Some(format) = Format::of(path) {
-        let bytes = std::fs::read(path).map_err(|cause| Error::file("cannot read the Gaussians", path, &cause))?;
-        let stored = file::read(format, &bytes)?;
+        let stored = file::read(format, &read_file("cannot read the Gaussians", path)?)?;
         let model = Box::new(SplatModel::of(stored.clone()));
         let system = match format {
             Format::Ply | Format::CompressedPly => "ply",

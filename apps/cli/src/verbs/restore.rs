@@ -11,11 +11,11 @@ use crate::failure::Failure;
 use crate::output::{print, print_json, say};
 use crate::settings::merge;
 use elbo::codec::container::MAGIC;
+use elbo::core::read::read_file;
 use elbo::core::{Array, Card, Compress, Data, Error, Mark, Model, Run, Values};
 use elbo::{record_of, refused};
-use elbo_data::read_picture;
+use elbo_data::{read_picture, read_picture_bytes};
 use serde_json::json;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -29,32 +29,31 @@ pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
             "pictures are written as PNG; give --out a name that ends in .png",
         ));
     }
-    let compressed = is_compressed(&args.input)?;
+    // Once, for both kinds: a pipe cannot be read again.
+    let bytes = read_file("cannot read the file", &args.input)?;
+    let compressed = bytes.starts_with(MAGIC);
     // A codec's model answers for other files too: it knows what is wrong with them.
     match (model.as_compress(), model.as_restore()) {
-        (Some(codec), None) => decompress(args, card, codec, json),
-        (Some(codec), Some(_)) if compressed => decompress(args, card, codec, json),
+        (Some(codec), None) => decompress(args, card, codec, &bytes, json),
+        (Some(codec), Some(_)) if compressed => decompress(args, card, codec, &bytes, json),
         (None, _) if compressed => Err(Error::Verb {
             system: card.id.into(),
             verb: "restore a compressed file".into(),
             offered: card.verbs.iter().map(|v| v.name()).collect::<Vec<_>>().join(", "),
         }
         .into()),
-        (_, Some(_)) => restore(args, card, model.as_ref(), record_of(&file)?.seed, json),
+        (_, Some(_)) => restore(args, card, model.as_ref(), bytes, record_of(&file)?.seed, json),
         (None, None) => Err(refused(card, "restore").into()),
     }
 }
 
-/// Whether the file begins as the codecs' files do.
-fn is_compressed(path: &Path) -> Result<bool, Failure> {
-    use std::io::Read;
-    let failed = |cause: std::io::Error| Error::file("cannot read the file", path, &cause);
-    let mut begin = vec![];
-    std::fs::File::open(path).map_err(failed)?.take(MAGIC.len() as u64).read_to_end(&mut begin).map_err(failed)?;
-    Ok(begin == MAGIC)
-}
-
-fn decompress(args: &Restore, card: &Card, codec: &dyn Compress, json: bool) -> Result<ExitCode, Failure> {
+fn decompress(
+    args: &Restore,
+    card: &Card,
+    codec: &dyn Compress,
+    bytes: &[u8],
+    json: bool,
+) -> Result<ExitCode, Failure> {
     if args.mask.is_some() {
         return Err(Failure::usage("`--mask`: a compressed file has no missing pixels", "leave it out"));
     }
@@ -64,16 +63,22 @@ fn decompress(args: &Restore, card: &Card, codec: &dyn Compress, json: bool) -> 
             "leave it out",
         ));
     }
-    let bytes = std::fs::read(&args.input).map_err(|cause| Error::file("cannot read the file", &args.input, &cause))?;
     let started = Instant::now();
-    let data = codec.decompress(&bytes)?;
+    let data = codec.decompress(bytes)?;
     finish(args, card, &data, started.elapsed().as_secs_f64(), json)
 }
 
-fn restore(args: &Restore, card: &Card, model: &dyn Model, seed: u64, json: bool) -> Result<ExitCode, Failure> {
+fn restore(
+    args: &Restore,
+    card: &Card,
+    model: &dyn Model,
+    bytes: Vec<u8>,
+    seed: u64,
+    json: bool,
+) -> Result<ExitCode, Failure> {
     let restorer = model.as_restore().ok_or_else(|| refused(card, "restore"))?;
     let settings = merge(&toml::Table::new(), &args.set)?;
-    let mut data = read_picture(&args.input)?;
+    let mut data = read_picture_bytes(&args.input, bytes)?;
     data.notes.iter().for_each(|note| say(json, note));
     if let Some(mask) = &args.mask {
         let mut mask = read_picture(mask)?;

@@ -7,6 +7,7 @@ use crate::output::{columns, number, print, print_json, say};
 use crate::progress::{Watcher, cancel_flag};
 use crate::settings::{json as json_of, merge, quoted};
 use crate::table::for_trials;
+use elbo::core::read::read_text;
 use elbo::core::{Array, Card, Data, Error, Figure, Mark, Model, Prediction, Run, Summary, Values};
 use elbo::{Reading, record_of, refused};
 use elbo_data::{Cells, write_table};
@@ -149,7 +150,7 @@ fn new_run(seed: u64, json: bool) -> Run {
 }
 
 fn read_space(path: &Path) -> Result<toml::Table, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|cause| Error::file("cannot read the space", path, &cause))?;
+    let text = read_text("cannot read the space", path)?;
     let table: toml::Table = toml::from_str(&text).map_err(|cause| {
         let line = cause.span().map(|s| text[..s.start.min(text.len())].matches('\n').count() + 1);
         let place = line.map(|l| format!(", line {l}")).unwrap_or_default();
@@ -178,7 +179,8 @@ fn columns_of(settings: &Value) -> Vec<String> {
 
 /// Whether a table has a header and no rows, as a history has before its first trial.
 fn is_header_only(path: &str) -> bool {
-    let is_small = std::fs::metadata(path).is_ok_and(|m| m.len() < 64 * 1024);
+    // A pipe cannot be read again.
+    let is_small = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < 64 * 1024);
     is_small
         && std::fs::read_to_string(path).is_ok_and(|text| text.lines().filter(|l| !l.trim().is_empty()).count() <= 1)
 }

@@ -296,3 +296,22 @@ fn with_json_an_error_is_one_object_on_standard_error() {
         assert!(ran.out.is_empty());
     }
 }
+
+#[test]
+fn files_of_more_than_eight_gibibytes_are_refused_by_every_verb() {
+    let folder = Folder::with_table();
+    for name in ["big.elbo", "big.ply", "big.toml"] {
+        // Without any byte written.
+        std::fs::File::create(folder.path(name)).unwrap().set_len((8 << 30) + 1).unwrap();
+    }
+    for words in [
+        "predict big.elbo t.csv",
+        "render big.ply --orbit 1 --out pictures",
+        "fit gpr t.csv --target y --config big.toml",
+        "suggest big.toml",
+    ] {
+        let ran = folder.elbo(words);
+        assert_ne!(ran.code, 0, "{words}");
+        assert!(ran.err.contains("larger than 8 GiB"), "{words}: {}", ran.err);
+    }
+}

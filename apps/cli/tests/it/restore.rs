@@ -66,3 +66,17 @@ fn what_cannot_be_restored_is_said() {
         assert!(ran.err.contains(expected), "{command}: {}", ran.err);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_picture_comes_through_a_pipe_as_from_its_file() {
+    let folder = with_prior();
+    let pipe = folder.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let bytes = folder.read(PICTURE);
+    let writer = std::thread::spawn(move || std::fs::write(pipe, bytes));
+    folder.elbo("restore m.elbo pipe --out piped.png --set operator=denoise").ok();
+    writer.join().unwrap().unwrap();
+    folder.elbo(&format!("restore m.elbo {PICTURE} --out filed.png --set operator=denoise")).ok();
+    assert_eq!(folder.read("piped.png"), folder.read("filed.png"));
+}

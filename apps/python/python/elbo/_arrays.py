@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 
 #: Types of pandas for what is missing; pandas itself may not be installed.
 _MISSING = ("NAType", "NaTType")
+#: Units of time, `generic` of NaT alone, that have no fraction of a second.
+_COARSE = ("generic", "Y", "M", "W", "D", "h", "m", "s")
 _TYPES = {"f8": np.float64, "f4": np.float32, "i8": np.int64, "u1": np.uint8}
 
 
@@ -68,7 +70,7 @@ def array(name: str, values: Array) -> Sent:
     if values.dtype.kind == "c":
         raise DataError(f"Complex data not supported: array `{name}` is complex", "give real numbers")
     if values.dtype.kind == "M" and values.ndim == 1:
-        return text(name, [None if cell == "NaT" else cell for cell in values.astype("datetime64[s]").astype(str).tolist()])
+        return text(name, [None if cell == "NaT" else cell for cell in times(values)])
     if values.dtype.kind in "OUST":
         return objects(name, values)
     if values.dtype == np.float32 or values.dtype == np.uint8:
@@ -81,6 +83,12 @@ def array(name: str, values: Array) -> Sent:
         raise DataError(f"array `{name}` is of type {values.dtype}", "give numbers, or columns of texts or dates")
     sent = np.ascontiguousarray(values, _TYPES[kind])
     return name, kind, list(values.shape), sent.tobytes(), []
+
+
+def times(values: Array) -> list[str]:
+    """Dates with times as texts, with the fraction of a second where there is one, whatever the unit; `NaT` where missing."""
+    fine = values.astype("datetime64[s]") if np.datetime_data(values.dtype)[0] in _COARSE else values
+    return [cell.rstrip("0").rstrip(".") if "." in cell else cell for cell in fine.astype(str).tolist()]
 
 
 def objects(name: str, values: Array) -> Sent:

@@ -178,8 +178,8 @@ def _decimals(form: bytes, address: int, rows: range) -> list[float]:
 
 
 def _dates(numbers: Array, unit: str) -> list[Any]:
-    days = numbers.astype(np.int64).astype(f"datetime64[{unit}]")
-    return list((days if unit == "D" else days.astype("datetime64[s]")).astype(str))
+    found = numbers.astype(np.int64).astype(f"datetime64[{unit}]")
+    return list(found.astype(str)) if unit == "D" else _arrays.times(found)
 
 
 def _viewed(data: _Array, row: int) -> str:

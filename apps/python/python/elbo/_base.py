@@ -112,15 +112,23 @@ class Estimator:
             given[name.rstrip("_")] = value
         return given
 
-    def _fit(self, arrays: list[Sent], target: str | None = None, task: str | None = None, source: str = "memory") -> None:
+    def _fit(
+        self, arrays: list[Sent], target: str | None = None, task: str | None = None, source: str = "memory"
+    ) -> dict[str, Any]:
+        """Fits and keeps the model. Returns what the run has to tell, for `_tell` once all else that the fit leaves is in place."""
         settings, seed = to_json(self._settings()), seed_of(self.random_state)
         limit = _limit(self.max_time)
         watch = _progress.watcher(self.verbose, self._system)
-        self.model_, told = _native.fit(self._system, settings, arrays, target, task, source, seed, limit, watch)
-        self._tell(json.loads(told))
+        return self._keep(*_native.fit(self._system, settings, arrays, target, task, source, seed, limit, watch))
+
+    def _keep(self, model: _native.Model, told: str) -> dict[str, Any]:
+        """Takes over the model of a run, and reads what the run has to tell."""
+        found: dict[str, Any] = json.loads(told)
+        self.model_, self.stopped_early_, self.fit_seconds_ = model, found["stopped_early"], found["seconds"]
+        return found
 
     def _tell(self, told: dict[str, Any]) -> None:
-        self.stopped_early_, self.fit_seconds_ = told["stopped_early"], told["seconds"]
+        """Warns of what a run had to tell. The last act of a fit: where warnings are errors, it raises."""
         tell(told, "the best state was kept")
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ import numpy as np
 from . import _arrays, _arrow
 from ._arrays import Array, Sent
 from .errors import DataError, warn
+
+
+#: Names of the arrays that a fit was given, in order, with the widths of those that are matrices `[N, D]`.
+Layout = list[tuple[str, "int | None"]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ def table(x: Any) -> Table:
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise TypeError("Sparse data was passed, but dense data is required; use `x.toarray()`")
     if isinstance(x, Mapping):
-        return _of_columns([_arrays.array(str(name), _column(name, cells)) for name, cells in x.items()])
+        return _of_columns([column for name, cells in x.items() for column in _columns(str(name), cells)])
     if hasattr(x, "iloc") and hasattr(x, "dtypes") and hasattr(x, "columns"):
         return _of_pandas(x)
     if hasattr(x, "__arrow_c_stream__"):
@@ -42,11 +47,14 @@ def table(x: Any) -> Table:
     return _of_matrix(_arrays.read(x))
 
 
-def _column(name: Any, cells: Any) -> Array:
-    column = _arrays.read(cells)
-    if column.ndim != 1:
-        raise DataError(f"column `{name}` has the shape {list(column.shape)}", "give one value a row")
-    return column
+def _columns(name: str, cells: Any) -> list[Sent]:
+    """A column, or those of a matrix `x`, which are named `x[0]`, `x[1]` and so on, as the program names them."""
+    found = _arrays.read(cells)
+    if found.ndim == 2:
+        return [_arrays.array(f"{name}[{d}]", found[:, d]) for d in range(found.shape[1])]
+    if found.ndim != 1:
+        raise DataError(f"column `{name}` has the shape {list(found.shape)}", "give one value a row, or a matrix [N, D]")
+    return [_arrays.array(name, found)]
 
 
 def _of_columns(columns: list[Sent]) -> Table:
@@ -88,7 +96,7 @@ def _of_pandas(frame: Any) -> Table:
         elif series.dtype.kind == "b" or (series.dtype.kind in "iuf" and not isinstance(series.dtype, np.dtype)):
             columns.append(_arrays.array(label, series.to_numpy(dtype=float, na_value=np.nan)))
         elif series.dtype.kind == "M":
-            columns.append(_arrays.array(label, series.to_numpy(dtype="datetime64[s]")))
+            columns.append(_arrays.array(label, series.to_numpy(dtype=_time_type(series.dtype))))
         elif isinstance(series.dtype, np.dtype):
             columns.append(_arrays.array(label, series.to_numpy()))
         else:
@@ -96,6 +104,12 @@ def _of_pandas(frame: Any) -> Table:
     if not columns:
         raise DataError(f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
     return _enough(Table(columns, len(frame), has_names))
+
+
+def _time_type(dtype: Any) -> Any:
+    """NumPy's type for times of pandas, as fine as they are; those with a zone are in UTC."""
+    found = getattr(dtype, "numpy_dtype", dtype)
+    return found if isinstance(found, np.dtype) else f"datetime64[{found.unit}]"
 
 
 def _enough(found: Table) -> Table:
@@ -127,10 +141,10 @@ def check_finite(found: Table) -> None:
 
 def as_fitted(found: Table, names: list[str], had_names: bool, model: str) -> Table:
     """The same table as the model knows it: columns by name where both have names, by position otherwise."""
-    if found.has_names and had_names:
-        if found.names != names:
-            raise DataError(_differing(found.names, names))
+    if found.has_names and found.names == names:
         return found
+    if found.has_names and had_names:
+        raise DataError(_differing(found.names, names))
     if len(found.columns) != len(names):
         raise DataError(f"X has {len(found.columns)} features, but {model} is expecting {len(names)} features as input.")
     if found.has_names:
@@ -138,6 +152,32 @@ def as_fitted(found: Table, names: list[str], had_names: bool, model: str) -> Ta
     elif had_names:
         warn(f"X does not have valid feature names, but {model} was fitted with feature names", UserWarning)
     return found.renamed(names)
+
+
+def layout_of(record: Mapping[str, Any]) -> Layout:
+    """The arrays besides the target that a fit was given."""
+    widths = record.get("widths", {})
+    return [(name, widths.get(name)) for name in record["columns"]]
+
+
+def names_of(layout: Layout) -> list[str]:
+    """Names of all columns, those of matrices too."""
+    each = [[name] if width is None else [f"{name}[{d}]" for d in range(width)] for name, width in layout]
+    return [name for names in each for name in names]
+
+
+def packed(columns: list[Sent], layout: Layout) -> list[Sent]:
+    """Columns in the order of `names_of(layout)` as the arrays that the fit was given."""
+    left = iter(columns)
+    return [next(left) if width is None else _matrix(name, list(islice(left, width))) for name, width in layout]
+
+
+def _matrix(name: str, columns: list[Sent]) -> Sent:
+    text = next((column[0] for column in columns if column[1] == "text"), None)
+    if text is not None:
+        raise DataError(f"column `{text}` holds text; the model was fitted with numbers there", "mend these cells")
+    cells = [np.frombuffer(data, _arrays._TYPES[kind]).astype(np.float64) for _, kind, _, data, _ in columns]
+    return _arrays.array(name, np.column_stack(cells))
 
 
 def _differing(found: list[str], names: list[str]) -> str:

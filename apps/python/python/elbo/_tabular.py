@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar, overload
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 
@@ -12,11 +12,9 @@ from . import _arrays, _native
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of
 from ._parts import whole, within
-from ._tables import Table, as_fitted, check_finite, table
+from ._tables import Layout, Table, as_fitted, check_finite, layout_of, names_of, packed, table
 from ._targets import classes_named, classes_of, coded, labels_of, numbers, target_name, vector
 from .errors import DataError, VerbError
-
-Self = TypeVar("Self", bound="Tabular")
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Tabular(Estimator):
 
     n_features_in_: int
     feature_names_in_: Array
-    _names: list[str]
+    _layout: Layout
     _finite: ClassVar[bool] = True
 
     def _read(self, x: Any) -> Table:
@@ -77,21 +75,22 @@ class Tabular(Estimator):
             check_finite(found)
         return found
 
-    def _fit_table(self: Self, found: Table, target: Sent, task: str | None) -> Self:
+    def _fit_table(self, found: Table, target: Sent, task: str | None) -> dict[str, Any]:
         _check_length(found.rows, target[2][0])
         if found.rows < 2 and self._finite:
             raise DataError("Found array with 1 sample(s) while a minimum of 2 is required", "give more rows, better fifty")
-        self._fit([*found.columns, target], target[0], task)
-        self.n_features_in_, self._names = len(found.columns), found.names
+        told = self._fit([*found.columns, target], target[0], task)
+        self.n_features_in_, self._layout = len(found.columns), [(name, None) for name in found.names]
         if found.has_names:
             self.feature_names_in_ = np.array(found.names, dtype=object)
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
-        return self
+        return told
 
     def _known(self, x: Any) -> list[Sent]:
-        """Rows in the model's columns."""
-        return as_fitted(self._read(x), self._names, "feature_names_in_" in vars(self), type(self).__name__).columns
+        """Rows in the model's arrays."""
+        known = as_fitted(self._read(x), names_of(self._layout), "feature_names_in_" in vars(self), type(self).__name__)
+        return packed(known.columns, self._layout)
 
     def _predict(self, x: Any) -> _native.Prediction:
         model = self._fitted()
@@ -109,7 +108,7 @@ class Tabular(Estimator):
     def _with_target(self, x: Any, y: Any) -> list[Sent]:
         """Rows in the model's columns, and the target under its name."""
         rows = self._known(x)
-        target = self._target(y, self._names)
+        target = self._target(y, names_of(self._layout))
         return [*rows, (json.loads(self._fitted().record)["target"], *target[1:])]
 
     def _target(self, y: Any, taken: list[str]) -> Sent:
@@ -117,10 +116,12 @@ class Tabular(Estimator):
 
     def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
         """Takes over a model that was read from a file."""
-        self.model_, self._names = model, record["columns"]
-        self.n_features_in_ = len(self._names)
-        if self._names != [f"x{d}" for d in range(len(self._names))]:
-            self.feature_names_in_ = np.array(self._names, dtype=object)
+        self.model_, self._layout = model, layout_of(record)
+        names = names_of(self._layout)
+        self.n_features_in_ = len(names)
+        is_named = names != [f"x{d}" for d in range(len(names))] and any(width is None for _, width in self._layout)
+        if is_named:
+            self.feature_names_in_ = np.array(names, dtype=object)
 
 
 def _check_length(rows: int, targets: int) -> None:
@@ -138,7 +139,8 @@ class Regressor(Tabular):
         """Fits the model to rows `X` and one number a row, `y`."""
         found = self._read(X)
         target = self._target(y, found.names)
-        return self._fit_table(found, target, "regression")
+        self._tell(self._fit_table(found, target, "regression"))
+        return self
 
     def _target(self, y: Any, taken: list[str]) -> Sent:
         return _arrays.array(target_name(y, taken), self._numbers(y))
@@ -224,8 +226,9 @@ class Classifier(Tabular):
                 "use `SVGPClassifier`",
             )
         labels = labels_of(classes)
-        self._fit_table(found, coded(target_name(y, found.names), values, classes, labels), "classification")
+        told = self._fit_table(found, coded(target_name(y, found.names), values, classes, labels), "classification")
         self.classes_, self._labels = classes, labels
+        self._tell(told)
         return self
 
     def _target(self, y: Any, taken: list[str]) -> Sent:

@@ -13,7 +13,7 @@ from . import _arrays, _native, _progress
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of, to_json
 from ._parts import whole
-from ._tables import table
+from ._tables import layout_of, table
 from ._targets import numbers, target_name
 from .errors import DataError, ReadWarning, warn
 
@@ -39,6 +39,11 @@ def _is_frame(x: Any) -> bool:
     return hasattr(x, "columns") or hasattr(x, "__arrow_c_stream__")
 
 
+def _is_plain(x: Any) -> bool:
+    """Whether data come as one array, or as what NumPy makes one of."""
+    return not isinstance(x, (str, os.PathLike, Mapping)) and not _is_frame(x)
+
+
 class Points(Estimator):
     """A system for data without a target."""
 
@@ -53,10 +58,20 @@ class Points(Estimator):
     def fit(self: Any, X: Any, y: Any = None) -> Any:
         """Fits the model to the data `X`; `y` is not used."""
         arrays = self._sent(X)
-        self._fit(arrays, source=os.fspath(X) if isinstance(X, (str, os.PathLike)) else "memory")
-        plain = not isinstance(X, (str, os.PathLike, Mapping)) and not _is_frame(X)
-        self._form = ("array" if np.ndim(X) > 2 else "matrix") if plain and not self._any_size else "named"
+        form = ("array" if np.ndim(X) > 2 else "matrix") if _is_plain(X) and not self._any_size else "named"
+        told = self._fit(arrays, source=os.fspath(X) if isinstance(X, (str, os.PathLike)) else "memory")
+        self._form = form
+        self._tell(told)
         return self
+
+    def _known(self, x: Any) -> list[Sent]:
+        """New data for the model. A plain matrix takes the place of the one that it was fitted to, which a file gave a name."""
+        layout = layout_of(json.loads(self._fitted().record))
+        if len(layout) == 1 and layout[0][1] is not None and _is_plain(x):
+            (name, width), found = layout[0], _arrays.read(x)
+            if found.ndim == 2 and found.shape[1] == width:
+                return [_arrays.array(name, found)]
+        return self._sent(x)
 
     def _shaped(self, arrays: dict[str, Array]) -> Any:
         """Arrays in the form of the data that the model was fitted to."""
@@ -87,7 +102,7 @@ class Reconstructs(Points):
 
     def reconstruct(self, X: Any) -> Any:
         """What the model makes of the codes of `X`, in the form that `sample` has."""
-        return self._shaped(_arrays.received(self._fitted().reconstruct(self._sent(X))))
+        return self._shaped(_arrays.received(self._fitted().reconstruct(self._known(X))))
 
 
 class Encodes(Estimator):
@@ -114,8 +129,7 @@ class Encodes(Estimator):
         return tags
 
     def _rows(self, x: Any) -> list[Sent]:
-        # A table with a target knows its columns; other data are taken as they are.
-        own: Any = getattr(self, "_known", getattr(self, "_sent", sent))
+        own: Any = getattr(self, "_known", sent)
         arrays: list[Sent] = own(x)
         return arrays
 
@@ -125,7 +139,7 @@ class Bounds(Points):
 
     def evaluate(self, X: Any, draws: int = 100) -> dict[str, Any]:
         """Bounds on the log likelihood of the data points, in nats a point, the tighter with `draws` importance draws."""
-        bounds: dict[str, Any] = json.loads(self._fitted().evaluate(self._sent(X), whole("draws", draws, 1)))
+        bounds: dict[str, Any] = json.loads(self._fitted().evaluate(self._known(X), whole("draws", draws, 1)))
         return bounds
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -179,7 +193,7 @@ class Suggests(Estimator):
                 f"X has {columns[0][2][0]} rows, y has the shape {list(values.shape)}", "give one result a row, NaN for none"
             )
         target = target_name(y, [column[0] for column in columns])
-        self._fit([*columns, _arrays.array(target, values)], target)
+        self._tell(self._fit([*columns, _arrays.array(target, values)], target))
         return self
 
     def suggest(self, n_points: int = 1, random_state: Any = 0) -> dict[str, Array]:
@@ -197,6 +211,5 @@ class Updates(Estimator):
         """Absorbs new rows without the old ones."""
         model, arrays = self._fitted(), self._with_target(X, y)
         watch = _progress.watcher(self.verbose, self._system)
-        self.model_, told = model.update(arrays, "memory", watch)
-        self._tell(json.loads(told))
+        self._tell(self._keep(*model.update(arrays, "memory", watch)))
         return self

@@ -21,9 +21,9 @@ mod select;
 mod sniff;
 mod table;
 
+use elbo_core::read::{MOST_BYTES, read_most};
 use elbo_core::{Data, Error, Result};
 use sniff::Kind;
-use std::io::Read;
 use std::path::Path;
 
 /// What to do with rows that have missing cells.
@@ -79,9 +79,6 @@ impl ReadOptions {
     }
 }
 
-/// Most bytes that any reader takes, of a file and of what is in it: 8 GiB, against files made to fill the memory.
-const MOST_BYTES: u64 = 8 << 30;
-
 /// Refuses a table whose cells, of eight bytes each, are more than [`MOST_BYTES`]: run lengths and short cells let a small file claim any number.
 fn check_cells(rows: u64, columns: usize) -> Result<()> {
     if rows.saturating_mul(columns as u64) <= MOST_BYTES / 8 {
@@ -115,18 +112,6 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
         Error::data(format!("the file is larger than 8 GiB: {}", path.display()), "give fewer rows or columns")
     })?;
     read_bytes(&path.display().to_string(), bytes, options)
-}
-
-/// All that a reader has, or `None` where it is more than `most` bytes. `length` is what it is said to have: zero for pipes and devices, which
-/// may have any number.
-fn read_most(reader: impl Read, length: u64, most: u64) -> std::io::Result<Option<Vec<u8>>> {
-    if length > most {
-        return Ok(None);
-    }
-    let mut bytes = vec![];
-    bytes.try_reserve_exact(length as usize)?;
-    reader.take(most + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// Reads the contents of a file; `source` is its name, for messages and for what the extension says.
@@ -185,13 +170,5 @@ mod tests {
         file.as_file().set_len(MOST_BYTES + 1).unwrap();
         let error = read(file.path(), &ReadOptions::default()).unwrap_err();
         assert!(error.to_string().contains("larger than 8 GiB"), "{error}");
-    }
-
-    #[test]
-    fn a_reader_of_unknown_length_is_read_up_to_the_limit() {
-        assert_eq!(read_most(std::io::repeat(7), 0, 1000).unwrap(), None);
-        assert_eq!(read_most(std::io::repeat(7).take(1000), 0, 1000).unwrap(), Some(vec![7; 1000]));
-        assert_eq!(read_most(&b"abc"[..], 3, 1000).unwrap(), Some(b"abc".to_vec()));
-        assert_eq!(read_most(&b"abc"[..], 1001, 1000).unwrap(), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures: a folder of PNG and JPEG files, and IDX files.
 
 use super::MOST_BYTES;
+use elbo_core::read::read_file;
 use elbo_core::{Array, Data, Error, Result, Values};
 use image::{ColorType, DynamicImage};
 use std::path::{Path, PathBuf};
@@ -74,7 +75,15 @@ pub fn read_picture(path: &Path) -> Result<Data> {
             path: path.into(),
         });
     }
-    let (array, note) = alone(decode(path)?);
+    read_picture_bytes(path, file_bytes(path)?)
+}
+
+/// The picture of these bytes, as [`read_picture`] gives it; `path` is its name.
+///
+/// # Errors
+/// [`Error::File`] when it is damaged or no picture.
+pub fn read_picture_bytes(path: &Path, bytes: Vec<u8>) -> Result<Data> {
+    let (array, note) = alone(decode(path, bytes)?);
     let arrays = vec![("image".into(), array)];
     Ok(Data { source: path.display().to_string(), arrays, notes: note.into_iter().collect(), ..Data::default() })
 }
@@ -108,7 +117,7 @@ pub fn read_pictures(path: &Path) -> Result<Data> {
     }
     let (mut arrays, mut bytes) = (vec![], 0);
     for file in files {
-        let (array, note) = alone(decode(&file)?);
+        let (array, note) = alone(decode(&file, file_bytes(&file)?)?);
         notes.extend(note.filter(|note| !notes.contains(note)));
         bytes += array.values.len();
         if bytes as u64 > MOST_BYTES {
@@ -152,7 +161,11 @@ pub fn is_picture_name(path: &Path) -> bool {
     matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
 }
 
-fn decode(path: &Path) -> Result<DynamicImage> {
+fn file_bytes(path: &Path) -> Result<Vec<u8>> {
+    read_file("cannot read the picture", path)
+}
+
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<DynamicImage> {
     let broken = |cause: image::ImageError| match cause {
         image::ImageError::IoError(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => {
             Error::file("cannot read the picture", path, &cause)
@@ -163,9 +176,13 @@ fn decode(path: &Path) -> Result<DynamicImage> {
             path: path.into(),
         },
     };
+    let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes));
+    if let Ok(format) = image::ImageFormat::from_path(path) {
+        reader.set_format(format);
+    }
+    // What the first bytes say goes before what the name says.
     let failed = |cause: std::io::Error| Error::file("cannot read the picture", path, &cause);
-    let reader = image::ImageReader::open(path).map_err(failed)?.with_guessed_format().map_err(failed)?;
-    reader.decode().map_err(broken)
+    reader.with_guessed_format().map_err(failed)?.decode().map_err(broken)
 }
 
 /// All pictures, while they have one size and fit into memory.
@@ -173,7 +190,7 @@ pub(super) fn decoded(files: &[(Option<String>, PathBuf)]) -> Result<Vec<Dynamic
     let mut pictures: Vec<DynamicImage> = vec![];
     let mut bytes = 0;
     for (_, file) in files {
-        let picture = decode(file)?;
+        let picture = decode(file, file_bytes(file)?)?;
         let size = (picture.width(), picture.height());
         if let Some(first) = pictures.first().map(|p| (p.width(), p.height())).filter(|first| *first != size) {
             return Err(Error::data(

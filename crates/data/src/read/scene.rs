@@ -6,6 +6,7 @@
 //! `held`, one for those.
 
 use super::pictures;
+use elbo_core::read::read_file;
 use elbo_core::{Array, Data, Error, Result, Values};
 use image::DynamicImage;
 use serde_json::Value;
@@ -131,7 +132,7 @@ fn on_black(picture: DynamicImage) -> DynamicImage {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|cause| Error::file("cannot read the cameras", path, &cause))
+    read_file("cannot read the cameras", path)
 }
 
 fn broken(path: &Path, what: impl std::fmt::Display) -> Error {

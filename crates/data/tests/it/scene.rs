@@ -152,3 +152,13 @@ fn colmap_models_are_read_as_text_and_as_bytes() {
     let error = read(folder.path(), &ReadOptions::default()).unwrap_err();
     assert!(error.to_string().contains("no rotation"), "{error}");
 }
+
+#[test]
+fn cameras_of_more_than_eight_gibibytes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(folder.path().join("transforms.json")).unwrap();
+    // Without any byte written.
+    file.set_len((8 << 30) + 1).unwrap();
+    let message = read(folder.path(), &ReadOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("cannot read the cameras") && message.contains("larger than 8 GiB"), "{message}");
+}

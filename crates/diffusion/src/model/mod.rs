@@ -3,6 +3,8 @@
 //! A system adds which prior it learns and its claim. Everything else is here: scaling, training, measures, figures, files.
 
 mod degraded;
+mod learn;
+mod parts;
 mod restorer;
 mod settings;
 
@@ -10,24 +12,22 @@ pub use degraded::{Degradation, MaskConfig, OperatorName};
 pub use restorer::RestoreSettings;
 pub use settings::{NetworkSettings, PriorKind, StudentKind};
 
-use crate::denoiser::{Denoiser, Empirical, GaussianMixture};
-use crate::flow_map::{
-    Boundary, Consistency, DistillConfig, Distillation, MeanVelocity, MeanVelocityConfig, MeanVelocityTraining, Span,
-};
+use crate::denoiser::{Denoiser, Empirical};
+use crate::flow_map::{Boundary, Consistency, MeanVelocity, Span};
 use crate::frechet::{Extractor, PrincipalComponents, distance, moments};
 use crate::guidance::ClassifierFree;
-use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig, read_folder};
-use crate::network::{Network, NetworkDenoiser, Trainee, Training};
-use crate::sampler::Sampled;
-use elbo_core::samples::{Form, Labels};
+use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig};
+use crate::network::{Network, NetworkDenoiser};
+use elbo_core::samples::Form;
 use elbo_core::{
     Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure,
 };
 use elbo_nn::Build;
 use elbo_tensor::Parameters;
+use learn::{adopt, distil, picture, told, train};
+use parts::{Classes, Gaussian, Law, Student};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::Path;
 
 /// Points drawn at a time.
 const CHUNK: usize = 256;
@@ -37,27 +37,6 @@ const FEATURES: usize = 16;
 const MEASURED: usize = 2000;
 /// Most numbers of a point for a Gaussian prior, whose covariance is a full matrix.
 const MOST_DIMS: usize = 4096;
-
-/// A law of data points, known through its denoiser.
-enum Law {
-    Network(NetworkDenoiser),
-    Empirical(Empirical),
-    Gaussian(Gaussian),
-}
-
-/// A Gaussian, with the numbers it was made from, which its file keeps.
-struct Gaussian {
-    mean: Vec<f64>,
-    covariance: Vec<f64>,
-    law: GaussianMixture,
-}
-
-impl Gaussian {
-    fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self> {
-        let law = GaussianMixture::gaussian(&mean, &covariance)?;
-        Ok(Self { mean, covariance, law })
-    }
-}
 
 /// A prior over data points.
 pub struct DiffusionModel {
@@ -72,58 +51,6 @@ pub struct DiffusionModel {
     /// What the files of a network that was trained elsewhere say of it.
     foreign: Option<(UNetConfig, NoiseConfig)>,
     record: Record,
-}
-
-/// A network that draws in few evaluations.
-enum Student {
-    Consistency(Consistency),
-    MeanVelocity(MeanVelocity),
-}
-
-impl Student {
-    fn draw(&self, jumps: usize, count: usize, rng: &mut Rng) -> Result<Sampled> {
-        match self {
-            Self::Consistency(model) => model.draw(jumps, count, rng),
-            Self::MeanVelocity(model) => model.draw(jumps, count, rng),
-        }
-    }
-
-    fn save(&self, file: &mut ModelFile) {
-        let network = match self {
-            Self::Consistency(model) => {
-                file.set("boundary", model.boundary());
-                file.set("high", &model.high());
-                model.network()
-            }
-            Self::MeanVelocity(model) => {
-                file.set("span", model.span());
-                model.network()
-            }
-        };
-        network.write_to(file, "student");
-    }
-}
-
-/// Classes that the network can be told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Classes {
-    names: Vec<String>,
-    /// How often each is among the data.
-    shares: Vec<f64>,
-}
-
-impl Classes {
-    fn new(labels: &Labels) -> Self {
-        let count = |k: usize| labels.codes.iter().filter(|c| **c == k).count() as f64;
-        let shares = (0..labels.classes.len()).map(|k| count(k) / labels.codes.len() as f64).collect();
-        Self { names: labels.classes.clone(), shares }
-    }
-
-    /// Whether a draw of one of them is possible.
-    fn is_sound(&self) -> bool {
-        let total: f64 = self.shares.iter().sum();
-        self.names.len() == self.shares.len() && self.shares.iter().all(|s| *s >= 0.0) && (total - 1.0).abs() < 1e-6
-    }
 }
 
 /// What a fit found.
@@ -427,103 +354,6 @@ pub fn independent(points: &[f64], dims: usize, count: usize, rng: &mut Rng) -> 
 
 fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
-}
-
-/// The classes that a network is to be told.
-fn told<'a>(kind: PriorKind, settings: &NetworkSettings, samples: &'a Samples) -> Result<Option<&'a Labels>> {
-    let refuse = |found: &str, expected: &str| {
-        Err(Error::Setting { setting: "conditional".into(), found: found.into(), expected: expected.into() })
-    };
-    match (&samples.labels, settings.conditional) {
-        (_, true) if kind != PriorKind::Network => refuse("a prior without a network", "prior=network, or false"),
-        (None, true) => refuse("true, without classes", "the column of classes, named by --target"),
-        (labels, true) => Ok(labels.as_ref()),
-        (_, false) => Ok(None),
-    }
-}
-
-/// Height, width and channels that a network of pictures needs.
-fn picture(form: &Form) -> Result<[usize; 3]> {
-    form.picture()
-        .ok_or_else(|| Error::data("the data points are rows, the network is one of pictures", "give pictures"))
-}
-
-/// A network that was trained elsewhere, and what its files say.
-fn adopt(folder: &str, form: &Form) -> Result<(NetworkDenoiser, (UNetConfig, NoiseConfig))> {
-    let (network, config, noise) = read_folder(Path::new(folder), picture(form)?)?;
-    let denoiser = NetworkDenoiser::new(Box::new(network), noise.preconditioning()?, form.size());
-    Ok((denoiser, (config, noise)))
-}
-
-/// A second network that learns where the flow of the first one ends; none when the time is up.
-fn distil(
-    settings: &NetworkSettings,
-    teacher: &NetworkDenoiser,
-    samples: &Samples,
-    run: &mut Run,
-) -> Result<Option<Student>> {
-    if run.must_stop() {
-        run.warn("there was no time left for `distil`; samples are drawn by the first network");
-        return Ok(None);
-    }
-    let dims = samples.form.size();
-    let count = samples.values.len() as f64;
-    let mean = samples.values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
-    let variance = samples.values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
-    let (shape, data_sd) = (&samples.form.shape, variance.sqrt().max(1e-3));
-    let NetworkSettings { distil: iterations, batch, rate, .. } = *settings;
-    let start = run.rng.fork();
-    let trainee = |shape: &[usize]| -> Result<Trainee> {
-        let build = || settings.network(0).build(shape, &mut Build::new(&mut start.clone()));
-        Ok(Trainee::new(build()?, build()?))
-    };
-    // A run of its own, since the checkpoint is the teacher's.
-    let seed = run.rng.next_u64();
-    let mut own = run.child(seed);
-    let made = match settings.student {
-        StudentKind::Consistency => {
-            let config = DistillConfig { iterations, batch, rate, data_sd, ..DistillConfig::default() };
-            let distillation = Distillation::new(teacher, &samples.values, dims, &config)?;
-            Student::Consistency(distillation.run(trainee(shape)?, &mut own)?)
-        }
-        StudentKind::MeanVelocity => {
-            let config = MeanVelocityConfig { iterations, batch, rate, data_sd, ..MeanVelocityConfig::default() };
-            let training = MeanVelocityTraining::new(&samples.values, shape, &config)?;
-            Student::MeanVelocity(training.run(trainee(&MeanVelocity::seen(shape))?, &mut own)?)
-        }
-    };
-    if run.must_stop() {
-        run.warn("`distil` was stopped before its end");
-    }
-    Ok(Some(made))
-}
-
-fn train(
-    settings: &NetworkSettings,
-    samples: &Samples,
-    labels: Option<&Labels>,
-    record: &mut Record,
-    run: &mut Run,
-) -> Result<NetworkDenoiser> {
-    let (form, values) = (&samples.form, &samples.values);
-    let dims = form.size();
-    if values.chunks_exact(dims).all(|row| row == &values[..dims]) {
-        run.warn("all data points are the same; a model of them says nothing else");
-    }
-    let config = settings.training();
-    let start = run.rng.fork();
-    let classes = labels.map_or(0, |l| l.classes.len());
-    let build = || settings.network(classes).build(&form.shape, &mut Build::new(&mut start.clone()));
-    let mut trainee = Trainee::new(build()?, build()?);
-    let mut training = Training::new(values, dims, &config)?;
-    if let Some(labels) = labels {
-        training = training.with_classes(&labels.codes);
-    }
-    training.run(&mut trainee, run)?;
-    let denoiser = trainee.finish(&config, dims);
-    let some = values.len().min(512 * dims);
-    record.objective = Some(training.evaluate(denoiser.network(), &values[..some], &mut Rng::new(0)));
-    Ok(denoiser)
 }
 
 impl Model for DiffusionModel {

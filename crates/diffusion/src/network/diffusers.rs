@@ -6,6 +6,7 @@
 use super::Network;
 use crate::parameterisation::Preconditioning;
 use crate::schedule::ddpm_levels;
+use elbo_core::read::read_file;
 use elbo_core::{Error, Result};
 use elbo_nn::layer::{Conv2dConfig, GroupNorm, GroupNormConfig, Linear};
 use elbo_nn::{Build, Layer, Pass, weights};
@@ -502,7 +503,7 @@ fn place(folder: &Path, part: &str, name: &str) -> PathBuf {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|cause| Error::file("a file of the network cannot be read", path, &cause))
+    read_file("a file of the network cannot be read", path)
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {

@@ -33,3 +33,12 @@ fn weights_of_another_network_are_refused_by_name() {
     assert!(message(&of(&without), &mut linear(2, 1)).contains("no array `bias`"));
     assert!(message(b"not a file", &mut linear(2, 1)).contains("cannot be read"));
 }
+
+#[test]
+fn a_file_of_more_than_eight_gibibytes_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    // Without any byte written.
+    file.as_file().set_len((8 << 30) + 1).unwrap();
+    let message = weights::load(&mut linear(2, 1), file.path()).unwrap_err().to_string();
+    assert!(message.contains("larger than 8 GiB"), "{message}");
+}

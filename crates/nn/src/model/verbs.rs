@@ -1,0 +1,193 @@
+//! What a fitted model offers, and its file.
+
+use super::{LatentModel, MEASURED};
+use crate::vae::EvaluationConfig;
+use elbo_core::{
+    Array, Data, Encode, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile, Reconstruct,
+    Result, Rng, Run, Sample, Summary, Table, ensure, picture_grid,
+};
+use elbo_tensor::special::ndtri;
+use elbo_tensor::{Parameters, Tensor};
+
+/// Draws for each data point with missing elements, and how few of them should not be all that count.
+const IMPUTED_DRAWS: usize = 500;
+const FEW_DRAWS: f64 = 10.0;
+/// Side of the grid of decoded codes, where codes have two dimensions.
+const MANIFOLD: usize = 16;
+
+impl Model for LatentModel {
+    fn save(&self, file: &mut ModelFile) -> Result<()> {
+        file.set("config", &self.settings);
+        file.set("vae", self.vae.config());
+        file.set("objective", &self.objective);
+        file.set("binarise", &self.binarise);
+        file.set("form", &self.form);
+        file.set("measures", &self.measures);
+        if let Some(measures) = &self.weight_measures {
+            file.set("weight_measures", measures);
+        }
+        file.set("terms", &self.terms);
+        file.set("label_error", &self.label_error);
+        file.set("resample", &self.resample);
+        file.set("model_seed", &self.seed);
+        file.set("text", &self.text);
+        self.vae.write_to(file, "vae");
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        let m = &self.measures;
+        let (unit, elements) = self.unit(m);
+        let bits = unit / (elements * std::f64::consts::LN_2);
+        let metrics = [
+            ("iwae", m.iwae - unit),
+            ("bits_per_dim", m.bits_per_dim + bits),
+            ("reconstruction", m.reconstruction - unit),
+            ("kl", m.kl),
+            ("active_units", m.active_units as f64),
+            ("mutual_information", m.mutual_information),
+            ("mutual_information_cap", m.mutual_information_cap),
+            ("aggregated_kl", m.aggregated_kl),
+            ("mmd", m.mmd),
+            ("sliced_wasserstein", m.sliced_wasserstein),
+            ("code_log_det", m.code_log_det),
+            ("effective_share", m.effective_share),
+            ("dominated_share", m.dominated_share),
+            ("unreliable_share", m.unreliable_share),
+        ];
+        let of_weights = self.weight_measures.map(|w| [("elbo_with_weights", w.bound - unit), ("weight_kl", w.kl)]);
+        let metrics = metrics.into_iter().chain(of_weights.into_iter().flatten());
+        let finite = metrics.filter(|(_, v)| v.is_finite());
+        let label_error = self.label_error.map(|error| ("label_error", error));
+        Summary {
+            objective: Some(("elbo".into(), m.elbo - unit)),
+            metrics: finite.chain(label_error).map(|(name, value)| (name.to_owned(), value)).collect(),
+            text: self.text.clone(),
+            ..Summary::default()
+        }
+    }
+
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        Some(self)
+    }
+
+    fn as_reconstruct(&self) -> Option<&dyn Reconstruct> {
+        Some(self)
+    }
+
+    fn as_encode(&self) -> Option<&dyn Encode> {
+        Some(self)
+    }
+
+    fn as_evaluate(&self) -> Option<&dyn Evaluate> {
+        Some(self)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let caption = "The terms of the objective at the end of training, on one batch, in nats a data point.";
+        let mut table = Table::new("terms", caption, &["term", "weight", "value", "norm of its weighted gradient"]);
+        for term in &self.terms {
+            let number = |v: f64| format!("{v:.4}");
+            table.push(vec![
+                term.name.clone(),
+                number(term.weight),
+                number(term.value),
+                format!("{:.3e}", term.gradient_norm),
+            ]);
+        }
+        vec![table]
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures = vec![];
+        if !self.measures.kl_per_dimension.is_empty() {
+            let mut each: Vec<(String, f64)> =
+                self.measures.kl_per_dimension.iter().enumerate().map(|(i, k)| (format!("z{}", i + 1), *k)).collect();
+            each.sort_by(|a, b| b.1.total_cmp(&a.1));
+            each.truncate(40);
+            let (names, values) = each.into_iter().unzip();
+            figures.push(Figure {
+                name: "kl-per-dimension".into(),
+                caption: "What each dimension of the code says about a data point; those near zero are not in use."
+                    .into(),
+                x_label: "divergence from the prior (nats)".into(),
+                marks: vec![Mark::Bars { names, values }],
+                ..Figure::default()
+            });
+        }
+        if let Some(shape) = self.form.picture().filter(|_| self.vae.latent() == 2 && self.vae.prior().is_standard()) {
+            let quantile = |i: usize| ndtri((i as f64 + 0.5) / MANIFOLD as f64);
+            // The first row on top has the largest second coordinate.
+            let at = |k: usize| [quantile(k % MANIFOLD), quantile(MANIFOLD - 1 - k / MANIFOLD)];
+            let z: Vec<f64> = (0..MANIFOLD * MANIFOLD).flat_map(at).collect();
+            let z = Tensor::from_vec(z, &[MANIFOLD * MANIFOLD, 2]).cast(self.vae.dtype());
+            let values = self.vae.generate(&z, false, &mut Rng::new(0)).to_f32();
+            let bytes = self.form.to_bytes(&values.as_slice::<f32>());
+            figures.push(Figure {
+                name: "manifold".into(),
+                caption: "Pictures of codes at equal shares of the prior, from low to high in both dimensions.".into(),
+                marks: vec![picture_grid(&bytes, shape, MANIFOLD)],
+                ..Figure::default()
+            });
+        }
+        figures
+    }
+}
+
+impl Sample for LatentModel {
+    /// Pictures are the means of their codes' likelihood; rows of a table are drawn from it.
+    fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
+        ensure("count", count, count >= 1, "at least 1")?;
+        let z = self.vae.sample_prior(count, &mut run.rng);
+        let is_noisy = self.form.picture().is_none();
+        Ok(self.decoded(&z, is_noisy, &mut run.rng))
+    }
+}
+
+impl Reconstruct for LatentModel {
+    /// In data with missing cells these are filled in, and the others stay.
+    fn reconstruct(&self, data: &Data, run: &mut Run) -> Result<Data> {
+        let values = self.values(data)?;
+        if values.iter().any(|v| v.is_nan()) {
+            let made = self.vae.impute(&values, IMPUTED_DRAWS, &mut run.rng);
+            if made.effective < FEW_DRAWS {
+                run.warn(format!(
+                    "what is filled in rests on {:.1} of {IMPUTED_DRAWS} draws a data point, since the encoder is far from the posterior; \
+                     train longer, or with `iwae`",
+                    made.effective
+                ));
+            }
+            return self.form.fill(data, &made.values);
+        }
+        let (mean, _) = self.codes(&values, &mut run.rng);
+        let code = self.vae.config().family.nearest_code(&mean);
+        Ok(self.decoded(&code, false, &mut run.rng))
+    }
+}
+
+impl Encode for LatentModel {
+    fn encode(&self, data: &Data, run: &mut Run) -> Result<Data> {
+        let (mean, sd) = self.codes(&self.values(data)?, &mut run.rng);
+        let column = |t: &Tensor, i: usize| Array::new(&[t.size(0)], t.select(1, i).to_vec());
+        let dims = 0..self.vae.latent();
+        let means = dims.clone().map(|i| (format!("z{}", i + 1), column(&mean, i)));
+        let sds = dims.map(|i| (format!("z{}_sd", i + 1), column(&sd, i)));
+        let source = format!("codes of {}", data.source);
+        Ok(Data { source, arrays: means.chain(sds).collect(), ..Data::default() })
+    }
+}
+
+impl Evaluate for LatentModel {
+    fn evaluate(&self, data: &Data, draws: usize, run: &mut Run) -> Result<LikelihoodBounds> {
+        ensure("draws", draws, draws >= 1, "at least 1")?;
+        let values = self.values(data)?;
+        let found = self.vae.evaluate(&values, &EvaluationConfig { draws, pairs: MEASURED }, &mut run.rng);
+        let (unit, elements) = self.unit(&found);
+        Ok(LikelihoodBounds {
+            rows: found.rows,
+            elbo: found.elbo - unit,
+            iwae: ImportanceBound { k: draws, value: found.iwae - unit, se: found.iwae_se },
+            bits_per_dim: found.bits_per_dim + unit / (elements * std::f64::consts::LN_2),
+        })
+    }
+}
