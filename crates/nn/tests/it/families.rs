@@ -347,7 +347,7 @@ fn three_kinds_of_data_points_are_told_apart() {
     // Every element is black for a third of the kinds; without a code each costs the entropy of that share.
     let share = (0.95 + 2.0 * 0.05) / 3.0;
     let alone = SIZE as f64 * (share * f64::ln(share) + (1.0 - share) * f64::ln(1.0 - share));
-    let settings = TrainingConfig { epochs: 60, batch: 50, rate: 1e-2, decay: Decay::Cosine, ..Default::default() };
+    let settings = TrainingConfig { epochs: 200, batch: 50, rate: 1e-2, decay: Decay::Cosine, ..Default::default() };
     let cool = Family::Categorical(ClassesConfig { most_summed: 0, temperature: 0.5, ..Default::default() });
     for (family, latent) in [(SUMMED, 6), (cool, 6), (SPHERE, 3), (Family::Dirichlet, 3)] {
         let objective = ObjectiveConfig::default();
