@@ -144,7 +144,7 @@ pub(super) fn posterior(config: &CvhmConfig, kernels: &[Kernel], sites: &FieldSi
     match config.smoother {
         Smoother::Passes => {
             let evidence = Evidence::Sites { shift: &sites.shift, precision: &sites.precision };
-            let found = pass(&chain, evidence, Wants::Smoothed, None)?;
+            let found = pass(&chain, evidence, Wants::Moments, None)?;
             Ok(Moments { mean: found.mean, covariance: found.covariance, log_z: found.log_z })
         }
         Smoother::Bidirectional => {
