@@ -110,7 +110,8 @@ pub(super) fn centre(
                 (sites, moments, bound)
             })
             .collect();
-        if moved.iter().map(|(_, _, bound)| bound).sum::<f64>() >= elbo {
+        // Less than rounding is no fall.
+        if moved.iter().map(|(_, _, bound)| bound).sum::<f64>() >= elbo - 1e-10 * elbo.abs() {
             field.readout = readout;
             for ((own_sites, own_moments), (to_sites, to_moments, _)) in sites.iter_mut().zip(moments).zip(moved) {
                 (*own_sites, *own_moments) = (to_sites, to_moments);
