@@ -26,7 +26,9 @@ use shape::{Blocks, Fixed, Many, One, Outputs, Shape};
 pub enum Wants {
     /// The log evidence alone.
     Evidence,
-    /// Smoothed moments, and each step's predictions from those before it and from all others.
+    /// Smoothed moments of the rows read.
+    Moments,
+    /// These, smoothed states, and each step's predictions from those before it and from all others.
     Smoothed,
     /// Smoothed moments and the gradient.
     Gradient,
@@ -43,7 +45,7 @@ pub struct Pass<T> {
     pub covariance: Vec<T>,
     /// Smoothed states, `[T, n]`; with [`Wants::Smoothed`], as the two that follow.
     pub state: Vec<T>,
-    /// What each step's prediction missed: `u: [T, L]`, `Φ: [T, L, L]`; zero where nothing was seen. For numbers with noise,
+    /// With [`Wants::Smoothed`], what each step's prediction missed: `u: [T, L]`, `Φ: [T, L, L]`; zero where nothing was seen. For numbers with noise,
     /// the prediction before the step had mean `y - u / Φ` and variance `1 / Φ`.
     pub innovation: (Vec<T>, Vec<T>),
     /// The same with all other steps known: `e: [T, L]`, `D: [T, L, L]`. The prediction of `y` from all others has mean `y - e / D` and
@@ -153,8 +155,10 @@ fn both<T: Real, S: Shape, E: Update<T>, O: Outputs>(
             gradient: None,
             noise_gradient: vec![],
         },
-        Wants::Smoothed => back::<T, S, E, O, false>(filter, log_z, memory, &mut scratch, rows),
-        Wants::Gradient => back::<T, S, E, O, true>(filter, log_z, memory, &mut scratch, rows),
+        Wants::Moments | Wants::Smoothed => {
+            back::<T, S, E, O, false>(filter, log_z, memory, &mut scratch, (wants, rows))
+        }
+        Wants::Gradient => back::<T, S, E, O, true>(filter, log_z, memory, &mut scratch, (wants, rows)),
     })
 }
 
@@ -181,7 +185,7 @@ mod tests {
                 let one = |i: usize| if i / l % l == i % l { 0.5 + 0.4 * (i as f64).cos() } else { 0.1 };
                 let precision: Vec<f64> = (0..steps * l * l).map(one).collect();
                 let evidence = Evidence::Sites { shift: &shift, precision: &precision };
-                for wants in [Wants::Smoothed, Wants::Gradient] {
+                for wants in [Wants::Moments, Wants::Smoothed, Wants::Gradient] {
                     let whole = run(&chain, evidence, wants, None).unwrap();
                     for (least, block) in [(1, 1), (9, 1), (10, 100), (100, 70)] {
                         let limits = Limits { least, numbers: 1 << 20, block };

@@ -1,6 +1,7 @@
 #![doc = include_str!("cvhm.md")]
 
 mod claim;
+mod expand;
 mod fit;
 mod rivals;
 mod trials;

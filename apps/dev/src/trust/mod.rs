@@ -23,6 +23,7 @@ mod page;
 mod process;
 mod regression;
 mod series;
+mod spikes;
 mod trials;
 pub mod uniform;
 mod without;
@@ -57,7 +58,7 @@ pub fn entries() -> Vec<Entry> {
         vec![integrated::entry()],
         counts::entries(),
         codes::entries(),
-        series::entries(),
+        vec![series::entry(), spikes::entry()],
         trials::entries(),
     ]
     .into_iter()

@@ -1,8 +1,8 @@
 //! The way back: smoothed moments, predictions left out, and the gradient.
 
-use super::Pass;
 use super::forward::{Filter, Memory, Scratch};
 use super::shape::{Outputs, Shape, close, left_transposed, right, smoothed, times, times_transposed};
+use super::{Asked, Pass, Wants};
 use crate::evidence::Update;
 use crate::model::ChainGradient;
 use crate::scalar::Real;
@@ -13,8 +13,10 @@ pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: 
     log_z: T,
     memory: Memory<T>,
     scratch: &mut Scratch<T>,
-    rows: Option<&[T]>,
+    (wants, rows): Asked<'_, T>,
 ) -> Pass<T> {
+    // Moments alone take the memory of what is returned, which for a long series is new to the process each time.
+    let keeps = !GRADIENT && wants == Wants::Smoothed;
     let zero = T::of(0.0);
     let half = T::of(0.5);
     let Filter { shape, chain, outputs, .. } = filter;
@@ -28,13 +30,13 @@ pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: 
         log_z,
         mean: vec![zero; steps * reads],
         covariance: vec![zero; steps * reads * reads],
-        state: vec![zero; if GRADIENT { 0 } else { steps * n }],
+        state: vec![zero; if keeps { steps * n } else { 0 }],
         innovation: (vec![], vec![]),
         left_out: (vec![], vec![]),
         gradient: None,
         noise_gradient: vec![zero; if GRADIENT && E::HAS_NOISE { steps } else { 0 }],
     };
-    if !GRADIENT {
+    if keeps {
         pass.innovation = (vec![zero; steps * l], vec![zero; steps * l * l]);
         pass.left_out = (vec![zero; steps * l], vec![zero; steps * l * l]);
     }
@@ -72,7 +74,7 @@ pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: 
         if k + 1 == steps {
             smoothed(n, m, p, r_after, state);
         }
-        if !GRADIENT {
+        if keeps {
             pass.state[k * n..(k + 1) * n].copy_from_slice(state);
         }
         // What was asked to be read: mean G ms, covariance G (P - P N P) G'.
@@ -109,12 +111,13 @@ pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: 
                 d[o * l + c] = sum;
             }
         }
-        if !GRADIENT {
+        if keeps {
             pass.innovation.0[k * l..(k + 1) * l].copy_from_slice(&u[..l]);
             pass.innovation.1[k * l * l..(k + 1) * l * l].copy_from_slice(&phi[..l * l]);
             pass.left_out.0[k * l..(k + 1) * l].copy_from_slice(e);
             pass.left_out.1[k * l * l..(k + 1) * l * l].copy_from_slice(d);
-        } else {
+        }
+        if GRADIENT {
             if E::HAS_NOISE {
                 pass.noise_gradient[k] = half * (e[0] * e[0] - d[0]);
             }

@@ -119,32 +119,32 @@ impl Gru {
     /// returns `[B, T, H]` and `[layers, B, H]`.
     pub fn run(&self, x: &Tensor, start: Option<&Tensor>) -> (Tensor, Tensor) {
         let (batch, steps) = (x.size(0), x.size(1));
-        let mut sequence = x.clone();
+        // Gates of one time at a time: the gradient of a part of a tensor is as large as the whole, so that cutting the gates of all times into steps
+        // would cost the square of their number.
+        let by_time = x.transpose(0, 1).contiguous();
+        let mut sequence: Vec<Tensor> = (0..steps).map(|t| by_time.row(t)).collect();
         let mut last = vec![];
         for (l, layer) in self.layers.iter().enumerate() {
+            let (input_weight, input_bias) = (layer.weight_ih.get(), layer.bias_ih.get());
             let (weight, bias) = (layer.weight_hh.get(), layer.bias_hh.get());
             let hidden = weight.size(1);
             let mut state = match start {
                 Some(start) => start.select(0, l),
                 None => Tensor::zeros(&[batch, hidden], x.dtype()),
             };
-            // All times at once; only the recurrence is sequential. Time first, so that a step is contiguous.
-            let by_time = sequence.transpose(0, 1).contiguous();
-            let inputs = by_time.linear(&layer.weight_ih.get(), Some(&layer.bias_ih.get()));
-            let mut states = Vec::with_capacity(steps);
-            for t in 0..steps {
-                let (from_x, from_h) = (inputs.select(0, t), state.linear(&weight, Some(&bias)));
+            for at in &mut sequence {
+                let (from_x, from_h) =
+                    (at.linear(&input_weight, Some(&input_bias)), state.linear(&weight, Some(&bias)));
                 let gates = (from_x.narrow(-1, 0, 2 * hidden) + from_h.narrow(-1, 0, 2 * hidden)).sigmoid();
                 let (reset, update) = (gates.narrow(-1, 0, hidden), gates.narrow(-1, hidden, hidden));
                 let new =
                     (from_x.narrow(-1, 2 * hidden, hidden) + reset * from_h.narrow(-1, 2 * hidden, hidden)).tanh();
                 state = &new + update * (&state - &new);
-                states.push(state.clone());
+                *at = state.clone();
             }
-            sequence = Tensor::stack(&states, 1);
             last.push(state);
         }
-        (sequence, Tensor::stack(&last, 0))
+        (Tensor::stack(&sequence, 1), Tensor::stack(&last, 0))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rounds of inference, readout and kernels.
 
+use super::expand::{centre, stretch};
 use super::{CvhmConfig, Learn, Smoother, Trials};
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive};
 use elbo_gp::likelihood::{Likelihood, Poisson};
@@ -137,13 +138,13 @@ impl Snapshot for Latents {
 }
 
 /// The posterior of one trial given its sites.
-fn posterior(config: &CvhmConfig, kernels: &[Kernel], sites: &FieldSites, steps: usize) -> Result<Moments> {
+pub(super) fn posterior(config: &CvhmConfig, kernels: &[Kernel], sites: &FieldSites, steps: usize) -> Result<Moments> {
     let space = StateSpace::of_latents(kernels, 0.0)?;
     let chain = space.chain(&Grid::regular(0.0, config.width, steps));
     match config.smoother {
         Smoother::Passes => {
             let evidence = Evidence::Sites { shift: &sites.shift, precision: &sites.precision };
-            let found = pass(&chain, evidence, Wants::Smoothed, None)?;
+            let found = pass(&chain, evidence, Wants::Moments, None)?;
             Ok(Moments { mean: found.mean, covariance: found.covariance, log_z: found.log_z })
         }
         Smoother::Bidirectional => {
@@ -390,12 +391,14 @@ impl Step<Latents> for Round<'_> {
             (pace.rate, pace.falls) = (0.5 * pace.rate, 0.0);
         }
         latents.elbo = elbo;
-        let moments: Vec<Moments> = parts.into_iter().map(|p| p.0).collect();
+        let mut moments: Vec<Moments> = parts.into_iter().map(|p| p.0).collect();
         let before = [latents.field.readout.c.clone(), latents.field.readout.d.clone()].concat();
+        centre(self.config, &mut latents.field, (&mut latents.sites, &mut moments), self.y, elbo)?;
         self.read_out(&mut latents.field, &moments)?;
         let after = [latents.field.readout.c.clone(), latents.field.readout.d.clone()].concat();
         match self.config.learn {
-            Learn::Off => {}
+            // Loadings of unit length leave the size to the kernel.
+            Learn::Off => stretch(&mut latents.field.kernels, &latents.sites, &moments),
             Learn::Whittle if self.y[0].len() / latents.field.kept.len() >= LEAST_BINS => {
                 self.whittle(latents, &mut run.rng)?;
             }
@@ -529,7 +532,8 @@ fn normalise(latents: &mut Latents) {
     }
 }
 
-fn rescale(kernel: &mut Kernel, factor: f64) {
+/// Multiplies the variance of a kernel.
+pub(super) fn rescale(kernel: &mut Kernel, factor: f64) {
     match kernel {
         Kernel::Term(_, parameters) => parameters[0].value *= factor,
         Kernel::Sum(parts) => parts.iter_mut().for_each(|p| rescale(p, factor)),

@@ -90,7 +90,7 @@ fn partition(
         let chain = priors[*l].chain(&grids[*s]);
         let own = l * frames + starts[*s]..l * frames + starts[*s + 1];
         let found =
-            run(&chain, Evidence::Sites { shift: &j[own.clone()], precision: &big_j[own] }, Wants::Smoothed, None)?;
+            run(&chain, Evidence::Sites { shift: &j[own.clone()], precision: &big_j[own] }, Wants::Moments, None)?;
         Ok((chain, found))
     };
     let solved: Vec<(Chain<f64>, Pass<f64>)> = tasks.par_iter().map(solve).collect::<Result<_>>()?;
@@ -148,7 +148,7 @@ fn partition(
 /// # Errors
 /// Where the log partition is not finite.
 pub fn smoothed(chain: &Chain<f64>, shift: &[f64], precision: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
-    let found = run(chain, Evidence::Sites { shift, precision }, Wants::Smoothed, None)?;
+    let found = run(chain, Evidence::Sites { shift, precision }, Wants::Moments, None)?;
     Ok((found.mean, found.covariance))
 }
 

@@ -76,6 +76,35 @@ fn learning_by_the_bound_ends_where_the_bound_is_highest() {
 }
 
 #[test]
+fn ten_rounds_come_as_far_as_a_hundred() {
+    // Short trials with a latent that is mostly the prior's: its centre and its size are told by all trials together.
+    let (trials, bins, channels) = (40, 8, 6);
+    let mut rng = Rng::new(11);
+    let mut counts = vec![];
+    for _ in 0..trials {
+        let mut f = 6f64.sqrt() * rng.normal();
+        for _ in 0..bins {
+            counts.extend((0..channels).map(|c| {
+                let loading = if c % 2 == 0 { 0.4 } else { -0.4 };
+                rng.poisson((loading * f - 0.2).exp()) as f64
+            }));
+            f = 0.8 * f + 0.6 * 6f64.sqrt() * rng.normal();
+        }
+    }
+    let arrays = vec![("counts".to_owned(), Array::new(&[trials, bins, channels], counts))];
+    let data = Data { source: "trials".into(), arrays, ..Data::default() };
+    let bound = |rounds: usize| {
+        let settings = json!({
+            "trajectories": 1, "kernel": "matern32(variance=6, lengthscale=4!)", "learn": "off", "ridge": 0.0, "rounds": rounds, "tolerance": 0.0,
+        });
+        fit(&data, &settings).unwrap().summary().objective.unwrap().1
+    };
+    let (few, many) = (bound(10), bound(100));
+    // Rounds of readout and posteriors alone are nats away after ten.
+    assert!((many - few).abs() < 0.05, "{few} {many}");
+}
+
+#[test]
 fn silent_channels_are_left_out_and_bad_counts_refused() {
     let mut data = waves(1, 60, 4);
     let values = data.arrays[0].1.to_f64().unwrap();
