@@ -6,7 +6,7 @@ use crate::layer::{MOST_WIDTH, check_widths};
 use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
 use crate::vae::{
     Binarise, Decay, DecoderWeights, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise, PriorConfig, TrainingConfig,
-    VaeConfig, check_least_log_variance, flow_of,
+    VaeConfig, check_log_variances, flow_of,
 };
 use elbo_core::samples::Form;
 use elbo_core::{Result, ensure_within};
@@ -72,6 +72,8 @@ pub struct LatentSettings {
     pub clip: Option<f64>,
     /// Smallest log variance of a posterior.
     pub least_log_variance: f64,
+    /// About the log variance of Gaussian posteriors when training begins.
+    pub start_log_variance: f64,
 }
 
 impl Default for LatentSettings {
@@ -99,6 +101,7 @@ impl Default for LatentSettings {
             epsilon: 1e-8,
             clip: None,
             least_log_variance: LEAST_LOG_VARIANCE,
+            start_log_variance: 0.0,
         }
     }
 }
@@ -110,7 +113,7 @@ impl LatentSettings {
     /// [`elbo_core::Error::Setting`] naming the field.
     pub fn check(&self) -> Result<()> {
         ensure_within("latent", self.latent, 1..=MOST_WIDTH)?;
-        check_least_log_variance(self.least_log_variance)?;
+        check_log_variances(self.least_log_variance, self.start_log_variance)?;
         check_widths("hidden", &self.hidden)?;
         check_widths("channels", &self.channels)?;
         self.prior.check()?;
@@ -168,6 +171,7 @@ impl LatentSettings {
             family: self.family,
             flow: self.flow.clone(),
             least_log_variance: self.least_log_variance,
+            start_log_variance: self.start_log_variance,
             prior: self.prior.clone(),
             encoder,
             decoder,

@@ -17,9 +17,15 @@ pub const LEAST_LOG_VARIANCE: f64 = -30.0;
 /// Largest log variance of a posterior.
 const MOST_LOG_VARIANCE: f64 = 20.0;
 
-/// Refuses a bound below which no log variance is left.
-pub(crate) fn check_least_log_variance(least: f64) -> Result<()> {
-    ensure("least_log_variance", least, least < MOST_LOG_VARIANCE, "below 20")
+/// Refuses a bound below which no log variance is left, and a start beyond the bounds, where no gradient flows.
+pub(crate) fn check_log_variances(least: f64, start: f64) -> Result<()> {
+    ensure("least_log_variance", least, least < MOST_LOG_VARIANCE, "below 20")?;
+    ensure(
+        "start_log_variance",
+        start,
+        start == 0.0 || (start > least && start < MOST_LOG_VARIANCE),
+        "0, or above `least_log_variance` and below 20",
+    )
 }
 
 /// The family of q(z | x).
@@ -77,6 +83,16 @@ impl Family {
             Self::Categorical(_) | Self::Dirichlet => latent,
             Self::Vmf(config) => config.width(latent),
         }
+    }
+
+    /// The encoder's numbers `[B, W]` with `start` added to the log variances of Gaussians; whatever follows them stays.
+    pub(super) fn shifted(self, raw: &Tensor, latent: usize, start: f64) -> Tensor {
+        if start == 0.0 || !self.is_gaussian() {
+            return raw.clone();
+        }
+        let width = raw.size(-1);
+        let shift: Vec<f64> = (0..width).map(|i| if (latent..2 * latent).contains(&i) { start } else { 0.0 }).collect();
+        raw + Tensor::from_vec(shift, &[width]).cast(raw.dtype())
     }
 
     /// The posteriors of a batch from the encoder's numbers `[B, width]`. Gaussians: means, then log variances, which are kept between `least`

@@ -34,7 +34,7 @@ mod weight;
 pub use classes::{Classes, ClassesConfig};
 pub use decoder_weights::{DecoderWeights, WeightMeasures};
 pub use evaluate::{Evaluation, EvaluationConfig};
-pub(crate) use family::check_least_log_variance;
+pub(crate) use family::check_log_variances;
 pub use family::{Family, LEAST_LOG_VARIANCE};
 pub use flowed::Flowed;
 pub(crate) use flowed::flow_of;
@@ -77,6 +77,9 @@ pub struct VaeConfig {
     pub flow: Option<String>,
     /// Smallest log variance of q(z | x).
     pub least_log_variance: f64,
+    /// What is added to the log variance of q(z | x) that the encoder gives, so that posteriors are about as wide as that when training begins.
+    #[serde(default)]
+    pub start_log_variance: f64,
     /// p(z).
     pub prior: PriorConfig,
     /// The network of q(z | x).
@@ -104,6 +107,7 @@ impl VaeConfig {
             family: Family::GaussDiag,
             flow: None,
             least_log_variance: LEAST_LOG_VARIANCE,
+            start_log_variance: 0.0,
             prior: PriorConfig::Standard,
             encoder: EncoderConfig::Mlp(MlpConfig::default()),
             decoder: DecoderConfig::Mlp(MlpConfig::default()),
@@ -120,7 +124,7 @@ impl VaeConfig {
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
         ensure_within("latent", self.latent, 1..=MOST_WIDTH)?;
-        check_least_log_variance(self.least_log_variance)?;
+        check_log_variances(self.least_log_variance, self.start_log_variance)?;
         self.prior.check()?;
         self.family.check(self.latent, &self.prior, self.flow.as_deref())?;
         self.likelihood.check()?;
@@ -347,6 +351,7 @@ impl Vae {
         let config = &self.config;
         let masked = config.nan_is_missing.then(|| with_mask(x));
         let raw = self.encoder.forward(masked.as_ref().unwrap_or(x), pass);
+        let raw = config.family.shifted(&raw, config.latent, config.start_log_variance);
         let base = config.family.posterior(&raw, config.latent, config.least_log_variance);
         let Some(flow) = &self.flow else { return base };
         let context = raw.narrow(-1, config.family.width(config.latent), flow.context());

@@ -42,6 +42,7 @@ pub fn small(likelihood: LikelihoodConfig, family: Family, prior: PriorConfig) -
         latent: 2,
         family,
         least_log_variance: -30.0,
+        start_log_variance: 0.0,
         prior,
         encoder: EncoderConfig::Mlp(mlp.clone()),
         decoder: DecoderConfig::Mlp(mlp),

@@ -130,6 +130,7 @@ fn an_autoencoder_saved_by_pytorch_gives_the_same_numbers() {
         latent: 3,
         family: Family::GaussDiag,
         least_log_variance: -30.0,
+        start_log_variance: 0.0,
         prior: PriorConfig::Standard,
         encoder: EncoderConfig::Conv(conv.clone()),
         decoder: DecoderConfig::Conv(conv),

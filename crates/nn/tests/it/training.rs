@@ -6,8 +6,8 @@ use elbo_nn::Activation;
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Norm, SequenceConfig, Start};
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
-    Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, PriorConfig, Term, Training,
-    TrainingConfig, Vae, VaeConfig, Weight, Weighted,
+    Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig,
+    Term, Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
 };
 use elbo_tensor::Parameters;
 use std::time::Duration;
@@ -30,6 +30,7 @@ fn conv() -> VaeConfig {
         latent: 2,
         family: Family::GaussDiag,
         least_log_variance: -30.0,
+        start_log_variance: 0.0,
         prior: PriorConfig::Standard,
         encoder: EncoderConfig::Conv(conv),
         decoder: DecoderConfig::Mlp(MlpConfig { dropout: 0.1, ..MlpConfig::new(&[16], Activation::Relu) }),
@@ -178,6 +179,26 @@ fn networks_that_look_up_levels_need_a_likelihood_with_no_more() {
         let error = check(3, likelihood).unwrap_err();
         assert!(error.to_string().contains("`encoder.levels` is 3"), "{error}");
     }
+}
+
+#[test]
+fn posteriors_start_as_wide_as_the_settings_say() {
+    let values = pictures(5, &mut Rng::new(2));
+    for family in [Family::GaussDiag, Family::GaussFull] {
+        let encode = |start_log_variance| {
+            let config = VaeConfig { family, start_log_variance, ..conv() };
+            config.build(&[1, 6, 6], &ObjectiveConfig::default(), &mut Rng::new(1)).unwrap().encode(&values)
+        };
+        let (wide, narrow) = (encode(0.0), encode(-4.0));
+        assert_eq!(wide.mean().to_vec(), narrow.mean().to_vec(), "{family:?}");
+        // The factor below its diagonal stays, so that the first dimension alone is narrower by this much in both families.
+        let first = |q: &Posterior| q.variance().narrow(-1, 0, 1).to_vec();
+        for (wide, narrow) in first(&wide).iter().zip(first(&narrow)) {
+            assert!((narrow / wide - (-4f64).exp()).abs() < 1e-6, "{family:?}: {narrow} beside {wide}");
+        }
+    }
+    let error = VaeConfig { start_log_variance: -31.0, ..conv() }.check().unwrap_err();
+    assert!(error.to_string().contains("`start_log_variance` is -31"), "{error}");
 }
 
 #[test]

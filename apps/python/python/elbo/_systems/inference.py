@@ -291,6 +291,8 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         Largest norm of a gradient; longer ones are shortened.
     least_log_variance : number; default -30.0
         Smallest log variance of a posterior.
+    start_log_variance : number; default 0.0
+        About the log variance of posteriors when training begins.
     divergence : one of closed, sampled, sticking_the_landing; default 'closed'
         How the divergence is estimated: closed (the paper's estimator B), sampled (its estimator A), or
         sticking_the_landing.
@@ -331,6 +333,7 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         epsilon: float = 1e-08,
         clip: float | None = None,
         least_log_variance: float = -30.0,
+        start_log_variance: float = 0.0,
         divergence: Choice = 'closed',
         draws: int = 1,
         random_state: Any = 0,
@@ -359,6 +362,7 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         self.epsilon = epsilon
         self.clip = clip
         self.least_log_variance = least_log_variance
+        self.start_log_variance = start_log_variance
         self.divergence = divergence
         self.draws = draws
         self.random_state = random_state
@@ -425,6 +429,8 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         Largest norm of a gradient; longer ones are shortened.
     least_log_variance : number; default -30.0
         Smallest log variance of a posterior.
+    start_log_variance : number; default 0.0
+        About the log variance of posteriors when training begins.
     draws : whole number at least 1; default 5
         Draws inside the logarithm, `K`; one is the evidence lower bound.
     groups : whole number at least 1; default 1
@@ -472,6 +478,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         epsilon: float = 0.0001,
         clip: float | None = None,
         least_log_variance: float = -30.0,
+        start_log_variance: float = 0.0,
         draws: int = 5,
         groups: int = 1,
         beta: float = 0.0,
@@ -503,6 +510,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         self.epsilon = epsilon
         self.clip = clip
         self.least_log_variance = least_log_variance
+        self.start_log_variance = start_log_variance
         self.draws = draws
         self.groups = groups
         self.beta = beta

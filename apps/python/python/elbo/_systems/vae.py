@@ -74,6 +74,8 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         Largest norm of a gradient; longer ones are shortened.
     least_log_variance : number; default -10.0
         Smallest log variance of a posterior.
+    start_log_variance : number; default -4.0
+        About the log variance of posteriors when training begins.
     alpha : number; default 1.0
         How much information codes may hold: one less alpha is the weight of each data point's divergence. At
         most 1.
@@ -118,6 +120,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         epsilon: float = 1e-08,
         clip: float | None = None,
         least_log_variance: float = -10.0,
+        start_log_variance: float = -4.0,
         alpha: float = 1.0,
         lambda_: float = 1000.0,
         divergence: Choice = 'mmd',
@@ -148,6 +151,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         self.epsilon = epsilon
         self.clip = clip
         self.least_log_variance = least_log_variance
+        self.start_log_variance = start_log_variance
         self.alpha = alpha
         self.lambda_ = lambda_
         self.divergence = divergence
