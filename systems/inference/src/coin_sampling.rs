@@ -2,7 +2,7 @@
 
 use elbo_core::{
     Array, Budget, Card, Claim, Config, Data, Error, Figure, FromData, Kind, Mark, Model, ModelFile, Predict,
-    Prediction, Result, Rng, Run, Summary, Supervised, System, Table, Values, Verb, ensure, ensure_within,
+    Prediction, Result, Rng, Run, Sample, Summary, Supervised, System, Table, Values, Verb, ensure, ensure_within,
 };
 use elbo_dist::scores;
 use elbo_infer::diagnostics::stein::SteinKernel;
@@ -213,7 +213,7 @@ impl System for CoinSampling {
         title: "Coin Sampling: Gradient-Based Bayesian Inference without Learning Rates",
         family: "inference",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Sample, Verb::Reproduce],
         source: "Sharrock and Nemeth (2023), ICML",
         about: include_str!("coin-sampling.md"),
         validates_itself: false,
@@ -443,6 +443,10 @@ impl Model for CoinModel {
 
     fn as_predict(&self) -> Option<&dyn Predict> {
         self.model().as_predict()
+    }
+
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        self.model().as_sample()
     }
 
     fn figures(&self) -> Vec<Figure> {
