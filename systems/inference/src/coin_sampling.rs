@@ -2,7 +2,7 @@
 
 use elbo_core::{
     Array, Budget, Card, Claim, Config, Data, Error, Figure, FromData, Kind, Mark, Model, ModelFile, Predict,
-    Prediction, Result, Rng, Run, Summary, Supervised, System, Table, Values, Verb, ensure, ensure_within,
+    Prediction, Result, Rng, Run, Sample, Summary, Supervised, System, Table, Values, Verb, ensure, ensure_within,
 };
 use elbo_dist::scores;
 use elbo_infer::diagnostics::stein::SteinKernel;
@@ -16,6 +16,11 @@ use serde::{Deserialize, Serialize};
 
 /// Particles moved by coin betting.
 pub struct CoinSampling;
+
+/// Unknowns above which particles are checked for lying too close together.
+const MANY: usize = 50;
+/// Least variance of particles, relative to what their gradients ask for, that is not warned of.
+const LEAST_VARIANCE: f64 = 0.3;
 
 /// Which velocity moves the points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -164,7 +169,15 @@ impl CoinSamplingConfig {
         let points: Vec<Vec<f64>> = (0..self.particles).map(|i| start(&mut base.split(i as u64))).collect();
         let full = FullScore(target);
         let score: &dyn Score = if target.rows() <= self.batch { &full } else { target };
-        transport(score, &self.transport(pace), Particles::at(&points), run)
+        let particles = transport(score, &self.transport(pace), Particles::at(&points), run)?;
+        if particles.dim > MANY && particles.len() > 1 && relative_variance(target, &particles) < LEAST_VARIANCE {
+            run.warn(format!(
+                "{} particles lie closer together in {} unknowns than the posterior is wide; read predictions, and not the spread of weights",
+                particles.len(),
+                particles.dim
+            ));
+        }
+        Ok(particles)
     }
 
     fn summary(&self, particles: &Particles, what: &str) -> Summary {
@@ -179,6 +192,22 @@ impl CoinSamplingConfig {
         summary.metrics.push(("moves left out".into(), particles.frozen as f64));
         summary
     }
+}
+
+/// The particles' variance over what their gradients ask for, the median over unknowns: in draws of a posterior the mean square of a
+/// gradient is the posterior's precision given all other unknowns, so that the ratio is one or more.
+fn relative_variance(target: &dyn LogDensity, particles: &Particles) -> f64 {
+    let (_, gradients) = target.values_and_gradients(&particles.points);
+    let n = particles.len() as f64;
+    let of = |i: usize| {
+        let column = || particles.points.iter().skip(i).step_by(particles.dim);
+        let mean = column().sum::<f64>() / n;
+        let variance = column().map(|z| (z - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        variance * gradients.iter().skip(i).step_by(particles.dim).map(|g| g * g).sum::<f64>() / n
+    };
+    let mut ratios: Vec<f64> = (0..particles.dim).map(of).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 /// The discrepancy along the way; none where scores were of minibatches.
@@ -213,7 +242,7 @@ impl System for CoinSampling {
         title: "Coin Sampling: Gradient-Based Bayesian Inference without Learning Rates",
         family: "inference",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Sample, Verb::Reproduce],
         source: "Sharrock and Nemeth (2023), ICML",
         about: include_str!("coin-sampling.md"),
         validates_itself: false,
@@ -449,6 +478,10 @@ impl Model for CoinModel {
 
     fn as_predict(&self) -> Option<&dyn Predict> {
         self.model().as_predict()
+    }
+
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        self.model().as_sample()
     }
 
     fn figures(&self) -> Vec<Figure> {

@@ -2,11 +2,15 @@
 
 use crate::examples::{example, fit, fitted, quick};
 use crate::linear::Linear;
+use elbo::core::run::Checkpoints;
 use elbo::core::{
-    AnySystem, Array, Budget, Claim, Data, Error, Model, ModelFile, Prediction, Result, Run, Values, Verb,
+    AnySystem, Array, Budget, Claim, Data, Error, Event, Model, ModelFile, Prediction, Result, Run, Values, Verb,
 };
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Runs a check for every registered system and for the one of these tests; reports all that fail.
 fn each(check: impl Fn(&'static dyn AnySystem)) {
@@ -134,6 +138,35 @@ fn the_same_seed_gives_the_same_model_for_any_number_of_threads() {
         let one = with(1);
         assert!(one == with(2), "2 threads give another model");
         assert!(one == with(1), "a second run gives another model");
+    });
+}
+
+#[test]
+fn a_fit_stopped_after_two_steps_and_resumed_ends_with_the_same_bytes() {
+    each_model(|system, kind, model| {
+        let data = example(kind, 40);
+        let name = format!("elbo-resume-{}-{}-{kind}", std::process::id(), system.card().id);
+        let path = std::env::temp_dir().join(name);
+        let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
+        let flag = Arc::new(AtomicBool::new(false));
+        let raised = flag.clone();
+        let mut run = Run::new(7).with_checkpoints(checkpoints).with_cancel(flag).with_watcher(move |event| {
+            if matches!(event, Event::Step { step: 2, .. }) {
+                raised.store(true, Ordering::Relaxed);
+            }
+        });
+        // Where later stages have not begun there may be no model yet.
+        if let Err(error) = system.fit(&quick(system), &data, &mut run) {
+            assert!(matches!(error, Error::Stopped), "{kind}: {error}");
+        }
+        // A fit in closed form has no steps to go on from.
+        if !path.exists() {
+            return;
+        }
+        let checkpoint = ModelFile::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let resumed = system.fit(&quick(system), &data, &mut Run::new(7).resuming(checkpoint)).unwrap();
+        assert!(saved(system, resumed.as_ref()) == saved(system, model), "{kind}: a resumed fit gives another model");
     });
 }
 
