@@ -96,19 +96,15 @@ impl SiteProcess {
     /// # Errors
     /// As [`run`].
     pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<usize> {
-        for sweep in 0..sweeps {
+        for done in 0..sweeps {
             let (_, pass) = self.pass(Wants::Smoothed)?;
             let marginal = |k: &usize| {
                 let (mean, variance) = (pass.mean[*k], pass.covariance[*k]);
                 Marginal { mean, variance, site_variance: variance, offset: 0.0 }
             };
             let marginals: Vec<Marginal> = self.step.iter().map(marginal).collect();
-            let update = rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites);
-            if !update.change.is_finite() {
-                return Err(Error::recoverable("the sites diverged", "shorten the rule's step"));
-            }
-            if update.change < tolerance {
-                return Ok(sweep + 1);
+            if sweep(rule, self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites)? < tolerance {
+                return Ok(done + 1);
             }
         }
         Ok(sweeps)
@@ -128,4 +124,22 @@ impl SiteProcess {
         }
         Ok(elbo)
     }
+}
+
+/// One update of all sites; returns their largest relative change.
+///
+/// # Errors
+/// Recoverable where a site is no number any more.
+pub(crate) fn sweep(
+    rule: &dyn SiteRule,
+    likelihood: &dyn Likelihood,
+    y: &[f64],
+    marginals: &[Marginal],
+    sites: &mut Sites,
+) -> Result<f64> {
+    let change = rule.update(likelihood, y, marginals, sites).change;
+    if change.is_finite() {
+        return Ok(change);
+    }
+    Err(Error::recoverable("the sites diverged", "shorten the rule's step"))
 }
