@@ -5,8 +5,8 @@ use crate::problems::{assert_near, every_kernel};
 use elbo_core::Rng;
 use elbo_gp::kernel::{Kernel as _, Stationary};
 use elbo_gp::likelihood::{
-    BernoulliLogit, BernoulliProbit, Exponential, Gamma, Gaussian, Laplace, Likelihood, NegativeBinomial, Poisson,
-    StudentT,
+    BernoulliLogit, BernoulliProbit, Beta, Binomial, Exponential, Gamma, Gaussian, Laplace, Likelihood, LogGaussian,
+    NegativeBinomial, Ordinal, Poisson, StudentT, Weibull, ZeroInflatedPoisson,
 };
 use elbo_gp::prior::{DensePrior, LatentPrior};
 use elbo_gp::site::{Cvi, Laplace as LaplaceRule, PosteriorLinearisation, PowerEp, SiteRule};
@@ -31,6 +31,14 @@ fn every_likelihood() -> Vec<Observed> {
         (Box::new(Laplace::new(0.3)), |f| f),
         (Box::new(Gamma::new(2.0)), f64::exp),
         (Box::new(Exponential::new()), f64::exp),
+        (Box::new(LogGaussian::new(0.2)), f64::exp),
+        (Box::new(Weibull::new(1.4)), f64::exp),
+        (Box::new(Beta::new(6.0)), |f| 1.0 / (1.0 + (-f).exp())),
+        (Box::new(Binomial::new(7)), |f| (7.0 / (1.0 + (-f).exp())).round()),
+        (Box::new(Ordinal::new(&[-0.5, 0.4, 1.0], 0.6)), |f| {
+            f64::from(u8::from(f > -0.5) + u8::from(f > 0.4) + u8::from(f > 1.0))
+        }),
+        (Box::new(ZeroInflatedPoisson::new(0.3)), |f| if f < -0.3 { 0.0 } else { f.exp().round() }),
     ]
 }
 
