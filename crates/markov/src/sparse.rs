@@ -22,6 +22,8 @@ use elbo_gp::site::{Marginal, SiteRule, Sites};
 pub struct SparseProcess {
     /// One site a row, on the part of `f` that the knots explain.
     pub sites: Sites,
+    /// Sites whose precision the last sweep had to raise to nearly zero: there the likelihood is not log-concave.
+    pub floored: usize,
     space: StateSpace,
     knots: Grid,
     rows: Vec<Row>,
@@ -83,7 +85,7 @@ impl SparseProcess {
         let knots = Grid::new(knots)?;
         let space = StateSpace::new(kernel, knots.times()[0])?;
         let rows = rows(&space, &knots, times)?;
-        Ok(Self { sites: Sites::flat(y.len()), space, knots, rows, y: y.to_vec(), likelihood })
+        Ok(Self { sites: Sites::flat(y.len()), floored: 0, space, knots, rows, y: y.to_vec(), likelihood })
     }
 
     /// The knots.
@@ -131,7 +133,9 @@ impl SparseProcess {
                 Marginal { mean, variance, site_variance, offset: 0.0 }
             };
             let marginals: Vec<Marginal> = self.rows.iter().map(marginal).collect();
-            if sweep(rule, self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites)? < tolerance {
+            let update = sweep(rule, self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites)?;
+            self.floored = update.floored;
+            if update.change < tolerance {
                 return Ok(done + 1);
             }
         }

@@ -130,6 +130,21 @@ fn sites_of_every_likelihood_give_the_dense_posterior_for_every_kernel() {
 }
 
 #[test]
+fn sites_that_would_push_away_are_counted() {
+    let times: Vec<f64> = (0..20).map(|k| 0.3 * k as f64).collect();
+    let mut y: Vec<f64> = times.iter().map(|t| t.sin()).collect();
+    (y[4], y[11]) = (9.0, -12.0);
+    let heavy: Box<dyn Likelihood> = Box::new(StudentT::new(4.0, 0.1));
+    // The two far rows, and few of the others.
+    for (likelihood, expected) in [(heavy, 2..=5), (Box::new(Gaussian::new(0.1)), 0..=0)] {
+        let kernel: Kernel = "matern52(lengthscale=2)".parse().unwrap();
+        let mut process = SiteProcess::new(kernel, likelihood, &times, &y).unwrap();
+        process.infer(&Cvi { rho: 0.5 }, 40, 1e-8).unwrap();
+        assert!(expected.contains(&process.floored), "{} of {expected:?}", process.floored);
+    }
+}
+
+#[test]
 fn the_gradient_at_a_fixed_point_is_that_of_the_elbo() {
     let times: Vec<f64> = (0..30).map(|k| 0.3 * k as f64).collect();
     let y: Vec<f64> = times.iter().map(|t| (1.5 * t.sin()).exp().round()).collect();
