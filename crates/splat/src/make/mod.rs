@@ -2,6 +2,9 @@
 
 pub mod cast;
 pub mod mesh;
+mod truth;
+
+pub use truth::Flow;
 
 use crate::camera::{Camera, dot, sub, unit};
 use crate::gaussians::{normalised, rotation_matrix};

@@ -22,6 +22,7 @@ fn meshes_are_closed_and_face_outwards() {
         ("bumpy", Mesh::bumpy(0.2, 4.0, 16), 4.2, 0.2),
         ("tube", Mesh::bent_tube(0.3, 3.0, 16), 3.0 * std::f64::consts::PI * 0.09, 0.15),
         ("superquadric", Mesh::superquadric(0.4, 1.6, 20), 4.0, 0.6),
+        ("letters", Mesh::blocks(&["# #", "###", "# #"]), 7.0, 1e-9),
     ];
     for (name, mesh, volume, tolerance) in meshes {
         let found: f64 = mesh
@@ -88,6 +89,35 @@ fn a_room_is_behind_everything_and_leaves_the_rest_in_place() {
     }
     assert!(same > 1000 && hidden == 0, "{same} the same, {hidden} hidden");
     assert!(walled.scene.points.iter().any(|p| p[0].abs() > 3.0));
+}
+
+#[test]
+fn where_a_pixel_goes_it_comes_back_from() {
+    let made = make(&Recipe { size: 64, ..small() }, 3);
+    let area = 64 * 64;
+    let still = made.flow(2, 2);
+    assert!(still.shift.iter().all(|s| s.abs() < 1e-4));
+    assert_eq!(still.is_seen, made.mask()[2 * area..3 * area]);
+    let (mut seen, mut hidden, mut back) = (0, 0, 0);
+    for to in (0..12).filter(|k| *k != 2) {
+        let (there, here) = (made.flow(2, to), made.flow(to, 2));
+        for p in (0..area).filter(|p| made.depth[2 * area + p] > 0.0) {
+            let place = |flow: &elbo_splat::make::Flow, p: usize| {
+                [(p % 64) as f32 + 0.5 + flow.shift[p], (p / 64) as f32 + 0.5 + flow.shift[area + p]]
+            };
+            let [u, v] = place(&there, p);
+            if !there.is_seen[p] {
+                hidden += 1;
+                continue;
+            }
+            seen += 1;
+            let [x, y] = place(&here, v as usize * 64 + u as usize);
+            // The way back starts at the middle of the pixel that was met.
+            back += usize::from((x - (p % 64) as f32 - 0.5).hypot(y - (p / 64) as f32 - 0.5) < 2.0);
+        }
+    }
+    // Pixels at the edge of a body meet what lies behind it.
+    assert!(seen > 2000 && hidden > 500 && back > seen * 3 / 4, "{back} of {seen}, {hidden} hidden");
 }
 
 #[test]
