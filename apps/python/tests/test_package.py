@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 #: A text of a source that climbs out of a folder.
 OUTSIDE = re.compile(r'"((?:\.\./)+[\w./-]*)"')
