@@ -50,6 +50,7 @@ pub fn index(systems: &[&dyn AnySystem]) -> String {
          Settings are given as `--set name=value`.\n",
     );
     for family in families(systems) {
+        write!(page, "\n## {family}\n").expect("string");
         page.push_str(&table(systems, family, |card| format!("#{}", card.id)));
         for system in systems.iter().filter(|system| system.card().family == family) {
             let card = system.card();
@@ -62,15 +63,50 @@ pub fn index(systems: &[&dyn AnySystem]) -> String {
     page
 }
 
-/// The site's index: a table of all systems by family, each with a link to its page as seen from [`SYSTEMS`].
+/// The site's index: all systems by family, each by its picture and in a table, with links to their pages as seen from [`SYSTEMS`].
 pub fn catalogue(systems: &[&dyn AnySystem]) -> String {
     let mut page = String::from(
-        "# Systems\n\nEvery system with what it needs and offers. Settings are given as `--set name=value`.\n",
+        "# Systems\n\nEvery system by its picture, then with what it offers. Settings are given as `--set name=value`.\n",
     );
     for family in families(systems) {
+        write!(page, "\n## {}\n\n", words(family)).expect("string");
+        for card in systems.iter().map(|system| system.card()).filter(|card| card.family == family) {
+            let (id, link) = (card.id, format!("../{}", page_of(card)));
+            writeln!(page, "- [![{id}](pictures/{id}.svg)]({link}) [`{id}`]({link}) {}", card.title).expect("string");
+        }
         page.push_str(&table(systems, family, |card| format!("../{}", page_of(card))));
     }
     page
+}
+
+/// What families are called on the site, and the system whose picture stands for them.
+const FAMILIES: [[&str; 3]; 10] = [
+    ["gp", "Gaussian processes", "gpr"],
+    ["inference", "Posterior inference", "flow-vi"],
+    ["vae", "Autoencoders", "infovae"],
+    ["bayesnn", "Bayesian neural networks", "vbll"],
+    ["temporal", "Series and processes in time", "markov-gp"],
+    ["inverse", "Diffusion and restoration", "ddpm"],
+    ["codec", "Codecs", "hyperprior"],
+    ["splat", "Scenes of Gaussians", "gs-mcmc"],
+    ["decision", "Experiments and decisions", "bo"],
+    ["stats", "Causes and densities", "lsnm"],
+];
+
+/// A picture of each family, with a link to its systems in the [`catalogue`], as seen from a document in `docs`.
+pub fn gallery() -> String {
+    let mut list = String::from("## By picture\n\n");
+    for [_, name, id] in FAMILIES {
+        let link = format!("systems.md#{}", name.to_lowercase().replace(' ', "-"));
+        writeln!(list, "- [![{name}](pictures/{id}.svg)]({link}) [{name}]({link})").expect("string");
+    }
+    list.push('\n');
+    list
+}
+
+/// A family's name for readers; one without stands under its id.
+pub fn words(family: &'static str) -> &'static str {
+    FAMILIES.iter().find(|row| row[0] == family).map_or(family, |row| row[1])
 }
 
 /// The families in order.
@@ -80,9 +116,9 @@ fn families(systems: &[&dyn AnySystem]) -> Vec<&'static str> {
     families
 }
 
-/// The systems of a family as a table under its heading.
+/// The systems of a family as a table.
 fn table(systems: &[&dyn AnySystem], family: &str, link: impl Fn(&Card) -> String) -> String {
-    let mut table = format!("\n## {family}\n\n| id | what | kind | verbs | source |\n|---|---|---|---|---|\n");
+    let mut table = String::from("\n| id | what | kind | verbs | source |\n|---|---|---|---|---|\n");
     for card in systems.iter().map(|system| system.card()).filter(|card| card.family == family) {
         let verbs: Vec<&str> = card.verbs.iter().map(|verb| verb.name()).collect();
         let kind = if card.kind == Kind::Paper { "paper" } else { "baseline" };
@@ -143,6 +179,19 @@ mod tests {
         assert!(table.contains("| `inducing` | `64` | ≥ 1 | Number of inducing points, `M`. |"), "{table}");
         assert!(table.contains("| `rule` | `\"cvi\"` | \"cvi\", \"ep\" | a \\| b |"), "{table}");
         assert_eq!(settings(&json!({}), &json!({})), "No settings.\n");
+    }
+
+    #[test]
+    fn every_family_has_a_name_a_picture_and_a_heading_that_the_gallery_leads_to() {
+        assert_eq!(elbo::families(), FAMILIES.map(|row| row[0]));
+        let systems = elbo::systems();
+        let index = catalogue(&systems);
+        for [family, name, id] in FAMILIES {
+            assert_eq!(elbo::find(id).unwrap().card().family, family);
+            assert!(index.contains(&format!("\n## {name}\n")), "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_alphabetic() || c == ' '), "{name} has another anchor");
+        }
+        assert_eq!(index.matches("\n- [![").count(), systems.len());
     }
 
     #[test]

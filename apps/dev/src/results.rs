@@ -61,13 +61,16 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
          shown as one, with what is known of its cause. Bounds on the log likelihood of pictures stand in [bounds.md](bounds.md).\n",
     );
     page.push_str(&by_hand(&former, MEASURED)?);
+    let mut entries: Vec<Entry> = vec![];
     for file in files {
-        let entries: Vec<Entry> =
+        let found: Vec<Entry> =
             serde_json::from_str(&read(file)?).map_err(|cause| DevError::format(file.display().to_string(), cause))?;
-        for entry in &entries {
-            page.push_str(&section(entry));
-            page.push_str(&by_hand(&former, &entry.id)?);
-        }
+        entries.extend(found);
+    }
+    page.push_str(&overview(&entries));
+    for entry in &entries {
+        page.push_str(&section(entry));
+        page.push_str(&by_hand(&former, &entry.id)?);
     }
     let lost = markers::names(&former).into_iter().filter(|name| !page.contains(&markers::begin(name)));
     let lost: Vec<String> =
@@ -91,6 +94,24 @@ fn by_hand(former: &str, name: &str) -> Result<String> {
 
 fn word(verdict: Verdict) -> &'static str {
     if verdict == Verdict::Holds { "holds" } else { "fails" }
+}
+
+/// A row for each claim, with a link to its section.
+fn overview(entries: &[Entry]) -> String {
+    let held = entries.iter().filter(|entry| entry.verdict == Verdict::Holds).count();
+    let mut out = format!(
+        "\n{held} of {} claims hold.\n\n| system | claim | checks that hold | seeds | seconds |\n|---|---|---:|---:|---:|\n",
+        entries.len()
+    );
+    for Entry { id, verdict, checks, seeds, seconds, .. } in entries {
+        let claim = word(*verdict);
+        let shown = if *verdict == Verdict::Holds { claim.to_owned() } else { format!("**{claim}**") };
+        let holding = checks.iter().filter(|check| check.verdict == Verdict::Holds).count();
+        let (all, seeds) = (checks.len(), seeds.len());
+        writeln!(out, "| [`{id}`](#{id}-{claim}) | {shown} | {holding} of {all} | {seeds} | {seconds:.0} |")
+            .expect("string");
+    }
+    out
 }
 
 fn section(entry: &Entry) -> String {
@@ -145,6 +166,27 @@ mod tests {
             page.contains("## gpr: fails") && page.contains("| a\\|b | 1.5 |  | at most 1 × 10⁻⁶ | fails |"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn the_overview_leads_to_every_claim() {
+        let check = |verdict: &str| {
+            serde_json::json!({
+                "name": "a", "value": 1.0, "baseline": null, "threshold": 1.0, "direction": "at_most", "verdict": verdict
+            })
+        };
+        let entry = |id: &str, verdict: &str| {
+            serde_json::json!({
+                "id": id, "verdict": verdict, "budget": "full", "seeds": [0, 1], "seconds": 2.4,
+                "checks": [check("holds"), check(verdict)]
+            })
+        };
+        let entries = serde_json::Value::from(vec![entry("gpr", "holds"), entry("bo", "fails")]);
+        let entries: Vec<Entry> = serde_json::from_value(entries).unwrap();
+        let table = overview(&entries);
+        assert!(table.contains("\n1 of 2 claims hold.\n"), "{table}");
+        assert!(table.contains("\n| [`gpr`](#gpr-holds) | holds | 2 of 2 | 2 | 2 |\n"), "{table}");
+        assert!(table.contains("\n| [`bo`](#bo-fails) | **fails** | 1 of 2 | 2 | 2 |\n"), "{table}");
     }
 
     #[test]

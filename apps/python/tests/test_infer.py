@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ def test_draws_have_the_moments_of_the_density() -> None:
         assert found["r_hat"] < 1.05
     again = elbo.infer.nuts(normal, 2, chains=2, warmup=300, draws=500, random_state=1)
     np.testing.assert_array_equal(draws.values, again.values)
+
+
+def test_notebooks_show_the_summary() -> None:
+    draws = elbo.infer.nuts(normal, 2, chains=2, warmup=100, draws=50, names=["a", "<b>"])
+    page = draws._repr_html_()
+    assert "2 chains of 50 draws" in page and "<th>r_hat</th>" in page and "<th>&lt;b&gt;</th>" in page
+    assert f"<td>{draws.summary['a']['mean']:.4g}</td>" in page
+    assert draws.warnings and all(html.escape(text) in page for text in draws.warnings)
+    found = elbo.infer.vi(normal, 2, "full-rank", random_state=2)
+    assert "can be trusted" in found._repr_html_() and f"<td>{found.mean[0]:.4g}</td>" in found._repr_html_()
+    many = elbo._html.heart("many", [], {str(i): {"mean": 0.0} for i in range(25)})
+    assert many.count("<tr>") == 21 and "and 5 more" in many
 
 
 def test_arviz_reads_the_draws() -> None:

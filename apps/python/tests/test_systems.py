@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,9 @@ def test_the_report_judges_rows_that_the_fit_has_not_seen() -> None:
     heart = model._repr_html_()
     assert "<strong>" in heart and "data:image/svg+xml" in heart and "<html" not in heart
     assert "GPR()" in elbo.GPR()._repr_html_()
+    # A copy has the summary, but not the rows that the report shows.
+    copied = pickle.loads(pickle.dumps(model))._repr_html_()
+    assert "GPR(" in copied and "log marginal likelihood" in copied and "on 60 rows" in copied
 
 
 def test_an_experiment_may_have_a_variable_named_as_its_result() -> None:

@@ -50,13 +50,14 @@ pub fn without_words(index: &str, pages: &[Written]) -> String {
     (0..most).fold(index.to_owned(), |index, at| index.replace(&word(at), "…"))
 }
 
-/// Turns links between files into links between pages.
+/// Turns links between files into links between pages, and names of systems into links to their pages.
 ///
 /// # Errors
 /// [`DevError::Faults`] for links to nothing, to folders and to Markdown files that are no pages, and for formulas that are not
 /// understood.
 pub fn assemble(root: &Path, pages: &[Page]) -> Result<Site> {
     let places: BTreeMap<&str, &str> = pages.iter().map(|page| (page.source.as_str(), page.place.as_str())).collect();
+    let shown: BTreeSet<&str> = places.values().copied().collect();
     let mut site = Site { pages: vec![], files: BTreeSet::new() };
     let mut faults = vec![];
     for page in pages {
@@ -72,6 +73,13 @@ pub fn assemble(root: &Path, pages: &[Page]) -> Result<Site> {
             match turned(root, page, &link.target, &places, &mut site.files) {
                 Ok(target) => edits.push((link.place, target)),
                 Err(message) => fault(format!("`{}` {message}", link.target)),
+            }
+        }
+        for code in parts.codes {
+            let place = place_of(&code.target);
+            if shown.contains(place.as_str()) && page.place != place {
+                let up = "../".repeat(page.place.matches('/').count());
+                edits.push((code.place, format!("[`{}`]({up}{place})", code.target)));
             }
         }
         for formula in parts.formulas {
@@ -159,6 +167,19 @@ mod tests {
              [v]: https://example.org\n"
         );
         assert_eq!(site.files.into_iter().collect::<Vec<_>>(), ["docs/p.svg"]);
+    }
+
+    #[test]
+    fn names_of_systems_lead_to_their_pages() {
+        let pages = [
+            page("docs/a.md", "deep/a.md", "# `gpr`\n\n`gpr`, `elbo info gpr`, [`gpr`](b.md), `none`\n"),
+            page("docs/b.md", "b.md", ""),
+            page("gpr.md", "systems/gpr.md", "`gpr` itself"),
+        ];
+        let site = repository(&pages).unwrap();
+        let text = "# `gpr`\n\n[`gpr`](../systems/gpr.md), `elbo info gpr`, [`gpr`](../b.md), `none`\n";
+        assert_eq!(site.pages[0].text, text);
+        assert_eq!(site.pages[2].text, "`gpr` itself");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub const DOCUMENTS: &[[&str; 4]] = &[
     ["Cookbook", "docs/cookbook/compression.md", "cookbook/compression.md", "Small files of photographs"],
     ["Cookbook", "docs/cookbook/scene.md", "cookbook/scene.md", "A scene from photographs"],
     ["Cookbook", "docs/cookbook/own.md", "cookbook/own.md", "A density of your own"],
-    ["Systems", SYSTEMS, "systems.md", "All systems"],
+    ["Systems", SYSTEMS, "systems.md", "Gallery of all systems"],
     ["Measured", "docs/results.md", "results.md", "Claims"],
     ["Measured", "docs/trust.md", "trust.md", "Trust"],
     ["Measured", "docs/bounds.md", "bounds.md", "Bounds"],
@@ -52,6 +52,9 @@ pub const DOCUMENTS: &[[&str; 4]] = &[
     ["Data", "examples/data/classic/SOURCE.md", "data/classic.md", "classic"],
     ["Data", "examples/data/photos/SOURCE.md", "data/photos.md", "photos"],
 ];
+
+/// The document that the site begins with, and that shows a picture of each family.
+const FIRST: &str = "docs/choose.md";
 
 /// The page of a system.
 pub fn place_of(id: &str) -> String {
@@ -69,7 +72,11 @@ pub fn pages(root: &Path) -> Result<Vec<Page>> {
     let mut pages = vec![];
     for &[part, source, place, title] in DOCUMENTS {
         if source != SYSTEMS {
-            let text = read(&root.join(source))?;
+            let mut text = read(&root.join(source))?;
+            if source == FIRST {
+                let at = text.find("\n## ").map_or(text.len(), |at| at + 1);
+                text.insert_str(at, &generate::gallery());
+            }
             pages.push(Page { part, source: source.into(), place: place.into(), title: title.into(), text });
             continue;
         }
@@ -80,7 +87,10 @@ pub fn pages(root: &Path) -> Result<Vec<Page>> {
             let card = system.card();
             let source = generate::page_of(card);
             match system::page(*system, &read(&root.join(&source))?, &found) {
-                Ok(text) => pages.push(Page { part, source, place: place_of(card.id), title: card.id.into(), text }),
+                Ok(text) => {
+                    let part = generate::words(card.family);
+                    pages.push(Page { part, source, place: place_of(card.id), title: card.id.into(), text });
+                }
                 Err(fault) => faults.push(format!("{source}: {fault}")),
             }
         }
@@ -136,6 +146,7 @@ mod tests {
     fn every_system_has_a_page_and_a_line_in_the_contents() {
         let pages = pages(Path::new("../..")).unwrap();
         let summary = summary(&pages);
+        assert!(pages[0].source == FIRST && pages[0].text.contains("\n\n## By picture\n\n- [!["), "{}", pages[0].text);
         for system in elbo::systems() {
             let id = system.card().id;
             assert!(summary.contains(&format!("- [{id}](systems/{id}.md)")), "{id}");

@@ -31,6 +31,8 @@ pub struct Parts {
     pub links: Vec<Link>,
     /// Formulas in the order of the text.
     pub formulas: Vec<Formula>,
+    /// Code in lines of text, outside of links and headings: its words, and where it is written, backticks included.
+    pub codes: Vec<Link>,
     /// Anchors of headings, in order, as GitHub and mdBook make them.
     pub anchors: Vec<String>,
     /// Links whose place in the text was not found.
@@ -51,7 +53,16 @@ pub fn parts(text: &str) -> Parts {
     }
     let mut heading: Option<String> = None;
     let mut seen = BTreeMap::new();
+    let mut open_links = 0;
     for (event, range) in parser.into_offset_iter() {
+        match &event {
+            Event::Start(Tag::Link { .. } | Tag::Image { .. }) => open_links += 1,
+            Event::End(TagEnd::Link | TagEnd::Image) => open_links -= 1,
+            Event::Code(words) if open_links == 0 && heading.is_none() => {
+                parts.codes.push(Link { target: words.to_string(), place: range.clone() });
+            }
+            _ => {}
+        }
         match event {
             Event::Start(
                 Tag::Link { link_type: LinkType::Inline, dest_url, .. }
@@ -158,6 +169,15 @@ mod tests {
             assert_eq!(&PAGE[link.place.clone()], link.target);
         }
         assert_eq!(parts.lost, Vec::<String>::new());
+    }
+
+    #[test]
+    fn code_is_found_outside_links_and_headings() {
+        let found =
+            parts("# `a`\n\n`b`, [`c`](d.md), ![`e`](f.svg)\n\n| `g` |\n|---|\n| ``h`` |\n\n```\n`i`\n```\n").codes;
+        let words: Vec<&str> = found.iter().map(|code| code.target.as_str()).collect();
+        assert_eq!(words, ["b", "g", "h"]);
+        assert_eq!(found[0].place, 7..10);
     }
 
     #[test]

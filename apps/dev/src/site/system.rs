@@ -142,11 +142,46 @@ fn in_python(system: &dyn AnySystem, classes: &[String]) -> Result<String, Strin
     let data = match system.data_kind() {
         DataKind::Target | DataKind::Series => "X, y",
         DataKind::Trials => "trials, results",
-        _ => "data",
+        DataKind::Photographs => "photos",
+        DataKind::Scene => "\"SCENE\"",
+        DataKind::Rows => "data",
     };
-    writeln!(out, "model = elbo.{class}().fit({data}){behind}\nhelp(model)").expect("string");
-    out.push_str("```\n\nSettings are the class's arguments, verbs its methods: [Python](../../../docs/python.md).\n");
+    writeln!(out, "model = elbo.{class}().fit({data}){behind}").expect("string");
+    for call in calls(system, class) {
+        writeln!(out, "{call}").expect("string");
+    }
+    out.push_str(
+        "model.save(\"model.elbo\")\n```\n\nSettings are the class's arguments, verbs its methods: `help(model)`, \
+         [Python](../../../docs/python.md).\n",
+    );
     Ok(out)
+}
+
+/// A line of Python for each verb of a fitted model.
+fn calls(system: &dyn AnySystem, class: &str) -> Vec<&'static str> {
+    let has_target = system.data_kind().has_target();
+    let verbs = system.card().verbs.iter();
+    let is_codec = system.card().verbs.contains(&Verb::Compress);
+    verbs
+        .filter_map(|verb| match verb {
+            Verb::Predict if class.ends_with("Classifier") => Some("shares = model.predict_proba(X_new)"),
+            Verb::Predict => Some("mean, sd = model.predict(X_new, return_std=True)"),
+            Verb::Evaluate if has_target => Some("scores = model.evaluate(X_test, y_test)"),
+            Verb::Evaluate => Some("bounds = model.evaluate(data)"),
+            Verb::Update => Some("model.update(X_more, y_more)"),
+            Verb::Sample | Verb::Reconstruct if has_target => None,
+            Verb::Sample => Some("drawn = model.sample(10)"),
+            Verb::Reconstruct => Some("again = model.reconstruct(data)"),
+            Verb::Encode if has_target => Some("codes = model.encode(X_new)"),
+            Verb::Encode => Some("codes = model.encode(data)"),
+            Verb::Compress => Some("file = model.compress(photo)"),
+            Verb::Restore if is_codec => Some("photo = model.decompress(file)"),
+            Verb::Restore => Some("clean = model.restore(degraded, mask=mask)"),
+            Verb::Render => Some("views = model.render(orbit=8)"),
+            Verb::Suggest => Some("trial = model.suggest(1)"),
+            Verb::Fit | Verb::Reproduce => None,
+        })
+        .collect()
 }
 
 /// What the document of measured claims says about a system.
@@ -174,6 +209,20 @@ mod tests {
         assert_eq!(found["gpr"], ["GPR"]);
         assert_eq!(found["svgp"], ["SVGPRegressor", "SVGPClassifier"]);
         assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn the_lines_of_python_call_methods_that_there_are() {
+        let package = Path::new("../python/python/elbo");
+        let methods = ["_verbs.py", "_tabular.py"].map(|file| read(&package.join(file)).unwrap()).concat();
+        for system in elbo::systems() {
+            for class in ["Regressor", "Classifier"] {
+                for call in calls(system, class) {
+                    let method = call.split_once("model.").unwrap().1.split('(').next().unwrap();
+                    assert!(methods.contains(&format!("    def {method}(self")), "{}: {call}", system.card().id);
+                }
+            }
+        }
     }
 
     #[test]

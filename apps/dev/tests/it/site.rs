@@ -23,6 +23,10 @@ fn the_site_is_built_with_formulas_pictures_and_settings() {
         assert!(gpr.contains(part), "{part}");
     }
     assert!(page("index.html").contains("href=\"systems/gpr.html\""));
+    for (name, link) in [("systems.html", "systems/gpr.html"), ("index.html", "systems.html#gaussian-processes")] {
+        let thumbnail = format!("<a href=\"{link}\"><img src=\"files/docs/pictures/gpr.svg\"");
+        assert!(page(name).contains(&thumbnail), "{name}");
+    }
     // mdBook has taken our settings.
     let found = files::below(&out).unwrap();
     assert!(found.iter().any(|name| name.starts_with("site") && name.ends_with(".css")), "{found:?}");

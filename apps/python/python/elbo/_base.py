@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from . import _native, _progress
+from . import _html, _native, _progress
 from ._arrays import Sent
 from .errors import SettingError, not_fitted, tell
 
@@ -169,9 +169,14 @@ class Estimator:
 
     def _repr_html_(self) -> str:
         """The report's heart, for notebooks."""
-        if "model_" in vars(self) and self.model_.has_report:
+        if "model_" not in vars(self):
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        if self.model_.has_report:
             return self.model_.report(None, True)
-        return f"<pre>{html.escape(repr(self))}</pre>"
+        # A model of a file has lost what its report needs.
+        found = self.summary_
+        numbers = dict([found["objective"]] if found["objective"] else []) | found["metrics"]
+        return _html.heart(repr(self), [found["text"]], {name: {"": value} for name, value in numbers.items()})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model file, which the program `elbo` and :func:`elbo.load` read."""

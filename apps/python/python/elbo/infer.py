@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrays, _native, _progress
+from . import _arrays, _html, _native, _progress
 from ._arrays import Array, Floats
 from ._base import _limit, seed_of, to_json
 from ._diagnostics import Psis, ess, mcse, psis, r_hat
@@ -85,6 +85,13 @@ class Draws:
         """Posterior standard deviations `[D]`."""
         return np.asarray(self.values.std((0, 1)))
 
+    def _repr_html_(self) -> str:
+        """The summary, for notebooks."""
+        chains, draws, _ = self.values.shape
+        divergent = int(np.sum(self.stats["diverging"]))
+        text = f"{self.gradients:,} gradients; {divergent} divergent draws."
+        return _html.heart(f"{chains} chains of {draws} draws", [text], self.summary, self.warnings)
+
     def to_arviz(self) -> Any:
         """The draws as ArviZ has them; needs `arviz`."""
         posterior = {name: self.values[:, :, i] for i, name in enumerate(self.names)}
@@ -120,6 +127,13 @@ class Approximation:
     def sd(self) -> Floats:
         """Standard deviations of the approximation `[D]`."""
         return np.asarray(self.values.std(0))
+
+    def _repr_html_(self) -> str:
+        """What was found and how far to trust it, for notebooks."""
+        trust = "can be trusted" if self.doubt is None else f"not to be trusted: {self.doubt}"
+        text = f"Evidence lower bound {self.elbo:.4g} ± {self.elbo_error:.2g}; Pareto k {self.k_hat:.2f}, at most {self.threshold:.2f}."
+        rows = {name: {"mean": mean, "sd": sd} for name, mean, sd in zip(self.names, self.mean.tolist(), self.sd.tolist())}
+        return _html.heart(f"An approximation, {trust}", [text], rows, self.warnings)
 
     def to_arviz(self) -> Any:
         """The draws as one chain of ArviZ; needs `arviz`."""
