@@ -15,6 +15,7 @@ pub fn reading(given: &args::Reading) -> Result<Reading, Failure> {
         drop: given.drop.clone(),
         categorical: given.categorical.clone(),
         drop_missing: given.missing == Some(args::Missing::Drop),
+        refuse_missing: given.missing == Some(args::Missing::Error),
         ..Reading::default()
     })
 }
@@ -37,7 +38,7 @@ fn delimiter(text: Option<&str>) -> Result<Option<u8>, Failure> {
 pub fn for_fit(path: &str, reading: &Reading, target: Option<&str>, takes_missing: bool) -> Result<Data, Failure> {
     let options = ReadOptions {
         target: target.map(str::to_owned),
-        missing: if reading.drop_missing { MissingPolicy::Drop } else { untold(takes_missing) },
+        missing: policy(reading, takes_missing),
         drop: reading.drop.clone(),
         categorical: reading.categorical.clone(),
         delimiter: delimiter(reading.delimiter.as_deref())?,
@@ -57,7 +58,7 @@ pub fn for_trials(
 ) -> Result<Data, Failure> {
     let options = ReadOptions {
         target: target.map(str::to_owned),
-        missing: if reading.drop_missing { MissingPolicy::Drop } else { MissingPolicy::Keep },
+        missing: policy(reading, true),
         drop: reading.drop.clone(),
         keep,
         categorical: reading.categorical.clone(),
@@ -126,6 +127,15 @@ pub fn inputs(file: &ModelFile, record: &FitRecord) -> Vec<String> {
     let mut names: Vec<String> = columns.inputs.iter().map(|c| array(&c.name)).collect();
     names.dedup();
     names
+}
+
+/// What happens to rows with missing cells: what the user says, else what suits the system.
+fn policy(reading: &Reading, takes_missing: bool) -> MissingPolicy {
+    match (reading.drop_missing, reading.refuse_missing) {
+        (true, _) => MissingPolicy::Drop,
+        (_, true) => MissingPolicy::Error,
+        _ => untold(takes_missing),
+    }
 }
 
 /// What happens to rows with missing cells where the user does not say.

@@ -3,11 +3,15 @@
 use crate::folder::{Folder, QUICK, table};
 use std::fmt::Write;
 
+/// Fits and predicts a table; returns the predictions and what was said on standard error.
 fn fits(name: &str, table: &[u8], extra: &str) -> (String, String) {
     let folder = Folder::new();
     folder.write("odd.csv", table);
     let ran = folder.elbo(&format!("fit gpr odd.csv --target y {QUICK} --out m.elbo {extra}"));
     assert_eq!(ran.code, 0, "{name}: {}", ran.err);
+    for word in ["infinite", "NaN", "undefined"] {
+        assert!(!ran.out.contains(word), "{name}: {}", ran.out);
+    }
     let predicted = folder
         .elbo(&format!("predict m.elbo odd.csv {}", if extra.contains("--missing") { "--missing drop" } else { "" }));
     assert_eq!(predicted.code, 0, "{name}: {}", predicted.err);
@@ -59,6 +63,29 @@ fn incomplete_rows_can_be_left_out_and_are_counted() {
     let (predicted, said) = fits("missing", text.as_bytes(), "--missing drop");
     assert!(said.contains("2 of 22 rows"), "{said}");
     assert_eq!(predicted.lines().count(), 21);
+}
+
+#[test]
+fn what_was_done_to_the_data_is_said_once() {
+    let decimal = table(20).replace(',', ";").replace('.', ",");
+    let (_, said) = fits("decimal commas", decimal.as_bytes(), "");
+    assert_eq!(said.matches("has decimal commas").count(), 3, "{said}");
+    assert!(!said.contains("warning: column"), "{said}");
+    let headless = table(20).lines().skip(1).collect::<Vec<_>>().join("\n");
+    let (_, said) = fits("no header", headless.as_bytes(), "");
+    assert_eq!(said.matches("has no header").count(), 1, "{said}");
+}
+
+#[test]
+fn missing_cells_are_refused_where_the_user_asks_for_it() {
+    let folder = Folder::new();
+    // The last row has an empty cell, which this system can make use of.
+    folder.write("s.csv", format!("{},1,2\n", table(29)).as_bytes());
+    let fit = "fit aevb s.csv --set epochs=2 --set latent=1 --set 'hidden=[4]' --set nan_is_missing=true --out m.elbo";
+    folder.elbo(fit).ok();
+    let ran = folder.elbo(&format!("{fit} --missing error"));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("1 of 30 rows have missing cells"), "{}", ran.err);
 }
 
 #[test]
