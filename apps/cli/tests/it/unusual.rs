@@ -77,6 +77,26 @@ fn what_was_done_to_the_data_is_said_once() {
 }
 
 #[test]
+fn rows_unlike_the_training_data_are_predicted_with_a_warning() {
+    let folder = Folder::new();
+    let mut text = String::from("a,colour,y\n");
+    (0..30).for_each(|i| writeln!(text, "{},{},{}", i % 8, ["red", "blue"][i % 2], i % 8 + 3 * (i % 2)).unwrap());
+    folder.write("t.csv", text.as_bytes());
+    folder.write("new.csv", b"a,colour,y\n1,red,1\n2,mauve,2\n900,blue,3\n");
+    folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --out m.elbo")).ok();
+    for verb in ["predict", "evaluate"] {
+        let ran = folder.elbo(&format!("{verb} m.elbo new.csv"));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        for part in ["warning: 1 of 3 rows have a level of `colour`", "1 of 3 rows have `a` far outside"] {
+            assert!(ran.err.contains(part), "{verb}: {}", ran.err);
+        }
+        let told = folder.elbo(&format!("{verb} m.elbo new.csv --json"));
+        assert_eq!(told.err, "");
+        assert_eq!(told.json()["warnings"].as_array().unwrap().len(), 2, "{verb}: {}", told.out);
+    }
+}
+
+#[test]
 fn missing_cells_are_refused_where_the_user_asks_for_it() {
     let folder = Folder::new();
     // The last row has an empty cell, which this system can make use of.
