@@ -97,6 +97,23 @@ fn rows_unlike_the_training_data_are_predicted_with_a_warning() {
 }
 
 #[test]
+fn dates_are_read_where_they_are_named_as_times() {
+    let folder = Folder::new();
+    let mut text = String::from("day,y\n");
+    (0..30).for_each(|i| writeln!(text, "2021-03-{:02},{}", i + 1, (f64::from(i) * 0.4).sin()).unwrap());
+    folder.write("s.csv", text.as_bytes());
+    let refused = folder.elbo("fit gpr s.csv --target y");
+    assert!(refused.code == 1 && refused.err.contains("--time day"), "{refused:?}");
+    folder.elbo("fit auto s.csv --target y --time day --out m.elbo").ok();
+    assert_eq!(folder.elbo("predict m.elbo s.csv").ok().lines().count(), 31);
+    // The recorded command makes the same file.
+    let info = folder.elbo("info m.elbo --json").json();
+    let command = info["command"].as_str().unwrap().strip_prefix("elbo ").unwrap().to_owned();
+    folder.elbo(&format!("{command} --out again.elbo")).ok();
+    assert_eq!(folder.read("m.elbo"), folder.read("again.elbo"));
+}
+
+#[test]
 fn missing_cells_are_refused_where_the_user_asks_for_it() {
     let folder = Folder::new();
     // The last row has an empty cell, which this system can make use of.
