@@ -35,6 +35,8 @@ VERBS = {
     "suggest": "Suggests",
     "update": "Updates",
 }
+#: Classes of verbs that mean something else where there is a target.
+VERBS_OF_TARGETS = {"sample": "Draws"}
 WRITTEN = "Written by `apps/python/generate.py`; do not edit."
 #: Modules that a family's file may need, and the names it takes from each.
 NEEDED = {
@@ -42,7 +44,7 @@ NEEDED = {
     "typing": ["Any"],
     ".._parts": ["Choice"],
     ".._tabular": ["Classifier", "Regressor", "Tabular"],
-    ".._verbs": ["Bounds", "Compresses", "Encodes", "Points", "Reconstructs", "Renders", "Restores", "Samples", "Suggests", "Updates"],
+    ".._verbs": ["Bounds", "Compresses", "Draws", "Encodes", "Points", "Reconstructs", "Renders", "Restores", "Samples", "Suggests", "Updates"],
     "..kernels": ["Kernel"],
 }
 
@@ -157,7 +159,8 @@ def classes_of(system: dict[str, Any]) -> list[tuple[str, str]]:
     name, verbs = class_name(system["id"]), system["verbs"]
     extra = [VERBS[v] for v in verbs if v in VERBS]
     if system["data"] in ("target", "series"):
-        mixins = [m for m in extra if m in ("Updates", "Encodes")]
+        own = [VERBS_OF_TARGETS.get(v, VERBS.get(v)) for v in verbs]
+        mixins = [m for m in own if m in ("Updates", "Encodes", "Draws")]
         series = ["    _missing_target = True"] if system["data"] == "series" else []
         if not (system["classes"] and system["numbers"]):
             role = "Classifier" if system["classes"] else "Regressor"

@@ -66,6 +66,16 @@ def test_sample_paths_have_the_posterior_s_mean() -> None:
     np.testing.assert_array_equal(paths, model.sample_y(x[:5], n_samples=400, random_state=1))
 
 
+def test_draws_of_the_unknowns_have_their_names_and_surround_the_weights() -> None:
+    x, y = quick.table()
+    model = quick.made(elbo.FBGVIRegressor).fit(x, y)
+    drawn = model.sample(500, random_state=1)
+    assert list(drawn)[0] == "intercept" and list(drawn)[-1] == "noise"
+    assert all(column.shape == (500,) for column in drawn.values()) and (drawn["noise"] > 0).all()
+    np.testing.assert_array_equal(drawn["noise"], model.sample(500, random_state=1)["noise"])
+    assert (drawn["noise"] != model.sample(500, random_state=2)["noise"]).any()
+
+
 def test_pipelines_searches_and_ensembles() -> None:
     x, y = quick.table()
     assert cross_val_score(make_pipeline(StandardScaler(), gpr()), x, y, cv=3).mean() > 0.8

@@ -6,6 +6,7 @@
 //! | a coder | [`coder`] |
 //! | densities, their probabilities of integers, the rate in training | [`density`], [`factorised`] |
 //! | mixtures of Gaussians, whose tables are made for each integer | [`mixture`], [`density::mixture_bits`] |
+//! | indices of a codebook, by how often they occur | [`indices`] |
 //! | what stands for rounding in training | [`proxy`] |
 //! | arithmetic that every machine does alike | [`integer`] |
 //! | a file | [`container`] |
@@ -19,6 +20,7 @@ pub mod coder;
 pub mod container;
 pub mod density;
 pub mod factorised;
+pub mod indices;
 pub mod integer;
 pub mod measure;
 pub mod mixture;

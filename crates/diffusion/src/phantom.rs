@@ -36,20 +36,48 @@ pub fn ellipses(side: usize, count: usize, rng: &mut Rng) -> Vec<f64> {
     draw(&drawn, side)
 }
 
-/// Sums of ellipses, cut off at black and white.
-fn draw(ellipses: &[Ellipse], side: usize) -> Vec<f64> {
-    let at = |i: usize| (2.0 * i as f64 + 1.0) / side as f64 - 1.0;
-    (0..side * side)
-        .map(|i| {
-            let (x, y) = (at(i % side), -at(i / side));
-            let inside = |[_, a, b, cx, cy, angle]: &Ellipse| {
-                let (sin, cos) = angle.to_radians().sin_cos();
-                let (dx, dy) = (x - cx, y - cy);
-                ((dx * cos + dy * sin) / a).powi(2) + ((dy * cos - dx * sin) / b).powi(2) <= 1.0
+/// `count` random convex polygons of three to six corners over one another, `[side, side]`, within [0, 1].
+pub fn polygons(side: usize, count: usize, rng: &mut Rng) -> Vec<f64> {
+    let drawn: Vec<(f64, Vec<[f64; 2]>)> = (0..count)
+        .map(|_| {
+            let (value, radius) = (rng.range(0.1, 0.6), rng.range(0.2, 0.6));
+            let centre = [rng.range(-0.5, 0.5), rng.range(-0.5, 0.5)];
+            let corners = 3 + rng.below(4);
+            let turn = rng.uniform();
+            // Corners on a circle, one in each equal part of it, make a convex polygon.
+            let corner = |k: usize| {
+                let share = turn + (k as f64 + rng.range(0.1, 0.9)) / corners as f64;
+                let (sin, cos) = (std::f64::consts::TAU * share).sin_cos();
+                [centre[0] + radius * cos, centre[1] + radius * sin]
             };
-            ellipses.iter().filter(|e| inside(e)).map(|e| e[0]).sum::<f64>().clamp(0.0, 1.0)
+            (value, (0..corners).map(corner).collect())
         })
-        .collect()
+        .collect();
+    shade(side, |x, y| {
+        let inside = |corners: &[[f64; 2]]| {
+            let next = corners.iter().cycle().skip(1);
+            corners.iter().zip(next).all(|(a, b)| (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) >= 0.0)
+        };
+        drawn.iter().filter(|(_, corners)| inside(corners)).map(|(value, _)| value).sum()
+    })
+}
+
+/// Sums of ellipses.
+fn draw(ellipses: &[Ellipse], side: usize) -> Vec<f64> {
+    shade(side, |x, y| {
+        let inside = |[_, a, b, cx, cy, angle]: &Ellipse| {
+            let (sin, cos) = angle.to_radians().sin_cos();
+            let (dx, dy) = (x - cx, y - cy);
+            ((dx * cos + dy * sin) / a).powi(2) + ((dy * cos - dx * sin) / b).powi(2) <= 1.0
+        };
+        ellipses.iter().filter(|e| inside(e)).map(|e| e[0]).sum()
+    })
+}
+
+/// Values at the middles of pixels, cut off at black and white; x to the right and y up, in half sides from the picture's centre.
+fn shade(side: usize, value: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let at = |i: usize| (2.0 * i as f64 + 1.0) / side as f64 - 1.0;
+    (0..side * side).map(|i| value(at(i % side), -at(i / side)).clamp(0.0, 1.0)).collect()
 }
 
 #[cfg(test)]
@@ -63,5 +91,19 @@ mod tests {
         assert_eq!(picture[3 * 64 + 32], 1.0);
         assert!((picture[32 * 64 + 32] - 0.2).abs() < 0.11, "{}", picture[32 * 64 + 32]);
         assert_eq!(ellipses(16, 4, &mut Rng::new(1)), ellipses(16, 4, &mut Rng::new(1)));
+    }
+
+    #[test]
+    fn polygons_have_straight_edges_and_no_holes() {
+        for seed in 0..20 {
+            let picture = polygons(48, 1, &mut Rng::new(seed));
+            let value = picture.iter().fold(0.0, |m: f64, v| m.max(*v));
+            assert!((0.1..=0.6).contains(&value) && picture.iter().all(|v| *v == 0.0 || *v == value), "{seed}");
+            // Convex: what is filled of a row is in one piece.
+            for row in picture.chunks(48) {
+                let rises = row.windows(2).filter(|w| w[0] == 0.0 && w[1] > 0.0).count();
+                assert!(rises + usize::from(row[0] > 0.0) <= 1, "{seed}");
+            }
+        }
     }
 }

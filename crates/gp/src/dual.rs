@@ -107,21 +107,38 @@ impl DualPosterior {
     /// # Errors
     /// When `K_uu` is not positive definite within the jitter policy.
     pub fn new(kuu: &Tensor, sums: &Sums) -> Result<Self> {
-        let kuu_chol = kuu.cholesky()?;
+        Self::from_chol(&kuu.cholesky()?, sums)
+    }
+
+    /// The same from the factor `chol(K_uu): [M, M]`, which processes with one kernel share.
+    ///
+    /// # Errors
+    /// When the posterior's precision is not finite.
+    pub fn from_chol(kuu_chol: &Tensor, sums: &Sums) -> Result<Self> {
         let half = kuu_chol.solve_lower(&sums.precision_bar);
         let inner = kuu_chol.solve_lower(&half.t());
         let inner = (&inner + inner.t()) * 0.5;
-        let w_chol = (inner + Tensor::eye(kuu.shape()[0], kuu.dtype())).cholesky()?;
+        let w_chol = (inner + Tensor::eye(kuu_chol.shape()[0], kuu_chol.dtype())).cholesky()?;
         let centre = w_chol.solve_lower(&kuu_chol.solve_lower(&sums.shift_bar.unsqueeze(1)));
-        Ok(Self { kuu_chol, w_chol, centre })
+        Ok(Self { kuu_chol: kuu_chol.clone(), w_chol, centre })
     }
 
     /// Means and variances of `f`, both `[B]`, for `kuf: [M, B]` and prior variances `kff: [B]`.
     pub fn marginals(&self, kuf: &Tensor, kff: &Tensor) -> (Tensor, Tensor) {
         let a = self.kuu_chol.solve_lower(kuf);
-        let half = self.w_chol.solve_lower(&a);
-        let mean = half.t().matmul(&self.centre).reshape(&[kff.len()]);
-        (mean, kff - a.square().sum_axis(0, false) + half.square().sum_axis(0, false))
+        self.marginals_whitened(&a, &(kff - a.square().sum_axis(0, false)))
+    }
+
+    /// The same from `a = chol(K_uu)⁻¹ kuf: [M, B]` and the variances that the inducing variables leave, `kff - diag(aᵀ a): [B]`.
+    pub fn marginals_whitened(&self, a: &Tensor, left: &Tensor) -> (Tensor, Tensor) {
+        let half = self.w_chol.solve_lower(a);
+        let mean = half.t().matmul(&self.centre).reshape(&[left.len()]);
+        (mean, left + half.square().sum_axis(0, false))
+    }
+
+    /// `log E_p(u)[exp(shiftᵀ u - uᵀ precision u / 2)]` in nats, a scalar: what the sites, taken together, weigh under the prior.
+    pub fn log_normaliser(&self) -> Tensor {
+        self.centre.square().sum() * 0.5 - self.w_chol.diagonal().log().sum()
     }
 
     /// `KL[q(u) || p(u)]` in nats, a scalar, computed through factors only.

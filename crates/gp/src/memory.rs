@@ -6,7 +6,8 @@
 //! subtracted: a precision stays one.
 //!
 //! # Source
-//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes.
+//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes. Deviations: the sites of memory and batch move together, and
+//! a move that lowers the bound is shortened.
 
 use crate::dual::{BatchSites, DualPosterior, Sums};
 use crate::exact::{checked_variances, in_blocks};
@@ -27,9 +28,9 @@ pub struct Absorb {
     pub remembered: usize,
     /// Rows in memory, at most; those of least leverage leave.
     pub memory: usize,
-    /// Site updates a batch.
+    /// Updates of the sites of memory and batch, at most, each time they settle.
     pub sweeps: usize,
-    /// Length of a site update, in (0, 1].
+    /// Length of a site update, in (0, 1]; halved while the bound would fall.
     pub rho: f64,
     /// L-BFGS iterations on the hyperparameters a round; zero holds them.
     pub moves: usize,
@@ -43,6 +44,12 @@ pub struct Absorb {
 
 /// Hyperparameters whose unconstrained values move by less than this in a round have settled.
 const SETTLED: f64 = 1e-3;
+
+/// Sites that not even an update of this length improves have settled.
+const SHORTEST: f64 = 1e-4;
+
+/// Falls of the bound by less than this share are rounding.
+const ROUNDING: f64 = 1e-10;
 
 /// What stands for the past when hyperparameters move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +118,47 @@ struct Batch<'a> {
     x: &'a Tensor,
     y: &'a [f64],
     sites: RowSites,
+}
+
+/// Rows as the inducing variables see them.
+struct View {
+    /// `chol(K_uu)`, `[M, M]`.
+    kuu_chol: Tensor,
+    /// `K_uf`, `[M, B]`.
+    kuf: Tensor,
+    /// `chol(K_uu)⁻¹ K_uf`, `[M, B]`.
+    whitened: Tensor,
+    /// Prior variances that the inducing variables leave, `[B]`.
+    left: Tensor,
+}
+
+impl View {
+    fn new(kernel: &dyn Kernel, kuu_chol: &Tensor, z: &Tensor, x: &Tensor) -> Self {
+        let kuf = kernel.gram(z, x);
+        let whitened = kuu_chol.solve_lower(&kuf);
+        let left = kernel.diag(x) - whitened.square().sum_axis(0, false);
+        Self { kuu_chol: kuu_chol.clone(), kuf, whitened, left }
+    }
+
+    /// Means and variances of the latent functions under these posteriors, both `[B, P]`.
+    fn marginals(&self, posteriors: &[DualPosterior]) -> (Tensor, Tensor) {
+        let parts = posteriors.iter().map(|posterior| posterior.marginals_whitened(&self.whitened, &self.left));
+        let (means, variances): (Vec<Tensor>, Vec<Tensor>) = parts.unzip();
+        (Tensor::stack(&means, 1), Tensor::stack(&variances, 1))
+    }
+}
+
+fn of_sums(kuu_chol: &Tensor, sums: &[Sums]) -> Result<Vec<DualPosterior>> {
+    sums.iter().map(|sums| DualPosterior::from_chol(kuu_chol, sums)).collect()
+}
+
+/// What a posterior asks of rows.
+struct Asked {
+    /// `sum of E[log p(y | f)]`, nats.
+    expected: f64,
+    sites: RowSites,
+    /// Of each row: the sum over latent functions of a site's precision times the marginal variance.
+    leverage: Vec<f64>,
 }
 
 impl MemoryGp {
@@ -218,50 +266,89 @@ impl MemoryGp {
         sums
     }
 
-    /// Site updates of the batch, then renewal of the memory's sites at the posterior they lead to.
+    /// Site updates of memory and batch together. Where softmax is saturated on the wrong side, as when a class arrives that was ruled out
+    /// so far, its curvature vanishes and a step of the natural gradient overshoots; a step that lowers the bound is halved.
     fn settle(&mut self, batch: &mut Batch<'_>, how: Absorb) -> Result<()> {
+        let kept = self.memory_y.len();
+        let y = [self.memory_y.as_slice(), batch.y].concat();
+        let rows = self.view(&Tensor::cat(&[self.memory_x.clone(), batch.x.clone()], 0))?;
+        let mut sites = self.memory_sites.clone();
+        sites.extend(&batch.sites);
+        let mut now = self.bound(&rows, &y, &sites)?;
+        let mut rho = how.rho;
         for _ in 0..how.sweeps {
-            batch.sites = batch.sites.towards(&self.sites(batch.x, batch.y)?.0, how.rho);
-            self.sums = self.total(&self.gone, Some(batch));
+            let (trial, found) = loop {
+                let trial = sites.towards(&now.1.sites, rho);
+                let found = self.bound(&rows, &y, &trial)?;
+                if rho < SHORTEST || found.0 >= now.0 - ROUNDING * now.0.abs() {
+                    break (trial, found);
+                }
+                rho *= 0.5;
+            };
+            if rho < SHORTEST {
+                break;
+            }
+            (sites, now) = (trial, found);
+            rho = (2.0 * rho).min(how.rho);
         }
-        if !self.memory_y.is_empty() {
-            self.memory_sites = self.sites(&self.memory_x, &self.memory_y)?.0;
-            self.sums = self.total(&self.gone, Some(batch));
-        }
+        self.memory_sites = sites.take(&(0..kept).collect::<Vec<_>>());
+        batch.sites = sites.take(&(kept..y.len()).collect::<Vec<_>>());
+        self.sums = self.total(&self.gone, Some(batch));
         Ok(())
     }
 
-    fn posteriors(&self) -> Result<Vec<DualPosterior>> {
-        let kuu = self.kernel.gram_symmetric(&self.z);
-        self.sums.iter().map(|sums| DualPosterior::new(&kuu, sums)).collect()
-    }
-
-    /// Means and variances of the latent functions under these posteriors, both `[B, P]`.
-    fn marginals(&self, posteriors: &[DualPosterior], x: &Tensor) -> (Tensor, Tensor) {
-        let (kuf, kff) = (self.kernel.gram(&self.z, x), self.kernel.diag(x));
-        let parts = posteriors.iter().map(|posterior| posterior.marginals(&kuf, &kff));
-        let (means, variances): (Vec<Tensor>, Vec<Tensor>) = parts.unzip();
-        (Tensor::stack(&means, 1), Tensor::stack(&variances, 1))
-    }
-
-    /// Sites at the present posterior, and leverages: the sum over latent functions of a site's precision times the marginal variance.
-    fn sites(&self, x: &Tensor, y: &[f64]) -> Result<(RowSites, Vec<f64>)> {
-        let (mean, variance) = self.marginals(&self.posteriors()?, x);
-        let (mean, variance, latents) = (mean.to_vec(), variance.to_vec(), self.gone.len());
-        let mut sites = RowSites::flat(latents, y.len());
-        let mut leverage = vec![0.0; y.len()];
-        let (mut dm, mut dv) = (vec![0.0; latents], vec![0.0; latents]);
-        for n in 0..y.len() {
-            let at = n * latents..(n + 1) * latents;
-            self.likelihood.expected(y[n], &mean[at.clone()], &variance[at.clone()], &mut dm, &mut dv);
-            for (p, site) in sites.0.iter_mut().enumerate() {
-                let precision = (-2.0 * dv[p]).max(PRECISION_FLOOR);
-                site.precision[n] = precision;
-                site.shift[n] = dm[p] + precision * mean[at.start + p];
-                leverage[n] += precision * variance[at.start + p].max(0.0);
+    /// The bound that these sites of memory and batch lead to, in nats and up to a constant, and the sites that their posterior asks for.
+    ///
+    /// With `q` proportional to the prior, the factors of rows that are gone, and the sites `exp(alpha s - beta s²/2)` of the projections `s`
+    /// of `f`, the bound is `sum of [E log p(y | f) - E(alpha s - beta s²/2)] + log_normaliser`.
+    fn bound(&self, rows: &View, y: &[f64], sites: &RowSites) -> Result<(f64, Asked)> {
+        let sum = |(gone, s): (&Sums, &BatchSites)| gone.plus(&s.sums(&rows.kuf), 1.0);
+        let sums: Vec<Sums> = self.gone.iter().zip(&sites.0).map(sum).collect();
+        let posteriors = of_sums(&rows.kuu_chol, &sums)?;
+        let (mean, variance) = rows.marginals(&posteriors);
+        let (mean, variance, left) = (mean.to_vec(), variance.to_vec(), rows.left.to_vec());
+        let asked = self.ask(y, &mean, &variance);
+        let latents = self.gone.len();
+        let mut bound = asked.expected + posteriors.iter().map(|p| p.log_normaliser().item()).sum::<f64>();
+        for (p, site) in sites.0.iter().enumerate() {
+            for n in 0..y.len() {
+                let (m, v) = (mean[n * latents + p], variance[n * latents + p] - left[n]);
+                bound -= site.shift[n] * m - 0.5 * site.precision[n] * (m * m + v);
             }
         }
-        Ok((sites, leverage))
+        Ok((bound, asked))
+    }
+
+    /// Rows `x: [B, D]` as the inducing variables see them.
+    fn view(&self, x: &Tensor) -> Result<View> {
+        let kuu_chol = self.kernel.gram_symmetric(&self.z).cholesky()?;
+        Ok(View::new(self.kernel.as_ref(), &kuu_chol, &self.z, x))
+    }
+
+    /// What the present posterior asks of these rows.
+    fn sites(&self, x: &Tensor, y: &[f64]) -> Result<Asked> {
+        let rows = self.view(x)?;
+        let (mean, variance) = rows.marginals(&of_sums(&rows.kuu_chol, &self.sums)?);
+        Ok(self.ask(y, &mean.to_vec(), &variance.to_vec()))
+    }
+
+    /// Sites and leverages at marginals `mean`, `variance`, both `[B, P]` row-major.
+    fn ask(&self, y: &[f64], mean: &[f64], variance: &[f64]) -> Asked {
+        let latents = self.gone.len();
+        let mut asked = Asked { expected: 0.0, sites: RowSites::flat(latents, y.len()), leverage: vec![0.0; y.len()] };
+        let (mut dm, mut dv) = (vec![0.0; latents], vec![0.0; latents]);
+        for n in 0..y.len() {
+            let (m, v) = (&mean[n * latents..(n + 1) * latents], &variance[n * latents..(n + 1) * latents]);
+            asked.expected += self.likelihood.expected(y[n], m, v, &mut dm, &mut dv);
+            let precisions = self.likelihood.expected_precision(y[n], m, v, &dv);
+            for (p, site) in asked.sites.0.iter_mut().enumerate() {
+                let precision = precisions[p].max(PRECISION_FLOOR);
+                site.precision[n] = precision;
+                site.shift[n] = dm[p] + precision * m[p];
+                asked.leverage[n] += precision * v[p].max(0.0);
+            }
+        }
+        asked
     }
 
     /// L-BFGS on the bound of batch and memory, the memory standing for all rows seen, with sites held: each of a row at hand, and the
@@ -277,15 +364,17 @@ impl MemoryGp {
             let kuu = model.kernel.gram_symmetric(&model.z);
             let gone: Vec<Sums> = held.iter().map(|h| seen_through(h, &kuu)).collect();
             let sums = model.total(&gone, Some(batch));
-            let posteriors: Vec<DualPosterior> =
-                sums.iter().map(|sums| DualPosterior::new(&kuu, sums)).collect::<Result<_>>()?;
+            let kuu_chol = kuu.cholesky()?;
+            let posteriors = of_sums(&kuu_chol, &sums)?;
             let part = |x: &Tensor, y: &[f64], scale: f64| {
-                let (mean, variance) = model.marginals(&posteriors, x);
+                let rows = View::new(model.kernel.as_ref(), &kuu_chol, &model.z, x);
+                let (mean, variance) = rows.marginals(&posteriors);
                 expected_log_prob_multi(model.likelihood.as_ref(), y, &mean, &variance) * scale
             };
             let mut bound = part(batch.x, batch.y, 1.0);
             if how.past == Past::Memory && !model.memory_y.is_empty() {
-                bound = bound + part(&model.memory_x, &model.memory_y, model.seen as f64 / model.memory_y.len() as f64);
+                let weight = model.seen as f64 / model.memory_y.len() as f64;
+                bound = bound + part(&model.memory_x, &model.memory_y, weight);
             }
             if how.past == Past::Sites {
                 for (posterior, old) in posteriors.iter().zip(&held) {
@@ -337,7 +426,7 @@ impl MemoryGp {
     /// they said stays as sums.
     fn remember(&mut self, batch: &Batch<'_>, how: Absorb, rng: &mut Rng) -> Result<()> {
         let rows = batch.y.len();
-        let mut weights = if how.by_leverage { self.sites(batch.x, batch.y)?.1 } else { vec![1.0; rows] };
+        let mut weights = if how.by_leverage { self.sites(batch.x, batch.y)?.leverage } else { vec![1.0; rows] };
         let mut chosen = vec![];
         for _ in 0..how.remembered.min(rows) {
             if weights.iter().sum::<f64>() <= 0.0 {
@@ -353,7 +442,7 @@ impl MemoryGp {
         self.memory_y.extend(chosen.iter().map(|i| batch.y[*i]));
         self.memory_sites.extend(&batch.sites.take(&chosen));
         if self.memory_y.len() > how.memory {
-            let leverage = self.sites(&self.memory_x, &self.memory_y)?.1;
+            let leverage = self.sites(&self.memory_x, &self.memory_y)?.leverage;
             let mut order: Vec<usize> = (0..leverage.len()).collect();
             order.sort_by(|a, b| leverage[*b].total_cmp(&leverage[*a]).then(a.cmp(b)));
             let mut evicted = order.split_off(how.memory);
@@ -383,9 +472,10 @@ impl MemoryGp {
     /// When `K_uu` is not positive definite within the jitter policy, or a variance is negative beyond rounding.
     pub fn predict(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
         let latents = self.gone.len();
-        let posteriors = no_grad(|| self.posteriors())?;
+        let kuu_chol = no_grad(|| self.kernel.gram_symmetric(&self.z).cholesky())?;
+        let posteriors = no_grad(|| of_sums(&kuu_chol, &self.sums))?;
         in_blocks(x, |x| {
-            let (mean, variance) = self.marginals(&posteriors, x);
+            let (mean, variance) = View::new(self.kernel.as_ref(), &kuu_chol, &self.z, x).marginals(&posteriors);
             let prior: Vec<f64> =
                 self.kernel.diag(x).to_vec().into_iter().flat_map(|v| std::iter::repeat_n(v, latents)).collect();
             Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior)?))

@@ -6,7 +6,7 @@
 //! | fit and predict one series with Gaussian noise | [`MarkovGp`] on a [`Series`]; [`learn`] |
 //! | fit many series of one kernel | [`batch`]; [`learn`] takes them too |
 //! | read dates | [`clock`] |
-//! | take any likelihood of one number | [`process::SiteProcess`] |
+//! | take any likelihood of one number | [`process::SiteProcess`]; with few states for many rows [`sparse::SparseProcess`] |
 //! | fit latent functions to counts of many channels | [`counts`] |
 //! | run the filter, smoother and gradient on your own model | [`Chain`], [`Evidence`], [`run`] |
 //! | differentiate posterior moments by sites and hyperparameters, as a variational autoencoder does | [`vjp::pull_back`] |
@@ -44,6 +44,7 @@ pub mod scalar;
 pub mod scan;
 pub mod series;
 pub mod small;
+pub mod sparse;
 pub mod steady;
 pub mod vjp;
 pub mod whittle;

@@ -6,7 +6,7 @@ use crate::model::{Grid, StateSpace};
 use crate::pass::{Pass, Wants, run};
 use elbo_core::{Error, Result};
 use elbo_gp::likelihood::Likelihood;
-use elbo_gp::site::{Marginal, SiteRule, Sites};
+use elbo_gp::site::{Marginal, SiteRule, Sites, Update};
 
 /// A latent Gaussian process with a state-space kernel, seen through a likelihood; its posterior given by Gaussian sites.
 pub struct SiteProcess {
@@ -16,6 +16,8 @@ pub struct SiteProcess {
     pub origin: f64,
     /// One site a row.
     pub sites: Sites,
+    /// Sites whose precision the last sweep had to raise to nearly zero: there the likelihood is not log-concave.
+    pub floored: usize,
     grid: Grid,
     step: Vec<usize>,
     y: Vec<f64>,
@@ -47,6 +49,7 @@ impl SiteProcess {
             kernel,
             origin: series.grid().times()[0],
             sites: Sites::flat(y.len()),
+            floored: 0,
             grid: series.grid().clone(),
             step: series.steps().to_vec(),
             y: y.to_vec(),
@@ -96,19 +99,17 @@ impl SiteProcess {
     /// # Errors
     /// As [`run`].
     pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<usize> {
-        for sweep in 0..sweeps {
+        for done in 0..sweeps {
             let (_, pass) = self.pass(Wants::Smoothed)?;
             let marginal = |k: &usize| {
                 let (mean, variance) = (pass.mean[*k], pass.covariance[*k]);
                 Marginal { mean, variance, site_variance: variance, offset: 0.0 }
             };
             let marginals: Vec<Marginal> = self.step.iter().map(marginal).collect();
-            let update = rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites);
-            if !update.change.is_finite() {
-                return Err(Error::recoverable("the sites diverged", "shorten the rule's step"));
-            }
+            let update = sweep(rule, self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites)?;
+            self.floored = update.floored;
             if update.change < tolerance {
-                return Ok(sweep + 1);
+                return Ok(done + 1);
             }
         }
         Ok(sweeps)
@@ -128,4 +129,22 @@ impl SiteProcess {
         }
         Ok(elbo)
     }
+}
+
+/// One update of all sites, and what it did.
+///
+/// # Errors
+/// Recoverable where a site is no number any more.
+pub(crate) fn sweep(
+    rule: &dyn SiteRule,
+    likelihood: &dyn Likelihood,
+    y: &[f64],
+    marginals: &[Marginal],
+    sites: &mut Sites,
+) -> Result<Update> {
+    let update = rule.update(likelihood, y, marginals, sites);
+    if update.change.is_finite() {
+        return Ok(update);
+    }
+    Err(Error::recoverable("the sites diverged", "shorten the rule's step"))
 }

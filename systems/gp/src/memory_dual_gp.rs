@@ -42,10 +42,10 @@ pub struct MemoryDualGpConfig {
     pub remembered: usize,
     /// Rows in memory, at most.
     pub memory: usize,
-    /// Site updates a batch.
+    /// Updates of the sites of memory and batch, at most, each time they settle.
     #[schemars(range(min = 1))]
     pub sweeps: usize,
-    /// Length of a site update, in (0, 1].
+    /// Length of a site update, in (0, 1]; halved while the bound would fall.
     pub rho: f64,
     /// L-BFGS iterations on the hyperparameters a round; zero holds them.
     pub moves: usize,

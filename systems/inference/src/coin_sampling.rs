@@ -2,7 +2,7 @@
 
 use elbo_core::{
     Array, Budget, Card, Claim, Config, Data, Error, Figure, FromData, Kind, Mark, Model, ModelFile, Predict,
-    Prediction, Result, Rng, Run, Summary, Supervised, System, Table, Values, Verb, ensure, ensure_within,
+    Prediction, Result, Rng, Run, Sample, Summary, Supervised, System, Table, Values, Verb, ensure, ensure_within,
 };
 use elbo_dist::scores;
 use elbo_infer::diagnostics::stein::SteinKernel;
@@ -16,6 +16,11 @@ use serde::{Deserialize, Serialize};
 
 /// Particles moved by coin betting.
 pub struct CoinSampling;
+
+/// Unknowns above which particles are checked for lying too close together.
+const MANY: usize = 50;
+/// Least variance of particles, relative to what their gradients ask for, that is not warned of.
+const LEAST_VARIANCE: f64 = 0.3;
 
 /// Which velocity moves the points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -164,7 +169,15 @@ impl CoinSamplingConfig {
         let points: Vec<Vec<f64>> = (0..self.particles).map(|i| start(&mut base.split(i as u64))).collect();
         let full = FullScore(target);
         let score: &dyn Score = if target.rows() <= self.batch { &full } else { target };
-        transport(score, &self.transport(pace), Particles::at(&points), run)
+        let particles = transport(score, &self.transport(pace), Particles::at(&points), run)?;
+        if particles.dim > MANY && particles.len() > 1 && relative_variance(target, &particles) < LEAST_VARIANCE {
+            run.warn(format!(
+                "{} particles lie closer together in {} unknowns than the posterior is wide; read predictions, and not the spread of weights",
+                particles.len(),
+                particles.dim
+            ));
+        }
+        Ok(particles)
     }
 
     fn summary(&self, particles: &Particles, what: &str) -> Summary {
@@ -179,6 +192,22 @@ impl CoinSamplingConfig {
         summary.metrics.push(("moves left out".into(), particles.frozen as f64));
         summary
     }
+}
+
+/// The particles' variance over what their gradients ask for, the median over unknowns: in draws of a posterior the mean square of a
+/// gradient is the posterior's precision given all other unknowns, so that the ratio is one or more.
+fn relative_variance(target: &dyn LogDensity, particles: &Particles) -> f64 {
+    let (_, gradients) = target.values_and_gradients(&particles.points);
+    let n = particles.len() as f64;
+    let of = |i: usize| {
+        let column = || particles.points.iter().skip(i).step_by(particles.dim);
+        let mean = column().sum::<f64>() / n;
+        let variance = column().map(|z| (z - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        variance * gradients.iter().skip(i).step_by(particles.dim).map(|g| g * g).sum::<f64>() / n
+    };
+    let mut ratios: Vec<f64> = (0..particles.dim).map(of).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 /// The discrepancy along the way; none where scores were of minibatches.
@@ -213,7 +242,7 @@ impl System for CoinSampling {
         title: "Coin Sampling: Gradient-Based Bayesian Inference without Learning Rates",
         family: "inference",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Sample, Verb::Reproduce],
         source: "Sharrock and Nemeth (2023), ICML",
         about: include_str!("coin-sampling.md"),
         validates_itself: false,
@@ -293,10 +322,14 @@ fn halves(data: &Data, run: &mut Run) -> (Data, Data) {
     (data.take_rows(train), data.take_rows(test))
 }
 
-/// Logistic regression: accuracy and log likelihood of held-out rows beside the best of six rates.
+/// Logistic regression: accuracy and log likelihood of held-out rows beside the best of six rates, each a mean over seeds.
+///
+/// Weights are standard normal a priori. Under the default's 2.5 the exact posterior of rows that a plane nearly separates predicts worse than
+/// weights that a small rate has left on their way to it, and the comparison would reward rates that do not arrive.
 fn logistic(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
-    let config = CoinSamplingConfig { steps: run.pick(300, 1000), ..CoinSamplingConfig::default() };
-    let (mut coin, mut best) = ([0.0; 2], [0.0; 2]);
+    let config = CoinSamplingConfig { steps: run.pick(300, 1000), weight_sd: 1.0, ..CoinSamplingConfig::default() };
+    let rates = rates(run, -4, 6);
+    let (mut coin, mut grid) = ([0.0; 2], vec![[0.0; 2]; rates.len()]);
     let count = claim.seeds.len() as f64;
     for seed in &claim.seeds.clone() {
         let mut child = run.child(*seed);
@@ -311,13 +344,13 @@ fn logistic(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
             }
         };
         let bet = score(config.pace())?;
-        let mut grid = [f64::NEG_INFINITY; 2];
-        for rate in rates(run, -4, 6) {
-            let found = score(Pace::Adagrad { rate })?;
-            (0..2).for_each(|i| grid[i] = grid[i].max(found[i]));
+        (0..2).for_each(|i| coin[i] += bet[i] / count);
+        for (mean, rate) in grid.iter_mut().zip(&rates) {
+            let found = score(Pace::Adagrad { rate: *rate })?;
+            (0..2).for_each(|i| mean[i] += found[i] / count);
         }
-        (0..2).for_each(|i| (coin[i], best[i]) = (coin[i] + bet[i] / count, best[i] + grid[i] / count));
     }
+    let best = [0, 1].map(|i| grid.iter().map(|mean| mean[i]).fold(f64::NEG_INFINITY, f64::max));
     let source = &data.source;
     claim.at_least(&format!("{source}: accuracy less the best of the rates"), coin[0] - best[0], Some(0.0), -0.01);
     claim.at_least(&format!("{source}: log likelihood a row less the best"), coin[1] - best[1], Some(0.0), -0.02);
@@ -342,11 +375,14 @@ fn classified(classes: &[String], probabilities: &[f64], truth: &Array) -> [f64;
     scores
 }
 
-/// A network: error on held-out rows beside the best of six rates.
+/// A network: error on held-out rows beside the best of six rates, each a mean over seeds.
+///
+/// On the diabetes table, a few hundred noisy rows, bets start by the published value for the table nearest to it, the 506 rows of Boston.
 fn network(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
-    let hidden = run.pick(10, 50);
-    let config = CoinSamplingConfig { hidden, steps: 2000, batch: 100, ..CoinSamplingConfig::default() };
-    let (mut coin, mut best) = (0.0, 0.0);
+    let (hidden, alpha) = run.pick((10, None), (50, Some(1000.0)));
+    let config = CoinSamplingConfig { hidden, alpha, steps: 2000, batch: 100, ..CoinSamplingConfig::default() };
+    let rates = rates(run, -5, 6);
+    let (mut coin, mut grid) = (0.0, vec![0.0; rates.len()]);
     for seed in &claim.seeds.clone() {
         let mut child = run.child(*seed);
         let order = child.rng.permutation(data.rows());
@@ -361,17 +397,16 @@ fn network(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
             }
         };
         coin += error(config.pace())?;
-        let mut least = f64::INFINITY;
-        for rate in rates(run, -5, 6) {
+        for (sum, rate) in grid.iter_mut().zip(&rates) {
             // A rate may drive the network to infinity; that is the rate's failure, not the claim's.
-            match error(Pace::Adagrad { rate }) {
-                Ok(value) => least = least.min(value),
-                Err(Error::Numerical { .. }) => {}
+            *sum += match error(Pace::Adagrad { rate: *rate }) {
+                Ok(value) => value,
+                Err(Error::Numerical { .. }) => f64::INFINITY,
                 Err(other) => return Err(other),
-            }
+            };
         }
-        best += least;
     }
+    let best = grid.iter().copied().fold(f64::INFINITY, f64::min);
     claim.at_most(
         &format!("{}: network's error over the best of the rates", data.source),
         coin / best,
@@ -443,6 +478,10 @@ impl Model for CoinModel {
 
     fn as_predict(&self) -> Option<&dyn Predict> {
         self.model().as_predict()
+    }
+
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        self.model().as_sample()
     }
 
     fn figures(&self) -> Vec<Figure> {

@@ -108,7 +108,7 @@ impl System for FbGvi {
         title: "Forward-backward Gaussian variational inference via JKO in the Bures-Wasserstein space",
         family: "inference",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Sample, Verb::Reproduce],
         source: "Diao, Balasubramanian, Chewi and Salim (2023), ICML",
         about: include_str!("fb-gvi.md"),
         validates_itself: false,

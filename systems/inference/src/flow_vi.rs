@@ -106,7 +106,7 @@ impl System for FlowVi {
         title: "Variational Inference with Normalizing Flows",
         family: "inference",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Sample, Verb::Reproduce],
         source: "Rezende and Mohamed (2015), ICML",
         about: include_str!("flow-vi.md"),
         validates_itself: false,

@@ -81,12 +81,21 @@ pub fn reconstruct(args: &Reconstruct, json: bool) -> Result<ExitCode, Failure> 
     let record = record_of(&file)?;
     let reconstructor = model.as_reconstruct().ok_or_else(|| refused(card, "reconstruct"))?;
     check_writable(&args.out, &[args.data.as_ref(), &args.model])?;
+    let ends_in = |name: &str| args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case(name));
+    let is_grid = ends_in("png");
+    if !is_grid && !["csv", "gz", "npz"].into_iter().any(ends_in) {
+        return Err(Error::File {
+            message: "cannot tell the format from the file's name".into(),
+            remedy: "end it in .png for a grid of pictures, or in .csv, .csv.gz or .npz".into(),
+            path: args.out.clone(),
+        }
+        .into());
+    }
     let data = for_model(&args.data, &args.reading, &file, &record, false)?;
     data.notes.iter().for_each(|note| say(json, note));
     let mut run = Run::new(record.seed);
     let made = reconstructor.reconstruct(&data, &mut run)?;
     say_warnings(json, &run);
-    let is_grid = args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
     let mut shown = made.rows();
     if is_grid {
         let (Some((before, shape)), Some((after, _))) = (pictures(&data), pictures(&made)) else {

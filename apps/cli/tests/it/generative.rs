@@ -99,7 +99,8 @@ fn what_cannot_be_coded_or_written_is_refused_with_a_remedy() {
     for (command, expected) in [
         ("encode m.elbo other.csv", "pixel0"),
         ("reconstruct m.elbo other.csv --out r.png", "pixel0"),
-        ("reconstruct m.elbo p.csv --out r.xyz", ".csv"),
+        ("reconstruct m.elbo p.csv --out r.xyz", ".png for a grid of pictures"),
+        ("reconstruct m.elbo p.csv --out rebuilt", ".csv"),
         ("reconstruct m.elbo absent.csv --out r.png", "no such file"),
         ("sample m.elbo --count 2 --out p.csv", "folder"),
         ("sample m.elbo --count 2 --out drawn", "new folder"),

@@ -2,11 +2,15 @@
 
 use crate::examples::{example, fit, fitted, quick};
 use crate::linear::Linear;
+use elbo::core::run::Checkpoints;
 use elbo::core::{
-    AnySystem, Array, Budget, Claim, Data, Error, Model, ModelFile, Prediction, Result, Run, Values, Verb,
+    AnySystem, Array, Budget, Claim, Data, Error, Event, Model, ModelFile, Prediction, Result, Run, Values, Verb,
 };
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Runs a check for every registered system and for the one of these tests; reports all that fail.
 fn each(check: impl Fn(&'static dyn AnySystem)) {
@@ -135,6 +139,41 @@ fn the_same_seed_gives_the_same_model_for_any_number_of_threads() {
         assert!(one == with(2), "2 threads give another model");
         assert!(one == with(1), "a second run gives another model");
     });
+}
+
+#[test]
+fn a_fit_goes_on_from_a_checkpoint_to_the_same_bits() {
+    // Fits in closed form, and those that end before the third step, have none to go on from.
+    let resumed = AtomicUsize::new(0);
+    each_model(|system, kind, model| {
+        let whole = saved(system, model);
+        let data = example(kind, 40);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let name = format!("{}-{}", system.card().id, kind.replace(' ', "-"));
+        let (path, kept) = (folder.join(format!("{name}.checkpoint")), folder.join(format!("{name}.kept")));
+        let (from, to) = (path.clone(), kept.clone());
+        let plan = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new(system.card().id) };
+        // At the third step the file is that of the second; of several stages the last is kept.
+        let mut run = Run::new(7).with_checkpoints(plan).with_watcher(move |event| {
+            if matches!(event, Event::Step { step: 3, .. }) {
+                std::fs::copy(&from, &to).expect("the second step wrote a checkpoint");
+            }
+        });
+        let watched = system.fit(&quick(system), &data, &mut run).unwrap();
+        assert!(saved(system, watched.as_ref()) == whole, "{kind}: writing checkpoints changes the model");
+        if kept.exists() {
+            let mut run = Run::new(7).resuming(ModelFile::read(&kept).unwrap());
+            let end = system.fit(&quick(system), &data, &mut run).unwrap();
+            assert!(saved(system, end.as_ref()) == whole, "{kind}: a resumed fit ends with another model");
+            resumed.fetch_add(1, Ordering::Relaxed);
+            std::fs::remove_file(&kept).unwrap();
+        }
+        if path.exists() {
+            std::fs::remove_file(&path).unwrap();
+        }
+    });
+    let count = resumed.load(Ordering::Relaxed);
+    assert!(count >= 15, "only {count} fits had a checkpoint to go on from");
 }
 
 #[test]

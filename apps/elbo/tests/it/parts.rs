@@ -12,12 +12,16 @@ mod rate;
 #[path = "../../examples/two_objectives.rs"]
 #[allow(dead_code, reason = "the program's own start runs it with its full budget")]
 mod two_objectives;
+#[path = "../../examples/weights.rs"]
+#[allow(dead_code, reason = "the program's own start prints what the test checks")]
+mod weights;
 
-use elbo::core::Rng;
+use elbo::core::{Rng, Run};
 use elbo::decide::maximise::MaximiseConfig;
 use elbo::decide::objectives::{Choose, dominates, front};
 use elbo::decide::planning::Inference;
 use elbo::decide::surrogate::SurrogateConfig;
+use elbo::infer::fit::{MethodSettings, ViSettings};
 
 #[test]
 fn chosen_trials_grow_the_volume_below_the_front() {
@@ -69,4 +73,24 @@ fn disasters_became_rarer_at_the_turn_of_the_century() {
     };
     // The counts have means of 3.1 until 1890 and 0.9 afterwards.
     assert!(mean(0..36) > 2.3 && mean(50..112) < 1.4, "{} {}", mean(0..36), mean(50..112));
+}
+
+#[test]
+fn every_posterior_over_weights_answers_and_doubt_grows_beyond_the_data() {
+    let vi = ViSettings { steps: 300, evaluated: 400, ..ViSettings::default() };
+    let settings = MethodSettings { vi, ..MethodSettings::default() };
+    let found = weights::answers(1500, &settings, &mut Run::new(1)).unwrap();
+    let names: Vec<&str> = found.iter().map(|a| a.name).collect();
+    assert_eq!(names, ["ensemble", "laplace", "laplace, last layer", "swag", "ivon", "mean-field", "low-rank:4"]);
+    for answer in &found {
+        // The noise alone has a standard deviation of 0.1.
+        let is_wide = answer.sd.iter().all(|sd| sd.is_finite() && *sd >= 0.1 - 1e-12);
+        assert!(answer.log_density.is_finite() && is_wide, "{}", answer.name);
+    }
+    // The truth has a mean log density of 0.88; the two that are fitted from afar need more steps than a test has.
+    for answer in &found[..5] {
+        assert!(answer.log_density > 0.5, "{}: {}", answer.name, answer.log_density);
+    }
+    let [data, _, beyond] = found[1].sd;
+    assert!(beyond > 1.3 * data, "{data} {beyond}");
 }

@@ -97,6 +97,14 @@ class Samples(Points):
         return self._shaped(_arrays.received(self._fitted().sample(whole("n_samples", n_samples, 1), seed_of(random_state))))
 
 
+class Draws(Estimator):
+    """The verb `sample` of a model with a target."""
+
+    def sample(self, n_samples: int = 1, random_state: Any = 0) -> dict[str, Array]:
+        """Draws of the posterior's unknowns, for standardised inputs and target: columns by name."""
+        return _arrays.received(self._fitted().sample(whole("n_samples", n_samples, 1), seed_of(random_state)))
+
+
 class Reconstructs(Points):
     """The verb `reconstruct`."""
 

@@ -61,7 +61,7 @@ fn assemble(arrays: Vec<(String, Array)>, options: &ReadOptions) -> Result<Data>
         keep.iter().cloned().chain(keep.iter().map(stem)).collect()
     });
     let options = &ReadOptions { keep: wider, ..options.clone() };
-    let wanted = select::wanted(&names, options)?;
+    let wanted = select::or_pictures(select::wanted(&names, options)?, &arrays, options);
     let arrays: Vec<(String, Array)> = arrays.into_iter().zip(wanted).filter_map(|(a, w)| w.then_some(a)).collect();
     let rows = arrays.first().map_or(0, |(_, a)| a.rows());
     let is_table = arrays.iter().all(|(_, a)| (1..=2).contains(&a.shape.len()) && a.rows() == rows);

@@ -1,7 +1,7 @@
 //! Which columns of a file are wanted: the names a user gave, against the names there are.
 
 use super::ReadOptions;
-use elbo_core::{Data, Error, Result};
+use elbo_core::{Array, Data, Error, Result};
 
 /// The wanted arrays of data that are no table.
 ///
@@ -9,9 +9,22 @@ use elbo_core::{Data, Error, Result};
 /// As [`wanted`].
 pub(super) fn arrays(data: Data, options: &ReadOptions) -> Result<Data> {
     let names: Vec<&str> = data.arrays.iter().map(|(n, _)| n.as_str()).collect();
-    let wanted = wanted(&names, options)?;
+    let wanted = or_pictures(wanted(&names, options)?, &data.arrays, options);
     let arrays = data.arrays.into_iter().zip(wanted).filter_map(|(a, w)| w.then_some(a)).collect();
     Ok(Data { arrays, target: options.target.clone(), ..data })
+}
+
+/// The wanted arrays, or, where none of the names to keep is there, those of pictures: a model knows its pictures by the name that they had
+/// when it was fitted, which a folder or a single array cannot choose.
+pub(super) fn or_pictures(mut wanted: Vec<bool>, arrays: &[(String, Array)], options: &ReadOptions) -> Vec<bool> {
+    let is_target = |name: &String| options.target.as_ref() == Some(name);
+    let is_kept = arrays.iter().zip(&wanted).any(|((name, _), w)| *w && !is_target(name));
+    if options.keep.is_some() && !is_kept {
+        for ((name, array), w) in arrays.iter().zip(&mut wanted) {
+            *w |= array.shape.len() > 2 && !options.drop.contains(name);
+        }
+    }
+    wanted
 }
 
 /// Whether each column is read.

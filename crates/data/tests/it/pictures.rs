@@ -1,5 +1,6 @@
 //! Folders of pictures, and IDX files.
 
+use crate::golden;
 use elbo_core::{Data, FromData, Samples, Values};
 use elbo_data::{ReadOptions, read, read_bytes};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
@@ -97,4 +98,19 @@ fn an_idx_file_is_an_array_of_bytes() {
     for bad in [&content[..20], &numbers[..]] {
         assert!(!parse(bad).unwrap_err().remedy().is_empty());
     }
+}
+
+#[test]
+fn pictures_under_another_name_than_a_model_knows_are_read_where_its_own_are_not_there() {
+    let keeping = |name: &str| ReadOptions { keep: Some(vec![name.into()]), ..ReadOptions::default() };
+    let names = |data: &Data| data.arrays.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let folder = tempfile::tempdir().unwrap();
+    grey(3, 2, 100).save(folder.path().join("a.png")).unwrap();
+    assert_eq!(names(&read(folder.path(), &keeping("x")).unwrap()), ["image"]);
+    let array = |keep: &ReadOptions| read_bytes("a.npy", golden("f4_cube_fortran.npy"), keep).unwrap();
+    assert_eq!(names(&array(&keeping("image"))), ["x"]);
+    let dropped = ReadOptions { drop: vec!["x".into()], ..keeping("image") };
+    assert!(names(&array(&dropped)).is_empty());
+    // Rows of numbers are no pictures.
+    assert!(names(&read_bytes("a.npy", golden("f8.npy"), &keeping("image")).unwrap()).is_empty());
 }

@@ -5,15 +5,18 @@
 //! | the exact estimate under a Gaussian law, or a mixture of Gaussians | [`GaussianMixture`] |
 //! | the exact estimate under the law of the points of a data set | [`Empirical`] |
 //! | a network that has been trained | [`crate::network::NetworkDenoiser`] |
+//! | no training: pictures of few edges, or that repeat themselves | [`TotalVariation`], [`NonLocalMeans`] |
 //! | any function | a closure, through [`from_fn`] |
 //!
 //! To add one, implement [`Denoiser`]. Where it is made of tensor operations, its derivatives are there already.
 
 mod empirical;
 mod mixture;
+mod plain;
 
 pub use empirical::Empirical;
 pub use mixture::GaussianMixture;
+pub use plain::{NonLocalMeans, TotalVariation};
 
 use elbo_tensor::{Tensor, jvp, vjp};
 

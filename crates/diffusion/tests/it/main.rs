@@ -7,6 +7,7 @@ mod foreign;
 mod guidance;
 mod model;
 mod operators;
+mod plain;
 mod restoration;
 mod solvers;
 mod training;

@@ -24,6 +24,12 @@ pub trait MultiLikelihood: Parameters + Send + Sync + Debug {
     /// `E[log p(y | f)]`, or a lower bound where documented; writes its derivatives by means and variances into `dm`, `dv`, both `[P]`.
     fn expected(&self, y: f64, mean: &[f64], variance: &[f64], dm: &mut [f64], dv: &mut [f64]) -> f64;
 
+    /// `-E[d² log p(y | f) / d f_c²]` for each latent value, `[P]`, given the `dv` of [`MultiLikelihood::expected`]. By Price's theorem it
+    /// is `-2 dv`; expectations by draws, for which the two are different estimates, average the curvature itself.
+    fn expected_precision(&self, _y: f64, _mean: &[f64], _variance: &[f64], dv: &[f64]) -> Vec<f64> {
+        dv.iter().map(|dv| -2.0 * dv).collect()
+    }
+
     /// Derivatives of [`MultiLikelihood::expected`] by the parameters.
     fn d_expected(&self, y: f64, mean: &[f64], variance: &[f64]) -> Vec<f64>;
 

@@ -132,6 +132,18 @@ impl MultiLikelihood for Softmax {
         value
     }
 
+    /// The average of `p_c (1 - p_c)`: never negative, where `-2 dv` of few draws often is.
+    fn expected_precision(&self, _: f64, mean: &[f64], variance: &[f64], dv: &[f64]) -> Vec<f64> {
+        let Some(noise) = &self.noise else { return dv.iter().map(|dv| -2.0 * dv).collect() };
+        let share = 1.0 / (noise.len() / self.classes) as f64;
+        let mut precision = vec![0.0; self.classes];
+        for draw in noise.chunks(self.classes) {
+            let (p, _) = softmax(mean, variance, draw);
+            precision.iter_mut().zip(p).for_each(|(sum, p)| *sum += share * p * (1.0 - p));
+        }
+        precision
+    }
+
     fn d_expected(&self, _: f64, _: &[f64], _: &[f64]) -> Vec<f64> {
         vec![]
     }

@@ -9,16 +9,19 @@
 //! | [`Cvi`] | the best Gaussian in the sense of the ELBO | the default: a bound, steady for every likelihood |
 //! | [`PowerEp`] | matches moments of tilted distributions | sharper evidence for classification; `alpha` 1 is EP |
 //! | [`Laplace`] | the mode and its curvature | fast, log-concave likelihoods with many counts |
+//! | [`PosteriorLinearisation`] | the first two moments of `y`, along a straight line | likelihoods whose moments are easier than their density |
 //!
 //! To add a rule, implement [`SiteRule::update`] for one datum's marginals and list it in [`SiteRuleConfig`].
 
 mod cvi;
 mod ep;
 mod laplace;
+mod linearisation;
 
 pub use cvi::Cvi;
 pub use ep::PowerEp;
 pub use laplace::Laplace;
+pub use linearisation::PosteriorLinearisation;
 
 use crate::likelihood::Likelihood;
 use elbo_core::{ModelFile, Result, Snapshot, ensure};
@@ -172,6 +175,11 @@ pub enum SiteRuleConfig {
         /// Share of the Newton step in (0, 1].
         damping: f64,
     },
+    /// Posterior linearisation: the likelihood's first two moments along a straight line.
+    Linearisation {
+        /// Share of the new site in (0, 1].
+        damping: f64,
+    },
 }
 
 impl SiteRuleConfig {
@@ -194,6 +202,10 @@ impl SiteRuleConfig {
             Self::Laplace { damping } => {
                 unit("damping", damping)?;
                 Box::new(Laplace { damping })
+            }
+            Self::Linearisation { damping } => {
+                unit("damping", damping)?;
+                Box::new(PosteriorLinearisation { damping })
             }
         })
     }

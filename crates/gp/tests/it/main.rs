@@ -8,5 +8,6 @@ mod kernel_config;
 mod kernels;
 mod likelihood;
 mod means;
+mod memory;
 mod priors;
 mod problems;

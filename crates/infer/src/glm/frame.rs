@@ -1,7 +1,7 @@
 //! What every posterior on a table keeps, whatever it predicts by.
 
 use super::table::GlmTable;
-use elbo_core::{Error, Figure, ModelFile, Result, Summary, Table};
+use elbo_core::{Array, Data, Error, Figure, ModelFile, Result, Rng, Summary, Table};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,6 +29,20 @@ impl Frame {
     /// The draws, each `[P]`.
     pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
         self.draws.chunks_exact(self.unknowns)
+    }
+
+    /// `count` draws as columns of these names, in a random order: each draw comes once before any comes again. `value` turns a number
+    /// of an unknown into the one that is shown.
+    pub fn sample(&self, names: Vec<String>, count: usize, rng: &mut Rng, value: impl Fn(usize, f64) -> f64) -> Data {
+        let all: Vec<&[f64]> = self.rows().collect();
+        let mut drawn: Vec<&[f64]> = Vec::with_capacity(count);
+        while drawn.len() < count {
+            let left = count - drawn.len();
+            drawn.extend(rng.permutation(all.len()).into_iter().take(left).map(|i| all[i]));
+        }
+        let column = |d: usize| Array::new(&[count], drawn.iter().map(|z| value(d, z[d])).collect());
+        let arrays = names.into_iter().enumerate().map(|(d, name)| (name, column(d))).collect();
+        Data { source: "posterior draws".into(), arrays, ..Data::default() }
     }
 
     pub fn save(&self, file: &mut ModelFile) {

@@ -2,7 +2,7 @@
 
 use super::frame::Frame;
 use super::table::{GlmKind, GlmTable};
-use elbo_core::{Data, Figure, Marginals, Model, ModelFile, Predict, Prediction, Result, Run, Summary, Table};
+use elbo_core::{Data, Figure, Marginals, Model, ModelFile, Predict, Prediction, Result, Run, Sample, Summary, Table};
 use elbo_dist::{Distribution, GaussianMixtures, Poisson};
 use elbo_linalg::vector::dot;
 use elbo_tensor::special::{log_sum_exp, sigmoid};
@@ -27,8 +27,7 @@ impl GlmPosterior {
         let p = labels.len();
         let count = (draws.len() / p) as f64;
         for (d, label) in labels.iter().enumerate() {
-            let is_noise = table.kind() == GlmKind::Gaussian && d + 1 == p;
-            let values = draws.iter().skip(d).step_by(p).map(|v| if is_noise { v.exp() } else { *v });
+            let values = draws.iter().skip(d).step_by(p).map(|v| shown(&table, p, d, *v));
             let mean = values.clone().sum::<f64>() / count;
             let sd = (values.map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
             summary.parameters.push((label.clone(), format!("{mean:.4} ± {sd:.4}"), "posterior mean ± sd".into()));
@@ -99,6 +98,11 @@ impl GlmPosterior {
     }
 }
 
+/// An unknown as it is shown: the noise by its standard deviation, of which the posterior has the log.
+fn shown(table: &GlmTable, unknowns: usize, d: usize, value: f64) -> f64 {
+    if table.kind() == GlmKind::Gaussian && d + 1 == unknowns { value.exp() } else { value }
+}
+
 /// The mean over draws of a list of numbers.
 fn average(draws: &[Vec<f64>], of: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     let mut total = of(&draws[0]);
@@ -123,6 +127,10 @@ impl Model for GlmPosterior {
         Some(self)
     }
 
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        Some(self)
+    }
+
     fn figures(&self) -> Vec<Figure> {
         self.frame.figures.clone()
     }
@@ -135,6 +143,15 @@ impl Model for GlmPosterior {
 impl Predict for GlmPosterior {
     fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
         Ok(self.at(self.frame.table.design(data, run)?))
+    }
+}
+
+impl Sample for GlmPosterior {
+    /// Posterior draws of the weights, and of the noise's standard deviation where there is noise, for standardised inputs and target.
+    fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
+        let table = &self.frame.table;
+        let value = |d, v| shown(table, self.frame.unknowns, d, v);
+        Ok(self.frame.sample(table.labels(), count, &mut run.rng, value))
     }
 }
 

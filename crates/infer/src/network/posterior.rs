@@ -2,7 +2,7 @@
 
 use super::density::{Network, weights};
 use crate::glm::{Frame, GlmKind, GlmTable};
-use elbo_core::{Data, Error, Figure, Model, ModelFile, Predict, Prediction, Result, Run, Summary, Table};
+use elbo_core::{Data, Error, Figure, Model, ModelFile, Predict, Prediction, Result, Run, Sample, Summary, Table};
 use elbo_dist::GaussianMixtures;
 use serde::Serialize;
 
@@ -66,6 +66,10 @@ impl Model for NetworkPosterior {
         Some(self)
     }
 
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        Some(self)
+    }
+
     fn figures(&self) -> Vec<Figure> {
         self.frame.figures.clone()
     }
@@ -89,5 +93,13 @@ impl Predict for NetworkPosterior {
         let share = vec![1.0 / draws.len() as f64; draws.len() * rows];
         let (shift, scale) = table.target_scaling();
         Ok(Prediction::Numbers(Box::new(GaussianMixtures::new(draws.len(), share, means, sds).unscaled(shift, scale))))
+    }
+}
+
+impl Sample for NetworkPosterior {
+    /// Posterior draws of the unknowns of [`Network`], in its order: `z[0]`, `z[1]`, ...
+    fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
+        let names = (0..self.frame.unknowns).map(|i| format!("z[{i}]")).collect();
+        Ok(self.frame.sample(names, count, &mut run.rng, |_, value| value))
     }
 }

@@ -1,9 +1,10 @@
 //! Simulation-based calibration of the samplers on three models, and of the check itself.
 
 use elbo_core::{Result, Rng, Run};
+use elbo_dist::MultivariateNormal;
 use elbo_infer::diagnostics::{Ranks, sbc};
-use elbo_infer::mcmc::{Hamiltonian, Start, Stochastic, sample, sample_stochastic};
-use elbo_infer::{Batched, Explicit, LogDensity};
+use elbo_infer::mcmc::{EllipticalSlice, Hamiltonian, Start, Stochastic, elliptical_slice, sample, sample_stochastic};
+use elbo_infer::{Batched, Explicit, FullScore, LogDensity};
 use elbo_tensor::special::log1p_exp;
 
 /// A model to be calibrated: a truth from the prior, and the posterior of data simulated from it.
@@ -98,6 +99,100 @@ fn hmc_is_calibrated() {
     for (name, model) in MODELS {
         assert_calibrated(name, &ranks(model, &settings, 300, 2).unwrap());
     }
+}
+
+#[test]
+fn mala_is_calibrated() {
+    // One leapfrog step a transition: draws are further apart than those of long trajectories.
+    let settings = Hamiltonian { chains: 1, warmup: 400, draws: 40 * DRAWS, ..Hamiltonian::mala() };
+    for (name, model) in MODELS {
+        assert_calibrated(name, &ranks(model, &settings, 300, 6).unwrap());
+    }
+}
+
+/// A log likelihood.
+type Likelihood = Box<dyn Fn(&[f64]) -> f64 + Sync>;
+
+/// A model under independent normal priors of mean zero: their standard deviations, and the likelihood of data simulated from a truth.
+type Sliced = (&'static str, &'static [f64], fn(&[f64], &mut Rng) -> Likelihood);
+
+const SLICED: [Sliced; 3] = [
+    ("location and scale", &[1.0, 0.5], normal_likelihood),
+    ("log rate", &[1.0], poisson_likelihood),
+    ("logistic", &[1.0, 1.0], logistic_likelihood),
+];
+
+fn normal_likelihood(truth: &[f64], rng: &mut Rng) -> Likelihood {
+    let y: Vec<f64> = (0..10).map(|_| truth[0] + truth[1].exp() * rng.normal()).collect();
+    Box::new(move |z: &[f64]| {
+        let square: f64 = y.iter().map(|y| (y - z[0]).powi(2)).sum();
+        -10.0 * z[1] - 0.5 * (-2.0 * z[1]).exp() * square
+    })
+}
+
+fn poisson_likelihood(truth: &[f64], rng: &mut Rng) -> Likelihood {
+    let total: u64 = (0..5).map(|_| rng.poisson(truth[0].exp())).sum();
+    Box::new(move |z: &[f64]| total as f64 * z[0] - 5.0 * z[0].exp())
+}
+
+fn logistic_likelihood(truth: &[f64], rng: &mut Rng) -> Likelihood {
+    let mut row = || {
+        let x = rng.normal();
+        let chance = 1.0 / (1.0 + (-truth[0] - truth[1] * x).exp());
+        (x, if rng.uniform() < chance { 1.0 } else { -1.0 })
+    };
+    let rows: Vec<(f64, f64)> = (0..20).map(|_| row()).collect();
+    Box::new(move |z: &[f64]| -rows.iter().map(|(x, sign)| log1p_exp(-sign * (z[0] + z[1] * x))).sum::<f64>())
+}
+
+#[test]
+fn elliptical_slices_are_calibrated() {
+    let settings = EllipticalSlice { chains: 1, warmup: 200, draws: 60 * DRAWS };
+    for (name, sds, simulate) in SLICED {
+        let d = sds.len();
+        let chol = (0..d * d).map(|ij| if ij / d == ij % d { sds[ij / d] } else { 0.0 }).collect();
+        let prior = MultivariateNormal::new(vec![0.0; d], chol);
+        let found = sbc(300, &mut Rng::new(7), |rng| {
+            let truth = prior.sample(rng);
+            let likelihood = simulate(&truth, rng);
+            let mut run = Run::new(rng.next_u64() % 1_000_000);
+            let draws = elliptical_slice(likelihood.as_ref(), &prior, &settings, &mut run)?;
+            Ok((truth, draws.thinned(DRAWS)))
+        });
+        assert_calibrated(name, &found.unwrap());
+    }
+}
+
+/// Chains driven by the exact score, whose steps are so short that their bias is invisible to 300 ranks.
+fn assert_stochastic_calibrated(settings: &Stochastic, seed: u64) {
+    for (name, model) in MODELS {
+        let found = sbc(300, &mut Rng::new(seed), |rng| {
+            let (truth, target) = model(rng);
+            let mut run = Run::new(rng.next_u64() % 1_000_000);
+            let start = [vec![0.0; truth.len()]];
+            let draws = sample_stochastic(&FullScore(target.as_ref()), settings, &start, &mut run)?;
+            Ok((truth, draws.rows().map(<[f64]>::to_vec).collect()))
+        });
+        assert_calibrated(name, &found.unwrap());
+    }
+}
+
+#[test]
+fn langevin_steps_are_calibrated() {
+    let settings = Stochastic { chains: 1, burnin: 1500, draws: DRAWS, thin: 600, step: 4e-3, ..Stochastic::sgld() };
+    assert_stochastic_calibrated(&settings, 8);
+}
+
+#[test]
+fn preconditioned_langevin_steps_are_calibrated() {
+    let settings = Stochastic { chains: 1, burnin: 600, draws: DRAWS, thin: 200, step: 0.02, ..Stochastic::psgld() };
+    assert_stochastic_calibrated(&settings, 9);
+}
+
+#[test]
+fn second_order_dynamics_are_calibrated() {
+    let settings = Stochastic { chains: 1, burnin: 1000, draws: DRAWS, thin: 100, step: 0.05, ..Stochastic::sghmc() };
+    assert_stochastic_calibrated(&settings, 10);
 }
 
 /// The posterior of a mean, by minibatch Langevin steps of this length: prior N(0, 1), 40 y ~ N(z, 1).

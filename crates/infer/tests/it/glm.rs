@@ -91,7 +91,9 @@ fn a_table_becomes_a_design_and_predictions_survive_a_file() {
         assert_eq!(table.labels(), glm.labels());
         let mut rng = Rng::new(1);
         let draws: Vec<f64> = rng.normals(40 * glm.dim()).iter().map(|v| 0.3 * v).collect();
+        let labels = table.labels();
         let model = GlmPosterior::new(&0, table, draws, Summary::default());
+        assert_every_draw_comes_once(&model, &labels);
         let mut file = ModelFile::new("test");
         model.save(&mut file).unwrap();
         let back = GlmPosterior::load(&file).unwrap();
@@ -114,6 +116,27 @@ fn a_table_becomes_a_design_and_predictions_survive_a_file() {
             }
             _ => panic!("the kinds of prediction differ"),
         }
+    }
+}
+
+/// The verb `sample`: 40 draws are those of the posterior in another order, and the next 10 begin again.
+fn assert_every_draw_comes_once(model: &GlmPosterior, labels: &[String]) {
+    let drawn = model.as_sample().unwrap().sample(50, &mut Run::new(3)).unwrap();
+    let names: Vec<&String> = drawn.arrays.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, labels.iter().collect::<Vec<_>>());
+    let p = labels.len();
+    let sorted = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    for (d, (name, column)) in drawn.arrays.iter().enumerate() {
+        let is_noise = name == "noise";
+        let kept: Vec<f64> =
+            model.draws().iter().skip(d).step_by(p).map(|v| if is_noise { v.exp() } else { *v }).collect();
+        let values = column.to_f64().unwrap();
+        assert_ne!(values[..40], kept[..], "{name}: in the order of the file");
+        assert_eq!(sorted(values[..40].to_vec()), sorted(kept), "{name}");
+        assert_eq!(values.len(), 50);
     }
 }
 

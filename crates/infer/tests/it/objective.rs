@@ -173,6 +173,8 @@ fn three_forms_of_the_elbo_have_one_mean() {
             tolerance(&likelihood),
         ),
     ];
+    let tempered = elbo_with_kl(&column(likelihood.clone()), &Tensor::from_vec(vec![kl], &[1]), 0.25).item();
+    assert!((tempered - forms[2].0 - 0.75 * kl).abs() < 1e-12, "a tempered bound pays that share of the divergence");
     for (value, tolerance) in forms {
         assert!((value - exact).abs() < tolerance, "{value} and {exact}, tolerance {tolerance}");
     }

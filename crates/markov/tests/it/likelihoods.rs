@@ -1,14 +1,15 @@
 //! Every likelihood of one number: the Markov posterior with its sites is the dense one, with the same fixed point.
 
-use crate::problems::assert_near;
+use crate::dense;
+use crate::problems::{assert_near, every_kernel};
 use elbo_core::Rng;
 use elbo_gp::kernel::{Kernel as _, Stationary};
 use elbo_gp::likelihood::{
-    BernoulliLogit, BernoulliProbit, Exponential, Gamma, Gaussian, Laplace, Likelihood, NegativeBinomial, Poisson,
-    StudentT,
+    BernoulliLogit, BernoulliProbit, Beta, Binomial, Exponential, Gamma, Gaussian, Laplace, Likelihood, LogGaussian,
+    NegativeBinomial, Ordinal, Poisson, StudentT, Weibull, ZeroInflatedPoisson,
 };
 use elbo_gp::prior::{DensePrior, LatentPrior};
-use elbo_gp::site::{Cvi, Laplace as LaplaceRule, PowerEp, SiteRule};
+use elbo_gp::site::{Cvi, Laplace as LaplaceRule, PosteriorLinearisation, PowerEp, SiteRule};
 use elbo_markov::process::SiteProcess;
 use elbo_markov::{Kernel, counts};
 use elbo_tensor::Tensor;
@@ -30,6 +31,14 @@ fn every_likelihood() -> Vec<Observed> {
         (Box::new(Laplace::new(0.3)), |f| f),
         (Box::new(Gamma::new(2.0)), f64::exp),
         (Box::new(Exponential::new()), f64::exp),
+        (Box::new(LogGaussian::new(0.2)), f64::exp),
+        (Box::new(Weibull::new(1.4)), f64::exp),
+        (Box::new(Beta::new(6.0)), |f| 1.0 / (1.0 + (-f).exp())),
+        (Box::new(Binomial::new(7)), |f| (7.0 / (1.0 + (-f).exp())).round()),
+        (Box::new(Ordinal::new(&[-0.5, 0.4, 1.0], 0.6)), |f| {
+            f64::from(u8::from(f > -0.5) + u8::from(f > 0.4) + u8::from(f > 1.0))
+        }),
+        (Box::new(ZeroInflatedPoisson::new(0.3)), |f| if f < -0.3 { 0.0 } else { f.exp().round() }),
     ]
 }
 
@@ -38,10 +47,11 @@ fn sites_give_the_dense_posterior_for_every_likelihood_and_rule() {
     let mut rng = Rng::new(3);
     let times: Vec<f64> = (0..60).map(|_| rng.range(0.0, 6.0)).collect();
     let latent: Vec<f64> = times.iter().map(|t| (1.5 * t).sin() + 0.4 * rng.normal()).collect();
-    let rules: [Box<dyn SiteRule>; 3] = [
+    let rules: [Box<dyn SiteRule>; 4] = [
         Box::new(Cvi { rho: 0.5 }),
         Box::new(PowerEp { alpha: 1.0, damping: 0.5 }),
         Box::new(LaplaceRule { damping: 0.5 }),
+        Box::new(PosteriorLinearisation { damping: 0.5 }),
     ];
     for (likelihood, observe) in every_likelihood() {
         let y: Vec<f64> = latent.iter().map(|f| observe(*f)).collect();
@@ -75,13 +85,63 @@ fn one_step_of_length_one_is_exact_for_gaussian_noise() {
     let times: Vec<f64> = (0..40).map(|k| 0.3 * k as f64).collect();
     let y: Vec<f64> = times.iter().map(|t| t.sin() + 0.3 * rng.normal()).collect();
     let kernel: Kernel = "matern32(lengthscale=1.1)".parse().unwrap();
-    let mut process = SiteProcess::new(kernel.clone(), Box::new(Gaussian::new(0.09)), &times, &y).unwrap();
-    process.infer(&Cvi { rho: 1.0 }, 1, 0.0).unwrap();
     let series = elbo_markov::Series::new(&times, &y).unwrap();
-    let gp = elbo_markov::MarkovGp::new(kernel, 0.09, &series);
-    assert!((process.elbo().unwrap() - gp.log_marginal(&series).unwrap()).abs() < 1e-9);
+    let gp = elbo_markov::MarkovGp::new(kernel.clone(), 0.09, &series);
     let direct = gp.predict(&series, &times).unwrap();
-    assert_near("mean", &process.posterior().unwrap().mean, &direct.mean, 1e-9);
+    let rules: [&dyn SiteRule; 2] = [&Cvi { rho: 1.0 }, &PosteriorLinearisation { damping: 1.0 }];
+    for rule in rules {
+        let mut process = SiteProcess::new(kernel.clone(), Box::new(Gaussian::new(0.09)), &times, &y).unwrap();
+        process.infer(rule, 1, 0.0).unwrap();
+        assert!((process.elbo().unwrap() - gp.log_marginal(&series).unwrap()).abs() < 1e-9, "{}", rule.name());
+        assert_near(rule.name(), &process.posterior().unwrap().mean, &direct.mean, 1e-9);
+    }
+}
+
+/// With a site at every row, the posterior is that of regression on numbers `shift / precision` with noise `1 / precision`.
+#[test]
+fn sites_of_every_likelihood_give_the_dense_posterior_for_every_kernel() {
+    let mut rng = Rng::new(6);
+    let times: Vec<f64> = (0..50).map(|_| rng.range(0.2, 6.0)).collect();
+    let latent: Vec<f64> = times.iter().map(|t| 0.8 * (1.5 * t).sin() + 0.3 * rng.normal()).collect();
+    for (i, (name, kernel)) in every_kernel().into_iter().enumerate() {
+        for (j, (likelihood, observe)) in every_likelihood().into_iter().enumerate() {
+            let what = format!("{name}, {}", likelihood.name());
+            let y: Vec<f64> = latent.iter().map(|f| observe(*f)).collect();
+            let mut process = SiteProcess::new(kernel.clone(), likelihood.clone_box(), &times, &y).unwrap();
+            // Sites that the likelihood would ask for at a latent near the truth, whatever the kernel makes of them.
+            for (n, f) in latent.iter().enumerate() {
+                let expected = likelihood.expected(y[n], f + 0.1 * ((i + j + n) as f64).sin(), 0.2);
+                let precision = (-2.0 * expected.dv).max(0.05);
+                (process.sites.shift[n], process.sites.precision[n]) = (expected.dm + precision * f, precision);
+            }
+            let found = process.posterior().unwrap();
+            let noise: Vec<f64> = process.sites.precision.iter().map(|p| 1.0 / p).collect();
+            let pseudo: Vec<f64> = process.sites.shift.iter().zip(&noise).map(|(s, v)| s * v).collect();
+            let (log, mean, covariance) = dense::posterior(&kernel, process.origin, (&times, &pseudo, &noise), &times);
+            let variance: Vec<f64> = (0..50).map(|k| covariance[k * 51]).collect();
+            // The sites lack the constants of densities: exp(½ y²/v) √(2πv).
+            let constants: f64 =
+                pseudo.iter().zip(&noise).map(|(y, v)| 0.5 * (y * y / v + (std::f64::consts::TAU * v).ln())).sum();
+            assert_near(&format!("{what}: mean"), &found.mean, &mean, 1e-9);
+            assert_near(&format!("{what}: variance"), &found.variance, &variance, 1e-9);
+            assert_near(&format!("{what}: log normaliser"), &[found.log_z], &[log + constants], 1e-9);
+        }
+    }
+}
+
+#[test]
+fn sites_that_would_push_away_are_counted() {
+    let times: Vec<f64> = (0..20).map(|k| 0.3 * k as f64).collect();
+    let mut y: Vec<f64> = times.iter().map(|t| t.sin()).collect();
+    (y[4], y[11]) = (9.0, -12.0);
+    let heavy: Box<dyn Likelihood> = Box::new(StudentT::new(4.0, 0.1));
+    // The two far rows, and few of the others.
+    for (likelihood, expected) in [(heavy, 2..=5), (Box::new(Gaussian::new(0.1)), 0..=0)] {
+        let kernel: Kernel = "matern52(lengthscale=2)".parse().unwrap();
+        let mut process = SiteProcess::new(kernel, likelihood, &times, &y).unwrap();
+        process.infer(&Cvi { rho: 0.5 }, 40, 1e-8).unwrap();
+        assert!(expected.contains(&process.floored), "{} of {expected:?}", process.floored);
+    }
 }
 
 #[test]

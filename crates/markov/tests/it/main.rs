@@ -11,6 +11,7 @@ mod problems;
 mod root;
 mod sampling;
 mod scan;
+mod sparse;
 mod spectra;
 mod steady;
 mod transitions;

@@ -122,6 +122,25 @@ impl Mesh {
         mesh
     }
 
+    /// Letters of boxes: a cube of side one for each `#` of a drawing, whose lines lie over one another in the plane of x and z; its middle is the
+    /// origin.
+    pub fn blocks(drawing: &[&str]) -> Self {
+        let width = drawing.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+        let middle = |k: usize, count: usize| k as f64 - 0.5 * (count as f64 - 1.0);
+        let mut mesh = Self::default();
+        for (row, line) in drawing.iter().enumerate() {
+            for (column, _) in line.chars().enumerate().filter(|(_, c)| *c == '#') {
+                let at = [middle(column, width), 0.0, -middle(row, drawing.len())];
+                let cube = Self::cube().placed([0.5; 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], at);
+                let first = mesh.vertices.len();
+                mesh.triangles.extend(cube.triangles.iter().map(|t| t.map(|k| first + k)));
+                mesh.vertices.extend(cube.vertices);
+                mesh.normals.extend(cube.normals);
+            }
+        }
+        mesh
+    }
+
     /// The mesh scaled along its axes, turned, and moved. `turn: [3, 3]`.
     pub fn placed(mut self, scale: [f64; 3], turn: &[f64; 9], at: [f64; 3]) -> Self {
         let rotate = |v: [f64; 3]| std::array::from_fn(|k| dot([turn[3 * k], turn[3 * k + 1], turn[3 * k + 2]], v));

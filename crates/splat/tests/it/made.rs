@@ -10,7 +10,7 @@ use elbo_splat::scene::{Orbit, Scene};
 const PLAIN: Material = Material { colours: [[1.0; 3]; 2], pattern: Pattern::Plain, gloss: 0.0 };
 
 fn small() -> Recipe {
-    Recipe { views: 12, size: 24, bodies: 2, points: 200, rays: 1 }
+    Recipe { views: 12, size: 24, bodies: 2, points: 200, rays: 1, room: 0.0 }
 }
 
 #[test]
@@ -22,6 +22,7 @@ fn meshes_are_closed_and_face_outwards() {
         ("bumpy", Mesh::bumpy(0.2, 4.0, 16), 4.2, 0.2),
         ("tube", Mesh::bent_tube(0.3, 3.0, 16), 3.0 * std::f64::consts::PI * 0.09, 0.15),
         ("superquadric", Mesh::superquadric(0.4, 1.6, 20), 4.0, 0.6),
+        ("letters", Mesh::blocks(&["# #", "###", "# #"]), 7.0, 1e-9),
     ];
     for (name, mesh, volume, tolerance) in meshes {
         let found: f64 = mesh
@@ -76,6 +77,50 @@ fn points_and_depths_of_a_scene_agree_with_its_cameras() {
 }
 
 #[test]
+fn a_room_is_behind_everything_and_leaves_the_rest_in_place() {
+    let (bare, walled) = (make(&small(), 3), make(&Recipe { room: 6.0, ..small() }, 3));
+    let covered = walled.depth.iter().filter(|d| **d > 0.0).count();
+    assert!(covered as f64 > 0.99 * walled.depth.len() as f64, "{covered} of {}", walled.depth.len());
+    // What was there is still seen, and nothing new comes before it.
+    let (mut same, mut hidden) = (0, 0);
+    for (a, b) in bare.depth.iter().zip(&walled.depth).filter(|(a, _)| **a > 0.0) {
+        same += usize::from((a - b).abs() < 1e-6);
+        hidden += usize::from(*b < a - 1e-6);
+    }
+    assert!(same > 1000 && hidden == 0, "{same} the same, {hidden} hidden");
+    assert!(walled.scene.points.iter().any(|p| p[0].abs() > 3.0));
+}
+
+#[test]
+fn where_a_pixel_goes_it_comes_back_from() {
+    let made = make(&Recipe { size: 64, ..small() }, 3);
+    let area = 64 * 64;
+    let still = made.flow(2, 2);
+    assert!(still.shift.iter().all(|s| s.abs() < 1e-4));
+    assert_eq!(still.is_seen, made.mask()[2 * area..3 * area]);
+    let (mut seen, mut hidden, mut back) = (0, 0, 0);
+    for to in (0..12).filter(|k| *k != 2) {
+        let (there, here) = (made.flow(2, to), made.flow(to, 2));
+        for p in (0..area).filter(|p| made.depth[2 * area + p] > 0.0) {
+            let place = |flow: &elbo_splat::make::Flow, p: usize| {
+                [(p % 64) as f32 + 0.5 + flow.shift[p], (p / 64) as f32 + 0.5 + flow.shift[area + p]]
+            };
+            let [u, v] = place(&there, p);
+            if !there.is_seen[p] {
+                hidden += 1;
+                continue;
+            }
+            seen += 1;
+            let [x, y] = place(&here, v as usize * 64 + u as usize);
+            // The way back starts at the middle of the pixel that was met.
+            back += usize::from((x - (p % 64) as f32 - 0.5).hypot(y - (p / 64) as f32 - 0.5) < 2.0);
+        }
+    }
+    // Pixels at the edge of a body meet what lies behind it.
+    assert!(seen > 2000 && hidden > 500 && back > seen * 3 / 4, "{back} of {seen}, {hidden} hidden");
+}
+
+#[test]
 fn a_scene_survives_its_arrays() {
     let scene = make(&small(), 3).scene;
     let back = Scene::from_data(&to_data(&scene)).unwrap();
@@ -115,7 +160,8 @@ fn fitting_makes_pictures_better_and_resumes_to_the_same_bits() {
     use elbo_core::ModelFile;
     use elbo_core::run::Checkpoints;
     let data: Data = to_data(&make(&small(), 4).scene);
-    let strategy = Strategy::Relocation { cap: 150, noise: 5e5, opacity_weight: 0.01, scale_weight: 0.01 };
+    let strategy =
+        Strategy::Relocation { cap: 150, noise: 5e5, opacity_weight: 0.01, opacity_haste: 4.0, scale_weight: 0.01 };
     let settings = |steps| Settings { steps, refine_every: 10, degree: 1, ..Settings::default() };
     let go =
         |steps: usize, run: &mut Run| fit(&settings(steps), &strategy, Scene::from_data(&data).unwrap(), run).unwrap();

@@ -64,3 +64,18 @@ fn the_report_shows_the_discrepancy_and_the_particles() {
     assert_eq!((model.tables()[0].rows.len(), model.tables()[0].columns.len()), (7, 3));
     assert!(model.summary().objective.is_some_and(|(_, ksd)| ksd > 0.0));
 }
+
+#[test]
+fn few_particles_in_many_unknowns_are_said_to_lie_too_close() {
+    let warned = |inputs: usize| {
+        let mut rng = Rng::new(5);
+        let x = rng.normals(150 * inputs);
+        let y = x.chunks_exact(inputs).map(|x| x[0] + 0.5 * rng.normal()).collect();
+        let arrays = vec![("x".into(), Array::new(&[150, inputs], x)), ("y".into(), Array::new(&[150], y))];
+        let data = Data { source: "wide".into(), arrays, target: Some("y".into()), ..Data::default() };
+        let mut run = Run::new(1);
+        AnySystem::fit(&CoinSampling, &json!({"steps": 300}), &data, &mut run).unwrap();
+        run.warnings().iter().any(|w| w.contains("closer together"))
+    };
+    assert!(warned(60) && !warned(3));
+}

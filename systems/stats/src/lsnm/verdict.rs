@@ -28,7 +28,7 @@ pub struct Judged {
     pub rows: usize,
     /// The verdict.
     pub verdict: Verdict,
-    /// How much better the first direction is: nats a row, or dependence. Negative for the second.
+    /// How much better the first direction is: nats a row, or standard deviations of dependence over rows. Negative for the second.
     pub score: f64,
     /// Standard error of `score`.
     pub error: f64,

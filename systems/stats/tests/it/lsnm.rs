@@ -122,6 +122,25 @@ fn a_value_by_hand_of_the_criterion() {
     let k = Centred::new(&[0.0, 1.0]);
     let expected = (1.0 - (-1.0f64).exp()).powi(2) / 4.0;
     assert!((k.hsic(&k) - expected).abs() < 1e-15);
+    // To leading order its null mean is (1 - e)² / 2 and the deviation √2 (1 - e)² / 8; so the excess is -√2. A kernel twice as long has exp(-1/4).
+    assert!((k.excess(&k) + 2f64.sqrt()).abs() < 1e-12, "{}", k.excess(&k));
+    let expected = (1.0 - (-0.25f64).exp()).powi(2) / 4.0;
+    let wide = Centred::scaled(&[0.0, 1.0], 2.0);
+    assert!((wide.hsic(&wide) - expected).abs() < 1e-15);
+}
+
+#[test]
+fn independent_samples_have_no_excess_in_the_mean() {
+    let mut rng = Rng::new(8);
+    let excess: Vec<f64> = (0..200)
+        .map(|_| {
+            let skewed: Vec<f64> = rng.normals(100).iter().map(|v| v.exp()).collect();
+            Centred::scaled(&skewed, 0.5).excess(&Centred::scaled(&rng.normals(100), 2.0))
+        })
+        .collect();
+    let mean = excess.iter().sum::<f64>() / 200.0;
+    let sd = (excess.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / 199.0).sqrt();
+    assert!(mean.abs() < 0.3 && (sd - 1.0).abs() < 0.3, "{mean} {sd}");
 }
 
 #[test]

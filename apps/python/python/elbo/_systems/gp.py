@@ -503,9 +503,9 @@ class _MemoryDualGP(Updates, Tabular):
     memory : whole number; default 400
         Rows in memory, at most.
     sweeps : whole number at least 1; default 4
-        Site updates a batch.
+        Updates of the sites of memory and batch, at most, each time they settle.
     rho : number; default 0.7
-        Length of a site update, in (0, 1].
+        Length of a site update, in (0, 1]; halved while the bound would fall.
     moves : whole number; default 10
         L-BFGS iterations on the hyperparameters a round; zero holds them.
     rounds : whole number at least 1; default 3

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._parts import Choice
 from .._tabular import Classifier, Regressor, Tabular
-from .._verbs import Bounds, Encodes, Reconstructs, Samples
+from .._verbs import Bounds, Draws, Encodes, Reconstructs, Samples
 
 __all__ = [
     'FBGVIRegressor',
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-class _FBGVI(Tabular):
+class _FBGVI(Draws, Tabular):
     """Forward-backward Gaussian variational inference via JKO in the Bures-Wasserstein space.
 
     Finds the Gaussian nearest to a posterior, mean and full covariance, by a proximal-gradient scheme in the
@@ -96,7 +96,7 @@ class FBGVIClassifier(_FBGVI, Classifier):
     pass
 
 
-class _FlowVI(Tabular):
+class _FlowVI(Draws, Tabular):
     """Variational Inference with Normalizing Flows.
 
     A posterior of almost any shape, made by pushing a Gaussian through a chain of invertible maps whose
@@ -521,7 +521,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         self.verbose = verbose
 
 
-class _CoinSampling(Tabular):
+class _CoinSampling(Draws, Tabular):
     """Coin Sampling: Gradient-Based Bayesian Inference without Learning Rates.
 
     A few points, moved together until they stand for a posterior, without a learning rate. Each point follows

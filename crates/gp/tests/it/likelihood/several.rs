@@ -66,6 +66,30 @@ fn expectations_over_several_latents_agree_with_sampling_and_bounds_are_below() 
 }
 
 #[test]
+fn curvatures_by_few_draws_are_positive_and_near_those_of_many() {
+    let (mean, variance) = ([4.0, -6.0, 1.0], [9.0, 16.0, 4.0]);
+    let mut rng = Rng::new(6);
+    let (few, many) = (Softmax::new(3, 32, &mut rng), Softmax::new(3, 40_000, &mut rng));
+    let (mut dm, mut dv) = (vec![0.0; 3], vec![0.0; 3]);
+    many.expected(0.0, &mean, &variance, &mut dm, &mut dv);
+    let exact = many.expected_precision(0.0, &mean, &variance, &dv);
+    for c in 0..3 {
+        // Price's theorem, within the error of the derivative by the variance: at most 1 / sqrt(40,000) standard deviations of p z / sd.
+        assert!(
+            (exact[c] + 2.0 * dv[c]).abs() < 0.02,
+            "latent {c}: {} by curvature, {} by slope",
+            exact[c],
+            -2.0 * dv[c]
+        );
+    }
+    let precision = few.expected_precision(0.0, &mean, &variance, &dv);
+    for c in 0..3 {
+        // p (1 - p) lies in [0, 1/4]: four standard errors of 32 draws.
+        assert!(precision[c] > 0.0 && (precision[c] - exact[c]).abs() < 0.09, "{precision:?} against {exact:?}");
+    }
+}
+
+#[test]
 fn class_probabilities_sum_to_one_and_agree_with_draws() {
     let names: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
     let (mean, variance) = ([0.3, -0.2, 0.6], [0.4, 0.9, 0.2]);

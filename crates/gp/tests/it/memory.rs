@@ -1,0 +1,79 @@
+//! Streams whose past is gone.
+
+use elbo_core::{Rng, Run};
+use elbo_gp::kernel::{Profile, Stationary};
+use elbo_gp::likelihood::{MultiLikelihood, Softmax};
+use elbo_gp::memory::{Absorb, MemoryGp, Past};
+use elbo_tensor::Tensor;
+
+/// Rows of these classes, which lie side by side: class `c` within 0.8 of `2 c - 2`.
+fn rows_of(classes: &[usize], rng: &mut Rng) -> (Tensor, Vec<f64>) {
+    let y: Vec<f64> = classes.iter().flat_map(|c| [*c as f64; 40]).collect();
+    let x: Vec<f64> = y.iter().map(|c| 2.0 * c - 2.0 + 1.6 * rng.uniform() - 0.8).collect();
+    let n = y.len();
+    (Tensor::from_vec(x, &[n, 1]), y)
+}
+
+/// A process of large amplitude rules a class out before it has seen it, so that its curvature is nothing when the class arrives.
+#[test]
+fn a_class_that_arrives_late_is_learned_and_the_others_are_kept() {
+    let how = Absorb {
+        inducing: 20,
+        remembered: 12,
+        memory: 100,
+        sweeps: 10,
+        rho: 0.5,
+        moves: 0,
+        rounds: 1,
+        by_leverage: true,
+        past: Past::Memory,
+    };
+    for seed in 1..4 {
+        let mut run = Run::new(seed);
+        let mut rng = Rng::new(seed);
+        let kernel = Box::new(Stationary::new(Profile::Matern52, &[4.0]).with_variance(60.0));
+        let mut gp = MemoryGp::new(kernel, Box::new(Softmax::new(3, 32, &mut rng)), 1);
+        for classes in [vec![0, 1], vec![2]] {
+            let (x, y) = rows_of(&classes, &mut rng);
+            gp.absorb(&x, &y, how, &mut run).unwrap();
+        }
+        let (x, y) = rows_of(&[0, 1, 2], &mut rng);
+        let (mean, _) = gp.predict(&x).unwrap();
+        let is_right = |(f, y): (&[f64], &f64)| (0..3).all(|c| f[c] <= f[*y as usize]);
+        let right = mean.chunks(3).zip(&y).filter(|row| is_right(*row)).count();
+        assert!(right as f64 >= 0.95 * y.len() as f64, "seed {seed}: {right} of {} rows", y.len());
+        // A few standard deviations of the prior, sqrt(60).
+        assert!(mean.iter().all(|m| m.abs() < 30.0), "seed {seed}: the scores ran away");
+    }
+}
+
+#[test]
+fn a_stream_in_one_batch_and_in_two_with_everything_remembered_agree() {
+    let how = Absorb {
+        inducing: 120,
+        remembered: 120,
+        memory: 120,
+        sweeps: 200,
+        rho: 1.0,
+        moves: 0,
+        rounds: 1,
+        by_leverage: false,
+        past: Past::Memory,
+    };
+    let (x, y) = rows_of(&[0, 1, 2], &mut Rng::new(5));
+    let read = |ends: &[usize]| {
+        let kernel = Box::new(Stationary::new(Profile::Matern52, &[1.0]).with_variance(2.0));
+        let likelihood: Box<dyn MultiLikelihood> = Box::new(Softmax::bounded(3));
+        let mut gp = MemoryGp::new(kernel, likelihood, 1);
+        let mut start = 0;
+        for end in ends {
+            gp.absorb(&x.narrow(0, start, end - start), &y[start..*end], how, &mut Run::new(1)).unwrap();
+            start = *end;
+        }
+        gp.predict(&x).unwrap().0
+    };
+    for (one, two) in read(&[120]).iter().zip(read(&[80, 120])) {
+        // Sites stop where the bound no longer rises by more than rounding, which is of second order in them.
+        assert!((one - two).abs() < 1e-2 * (1.0 + one.abs()), "{one} in one batch, {two} in two");
+    }
+}
