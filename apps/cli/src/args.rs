@@ -108,7 +108,7 @@ pub struct Fit {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The seed everything random follows from.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Stop in time with the best state so far: 30s, 2m, 1h.
     #[arg(long, value_name = "TIME", value_parser = crate::settings::duration)]
@@ -119,7 +119,7 @@ pub struct Fit {
     #[command(flatten)]
     pub reading: Reading,
     /// Share of rows kept back for scoring, in [0, 0.9]; 0.1 by default from 50 rows on, none where the model validates itself.
-    #[arg(long, value_name = "SHARE", value_parser = crate::settings::share)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = crate::settings::share)]
     pub holdout: Option<f64>,
     /// The model file; `TABLE.ID.elbo` in the current folder by default.
     #[arg(long, value_name = "MODEL")]
@@ -169,7 +169,7 @@ pub struct Predict {
     #[arg(long, value_name = "CSV")]
     pub out: Option<PathBuf>,
     /// Share of the probability between `lower` and `upper`.
-    #[arg(long, default_value = "0.9", value_parser = crate::settings::level)]
+    #[arg(long, default_value = "0.9", allow_negative_numbers = true, value_parser = crate::settings::level)]
     pub level: f64,
     #[command(flatten)]
     pub reading: Reading,
@@ -201,7 +201,7 @@ pub struct Sample {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// The seed of the draws; that of the fit by default.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
 }
 
@@ -281,7 +281,7 @@ pub struct Restore {
     #[arg(long, value_name = "PICTURE")]
     pub mask: Option<PathBuf>,
     /// The seed of a restoration that draws; that of the fit by default.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
 }
 
@@ -306,7 +306,7 @@ pub struct Suggest {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// The seed everything random follows from.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// The character between cells of the history; found from the file by default.
     #[arg(long, value_name = "CHARACTER")]
@@ -363,7 +363,7 @@ pub struct Reproduce {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: Option<u64>,
     /// The first seed.
-    #[arg(long, default_value_t = 0, value_name = "S")]
+    #[arg(long, default_value_t = 0, value_name = "S", allow_negative_numbers = true)]
     pub seed: u64,
     /// Write checks, figures, tables and a page into this folder.
     #[arg(long, value_name = "DIR")]
@@ -395,7 +395,7 @@ pub enum DataVerb {
         /// The recipe's name.
         name: String,
         /// The seed.
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
         seed: u64,
         /// Number of rows, where the recipe lets you choose.
         #[arg(long, value_name = "N")]
@@ -404,7 +404,7 @@ pub enum DataVerb {
         #[arg(long, value_name = "D")]
         dims: Option<usize>,
         /// Standard deviation of the noise, where the recipe has noise.
-        #[arg(long, value_name = "SD")]
+        #[arg(long, value_name = "SD", allow_negative_numbers = true)]
         noise: Option<f64>,
         /// The file to write (.csv, .csv.gz or .npz); `NAME.csv` by default.
         #[arg(long)]

@@ -1,7 +1,7 @@
 //! Standard output and standard error.
 
 use crate::failure::Failure;
-use elbo::core::{Error, Result};
+use elbo::core::{Error, Result, Run};
 pub use elbo::words::{found, number};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
@@ -31,6 +31,11 @@ pub fn say(json: bool, text: impl AsRef<str>) {
         // A closed standard error leaves nobody to tell.
         let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
     }
+}
+
+/// Tells the user what a run has warned of, after it.
+pub fn say_warnings(json: bool, run: &Run) {
+    run.warnings().iter().for_each(|warning| say(json, format!("warning: {warning}")));
 }
 
 /// Columns of text, aligned; the last one is not padded.

@@ -162,6 +162,8 @@ pub fn command(id: &str, record: &FitRecord, holdout: Option<f64>) -> String {
     }
     if record.reading.drop_missing {
         option("--missing", "drop");
+    } else if record.reading.refuse_missing {
+        option("--missing", "error");
     }
     record.reading.drop.iter().for_each(|column| option("--drop", column));
     record.reading.categorical.iter().for_each(|column| option("--categorical", column));

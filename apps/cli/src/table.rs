@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use elbo::core::{Columns, Data, Error, ModelFile};
 use elbo::{FitRecord, Reading};
 use elbo_data::{MissingPolicy, ReadOptions};
+use serde_json::Value;
 use std::path::Path;
 
 /// The part of a record that says how a table is read.
@@ -15,6 +16,7 @@ pub fn reading(given: &args::Reading) -> Result<Reading, Failure> {
         drop: given.drop.clone(),
         categorical: given.categorical.clone(),
         drop_missing: given.missing == Some(args::Missing::Drop),
+        refuse_missing: given.missing == Some(args::Missing::Error),
         ..Reading::default()
     })
 }
@@ -33,13 +35,21 @@ fn delimiter(text: Option<&str>) -> Result<Option<u8>, Failure> {
     }
 }
 
-/// Reads a table to fit. `takes_missing`: whether the system says itself what it makes of empty cells.
-pub fn for_fit(path: &str, reading: &Reading, target: Option<&str>, takes_missing: bool) -> Result<Data, Failure> {
+/// Reads a table to fit. `takes_missing`: whether the system says itself what it makes of empty cells. `settings` name the column of times,
+/// where there is one: it may hold dates.
+pub fn for_fit(
+    path: &str,
+    reading: &Reading,
+    target: Option<&str>,
+    takes_missing: bool,
+    settings: &Value,
+) -> Result<Data, Failure> {
     let options = ReadOptions {
         target: target.map(str::to_owned),
-        missing: if reading.drop_missing { MissingPolicy::Drop } else { untold(takes_missing) },
+        missing: policy(reading, takes_missing),
         drop: reading.drop.clone(),
         categorical: reading.categorical.clone(),
+        times: times(settings),
         delimiter: delimiter(reading.delimiter.as_deref())?,
         ..ReadOptions::default()
     };
@@ -57,7 +67,7 @@ pub fn for_trials(
 ) -> Result<Data, Failure> {
     let options = ReadOptions {
         target: target.map(str::to_owned),
-        missing: if reading.drop_missing { MissingPolicy::Drop } else { MissingPolicy::Keep },
+        missing: policy(reading, true),
         drop: reading.drop.clone(),
         keep,
         categorical: reading.categorical.clone(),
@@ -97,6 +107,7 @@ pub fn for_model(
         drop: given.drop.clone(),
         keep: Some(keep),
         categorical,
+        times: times(&record.settings),
         delimiter: delimiter(given.delimiter.as_deref())?,
         ..ReadOptions::default()
     };
@@ -126,6 +137,20 @@ pub fn inputs(file: &ModelFile, record: &FitRecord) -> Vec<String> {
     let mut names: Vec<String> = columns.inputs.iter().map(|c| array(&c.name)).collect();
     names.dedup();
     names
+}
+
+/// The column of times that these settings name.
+fn times(settings: &Value) -> Vec<String> {
+    settings["time"].as_str().map(str::to_owned).into_iter().collect()
+}
+
+/// What happens to rows with missing cells: what the user says, else what suits the system.
+fn policy(reading: &Reading, takes_missing: bool) -> MissingPolicy {
+    match (reading.drop_missing, reading.refuse_missing) {
+        (true, _) => MissingPolicy::Drop,
+        (_, true) => MissingPolicy::Error,
+        _ => untold(takes_missing),
+    }
 }
 
 /// What happens to rows with missing cells where the user does not say.

@@ -22,6 +22,8 @@ pub struct Reading {
     pub categorical: Vec<String>,
     /// Whether rows with missing cells are left out.
     pub drop_missing: bool,
+    /// Whether they are refused even by systems that can make use of them.
+    pub refuse_missing: bool,
     /// The task, where it was named or chosen.
     pub task: Option<Task>,
     /// Share of rows kept back for scoring; `None` where the model validates itself or rows are few.

@@ -8,6 +8,7 @@
 //! | [`samples`] | data points of one shape: pictures, rows |
 //! | [`inputs`] | the typed inputs that systems ask for |
 //! | [`columns`] | how raw columns become the numbers a model sees, and back |
+//! | [`magnitude`] | arithmetic at the ends of the floating-point range |
 //! | [`run`] | one piece of work: seed, budget, progress, warnings, records, checkpoints |
 //! | [`step`] | updates of a model, and the one driver of every iterative fit |
 //! | [`system`], [`model`] | what an author writes; what a user gets |
@@ -31,6 +32,7 @@ pub mod figure;
 pub mod file;
 pub mod generative;
 pub mod inputs;
+pub mod magnitude;
 pub mod model;
 pub mod named;
 pub mod picture;

@@ -1,6 +1,7 @@
 //! How good predictions are: proper scores, calibration, and the names that `evaluate --json` prints.
 
 use crate::calibration::{expected_error, most_probable};
+use elbo_core::magnitude::root_mean_square;
 use elbo_core::{Error, Marginals, Prediction, Result};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -102,14 +103,13 @@ pub fn score(prediction: &Prediction, targets: Targets<'_>) -> Result<Scores> {
 pub fn regression(marginals: &dyn Marginals, targets: &[f64]) -> Result<RegressionScores> {
     check(marginals.len(), targets.len())?;
     check_finite(targets)?;
-    // Columns: squared error, absolute error, -log density, crps, then hit and width at each level.
+    // Columns: error, absolute error, -log density, crps, then hit and width at each level.
     let rows: Vec<[f64; 10]> = (0..targets.len())
         .into_par_iter()
         .map(|i| {
             let y = targets[i];
-            let error = marginals.mean(i) - y;
             let mut row = [
-                error * error,
+                marginals.mean(i) - y,
                 (marginals.quantile(i, 0.5) - y).abs(),
                 -marginals.log_prob(i, y),
                 marginals.crps(i, y),
@@ -129,10 +129,11 @@ pub fn regression(marginals: &dyn Marginals, targets: &[f64]) -> Result<Regressi
         })
         .collect();
     let mean = |k: usize| rows.iter().map(|row| row[k]).sum::<f64>() / rows.len() as f64;
+    let errors: Vec<f64> = rows.iter().map(|row| row[0]).collect();
     let levels = |k: usize| Levels { p50: mean(k), p90: mean(k + 1), p95: mean(k + 2) };
     Ok(RegressionScores {
         rows: rows.len(),
-        rmse: mean(0).sqrt(),
+        rmse: root_mean_square(&errors),
         mae: mean(1),
         nlpd: mean(2),
         crps: mean(3),

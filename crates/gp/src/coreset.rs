@@ -228,8 +228,8 @@ impl Process for CoresetGp {
         let names: Vec<&str> = columns.inputs.iter().map(|c| c.name.as_str()).collect();
         let mut table = Table::new(
             "coreset",
-            "The pseudo-observations that carry the posterior, heaviest first.",
-            &[names, vec!["pseudo_output", "weight", "share"]].concat(),
+            "The pseudo-observations that carry the posterior, heaviest first; `noise_sd` is the noise of one, in the target's unit.",
+            &[names, vec!["pseudo_output", "noise_sd", "weight", "share"]].concat(),
         );
         let (inputs, outputs, weights) = self.coreset();
         let (shift, scale) = columns.target_scaling();
@@ -239,6 +239,7 @@ impl Process for CoresetGp {
         for i in order {
             let mut row: Vec<String> = (0..d).map(|k| columns.inputs[k].show(inputs[i * d + k])).collect();
             row.push(format!("{:.6}", shift + scale * outputs[i]));
+            row.push(format!("{:.6}", scale * (self.noise() / weights[i]).sqrt()));
             row.push(format!("{:.4}", weights[i]));
             row.push(format!("{:.5}", weights[i] / total));
             table.push(row);

@@ -1,5 +1,6 @@
 //! Fitting hyperparameters: several starts, one driver, and what to be suspicious of.
 
+use crate::exact::NOISE_FLOOR;
 use elbo_core::figure::Table;
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive};
 use elbo_dist::{Scramble, Sobol};
@@ -8,6 +9,9 @@ use elbo_tensor::{Constraint, Parameters, Tensor, no_grad};
 
 /// Optima further apart than this many nats are different optima.
 const DISTINCT: f64 = 2.0;
+
+/// A parameter within this share of its range from one of the ends sits on that end.
+const AT_END: f64 = 1e-3;
 
 /// A model with a smooth loss of its parameters.
 pub trait Loss: Parameters {
@@ -80,7 +84,7 @@ impl Found {
 }
 
 /// Minimises a model's loss less the log density of the priors that its parameters carry, from several starts, as one resumable stage.
-/// Warns when starts end at different optima.
+/// Warns when starts end at different optima, and of parameters that end on a bound.
 ///
 /// # Errors
 /// When the loss cannot be evaluated at any start.
@@ -101,7 +105,25 @@ pub fn search<M: Loss + Snapshot>(model: &mut M, options: Search, run: &mut Run)
             found.ends.len()
         ));
     }
+    on_a_bound(model).into_iter().for_each(|text| run.warn(text));
     Ok(found)
+}
+
+/// One sentence for each learned parameter that sits on an end of its range.
+fn on_a_bound<M: Parameters>(model: &M) -> Vec<String> {
+    let mut found = vec![];
+    model.visit(&mut |name, p| {
+        let Constraint::Interval(low, high) = p.constraint() else { return };
+        if p.is_frozen() {
+            return;
+        }
+        for end in [low, high] {
+            if p.value().iter().any(|v| (v - end).abs() < AT_END * (high - low)) {
+                found.push(format!("`{name}` ended at {end}, a bound of its range {low} to {high}"));
+            }
+        }
+    });
+    found
 }
 
 /// The model's own start and Sobol points around it: positive parameters within a factor of `e^1.5`, others held.
@@ -312,5 +334,55 @@ pub fn diagnosis(x: &Tensor, noise: f64) -> String {
             repeats.join(", ")
         );
     }
-    format!("raise the noise (now {noise:.1e}) or shorten the lengthscales")
+    for c in 0..d {
+        let column = (0..n).map(|i| values[i * d + c]);
+        let (low, high) = column.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+        if high - low <= 1e-6 * low.abs().max(high.abs()) {
+            let spread = high - low;
+            return format!(
+                "column {} of the inputs varies by {spread:.1e} around {low:.3e}; subtract its mean, or leave it out \
+                 if it is constant",
+                c + 1
+            );
+        }
+    }
+    if noise < 2.0 * NOISE_FLOOR {
+        return format!(
+            "the noise is at its floor ({noise:.1e}): hold it at a larger value, or shorten the lengthscales"
+        );
+    }
+    format!(
+        "raise the noise (now {noise:.1e}) or shorten the lengthscales, which may be far beyond the range of the data"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Exchangeable;
+
+    fn points(rows: &[[f64; 2]]) -> Tensor {
+        Tensor::from_vec(rows.concat(), &[rows.len(), 2])
+    }
+
+    #[test]
+    fn a_singular_covariance_is_put_down_to_what_the_inputs_show() {
+        for (rows, noise, says) in [
+            ([[0.0, 1.0], [f64::NAN, 2.0], [1.0, 3.0]], 0.1, "row 2 of the inputs is not finite"),
+            ([[0.0, 1.0], [5.0, 2.0], [0.0, 1.0]], 0.1, "rows 1 and 3 have the same inputs"),
+            ([[0.0, 1e9], [5.0, 1e9 + 1.0], [1.0, 1e9]], 0.1, "column 2 of the inputs varies by 1.0e0 around 1.000e9"),
+            ([[0.0, 1.0], [5.0, 2.0], [1.0, 3.0]], 1e-6, "the noise is at its floor"),
+            ([[0.0, 1.0], [5.0, 2.0], [1.0, 3.0]], 0.1, "shorten the lengthscales"),
+        ] {
+            let text = diagnosis(&points(&rows), noise);
+            assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_on_a_bound_are_named() {
+        assert!(on_a_bound(&Exchangeable::new(&[3], 0.5)).is_empty());
+        let told = on_a_bound(&Exchangeable::new(&[3], 0.9999));
+        assert!(told.len() == 1 && told[0].contains("ended at 1"), "{told:?}");
+    }
 }

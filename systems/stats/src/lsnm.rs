@@ -142,7 +142,6 @@ impl System for Lsnm {
     type Model = LsnmModel;
 
     fn fit(&self, config: &LsnmConfig, input: Pairs, run: &mut Run) -> Result<LsnmModel> {
-        input.notes.iter().for_each(|note| run.warn(note));
         match config.estimator {
             Estimator::Network => run.warn_idle(config, &["knots", "degree", "ridge"], "with estimator=network"),
             _ => run.warn_idle(config, &["hidden", "steps"], "without estimator=network"),

@@ -3,7 +3,7 @@
 use super::fit::check_writable;
 use crate::args::Compress;
 use crate::failure::Failure;
-use crate::output::{number, print, print_json, say};
+use crate::output::{number, print, print_json, say, say_warnings};
 use crate::settings::merge;
 use elbo::core::file::write_atomically;
 use elbo::core::{Array, Run};
@@ -26,8 +26,10 @@ pub fn run(args: &Compress, json: bool) -> Result<ExitCode, Failure> {
     let data = read_picture(picture)?;
     data.notes.iter().for_each(|note| say(json, note));
     let started = Instant::now();
-    let bytes = codec.compress(&data, &settings, &mut Run::new(record.seed))?;
+    let mut run = Run::new(record.seed);
+    let bytes = codec.compress(&data, &settings, &mut run)?;
     let seconds = started.elapsed().as_secs_f64();
+    say_warnings(json, &run);
     write_atomically(&out, &bytes)?;
     let [height, width] = size(&data.arrays[0].1);
     let rate = 8.0 * bytes.len() as f64 / (height * width) as f64;
@@ -40,6 +42,7 @@ pub fn run(args: &Compress, json: bool) -> Result<ExitCode, Failure> {
             "bits_per_pixel": rate,
             "seconds": seconds,
             "out": out.display().to_string(),
+            "warnings": run.warnings(),
         }))?;
     } else {
         print(&format!(

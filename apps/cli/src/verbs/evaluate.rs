@@ -2,7 +2,7 @@
 
 use crate::args::Evaluate;
 use crate::failure::Failure;
-use crate::output::{columns, number, print, print_json, say};
+use crate::output::{columns, number, print, print_json, say, say_warnings};
 use crate::table::for_model;
 use elbo::core::{Card, Error, Model, Predict, Run};
 use elbo::{Observed, check_prediction, record_of, refused};
@@ -16,8 +16,9 @@ pub fn run(args: &Evaluate, json: bool) -> Result<ExitCode, Failure> {
     if let Some(evaluator) = model.as_evaluate() {
         let data = for_model(&args.data, &args.reading, &file, &record, false)?;
         data.notes.iter().for_each(|note| say(json, note));
-        let bounds = evaluator.evaluate(&data, args.iwae as usize, &mut Run::new(record.seed))?;
-        return told(&serde_json::to_value(bounds).expect("bounds are plain data"), json);
+        let mut run = Run::new(record.seed);
+        let bounds = evaluator.evaluate(&data, args.iwae as usize, &mut run)?;
+        return told(serde_json::to_value(bounds).expect("bounds are plain data"), &run, json);
     }
     let predictor = predictor(card, model.as_ref(), "evaluate")?;
     if record.target.is_none() {
@@ -25,17 +26,23 @@ pub fn run(args: &Evaluate, json: bool) -> Result<ExitCode, Failure> {
     }
     let data = for_model(&args.data, &args.reading, &file, &record, true)?;
     data.notes.iter().for_each(|note| say(json, note));
-    let prediction = predictor.predict(&data, &mut Run::new(record.seed))?;
+    let mut run = Run::new(record.seed);
+    let prediction = predictor.predict(&data, &mut run)?;
     check_prediction(&prediction)?;
     let scores = Observed::of(&data, &prediction)?.score(&prediction)?;
-    told(&serde_json::to_value(scores).expect("scores are plain data"), json)
+    told(serde_json::to_value(scores).expect("scores are plain data"), &run, json)
 }
 
-fn told(scores: &Value, json: bool) -> Result<ExitCode, Failure> {
+/// Prints the scores, with the warnings of the run that made them; their JSON has the name `warnings` only where there are any.
+fn told(mut scores: Value, run: &Run, json: bool) -> Result<ExitCode, Failure> {
+    say_warnings(json, run);
     if json {
-        print_json(scores)?;
+        if !run.warnings().is_empty() {
+            scores["warnings"] = run.warnings().into();
+        }
+        print_json(&scores)?;
     } else {
-        print(&shown(scores))?;
+        print(&shown(&scores))?;
     }
     Ok(ExitCode::SUCCESS)
 }

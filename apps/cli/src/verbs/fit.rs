@@ -146,7 +146,7 @@ fn planned(args: &Fit) -> Result<Plan, Failure> {
     }
     let target = args.target.clone().or(config.target);
     let mut how = reading(&args.reading)?;
-    let mut data = read_for(named, &path, &how, target.as_deref())?;
+    let mut data = read_for(named, &path, &how, target.as_deref(), &settings)?;
     let task = args.task.map(|t| match t {
         TaskName::Regression => Task::Regression,
         TaskName::Classification => Task::Classification,
@@ -207,7 +207,7 @@ fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
         (None, Some(_)) => unreachable!("the second word cannot come without the first"),
     };
     let source = given.unwrap_or(&record.data.source);
-    let mut data = read_for(Some(system), source, &record.reading, record.target.as_deref())?;
+    let mut data = read_for(Some(system), source, &record.reading, record.target.as_deref(), &record.settings)?;
     if data.digest() != record.data.digest {
         return Err(Error::data(
             format!("{source} does not hold the rows that the checkpoint was made from"),
@@ -227,13 +227,19 @@ fn resumed(args: &Fit, path: &Path) -> Result<Plan, Failure> {
 }
 
 /// Reads what this system is fitted to; a table where the system is yet to be chosen.
-fn read_for(system: Option<&dyn AnySystem>, path: &str, how: &Reading, target: Option<&str>) -> Result<Data, Failure> {
+fn read_for(
+    system: Option<&dyn AnySystem>,
+    path: &str,
+    how: &Reading,
+    target: Option<&str>,
+    settings: &Value,
+) -> Result<Data, Failure> {
     let file = Path::new(path);
     match system.map(|s| s.data_kind()) {
         // Other files may hold photographs as arrays.
         Some(DataKind::Photographs) if file.is_dir() || is_picture_name(file) => Ok(read_pictures(file)?),
         Some(DataKind::Trials) => for_trials(path, how, target, None),
-        _ => for_fit(path, how, target, system.is_some_and(|s| s.takes_missing())),
+        _ => for_fit(path, how, target, system.is_some_and(|s| s.takes_missing()), settings),
     }
 }
 

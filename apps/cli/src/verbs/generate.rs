@@ -3,7 +3,7 @@
 use super::fit::check_writable;
 use crate::args::{Encode, Reconstruct, Sample};
 use crate::failure::Failure;
-use crate::output::{print, print_json, say};
+use crate::output::{print, print_json, say, say_warnings};
 use crate::table::for_model;
 use elbo::core::file::write_atomically;
 use elbo::core::{Error, Mark, Run, picture_grid};
@@ -29,7 +29,9 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(format!("{} is a file", folder.display()), "give the name of a folder"));
     }
     let seed = args.seed.unwrap_or(record.seed);
-    let drawn = sampler.sample(args.count as usize, &mut Run::new(seed))?;
+    let mut run = Run::new(seed);
+    let drawn = sampler.sample(args.count as usize, &mut run)?;
+    say_warnings(json, &run);
     std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
     let mut files: Vec<PathBuf> = vec![];
     if let Some((pictures, shape)) = pictures(&drawn) {
@@ -65,6 +67,7 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
             "seed": seed,
             "out": folder.display().to_string(),
             "files": files,
+            "warnings": run.warnings(),
         }))?;
     } else {
         print(&format!("{} samples of {} written to {}\n", args.count, card.id, folder.display()))?;
@@ -92,7 +95,7 @@ pub fn reconstruct(args: &Reconstruct, json: bool) -> Result<ExitCode, Failure> 
     data.notes.iter().for_each(|note| say(json, note));
     let mut run = Run::new(record.seed);
     let made = reconstructor.reconstruct(&data, &mut run)?;
-    run.warnings().iter().for_each(|note| say(json, note));
+    say_warnings(json, &run);
     let mut shown = made.rows();
     if is_grid {
         let (Some((before, shape)), Some((after, _))) = (pictures(&data), pictures(&made)) else {
@@ -110,7 +113,8 @@ pub fn reconstruct(args: &Reconstruct, json: bool) -> Result<ExitCode, Failure> 
     }
     if json {
         let out = args.out.display().to_string();
-        print_json(&json!({"system": card.id, "rows": made.rows(), "shown": shown, "out": out}))?;
+        let warnings = run.warnings();
+        print_json(&json!({"system": card.id, "rows": made.rows(), "shown": shown, "out": out, "warnings": warnings}))?;
     } else if is_grid {
         print(&format!("{shown} data points above their reconstructions: {}\n", args.out.display()))?;
     } else {
@@ -129,7 +133,9 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     }
     let data = for_model(&args.data, &args.reading, &file, &record, false)?;
     data.notes.iter().for_each(|note| say(json, note));
-    let codes = encoder.encode(&data, &mut Run::new(record.seed))?;
+    let mut run = Run::new(record.seed);
+    let codes = encoder.encode(&data, &mut run)?;
+    say_warnings(json, &run);
     let rows = codes.rows();
     match &args.out {
         Some(out) => write_data(out, &codes)?,
@@ -140,7 +146,7 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
         (None, false) => {}
         (Some(out), false) => say(json, format!("{rows} rows written to {}", out.display())),
         (out, true) => {
-            let mut object = json!({"system": card.id, "rows": rows});
+            let mut object = json!({"system": card.id, "rows": rows, "warnings": run.warnings()});
             match out {
                 Some(out) => {
                     object["columns"] = codes.arrays.iter().map(|(name, _)| name.as_str()).collect();

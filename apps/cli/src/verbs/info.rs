@@ -77,7 +77,9 @@ fn page(system: &'static dyn AnySystem) -> String {
         vec!["scored".into(), validated.into()],
     ]));
     if let Some(what) = section(card.about, "What it is") {
-        text.push_str(&format!("\n{what}\n"));
+        // A picture cannot be shown here.
+        let shown: Vec<&str> = what.lines().filter(|line| !line.starts_with("![")).collect();
+        text.push_str(&format!("\n{}\n", shown.join("\n").trim_end()));
     }
     text.push_str("\nSettings (--set key=value)\n");
     let all = settings(system);

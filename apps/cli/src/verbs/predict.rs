@@ -3,7 +3,7 @@
 use super::evaluate::predictor;
 use crate::args::Predict;
 use crate::failure::Failure;
-use crate::output::{print_json, say};
+use crate::output::{print_json, say, say_warnings};
 use crate::table::for_model;
 use elbo::core::{Error, Prediction, Run};
 use elbo::{check_prediction, record_of};
@@ -24,8 +24,10 @@ pub fn run(args: &Predict, json: bool) -> Result<ExitCode, Failure> {
     if data.rows() == 0 {
         return Err(Error::data(format!("{} has no rows to predict", args.data), "give at least one row").into());
     }
-    let prediction = predictor.predict(&data, &mut Run::new(record.seed))?;
+    let mut run = Run::new(record.seed);
+    let prediction = predictor.predict(&data, &mut run)?;
     check_prediction(&prediction)?;
+    say_warnings(json, &run);
     let columns = columns(&prediction, args.level)?;
     let rows = prediction.len();
     if args.out.is_some() || !json {
@@ -36,7 +38,13 @@ pub fn run(args: &Predict, json: bool) -> Result<ExitCode, Failure> {
         (None, false) => {}
         (Some(out), false) => say(json, format!("{rows} rows written to {}", out.display())),
         (out, true) => {
-            let mut object = json!({"system": card.id, "rows": rows, "level": args.level, "columns": names});
+            let mut object = json!({
+                "system": card.id,
+                "rows": rows,
+                "level": args.level,
+                "columns": names,
+                "warnings": run.warnings(),
+            });
             match out {
                 Some(out) => object["out"] = out.display().to_string().into(),
                 None => {

@@ -8,7 +8,7 @@ use super::fit::check_writable;
 use super::generate::write_picture;
 use crate::args::Restore;
 use crate::failure::Failure;
-use crate::output::{print, print_json, say};
+use crate::output::{print, print_json, say, say_warnings};
 use crate::settings::merge;
 use elbo::codec::container::MAGIC;
 use elbo::core::read::read_file;
@@ -65,7 +65,7 @@ fn decompress(
     }
     let started = Instant::now();
     let data = codec.decompress(bytes)?;
-    finish(args, card, &data, started.elapsed().as_secs_f64(), json)
+    finish(args, card, &data, started.elapsed().as_secs_f64(), &[], json)
 }
 
 fn restore(
@@ -88,18 +88,33 @@ fn restore(
     let started = Instant::now();
     let mut run = Run::new(args.seed.unwrap_or(seed));
     let made = restorer.restore(&data, &settings, &mut run)?;
-    run.warnings().iter().chain(&made.notes).for_each(|note| say(json, note));
-    finish(args, card, &made, started.elapsed().as_secs_f64(), json)
+    say_warnings(json, &run);
+    made.notes.iter().for_each(|note| say(json, note));
+    finish(args, card, &made, started.elapsed().as_secs_f64(), run.warnings(), json)
 }
 
 /// Writes the first picture and says so.
-fn finish(args: &Restore, card: &Card, data: &Data, seconds: f64, json: bool) -> Result<ExitCode, Failure> {
+fn finish(
+    args: &Restore,
+    card: &Card,
+    data: &Data,
+    seconds: f64,
+    warnings: &[String],
+    json: bool,
+) -> Result<ExitCode, Failure> {
     let array = &data.arrays.first().expect("a restored picture").1;
     write_picture(&args.out, &mark(array)?)?;
     let [height, width] = size(array);
     let out = args.out.display().to_string();
     if json {
-        print_json(&json!({"system": card.id, "width": width, "height": height, "seconds": seconds, "out": out}))?;
+        print_json(&json!({
+            "system": card.id,
+            "width": width,
+            "height": height,
+            "seconds": seconds,
+            "out": out,
+            "warnings": warnings,
+        }))?;
     } else {
         print(&format!("{width} x {height} pixels written to {out}\n"))?;
     }

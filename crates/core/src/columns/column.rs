@@ -2,6 +2,7 @@
 
 use crate::data::{Array, Values};
 use crate::error::{Error, Result};
+use crate::magnitude::unit_of;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -177,12 +178,10 @@ pub(super) fn bounds(values: &[f64]) -> (f64, f64) {
 /// Mean and standard deviation; the scale is zero for a constant column. Computed relative to the largest magnitude, so
 /// that values near the ends of the floating-point range neither overflow nor vanish.
 pub(super) fn centre_and_scale(values: &[f64]) -> (f64, f64) {
-    let largest = values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
-    if largest == 0.0 {
+    if values.iter().all(|v| *v == 0.0) {
         return (0.0, 0.0);
     }
-    // A power of two, so that scaling is exact; halved exponents keep both the power and its inverse in range.
-    let unit = 2f64.powi(largest.log2().floor().clamp(-1000.0, 1000.0) as i32);
+    let unit = unit_of(values.iter().copied());
     let n = values.len() as f64;
     let mean = values.iter().map(|v| v / unit).sum::<f64>() / n;
     let variance = values.iter().map(|v| (v / unit - mean).powi(2)).sum::<f64>() / n;

@@ -110,7 +110,7 @@ impl Columns {
 
     fn with_target(data: &Data, target: Option<Column>, scaled: bool) -> Result<(Self, Vec<String>)> {
         let mut inputs = vec![];
-        let mut notes = data.notes.clone();
+        let mut notes = vec![];
         let rows = data.rows();
         if rows == 0 {
             return Err(Error::data(format!("{} has no rows", data.source), "give a table with at least two rows"));
@@ -224,7 +224,8 @@ impl Columns {
 }
 
 fn too_few(rows: usize) -> Error {
-    Error::data(format!("the table has {rows} usable rows"), "give at least two rows, better fifty")
+    let found = if rows == 1 { "one usable row".to_owned() } else { format!("{rows} usable rows") };
+    Error::data(format!("the table has {found}"), "give at least two rows, better fifty")
 }
 
 fn matrix_column(name: &str, array: &Array, d: usize) -> Result<Array> {

@@ -121,7 +121,7 @@ impl Samples {
         if rows == 0 {
             return Err(Error::data(format!("{} has no rows", data.source), "give at least two data points"));
         }
-        let mut notes = data.notes.clone();
+        let mut notes = vec![];
         let mut form = match picture_array(data)? {
             Some((name, array)) => {
                 let (layout, shape) = layout(name, &array.shape)?;

@@ -52,6 +52,8 @@ pub struct ReadOptions {
     pub keep: Option<Vec<String>>,
     /// Columns to read as text even when every cell is a number, such as a region's code.
     pub categorical: Vec<String>,
+    /// Columns of a CSV file in which dates are kept, as text, for models of series; in others they are refused.
+    pub times: Vec<String>,
     /// Field separator of a CSV file; `None` finds it among `,` `;` tab and `|`.
     pub delimiter: Option<u8>,
     /// Most columns a table may have.
@@ -66,6 +68,7 @@ impl Default for ReadOptions {
             drop: vec![],
             keep: None,
             categorical: vec![],
+            times: vec![],
             delimiter: None,
             max_columns: 20_000,
         }

@@ -118,7 +118,8 @@ pub(super) fn refuse_dates(name: &str, example: &str, place: &str) -> Error {
     Error::data(
         format!("column `{name}` holds dates or times, such as {example:?} ({place})"),
         format!(
-            "turn it into a number, such as days since the first row or the year as a fraction, or leave it out with --drop {name}"
+            "turn it into a number, such as days since the first row or the year as a fraction, or leave it out with --drop {name}; \
+             a series over time is fitted with --time {name}"
         ),
     )
 }

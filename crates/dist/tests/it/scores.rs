@@ -32,6 +32,21 @@ fn calibrated_predictions_cover_what_they_promise() {
 }
 
 #[test]
+fn scores_follow_the_unit_however_large_or_small() {
+    let (normals, y) = calibrated(50);
+    let plain = scores::regression(&normals, &y).unwrap();
+    for unit in [1e300, 1e-300] {
+        let scaled = |values: &[f64]| values.iter().map(|v| v * unit).collect::<Vec<f64>>();
+        let normals = Normals { mean: scaled(&normals.mean), sd: scaled(&normals.sd) };
+        let s = scores::regression(&normals, &scaled(&y)).unwrap();
+        assert_close("rmse", s.rmse / unit, plain.rmse, 1e-12);
+        assert_close("mae", s.mae / unit, plain.mae, 1e-12);
+        assert_close("crps", s.crps / unit, plain.crps, 1e-9);
+        assert_close("nlpd", s.nlpd, plain.nlpd + unit.ln(), 1e-9);
+    }
+}
+
+#[test]
 fn overconfident_predictions_are_found_out() {
     let (mut normals, y) = calibrated(4000);
     let honest = scores::regression(&normals, &y).unwrap();

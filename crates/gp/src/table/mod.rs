@@ -72,14 +72,15 @@ pub fn features_like(columns: &Columns) -> Features {
 pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
     use elbo_core::columns::ColumnKind;
     let features = columns.encode(data)?;
+    let rows = features.rows;
     for (d, column) in columns.inputs.iter().enumerate() {
-        let cells = || (0..features.rows).map(|i| features.row(i)[d]);
+        let cells = || (0..rows).map(|i| features.row(i)[d]);
         match &column.kind {
             ColumnKind::Category { .. } => {
                 let unseen = cells().filter(|v| *v < 0.0).count();
                 if unseen > 0 {
                     run.warn(format!(
-                        "{unseen} rows have a level of `{}` that was not seen in training; they get the prior there",
+                        "{unseen} of {rows} rows have a level of `{}` that was not seen in training; they get the prior there",
                         column.name
                     ));
                 }
@@ -89,7 +90,7 @@ pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
                 let far = cells().map(|v| centre + scale * v).filter(|v| *v < low - width || *v > high + width).count();
                 if far > 0 {
                     run.warn(format!(
-                        "{far} rows have `{}` far outside the training range {low:.4} to {high:.4}; predictions there \
+                        "{far} of {rows} rows have `{}` far outside the training range {low:.4} to {high:.4}; predictions there \
                          are the prior's",
                         column.name
                     ));

@@ -1,6 +1,7 @@
 //! Scores of a regression, with the errors of counting that a judgement needs.
 
 use elbo_core::Table;
+use elbo_core::magnitude::unit_of;
 use serde::{Deserialize, Serialize};
 
 use super::RegressionEvidence;
@@ -83,7 +84,7 @@ pub struct RegressionScores {
     pub baseline_rmse: f64,
     /// Mean of predicted minus observed, with its standard error.
     pub bias: (f64, f64),
-    /// Mean squared error saved against predicting the mean, with its standard error.
+    /// Mean squared error saved against predicting the mean, with its standard error; both up to a common power of two.
     pub gain: (f64, f64),
     /// Standard deviation of the observed values.
     pub spread: f64,
@@ -112,8 +113,11 @@ impl RegressionScores {
         let average = |f: &dyn Fn(usize) -> f64| usable.iter().map(|&i| f(i)).sum::<f64>() / rows.max(1) as f64;
         let own_mean = average(&|i| observed[i]);
         let baseline = evidence.baseline.unwrap_or(own_mean);
-        let error = |i: usize| mean[i] - observed[i];
-        let saved = |i: usize| (observed[i] - baseline).powi(2) - error(i).powi(2);
+        // Errors and distances are scaled, so that squares of very large and very small values stay in range.
+        let unit = unit_of(usable.iter().flat_map(|&i| [mean[i] - observed[i], observed[i] - baseline]));
+        let error = |i: usize| (mean[i] - observed[i]) / unit;
+        let distance = |i: usize, from: f64| (observed[i] - from) / unit;
+        let saved = |i: usize| distance(i, baseline).powi(2) - error(i).powi(2);
         let with_error = |f: &dyn Fn(usize) -> f64| {
             let centre = average(f);
             let variance = average(&|i| (f(i) - centre).powi(2));
@@ -135,16 +139,17 @@ impl RegressionScores {
             })
             .collect();
         held.sort_by(|a, b| a.level.total_cmp(&b.level));
+        let (bias, bias_error) = with_error(&error);
         Self {
             rows,
             unusable: observed.len() - rows,
             basis: evidence.basis.clone(),
-            rmse: average(&|i| error(i).powi(2)).sqrt(),
-            mae: average(&|i| error(i).abs()),
-            baseline_rmse: average(&|i| (observed[i] - baseline).powi(2)).sqrt(),
-            bias: with_error(&error),
+            rmse: unit * average(&|i| error(i).powi(2)).sqrt(),
+            mae: unit * average(&|i| error(i).abs()),
+            baseline_rmse: unit * average(&|i| distance(i, baseline).powi(2)).sqrt(),
+            bias: (unit * bias, unit * bias_error),
             gain: with_error(&saved),
-            spread: average(&|i| (observed[i] - own_mean).powi(2)).sqrt(),
+            spread: unit * average(&|i| distance(i, own_mean).powi(2)).sqrt(),
             held,
             contrast: contrast(&usable, &evidence.sd, &error),
             nlpd: evidence.nlpd,
@@ -164,7 +169,7 @@ impl RegressionScores {
 
     /// Negative log density of a Gaussian with the observed mean and spread.
     pub fn baseline_nlpd(&self) -> f64 {
-        0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E * self.spread.powi(2)).ln()
+        0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln() + self.spread.ln()
     }
 
     /// Coverage and width by level, with what chance explains; `None` without intervals.

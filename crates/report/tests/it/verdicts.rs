@@ -154,6 +154,25 @@ fn the_scores_have_their_closed_forms() {
     assert_eq!((scores.held[0].rows, scores.held[0].width), (3, 2.0));
 }
 
+#[test]
+fn the_verdict_does_not_depend_on_the_unit_however_large_or_small() {
+    let plain = RegressionScores::new(&regression(100, 4.0, 1.0));
+    for unit in [1e300, 1e-300] {
+        let mut evidence = regression(100, 4.0, 1.0);
+        let values = evidence.observed.iter_mut().chain(&mut evidence.mean).chain(&mut evidence.sd);
+        values.for_each(|v| *v *= unit);
+        for interval in &mut evidence.intervals {
+            interval.lower.iter_mut().chain(&mut interval.upper).for_each(|v| *v *= unit);
+        }
+        let scores = RegressionScores::new(&evidence);
+        for (found, expected) in [(scores.rmse, plain.rmse), (scores.baseline_rmse, plain.baseline_rmse)] {
+            assert!((found / unit / expected - 1.0).abs() < 1e-12, "{found:e} against {expected}");
+        }
+        assert!((scores.baseline_nlpd() - plain.baseline_nlpd() - unit.ln()).abs() < 1e-9);
+        assert_eq!(scores.verdict().headline, plain.verdict().headline);
+    }
+}
+
 /// Two classes with base rate `p`; the model says `stated` for the class it holds probable.
 fn classification(rows: usize, right: f64, stated: f64) -> ClassificationEvidence {
     let mut rng = Rng::new(11);

@@ -28,8 +28,6 @@ pub struct Pairs {
     pub columns: [String; 2],
     /// The pairs, in the table's order.
     pub pairs: Vec<Pair>,
-    /// Notes for the user.
-    pub notes: Vec<String>,
 }
 
 impl FromData for Pairs {
@@ -154,7 +152,7 @@ fn long(data: &Data) -> Result<Pairs> {
         pairs[place].a.push(a[row]);
         pairs[place].b.push(b[row]);
     }
-    Ok(Pairs { columns: [a_name, b_name], pairs, notes: data.notes.clone() })
+    Ok(Pairs { columns: [a_name, b_name], pairs })
 }
 
 fn numbers(name: &str, array: &Array) -> Result<Vec<f64>> {
@@ -197,5 +195,5 @@ fn nested(data: &Data) -> Result<Option<Pairs>> {
         }
         pairs.push(Pair { name, a, b, weight: 1.0, truth: None });
     }
-    Ok(Some(Pairs { columns: [a_name, b_name], pairs, notes: data.notes.clone() }))
+    Ok(Some(Pairs { columns: [a_name, b_name], pairs }))
 }

@@ -173,7 +173,7 @@ impl Sequences {
 
     fn from_table(data: &Data, wanted: Option<&[(String, usize)]>) -> Result<Self> {
         let rows = data.rows();
-        let mut notes = data.notes.clone();
+        let mut notes = vec![];
         let (mut times, mut owners, mut observed) = (None, None, None);
         let mut columns: Vec<(String, usize, Vec<f64>)> = vec![];
         for (name, array) in &data.arrays {
@@ -257,7 +257,7 @@ impl Sequences {
     }
 
     fn from_array(data: &Data, name: &str, array: &Array) -> Result<Self> {
-        let mut notes = data.notes.clone();
+        let mut notes = vec![];
         let [count, steps] = [0_usize, 1].map(|axis| array.shape.get(axis).copied().unwrap_or(0));
         let shape = array.shape.get(2..).unwrap_or_default().to_vec();
         let layout = Layout::Array { name: name.into(), shape, is_bytes: matches!(array.values, Values::U8(_)) };

@@ -13,6 +13,7 @@ const SHOWN: usize = 4;
 pub(super) struct Column {
     numbers: Vec<f64>,
     forced_text: bool,
+    keeps_dates: bool,
     missing: usize,
     texts: Tally,
     infinite: Tally,
@@ -51,10 +52,12 @@ impl Tally {
 }
 
 impl Column {
-    pub(super) fn new(forced_text: bool) -> Self {
+    /// `forced_text`: text whatever the cells hold. `keeps_dates`: text where they hold dates, which are refused otherwise.
+    pub(super) fn new(forced_text: bool, keeps_dates: bool) -> Self {
         Self {
             numbers: vec![],
             forced_text,
+            keeps_dates,
             missing: 0,
             texts: Tally::default(),
             infinite: Tally::default(),
@@ -117,6 +120,9 @@ impl Column {
         }
         let mostly = |count: usize| count as f64 >= MOSTLY * present as f64;
         if self.dates.count > 0 && mostly(self.dates.count) {
+            if self.keeps_dates {
+                return Ok(true);
+            }
             let (line, example) = &self.dates.shown[0];
             return Err(refuse_dates(name, example, &format!("line {line}")));
         }

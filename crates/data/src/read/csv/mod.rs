@@ -22,8 +22,8 @@ pub(super) fn parse(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
     let wanted = select::wanted(&names, options)?;
     let width = wanted.iter().filter(|w| **w).count();
     let comma = delimiter != b',';
-    let mut columns: Vec<Option<Column>> =
-        names.iter().zip(&wanted).map(|(name, w)| w.then(|| Column::new(options.categorical.contains(name)))).collect();
+    let column = |name: &String| Column::new(options.categorical.contains(name), options.times.contains(name));
+    let mut columns: Vec<Option<Column>> = names.iter().zip(&wanted).map(|(name, w)| w.then(|| column(name))).collect();
     let start = body.clone();
 
     let mut fields = vec![];

@@ -1,0 +1,232 @@
+//! The posterior of the hyperparameters: sampled, approximated, or their likeliest values alone.
+
+use super::{BayesianGprConfig, Infer};
+use elbo_core::{Features, ModelFile, Regression, Result, Rng, Run, Snapshot, Summary, Table};
+use elbo_gp::exact::ExactGp;
+use elbo_gp::fit::{Loss, Search, search};
+use elbo_gp::table;
+use elbo_infer::LogDensity;
+use elbo_infer::diagnostics::chains::summarise;
+use elbo_infer::fit::{Method, MethodSettings, ViSettings, infer};
+use elbo_infer::mcmc::{Start, sample};
+use elbo_infer::target::ParametersDensity;
+use elbo_tensor::{Constraint, Parameters, Tensor};
+
+/// The process with the Jacobian of the logarithms in its loss. With the priors, which the search adds of its own, the least is the most
+/// probable point of the logarithms.
+struct OfLogarithms(ExactGp);
+
+impl Parameters for OfLogarithms {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
+        self.0.visit(visit);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut elbo_tensor::Parameter)) {
+        self.0.visit_mut(visit);
+    }
+}
+
+impl Snapshot for OfLogarithms {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.0.save(file, prefix);
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.0.restore(file, prefix)
+    }
+}
+
+impl Loss for OfLogarithms {
+    fn loss(&self) -> Result<Tensor> {
+        Ok(-(self.0.log_marginal()? + self.0.log_jacobian()))
+    }
+}
+
+/// What inference found, in the form that the model keeps.
+pub(super) struct Posterior {
+    /// Free numbers, one draw a row.
+    pub(super) draws: Vec<Vec<f64>>,
+    pub(super) summary: Summary,
+    pub(super) tables: Vec<Table>,
+}
+
+impl BayesianGprConfig {
+    /// The posterior of the hyperparameters, as the settings say.
+    ///
+    /// # Errors
+    /// When the process cannot be built, or its evidence not be evaluated.
+    pub(super) fn posterior(&self, input: &Regression, run: &mut Run) -> Result<Posterior> {
+        let mut gp = self.build(&input.x, &input.y)?;
+        if self.infer == Infer::Ml2 {
+            // With priors the search would find the most probable values in place of the likeliest.
+            gp.visit_mut(&mut |_, parameter| parameter.set_prior(None));
+            let found = search(&mut gp, Search { starts: self.starts, iterations: self.iterations }, run)?;
+            let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
+            summary.objective = Some(("log marginal likelihood".into(), found.evidence()));
+            summary.text = format!("A Gaussian process at its likeliest hyperparameters, on {} rows.", input.x.rows);
+            return Ok(Posterior { draws: vec![gp.pack()], summary, tables: vec![found.table()] });
+        }
+        let base = run.rng.fork();
+        let mut of_logarithms = OfLogarithms(gp);
+        let found = search(&mut of_logarithms, Search { starts: 1, iterations: self.iterations }, run)?;
+        let mode = of_logarithms.pack();
+        let (config, x, y) = (self.clone(), input.x.clone(), input.y.clone());
+        let make = move || config.build(&x, &y).expect("the same settings were built before");
+        let density = ParametersDensity::new(make, |gp: &ExactGp| gp.log_marginal());
+        let mut summary = Summary::default();
+        summary.metrics.push(("log posterior at its mode".into(), -found.loss));
+        let (draws, posterior) = if self.infer == Infer::Nuts {
+            // The first chain starts at the mode, the others at draws of the prior.
+            let start = (0..self.chains)
+                .map(|i| if i == 0 { mode.clone() } else { self.prior_draw(&density, &mut base.split(i as u64)) });
+            let found = sample(&density, &self.sampler(), &Start::At(start.collect()), run)?;
+            let worst = found.summaries();
+            let largest = worst.iter().map(|s| s.r_hat).fold(f64::NEG_INFINITY, f64::max);
+            let least = worst.iter().map(|s| s.ess_bulk.min(s.ess_tail)).fold(f64::INFINITY, f64::min);
+            let numbers = [
+                ("largest R-hat", largest),
+                ("least effective draws", least),
+                ("divergences", found.divergences() as f64),
+            ];
+            // A chain that never moved has no R-hat; the warning says so.
+            summary.metrics.extend(numbers.into_iter().filter(|(_, v)| v.is_finite()).map(|(n, v)| (n.into(), v)));
+            summary.text = format!(
+                "A Gaussian process with its hyperparameters integrated over by {} draws of {} chains, on {} rows.",
+                found.len(),
+                found.chains(),
+                input.x.rows
+            );
+            (found.thinned(self.mixed), found.natural(&density).table())
+        } else {
+            let method = if self.infer == Infer::ViFull { Method::FullRank } else { Method::MeanField };
+            let vi = ViSettings { draws: 8, rate: 0.02, steps: self.steps, ..ViSettings::default() };
+            let settings = MethodSettings { vi, start: Some(mode), ..MethodSettings::default() };
+            let found = infer(&density, method, &settings, run)?;
+            if let Some(elbo) = &found.elbo {
+                summary.objective = Some(("evidence lower bound".into(), elbo.value));
+            }
+            if let Some(psis) = &found.psis {
+                if psis.k.is_finite() {
+                    summary.metrics.push(("Pareto k".into(), psis.k));
+                }
+                if !psis.is_reliable() {
+                    run.warn(format!("{}; use infer=nuts", psis.verdict()));
+                }
+            }
+            summary.text = format!(
+                "A Gaussian process with its hyperparameters integrated over by {method}, on {} rows.",
+                input.x.rows
+            );
+            let d = density.dim();
+            let count = found.draws.len() / d;
+            let mixed = self.mixed.min(count);
+            let row = |k: usize| found.draws[k * count / mixed * d..][..d].to_vec();
+            ((0..mixed).map(row).collect(), without_chains(&found.labels, &found.natural))
+        };
+        let relevance = relevance(&draws, &density, &input.x);
+        summary.relevance = relevance.inverse_median;
+        for row in &posterior.rows {
+            summary.parameters.push((row[0].clone(), format!("{} ± {}", row[1], row[2]), "posterior mean ± sd".into()));
+        }
+        Ok(Posterior { draws, summary, tables: vec![posterior, relevance.table] })
+    }
+
+    /// Free numbers drawn from the prior.
+    fn prior_draw<N, F>(&self, density: &ParametersDensity<ExactGp, N, F>, rng: &mut Rng) -> Vec<f64>
+    where
+        N: Fn() -> ExactGp + Send + Sync,
+        F: Fn(&ExactGp) -> Result<Tensor> + Send + Sync,
+    {
+        let mut gp = density.at(&vec![0.0; density.dim()]);
+        let dims = gp.inputs().size(1);
+        gp.visit_mut(&mut |name, parameter| {
+            let constraint = parameter.constraint();
+            let prior = self.prior_of(name, constraint, dims);
+            let one = |rng: &mut Rng| match (prior, constraint) {
+                // Far draws of the prior make covariances that cannot be factorised, and those of a very wide one are not finite.
+                (Some(prior), _) => prior.quantile(rng.range(0.05, 0.95)).clamp(2e-6, 1e9),
+                (None, Constraint::Interval(low, high)) => rng.range(low, high),
+                (None, _) => 0.0,
+            };
+            let values: Vec<f64> = (0..parameter.len()).map(|_| one(rng)).collect();
+            if !parameter.is_frozen() {
+                parameter.set(&values).expect("draws of the prior are inside the constraint");
+            }
+        });
+        gp.pack()
+    }
+}
+
+/// The posterior's table where there are no chains to compare.
+fn without_chains(labels: &[String], natural: &[f64]) -> Table {
+    let mut table = Table::new(
+        "posterior",
+        "Approximate posterior of each hyperparameter, for inputs and target of unit variance.",
+        &["unknown", "mean", "sd", "5%", "median", "95%"],
+    );
+    for (i, label) in labels.iter().enumerate() {
+        let values: Vec<f64> = natural.iter().skip(i).step_by(labels.len()).copied().collect();
+        let s = summarise(&values, 1);
+        let numbers = [s.mean, s.sd, s.q5, s.median, s.q95].map(|v| format!("{v:.4}"));
+        table.push([vec![label.clone()], numbers.to_vec()].concat());
+    }
+    table
+}
+
+struct Relevance {
+    inverse_median: Vec<(String, f64)>,
+    table: Table,
+}
+
+/// Lengthscales against the range of their inputs. Columns of categories have none.
+fn relevance(draws: &[Vec<f64>], density: &dyn LogDensity, x: &Features) -> Relevance {
+    let labels = density.labels();
+    let natural = density.natural(&draws.concat());
+    let scales: Vec<usize> = (0..labels.len()).filter(|i| labels[*i].contains("lengthscale")).collect();
+    let numeric: Vec<usize> = (0..x.dims).filter(|d| x.levels[*d] == 0).collect();
+    let mut out = Relevance {
+        inverse_median: vec![],
+        table: Table::new(
+            "relevance",
+            "Lengthscale of each input in its standard deviations, and the probability that it is above three times the input's \
+             range: that the input does not matter.",
+            &["input", "5%", "median", "95%", "irrelevant"],
+        ),
+    };
+    for (label, d) in scales.iter().zip(&numeric) {
+        let values: Vec<f64> = natural.iter().skip(*label).step_by(labels.len()).copied().collect();
+        let column = (0..x.rows).map(|i| x.row(i)[*d]);
+        let range = column.clone().fold(f64::NEG_INFINITY, f64::max) - column.fold(f64::INFINITY, f64::min);
+        let far = values.iter().filter(|v| **v > 3.0 * range).count() as f64 / values.len() as f64;
+        let s = summarise(&values, 1);
+        out.inverse_median.push((x.names[*d].clone(), 1.0 / s.median));
+        let cells = [s.q5, s.median, s.q95, far].map(|v| format!("{v:.3}"));
+        out.table.push([vec![x.names[*d].clone()], cells.to_vec()].concat());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bayesian_gpr::friedman;
+    use elbo_core::FromData;
+
+    #[test]
+    fn ml2_maximises_the_likelihood_without_priors_and_the_mode_counts_them_once() {
+        let input = Regression::from_data(&friedman(20, &mut Run::new(5))).unwrap();
+        let config = BayesianGprConfig { infer: Infer::Ml2, starts: 1, iterations: 20, ..BayesianGprConfig::default() };
+        let close = |value: f64, expected: f64| {
+            assert!((value - expected).abs() < 1e-9 * expected.abs().max(1.0), "{value}, expected {expected}");
+        };
+        let found = config.posterior(&input, &mut Run::new(1)).unwrap();
+        let mut gp = config.build(&input.x, &input.y).unwrap();
+        gp.unpack(&found.draws[0]);
+        close(found.summary.objective.unwrap().1, gp.log_marginal().unwrap().item());
+
+        let mut model = OfLogarithms(config.build(&input.x, &input.y).unwrap());
+        let found = search(&mut model, Search { starts: 1, iterations: 20 }, &mut Run::new(1)).unwrap();
+        let density = model.0.log_marginal().unwrap() + model.0.log_prior() + model.0.log_jacobian();
+        close(-found.loss, density.item());
+    }
+}
