@@ -236,6 +236,28 @@ impl Run {
         &self.metrics
     }
 
+    /// Stores the recorded series in a checkpoint.
+    pub(crate) fn save_metrics(&self, file: &mut ModelFile) {
+        let names: Vec<&str> = self.metrics.iter().map(|(name, _)| name.as_str()).collect();
+        file.set("checkpoint.metrics", &names);
+        for (i, (_, series)) in self.metrics.iter().enumerate() {
+            let flat: Vec<f64> = series.iter().flat_map(|(step, value)| [*step, *value]).collect();
+            file.put(&format!("checkpoint.metrics.{i}"), &[series.len(), 2], &flat);
+        }
+    }
+
+    /// Takes back what [`Run::save_metrics`] stored; values need not be finite.
+    pub(crate) fn restore_metrics(&mut self, file: &ModelFile) -> Result<()> {
+        let names: Vec<String> = file.fact("checkpoint.metrics")?;
+        let series = |(i, name): (usize, String)| {
+            let array = format!("checkpoint.metrics.{i}");
+            file.rows(&array, &[2])?;
+            Ok((name, file.get(&array)?.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()))
+        };
+        self.metrics = names.into_iter().enumerate().map(series).collect::<Result<_>>()?;
+        Ok(())
+    }
+
     /// Records a figure for the report or the claim's page.
     pub fn figure(&mut self, figure: Figure) {
         self.figures.push(figure);

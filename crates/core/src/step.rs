@@ -240,7 +240,7 @@ pub struct Outcome {
 /// Repeats a step until it converges, the steps or the time are used up, or the user stops it.
 ///
 /// Records the objective, reports progress, writes checkpoints and continues from one: a resumed run ends with the same bits
-/// as an uninterrupted one with the same seed, since model, memory and random numbers are restored.
+/// as an uninterrupted one with the same seed, since model, memory, random numbers and recorded series are restored.
 ///
 /// # Errors
 /// Those of the step, and of writing a checkpoint.
@@ -257,6 +257,7 @@ pub fn drive<M: Snapshot, S: Step<M>>(step: &S, model: &mut M, stop: &Stop, run:
         done = file.fact("checkpoint.step")?;
         converged = file.fact("checkpoint.converged")?;
         objective.restore(&file, "checkpoint.objective")?;
+        run.restore_metrics(&file)?;
         run.note(format!("resumed at step {done} of {}", stop.name));
     }
     run.send(Event::Stage { name: &stop.name, steps: stop.steps });
@@ -313,6 +314,7 @@ fn write_checkpoint<M: Snapshot, S: Snapshot>(
     file.set("checkpoint.stage", &stage);
     file.set("checkpoint.step", &done);
     file.set("checkpoint.converged", &converged);
+    run.save_metrics(&mut file);
     file.write(&plan.path)
 }
 
@@ -384,7 +386,8 @@ mod tests {
     fn a_resumed_run_ends_with_the_same_bits() {
         let stop = |steps| Stop::after(steps, "descent", "square");
         let mut whole = vec![1.0];
-        drive(&Noisy, &mut whole, &stop(50), &mut Run::new(4)).unwrap();
+        let mut uninterrupted = Run::new(4);
+        drive(&Noisy, &mut whole, &stop(50), &mut uninterrupted).unwrap();
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
@@ -395,6 +398,8 @@ mod tests {
         let outcome = drive(&Noisy, &mut resumed, &stop(50), &mut run).unwrap();
         assert_eq!(outcome.steps, 50);
         assert_eq!(resumed[0].to_bits(), whole[0].to_bits());
+        assert_eq!(run.metrics(), uninterrupted.metrics());
+        assert_eq!(run.metrics()[0].1.len(), 50);
     }
 
     #[test]

@@ -20,8 +20,7 @@ fn photographs(count: usize) -> Data {
 
 /// So many small pictures of bodies on a table, with their cameras.
 fn scene(pictures: usize) -> Data {
-    let recipe =
-        elbo::splat::make::Recipe { views: pictures.max(1), size: 16, bodies: 1, points: 60, rays: 1, room: 0.0 };
+    let recipe = elbo::splat::make::Recipe { views: pictures.max(1), size: 16, bodies: 1, points: 60, rays: 1 };
     let data = elbo::splat::make::to_data(&elbo::splat::make::make(&recipe, 3).scene);
     if pictures == 0 { data.take_rows(&[]) } else { data }
 }

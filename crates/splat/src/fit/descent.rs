@@ -48,11 +48,6 @@ fn mean_rate(settings: &Settings, t: f64) -> f64 {
     haste * (settings.rate_mean.ln() * (1.0 - t) + settings.rate_mean_end.ln() * t).exp()
 }
 
-/// Share of the steps up to `end` that are still to come: one at the start, zero from there on.
-fn left(step: usize, end: usize) -> f64 {
-    end.saturating_sub(step) as f64 / end.max(1) as f64
-}
-
 impl Step<Cloud> for Descent<'_> {
     /// The order of pictures, and the loss averaged over the last steps.
     type State = (Batches, f64);
@@ -79,10 +74,8 @@ impl Step<Cloud> for Descent<'_> {
         let mut gradients = made.backward(&cloud.gaussians, camera, &options, pixels);
         match self.strategy {
             Strategy::Adaptive { absolute, .. } => cloud.observe(&made, &gradients, *absolute),
-            Strategy::Relocation { opacity_weight, opacity_haste, scale_weight, .. } => {
-                let share = left(cloud.step, *self.strategy.period(s.steps).end());
-                let weight = opacity_weight * opacity_haste.powf(share);
-                loss += regularise(&cloud.gaussians, &mut gradients.gaussians, weight, *scale_weight);
+            Strategy::Relocation { opacity_weight, scale_weight, .. } => {
+                loss += regularise(&cloud.gaussians, &mut gradients.gaussians, *opacity_weight, *scale_weight);
             }
         }
         if !loss.is_finite() {
@@ -155,16 +148,5 @@ impl Step<Cloud> for Density<'_> {
             }
         }
         Ok(Progress { objective: f64::NAN, converged: false })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_falls_from_one_to_zero_and_stays_there() {
-        assert_eq!([0, 5, 10, 11].map(|step| left(step, 10)), [1.0, 0.5, 0.0, 0.0]);
-        assert_eq!(left(0, 0), 0.0, "a fit too short for a relocation has the weight of its end");
     }
 }

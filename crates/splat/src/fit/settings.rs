@@ -169,10 +169,8 @@ pub enum Strategy {
         cap: usize,
         /// Strength of the noise as a multiple of the means' rate.
         noise: f64,
-        /// Weight of the mean opacity in the loss, from the last relocation on.
+        /// Weight of the mean opacity in the loss.
         opacity_weight: f64,
-        /// How many times that weight there is at the start; it falls along a line of logarithms.
-        opacity_haste: f64,
         /// Weight of the mean scale in the loss.
         scale_weight: f64,
     },
@@ -191,12 +189,11 @@ impl Strategy {
             Self::Adaptive { threshold, .. } => {
                 ensure("threshold", threshold, threshold > 0.0 && threshold.is_finite(), "a positive number")
             }
-            Self::Relocation { noise, opacity_weight, opacity_haste, scale_weight, .. } => {
+            Self::Relocation { noise, opacity_weight, scale_weight, .. } => {
                 let weight =
                     |name: &str, v: f64| ensure(name, v, v >= 0.0 && v.is_finite(), "zero or a positive number");
                 weight("noise", noise)?;
                 weight("opacity_weight", opacity_weight)?;
-                ensure("opacity_haste", opacity_haste, (1.0..=1000.0).contains(&opacity_haste), "in [1, 1000]")?;
                 weight("scale_weight", scale_weight)
             }
         }

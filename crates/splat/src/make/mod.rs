@@ -27,13 +27,11 @@ pub struct Recipe {
     pub points: usize,
     /// Rays a pixel's side, against jagged edges.
     pub rays: usize,
-    /// Half the side of a walled ground around the table, beyond the cameras' distance of four; zero for black all around.
-    pub room: f64,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { views: 50, size: 64, bodies: 5, points: 800, rays: 2, room: 0.0 }
+        Self { views: 50, size: 64, bodies: 5, points: 800, rays: 2 }
     }
 }
 
@@ -56,10 +54,7 @@ const SHININESS: i32 = 24;
 /// Makes a scene.
 pub fn make(recipe: &Recipe, seed: u64) -> Made {
     let mut rng = Rng::new(seed);
-    let mut bodies = bodies(recipe.bodies, &mut rng);
-    if recipe.room > 0.0 {
-        bodies.extend(walled_ground(recipe.room, &mut rng));
-    }
+    let bodies = bodies(recipe.bodies, &mut rng);
     let cameras: Vec<Camera<f64>> = (0..recipe.views).map(|i| hemisphere(i, recipe.views, recipe.size)).collect();
     let (points, colours) = samples(&bodies, recipe.points, &mut rng);
     let world = World::new(&bodies);
@@ -117,30 +112,6 @@ fn bodies(count: usize, rng: &mut Rng) -> Vec<(Mesh, Material)> {
         };
         let material = Material { colours: [colour(rng), colour(rng)], pattern, gloss: rng.range(0.0, 0.4) };
         out.push((mesh.placed([scale; 3], &rotation_matrix(normalised(q)), at), material));
-    }
-    out
-}
-
-/// Ground under the table and four walls without a roof, so that the lamp reaches the table.
-fn walled_ground(half: f64, rng: &mut Rng) -> Vec<(Mesh, Material)> {
-    const THIN: f64 = 0.06;
-    // One for each wall: the cosine and sine of its direction.
-    const WALLS: [(f64, f64, Pattern); 4] = [
-        (1.0, 0.0, Pattern::Noise(0.2)),
-        (0.0, 1.0, Pattern::Checker(0.6)),
-        (-1.0, 0.0, Pattern::Stripes(0.8)),
-        (0.0, -1.0, Pattern::Noise(0.4)),
-    ];
-    let matt = |pattern: Pattern, rng: &mut Rng| {
-        let colours = std::array::from_fn(|_| std::array::from_fn(|_| rng.range(0.15, 0.9)));
-        Material { colours, pattern, gloss: 0.0 }
-    };
-    let turn = |c: f64, s: f64| [c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0];
-    let ground = Mesh::cube().placed([half, half, THIN], &turn(1.0, 0.0), [0.0, 0.0, -0.66]);
-    let mut out = vec![(ground, matt(Pattern::Noise(0.25), rng))];
-    for (c, s, pattern) in WALLS {
-        let wall = Mesh::cube().placed([THIN, half, 2.2], &turn(c, s), [half * c, half * s, 1.5]);
-        out.push((wall, matt(pattern, rng)));
     }
     out
 }

@@ -68,9 +68,7 @@ class GSMCMC(Renders):
     noise : number; default 500000.0
         Strength of the noise on the means, as a multiple of their rate; zero turns it off.
     opacity_weight : number; default 0.01
-        Weight of the mean opacity in the loss, from the last relocation on.
-    opacity_haste : number at least 1; default 1
-        How many times that weight there is at the start, from where it falls; more lets more Gaussians die and move in a short fit.
+        Weight of the mean opacity in the loss.
     scale_weight : number; default 0.01
         Weight of the mean scale in the loss, in units of the scene's extent.
     random_state : default 0
@@ -107,7 +105,6 @@ class GSMCMC(Renders):
         cap: int = 20000,
         noise: float = 500000.0,
         opacity_weight: float = 0.01,
-        opacity_haste: float = 1.0,
         scale_weight: float = 0.01,
         random_state: Any = 0,
         max_time: float | None = None,
@@ -134,7 +131,6 @@ class GSMCMC(Renders):
         self.cap = cap
         self.noise = noise
         self.opacity_weight = opacity_weight
-        self.opacity_haste = opacity_haste
         self.scale_weight = scale_weight
         self.random_state = random_state
         self.max_time = max_time
