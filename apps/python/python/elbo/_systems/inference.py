@@ -292,7 +292,7 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
     least_log_variance : number; default -30.0
         Smallest log variance of a posterior.
     start_log_variance : number; default 0.0
-        About the log variance of posteriors when training begins.
+        About the log variance of Gaussian posteriors when training begins.
     divergence : one of closed, sampled, sticking_the_landing; default 'closed'
         How the divergence is estimated: closed (the paper's estimator B), sampled (its estimator A), or
         sticking_the_landing.
@@ -430,7 +430,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
     least_log_variance : number; default -30.0
         Smallest log variance of a posterior.
     start_log_variance : number; default 0.0
-        About the log variance of posteriors when training begins.
+        About the log variance of Gaussian posteriors when training begins.
     draws : whole number at least 1; default 5
         Draws inside the logarithm, `K`; one is the evidence lower bound.
     groups : whole number at least 1; default 1

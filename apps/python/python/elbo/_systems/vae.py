@@ -75,7 +75,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
     least_log_variance : number; default -10.0
         Smallest log variance of a posterior.
     start_log_variance : number; default -4.0
-        About the log variance of posteriors when training begins.
+        About the log variance of Gaussian posteriors when training begins.
     alpha : number; default 1.0
         How much information codes may hold: one less alpha is the weight of each data point's divergence. At
         most 1.
