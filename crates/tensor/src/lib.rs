@@ -35,5 +35,5 @@ pub use gradient::{checkpoint, grad, grad_graph, hvp, jacobian, jvp, vjp, vjp_ma
 pub use ops::{Attention, Convolution, Window};
 pub use parameters::{Constraint, Description, Parameter, Parameters, Prior, nested, nested_mut, stored};
 pub use storage::Storage;
-pub use tape::{is_recording, no_grad};
+pub use tape::{is_recording, no_grad, with_grad};
 pub use tensor::Tensor;

@@ -115,7 +115,10 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `f` with recording on, also inside [`no_grad`].
-pub(crate) fn with_grad<R>(f: impl FnOnce() -> R) -> R {
+///
+/// Work that takes gradients on a pool of threads wants this: a thread that waits for others inside `no_grad` may be handed it meanwhile, and would
+/// compute it without a graph.
+pub fn with_grad<R>(f: impl FnOnce() -> R) -> R {
     let _pause = Pause(PAUSED.with(|p| p.replace(0)));
     f()
 }

@@ -19,7 +19,7 @@ pub use support::Support;
 pub use toys::Toy;
 pub use unknowns::{Named, NamedDensity, RowDensity, Unknown, Unknowns};
 
-use elbo_tensor::{Tensor, grad, grad_graph};
+use elbo_tensor::{Tensor, grad, grad_graph, with_grad};
 use rayon::prelude::*;
 
 /// A log density on $\mathbb{R}^D$, known up to a constant, in nats.
@@ -37,11 +37,13 @@ pub trait LogDensity: Sync {
 
     /// The log density at one point `z: [D]`; its gradient is written to `gradient: [D]`.
     fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
-        let point = Tensor::from_slice(z, &[1, z.len()]).variable();
-        let value = self.log_prob(&point);
-        let slope = grad(&value.sum(), &[&point]);
-        gradient.copy_from_slice(&slope[0].as_f64());
-        value.sum().item()
+        with_grad(|| {
+            let point = Tensor::from_slice(z, &[1, z.len()]).variable();
+            let value = self.log_prob(&point);
+            let slope = grad(&value.sum(), &[&point]);
+            gradient.copy_from_slice(&slope[0].as_f64());
+            value.sum().item()
+        })
     }
 
     /// Value and gradient at each row, `[S]` and `[S, D]`; `z: [S, D]` row-major. Override it where many points at once are quicker than

@@ -2,7 +2,7 @@
 
 use super::{LogDensity, with_gradient};
 use elbo_core::Result;
-use elbo_tensor::{Parameters, Tensor};
+use elbo_tensor::{Parameters, Tensor, with_grad};
 use std::sync::Mutex;
 
 /// The posterior of a model's free parameters: a closure's log likelihood, plus the log priors that parameters carry, plus the
@@ -62,8 +62,10 @@ where
     fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
         let idle = self.idle.lock().expect("no evaluation panics with the lock held").pop();
         let mut model = idle.unwrap_or_else(|| (self.make)());
-        model.unpack(z);
-        let outcome = self.evaluate(&model);
+        let outcome = with_grad(|| {
+            model.unpack(z);
+            self.evaluate(&model)
+        });
         self.idle.lock().expect("no evaluation panics with the lock held").push(model);
         match outcome {
             Ok((value, slope)) => {
@@ -104,5 +106,26 @@ where
             });
         }
         natural
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo_tensor::{Parameter, no_grad};
+
+    struct One {
+        x: Parameter,
+    }
+
+    elbo_tensor::parameters!(One { "x": x });
+
+    #[test]
+    fn a_thread_that_records_nothing_still_gets_the_gradient() {
+        let make = || One { x: Parameter::real(&Tensor::scalar(0.0)) };
+        let density = ParametersDensity::new(make, |m: &One| Ok(m.x.get().square() * -0.5));
+        let mut gradient = [f64::NAN];
+        let value = no_grad(|| density.value_and_gradient(&[3.0], &mut gradient));
+        assert_eq!((value, gradient), (-4.5, [-3.0]));
     }
 }

@@ -47,6 +47,7 @@ use crate::dtype::{DType, Element};
 use crate::kernels::GRAIN;
 use crate::parameters::{Parameter, Parameters};
 use crate::storage::Storage;
+use crate::tape::with_grad;
 use crate::tensor::Tensor;
 
 /// The value and the gradient of a function of a flat vector.
@@ -84,14 +85,18 @@ pub trait Objective<M: Parameters> {
 /// A loss as a tensor without axes; its gradient comes from the graph.
 impl<M: Parameters, F: Fn(&M, &mut Run) -> Result<Tensor>> Objective<M> for F {
     fn evaluate(&self, model: &M, run: &mut Run) -> Result<(f64, Vec<f64>)> {
-        let loss = self(model, run)?;
-        Ok((loss.item(), model.gradient(&loss)))
+        with_grad(|| {
+            let loss = self(model, run)?;
+            Ok((loss.item(), model.gradient(&loss)))
+        })
     }
 
     fn gradients(&self, model: &M, run: &mut Run) -> Result<(f64, Vec<Tensor>)> {
-        let loss = self(model, run)?;
-        let leaves = model.leaves();
-        Ok((loss.item(), crate::grad(&loss, &leaves.iter().collect::<Vec<_>>())))
+        with_grad(|| {
+            let loss = self(model, run)?;
+            let leaves = model.leaves();
+            Ok((loss.item(), crate::grad(&loss, &leaves.iter().collect::<Vec<_>>())))
+        })
     }
 }
 
