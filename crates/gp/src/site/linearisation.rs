@@ -6,7 +6,7 @@ use elbo_dist::Rule;
 
 /// Sites of the Gaussian observation `y = a f + b + e` with the likelihood's first two moments under the current marginal `N(m, v)`:
 ///
-/// $$ a = \frac{\operatorname{Cov}(f, \mathrm E[y \mid f])}{v}, \qquad \omega = \operatorname{Var}[y] - a^2 v, $$
+/// $$ a = \frac{\operatorname{Cov}(f, \mathrm E[y \mid f])}{v}, \qquad \omega = \operatorname{Var}(y) - a^2 v, $$
 ///
 /// precision `a² / ω`, shift `a (y - E[y] + a m) / ω`. It asks for moments of `y` only, never for derivatives of its density. A datum whose
 /// moments do not exist keeps its site. Exact for Gaussian noise in one step.
