@@ -230,3 +230,24 @@ impl DualGp {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Profile, Stationary};
+
+    #[test]
+    fn the_divergence_is_what_the_sites_expect_less_their_log_normaliser() {
+        let kernel = Stationary::new(Profile::Matern52, &[1.0]);
+        let z = Tensor::from_vec(vec![0.0, 1.0, 2.5], &[3, 1]);
+        let kuu = kernel.gram_symmetric(&z);
+        let sites = BatchSites { shift: vec![0.5, -2.0, 1.0], precision: vec![2.0, 0.3, 1.0] };
+        let posterior = DualPosterior::new(&kuu, &sites.sums(&kuu)).unwrap();
+        let (mean, variance) = posterior.marginals(&kuu, &kernel.diag(&z));
+        let (m, v) = (mean.to_vec(), variance.to_vec());
+        let term = |n: usize| sites.shift[n] * m[n] - 0.5 * sites.precision[n] * (m[n] * m[n] + v[n]);
+        let expected = (0..3).map(term).sum::<f64>() - posterior.log_normaliser().item();
+        let found = posterior.kl().item();
+        assert!((found - expected).abs() < 1e-10, "{found}, expected {expected}");
+    }
+}

@@ -337,8 +337,9 @@ pub fn diagnosis(x: &Tensor, noise: f64) -> String {
     for c in 0..d {
         let column = (0..n).map(|i| values[i * d + c]);
         let (low, high) = column.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
-        if high - low <= 1e-6 * low.abs().max(high.abs()) {
-            let spread = high - low;
+        let (spread, size) = (high - low, low.abs().max(high.abs()));
+        // A column that is zero up to rounding, as standardising leaves a constant one, does no harm.
+        if size > 1e-6 && spread <= 1e-6 * size {
             return format!(
                 "column {} of the inputs varies by {spread:.1e} around {low:.3e}; subtract its mean, or leave it out \
                  if it is constant",
@@ -372,6 +373,7 @@ mod tests {
             ([[0.0, 1.0], [5.0, 2.0], [0.0, 1.0]], 0.1, "rows 1 and 3 have the same inputs"),
             ([[0.0, 1e9], [5.0, 1e9 + 1.0], [1.0, 1e9]], 0.1, "column 2 of the inputs varies by 1.0e0 around 1.000e9"),
             ([[0.0, 1.0], [5.0, 2.0], [1.0, 3.0]], 1e-6, "the noise is at its floor"),
+            ([[0.0, 0.0], [5.0, 0.0], [1.0, 0.0]], 1e-6, "the noise is at its floor"),
             ([[0.0, 1.0], [5.0, 2.0], [1.0, 3.0]], 0.1, "shorten the lengthscales"),
         ] {
             let text = diagnosis(&points(&rows), noise);

@@ -45,7 +45,7 @@ pub struct Absorb {
 /// Hyperparameters whose unconstrained values move by less than this in a round have settled.
 const SETTLED: f64 = 1e-3;
 
-/// Sites that not even an update of this length improves have settled.
+/// Updates are not shortened beyond this: sites that no longer one improves have settled.
 const SHORTEST: f64 = 1e-4;
 
 /// Falls of the bound by less than this share are rounding.
@@ -277,18 +277,19 @@ impl MemoryGp {
         let mut now = self.bound(&rows, &y, &sites)?;
         let mut rho = how.rho;
         for _ in 0..how.sweeps {
-            let (trial, found) = loop {
+            let better = loop {
                 let trial = sites.towards(&now.1.sites, rho);
                 let found = self.bound(&rows, &y, &trial)?;
-                if rho < SHORTEST || found.0 >= now.0 - ROUNDING * now.0.abs() {
-                    break (trial, found);
+                if found.0 >= now.0 - ROUNDING * now.0.abs() {
+                    break Some((trial, found));
                 }
                 rho *= 0.5;
+                if rho < SHORTEST {
+                    break None;
+                }
             };
-            if rho < SHORTEST {
-                break;
-            }
-            (sites, now) = (trial, found);
+            let Some(next) = better else { break };
+            (sites, now) = next;
             rho = (2.0 * rho).min(how.rho);
         }
         self.memory_sites = sites.take(&(0..kept).collect::<Vec<_>>());

@@ -28,7 +28,7 @@ pub enum Learn {
     Whittle,
     /// The evidence of the sites, by its exact gradient.
     Bound,
-    /// Not at all.
+    /// Not at all, but for the variance, which follows the size of the latents.
     Off,
 }
 

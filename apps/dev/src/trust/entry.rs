@@ -3,6 +3,7 @@
 use super::uniform;
 use crate::error::{DevError, Result};
 use elbo::core::{Array, Data, Marginals, Model, ModelFile, Prediction, Run};
+use elbo::tensor::with_grad;
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -96,7 +97,8 @@ impl Entry {
     /// # Errors
     /// When a fit or a verb of the system fails.
     pub fn run(&self, size: Size) -> Result<Outcome> {
-        (self.run)(size)
+        // Several tests may share the threads of one pool.
+        with_grad(|| (self.run)(size))
     }
 }
 
@@ -105,7 +107,8 @@ impl Entry {
 /// # Errors
 /// An error of a simulation.
 pub(super) fn simulations<T: Send>(count: usize, one: impl Fn(u64) -> Result<T> + Send + Sync) -> Result<Vec<T>> {
-    (0..count as u64).into_par_iter().map(one).collect()
+    // Fits take gradients, and the thread may be waiting for another fit's work that does not.
+    (0..count as u64).into_par_iter().map(|i| with_grad(|| one(i))).collect()
 }
 
 /// Fits a system through the registry.
@@ -168,6 +171,19 @@ pub(super) fn column(data: &Data, name: &str) -> Result<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use elbo::tensor::{is_recording, no_grad};
+
+    #[test]
+    fn simulations_record_also_on_a_thread_that_waits_without_recording() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let entry = Entry::new("gpr", "words", |_| {
+            let recording = || -> Result<Vec<bool>> { simulations(3, |_| Ok(is_recording())) };
+            let all = [vec![is_recording()], recording()?, no_grad(recording)?].concat();
+            Ok(Outcome { places: all.into_iter().map(f64::from).collect(), exact: None })
+        });
+        let found = pool.install(|| no_grad(|| entry.run(Size::Small))).unwrap();
+        assert_eq!(found.places, [1.0; 7]);
+    }
 
     #[test]
     fn a_distance_that_is_no_number_is_the_largest() {

@@ -44,7 +44,7 @@ pub enum Gradient {
 /// $$ v \leftarrow \rho v - \beta \tfrac{n}{|I|} \sum_{i \in I} e_i \left( k_i^\top p + \sigma^2 p_i - b_i \right), \qquad
 ///    a \leftarrow a + v, \qquad \bar a \leftarrow \bar a + r (a - \bar a) . $$
 ///
-/// Every row block of the kernel serves all right-hand sides; memory is `O(n (P + B))`, time a step `O(n B (D + P))`.
+/// Every row block of the kernel serves all right-hand sides; memory is `O(n P (1 + B / 512))`, time a step `O(n B (D + P))`.
 ///
 /// The length of a step is `β = c / (λ_max(K) + σ² + (n/B)(k_max + σ²))`: the smoothness of the objective plus what drawing `B`
 /// of `n` coordinates adds. When the solution grows tenfold in 1,000 steps, `β` is halved and the work goes on from the average.

@@ -61,14 +61,16 @@ pub trait LogDensity: Sync {
     /// only must say so here.
     fn hessian(&self, z: &[f64]) -> Option<Vec<f64>> {
         let d = z.len();
-        // Row i of the batch is the same point; the i-th component of its gradient is differentiated once more.
-        let points = Tensor::from_vec(z.repeat(d), &[d, d]).variable();
-        let slope = grad_graph(&self.log_prob(&points).sum(), &[&points]).remove(0);
-        if !slope.is_tracked() {
-            return Some(vec![0.0; d * d]);
-        }
-        let rows = grad(&slope.trace(), &[&points]).remove(0).to_vec();
-        Some((0..d * d).map(|ij| 0.5 * (rows[ij] + rows[ij % d * d + ij / d])).collect())
+        with_grad(|| {
+            // Row i of the batch is the same point; the i-th component of its gradient is differentiated once more.
+            let points = Tensor::from_vec(z.repeat(d), &[d, d]).variable();
+            let slope = grad_graph(&self.log_prob(&points).sum(), &[&points]).remove(0);
+            if !slope.is_tracked() {
+                return Some(vec![0.0; d * d]);
+            }
+            let rows = grad(&slope.trace(), &[&points]).remove(0).to_vec();
+            Some((0..d * d).map(|ij| 0.5 * (rows[ij] + rows[ij % d * d + ij / d])).collect())
+        })
     }
 
     /// Names of the natural values that [`LogDensity::natural`] returns, `P` of them.
@@ -122,5 +124,31 @@ impl<F: Fn(&[f64], &mut [f64]) -> f64 + Send + Sync> LogDensity for Explicit<F> 
 
     fn hessian(&self, _: &[f64]) -> Option<Vec<f64>> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo_tensor::no_grad;
+
+    /// `-z⁴`.
+    struct Quartic;
+
+    impl LogDensity for Quartic {
+        fn dim(&self) -> usize {
+            1
+        }
+
+        fn log_prob(&self, z: &Tensor) -> Tensor {
+            z.square().square().sum_axis(-1, false) * -1.0
+        }
+    }
+
+    #[test]
+    fn a_thread_that_records_nothing_still_gets_the_derivatives() {
+        let mut gradient = [f64::NAN];
+        let found = no_grad(|| (Quartic.value_and_gradient(&[2.0], &mut gradient), Quartic.hessian(&[2.0])));
+        assert_eq!((found, gradient), ((-16.0, Some(vec![-48.0])), [-32.0]));
     }
 }
