@@ -1,4 +1,4 @@
-"""Writes `python/elbo/_systems`, a class for each registered system and a file for each family, from the built package's registry.
+"""Writes `python/elbo/_systems`, a file with the classes of each registered system, from the built package's registry.
 
 python apps/python/generate.py          write
 python apps/python/generate.py --check  only compare
@@ -38,7 +38,7 @@ VERBS = {
 #: Classes of verbs that mean something else where there is a target.
 VERBS_OF_TARGETS = {"sample": "Draws"}
 WRITTEN = "Written by `apps/python/generate.py`; do not edit."
-#: Modules that a family's file may need, and the names it takes from each.
+#: Modules that a system's file may need, and the names it takes from each.
 NEEDED = {
     "collections.abc": ["Mapping", "Sequence"],
     "typing": ["Any"],
@@ -194,29 +194,30 @@ def imports(text: str) -> str:
     return "\n".join([*lines[:first], "", *lines[first:]])
 
 
-def page(family: str, systems: list[dict[str, Any]]) -> str:
-    """The file of a family."""
-    made = [pair for system in systems for pair in classes_of(system)]
+def page(system: dict[str, Any]) -> tuple[str, list[str]]:
+    """The file of a system, and the names of the classes it offers."""
+    made = classes_of(system)
     classes = "\n\n".join(text for _, text in made)
-    names = "".join(f"    {name!r},\n" for name, _ in made if not name.startswith("_"))
-    head = f'"""The family {family}. {WRITTEN}"""\n\n# ruff: noqa: E501\nfrom __future__ import annotations\n\n'
-    return f"{head}{imports(classes)}\n\n__all__ = [\n{names}]\n\n\n{classes}"
+    head = f'"""`{system["id"]}`, of the family {system["family"]}. {WRITTEN}"""\n\nfrom __future__ import annotations\n\n'
+    return f"{head}{imports(classes)}\n\n\n{classes}", [name for name, _ in made if not name.startswith("_")]
 
 
-def index(families: list[str]) -> str:
-    """The file that gathers the families, in the registry's order."""
-    lines = [f'"""A class for each registered system, by family. {WRITTEN}"""', "", "# ruff: noqa: F403, I001", f"from . import {', '.join(families)}"]
-    lines += [f"from .{family} import *" for family in families]
-    lines += ["", "__all__: list[str] = []", *(f"__all__ += {family}.__all__" for family in families)]
+def index(offered: dict[str, list[str]]) -> str:
+    """The file that gathers the systems' classes, in the registry's order."""
+    lines = [f'"""The classes of every registered system. {WRITTEN}"""', ""]
+    lines += [f"from .{module} import {', '.join(names)}" for module, names in offered.items()]
+    lines += ["", "__all__ = [", *(f'    "{name}",' for names in offered.values() for name in names), "]"]
     return "\n".join(lines) + "\n"
 
 
 def pages() -> dict[str, str]:
     """All files by name."""
-    families: dict[str, list[dict[str, Any]]] = {}
+    files: dict[str, str] = {}
+    offered: dict[str, list[str]] = {}
     for system in json.loads(_native.systems()):
-        families.setdefault(system["family"], []).append(system)
-    return {"__init__.py": index(list(families))} | {f"{name}.py": page(name, found) for name, found in families.items()}
+        module = system["id"].replace("-", "_")
+        files[f"{module}.py"], offered[module] = page(system)
+    return {"__init__.py": index(offered)} | files
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 //! What a user is told when something goes wrong, and with which exit code the program ends.
 
+use crate::args::Arguments;
+use clap::CommandFactory;
 use elbo::core::Error;
 use std::io::Write;
 use std::process::ExitCode;
@@ -95,7 +97,8 @@ pub fn usage(error: &clap::Error, json: bool) -> ExitCode {
         return ExitCode::from(2);
     }
     if let Some(name) = unknown_verb(error) {
-        let nearest = Error::unknown("command", &name, VERBS);
+        let program = Arguments::command();
+        let nearest = Error::unknown("command", &name, program.get_subcommands().map(clap::Command::get_name));
         say("usage", &nearest.to_string(), nearest.remedy(), json);
         return ExitCode::from(2);
     }
@@ -112,25 +115,6 @@ pub fn usage(error: &clap::Error, json: bool) -> ExitCode {
     say("usage", &message, &hints, json);
     ExitCode::from(2)
 }
-
-/// The verbs of the program, for suggestions.
-const VERBS: [&str; 15] = [
-    "list",
-    "info",
-    "fit",
-    "predict",
-    "evaluate",
-    "sample",
-    "reconstruct",
-    "encode",
-    "update",
-    "compress",
-    "restore",
-    "suggest",
-    "render",
-    "reproduce",
-    "data",
-];
 
 /// A misspelt verb, outside `elbo data`, whose verbs the parser lists itself.
 fn unknown_verb(error: &clap::Error) -> Option<String> {

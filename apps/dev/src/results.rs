@@ -145,7 +145,9 @@ fn section(entry: &Entry) -> String {
         .expect("string");
     }
     for Skipped { name, reason } in &entry.skipped {
-        writeln!(out, "\nSkipped: {name}: {reason}.").expect("string");
+        // The remedy alone: before it stands a folder of the machine that measured.
+        let remedy = reason.rsplit_once("; ").map_or(reason.as_str(), |(_, remedy)| remedy);
+        writeln!(out, "\nSkipped: {name}; {remedy}.").expect("string");
     }
     out
 }
@@ -216,10 +218,12 @@ mod tests {
     #[test]
     fn an_error_is_shown_in_place_of_checks_and_other_json_is_refused() {
         let entry = serde_json::json!({
-            "id": "gpr", "verdict": "fails", "budget": "full", "seeds": [], "seconds": 2.0, "checks": [], "skipped": [],
+            "id": "gpr", "verdict": "fails", "budget": "full", "seeds": [], "seconds": 2.0, "checks": [],
+            "skipped": [{"name": "density on heart", "reason": "`heart` is not in /data; run `elbo data get heart`"}],
             "error": {"kind": "data", "message": "no table", "remedy": "get it"}
         });
         let page = section(&serde_json::from_value(entry).unwrap());
+        assert!(page.contains("\nSkipped: density on heart; run `elbo data get heart`.\n"), "{page}");
         assert!(page.contains("Not measured: no table; get it.") && !page.contains("| check |"), "{page}");
         assert!(serde_json::from_value::<Entry>(serde_json::json!({"id": "gpr"})).is_err());
     }

@@ -258,6 +258,8 @@ def test_predictions_are_those_of_the_observation() -> None:
         likelihoods.Poisson().log_prob(1.0, np.inf)
     with pytest.raises(elbo.DataError, match="`p` is 1.0"):
         gaussian.quantile(1.0, mean, variance)
+    with pytest.raises(elbo.DataError, match="`p` is 'half'"):
+        gaussian.quantile("half", mean, variance)
     assert gaussian.cdf(np.inf, 0.0, 1.0) == likelihoods.NegativeBinomial().cdf(np.inf, 0.0, 1.0) == 1.0
 
 
@@ -319,6 +321,8 @@ def test_scores_have_their_closed_forms() -> None:
         acquisitions.EI()(mean, 0.0 * sd, best)
     with pytest.raises(elbo.DataError, match="not positive"):
         acquisitions.EI()(mean, 1e-200 * sd, best)
+    with pytest.raises(elbo.DataError, match="too large to be squared"):
+        acquisitions.EI()(mean, 1e200 * sd, best)
     with pytest.raises(elbo.DataError, match="`mean` holds an infinite number"):
         acquisitions.EI()(np.inf, sd, best)
 

@@ -1,6 +1,6 @@
 //! A system's page: the text beside its code, with what the registry, the Python package and the measured claims say about it.
 
-use crate::error::{DevError, Result, read};
+use crate::error::{Result, read};
 use crate::generate::{page_of, settings};
 use crate::results::RESULTS;
 use elbo::core::{AnySystem, DataKind, Kind, Verb};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The classes of the Python package, a file for each family.
+/// The classes of the Python package, a file for each system.
 const CLASSES: &str = "apps/python/python/elbo/_systems";
 
 /// What is found in the repository about all systems.
@@ -24,42 +24,21 @@ impl Found {
     /// Reads it.
     ///
     /// # Errors
-    /// [`DevError::File`], and [`DevError::Format`] when the Python package has no classes.
+    /// [`DevError::File`](crate::DevError::File).
     pub fn read(root: &Path) -> Result<Self> {
-        let mut python = String::new();
-        for family in elbo::families() {
-            python.push_str(&read(&root.join(CLASSES).join(format!("{family}.py")))?);
+        let mut found = Self { results: read(&root.join(RESULTS))?, classes: BTreeMap::new() };
+        for id in elbo::systems().iter().map(|system| system.card().id) {
+            let python = read(&root.join(CLASSES).join(format!("{}.py", id.replace('-', "_"))))?;
+            found.classes.insert(id.into(), classes(&python));
         }
-        let classes = classes(&python);
-        if classes.is_empty() {
-            return Err(DevError::format(CLASSES, "no class of it names its system by `_system = ...`"));
-        }
-        Ok(Self { results: read(&root.join(RESULTS))?, classes })
+        Ok(found)
     }
 }
 
-/// The public classes of a family's file, or of several, by system. A class that shares its system with others is private and their first base.
-fn classes(python: &str) -> BTreeMap<String, Vec<String>> {
-    let (mut systems, mut order) = (BTreeMap::<&str, &str>::new(), vec![]);
-    let mut current = "";
-    for line in python.lines() {
-        if let Some((name, bases)) = line.strip_prefix("class ").and_then(|rest| rest.split_once('(')) {
-            current = name;
-            order.push(name);
-            if let Some(id) = bases.split([',', ')']).next().and_then(|base| systems.get(base.trim()).copied()) {
-                systems.insert(name, id);
-            }
-        } else if let Some(id) = line.strip_prefix("    _system = ") {
-            systems.insert(current, id.trim_matches(['\'', '"']));
-        }
-    }
-    let mut found = BTreeMap::<String, Vec<String>>::new();
-    for name in order.into_iter().filter(|name| !name.starts_with('_')) {
-        if let Some(id) = systems.get(name) {
-            found.entry((*id).into()).or_default().push(name.into());
-        }
-    }
-    found
+/// The public classes of a system's file, in order.
+fn classes(python: &str) -> Vec<String> {
+    let names = python.lines().filter_map(|line| line.strip_prefix("class ")?.split('(').next());
+    names.filter(|name| !name.starts_with('_')).map(str::to_owned).collect()
 }
 
 /// The page: `text` with identity, picture, use from Rust and Python, the measured claim and the settings put in.
@@ -201,14 +180,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_are_found_by_their_system() {
-        let python = "class GPR(Regressor):\n    _system = 'gpr'\n\nclass _SVGP(Tabular):\n    _system = 'svgp'\n\n\
-                      class SVGPRegressor(_SVGP, Regressor):\n    ...\nclass SVGPClassifier(_SVGP, Classifier):\n    ...\n\
-                      class Helper(Base):\n    ...\n";
-        let found = classes(python);
-        assert_eq!(found["gpr"], ["GPR"]);
-        assert_eq!(found["svgp"], ["SVGPRegressor", "SVGPClassifier"]);
-        assert_eq!(found.len(), 2);
+    fn the_classes_of_a_system_are_those_of_its_file_that_are_public() {
+        let python = "from .._tabular import Tabular\n\n\nclass _SVGP(Tabular):\n    _system = 'svgp'\n\n\n\
+                      class SVGPRegressor(_SVGP, Regressor):\n    pass\n\n\n\
+                      class SVGPClassifier(_SVGP, Classifier):\n    pass\n";
+        assert_eq!(classes(python), ["SVGPRegressor", "SVGPClassifier"]);
+        let found = Found::read(Path::new("../..")).unwrap();
+        assert_eq!(found.classes["scale-mixture-nngp"], ["ScaleMixtureNNGPRegressor", "ScaleMixtureNNGPClassifier"]);
     }
 
     #[test]

@@ -48,10 +48,14 @@ class Part:
 Choice = Union[str, float, Mapping[str, Any], Part]
 
 
+def _is_finite(value: Any) -> bool:
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
 def number(name: str, value: Any, holds: Callable[[float], bool], expected: str) -> float:
     """A finite number that satisfies a condition."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not holds(value):
+    if not _is_finite(value) or not holds(value):
         raise SettingError(f"setting `{name}` is {value!r}", f"give {expected}")
     return float(value)
 
@@ -102,10 +106,10 @@ def finites(name: str, values: Any) -> Floats:
     return found
 
 
-def within(name: str, value: float) -> float:
+def within(name: str, value: Any) -> float:
     """A share strictly between 0 and 1."""
-    if not 0.0 < value < 1.0:
-        raise DataError(f"`{name}` is {value}", "give a share strictly between 0 and 1")
+    if not _is_finite(value) or not 0.0 < value < 1.0:
+        raise DataError(f"`{name}` is {value!r}", "give a share strictly between 0 and 1")
     return float(value)
 
 

@@ -65,10 +65,13 @@ class Analytic(Acquisition):
             raise DataError(f"{type(self).__name__} needs `best`", "give the best value so far, or the best posterior mean")
         sign = 1.0 if goal == "minimise" else -1.0
         spread = finites("sd", sd)
-        # Also where the square is no number any more.
-        if not (spread > 0.0).all() or not (spread**2 > 0.0).all():
+        with np.errstate(over="ignore", under="ignore"):
+            square = spread**2
+        if not ((spread > 0.0) & (square > 0.0)).all():
             raise DataError("`sd` holds a number that is not positive", "leave out places whose value is known")
-        shape, (center, variance) = together(mean=sign * finites("mean", mean), variance=spread**2)
+        if not np.isfinite(square).all():
+            raise DataError("`sd` holds a number that is too large to be squared", "give the target in a larger unit")
+        shape, (center, variance) = together(mean=sign * finites("mean", mean), variance=square)
         incumbent = 0.0 if best is None else sign * finite("best", best)
         return shape, sign, _native.acquisition_scores(self._type, self._parameter(), center, variance, incumbent)
 

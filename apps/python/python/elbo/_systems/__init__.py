@@ -1,26 +1,73 @@
-"""A class for each registered system, by family. Written by `apps/python/generate.py`; do not edit."""
+"""The classes of every registered system. Written by `apps/python/generate.py`; do not edit."""
 
-# ruff: noqa: F403, I001
-from . import gp, inference, vae, bayesnn, temporal, inverse, codec, splat, decision, stats
-from .gp import *
-from .inference import *
-from .vae import *
-from .bayesnn import *
-from .temporal import *
-from .inverse import *
-from .codec import *
-from .splat import *
-from .decision import *
-from .stats import *
+from .gpr import GPR
+from .sgpr import SGPR
+from .svgp import SVGPRegressor, SVGPClassifier
+from .bayesian_gpr import BayesianGPR
+from .cvi_ep_hyper import CVIEPHyperRegressor, CVIEPHyperClassifier
+from .cvtgp import CVTGP
+from .memory_dual_gp import MemoryDualGPRegressor, MemoryDualGPClassifier
+from .sdd_gp import SDDGP
+from .scale_mixture_nngp import ScaleMixtureNNGPRegressor, ScaleMixtureNNGPClassifier
+from .fb_gvi import FBGVIRegressor, FBGVIClassifier
+from .flow_vi import FlowVIRegressor, FlowVIClassifier
+from .rsvi import RSVI
+from .aevb import AEVB
+from .iwae import IWAE
+from .coin_sampling import CoinSamplingRegressor, CoinSamplingClassifier
+from .infovae import InfoVAE
+from .vbll import VBLLRegressor, VBLLClassifier
+from .markov_gp import MarkovGP
+from .markovian_gpvae import MarkovianGPVAE
+from .cvhm import CVHM
+from .ddpm import DDPM
+from .red_diff import RedDiff
+from .hyperprior import Hyperprior
+from .ggm_codec import GGMCodec
+from .gs_mcmc import GSMCMC
+from .gaussian_splatting import GaussianSplatting
+from .bo import BO
+from .bo_mean import BOMean
+from .kde_mode import KDEMode
+from .lsnm import LSNM
 
-__all__: list[str] = []
-__all__ += gp.__all__
-__all__ += inference.__all__
-__all__ += vae.__all__
-__all__ += bayesnn.__all__
-__all__ += temporal.__all__
-__all__ += inverse.__all__
-__all__ += codec.__all__
-__all__ += splat.__all__
-__all__ += decision.__all__
-__all__ += stats.__all__
+__all__ = [
+    "GPR",
+    "SGPR",
+    "SVGPRegressor",
+    "SVGPClassifier",
+    "BayesianGPR",
+    "CVIEPHyperRegressor",
+    "CVIEPHyperClassifier",
+    "CVTGP",
+    "MemoryDualGPRegressor",
+    "MemoryDualGPClassifier",
+    "SDDGP",
+    "ScaleMixtureNNGPRegressor",
+    "ScaleMixtureNNGPClassifier",
+    "FBGVIRegressor",
+    "FBGVIClassifier",
+    "FlowVIRegressor",
+    "FlowVIClassifier",
+    "RSVI",
+    "AEVB",
+    "IWAE",
+    "CoinSamplingRegressor",
+    "CoinSamplingClassifier",
+    "InfoVAE",
+    "VBLLRegressor",
+    "VBLLClassifier",
+    "MarkovGP",
+    "MarkovianGPVAE",
+    "CVHM",
+    "DDPM",
+    "RedDiff",
+    "Hyperprior",
+    "GGMCodec",
+    "GSMCMC",
+    "GaussianSplatting",
+    "BO",
+    "BOMean",
+    "KDEMode",
+    "LSNM",
+]

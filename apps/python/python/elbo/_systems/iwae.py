@@ -1,6 +1,5 @@
-"""The family vae. Written by `apps/python/generate.py`; do not edit."""
+"""`iwae`, of the family inference. Written by `apps/python/generate.py`; do not edit."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,29 +8,24 @@ from typing import Any
 from .._parts import Choice
 from .._verbs import Bounds, Encodes, Reconstructs, Samples
 
-__all__ = [
-    'InfoVAE',
-]
 
+class IWAE(Bounds, Samples, Reconstructs, Encodes):
+    """Importance Weighted Autoencoders.
 
-class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
-    """InfoVAE: Information Maximizing Variational Autoencoders.
+    The model of `aevb` with a tighter bound: `K` draws of the code are averaged as importance weights inside
+    the logarithm.
 
-    The model of `aevb` with an objective that weighs two things apart which the evidence lower bound ties
-    together: how far each posterior is from the prior, and how far the posteriors of all data points together
-    are, $q(z) = \\mathbb E_x q(z \\mid x)$.
-
-    Needs pictures of one size, or a table of numbers. Source: Zhao, Song and Ermon (2019).
+    Needs pictures of one size, or a table of numbers. Source: Burda, Grosse and Salakhutdinov (2016).
 
     Parameters
     ----------
-    latent : whole number at least 1; default 20
+    latent : whole number at least 1; default 50
         Dimensions of the code.
-    hidden : list of whole number; default (400,)
+    hidden : list of whole number; default (200, 200)
         Widths of the linear layers of the encoder; the decoder's are the same, backwards.
     channels : list of whole number; default ()
         Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
-    activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'relu'
+    activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'tanh'
         The nonlinear function: relu, tanh, silu, gelu, ...
     encoder : one of mlp, conv, gru, layers, or none; default None
         The encoder in full, in place of `hidden` and `channels`.
@@ -48,7 +42,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         shares, on a sphere standard or vamp, for shares standard, dirichlet or vamp.
     likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
-    binarise : one of none, static, dynamic, threshold; default 'none'
+    binarise : one of none, static, dynamic, threshold; default 'dynamic'
         What becomes of grey values: none, static, dynamic or threshold.
     nan_is_missing : true or false; default False
         Whether an empty cell or NaN counts as missing: it drops out of the likelihood, and the encoder sees
@@ -57,34 +51,37 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         How weights start.
     epochs : whole number at least 1; default 50
         Passes over the data.
-    batch : whole number at least 1; default 100
+    batch : whole number at least 1; default 20
         Data points a step.
     rate : number; default 0.001
         Adam's rate at the start.
-    decay : one of none, cosine, stairs; default 'none'
+    decay : one of none, cosine, stairs; default 'stairs'
         How the rate falls: none, cosine or stairs.
     weight_precision : number; default 0.0
         Precision of a normal prior over the decoder's weights; zero for none.
     weights : one of point, posterior; default 'point'
         The decoder's weights: point, or posterior, with a normal distribution for each and the divergence
         from their prior in the bound.
-    epsilon : number; default 1e-08
+    epsilon : number; default 0.0001
         Added to the root of Adam's second moment.
     clip : number, or none; default None
         Largest norm of a gradient; longer ones are shortened.
-    least_log_variance : number; default -10.0
+    least_log_variance : number; default -30.0
         Smallest log variance of a posterior.
-    start_log_variance : number; default -4.0
+    start_log_variance : number; default 0.0
         About the log variance of Gaussian posteriors when training begins.
-    alpha : number; default 1.0
-        How much information codes may hold: one less alpha is the weight of each data point's divergence. At
-        most 1.
-    lambda_ : number; default 1000.0
-        Weight of the aggregated divergence: alpha + lambda - 1.
-    divergence : one of mmd, stein, adversarial; default 'mmd'
-        The aggregated divergence: mmd, stein or adversarial.
-    kernel : one of inverse_multiquadric, rbf, rbf_median, original; default 'inverse_multiquadric'
-        The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
+    draws : whole number at least 1; default 5
+        Draws inside the logarithm, `K`; one is the evidence lower bound.
+    groups : whole number at least 1; default 1
+        Groups of these draws, each with a logarithm of its own, whose bounds are averaged (MIWAE). A divisor
+        of draws.
+    beta : number at least 0 and at most 1; default 0.0
+        Share of the evidence lower bound beside the importance-weighted one (CIWAE), from 0 to 1.
+    gradient : one of plain, doubly_reparameterised, sticking_the_landing, held; default 'doubly_reparameterised'
+        The estimator of the encoder's gradient: doubly_reparameterised, plain (the paper's), or
+        sticking_the_landing.
+    resample : whole number; default 50
+        Draws among which a code is resampled by its weight; zero gives the encoder's own.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -93,38 +90,39 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         Progress: True, False, or None for a bar where tqdm is installed and somebody looks.
     """
 
-    _system = 'infovae'
+    _system = 'iwae'
 
     def __init__(
         self,
         *,
-        latent: int = 20,
-        hidden: Sequence[int] = (400,),
+        latent: int = 50,
+        hidden: Sequence[int] = (200, 200),
         channels: Sequence[int] = (),
-        activation: Choice = 'relu',
+        activation: Choice = 'tanh',
         encoder: Choice | None = None,
         decoder: Choice | None = None,
         family: Choice = 'gauss_diag',
         flow: str | None = None,
         prior: Choice = 'standard',
         likelihood: Choice | None = None,
-        binarise: Choice = 'none',
+        binarise: Choice = 'dynamic',
         nan_is_missing: bool = False,
         init: Choice = 'torch',
         epochs: int = 50,
-        batch: int = 100,
+        batch: int = 20,
         rate: float = 0.001,
-        decay: Choice = 'none',
+        decay: Choice = 'stairs',
         weight_precision: float = 0.0,
         weights: Choice = 'point',
-        epsilon: float = 1e-08,
+        epsilon: float = 0.0001,
         clip: float | None = None,
-        least_log_variance: float = -10.0,
-        start_log_variance: float = -4.0,
-        alpha: float = 1.0,
-        lambda_: float = 1000.0,
-        divergence: Choice = 'mmd',
-        kernel: Choice = 'inverse_multiquadric',
+        least_log_variance: float = -30.0,
+        start_log_variance: float = 0.0,
+        draws: int = 5,
+        groups: int = 1,
+        beta: float = 0.0,
+        gradient: Choice = 'doubly_reparameterised',
+        resample: int = 50,
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
@@ -152,10 +150,11 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         self.clip = clip
         self.least_log_variance = least_log_variance
         self.start_log_variance = start_log_variance
-        self.alpha = alpha
-        self.lambda_ = lambda_
-        self.divergence = divergence
-        self.kernel = kernel
+        self.draws = draws
+        self.groups = groups
+        self.beta = beta
+        self.gradient = gradient
+        self.resample = resample
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose

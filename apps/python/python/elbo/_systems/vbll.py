@@ -1,6 +1,5 @@
-"""The family bayesnn. Written by `apps/python/generate.py`; do not edit."""
+"""`vbll`, of the family bayesnn. Written by `apps/python/generate.py`; do not edit."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,11 +8,6 @@ from typing import Any
 from .._parts import Choice
 from .._tabular import Classifier, Regressor, Tabular
 from .._verbs import Encodes, Updates
-
-__all__ = [
-    'VBLLRegressor',
-    'VBLLClassifier',
-]
 
 
 class _VBLL(Updates, Encodes, Tabular):

@@ -1,0 +1,103 @@
+"""`bo`, of the family decision. Written by `apps/python/generate.py`; do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._parts import Choice
+from .._verbs import Suggests
+
+
+class BO(Suggests):
+    """Bayesian optimisation.
+
+    What to try next in an experiment whose trials are expensive. A Gaussian process with a Matern-5/2 kernel
+    says for every place what value to expect and how sure that is; a score weighs a good expectation against
+    an uncertain one, and the place of the largest score is suggested. The default score is the logarithm of
+    the expected improvement on the best value so far.
+
+    Needs a table of trials with a numeric target; rows without a target value are pending. Source: Jones, Schonlau and Welch (1998); Ament et al. (2023).
+
+    Parameters
+    ----------
+    goal : one of minimise, maximise; default 'minimise'
+        Whether to `minimise` or to `maximise` the target.
+    space : list of table, or none; default None
+        What may be varied, a list of variables; the ranges of the data where `null`.
+    limits : list of table; default ()
+        Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
+    acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'log_ei'
+        The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
+        `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
+    initial : whole number, or none; default None
+        Trials before the model takes over; `max(5, 2 D)` where `null`.
+    design : one of sobol, latin_hypercube, halton, uniform; default 'sobol'
+        How these are spread.
+    mean : one of arithmetic, median, best, worst, linear, quadratic, forest, rbf, learned; default 'learned'
+        The mean function of the surrogate: `learned`, the constant of largest likelihood, `worst`,
+        `arithmetic`, `median`, `best`, `linear`, `quadratic`, `forest` or `rbf`.
+    output : one of standardise, log, box_cox, yeo_johnson, rank_normal; default 'standardise'
+        What happens to values before they are standardised: nothing (`standardise`), `log`, `box_cox`,
+        `yeo_johnson` or `rank_normal`.
+    noise : number, or none; default None
+        Noise variance as a share of the target's variance; learned where `null`.
+    starts : whole number at least 1; default 4
+        Starting points of the search for hyperparameters.
+    iterations : whole number at least 1; default 100
+        L-BFGS steps a start, at most.
+    maximise : table; default {"raw": 128, "starts": 8, "steps": 100, "enumerate": 2000}
+        How hard the best place of the score is looked for.
+    trust_region : true or false, or none; default None
+        Whether to keep to a trust region around the best trial; with more than 15 variables where `null`.
+    samples : whole number; default 128
+        Samples of the scores of several points.
+    random_state : default 0
+        Seed of everything random: the same seed gives the same model.
+    max_time : default None
+        Seconds after which an iterative fit stops and keeps its best state.
+    verbose : default None
+        Progress: True, False, or None for a bar where tqdm is installed and somebody looks.
+    """
+
+    _system = 'bo'
+    _tables = frozenset(['maximise'])
+
+    def __init__(
+        self,
+        *,
+        goal: Choice = 'minimise',
+        space: Sequence[Any] | None = None,
+        limits: Sequence[Any] = (),
+        acquisition: Choice = 'log_ei',
+        initial: int | None = None,
+        design: Choice = 'sobol',
+        mean: Choice = 'learned',
+        output: Choice = 'standardise',
+        noise: float | None = None,
+        starts: int = 4,
+        iterations: int = 100,
+        maximise: Mapping[str, Any] | None = None,
+        trust_region: bool | None = None,
+        samples: int = 128,
+        random_state: Any = 0,
+        max_time: float | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.goal = goal
+        self.space = space
+        self.limits = limits
+        self.acquisition = acquisition
+        self.initial = initial
+        self.design = design
+        self.mean = mean
+        self.output = output
+        self.noise = noise
+        self.starts = starts
+        self.iterations = iterations
+        self.maximise = maximise
+        self.trust_region = trust_region
+        self.samples = samples
+        self.random_state = random_state
+        self.max_time = max_time
+        self.verbose = verbose

@@ -1,0 +1,86 @@
+"""`hyperprior`, of the family codec. Written by `apps/python/generate.py`; do not edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._parts import Choice
+from .._verbs import Compresses
+
+
+class Hyperprior(Compresses):
+    """Variational image compression with a scale hyperprior.
+
+    A learned codec of photographs, and the baseline of its family. A transform turns each eight by eight
+    pixels into a vector of latents $y$, which are rounded and written by an entropy coder. A second, smaller
+    latent $z$ is written first; it says where each $y$ lies and how widely.
+
+    Needs photographs of any size. Source: Ballé, Minnen, Singh, Hwang and Johnston (2018); Minnen, Ballé and Toderici (2018).
+
+    Parameters
+    ----------
+    latents : whole number; default 96
+        Latents for each eight by eight pixels.
+    second : whole number; default 32
+        Second latents, which say how wide the first are, for each 32 by 32 pixels.
+    width : whole number; default 64
+        Channels of the residual blocks of the transform.
+    hyper : whole number; default 48
+        Channels between the second latents and the scales.
+    context : one of none, checkerboard, channels, serial; default 'none'
+        Latents that say more about the next ones: none, checkerboard, channels, or serial, which is slow.
+    steps : whole number; default 1200
+        Steps of training.
+    batch : whole number; default 8
+        Parts of photographs a step.
+    crop : whole number; default 64
+        Side of these parts in pixels, a multiple of 32.
+    rate : number; default 0.001
+        Adam's rate at the start.
+    loss : one of mse, ms-ssim; default 'mse'
+        What is weighed against the rate: mse, the squared error, or ms-ssim, the structural similarity over
+        several scales.
+    density : one of gaussian, laplace, logistic; default 'gaussian'
+        The density of a latent around its mean: gaussian, laplace or logistic.
+    random_state : default 0
+        Seed of everything random: the same seed gives the same model.
+    max_time : default None
+        Seconds after which an iterative fit stops and keeps its best state.
+    verbose : default None
+        Progress: True, False, or None for a bar where tqdm is installed and somebody looks.
+    """
+
+    _system = 'hyperprior'
+
+    def __init__(
+        self,
+        *,
+        latents: int = 96,
+        second: int = 32,
+        width: int = 64,
+        hyper: int = 48,
+        context: Choice = 'none',
+        steps: int = 1200,
+        batch: int = 8,
+        crop: int = 64,
+        rate: float = 0.001,
+        loss: Choice = 'mse',
+        density: Choice = 'gaussian',
+        random_state: Any = 0,
+        max_time: float | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.latents = latents
+        self.second = second
+        self.width = width
+        self.hyper = hyper
+        self.context = context
+        self.steps = steps
+        self.batch = batch
+        self.crop = crop
+        self.rate = rate
+        self.loss = loss
+        self.density = density
+        self.random_state = random_state
+        self.max_time = max_time
+        self.verbose = verbose

@@ -1,0 +1,156 @@
+"""`infovae`, of the family vae. Written by `apps/python/generate.py`; do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .._parts import Choice
+from .._verbs import Bounds, Encodes, Reconstructs, Samples
+
+
+class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
+    """InfoVAE: Information Maximizing Variational Autoencoders.
+
+    The model of `aevb` with an objective that weighs two things apart which the evidence lower bound ties
+    together: how far each posterior is from the prior, and how far the posteriors of all data points together
+    are, $q(z) = \\mathbb E_x q(z \\mid x)$.
+
+    Needs pictures of one size, or a table of numbers. Source: Zhao, Song and Ermon (2019).
+
+    Parameters
+    ----------
+    latent : whole number at least 1; default 20
+        Dimensions of the code.
+    hidden : list of whole number; default (400,)
+        Widths of the linear layers of the encoder; the decoder's are the same, backwards.
+    channels : list of whole number; default ()
+        Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
+    activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'relu'
+        The nonlinear function: relu, tanh, silu, gelu, ...
+    encoder : one of mlp, conv, gru, layers, or none; default None
+        The encoder in full, in place of `hidden` and `channels`.
+    decoder : one of mlp, conv, gru, layers, or none; default None
+        The decoder in full, in place of `hidden` and `channels`.
+    family : one of gauss_diag, gauss_full, categorical, vmf, dirichlet; default 'gauss_diag'
+        Family of the posterior: gauss_diag or gauss_full; categorical for one of `latent` classes, vmf for
+        points on a sphere, dirichlet for shares of a whole.
+    flow : text, or none; default None
+        A flow that its draws go through, with parameters from the encoder for each data point: planar:8,
+        iaf:2x32, realnvp:4x32, nice:4x32 or spline:4x8; without one, the posterior is Gaussian.
+    prior : one of standard, diagonal, mixture, vamp, hierarchical, shares, dirichlet; default 'standard'
+        The prior of the code: standard, diagonal, mixture, vamp or hierarchical; for classes standard or
+        shares, on a sphere standard or vamp, for shares standard, dirichlet or vamp.
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, or none; default None
+        The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
+    binarise : one of none, static, dynamic, threshold; default 'none'
+        What becomes of grey values: none, static, dynamic or threshold.
+    nan_is_missing : true or false; default False
+        Whether an empty cell or NaN counts as missing: it drops out of the likelihood, and the encoder sees
+        which elements are there. Without, it is refused.
+    init : one of torch, kaiming_uniform, kaiming_normal, xavier_uniform, xavier_normal, normal, orthogonal, zeros; default 'torch'
+        How weights start.
+    epochs : whole number at least 1; default 50
+        Passes over the data.
+    batch : whole number at least 1; default 100
+        Data points a step.
+    rate : number; default 0.001
+        Adam's rate at the start.
+    decay : one of none, cosine, stairs; default 'none'
+        How the rate falls: none, cosine or stairs.
+    weight_precision : number; default 0.0
+        Precision of a normal prior over the decoder's weights; zero for none.
+    weights : one of point, posterior; default 'point'
+        The decoder's weights: point, or posterior, with a normal distribution for each and the divergence
+        from their prior in the bound.
+    epsilon : number; default 1e-08
+        Added to the root of Adam's second moment.
+    clip : number, or none; default None
+        Largest norm of a gradient; longer ones are shortened.
+    least_log_variance : number; default -10.0
+        Smallest log variance of a posterior.
+    start_log_variance : number; default -4.0
+        About the log variance of Gaussian posteriors when training begins.
+    alpha : number; default 1.0
+        How much information codes may hold: one less alpha is the weight of each data point's divergence. At
+        most 1.
+    lambda_ : number; default 1000.0
+        Weight of the aggregated divergence: alpha + lambda - 1.
+    divergence : one of mmd, stein, adversarial; default 'mmd'
+        The aggregated divergence: mmd, stein or adversarial.
+    kernel : one of inverse_multiquadric, rbf, rbf_median, original; default 'inverse_multiquadric'
+        The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
+    random_state : default 0
+        Seed of everything random: the same seed gives the same model.
+    max_time : default None
+        Seconds after which an iterative fit stops and keeps its best state.
+    verbose : default None
+        Progress: True, False, or None for a bar where tqdm is installed and somebody looks.
+    """
+
+    _system = 'infovae'
+
+    def __init__(
+        self,
+        *,
+        latent: int = 20,
+        hidden: Sequence[int] = (400,),
+        channels: Sequence[int] = (),
+        activation: Choice = 'relu',
+        encoder: Choice | None = None,
+        decoder: Choice | None = None,
+        family: Choice = 'gauss_diag',
+        flow: str | None = None,
+        prior: Choice = 'standard',
+        likelihood: Choice | None = None,
+        binarise: Choice = 'none',
+        nan_is_missing: bool = False,
+        init: Choice = 'torch',
+        epochs: int = 50,
+        batch: int = 100,
+        rate: float = 0.001,
+        decay: Choice = 'none',
+        weight_precision: float = 0.0,
+        weights: Choice = 'point',
+        epsilon: float = 1e-08,
+        clip: float | None = None,
+        least_log_variance: float = -10.0,
+        start_log_variance: float = -4.0,
+        alpha: float = 1.0,
+        lambda_: float = 1000.0,
+        divergence: Choice = 'mmd',
+        kernel: Choice = 'inverse_multiquadric',
+        random_state: Any = 0,
+        max_time: float | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.latent = latent
+        self.hidden = hidden
+        self.channels = channels
+        self.activation = activation
+        self.encoder = encoder
+        self.decoder = decoder
+        self.family = family
+        self.flow = flow
+        self.prior = prior
+        self.likelihood = likelihood
+        self.binarise = binarise
+        self.nan_is_missing = nan_is_missing
+        self.init = init
+        self.epochs = epochs
+        self.batch = batch
+        self.rate = rate
+        self.decay = decay
+        self.weight_precision = weight_precision
+        self.weights = weights
+        self.epsilon = epsilon
+        self.clip = clip
+        self.least_log_variance = least_log_variance
+        self.start_log_variance = start_log_variance
+        self.alpha = alpha
+        self.lambda_ = lambda_
+        self.divergence = divergence
+        self.kernel = kernel
+        self.random_state = random_state
+        self.max_time = max_time
+        self.verbose = verbose
