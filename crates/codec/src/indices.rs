@@ -1,6 +1,8 @@
 //! How often the entries of a codebook occur: what the indices of a vector quantiser cost.
 //!
 //! Without counts an index of `K` entries costs `log₂ K` bits; with them, about the entropy of the indices.
+//!
+//! For codecs of your own: no system here has a codebook.
 
 use crate::table::{PRECISION, Table};
 use elbo_core::{Result, ensure, ensure_within};
@@ -24,8 +26,14 @@ impl IndexCounts {
         Ok(Self { counts: vec![1.0; size], decay })
     }
 
-    /// Takes the indices of a batch, each below `K`.
+    /// Takes the indices of a batch, each below `K`; a batch without any changes nothing.
+    ///
+    /// # Panics
+    /// When an index is not below `K`.
     pub fn observe(&mut self, indices: &[usize]) {
+        if indices.is_empty() {
+            return;
+        }
         self.counts.iter_mut().for_each(|c| *c *= self.decay);
         indices.iter().for_each(|i| self.counts[*i] += 1.0);
     }
@@ -87,6 +95,9 @@ mod tests {
         let mut counts = IndexCounts::new(256, 0.5).unwrap();
         let table = counts.table(16).unwrap();
         assert!((0..256).all(|i| table.cost(i) == 8.0));
+        assert!((counts.perplexity() - 256.0).abs() < 1e-9);
+        // As often as would leave no weight to any entry.
+        (0..2000).for_each(|_| counts.observe(&[]));
         assert!((counts.perplexity() - 256.0).abs() < 1e-9);
         counts.observe(&[7; 100]);
         (0..40).for_each(|_| counts.observe(&[3]));

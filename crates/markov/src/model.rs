@@ -287,6 +287,11 @@ impl StateSpace {
         &self.blocks
     }
 
+    /// Where each of them lies.
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// Whether the prior is the same at all times.
     pub fn is_stationary(&self) -> bool {
         self.blocks.iter().all(|b| b.factors.iter().all(|f| f.is_stationary()))

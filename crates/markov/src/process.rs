@@ -80,6 +80,16 @@ impl SiteProcess {
         Ok((space, pass))
     }
 
+    /// Log normaliser, and the posterior of each row.
+    fn marginals(&self) -> Result<(f64, Vec<Marginal>)> {
+        let (_, pass) = self.pass(Wants::Moments)?;
+        let marginal = |k: &usize| {
+            let (mean, variance) = (pass.mean[*k], pass.covariance[*k]);
+            Marginal { mean, variance, site_variance: variance, offset: 0.0 }
+        };
+        Ok((pass.log_z, self.step.iter().map(marginal).collect()))
+    }
+
     /// The posterior with the present sites.
     ///
     /// # Errors
@@ -97,15 +107,10 @@ impl SiteProcess {
     /// Updates sites until they change by less than `tolerance`, at most `sweeps` times. Returns the sweeps done.
     ///
     /// # Errors
-    /// As [`run`].
+    /// As [`run`]; recoverable where the sites diverge.
     pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<usize> {
         for done in 0..sweeps {
-            let (_, pass) = self.pass(Wants::Smoothed)?;
-            let marginal = |k: &usize| {
-                let (mean, variance) = (pass.mean[*k], pass.covariance[*k]);
-                Marginal { mean, variance, site_variance: variance, offset: 0.0 }
-            };
-            let marginals: Vec<Marginal> = self.step.iter().map(marginal).collect();
+            let (_, marginals) = self.marginals()?;
             let update = sweep(rule, self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites)?;
             self.floored = update.floored;
             if update.change < tolerance {
@@ -120,14 +125,8 @@ impl SiteProcess {
     /// # Errors
     /// As [`run`].
     pub fn elbo(&self) -> Result<f64> {
-        let posterior = self.posterior()?;
-        let mut elbo = posterior.log_z;
-        for (n, y) in self.y.iter().enumerate() {
-            let (m, v) = (posterior.mean[n], posterior.variance[n]);
-            elbo += self.likelihood.row(n).expected(*y, m, v).value;
-            elbo -= self.sites.shift[n] * m - 0.5 * self.sites.precision[n] * (v + m * m);
-        }
-        Ok(elbo)
+        let (log_z, marginals) = self.marginals()?;
+        Ok(bound(self.likelihood.as_ref(), &self.y, &marginals, &self.sites, log_z))
     }
 }
 
@@ -147,4 +146,14 @@ pub(crate) fn sweep(
         return Ok(update);
     }
     Err(Error::recoverable("the sites diverged", "shorten the rule's step"))
+}
+
+/// Evidence lower bound of a posterior that is the prior times the sites, whose log normaliser is `log_z`; nats.
+pub(crate) fn bound(likelihood: &dyn Likelihood, y: &[f64], marginals: &[Marginal], sites: &Sites, log_z: f64) -> f64 {
+    let mut elbo = log_z;
+    for (n, (y, at)) in y.iter().zip(marginals).enumerate() {
+        elbo += likelihood.row(n).expected(*y, at.mean, at.variance).value;
+        elbo -= sites.shift[n] * at.mean - 0.5 * sites.precision[n] * (at.site_variance + at.mean * at.mean);
+    }
+    elbo
 }

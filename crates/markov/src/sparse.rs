@@ -4,6 +4,8 @@
 //! ([`Bridge`]). A row's site acts on that mean, so the sites of all rows between two knots add up to one Gaussian on a pair of states, and pairs
 //! of neighbours are a chain of their own: the recursions cost `O(M n³)`, a row `O(n²)`.
 //!
+//! For programs of your own: no system here has knots.
+//!
 //! # Source
 //! Adam, Eleftheriadis, Artemev, Durrande and Hensman (2020), *Doubly sparse variational Gaussian processes*.
 
@@ -12,7 +14,7 @@ use crate::evidence::Evidence;
 use crate::kernel::Kernel;
 use crate::model::{Chain, Grid, Place, StateSpace, block_transition};
 use crate::pass::{Wants, run};
-use crate::process::sweep;
+use crate::process::{bound, sweep};
 use crate::small::{identity, product, product_transposed, transposed};
 use elbo_core::{Error, Result};
 use elbo_gp::likelihood::Likelihood;
@@ -26,6 +28,8 @@ pub struct SparseProcess {
     pub floored: usize,
     space: StateSpace,
     knots: Grid,
+    /// The prior of pairs of neighbouring states.
+    chain: Chain<f64>,
     rows: Vec<Row>,
     y: Vec<f64>,
     likelihood: Box<dyn Likelihood>,
@@ -68,6 +72,9 @@ impl SparseProcess {
     /// # Errors
     /// [`Error::Data`] for fewer than two knots, knots that do not increase, times that are not between them, and targets outside the likelihood's
     /// support; recoverable where a knot is so near to a time that the state between cannot be found.
+    ///
+    /// # Panics
+    /// When there is not one target a time.
     pub fn new(
         kernel: &Kernel,
         likelihood: Box<dyn Likelihood>,
@@ -84,8 +91,8 @@ impl SparseProcess {
         }
         let knots = Grid::new(knots)?;
         let space = StateSpace::new(kernel, knots.times()[0])?;
-        let rows = rows(&space, &knots, times)?;
-        Ok(Self { sites: Sites::flat(y.len()), floored: 0, space, knots, rows, y: y.to_vec(), likelihood })
+        let (chain, rows) = (of_pairs(&space.chain(&knots)), rows(&space, &knots, times)?);
+        Ok(Self { sites: Sites::flat(y.len()), floored: 0, space, knots, chain, rows, y: y.to_vec(), likelihood })
     }
 
     /// The knots.
@@ -98,13 +105,12 @@ impl SparseProcess {
     /// # Errors
     /// As [`run`].
     pub fn posterior(&self) -> Result<SparsePosterior> {
-        let pairs = self.pairs()?;
-        let moments: Vec<[f64; 3]> = self.rows.iter().map(|row| self.read(&pairs, row)).collect();
+        let (log_z, marginals) = self.marginals()?;
         Ok(SparsePosterior {
-            mean: moments.iter().map(|m| m[0]).collect(),
-            variance: moments.iter().map(|m| m[1]).collect(),
-            explained: moments.iter().map(|m| m[2]).collect(),
-            log_z: pairs.log_z,
+            mean: marginals.iter().map(|m| m.mean).collect(),
+            variance: marginals.iter().map(|m| m.variance).collect(),
+            explained: marginals.iter().map(|m| m.site_variance).collect(),
+            log_z,
         })
     }
 
@@ -115,7 +121,7 @@ impl SparseProcess {
     pub fn predict(&self, times: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
         let pairs = self.pairs()?;
         let read = |row: &Row| {
-            let [mean, variance, _] = self.read(&pairs, row);
+            let Marginal { mean, variance, .. } = self.read(&pairs, row);
             (mean, variance)
         };
         Ok(rows(&self.space, &self.knots, times)?.iter().map(read).unzip())
@@ -127,12 +133,7 @@ impl SparseProcess {
     /// As [`run`]; recoverable where the sites diverge.
     pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<usize> {
         for done in 0..sweeps {
-            let pairs = self.pairs()?;
-            let marginal = |row: &Row| {
-                let [mean, variance, site_variance] = self.read(&pairs, row);
-                Marginal { mean, variance, site_variance, offset: 0.0 }
-            };
-            let marginals: Vec<Marginal> = self.rows.iter().map(marginal).collect();
+            let (_, marginals) = self.marginals()?;
             let update = sweep(rule, self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites)?;
             self.floored = update.floored;
             if update.change < tolerance {
@@ -148,20 +149,19 @@ impl SparseProcess {
     /// # Errors
     /// As [`run`].
     pub fn elbo(&self) -> Result<f64> {
-        let posterior = self.posterior()?;
-        let mut elbo = posterior.log_z;
-        for (n, y) in self.y.iter().enumerate() {
-            let (m, v) = (posterior.mean[n], posterior.variance[n]);
-            elbo += self.likelihood.row(n).expected(*y, m, v).value;
-            elbo -= self.sites.shift[n] * m - 0.5 * self.sites.precision[n] * (posterior.explained[n] + m * m);
-        }
-        Ok(elbo)
+        let (log_z, marginals) = self.marginals()?;
+        Ok(bound(self.likelihood.as_ref(), &self.y, &marginals, &self.sites, log_z))
+    }
+
+    /// Log normaliser, and the posterior of each row.
+    fn marginals(&self) -> Result<(f64, Vec<Marginal>)> {
+        let pairs = self.pairs()?;
+        Ok((pairs.log_z, self.rows.iter().map(|row| self.read(&pairs, row)).collect()))
     }
 
     /// The sites of all rows as sites of pairs, and the chain of pairs smoothed under them.
     fn pairs(&self) -> Result<Pairs> {
-        let chain = of_pairs(&self.space.chain(&self.knots));
-        let (size, count) = (chain.size, chain.len());
+        let (size, count) = (self.chain.size, self.chain.len());
         let (mut shift, mut precision) = (vec![0.0; count * size], vec![0.0; count * size * size]);
         for (k, row) in self.rows.iter().enumerate() {
             let (j, p) = (self.sites.shift[k], self.sites.precision[k]);
@@ -173,17 +173,18 @@ impl SparseProcess {
                 }
             }
         }
-        let pass = run(&chain, Evidence::Sites { shift: &shift, precision: &precision }, Wants::Moments, None)?;
+        let evidence = Evidence::Sites { shift: &shift, precision: &precision };
+        let pass = run(&self.chain, evidence, Wants::Moments, None)?;
         Ok(Pairs { mean: pass.mean, covariance: pass.covariance, log_z: pass.log_z })
     }
 
-    /// Mean, variance, and the part of the variance that the knots explain.
-    fn read(&self, pairs: &Pairs, row: &Row) -> [f64; 3] {
-        let size = 2 * self.space.size();
+    /// The posterior of a row.
+    fn read(&self, pairs: &Pairs, row: &Row) -> Marginal {
+        let size = self.chain.size;
         let covariance = &pairs.covariance[row.pair * size * size..(row.pair + 1) * size * size];
         let mean = dot(&row.weights, &pairs.mean[row.pair * size..(row.pair + 1) * size]);
-        let explained = dot(&row.weights, &product(covariance, &row.weights, size, size, 1));
-        [mean, explained + row.rest, explained]
+        let site_variance = dot(&row.weights, &product(covariance, &row.weights, size, size, 1));
+        Marginal { mean, variance: site_variance + row.rest, site_variance, offset: 0.0 }
     }
 }
 
@@ -237,7 +238,6 @@ fn of_pairs(chain: &Chain<f64>) -> Chain<f64> {
 
 /// How the function at each of these times follows from the pair of states around it.
 fn rows(space: &StateSpace, knots: &Grid, times: &[f64]) -> Result<Vec<Row>> {
-    let chain = space.chain(knots);
     let (at, last) = (knots.times(), knots.len() - 1);
     let one = |(i, t): (usize, &f64)| {
         if !(at[0]..=at[last]).contains(t) {
@@ -247,7 +247,7 @@ fn rows(space: &StateSpace, knots: &Grid, times: &[f64]) -> Result<Vec<Row>> {
             ));
         }
         let pair = at.partition_point(|knot| knot <= t).saturating_sub(1).min(last - 1);
-        between(space, &chain.places, pair, (t - at[pair], at[pair + 1] - t)).ok_or_else(|| {
+        between(space, pair, (t - at[pair], at[pair + 1] - t)).ok_or_else(|| {
             Error::recoverable(
                 format!("the time {t} of row {} and the knots around it are too near to one another", i + 1),
                 "leave out one of the knots",
@@ -258,10 +258,10 @@ fn rows(space: &StateSpace, knots: &Grid, times: &[f64]) -> Result<Vec<Row>> {
 }
 
 /// Blocks do not know of each other, so each has a bridge of its own. `None` where one cannot be found.
-fn between(space: &StateSpace, places: &[Place], pair: usize, (before, after): (f64, f64)) -> Option<Row> {
+fn between(space: &StateSpace, pair: usize, (before, after): (f64, f64)) -> Option<Row> {
     let n = space.size();
     let mut row = Row { pair, weights: vec![0.0; 2 * n], rest: 0.0 };
-    for (block, place) in space.blocks().iter().zip(places) {
+    for (block, place) in space.blocks().iter().zip(space.places()) {
         let (scale, size) = (block.scale, place.size);
         if before == 0.0 || after == 0.0 {
             // At a knot.

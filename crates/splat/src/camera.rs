@@ -78,6 +78,12 @@ impl Camera<f64> {
         (self.position(), unit(world))
     }
 
+    /// Where the camera looks, of length one.
+    pub fn forward(&self) -> [f64; 3] {
+        let r = &self.rotation;
+        [r[6], r[7], r[8]]
+    }
+
     /// The camera of a picture that is scaled to another size.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         let (sx, sy) = (width as f64 / self.width as f64, height as f64 / self.height as f64);

@@ -242,7 +242,7 @@ fn look_at_point(cameras: &[Camera<f64>]) -> [f64; 3] {
     let mut forward = [0.0; 3];
     let (mut a, mut b) = ([0.0; 9], [0.0; 3]);
     for c in cameras {
-        let (p, d) = (c.position(), [c.rotation[6], c.rotation[7], c.rotation[8]]);
+        let (p, d) = (c.position(), c.forward());
         for i in 0..3 {
             middle[i] += p[i] / n;
             forward[i] += d[i] / n;

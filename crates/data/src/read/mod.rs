@@ -21,7 +21,7 @@ mod select;
 mod sniff;
 mod table;
 
-use elbo_core::read::{MOST_BYTES, read_most};
+use elbo_core::read::{MOST_BYTES, read_file, read_most};
 use elbo_core::{Data, Error, Result};
 use sniff::Kind;
 use std::path::Path;
@@ -99,7 +99,7 @@ fn check_cells(rows: u64, columns: usize) -> Result<()> {
 /// a few cells, and one with infinite values are refused with the lines at fault.
 ///
 /// # Errors
-/// [`Error::File`] when the file cannot be read, [`Error::Data`] when its contents cannot be used, [`Error::Unknown`] for a target or
+/// [`Error::File`] when the file cannot be read or is larger than 8 GiB, [`Error::Data`] when its contents cannot be used, [`Error::Unknown`] for a target or
 /// another named column that is not there.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
     if path.is_dir() && scene::is_scene(path) {
@@ -108,13 +108,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
     if path.is_dir() {
         return select::arrays(pictures::folder(path)?, options);
     }
-    let unreadable = |cause| Error::file("cannot read the data", path, &cause);
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let bytes = read_most(file, length, MOST_BYTES).map_err(unreadable)?.ok_or_else(|| {
-        Error::data(format!("the file is larger than 8 GiB: {}", path.display()), "give fewer rows or columns")
-    })?;
-    read_bytes(&path.display().to_string(), bytes, options)
+    read_bytes(&path.display().to_string(), read_file("cannot read the data", path)?, options)
 }
 
 /// Reads the contents of a file; `source` is its name, for messages and for what the extension says.

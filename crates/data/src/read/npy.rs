@@ -2,9 +2,10 @@
 //!
 //! Sizes are checked against the bytes that are there before anything is allocated, and pickled objects are never read.
 
-use super::{MOST_BYTES, ReadOptions, select, table};
+use super::{ReadOptions, select, table};
+use elbo_core::read::{MOST_BYTES, read_most};
 use elbo_core::{Array, Data, Error, Result, Values};
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
 /// A single array, named `x`.
 pub(super) fn parse_npy(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
@@ -36,12 +37,10 @@ pub(super) fn parse_npz(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
     for index in 0..archive.len() {
         let member = archive.by_index(index).map_err(|cause| damaged(&cause))?;
         let Some(name) = member.name().strip_suffix(".npy").map(str::to_owned) else { continue };
-        let mut content = vec![];
-        member.take(MOST_BYTES - total + 1).read_to_end(&mut content).map_err(|cause| damaged(&cause))?;
+        let content = read_most(member, 0, MOST_BYTES - total)
+            .map_err(|cause| damaged(&cause))?
+            .ok_or_else(|| Error::data("the archive unpacks to more than 8 GiB", "give fewer rows or columns"))?;
         total += content.len() as u64;
-        if total > MOST_BYTES {
-            return Err(Error::data("the archive unpacks to more than 8 GiB", "give fewer rows or columns"));
-        }
         if arrays.iter().any(|(n, _)| *n == name) {
             return Err(Error::data(format!("the archive holds two arrays `{name}`"), "give every array its own name"));
         }

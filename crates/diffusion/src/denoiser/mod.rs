@@ -8,6 +8,8 @@
 //! | no training: pictures of few edges, or that repeat themselves | [`TotalVariation`], [`NonLocalMeans`] |
 //! | any function | a closure, through [`from_fn`] |
 //!
+//! Those without training are for programs of your own: no system here has them as a prior, and [`crate::restore`] takes them as any other.
+//!
 //! To add one, implement [`Denoiser`]. Where it is made of tensor operations, its derivatives are there already.
 
 mod empirical;

@@ -1,7 +1,7 @@
 //! Denoisers without training: what a picture is thought to be like, in a formula.
 //!
-//! They are no posterior means of a law that is known, so their score is that of no density (`tweedie::asymmetry` tells how far from one); as
-//! regularisers in a restoration they serve all the same.
+//! They are no posterior means of a law that is known, so their score need not be that of a density ([`crate::tweedie::asymmetry`] tells how far
+//! from one). [`crate::restore`] takes them as it takes any denoiser.
 
 use super::Denoiser;
 use elbo_core::{Result, ensure};
@@ -13,6 +13,9 @@ const STEPS: usize = 60;
 /// Pictures of few edges: argmin over u of ½‖x - u‖²/σ² + TV(u)/`scale`, where TV sums the lengths of the differences to the right and down,
 /// each channel alone. The mode of a posterior whose differences have this mean length.
 ///
+/// The steps are fewer than a strong smoothing needs: with a scale of 0.1 the estimate is within 1 % of σ of the minimum up to σ = 0.1, and
+/// within 15 % at σ = 1 (pictures of 64 pixels a side, against 6000 steps).
+///
 /// # Source
 /// Rudin, Osher and Fatemi (1992), by the dual of Chambolle (2004) with the acceleration of Beck and Teboulle (2009), 60 steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +25,8 @@ pub struct TotalVariation {
 }
 
 impl TotalVariation {
-    /// For pictures `[C, H, W]`; `scale` is in the unit of the pixels, 0.1 for most pictures on [0, 1].
+    /// For pictures `[C, H, W]`; `scale` is in the unit of the pixels. Larger ones smooth less: differences in the photographs of `elbo_data` have
+    /// mean lengths of 0.02 to 0.05 on [0, 1], and 0.1 takes at least 40 % of noise of 0.05 or 0.1 off pictures of few edges.
     ///
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a scale that is not positive, and pictures without pixels.
@@ -91,7 +95,7 @@ impl Denoiser for TotalVariation {
 ///
 /// $$ w \propto \exp\Big(-\frac{\max(d^2 - 2\sigma^2, 0)}{\text{strength}^2 \sigma^2}\Big), $$
 ///
-/// with d² the mean squared difference of two patches over all channels. Pictures are mirrored at their borders.
+/// with d² the mean squared difference of two patches over all channels. Pictures, and the squared differences, are mirrored at their borders.
 ///
 /// # Source
 /// Buades, Coll and Morel (2005), with the noise taken off the distance as in their later code.
@@ -104,8 +108,8 @@ pub struct NonLocalMeans {
 }
 
 impl NonLocalMeans {
-    /// For pictures `[C, H, W]`: pixels up to `reach` away, compared by patches of `2 patch + 1` pixels a side. Time grows with the square of both.
-    /// Common choices are 5, 1 and a strength of 1.
+    /// For pictures `[C, H, W]`: pixels up to `reach` away, compared by patches of `2 patch + 1` pixels a side. Time grows with the
+    /// square of `reach` and with `patch`. Common choices are 5, 1 and a strength of 1.
     ///
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a strength that is not positive, and pictures that are no larger than `reach` or `patch`.

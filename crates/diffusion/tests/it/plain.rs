@@ -25,6 +25,20 @@ fn two_pixels_come_nearer_by_the_weight_until_they_meet() {
 }
 
 #[test]
+fn unlike_pixels_weigh_less_by_what_their_distance_exceeds_the_noise() {
+    let square = NonLocalMeans::new([1, 2, 2], 1, 0, 1.0).unwrap();
+    let x = Tensor::from_vec(vec![0.0, 0.0, 1.0, 1.0], &[1, 4]);
+    // Around each pixel lie three of its own row and six of the other one, at a squared distance of 1: exp(-(1 - 2σ²)/σ²), at most one.
+    for (sigma, weight) in [(0.5, (-2.0f64).exp()), (1.0, 1.0)] {
+        let found = estimate(&square, &x, sigma).to_vec();
+        let (low, high) = (2.0 * weight / (1.0 + 2.0 * weight), 1.0 / (1.0 + 2.0 * weight));
+        for (a, b) in found.iter().zip([low, low, high, high]) {
+            assert!((a - b).abs() < 1e-12, "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn a_flat_picture_stays_and_rows_do_not_influence_each_other() {
     let mut rng = Rng::new(3);
     for (name, denoiser) in both([3, 7, 6]) {

@@ -40,7 +40,12 @@ fn a_knot_at_every_row_changes_nothing() {
 #[test]
 fn fewer_knots_give_the_best_posterior_that_they_allow() {
     let noise = 0.1;
-    for text in ["matern52(lengthscale=1.5)", "matern12(lengthscale=2) + matern32(variance=0.5) * cosine(period=4)"] {
+    for text in [
+        "matern52(lengthscale=1.5)",
+        "matern12(lengthscale=2) + matern32(variance=0.5) * cosine(period=4)",
+        // From the first knot on, and parts in which nothing happens by chance.
+        "wiener(variance=0.7) + linear(variance=0.3) + cosine(period=3, variance=0.4)",
+    ] {
         let kernel: Kernel = text.parse().unwrap();
         let knots: Vec<f64> = (0..=25).map(|k| 0.4 * f64::from(k)).collect();
         let times: Vec<f64> = (0..25).map(|k| 0.4 * f64::from(k) + 0.1 + 0.2 * f64::from(k % 3) / 2.0).collect();

@@ -150,7 +150,7 @@ fn photograph(
     normal: &mut [f32],
 ) {
     let area = camera.width * camera.height;
-    let forward = [camera.rotation[6], camera.rotation[7], camera.rotation[8]];
+    let forward = camera.forward();
     for p in 0..area {
         let (x, y) = ((p % camera.width) as f64, (p / camera.width) as f64);
         let mut colour = [0.0; 3];

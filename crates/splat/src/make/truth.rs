@@ -1,14 +1,14 @@
 //! What is true between the pictures of a made-up scene: masks, and where every pixel is seen from elsewhere.
 
 use super::Made;
-use crate::camera::Camera;
+use crate::camera::{Camera, dot};
 
-/// Where the pixels of one picture lie in another.
+/// Where the pixels of one picture lie in another. For tests and programs of your own: no system here asks for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
-    /// Pixels to the right, then pixels down, `[2, H, W]`; zero where nothing is seen.
+    /// Pixels to the right, then pixels down, `[2, H, W]`; zero where there is nothing, and for points behind the other camera.
     pub shift: Vec<f32>,
-    /// Whether the point is seen in the other picture: inside, and nothing before it; `[H, W]`.
+    /// Whether the point is seen in the other picture: inside, and nothing before it, to the accuracy of a pixel; `[H, W]`.
     pub is_seen: Vec<bool>,
 }
 
@@ -45,10 +45,9 @@ impl Made {
 
 /// The point of the world at the place `(x, y)` of a picture, at this distance from the camera's plane.
 fn unprojected(camera: &Camera<f64>, x: f64, y: f64, z: f64) -> [f64; 3] {
-    let t = [z * (x - camera.centre[0]) / camera.focal[0], z * (y - camera.centre[1]) / camera.focal[1], z];
-    let moved: [f64; 3] = std::array::from_fn(|k| t[k] - camera.translation[k]);
-    let r = &camera.rotation;
-    std::array::from_fn(|k| r[k] * moved[0] + r[3 + k] * moved[1] + r[6 + k] * moved[2])
+    let (origin, direction) = camera.ray(x, y);
+    let distance = z / dot(direction, camera.forward());
+    std::array::from_fn(|k| origin[k] + distance * direction[k])
 }
 
 /// Where a point lies in a picture, and its distance from the camera's plane; `None` behind the camera.
