@@ -492,3 +492,26 @@ impl Model for CoinModel {
         self.model().tables()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo_infer::Explicit;
+
+    #[test]
+    fn draws_of_the_posterior_are_wide_enough_and_halved_ones_are_not() {
+        let target = Explicit::new(60, |z: &[f64], gradient: &mut [f64]| {
+            gradient.iter_mut().zip(z).for_each(|(g, z)| *g = -z);
+            -0.5 * z.iter().map(|z| z * z).sum::<f64>()
+        });
+        let mut rng = Rng::new(3);
+        let draws: Vec<Vec<f64>> = (0..400).map(|_| rng.normals(60)).collect();
+        let ratio = |scale: f64| {
+            let points: Vec<Vec<f64>> = draws.iter().map(|z| z.iter().map(|v| scale * v).collect()).collect();
+            relative_variance(&target, &Particles::at(&points))
+        };
+        // The ratio is one; the median of 60 estimates is off by 0.023.
+        assert!((ratio(1.0) - 1.0).abs() < 0.1, "{}", ratio(1.0));
+        assert!((ratio(0.5) * 16.0 - ratio(1.0)).abs() < 1e-9 && ratio(0.5) < LEAST_VARIANCE, "{}", ratio(0.5));
+    }
+}

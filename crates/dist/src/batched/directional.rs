@@ -188,11 +188,16 @@ impl VonMisesFisher {
         power - log_bessel(v, &self.concentration) - 0.5 * self.dimension() * TAU.ln()
     }
 
+    /// The log density of the uniform distribution on the sphere in `dimension` dimensions, nats: minus the logarithm of its area.
+    pub fn log_uniform(dimension: usize) -> f64 {
+        let half = 0.5 * dimension as f64;
+        lgamma(half) - LN_2 - half * PI.ln()
+    }
+
     /// Divergence to the uniform distribution on the sphere, `[batch...]`, in nats.
     pub fn kl_uniform(&self) -> Tensor {
-        let half = 0.5 * self.dimension();
-        let log_uniform = lgamma(half) - LN_2 - half * PI.ln();
         let k = &self.concentration;
+        let log_uniform = Self::log_uniform(self.direction.size(-1));
         k * (self.resultant() - 1.0) + self.log_scaled_normaliser() - log_uniform
     }
 

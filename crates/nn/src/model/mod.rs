@@ -351,12 +351,13 @@ pub fn trial(
 
 /// Refuses a step that would not fit in memory.
 fn check_memory(config: &VaeConfig, codes: usize, batch: usize, size: usize) -> Result<()> {
-    // The output, its derivative and what the likelihood keeps, of four bytes each.
-    let bytes = codes as f64 * batch as f64 * size as f64 * config.likelihood.blocks() as f64 * 4.0 * 6.0;
+    // Codes and outputs, their derivatives and what the likelihood keeps, of four bytes each.
+    let numbers = size as f64 * config.likelihood.blocks() as f64 + config.latent as f64;
+    let bytes = codes as f64 * batch as f64 * numbers * 4.0 * 6.0;
     ensure(
         "batch",
         format!("{batch} with {codes} codes each, about {:.0} GB a step", bytes / 1e9),
         bytes <= MEMORY,
-        "codes x batch x elements of a data point within 8 GB; lower `batch`, `draws` or the classes that are summed over",
+        "codes x batch x numbers of a code and its data point within 8 GB; lower `batch`, `draws` or the classes that are summed over",
     )
 }

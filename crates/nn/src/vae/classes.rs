@@ -3,7 +3,7 @@
 use super::posterior::Posterior;
 use super::prior::{Prior, PriorPass};
 use elbo_core::{Result, Rng, ensure};
-use elbo_dist::batched::{Batched, Categorical, Concrete, Kl};
+use elbo_dist::batched::{Batched, Categorical, Concrete, Gumbel, Kl};
 use elbo_tensor::{DType, Parameter, Tensor, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,9 +87,9 @@ impl Classes {
 
     /// Gumbel noise, `[K, B, L]`.
     pub(super) fn noise(&self, draws: usize, rng: &mut Rng) -> Tensor {
-        let shape = [draws, self.logits.size(0), self.logits.size(1)];
-        let uniforms = rng.uniforms(shape.iter().product());
-        Tensor::from_vec(uniforms.into_iter().map(|u| -(-u.ln()).ln()).collect(), &shape).cast(self.logits.dtype())
+        let shape = self.logits.shape();
+        let law = Gumbel::new(Tensor::zeros(shape, DType::F64), Tensor::ones(shape, DType::F64));
+        law.sample(&[draws], rng).cast(self.logits.dtype())
     }
 
     /// The classes whose log probability and Gumbel noise have the largest sum, which are drawn with those probabilities: `[K, B, L]`.

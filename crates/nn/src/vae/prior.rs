@@ -310,7 +310,7 @@ impl Prior for Hierarchical {
         let flat = z.reshape(&[rows, self.latent]);
         let q =
             Family::GaussDiag.posterior(&self.up.forward(&flat, &mut Pass::evaluation()), self.top, LEAST_LOG_VARIANCE);
-        let noise = Tensor::from_vec(pass.rng.normals(rows * self.top), &[1, rows, self.top]).cast(z.dtype());
+        let noise = q.noise(1, pass.rng);
         let weighted = &[z.size(0), z.size(1), self.top];
         let h = pass.path.attach(&q.rsample(&noise).reshape(weighted)).reshape(&[1, rows, self.top]);
         let p = Family::GaussDiag.posterior(
@@ -330,7 +330,7 @@ impl Prior for Hierarchical {
             self.latent,
             LEAST_LOG_VARIANCE,
         );
-        let noise = Tensor::from_vec(rng.normals(count * self.latent), &[1, count, self.latent]);
-        p.detach().to_f64().rsample(&noise).select(0, 0)
+        let p = p.detach().to_f64();
+        p.rsample(&p.noise(1, rng)).select(0, 0)
     }
 }

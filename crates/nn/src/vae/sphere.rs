@@ -4,11 +4,9 @@ use super::posterior::Posterior;
 use super::prior::{Prior, PriorPass};
 use elbo_core::{Result, Rng, ensure};
 use elbo_dist::batched::{Batched, VonMisesFisher};
-use elbo_tensor::special::lgamma;
 use elbo_tensor::{Tensor, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::f64::consts::{LN_2, PI};
 use std::sync::OnceLock;
 
 /// Smallest concentration that an encoder gives; below it a von Mises-Fisher distribution is uniform for all that matters.
@@ -59,7 +57,10 @@ impl Sphere {
             Some(fixed) => Tensor::full(&[raw.size(0)], fixed, raw.dtype()),
             None => raw.select(-1, latent).softplus() + LEAST_CONCENTRATION,
         };
-        Self::new(raw.narrow(-1, 0, latent), concentration)
+        let direction = raw.narrow(-1, 0, latent);
+        // Numbers that are all zero, as of a blank data point where biases start at zero, point nowhere: any direction will do.
+        let is_nowhere = direction.square().sum_axis(-1, true).eq_scalar(0.0);
+        Self::new(is_nowhere.where_(&direction.ones_like(), &direction), concentration)
     }
 
     /// Mean directions of any length, `[B, L]`.
@@ -126,8 +127,7 @@ elbo_tensor::parameters!(UniformSphere {});
 
 impl Prior for UniformSphere {
     fn log_prob(&self, z: &Tensor, _: &mut PriorPass<'_>) -> Tensor {
-        let half = 0.5 * self.latent as f64;
-        Tensor::full(&z.shape()[..z.rank() - 1], lgamma(half) - LN_2 - half * PI.ln(), z.dtype())
+        Tensor::full(&z.shape()[..z.rank() - 1], VonMisesFisher::log_uniform(self.latent), z.dtype())
     }
 
     fn kl(&self, q: &Posterior) -> Option<Tensor> {
