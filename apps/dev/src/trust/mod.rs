@@ -15,6 +15,7 @@
 mod codes;
 mod counts;
 mod entry;
+mod factors;
 mod held;
 mod integrated;
 mod learned;
@@ -57,6 +58,7 @@ pub fn entries() -> Vec<Entry> {
         learned::entries(),
         vec![integrated::entry()],
         counts::entries(),
+        vec![factors::entry()],
         codes::entries(),
         vec![series::entry(), spikes::entry()],
         trials::entries(),

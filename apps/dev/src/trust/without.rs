@@ -1,12 +1,7 @@
 //! Systems without a posterior that could be judged, and why.
 
 /// The id and the reason.
-pub const WITHOUT: [(&str, &str); 9] = [
-    (
-        "rsvi",
-        "independent gamma posteriors of products of unknowns: permuted and rescaled factors explain the counts as well, so that no single \
-         truth has a rank",
-    ),
+pub const WITHOUT: [(&str, &str); 8] = [
     (
         "ddpm",
         "draws from the distribution of the data, without unknowns; its restorations are guided draws and estimates, no posterior",
