@@ -5,7 +5,8 @@
 
 use super::python::{self, Python};
 use super::rows::median;
-use super::table;
+use super::works::Peak;
+use super::{draws, measured_peak, table};
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
 use elbo::core::{Result as CoreResult, Run};
@@ -50,7 +51,7 @@ pub struct Options {
 }
 
 /// Id, and what it is.
-const MODELS: [(&str, &str); 3] = [
+pub const MODELS: [(&str, &str); 3] = [
     ("schools", "eight schools, non-centred, 10 unknowns"),
     ("logistic", "logistic regression on breast cancer, 569 rows, 31 unknowns"),
     ("gp", "hyperparameters of a Gaussian process, 60 rows, 3 unknowns"),
@@ -99,19 +100,21 @@ pub fn infer(root: &Path, options: &Options) -> Result<()> {
     let mut arguments = vec!["data", python.folder()];
     arguments.extend(options.tiny.then_some("--tiny"));
     python.run("infer_nuts.py", &arguments)?;
+    let peak = measured_peak(&python, options.tiny)?;
     let pool = rayon_pool(options.threads)?;
     let length = if options.tiny { 200 } else { 1000 };
     let mut body = format!(
         "{}; {} threads for every engine; medians of {} seeds; 4 chains of {length} + {length}, diagonal metric, acceptance 0.8. Effective draws are \
-         the least bulk size of the unknowns; seconds are warm-up and draws, without compilation.\n\nMade by `cargo run --release \
+         the least bulk size of the unknowns; seconds are warm-up and draws, without compilation. {}\n\nMade by `cargo run --release \
          -p elbo-dev -- peers infer`.\n\n\
          | posterior | engine | effective draws | gradients | seconds | a thousand gradients | a second | a gradient, to peer | at least | elbo/peer | at most | verdict |\n\
          |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n",
         table::machine(),
         options.threads,
-        options.rounds
+        options.rounds,
+        peak.words()
     );
-    let (mut faults, mut notes) = (vec![], String::new());
+    let (mut faults, mut floors, mut notes) = (vec![], String::new(), String::new());
     let chosen = |id: &str| options.only.is_empty() || options.only.iter().any(|o| o == id);
     for (id, title) in MODELS.iter().filter(|m| chosen(m.0)) {
         let (ours, theirs) = both(&python, id, options, &pool, length)?;
@@ -134,6 +137,12 @@ pub fn infer(root: &Path, options: &Options) -> Result<()> {
         }
         body.push_str(&line(title, "elbo", &ours, " | | | | "));
         body.push_str(&line("", "numpyro", &theirs, &ratios.cells()));
+        floors.push_str(&floor_line(id, &ours, shape(id, &python.data)?, &peak));
+    }
+    if !floors.is_empty() {
+        body.push_str("\nFloors, the least time that this machine's measured peak allows:\n\n");
+        body.push_str("| work | size | floor ms | elbo/floor | from |\n|---|---|---:|---:|---|\n");
+        body.push_str(&floors);
     }
     body.push_str(&notes);
     if options.tiny || !options.only.is_empty() {
@@ -228,6 +237,14 @@ fn line(title: &str, name: &str, sides: &[Side], comparison: &str) -> String {
     )
 }
 
+/// A row of the table of floors; these works have no sizes.
+fn floor_line(id: &str, ours: &[Side], shape: [usize; 2], peak: &Peak) -> String {
+    let gradients = median(&column(ours, |s| s.gradients));
+    let floor = draws::floor(id, gradients, shape, peak);
+    let share = 1e3 * median(&column(ours, |s| s.seconds)) / floor.ms;
+    format!("| {id} | | {} | {share:.1} | {} |\n", table::milliseconds(floor.ms), floor.reason)
+}
+
 fn column(sides: &[Side], value: impl Fn(&Side) -> f64) -> Vec<f64> {
     sides.iter().map(value).collect()
 }
@@ -314,6 +331,15 @@ fn array(folder: &Path, name: &str) -> Result<(Vec<f64>, Vec<usize>)> {
     let array = data.get("x")?;
     let values = array.to_f64().ok_or_else(|| DevError::format(path.display().to_string(), "expected numbers"))?;
     Ok((values, array.shape.clone()))
+}
+
+/// Rows and columns of a posterior's data.
+fn shape(id: &str, folder: &Path) -> Result<[usize; 2]> {
+    if id == "schools" {
+        return Ok([8, 1]);
+    }
+    let (_, shape) = array(folder, &format!("{id}_x"))?;
+    Ok([shape[0], shape[1]])
 }
 
 /// Our side of a posterior, as a user of the library would write it.

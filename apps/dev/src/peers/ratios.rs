@@ -1,10 +1,10 @@
 //! Every ratio to a peer that the document holds, as one picture.
 
-use super::{beside, works};
+use super::{beside, infer, works, worst};
 use crate::error::{DevError, Result, read, write};
+use crate::markers;
 use crate::tables::tables;
 use elbo::core::{Figure, Mark};
-use elbo::report::format::significant;
 use elbo::report::svg::{Size, to_svg};
 use std::path::{Path, PathBuf};
 
@@ -39,18 +39,28 @@ pub struct Ratio {
 
 impl Ratio {
     /// A name for the picture, short enough not to be cut: `SVGP step, batch 1024 / GPyTorch`.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let comma = if self.size.is_empty() { "" } else { ", " };
-        format!("{}{comma}{} / {}", short(&self.work), self.size.replace(" = ", " "), in_its_own_spelling(&self.peer))
+        format!("{}{comma}{} / {}", self.short(), self.size.replace(" = ", " "), in_its_own_spelling(&self.peer))
     }
-}
 
-/// The short name of a work; a posterior's title up to the first comma.
-fn short(title: &str) -> &str {
-    let mut works = [works::GP, works::NN, beside::MARKOV, beside::SPLAT, beside::CODEC].into_iter().flatten();
-    match works.find(|work| work.title == title) {
-        Some(work) => work.short,
-        None => title.split_once(',').map_or(title, |(name, _)| name),
+    /// The short name of the work; a posterior's title up to the first comma.
+    pub fn short(&self) -> &str {
+        match self.found() {
+            Some(work) => work.short,
+            None => self.work.split_once(',').map_or(self.work.as_str(), |(name, _)| name),
+        }
+    }
+
+    /// The work's name in tables of floors and on the command line.
+    pub fn work_id(&self) -> Option<&'static str> {
+        let posterior = || infer::MODELS.iter().find(|(_, title)| *title == self.work).map(|(id, _)| *id);
+        self.found().map(|work| work.id).or_else(posterior)
+    }
+
+    fn found(&self) -> Option<&'static works::Work> {
+        let mut works = [works::GP, works::NN, beside::MARKOV, beside::SPLAT, beside::CODEC].into_iter().flatten();
+        works.find(|work| work.title == self.work)
     }
 }
 
@@ -133,19 +143,24 @@ pub fn figure(ratios: &[Ratio]) -> Figure {
     }
 }
 
-/// Draws the picture from the tables; returns a sentence and the five largest ratios.
+/// Draws the picture from the tables, and writes the worst rows between the markers `peers-worst`; returns a sentence and these rows.
 ///
 /// # Errors
-/// As [`ratios`], and [`DevError::File`].
+/// As [`ratios`]; [`DevError::Faults`] when the document does not speak of one of the worst rows; [`DevError::File`].
 pub fn plot(root: &Path, options: &Options) -> Result<String> {
-    let found = ratios(&read(&root.join(&options.from))?)?;
+    let path = root.join(&options.from);
+    let page = read(&path)?;
+    let found = ratios(&page)?;
     write(&root.join(PICTURE), &to_svg(&figure(&found), SIZE))?;
-    let worst: Vec<String> = found
-        .iter()
-        .take(5)
-        .map(|row| format!("{} {} (at most {})", row.name(), significant(row.ratio, 2), significant(row.limit, 2)))
-        .collect();
-    Ok(format!("wrote {PICTURE}: {} rows; the largest ratios are\n{}", found.len(), worst.join("\n")))
+    let table = worst::table(&page, &found);
+    write(&path, &markers::replace(&page, worst::MARKER, &table)?)?;
+    let missing = worst::unspoken(&page, &found)?;
+    if missing.is_empty() {
+        Ok(format!("wrote {PICTURE}: {} rows; the largest ratios are\n{}", found.len(), table.trim_end()))
+    } else {
+        let why = format!("{} has no paragraph with their names in bold", options.from.display());
+        Err(DevError::Faults(missing.iter().map(|name| format!("{name} is among the worst rows; {why}")).collect()))
+    }
 }
 
 #[cfg(test)]

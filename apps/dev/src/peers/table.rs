@@ -49,22 +49,19 @@ fn quotient(value: f64) -> String {
 /// The whole body between the markers.
 pub fn render(setting: &Setting, comparisons: &[Comparison]) -> String {
     let mut page = String::new();
-    let busiest = comparisons
-        .iter()
-        .flat_map(|c| c.theirs.iter().chain([&c.ours]))
-        .filter_map(|row| row.foreign_cores)
-        .fold(0.0, f64::max);
-    let quiet = if busiest <= QUIET {
-        format!("Other processes used at most {busiest:.2} cores meanwhile.")
-    } else {
-        format!(
+    let busiest = comparisons.iter().flat_map(|c| c.theirs.iter().chain([&c.ours])).filter_map(|row| row.foreign_cores);
+    let quiet = match busiest.reduce(f64::max) {
+        None => "How busy other processes were was not measured.".into(),
+        Some(busiest) if busiest <= QUIET => format!("Other processes used at most {busiest:.2} cores meanwhile."),
+        Some(busiest) => format!(
             "**The machine was not quiet**: other processes used up to {busiest:.2} cores meanwhile, so treat the times with care."
-        )
+        ),
     };
+    let threads = if setting.threads == 1 { "one thread".into() } else { format!("{} threads", setting.threads) };
     writeln!(
         page,
-        "{}; {} threads for every engine; {} alternating rounds, median of the rounds' medians. {quiet} {}\n\nMade by `{}`.\n",
-        setting.machine, setting.threads, setting.rounds, setting.peak, setting.command
+        "{}; {threads} for every engine; {} alternating rounds, median of the rounds' medians. {quiet} {}\n\nMade by `{}`.\n",
+        setting.machine, setting.rounds, setting.peak, setting.command
     )
     .expect("writing to a string");
     page.push_str("| work | size | engine | median ms | fastest ms | elbo/peer | by fastest | at most | verdict |\n|---|---|---|---:|---:|---:|---:|---:|---|\n");
@@ -189,6 +186,9 @@ mod tests {
         busy.ours.foreign_cores = Some(1.3);
         assert!(page(&busy).contains("**The machine was not quiet**"));
         assert!(busy.holds());
+        busy.ours.foreign_cores = None;
+        busy.theirs.iter_mut().for_each(|row| row.foreign_cores = None);
+        assert!(page(&busy).contains("was not measured") && !page(&busy).contains("cores meanwhile"));
     }
 
     #[test]

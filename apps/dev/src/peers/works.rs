@@ -162,6 +162,16 @@ pub struct Peak {
     pub copy_gb_per_s: f64,
 }
 
+impl Peak {
+    /// A sentence for the document.
+    pub fn words(&self) -> String {
+        format!(
+            "Peak of this machine with numpy's BLAS: {} GFLOP/s in f64, {} in f32; copying memory: {} GB/s.",
+            self.gflops_float64, self.gflops_float32, self.copy_gb_per_s
+        )
+    }
+}
+
 /// Time that the work cannot go below on this machine, and where the figure comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Floor {

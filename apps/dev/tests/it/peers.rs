@@ -3,6 +3,7 @@ use elbo::report::svg::to_svg;
 use elbo_dev::error::read;
 use elbo_dev::markers;
 use elbo_dev::peers::ratios::{SIZE, figure, ratios};
+use elbo_dev::peers::worst;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -21,4 +22,12 @@ fn every_row_of_the_picture_has_a_name_of_its_own_that_is_not_cut() {
     let Some(Mark::Bars { names, .. }) = figure.marks.first() else { panic!("{:?}", figure.marks) };
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
     assert!(!to_svg(&figure, SIZE).contains('…'), "{names:?}");
+}
+
+#[test]
+fn the_worst_rows_are_those_of_the_tables_and_each_is_analysed() {
+    let page = read(Path::new("../../docs/benchmarks.md")).unwrap();
+    let rows = ratios(&page).unwrap();
+    assert_eq!(markers::between(&page, worst::MARKER).unwrap().trim(), worst::table(&page, &rows).trim());
+    assert_eq!(worst::unspoken(&page, &rows).unwrap(), Vec::<String>::new());
 }
