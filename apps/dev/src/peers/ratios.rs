@@ -56,6 +56,7 @@ fn short(title: &str) -> &str {
 
 fn in_its_own_spelling(engine: &str) -> &str {
     match engine {
+        "botorch" => "BoTorch",
         "gpytorch" => "GPyTorch",
         "jax" => "JAX",
         "numpyro" => "NumPyro",
