@@ -2,7 +2,8 @@
 
     cargo run --release -p elbo-decide --example bo_regret -- ours.json
     python bo_regret.py ours.json theirs.json [SEEDS] [FUNCTION]
-    python bo_regret.py --table ours.json theirs.json
+
+`elbo-dev peers bo` runs both and puts the table into docs/benchmarks.md.
 
 Surrogate: SingleTaskGP with its defaults and standardised outcomes. Score: qLogExpectedImprovement with 128 Sobol samples, q = 1, from as many raw points and
 starts as ours. Both minimise.
@@ -13,9 +14,9 @@ import math
 import sys
 import time
 import warnings
+from importlib.metadata import version
 
 import common  # noqa: F401  sets the threads before numpy
-import numpy as np
 import torch
 from botorch.acquisition import qLogExpectedImprovement
 from botorch.fit import fit_gpytorch_mll
@@ -62,32 +63,12 @@ def loop(row):
     asked = row["trials"] - len(row["start"])
     regret = y.min().item() - row["optimum"]
     return {
-        "engine": "botorch", "function": row["function"], "dims": dims, "trials": row["trials"], "seed": seed,
+        "engine": "botorch", "version": version("botorch"), "function": row["function"], "dims": dims, "trials": row["trials"], "seed": seed,
         "values": y.tolist(), "regret": regret, "wall_s": wall / asked, "cpu_s": cpu / asked,
     }
 
 
-def table(ours, theirs):
-    """Quartiles of the log regret and processor time a suggestion, over the seeds that both have."""
-    key = lambda row: (row["function"], row["dims"], row["trials"])
-    print("| function | trials | seeds | log10 regret: elbo | BoTorch | no worse within its quartiles | ms a suggestion: elbo | BoTorch | ratio | at most 0.2 |")
-    print("|---|---:|---:|---|---|---|---:|---:|---:|---|")
-    for function, dims, trials in dict.fromkeys(map(key, theirs)):
-        seeds = {r["seed"] for r in ours if key(r) == (function, dims, trials)} & {r["seed"] for r in theirs if key(r) == (function, dims, trials)}
-        if not seeds:
-            continue
-        both = [[r for r in rows if key(r) == (function, dims, trials) and r["seed"] in seeds] for rows in (ours, theirs)]
-        quartiles = [np.quantile([math.log10(max(r["regret"], 1e-12)) for r in rows], [0.25, 0.5, 0.75]) for rows in both]
-        times = [1e3 * np.median([r["cpu_s"] for r in rows]) for rows in both]
-        word = lambda holds: "held" if holds else "**missed**"
-        cells = [f"{q[1]:.2f} ({q[0]:.2f} to {q[2]:.2f})" for q in quartiles]
-        print(f"| {function}, {dims} variables | {trials} | {len(seeds)} | {cells[0]} | {cells[1]} | {word(quartiles[0][1] <= quartiles[1][2])} "
-              f"| {times[0]:.1f} | {times[1]:.0f} | {times[0] / times[1]:.3f} | {word(times[0] <= 0.2 * times[1])} |")
-
-
 def main():
-    if sys.argv[1] == "--table":
-        return table(*(json.load(open(path)) for path in sys.argv[2:4]))
     ours = json.load(open(sys.argv[1]))
     seeds = int(sys.argv[3]) if len(sys.argv) > 3 else 10
     only = sys.argv[4] if len(sys.argv) > 4 else None

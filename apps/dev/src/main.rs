@@ -64,6 +64,10 @@ enum Half {
     Splat(peers::Options),
     /// The coder beside constriction; writes the table in docs/benchmarks.md.
     Codec(peers::Options),
+    /// Bayesian optimisation beside BoTorch; writes the table in docs/benchmarks.md.
+    Bo(peers::Options),
+    /// State-space models up to a million times, alone; writes the table in docs/benchmarks.md.
+    Linear(peers::Options),
     /// Every comparison, then the picture of all ratios.
     All(peers::Options),
     /// Draw the ratios of the tables in docs/benchmarks.md, without a new run.
@@ -98,6 +102,8 @@ fn run_peers(root: &Path, half: Half) -> Result<()> {
         Half::Markov(options) => peers::beside::markov(root, &options),
         Half::Splat(options) => peers::beside::splat(root, &options),
         Half::Codec(options) => peers::beside::codec(root, &options),
+        Half::Bo(options) => peers::regret::bo(root, &options),
+        Half::Linear(options) => peers::linear::linear(root, &options),
         Half::All(options) => peers::all::all(root, &options),
         Half::Plot(options) => {
             println!("{}", peers::ratios::plot(root, &options)?);

@@ -1,5 +1,5 @@
-//! Times filter, smoother and gradient of a Matérn-3/2 process: that they are linear in the number of steps, and, with `--peer`, lines of JSON as
-//! the scripts in `benches/peers` print them.
+//! Times filter, smoother and gradient of a Matérn-3/2 process: a table up to a million times, of which each row has twice as many as the one above, or,
+//! with `--peer`, lines of JSON as the scripts in `benches/peers` print them. `elbo-dev peers linear` puts the table into docs/benchmarks.md.
 //!
 //!     cargo run --release -p elbo-markov --example linear_time
 //!     cargo run --release -p elbo-markov --example linear_time -- --peer
@@ -35,10 +35,9 @@ fn main() {
         peer();
         return;
     }
-    println!("{:>9} {:>11} {:>12} {:>12} {:>8}", "steps", "filter ms", "smoother ms", "gradient ms", "doubling");
+    println!("| times | filter ms | smoother ms | gradient ms |\n|---:|---:|---:|---:|");
     let kernel = Kernel::matern(1, 1.0, 20.0);
     let space = StateSpace::new(&kernel, 0.0).expect("a valid kernel");
-    let mut last = None;
     let mut rng = Rng::new(1);
     for steps in [15_625, 31_250, 62_500, 125_000, 250_000, 500_000, 1_000_000] {
         let chain = space.chain(&Grid::regular(0.0, 1.0, steps));
@@ -49,9 +48,7 @@ fn main() {
             median(|| drop(black_box(run(&chain, evidence, wants, None))), 5, 0.3).0
         };
         let (a, b, c) = (time(Wants::Evidence), time(Wants::Smoothed), time(Wants::Gradient));
-        let ratio = last.map_or(String::new(), |last: f64| format!("{:.2}", c / last));
-        println!("{steps:>9} {a:>11.2} {b:>12.2} {c:>12.2} {ratio:>8}");
-        last = Some(c);
+        println!("| {steps} | {a:.3} | {b:.3} | {c:.3} |");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every comparison, one after the other, and the picture of them all.
 
-use super::{Options, beside, gp, infer, nn, ratios, refuse_choice};
+use super::{Options, beside, gp, infer, linear, nn, ratios, refuse_choice, regret};
 use crate::error::{DevError, Result};
 use std::path::Path;
 
@@ -29,13 +29,15 @@ pub fn all(root: &Path, options: &Options) -> Result<()> {
         println!("{}", ratios::plot(root, &ratios::Options { from: options.out.clone() })?);
         Ok(())
     };
-    let comparisons: [(&str, &dyn Fn() -> Result<()>); 7] = [
+    let comparisons: [(&str, &dyn Fn() -> Result<()>); 9] = [
         ("gp", &|| gp(root, options)),
         ("nn", &|| nn(root, options)),
         ("infer", &|| infer::infer(root, &sampling)),
         ("markov", &|| beside::markov(root, options)),
+        ("linear", &|| linear::linear(root, options)),
         ("splat", &|| beside::splat(root, options)),
         ("codec", &|| beside::codec(root, options)),
+        ("bo", &|| regret::bo(root, options)),
         ("plot", &picture),
     ];
     let mut faults = vec![];

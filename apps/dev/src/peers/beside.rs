@@ -164,7 +164,10 @@ fn by_turns(
 }
 
 /// The folder where both sides find what one of them wrote.
-fn folder(python: &python::Python) -> Result<PathBuf> {
+///
+/// # Errors
+/// [`DevError::File`] when it cannot be made.
+pub fn folder(python: &python::Python) -> Result<PathBuf> {
     let fault = |source| DevError::File { verb: "write", path: python.data.clone(), source };
     std::fs::create_dir_all(&python.data).map_err(fault)?;
     std::path::absolute(&python.data).map_err(fault)

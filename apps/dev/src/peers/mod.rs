@@ -2,14 +2,16 @@
 //!
 //! `benches/peers` holds a script for each work; each prints one line of JSON, as `elbo-dev time` does for our side.
 //! To add a work: a script there, a line in [`works::GP`] or [`works::NN`], and its Rust side under `time`. Works whose own side is a program
-//! of its crate stand in [`beside`]; [`mod@all`] runs everything, and [`mod@ratios`] draws what the document holds.
+//! of its crate stand in [`beside`] and [`regret`]; [`linear`] has no peer; [`mod@all`] runs everything, and [`mod@ratios`] draws what the document holds.
 
 pub mod all;
 pub mod beside;
 pub mod draws;
 pub mod infer;
+pub mod linear;
 pub mod python;
 pub mod ratios;
+pub mod regret;
 pub mod rows;
 pub mod table;
 pub mod works;

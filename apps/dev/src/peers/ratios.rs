@@ -66,6 +66,7 @@ impl Ratio {
 
 fn in_its_own_spelling(engine: &str) -> &str {
     match engine {
+        "botorch" => "BoTorch",
         "gpytorch" => "GPyTorch",
         "jax" => "JAX",
         "numpyro" => "NumPyro",

@@ -42,7 +42,7 @@ pub fn milliseconds(value: f64) -> String {
 }
 
 /// A ratio with two decimals, or three where two would not tell it from nothing.
-fn quotient(value: f64) -> String {
+pub fn quotient(value: f64) -> String {
     format!("{value:.*}", if value < 0.1 { 3 } else { 2 })
 }
 

@@ -12,7 +12,12 @@ fn every_table_of_the_document_is_in_the_picture() {
     let page = read(Path::new("../../docs/benchmarks.md")).unwrap();
     let rows_of = |name: &str| ratios(markers::between(&page, name).unwrap()).unwrap().len();
     let parts = ["gp", "nn", "infer", "markov", "splat", "codec"].map(|part| rows_of(&format!("peers-{part}")));
-    assert_eq!(ratios(&page).unwrap().len(), parts.iter().sum::<usize>());
+    // Without ratios: the table up to a million times, which has no peer, and optimisation before its half hour was run.
+    let others = ["linear", "bo"].map(|part| {
+        let table = markers::between(&page, &format!("peers-{part}")).unwrap();
+        if table.contains("elbo/peer") { ratios(table).unwrap().len() } else { 0 }
+    });
+    assert_eq!(ratios(&page).unwrap().len(), parts.iter().chain(&others).sum::<usize>());
 }
 
 #[test]

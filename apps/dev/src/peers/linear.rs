@@ -1,0 +1,121 @@
+//! Whether filter, smoother and gradient of a state-space process take linear time: twice as many times, at most 2.2 times as long.
+
+use super::beside::cargo;
+use super::rows::median;
+use super::{Options, refuse_choice, table};
+use crate::error::{DevError, Result, read, write};
+use crate::{markers, tables};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Largest factor for twice as many times.
+const AT_MOST: f64 = 2.2;
+
+/// The example's columns; the first holds the number of times.
+const COLUMNS: [&str; 4] = ["times", "filter ms", "smoother ms", "gradient ms"];
+
+/// One length: the number of times, and the milliseconds of the three passes.
+type Timed = (usize, [f64; 3]);
+
+/// What one run of the example printed.
+fn timed(output: &str) -> Result<Vec<Timed>> {
+    let what = "output of linear_time";
+    let found = tables::only(output, what, &COLUMNS)?;
+    let row = |cells: &Vec<String>| -> Result<Timed> {
+        let fault = |cell: &str| DevError::format(what, format!("`{cell}` is no number"));
+        let number = |cell: &String| cell.parse::<f64>().map_err(|_| fault(cell));
+        let steps = cells[0].parse().map_err(|_| fault(&cells[0]))?;
+        Ok((steps, [number(&cells[1])?, number(&cells[2])?, number(&cells[3])?]))
+    };
+    found.rows.iter().map(row).collect()
+}
+
+/// Medians over the rounds, length by length.
+fn summarised(rounds: &[Vec<Timed>]) -> Vec<Timed> {
+    let one = |at: usize, pass: usize| median(&rounds.iter().map(|round| round[at].1[pass]).collect::<Vec<_>>());
+    rounds[0].iter().enumerate().map(|(at, (steps, _))| (*steps, [0, 1, 2].map(|pass| one(at, pass)))).collect()
+}
+
+/// The largest of the three factors to the row above, which has half as many times.
+fn doubling(above: &Timed, row: &Timed) -> f64 {
+    row.1.iter().zip(above.1).map(|(now, before)| now / before).fold(0.0, f64::max)
+}
+
+/// The table's rows, and what they miss.
+fn rows(found: &[Timed]) -> (String, Vec<String>) {
+    let (mut page, mut missed) = (String::new(), vec![]);
+    for (at, row) in found.iter().enumerate() {
+        let (steps, times) = row;
+        let cells = times.map(table::milliseconds).join(" | ");
+        let end = match at.checked_sub(1).map(|above| doubling(&found[above], row)) {
+            None => "| |".to_owned(),
+            Some(factor) if factor <= AT_MOST => format!("{factor:.2} | {AT_MOST:.1} | held"),
+            Some(factor) => {
+                missed.push(format!("{steps} times take {factor:.2} times as long as half of them"));
+                format!("{factor:.2} | {AT_MOST:.1} | **missed**")
+            }
+        };
+        writeln!(page, "| {steps} | {cells} | {end} |").expect("writing to a string");
+    }
+    (page, missed)
+}
+
+/// Runs the example and writes the table between the markers `peers-linear` of the document.
+///
+/// # Errors
+/// [`DevError::Command`] when the example fails, [`DevError::Faults`] when a row takes longer than linear time allows; the table is
+/// written all the same.
+pub fn linear(root: &Path, options: &Options) -> Result<()> {
+    refuse_choice(options)?;
+    let arguments = ["run", "--release", "-p", "elbo-markov", "--example", "linear_time"];
+    let run = |_| timed(&cargo(root, options.threads, &arguments, &[])?);
+    let rounds = (0..options.rounds.max(1)).map(run).collect::<Result<Vec<_>>>()?;
+    let (table, missed) = rows(&summarised(&rounds));
+    let body = format!(
+        "{}; medians of {} rounds; each series is one chain and runs on one core. The last factor is the largest of the three for twice as many \
+         times.\n\nMade by `cargo run --release -p elbo-dev -- peers linear`.\n\n\
+         | {} | factor for twice as many | at most | verdict |\n|---:|---:|---:|---:|---:|---:|---|\n{table}",
+        table::machine(),
+        rounds.len(),
+        COLUMNS.join(" | ")
+    );
+    if options.tiny {
+        println!("{body}");
+        return Ok(());
+    }
+    let path = root.join(&options.out);
+    write(&path, &markers::replace(&read(&path)?, "peers-linear", &body)?)?;
+    if missed.is_empty() { Ok(()) } else { Err(DevError::Faults(missed)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "| times | filter ms | smoother ms | gradient ms |\n|---:|---:|---:|---:|\n\
+                          | 100 | 1.0 | 2.0 | 4.0 |\n| 200 | 2.1 | 4.0 | 8.0 |\n| 400 | 4.0 | 10.0 | 16.0 |\n";
+
+    #[test]
+    fn the_worst_of_three_passes_counts_against_the_row_above() {
+        let found = timed(OUTPUT).unwrap();
+        assert_eq!(found[2], (400, [4.0, 10.0, 16.0]));
+        let (page, missed) = rows(&found);
+        assert!(page.starts_with("| 100 | 1.00 | 2.00 | 4.00 | | | |\n"), "{page}");
+        assert!(page.contains("| 200 | 2.10 | 4.00 | 8.00 | 2.10 | 2.2 | held |\n"), "{page}");
+        assert_eq!(missed, ["400 times take 2.50 times as long as half of them"]);
+    }
+
+    #[test]
+    fn rounds_are_summarised_cell_by_cell() {
+        let slow = timed(&OUTPUT.replace("10.0", "8.0").replace("| 1.0", "| 9.0")).unwrap();
+        let found = summarised(&[timed(OUTPUT).unwrap(), slow.clone(), slow]);
+        assert_eq!((found[0].1[0], found[2].1[1], found[1].1[2]), (9.0, 8.0, 8.0));
+    }
+
+    #[test]
+    fn another_table_is_refused() {
+        let fault = |text: &str| timed(text).unwrap_err().to_string();
+        assert!(fault("nothing").contains("found 0"));
+        assert!(fault(&OUTPUT.replace("8.0", "fast")).contains("`fast` is no number"));
+    }
+}
