@@ -95,8 +95,8 @@ fn simulate(rng: &mut Rng) -> Simulated {
     loop {
         let weights: Vec<f64> = NAMES.iter().map(|_| rng.gamma(WEIGHT.0) / WEIGHT.1).collect();
         let codes: Vec<f64> = (0..ROWS).map(|_| rng.gamma(CODE.0) / CODE.1).collect();
-        let mut column = |weight: &f64| -> Vec<f64> { codes.iter().map(|z| rng.poisson(weight * z) as f64).collect() };
-        let counts: Vec<Vec<f64>> = weights.iter().map(&mut column).collect();
+        let column = |weight: &f64| -> Vec<f64> { codes.iter().map(|z| rng.poisson(weight * z) as f64).collect() };
+        let counts: Vec<Vec<f64>> = weights.iter().map(column).collect();
         let totals: Vec<f64> = counts.iter().map(|column| column.iter().sum()).collect();
         let mut order: Vec<usize> = (0..totals.len()).collect();
         order.sort_by(|i, j| totals[*j].total_cmp(&totals[*i]));
