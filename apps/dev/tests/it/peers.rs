@@ -2,7 +2,7 @@ use elbo::core::Mark;
 use elbo::report::svg::to_svg;
 use elbo_dev::error::read;
 use elbo_dev::markers;
-use elbo_dev::peers::ratios::{SIZE, figure, ratios};
+use elbo_dev::peers::ratios::{PICTURE, SIZE, figure, ratios};
 use elbo_dev::peers::worst;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,6 +27,13 @@ fn every_row_of_the_picture_has_a_name_of_its_own_that_is_not_cut() {
     let Some(Mark::Bars { names, .. }) = figure.marks.first() else { panic!("{:?}", figure.marks) };
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
     assert!(!to_svg(&figure, SIZE).contains('…'), "{names:?}");
+}
+
+#[test]
+fn the_picture_is_that_of_the_tables() {
+    let rows = ratios(&read(Path::new("../../docs/benchmarks.md")).unwrap()).unwrap();
+    let picture = read(&Path::new("../..").join(PICTURE)).unwrap();
+    assert!(picture == to_svg(&figure(&rows), SIZE), "run `elbo-dev peers plot`");
 }
 
 #[test]
