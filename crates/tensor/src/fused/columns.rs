@@ -30,9 +30,28 @@ pub(super) fn scale(x: &[f64], h: &[f64], factor: f64, out: &mut [f64]) {
     });
 }
 
+/// `out = factor x diag(h) + uᵀ g` for `x, out: [M, B]`, `h: [B]`, `u: [P, M]` and `g: [P, B]`.
+pub(super) fn scale_and_add(x: &[f64], h: &[f64], factor: f64, (u, g): (&[f64], &[f64]), out: &mut [f64]) {
+    let b = h.len().max(1);
+    let m = x.len() / b;
+    let rows = (ROWS / b).max(1);
+    out.par_chunks_mut(rows * b).zip(x.par_chunks(rows * b)).enumerate().for_each(|(piece, (out, x))| {
+        for (i, (out, x)) in (piece * rows..).zip(out.chunks_exact_mut(b).zip(x.chunks_exact(b))) {
+            out.iter_mut().zip(x).zip(h).for_each(|((o, v), h)| *o = factor * h * v);
+            for (u, g) in u.chunks_exact(m).zip(g.chunks_exact(b)) {
+                out.iter_mut().zip(g).for_each(|(o, g)| *o += u[i] * g);
+            }
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ramp(count: usize) -> Vec<f64> {
+        (0..count).map(|j| 0.25 * j as f64 - 3.0).collect()
+    }
 
     #[test]
     fn sums_of_squares_and_scaled_columns_equal_naive_loops() {
@@ -48,6 +67,11 @@ mod tests {
             let mut scaled = vec![f64::NAN; m * b];
             scale(&x, &h, 3.0, &mut scaled);
             assert!((0..m * b).all(|i| scaled[i] == 3.0 * h[i % b] * x[i]), "{m}x{b}");
+            let (u, g): (Vec<f64>, Vec<f64>) = ((0..2 * m).map(|i| i as f64).collect(), ramp(2 * b));
+            let mut sum = vec![f64::NAN; m * b];
+            scale_and_add(&x, &h, 3.0, (&u[..], &g[..]), &mut sum);
+            let expected = |i: usize, j: usize| scaled[i * b + j] + u[i] * g[j] + u[m + i] * g[b + j];
+            assert!((0..m * b).all(|at| sum[at] == expected(at / b, at % b)), "{m}x{b}");
         }
     }
 }

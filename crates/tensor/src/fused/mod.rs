@@ -22,6 +22,7 @@ mod radial;
 mod sgpr;
 mod sgpr_blocks;
 mod svgp;
+mod whitening;
 
 pub use gram::{stationary_gram, stationary_gram_symmetric};
 pub use log_marginal::{

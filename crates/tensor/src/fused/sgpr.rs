@@ -244,7 +244,7 @@ impl Bound {
 }
 
 /// Replaces a symmetric `x: [m, m]` by `L⁻ᵀ x L⁻¹`, exactly symmetric.
-pub(super) fn sandwich(l: &[f64], m: usize, x: &mut [f64]) {
+fn sandwich(l: &[f64], m: usize, x: &mut [f64]) {
     let lower = MatRef::row_major(l, m, m);
     trsm(Side::Left, Triangle::Upper, Diagonal::Stored, lower.transpose(), MatMut::row_major(x, m, m));
     trsm(Side::Right, Triangle::Lower, Diagonal::Stored, lower, MatMut::row_major(x, m, m));

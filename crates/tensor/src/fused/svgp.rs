@@ -4,14 +4,17 @@
 //! of a function of them: `dm = A g`, `dR = tril(2 A diag(h) Wᵀ)`, `dA = m gᵀ + 2 (R W - A) diag(h)`, `dkff = h`, `dKuf = L⁻ᵀ dA`. The
 //! factor's adjoint shortens, since the lower triangle of `Lᵀ tril(X)` is that of `Lᵀ X`: `dKuu = -½ L⁻ᵀ sym(dA Aᵀ) L⁻¹`, where `sym` copies the lower
 //! triangle onto the upper one.
+//!
+//! Everything of order M²B is six products with a triangle, of a factor or of the result; `L⁻¹` is one of the factors (see
+//! `whitening.rs`).
 
 use elbo_core::Result;
-use elbo_linalg::{
-    Diagonal, Jitter, Ladder, MatMut, MatRef, Shape, Side, Triangle, gemm, gemm_structured, mirror_lower, trsm,
-};
+use elbo_linalg::{Jitter, Ladder, MatMut, MatRef, Shape, gemm, mirror_lower};
 
-use super::sgpr::{factor, sandwich, whiten};
+use super::sgpr::factor;
+use super::whitening::{Whitening, multiply, outer_lower, sandwich};
 use super::{all_f64, columns, shaped};
+use crate::kernels::gemm::{Packed, Start, Strided};
 use crate::kernels::recycle::Kept;
 use crate::kernels::{buffer, zeros};
 use crate::tensor::Tensor;
@@ -83,22 +86,21 @@ fn fused(
 ) -> Result<(Tensor, Jitter)> {
     let (m, b) = (kuf.size(0), kuf.size(1));
     let (l, jitter) = factor(kuu, ladder)?;
-    let mut a = Kept::copy_of(&kuf.as_f64());
-    whiten(&l, m, &mut a, b);
+    let whitening = Whitening::new(&l, m);
+    let mut a: Kept<f64> = Kept::new(m * b);
+    whitening.whiten(&kuf.as_f64(), b, &mut a);
     let (means, chols) = (mean.to_vec(), chol.contiguous_value());
     let mut value = vec![0.0; 2 * latents * b];
-    let mut spreads = Kept::new(latents * m * b);
+    let mut spreads: Kept<f64> = Kept::new(latents * m * b);
     // kff - colsum(A²)
     let mut missing = kff.to_vec();
     columns::add_squares(&a, b, -1.0, &mut missing);
     {
-        let a = MatRef::row_major(&a, m, b);
         let (fm, fv) = value.split_at_mut(latents * b);
-        gemm(MatMut::row_major(fm, latents, b), 1.0, MatRef::row_major(&means, latents, m), a, 0.0);
+        let view = MatRef::row_major(&a, m, b);
+        gemm(MatMut::row_major(fm, latents, b), 1.0, MatRef::row_major(&means, latents, m), view, 0.0);
         for (p, (w, fv)) in spreads.chunks_exact_mut((m * b).max(1)).zip(fv.chunks_exact_mut(b.max(1))).enumerate() {
-            let r = MatRef::row_major(&chols.row_major()[p * m * m..(p + 1) * m * m], m, m);
-            let target = (Shape::Full, MatMut::row_major(w, m, b));
-            gemm_structured(target, 1.0, (Shape::Upper, r.transpose()), (Shape::Full, a), 0.0);
+            multiply(&packed_factor(&chols, p, m, true), &a, b, Start::Zero, w);
             fv.copy_from_slice(&missing);
             columns::add_squares(w, b, 1.0, fv);
         }
@@ -107,44 +109,48 @@ fn fused(
     let backward = move |grad: &Tensor, wanted: &[bool]| {
         let grad = grad.as_f64();
         let (g, h) = grad.split_at(latents * b);
-        let av = MatRef::row_major(&a, m, b);
+        let by_covariances = wanted[0] || wanted[1];
         let mut dm = vec![0.0; latents * m];
+        let av = MatRef::row_major(&a, m, b);
         gemm(MatMut::row_major(&mut dm, latents, m), 1.0, MatRef::row_major(g, latents, b), av.transpose(), 0.0);
-        let mut dr = zeros(latents * m * m);
+        let mut dr: Vec<f64> = buffer(if wanted[4] { latents * m * m } else { 0 });
         let total: Vec<f64> = (0..b).map(|j| (0..latents).map(|p| h[p * b + j]).sum()).collect();
         // dA starts with m gᵀ of all latent functions and what the prior's variance loses.
-        let mut da = Kept::new(m * b);
-        let means = MatRef::row_major(&means, latents, m).transpose();
-        columns::scale(&a, &total, -2.0, &mut da);
-        gemm(MatMut::row_major(&mut da, m, b), 1.0, means, MatRef::row_major(g, latents, b), 1.0);
-        let mut scaled = Kept::new(m * b);
+        let mut da: Kept<f64> = Kept::new(if by_covariances { m * b } else { 0 });
+        if by_covariances {
+            columns::scale_and_add(&a, &total, -2.0, (&means[..], g), &mut da);
+        }
+        let mut scaled: Kept<f64> = Kept::new(m * b);
         for p in 0..latents {
             columns::scale(&spreads[p * m * b..(p + 1) * m * b], &h[p * b..(p + 1) * b], 2.0, &mut scaled);
-            let w = MatRef::row_major(&scaled, m, b);
             if wanted[4] {
-                let out = MatMut::row_major(&mut dr[p * m * m..(p + 1) * m * m], m, m);
-                gemm_structured((Shape::Lower, out), 1.0, (Shape::Full, av), (Shape::Full, w.transpose()), 0.0);
+                let out = &mut dr[p * m * m..(p + 1) * m * m];
+                outer_lower(&a, &scaled, [m, b], out);
+                out.chunks_exact_mut(m.max(1)).enumerate().for_each(|(i, row)| row[i + 1..].fill(0.0));
             }
-            let r = MatRef::row_major(&chols.row_major()[p * m * m..(p + 1) * m * m], m, m);
-            let target = (Shape::Full, MatMut::row_major(&mut da, m, b));
-            gemm_structured(target, 1.0, (Shape::Lower, r), (Shape::Full, w), 1.0);
+            if by_covariances {
+                multiply(&packed_factor(&chols, p, m, false), &scaled, b, Start::Add, &mut da);
+            }
         }
-        let dkuu = wanted[0].then(|| {
-            let mut inner = buffer(m * m);
-            let target = (Shape::Lower, MatMut::row_major(&mut inner, m, m));
-            let da = MatRef::row_major(&da, m, b);
-            gemm_structured(target, -0.5, (Shape::Full, da), (Shape::Full, av.transpose()), 0.0);
+        let transposed = by_covariances.then(|| whitening.transposed());
+        let dkuu = transposed.as_ref().filter(|_| wanted[0]).map(|transposed| {
+            let mut inner: Vec<f64> = buffer(m * m);
+            outer_lower(&da, &a, [m, b], &mut inner);
+            for (i, row) in inner.chunks_exact_mut(m.max(1)).enumerate() {
+                row[..=i].iter_mut().for_each(|v| *v *= -0.5);
+            }
             mirror_lower(MatMut::row_major(&mut inner, m, m));
-            sandwich(&l, m, &mut inner);
+            sandwich(transposed, m, &mut inner);
             Tensor::from_vec(inner, &shapes[0])
         });
-        let dkuf = wanted[1].then(|| {
-            let upper = MatRef::row_major(&l, m, m).transpose();
-            trsm(Side::Left, Triangle::Upper, Diagonal::Stored, upper, MatMut::row_major(&mut da, m, b));
-            Tensor::from_vec(da.into_vec(), &shapes[1])
+        let dkuf = transposed.as_ref().filter(|_| wanted[1]).map(|transposed| {
+            let mut out: Vec<f64> = buffer(m * b);
+            multiply(transposed, &da, b, Start::Zero, &mut out);
+            Tensor::from_vec(out, &shapes[1])
         });
-        let rest = [shaped(total, &shapes[2]), shaped(dm, &shapes[3]), shaped(dr, &shapes[4])];
-        [dkuu, dkuf].into_iter().chain(rest).zip(wanted).map(|(g, w)| g.filter(|_| *w)).collect()
+        let dr = wanted[4].then(|| Tensor::from_vec(dr, &shapes[4]));
+        let (dkff, dm) = (shaped(total, &shapes[2]), shaped(dm, &shapes[3]));
+        [dkuu, dkuf, dkff, dm, dr].into_iter().zip(wanted).map(|(g, w)| g.filter(|_| *w)).collect()
     };
     let inputs = [kuu, kuf, kff, mean, chol].map(Tensor::clone).to_vec();
     let value = Tensor::from_vec(value, &[2, latents, b]);
@@ -152,6 +158,16 @@ fn fused(
         composed(inputs, Ladder::Fixed(jitter.relative)).expect("the same matrix was factored before").0
     });
     Ok((out, jitter))
+}
+
+/// `R` of latent function `p` of `chols: [P, M, M]`, or its transpose.
+fn packed_factor(chols: &Tensor, p: usize, m: usize, transposed: bool) -> Packed<f64> {
+    let data = &chols.row_major::<f64>()[p * m * m..(p + 1) * m * m];
+    if transposed {
+        Packed::triangle(Strided { data, lines: m, line: 1, step: m }, Shape::Upper)
+    } else {
+        Packed::triangle(Strided { data, lines: m, line: m, step: 1 }, Shape::Lower)
+    }
 }
 
 /// The twin: inputs in the order of [`svgp_marginals`].

@@ -4,9 +4,10 @@
 //! panels in the order in which tiles read them; a convolution's patches are made there and nowhere else. Every element of C is summed
 //! in an order that depends on the depth alone, so tiles can be shared out in any way without changing a bit.
 //!
-//! This serves the operations of networks: `matmul` (past the small kernel of `kernels::matmul`), `linear`, attention and convolutions.
-//! The Gaussian algebra of [`fused`](crate::fused) calls `elbo_linalg::gemm`, which knows triangles and `alpha A B + beta C`, but takes
-//! only matrices that lie in memory.
+//! This serves the operations of networks (`matmul` past the small kernel of `kernels::matmul`, `linear`, attention, convolutions) and the
+//! products with a triangle of many columns in [`fused`](crate::fused): a panel of rows visits only the depth where its triangle is not
+//! zero, and threads share whole tiles, with nothing to wait for before the end. The rest of the Gaussian algebra calls
+//! `elbo_linalg::gemm`, which knows `alpha A B + beta C` for any strides.
 
 mod columns;
 mod panels;
@@ -14,6 +15,7 @@ mod panels;
 mod tests;
 mod tile;
 
+use elbo_linalg::Shape;
 use rayon::prelude::*;
 
 pub(crate) use columns::Columns;
@@ -45,10 +47,20 @@ fn passes(depth: usize) -> impl Iterator<Item = std::ops::Range<usize>> + Clone 
     (0..depth).step_by(step).map(move |first| first..(first + step).min(depth))
 }
 
-/// C in memory, shared by the tasks, each of which writes its own tiles: the first element, and how far rows are apart.
+/// Where the panel of rows `r` of a left operand can differ from zero.
+fn span(shape: Shape, r: usize, depth: usize) -> std::ops::Range<usize> {
+    match shape {
+        Shape::Full => 0..depth,
+        Shape::Lower => 0..((r + 1) * ROWS).min(depth),
+        Shape::Upper => (r * ROWS).min(depth)..depth,
+    }
+}
+
+/// C in memory, shared by the tasks, each of which writes its own tiles: the first element, how far rows are apart, and whether tiles that
+/// lie above the diagonal are left out.
 ///
 /// Whoever makes one has called [`Columns::check`]: every element of C then has a place of its own inside the slice.
-struct Target<T>(*mut T, usize);
+struct Target<T>(*mut T, usize, bool);
 // SAFETY: tasks write disjoint sets of rows and columns, and no two elements of C share a place; see `product`.
 #[allow(unsafe_code)]
 unsafe impl<T: Send> Sync for Target<T> {}
@@ -58,6 +70,7 @@ pub(crate) struct Packed<T: Tiled> {
     data: Vec<T>,
     rows: usize,
     depth: usize,
+    shape: Shape,
 }
 
 impl<T: Tiled> Drop for Packed<T> {
@@ -80,7 +93,35 @@ impl<T: Tiled> Packed<T> {
         } else if depth > 0 {
             data.chunks_exact_mut(panel).enumerate().for_each(fill);
         }
-        Self { data, rows, depth }
+        Self { data, rows, depth, shape: Shape::Full }
+    }
+
+    /// Packs a triangle of the square matrix `a`. What stands on its other side counts as zero, whatever it is.
+    pub fn triangle(a: Strided<'_, T>, shape: Shape) -> Self {
+        let n = a.lines;
+        // Outside of the spans nothing is written and nothing is read.
+        let mut data = buffer::<T>(n.div_ceil(ROWS) * ROWS * n);
+        let fill = |(r, out): (usize, &mut [T])| {
+            let (first, span) = (r * ROWS, span(shape, r, n));
+            let count = ROWS.min(n - first);
+            let out = &mut out[span.start * ROWS..span.end * ROWS];
+            a.fill(first, count, span.clone(), ROWS, out);
+            for i in 0..count {
+                let outside = match shape {
+                    Shape::Full => 0..0,
+                    Shape::Lower => first + i + 1..span.end,
+                    Shape::Upper => span.start..first + i,
+                };
+                outside.for_each(|p| out[(p - span.start) * ROWS + i] = T::ZERO);
+            }
+        };
+        let panel = (ROWS * n).max(1);
+        if n * n > ALONE / 8 {
+            data.par_chunks_mut(panel).enumerate().for_each(fill);
+        } else {
+            data.chunks_mut(panel).enumerate().for_each(fill);
+        }
+        Self { data, rows: n, depth: n, shape }
     }
 }
 
@@ -114,7 +155,7 @@ pub(crate) fn product<T: Tiled>(
     assert_eq!(b.lines(), n, "columns of B and of C");
     columns.check([m, n], row, c.len());
     let work = m.saturating_mul(n).saturating_mul(depth.max(1));
-    let target = Target(c.as_mut_ptr(), row);
+    let target = Target(c.as_mut_ptr(), row, false);
     let job = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
         task(a, b, rows, cols, &target, columns, start);
     };
@@ -129,6 +170,31 @@ pub(crate) fn product<T: Tiled>(
         let part = |total: usize, parts: usize, k: usize| total * k / parts..total * (k + 1) / parts;
         job(part(panels[0], down, i / across), part(panels[1], across, i % across));
     });
+}
+
+/// Lower triangle of C = A B, row-major and square: `a` packed `[n, k]`, `b: [k, n]`. What C holds above its diagonal is arbitrary
+/// afterwards.
+pub(crate) fn product_lower<T: Tiled>(a: &Packed<T>, b: &(impl Panels<T> + ?Sized), c: &mut [T]) {
+    let n = a.rows;
+    if n == 0 {
+        return;
+    }
+    assert_eq!(b.lines(), n, "a lower triangle is that of a square matrix");
+    Columns::Plain.check([n, n], n, c.len());
+    let target = Target(c.as_mut_ptr(), n, true);
+    let panels = [n.div_ceil(ROWS), n.div_ceil(T::WIDTH)];
+    let job = |cols: std::ops::Range<usize>| {
+        let rows = cols.start * T::WIDTH / ROWS..panels[0];
+        task(a, b, rows, cols, &target, Columns::Plain, Start::Zero);
+    };
+    let work = n.saturating_mul(n).saturating_mul(a.depth.max(1)) / 2;
+    if work < ALONE || rayon::current_num_threads() == 1 {
+        return job(0..panels[1]);
+    }
+    // As in `product`, the bits do not depend on the parts. The first ones are the longest.
+    let parts = (4 * rayon::current_num_threads()).min(panels[1]);
+    let part = |i: usize| panels[1] * i / parts..panels[1] * (i + 1) / parts;
+    (0..parts).into_par_iter().with_max_len(1).for_each(|i| job(part(i)));
 }
 
 /// Parts across and down, about `most` together, that make the least packing: columns first.
@@ -156,8 +222,8 @@ fn task<T: Tiled>(
     for block in cols.clone().step_by(together) {
         let block = block..(block + together).min(cols.end);
         for (pass, depth) in passes(a.depth).enumerate() {
-            let k = depth.len();
-            for (out, panel) in packed.chunks_exact_mut(k * width).zip(block.clone()) {
+            let whole = depth.len();
+            for (out, panel) in packed.chunks_exact_mut(whole * width).zip(block.clone()) {
                 let first = panel * width;
                 b.fill(first, width.min(n - first), depth.clone(), width, out);
             }
@@ -168,16 +234,25 @@ fn task<T: Tiled>(
                 block.clone().flat_map(move |panel| some.clone().map(move |r| (panel, r)))
             });
             for (panel, r) in tiles {
-                let height = ROWS.min(a.rows - r * ROWS);
-                let left = &a.data[r * ROWS * a.depth + depth.start * ROWS..][..k * ROWS];
-                let right = &packed[(panel - block.start) * k * width..][..k * width];
                 let first = panel * width;
+                if c.2 && (r + 1) * ROWS <= first {
+                    continue;
+                }
+                let span = span(a.shape, r, a.depth);
+                let from = span.start.clamp(depth.start, depth.end);
+                let k = depth.end.min(span.end).saturating_sub(from);
+                if k == 0 && adds {
+                    continue;
+                }
+                let height = ROWS.min(a.rows - r * ROWS);
+                let left = &a.data[(r * a.depth + from) * ROWS..][..k * ROWS];
+                let right = &packed[((panel - block.start) * whole + from - depth.start) * width..][..k * width];
                 let used = width.min(n - first);
                 let bias: [T; ROWS] = match start {
                     Start::Bias(bias) if pass == 0 => std::array::from_fn(|i| bias[(r * ROWS + i).min(a.rows - 1)]),
                     _ => [T::ZERO; ROWS],
                 };
-                // SAFETY: `product` checked that every element of C has its own place in the slice, and no other task has these rows
+                // SAFETY: `product` or `product_lower` checked that every element of C has its own place in the slice, and no other task has these rows
                 // and columns. A tile is written straight to C only where all its columns lie side by side.
                 unsafe {
                     let row = c.0.add(r * ROWS * c.1);

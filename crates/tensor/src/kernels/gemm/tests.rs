@@ -56,6 +56,67 @@ fn a_deep_product_is_added_in_passes() {
 }
 
 #[test]
+fn a_packed_triangle_counts_nothing_on_its_other_side() {
+    for n in [1, 6, 8, 15, 31] {
+        let mut a = numbers::<f64>(n * n);
+        let b = numbers::<f64>(n * 11);
+        for shape in [Shape::Lower, Shape::Upper] {
+            let kept = |i: usize, p: usize| if shape == Shape::Lower { p <= i } else { p >= i };
+            (0..n * n).filter(|at| !kept(at / n, at % n)).for_each(|at| a[at] = f64::NAN);
+            let clean: Vec<f64> = a.iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect();
+            let lines = Strided { data: &a[..], lines: n, line: n, step: 1 };
+            let mut c = vec![f64::NAN; n * 11];
+            product(
+                &Packed::triangle(lines, shape),
+                &right(&b, 11),
+                11,
+                (&mut c, 11, Columns::Plain),
+                Start::Zero,
+                false,
+            );
+            for (at, value) in c.iter().enumerate() {
+                assert_eq!(*value, entry(&clean, &b, [n, 11], at / 11, at % 11), "{at} of {n} rows, {shape:?}");
+            }
+            // The same triangle, read from its transpose.
+            let turned: Vec<f64> = (0..n * n).map(|at| a[at % n * n + at / n]).collect();
+            let lines = Strided { data: &turned[..], lines: n, line: 1, step: n };
+            let before = c.clone();
+            product(
+                &Packed::triangle(lines, shape),
+                &right(&b, 11),
+                11,
+                (&mut c, 11, Columns::Plain),
+                Start::Add,
+                false,
+            );
+            assert!(c.iter().zip(&before).all(|(twice, once)| *twice == 2.0 * once), "{n} rows, {shape:?}");
+            a = numbers::<f64>(n * n);
+        }
+    }
+}
+
+#[test]
+fn a_lower_triangle_of_a_product_is_its_sums_also_for_a_triangle() {
+    for (n, k) in [(1, 3), (7, 0), (20, 9), (40, 6)] {
+        let (a, b) = (numbers::<f64>(n * k), numbers::<f64>(k * n));
+        let mut c = vec![f64::NAN; n * n];
+        product_lower(&packed(&a, n, k), &right(&b, n), &mut c);
+        for at in (0..n * n).filter(|at| at % n <= at / n) {
+            assert_eq!(c[at], entry(&a, &b, [k, n], at / n, at % n), "{at} of {n} rows");
+        }
+    }
+    let n = 33;
+    let (a, b) = (numbers::<f64>(n * n), numbers::<f64>(n * n));
+    let upper: Vec<f64> = (0..n * n).map(|at| if at % n >= at / n { a[at] } else { 0.0 }).collect();
+    let lines = Strided { data: &a[..], lines: n, line: n, step: 1 };
+    let mut c = vec![f64::NAN; n * n];
+    product_lower(&Packed::triangle(lines, Shape::Upper), &right(&b, n), &mut c);
+    for at in (0..n * n).filter(|at| at % n <= at / n) {
+        assert_eq!(c[at], entry(&upper, &b, [n, n], at / n, at % n), "{at}");
+    }
+}
+
+#[test]
 fn two_threads_share_one_result() {
     let [m, k, n] = [13, 4, 40];
     let (a, b) = (numbers::<f32>(m * k), numbers::<f32>(k * n));
@@ -63,7 +124,7 @@ fn two_threads_share_one_result() {
     let mut c = vec![0.0_f32; m * n];
     let columns = Columns::Plain;
     columns.check([m, n], n, c.len());
-    let target = Target(c.as_mut_ptr(), n);
+    let target = Target(c.as_mut_ptr(), n, false);
     let panels = [m.div_ceil(ROWS), n.div_ceil(f32::WIDTH)];
     std::thread::scope(|scope| {
         for half in [0..1, 1..panels[1]] {
