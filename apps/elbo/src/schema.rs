@@ -1,6 +1,7 @@
 //! A system's settings in words, from the JSON schema of its configuration.
 
 use elbo_core::AnySystem;
+use elbo_core::schema::resolve;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -34,10 +35,6 @@ pub fn settings(system: &dyn AnySystem) -> Vec<Setting> {
 /// A comment's lines joined to one.
 fn flow(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn resolve<'a>(property: &'a Value, schema: &'a Value) -> &'a Value {
-    property["$ref"].as_str().and_then(|r| schema.pointer(r.trim_start_matches('#'))).unwrap_or(property)
 }
 
 /// The values that a property takes: a type with its range, or a choice.

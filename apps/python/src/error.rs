@@ -6,7 +6,7 @@ use std::any::Any;
 
 /// The exception that goes with an error.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    of_kind(py, error.kind(), &error.to_string(), error.remedy())
+    of_kind(py, error.kind(), &error.to_string(), &error.remedy())
 }
 
 /// The same for a result.

@@ -22,7 +22,7 @@ pub fn of_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> 
     serde_json::from_str(text).map_err(|cause| Error::Setting {
         setting: what.into(),
         found: text.into(),
-        expected: cause.to_string(),
+        expected: cause.to_string().into(),
     })
 }
 

@@ -5,7 +5,7 @@ use crate::error::{raise, raised};
 use crate::fit::told;
 use crate::work::{Order, unlocked, work};
 use elbo::core::step::Batches;
-use elbo::core::{Error, ModelFile, Result, Rng, Run, Snapshot, Stop, drive, ensure};
+use elbo::core::{Error, ModelFile, Result, Rng, Run, Snapshot, Stop, drive, ensure, ensure_within};
 use elbo::dist::flow::FlowSpec;
 use elbo::dist::transform::Bijector;
 use elbo::tensor::optim::{Adam, Rule, Schedule};
@@ -69,7 +69,7 @@ fn no_inverse(spec: &FlowSpec) -> Error {
 }
 
 fn built(spec: &str, dimension: usize, seed: u64) -> Result<(FlowSpec, Trained)> {
-    ensure("dimension", dimension, dimension >= 1, "at least 1")?;
+    ensure_within("dimension", dimension, 1..)?;
     let spec: FlowSpec = spec.parse()?;
     Ok((spec, Trained(spec.build(dimension, &mut Rng::new(seed))?)))
 }
@@ -164,8 +164,8 @@ pub fn fit_flow(
     let (spec, mut trained) = raised(py, unlocked(py, || built(spec, dimension, seed))?)?;
     let order = Order { seed, max_time, watcher, ..Order::default() };
     let done = work(py, order, |run| {
-        ensure("steps", steps, steps >= 1, "at least 1")?;
-        ensure("batch", batch, batch >= 1, "at least 1")?;
+        ensure_within("steps", steps, 1..)?;
+        ensure_within("batch", batch, 1..)?;
         ensure("rate", rate, rate > 0.0 && rate.is_finite(), "a positive number")?;
         if !spec.is_invertible() {
             return Err(no_inverse(&spec));

@@ -128,6 +128,8 @@ def test_messages_are_the_program_s() -> None:
     x, y = quick.table(20)
     with pytest.raises(elbo.SettingError, match="setting `noise` is"):
         elbo.GPR(noise=-1.0).fit(x, y)
+    with pytest.raises(elbo.SettingError, match=r"expected in 1\.\.=100; the nearest allowed value is 100"):
+        elbo.GPR(starts=500).fit(x, y)
     with pytest.raises(ValueError, match="Invalid parameter 'kernle'"):
         elbo.GPR().set_params(kernle="rbf")
     with pytest.raises(elbo.DataError, match="single class|1 class"):

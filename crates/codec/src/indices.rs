@@ -5,7 +5,7 @@
 //! For codecs of your own: no system here has a codebook.
 
 use crate::table::{PRECISION, Table};
-use elbo_core::{Result, ensure, ensure_within};
+use elbo_core::{Result, ensure, ensure_within, half_open};
 
 /// Counts of indices below `K`, where older ones weigh less.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,8 @@ impl IndexCounts {
     /// # Errors
     /// [`elbo_core::Error::Setting`] for no entries, more than a table can hold, and a decay outside (0, 1].
     pub fn new(size: usize, decay: f64) -> Result<Self> {
-        ensure_within("size", size, 1..=1 << PRECISION.end())?;
-        ensure("decay", decay, decay > 0.0 && decay <= 1.0, "in (0, 1]")?;
+        ensure_within("size", size, 1..=1_usize << PRECISION.end())?;
+        ensure_within("decay", decay, half_open(0.0, 1.0))?;
         Ok(Self { counts: vec![1.0; size], decay })
     }
 

@@ -1,5 +1,7 @@
 //! One error type for the seam: what went wrong, and what the user can do about it.
 
+use crate::allowed::Allowed;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Result with [`Error`].
@@ -25,8 +27,8 @@ pub enum Error {
         setting: String,
         /// The value found.
         found: String,
-        /// The values allowed.
-        expected: String,
+        /// The values allowed; the remedy names the nearest of them.
+        expected: Allowed,
     },
 
     /// A name that nothing answers to.
@@ -167,16 +169,22 @@ impl Error {
     }
 
     /// What the user can do.
-    pub fn remedy(&self) -> &str {
+    pub fn remedy(&self) -> Cow<'_, str> {
         match self {
             Self::Data { remedy, .. }
             | Self::Unknown { remedy, .. }
             | Self::Numerical { remedy, .. }
             | Self::File { remedy, .. }
-            | Self::ModelFile { remedy, .. } => remedy,
-            Self::Setting { .. } => "see `elbo info ID` for every setting with its range",
-            Self::Verb { .. } => "see `elbo list --verb VERB` for the systems that can",
-            Self::Stopped => "allow more time with --budget",
+            | Self::ModelFile { remedy, .. } => remedy.into(),
+            Self::Setting { found, expected, .. } => {
+                let all = "see `elbo info ID` for every setting with its range";
+                match expected.nearest(found) {
+                    Some(value) => format!("the nearest allowed value is {value}; {all}").into(),
+                    None => all.into(),
+                }
+            }
+            Self::Verb { .. } => "see `elbo list --verb VERB` for the systems that can".into(),
+            Self::Stopped => "allow more time with --budget".into(),
         }
     }
 
@@ -192,7 +200,7 @@ impl Error {
 }
 
 /// From 0 to 1. A single slip of the fingers counts as close also in short names, where Jaro and Winkler's measure misses it.
-fn likeness(a: &str, b: &str) -> f64 {
+pub(crate) fn likeness(a: &str, b: &str) -> f64 {
     let measure = strsim::jaro_winkler(a, b);
     if a.len() > 1 && strsim::osa_distance(a, b) == 1 { measure.max(0.9) } else { measure }
 }
@@ -201,25 +209,6 @@ fn likeness(a: &str, b: &str) -> f64 {
 fn describe(source: &std::io::Error) -> String {
     let text = source.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
-}
-
-/// Refuses a setting's value unless `holds`. `expected` completes "expected ...".
-///
-/// # Errors
-/// [`Error::Setting`] when it does not hold.
-pub fn ensure(setting: &str, found: impl std::fmt::Display, holds: bool, expected: &str) -> Result<()> {
-    if holds {
-        return Ok(());
-    }
-    Err(Error::Setting { setting: setting.into(), found: found.to_string(), expected: expected.into() })
-}
-
-/// Refuses a count outside a range: above it memory or patience would end before the work does.
-///
-/// # Errors
-/// [`Error::Setting`] with the range.
-pub fn ensure_within(setting: &str, found: usize, range: std::ops::RangeInclusive<usize>) -> Result<()> {
-    ensure(setting, found, range.contains(&found), &format!("in {}..={}", range.start(), range.end()))
 }
 
 #[cfg(test)]
@@ -232,14 +221,5 @@ mod tests {
         assert_eq!(error.remedy(), "did you mean `sgpr`?");
         assert!(error.is_usage());
         assert_eq!(Error::unknown("command", "fti", ["list", "fit", "info"]).remedy(), "did you mean `fit`?");
-    }
-
-    #[test]
-    fn a_setting_out_of_range_names_value_and_range() {
-        let error = ensure("gamma", 1.5, false, "in (0, 1]").unwrap_err();
-        assert_eq!(error.to_string(), "setting `gamma` is 1.5; expected in (0, 1]");
-        let error = ensure_within("rank", 1_000_001, 1..=1000).unwrap_err();
-        assert_eq!(error.to_string(), "setting `rank` is 1000001; expected in 1..=1000");
-        assert!(ensure_within("rank", 1, 1..=1000).and(ensure_within("rank", 1000, 1..=1000)).is_ok());
     }
 }

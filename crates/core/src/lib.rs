@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | one error type: what, where, found, expected, remedy |
+//! | [`allowed`] | what a setting may be: a range of numbers, names, or a condition in words |
 //! | [`rng`] | counter-based random numbers: same seed, same bits, for any thread count |
 //! | [`data`] | named plain arrays, as read from a file |
 //! | [`samples`] | data points of one shape: pictures, rows |
@@ -11,6 +12,7 @@
 //! | [`magnitude`] | arithmetic at the ends of the floating-point range |
 //! | [`run`] | one piece of work: seed, budget, progress, warnings, records, checkpoints |
 //! | [`step`] | updates of a model, and the one driver of every iterative fit |
+//! | [`schema`] | what the schema of the settings says about one of them |
 //! | [`system`], [`model`] | what an author writes; what a user gets |
 //! | [`named`] | settings that may be given by their name alone |
 //! | [`predict`] | predictive distributions of a numeric target or of classes |
@@ -24,6 +26,7 @@
 //!
 //! To add a system, implement [`System`] and put one line into its family's list.
 
+pub mod allowed;
 pub mod claim;
 pub mod columns;
 pub mod data;
@@ -41,14 +44,16 @@ pub mod read;
 pub mod rng;
 pub mod run;
 pub mod samples;
+pub mod schema;
 pub mod step;
 pub mod suggest;
 pub mod system;
 
+pub use allowed::{Allowed, ensure, ensure_within, half_open};
 pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
 pub use data::{Array, Data, Task, Values};
-pub use error::{Error, Result, ensure, ensure_within};
+pub use error::{Error, Result};
 pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;
 pub use generative::{Encode, Evaluate, IMPORTANCE_DRAWS, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};

@@ -1,5 +1,6 @@
 //! What the author of a system writes, and its object-safe twin that the registry lists.
 
+use crate::allowed::Allowed;
 use crate::claim::Claim;
 use crate::data::Data;
 use crate::error::{Error, Result};
@@ -7,6 +8,7 @@ use crate::file::ModelFile;
 use crate::inputs::{DataKind, FromData};
 use crate::model::Model;
 use crate::run::Run;
+use crate::schema;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -269,7 +271,7 @@ fn parse_config<C: Config>(defaults: &Value, settings: &Value) -> Result<C> {
         serde_json::from_value::<C>(single).map_err(|cause| Error::Setting {
             setting: key.clone(),
             found: value.to_string(),
-            expected: format!("a value like {} ({cause})", known[key]),
+            expected: allowed::<C>(known, key, value).told(format!("a value like {} ({cause})", known[key])),
         })?;
     }
     // Over the defaults, since a part that several systems share (`serde(flatten)`) would else take its own.
@@ -278,8 +280,72 @@ fn parse_config<C: Config>(defaults: &Value, settings: &Value) -> Result<C> {
     let config: C = serde_json::from_value(Value::Object(whole)).map_err(|cause| Error::Setting {
         setting: "settings".into(),
         found: settings.to_string(),
-        expected: cause.to_string(),
+        expected: cause.to_string().into(),
     })?;
     config.check()?;
     Ok(config)
+}
+
+/// What a setting of a wrong type may be: by the schema, or by the configuration's own check where that allows less.
+fn allowed<C: Config>(defaults: &serde_json::Map<String, Value>, key: &str, found: &Value) -> Allowed {
+    let by_schema = schema::allowed(&schemars::schema_for!(C).to_value(), key).unwrap_or_else(|| "".into());
+    let Some(nearest) = by_schema.nearest(&found.to_string()) else { return by_schema };
+    let mut whole = defaults.clone();
+    whole.insert(key.into(), serde_json::from_str(&nearest).unwrap_or(Value::String(nearest)));
+    match serde_json::from_value::<C>(Value::Object(whole)).map(|config| config.check()) {
+        Ok(Ok(())) => by_schema,
+        Ok(Err(Error::Setting { setting, expected, .. })) if setting == key => expected,
+        // No value of the schema's can be named that the configuration takes beside its defaults.
+        _ => "".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allowed::ensure_within;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum Rule {
+        Adam,
+        Newton,
+    }
+
+    #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Settings {
+        steps: usize,
+        rule: Rule,
+    }
+
+    impl Default for Settings {
+        fn default() -> Self {
+            Self { steps: 10, rule: Rule::Adam }
+        }
+    }
+
+    impl Config for Settings {
+        fn check(&self) -> Result<()> {
+            ensure_within("steps", self.steps, 5..=100)
+        }
+    }
+
+    #[test]
+    fn what_schema_or_check_refuse_is_answered_with_the_nearest_value_that_both_allow() {
+        let defaults = serde_json::to_value(Settings::default()).unwrap();
+        let remedy = |settings: Value| {
+            let error = parse_config::<Settings>(&defaults, &settings).unwrap_err();
+            assert!(matches!(error, Error::Setting { .. }), "{error:?}");
+            error.remedy().into_owned()
+        };
+        let nearest = |value: &str| format!("the nearest allowed value is {value}; ");
+        assert!(remedy(json!({"steps": 500})).starts_with(&nearest("100")));
+        assert!(remedy(json!({"steps": -1})).starts_with(&nearest("5")), "{}", remedy(json!({"steps": -1})));
+        assert!(remedy(json!({"rule": "adm"})).starts_with(&nearest("adam")), "{}", remedy(json!({"rule": "adm"})));
+        assert!(!remedy(json!({"steps": "many"})).contains("nearest"));
+        assert!(parse_config::<Settings>(&defaults, &json!({"steps": 5, "rule": "newton"})).is_ok());
+    }
 }

@@ -1,6 +1,6 @@
 //! Training and test rows: drawn at random, in folds, or fixed by a column of the data.
 
-use elbo_core::{Data, Error, Result, Rng, Values, ensure};
+use elbo_core::{Allowed, Data, Error, Result, Rng, Values, ensure};
 
 /// Row numbers of a training part and a test part; each ascending, disjoint, together all rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,12 @@ pub fn holdout(rows: usize, fraction: f64, rng: &mut Rng) -> Result<Split> {
 /// # Errors
 /// [`Error::Setting`] when `count` is below two or above the number of rows.
 pub fn folds(rows: usize, count: usize, rng: &mut Rng) -> Result<Vec<Split>> {
-    ensure("folds", count, count >= 2 && count <= rows, &format!("from 2 to the number of rows, {rows}"))?;
+    ensure(
+        "folds",
+        count,
+        count >= 2 && count <= rows,
+        Allowed::within(2..=rows).told(format!("from 2 to the number of rows, {rows}")),
+    )?;
     let order = rng.permutation(rows);
     Ok((0..count).map(|k| Split::from_test(rows, order.iter().skip(k).step_by(count).copied())).collect())
 }
@@ -63,7 +68,7 @@ pub fn fixed_split_count(data: &Data) -> usize {
 pub fn fixed_split(data: &Data, k: usize) -> Result<(Data, Data)> {
     let (levels, codes) = marks(data)?;
     let count = levels.first().map_or(0, String::len);
-    ensure("split", k, k < count, &format!("from 0 to {}", count.saturating_sub(1)))?;
+    ensure("split", k, k < count, Allowed::within(0..count).told(format!("from 0 to {}", count.saturating_sub(1))))?;
     let is_test = |row: &usize| codes[*row].is_some_and(|code| levels[code as usize].as_bytes()[k] == b'1');
     let split = Split::from_test(codes.len(), (0..codes.len()).filter(is_test));
     if split.train.is_empty() || split.test.is_empty() {

@@ -96,7 +96,7 @@ impl AskConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("samples", self.samples, (2..=65_536).contains(&self.samples), "from 2 to 65536")?;
+        ensure_within("samples", self.samples, 2..=65_536)?;
         let initial = self.initial.unwrap_or(1);
         ensure_within("initial", initial, 1..=MOST_POINTS)?;
         let MaximiseConfig { raw, starts, steps, enumerate } = &self.maximise;

@@ -10,7 +10,7 @@
 //!
 //! A greedy sequence of experiments takes the posterior after `k` data for the next prior: give a [`Simulator`] that draws from it.
 
-use elbo_core::{Error, Result, Rng, ensure};
+use elbo_core::{Error, Result, Rng, ensure_within};
 use elbo_linalg::{Cholesky, Ladder, MatMut, MatRef, cholesky_with_jitter};
 use elbo_tensor::special::{log_add_exp, log_sum_exp};
 use rayon::prelude::*;
@@ -61,8 +61,8 @@ pub fn contrastive(
     inner: usize,
     rng: &mut Rng,
 ) -> Result<[Estimate; 2]> {
-    ensure("outer", outer, outer >= 2, "at least 2")?;
-    ensure("inner", inner, inner >= 1, "at least 1")?;
+    ensure_within("outer", outer, 2..)?;
+    ensure_within("inner", inner, 1..)?;
     let root = rng.fork();
     let one = |n: usize| {
         let mut rng = root.split(n as u64);

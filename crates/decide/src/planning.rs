@@ -12,7 +12,7 @@
 //!
 //! `Map <= MarginalMap <= Planning <= Marginal`, and `MarginalUniform <= Planning`. Here they are exact, on the joint states; see [`Factored::flatten`].
 
-use elbo_core::{Result, ensure};
+use elbo_core::{Allowed, Result, ensure, ensure_within};
 use elbo_tensor::special::log_sum_exp;
 
 /// Most joint states that are put into tables.
@@ -54,9 +54,14 @@ impl Factored {
     /// their table exceeds two gibibytes.
     pub fn flatten(&self) -> Result<Flat> {
         let count = self.sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).unwrap_or(usize::MAX);
-        ensure("sizes", count, (1..=MOST_STATES).contains(&count), "from 1 to 4096 joint states")?;
+        ensure(
+            "sizes",
+            count,
+            (1..=MOST_STATES).contains(&count),
+            Allowed::within(1..=MOST_STATES).told("from 1 to 4096 joint states"),
+        )?;
         let most = MOST_ENTRIES / (count * count);
-        ensure("actions", self.actions, (1..=most).contains(&self.actions), &format!("from 1 to {most}"))?;
+        ensure_within("actions", self.actions, 1..=most)?;
         let same = self.transitions.len() == self.sizes.len() && self.start.len() == self.sizes.len();
         ensure("transitions", self.transitions.len(), same, "one table and one start for each variable")?;
         for (e, (factor, start)) in self.transitions.iter().zip(&self.start).enumerate() {
@@ -163,7 +168,7 @@ impl Flat {
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a negative or infinite risk.
     pub fn plan(&self, steps: usize, risk: f64) -> Result<Policy> {
-        ensure("risk", risk, risk >= 0.0 && risk.is_finite(), "a number of at least 0")?;
+        ensure_within("risk", risk, 0.0..)?;
         let mut values = vec![0.0; self.states];
         let mut actions = vec![];
         for _ in 0..steps {

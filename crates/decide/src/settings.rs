@@ -6,7 +6,7 @@ use crate::history::{Goal, Limit};
 use crate::maximise::MaximiseConfig;
 use crate::space::Space;
 use crate::surrogate::{MeanKind, Output, SurrogateConfig};
-use elbo_core::{Result, ensure, ensure_within};
+use elbo_core::{Allowed, Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,12 @@ impl Settings {
             ensure("limits", format!("{limit:?}"), is_some && !is_empty, expected)?;
         }
         if let Some(noise) = self.noise {
-            ensure("noise", noise, (1e-9..=1.0).contains(&noise), "from 1e-9 to 1, or null to learn it")?;
+            ensure(
+                "noise",
+                noise,
+                (1e-9..=1.0).contains(&noise),
+                Allowed::within(1e-9..=1.0).told("from 1e-9 to 1, or null to learn it"),
+            )?;
         }
         ensure_within("starts", self.starts, 1..=1000)?;
         ensure_within("iterations", self.iterations, 1..=1_000_000_000)

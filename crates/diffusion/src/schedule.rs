@@ -1,7 +1,7 @@
 //! Lists of noise levels, from noise to data.
 
 use crate::path::{Path, check_bounds};
-use elbo_core::{Error, Result, ensure};
+use elbo_core::{Allowed, Error, Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,7 @@ impl Schedule {
     /// # Errors
     /// [`Error::Setting`] for less than one step, more than there are levels, or bounds in the wrong order.
     pub fn levels(&self, steps: usize) -> Result<Vec<f64>> {
-        ensure("steps", steps, (1..=MOST_STEPS).contains(&steps), &format!("from 1 to {MOST_STEPS}"))?;
+        ensure_within("steps", steps, 1..=MOST_STEPS)?;
         let share = |i: usize| if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };
         let mut levels: Vec<f64> = match self {
             Self::Karras { high, low, rho } => {
@@ -85,7 +85,12 @@ impl Schedule {
             }
             Self::Ddpm => {
                 let all = ddpm_levels(1000, 1e-4, 0.02);
-                ensure("steps", steps, steps <= all.len(), "at most 1000 for this schedule")?;
+                ensure(
+                    "steps",
+                    steps,
+                    steps <= all.len(),
+                    Allowed::within(..=all.len()).told("at most 1000 for this schedule"),
+                )?;
                 (0..steps).map(|i| all[((1.0 - share(i)) * (all.len() - 1) as f64).round() as usize]).collect()
             }
         };

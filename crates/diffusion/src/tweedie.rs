@@ -4,7 +4,7 @@
 //! the variance σ²f′, the third central moment σ⁴f″ and the fourth σ⁶f‴ + 3 variance².
 
 use crate::denoiser::{Denoiser, estimate, push_forward};
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Allowed, Result, Rng, ensure, ensure_within};
 use elbo_linalg::{MatRef, qr};
 use elbo_tensor::Tensor;
 
@@ -84,8 +84,8 @@ pub fn principal(
     rng: &mut Rng,
 ) -> Result<Principal> {
     let d = denoiser.dims();
-    ensure("k", k, (1..=d).contains(&k), "from 1 to the number of dimensions")?;
-    ensure("rounds", rounds, rounds >= 1, "at least 1")?;
+    ensure("k", k, (1..=d).contains(&k), Allowed::within(1..=d).told("from 1 to the number of dimensions"))?;
+    ensure_within("rounds", rounds, 1..)?;
     let repeated = y.broadcast_to(&[k, d]).contiguous();
     let mut v = orthonormal(&rng.normals(k * d), k, d);
     let mut lengths = vec![0.0; k];

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_wrong_text_says_how_to_write_it() {
-        let remedy = |text: &str| text.parse::<Prior>().unwrap_err().remedy().to_owned();
+        let remedy = |text: &str| text.parse::<Prior>().unwrap_err().remedy().into_owned();
         assert!(remedy("gama(1, 2)").contains("`gamma`"), "{}", remedy("gama(1, 2)"));
         for text in ["gamma", "gamma(1)", "gamma(1, 2", "gamma(1, b)"] {
             assert_eq!(remedy(text), "write it as gamma(shape, rate)", "{text}");

@@ -3,7 +3,7 @@
 use crate::exact::NOISE_FLOOR;
 use crate::kernel::KernelConfig;
 use crate::mean::MeanConfig;
-use elbo_core::{Config, Error, Result, ensure, ensure_within};
+use elbo_core::{Config, Error, Result, ensure, ensure_within, half_open};
 
 /// The kernel and the mean function of a process.
 ///
@@ -27,7 +27,7 @@ pub fn noise(value: f64) -> Result<()> {
 /// # Errors
 /// [`Error::Setting`].
 pub fn points(name: &str, count: usize) -> Result<()> {
-    ensure(name, count, (1..=5000).contains(&count), "in 1..=5000")
+    ensure_within(name, count, 1..=5000)
 }
 
 /// Counts that cost time alone: at least one, and no more than a slip of the keys would give.
@@ -43,7 +43,7 @@ pub fn counts(counts: &[(&str, usize)]) -> Result<()> {
 /// # Errors
 /// [`Error::Setting`].
 pub fn starts(count: usize) -> Result<()> {
-    ensure("starts", count, (1..=100).contains(&count), "in 1..=100")
+    ensure_within("starts", count, 1..=100)
 }
 
 /// A step length or a damping, in (0, 1].
@@ -51,7 +51,7 @@ pub fn starts(count: usize) -> Result<()> {
 /// # Errors
 /// [`Error::Setting`].
 pub fn share(name: &str, value: f64) -> Result<()> {
-    ensure(name, value, value > 0.0 && value <= 1.0, "in (0, 1]")
+    ensure_within(name, value, half_open(0.0, 1.0))
 }
 
 /// Refuses a table too large for an exact method.

@@ -23,7 +23,7 @@ pub fn padded(times: &[f64], y: &[f64], lengths: &[usize]) -> Result<Vec<Series>
         }
         let own = b * width..b * width + length;
         Series::new(&times[own.clone()], &y[own])
-            .map_err(|e| Error::data(format!("series {}: {e}", b + 1), e.remedy().to_owned()))
+            .map_err(|e| Error::data(format!("series {}: {e}", b + 1), e.remedy().into_owned()))
     };
     lengths.iter().enumerate().map(one).collect()
 }

@@ -7,7 +7,7 @@ use crate::layer::{
     GroupNormConfig, Gru, GruConfig, Layer, LayerConfig, Linear, LinearConfig, Output, Pass, ReshapeConfig, Sequential,
     check_widths, refuse,
 };
-use elbo_core::{Error, Result, ensure};
+use elbo_core::{Error, Result, ensure_within};
 use elbo_tensor::{DType, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,7 @@ impl ConvConfig {
 
     /// Sizes of the picture from the data to the smallest.
     fn sizes(&self, shape: [usize; 3]) -> Result<Vec<[usize; 3]>> {
-        ensure("kernel", self.kernel, self.kernel > 0, "at least 1")?;
+        ensure_within("kernel", self.kernel, 1..)?;
         let mut sizes = vec![shape];
         for channels in &self.channels {
             let [_, h, w] = sizes[sizes.len() - 1];
@@ -373,7 +373,7 @@ elbo_tensor::parameters!(GruDecoder { "embedding": embedding, "start": start, "g
 impl GruDecoder {
     fn new(latent: usize, steps: usize, blocks: usize, config: &SequenceConfig, build: &mut Build<'_>) -> Result<Self> {
         check_widths("hidden", &[config.hidden])?;
-        ensure("steps", steps, steps > 0, "at least 1")?;
+        ensure_within("steps", steps, 1..)?;
         if config.levels > 0 {
             check_widths("embedding", &[config.embedding, config.levels])?;
         }

@@ -10,6 +10,7 @@ use crate::render::render;
 use crate::scene::{Orbit, Scene, interleaved};
 use elbo_core::{
     Array, Data, Error, FromData, Model, ModelFile, Render, Result, Run, Summary, Table, Values, Views, ensure,
+    ensure_within,
 };
 use serde::Serialize;
 
@@ -212,7 +213,7 @@ impl Render for SplatModel {
     fn render(&self, views: &Views, run: &mut Run) -> Result<Data> {
         let cameras: Vec<Camera<f64>> = match views {
             Views::Orbit { count, size } => {
-                ensure("orbit", count, (1..=100_000).contains(count), "in 1..=100000")?;
+                ensure_within("orbit", *count, 1..=100_000)?;
                 if let Some([w, h]) = size {
                     let is_fair = (8..=16_384).contains(w) && (8..=16_384).contains(h);
                     ensure("size", format!("{w}x{h}"), is_fair, "8 to 16384 pixels a side")?;

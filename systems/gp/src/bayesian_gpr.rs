@@ -105,7 +105,7 @@ impl Config for BayesianGprConfig {
             ensure(name, "a prior of any number or of shares", !is_real, "a prior of positive numbers")?;
         }
         if let Some(noise) = self.noise_held {
-            ensure("noise_held", noise, noise >= 2e-6 && noise.is_finite(), "at least 2e-6")?;
+            ensure_within("noise_held", noise, 2e-6..)?;
         }
         settings::counts(&[("steps", self.steps), ("mixed", self.mixed), ("iterations", self.iterations)])?;
         ensure_within("chains", self.chains, 1..=1000)?;

@@ -3,7 +3,7 @@
 
 use elbo_core::{
     Array, Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction,
-    Result, Rng, Run, Stop, Summary, Supervised, System, Table, Values, Verb, drive, ensure,
+    Result, Rng, Run, Stop, Summary, Supervised, System, Table, Values, Verb, drive, ensure_within,
 };
 use elbo_data::{Split, stored_table};
 use elbo_dist::scores;
@@ -118,7 +118,7 @@ impl Config for CviEpHyperConfig {
         settings::share("rho", self.rho)?;
         settings::share("alpha", self.alpha)?;
         settings::points("inducing", self.inducing)?;
-        ensure("most_dense_rows", self.most_dense_rows, self.most_dense_rows <= 20_000, "at most 20000")?;
+        ensure_within("most_dense_rows", self.most_dense_rows, ..=20_000)?;
         settings::counts(&[("sweeps", self.sweeps), ("moves", self.moves), ("rounds", self.rounds)])
     }
 }

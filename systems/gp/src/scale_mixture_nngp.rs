@@ -3,7 +3,8 @@
 
 use elbo_core::{
     Array, Budget, Card, Claim, Classification, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict,
-    Prediction, Regression, Result, Rng, Run, Stop, Summary, Supervised, System, Table, Values, Verb, drive, ensure,
+    Prediction, Regression, Result, Rng, Run, Stop, Summary, Supervised, System, Table, Values, Verb, drive,
+    ensure_within,
 };
 use elbo_dist::calibration::auroc;
 use elbo_dist::scores;
@@ -108,9 +109,9 @@ impl Config for ScaleMixtureNngpConfig {
         settings::noise(self.noise)?;
         settings::starts(self.starts)?;
         settings::counts(&[("iterations", self.iterations), ("steps", self.steps), ("batch", self.batch)])?;
-        ensure("inducing", self.inducing, (1..=2000).contains(&self.inducing), "in 1..=2000")?;
+        ensure_within("inducing", self.inducing, 1..=2000)?;
         settings::share("rate", self.rate)?;
-        ensure("draws", self.draws, (1..=100).contains(&self.draws), "in 1..=100")
+        ensure_within("draws", self.draws, 1..=100)
     }
 }
 

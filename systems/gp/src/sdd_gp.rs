@@ -6,7 +6,7 @@ mod claim;
 use elbo_core::columns::ColumnKind;
 use elbo_core::{
     Budget, Card, Claim, Columns, Config, Error, Features, Kind, ModelFile, Prediction, Regression, Result, Rng, Run,
-    Stop, Summary, System, Table, Verb, drive, ensure, ensure_within,
+    Stop, Summary, System, Table, Verb, drive, ensure, ensure_within, half_open,
 };
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::fit::{Search, search};
@@ -116,16 +116,16 @@ impl Config for SddGpConfig {
         settings::process(&self.kernel, &self.mean)?;
         settings::noise(self.noise)?;
         self.priors.check()?;
-        ensure("subset", self.subset, (10..=10_000).contains(&self.subset), "in 10..=10000")?;
-        ensure("subsets", self.subsets, (1..=100).contains(&self.subsets), "in 1..=100")?;
+        ensure_within("subset", self.subset, 10..=10_000)?;
+        ensure_within("subsets", self.subsets, 1..=100)?;
         settings::starts(self.starts)?;
         settings::counts(&[("iterations", self.iterations), ("batch", self.batch)])?;
         ensure_within("steps", self.steps, 100..=1_000_000_000)?;
-        ensure("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "in [0, 1)")?;
-        ensure("step_scale", self.step_scale, self.step_scale > 0.0 && self.step_scale <= 10.0, "in (0, 10]")?;
+        ensure_within("momentum", self.momentum, 0.0..1.0)?;
+        ensure_within("step_scale", self.step_scale, half_open(0.0, 10.0))?;
         ensure("tolerance", self.tolerance, self.tolerance > 0.0 && self.tolerance < 1.0, "in (0, 1)")?;
-        ensure("samples", self.samples, (2..=1000).contains(&self.samples), "in 2..=1000")?;
-        ensure("frequencies", self.frequencies, (10..=100_000).contains(&self.frequencies), "in 10..=100000")
+        ensure_within("samples", self.samples, 2..=1000)?;
+        ensure_within("frequencies", self.frequencies, 10..=100_000)
     }
 }
 

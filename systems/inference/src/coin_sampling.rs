@@ -83,10 +83,10 @@ impl Default for CoinSamplingConfig {
 
 impl Config for CoinSamplingConfig {
     fn check(&self) -> Result<()> {
-        ensure("particles", self.particles, (1..=10_000).contains(&self.particles), "in 1..=10000")?;
+        ensure_within("particles", self.particles, 1..=10_000)?;
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure_within("batch", self.batch, 1..=1_000_000_000)?;
-        ensure("hidden", self.hidden, self.hidden <= 10_000, "at most 10000")?;
+        ensure_within("hidden", self.hidden, ..=10_000)?;
         match self.kernel {
             Kernel::Rbf { h } => ensure("kernel.h", h, h > 0.0 && h.is_finite(), "positive")?,
             Kernel::InverseMultiquadric { c } => ensure("kernel.c", c, c > 0.0 && c.is_finite(), "positive")?,

@@ -73,8 +73,8 @@ impl Config for FbGviConfig {
             ensure("eta", eta, eta > 0.0 && eta.is_finite(), "a positive number")?;
         }
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
-        ensure("draws", self.draws, (1..=10_000).contains(&self.draws), "in 1..=10000")?;
-        ensure("kept", self.kept, (100..=1_000_000).contains(&self.kept), "in 100..=1000000")
+        ensure_within("draws", self.draws, 1..=10_000)?;
+        ensure_within("kept", self.kept, 100..=1_000_000)
     }
 }
 

@@ -3,7 +3,7 @@
 mod amortised;
 mod energies;
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, Summary, Supervised, System, Verb, ensure};
+use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, Summary, Supervised, System, Verb, ensure_within};
 use elbo_dist::flow::FlowSpec;
 use elbo_infer::family::{FlowFamily, MeanField};
 use elbo_infer::fit::{AnnealedSettings, Fit, ViSettings, annealed, vi};
@@ -66,7 +66,7 @@ impl Default for FlowViConfig {
 impl Config for FlowViConfig {
     fn check(&self) -> Result<()> {
         self.flow.parse::<FlowSpec>()?;
-        ensure("draws", self.draws, (100..=1_000_000).contains(&self.draws), "in 100..=1000000")?;
+        ensure_within("draws", self.draws, 100..=1_000_000)?;
         self.training().check()?;
         self.model().check()
     }

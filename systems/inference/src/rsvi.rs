@@ -4,8 +4,8 @@ mod checks;
 mod model;
 
 use elbo_core::{
-    Array, Card, Claim, Columns, Config, Data, Encode, Error, Features, Kind, Model, ModelFile, Points, Result, Run,
-    Sample, Stop, Summary, System, Table, Verb, drive, ensure, ensure_within,
+    Allowed, Array, Card, Claim, Columns, Config, Data, Encode, Error, Features, Kind, Model, ModelFile, Points,
+    Result, Run, Sample, Stop, Summary, System, Table, Verb, drive, ensure, ensure_within, half_open,
 };
 use elbo_infer::estimator::GammaGradient;
 use elbo_tensor::Tensor;
@@ -46,15 +46,15 @@ impl Default for RsviConfig {
 impl Config for RsviConfig {
     fn check(&self) -> Result<()> {
         let depth = self.layers.len();
-        ensure("layers", depth, (1..=5).contains(&depth), "1 to 5 widths")?;
+        ensure("layers", depth, (1..=5).contains(&depth), Allowed::within(1..=5).told("1 to 5 widths"))?;
         for width in &self.layers {
-            ensure("layers", *width, (1..=2000).contains(width), "widths in 1..=2000")?;
+            ensure("layers", *width, (1..=2000).contains(width), Allowed::within(1..=2000).told("widths in 1..=2000"))?;
         }
         self.gradient.check()?;
-        ensure("draws", self.draws, (1..=1000).contains(&self.draws), "in 1..=1000")?;
+        ensure_within("draws", self.draws, 1..=1000)?;
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
-        ensure("rate", self.rate, self.rate > 0.0 && self.rate <= 10.0, "in (0, 10]")?;
-        ensure("shape", self.shape, self.shape > 0.0 && self.shape <= 10.0, "in (0, 10]")
+        ensure_within("rate", self.rate, half_open(0.0, 10.0))?;
+        ensure_within("shape", self.shape, half_open(0.0, 10.0))
     }
 }
 

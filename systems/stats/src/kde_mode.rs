@@ -2,8 +2,8 @@
 #![doc = include_str!("kde-mode.md")]
 
 use elbo_core::{
-    Budget, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points, Result, Rng,
-    Run, Summary, System, Table, Verb, ensure, ensure_within,
+    Allowed, Budget, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points,
+    Result, Rng, Run, Summary, System, Table, Verb, ensure, ensure_within,
 };
 use elbo_dist::kde::{Climb, DensityKernel, FoundMode, Kde, ProjectedSearch};
 use rayon::prelude::*;
@@ -108,13 +108,13 @@ impl Config for KdeModeConfig {
             ensure("h", h, h > 0.0 && h.is_finite(), "a positive number or auto")?;
         }
         if let OrAuto::Value(k) = self.k {
-            ensure("k", k, k >= 1, "at least 1, or auto")?;
+            ensure("k", k, k >= 1, Allowed::within(1..).told("at least 1, or auto"))?;
         }
         ensure("epsilon", self.epsilon, self.epsilon > 0.0 && self.epsilon < 1.0, "in (0, 1)")?;
         ensure("delta", self.delta, self.delta > 0.0 && self.delta < 1.0, "in (0, 1)")?;
         ensure("constant", self.constant, self.constant > 0.0 && self.constant.is_finite(), "a positive number")?;
         ensure_within("starts", self.starts, 1..=1_000_000)?;
-        ensure("lifts", self.lifts, (1..=1000).contains(&self.lifts), "in 1..=1000")?;
+        ensure_within("lifts", self.lifts, 1..=1000)?;
         ensure_within("shifts", self.shifts, 1..=1_000_000_000)
     }
 }

@@ -19,7 +19,7 @@ pub use spline::{Design, Splines};
 pub use verdict::{Judged, Verdict};
 
 use elbo_core::{
-    Card, Claim, Config, Figure, Kind, Model, ModelFile, Result, Run, Summary, System, Table, Verb, ensure,
+    Allowed, Card, Claim, Config, Figure, Kind, Model, ModelFile, Result, Run, Summary, System, Table, Verb, ensure,
     ensure_within,
 };
 use schemars::JsonSchema;
@@ -88,21 +88,21 @@ impl Default for LsnmConfig {
 
 impl Config for LsnmConfig {
     fn check(&self) -> Result<()> {
-        ensure("decide", self.decide, self.decide >= 0.0 && self.decide.is_finite(), "a number of at least 0")?;
+        ensure_within("decide", self.decide, 0.0..)?;
         ensure("level", self.level, self.level > 0.0 && self.level < 1.0, "in (0, 1)")?;
-        ensure("knots", self.knots, (2..=200).contains(&self.knots), "in 2..=200")?;
-        ensure("degree", self.degree, (1..=7).contains(&self.degree), "in 1..=7")?;
+        ensure_within("knots", self.knots, 2..=200)?;
+        ensure_within("degree", self.degree, 1..=7)?;
         ensure("ridge", self.ridge, self.ridge > 0.0 && self.ridge.is_finite(), "a positive number")?;
-        ensure("hidden", self.hidden, (1..=10_000).contains(&self.hidden), "in 1..=10000")?;
+        ensure_within("hidden", self.hidden, 1..=10_000)?;
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         let is_enough = self.resamples != 1 && self.resamples <= 1_000_000;
         ensure("resamples", self.resamples, is_enough, "zero, or in 2..=1000000")?;
         if self.resamples == 0 && self.rule == Rule::Independence {
-            ensure("resamples", self.resamples, false, "at least 2 for rule=independence")?;
+            ensure("resamples", self.resamples, false, Allowed::within(2..).told("at least 2 for rule=independence"))?;
         }
         ensure_within("permutations", self.permutations, 19..=1_000_000)?;
         ensure_within("rows", self.rows, 50..=1_000_000)?;
-        ensure("test_rows", self.test_rows, (50..=5000).contains(&self.test_rows), "in 50..=5000")
+        ensure_within("test_rows", self.test_rows, 50..=5000)
     }
 }
 

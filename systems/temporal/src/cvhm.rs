@@ -11,7 +11,7 @@ pub use trials::{Layout, Trials};
 
 use elbo_core::{
     Array, Card, Claim, Config, Data, Encode, Error, Figure, Kind, Mark, Model, ModelFile, Reconstruct, Result, Run,
-    Summary, System, Table, Verb, ensure, ensure_within,
+    Summary, System, Table, Verb, ensure, ensure_within, half_open,
 };
 use elbo_markov::Kernel;
 use schemars::JsonSchema;
@@ -107,9 +107,9 @@ impl Config for CvhmConfig {
         ensure_within("rounds", self.rounds, 1..=1_000_000_000)?;
         ensure_within("sweeps", self.sweeps, 1..=1_000_000_000)?;
         ensure("width", self.width, self.width > 0.0 && self.width.is_finite(), "positive")?;
-        ensure("rate", self.rate, self.rate > 0.0 && self.rate <= 1.0, "in (0, 1]")?;
-        ensure("ridge", self.ridge, self.ridge >= 0.0 && self.ridge.is_finite(), "at least 0")?;
-        ensure("tolerance", self.tolerance, self.tolerance >= 0.0, "at least 0")
+        ensure_within("rate", self.rate, half_open(0.0, 1.0))?;
+        ensure_within("ridge", self.ridge, 0.0..)?;
+        ensure_within("tolerance", self.tolerance, 0.0..)
     }
 }
 

@@ -64,11 +64,11 @@ impl Config for MarkovGpConfig {
             ensure("period", period, turns, "positive, and not so small that its inverse is infinite")?;
         }
         if let Some(noise) = self.noise {
-            ensure("noise", noise, (NOISE_FLOOR..=1.0).contains(&noise), "between 1e-6 and 1")?;
+            ensure_within("noise", noise, NOISE_FLOOR..=1.0)?;
         }
         ensure_within("starts", self.starts, 1..=1000)?;
         ensure_within("iterations", self.iterations, 1..=1_000_000_000)?;
-        ensure("horizon", self.horizon, (0.0..=10.0).contains(&self.horizon), "between 0 and 10")
+        ensure_within("horizon", self.horizon, 0.0..=10.0)
     }
 }
 

@@ -111,7 +111,7 @@ impl Default for MarkovianGpvaeConfig {
 impl Config for MarkovianGpvaeConfig {
     fn check(&self) -> Result<()> {
         let positive = |name: &str, v: f64| ensure(name, v, v > 0.0 && v.is_finite(), "a positive number");
-        ensure("latents", self.latents, (1..=1000).contains(&self.latents), "in 1..=1000")?;
+        ensure_within("latents", self.latents, 1..=1000)?;
         positive("lengthscale", self.lengthscale)?;
         for (name, widths) in [("encoder", &self.encoder), ("decoder", &self.decoder), ("channels", &self.channels)] {
             check_widths(name, widths)?;
@@ -121,7 +121,7 @@ impl Config for MarkovianGpvaeConfig {
         ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         positive("clip", self.clip)?;
-        ensure("draws", self.draws, (2..=10_000).contains(&self.draws), "in 2..=10000")
+        ensure_within("draws", self.draws, 2..=10_000)
     }
 }
 

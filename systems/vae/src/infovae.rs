@@ -1,7 +1,9 @@
 #![doc = include_str!("infovae.md")]
 
 use crate::misinference::{self, Found};
-use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure};
+use elbo_core::{
+    Allowed, Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure,
+};
 use elbo_nn::layer::{EmbeddingConfig, GruConfig, LayerConfig, Output};
 use elbo_nn::model::{LatentModel, LatentSettings, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, SequenceConfig};
@@ -65,7 +67,7 @@ impl Config for InfoVaeConfig {
             "alpha",
             self.alpha,
             self.alpha <= 1.0,
-            "at most 1; above it the objective pays for divergence without limit",
+            Allowed::within(..=1.0).told("at most 1; above it the objective pays for divergence without limit"),
         )?;
         let weight = self.aggregated_weight();
         ensure(

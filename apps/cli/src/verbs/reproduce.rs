@@ -220,7 +220,7 @@ fn page(done: &Done, args: &Reproduce) -> Report {
             (headline, standing, sentences, vec![checks(claim)], seeds)
         }
         Err(error) => {
-            let sentences = vec![error.to_string(), error.remedy().to_owned()];
+            let sentences = vec![error.to_string(), error.remedy().into_owned()];
             ("The run failed", Standing::Poor, sentences, vec![], args.seed.to_string())
         }
     };

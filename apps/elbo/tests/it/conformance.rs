@@ -204,7 +204,7 @@ fn predictions_are_finite_and_probabilities_sum_to_one() {
 /// Asserts that the data are refused with a message and a remedy.
 fn refused<T>(what: &str, result: Result<T>) {
     let Err(error) = result else { panic!("{what}: accepted") };
-    let (message, remedy) = (error.to_string(), error.remedy().to_owned());
+    let (message, remedy) = (error.to_string(), error.remedy().into_owned());
     assert!(message.len() > 5 && remedy.len() > 5, "{what}: {message}; {remedy}");
 }
 

@@ -10,8 +10,8 @@ use super::photo::{Photo, Photographs};
 use super::train::{Part, Trainee, Training};
 use super::transform::Transform;
 use elbo_core::{
-    Compress, Data, Error, Figure, Mark, Model, ModelFile, Outcome, Result, Rng, Run, Stop, Summary, Table, drive,
-    ensure, ensure_within,
+    Allowed, Compress, Data, Error, Figure, Mark, Model, ModelFile, Outcome, Result, Rng, Run, Stop, Summary, Table,
+    drive, ensure, ensure_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,14 +69,14 @@ impl PictureSettings {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("latents", self.latents, (1..=192).contains(&self.latents), "from 1 to 192")?;
-        ensure("second", self.second, (1..=1024).contains(&self.second), "from 1 to 1024")?;
-        ensure("width", self.width, (1..=1024).contains(&self.width), "from 1 to 1024")?;
-        ensure("hyper", self.hyper, (1..=1024).contains(&self.hyper), "from 1 to 1024")?;
+        ensure_within("latents", self.latents, 1..=192)?;
+        ensure_within("second", self.second, 1..=1024)?;
+        ensure_within("width", self.width, 1..=1024)?;
+        ensure_within("hyper", self.hyper, 1..=1024)?;
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
-        ensure("batch", self.batch, (1..=4096).contains(&self.batch), "from 1 to 4096")?;
+        ensure_within("batch", self.batch, 1..=4096)?;
         let fits = self.crop.is_multiple_of(UNIT) && (UNIT..=1024).contains(&self.crop);
-        ensure("crop", self.crop, fits, "a multiple of 32, from 32 to 1024")?;
+        ensure("crop", self.crop, fits, Allowed::within(32..=1024).told("a multiple of 32, from 32 to 1024"))?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")
     }
 
@@ -269,10 +269,10 @@ impl Compress for PictureModel {
                 value.as_u64().filter(|q| (1..=LAMBDAS.len() as u64).contains(q)).ok_or_else(|| Error::Setting {
                     setting: "quality".into(),
                     found: value.to_string(),
-                    expected: format!(
+                    expected: Allowed::within(1..=LAMBDAS.len()).told(format!(
                         "a whole number from 1, the smallest files, to {}, the best pictures",
                         LAMBDAS.len()
-                    ),
+                    )),
                 })?;
         }
         self.codec.encode(&Photo::only(data)?, quality as usize - 1)

@@ -14,7 +14,7 @@ mod functions;
 mod glyphs;
 mod pairs;
 
-use elbo_core::{Array, Data, Error, Result, Rng, Values, ensure};
+use elbo_core::{Allowed, Array, Data, Error, Result, Rng, Values, ensure, ensure_within};
 
 /// What a user may change about a recipe; `None` is the recipe's own default.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -250,20 +250,25 @@ pub fn make(name: &str, seed: u64, options: &MakeOptions) -> Result<Data> {
         .find(|g| g.name == name)
         .ok_or_else(|| Error::unknown("recipe", name, GENERATORS.iter().map(|g| g.name)))?;
     let rows = options.rows.unwrap_or(recipe.rows);
-    ensure("rows", rows, (1..=50_000_000).contains(&rows), "from 1 to 50,000,000")?;
+    ensure_within("rows", rows, 1..=50_000_000)?;
     let dims = options.dims.unwrap_or(recipe.dims);
     let (fewest, most) = recipe.dims_range;
-    ensure("dims", dims, (fewest..=most).contains(&dims), &format!("from {fewest} to {most} for `{name}`"))?;
+    ensure(
+        "dims",
+        dims,
+        (fewest..=most).contains(&dims),
+        Allowed::within(fewest..=most).told(format!("from {fewest} to {most} for `{name}`")),
+    )?;
     let noise = match (options.noise, recipe.noise) {
         (Some(noise), Some(_)) => {
-            ensure("noise", noise, noise >= 0.0 && noise.is_finite(), "a finite number of at least 0")?;
+            ensure_within("noise", noise, 0.0..)?;
             noise
         }
         (Some(noise), None) => {
             return Err(Error::Setting {
                 setting: "noise".into(),
                 found: noise.to_string(),
-                expected: format!("nothing: `{name}` has no noise to set"),
+                expected: format!("nothing: `{name}` has no noise to set").into(),
             });
         }
         (None, default) => default.unwrap_or(0.0),

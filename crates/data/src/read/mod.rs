@@ -13,6 +13,7 @@
 //! Missing cells are an error, or their rows are left out and a note says so; they get through only where they are asked for ([`MissingPolicy`]).
 
 mod csv;
+mod instant;
 mod npy;
 mod parquet;
 pub(crate) mod pictures;
@@ -52,7 +53,7 @@ pub struct ReadOptions {
     pub keep: Option<Vec<String>>,
     /// Columns to read as text even when every cell is a number, such as a region's code.
     pub categorical: Vec<String>,
-    /// Columns of a CSV file in which dates are kept, as text, for models of series; in others they are refused.
+    /// Columns of a CSV or Parquet file in which dates are kept, as text, for models of series; in others they are refused.
     pub times: Vec<String>,
     /// Field separator of a CSV file; `None` finds it among `,` `;` tab and `|`.
     pub delimiter: Option<u8>,

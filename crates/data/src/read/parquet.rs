@@ -1,10 +1,10 @@
 //! Parquet tables of plain columns. This file is the only one that names the `parquet` crate.
 
-use super::{ReadOptions, check_cells, select, table};
+use super::{ReadOptions, check_cells, instant, select, table};
 use elbo_core::{Array, Data, Error, Result, Values};
-use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
+use parquet::data_type::{ByteArray, DataType, FixedLenByteArray, Int96};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
@@ -58,8 +58,7 @@ fn decode(bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
     check_cells(rows.unsigned_abs(), wanted.iter().filter(|w| **w).count())?;
     let mut columns: Vec<Option<Builder>> = vec![];
     for (d, name) in names.iter().enumerate() {
-        let is_text = options.categorical.contains(name);
-        columns.push(if wanted[d] { Some(Builder::new(name, &schema.column(d), is_text)?) } else { None });
+        columns.push(if wanted[d] { Some(Builder::new(name, &schema.column(d), options)?) } else { None });
     }
     for group in 0..metadata.num_row_groups() {
         let reader = file.get_row_group(group).map_err(damaged)?;
@@ -98,7 +97,12 @@ enum Meaning {
     Half,
     Truth,
     Text,
+    /// Days since 1970-01-01.
     Date,
+    /// A date with a time of day, in units since the beginning of 1970, each of so many nanoseconds.
+    Instant(i64),
+    /// A time of day, in units of so many nanoseconds.
+    Clock(i64),
 }
 
 impl Meaning {
@@ -117,17 +121,12 @@ impl Meaning {
         };
         let logical = column.logical_type_ref();
         let converted = column.converted_type();
-        if matches!(logical, Some(LogicalType::Date | LogicalType::Time(_) | LogicalType::Timestamp(_)))
-            || matches!(
-                converted,
-                ConvertedType::DATE
-                    | ConvertedType::TIME_MILLIS
-                    | ConvertedType::TIME_MICROS
-                    | ConvertedType::TIMESTAMP_MILLIS
-                    | ConvertedType::TIMESTAMP_MICROS
-            )
-        {
-            return Ok(Self::Date);
+        if let Some(time) = Self::of_time(logical, converted) {
+            return match (time, column.physical_type()) {
+                (Self::Date | Self::Clock(_), Physical::INT32)
+                | (Self::Instant(_) | Self::Clock(_), Physical::INT64) => Ok(time),
+                _ => unknown(),
+            };
         }
         let is_decimal = matches!(logical, Some(LogicalType::Decimal(_))) || converted == ConvertedType::DECIMAL;
         let is_unsigned = matches!(
@@ -136,7 +135,8 @@ impl Meaning {
         );
         Ok(match column.physical_type() {
             Physical::BOOLEAN => Self::Truth,
-            Physical::INT96 => Self::Date,
+            // Only instants are written so: a day and the nanoseconds since its midnight.
+            Physical::INT96 => Self::Instant(1),
             Physical::FLOAT | Physical::DOUBLE => Self::Number,
             _ if is_decimal => Self::Decimal(-column.type_scale()),
             Physical::INT32 | Physical::INT64 if is_unsigned => Self::Unsigned,
@@ -145,6 +145,38 @@ impl Meaning {
             Physical::FIXED_LEN_BYTE_ARRAY if matches!(logical, Some(LogicalType::Float16)) => Self::Half,
             Physical::FIXED_LEN_BYTE_ARRAY => return unknown(),
         })
+    }
+
+    /// Dates and times. Files of old writers have the converted type alone.
+    fn of_time(logical: Option<&LogicalType>, converted: ConvertedType) -> Option<Self> {
+        let nanoseconds = |unit: TimeUnit| match unit {
+            TimeUnit::MILLIS => 1_000_000,
+            TimeUnit::MICROS => 1000,
+            TimeUnit::NANOS => 1,
+        };
+        match (logical, converted) {
+            (Some(LogicalType::Date), _) | (_, ConvertedType::DATE) => Some(Self::Date),
+            (Some(LogicalType::Timestamp(time)), _) => Some(Self::Instant(nanoseconds(time.unit))),
+            (Some(LogicalType::Time(time)), _) => Some(Self::Clock(nanoseconds(time.unit))),
+            (_, ConvertedType::TIMESTAMP_MILLIS) => Some(Self::Instant(1_000_000)),
+            (_, ConvertedType::TIMESTAMP_MICROS) => Some(Self::Instant(1000)),
+            (_, ConvertedType::TIME_MILLIS) => Some(Self::Clock(1_000_000)),
+            (_, ConvertedType::TIME_MICROS) => Some(Self::Clock(1000)),
+            _ => None,
+        }
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::Date | Self::Instant(_) | Self::Clock(_))
+    }
+
+    /// A number that is a date or a time, as text.
+    fn written(self, value: i64) -> String {
+        match self {
+            Self::Instant(unit) => instant::instant(value, unit),
+            Self::Clock(unit) => instant::clock(value, unit),
+            _ => instant::date(value),
+        }
     }
 }
 
@@ -156,28 +188,24 @@ struct Builder {
     levels: table::Levels,
     /// The numbers become categories.
     as_text: bool,
+    /// Dates stay as text; they are refused otherwise.
+    keeps_dates: bool,
     /// Whether an integer was beyond the exact range of a double.
     rounded: bool,
 }
 
 impl Builder {
-    fn new(name: &str, column: &ColumnDescriptor, as_text: bool) -> Result<Self> {
-        let meaning = Meaning::of(name, column)?;
-        if meaning == Meaning::Date {
-            return Err(Error::data(
-                format!("column `{name}` holds dates or times"),
-                format!(
-                    "turn it into a number, such as days since the first row or the year as a fraction, or leave it out with --drop {name}"
-                ),
-            ));
-        }
+    fn new(name: &str, column: &ColumnDescriptor, options: &ReadOptions) -> Result<Self> {
+        let is_among = |names: &[String]| names.iter().any(|n| n == name);
+        let as_text = is_among(&options.categorical);
         Ok(Self {
             name: name.into(),
-            meaning,
+            meaning: Meaning::of(name, column)?,
             is_nullable: column.max_def_level() > 0,
             numbers: vec![],
             levels: table::Levels::default(),
             as_text,
+            keeps_dates: as_text || is_among(&options.times),
             rounded: false,
         })
     }
@@ -189,6 +217,14 @@ impl Builder {
         match pages {
             ColumnReader::BoolColumnReader(r) => {
                 self.text_cells(r, rows, |v| Some(if *v { "true" } else { "false" }))?;
+            }
+            ColumnReader::Int32ColumnReader(r) if self.meaning.is_time() => {
+                let meaning = self.meaning;
+                self.date_cells(r, rows, |v| meaning.written(i64::from(*v)))?;
+            }
+            ColumnReader::Int64ColumnReader(r) if self.meaning.is_time() => {
+                let meaning = self.meaning;
+                self.date_cells(r, rows, |v| meaning.written(*v))?;
             }
             ColumnReader::Int32ColumnReader(r) => self.number_cells(r, rows, |v| {
                 Some(scale(if unsigned { f64::from(*v as u32) } else { f64::from(*v) }, power))
@@ -218,7 +254,7 @@ impl Builder {
             ColumnReader::FixedLenByteArrayColumnReader(r) => {
                 self.number_cells(r, rows, |v: &FixedLenByteArray| big_endian(v.data()).map(|n| scale(n, power)))?;
             }
-            ColumnReader::Int96ColumnReader(_) => unreachable!("times are refused before their values are read"),
+            ColumnReader::Int96ColumnReader(r) => self.date_cells(r, rows, of_int96)?,
         }
         Ok(())
     }
@@ -260,6 +296,20 @@ impl Builder {
         read.and_then(|done| done.ok_or_else(|| self.unreadable()))
     }
 
+    fn date_cells<T: DataType>(
+        &mut self,
+        reader: ColumnReaderImpl<T>,
+        rows: usize,
+        convert: impl Fn(&T::T) -> String,
+    ) -> Result<()> {
+        let levels = &mut self.levels;
+        each_cell(reader, rows, self.is_nullable, |cell| {
+            levels.push(cell.map(&convert).as_deref());
+            Some(())
+        })
+        .map(|_| ())
+    }
+
     fn unreadable(&self) -> Error {
         Error::data(
             format!("column `{}` has bytes that are not UTF-8 text", self.name),
@@ -270,6 +320,9 @@ impl Builder {
     fn finish(mut self, notes: &mut Vec<String>) -> Result<Array> {
         if matches!(self.meaning, Meaning::Text | Meaning::Truth) {
             return Ok(self.levels.finish());
+        }
+        if self.meaning.is_time() {
+            return dates(&self.name, self.levels.finish(), self.keeps_dates);
         }
         if let Some(row) = self.numbers.iter().position(|v| v.is_infinite()) {
             return Err(Error::data(
@@ -323,6 +376,25 @@ fn each_cell<T: DataType>(
         left -= records;
     }
     Ok(Some(()))
+}
+
+/// A column of dates, which are refused unless they are to be kept. A column of nulls holds none.
+fn dates(name: &str, array: Array, keeps: bool) -> Result<Array> {
+    if let (false, Values::Text { levels, codes }) = (keeps, &array.values)
+        && let Some((row, code)) = codes.iter().enumerate().find_map(|(row, code)| Some((row, (*code)?)))
+    {
+        return Err(table::refuse_dates(name, &levels[code as usize], &format!("row {}", row + 1)));
+    }
+    Ok(array)
+}
+
+/// Two words of nanoseconds since midnight, and the Julian day.
+fn of_int96(value: &Int96) -> String {
+    const JULIAN_DAY_OF_1970: i64 = 2_440_588;
+    let [low, high, day] = [0, 1, 2].map(|i| value.data()[i]);
+    let nanoseconds = ((u64::from(high) << 32) | u64::from(low)) as i64;
+    let days = i64::from(day as i32) - JULIAN_DAY_OF_1970 + nanoseconds.div_euclid(instant::DAY);
+    format!("{}T{}", instant::date(days), instant::clock(nanoseconds.rem_euclid(instant::DAY), 1))
 }
 
 fn scale(value: f64, power: i32) -> f64 {

@@ -1,7 +1,12 @@
-//! Parquet files written by Arrow (`golden/make_parquet.py`).
+//! Parquet files written by Arrow (`golden/make_parquet.py`), and one with every kind of time, written here.
 
 use crate::{golden, numbers, texts};
 use elbo_data::{MissingPolicy, ReadOptions, read_bytes};
+use parquet::data_type::{DataType, DoubleType, Int32Type, Int64Type, Int96, Int96Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
+use std::sync::Arc;
 
 #[test]
 fn every_compression_and_type_gives_the_same_table() {
@@ -56,4 +61,86 @@ fn the_index_that_pandas_writes_is_left_out_with_a_note() {
 fn columns_of_dates_are_no_trouble_once_dropped() {
     let options = ReadOptions { drop: vec!["when".into()], ..Default::default() };
     assert_eq!(numbers(&read_bytes("t", golden("date.parquet"), &options).unwrap(), "y"), [1.0, 2.0]);
+}
+
+#[test]
+fn dates_are_kept_as_text_where_they_are_the_times_of_a_series() {
+    let times = |name: &str| ReadOptions { times: vec![name.into()], ..Default::default() };
+    let data = read_bytes("t", golden("date.parquet"), &times("when")).unwrap();
+    assert_eq!(texts(&data, "when"), ["2020-01-05", "2020-01-05"]);
+    let data = read_bytes("t", golden("timestamp.parquet"), &times("at")).unwrap();
+    assert_eq!(texts(&data, "at"), ["1970-01-01T00:00:00", "1970-01-01T00:00:00.000001"]);
+}
+
+/// Columns of [`series`] as the words of a CSV file.
+const SERIES: [(&str, [&str; 2]); 5] = [
+    ("day", ["", "1969-12-31"]),
+    ("milli", ["2020-01-05T10:00:00", "1969-12-31T23:59:59.999"]),
+    ("nano", ["1970-01-02T00:00:00", "1970-01-01T00:00:00.000000001"]),
+    ("old", ["1970-01-01T00:00:01", "1970-01-03T00:00:00"]),
+    ("clock", ["13:30:00", "00:00:00.25"]),
+];
+
+#[test]
+fn every_kind_of_time_is_kept_as_text() {
+    let options = ReadOptions {
+        times: SERIES.map(|(name, _)| String::from(name)).to_vec(),
+        missing: MissingPolicy::Keep,
+        ..Default::default()
+    };
+    let data = read_bytes("t", series(), &options).unwrap();
+    for (name, expected) in SERIES {
+        assert_eq!(texts(&data, name), expected, "{name}");
+    }
+    assert_eq!(numbers(&data, "y"), [1.0, 2.0]);
+}
+
+#[test]
+fn every_kind_of_time_is_refused_elsewhere_as_in_a_csv_file() {
+    for (name, texts) in SERIES {
+        let options = ReadOptions { keep: Some(vec![name.into()]), ..Default::default() };
+        let error = read_bytes("t", series(), &options).unwrap_err();
+        let (row, example) = if texts[0].is_empty() { (2, texts[1]) } else { (1, texts[0]) };
+        assert_eq!(error.to_string(), format!("column `{name}` holds dates or times, such as {example:?} (row {row})"));
+        assert!(error.remedy().ends_with(&format!("a series over time is fitted with --time {name}")), "{error:?}");
+    }
+}
+
+/// Two rows with a column of each kind of time; the first date is missing.
+fn series() -> Vec<u8> {
+    let schema = "message series {
+        optional int32 day (DATE);
+        required int64 milli (TIMESTAMP(MILLIS,true));
+        required int64 nano (TIMESTAMP(NANOS,false));
+        required int96 old;
+        required int32 clock (TIME(MILLIS,true));
+        required double y;
+    }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut bytes = vec![];
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    write::<Int32Type>(&mut group, &[-1], Some(&[0, 1]));
+    // 18,266 days and ten hours; a thousandth of a second before 1970.
+    write::<Int64Type>(&mut group, &[1_578_218_400_000, -1], None);
+    write::<Int64Type>(&mut group, &[86_400_000_000_000, 1], None);
+    // Nanoseconds since midnight in two words, and the Julian day, which is 2,440,588 at the beginning of 1970.
+    let instants = [vec![1_000_000_000, 0, 2_440_588], vec![0, 0, 2_440_590]].map(Int96::from);
+    write::<Int96Type>(&mut group, &instants, None);
+    write::<Int32Type>(&mut group, &[48_600_000, 250], None);
+    write::<DoubleType>(&mut group, &[1.0, 2.0], None);
+    group.close().unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+fn write<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, &mut Vec<u8>>,
+    values: &[T::T],
+    present: Option<&[i16]>,
+) {
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<T>().write_batch(values, present, None).unwrap();
+    column.close().unwrap();
 }

@@ -80,7 +80,7 @@ impl MeanVelocity {
     /// # Errors
     /// [`Error::Setting`] for no jumps, [`Error::Numerical`] when the network fails.
     pub fn draw(&self, jumps: usize, count: usize, rng: &mut Rng) -> Result<Sampled> {
-        ensure("jumps", jumps, jumps >= 1, "at least 1")?;
+        ensure_within("jumps", jumps, 1..)?;
         let schedule = Schedule::Karras { high: self.span.high, low: self.span.low, rho: RHO };
         let levels = schedule.levels(jumps.saturating_add(1))?;
         let mut x = pure_noise([count, self.size.dims], levels[0], rng);
@@ -189,9 +189,8 @@ impl MeanVelocityConfig {
         ensure_within("iterations", self.iterations, 1..=1_000_000_000)?;
         ensure_within("batch", self.batch, 1..=1_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
-        ensure("average", self.average, (0.0..1.0).contains(&self.average), "in [0, 1)")?;
-        let share = (0.0..=1.0).contains(&self.instantaneous);
-        ensure("instantaneous", self.instantaneous, share, "in [0, 1]")?;
+        ensure_within("average", self.average, 0.0..1.0)?;
+        ensure_within("instantaneous", self.instantaneous, 0.0..=1.0)?;
         ensure("data_sd", self.data_sd, self.data_sd > 0.0 && self.data_sd.is_finite(), "above 0")?;
         check_bounds("levels", self.low, self.high)
     }

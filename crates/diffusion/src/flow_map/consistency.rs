@@ -58,7 +58,7 @@ impl Consistency {
     /// # Source
     /// Song, Dhariwal, Chen and Sutskever (2023), algorithm 1.
     pub fn draw(&self, jumps: usize, count: usize, rng: &mut Rng) -> Result<Sampled> {
-        ensure("jumps", jumps, jumps >= 1, "at least 1")?;
+        ensure_within("jumps", jumps, 1..)?;
         // The last of these is the least level, where nothing is left to do.
         let schedule = Schedule::Karras { high: self.high, low: self.boundary.low, rho: 7.0 };
         let levels = schedule.levels(jumps.saturating_add(1))?;
@@ -122,8 +122,8 @@ impl DistillConfig {
         ensure_within("iterations", self.iterations, 1..=1_000_000_000)?;
         ensure_within("batch", self.batch, 1..=1_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
-        ensure("average", self.average, (0.0..1.0).contains(&self.average), "in [0, 1)")?;
-        ensure("levels", self.levels, (2..=10_000).contains(&self.levels), "from 2 to 10000")?;
+        ensure_within("average", self.average, 0.0..1.0)?;
+        ensure_within("levels", self.levels, 2..=10_000)?;
         ensure("data_sd", self.data_sd, self.data_sd > 0.0 && self.data_sd.is_finite(), "above 0")?;
         check_bounds("levels", self.low, self.high)
     }

@@ -1,7 +1,7 @@
 //! How a user's picture was degraded, as settings.
 
 use crate::operator::{Blur, Boundary, Clip, Grey, Mask, Operator, Shrink};
-use elbo_core::{Data, Error, Result, Rng, ensure};
+use elbo_core::{Data, Error, Result, Rng, ensure, ensure_within, half_open};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,10 +104,10 @@ impl Degradation {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("blur", self.blur, self.blur > 0.0 && self.blur <= 1000.0, "above 0 and up to 1000")?;
-        ensure("factor", self.factor, self.factor >= 1, "at least 1")?;
+        ensure_within("blur", self.blur, half_open(0.0, 1000.0))?;
+        ensure_within("factor", self.factor, 1..)?;
         ensure("gain", self.gain, self.gain > 0.0 && self.gain.is_finite(), "above 0")?;
-        ensure("noise", self.noise, self.noise >= 0.0 && self.noise.is_finite(), "at least 0")
+        ensure_within("noise", self.noise, 0.0..)
     }
 
     /// Shape of what is measured of data points of this shape.

@@ -20,7 +20,7 @@ use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig};
 use crate::network::{Network, NetworkDenoiser};
 use elbo_core::samples::Form;
 use elbo_core::{
-    Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure,
+    Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure_within,
 };
 use elbo_nn::Build;
 use elbo_tensor::Parameters;
@@ -407,7 +407,7 @@ impl Model for DiffusionModel {
 
 impl Sample for DiffusionModel {
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
-        ensure("count", count, count >= 1, "at least 1")?;
+        ensure_within("count", count, 1..)?;
         let classes = self.draw_classes(count, run);
         let drawn = self.draw_of(count, &classes, run)?;
         let mut made = self.form.decode(&from_model(&self.form, &drawn));

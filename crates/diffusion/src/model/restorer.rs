@@ -97,7 +97,7 @@ impl RestoreSettings {
             serde_json::from_value::<Self>(Value::Object(whole.clone())).map_err(|cause| Error::Setting {
                 setting: key.clone(),
                 found: value.to_string(),
-                expected: format!("a value like {before} ({cause})"),
+                expected: format!("a value like {before} ({cause})").into(),
             })?;
         }
         let parsed: Self = serde_json::from_value(Value::Object(whole)).expect("each key was read");

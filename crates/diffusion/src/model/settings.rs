@@ -130,8 +130,8 @@ impl NetworkSettings {
         self.training().check()?;
         self.sampler.check()?;
         self.schedule.levels(self.steps)?;
-        ensure("guidance", self.guidance, self.guidance >= 0.0 && self.guidance.is_finite(), "at least 0")?;
-        ensure("jumps", self.jumps, (1..=1000).contains(&self.jumps), "from 1 to 1000")?;
+        ensure_within("guidance", self.guidance, 0.0..)?;
+        ensure_within("jumps", self.jumps, 1..=1000)?;
         let foreign = self.conditional && self.weights.is_some();
         ensure(
             "conditional",

@@ -17,7 +17,7 @@ pub use train::{Trainee, Training, TrainingConfig};
 
 use crate::denoiser::Denoiser;
 use crate::parameterisation::Preconditioning;
-use elbo_core::{Result, ensure};
+use elbo_core::{Allowed, Result, ensure};
 use elbo_nn::layer::{Embedding, MOST_WIDTH, check_widths};
 use elbo_nn::{Build, Layer, Pass};
 use elbo_tensor::{Parameters, Tensor};
@@ -62,7 +62,12 @@ impl NetworkConfig {
             check_widths(name, widths)?;
         }
         let is_even = (2..=MOST_WIDTH).contains(&self.embedding) && self.embedding.is_multiple_of(2);
-        ensure("embedding", self.embedding, is_even, &format!("an even number from 2 to {MOST_WIDTH}"))
+        ensure(
+            "embedding",
+            self.embedding,
+            is_even,
+            Allowed::within(2..=MOST_WIDTH).told(format!("an even number from 2 to {MOST_WIDTH}")),
+        )
     }
 
     /// The network for points of this shape.

@@ -56,8 +56,8 @@ impl TrainingConfig {
         ensure_within("iterations", self.iterations, 1..=1_000_000_000)?;
         ensure_within("batch", self.batch, 1..=1_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
-        ensure("average", self.average, (0.0..1.0).contains(&self.average), "in [0, 1)")?;
-        ensure("withheld", self.withheld, (0.0..=1.0).contains(&self.withheld), "in [0, 1]")?;
+        ensure_within("average", self.average, 0.0..1.0)?;
+        ensure_within("withheld", self.withheld, 0.0..=1.0)?;
         self.preconditioning.check()?;
         self.weighting.check()?;
         self.noise.check()

@@ -1,7 +1,7 @@
 //! Convolutions of pictures.
 
 use super::Operator;
-use elbo_core::{Result, ensure};
+use elbo_core::{Allowed, Result, ensure, half_open};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,12 @@ impl Blur {
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a standard deviation that is not positive, or beyond a thousand pixels.
     pub fn gaussian(shape: [usize; 3], sd: f64, boundary: Boundary) -> Result<Self> {
-        ensure("blur", sd, sd > 0.0 && sd <= 1000.0, "a standard deviation above 0 and up to 1000 pixels")?;
+        ensure(
+            "blur",
+            sd,
+            sd > 0.0 && sd <= 1000.0,
+            Allowed::within(half_open(0.0, 1000.0)).told("a standard deviation above 0 and up to 1000 pixels"),
+        )?;
         let (kernel, side) = gaussian_kernel(sd);
         Self::new(shape, &kernel, side, boundary)
     }

@@ -1,7 +1,7 @@
 //! Operators that look at pixels one by one, or in blocks.
 
 use super::Operator;
-use elbo_core::{Error, Result, Rng, ensure};
+use elbo_core::{Allowed, Error, Result, Rng, ensure};
 
 /// Some of the numbers of a picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,12 @@ impl Mask {
     /// # Errors
     /// [`Error::Setting`] for a share outside [0, 1).
     pub fn random([c, h, w]: [usize; 3], hidden: f64, rng: &mut Rng) -> Result<Self> {
-        ensure("mask", hidden, (0.0..1.0).contains(&hidden), "a share of hidden pixels in [0, 1)")?;
+        ensure(
+            "mask",
+            hidden,
+            (0.0..1.0).contains(&hidden),
+            Allowed::within(0.0..1.0).told("a share of hidden pixels in [0, 1)"),
+        )?;
         let mut seen: Vec<bool> = rng.uniforms(h * w).iter().map(|u| *u >= hidden).collect();
         if !seen.contains(&true) {
             seen[0] = true;

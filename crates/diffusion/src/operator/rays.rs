@@ -1,7 +1,7 @@
 //! Sums along rays through a picture: tomography.
 
 use super::Operator;
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure, ensure_within};
 use std::f64::consts::PI;
 
 /// Parallel rays: one set an angle, `detectors` of them with a distance of `spacing` pixels, the middle one through the centre.
@@ -99,7 +99,7 @@ fn check(angles: &[f64], detectors: usize, spacing: f64) -> Result<()> {
         !angles.is_empty() && angles.iter().all(|a| a.is_finite()),
         "at least one, in degrees",
     )?;
-    ensure("detectors", detectors, detectors >= 1, "at least 1")?;
+    ensure_within("detectors", detectors, 1..)?;
     ensure("spacing", spacing, spacing > 0.0 && spacing.is_finite(), "above 0")
 }
 

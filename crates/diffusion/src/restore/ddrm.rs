@@ -52,7 +52,7 @@ fn factor(operator: &dyn Operator) -> Result<(Tensor, Vec<f64>)> {
         return Err(Error::Setting {
             setting: "method".into(),
             found: format!("ddrm for pictures of {d} numbers"),
-            expected: format!("pictures of at most {MOST_DIMS} numbers, or pi_gdm"),
+            expected: format!("pictures of at most {MOST_DIMS} numbers, or pi_gdm").into(),
         });
     }
     let mut gram = vec![0.0; d * d];

@@ -20,7 +20,7 @@ pub use red_diff::{Order, RedDiff, Rule, fixed_point};
 use crate::denoiser::Denoiser;
 use crate::operator::{Operator, pseudo_inverse};
 use crate::schedule::Schedule;
-use elbo_core::{Error, Result, Run, ensure};
+use elbo_core::{Error, Result, Run, ensure, ensure_within};
 use elbo_tensor::Tensor;
 use sampling::Guided;
 use schemars::JsonSchema;
@@ -128,11 +128,11 @@ impl RestoreConfig {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("noise", self.noise, self.noise >= 0.0 && self.noise.is_finite(), "at least 0")?;
+        ensure_within("noise", self.noise, 0.0..)?;
         self.schedule.levels(self.steps)?;
         self.red_diff.check()?;
         ensure("zeta", self.zeta, self.zeta > 0.0 && self.zeta.is_finite(), "above 0")?;
-        ensure("eta", self.eta, (0.0..=1.0).contains(&self.eta), "in [0, 1]")?;
+        ensure_within("eta", self.eta, 0.0..=1.0)?;
         ensure("penalty", self.penalty, self.penalty > 0.0 && self.penalty.is_finite(), "above 0")
     }
 }

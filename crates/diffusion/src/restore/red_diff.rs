@@ -8,7 +8,7 @@
 
 use super::{Problem, RestoreConfig, Restored, misfit, start};
 use crate::denoiser::{Denoiser, estimate};
-use elbo_core::{Error, Result, Run, ensure};
+use elbo_core::{Allowed, Error, Result, Run, ensure, half_open};
 use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_with_jitter, gemm};
 use elbo_tensor::Tensor;
 use elbo_tensor::optim::{Adam, Rule as Optimiser};
@@ -93,10 +93,25 @@ impl RedDiff {
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        ensure("red_diff", self.weight, self.weight >= 0.0 && self.weight.is_finite(), "`weight` of at least 0")?;
+        ensure(
+            "red_diff",
+            self.weight,
+            self.weight >= 0.0 && self.weight.is_finite(),
+            Allowed::within(0.0..).told("`weight` of at least 0"),
+        )?;
         ensure("red_diff", self.fidelity, self.fidelity > 0.0 && self.fidelity.is_finite(), "`fidelity` above 0")?;
-        ensure("red_diff", self.rate, self.rate > 0.0 && self.rate <= 10.0, "`rate` in (0, 10]")?;
-        ensure("red_diff", self.dispersion, (0.0..10.0).contains(&self.dispersion), "`dispersion` in [0, 10)")
+        ensure(
+            "red_diff",
+            self.rate,
+            self.rate > 0.0 && self.rate <= 10.0,
+            Allowed::within(half_open(0.0, 10.0)).told("`rate` in (0, 10]"),
+        )?;
+        ensure(
+            "red_diff",
+            self.dispersion,
+            (0.0..10.0).contains(&self.dispersion),
+            Allowed::within(0.0..10.0).told("`dispersion` in [0, 10)"),
+        )
     }
 }
 

@@ -17,7 +17,7 @@ pub use ode::{LogLikelihood, Trace, flow, log_likelihood};
 
 use crate::denoiser::{Denoiser, estimate};
 use crate::schedule::check_levels;
-use elbo_core::{Error, Result, Rng, ensure};
+use elbo_core::{Allowed, Error, Result, Rng, ensure};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,9 @@ impl Sampler {
     /// [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
         match self {
-            Self::Ddim { eta } => ensure("sampler", eta, (0.0..=1.0).contains(eta), "`eta` in [0, 1]"),
+            Self::Ddim { eta } => {
+                ensure("sampler", eta, (0.0..=1.0).contains(eta), Allowed::within(0.0..=1.0).told("`eta` in [0, 1]"))
+            }
             Self::Heun { churn, churn_from, churn_to } => ensure(
                 "sampler",
                 format!("churn {churn} from {churn_from} to {churn_to}"),

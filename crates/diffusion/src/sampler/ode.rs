@@ -1,7 +1,7 @@
 //! The probability flow dx/d ln σ = x - x̂₀(x, σ), solved to a tolerance, and the log density it carries along.
 
 use crate::denoiser::{Denoiser, estimate};
-use elbo_core::{Error, Result, Rng, ensure};
+use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_tensor::{Tensor, vjp};
 
 use super::Sampled;
@@ -65,7 +65,7 @@ pub fn log_likelihood(
     let probes: Vec<Tensor> = match trace {
         Trace::Exact => vec![],
         Trace::Probes(count) => {
-            ensure("probes", count, count >= 1, "at least 1")?;
+            ensure_within("probes", count, 1..)?;
             let signs = |rng: &mut Rng| rng.uniforms(n * d).iter().map(|u| if *u < 0.5 { -1.0 } else { 1.0 }).collect();
             (0..count).map(|_| Tensor::from_vec(signs(rng), &[n, d])).collect()
         }

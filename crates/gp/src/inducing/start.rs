@@ -1,6 +1,6 @@
 //! Where inducing points start.
 
-use elbo_core::{Error, Features, Result, Rng, Run, ensure};
+use elbo_core::{Error, Features, Result, Rng, Run, ensure_within};
 use elbo_dist::{KMeansConfig, kmeans};
 use elbo_linalg::pivoted_cholesky;
 use elbo_tensor::{Tensor, no_grad};
@@ -164,7 +164,7 @@ impl InducingPoints {
 }
 
 fn check(x: &Features, count: usize) -> Result<()> {
-    ensure("inducing", count, count >= 1, "at least 1")?;
+    ensure_within("inducing", count, 1..)?;
     if x.rows == 0 {
         return Err(Error::data("there are no rows to place inducing points among", "give at least one row of data"));
     }

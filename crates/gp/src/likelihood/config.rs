@@ -1,7 +1,7 @@
 //! Likelihoods by name.
 
 use super::*;
-use elbo_core::ensure;
+use elbo_core::{ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -172,7 +172,7 @@ impl LikelihoodConfig {
                 Box::new(ZeroInflatedPoisson::new(*zero))
             }
             Self::Binomial { trials } => {
-                ensure("trials", trials, *trials > 0, "at least 1")?;
+                ensure_within("trials", *trials, 1..)?;
                 Box::new(Binomial::new(*trials))
             }
             Self::BernoulliProbit => Box::new(BernoulliProbit::new()),
@@ -224,11 +224,11 @@ impl MultiLikelihoodConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a number out of range.
     pub fn build(&self, classes: usize, rng: &mut Rng) -> Result<Box<dyn MultiLikelihood>> {
-        let enough = || ensure("classes", classes, classes >= 2, "at least 2");
+        let enough = || ensure_within("classes", classes, 2..);
         Ok(match self {
             Self::Softmax { draws } => {
                 enough()?;
-                ensure("draws", draws, *draws > 0, "at least 1")?;
+                ensure_within("draws", *draws, 1..)?;
                 Box::new(Softmax::new(classes, *draws, rng))
             }
             Self::SoftmaxBound => {

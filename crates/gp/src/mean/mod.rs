@@ -15,7 +15,7 @@ mod basis;
 
 use std::sync::Arc;
 
-use elbo_core::{Config, Result, ensure};
+use elbo_core::{Config, Result, ensure, ensure_within};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -198,7 +198,7 @@ const MOST_FUNCTIONS: usize = 1000;
 impl Config for MeanConfig {
     fn check(&self) -> Result<()> {
         match self {
-            Self::Polynomial { degree } => ensure("mean.degree", degree, (1..=3).contains(degree), "1, 2 or 3"),
+            Self::Polynomial { degree } => ensure_within("mean.degree", *degree, 1..=3),
             _ => Ok(()),
         }
     }

@@ -24,7 +24,7 @@ pub use laplace::Laplace;
 pub use linearisation::PosteriorLinearisation;
 
 use crate::likelihood::Likelihood;
-use elbo_core::{ModelFile, Result, Snapshot, ensure};
+use elbo_core::{ModelFile, Result, Snapshot, ensure_within, half_open};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -188,7 +188,7 @@ impl SiteRuleConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a number out of range.
     pub fn build(&self) -> Result<Box<dyn SiteRule>> {
-        let unit = |name, value: f64| ensure(name, value, value > 0.0 && value <= 1.0, "in (0, 1]");
+        let unit = |name, value: f64| ensure_within(name, value, half_open(0.0, 1.0));
         Ok(match *self {
             Self::Cvi { rho } => {
                 unit("rho", rho)?;

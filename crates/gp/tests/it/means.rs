@@ -55,7 +55,7 @@ fn configurations_name_means_and_bad_degrees_are_refused() {
     assert_eq!(config, MeanConfig::Polynomial { degree: 2 });
     assert!(MeanConfig::default().build(&[0]).unwrap().is_zero());
     let error = MeanConfig::Polynomial { degree: 4 }.build(&[0]).err().unwrap();
-    assert_eq!(error.to_string(), "setting `mean.degree` is 4; expected 1, 2 or 3");
+    assert_eq!(error.to_string(), "setting `mean.degree` is 4; expected in 1..=3");
     let error = MeanConfig::Polynomial { degree: 3 }.build(&[0; 30]).err().unwrap();
     assert!(error.to_string().contains("5456 terms"), "{error}");
 }

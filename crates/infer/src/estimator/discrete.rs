@@ -16,7 +16,7 @@ pub fn enumerate(states: &[usize]) -> Result<Tensor> {
         return Err(Error::Setting {
             setting: "enumeration".into(),
             found: format!("{count} joint states of {} sites", states.len()),
-            expected: format!("1 to {ENUMERATION_CAP}; use the score estimator with leave-one-out baselines"),
+            expected: format!("1 to {ENUMERATION_CAP}; use the score estimator with leave-one-out baselines").into(),
         });
     }
     let mut table = vec![0i64; count * states.len()];

@@ -1,6 +1,6 @@
 //! Gradients through gamma variables, the law of positive unknowns that no location and scale can draw.
 
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Result, Rng, ensure_within};
 use elbo_dist::batched::{Gamma, log_gamma_draws};
 use elbo_dist::rejection;
 use elbo_tensor::{Tensor, no_grad};
@@ -54,9 +54,7 @@ impl GammaGradient {
     pub fn check(&self) -> Result<()> {
         match self {
             // Without augmentation a shape below one has no sampler.
-            Self::Rejection { augmentation } => {
-                ensure("augmentation", *augmentation, (1..=100).contains(augmentation), "in 1..=100")
-            }
+            Self::Rejection { augmentation } => ensure_within("augmentation", *augmentation, 1..=100),
             _ => Ok(()),
         }
     }

@@ -44,7 +44,7 @@ impl AnnealedSettings {
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure_within("batch", self.batch, 1..=1_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
-        ensure("annealing", self.annealing, (0.0..=1.0).contains(&self.annealing), "in [0, 1]")?;
+        ensure_within("annealing", self.annealing, 0.0..=1.0)?;
         ensure_within("evaluated", self.evaluated, 100..=10_000_000)
     }
 

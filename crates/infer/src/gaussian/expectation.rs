@@ -64,7 +64,7 @@ impl Expectation {
                 let count = count.ok_or_else(|| Error::Setting {
                     setting: "expectation".into(),
                     found: format!("{points} points along each of {d} axes"),
-                    expected: format!("at most {MOST_POINTS} points in all; use cubature or draws"),
+                    expected: format!("at most {MOST_POINTS} points in all; use cubature or draws").into(),
                 })?;
                 let rule = Quadrature::hermite(points);
                 let mut noise = Vec::with_capacity(count * d);

@@ -7,7 +7,7 @@ use super::integrate::Point;
 use super::metric::Metric;
 use crate::target::LogDensity;
 use elbo_core::{
-    Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
+    Allowed, Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
 };
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -89,12 +89,13 @@ impl Config for Hamiltonian {
         ensure_within("draws", self.draws, 1..=1_000_000)?;
         ensure("target_accept", self.target_accept, self.target_accept > 0.0 && self.target_accept < 1.0, "in (0, 1)")?;
         match self.trajectory {
-            Trajectory::NoUTurn { max_depth } => {
-                ensure("trajectory.max_depth", max_depth, (1..=20).contains(&max_depth), "from 1 to 20")
-            }
-            Trajectory::Jittered { least, most } => {
-                ensure("trajectory.least", least, least >= 1 && least <= most, "from 1 to `most`")
-            }
+            Trajectory::NoUTurn { max_depth } => ensure_within("trajectory.max_depth", max_depth, 1..=20),
+            Trajectory::Jittered { least, most } => ensure(
+                "trajectory.least",
+                least,
+                least >= 1 && least <= most,
+                Allowed::within(1..=most).told("from 1 to `most`"),
+            ),
             Trajectory::Langevin => Ok(()),
         }
     }

@@ -101,12 +101,12 @@ impl Config for Stochastic {
         match self.rule {
             Rule::Langevin => Ok(()),
             Rule::Preconditioned { decay, floor, .. } => {
-                ensure("rule.decay", decay, (0.0..1.0).contains(&decay), "in [0, 1)")?;
+                ensure_within("rule.decay", decay, 0.0..1.0)?;
                 ensure("rule.floor", floor, floor > 0.0, "positive")
             }
             Rule::Hamiltonian { friction, noise } => {
                 ensure("rule.friction", friction, friction > 0.0 && friction < 1.0, "in (0, 1)")?;
-                ensure("rule.noise", noise, noise >= 0.0, "not negative")
+                ensure_within("rule.noise", noise, 0.0..)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How far particles go along a velocity.
 
-use elbo_core::{Config, Error, ModelFile, Result, Snapshot, ensure};
+use elbo_core::{Config, Error, ModelFile, Result, Snapshot, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ impl Default for Pace {
 impl Config for Pace {
     fn check(&self) -> Result<()> {
         match *self {
-            Self::Coin { alpha } => ensure("pace.alpha", alpha, alpha >= 0.0 && alpha.is_finite(), "at least 0"),
+            Self::Coin { alpha } => ensure_within("pace.alpha", alpha, 0.0..),
             Self::UnitCoin => Ok(()),
             Self::Fixed { rate } | Self::Adagrad { rate } | Self::Adam { rate } => {
                 ensure("pace.rate", rate, rate > 0.0 && rate.is_finite(), "positive")

@@ -325,7 +325,7 @@ fn check_state(size: usize) -> Result<()> {
     Err(Error::Setting {
         setting: "kernel".into(),
         found: format!("a sum or product with a state of {size} numbers"),
-        expected: format!("at most {MOST_STATE}; leave out terms or factors, or lower `harmonics`"),
+        expected: format!("at most {MOST_STATE}; leave out terms or factors, or lower `harmonics`").into(),
     })
 }
 

@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
         Error::Setting {
             setting: "kernel".into(),
             found: format!("{found} in `{}`", self.text),
-            expected: format!("{what}; for example `linear + matern52 + matern32 * periodic(period=12)`"),
+            expected: format!("{what}; for example `linear + matern52 + matern32 * periodic(period=12)`").into(),
         }
     }
 

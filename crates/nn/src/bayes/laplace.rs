@@ -82,7 +82,7 @@ impl<'a> Laplace<'a> {
             return Err(Error::Setting {
                 setting: "curvature".into(),
                 found: format!("a matrix of {weights} weights, {:.1} GB", 8.0 * (weights * weights) as f64 / 1e9),
-                expected: format!("at most {MOST_WEIGHTS} weights; the diagonal or Kronecker form fits"),
+                expected: format!("at most {MOST_WEIGHTS} weights; the diagonal or Kronecker form fits").into(),
             });
         }
         let trace = stack.trace(x);

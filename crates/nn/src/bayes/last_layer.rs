@@ -186,7 +186,7 @@ impl TrainSettings {
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
-        ensure("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0")?;
+        ensure_within("weight_decay", self.weight_decay, 0.0..)?;
         ensure("clip", self.clip, self.clip > 0.0, "above 0")?;
         ensure("kl_weight", self.kl_weight, self.kl_weight > 0.0 && self.kl_weight.is_finite(), "above 0")
     }

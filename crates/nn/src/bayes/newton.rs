@@ -62,8 +62,8 @@ impl NewtonConfig {
     pub fn check(&self) -> Result<()> {
         ensure("rows", self.rows, self.rows > 0.0, "above 0")?;
         ensure("decay", self.decay, self.decay > 0.0, "above 0")?;
-        ensure("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)")?;
-        ensure("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)")?;
+        ensure_within("beta1", self.beta1, 0.0..1.0)?;
+        ensure_within("beta2", self.beta2, 0.0..1.0)?;
         ensure("curvature", self.curvature, self.curvature > 0.0, "above 0")?;
         ensure_within("draws", self.draws, 1..=1_000_000)?;
         ensure("clip", self.clip, self.clip > 0.0, "above 0")

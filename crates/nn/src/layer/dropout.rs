@@ -1,7 +1,7 @@
 //! Units left out at random.
 
 use super::{Built, Layer, Pass};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure_within};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ impl DropoutConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a share outside [0, 1).
     pub fn build(&self, shape: &[usize]) -> Result<Built> {
-        ensure("share", self.share, (0.0..1.0).contains(&self.share), "in [0, 1)")?;
+        ensure_within("share", self.share, 0.0..1.0)?;
         Built::new(Dropout { share: self.share }, shape)
     }
 }

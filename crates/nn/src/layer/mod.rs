@@ -40,7 +40,7 @@ pub use size::{MOST_WIDTH, check_widths};
 
 use crate::activation::Activation;
 use crate::init::Init;
-use elbo_core::{Error, Result, Rng};
+use elbo_core::{Allowed, Error, Result, Rng};
 use elbo_tensor::{DType, Parameter, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -235,7 +235,7 @@ impl Layer for Activation {
 elbo_tensor::parameters!(Activation {});
 
 /// Refuses data points that a layer cannot take.
-pub(crate) fn refuse<T>(layer: &str, shape: &[usize], expected: impl Into<String>) -> Result<T> {
+pub(crate) fn refuse<T>(layer: &str, shape: &[usize], expected: impl Into<Allowed>) -> Result<T> {
     Err(Error::Setting {
         setting: layer.into(),
         found: format!("given data points of shape {shape:?}"),

@@ -1,7 +1,7 @@
 //! Features brought to mean zero and variance one.
 
 use super::{Build, Built, Layer, Pass, refuse};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure_within};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -188,7 +188,7 @@ impl BatchNormConfig {
     /// [`elbo_core::Error::Setting`] for data points without axes, or a momentum outside [0, 1].
     pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
         let Some(&channels) = shape.first() else { return refuse("batch_norm", shape, "at least one axis") };
-        ensure("momentum", self.momentum, (0.0..=1.0).contains(&self.momentum), "in [0, 1]")?;
+        ensure_within("momentum", self.momentum, 0.0..=1.0)?;
         Built::new(BatchNorm::new(channels, self, build), shape)
     }
 }

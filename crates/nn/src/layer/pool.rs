@@ -1,7 +1,7 @@
 //! Smaller and larger images without weights.
 
 use super::{Built, Layer, Pass, refuse};
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure_within};
 use elbo_tensor::{Tensor, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ impl PoolConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] when the data points are not images or are smaller than a window.
     pub fn build(&self, shape: &[usize]) -> Result<Built> {
-        ensure("size", self.size, self.size > 0, "at least 1")?;
+        ensure_within("size", self.size, 1..)?;
         match *shape {
             [c, h, w] if h >= self.size && w >= self.size => {
                 let layer = Pool { kind: self.kind, window: Window::square(self.size) };
@@ -97,7 +97,7 @@ impl UpsampleConfig {
     /// # Errors
     /// [`elbo_core::Error::Setting`] when the data points are not images.
     pub fn build(&self, shape: &[usize]) -> Result<Built> {
-        ensure("factor", self.factor, self.factor > 0, "at least 1")?;
+        ensure_within("factor", self.factor, 1..)?;
         let &[c, h, w] = shape else { return refuse("upsample", shape, "images [C, H, W]") };
         let size = [h * self.factor, w * self.factor];
         Built::new(Upsample { size, is_smooth: self.is_smooth }, &[c, size[0], size[1]])

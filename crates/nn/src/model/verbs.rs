@@ -4,7 +4,7 @@ use super::{LatentModel, MEASURED};
 use crate::vae::EvaluationConfig;
 use elbo_core::{
     Array, Data, Encode, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile, Reconstruct,
-    Result, Rng, Run, Sample, Summary, Table, ensure, picture_grid,
+    Result, Rng, Run, Sample, Summary, Table, ensure_within, picture_grid,
 };
 use elbo_tensor::special::ndtri;
 use elbo_tensor::{Parameters, Tensor};
@@ -137,7 +137,7 @@ impl Model for LatentModel {
 impl Sample for LatentModel {
     /// Pictures are the means of their codes' likelihood; rows of a table are drawn from it.
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
-        ensure("count", count, count >= 1, "at least 1")?;
+        ensure_within("count", count, 1..)?;
         let z = self.vae.sample_prior(count, &mut run.rng);
         let is_noisy = self.form.picture().is_none();
         Ok(self.decoded(&z, is_noisy, &mut run.rng))
@@ -179,7 +179,7 @@ impl Encode for LatentModel {
 
 impl Evaluate for LatentModel {
     fn evaluate(&self, data: &Data, draws: usize, run: &mut Run) -> Result<LikelihoodBounds> {
-        ensure("draws", draws, draws >= 1, "at least 1")?;
+        ensure_within("draws", draws, 1..)?;
         let values = self.values(data)?;
         let found = self.vae.evaluate(&values, &EvaluationConfig { draws, pairs: MEASURED }, &mut run.rng);
         let (unit, elements) = self.unit(&found);

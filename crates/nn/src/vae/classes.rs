@@ -2,7 +2,7 @@
 
 use super::posterior::Posterior;
 use super::prior::{Prior, PriorPass};
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Result, Rng, ensure_within};
 use elbo_dist::batched::{Batched, Categorical, Concrete, Gumbel, Kl};
 use elbo_tensor::{DType, Parameter, Tensor, no_grad};
 use schemars::JsonSchema;
@@ -41,7 +41,7 @@ impl ClassesConfig {
     /// Checks ranges.
     pub(super) fn check(self) -> Result<()> {
         for (name, value) in [("temperature", self.temperature), ("last_temperature", self.last_temperature)] {
-            ensure(&format!("family.{name}"), value, value >= 0.01 && value.is_finite(), "at least 0.01")?;
+            ensure_within(&format!("family.{name}"), value, 0.01..)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Divergences between two sets of points, and between points and N(0, I): zero in the mean exactly when the distributions agree.
 
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Allowed, Result, Rng, ensure};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,5 +128,5 @@ pub fn sliced_wasserstein(a: &Tensor, b: &Tensor, directions: usize, rng: &mut R
 
 /// Refuses a batch in which no two points can be compared.
 pub(super) fn check_batch(batch: usize) -> Result<()> {
-    ensure("batch", batch, batch >= 2, "at least 2 for a divergence between sets of points")
+    ensure("batch", batch, batch >= 2, Allowed::within(2..).told("at least 2 for a divergence between sets of points"))
 }

@@ -6,7 +6,7 @@ use super::posterior::Posterior;
 use super::prior::PriorConfig;
 use super::shares::Shares;
 use super::sphere::{Sphere, SphereConfig};
-use elbo_core::{Result, ensure};
+use elbo_core::{Allowed, Result, ensure, ensure_within};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ const MOST_LOG_VARIANCE: f64 = 20.0;
 
 /// Refuses a bound below which no log variance is left, and a start beyond the bounds, where no gradient flows.
 pub(crate) fn check_log_variances(least: f64, start: f64) -> Result<()> {
-    ensure("least_log_variance", least, least < MOST_LOG_VARIANCE, "below 20")?;
+    ensure_within("least_log_variance", least, ..MOST_LOG_VARIANCE)?;
     ensure(
         "start_log_variance",
         start,
@@ -151,7 +151,12 @@ impl Family {
         }
         let found = format!("{} with the family `{}`", flow.unwrap_or("none"), self.name());
         ensure("flow", found, flow.is_none(), "none; a flow starts from a Gaussian")?;
-        ensure("latent", latent, latent >= 2, "at least 2 for classes, shares and points on a sphere")?;
+        ensure(
+            "latent",
+            latent,
+            latent >= 2,
+            Allowed::within(2..).told("at least 2 for classes, shares and points on a sphere"),
+        )?;
         match self {
             Self::Categorical(config) => config.check(),
             Self::Vmf(config) => config.check(),

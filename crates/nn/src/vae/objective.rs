@@ -207,12 +207,12 @@ impl ObjectiveConfig {
         for weighted in &self.terms {
             weighted.weight.check()?;
             match &weighted.term {
-                Term::FreeBits { least } => ensure("least", least, *least >= 0.0, "at least 0")?,
-                Term::Capacity { to, .. } => ensure("to", to, *to >= 0.0, "at least 0")?,
+                Term::FreeBits { least } => ensure_within("least", *least, 0.0..)?,
+                Term::Capacity { to, .. } => ensure_within("to", *to, 0.0..)?,
                 Term::Iwae { groups, beta, .. } => {
                     let fits = *groups >= 1 && self.draws.is_multiple_of(*groups);
                     ensure("groups", groups, fits, "a divisor of `draws`")?;
-                    ensure("beta", beta, (0.0..=1.0).contains(beta), "in [0, 1]")?;
+                    ensure_within("beta", *beta, 0.0..=1.0)?;
                 }
                 _ => {}
             }

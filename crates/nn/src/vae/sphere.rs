@@ -2,7 +2,7 @@
 
 use super::posterior::Posterior;
 use super::prior::{Prior, PriorPass};
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Result, Rng, ensure_within};
 use elbo_dist::batched::{Batched, VonMisesFisher};
 use elbo_tensor::{Tensor, no_grad};
 use schemars::JsonSchema;
@@ -24,8 +24,7 @@ impl SphereConfig {
     /// Checks ranges.
     pub(super) fn check(self) -> Result<()> {
         let found = self.concentration.unwrap_or(1.0);
-        let range = LEAST_CONCENTRATION..=1e6;
-        ensure("family.concentration", found, range.contains(&found), "in 0.001..=1000000")
+        ensure_within("family.concentration", found, LEAST_CONCENTRATION..=1e6)
     }
 
     /// Numbers that the encoder returns for `latent` dimensions.

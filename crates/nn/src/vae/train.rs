@@ -135,7 +135,7 @@ impl TrainingConfig {
         ensure_within("batch", self.batch, 1..=1_000_000_000)?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure("epsilon", self.epsilon, self.epsilon > 0.0, "above 0")?;
-        ensure("weight_precision", self.weight_precision, self.weight_precision >= 0.0, "at least 0")?;
+        ensure_within("weight_precision", self.weight_precision, 0.0..)?;
         ensure("clip", self.clip.unwrap_or(1.0), self.clip.is_none_or(|c| c > 0.0), "above 0")
     }
 }

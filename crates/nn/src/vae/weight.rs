@@ -1,6 +1,6 @@
 //! Weights of objective terms over time.
 
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,15 +56,15 @@ impl Weight {
     /// # Errors
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        let size = |value: f64| ensure("weight", value, value >= 0.0 && value.is_finite(), "at least 0");
+        let size = |value: f64| ensure_within("weight", value, 0.0..);
         match self {
             Self::Constant { value } | Self::WarmUp { value, .. } => size(*value),
             Self::Cyclic { value, period, ramp } => {
                 size(*value)?;
-                ensure("period", period, *period > 0, "at least 1")?;
-                ensure("ramp", ramp, (0.0..=1.0).contains(ramp), "in [0, 1]")
+                ensure_within("period", *period, 1..)?;
+                ensure_within("ramp", *ramp, 0.0..=1.0)
             }
-            Self::Target { start, .. } => ensure("start", start, (1e-3..=1e3).contains(start), "in [0.001, 1000]"),
+            Self::Target { start, .. } => ensure_within("start", *start, 1e-3..=1e3),
         }
     }
 

@@ -186,5 +186,5 @@ fn writing_replaces_the_file_as_a_whole_or_explains_why_not() {
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "no temporary file stays");
     let error =
         html::write(&Report::default(), &folder.path().join("missing/report.html")).expect_err("no such folder");
-    assert_eq!((error.kind(), error.remedy()), ("file", "check the path; it is relative to the current folder"));
+    assert_eq!((error.kind(), &*error.remedy()), ("file", "check the path; it is relative to the current folder"));
 }

@@ -122,10 +122,10 @@ impl Settings {
     pub fn check(&self) -> Result<()> {
         let positive = |name: &str, v: f64| ensure(name, v, v > 0.0 && v.is_finite(), "a positive number");
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
-        ensure("size", self.size, (8..=16_384).contains(&self.size), "in 8..=16384")?;
-        ensure("degree", self.degree, self.degree <= 3, "0, 1, 2 or 3")?;
-        ensure("similarity", self.similarity, (0.0..=1.0).contains(&self.similarity), "in [0, 1]")?;
-        ensure("points", self.points, (1..=10_000_000).contains(&self.points), "in 1..=10000000")?;
+        ensure_within("size", self.size, 8..=16_384)?;
+        ensure_within("degree", self.degree, ..=3)?;
+        ensure_within("similarity", self.similarity, 0.0..=1.0)?;
+        ensure_within("points", self.points, 1..=10_000_000)?;
         ensure_within("test_every", self.test_every, 0..=1_000_000)?;
         ensure("test_every", self.test_every, self.test_every != 1, "0, or at least 2")?;
         ensure_within("refine_every", self.refine_every, 1..=1_000_000_000)?;
@@ -190,8 +190,7 @@ impl Strategy {
                 ensure("threshold", threshold, threshold > 0.0 && threshold.is_finite(), "a positive number")
             }
             Self::Relocation { noise, opacity_weight, scale_weight, .. } => {
-                let weight =
-                    |name: &str, v: f64| ensure(name, v, v >= 0.0 && v.is_finite(), "zero or a positive number");
+                let weight = |name: &str, v: f64| ensure_within(name, v, 0.0..);
                 weight("noise", noise)?;
                 weight("opacity_weight", opacity_weight)?;
                 weight("scale_weight", scale_weight)

@@ -124,7 +124,11 @@ impl Parameter {
     /// # Errors
     /// [`Error::Setting`] when there are too many or too few, or one is outside the constraint; the old values stay.
     pub fn set(&mut self, natural: &[f64]) -> Result<()> {
-        let refuse = |found: String, expected: String| Error::Setting { setting: "parameter".into(), found, expected };
+        let refuse = |found: String, expected: String| Error::Setting {
+            setting: "parameter".into(),
+            found,
+            expected: expected.into(),
+        };
         if natural.len() != self.len() {
             return Err(refuse(format!("{} values", natural.len()), format!("{} values", self.len())));
         }

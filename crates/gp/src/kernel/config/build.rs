@@ -1,6 +1,6 @@
 //! From a configuration to a kernel over the columns of a data set.
 
-use elbo_core::{Error, Features, Result, ensure};
+use elbo_core::{Allowed, Error, Features, Result, ensure};
 
 use super::{ActiveConfig, ColumnRef, ExchangeableConfig, KernelConfig, StationaryConfig};
 use crate::kernel::{
@@ -29,7 +29,12 @@ impl Context<'_> {
             let at = match column {
                 ColumnRef::Position(at) => {
                     let dims = self.levels.len();
-                    ensure("kernel column", at, *at < dims, &format!("a position below {dims}, counted from 0"))?;
+                    ensure(
+                        "kernel column",
+                        at,
+                        *at < dims,
+                        Allowed::within(0..dims).told(format!("a position below {dims}, counted from 0")),
+                    )?;
                     *at
                 }
                 ColumnRef::Name(name) => match self.names.iter().position(|n| n == name) {

@@ -208,13 +208,13 @@ impl KernelConfig {
                 positive("offset", c.offset)
             }
             Self::Polynomial(c) => {
-                ensure("polynomial.degree", c.degree, (1..=20).contains(&c.degree), "in 1..=20")?;
+                ensure_within("polynomial.degree", c.degree, 1..=20)?;
                 positive("offset", c.offset)?;
                 positive("variance", c.variance)
             }
             Self::Constant(c) | Self::White(c) | Self::Tanimoto(c) => positive("variance", c.variance),
             Self::ArcCosine(c) => {
-                ensure("arc_cosine.order", c.order, c.order <= 2, "0, 1 or 2")?;
+                ensure_within("arc_cosine.order", c.order, ..=2)?;
                 positive("variance", c.variance)?;
                 positive("weight_variance", c.weight_variance)?;
                 positive("bias_variance", c.bias_variance)
