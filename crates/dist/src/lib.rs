@@ -57,6 +57,6 @@ pub use sobol::{Scramble, Sobol};
 pub use tanh_sinh::tanh_sinh;
 pub use univariate::{
     Bernoulli, Beta, Binomial, Categorical, Distribution, Exponential, Gamma, GeneralisedNormal, Geometric, Gumbel,
-    HalfCauchy, HalfNormal, InverseGamma, InverseGaussian, Kumaraswamy, Laplace, LogNormal, Logistic, NegativeBinomial,
-    Normal, Pareto, Poisson, StudentT, Uniform, VonMises, Weibull, ZeroInflated,
+    HalfCauchy, HalfNormal, Hurdle, InverseGamma, InverseGaussian, Kumaraswamy, Laplace, LogNormal, Logistic,
+    NegativeBinomial, Normal, Pareto, Poisson, StudentT, Uniform, VonMises, Weibull, ZeroInflated,
 };

@@ -280,6 +280,7 @@ fn small_start(run: &mut Run, claim: &mut Claim) -> Result<()> {
     let unit = target.trace(Rule::ForwardBackward, start(1.0), 60)?;
     let other = target.trace(Rule::BuresWasserstein, start(1.0), 60)?;
     let apart = (unit[60] - other[60]).abs() / (other[60] - optimum).abs().max(1e-12);
+    // Five per cent were announced; in exact arithmetic these two runs differ by 5.5 at that step, and by 7 ten steps before.
     claim.at_most("(b) relative difference of the gaps at step 60 from S = I", apart, None, 0.1);
     let line = |label: &str, trace: &[f64], dashed| Mark::Line {
         label: label.into(),

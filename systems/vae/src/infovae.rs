@@ -48,6 +48,12 @@ pub struct InfoVaeConfig {
     /// The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub kernel: Kernel,
+    /// Weight of each posterior's squared Wasserstein distance from a standard normal prior, for Gaussian families.
+    #[schemars(range(min = 0.0))]
+    pub wasserstein: f64,
+    /// Weight of the decoder's steepness: the squared length of what its derivative makes of each posterior's spread.
+    #[schemars(range(min = 0.0))]
+    pub jacobian: f64,
 }
 
 impl Default for InfoVaeConfig {
@@ -56,7 +62,15 @@ impl Default for InfoVaeConfig {
         // decoder learns to do without codes before they mean something. Narrow ones are spread apart by the discrepancy instead.
         let common =
             LatentSettings { least_log_variance: -10.0, start_log_variance: -4.0, ..LatentSettings::default() };
-        Self { common, alpha: 1.0, lambda: 1000.0, divergence: Divergence::Mmd, kernel: Kernel::InverseMultiquadric }
+        Self {
+            common,
+            alpha: 1.0,
+            lambda: 1000.0,
+            divergence: Divergence::Mmd,
+            kernel: Kernel::InverseMultiquadric,
+            wasserstein: 0.0,
+            jacobian: 0.0,
+        }
     }
 }
 
@@ -75,7 +89,11 @@ impl Config for InfoVaeConfig {
             self.lambda,
             weight >= 0.0 && weight.is_finite(),
             "at least 1 - alpha; below it the objective is unbounded",
-        )
+        )?;
+        for (name, value) in [("wasserstein", self.wasserstein), ("jacobian", self.jacobian)] {
+            ensure(name, value, value >= 0.0 && value.is_finite(), "at least 0")?;
+        }
+        Ok(())
     }
 }
 
@@ -90,7 +108,7 @@ impl InfoVaeConfig {
         self.divergence != Divergence::Adversarial && self.aggregated_weight() > 0.0
     }
 
-    /// Reconstruction, each data point's divergence, and the aggregated one.
+    /// Reconstruction, each data point's divergence, the aggregated one, and the terms of regularised autoencoders.
     fn objective(&self) -> ObjectiveConfig {
         let kernel = self.kernel;
         let aggregated = match self.divergence {
@@ -100,8 +118,10 @@ impl InfoVaeConfig {
         };
         let kl = Weighted::new(1.0 - self.alpha, Term::Kl { estimate: Estimate::Closed });
         let aggregated = Weighted::new(self.aggregated_weight(), aggregated);
+        let wasserstein = Weighted::new(self.wasserstein, Term::Wasserstein);
+        let jacobian = Weighted::new(self.jacobian, Term::Jacobian);
         // Terms that cost nothing are not computed.
-        let others = [kl, aggregated].into_iter().filter(|t| t.weight.at(0, 1.0) > 0.0);
+        let others = [kl, aggregated, wasserstein, jacobian].into_iter().filter(|t| t.weight.at(0, 1.0) > 0.0);
         ObjectiveConfig { draws: 1, terms: [Term::Reconstruction.into()].into_iter().chain(others).collect() }
     }
 }

@@ -1,7 +1,7 @@
 //! Our no-U-turn sampler beside NumPyro's: effective draws for each gradient and for each second.
 //!
-//! Both sides run the same numbers of chains, warm-up and draws with a diagonal metric at acceptance 0.8; effective sizes of both are
-//! computed by the same function, which equals ArviZ's. `benches/peers/infer_nuts.py` is the other side.
+//! Both sides run the same numbers of chains, warm-up and draws with a diagonal metric at acceptance 0.8, and their chains share the threads;
+//! effective sizes of both are computed by the same function, which equals ArviZ's. `benches/peers/infer_nuts.py` is the other side.
 
 use super::python::{self, Python};
 use super::rows::median;

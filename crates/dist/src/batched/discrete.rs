@@ -76,6 +76,25 @@ impl Categorical {
         Self { log_probs: logits.log_softmax(-1) }
     }
 
+    /// Ordered classes by the cumulative logit: `P(class <= k)` is the logistic function of `edges[k] - location`.
+    ///
+    /// # Shapes
+    /// `location: [batch...]`; `edges: [K - 1]` or `[batch..., K - 1]`, increasing, at least one.
+    pub fn ordered(location: &Tensor, edges: &Tensor) -> Self {
+        let gap = edges - location.unsqueeze(-1);
+        let count = gap.size(-1);
+        let (below, above) = (gap.log_sigmoid(), (-&gap).log_sigmoid());
+        let mut parts = vec![below.narrow(-1, 0, 1)];
+        if count > 1 {
+            let (low, high) = (gap.narrow(-1, 0, count - 1), gap.narrow(-1, 1, count - 1));
+            // The difference of two logistic functions is their product with the complement, times 1 - e^(low - high).
+            let both = below.narrow(-1, 1, count - 1) + above.narrow(-1, 0, count - 1);
+            parts.push(both + (-(low - high).exp()).log1p());
+        }
+        parts.push(above.narrow(-1, count - 1, 1));
+        Self { log_probs: Tensor::cat(&parts, -1) }
+    }
+
     /// Normalised log probabilities, `[batch..., K]`.
     pub fn log_probs(&self) -> &Tensor {
         &self.log_probs

@@ -2,18 +2,18 @@
 //!
 //! | on | distributions |
 //! |---|---|
-//! | the line, elementwise | [`Normal`], [`StudentT`], [`Laplace`], [`Logistic`], [`Gumbel`], [`Uniform`] on intervals |
-//! | vectors | [`MultivariateNormal`] (Cholesky factor, with precision, natural and expectation parameters), [`LowRankNormal`] |
-//! | positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`] |
-//! | the unit interval, the simplex | [`Beta`], [`LogitNormal`], [`Dirichlet`], [`Concrete`] |
+//! | the line, elementwise | [`Normal`], [`StudentT`], [`Laplace`], [`GeneralisedNormal`], [`Logistic`], [`Gumbel`], [`Uniform`] on intervals |
+//! | vectors | [`MultivariateNormal`] (Cholesky factor, with precision, natural and expectation parameters), [`LowRankNormal`], [`MultivariateStudentT`] |
+//! | positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`], [`Exponential`], [`Weibull`], [`HalfNormal`], [`HalfCauchy`], [`InverseGaussian`], [`Pareto`] |
+//! | the unit interval, the simplex | [`Beta`], [`Kumaraswamy`], [`LogitNormal`], [`Dirichlet`], [`Concrete`] |
 //! | angles, spheres, matrices | [`VonMises`], [`VonMisesFisher`], [`Wishart`], [`Lkj`] |
-//! | events and classes | [`Bernoulli`], [`Categorical`] |
-//! | counts | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Multinomial`], [`ZeroInflated`] |
+//! | events and classes | [`Bernoulli`], [`Categorical`] (ordered classes too) |
+//! | counts | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Multinomial`], [`Geometric`], [`ZeroInflated`] |
 //! | pixels | [`Bernoulli`], [`ContinuousBernoulli`], [`DiscretisedLogistic`] |
 //! | made of others | [`Independent`], [`Mixture`], [`Transformed`](crate::transform::Transformed) |
 //!
 //! Draws of continuous families are reparameterised: by location and scale, by the inverse distribution function, or implicitly (the gamma
-//! variable behind gamma, beta, Dirichlet, Student-t and Wishart draws; von Mises; mixtures of normals).
+//! variable behind gamma, beta, Dirichlet, Student-t, generalised normal and Wishart draws; von Mises; inverse Gaussian; mixtures of normals).
 //!
 //! Parameters broadcast. A *batch* axis separates independent distributions, each with its own parameters; an *event* axis belongs to
 //! one point. A draw of shape `[lead..., batch..., event...]` has a log density of shape `[lead..., batch...]`. [`Independent`] turns the
@@ -24,22 +24,28 @@
 //!
 //! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched.rs`.
 
+mod by_quantile;
 mod concrete;
 mod counts;
 mod directional;
 mod dirichlet;
 mod discrete;
 mod gamma;
+mod generalised_normal;
+mod geometric;
 mod independent;
+mod inverse_gaussian;
 mod location_scale;
 mod low_rank;
 mod matrices;
 mod mixture;
 mod multivariate_normal;
+mod multivariate_student_t;
 pub(crate) mod noise;
 mod normal;
 mod pixels;
 
+pub use by_quantile::{Exponential, HalfCauchy, HalfNormal, Kumaraswamy, Pareto, Weibull};
 pub use concrete::Concrete;
 pub use counts::{Binomial, Multinomial, NegativeBinomial, Poisson, ZeroInflated};
 pub(crate) use directional::von_mises_draw;
@@ -48,12 +54,16 @@ pub use dirichlet::{Beta, Dirichlet};
 pub use discrete::{Bernoulli, Categorical};
 pub use gamma::{Gamma, InverseGamma, log_gamma_draws};
 pub(crate) use gamma::{log_gamma_at, log_gamma_draw, log_gamma_noise};
+pub use generalised_normal::GeneralisedNormal;
+pub use geometric::Geometric;
 pub use independent::Independent;
+pub use inverse_gaussian::InverseGaussian;
 pub use location_scale::{Gumbel, Laplace, LogNormal, Logistic, LogitNormal, StudentT, Uniform};
 pub use low_rank::LowRankNormal;
 pub use matrices::{Lkj, Wishart};
 pub use mixture::Mixture;
 pub use multivariate_normal::MultivariateNormal;
+pub use multivariate_student_t::MultivariateStudentT;
 pub(crate) use noise::sum_last;
 pub use normal::Normal;
 pub use pixels::{ContinuousBernoulli, DiscretisedLogistic};
@@ -97,7 +107,7 @@ pub trait Batched: Debug + Send + Sync {
         None
     }
 
-    /// Mean, `[batch..., event...]`; `None` where it is not closed, infinite or NaN where it does not exist.
+    /// Mean, `[batch..., event...]`; `None` where it is not closed or the family never has one, infinite or NaN where parameters leave none.
     fn mean(&self) -> Option<Tensor> {
         None
     }

@@ -6,7 +6,7 @@
 //! | the positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`], [`HalfNormal`], [`HalfCauchy`], [`Exponential`], [`Weibull`], [`InverseGaussian`], [`Pareto`] |
 //! | the unit interval | [`Beta`], [`Kumaraswamy`] |
 //! | the circle | [`VonMises`] |
-//! | counts and events | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Geometric`], [`ZeroInflated`], [`Bernoulli`], [`Categorical`] |
+//! | counts and events | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Geometric`], [`ZeroInflated`], [`Hurdle`], [`Bernoulli`], [`Categorical`] |
 
 mod bernoulli;
 mod beta;
@@ -19,6 +19,7 @@ mod geometric;
 mod gumbel;
 mod half_cauchy;
 mod half_normal;
+mod hurdle;
 mod inverse_gamma;
 mod inverse_gaussian;
 mod kumaraswamy;
@@ -46,6 +47,7 @@ pub use geometric::Geometric;
 pub use gumbel::Gumbel;
 pub use half_cauchy::HalfCauchy;
 pub use half_normal::HalfNormal;
+pub use hurdle::Hurdle;
 pub use inverse_gamma::InverseGamma;
 pub use inverse_gaussian::InverseGaussian;
 pub use kumaraswamy::Kumaraswamy;

@@ -76,6 +76,22 @@ pub fn families() -> Vec<Case> {
         case("student t", Line, vec![s(0.4), s(1.3), s(6.5)], |p| {
             Box::new(StudentT::new(p[0].clone(), p[1].clone(), p[2].clone()))
         }),
+        case("generalised normal", Line, vec![s(0.4), s(1.3), s(1.6)], |p| {
+            Box::new(GeneralisedNormal::new(p[0].clone(), p[1].clone(), p[2].clone()))
+        }),
+        case("multivariate student t", Vector, vec![t(&[0.4, -1.0, 0.2], &[3]), chol3(), s(9.5)], |p| {
+            Box::new(MultivariateStudentT::new(&p[0], p[1].clone(), &p[2]))
+        }),
+        case("exponential", Positive, vec![s(0.7)], |p| Box::new(Exponential::new(p[0].clone()))),
+        case("weibull", Positive, vec![s(1.7), s(0.6)], |p| Box::new(Weibull::new(p[0].clone(), p[1].clone()))),
+        case("half-normal", Positive, vec![s(1.3)], |p| Box::new(HalfNormal::new(p[0].clone()))),
+        case("inverse gaussian", Positive, vec![s(1.3), s(2.1)], |p| {
+            Box::new(InverseGaussian::new(p[0].clone(), p[1].clone()))
+        }),
+        case("kumaraswamy", Unit, vec![s(1.7), s(2.4)], |p| Box::new(Kumaraswamy::new(p[0].clone(), p[1].clone()))),
+        // One has no moments, the other a density that jumps at its threshold: neither is for quadrature.
+        case("half-cauchy", Vector, vec![s(1.3)], |p| Box::new(HalfCauchy::new(p[0].clone()))),
+        case("pareto", Vector, vec![s(0.7), s(9.0)], |p| Box::new(Pareto::new(p[0].clone(), p[1].clone()))),
         case("log-normal", Positive, vec![s(0.2), s(0.4)], |p| Box::new(LogNormal::new(p[0].clone(), p[1].clone()))),
         case("logit-normal", Unit, vec![s(0.2), s(0.8)], |p| Box::new(LogitNormal::new(p[0].clone(), p[1].clone()))),
         case("beta", Unit, vec![s(2.3), s(1.2)], |p| Box::new(Beta::new(p[0].clone(), p[1].clone()))),
@@ -109,6 +125,10 @@ pub fn families() -> Vec<Case> {
         }),
         case("zero-inflated", Discrete, vec![s(-0.4), s(2.4), s(1.3)], |p| {
             Box::new(ZeroInflated::new(p[0].clone(), NegativeBinomial::new(p[1].clone(), p[2].clone())))
+        }),
+        case("geometric", Discrete, vec![t(&[-0.4, 1.1], &[2])], |p| Box::new(Geometric::new(p[0].clone()))),
+        case("ordered classes", Discrete, vec![t(&[0.3, -1.0], &[2]), t(&[-1.2, 0.1, 0.9], &[3])], |p| {
+            Box::new(Categorical::ordered(&p[0], &p[1]))
         }),
         case("binomial", Discrete, vec![s(0.4)], |p| {
             Box::new(Binomial::new(Tensor::full(&[], 7.0, p[0].dtype()), p[0].clone()))
@@ -394,6 +414,15 @@ fn divergences_agree_with_their_definition() {
     assert_close("dirichlet, by hand", kl, 0.227_411_277_76, 1e-10);
     assert_divergence("von mises", &VonMises::new(s(0.2), s(1.1)), &VonMises::new(s(-0.6), s(3.0)));
     assert_divergence("wishart", &Wishart::new(s(5.5), chol3()), &Wishart::new(s(4.2), chol3() * 1.2));
+    assert_divergence("exponential", &Exponential::new(s(0.7)), &Exponential::new(s(1.6)));
+    assert_divergence("weibull", &Weibull::new(s(1.7), s(0.6)), &Weibull::new(s(0.9), s(1.1)));
+    assert_divergence("half-normal", &HalfNormal::new(s(1.3)), &HalfNormal::new(s(0.8)));
+    assert_divergence("half-cauchy", &HalfCauchy::new(s(1.3)), &HalfCauchy::new(s(0.4)));
+    assert_divergence("pareto", &Pareto::new(s(1.2), s(2.5)), &Pareto::new(s(0.9), s(4.0)));
+    assert_eq!(Pareto::new(s(0.9), s(4.0)).kl(&Pareto::new(s(1.2), s(2.5))).item(), f64::INFINITY);
+    let inverse_gaussian = |mean: f64, shape: f64| InverseGaussian::new(s(mean), s(shape));
+    assert_divergence("inverse gaussian", &inverse_gaussian(1.3, 2.1), &inverse_gaussian(0.8, 1.2));
+    assert_divergence("geometric", &Geometric::new(s(-0.4)), &Geometric::new(s(0.3)));
     assert_divergence("poisson", &Poisson::new(s(2.2)), &Poisson::new(s(1.4)));
     assert_divergence("binomial", &Binomial::new(s(6.0), s(0.3)), &Binomial::new(s(6.0), s(-0.4)));
     // Divergences to the uniform distribution on the sphere of 32 dimensions, by a multi-precision library.
@@ -409,6 +438,45 @@ fn divergences_agree_with_their_definition() {
         (certain.entropy().unwrap().item(), certain.kl(&Categorical::new(&t(&[0.0, 0.0], &[2]))).item()),
         (0.0, 2f64.ln())
     );
+}
+
+#[test]
+fn ordered_classes_split_the_logistic_law_at_the_edges() {
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let (location, edges) = (0.3, [-1.2, 0.1, 0.9]);
+    let found = Categorical::ordered(&s(location), &t(&edges, &[3])).probs().to_vec();
+    let below = [0.0, sigmoid(edges[0] - location), sigmoid(edges[1] - location), sigmoid(edges[2] - location), 1.0];
+    for (k, p) in found.iter().enumerate() {
+        assert_close("class", *p, below[k + 1] - below[k], 1e-14);
+    }
+    // Two classes are a logistic regression, and far from the edges nothing is lost to rounding.
+    let far = Categorical::ordered(&s(40.0), &t(&[0.0], &[1])).log_probs().to_vec();
+    assert_close("the class behind", far[0], -40.0, 1e-15);
+    let far = Categorical::ordered(&s(800.0), &t(&[-1.0, 1.0], &[2])).log_probs().to_vec();
+    assert_close("between", far[1], -799.0 + (-(-2f64).exp()).ln_1p(), 1e-15);
+}
+
+#[test]
+fn special_cases_of_tensors_are_the_families_they_contain() {
+    let x = t(&[-1.3, 0.4, 2.0], &[3]);
+    let same = |what: &str, a: &dyn Batched, b: &dyn Batched| {
+        a.log_prob(&x).to_vec().iter().zip(b.log_prob(&x).to_vec()).for_each(|(a, b)| assert_close(what, *a, b, 1e-13));
+    };
+    let general = |scale: f64, exponent: f64| GeneralisedNormal::new(s(0.4), s(scale), s(exponent));
+    same("laplace", &general(1.3, 1.0), &Laplace::new(s(0.4), s(1.3)));
+    same("normal", &general(1.3 * 2f64.sqrt(), 2.0), &Normal::new(s(0.4), s(1.3)));
+    // At the centre, too, derivatives are numbers.
+    let inputs = [s(0.4).variable(), s(1.3).variable(), s(1.6).variable()];
+    let centre = GeneralisedNormal::new(inputs[0].clone(), inputs[1].clone(), inputs[2].clone()).log_prob(&s(0.4));
+    assert!(grad(&centre, &[&inputs[0], &inputs[1], &inputs[2]]).iter().all(Tensor::is_finite));
+    // One dimension of a Student-t vector, and a batch of degrees of freedom over one location.
+    let vector = MultivariateStudentT::new(&t(&[0.5], &[1]), t(&[0.7], &[1, 1]), &t(&[6.5, 3.0], &[2]));
+    let found = vector.log_prob(&t(&[0.2], &[1])).to_vec();
+    for (found, dof) in found.iter().zip([6.5, 3.0]) {
+        assert_close("student t", *found, StudentT::new(s(0.5), s(0.7), s(dof)).log_prob(&s(0.2)).item(), 1e-13);
+    }
+    assert_eq!(Exponential::new(s(2.0)).log_prob(&s(-0.1)).item(), f64::NEG_INFINITY);
+    assert_eq!(Pareto::new(s(2.0), s(3.0)).log_prob(&s(1.9)).item(), f64::NEG_INFINITY);
 }
 
 #[test]

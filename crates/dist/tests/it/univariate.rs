@@ -49,6 +49,8 @@ fn counts() -> Vec<Box<dyn Distribution>> {
         Box::new(Binomial { trials: 12.0, probability: 0.35 }),
         Box::new(Geometric { probability: 0.2 }),
         Box::new(ZeroInflated { zero: 0.3, base: Poisson { mean: 4.0 } }),
+        Box::new(Hurdle { zero: 0.3, base: Poisson { mean: 4.0 } }),
+        Box::new(Hurdle { zero: 0.3, base: NegativeBinomial { mean: 0.2, dispersion: 0.8 } }),
         Box::new(Categorical { probabilities: vec![0.2, 0.5, 0.0, 0.3] }),
     ]
 }

@@ -3,6 +3,7 @@
 mod calibration;
 mod common;
 mod estimator;
+mod evidence;
 mod family;
 mod fit;
 mod gaussian;

@@ -9,7 +9,7 @@
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
-//! A [`Vae`] is built from a [`VaeConfig`]; [`Training`] fits it; [`Vae::evaluate`] measures it. To add a prior, implement [`Prior`];
+//! A [`Vae`] is built from a [`VaeConfig`]; [`Training`] fits it; [`Vae::evaluate`] measures it, and [`Vae::annealed`] one data point more sharply. To add a prior, implement [`Prior`];
 //! to add a term, add a variant of [`Term`]; to add a family, write its posterior in a file such as `sphere.rs` and add it to
 //! [`Family`]. Every sum is in nats a data point, nothing is averaged over elements or dimensions.
 
@@ -20,6 +20,7 @@ mod evaluate;
 mod family;
 mod flowed;
 mod impute;
+mod joint;
 mod likelihood;
 mod objective;
 mod path;
@@ -39,6 +40,7 @@ pub use family::{Family, LEAST_LOG_VARIANCE};
 pub use flowed::Flowed;
 pub(crate) use flowed::flow_of;
 pub use impute::Imputation;
+pub use joint::Joint;
 pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
 pub use objective::{Estimate, Losses, ObjectiveConfig, Term, Weighted};
 pub use path::{Gradient, Path};

@@ -32,10 +32,41 @@ fn settings_without_an_optimum_are_refused() {
         (json!({"alpha": 1.5}), "without limit"),
         (json!({"alpha": 0.0, "lambda": 0.5}), "unbounded"),
         (json!({"divergence": "stein", "prior": "diagonal", "epochs": 1}), "take `mmd` for other priors"),
+        (json!({"wasserstein": -1.0}), "`wasserstein` is -1"),
+        (json!({"jacobian": -0.5}), "`jacobian` is -0.5"),
+        (json!({"wasserstein": 1.0, "prior": "diagonal"}), "`prior` is diagonal with a wasserstein distance"),
+        (json!({"wasserstein": 1.0, "family": "vmf"}), "a Gaussian family"),
+        (json!({"jacobian": 1.0, "flow": "iaf:2x8"}), "with the flow `iaf:2x8`"),
     ] {
         let error = fit(settings.clone(), &digits(50), &mut Run::new(1)).err().unwrap_or_else(|| panic!("{settings}"));
         assert!(error.to_string().contains(part), "{settings}: {error}");
     }
+}
+
+/// Rows of the table of terms by name: weight and value at the end of training.
+fn terms(model: &dyn Model) -> Vec<(String, f64, f64)> {
+    let table = model.tables().remove(0);
+    table.rows.iter().map(|r| (r[0].clone(), r[1].parse().unwrap(), r[2].parse().unwrap())).collect()
+}
+
+#[test]
+fn a_term_of_regularised_autoencoders_is_smaller_where_it_costs_more() {
+    let data = digits(150);
+    let fitted = |wasserstein: f64, jacobian: f64| {
+        let settings = json!({
+            "latent": 2, "hidden": [32], "epochs": 60, "batch": 50, "rate": 0.01, "alpha": 1.0, "lambda": 0.0,
+            "wasserstein": wasserstein, "jacobian": jacobian,
+        });
+        terms(fit(settings, &data, &mut Run::new(1)).unwrap().as_ref())
+    };
+    let [weak, strong] = [0.1, 10.0].map(|weight| fitted(weight, 0.0));
+    let named: Vec<(&str, f64)> = strong.iter().map(|(name, weight, _)| (name.as_str(), *weight)).collect();
+    assert_eq!(named, [("reconstruction", 1.0), ("wasserstein distance", 10.0)]);
+    assert!(strong[1].2 < 0.5 * weak[1].2 && strong[1].2 >= 0.0, "{strong:?} beside {weak:?}");
+    assert!(strong[0].2 > weak[0].2, "the reconstruction pays for it: {strong:?} beside {weak:?}");
+    let [free, flat] = [1e-3, 100.0].map(|weight| fitted(1.0, weight));
+    assert_eq!(flat[2].0, "jacobian penalty");
+    assert!(flat[2].2 < 0.5 * free[2].2, "{flat:?} beside {free:?}");
 }
 
 #[test]

@@ -80,6 +80,12 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         The aggregated divergence: mmd, stein or adversarial.
     kernel : one of inverse_multiquadric, rbf, rbf_median, original; default 'inverse_multiquadric'
         The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
+    wasserstein : number at least 0; default 0.0
+        Weight of each posterior's squared Wasserstein distance from a standard normal prior, for Gaussian
+        families.
+    jacobian : number at least 0; default 0.0
+        Weight of the decoder's steepness: the squared length of what its derivative makes of each posterior's
+        spread.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -120,6 +126,8 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         lambda_: float = 1000.0,
         divergence: Choice = 'mmd',
         kernel: Choice = 'inverse_multiquadric',
+        wasserstein: float = 0.0,
+        jacobian: float = 0.0,
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
@@ -151,6 +159,8 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         self.lambda_ = lambda_
         self.divergence = divergence
         self.kernel = kernel
+        self.wasserstein = wasserstein
+        self.jacobian = jacobian
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose

@@ -1,0 +1,78 @@
+use super::noise::{broadcast, draw_each, joined};
+use super::{Batched, Kl};
+use crate::univariate::{self, Distribution};
+use elbo_core::Rng;
+use elbo_tensor::special::{LOG_SQRT_TAU, inverse_mills};
+use elbo_tensor::{DType, Tensor};
+
+/// Inverse Gaussian distributions with mean and shape; draws are differentiable in both, implicitly.
+#[derive(Debug, Clone)]
+pub struct InverseGaussian {
+    mean: Tensor,
+    shape: Tensor,
+}
+
+impl InverseGaussian {
+    /// From positive means and shapes, which broadcast. The variance is `mean^3 / shape`.
+    pub fn new(mean: Tensor, shape: Tensor) -> Self {
+        let [mean, shape] = broadcast([mean, shape]);
+        Self { mean, shape }
+    }
+}
+
+/// Derivatives of a draw `x` in mean `m` and shape `s` at a constant value of the distribution function.
+///
+/// With $r = \sqrt{s/x}$ and $b = -r(x/m + 1)$ the function is $\Phi(r(x/m - 1)) + e^{2s/m} \Phi(b)$, and the two densities in its derivatives are
+/// one: $e^{2s/m} \phi(b) = \phi(r(x/m - 1))$. What remains is $\Phi(b)/\phi(b)$, without the exponential.
+fn slopes(m: f64, s: f64, x: f64) -> (f64, f64) {
+    let r = (s / x).sqrt();
+    let mills = inverse_mills(-r * (x / m + 1.0)).recip();
+    let common = 2.0 * x * mills / (m * r);
+    (common * s / m, x / s - common)
+}
+
+impl Batched for InverseGaussian {
+    fn batch_shape(&self) -> Vec<usize> {
+        self.mean.shape().to_vec()
+    }
+    fn dtype(&self) -> DType {
+        self.mean.dtype()
+    }
+    fn log_prob(&self, x: &Tensor) -> Tensor {
+        let z = (x - &self.mean) / &self.mean;
+        (self.shape.log() - x.log() * 3.0 - &self.shape * z.square() / x) * 0.5 - LOG_SQRT_TAU
+    }
+    fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        let wide = joined(&[lead, self.mean.shape()]);
+        let [mean, shape] = [&self.mean, &self.shape].map(|t| t.broadcast_to(&wide));
+        let (means, shapes) = (mean.to_vec(), shape.to_vec());
+        let index: Vec<f64> = (0..means.len()).map(|i| i as f64).collect();
+        let draws = draw_each(&index, rng, |i, rng| {
+            univariate::InverseGaussian { mean: means[i as usize], shape: shapes[i as usize] }.sample(rng)
+        });
+        let dtype = self.dtype();
+        let value = Tensor::from_slice(&draws, &wide).cast(dtype);
+        Some(Tensor::custom("inverse-gaussian-draws", vec![mean, shape], value, move |g, _| {
+            let both = means.iter().zip(&shapes).zip(&draws).map(|((m, s), x)| slopes(*m, *s, *x));
+            let (of_mean, of_shape): (Vec<f64>, Vec<f64>) = both.unzip();
+            [of_mean, of_shape].map(|slope| Some(g * Tensor::from_vec(slope, &wide).cast(dtype))).into()
+        }))
+    }
+    fn mean(&self) -> Option<Tensor> {
+        Some(self.mean.clone())
+    }
+    fn variance(&self) -> Option<Tensor> {
+        Some(self.mean.powi(3) / &self.shape)
+    }
+    fn detached(&self) -> Box<dyn Batched> {
+        Box::new(Self::new(self.mean.detach(), self.shape.detach()))
+    }
+}
+
+impl Kl for InverseGaussian {
+    fn kl(&self, p: &Self) -> Tensor {
+        let ratio = &p.shape / &self.shape;
+        let apart = &p.shape * (&self.mean - &p.mean).square() / (&self.mean * p.mean.square());
+        (&ratio - ratio.log() - 1.0 + apart) * 0.5
+    }
+}

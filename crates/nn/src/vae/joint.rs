@@ -1,0 +1,80 @@
+//! The code of one data point as an unknown: its posterior for samplers, and its evidence by chains.
+
+use super::path::{Gradient, Path};
+use super::{Posterior, PriorConfig, PriorPass, Vae};
+use crate::layer::Pass;
+use elbo_core::{Result, Rng, ensure};
+use elbo_infer::LogDensity;
+use elbo_infer::family::{FullRank, MeanField, Variational};
+use elbo_infer::mcmc::{Bridge, Evidence, log_evidence};
+use elbo_tensor::{Tensor, grad, with_grad};
+
+/// log p(x, z) of one data point as a function of its code z, whose normaliser is p(x): a target for every sampler and family of `elbo_infer`.
+pub struct Joint<'a> {
+    vae: &'a Vae,
+    x: Tensor,
+}
+
+impl Vae {
+    /// The density of the code of one data point, up to a constant. `x: [D]`, with NaN for what is missing.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] for codes that are no vectors of free numbers, and for a prior with latent variables of its own.
+    pub fn joint(&self, x: &[f32]) -> Result<Joint<'_>> {
+        let (family, prior) = (self.config.family, &self.config.prior);
+        ensure(
+            "family",
+            family.name(),
+            family.is_gaussian(),
+            "gauss_diag or gauss_full, whose codes are free numbers",
+        )?;
+        let is_closed = !matches!(prior, PriorConfig::Hierarchical { .. });
+        ensure("prior", prior.name(), is_closed, "one with a density of its own")?;
+        Ok(Joint { vae: self, x: self.tensor(x) })
+    }
+
+    /// log p(x) of one data point by annealed importance sampling from the encoder's posterior, or from a Gaussian with its moments where it is
+    /// behind a flow: dearer than the importance-weighted bound, and sharp where the encoder is far from the true posterior. `x: [D]`.
+    ///
+    /// # Errors
+    /// Those of [`Vae::joint`] and of [`log_evidence`].
+    ///
+    /// # Source
+    /// Wu, Burda, Salakhutdinov and Grosse (2017).
+    pub fn annealed(&self, x: &[f32], settings: &Bridge, rng: &mut Rng) -> Result<Evidence> {
+        let joint = self.joint(x)?;
+        let q = self.encode(x);
+        let mean = q.mean().to_vec();
+        let start: Box<dyn Variational> = match &q {
+            Posterior::Full { factor, .. } => Box::new(FullRank::from_chol(&mean, &factor.to_vec())),
+            _ => Box::new(MeanField::new(&mean, &q.variance().sqrt().to_vec())),
+        };
+        log_evidence(&joint, start.as_ref(), settings, rng)
+    }
+}
+
+impl LogDensity for Joint<'_> {
+    fn dim(&self) -> usize {
+        self.vae.latent()
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        let (vae, pass) = (self.vae, &mut Pass::evaluation());
+        let points = z.cast(vae.dtype()).unsqueeze(1);
+        let likelihood = vae.log_likelihood(&vae.decode(&points, &self.x, pass), &self.x);
+        let pseudo = vae.pseudo(pass);
+        let (path, rng) = (Path::new(Gradient::Plain), &mut Rng::new(0));
+        let prior = vae.prior.log_prob(&points, &mut PriorPass { pseudo: pseudo.as_ref(), rng, path: &path });
+        (likelihood.to_f64() + prior.to_f64()).squeeze(1)
+    }
+
+    fn values_and_gradients(&self, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let d = self.dim();
+        with_grad(|| {
+            let points = Tensor::from_slice(z, &[z.len() / d, d]).variable();
+            let values = self.log_prob(&points);
+            let gradients = grad(&values.sum(), &[&points]).remove(0);
+            (values.to_vec(), gradients.to_vec())
+        })
+    }
+}
