@@ -90,7 +90,12 @@ impl System for GgmCodec {
         trainee.hyper.set_entropy(config.variant.into());
         let how = (Part::Entropy, config.entropy_steps, config.rectify);
         let outcome = settings.train(&mut trainee, photos, how, run)?;
-        let model = PictureModel::new(settings, &trainee, NUMBER, ("rate", outcome.objective), TEXT, &input)?;
+        let text = format!(
+            "A codec of photographs whose latents are generalised Gaussians with a learned shape: {}, and a hyperprior that says where \
+             each latent lies and how widely.",
+            settings.transform.describe()
+        );
+        let model = PictureModel::new(settings, &trainee, NUMBER, ("rate", outcome.objective), &text, &input)?;
         let at_limit = trainee.hyper.shapes_at_limit();
         if at_limit > 0 {
             run.warn(format!("{at_limit} of {} channels have a shape at a limit of 0.5 to 3", trainee.hyper.latents()));
@@ -111,9 +116,6 @@ impl System for GgmCodec {
         Ok(claim)
     }
 }
-
-const TEXT: &str = "A codec of photographs whose latents are generalised Gaussians with a learned shape: a lapped transform with residual \
-                    blocks, and a hyperprior that says where each latent lies and how widely.";
 
 /// Bits of integers rounded from a known source, by the best Gaussian and by the best generalised Gaussian.
 fn exact_rates(claim: &mut Claim) {

@@ -74,9 +74,11 @@ impl System for Hyperprior {
         let settings = &config.picture;
         let mut trainee = settings.start(config.density.into(), &mut run.rng);
         let outcome = settings.train(&mut trainee, &input.photos, (Part::Whole, settings.steps, false), run)?;
-        let text = "A codec of photographs: a lapped transform with residual blocks, and a hyperprior that says where each latent lies \
-                    and how widely.";
-        PictureModel::new(settings, &trainee, NUMBER, ("rate and distortion", outcome.objective), text, &input)
+        let text = format!(
+            "A codec of photographs: {}, and a hyperprior that says where each latent lies and how widely.",
+            settings.transform.describe()
+        );
+        PictureModel::new(settings, &trainee, NUMBER, ("rate and distortion", outcome.objective), &text, &input)
     }
 
     fn load(&self, file: &ModelFile) -> Result<PictureModel> {

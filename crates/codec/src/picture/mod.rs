@@ -3,7 +3,7 @@
 //! | part | file |
 //! |---|---|
 //! | pictures as they come in | `photo` |
-//! | pixels to latents and back | `transform` |
+//! | pixels to latents and back | `transform`, `lapped`, `strided` |
 //! | the second latent, which says how wide and where each latent is | `hyper` |
 //! | rate and distortion in training, one minibatch a step | `train`, `distortion` |
 //! | all that encoder and decoder must agree on, as integers | `frozen` |
@@ -16,9 +16,11 @@ mod context;
 mod distortion;
 mod frozen;
 mod hyper;
+mod lapped;
 mod model;
 mod photo;
 mod stream;
+mod strided;
 mod train;
 mod transform;
 
@@ -30,7 +32,7 @@ pub use hyper::{Entropy, Hyper};
 pub use model::{PictureModel, PictureSettings};
 pub use photo::{Photo, Photographs};
 pub use train::{Part, Trainee, Training, TrainingState};
-pub use transform::{LATENT_STEP, Transform};
+pub use transform::{LATENT_STEP, Transform, TransformKind};
 
 /// What an error of one squared step of 255 costs in bits a pixel, from the lowest quality to the highest.
 pub const LAMBDAS: [f64; 8] = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800];

@@ -8,7 +8,7 @@ use super::frozen::Frozen;
 use super::hyper::{Entropy, Hyper};
 use super::photo::{Photo, Photographs};
 use super::train::{Part, Trainee, Training};
-use super::transform::Transform;
+use super::transform::{Transform, TransformKind};
 use elbo_core::{
     Compress, Data, Error, Figure, Mark, Model, ModelFile, Outcome, Result, Rng, Run, Stop, Summary, Table, drive,
     ensure, ensure_within,
@@ -28,7 +28,10 @@ pub struct PictureSettings {
     pub latents: usize,
     /// Second latents, which say how wide the first are, for each 32 by 32 pixels.
     pub second: usize,
-    /// Channels of the residual blocks of the transform.
+    /// How pixels become latents: lapped, filters of sixteen pixels and a residual block; or gdn, three convolutions with divisive
+    /// normalisation between them.
+    pub transform: TransformKind,
+    /// Channels between the layers of the transform.
     pub width: usize,
     /// Channels between the second latents and the scales.
     pub hyper: usize,
@@ -51,6 +54,7 @@ impl Default for PictureSettings {
         Self {
             latents: 96,
             second: 32,
+            transform: TransformKind::Lapped,
             width: 64,
             hyper: 48,
             context: Context::None,
@@ -82,7 +86,7 @@ impl PictureSettings {
 
     /// Networks that are not trained yet.
     pub fn start(&self, entropy: Entropy, rng: &mut Rng) -> Trainee {
-        let transform = Transform::new(self.latents, self.width, rng);
+        let transform = Transform::new(self.transform, [self.latents, self.width], rng);
         let hyper = Hyper::new([self.latents, self.second, self.hyper], (entropy, self.context), rng);
         Trainee { transform, hyper }
     }

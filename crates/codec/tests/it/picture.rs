@@ -1,7 +1,9 @@
 //! Photographs in and out.
 
 use crate::fixed;
-use elbo_codec::picture::{Context, Distortion, Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee};
+use elbo_codec::picture::{
+    Context, Distortion, Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee, TransformKind,
+};
 use elbo_core::{Rng, Run, Snapshot};
 use elbo_picture::psnr;
 use elbo_tensor::Parameters;
@@ -139,6 +141,30 @@ fn contexts_code_and_save_rate_against_the_same_networks_trained_as_long_without
         let entropy = codec.cross_entropy(&photos[0], 4).unwrap();
         assert!((8.0 * file.len() as f64) < entropy + 8.0 * 260.0, "{context:?}");
         assert!(entropy < without, "{context:?}: {entropy} bits, {without} without");
+    }
+}
+
+#[test]
+fn strided_convolutions_with_divisive_normalisation_train_and_code() {
+    let settings = PictureSettings { transform: TransformKind::Gdn, width: 12, ..settings() };
+    let trainee = trained_with(&settings, Entropy::Gaussian);
+    let start = settings.start(Entropy::Gaussian, &mut Rng::new(1));
+    let values = |trainee: &Trainee| {
+        let mut all = HashMap::new();
+        trainee.transform.visit(&mut |name, p| drop(all.insert(name.to_owned(), p.value())));
+        all
+    };
+    let (before, after) = (values(&start), values(&trainee));
+    for name in ["analysis.0", "synthesis.2", "analysis.gdn.0.gamma", "synthesis.gdn.1.beta"] {
+        assert_ne!(before[name], after[name], "{name} stays");
+    }
+    let codec = PictureCodec::new(&trainee, 1).unwrap();
+    for shape in [[1, 1, 1], [45, 70, 3]] {
+        let photo = photo(shape, 5);
+        let file = codec.encode(&photo, 7).unwrap();
+        let back = codec.decode(&file).unwrap();
+        assert_eq!((back.shape, &codec.decode(&file).unwrap()), (shape, &back));
+        assert!(shape[0] == 1 || psnr(&photo.bytes, &back.bytes, 255.0) > 20.0, "{shape:?}");
     }
 }
 
