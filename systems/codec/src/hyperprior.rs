@@ -26,6 +26,8 @@ pub enum Shape {
     Laplace,
     /// Logistic densities.
     Logistic,
+    /// Mixtures of three Gaussians.
+    Mixture,
 }
 
 impl From<Shape> for Entropy {
@@ -34,6 +36,7 @@ impl From<Shape> for Entropy {
             Shape::Gaussian => Self::Gaussian,
             Shape::Laplace => Self::Laplace,
             Shape::Logistic => Self::Logistic,
+            Shape::Mixture => Self::Mixture,
         }
     }
 }
@@ -45,7 +48,7 @@ pub struct HyperpriorConfig {
     /// The networks and their training.
     #[serde(flatten)]
     pub picture: PictureSettings,
-    /// The density of a latent around its mean: gaussian, laplace or logistic.
+    /// The density of a latent: gaussian, laplace or logistic around its mean, or a mixture of three Gaussians.
     pub density: Shape,
 }
 

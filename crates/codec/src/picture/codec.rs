@@ -1,15 +1,16 @@
 //! Pictures to files and back, with networks and tables but without a system around them.
 
 use super::LAMBDAS;
-use super::frozen::{Frozen, MOST_SECOND};
+use super::frozen::{Code, Codes, Frozen, MOST_SECOND};
 use super::hyper::{Hyper, SECOND_STEP};
 use super::photo::Photo;
 use super::stream::Stream;
 use super::train::Trainee;
 use super::transform::{LATENT_STEP, Transform};
-use crate::coder::{decode_integers, encode_integers};
+use crate::coder::{decode_integers, decode_mixtures, encode_integers, encode_mixtures};
 use crate::container::{Arithmetic, CHUNK, Chunk, Coder, Container, MOST_PIXELS, broken};
 use crate::integer::FRACTION;
+use crate::mixture::{Mixture, MixtureTables};
 use crate::proxy::quantise;
 use elbo_core::{Error, Result};
 use elbo_picture::{ms_ssim, psnr, scales_held};
@@ -37,12 +38,12 @@ pub struct RatePoint {
     pub ms_ssim: Option<f64>,
 }
 
-/// The integers of a picture, each with the index of its table.
+/// The integers of a picture, each with what codes it.
 struct Symbols {
     second: Vec<i32>,
     second_tables: Vec<u16>,
     first: Vec<i32>,
-    first_tables: Vec<u16>,
+    first_codes: Codes,
 }
 
 /// Networks and tables without a system around them.
@@ -98,7 +99,10 @@ impl PictureCodec {
         let symbols = self.quantised(photo, quality)?;
         let lanes = lanes(symbols.first.len());
         let mut chunks = self.chunks(&symbols.second, &symbols.second_tables, lanes);
-        chunks.extend(self.chunks(&symbols.first, &symbols.first_tables, lanes));
+        chunks.extend(match &symbols.first_codes {
+            Codes::Tables(tables) => self.chunks(&symbols.first, tables, lanes),
+            Codes::Mixtures(mixtures) => self.chunks_of(&symbols.first, mixtures, lanes),
+        });
         let [h, w, _] = photo.shape;
         let container = Container {
             minor: crate::container::VERSION[1],
@@ -126,7 +130,14 @@ impl PictureCodec {
             let one = |(v, t): (&i32, &u16)| self.frozen.lookups()[usize::from(*t)].alphabet().cost(*v);
             values.iter().zip(tables).map(one).sum()
         };
-        Ok(cost(&symbols.second, &symbols.second_tables) + cost(&symbols.first, &symbols.first_tables))
+        let first = match &symbols.first_codes {
+            Codes::Tables(tables) => cost(&symbols.first, tables),
+            Codes::Mixtures(mixtures) => {
+                let tables = self.mixture_tables();
+                symbols.first.iter().zip(mixtures).map(|(v, mixture)| tables.cost(mixture, *v)).sum::<f64>()
+            }
+        };
+        Ok(cost(&symbols.second, &symbols.second_tables) + first)
     }
 
     /// The integers of a picture with their tables.
@@ -158,21 +169,21 @@ impl PictureCodec {
         let second: Vec<i32> = z.as_slice::<f32>().iter().map(whole).collect();
         let second_tables = self.frozen.second_tables(grid[0] * grid[1]);
         let y = y.as_slice::<f32>();
-        let (mut first, mut first_tables) = (Vec::with_capacity(y.len()), vec![]);
+        let (mut first, mut first_codes) = (Vec::with_capacity(y.len()), self.frozen.no_codes());
         if self.frozen.has_context() {
-            let code = &mut |at: usize, mean: i32, table: u16| -> Result<i32> {
+            let code = &mut |at: usize, mean: i32, code: Code| -> Result<i32> {
                 let integer = quantise(y[at], real(mean));
                 first.push(integer);
-                first_tables.push(table);
+                first_codes.push(code);
                 Ok(integer)
             };
             self.frozen.in_passes(&second, grid, quality, code)?;
         } else {
             let prediction = self.frozen.predict(&second, grid, quality);
             first.extend(y.iter().zip(&prediction.means).map(|(y, mean)| quantise(*y, real(*mean))));
-            first_tables = prediction.tables;
+            first_codes = prediction.codes;
         }
-        Ok(Symbols { second, second_tables, first, first_tables })
+        Ok(Symbols { second, second_tables, first, first_codes })
     }
 
     fn chunks(&self, values: &[i32], tables: &[u16], lanes: usize) -> Vec<Chunk> {
@@ -181,6 +192,20 @@ impl PictureCodec {
             bytes: encode_integers(values, tables, self.frozen.lookups(), lanes),
         };
         values.par_chunks(CHUNK).zip(tables.par_chunks(CHUNK)).map(one).collect()
+    }
+
+    /// [`PictureCodec::chunks`] of integers with mixtures.
+    fn chunks_of(&self, values: &[i32], mixtures: &[Mixture], lanes: usize) -> Vec<Chunk> {
+        let tables = self.mixture_tables();
+        let one = |(values, mixtures): (&[i32], &[Mixture])| Chunk {
+            symbols: values.len() as u32,
+            bytes: encode_mixtures(values, mixtures, tables, lanes),
+        };
+        values.par_chunks(CHUNK).zip(mixtures.par_chunks(CHUNK)).map(one).collect()
+    }
+
+    fn mixture_tables(&self) -> &MixtureTables {
+        self.frozen.mixture().expect("latents have mixtures only where the model has their tables")
     }
 
     /// The picture of a file.
@@ -260,9 +285,9 @@ impl PictureCodec {
         let z = self.symbols(before, &self.frozen.second_tables(area), lanes, 0, lost)?;
         let y = if self.frozen.has_context() {
             let mut y = vec![0f32; first];
-            let mut stream = Stream::new(after, self.frozen.lookups(), lanes, before.len(), lost);
-            let code = &mut |at: usize, mean: i32, table: u16| -> Result<i32> {
-                let integer = stream.next(table)?;
+            let mut stream = Stream::new(after, &self.frozen, lanes, before.len(), lost);
+            let code = &mut |at: usize, mean: i32, code: Code| -> Result<i32> {
+                let integer = stream.next(code)?;
                 y[at] = integer as f32 + real(mean);
                 Ok(integer)
             };
@@ -271,7 +296,14 @@ impl PictureCodec {
             y
         } else {
             let prediction = self.frozen.predict(&z, grid, quality);
-            let integers = self.symbols(after, &prediction.tables, lanes, before.len(), lost)?;
+            let integers = match &prediction.codes {
+                Codes::Tables(tables) => self.symbols(after, tables, lanes, before.len(), lost)?,
+                Codes::Mixtures(mixtures) => {
+                    let tables = self.mixture_tables();
+                    let read = |bytes: &[u8], own: &[Mixture]| decode_mixtures(bytes, own, tables, lanes);
+                    joined(after, mixtures, before.len(), lost, read)?
+                }
+            };
             integers.iter().zip(&prediction.means).map(|(q, mean)| *q as f32 + real(*mean)).collect()
         };
         let shape = [1, self.frozen.latents(), grid[0] * SECOND_STEP, grid[1] * SECOND_STEP];
@@ -291,14 +323,8 @@ impl PictureCodec {
         first: usize,
         lost: &[usize],
     ) -> Result<Vec<i32>> {
-        let one = |(i, (chunk, tables)): (usize, (&Chunk, &[u16]))| {
-            if lost.contains(&(first + i)) {
-                return Ok(vec![0; tables.len()]);
-            }
-            decode_integers(&chunk.bytes, tables, self.frozen.lookups(), lanes)
-        };
-        let parts = chunks.par_iter().zip(tables.par_chunks(CHUNK)).enumerate().map(one);
-        Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+        let read = |bytes: &[u8], own: &[u16]| decode_integers(bytes, own, self.frozen.lookups(), lanes);
+        joined(chunks, tables, first, lost, read)
     }
 
     /// Rates and qualities of all settings on these photographs, by encoding and decoding them.
@@ -338,6 +364,21 @@ impl PictureCodec {
         };
         (0..LAMBDAS.len()).map(of).collect()
     }
+}
+
+/// The integers of chunks, of which the first has the number `first` in the file, each read with its part of `codes`; zeros where they are lost.
+fn joined<C: Sync>(
+    chunks: &[Chunk],
+    codes: &[C],
+    first: usize,
+    lost: &[usize],
+    read: impl Fn(&[u8], &[C]) -> Result<Vec<i32>> + Sync,
+) -> Result<Vec<i32>> {
+    let one = |(i, (chunk, codes)): (usize, (&Chunk, &[C]))| {
+        if lost.contains(&(first + i)) { Ok(vec![0; codes.len()]) } else { read(&chunk.bytes, codes) }
+    };
+    let parts = chunks.par_iter().zip(codes.par_chunks(CHUNK)).enumerate().map(one);
+    Ok(parts.collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// A number with [`FRACTION`] fractional bits.

@@ -86,7 +86,7 @@ fn files_are_the_same_bytes_for_any_number_of_threads() {
 #[test]
 fn every_density_codes_and_learned_shapes_move() {
     let shaped = [Entropy::GeneralisedModel, Entropy::GeneralisedChannel, Entropy::GeneralisedElement];
-    for entropy in [Entropy::Laplace, Entropy::Logistic].into_iter().chain(shaped) {
+    for entropy in [Entropy::Laplace, Entropy::Logistic, Entropy::Mixture].into_iter().chain(shaped) {
         let mut trainee = trained(entropy);
         let before = trainee.hyper.shapes();
         let photos = [photo([64, 64, 3], 12)];
@@ -165,6 +165,36 @@ fn strided_convolutions_with_divisive_normalisation_train_and_code() {
         let back = codec.decode(&file).unwrap();
         assert_eq!((back.shape, &codec.decode(&file).unwrap()), (shape, &back));
         assert!(shape[0] == 1 || psnr(&photo.bytes, &back.bytes, 255.0) > 20.0, "{shape:?}");
+    }
+}
+
+#[test]
+fn mixtures_of_gaussians_code_with_every_context_and_for_any_number_of_threads() {
+    let photos = [photo([64, 64, 3], 12)];
+    for context in [Context::None, Context::Checkerboard, Context::Channels, Context::Serial] {
+        let settings = PictureSettings { context, ..settings() };
+        let mut trainee = trained_with(&settings, Entropy::Gaussian);
+        trainee.hyper.set_entropy(Entropy::Mixture);
+        settings.train(&mut trainee, &photos, (Part::Entropy, 3, true), &mut Run::new(3)).unwrap();
+        let codec = PictureCodec::new(&trainee, 1).unwrap();
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let file = codec.encode(&photos[0], 4).unwrap();
+                let back = codec.decode(&file).unwrap();
+                (file, back)
+            })
+        };
+        let (mut file, back) = with(1);
+        assert_eq!(with(3), (file.clone(), back.clone()), "{context:?}");
+        assert!(psnr(&photos[0].bytes, &back.bytes, 255.0) > 24.0, "{context:?}");
+        let entropy = codec.cross_entropy(&photos[0], 4).unwrap();
+        let bits = 8.0 * file.len() as f64;
+        assert!((entropy..entropy + 8.0 * 260.0).contains(&bits), "{context:?}: {bits} bits, {entropy} by the shares");
+        let at = file.len() - 40;
+        file[at] ^= 1;
+        assert!(codec.decode(&file).unwrap_err().to_string().contains("chunk 2 of 2"), "{context:?}");
+        assert_eq!(codec.salvage(&file).unwrap().1, [1], "{context:?}");
     }
 }
 

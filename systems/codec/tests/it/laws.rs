@@ -84,6 +84,27 @@ fn both_transforms_are_chosen_by_a_setting_and_a_file_without_it_is_of_the_lappe
 }
 
 #[test]
+fn a_model_of_mixtures_comes_back_from_its_file_and_with_changed_tables_is_refused() {
+    let system = SYSTEMS[0];
+    let mut settings = quick();
+    settings["density"] = json!("mixture");
+    let photo = data(vec![picture([45, 31, 3], 9)]);
+    let model = system.fit(&settings, &photo, &mut Run::new(1)).unwrap();
+    let mut file = ModelFile::new(system.card().id);
+    model.save(&mut file).unwrap();
+    let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+    let codec = model.as_compress().unwrap();
+    let bytes = codec.compress(&photo, &json!({"quality": 6}), &mut Run::new(0)).unwrap();
+    let restored = back.as_compress().unwrap().decompress(&bytes).unwrap();
+    assert_eq!(restored, codec.decompress(&bytes).unwrap());
+    let mut below = file.get_i64("frozen.mixture.below").unwrap();
+    below[9] += 1;
+    file.put_i64("frozen.mixture.below", &[below.len()], &below);
+    let error = system.load(&file).err().expect("refused").to_string();
+    assert!(error.contains("tables are damaged"), "{error}");
+}
+
+#[test]
 fn a_model_file_with_changed_tables_is_refused() {
     let system = SYSTEMS[0];
     let mut file = ModelFile::new(system.card().id);

@@ -43,8 +43,9 @@ class Hyperprior(Compresses):
     loss : one of mse, ms-ssim; default 'mse'
         What is weighed against the rate: mse, the squared error, or ms-ssim, the structural similarity over
         several scales.
-    density : one of gaussian, laplace, logistic; default 'gaussian'
-        The density of a latent around its mean: gaussian, laplace or logistic.
+    density : one of gaussian, laplace, logistic, mixture; default 'gaussian'
+        The density of a latent: gaussian, laplace or logistic around its mean, or a mixture of three
+        Gaussians.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
