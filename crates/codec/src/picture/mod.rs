@@ -8,7 +8,7 @@
 //! | rate and distortion in training, one minibatch a step | `train`, `distortion` |
 //! | all that encoder and decoder must agree on, as integers | `frozen` |
 //! | what latents that were coded say of the next ones | `context` |
-//! | pictures to files and back | `codec`, `stream` |
+//! | pictures to files and back, and how long it takes | `codec`, `stream`, `stages` |
 //! | settings, fitting, the model and its verbs | `model` |
 
 mod codec;
@@ -19,6 +19,7 @@ mod hyper;
 mod lapped;
 mod model;
 mod photo;
+mod stages;
 mod stream;
 mod strided;
 mod train;
@@ -31,6 +32,7 @@ pub use frozen::Frozen;
 pub use hyper::{Entropy, Hyper};
 pub use model::{PictureModel, PictureSettings};
 pub use photo::{Photo, Photographs};
+pub use stages::Stages;
 pub use train::{Part, Trainee, Training, TrainingState};
 pub use transform::{LATENT_STEP, Transform, TransformKind};
 

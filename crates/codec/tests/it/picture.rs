@@ -62,6 +62,19 @@ fn pictures_of_every_size_come_back_in_their_size() {
 }
 
 #[test]
+fn stages_are_timed_and_the_file_and_the_picture_are_the_same() {
+    let codec = model();
+    let photo = photo([90, 130, 3], 4);
+    let (file, there) = codec.encode_timed(&photo, 3).unwrap();
+    assert_eq!(file, codec.encode(&photo, 3).unwrap());
+    let (back, again) = codec.decode_timed(&file).unwrap();
+    assert_eq!(back, codec.decode(&file).unwrap());
+    for stages in [there, again] {
+        assert!(stages.transform > 0.0 && stages.prediction > 0.0 && stages.coder > 0.0, "{stages:?}");
+    }
+}
+
+#[test]
 fn better_qualities_have_larger_files_and_better_pictures() {
     let rates = model().rates(&[photo([96, 96, 3], 6)]).unwrap();
     assert!(rates[0].rate < rates[4].rate && rates[4].rate < rates[7].rate, "{rates:?}");
