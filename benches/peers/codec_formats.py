@@ -1,15 +1,20 @@
-"""Rate and quality of JPEG, WebP and AVIF of Pillow on some pictures, as one JSON object.
+"""Rate and quality of JPEG, WebP and AVIF of Pillow on some pictures, as one JSON object; of JPEG XL too where `cjxl` and `djxl` are
+installed (Debian: libjxl-tools), and the bits per pixel of PNG, which loses nothing.
 
     python codec_formats.py PICTURE ... > formats.json
 
 Rate is bits of all files over all pixels, quality the mean PSNR over pictures, on red, green and blue. JPEG has half the resolution of colour and
-optimised Huffman tables; WebP method 6; AVIF speed 6, half the resolution of colour. `systems/codec/examples/rates.rs` draws these curves beside
-ours and compares them.
+optimised Huffman tables; WebP method 6; AVIF speed 6, half the resolution of colour; JPEG XL effort 7. `systems/codec/examples/rates.rs`
+draws these curves beside ours and compares them.
 """
 
 import argparse
 import io
 import json
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +28,45 @@ FORMATS = {
 }
 
 
-def curve(pictures, options, qualities):
+# Distances of JPEG XL, 1 of which is hardly seen.
+DISTANCES = [12, 8, 6, 4, 3, 2, 1.5, 1, 0.7, 0.5, 0.3, 0.2]
+
+
+def pillow(options):
+    def through(picture, quality):
+        out = io.BytesIO()
+        picture.save(out, quality=quality, **options)
+        return len(out.getvalue()), Image.open(io.BytesIO(out.getvalue()))
+
+    return through
+
+
+def jpeg_xl(picture, distance):
+    with tempfile.TemporaryDirectory() as folder:
+        given, file, back = (str(Path(folder) / name) for name in ("given.png", "file.jxl", "back.png"))
+        picture.save(given)
+        for command in (["cjxl", given, file, "-d", str(distance), "-e", "7"], ["djxl", file, back]):
+            subprocess.run(command, check=True, capture_output=True)
+        return Path(file).stat().st_size, Image.open(back).copy()
+
+
+def png(pictures):
+    def size(picture):
+        out = io.BytesIO()
+        picture.save(out, format="PNG", optimize=True)
+        return len(out.getvalue())
+
+    return 8 * sum(map(size, pictures)) / sum(p.width * p.height for p in pictures)
+
+
+def curve(pictures, through, qualities):
     points = []
     for quality in qualities:
         bits, pixels, decibels = 0, 0, []
         for picture in pictures:
-            out = io.BytesIO()
-            picture.save(out, quality=quality, **options)
-            back = np.asarray(Image.open(io.BytesIO(out.getvalue())).convert("RGB"), float)
-            bits += 8 * len(out.getvalue())
+            size, back = through(picture, quality)
+            back = np.asarray(back.convert("RGB"), float)
+            bits += 8 * size
             pixels += picture.width * picture.height
             # At most 99 dB, as we have for pictures that come back unchanged.
             error = np.mean((back - np.asarray(picture, float)) ** 2)
@@ -45,10 +80,18 @@ def main():
     parser.add_argument("pictures", type=Path, nargs="+")
     files = parser.parse_args().pictures
     pictures = [Image.open(f).convert("RGB") for f in files]
-    curves = {
-        name: curve(pictures, *how) for name, how in FORMATS.items() if name == "jpeg" or features.check(name)
-    }
-    print(json.dumps({"pictures": [f.name for f in files], "pillow": PIL.__version__, "curves": curves}))
+    curves = {}
+    for name, (options, qualities) in FORMATS.items():
+        if name == "jpeg" or features.check(name):
+            curves[name] = curve(pictures, pillow(options), qualities)
+        else:
+            print(f"{name}: left out, Pillow was built without it", file=sys.stderr)
+    if shutil.which("cjxl") and shutil.which("djxl"):
+        curves["jpeg-xl"] = curve(pictures, jpeg_xl, DISTANCES)
+    else:
+        print("jpeg-xl: left out, cjxl and djxl are not installed", file=sys.stderr)
+    found = {"pictures": [f.name for f in files], "pillow": PIL.__version__, "png": png(pictures), "curves": curves}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -280,6 +280,9 @@ pub struct Restore {
     /// Which pixels are missing: a picture of the same size that is black there.
     #[arg(long, value_name = "PICTURE")]
     pub mask: Option<PathBuf>,
+    /// Read what can be read of a damaged compressed file, and warn of what was lost.
+    #[arg(long)]
+    pub salvage: bool,
     /// The seed of a restoration that draws; that of the fit by default.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,

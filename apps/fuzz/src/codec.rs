@@ -6,15 +6,21 @@ use elbo::core::Rng;
 use elbo::tensor::Parameters;
 use std::sync::OnceLock;
 
-/// A codec without training for each way of coding latents: all at once, and one after the other.
+/// A codec without training for each way of coding latents: all at once, one after the other, and with mixtures.
 fn codecs() -> &'static [PictureCodec] {
     static CODECS: OnceLock<Vec<PictureCodec>> = OnceLock::new();
-    CODECS.get_or_init(|| [Context::None, Context::Serial].into_iter().map(untrained).collect())
+    let ways = [
+        (Entropy::Gaussian, Context::None),
+        (Entropy::Gaussian, Context::Serial),
+        (Entropy::Mixture, Context::None),
+        (Entropy::Mixture, Context::Channels),
+    ];
+    CODECS.get_or_init(|| ways.into_iter().map(untrained).collect())
 }
 
-fn untrained(context: Context) -> PictureCodec {
+fn untrained((entropy, context): (Entropy, Context)) -> PictureCodec {
     let settings = PictureSettings { latents: 8, second: 3, width: 4, hyper: 4, context, ..PictureSettings::default() };
-    let mut trainee = settings.start(Entropy::Gaussian, &mut Rng::new(1));
+    let mut trainee = settings.start(entropy, &mut Rng::new(1));
     let mut rng = Rng::new(2);
     trainee.visit_mut(&mut |_, p| {
         let values: Vec<f64> = (0..p.len()).map(|_| rng.range(-0.1, 0.1)).collect();

@@ -270,6 +270,15 @@ impl Model {
         })
     }
 
+    /// As much of the picture as a damaged file gives, and what was lost.
+    fn salvage(&self, py: Python<'_>, file: &[u8]) -> PyResult<(Vec<Taken>, Vec<String>)> {
+        let (data, lost) = self.quick(py, None, |model, run| {
+            let data = self.offered("restore a compressed file", model.as_compress())?.salvage(file, run)?;
+            Ok((data, run.warnings().to_vec()))
+        })?;
+        Ok((taken(py, &data), lost))
+    }
+
     /// Pictures from cameras on a circle, or from those of a data set.
     #[pyo3(signature = (count, size, arrays))]
     fn render(

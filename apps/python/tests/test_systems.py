@@ -77,6 +77,15 @@ def test_codecs_give_the_same_picture_back(name: str) -> None:
     np.testing.assert_array_equal(picture, model.decompress(model.compress(photos[0])))
     with pytest.raises(elbo.DataError):
         model.decompress(file[: len(file) // 2])
+    whole, lost = model.salvage(file)
+    np.testing.assert_array_equal(whole, picture)
+    assert lost == []
+    # The last chunk ends where the digest of 32 bytes begins.
+    hurt = file[:-40] + bytes([file[-40] ^ 1]) + file[-39:]
+    with pytest.raises(elbo.DataError, match="chunk 2 of 2"):
+        model.decompress(hurt)
+    left, lost = model.salvage(hurt)
+    assert left.shape == picture.shape and "chunk 2 of 2 is damaged" in lost[0]
 
 
 def test_an_experiment_suggests_inside_its_space() -> None:

@@ -247,6 +247,48 @@ mod tests {
         }
     }
 
+    /// A convolution in whole numbers, which every machine adds up alike.
+    fn in_whole_numbers(layer: &Layer, x: &Image) -> Vec<i32> {
+        let Layer::Convolution { out, channels, kernel, weights, bias } = layer else { panic!("no convolution") };
+        let ([_, h, w], edge) = (x.shape, kernel / 2);
+        let mut values = Vec::with_capacity(out * h * w);
+        for (o, y, z) in (0..out * h * w).map(|i| (i / (h * w), i / w % h, i % w)) {
+            let mut sum = bias[o];
+            for (c, i, j) in
+                (0..channels * kernel * kernel).map(|t| (t / (kernel * kernel), t / kernel % kernel, t % kernel))
+            {
+                let (row, column) = (y + i, z + j);
+                if (edge..h + edge).contains(&row) && (edge..w + edge).contains(&column) {
+                    let weight = weights[((o * channels + c) * kernel + i) * kernel + j];
+                    sum += i64::from(weight) * i64::from(x.values[(c * h + row - edge) * w + column - edge]);
+                }
+            }
+            values.push(rounded(sum));
+        }
+        values
+    }
+
+    #[test]
+    fn ten_thousand_random_images_have_the_bits_of_whole_numbers() {
+        // Up to the largest weights and activations: no machine's order of additions, and no fused multiplication, can change a bit.
+        let mut rng = Rng::new(23);
+        for _ in 0..100 {
+            let [out, channels, kernel] = [1 + rng.below(5), 1 + rng.below(12), 1 + 2 * rng.below(3)];
+            let mut within = |count: usize| (0..count).map(|_| rng.range(-64.0, 64.0)).collect::<Vec<f64>>();
+            let (weights, bias) = (within(out * channels * kernel * kernel), within(out));
+            let layer = Layer::convolution(&weights, &bias, [out, channels, kernel]).unwrap();
+            for _ in 0..100 {
+                let [h, w] = [1 + rng.below(6), 1 + rng.below(6)];
+                let bits = rng.below(25);
+                let value = |rng: &mut Rng| (rng.below(2 * MOST as usize + 1) as i64 - MOST) >> bits;
+                let values = (0..channels * h * w).map(|_| value(&mut rng) as i32).collect();
+                let image = Image { shape: [channels, h, w], values };
+                let expected = in_whole_numbers(&layer, &image);
+                assert_eq!(layer.apply(image).values, expected, "{out} {channels} {kernel} {h} {w}");
+            }
+        }
+    }
+
     #[test]
     fn shuffling_puts_four_channels_into_one() {
         let x = Image { shape: [4, 1, 2], values: vec![0, 1, 10, 11, 20, 21, 30, 31] };

@@ -3,13 +3,14 @@
 //! A mixture has too many numbers for a table of each: its distribution function is the weighted sum of tabulated ones, `sum_j w_j C_j >> 16`, at
 //! the boundaries that are asked for. Tables are made once, in real numbers, and stored; all that follows is the same on every machine.
 //!
-//! For codecs of your own: no system here codes with mixtures. The example `fit_entropy` of `elbo-systems-codec` says what they would save.
+//! The example `fit_entropy` of `elbo-systems-codec` says what they save on integers of one distribution.
 
 use crate::density::{Density, LADDER, Ladder, MOST_HALF, TAIL, log_scale_of};
 use crate::integer::FRACTION;
 use crate::table::{beyond, place};
 use elbo_core::{Error, ModelFile, Result};
 use elbo_tensor::special::ndtr;
+use sha2::{Digest, Sha256};
 
 /// Gaussians of a mixture.
 pub const COMPONENTS: usize = 3;
@@ -190,6 +191,15 @@ impl MixtureTables {
         match mixture.symbol(value) {
             Ok(symbol) => bits(symbol),
             Err(excess) => bits(mixture.escape()) + f64::from(2 * (excess + 1).ilog2() + 1),
+        }
+    }
+
+    /// Adds everything that decides the shares to a digest.
+    pub(crate) fn digest(&self, hash: &mut Sha256) {
+        let thresholds: Vec<i64> = self.ladder.thresholds().iter().map(|t| i64::from(*t)).collect();
+        for (_, values) in self.parts(&thresholds) {
+            hash.update((values.len() as u64).to_le_bytes());
+            values.iter().for_each(|v| hash.update(v.to_le_bytes()));
         }
     }
 

@@ -34,6 +34,12 @@ pub trait Compress {
     /// # Errors
     /// [`crate::Error::Data`] when the file is damaged, foreign, or of another model.
     fn decompress(&self, file: &[u8]) -> Result<Data>;
+
+    /// As much of the picture as a damaged file still gives. What was lost becomes warnings of the run; none for a file that is whole.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] when nothing can be read: the file's header is damaged, it is cut short, foreign, or of another model.
+    fn salvage(&self, file: &[u8], run: &mut Run) -> Result<Data>;
 }
 
 /// The verb `render`.

@@ -10,6 +10,7 @@
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
+//! | numbers that training keeps above a bound | [`bound`] |
 //! | weights from or for PyTorch | [`weights`] |
 //!
 //! A network is a value built from a configuration, and its parameters are named and laid out as PyTorch's are. Numbers are single
@@ -17,6 +18,7 @@
 
 pub mod activation;
 pub mod bayes;
+pub mod bound;
 pub mod init;
 pub mod layer;
 pub mod model;

@@ -26,6 +26,8 @@ pub enum Shape {
     Laplace,
     /// Logistic densities.
     Logistic,
+    /// Mixtures of three Gaussians.
+    Mixture,
 }
 
 impl From<Shape> for Entropy {
@@ -34,6 +36,7 @@ impl From<Shape> for Entropy {
             Shape::Gaussian => Self::Gaussian,
             Shape::Laplace => Self::Laplace,
             Shape::Logistic => Self::Logistic,
+            Shape::Mixture => Self::Mixture,
         }
     }
 }
@@ -45,7 +48,7 @@ pub struct HyperpriorConfig {
     /// The networks and their training.
     #[serde(flatten)]
     pub picture: PictureSettings,
-    /// The density of a latent around its mean: gaussian, laplace or logistic.
+    /// The density of a latent: gaussian, laplace or logistic around its mean, or a mixture of three Gaussians.
     pub density: Shape,
 }
 
@@ -74,9 +77,11 @@ impl System for Hyperprior {
         let settings = &config.picture;
         let mut trainee = settings.start(config.density.into(), &mut run.rng);
         let outcome = settings.train(&mut trainee, &input.photos, (Part::Whole, settings.steps, false), run)?;
-        let text = "A codec of photographs: a lapped transform with residual blocks, and a hyperprior that says where each latent lies \
-                    and how widely.";
-        PictureModel::new(settings, &trainee, NUMBER, ("rate and distortion", outcome.objective), text, &input)
+        let text = format!(
+            "A codec of photographs: {}, and a hyperprior that says where each latent lies and how widely.",
+            settings.transform.describe()
+        );
+        PictureModel::new(settings, &trainee, NUMBER, ("rate and distortion", outcome.objective), &text, &input)
     }
 
     fn load(&self, file: &ModelFile) -> Result<PictureModel> {

@@ -64,8 +64,11 @@ fn decompress(
         ));
     }
     let started = Instant::now();
-    let data = codec.decompress(bytes)?;
-    finish(args, card, &data, started.elapsed().as_secs_f64(), &[], json)
+    let mut run = Run::new(0);
+    let data = if args.salvage { codec.salvage(bytes, &mut run)? } else { codec.decompress(bytes)? };
+    let seconds = started.elapsed().as_secs_f64();
+    say_warnings(json, &run);
+    finish(args, card, &data, seconds, run.warnings(), json)
 }
 
 fn restore(
@@ -77,6 +80,9 @@ fn restore(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let restorer = model.as_restore().ok_or_else(|| refused(card, "restore"))?;
+    if args.salvage {
+        return Err(Failure::usage("`--salvage`: only a compressed file can be damaged in parts", "leave it out"));
+    }
     let settings = merge(&toml::Table::new(), &args.set)?;
     let mut data = read_picture_bytes(&args.input, bytes)?;
     data.notes.iter().for_each(|note| say(json, note));

@@ -38,6 +38,30 @@ fn a_photograph_becomes_a_small_file_and_a_photograph_again() {
 }
 
 #[test]
+fn what_is_whole_of_a_damaged_file_is_restored_and_the_rest_named() {
+    let folder = with_codec();
+    folder.elbo("compress m.elbo p.png --out whole.elbc").ok();
+    folder.elbo("restore m.elbo whole.elbc --out whole.png").ok();
+    let found = folder.elbo("restore m.elbo whole.elbc --out same.png --salvage --json").json();
+    assert_eq!(found["warnings"].as_array().map(Vec::len), Some(0));
+    assert_eq!(folder.read("same.png"), folder.read("whole.png"));
+    // The last chunk ends where the digest begins.
+    let mut bytes = folder.read("whole.elbc");
+    let at = bytes.len() - 40;
+    bytes[at] ^= 1;
+    folder.write("hurt.elbc", &bytes);
+    let found = folder.elbo("restore m.elbo hurt.elbc --out hurt.png --salvage --json").json();
+    assert!(found["warnings"][0].as_str().unwrap().contains("chunk 2 of 2 is damaged"), "{found}");
+    assert_eq!((found["width"].as_u64(), found["height"].as_u64()), (Some(320), Some(213)));
+    let ran = folder.elbo("restore m.elbo hurt.elbc --out hurt.png --salvage");
+    assert!(ran.code == 0 && ran.err.contains("warning: chunk 2 of 2"), "{}", ran.err);
+    assert_ne!(folder.read("hurt.png"), folder.read("whole.png"));
+    folder.write("half.elbc", &bytes[..60]);
+    let ran = folder.elbo("restore m.elbo half.elbc --out half.png --salvage");
+    assert!(ran.code == 1 && ran.err.contains("cut short"), "{}", ran.err);
+}
+
+#[test]
 fn what_cannot_be_is_said() {
     let folder = with_codec();
     folder.elbo("compress m.elbo p.png --out c.elbc").ok();

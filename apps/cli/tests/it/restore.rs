@@ -54,6 +54,7 @@ fn what_cannot_be_restored_is_said() {
     folder.write("photo.png", &std::fs::read("../../examples/data/photos/rocket.png").unwrap());
     for (command, code, expected) in [
         (format!("restore m.elbo {PICTURE} --out x.png"), 1, "--mask"),
+        (format!("restore m.elbo {PICTURE} --out x.png --salvage"), 2, "--salvage"),
         (format!("restore m.elbo {PICTURE} --out x.png --set operator=magic"), 2, "operator"),
         (format!("restore m.elbo {PICTURE} --out x.png --set metod=dps"), 2, "method"),
         (format!("restore m.elbo {PICTURE} --out x.jpg --set operator=denoise"), 2, "does not end in .png"),

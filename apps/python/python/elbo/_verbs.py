@@ -179,6 +179,11 @@ class Compresses(Photographs):
         pictures = next(iter(_arrays.received(self._fitted().decompress(file)).values()))
         return np.asarray(pictures[0])
 
+    def salvage(self, file: bytes) -> tuple[Array, list[str]]:
+        """As much of the picture as a damaged file still gives, and sentences about what was lost."""
+        arrays, lost = self._fitted().salvage(file)
+        return np.asarray(next(iter(_arrays.received(arrays).values()))[0]), lost
+
 
 class Renders(Points):
     """The verb `render`."""

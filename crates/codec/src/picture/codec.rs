@@ -1,15 +1,17 @@
 //! Pictures to files and back, with networks and tables but without a system around them.
 
 use super::LAMBDAS;
-use super::frozen::{Frozen, MOST_SECOND};
+use super::frozen::{Code, Codes, Frozen, MOST_SECOND};
 use super::hyper::{Hyper, SECOND_STEP};
 use super::photo::Photo;
+use super::stages::{Stages, timed};
 use super::stream::Stream;
 use super::train::Trainee;
 use super::transform::{LATENT_STEP, Transform};
-use crate::coder::{decode_integers, encode_integers};
+use crate::coder::{decode_integers, decode_mixtures, encode_integers, encode_mixtures};
 use crate::container::{Arithmetic, CHUNK, Chunk, Coder, Container, MOST_PIXELS, broken};
 use crate::integer::FRACTION;
+use crate::mixture::{Mixture, MixtureTables};
 use crate::proxy::quantise;
 use elbo_core::{Error, Result};
 use elbo_picture::{ms_ssim, psnr, scales_held};
@@ -37,12 +39,12 @@ pub struct RatePoint {
     pub ms_ssim: Option<f64>,
 }
 
-/// The integers of a picture, each with the index of its table.
+/// The integers of a picture, each with what codes it.
 struct Symbols {
     second: Vec<i32>,
     second_tables: Vec<u16>,
     first: Vec<i32>,
-    first_tables: Vec<u16>,
+    first_codes: Codes,
 }
 
 /// Networks and tables without a system around them.
@@ -95,10 +97,28 @@ impl PictureCodec {
     /// # Panics
     /// When there is no such quality.
     pub fn encode(&self, photo: &Photo, quality: usize) -> Result<Vec<u8>> {
-        let symbols = self.quantised(photo, quality)?;
+        Ok(self.encode_timed(photo, quality)?.0)
+    }
+
+    /// [`PictureCodec::encode`], and how long its stages took.
+    ///
+    /// # Errors
+    /// As [`PictureCodec::encode`].
+    ///
+    /// # Panics
+    /// When there is no such quality.
+    pub fn encode_timed(&self, photo: &Photo, quality: usize) -> Result<(Vec<u8>, Stages)> {
+        let mut stages = Stages::default();
+        let symbols = self.quantised(photo, quality, &mut stages)?;
         let lanes = lanes(symbols.first.len());
-        let mut chunks = self.chunks(&symbols.second, &symbols.second_tables, lanes);
-        chunks.extend(self.chunks(&symbols.first, &symbols.first_tables, lanes));
+        let chunks = timed(&mut stages.coder, || {
+            let mut chunks = self.chunks(&symbols.second, &symbols.second_tables, lanes);
+            chunks.extend(match &symbols.first_codes {
+                Codes::Tables(tables) => self.chunks(&symbols.first, tables, lanes),
+                Codes::Mixtures(mixtures) => self.chunks_of(&symbols.first, mixtures, lanes),
+            });
+            chunks
+        });
         let [h, w, _] = photo.shape;
         let container = Container {
             minor: crate::container::VERSION[1],
@@ -113,7 +133,7 @@ impl PictureCodec {
             chunks,
             metadata: vec![],
         };
-        Ok(container.to_bytes())
+        Ok((container.to_bytes(), stages))
     }
 
     /// Bits of the symbols of a picture by the tables: what the file would have without headers and the coder's remainder.
@@ -121,35 +141,44 @@ impl PictureCodec {
     /// # Errors
     /// As [`PictureCodec::encode`].
     pub fn cross_entropy(&self, photo: &Photo, quality: usize) -> Result<f64> {
-        let symbols = self.quantised(photo, quality)?;
+        let symbols = self.quantised(photo, quality, &mut Stages::default())?;
         let cost = |values: &[i32], tables: &[u16]| -> f64 {
             let one = |(v, t): (&i32, &u16)| self.frozen.lookups()[usize::from(*t)].alphabet().cost(*v);
             values.iter().zip(tables).map(one).sum()
         };
-        Ok(cost(&symbols.second, &symbols.second_tables) + cost(&symbols.first, &symbols.first_tables))
+        let first = match &symbols.first_codes {
+            Codes::Tables(tables) => cost(&symbols.first, tables),
+            Codes::Mixtures(mixtures) => {
+                let tables = self.mixture_tables();
+                symbols.first.iter().zip(mixtures).map(|(v, mixture)| tables.cost(mixture, *v)).sum::<f64>()
+            }
+        };
+        Ok(cost(&symbols.second, &symbols.second_tables) + first)
     }
 
     /// The integers of a picture with their tables.
-    fn quantised(&self, photo: &Photo, quality: usize) -> Result<Symbols> {
+    fn quantised(&self, photo: &Photo, quality: usize, stages: &mut Stages) -> Result<Symbols> {
         assert!(quality < LAMBDAS.len(), "quality {quality}");
         let [h, w, _] = photo.shape;
-        if !is_readable([h, w].map(|n| n as u64)) {
+        let most = self.most_pixels();
+        if !is_readable([h, w].map(|n| n as u64), most) {
             return Err(Error::data(
                 format!(
-                    "the picture has {w} x {h} pixels; at most {MOST_PIXELS} are compressed, and twice as many with its sides filled up \
+                    "the picture has {w} x {h} pixels; at most {most} are compressed, and twice as many with its sides filled up \
                      to multiples of {UNIT}"
                 ),
                 "cut it into parts",
             ));
         }
         let [height, width] = [h, w].map(|n| n.next_multiple_of(UNIT));
-        let x = Tensor::from_f32(photo.planes([0, 0], [height, width]), &[1, 3, height, width]);
-        let (y, z) = no_grad(|| {
-            let y = self.transform.analysis_tiled(&x) * self.transform.log_gain(&[quality]).exp();
-            let z = self.hyper.encode_tiled(&y);
-            (y, z)
+        let (y, z) = timed(&mut stages.transform, || {
+            let x = Tensor::from_f32(photo.planes([0, 0], [height, width]), &[1, 3, height, width]);
+            no_grad(|| {
+                let y = self.transform.analysis_tiled(&x) * self.transform.log_gain(&[quality]).exp();
+                let z = self.hyper.encode_tiled(&y);
+                (y, z)
+            })
         });
-        drop(x);
         if !y.is_finite() || !z.is_finite() {
             return Err(Error::numerical("the transform of the picture is not finite", "fit the model again"));
         }
@@ -158,21 +187,21 @@ impl PictureCodec {
         let second: Vec<i32> = z.as_slice::<f32>().iter().map(whole).collect();
         let second_tables = self.frozen.second_tables(grid[0] * grid[1]);
         let y = y.as_slice::<f32>();
-        let (mut first, mut first_tables) = (Vec::with_capacity(y.len()), vec![]);
+        let (mut first, mut first_codes) = (Vec::with_capacity(y.len()), self.frozen.no_codes());
         if self.frozen.has_context() {
-            let code = &mut |at: usize, mean: i32, table: u16| -> Result<i32> {
+            let code = &mut |at: usize, mean: i32, code: Code| -> Result<i32> {
                 let integer = quantise(y[at], real(mean));
                 first.push(integer);
-                first_tables.push(table);
+                first_codes.push(code);
                 Ok(integer)
             };
-            self.frozen.in_passes(&second, grid, quality, code)?;
+            timed(&mut stages.prediction, || self.frozen.in_passes(&second, grid, quality, code))?;
         } else {
-            let prediction = self.frozen.predict(&second, grid, quality);
+            let prediction = timed(&mut stages.prediction, || self.frozen.predict(&second, grid, quality));
             first.extend(y.iter().zip(&prediction.means).map(|(y, mean)| quantise(*y, real(*mean))));
-            first_tables = prediction.tables;
+            first_codes = prediction.codes;
         }
-        Ok(Symbols { second, second_tables, first, first_tables })
+        Ok(Symbols { second, second_tables, first, first_codes })
     }
 
     fn chunks(&self, values: &[i32], tables: &[u16], lanes: usize) -> Vec<Chunk> {
@@ -183,15 +212,44 @@ impl PictureCodec {
         values.par_chunks(CHUNK).zip(tables.par_chunks(CHUNK)).map(one).collect()
     }
 
+    /// [`PictureCodec::chunks`] of integers with mixtures.
+    fn chunks_of(&self, values: &[i32], mixtures: &[Mixture], lanes: usize) -> Vec<Chunk> {
+        let tables = self.mixture_tables();
+        let one = |(values, mixtures): (&[i32], &[Mixture])| Chunk {
+            symbols: values.len() as u32,
+            bytes: encode_mixtures(values, mixtures, tables, lanes),
+        };
+        values.par_chunks(CHUNK).zip(mixtures.par_chunks(CHUNK)).map(one).collect()
+    }
+
+    /// Most pixels of a picture: a mixture takes several times the memory of a table's index.
+    fn most_pixels(&self) -> u64 {
+        if self.frozen.mixture().is_some() { MOST_PIXELS / 4 } else { MOST_PIXELS }
+    }
+
+    fn mixture_tables(&self) -> &MixtureTables {
+        self.frozen.mixture().expect("latents have mixtures only where the model has their tables")
+    }
+
     /// The picture of a file.
     ///
     /// # Errors
     /// [`Error::Data`] when it is damaged, foreign, of another model or another version.
     pub fn decode(&self, bytes: &[u8]) -> Result<Photo> {
-        self.decode_container(&Container::from_bytes(bytes)?, &[])
+        Ok(self.decode_timed(bytes)?.0)
     }
 
-    /// As much of the picture as can be had from a damaged file: latents of damaged chunks take their means, and where second latents are
+    /// [`PictureCodec::decode`], and how long its stages took.
+    ///
+    /// # Errors
+    /// As [`PictureCodec::decode`].
+    pub fn decode_timed(&self, bytes: &[u8]) -> Result<(Photo, Stages)> {
+        let mut stages = Stages::default();
+        let photo = self.decode_container(&Container::from_bytes(bytes)?, &[], &mut stages)?;
+        Ok((photo, stages))
+    }
+
+    /// As much of the picture as can be had from a damaged file: latents of damaged chunks take their means, zero under mixtures, and where second latents are
     /// damaged, those of zero. A chunk whose tables depend on a damaged one cannot be read either: all latents where second latents are
     /// damaged, and with a context all that follow. Returns the chunks that were not read, counted from zero.
     ///
@@ -210,7 +268,7 @@ impl PictureCodec {
             lost.sort_unstable();
             lost.dedup();
         }
-        Ok((self.decode_container(&container, &lost)?, lost))
+        Ok((self.decode_container(&container, &lost, &mut Stages::default())?, lost))
     }
 
     /// Chunks of second latents in a file, as far as its header says.
@@ -220,7 +278,7 @@ impl PictureCodec {
         (area.saturating_mul(self.frozen.second() as u64)).div_ceil(CHUNK as u64) as usize
     }
 
-    fn decode_container(&self, container: &Container, lost: &[usize]) -> Result<Photo> {
+    fn decode_container(&self, container: &Container, lost: &[usize], stages: &mut Stages) -> Result<Photo> {
         container.check_model(self.frozen.digest())?;
         let (&[h, w, c], &[rows, columns, channels]) = (container.shape.as_slice(), container.padding.as_slice())
         else {
@@ -232,7 +290,7 @@ impl PictureCodec {
         let is_sound = h > 0
             && w > 0
             && matches!(c, 1 | 3)
-            && is_readable([h, w].map(u64::from))
+            && is_readable([h, w].map(u64::from), self.most_pixels())
             && u64::from(rows) < unit
             && u64::from(columns) < unit
             && channels == 0
@@ -257,30 +315,39 @@ impl PictureCodec {
         }
         let (before, after) = container.chunks.split_at(second.div_ceil(CHUNK));
         let lanes = usize::from(container.lanes);
-        let z = self.symbols(before, &self.frozen.second_tables(area), lanes, 0, lost)?;
+        let z = timed(&mut stages.coder, || self.symbols(before, &self.frozen.second_tables(area), lanes, 0, lost))?;
         let y = if self.frozen.has_context() {
             let mut y = vec![0f32; first];
-            let mut stream = Stream::new(after, self.frozen.lookups(), lanes, before.len(), lost);
-            let code = &mut |at: usize, mean: i32, table: u16| -> Result<i32> {
-                let integer = stream.next(table)?;
+            let mut stream = Stream::new(after, &self.frozen, lanes, before.len(), lost);
+            let code = &mut |at: usize, mean: i32, code: Code| -> Result<i32> {
+                let integer = stream.next(code)?;
                 y[at] = integer as f32 + real(mean);
                 Ok(integer)
             };
-            self.frozen.in_passes(&z, grid, quality, code)?;
+            timed(&mut stages.prediction, || self.frozen.in_passes(&z, grid, quality, code))?;
             stream.finish()?;
             y
         } else {
-            let prediction = self.frozen.predict(&z, grid, quality);
-            let integers = self.symbols(after, &prediction.tables, lanes, before.len(), lost)?;
+            let prediction = timed(&mut stages.prediction, || self.frozen.predict(&z, grid, quality));
+            let integers = timed(&mut stages.coder, || match &prediction.codes {
+                Codes::Tables(tables) => self.symbols(after, tables, lanes, before.len(), lost),
+                Codes::Mixtures(mixtures) => {
+                    let tables = self.mixture_tables();
+                    let read = |bytes: &[u8], own: &[Mixture]| decode_mixtures(bytes, own, tables, lanes);
+                    joined(after, mixtures, before.len(), lost, read)
+                }
+            })?;
             integers.iter().zip(&prediction.means).map(|(q, mean)| *q as f32 + real(*mean)).collect()
         };
         let shape = [1, self.frozen.latents(), grid[0] * SECOND_STEP, grid[1] * SECOND_STEP];
-        let pixels = no_grad(|| {
-            let y = Tensor::from_f32(y, &shape) * (-self.transform.log_gain(&[quality])).exp();
-            self.transform.synthesis_tiled(&y)
-        });
-        let size = [height as usize, width as usize];
-        Ok(Photo::from_planes(&pixels.as_slice::<f32>(), size, [h, w, c].map(|s| s as usize)))
+        Ok(timed(&mut stages.transform, || {
+            let pixels = no_grad(|| {
+                let y = Tensor::from_f32(y, &shape) * (-self.transform.log_gain(&[quality])).exp();
+                self.transform.synthesis_tiled(&y)
+            });
+            let size = [height as usize, width as usize];
+            Photo::from_planes(&pixels.as_slice::<f32>(), size, [h, w, c].map(|s| s as usize))
+        }))
     }
 
     fn symbols(
@@ -291,14 +358,8 @@ impl PictureCodec {
         first: usize,
         lost: &[usize],
     ) -> Result<Vec<i32>> {
-        let one = |(i, (chunk, tables)): (usize, (&Chunk, &[u16]))| {
-            if lost.contains(&(first + i)) {
-                return Ok(vec![0; tables.len()]);
-            }
-            decode_integers(&chunk.bytes, tables, self.frozen.lookups(), lanes)
-        };
-        let parts = chunks.par_iter().zip(tables.par_chunks(CHUNK)).enumerate().map(one);
-        Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+        let read = |bytes: &[u8], own: &[u16]| decode_integers(bytes, own, self.frozen.lookups(), lanes);
+        joined(chunks, tables, first, lost, read)
     }
 
     /// Rates and qualities of all settings on these photographs, by encoding and decoding them.
@@ -340,16 +401,31 @@ impl PictureCodec {
     }
 }
 
+/// The integers of chunks, of which the first has the number `first` in the file, each read with its part of `codes`; zeros where they are lost.
+fn joined<C: Sync>(
+    chunks: &[Chunk],
+    codes: &[C],
+    first: usize,
+    lost: &[usize],
+    read: impl Fn(&[u8], &[C]) -> Result<Vec<i32>> + Sync,
+) -> Result<Vec<i32>> {
+    let one = |(i, (chunk, codes)): (usize, (&Chunk, &[C]))| {
+        if lost.contains(&(first + i)) { Ok(vec![0; codes.len()]) } else { read(&chunk.bytes, codes) }
+    };
+    let parts = chunks.par_iter().zip(codes.par_chunks(CHUNK)).enumerate().map(one);
+    Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+}
+
 /// A number with [`FRACTION`] fractional bits.
 fn real(fixed: i32) -> f32 {
     fixed as f32 * (1.0 / f32::from(1u16 << FRACTION))
 }
 
-/// Whether a picture of this height and width has few enough pixels, and at most twice as many with its sides filled up: a single row
+/// Whether a picture of this height and width has at most so many pixels, and at most twice as many with its sides filled up: a single row
 /// would have 32 times as many.
-fn is_readable([h, w]: [u64; 2]) -> bool {
+fn is_readable([h, w]: [u64; 2], most: u64) -> bool {
     let filled = |n: u64| n.next_multiple_of(UNIT as u64);
-    h.saturating_mul(w) <= MOST_PIXELS && filled(h).saturating_mul(filled(w)) <= 2 * MOST_PIXELS
+    h.saturating_mul(w) <= most && filled(h).saturating_mul(filled(w)) <= 2 * most
 }
 
 fn lanes(symbols: usize) -> usize {

@@ -12,6 +12,7 @@
 //! The latents of a pass do not depend on one another, so that a pass runs in parallel. In training all passes are one: the weights of what is
 //! not known yet are zero.
 
+use super::hyper::Entropy;
 use super::transform::{normal, part, zero};
 use crate::integer::{FRACTION, Image, Layer, Network, rounded};
 use elbo_core::{Error, ModelFile, Result, Rng};
@@ -100,11 +101,11 @@ impl ContextNetwork {
         self.context
     }
 
-    /// Takes another number of outputs; new ones say nothing.
-    pub fn set_outputs(&mut self, outputs: usize) {
+    /// Takes another density.
+    pub fn set_entropy(&mut self, entropy: Entropy) {
+        let outputs = entropy.numbers() * self.latents;
         let out = self.parts.iter_mut().find(|(name, _)| *name == "out").expect("the network has an end");
-        let mut values: Vec<f32> = out.1.leaf().as_slice::<f32>().to_vec();
-        values.resize(outputs * self.width, 0.0);
+        let values = entropy.outputs(&out.1.leaf().as_slice::<f32>(), self.latents * self.width, false);
         out.1 = Parameter::real(&Tensor::from_f32(values, &[outputs, self.width, 1, 1]));
     }
 

@@ -6,10 +6,12 @@ use super::{LAMBDAS, TABLE_BITS};
 use crate::coder::Lookup;
 use crate::density::{Density, LADDER, Ladder, SHAPES};
 use crate::integer::{FRACTION, Image, Layer, Network};
+use crate::mixture::{COMPONENTS, Mixture, MixtureTables};
 use crate::table::Alphabet;
 use elbo_core::{Error, ModelFile, Result};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use std::array;
 
 /// Rungs of a ladder of a density with a shape: its least scale is far lower.
 const SHAPED_LADDER: usize = 160;
@@ -33,18 +35,48 @@ pub struct Frozen {
     /// Where each latent has its own shape, the numbers between those of neighbouring sets; otherwise none.
     levels: Vec<i32>,
     context: Option<FrozenContext>,
+    /// What mixtures are made with, where the density is one; then there are no ladders.
+    mixture: Option<MixtureTables>,
     /// Tables of the second latents, then of each rung of each set.
     lookups: Vec<Lookup>,
     second: usize,
     digest: [u8; 32],
 }
 
-/// Where a latent lies, and its table.
-pub(super) struct Prediction {
-    /// Means with [`FRACTION`] fractional bits, `[C, h, w]`.
-    pub means: Vec<i32>,
+/// What a latent's integer is coded with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Code {
+    /// The index of a lookup.
+    Table(u16),
+    /// A mixture of its own.
+    Mixture(Mixture),
+}
+
+/// What the integers of latents are coded with.
+#[derive(Debug, Clone)]
+pub(super) enum Codes {
     /// Indices of lookups.
-    pub tables: Vec<u16>,
+    Tables(Vec<u16>),
+    /// Mixtures.
+    Mixtures(Vec<Mixture>),
+}
+
+impl Codes {
+    pub fn push(&mut self, code: Code) {
+        match (self, code) {
+            (Self::Tables(all), Code::Table(table)) => all.push(table),
+            (Self::Mixtures(all), Code::Mixture(mixture)) => all.push(mixture),
+            _ => unreachable!("a model codes all latents alike"),
+        }
+    }
+}
+
+/// Where latents lie, and what codes them.
+pub(super) struct Prediction {
+    /// What they are rounded about, with [`FRACTION`] fractional bits, `[C, h, w]`.
+    pub means: Vec<i32>,
+    /// In the same order.
+    pub codes: Codes,
 }
 
 impl Frozen {
@@ -61,7 +93,12 @@ impl Frozen {
         };
         let (low, high) = SHAPES;
         let mut levels = vec![];
+        let mut mixture = None;
         let set_of = match (hyper.entropy().fixed(), hyper.shapes()) {
+            _ if hyper.entropy() == Entropy::Mixture => {
+                mixture = Some(MixtureTables::new());
+                vec![0; hyper.latents()]
+            }
             (Some(density), _) => {
                 add(density, LADDER);
                 vec![0; hyper.latents()]
@@ -91,6 +128,7 @@ impl Frozen {
             set_of,
             levels,
             context: hyper.frozen_context()?,
+            mixture,
             lookups: lookups.into_iter().map(Lookup::new).collect(),
             second: hyper.second(),
             digest: [0; 32],
@@ -119,6 +157,16 @@ impl Frozen {
         self.second
     }
 
+    /// What mixtures are made with, where latents are coded with some.
+    pub(super) fn mixture(&self) -> Option<&MixtureTables> {
+        self.mixture.as_ref()
+    }
+
+    /// Room for what latents are coded with.
+    pub(super) fn no_codes(&self) -> Codes {
+        if self.mixture.is_some() { Codes::Mixtures(vec![]) } else { Codes::Tables(vec![]) }
+    }
+
     /// Tables of all alphabets.
     pub fn lookups(&self) -> &[Lookup] {
         &self.lookups
@@ -139,15 +187,21 @@ impl Frozen {
         let found = self.network.run(self.image(z, [h, w]));
         let (latents, [_, h, w]) = (self.latents(), found.shape);
         let (area, count) = (h * w, latents * h * w);
+        if let Some(tables) = &self.mixture {
+            let numbers = found.values;
+            let one = |i: usize| self.mixture_of(tables, i / area, quality, |k| numbers[k * count + i]);
+            let codes = Codes::Mixtures((0..count).into_par_iter().map(one).collect());
+            return Prediction { means: vec![0; count], codes };
+        }
         let mut means = found.values;
         let rest = means.split_off(count);
         let (scales, shapes) = rest.split_at(count);
         let one = |i: usize| self.table(i / area, quality, scales[i], shapes.get(i).copied());
-        Prediction { means, tables: (0..count).into_par_iter().map(one).collect() }
+        Prediction { means, codes: Codes::Tables((0..count).into_par_iter().map(one).collect()) }
     }
 
     /// Goes through the latents `[C, 4 h, 4 w]` in the order in which they are coded: for each `code` gets its index, its mean with
-    /// [`FRACTION`] fractional bits and its table, and gives its integer about the mean.
+    /// [`FRACTION`] fractional bits and what codes it, and gives its integer about the mean.
     ///
     /// # Errors
     /// Those of `code`.
@@ -159,7 +213,7 @@ impl Frozen {
         z: &[i32],
         size: [usize; 2],
         quality: usize,
-        code: &mut dyn FnMut(usize, i32, u16) -> Result<i32>,
+        code: &mut dyn FnMut(usize, i32, Code) -> Result<i32>,
     ) -> Result<()> {
         let context = self.context.as_ref().expect("a model with a context");
         let (last, before) = self.network.layers.split_last().expect("the network has layers");
@@ -167,9 +221,15 @@ impl Frozen {
         let area = features.shape[1] * features.shape[2];
         let numbers = last.apply(features.clone()).values;
         context.run(features, &numbers, &mut |at, numbers| {
-            let table = self.table(at / area, quality, numbers[1], numbers.get(2).copied());
-            let integer = code(at, numbers[0], table)?;
-            Ok((i64::from(integer) << FRACTION) + i64::from(numbers[0]))
+            let (mean, of) = match &self.mixture {
+                Some(tables) => (0, Code::Mixture(self.mixture_of(tables, at / area, quality, |k| numbers[k]))),
+                None => {
+                    let table = self.table(at / area, quality, numbers[1], numbers.get(2).copied());
+                    (numbers[0], Code::Table(table))
+                }
+            };
+            let integer = code(at, mean, of)?;
+            Ok((i64::from(integer) << FRACTION) + i64::from(mean))
         })
     }
 
@@ -189,6 +249,22 @@ impl Frozen {
         (self.second + set * ladder.len() + ladder.rung(log_scale.saturating_add(own))) as u16
     }
 
+    /// The mixture of a latent of which the second latents say these numbers, in the order of [`Entropy::numbers`].
+    fn mixture_of(
+        &self,
+        tables: &MixtureTables,
+        channel: usize,
+        quality: usize,
+        number: impl Fn(usize) -> i32,
+    ) -> Mixture {
+        let own = self.own[quality * self.latents() + channel];
+        tables.mixture(
+            array::from_fn(|j| number(2 * COMPONENTS + j)),
+            array::from_fn(|j| number(2 * j)),
+            array::from_fn(|j| number(2 * j + 1).saturating_add(own)),
+        )
+    }
+
     fn digested(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(b"elbo picture entropy 1");
@@ -199,6 +275,9 @@ impl Frozen {
         self.levels.iter().for_each(|v| hash.update(v.to_le_bytes()));
         if let Some(context) = &self.context {
             context.digest(&mut hash);
+        }
+        if let Some(mixture) = &self.mixture {
+            mixture.digest(&mut hash);
         }
         for ladder in &self.ladders {
             hash.update((ladder.len() as u64).to_le_bytes());
@@ -220,9 +299,14 @@ impl Frozen {
         file.put_i64("frozen.own", &[self.own.len()], &whole(&self.own));
         let sets: Vec<i64> = self.set_of.iter().map(|s| i64::from(*s)).collect();
         file.put_i64("frozen.sets", &[sets.len()], &sets);
-        let ladders: Vec<i64> = self.ladders.iter().flat_map(|l| whole(l.thresholds())).collect();
-        let rungs = self.ladders.first().map_or(0, Ladder::len);
-        file.put_i64("frozen.ladders", &[self.ladders.len(), rungs], &ladders);
+        match &self.mixture {
+            Some(mixture) => mixture.save(file, "frozen.mixture"),
+            None => {
+                let ladders: Vec<i64> = self.ladders.iter().flat_map(|l| whole(l.thresholds())).collect();
+                let rungs = self.ladders.first().map_or(0, Ladder::len);
+                file.put_i64("frozen.ladders", &[self.ladders.len(), rungs], &ladders);
+            }
+        }
         let mut shapes = vec![];
         let mut frequencies: Vec<u16> = vec![];
         for lookup in &self.lookups {
@@ -256,8 +340,17 @@ impl Frozen {
             file.get_i64(name)?.into_iter().map(|v| i32::try_from(v).map_err(|_| damaged())).collect()
         };
         let network = Network::load(file, "frozen.network")?;
-        let (own, sets, thresholds) = (small("frozen.own")?, small("frozen.sets")?, small("frozen.ladders")?);
-        let &[count, rungs] = file.shape("frozen.ladders")? else { return Err(damaged()) };
+        let (own, sets) = (small("frozen.own")?, small("frozen.sets")?);
+        let (mixture, ladders, rungs) = if entropy == Entropy::Mixture {
+            (Some(MixtureTables::load(file, "frozen.mixture")?), vec![], 0)
+        } else {
+            let thresholds = small("frozen.ladders")?;
+            let &[_, rungs @ 1..] = file.shape("frozen.ladders")? else { return Err(damaged()) };
+            let ladders: Vec<Ladder> =
+                thresholds.chunks_exact(rungs).map(|t| Ladder::from_thresholds(t.to_vec())).collect();
+            (None, ladders, rungs)
+        };
+        let count = ladders.len();
         let second: usize = file.fact("frozen.second")?;
         let levels: Vec<i32> = file.fact("frozen.levels")?;
         let context = FrozenContext::load(file, context)?;
@@ -280,12 +373,11 @@ impl Frozen {
             Some(Layer::Convolution { channels, .. }) => *channels,
             _ => return Err(damaged()),
         };
-        let fits = rungs > 0
-            && (levels.is_empty() || count == levels.len() + 1)
-            && levels.is_empty() == (entropy.numbers() == 2)
+        let fits = (levels.is_empty() || count == levels.len() + 1)
+            && levels.is_empty() != (entropy == Entropy::GeneralisedElement)
             && context.as_ref().is_none_or(|c| c.sizes() == [set_of.len(), features, numbers])
             && set_of.len() == sets.len()
-            && set_of.iter().all(|s| usize::from(*s) < count)
+            && (mixture.is_some() || set_of.iter().all(|s| usize::from(*s) < count))
             && own.len() == LAMBDAS.len() * set_of.len()
             && lookups.len().checked_sub(count * rungs) == Some(second)
             && lookups.len() < 1 << 16
@@ -293,9 +385,8 @@ impl Frozen {
         if !fits {
             return Err(damaged());
         }
-        let ladders = thresholds.chunks_exact(rungs).map(|t| Ladder::from_thresholds(t.to_vec())).collect();
         let digest = [0; 32];
-        let mut frozen = Self { network, own, ladders, set_of, levels, context, lookups, second, digest };
+        let mut frozen = Self { network, own, ladders, set_of, levels, context, mixture, lookups, second, digest };
         frozen.digest = frozen.digested();
         let stored: String = file.fact("frozen.digest")?;
         if stored != crate::container::hex(&frozen.digest) {

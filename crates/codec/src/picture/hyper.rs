@@ -3,9 +3,10 @@
 use super::LAMBDAS;
 use super::context::{Context, ContextNetwork, FrozenContext};
 use super::transform::{normal, part, zero};
-use crate::density::{Bits, Density, SHAPES};
+use crate::density::{Bits, Density, SHAPES, bits, mixture_bits};
 use crate::factorised::Factorised;
 use crate::integer::{Layer, Network};
+use crate::mixture::COMPONENTS;
 use crate::proxy::lower_bound;
 use crate::tiles::{Tiling, tiled};
 use elbo_core::{Result, Rng};
@@ -41,6 +42,8 @@ pub enum Entropy {
     GeneralisedChannel,
     /// Generalised Gaussians with a shape for each latent, which the second latents say.
     GeneralisedElement,
+    /// Mixtures of three Gaussians, all of whose numbers the second latents say; latents are rounded about zero.
+    Mixture,
 }
 
 impl Entropy {
@@ -50,21 +53,68 @@ impl Entropy {
             Self::Gaussian => Some(Density::Gaussian),
             Self::Laplace => Some(Density::Laplace),
             Self::Logistic => Some(Density::Logistic),
-            Self::GeneralisedModel | Self::GeneralisedChannel | Self::GeneralisedElement => None,
+            Self::GeneralisedModel | Self::GeneralisedChannel | Self::GeneralisedElement | Self::Mixture => None,
         }
     }
 
-    /// Numbers that the second latents say of a latent: its mean, its scale, and its shape where each has its own.
+    /// Numbers that the second latents say of a latent: its mean, its scale, and its shape where each has its own; of a mixture the mean and
+    /// the scale of each Gaussian, then the logits of their weights.
     pub fn numbers(self) -> usize {
-        if self == Self::GeneralisedElement { 3 } else { 2 }
+        2 + self.added().len()
+    }
+
+    /// The numbers after the first mean and scale: which of these two each starts as, if any, and what is added to it.
+    fn added(self) -> Vec<(Option<usize>, f64)> {
+        match self {
+            Self::GeneralisedElement => vec![(None, shape_logit(START_SHAPE))],
+            // The Gaussians start apart in their scales alone.
+            Self::Mixture => {
+                let narrow_and_wide = [(Some(0), 0.0), (Some(1), -1.0), (Some(0), 0.0), (Some(1), 1.0)];
+                narrow_and_wide.into_iter().chain([(None, 0.0); COMPONENTS]).collect()
+            }
+            _ => vec![],
+        }
+    }
+
+    /// The outputs of a layer for another density, from those `before`, which begin with the means and the scales. `size` numbers of the layer
+    /// belong to a number of all latents; a layer of constants also gets what is added.
+    pub(super) fn outputs(self, before: &[f32], size: usize, is_constant: bool) -> Vec<f32> {
+        let mut out = before[..2 * size].to_vec();
+        for (from, constant) in self.added() {
+            let start = if is_constant { constant as f32 } else { 0.0 };
+            match from {
+                Some(k) => out.extend(before[k * size..(k + 1) * size].iter().map(|v| v + start)),
+                None => out.resize(out.len() + size, start),
+            }
+        }
+        out
     }
 }
 
-/// What is known of latents before they are coded, in real numbers. Of each `[B, C, h, w]`.
-pub(super) struct Decoded {
-    pub mean: Tensor,
-    pub log_scale: Tensor,
-    pub density: Bits,
+/// What is known of latents before they are coded, in real numbers.
+pub(super) enum Decoded {
+    /// One density about a mean. Of each `[B, C, h, w]`.
+    One { mean: Tensor, log_scale: Tensor, density: Bits },
+    /// Gaussians with weights. Of each `[K, B, C, h, w]`.
+    Mixture { logits: Tensor, means: Tensor, log_scales: Tensor },
+}
+
+impl Decoded {
+    /// Bits of latents `[B, C, h, w]`.
+    pub fn bits(&self, y: &Tensor) -> Tensor {
+        match self {
+            Self::One { mean, log_scale, density } => bits(density, y, mean, log_scale),
+            Self::Mixture { logits, means, log_scales } => mixture_bits(y, logits, means, log_scales),
+        }
+    }
+
+    /// What latents are rounded about: their means, or zero.
+    pub fn centre(&self) -> Tensor {
+        match self {
+            Self::One { mean, .. } => mean.clone(),
+            Self::Mixture { .. } => Tensor::zeros(&[1], DType::F32),
+        }
+    }
 }
 
 /// The hyperprior.
@@ -142,17 +192,16 @@ impl Hyper {
             let start = Tensor::full(&[count], START_SHAPE, DType::F32);
             Parameter::from_tensor(&start, Constraint::Interval(low, high))
         });
-        // A shape for each latent is one more number of the last layer.
+        // What the second latents say besides mean and scale are more numbers of the last layer.
         let outputs = entropy.numbers() * self.latents;
-        let free = shape_logit(START_SHAPE) as f32;
-        for (name, new, size) in [("decoder.2", 0.0, vec![self.width, 1, 1]), ("decoder.2_bias", free, vec![])] {
+        for (name, size) in [("decoder.2", vec![self.width, 1, 1]), ("decoder.2_bias", vec![])] {
             let last = self.parts.iter_mut().find(|(n, _)| *n == name).expect("the network has a last layer");
-            let mut values: Vec<f32> = last.1.leaf().as_slice::<f32>().to_vec();
-            values.resize(outputs * size.iter().product::<usize>(), new);
+            let each = self.latents * size.iter().product::<usize>();
+            let values = entropy.outputs(&last.1.leaf().as_slice::<f32>(), each, size.is_empty());
             last.1 = Parameter::real(&Tensor::from_f32(values, &[vec![outputs], size].concat()));
         }
         if let Some(context) = &mut self.context {
-            context.set_outputs(outputs);
+            context.set_entropy(entropy);
         }
     }
 
@@ -233,6 +282,15 @@ impl Hyper {
         let own = self.of("scale").index_select(0, &Tensor::indices(qualities));
         let own = own.reshape(&[qualities.len(), self.latents, 1, 1]);
         let numbers = |k: usize| out.narrow(1, k * self.latents, self.latents);
+        if self.entropy == Entropy::Mixture {
+            let least = least(&Bits::Fixed(Density::Gaussian));
+            let each = |f: &dyn Fn(usize) -> Tensor| Tensor::stack(&(0..COMPONENTS).map(f).collect::<Vec<_>>(), 0);
+            return Decoded::Mixture {
+                logits: each(&|j| numbers(2 * COMPONENTS + j)),
+                means: each(&|j| numbers(2 * j)),
+                log_scales: each(&|j| lower_bound(&(numbers(2 * j + 1) + &own), &least, rectify)),
+            };
+        }
         let density = match (&self.shape, self.entropy.fixed()) {
             (Some(shape), _) => Bits::Shapes(shape.get()),
             (None, Some(density)) => Bits::Fixed(density),
@@ -242,7 +300,7 @@ impl Hyper {
             }
         };
         let log_scale = lower_bound(&(numbers(1) + own), &least(&density), rectify);
-        Decoded { mean: numbers(0).contiguous(), log_scale, density }
+        Decoded::One { mean: numbers(0).contiguous(), log_scale, density }
     }
 
     /// The decoder in integers.
@@ -339,7 +397,9 @@ mod tests {
         let values: Vec<i32> = (0..4 * 3 * 5).map(|_| rng.below(9) as i32 - 4).collect();
         let z = Tensor::from_f32(values.iter().map(|v| *v as f32).collect(), &[1, 4, 3, 5]);
         let nothing = Tensor::zeros(&[1, 6, 12, 20], DType::F32);
-        let Decoded { mean, log_scale, .. } = hyper.decode(&z, &nothing, &[2], false);
+        let Decoded::One { mean, log_scale, .. } = hyper.decode(&z, &nothing, &[2], false) else {
+            panic!("one density")
+        };
         let image = Image { shape: [4, 3, 5], values: values.iter().map(|v| v << FRACTION).collect() };
         let found = hyper.network().unwrap().run(image);
         assert_eq!(found.shape, [12, 12, 20]);

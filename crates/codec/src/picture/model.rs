@@ -8,7 +8,8 @@ use super::frozen::Frozen;
 use super::hyper::{Entropy, Hyper};
 use super::photo::{Photo, Photographs};
 use super::train::{Part, Trainee, Training};
-use super::transform::Transform;
+use super::transform::{Transform, TransformKind};
+use crate::container::{Container, Damaged};
 use elbo_core::{
     Allowed, Compress, Data, Error, Figure, Mark, Model, ModelFile, Outcome, Result, Rng, Run, Stop, Summary, Table,
     drive, ensure, ensure_within,
@@ -19,6 +20,10 @@ use serde_json::{Value, json};
 
 /// Side of the parts of photographs that a fit is judged on, and how many.
 const JUDGED: (usize, usize) = (256, 3);
+/// What a restored picture comes from.
+const RESTORED: &str = "a compressed picture";
+/// Damaged chunks that are named one by one.
+const NAMED: usize = 20;
 
 /// Settings of the networks and their training that all codecs of photographs share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +33,10 @@ pub struct PictureSettings {
     pub latents: usize,
     /// Second latents, which say how wide the first are, for each 32 by 32 pixels.
     pub second: usize,
-    /// Channels of the residual blocks of the transform.
+    /// How pixels become latents: lapped, filters of sixteen pixels and a residual block; or gdn, three convolutions with divisive
+    /// normalisation between them.
+    pub transform: TransformKind,
+    /// Channels between the layers of the transform.
     pub width: usize,
     /// Channels between the second latents and the scales.
     pub hyper: usize,
@@ -51,6 +59,7 @@ impl Default for PictureSettings {
         Self {
             latents: 96,
             second: 32,
+            transform: TransformKind::Lapped,
             width: 64,
             hyper: 48,
             context: Context::None,
@@ -82,7 +91,7 @@ impl PictureSettings {
 
     /// Networks that are not trained yet.
     pub fn start(&self, entropy: Entropy, rng: &mut Rng) -> Trainee {
-        let transform = Transform::new(self.latents, self.width, rng);
+        let transform = Transform::new(self.transform, [self.latents, self.width], rng);
         let hyper = Hyper::new([self.latents, self.second, self.hyper], (entropy, self.context), rng);
         Trainee { transform, hyper }
     }
@@ -279,6 +288,25 @@ impl Compress for PictureModel {
     }
 
     fn decompress(&self, file: &[u8]) -> Result<Data> {
-        Ok(self.codec.decode(file)?.into_data("a compressed picture"))
+        Ok(self.codec.decode(file)?.into_data(RESTORED))
+    }
+
+    fn salvage(&self, file: &[u8], run: &mut Run) -> Result<Data> {
+        let (container, damaged, is_whole) = Container::salvage(file)?;
+        let (photo, lost) = self.codec.salvage(file)?;
+        let count = container.chunks.len();
+        for Damaged { chunk } in damaged.iter().take(NAMED) {
+            run.warn(format!("chunk {} of {count} is damaged: its checksum differs", chunk + 1));
+        }
+        if damaged.len() > NAMED {
+            run.warn(format!("{} more chunks are damaged", damaged.len() - NAMED));
+        }
+        if lost.len() > damaged.len() {
+            run.warn(format!("{} chunks cannot be read without the damaged ones", lost.len() - damaged.len()));
+        }
+        if !is_whole && damaged.is_empty() {
+            run.warn("the digest of the file differs though every chunk is sound: its header may have been changed");
+        }
+        Ok(photo.into_data(RESTORED))
     }
 }

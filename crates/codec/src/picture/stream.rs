@@ -1,13 +1,14 @@
 //! Latents in the order of their coding, one after the other.
 
-use crate::coder::{IntegerDecoder, Lookup};
+use super::frozen::{Code, Frozen};
+use crate::coder::IntegerDecoder;
 use crate::container::{CHUNK, Chunk};
 use elbo_core::Result;
 
 /// Integers of chunks in a row, the table of each known only when it is due.
 pub(super) struct Stream<'a> {
     chunks: &'a [Chunk],
-    lookups: &'a [Lookup],
+    frozen: &'a Frozen,
     lanes: usize,
     /// The number of the first chunk in the file, and the numbers of those that cannot be read.
     first: usize,
@@ -19,8 +20,8 @@ pub(super) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    pub fn new(chunks: &'a [Chunk], lookups: &'a [Lookup], lanes: usize, first: usize, lost: &'a [usize]) -> Self {
-        Self { chunks, lookups, lanes, first, lost, count: 0, decoder: None }
+    pub fn new(chunks: &'a [Chunk], frozen: &'a Frozen, lanes: usize, first: usize, lost: &'a [usize]) -> Self {
+        Self { chunks, frozen, lanes, first, lost, count: 0, decoder: None }
     }
 
     /// The next integer; zero in a lost chunk.
@@ -30,7 +31,7 @@ impl<'a> Stream<'a> {
     ///
     /// # Panics
     /// After the last one.
-    pub fn next(&mut self, table: u16) -> Result<i32> {
+    pub fn next(&mut self, code: Code) -> Result<i32> {
         if self.count.is_multiple_of(CHUNK) {
             self.close()?;
             let chunk = self.count / CHUNK;
@@ -39,9 +40,11 @@ impl<'a> Stream<'a> {
             }
         }
         self.count += 1;
-        match &mut self.decoder {
-            Some(decoder) => decoder.next(&self.lookups[usize::from(table)]),
-            None => Ok(0),
+        let Some(decoder) = &mut self.decoder else { return Ok(0) };
+        match (code, self.frozen.mixture()) {
+            (Code::Table(table), _) => decoder.next(&self.frozen.lookups()[usize::from(table)]),
+            (Code::Mixture(mixture), Some(tables)) => decoder.next_of(&mixture, tables),
+            (Code::Mixture(_), None) => unreachable!("mixtures are made with tables"),
         }
     }
 

@@ -2,10 +2,9 @@
 
 use super::LAMBDAS;
 use super::distortion::Distortion;
-use super::hyper::{Decoded, Hyper};
+use super::hyper::Hyper;
 use super::photo::Photo;
 use super::transform::Transform;
-use crate::density::bits;
 use crate::proxy::{noisy, straight_through};
 use elbo_core::step::Snapshot;
 use elbo_core::{Error, ModelFile, Progress, Result, Run, Step};
@@ -123,8 +122,8 @@ impl Training<'_> {
         let second_bits = hyper.factorised().bits(&noisy(&z, &mut run.rng));
         let rounded = straight_through(&z, &Tensor::zeros(&[1], DType::F32));
         let blurred = noisy(&y, &mut run.rng);
-        let Decoded { mean, log_scale, density } = hyper.decode(&rounded, &blurred, qualities, self.rectify);
-        let first_bits = bits(&density, &blurred, &mean, &log_scale);
+        let known = hyper.decode(&rounded, &blurred, qualities, self.rectify);
+        let first_bits = known.bits(&blurred);
         // The second latents come channel by channel, [C, 1, B N].
         let second = second_bits.reshape(&[z.size(1), count, z.len() / (z.size(1) * count)]);
         let second = second.permute(&[1, 0, 2]).reshape(&[count, z.len() / count]);
@@ -135,7 +134,7 @@ impl Training<'_> {
         if self.part == Part::Entropy {
             return (rate, shown);
         }
-        let decoded = transform.synthesis(&(straight_through(&y, &mean) * (-gain).exp()));
+        let decoded = transform.synthesis(&(straight_through(&y, &known.centre()) * (-gain).exp()));
         let errors = self.distortion.of(&decoded, x);
         let error_weight =
             column(qualities.iter().zip(&weights).map(|(q, w)| lambdas[*q] * w / count as f64).collect());

@@ -1,7 +1,9 @@
 //! Photographs in and out.
 
 use crate::fixed;
-use elbo_codec::picture::{Context, Distortion, Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee};
+use elbo_codec::picture::{
+    Context, Distortion, Entropy, Part, Photo, PictureCodec, PictureSettings, Trainee, TransformKind,
+};
 use elbo_core::{Rng, Run, Snapshot};
 use elbo_picture::psnr;
 use elbo_tensor::Parameters;
@@ -60,6 +62,19 @@ fn pictures_of_every_size_come_back_in_their_size() {
 }
 
 #[test]
+fn stages_are_timed_and_the_file_and_the_picture_are_the_same() {
+    let codec = model();
+    let photo = photo([90, 130, 3], 4);
+    let (file, there) = codec.encode_timed(&photo, 3).unwrap();
+    assert_eq!(file, codec.encode(&photo, 3).unwrap());
+    let (back, again) = codec.decode_timed(&file).unwrap();
+    assert_eq!(back, codec.decode(&file).unwrap());
+    for stages in [there, again] {
+        assert!(stages.transform > 0.0 && stages.prediction > 0.0 && stages.coder > 0.0, "{stages:?}");
+    }
+}
+
+#[test]
 fn better_qualities_have_larger_files_and_better_pictures() {
     let rates = model().rates(&[photo([96, 96, 3], 6)]).unwrap();
     assert!(rates[0].rate < rates[4].rate && rates[4].rate < rates[7].rate, "{rates:?}");
@@ -84,7 +99,7 @@ fn files_are_the_same_bytes_for_any_number_of_threads() {
 #[test]
 fn every_density_codes_and_learned_shapes_move() {
     let shaped = [Entropy::GeneralisedModel, Entropy::GeneralisedChannel, Entropy::GeneralisedElement];
-    for entropy in [Entropy::Laplace, Entropy::Logistic].into_iter().chain(shaped) {
+    for entropy in [Entropy::Laplace, Entropy::Logistic, Entropy::Mixture].into_iter().chain(shaped) {
         let mut trainee = trained(entropy);
         let before = trainee.hyper.shapes();
         let photos = [photo([64, 64, 3], 12)];
@@ -139,6 +154,60 @@ fn contexts_code_and_save_rate_against_the_same_networks_trained_as_long_without
         let entropy = codec.cross_entropy(&photos[0], 4).unwrap();
         assert!((8.0 * file.len() as f64) < entropy + 8.0 * 260.0, "{context:?}");
         assert!(entropy < without, "{context:?}: {entropy} bits, {without} without");
+    }
+}
+
+#[test]
+fn strided_convolutions_with_divisive_normalisation_train_and_code() {
+    let settings = PictureSettings { transform: TransformKind::Gdn, width: 12, ..settings() };
+    let trainee = trained_with(&settings, Entropy::Gaussian);
+    let start = settings.start(Entropy::Gaussian, &mut Rng::new(1));
+    let values = |trainee: &Trainee| {
+        let mut all = HashMap::new();
+        trainee.transform.visit(&mut |name, p| drop(all.insert(name.to_owned(), p.value())));
+        all
+    };
+    let (before, after) = (values(&start), values(&trainee));
+    for name in ["analysis.0", "synthesis.2", "analysis.gdn.0.gamma", "synthesis.gdn.1.beta"] {
+        assert_ne!(before[name], after[name], "{name} stays");
+    }
+    let codec = PictureCodec::new(&trainee, 1).unwrap();
+    for shape in [[1, 1, 1], [45, 70, 3]] {
+        let photo = photo(shape, 5);
+        let file = codec.encode(&photo, 7).unwrap();
+        let back = codec.decode(&file).unwrap();
+        assert_eq!((back.shape, &codec.decode(&file).unwrap()), (shape, &back));
+        assert!(shape[0] == 1 || psnr(&photo.bytes, &back.bytes, 255.0) > 20.0, "{shape:?}");
+    }
+}
+
+#[test]
+fn mixtures_of_gaussians_code_with_every_context_and_for_any_number_of_threads() {
+    let photos = [photo([64, 64, 3], 12)];
+    for context in [Context::None, Context::Checkerboard, Context::Channels, Context::Serial] {
+        let settings = PictureSettings { context, ..settings() };
+        let mut trainee = trained_with(&settings, Entropy::Gaussian);
+        trainee.hyper.set_entropy(Entropy::Mixture);
+        settings.train(&mut trainee, &photos, (Part::Entropy, 3, true), &mut Run::new(3)).unwrap();
+        let codec = PictureCodec::new(&trainee, 1).unwrap();
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let file = codec.encode(&photos[0], 4).unwrap();
+                let back = codec.decode(&file).unwrap();
+                (file, back)
+            })
+        };
+        let (mut file, back) = with(1);
+        assert_eq!(with(3), (file.clone(), back.clone()), "{context:?}");
+        assert!(psnr(&photos[0].bytes, &back.bytes, 255.0) > 24.0, "{context:?}");
+        let entropy = codec.cross_entropy(&photos[0], 4).unwrap();
+        let bits = 8.0 * file.len() as f64;
+        assert!((entropy..entropy + 8.0 * 260.0).contains(&bits), "{context:?}: {bits} bits, {entropy} by the shares");
+        let at = file.len() - 40;
+        file[at] ^= 1;
+        assert!(codec.decode(&file).unwrap_err().to_string().contains("chunk 2 of 2"), "{context:?}");
+        assert_eq!(codec.salvage(&file).unwrap().1, [1], "{context:?}");
     }
 }
 

@@ -5,7 +5,7 @@
 //! | a linear map of the last axis | [`LinearConfig`] |
 //! | a nonlinear function | [`Activation`] |
 //! | convolutions, up and down | [`Conv2dConfig`], [`ConvTranspose2dConfig`], [`PoolConfig`], [`UpsampleConfig`] |
-//! | normalised features | [`LayerNormConfig`], [`GroupNormConfig`], [`BatchNormConfig`] |
+//! | normalised features | [`LayerNormConfig`], [`GroupNormConfig`], [`BatchNormConfig`], [`GdnConfig`] |
 //! | sequences | [`EmbeddingConfig`], [`GruConfig`], [`AttentionConfig`], [`TransformerConfig`] |
 //! | less overfitting | [`DropoutConfig`] |
 //! | several layers in a row, or around a shortcut | [`Sequential`], [`Residual`] |
@@ -17,6 +17,7 @@ mod attention;
 mod conv;
 mod dropout;
 mod embedding;
+mod gdn;
 mod gru;
 mod linear;
 mod norm;
@@ -29,6 +30,7 @@ pub use attention::{Attention, AttentionConfig, Transformer, TransformerConfig};
 pub use conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 pub use dropout::{Dropout, DropoutConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
+pub use gdn::{Gdn, GdnConfig};
 pub use gru::{Gru, GruConfig, Output};
 pub use linear::{Linear, LinearConfig};
 pub use norm::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig};
@@ -147,6 +149,8 @@ pub enum LayerConfig {
     GroupNorm(GroupNormConfig),
     /// Channels brought to mean zero and variance one over a batch.
     BatchNorm(BatchNormConfig),
+    /// Channels divided by how large all of them are at their place.
+    Gdn(GdnConfig),
     /// A vector for every level of a category.
     Embedding(EmbeddingConfig),
     /// A gated recurrent unit over a sequence.
@@ -205,6 +209,7 @@ impl LayerConfig {
             Self::LayerNorm(config) => config.build(shape, build),
             Self::GroupNorm(config) => config.build(shape, build),
             Self::BatchNorm(config) => config.build(shape, build),
+            Self::Gdn(config) => config.build(shape, build),
             Self::Embedding(config) => config.build(shape, build),
             Self::Gru(config) => config.build(shape, build),
             Self::Attention(config) => config.build(shape, build),

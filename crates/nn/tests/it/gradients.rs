@@ -3,14 +3,14 @@
 use crate::common::{assert_gradient, normals, small};
 use elbo_core::Rng;
 use elbo_nn::Pass;
-use elbo_nn::layer::{Gru, GruConfig};
+use elbo_nn::layer::{Gdn, GdnConfig, Gru, GruConfig};
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
     Estimate, Family, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Posterior, PriorConfig, Term, Vae, Weight,
     Weighted,
 };
 use elbo_nn::{Build, Init, Layer};
-use elbo_tensor::{DType, Parameters, Tensor};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor};
 
 fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
     ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
@@ -181,6 +181,25 @@ fn a_recurrent_layer_has_the_gradient_of_its_value() {
     let (x, weights) = (normals(&[2, 4, 2], &mut rng), normals(&[2, 3], &mut rng));
     let loss = |layer: &Gru| (layer.forward(&x, &mut Pass::evaluation()) * &weights).sum();
     assert_gradient("gru", &mut layer, loss, 1e-7);
+}
+
+#[test]
+fn divisive_normalisation_has_the_gradient_of_its_value() {
+    for is_inverse in [false, true] {
+        let mut rng = Rng::new(4);
+        let build = Build { rng: &mut rng, dtype: DType::F64, init: Init::Torch };
+        let mut layer = Gdn::new(3, &GdnConfig { is_inverse, ..GdnConfig::default() }, &build);
+        let (x, weights) = (normals(&[2, 3, 2, 5], &mut rng), normals(&[2, 3, 2, 5], &mut rng));
+        // Away from the bounds, where the value has a kink.
+        layer.visit_mut(&mut |_, p| {
+            let values: Vec<f64> = (0..p.len()).map(|_| rng.range(0.1, 1.2)).collect();
+            p.set_free(&values);
+        });
+        let value = |layer: &Gdn, x: &Tensor| (layer.forward(x, &mut Pass::evaluation()) * &weights).sum();
+        assert_gradient("gdn", &mut layer, |layer| value(layer, &x), 1e-7);
+        let mut input = vec![Parameter::real(&x)];
+        assert_gradient("gdn, input", &mut input, |input| value(&layer, &input[0].get()), 1e-7);
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use elbo_core::Rng;
 use elbo_nn::layer::{
-    AttentionConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GroupNormConfig, GruConfig, LinearConfig, Output,
-    ReshapeConfig, SequentialConfig,
+    AttentionConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GdnConfig, GroupNormConfig, GruConfig, LinearConfig,
+    Output, ReshapeConfig, SequentialConfig,
 };
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, SequenceConfig};
 use elbo_nn::{Build, Init, LayerConfig, Pass};
@@ -99,6 +99,10 @@ fn data_points_that_a_layer_cannot_take_are_refused() {
     refused(LayerConfig::Conv2d(Conv2dConfig { padding: 0, ..Conv2dConfig::default() }), &[1, 2, 2], "filter of 3");
     refused(LayerConfig::Conv2d(Conv2dConfig { groups: 2, ..Conv2dConfig::default() }), &[3, 5, 5], "2 groups");
     refused(LayerConfig::GroupNorm(GroupNormConfig { groups: 2, ..GroupNormConfig::default() }), &[3], "2 groups");
+    refused(LayerConfig::Gdn(GdnConfig::default()), &[], "at least one axis");
+    refused(LayerConfig::Gdn(GdnConfig { weight: -0.1, ..GdnConfig::default() }), &[3], "in [0, 1000]");
+    refused(LayerConfig::Gdn(GdnConfig { weight: f64::NAN, ..GdnConfig::default() }), &[3], "in [0, 1000]");
+    refused(LayerConfig::Gdn(GdnConfig::default()), &[0, 4, 4], "sizes of at least 1");
     refused(LayerConfig::Embedding(EmbeddingConfig::default()), &[3, 4], "one level a position");
     refused(LayerConfig::Gru(GruConfig::default()), &[3], "[T, D]");
     refused(LayerConfig::Attention(AttentionConfig::default()), &[3, 6], "4 heads");

@@ -52,6 +52,59 @@ fn a_saved_model_reads_the_files_of_the_first_and_another_one_refuses_them() {
 }
 
 #[test]
+fn both_transforms_are_chosen_by_a_setting_and_a_file_without_it_is_of_the_lapped_one() {
+    let photo = data(vec![picture([45, 31, 3], 9)]);
+    let photos = data(vec![picture([40, 50, 3], 0)]);
+    for system in SYSTEMS {
+        let mut lapped = quick();
+        if system.card().id == "ggm-codec" {
+            lapped["entropy_steps"] = json!(3);
+        }
+        let mut gdn = lapped.clone();
+        gdn["transform"] = json!("gdn");
+        let model = system.fit(&gdn, &photos, &mut Run::new(1)).unwrap();
+        assert!(model.summary().text.contains("divisive normalisation"), "{}", model.summary().text);
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        let bytes = |model: &dyn Model| {
+            model.as_compress().unwrap().compress(&photo, &json!({"quality": 6}), &mut Run::new(0)).unwrap()
+        };
+        assert_eq!(bytes(back.as_ref()), bytes(model.as_ref()));
+        // As a file was before there was a choice.
+        let model = system.fit(&lapped, &photos, &mut Run::new(1)).unwrap();
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let mut known: Value = file.fact("settings").unwrap();
+        assert_eq!(known.as_object_mut().unwrap().remove("transform"), Some(json!("lapped")));
+        file.set("settings", &known);
+        assert_eq!(bytes(system.load(&file).unwrap().as_ref()), bytes(model.as_ref()));
+    }
+    assert!(SYSTEMS[0].fit(&json!({"transform": "fourier"}), &photos, &mut Run::new(1)).is_err());
+}
+
+#[test]
+fn a_model_of_mixtures_comes_back_from_its_file_and_with_changed_tables_is_refused() {
+    let system = SYSTEMS[0];
+    let mut settings = quick();
+    settings["density"] = json!("mixture");
+    let photo = data(vec![picture([45, 31, 3], 9)]);
+    let model = system.fit(&settings, &photo, &mut Run::new(1)).unwrap();
+    let mut file = ModelFile::new(system.card().id);
+    model.save(&mut file).unwrap();
+    let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+    let codec = model.as_compress().unwrap();
+    let bytes = codec.compress(&photo, &json!({"quality": 6}), &mut Run::new(0)).unwrap();
+    let restored = back.as_compress().unwrap().decompress(&bytes).unwrap();
+    assert_eq!(restored, codec.decompress(&bytes).unwrap());
+    let mut below = file.get_i64("frozen.mixture.below").unwrap();
+    below[9] += 1;
+    file.put_i64("frozen.mixture.below", &[below.len()], &below);
+    let error = system.load(&file).err().expect("refused").to_string();
+    assert!(error.contains("tables are damaged"), "{error}");
+}
+
+#[test]
 fn a_model_file_with_changed_tables_is_refused() {
     let system = SYSTEMS[0];
     let mut file = ModelFile::new(system.card().id);

@@ -22,8 +22,11 @@ class GGMCodec(Compresses):
         Latents for each eight by eight pixels.
     second : whole number; default 32
         Second latents, which say how wide the first are, for each 32 by 32 pixels.
+    transform : one of lapped, gdn; default 'lapped'
+        How pixels become latents: lapped, filters of sixteen pixels and a residual block; or gdn, three
+        convolutions with divisive normalisation between them.
     width : whole number; default 64
-        Channels of the residual blocks of the transform.
+        Channels between the layers of the transform.
     hyper : whole number; default 48
         Channels between the second latents and the scales.
     context : one of none, checkerboard, channels, serial; default 'none'
@@ -62,6 +65,7 @@ class GGMCodec(Compresses):
         *,
         latents: int = 96,
         second: int = 32,
+        transform: Choice = 'lapped',
         width: int = 64,
         hyper: int = 48,
         context: Choice = 'none',
@@ -79,6 +83,7 @@ class GGMCodec(Compresses):
     ) -> None:
         self.latents = latents
         self.second = second
+        self.transform = transform
         self.width = width
         self.hyper = hyper
         self.context = context

@@ -23,8 +23,11 @@ class Hyperprior(Compresses):
         Latents for each eight by eight pixels.
     second : whole number; default 32
         Second latents, which say how wide the first are, for each 32 by 32 pixels.
+    transform : one of lapped, gdn; default 'lapped'
+        How pixels become latents: lapped, filters of sixteen pixels and a residual block; or gdn, three
+        convolutions with divisive normalisation between them.
     width : whole number; default 64
-        Channels of the residual blocks of the transform.
+        Channels between the layers of the transform.
     hyper : whole number; default 48
         Channels between the second latents and the scales.
     context : one of none, checkerboard, channels, serial; default 'none'
@@ -40,8 +43,9 @@ class Hyperprior(Compresses):
     loss : one of mse, ms-ssim; default 'mse'
         What is weighed against the rate: mse, the squared error, or ms-ssim, the structural similarity over
         several scales.
-    density : one of gaussian, laplace, logistic; default 'gaussian'
-        The density of a latent around its mean: gaussian, laplace or logistic.
+    density : one of gaussian, laplace, logistic, mixture; default 'gaussian'
+        The density of a latent: gaussian, laplace or logistic around its mean, or a mixture of three
+        Gaussians.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -57,6 +61,7 @@ class Hyperprior(Compresses):
         *,
         latents: int = 96,
         second: int = 32,
+        transform: Choice = 'lapped',
         width: int = 64,
         hyper: int = 48,
         context: Choice = 'none',
@@ -72,6 +77,7 @@ class Hyperprior(Compresses):
     ) -> None:
         self.latents = latents
         self.second = second
+        self.transform = transform
         self.width = width
         self.hyper = hyper
         self.context = context
