@@ -82,7 +82,7 @@ def main():
                 test = is_test[:, split]
                 train_x, train_y = x[~test], y[~test]
                 started = time.perf_counter()
-                with models.cholesky():
+                with models.low_rank() if options.sgpr else models.cholesky():
                     arguments = tables.standardise(train_x, train_x), tables.standardise(train_y, train_y)
                     model, optimiser, evaluations = fit(*arguments, kernel, split, options.sgpr)
                     objective = -model.loss().item() * len(train_y)
