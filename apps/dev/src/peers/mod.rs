@@ -248,6 +248,7 @@ fn start_of_an_empty_process() -> Result<f64> {
     Ok(rows::median(&times))
 }
 
-fn this_program() -> Result<PathBuf> {
+/// The path of `elbo-dev`, beside which the program `elbo` lies.
+pub(crate) fn this_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|source| DevError::File { verb: "read", path: "elbo-dev".into(), source })
 }
