@@ -33,6 +33,9 @@ pub struct Line {
     /// Which fit it was.
     #[serde(flatten)]
     pub fit: Fit,
+    /// Rows that were tested; zero in lines that do not say it.
+    #[serde(default)]
+    pub rows: usize,
     /// In the target's unit.
     pub rmse: f64,
     /// Mean negative log predictive density, nats.
