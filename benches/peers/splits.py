@@ -89,7 +89,7 @@ def main():
                     seconds = time.perf_counter() - started
                     result = scores(model, tables.standardise(x[test], train_x), y[test], train_y.mean(), train_y.std())
                 line = {"engine": "gpytorch", "version": version("gpytorch"), "work": "splits", "table": name, "kernel": kernel,
-                        "kind": kind, "split": split, **result, "objective": objective,
+                        "kind": kind, "split": split, "rows": int(test.sum()), **result, "objective": objective,
                         "optimiser": optimiser, "evaluations": evaluations, "seconds": round(seconds, 2)}
                 with options.out.open("a") if options.out else contextlib.nullcontext(sys.stdout) as file:
                     print(json.dumps(line), file=file, flush=True)

@@ -77,6 +77,7 @@ fn ours(root: &Path, fit: &Fit) -> Result<Line> {
         engine: OURS.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         fit: fit.clone(),
+        rows: test.rows(),
         rmse: scores.rmse,
         nlpd: scores.nlpd,
         coverage95: scores.coverage.p95,

@@ -134,8 +134,17 @@ mod tests {
         let path = folder.path().join("elbo.jsonl");
         let fit = Fit { kind: "exact".into(), table: "yacht".into(), kernel: "rbf".into(), split: 0 };
         let (engine, version) = (OURS.into(), "1".into());
-        let line =
-            Line { engine, version, fit, rmse: f64::NAN, nlpd: 0.0, coverage95: 1.0, objective: 0.0, seconds: 0.0 };
+        let line = Line {
+            engine,
+            version,
+            fit,
+            rows: 31,
+            rmse: f64::NAN,
+            nlpd: 0.0,
+            coverage95: 1.0,
+            objective: 0.0,
+            seconds: 0.0,
+        };
         assert!(append(&path, &line).unwrap_err().to_string().contains("not all are finite") && !path.exists());
         std::fs::write(&path, "{\"engine\"").unwrap();
         assert!(Lines::read(folder.path()).unwrap_err().to_string().contains("elbo.jsonl"));
