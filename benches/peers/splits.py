@@ -1,17 +1,21 @@
 """Accuracy of GPyTorch's regression on the fixed splits: one line of JSON per table, kernel and split.
 
-    python splits.py [--tables concrete yacht ...] [--kernels rbf matern52] [--splits 10] [--first 0] [--sgpr]
+    python splits.py [--tables concrete yacht ...] [--kernels rbf matern52] [--splits 10] [--sgpr] [--out FILE]
 
+With `--out` each line is added to the file as it comes, and what the file holds already is not done again.
 Exact (Cholesky) with a constant mean by default; `--sgpr` uses 500 inducing points, started at rows drawn by seed and learned.
 Inputs and target are standardised by the training part; scores are in the target's units. L-BFGS from variance 1,
 lengthscales sqrt(D), noise 0.1; a start that breaks down is repeated with Adam, and said so.
 """
 
 import argparse
+import contextlib
 import json
 import math
+import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import common
 import numpy as np
@@ -61,26 +65,34 @@ def main():
     parser.add_argument("--tables", nargs="+", default=["concrete", "airfoil", "yacht", "wine-red"])
     parser.add_argument("--kernels", nargs="+", default=["rbf", "matern52"])
     parser.add_argument("--splits", type=int, default=10)
-    parser.add_argument("--first", type=int, default=0, help="the split to go on with")
     parser.add_argument("--sgpr", action="store_true")
+    parser.add_argument("--out", type=Path, help="a file of lines to go on with, instead of standard output")
     options = parser.parse_args()
+    kind = "sgpr" if options.sgpr else "exact"
+    done = set()
+    if options.out and options.out.exists():
+        lines = map(json.loads, options.out.read_text().splitlines())
+        done = {(line["kind"], line["table"], line["kernel"], line["split"]) for line in lines}
     for name in options.tables:
         x, y, is_test = tables.read(name)
         for kernel in options.kernels:
-            for split in range(options.first, options.splits):
+            for split in range(options.splits):
+                if (kind, name, kernel, split) in done:
+                    continue
                 test = is_test[:, split]
                 train_x, train_y = x[~test], y[~test]
                 started = time.perf_counter()
-                with models.cholesky():
+                with models.low_rank() if options.sgpr else models.cholesky():
                     arguments = tables.standardise(train_x, train_x), tables.standardise(train_y, train_y)
                     model, optimiser, evaluations = fit(*arguments, kernel, split, options.sgpr)
                     objective = -model.loss().item() * len(train_y)
                     seconds = time.perf_counter() - started
                     result = scores(model, tables.standardise(x[test], train_x), y[test], train_y.mean(), train_y.std())
                 line = {"engine": "gpytorch", "version": version("gpytorch"), "work": "splits", "table": name, "kernel": kernel,
-                        "kind": "sgpr" if options.sgpr else "exact", "split": split, **result, "objective": objective,
+                        "kind": kind, "split": split, "rows": int(test.sum()), **result, "objective": objective,
                         "optimiser": optimiser, "evaluations": evaluations, "seconds": round(seconds, 2)}
-                print(json.dumps(line), flush=True)
+                with options.out.open("a") if options.out else contextlib.nullcontext(sys.stdout) as file:
+                    print(json.dumps(line), file=file, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
+//! | [`scale`] | `scale` | time and memory of fits to many rows, in `docs/benchmarks.md` |
 //! | [`trust`] | `trust` | whether systems are as sure as they may be: calibration, exact answers, coverage, in `docs/trust.md` |
 
 pub mod accuracy;
@@ -21,6 +22,7 @@ pub mod layers;
 pub mod markers;
 pub mod peers;
 pub mod results;
+pub mod scale;
 pub mod site;
 pub mod supply;
 pub mod tables;

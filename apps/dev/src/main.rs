@@ -1,7 +1,7 @@
 //! The program `elbo-dev`.
 
 use clap::{Parser, Subcommand};
-use elbo_dev::{Result, accuracy, generate, layers, peers, results, site, supply, timing, trust};
+use elbo_dev::{Result, accuracy, generate, layers, peers, results, scale, site, supply, timing, trust};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -39,6 +39,8 @@ enum Command {
     },
     /// Score our models on the fixed splits beside GPyTorch's; writes the table in docs/benchmarks.md.
     Accuracy(accuracy::Options),
+    /// Fit tables of many rows and take the time and the memory; writes the table in docs/benchmarks.md.
+    Scale(scale::Options),
     /// Test whether systems are as sure as they may be; writes the tables in docs/trust.md.
     Trust(trust::Options),
     /// Time our side of one work; prints a line of JSON.
@@ -84,6 +86,7 @@ fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Results { files } => println!("{}", results::results(&arguments.root, &files)?),
         Command::Accuracy(options) => accuracy::run(&arguments.root, &options)?,
+        Command::Scale(options) => scale::run(&arguments.root, &options)?,
         Command::Trust(options) => trust::run(&arguments.root, &options)?,
         Command::Time(options) => {
             let row = timing::time(&options)?;

@@ -50,7 +50,7 @@ impl Default for GprConfig {
             mean: MeanConfig::Constant,
             noise: 0.1,
             priors: PriorsConfig::default(),
-            starts: 3,
+            starts: 5,
             iterations: 200,
             most_rows: 10_000,
         }
@@ -128,7 +128,7 @@ impl System for Gpr {
             let mut child = run.child(*seed);
             let data = friedman(2 * rows, &mut child);
             let (train, test): (Vec<usize>, Vec<usize>) = (0..2 * rows).partition(|i| i % 2 == 0);
-            let config = GprConfig { starts: run.pick(1, 3), ..GprConfig::default() };
+            let config = GprConfig { starts: run.pick(1, 5), ..GprConfig::default() };
             let input = |rows: &[usize]| elbo_core::FromData::from_data(&data.take_rows(rows));
             let learned = self.fit(&config, input(&train)?, &mut child)?;
             let unlearned = self.fit(&GprConfig { iterations: 1, starts: 1, ..config }, input(&train)?, &mut child)?;

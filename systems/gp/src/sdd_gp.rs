@@ -338,11 +338,11 @@ impl System for SddGp {
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
-        let seeds = run.seeds(2);
+        let seeds = run.seeds(3);
         let mut claim = Claim::new(seeds.clone());
         claim::ablations(&mut claim, &seeds, run)?;
         if run.budget == Budget::Full {
-            claim::many_rows(&mut claim, seeds[0], run)?;
+            claim::many_rows(&mut claim, &seeds, run)?;
         }
         Ok(claim)
     }

@@ -262,6 +262,7 @@ fn built_program() -> Result<(PathBuf, String)> {
     Ok((elbo, version))
 }
 
-fn this_program() -> Result<PathBuf> {
+/// The path of `elbo-dev`, beside which the program `elbo` lies.
+pub(crate) fn this_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|source| DevError::File { verb: "read", path: "elbo-dev".into(), source })
 }

@@ -132,7 +132,7 @@ fn orthogonal_decoupling_is_a_sparse_posterior_on_the_union() {
         orthogonal::marginals(&projections, &kernel.diag(&x), &mean_u, &factor_u, &mean_v, Some(&factor_v));
 
     // The union's Cholesky factor has L_u and L_v on its diagonal, so its whitened variables are ours side by side.
-    let union = Tensor::cat(&[u, v], 0);
+    let union = Tensor::cat(&[u.clone(), v], 0);
     let whole = kernel.gram_symmetric(&union).cholesky().unwrap().solve_lower(&kernel.gram(&union, &x));
     let m = Tensor::cat(&[mean_u.clone(), mean_v.clone()], 0);
     let r = factor_u.pad(&[(0, 3), (0, 3)]) + factor_v.pad(&[(4, 0), (4, 0)]);
@@ -151,6 +151,15 @@ fn orthogonal_decoupling_is_a_sparse_posterior_on_the_union() {
     let prior_v = orthogonal::divergence(&mean_u, &factor_u, &mean_v, None).item();
     let identity = Tensor::eye(3, elbo_tensor::DType::F64);
     assert!((prior_v - orthogonal::divergence(&mean_u, &factor_u, &mean_v, Some(&identity)).item()).abs() < 1e-13);
+
+    // With the prior on v it is the sparse posterior on u alone, as without any v.
+    let zero = mean_v.zeros_like();
+    let (mean, variance) = orthogonal::marginals(&projections, &kernel.diag(&x), &mean_u, &factor_u, &zero, None);
+    let a = kuu_chol.solve_lower(&kernel.gram(&u, &x));
+    let alone = kernel.diag(&x) - columns(&a) + columns(&factor_u.t().matmul(&a));
+    assert!(close(&mean, &a.t().matmul(&mean_u)) && close(&variance, &alone));
+    let divergence = orthogonal::divergence(&mean_u, &factor_u, &zero, None);
+    assert!((divergence.item() - kl(&mean_u, &factor_u)).abs() < 1e-12);
 }
 
 #[test]

@@ -30,7 +30,7 @@ class GPR(Regressor):
     priors : table; default None
         Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise
         = "log_normal(-4, 1)"}`.
-    starts : whole number at least 1; default 3
+    starts : whole number at least 1; default 5
         Starting points of the search for hyperparameters; the best end is kept.
     iterations : whole number at least 1; default 200
         L-BFGS iterations a start, at most.
@@ -54,7 +54,7 @@ class GPR(Regressor):
         mean: Choice = 'constant',
         noise: float = 0.1,
         priors: Mapping[str, Any] | None = None,
-        starts: int = 3,
+        starts: int = 5,
         iterations: int = 200,
         most_rows: int = 10000,
         random_state: Any = 0,

@@ -1,0 +1,145 @@
+//! Our scores beside GPyTorch's as a table, and what is to be said against them.
+
+use super::lines::Line;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// What is to be scored: the table, the kind of model, and the number of its splits.
+pub const WANTED: [(&str, &str, usize); 5] = [
+    ("concrete", "exact", 10),
+    ("airfoil", "exact", 10),
+    ("yacht", "exact", 10),
+    ("wine-red", "exact", 10),
+    ("power", "sgpr", 3),
+];
+
+/// Mean and standard error of the mean.
+pub fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (mean, (variance / count).sqrt())
+}
+
+fn wanted_splits(table: &str, kind: &str) -> usize {
+    WANTED.iter().find(|(t, k, _)| (*t, *k) == (table, kind)).map_or(2, |(.., splits)| *splits)
+}
+
+/// The table, one row for each kind, table and kernel, and its faults. A score is no worse when our mean is at most the peer's mean plus its
+/// standard error over the splits; lines that lack splits get no verdict. Takes GPyTorch's line and ours of each fit.
+pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
+    // Keyed by kind, table and kernel.
+    let mut groups: BTreeMap<[&str; 3], Vec<(&Line, &Line)>> = BTreeMap::new();
+    for pair in pairs {
+        let fit = &pair.0.fit;
+        groups.entry([&fit.kind, &fit.table, &fit.kernel]).or_default().push(*pair);
+    }
+    let mut page = String::from(
+        "| model | table | kernel | splits | RMSE elbo | GPyTorch (± s.e.) | NLPD elbo | GPyTorch (± s.e.) | 95 % covers, elbo | GPyTorch | verdict |\n\
+         |---|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n",
+    );
+    let (mut faults, mut coverage, mut complete) = (vec![], vec![], vec![]);
+    let (mut inside_rows, mut rows) = (0.0, 0.0);
+    for ([kind, table, kernel], pairs) in &groups {
+        let theirs = |score: fn(&Line) -> f64| mean_and_error(&pairs.iter().map(|(l, _)| score(l)).collect::<Vec<_>>());
+        let ours = |score: fn(&Line) -> f64| mean_and_error(&pairs.iter().map(|(_, l)| score(l)).collect::<Vec<_>>()).0;
+        let (rmse, nlpd, covered) = (ours(|l| l.rmse), ours(|l| l.nlpd), ours(|l| l.coverage95));
+        let (their_rmse, their_nlpd, their_covered) =
+            (theirs(|l| l.rmse), theirs(|l| l.nlpd), theirs(|l| l.coverage95));
+        let worse: Vec<&str> = [("RMSE", rmse, their_rmse), ("NLPD", nlpd, their_nlpd)]
+            .iter()
+            .filter(|(_, ours, (mean, error))| *ours > mean + error)
+            .map(|(name, ..)| *name)
+            .collect();
+        let splits = wanted_splits(table, kind);
+        let verdict = if pairs.len() < splits {
+            format!("{} of {splits} splits", pairs.len())
+        } else {
+            complete.push((*table, *kind));
+            coverage.push(covered);
+            rows += pairs.iter().map(|(_, ours)| ours.rows as f64).sum::<f64>();
+            inside_rows += pairs.iter().map(|(_, ours)| ours.rows as f64 * ours.coverage95).sum::<f64>();
+            if worse.is_empty() {
+                "no worse".into()
+            } else {
+                faults.push(format!("{kind} {table} {kernel}: {} worse than GPyTorch's", worse.join(", ")));
+                format!("**worse: {}**", worse.join(", "))
+            }
+        };
+        writeln!(
+            page,
+            "| {kind} | {table} | {kernel} | {} | {rmse:.4} | {:.4} ± {:.4} | {nlpd:.4} | {:.4} ± {:.4} | {covered:.3} | {:.3} | {verdict} |",
+            pairs.len(), their_rmse.0, their_rmse.1, their_nlpd.0, their_nlpd.1, their_covered.0
+        )
+        .expect("string");
+    }
+    for (table, kind, splits) in WANTED {
+        if !complete.contains(&(table, kind)) {
+            faults.push(format!("{kind} {table}: no kernel has been scored by both on {splits} splits"));
+        }
+    }
+    if !coverage.is_empty() {
+        let average = coverage.iter().sum::<f64>() / coverage.len() as f64;
+        let is_held = (0.93..=0.97).contains(&average);
+        let verdict = if is_held { "held" } else { "**missed**" };
+        writeln!(
+            page,
+            "\nOn average over the lines with a verdict our 95 % intervals cover {average:.3} (wanted 0.93 to 0.97: {verdict}); of all their \
+             test rows together they cover {:.3}.",
+            inside_rows / rows
+        )
+        .expect("string");
+        if !is_held {
+            faults.push(format!("95 % intervals cover {average:.3} on average, wanted 0.93 to 0.97"));
+        }
+    }
+    (page, faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::{Fit, OURS};
+    use super::*;
+
+    /// A row of `yacht` whose peer has the errors 1 and 3 in turn: mean 2, standard error 1/3 over ten splits.
+    fn rendered(splits: usize, rmse: f64, coverage95: f64) -> (String, Vec<String>) {
+        let line = |engine: &str, split: usize, rmse: f64, coverage95: f64| {
+            let fit = Fit { kind: "exact".into(), table: "yacht".into(), kernel: "rbf".into(), split };
+            let (engine, version) = (engine.into(), "1".into());
+            Line { engine, version, fit, rows: 31, rmse, nlpd: 1.0, coverage95, objective: 0.0, seconds: 1.0 }
+        };
+        let both: Vec<_> = (0..splits)
+            .map(|k| (line("gpytorch", k, [1.0, 3.0][k % 2], 0.95), line(OURS, k, rmse, coverage95)))
+            .collect();
+        let (page, mut faults) = render(&both.iter().map(|(theirs, ours)| (theirs, ours)).collect::<Vec<_>>());
+        faults.retain(|fault| !fault.contains("no kernel") || fault.contains("yacht"));
+        (page, faults)
+    }
+
+    #[test]
+    fn a_score_within_the_peers_standard_error_is_no_worse() {
+        assert_eq!(mean_and_error(&[1.0, 3.0]), (2.0, 1.0));
+        let (page, faults) = rendered(10, 2.3, 0.95);
+        assert!(faults.is_empty() && page.contains("| 2.3000 | 2.0000 ± 0.3333 |"), "{page}");
+        let (page, faults) = rendered(10, 2.4, 0.95);
+        assert!(page.contains("**worse: RMSE**") && faults.len() == 1, "{page}");
+    }
+
+    #[test]
+    fn intervals_that_cover_too_little_are_a_fault() {
+        let (page, faults) = rendered(10, 1.0, 0.91);
+        assert!(
+            page.contains("cover 0.910 (")
+                && page.contains("together they cover 0.910.")
+                && faults[0].contains("0.910"),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn a_row_that_lacks_splits_gets_no_verdict_and_is_a_fault() {
+        let (page, faults) = rendered(9, 5.0, 0.5);
+        assert!(page.contains("| 9 of 10 splits |") && !page.contains("cover 0"), "{page}");
+        assert_eq!(faults, ["exact yacht: no kernel has been scored by both on 10 splits"]);
+    }
+}
