@@ -12,6 +12,7 @@ mod layers;
 mod likelihood;
 mod missing;
 mod oracle;
+mod perceptual;
 mod regularisers;
 mod training;
 mod weights;
