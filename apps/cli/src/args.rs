@@ -342,6 +342,9 @@ pub struct Render {
     /// Write the depths too, as `depth.npy` in the folder.
     #[arg(long)]
     pub depth: bool,
+    /// Compare by LPIPS too, with these weights: torchvision's AlexNet or VGG-16 and the heads of LPIPS, as safetensors.
+    #[arg(long, value_name = "FILE", requires = "views")]
+    pub lpips: Option<PathBuf>,
     /// Write the Gaussians to this file, for viewers: .ply, .compressed.ply, .spz or .splat.
     #[arg(long, value_name = "FILE")]
     pub ply: Option<PathBuf>,

@@ -1,29 +1,73 @@
-//! A made-up scene as a folder: pictures and `transforms.json`, as `elbo fit gs-mcmc` reads it.
+//! A made-up scene as a folder: pictures, their cameras for nerfstudio (`transforms.json`) and COLMAP (`sparse/0`, with points of the surfaces), and in
+//! `truth.npz` what no camera sees: depths, normals and where there is anything. With a glTF file its meshes, without bodies on a table.
 //!
 //! ```sh
-//! cargo run --release -p elbo --example scene -- scene
+//! cargo run --release -p elbo --example scene -- scene [MESH.glb]
 //! elbo fit gs-mcmc scene --set cap=1500 --set steps=2000 --report scene.html
 //! ```
 
 use elbo::core::file::write_atomically;
+use elbo::data::{read_picture_bytes, write_npz};
 use elbo::prelude::*;
 use elbo::report::picture::png;
-use elbo::splat::make::{Recipe, make, transforms_json};
+use elbo::splat::make::gltf::{Pixels, Surroundings, read};
+use elbo::splat::make::{Recipe, colmap_text, make, make_of, transforms_json};
 use elbo::splat::scene::interleaved;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The folder of a glTF file.
+struct Beside(PathBuf);
+
+impl Surroundings for Beside {
+    fn file(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.0.join(name);
+        std::fs::read(&path).map_err(|cause| Error::file("cannot read the mesh", &path, &cause))
+    }
+
+    fn picture(&self, bytes: Vec<u8>) -> Result<Pixels> {
+        let data = read_picture_bytes(Path::new("a picture of the mesh"), bytes)?;
+        let image = data.get("image")?;
+        let ([_, height, width, channels], Values::U8(bytes)) = (&image.shape[..], &image.values) else {
+            return Err(Error::data("a picture of the mesh is none of bytes", "save it as PNG"));
+        };
+        // One channel is all three.
+        let rgb = bytes.chunks_exact(*channels).flat_map(|p| [p[0], p[channels / 2], p[channels - 1]]).collect();
+        Ok(Pixels { width: *width, height: *height, rgb })
+    }
+}
 
 fn main() -> Result<()> {
-    let folder = std::env::args_os().nth(1).map(PathBuf::from);
-    let folder = folder.ok_or_else(|| Error::data("no folder was named", "give the name of a new folder"))?;
-    let scene = make(&Recipe::default(), 1).scene;
-    std::fs::create_dir_all(&folder).map_err(|cause| Error::file("cannot make the folder", &folder, &cause))?;
+    let mut words = std::env::args_os().skip(1).map(PathBuf::from);
+    let folder = words.next().ok_or_else(|| Error::data("no folder was named", "give the name of a new folder"))?;
+    let made = match words.next() {
+        None => make(&Recipe::default(), 1),
+        Some(mesh) => {
+            let beside = Beside(mesh.parent().unwrap_or(Path::new("")).into());
+            let bytes = std::fs::read(&mesh).map_err(|cause| Error::file("cannot read the mesh", &mesh, &cause))?;
+            make_of(read(&bytes, &beside)?, &Recipe::default(), 1)
+        }
+    };
+    let scene = &made.scene;
+    let model = folder.join("sparse/0");
+    std::fs::create_dir_all(&model).map_err(|cause| Error::file("cannot make the folder", &model, &cause))?;
     let names: Vec<String> = (1..=scene.len()).map(|i| format!("{i:05}.png")).collect();
-    let area = scene.width * scene.height;
-    for (name, planes) in names.iter().zip(scene.images.chunks_exact(3 * area)) {
+    let (n, w, h) = (scene.len(), scene.width, scene.height);
+    for (name, planes) in names.iter().zip(scene.images.chunks_exact(3 * w * h)) {
         let pixels: Vec<u8> = interleaved(planes).collect();
-        write_atomically(&folder.join(name), &png(scene.width, scene.height, 3, &pixels))?;
+        write_atomically(&folder.join(name), &png(w, h, 3, &pixels))?;
     }
-    write_atomically(&folder.join("transforms.json"), transforms_json(&scene, &names).as_bytes())?;
+    write_atomically(&folder.join("transforms.json"), transforms_json(scene, &names).as_bytes())?;
+    for (name, text) in ["cameras.txt", "images.txt", "points3D.txt"].iter().zip(colmap_text(scene, &names)) {
+        write_atomically(&model.join(name), text.as_bytes())?;
+    }
+    let mask = made.mask().into_iter().map(u8::from).collect();
+    let truth = [
+        ("depth", vec![n, h, w], Values::F32(made.depth.clone())),
+        ("normal", vec![n, 3, h, w], Values::F32(made.normal.clone())),
+        ("mask", vec![n, h, w], Values::U8(mask)),
+    ];
+    let truth = truth.map(|(name, shape, values)| (name.to_owned(), Array { shape, values }));
+    write_npz(&folder.join("truth.npz"), &truth)?;
     println!("{} pictures in {}", scene.len(), folder.display());
     Ok(())
 }

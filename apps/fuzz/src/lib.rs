@@ -5,6 +5,7 @@
 //! | tables, arrays, pictures | `tables` |
 //! | scenes: COLMAP's models, `transforms.json` | `scenes` |
 //! | Gaussians: PLY, SPZ, `.splat` | `splats` |
+//! | meshes: glTF | `meshes` |
 //! | compressed photographs | `codec` |
 //! | models, weights, kernel expressions | `models` |
 //! | models whose contents somebody changed, sealed again | `forged` |
@@ -18,6 +19,7 @@
 mod codec;
 mod fitting;
 mod forged;
+mod meshes;
 mod models;
 mod mutate;
 mod scenes;
@@ -69,6 +71,7 @@ pub static TARGETS: &[Target] = &[
     Target::new("ply", splats::ply_seeds, splats::ply),
     Target::new("spz", splats::spz_seeds, splats::spz),
     Target::new("splat", splats::splat_seeds, splats::splat),
+    Target::new("gltf", meshes::seeds, meshes::run),
     Target::new("bitstream", codec::seeds, codec::run).with(300, 512 * MIB),
     Target::new("model", models::model_seeds, models::model),
     Target::new("forged", forged::seeds, forged::run).with(1000, 1 << 30),

@@ -9,6 +9,7 @@
 //! | a posterior over weights: last layer, mean field, Laplace, SWAG, variational Newton, ensembles | [`bayes`] |
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
+//! | how far apart pictures look, by weights from a file | [`perceptual::Lpips`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | numbers that training keeps above a bound | [`bound`] |
 //! | weights from or for PyTorch | [`weights`] |
@@ -23,6 +24,7 @@ pub mod init;
 pub mod layer;
 pub mod model;
 pub mod network;
+pub mod perceptual;
 pub mod probe;
 pub mod table;
 pub mod vae;

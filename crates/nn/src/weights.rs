@@ -77,7 +77,8 @@ pub fn load(parameters: &mut dyn Parameters, path: &Path) -> Result<()> {
     from_safetensors(parameters, &read_file("the weights cannot be read", path)?)
 }
 
-fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
+/// The numbers of an array as a file has them; `None` for other types.
+pub(crate) fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
     let bytes = view.data();
     Some(match view.dtype() {
         Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),

@@ -10,7 +10,7 @@
 //! | [`control`], [`relocate`] | two ways to have as many Gaussians as are needed where they are needed |
 //! | [`scene`] | photographs with their cameras |
 //! | [`fit`], [`model`] | from photographs to Gaussians, and what is kept of them |
-//! | [`mod@make`] | made-up scenes with everything known |
+//! | [`mod@make`] | made-up scenes with everything known, of drawn bodies or of the meshes of glTF files |
 //! | [`mod@file`] | files that viewers open: PLY, compressed PLY, SPZ, `.splat` |
 //! | [`real`] | single precision for pictures, double for finite differences |
 //!

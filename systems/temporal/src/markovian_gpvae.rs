@@ -6,11 +6,13 @@ mod network;
 mod posterior;
 mod rivals;
 mod series;
+mod stations;
 mod train;
 
 pub use network::{Frame, Gpvae, Marginals, Observed, Shape};
 pub use posterior::{Posterior, dense_posterior, markov_posterior, prior, smoothed};
 pub use series::{Layout, Places, Sequence, Sequences};
+pub use stations::{station_distances, station_marginals, station_mixing, station_posterior};
 pub use train::{Bound, Training};
 
 use elbo_core::{
@@ -130,9 +132,10 @@ impl MarkovianGpvaeConfig {
         Training { steps: self.steps, batch: self.batch, rate: self.rate, clip: self.clip }
     }
 
-    fn shape(&self, frame: Vec<usize>) -> Shape {
+    fn shape(&self, layout: &Layout) -> Shape {
         Shape {
-            frame,
+            frame: layout.frame(),
+            stations: layout.stations().to_vec(),
             latents: self.latents,
             order: self.kernel as usize,
             encoder: self.encoder.clone(),
@@ -257,9 +260,10 @@ impl System for MarkovianGpvae {
             run.warn("`channels` is for pictures [S, T, H, W] and is not used: these frames are vectors");
         }
         let step = median_gap(&input.sequences);
-        let shape = config.shape(input.layout.frame());
+        let shape = config.shape(&input.layout);
         let mut nets = shape.build(config.lengthscale * step, config.noise, &mut run.rng.fork())?;
         nets.lengthscale.set_frozen(!config.learn_lengthscale);
+        nets.reach.iter_mut().for_each(|reach| reach.set_frozen(!config.learn_lengthscale));
         config.training().run(&mut nets, &sequences, run)?;
         let spans = input.sequences.iter().map(|s| s.times[s.times.len() - 1] - s.times[0]);
         let span = spans.fold(0.0, f64::max);
@@ -307,10 +311,17 @@ impl System for MarkovianGpvae {
         let template = file.get_as("template", &[file.rows("template", &[])?])?;
         let size = scaling.shift.len();
         let is_scaling = scaling.scale.len() == size && scaling.scale.iter().all(|s| *s > 0.0);
-        if size == 0 || !layout.is_of(size) || template.is_empty() || !is_scaling {
+        let width = layout.stations().first().map_or(0, Vec::len);
+        let is_placed = |place: &Vec<f64>| place.len() == width && place.iter().all(|v| v.is_finite());
+        let are_stations = layout.stations().iter().all(is_placed)
+            && match &layout {
+                Layout::Array { shape, stations, .. } => stations.is_empty() || shape.first() == Some(&stations.len()),
+                Layout::Table { .. } => true,
+            };
+        if size == 0 || !layout.is_of(size) || template.is_empty() || !is_scaling || !are_stations {
             return Err(Error::misfit("the layout, the scaling and the times are not those of one set of sequences"));
         }
-        let mut nets = config.shape(layout.frame()).build(1.0, config.noise, &mut Rng::new(0))?;
+        let mut nets = config.shape(&layout).build(1.0, config.noise, &mut Rng::new(0))?;
         nets.read_from(file, "nets")?;
         Ok(MarkovianGpvaeModel {
             config,
@@ -404,7 +415,7 @@ impl MarkovianGpvaeModel {
                     at += own;
                 }
             }
-            Layout::Array { name, shape, is_bytes } => {
+            Layout::Array { name, shape, is_bytes, .. } => {
                 let shape = [&[count, steps], shape.as_slice()].concat();
                 let array = if *is_bytes {
                     let bytes = frames.iter().map(|v| (255.0 * v).round().clamp(0.0, 255.0) as u8).collect();
@@ -495,15 +506,17 @@ impl MarkovianGpvaeModel {
             }
         }
         let latents = self.config.latents;
+        let each = latents * self.nets.shape.rows();
+        let place = if self.layout.stations().is_empty() { "" } else { " at the first station" };
         let marks = (0..latents.min(6)).map(|l| Mark::Line {
             label: format!("latent {}", l + 1),
             x: sequence.times.clone(),
-            y: belief.codes.mean.iter().skip(l).step_by(latents).copied().collect(),
+            y: belief.codes.mean.iter().skip(l).step_by(each).copied().collect(),
             dashed: false,
         });
         figures.push(Figure {
             name: "latents".into(),
-            caption: "Posterior means of the first latent functions over the first sequence.".into(),
+            caption: format!("Posterior means of the first latent functions over the first sequence{place}."),
             x_label: "time".into(),
             y_label: "z".into(),
             marks: marks.collect(),
@@ -534,13 +547,18 @@ impl Sample for MarkovianGpvaeModel {
             .iter()
             .map(|l| Ok(prior(self.nets.shape.order, *l)?.chain(&grid)))
             .collect::<Result<Vec<_>>>()?;
+        let rows = self.nets.shape.rows();
+        let mixing = no_grad(|| self.nets.mixing())?.map_or(vec![1.0], |mixing| mixing.to_vec());
         let mut frames = vec![];
         for _ in 0..count {
-            let mut codes = vec![0.0; steps * latents];
+            // Functions of time, which are mixed where there are stations.
+            let mut codes = vec![0.0; steps * rows * latents];
             for (l, chain) in chains.iter().enumerate() {
-                let path = sample::prior(chain, &mut run.rng.fork());
-                for (k, z) in sample::outputs(chain, &path).into_iter().enumerate() {
-                    codes[k * latents + l] = z;
+                for from in 0..rows {
+                    let path = sample::prior(chain, &mut run.rng.fork());
+                    for (k, z) in sample::outputs(chain, &path).into_iter().enumerate() {
+                        (0..rows).for_each(|r| codes[(k * rows + r) * latents + l] += mixing[r * rows + from] * z);
+                    }
                 }
             }
             let codes = Marginals { variance: vec![0.0; codes.len()], mean: codes };
@@ -581,16 +599,17 @@ impl Encode for MarkovianGpvaeModel {
             Layout::Table { .. } => vec![steps],
             Layout::Array { .. } => vec![count, steps],
         };
-        let (latents, size) = (self.config.latents, self.layout.size());
+        let (latents, rows, size) = (self.config.latents, self.nets.shape.rows(), self.layout.size());
         let sd: Vec<Vec<f64>> = beliefs.iter().map(|b| b.codes.variance.iter().map(|v| v.sqrt()).collect()).collect();
-        let array = |name: &str, width: usize, values: Vec<f64>| {
-            (name.to_owned(), Array::new(&[lead.as_slice(), &[width]].concat(), values))
+        let array = |name: &str, shape: &[usize], values: Vec<f64>| {
+            (name.to_owned(), Array::new(&[lead.as_slice(), shape].concat(), values))
         };
+        let codes = if self.layout.stations().is_empty() { vec![latents] } else { vec![rows, latents] };
         let arrays = vec![
-            array("z", latents, Self::spread(&input.places, latents, |s| &beliefs[s].codes.mean)),
-            array("z_sd", latents, Self::spread(&input.places, latents, |s| &sd[s])),
-            array("mean", size, Self::spread(&input.places, size, |s| &beliefs[s].mean)),
-            array("sd", size, Self::spread(&input.places, size, |s| &beliefs[s].sd)),
+            array("z", &codes, Self::spread(&input.places, rows * latents, |s| &beliefs[s].codes.mean)),
+            array("z_sd", &codes, Self::spread(&input.places, rows * latents, |s| &sd[s])),
+            array("mean", &[size], Self::spread(&input.places, size, |s| &beliefs[s].mean)),
+            array("sd", &[size], Self::spread(&input.places, size, |s| &beliefs[s].sd)),
         ];
         Ok(Data { source: format!("codes of {}", data.source), arrays, ..Data::default() })
     }
@@ -619,6 +638,10 @@ impl Model for MarkovianGpvaeModel {
         }
         for (l, length) in self.nets.lengthscale.value().into_iter().enumerate() {
             summary.parameters.push((format!("lengthscale {}", l + 1), format!("{length:.4}"), "unit of time".into()));
+        }
+        if let Some(reach) = &self.nets.reach {
+            let value = format!("{:.4}", reach.value()[0]);
+            summary.parameters.push(("lengthscale in space".into(), value, "unit of the stations".into()));
         }
         summary.text = format!(
             "{} sequences with {} frames of {} numbers, told by {} latent functions of time.",

@@ -1,9 +1,11 @@
 //! U-shaped networks that were trained elsewhere: `UNet2DModel` of the library diffusers, by its `config.json` and its names of arrays.
 //!
 //! A folder holds `config.json` and `diffusion_pytorch_model.safetensors`, itself or under `unet/`, and perhaps a scheduler's
-//! `scheduler_config.json`, itself or under `scheduler/`. Attention may have its names of before 2023 (`query`, `proj_attn`).
+//! `scheduler_config.json`, itself or under `scheduler/`. Attention may have its names of before 2023 (`query`, `proj_attn`), and the arrays those
+//! of the DDPM paper's network in PyTorch (`temb.dense.0`, `down.0.block.0`), with the `config.json` that diffusers gives such a network.
 
 use super::Network;
+use super::names::renamed;
 use crate::parameterisation::Preconditioning;
 use crate::schedule::ddpm_levels;
 use elbo_core::read::read_file;
@@ -13,7 +15,6 @@ use elbo_nn::{Build, Layer, Pass, weights};
 use elbo_tensor::{Attention as How, Tensor};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// Most channels of a block: layers are made before the weights are read.
@@ -513,22 +514,4 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
             "give the file as diffusers wrote it",
         )
     })
-}
-
-/// A safetensors file with today's names of attention. Only its header is written anew.
-fn renamed(file: &[u8]) -> Result<Vec<u8>> {
-    let damaged = || Error::model_file("the weights have no header", "give a complete safetensors file");
-    let length = file.first_chunk().map(|b| u64::from_le_bytes(*b)).ok_or_else(damaged)?;
-    let end = usize::try_from(length).ok().and_then(|n| n.checked_add(8)).ok_or_else(damaged)?;
-    let header: Map<String, Value> =
-        serde_json::from_slice(file.get(8..end).ok_or_else(damaged)?).map_err(|_| damaged())?;
-    let names = [(".query.", ".to_q."), (".key.", ".to_k."), (".value.", ".to_v."), (".proj_attn.", ".to_out.0.")];
-    let today = |name: String| match name.contains("attentions.") {
-        true => names.iter().fold(name, |name, (old, new)| name.replace(old, new)),
-        false => name,
-    };
-    let header: Map<String, Value> = header.into_iter().map(|(name, value)| (today(name), value)).collect();
-    let mut text = serde_json::to_vec(&header).expect("a header is plain data");
-    text.resize(text.len().next_multiple_of(8), b' ');
-    Ok([&(text.len() as u64).to_le_bytes()[..], &text, &file[end..]].concat())
 }

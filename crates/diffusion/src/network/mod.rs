@@ -10,6 +10,7 @@
 
 pub mod diffusers;
 pub mod mlp;
+mod names;
 pub mod train;
 pub mod unet;
 

@@ -45,6 +45,64 @@ fn a_network_of_diffusers_returns_what_it_does_there() {
     assert!(implied.iter().zip(&output).all(|(a, b)| (a - b).abs() < 1e-3 * a.abs().max(1.0)));
 }
 
+/// The golden weights under the names of the paper's network, with attention as convolutions.
+fn in_the_papers_names(file: &[u8]) -> Vec<u8> {
+    let end = 8 + u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    let header: serde_json::Map<String, Value> = serde_json::from_slice(&file[8..end]).unwrap();
+    let names = [
+        ("time_embedding.linear_1.", "temb.dense.0."),
+        ("time_embedding.linear_2.", "temb.dense.1."),
+        ("conv_norm_out.", "norm_out."),
+        ("mid_block.resnets.0.", "mid.block_1."),
+        ("mid_block.resnets.1.", "mid.block_2."),
+        ("mid_block.attentions.0.", "mid.attn_1."),
+        ("down_blocks.", "down."),
+        // Levels count from the largest pictures.
+        ("up_blocks.0.", "up.1."),
+        ("up_blocks.1.", "up.0."),
+        (".resnets.", ".block."),
+        (".attentions.", ".attn."),
+        (".downsamplers.0.", ".downsample."),
+        (".upsamplers.0.", ".upsample."),
+        (".time_emb_proj.", ".temb_proj."),
+        (".conv_shortcut.", ".nin_shortcut."),
+        (".group_norm.", ".norm."),
+        (".to_q.", ".q."),
+        (".to_k.", ".k."),
+        (".to_v.", ".v."),
+        (".to_out.0.", ".proj_out."),
+        (".query.", ".q."),
+        (".key.", ".k."),
+        (".value.", ".v."),
+        (".proj_attn.", ".proj_out."),
+    ];
+    let old = |(name, mut entry): (String, Value)| {
+        if name.contains("attentions.") && entry["shape"].as_array().is_some_and(|shape| shape.len() == 2) {
+            entry["shape"].as_array_mut().unwrap().extend([json!(1), json!(1)]);
+        }
+        (names.iter().fold(name, |name, (today, old)| name.replace(today, old)), entry)
+    };
+    let header: serde_json::Map<String, Value> = header.into_iter().map(old).collect();
+    let text = serde_json::to_vec(&header).unwrap();
+    [&(text.len() as u64).to_le_bytes()[..], &text, &file[end..]].concat()
+}
+
+#[test]
+fn the_papers_names_are_the_same_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "diffusion_pytorch_model.safetensors";
+    let weights = in_the_papers_names(&std::fs::read(golden().join("unet").join(name)).unwrap());
+    let text = String::from_utf8_lossy(&weights[8..4000]).into_owned();
+    assert!(text.contains("\"down.1.attn.0.proj_out.bias\"") && !text.contains("down_blocks"), "{text}");
+    std::fs::write(folder.path().join(name), weights).unwrap();
+    std::fs::copy(golden().join("unet/config.json"), folder.path().join("config.json")).unwrap();
+    let (expected, ..) = read_folder(&golden(), [1, 8, 8]).unwrap();
+    let (found, ..) = read_folder(folder.path(), [1, 8, 8]).unwrap();
+    let x = Tensor::from_f32(Rng::new(4).normals(128).iter().map(|v| *v as f32).collect(), &[2, 64]);
+    let of = |network: &dyn Network| network.forward(&x, &[-0.3, 0.2], &[]).to_f64().to_vec();
+    assert_eq!(of(&found), of(&expected));
+}
+
 fn pictures() -> Samples {
     let mut rng = Rng::new(1);
     let array = Array { shape: vec![20, 8, 8], values: Values::U8((0..1280).map(|_| rng.below(256) as u8).collect()) };

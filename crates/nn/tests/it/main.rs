@@ -13,6 +13,7 @@ mod layers;
 mod likelihood;
 mod missing;
 mod oracle;
+mod perceptual;
 mod regularisers;
 mod training;
 mod weights;

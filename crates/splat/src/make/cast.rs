@@ -2,9 +2,11 @@
 
 use crate::camera::{cross, dot, sub, unit};
 use crate::make::mesh::Mesh;
+use crate::make::texture::Texture;
+use std::sync::Arc;
 
 /// How a body looks.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Material {
     /// Two colours on `[0, 1]`.
     pub colours: [[f64; 3]; 2],
@@ -14,8 +16,8 @@ pub struct Material {
     pub gloss: f64,
 }
 
-/// How two colours alternate in space.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How two colours alternate in space, or what else is on a surface.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Pattern {
     /// The first colour only.
     Plain,
@@ -25,13 +27,16 @@ pub enum Pattern {
     Stripes(f64),
     /// Smooth noise, so many waves a unit.
     Noise(f64),
+    /// A picture in place of both colours, where the mesh says which corner lies where in it.
+    Picture(Arc<Texture>),
 }
 
 impl Material {
-    /// The colour at a place.
-    pub fn colour(&self, x: [f64; 3]) -> [f64; 3] {
+    /// The colour at a point of the world, which is `place` in a picture.
+    pub fn colour(&self, x: [f64; 3], place: [f64; 2]) -> [f64; 3] {
         let share = match self.pattern {
             Pattern::Plain => 0.0,
+            Pattern::Picture(ref texture) => return texture.at(place),
             Pattern::Checker(n) => {
                 let cells: i64 = x.iter().map(|v| (n * v + 1e-6).floor() as i64).sum();
                 cells.rem_euclid(2) as f64
@@ -56,12 +61,15 @@ pub struct Hit {
     pub body: usize,
     /// Shaded normal, of length one, towards the ray's origin.
     pub normal: [f64; 3],
+    /// Where the point lies in the body's picture; zero where it has none.
+    pub place: [f64; 2],
 }
 
 struct Triangle {
     corner: [f64; 3],
     sides: [[f64; 3]; 2],
     normals: [[f64; 3]; 3],
+    places: [[f64; 2]; 3],
     body: usize,
 }
 
@@ -94,10 +102,11 @@ impl World {
             for t in &mesh.triangles {
                 let [a, b, c] = t.map(|k| mesh.vertices[k]);
                 let normals = t.map(|k| mesh.normals[k]);
-                triangles.push(Triangle { corner: a, sides: [sub(b, a), sub(c, a)], normals, body });
+                let places = t.map(|k| mesh.places.get(k).copied().unwrap_or_default());
+                triangles.push(Triangle { corner: a, sides: [sub(b, a), sub(c, a)], normals, places, body });
             }
         }
-        let mut world = Self { triangles, nodes: vec![], materials: bodies.iter().map(|(_, m)| *m).collect() };
+        let mut world = Self { triangles, nodes: vec![], materials: bodies.iter().map(|(_, m)| m.clone()).collect() };
         let count = world.triangles.len();
         if count > 0 {
             world.divide(0, count);
@@ -169,7 +178,9 @@ impl World {
             let [a, b, c] = t.normals;
             let normal = unit(std::array::from_fn(|x| (1.0 - u - v) * a[x] + u * b[x] + v * c[x]));
             let normal = if dot(normal, direction) > 0.0 { normal.map(|n| -n) } else { normal };
-            Hit { distance: best, body: t.body, normal }
+            let [p, q, r] = t.places;
+            let place = std::array::from_fn(|x| (1.0 - u - v) * p[x] + u * q[x] + v * r[x]);
+            Hit { distance: best, body: t.body, normal, place }
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::camera::{cross, dot, sub, unit};
 
-/// A closed surface of triangles.
+/// A surface of triangles; those made here are closed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mesh {
     /// Corners.
@@ -11,6 +11,8 @@ pub struct Mesh {
     pub normals: Vec<[f64; 3]>,
     /// Three corners each, counter-clockwise from outside.
     pub triangles: Vec<[usize; 3]>,
+    /// Where the corners lie in a picture, from `(0, 0)`, its upper left, to `(1, 1)`; empty where there is none.
+    pub places: Vec<[f64; 2]>,
 }
 
 impl Mesh {

@@ -1,7 +1,10 @@
-//! Made-up scenes with everything known: bodies of triangles under one lamp, seen by a ray caster from all around.
+//! Made-up scenes with everything known: bodies of triangles under one lamp, seen by a ray caster from all around. The bodies are drawn by a recipe
+//! ([`make()`]), or read from a file ([`gltf`], [`make_of`]).
 
 pub mod cast;
+pub mod gltf;
 pub mod mesh;
+pub mod texture;
 mod truth;
 
 pub use truth::Flow;
@@ -51,13 +54,38 @@ const LAMP: [f64; 3] = [0.5, -0.4, 0.77];
 const AMBIENT: f64 = 0.35;
 const SHININESS: i32 = 24;
 
+/// The map that turns nothing.
+const IDENTITY: [f64; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+
 /// Makes a scene.
 pub fn make(recipe: &Recipe, seed: u64) -> Made {
     let mut rng = Rng::new(seed);
     let bodies = bodies(recipe.bodies, &mut rng);
+    photographed(&bodies, recipe, &mut rng)
+}
+
+/// Makes a scene of these bodies in place of the recipe's, moved and scaled together into a ball of radius one around the origin; `seed` draws the points.
+pub fn make_of(mut bodies: Vec<(Mesh, Material)>, recipe: &Recipe, seed: u64) -> Made {
+    let vertices = || bodies.iter().flat_map(|(mesh, _)| &mesh.vertices);
+    let end = |pick: fn(f64, f64) -> f64, from: f64| -> [f64; 3] {
+        std::array::from_fn(|k| vertices().fold(from, |end, v| pick(end, v[k])))
+    };
+    let (low, high) = (end(f64::min, f64::INFINITY), end(f64::max, f64::NEG_INFINITY));
+    let middle: [f64; 3] = std::array::from_fn(|k| 0.5 * (low[k] + high[k]));
+    let radius = vertices().map(|v| dot(sub(*v, middle), sub(*v, middle))).fold(0.0, f64::max).sqrt();
+    if radius > 0.0 {
+        for (mesh, _) in &mut bodies {
+            *mesh = std::mem::take(mesh).placed([1.0 / radius; 3], &IDENTITY, middle.map(|m| -m / radius));
+        }
+    }
+    photographed(&bodies, recipe, &mut Rng::new(seed))
+}
+
+/// Pictures of bodies around the origin, and points of their surfaces.
+fn photographed(bodies: &[(Mesh, Material)], recipe: &Recipe, rng: &mut Rng) -> Made {
     let cameras: Vec<Camera<f64>> = (0..recipe.views).map(|i| hemisphere(i, recipe.views, recipe.size)).collect();
-    let (points, colours) = samples(&bodies, recipe.points, &mut rng);
-    let world = World::new(&bodies);
+    let (points, colours) = samples(bodies, recipe.points, rng);
+    let world = World::new(bodies);
     let area = recipe.size * recipe.size;
     let mut images = vec![0u8; 3 * area * recipe.views];
     let mut depth = vec![0.0f32; area * recipe.views];
@@ -87,8 +115,7 @@ fn hemisphere(i: usize, count: usize, size: usize) -> Camera<f64> {
 fn bodies(count: usize, rng: &mut Rng) -> Vec<(Mesh, Material)> {
     let mut out = vec![];
     let wood = Material { colours: [[0.75, 0.7, 0.6], [0.3, 0.35, 0.45]], pattern: Pattern::Checker(2.0), gloss: 0.0 };
-    let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    out.push((Mesh::cube().placed([1.15, 1.15, 0.06], &identity, [0.0, 0.0, -0.51]), wood));
+    out.push((Mesh::cube().placed([1.15, 1.15, 0.06], &IDENTITY, [0.0, 0.0, -0.51]), wood));
     for k in 0..count {
         let mesh = match k % 6 {
             0 => Mesh::torus(0.35, 14),
@@ -126,17 +153,23 @@ fn samples(bodies: &[(Mesh, Material)], count: usize, rng: &mut Rng) -> (Vec<[f6
             areas.push((total, b, t));
         }
     }
+    if areas.is_empty() {
+        return (vec![], vec![]);
+    }
     let one = |_| {
         let at = rng.uniform() * total;
         let (_, b, t) = areas[areas.partition_point(|(sum, ..)| *sum <= at).min(areas.len() - 1)];
         let (mesh, material) = &bodies[b];
-        let [p, q, r] = mesh.triangles[t].map(|k| mesh.vertices[k]);
+        let corners = mesh.triangles[t];
+        let [p, q, r] = corners.map(|k| mesh.vertices[k]);
+        let places = corners.map(|k| mesh.places.get(k).copied().unwrap_or_default());
         let (mut u, mut v) = (rng.uniform(), rng.uniform());
         if u + v > 1.0 {
             (u, v) = (1.0 - u, 1.0 - v);
         }
         let x = std::array::from_fn(|k| (1.0 - u - v) * p[k] + u * q[k] + v * r[k]);
-        (x, material.colour(x).map(|c| 0.7 * c))
+        let place = std::array::from_fn(|k| (1.0 - u - v) * places[0][k] + u * places[1][k] + v * places[2][k]);
+        (x, material.colour(x, place).map(|c| 0.7 * c))
     };
     (0..count).map(one).unzip()
 }
@@ -180,7 +213,7 @@ fn shade(world: &World, origin: [f64; 3], direction: [f64; 3]) -> [f64; 3] {
     let material = &world.materials[hit.body];
     let half = unit(sub(lamp, direction));
     let gloss = if light > 0.0 { material.gloss * dot(hit.normal, half).max(0.0).powi(SHININESS) } else { 0.0 };
-    material.colour(x).map(|c| c * (AMBIENT + (1.0 - AMBIENT) * light) + gloss)
+    material.colour(x, hit.place).map(|c| c * (AMBIENT + (1.0 - AMBIENT) * light) + gloss)
 }
 
 /// A scene as a data set in memory.

@@ -1,6 +1,7 @@
 //! Laws of the crate.
 
 mod files;
+mod gltf;
 mod gradients;
 mod laws;
 mod made;

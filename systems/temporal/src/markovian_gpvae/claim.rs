@@ -209,6 +209,7 @@ fn linear_time(claim: &mut Claim, run: &mut Run) -> Result<()> {
 
 fn shape(size: usize, latents: usize) -> Shape {
     Shape {
+        stations: vec![],
         frame: vec![size],
         latents,
         order: 1,

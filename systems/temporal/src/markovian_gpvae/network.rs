@@ -1,6 +1,7 @@
 //! Encoder, decoder and lengthscales, the bound, and what they say about a sequence.
 
 use super::posterior::{Posterior, markov_posterior, prior, smoothed};
+use super::stations::{station_distances, station_marginals, station_mixing, station_posterior};
 use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result, Rng};
 use elbo_markov::model::Grid;
@@ -26,8 +27,11 @@ pub enum Frame {
 /// What the networks look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
-    /// Shape of a frame: `[D]` or `[C, H, W]`.
+    /// Shape of a frame: `[D]`, at each station where there are some, or `[C, H, W]`.
     pub frame: Vec<usize>,
+    /// Places of the stations, `[R, d]`; empty without stations.
+    #[serde(default)]
+    pub stations: Vec<Vec<f64>>,
     /// Latent functions, `L`.
     pub latents: usize,
     /// Matérn smoothness ν = order + 1/2.
@@ -49,7 +53,7 @@ pub struct Shape {
 pub struct Observed {
     /// Their times.
     pub grid: Arc<Grid>,
-    /// Standardised, `[F, D]`.
+    /// Standardised, `[F, D]`, or `[F, R, D]` at stations.
     pub frames: Vec<f32>,
 }
 
@@ -61,11 +65,13 @@ pub struct Gpvae {
     decoder: Box<dyn Decoder>,
     /// Lengthscales in the unit of time, `[L]`.
     pub lengthscale: Parameter,
+    /// Lengthscale in space, in the unit of the stations' places, where there are stations.
+    pub reach: Option<Parameter>,
     /// Variance of a frame's number given the code.
     pub noise: Parameter,
 }
 
-elbo_tensor::parameters!(Gpvae { encoder, decoder, lengthscale, noise });
+elbo_tensor::parameters!(Gpvae { encoder, decoder, lengthscale, reach, noise });
 
 impl Snapshot for Gpvae {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
@@ -83,7 +89,7 @@ const LEAST: f64 = 1e-6;
 /// Least value of the decoder's variance: a floor for data without noise.
 const LEAST_NOISE: f64 = 1e-5;
 
-/// Marginals of the latent functions of a sequence at its times, `[T, L]` each.
+/// Marginals of the latent functions of a sequence at its times, `[T, L]` each, or `[T, R, L]` at stations.
 pub struct Marginals {
     /// Means.
     pub mean: Vec<f64>,
@@ -122,11 +128,24 @@ impl Shape {
             encoder,
             decoder,
             lengthscale: Parameter::new(&vec![lengthscale; self.latents], &[self.latents], Constraint::Positive),
+            reach: (!self.stations.is_empty()).then(|| Parameter::scalar(self.reach(), Constraint::Positive)),
             noise,
         })
     }
 
-    /// Numbers of a frame.
+    /// The lengthscale in space at the start: the median distance of two stations, one where all stand together.
+    fn reach(&self) -> f64 {
+        let mut all: Vec<f64> = station_distances(&self.stations).to_vec().into_iter().filter(|d| *d > 0.0).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or(1.0)
+    }
+
+    /// Rows that the networks see of a frame: its stations.
+    pub fn rows(&self) -> usize {
+        self.stations.len().max(1)
+    }
+
+    /// Numbers of a frame, at each station where there are some.
     pub fn size(&self) -> usize {
         self.frame.iter().product()
     }
@@ -158,7 +177,19 @@ impl Gpvae {
         }
     }
 
-    /// The evidence lower bound of these sequences, summed, with one draw of the codes; a scalar in nats. Also the number of frames.
+    /// How functions of time are mixed into those of the stations, `[R, R]`; `None` without stations.
+    ///
+    /// # Errors
+    /// When the covariance in space cannot be factored.
+    pub fn mixing(&self) -> Result<Option<Tensor>> {
+        self.reach
+            .as_ref()
+            .map(|reach| station_mixing(&station_distances(&self.shape.stations), &reach.get()))
+            .transpose()
+    }
+
+    /// The evidence lower bound of these sequences, summed, with one draw of the codes; a scalar in nats. Also the number of frames, those of each
+    /// station counted.
     ///
     /// # Errors
     /// When a lengthscale leaves the numbers.
@@ -169,8 +200,11 @@ impl Gpvae {
         let frames = Tensor::from_f32(values, &[count, size]);
         let (site_mean, site_variance) = self.sites(&frames);
         let grids: Vec<Arc<Grid>> = batch.iter().map(|s| s.grid.clone()).collect();
-        let q: Posterior =
-            markov_posterior(self.shape.order, &grids, &site_mean, &site_variance, &self.lengthscale.get())?;
+        let (order, lengths) = (self.shape.order, self.lengthscale.get());
+        let q: Posterior = match self.mixing()? {
+            None => markov_posterior(order, &grids, &site_mean, &site_variance, &lengths)?,
+            Some(mixing) => station_posterior(order, &grids, &site_mean, &site_variance, &lengths, &mixing)?,
+        };
         let noise = Tensor::from_vec(rng.normals(count * self.shape.latents), &[count, self.shape.latents]);
         let codes = &q.mean + q.variance.clamp(1e-12, f64::INFINITY).sqrt() * noise;
         let expected = self.log_prob(&frames.cast(DType::F64), &self.decode(&codes));
@@ -182,31 +216,37 @@ impl Gpvae {
     /// # Errors
     /// As [`Grid::new`].
     pub fn marginals(&self, times: &[f64], observed: &[bool], frames: &[f32]) -> Result<Marginals> {
-        let (latents, steps) = (self.shape.latents, times.len());
+        let (latents, steps, rows) = (self.shape.latents, times.len(), self.shape.rows());
         let grid = Grid::new(times)?;
-        let (mut shift, mut precision) = (vec![0.0; steps * latents], vec![0.0; steps * latents]);
+        // Latent by latent, `[L, T, R]`.
+        let own = steps * rows;
+        let (mut shift, mut precision) = (vec![0.0; own * latents], vec![0.0; own * latents]);
         if !frames.is_empty() {
             let size = self.shape.size();
             let input = Tensor::from_f32(frames.to_vec(), &[frames.len() / size, size]);
             let (m, v) = no_grad(|| self.sites(&input));
             let (m, v) = (m.to_vec(), v.to_vec());
             for (f, k) in (0..steps).filter(|k| observed[*k]).enumerate() {
-                for l in 0..latents {
-                    let (m, v) = (m[f * latents + l], v[f * latents + l]);
-                    (shift[l * steps + k], precision[l * steps + k]) = (m / v, 1.0 / v);
+                for (r, l) in (0..rows).flat_map(|r| (0..latents).map(move |l| (r, l))) {
+                    let from = (f * rows + r) * latents + l;
+                    let to = l * own + k * rows + r;
+                    (shift[to], precision[to]) = (m[from] / v[from], 1.0 / v[from]);
                 }
             }
         }
         let lengths = self.lengthscale.value();
+        let mixing = no_grad(|| self.mixing())?.map(|mixing| mixing.to_vec());
         let solve = |l: usize| -> Result<(Vec<f64>, Vec<f64>)> {
-            let chain = prior(self.shape.order, lengths[l])?.chain(&grid);
-            let own = l * steps..(l + 1) * steps;
-            smoothed(&chain, &shift[own.clone()], &precision[own])
+            let (shift, precision) = (&shift[l * own..(l + 1) * own], &precision[l * own..(l + 1) * own]);
+            match &mixing {
+                None => smoothed(&prior(self.shape.order, lengths[l])?.chain(&grid), shift, precision),
+                Some(mixing) => station_marginals(self.shape.order, lengths[l], &grid, (shift, precision), mixing),
+            }
         };
         let solved: Vec<(Vec<f64>, Vec<f64>)> = (0..latents).into_par_iter().map(solve).collect::<Result<_>>()?;
-        let mut out = Marginals { mean: vec![0.0; steps * latents], variance: vec![0.0; steps * latents] };
+        let mut out = Marginals { mean: vec![0.0; own * latents], variance: vec![0.0; own * latents] };
         for (l, (m, v)) in solved.into_iter().enumerate() {
-            for k in 0..steps {
+            for k in 0..own {
                 out.mean[k * latents + l] = m[k];
                 out.variance[k * latents + l] = v[k].max(0.0);
             }
@@ -214,7 +254,7 @@ impl Gpvae {
         Ok(out)
     }
 
-    /// Mean and variance of every number of the frames, over `draws` codes: `[T, D]` each, standardised.
+    /// Mean and variance of every number of the frames, over `draws` codes: `[T, D]` each, or `[T, R, D]`, standardised.
     pub fn frames(&self, codes: &Marginals, draws: usize, rng: &mut Rng) -> (Vec<f64>, Vec<f64>) {
         let latents = self.shape.latents;
         let steps = codes.mean.len() / latents;

@@ -190,7 +190,7 @@ pub fn dense_posterior(
 }
 
 /// A Matérn kernel of variance one at these distances.
-fn matern(order: usize, distances: &Tensor, lengthscale: &Tensor) -> Tensor {
+pub(super) fn matern(order: usize, distances: &Tensor, lengthscale: &Tensor) -> Tensor {
     let s = distances * (((2 * order + 1) as f64).sqrt() * lengthscale.recip());
     let polynomial = match order {
         0 => Tensor::full(&[1, 1], 1.0, DType::F64),

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 const TIME: [&str; 2] = ["time", "t"];
 const SEQUENCE: [&str; 1] = ["sequence"];
 const OBSERVED: [&str; 2] = ["observed", "mask"];
+const STATIONS: [&str; 1] = ["stations"];
+
+/// Most stations: the cost grows with their third power.
+const MOST_STATIONS: usize = 200;
 
 /// One sequence in order of time.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +40,9 @@ pub enum Layout {
         shape: Vec<usize>,
         /// Whether it holds bytes, whose full scale is 255.
         is_bytes: bool,
+        /// Places of stations, `[R, d]`, of which the frames `[R]` or `[R, D]` have a row each; empty without stations.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stations: Vec<Vec<f64>>,
     },
 }
 
@@ -60,9 +67,18 @@ impl Layout {
         }
     }
 
-    /// Shape of a frame for a network: `[C, H, W]` of a picture, else `[D]`.
+    /// Places of the stations; empty without.
+    pub fn stations(&self) -> &[Vec<f64>] {
+        match self {
+            Self::Table { .. } => &[],
+            Self::Array { stations, .. } => stations,
+        }
+    }
+
+    /// Shape of a frame for a network: `[C, H, W]` of a picture, else `[D]`, which at stations is what each of them sees.
     pub fn frame(&self) -> Vec<usize> {
         match self {
+            Self::Array { shape, stations, .. } if !stations.is_empty() => vec![shape[1..].iter().product()],
             Self::Array { shape, .. } if shape.len() == 2 => vec![1, shape[0], shape[1]],
             Self::Array { shape, .. } if shape.len() == 3 => shape.clone(),
             _ => vec![self.size()],
@@ -95,7 +111,8 @@ pub type Places = Vec<(usize, usize)>;
 /// Sequences, and the way back to the user's rows.
 ///
 /// A table has one row a frame: columns `time` and `sequence` are optional, `observed` (0 or 1) says which frames are there, every other column is an
-/// element. An array of three or more axes `[S, T, ...]` holds vectors or pictures, beside it `time` `[T]` or `[S, T]` and `mask` `[S, T]`.
+/// element. An array of three or more axes `[S, T, ...]` holds vectors or pictures, beside it `time` `[T]` or `[S, T]` and `mask` `[S, T]`. With an array
+/// `stations` `[R, d]` it holds numbers or vectors at these places, `[S, T, R]` or `[S, T, R, D]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequences {
     /// The sequences.
@@ -115,7 +132,7 @@ impl FromData for Sequences {
     fn from_data(data: &Data) -> Result<Self> {
         let is_frames = |(name, array): &&(String, Array)| array.shape.len() >= 3 && !named(name, &OBSERVED);
         match data.arrays.iter().find(is_frames) {
-            Some((name, array)) => Self::from_array(data, name, array),
+            Some((name, array)) => Self::from_array(data, name, array, &[]),
             None => Self::from_table(data, None),
         }
     }
@@ -154,12 +171,13 @@ impl Sequences {
     pub fn like(data: &Data, layout: &Layout) -> Result<Self> {
         let read = match layout {
             Layout::Table { columns } => Self::from_table(data, Some(columns))?,
-            Layout::Array { name, .. } => Self::from_array(data, name, data.get(name)?)?,
+            Layout::Array { name, stations, .. } => Self::from_array(data, name, data.get(name)?, stations)?,
         };
         let same = match (&read.layout, layout) {
-            (Layout::Array { shape: a, is_bytes: x, .. }, Layout::Array { shape: b, is_bytes: y, .. }) => {
-                a == b && x == y
-            }
+            (
+                Layout::Array { shape: a, is_bytes: x, stations: p, .. },
+                Layout::Array { shape: b, is_bytes: y, stations: q, .. },
+            ) => a == b && x == y && p == q,
             (a, b) => a == b,
         };
         if same {
@@ -256,11 +274,17 @@ impl Sequences {
         Ok(Self { sequences, layout, places, notes })
     }
 
-    fn from_array(data: &Data, name: &str, array: &Array) -> Result<Self> {
+    /// `known` are the places of stations where the data do not say.
+    fn from_array(data: &Data, name: &str, array: &Array, known: &[Vec<f64>]) -> Result<Self> {
         let mut notes = vec![];
         let [count, steps] = [0_usize, 1].map(|axis| array.shape.get(axis).copied().unwrap_or(0));
         let shape = array.shape.get(2..).unwrap_or_default().to_vec();
-        let layout = Layout::Array { name: name.into(), shape, is_bytes: matches!(array.values, Values::U8(_)) };
+        let stations = match data.arrays.iter().find(|(other, _)| named(other, &STATIONS)) {
+            Some((other, places)) => places_of(other, places, &shape)?,
+            None => known.to_vec(),
+        };
+        let is_bytes = matches!(array.values, Values::U8(_));
+        let layout = Layout::Array { name: name.into(), shape, is_bytes, stations };
         let size = layout.size();
         if count * steps * size == 0 {
             return Err(Error::data(format!("array `{name}` has no frames"), "give an array [sequences, times, ...]"));
@@ -327,6 +351,28 @@ impl Sequences {
         }
         Ok(missing)
     }
+}
+
+/// Places of stations, for frames of this shape.
+fn places_of(name: &str, array: &Array, shape: &[usize]) -> Result<Vec<Vec<f64>>> {
+    let values = numbers(name, array)?;
+    let fits =
+        array.shape.len() == 2 && array.shape[1] > 0 && (1..=2).contains(&shape.len()) && array.shape[0] == shape[0];
+    if !fits || !(1..=MOST_STATIONS).contains(&array.shape[0]) {
+        return Err(Error::data(
+            format!("array `{name}` has the shape {:?} for frames of the shape {shape:?}", array.shape),
+            format!(
+                "give the coordinates of up to {MOST_STATIONS} stations, [R, d], and frames [sequences, times, R] or [sequences, times, R, D]"
+            ),
+        ));
+    }
+    if let Some(row) = values.iter().position(|v| !v.is_finite()) {
+        return Err(Error::data(
+            format!("the place of station {} is not finite", row / array.shape[1] + 1),
+            "write its coordinates, or leave the station out",
+        ));
+    }
+    Ok(values.chunks_exact(array.shape[1]).map(<[f64]>::to_vec).collect())
 }
 
 fn wrong_size(name: &str, found: usize, steps: usize, count: usize) -> Error {

@@ -3,7 +3,8 @@
 use elbo_core::{AnySystem, Array, Data, FromData, Model, ModelFile, Rng, Run, Values};
 use elbo_markov::model::Grid;
 use elbo_systems_temporal::markovian_gpvae::{
-    Frame, Layout, MarkovianGpvae, Observed, Sequences, Shape, dense_posterior, markov_posterior, prior, smoothed,
+    Frame, Layout, MarkovianGpvae, Observed, Posterior, Sequences, Shape, dense_posterior, markov_posterior, prior,
+    smoothed, station_distances, station_marginals, station_mixing, station_posterior,
 };
 use elbo_tensor::{Parameters, Tensor, grad};
 use serde_json::{Value, json};
@@ -83,9 +84,98 @@ fn a_time_without_a_site_is_predicted_and_changes_nothing_else() {
     assert!(spread[1] > spread[0] && spread[1] < 1.0);
 }
 
+const PLACES: [[f64; 2]; 3] = [[0.0, 0.0], [1.0, 0.5], [3.0, -1.0]];
+
+/// One sequence with stations by dense algebra of the whole covariance, composed of tensor operations.
+fn dense_stations(times: &[f64], (mean, variance): (&Tensor, &Tensor), length: &Tensor, mixing: &Tensor) -> Posterior {
+    let (steps, stations) = (times.len(), mixing.size(0));
+    let rows = steps * stations;
+    let distances: Vec<f64> = times.iter().flat_map(|a| times.iter().map(move |b| (a - b).abs())).collect();
+    let distances = Tensor::from_vec(distances, &[steps, steps]);
+    let space = mixing.matmul(&mixing.transpose(0, 1)).reshape(&[1, stations, 1, stations]);
+    let (mut log_z, mut means, mut variances) = (vec![], vec![], vec![]);
+    for l in 0..mean.size(1) {
+        let s = &distances * (3f64.sqrt() * length.select(0, l).recip());
+        let time = ((&s + 1.0) * (-&s).exp()).reshape(&[steps, 1, steps, 1]);
+        let gram = (time * &space).reshape(&[rows, rows]);
+        let (y, v) = (mean.narrow(1, l, 1), variance.select(1, l));
+        let factor = (&gram + v.diag()).cholesky().unwrap();
+        let fit = factor.solve_lower(&y).square().sum() + factor.cholesky_log_det();
+        log_z.push((fit + rows as f64 * std::f64::consts::TAU.ln()) * -0.5);
+        means.push(gram.matmul(&factor.cholesky_solve(&y)));
+        let explained = factor.solve_lower(&gram).square().sum_axis(0, false);
+        variances.push((gram.diagonal() - explained).unsqueeze(1));
+    }
+    Posterior { log_z: log_z.into_iter().sum(), mean: Tensor::cat(&means, 1), variance: Tensor::cat(&variances, 1) }
+}
+
+#[test]
+fn stations_have_the_posterior_and_the_slopes_of_the_whole_covariance() {
+    let mut rng = Rng::new(8);
+    let (a, b) = (times(9, &mut rng), times(5, &mut rng));
+    let (stations, latents) = (PLACES.len(), 2);
+    let rows = 14 * stations;
+    let mean = Tensor::from_vec(rng.normals(rows * latents), &[rows, latents]).variable();
+    let variance = (Tensor::from_vec(rng.uniforms(rows * latents), &[rows, latents]) + 0.05).detach().variable();
+    let length = Tensor::from_vec(vec![1.5, 6.0], &[2]).variable();
+    let reach = Tensor::from_vec(vec![1.7], &[]).variable();
+    let places = PLACES.map(|place| place.to_vec());
+    let mixing = station_mixing(&station_distances(&places), &reach).unwrap();
+    let grids = [Arc::new(Grid::new(&a).unwrap()), Arc::new(Grid::new(&b).unwrap())];
+    let found = station_posterior(1, &grids, &mean, &variance, &length, &mixing).unwrap();
+    let dense = [(&a, 0), (&b, 9 * stations)].map(|(t, at)| {
+        let part = |x: &Tensor| x.narrow(0, at, t.len() * stations);
+        dense_stations(t, (&part(&mean), &part(&variance)), &length, &mixing)
+    });
+    let means = Tensor::cat(&[dense[0].mean.clone(), dense[1].mean.clone()], 0);
+    let variances = Tensor::cat(&[dense[0].variance.clone(), dense[1].variance.clone()], 0);
+    let log_z = &dense[0].log_z + &dense[1].log_z;
+    assert!((found.log_z.item() - log_z.item()).abs() < 1e-8, "{} {}", found.log_z.item(), log_z.item());
+    for (x, y) in [(&found.mean, &means), (&found.variance, &variances)] {
+        assert!(x.to_vec().iter().zip(y.to_vec()).all(|(x, y)| (x - y).abs() < 1e-9));
+    }
+    let weights = [0, 1].map(|_| Tensor::from_vec(rng.normals(rows * latents), &[rows, latents]));
+    let inputs = [&mean, &variance, &length, &reach];
+    let value = |m: &Tensor, v: &Tensor, z: &Tensor| (m * &weights[0]).sum() + (v * &weights[1]).sum() + z * 0.7;
+    let one = grad(&value(&found.mean, &found.variance, &found.log_z), &inputs);
+    let two = grad(&value(&means, &variances, &log_z), &inputs);
+    for (x, y) in one.iter().zip(&two) {
+        for (x, y) in x.to_vec().iter().zip(y.to_vec()) {
+            assert!((x - y).abs() < 1e-7 * y.abs().max(1.0), "{x} {y}");
+        }
+    }
+}
+
+#[test]
+fn marginals_at_stations_are_those_of_the_posterior_and_reach_where_no_frame_is() {
+    let mut rng = Rng::new(9);
+    let t = times(12, &mut rng);
+    let stations = PLACES.len();
+    let places = PLACES.map(|place| place.to_vec());
+    let mixing = station_mixing(&station_distances(&places), &Tensor::from_vec(vec![2.0], &[])).unwrap();
+    let (mean, variance) = (rng.normals(12 * stations), vec![0.3; 12 * stations]);
+    let tensor = |values: &[f64]| Tensor::from_vec(values.to_vec(), &[12 * stations, 1]);
+    let grid = Grid::new(&t).unwrap();
+    let length = Tensor::from_vec(vec![2.5], &[1]);
+    let expected =
+        station_posterior(1, &[Arc::new(grid.clone())], &tensor(&mean), &tensor(&variance), &length, &mixing).unwrap();
+    let shift: Vec<f64> = mean.iter().map(|m| m / 0.3).collect();
+    let precision = vec![1.0 / 0.3; 12 * stations];
+    let (m, v) = station_marginals(1, 2.5, &grid, (&shift, &precision), &mixing.to_vec()).unwrap();
+    assert!(m.iter().zip(expected.mean.to_vec()).all(|(a, b)| (a - b).abs() < 1e-9));
+    assert!(v.iter().zip(expected.variance.to_vec()).all(|(a, b)| (a - b).abs() < 1e-9));
+    // Only the first station is seen: its near neighbour learns more than the far one, and neither as much.
+    let first = |values: &[f64]| -> Vec<f64> {
+        values.iter().enumerate().map(|(i, v)| if i % stations == 0 { *v } else { 0.0 }).collect()
+    };
+    let (_, v) = station_marginals(1, 2.5, &grid, (&first(&shift), &first(&precision)), &mixing.to_vec()).unwrap();
+    assert!(v.chunks(stations).all(|v| v[0] < v[1] && v[1] < v[2] && v[2] < 1.0 + 1e-5), "{v:?}");
+}
+
 fn nets(rng: &mut Rng) -> elbo_systems_temporal::markovian_gpvae::Gpvae {
     let shape = Shape {
         frame: vec![3],
+        stations: vec![],
         latents: 2,
         order: 1,
         encoder: vec![5],
@@ -214,6 +304,70 @@ fn a_video_of_bytes_goes_through_convolutions_and_back() {
     let drawn = model.as_sample().unwrap().sample(2, &mut Run::new(1)).unwrap();
     assert_eq!(drawn.get("video").unwrap().shape, [2, steps, side, side]);
     assert_eq!(model.figures()[0].name, "frames");
+}
+
+/// A wave that travels over three stations, two numbers at each.
+fn waves(count: usize, steps: usize) -> Data {
+    let mut rng = Rng::new(5);
+    let mut y = vec![];
+    for s in 0..count {
+        for k in 0..steps {
+            for place in PLACES {
+                let phase = 0.4 * k as f64 + place[0] + s as f64;
+                y.extend([phase.sin() + 0.05 * rng.normal(), 3.0 + phase.cos() + 0.05 * rng.normal()]);
+            }
+        }
+    }
+    let mut mask = vec![1.0; count * steps];
+    mask[10..13].fill(0.0);
+    let arrays = vec![
+        ("y".to_owned(), Array::new(&[count, steps, 3, 2], y)),
+        ("stations".to_owned(), Array::new(&[3, 2], PLACES.concat())),
+        ("mask".to_owned(), Array::new(&[count, steps], mask)),
+    ];
+    Data { source: "made".into(), arrays, ..Data::default() }
+}
+
+#[test]
+fn a_field_at_stations_is_fitted_filled_sampled_and_kept() {
+    let data = waves(3, 30);
+    let settings = json!({ "latents": 2, "steps": 300, "lengthscale": 5.0, "rate": 1e-2 });
+    let (model, _) = fit(&settings, &data).unwrap();
+    let made = model.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap();
+    let (filled, truth) = (made.get("y").unwrap().to_f64().unwrap(), data.get("y").unwrap().to_f64().unwrap());
+    assert_eq!(made.get("y").unwrap().shape, [3, 30, 3, 2]);
+    // Three frames are missing; each number's standard deviation is 0.7.
+    let gap = 10 * 6..13 * 6;
+    let error = gap.clone().map(|i| (filled[i] - truth[i]).powi(2)).sum::<f64>() / gap.len() as f64;
+    assert!(error.sqrt() < 0.6, "{}", error.sqrt());
+    assert!(model.summary().parameters.iter().any(|(name, ..)| name == "lengthscale in space"));
+    let mut file = ModelFile::new("markovian-gpvae");
+    model.save(&mut file).unwrap();
+    let loaded = AnySystem::load(&MarkovianGpvae, &ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+    assert_eq!(loaded.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap(), made);
+    let codes = loaded.as_encode().unwrap().encode(&data, &mut Run::new(1)).unwrap();
+    assert_eq!(codes.get("z").unwrap().shape, [3, 30, 3, 2]);
+    assert_eq!(codes.get("mean").unwrap().shape, [3, 30, 6]);
+    let drawn = loaded.as_sample().unwrap().sample(2, &mut Run::new(1)).unwrap();
+    assert_eq!(drawn.get("y").unwrap().shape, [2, 30, 3, 2]);
+    // The places are known to the model, and others are refused.
+    let mut without = data.clone();
+    without.arrays.remove(1);
+    assert!(loaded.as_encode().unwrap().encode(&without, &mut Run::new(1)).is_ok());
+    let mut moved = data.clone();
+    moved.arrays[1].1 = Array::new(&[3, 2], vec![0.5; 6]);
+    let error = loaded.as_encode().unwrap().encode(&moved, &mut Run::new(1)).err().unwrap();
+    assert!(error.to_string().contains("those of the model"), "{error}");
+    for (places, word) in [
+        (Array::new(&[2, 2], vec![0.0; 4]), "shape [2, 2]"),
+        (Array::new(&[3], vec![0.0; 3]), "shape [3]"),
+        (Array::new(&[3, 1], vec![0.0, f64::NAN, 1.0]), "station 2"),
+    ] {
+        let mut wrong = data.clone();
+        wrong.arrays[1].1 = places;
+        let error = fit(&quick(), &wrong).err().unwrap_or_else(|| panic!("{word}: accepted"));
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    }
 }
 
 #[test]

@@ -1,0 +1,138 @@
+//! LPIPS against its definition; `golden/make_lpips.py` printed the numbers.
+
+use elbo_nn::perceptual::Lpips;
+use elbo_tensor::{Tensor, grad};
+use safetensors::tensor::{Dtype, TensorView};
+
+/// Index, filter size, and whether answers are compared.
+const ALEX: [(usize, usize, bool); 5] = [(0, 11, true), (3, 5, true), (6, 3, true), (8, 3, true), (10, 3, true)];
+const VGG: [(usize, usize, bool); 13] = [
+    (0, 3, false),
+    (2, 3, true),
+    (5, 3, false),
+    (7, 3, true),
+    (10, 3, false),
+    (12, 3, false),
+    (14, 3, true),
+    (17, 3, false),
+    (19, 3, false),
+    (21, 3, true),
+    (24, 3, false),
+    (26, 3, false),
+    (28, 3, true),
+];
+
+type Arrays = Vec<(String, Vec<usize>, Vec<u8>)>;
+
+fn array(name: String, shape: &[usize], formula: impl Fn(f64) -> f64) -> (String, Vec<usize>, Vec<u8>) {
+    let count = shape.iter().product::<usize>();
+    let bytes = (0..count).flat_map(|k| (formula(k as f64) as f32).to_le_bytes()).collect();
+    (name, shape.to_vec(), bytes)
+}
+
+/// Two to four channels a layer, with the script's weights.
+fn arrays(plan: &[(usize, usize, bool)]) -> Arrays {
+    let (mut found, mut before, mut heads) = (vec![], 3, 0);
+    for (place, (index, size, is_compared)) in plan.iter().enumerate() {
+        let (channels, shift) = (2 + place % 3, *index as f64);
+        let scale = (3.0 / (before * size * size) as f64).sqrt();
+        let filters = [channels, before, *size, *size];
+        found.push(array(format!("features.{index}.weight"), &filters, |k| scale * (0.7 * k + shift).sin()));
+        found.push(array(format!("features.{index}.bias"), &[channels], |k| 0.1 * (k + shift).cos()));
+        if *is_compared {
+            let turn = 2.0 * f64::from(heads);
+            let name = format!("lin{heads}.model.1.weight");
+            found.push(array(name, &[1, channels, 1, 1], |k| 0.5 + 0.4 * (k + turn).sin()));
+            heads += 1;
+        }
+        before = channels;
+    }
+    found
+}
+
+fn file(arrays: &Arrays) -> Vec<u8> {
+    let views = arrays
+        .iter()
+        .map(|(name, shape, bytes)| (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+fn pictures(h: usize, w: usize) -> [Tensor; 2] {
+    let picture =
+        |formula: fn(f64) -> f64| Tensor::from_vec((0..3 * h * w).map(|k| formula(k as f64)).collect(), &[1, 3, h, w]);
+    [picture(|k| 0.5 + 0.5 * (0.37 * k).sin()), picture(|k| 0.5 + 0.5 * (0.37 * k + 0.4 * (0.11 * k).cos()).sin())]
+}
+
+#[test]
+fn distances_are_those_of_the_definition() {
+    for (name, plan, [h, w], expected) in
+        [("alex", &ALEX[..], [35, 33], 0.313986907), ("vgg", &VGG[..], [17, 18], 0.108953392)]
+    {
+        let lpips = Lpips::from_safetensors(&file(&arrays(plan))).unwrap();
+        assert_eq!(lpips.name(), name);
+        let [x, y] = pictures(h, w);
+        let found = lpips.distance(&x, &y).unwrap();
+        assert_eq!(found.shape(), [1]);
+        // Single precision, up to thirteen layers deep.
+        assert!((found.to_vec()[0] / expected - 1.0).abs() < 1e-3, "{name}: {:?}", found.to_vec());
+        // Both ways round, and of several pictures at once; a picture is nowhere away from itself.
+        let both = lpips.distance(&Tensor::cat(&[y.clone(), x.clone()], 0), &Tensor::cat(&[x.clone(), x], 0)).unwrap();
+        let both = both.to_vec();
+        assert!((both[0] / expected - 1.0).abs() < 1e-3 && both[1].abs() < 1e-9, "{name}: {both:?}");
+    }
+}
+
+#[test]
+fn its_slope_agrees_with_differences() {
+    let lpips = Lpips::from_safetensors(&file(&arrays(&VGG))).unwrap();
+    let [x, y] = pictures(16, 16);
+    let direction = Tensor::from_vec((0..768).map(|k| (0.9 * f64::from(k)).sin()).collect(), &[1, 3, 16, 16]);
+    let value = |x: &Tensor| lpips.distance(x, &y).unwrap().sum();
+    let x = x.variable();
+    let exact = (&grad(&value(&x), &[&x])[0] * &direction).sum().item();
+    let moved = |h: f64| value(&(x.detach() + &direction * h)).item();
+    // Rectified units bend, and single precision leaves noise of 1e-7.
+    let numeric = (moved(1e-3) - moved(-1e-3)) / 2e-3;
+    assert!((numeric - exact).abs() < 0.05 * exact.abs() + 1e-3, "{numeric} {exact}");
+}
+
+#[test]
+fn weights_and_pictures_that_do_not_fit_are_refused() {
+    let refused = |change: &dyn Fn(&mut Arrays), word: &str| {
+        let mut arrays = arrays(&ALEX);
+        change(&mut arrays);
+        let error = Lpips::from_safetensors(&file(&arrays)).err().unwrap_or_else(|| panic!("{word}: accepted"));
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    };
+    refused(&|arrays| arrays.retain(|(name, ..)| name != "lin3.model.1.weight"), "no array `lin3.weight`");
+    refused(&|arrays| arrays.retain(|(name, ..)| name != "features.6.bias"), "no array `features.6.bias`");
+    let place = |arrays: &Arrays, name: &str| arrays.iter().position(|(n, ..)| n == name).unwrap();
+    refused(
+        &|arrays| {
+            let at = place(arrays, "features.3.weight");
+            arrays[at] = array("features.3.weight".into(), &[3, 2, 3, 3], |_| 0.1);
+        },
+        "`features.3` has shapes",
+    );
+    refused(
+        &|arrays| {
+            let at = place(arrays, "lin0.model.1.weight");
+            arrays[at] = array("lin0.model.1.weight".into(), &[1, 7, 1, 1], |_| 0.1);
+        },
+        "head 0 has 7 weights for 2 channels",
+    );
+    refused(
+        &|arrays| {
+            let at = place(arrays, "features.0.bias");
+            arrays[at] = array("features.0.bias".into(), &[2], |_| f64::NAN);
+        },
+        "finite",
+    );
+    assert!(Lpips::from_safetensors(b"no file").err().unwrap().to_string().contains("cannot be read"));
+    let lpips = Lpips::from_safetensors(&file(&arrays(&ALEX))).unwrap();
+    let [x, y] = pictures(30, 40);
+    assert!(lpips.distance(&x, &y).err().unwrap().to_string().contains("LPIPS (alex)"));
+    let [x, y] = pictures(31, 31);
+    assert!(lpips.distance(&x, &y).is_ok());
+    assert!(lpips.distance(&x, &pictures(31, 32)[1]).is_err());
+}
