@@ -113,8 +113,8 @@ fn score(root: &Path, todo: &[&Line], out: &Path, at_once: u16) -> Result<()> {
         Ok(())
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(&work)).collect();
-        workers.into_iter().map(|worker| worker.join().expect("a fit answers with an error")).collect()
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a fit answers with an error"))
     })
 }
 

@@ -65,7 +65,7 @@ static WORKS: [Work; 3] = [
 impl Source {
     fn name(&self) -> &'static str {
         match self {
-            Self::Catalogue(name) | Self::Recipe(name, _) => *name,
+            Self::Catalogue(name) | Self::Recipe(name, _) => name,
         }
     }
 

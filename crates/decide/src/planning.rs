@@ -94,7 +94,7 @@ impl Factored {
         let rows = factor.parents.iter().try_fold(self.actions, |n, p| n.checked_mul(self.sizes[*p]));
         let size = rows.and_then(|n| n.checked_mul(outputs)).unwrap_or(usize::MAX);
         let fits = factor.table.len() == size && factor.table.iter().all(|v| v.is_finite());
-        ensure(what, factor.table.len(), fits, &format!("{size} finite numbers"))
+        ensure(what, factor.table.len(), fits, format!("{size} finite numbers"))
     }
 
     fn values(&self, mut state: usize) -> Vec<usize> {

@@ -345,7 +345,10 @@ impl Frozen {
             (Some(MixtureTables::load(file, "frozen.mixture")?), vec![], 0)
         } else {
             let thresholds = small("frozen.ladders")?;
-            let &[_, rungs @ 1..] = file.shape("frozen.ladders")? else { return Err(damaged()) };
+            let &[_, rungs] = file.shape("frozen.ladders")? else { return Err(damaged()) };
+            if rungs == 0 {
+                return Err(damaged());
+            }
             let ladders: Vec<Ladder> =
                 thresholds.chunks_exact(rungs).map(|t| Ladder::from_thresholds(t.to_vec())).collect();
             (None, ladders, rungs)

@@ -209,7 +209,7 @@ impl Degradation {
                     "mask",
                     format!("a box of {width} x {height} at column {left}, row {top}"),
                     fits,
-                    &format!("a box within {w} x {h} pixels"),
+                    format!("a box within {w} x {h} pixels"),
                 )?;
                 let is_seen = |i: usize| {
                     let (y, x) = (i / w, i % w);

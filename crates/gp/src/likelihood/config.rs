@@ -126,7 +126,7 @@ impl LikelihoodConfig {
     /// [`elbo_core::Error::Setting`] for a number out of range.
     pub fn build(&self) -> Result<Box<dyn Likelihood>> {
         let above = |name: &str, value: f64, low: f64| {
-            ensure(name, value, value > low && value.is_finite(), &format!("a finite number above {low}"))
+            ensure(name, value, value > low && value.is_finite(), format!("a finite number above {low}"))
         };
         Ok(match self {
             Self::Gaussian { variance } => {

@@ -70,7 +70,7 @@ impl GdnConfig {
 impl Gdn {
     /// For this many channels.
     pub fn new(channels: usize, config: &GdnConfig, build: &Build<'_>) -> Self {
-        let own = |i: usize| if i % (channels + 1) == 0 { config.weight } else { 0.0 };
+        let own = |i: usize| if i.is_multiple_of(channels + 1) { config.weight } else { 0.0 };
         let gamma = (0..channels * channels).map(|i| stored(own(i))).collect();
         Self {
             beta: build.full(channels, stored(CONSTANT)),

@@ -116,11 +116,6 @@ impl<T: Shelved> Kept<T> {
         list
     }
 
-    /// The buffer itself, which does not go back.
-    pub fn into_vec(mut self) -> Vec<T> {
-        std::mem::take(&mut self.0)
-    }
-
     /// Adds at the end.
     pub fn extend(&mut self, values: impl Iterator<Item = T>) {
         self.0.extend(values);

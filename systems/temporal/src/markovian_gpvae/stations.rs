@@ -126,7 +126,8 @@ fn partition(
     let inputs = vec![shift.clone(), precision.clone(), lengthscale.clone()];
     Ok(Tensor::custom("station posterior", inputs, value, move |gradient, _| {
         let gradient = gradient.to_vec();
-        let pull = |((l, s), (chain, mean)): (&(usize, usize), &(Chain<f64>, Vec<f64>))| {
+        let pull = |task: &(usize, usize), (chain, mean): &(Chain<f64>, Vec<f64>)| {
+            let (l, s) = task;
             let own = starts[*s]..starts[*s + 1];
             let of = |values: &[f64], width: usize| gather(values, width, latents, *l, &own);
             let back = vjp::pull_back(
@@ -142,7 +143,7 @@ fn partition(
             let by_logs = priors[*l].pull_back(&grids[*s], &back.chain);
             (back.shift, back.precision, by_logs.iter().skip(1).step_by(2).sum::<f64>() / lengths[*l])
         };
-        let pulled: Vec<_> = tasks.par_iter().zip(&solved).map(pull).collect();
+        let pulled: Vec<_> = tasks.par_iter().zip(&solved).map(|(task, found)| pull(task, found)).collect();
         let (mut to_shift, mut to_precision) = (vec![0.0; count], vec![0.0; count * stations]);
         let mut to_length = vec![0.0; latents];
         for ((l, s), (shift, precision, length)) in tasks.iter().zip(pulled) {
