@@ -101,7 +101,10 @@ fn every_kind_of_time_is_refused_elsewhere_as_in_a_csv_file() {
         let options = ReadOptions { keep: Some(vec![name.into()]), ..Default::default() };
         let error = read_bytes("t", series(), &options).unwrap_err();
         let (row, example) = if texts[0].is_empty() { (2, texts[1]) } else { (1, texts[0]) };
-        assert_eq!(error.to_string(), format!("column `{name}` holds dates or times, such as {example:?} (row {row})"));
+        assert_eq!(
+            error.to_string(),
+            format!("column `{name}` holds dates or times, such as {example:?} (row {row}): t")
+        );
         assert!(error.remedy().ends_with(&format!("a series over time is fitted with --time {name}")), "{error:?}");
     }
 }
