@@ -1,7 +1,5 @@
 //! Log marginal likelihood of Gaussian observations, with its gradient.
 
-use std::sync::Arc;
-
 use elbo_core::Result;
 use elbo_linalg::{
     Diagonal, Jitter, Ladder, LinalgError, MatMut, MatRef, Side, Triangle, log_det_from_factor, potrf, trsm,
@@ -10,6 +8,7 @@ use rayon::prelude::*;
 
 use super::gram::{Hyper, Points, composed_symmetric, fill_lower, hyper_gradients, hyper_inputs, pull_symmetric};
 use super::{Radial, all_f64, collect_rows, inverse_lower, per_row, shaped};
+use crate::kernels::recycle::Kept;
 use crate::tensor::Tensor;
 
 /// `Σ_p log N(y_p; 0, K + diag(noise))` in nats, over the columns of `y`.
@@ -39,7 +38,7 @@ pub fn gaussian_log_marginal_with(k: &Tensor, noise: &Tensor, y: &Tensor, ladder
     let noise_values = noise.to_vec();
     let noise_at = per_row(&noise_values, n);
     let source = k.as_f64();
-    let mut l = vec![0.0; n * n];
+    let mut l = Kept::zeros(n * n);
     let mean = (0..n).map(|i| source[i * n + i] + noise_at(i)).sum::<f64>() / n.max(1) as f64;
     let jitter = ladder.climb(n, mean, |jitter| {
         l.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
@@ -66,7 +65,7 @@ pub fn gaussian_log_marginal_with(k: &Tensor, noise: &Tensor, y: &Tensor, ladder
         let dnoise = wanted[1].then(|| shaped(collect_rows(diagonal, count), &shapes[1])).flatten();
         let dk = wanted[0].then(|| {
             elbo_linalg::mirror_lower(MatMut::row_major(&mut dk, n, n));
-            Tensor::from_vec(dk, &[n, n])
+            Tensor::from_vec(dk.into_vec(), &[n, n])
         });
         vec![dk, dnoise, dy]
     };
@@ -125,7 +124,7 @@ pub fn stationary_log_marginal_with(
     let points = Points::new(&x.as_f64(), n, &hyper);
     let noise_values = noise.to_vec();
     let noise_at = per_row(&noise_values, n);
-    let mut l = vec![0.0; n * n];
+    let mut l = Kept::zeros(n * n);
     let mean = hyper.variance + (0..n).map(&noise_at).sum::<f64>() / n.max(1) as f64;
     let jitter = ladder.climb(n, mean, |jitter| {
         fill_lower(&points, &hyper, |i| hyper.variance + noise_at(i) + jitter, &mut l);
@@ -179,7 +178,7 @@ fn not_finite(n: usize, entry: impl Fn(usize, usize) -> f64) -> Option<LinalgErr
 /// A factored covariance and what it says about the residuals.
 struct Fit {
     /// Lower triangle of the factor, `[N, N]`; the rest is not meant.
-    l: Arc<[f64]>,
+    l: Kept<f64>,
     /// `[N, P]`.
     alpha: Vec<f64>,
     columns: usize,
@@ -187,7 +186,7 @@ struct Fit {
 }
 
 impl Fit {
-    fn new(l: Vec<f64>, y: &[f64], n: usize) -> Self {
+    fn new(l: Kept<f64>, y: &[f64], n: usize) -> Self {
         let columns = y.len().checked_div(n).unwrap_or(1);
         let factor = MatRef::row_major(&l, n, n);
         let mut alpha = y.to_vec();
@@ -199,7 +198,7 @@ impl Fit {
         solve(Triangle::Upper, factor.transpose(), &mut alpha);
         let constant = n as f64 * std::f64::consts::TAU.ln();
         let value = -0.5 * (quadratic + columns as f64 * (log_det_from_factor(factor) + constant));
-        Self { l: l.into(), alpha, columns, value }
+        Self { l, alpha, columns, value }
     }
 
     /// Replaces entries `(i, start..)` of the inverse by `scale (Σ_p α_p α_pᵀ - P K⁻¹)`.

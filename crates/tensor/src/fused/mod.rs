@@ -34,6 +34,7 @@ pub use sgpr_blocks::sgpr_bound_in_blocks;
 pub use svgp::{svgp_marginals, svgp_marginals_with, whitened_kl};
 
 use crate::dtype::DType;
+use crate::kernels::recycle::Kept;
 use crate::tensor::Tensor;
 use elbo_linalg::{Diagonal, Triangle};
 use elbo_linalg::{MatMut, MatRef, Shape, gemm_structured, triangular_inverse};
@@ -49,15 +50,15 @@ fn shaped(values: Vec<f64>, like: &[usize]) -> Option<Tensor> {
 }
 
 /// Lower triangle of `(L Lᵀ)⁻¹`, row-major, from the lower triangle of `l: [n, n]`; zero above the diagonal.
-fn inverse_lower(l: &[f64], n: usize) -> Vec<f64> {
-    let mut half = vec![0.0; n * n];
+fn inverse_lower(l: &[f64], n: usize) -> Kept<f64> {
+    let mut half = Kept::zeros(n * n);
     triangular_inverse(
         MatMut::row_major(&mut half, n, n),
         Triangle::Lower,
         Diagonal::Stored,
         MatRef::row_major(l, n, n),
     );
-    let mut out = vec![0.0; n * n];
+    let mut out = Kept::zeros(n * n);
     let half = MatRef::row_major(&half, n, n);
     let target = (Shape::Lower, MatMut::row_major(&mut out, n, n));
     gemm_structured(target, 1.0, (Shape::Upper, half.transpose()), (Shape::Lower, half), 0.0);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 /// Buffers from this many bytes on are kept.
-const SMALLEST: usize = 32 * 1024;
+const SMALLEST: usize = 16 * 1024;
 
 /// Bytes kept for each type; beyond them everything is given back.
 const MOST: usize = 1 << 28;
@@ -102,6 +102,11 @@ impl<T: Shelved> Kept<T> {
         Self(buffer(n))
     }
 
+    /// Zeros.
+    pub fn zeros(n: usize) -> Self {
+        Self(zeros(n))
+    }
+
     /// A copy.
     pub fn copy_of(values: &[T]) -> Self {
         let mut copy = Self::new(values.len());
@@ -114,6 +119,11 @@ impl<T: Shelved> Kept<T> {
         let mut list = Self::new(n);
         list.0.clear();
         list
+    }
+
+    /// The buffer itself, which does not go back.
+    pub fn into_vec(mut self) -> Vec<T> {
+        std::mem::take(&mut self.0)
     }
 
     /// Adds at the end.
