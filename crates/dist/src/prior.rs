@@ -2,8 +2,8 @@
 
 use crate::{Beta, Distribution, Gamma, HalfCauchy, HalfNormal, InverseGamma, LogNormal, Normal, Uniform};
 use elbo_core::{Result, Rng, ensure};
-use elbo_tensor::Tensor;
 use elbo_tensor::special::{LOG_SQRT_TAU, ndtri};
+use elbo_tensor::{DType, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{FRAC_2_PI, LN_2};
@@ -181,10 +181,9 @@ impl Prior {
     }
 }
 
-/// The same density in tensor operations, for objectives with priors. Elements are independent.
-impl elbo_tensor::Prior for Prior {
-    fn log_prob(&self, natural: &Tensor) -> Tensor {
-        let x = natural;
+impl Prior {
+    /// Sum of the log densities in tensor operations, with derivatives of every order.
+    fn composed(&self, x: &Tensor) -> Tensor {
         let normal =
             |z: &Tensor, mean: f64, sd: f64| ((z - mean) * (1.0 / sd)).square() * -0.5 - sd.ln() - LOG_SQRT_TAU;
         // The constants of the last three are the scalar density where the other terms are known.
@@ -204,10 +203,28 @@ impl elbo_tensor::Prior for Prior {
             Self::Uniform { .. } => {
                 // Constant inside; a parameter held to the interval never leaves it.
                 let values: Vec<f64> = x.to_vec().iter().map(|v| self.log_prob(*v)).collect();
-                Tensor::from_vec(values, x.shape())
+                Tensor::from_vec(values, x.shape()).cast(x.dtype())
             }
         };
         terms.sum()
+    }
+}
+
+/// The same density of tensors, for objectives with priors. Elements are independent.
+impl elbo_tensor::Prior for Prior {
+    fn log_prob(&self, natural: &Tensor) -> Tensor {
+        let prior = *self;
+        if natural.dtype() != DType::F64 {
+            return prior.composed(natural);
+        }
+        let (values, shape) = (natural.to_vec(), natural.shape().to_vec());
+        let total = values.iter().map(|v| prior.log_prob(*v)).sum();
+        let backward = move |grad: &Tensor, _: &[bool]| {
+            let g = grad.item();
+            vec![Some(Tensor::from_vec(values.iter().map(|v| g * prior.gradient(*v)).collect(), &shape))]
+        };
+        Tensor::custom("log prior", vec![natural.clone()], Tensor::scalar(total), backward)
+            .with_twin(move |inputs| prior.composed(&inputs[0]))
     }
 
     fn describe(&self) -> String {

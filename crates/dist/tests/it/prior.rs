@@ -1,7 +1,7 @@
 use super::{assert_close, slope};
 use elbo_core::Rng;
 use elbo_dist::{Jacobian, Prior, tanh_sinh};
-use elbo_tensor::{Prior as TensorPrior, Tensor, grad};
+use elbo_tensor::{DType, Prior as TensorPrior, Tensor, grad, grad_graph};
 
 fn every() -> Vec<Prior> {
     vec![
@@ -99,5 +99,30 @@ fn the_tensor_form_has_the_same_values_and_gradients() {
             assert_close(&TensorPrior::describe(&prior), slopes[0], prior.gradient(at[0]), 1e-11);
             assert_close(&TensorPrior::describe(&prior), slopes[1], prior.gradient(at[1]), 1e-11);
         }
+    }
+}
+
+#[test]
+fn the_form_of_tensor_operations_has_the_same_slopes_and_their_slopes() {
+    for prior in every().into_iter().filter(|prior| !matches!(prior, Prior::Uniform { .. })) {
+        let (name, at) = (TensorPrior::describe(&prior), [prior.quantile(0.2), prior.quantile(0.7)]);
+        let x = Tensor::from_slice(&at, &[2]).variable();
+        // A gradient that is differentiated again is that of the operations.
+        let slopes = grad_graph(&TensorPrior::log_prob(&prior, &x), &[&x]).remove(0);
+        let curvatures = grad(&slopes.sum(), &[&x])[0].to_vec();
+        for (i, theta) in at.into_iter().enumerate() {
+            assert_close(&name, slopes.to_vec()[i], prior.gradient(theta), 1e-11);
+            assert_close(&name, curvatures[i], slope(|t| prior.gradient(t), theta), 1e-5);
+        }
+    }
+}
+
+#[test]
+fn in_single_precision_the_values_agree_to_rounding() {
+    for prior in every() {
+        let theta = f64::from(prior.quantile(0.3) as f32);
+        let single = TensorPrior::log_prob(&prior, &Tensor::from_slice(&[theta], &[1]).to_f32());
+        assert_eq!(single.dtype(), DType::F32);
+        assert_close(&TensorPrior::describe(&prior), single.item(), prior.log_prob(theta), 1e-4);
     }
 }

@@ -21,6 +21,7 @@ mod log_marginal;
 mod radial;
 mod sgpr;
 mod sgpr_blocks;
+mod small;
 mod svgp;
 mod whitening;
 
@@ -51,14 +52,17 @@ fn shaped(values: Vec<f64>, like: &[usize]) -> Option<Tensor> {
 
 /// Lower triangle of `(L Lᵀ)⁻¹`, row-major, from the lower triangle of `l: [n, n]`; zero above the diagonal.
 fn inverse_lower(l: &[f64], n: usize) -> Kept<f64> {
-    let mut half = Kept::zeros(n * n);
+    let (mut half, mut out) = (Kept::zeros(n * n), Kept::zeros(n * n));
+    if n <= small::SMALL {
+        small::inverse_by_rows(l, n, &mut half, &mut out);
+        return out;
+    }
     triangular_inverse(
         MatMut::row_major(&mut half, n, n),
         Triangle::Lower,
         Diagonal::Stored,
         MatRef::row_major(l, n, n),
     );
-    let mut out = Kept::zeros(n * n);
     let half = MatRef::row_major(&half, n, n);
     let target = (Shape::Lower, MatMut::row_major(&mut out, n, n));
     gemm_structured(target, 1.0, (Shape::Upper, half.transpose()), (Shape::Lower, half), 0.0);
