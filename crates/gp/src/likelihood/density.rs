@@ -70,6 +70,8 @@ pub trait Density: Clone + Debug + Send + Sync + 'static {
     const DISCRETE: bool;
     /// Whether `log p` is concave in `f` for every `y` and all parameters.
     const LOG_CONCAVE: bool;
+    /// Whether `log p(y | f)` is quadratic in `f`, so that its site is the same under every posterior.
+    const CONJUGATE: bool = false;
 
     /// Named parameters at their present values; none by default.
     fn parameters(&self) -> Vec<(&'static str, Parameter)> {

@@ -37,6 +37,7 @@ impl Density for GaussianDensity {
     const REMEDY: &'static str = "remove rows without a target";
     const DISCRETE: bool = false;
     const LOG_CONCAVE: bool = true;
+    const CONJUGATE: bool = true;
 
     fn parameters(&self) -> Vec<(&'static str, Parameter)> {
         vec![("variance", Parameter::scalar(self.variance, Constraint::Above(NOISE_FLOOR)))]

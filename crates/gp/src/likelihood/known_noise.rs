@@ -122,6 +122,10 @@ impl Likelihood for KnownNoise {
         true
     }
 
+    fn is_conjugate(&self) -> bool {
+        true
+    }
+
     fn row(&self, n: usize) -> &dyn Likelihood {
         &self.rows[n]
     }

@@ -29,6 +29,7 @@ impl Density for LogGaussianDensity {
     const REMEDY: &'static str = "use `gaussian` or `student_t` for numbers of both signs";
     const DISCRETE: bool = false;
     const LOG_CONCAVE: bool = true;
+    const CONJUGATE: bool = true;
 
     fn parameters(&self) -> Vec<(&'static str, Parameter)> {
         self.log.parameters()

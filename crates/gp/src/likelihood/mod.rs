@@ -63,7 +63,7 @@ pub use marginals::LikelihoodMarginals;
 pub use multi::{MultiLikelihood, Single};
 pub use negative_binomial::{NegativeBinomial, NegativeBinomialDensity};
 pub use one_latent::OneLatent;
-pub use ops::{expected_log_prob, expected_log_prob_multi, log_tilted_sum};
+pub use ops::{expected_log_prob, expected_log_prob_multi, expected_log_prob_weighted, log_tilted_sum};
 pub use ordinal::{Ordinal, OrdinalDensity};
 pub use poisson::{Poisson, PoissonDensity};
 pub use robust_max::RobustMax;
@@ -146,6 +146,11 @@ pub trait Likelihood: Parameters + Send + Sync + Debug {
 
     /// Whether `log p(y | f)` is concave in `f` for every `y`.
     fn is_log_concave(&self) -> bool;
+
+    /// Whether `log p(y | f)` is quadratic in `f`, so that its site is the same under every posterior.
+    fn is_conjugate(&self) -> bool {
+        false
+    }
 
     /// The likelihood of one row; differs between rows only where side information does, as in [`KnownNoise`].
     fn row(&self, n: usize) -> &dyn Likelihood;

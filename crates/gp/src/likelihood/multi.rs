@@ -30,6 +30,11 @@ pub trait MultiLikelihood: Parameters + Send + Sync + Debug {
         dv.iter().map(|dv| -2.0 * dv).collect()
     }
 
+    /// Whether `log p(y | f)` is quadratic in `f`, so that its site is the same under every posterior.
+    fn is_conjugate(&self) -> bool {
+        false
+    }
+
     /// Derivatives of [`MultiLikelihood::expected`] by the parameters.
     fn d_expected(&self, y: f64, mean: &[f64], variance: &[f64]) -> Vec<f64>;
 
@@ -94,6 +99,10 @@ impl MultiLikelihood for Single {
         let expected = self.0.expected(y, mean[0], variance[0]);
         (dm[0], dv[0]) = (expected.dm, expected.dv);
         expected.value
+    }
+
+    fn is_conjugate(&self) -> bool {
+        self.0.is_conjugate()
     }
 
     fn d_expected(&self, y: f64, mean: &[f64], variance: &[f64]) -> Vec<f64> {

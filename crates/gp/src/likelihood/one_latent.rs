@@ -139,6 +139,10 @@ impl<D: Density> Likelihood for OneLatent<D> {
         D::LOG_CONCAVE
     }
 
+    fn is_conjugate(&self) -> bool {
+        D::CONJUGATE
+    }
+
     fn row(&self, _: usize) -> &dyn Likelihood {
         self
     }

@@ -44,13 +44,36 @@ pub fn expected_log_prob_multi(
     mean: &Tensor,
     variance: &Tensor,
 ) -> Tensor {
-    let latents = likelihood.latents();
-    sum("expected_log_prob_multi", likelihood, y, mean, variance, latents, |n, m, v, wants| {
-        let (mut dm, mut dv) = (vec![0.0; latents], vec![0.0; latents]);
-        let value = likelihood.expected(y[n], m, v, &mut dm, &mut dv);
-        let parameters = if wants { likelihood.d_expected(y[n], m, v) } else { vec![] };
-        Part { value, dm, dv, parameters }
+    sum("expected_log_prob_multi", likelihood, y, mean, variance, likelihood.latents(), |n, m, v, wants| {
+        multi_part(likelihood, y[n], m, v, wants)
     })
+}
+
+/// `sum of w_n E[log p(y_n | f_n)]` for weights `[N]`; else as [`expected_log_prob_multi`].
+pub fn expected_log_prob_weighted(
+    likelihood: &dyn MultiLikelihood,
+    y: &[f64],
+    weights: &[f64],
+    mean: &Tensor,
+    variance: &Tensor,
+) -> Tensor {
+    assert_eq!(weights.len(), y.len(), "expected_log_prob_weighted: a weight for every target");
+    sum("expected_log_prob_weighted", likelihood, y, mean, variance, likelihood.latents(), |n, m, v, wants| {
+        let mut part = multi_part(likelihood, y[n], m, v, wants);
+        part.value *= weights[n];
+        for slopes in [&mut part.dm, &mut part.dv, &mut part.parameters] {
+            slopes.iter_mut().for_each(|slope| *slope *= weights[n]);
+        }
+        part
+    })
+}
+
+/// One row of a likelihood of several latents, with derivatives by the parameters if they are wanted.
+fn multi_part(likelihood: &dyn MultiLikelihood, y: f64, mean: &[f64], variance: &[f64], wants: bool) -> Part {
+    let (mut dm, mut dv) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
+    let value = likelihood.expected(y, mean, variance, &mut dm, &mut dv);
+    let parameters = if wants { likelihood.d_expected(y, mean, variance) } else { vec![] };
+    Part { value, dm, dv, parameters }
 }
 
 fn sum<L: Parameters + ?Sized>(

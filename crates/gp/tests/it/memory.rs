@@ -2,7 +2,7 @@
 
 use elbo_core::{Rng, Run};
 use elbo_gp::kernel::{Profile, Stationary};
-use elbo_gp::likelihood::{MultiLikelihood, Softmax};
+use elbo_gp::likelihood::{Gaussian, MultiLikelihood, Single, Softmax};
 use elbo_gp::memory::{Absorb, MemoryGp, Past};
 use elbo_tensor::Tensor;
 
@@ -77,4 +77,80 @@ fn a_stream_in_one_batch_and_in_two_with_everything_remembered_agree() {
         // in them, and inducing points are not the same ones.
         assert!((one - two).abs() < 1e-3, "{one} in one batch, {two} in two");
     }
+}
+
+#[test]
+fn sums_over_the_memory_estimate_sums_over_all_rows_without_bias() {
+    let (x, y) = rows_of(&[0, 1, 2], &mut Rng::new(6));
+    for by_leverage in [true, false] {
+        let how = Absorb {
+            inducing: 12,
+            remembered: 10,
+            memory: 100,
+            sweeps: 8,
+            rho: 1.0,
+            moves: 0,
+            rounds: 1,
+            by_leverage,
+            past: Past::Memory,
+        };
+        let (mut total, mut estimates) = (0.0, vec![]);
+        for seed in 0..100 {
+            let kernel = Box::new(Stationary::new(Profile::Matern52, &[1.0]).with_variance(4.0));
+            let mut gp = MemoryGp::new(kernel, Box::new(Softmax::bounded(3)), 1);
+            gp.absorb(&x, &y, how, &mut Run::new(seed)).unwrap();
+            let expected = |x: &Tensor, y: &[f64]| -> Vec<f64> {
+                let (mean, variance) = gp.predict(x).unwrap();
+                let (mut dm, mut dv) = ([0.0; 3], [0.0; 3]);
+                let row = |n: usize| 3 * n..3 * n + 3;
+                (0..y.len())
+                    .map(|n| gp.likelihood().expected(y[n], &mean[row(n)], &variance[row(n)], &mut dm, &mut dv))
+                    .collect()
+            };
+            total = expected(&x, &y).iter().sum::<f64>();
+            let (memory_x, memory_y) = gp.memory();
+            assert_eq!(memory_y.len(), 10);
+            let parts = expected(memory_x, memory_y);
+            estimates.push(parts.iter().zip(gp.memory_weights()).map(|(e, w)| e * w).sum::<f64>());
+        }
+        let mean = estimates.iter().sum::<f64>() / 100.0;
+        let error = (estimates.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / 9900.0).sqrt();
+        assert!((mean - total).abs() < 5.0 * error, "by leverage {by_leverage}: {mean} +- {error}, expected {total}");
+        // The standard error must be small enough for the comparison to say something.
+        assert!(error < 0.1 * total.abs(), "by leverage {by_leverage}: standard error {error} of {total}");
+    }
+}
+
+/// Gaussian sites do not depend on the posterior, and so nothing is out of date.
+#[test]
+fn with_gaussian_noise_a_stream_is_everything_at_once_however_few_are_remembered() {
+    let mut rng = Rng::new(7);
+    let x: Vec<f64> = (0..60).map(|_| 3.0 * rng.uniform()).collect();
+    let y: Vec<f64> = x.iter().map(|x| (2.0 * x).sin() + 0.3 * rng.normal()).collect();
+    let x = Tensor::from_vec(x, &[60, 1]);
+    let how = Absorb {
+        inducing: 60,
+        remembered: 3,
+        memory: 7,
+        sweeps: 1,
+        rho: 1.0,
+        moves: 0,
+        rounds: 1,
+        by_leverage: true,
+        past: Past::Memory,
+    };
+    let read = |batches: usize| {
+        let likelihood = Box::new(Single(Box::new(Gaussian::new(0.1))));
+        let mut gp = MemoryGp::new(Box::new(Stationary::new(Profile::Matern52, &[1.0])), likelihood, 1);
+        let rows = 60 / batches;
+        for k in 0..batches {
+            let span = k * rows..(k + 1) * rows;
+            gp.absorb(&x.narrow(0, span.start, rows), &y[span], how, &mut Run::new(1)).unwrap();
+        }
+        assert_eq!(gp.memory().1.len(), (3 * batches).min(7));
+        gp.predict(&x).unwrap()
+    };
+    let (one, four) = (read(1), read(4));
+    let pairs = one.0.iter().chain(&one.1).zip(four.0.iter().chain(&four.1));
+    pairs.for_each(|(one, four)| assert!((one - four).abs() < 1e-3, "{one} in one batch, {four} in four"));
 }

@@ -87,6 +87,24 @@ fn tensor_operations_handle_several_latents_no_rows_and_any_thread_count() {
 }
 
 #[test]
+fn a_weight_counts_a_row_as_often() {
+    let likelihood = Single(Box::new(Gaussian::new(0.3)));
+    let (y, m, v) = ([0.4, -1.2], [0.1, 0.5], [0.2, 0.7]);
+    let often = |values: [f64; 2]| Tensor::from_slice(&[values[0], values[0], values[0], values[1]], &[4, 1]);
+    let repeated = expected_log_prob_multi(&likelihood, &[y[0], y[0], y[0], y[1]], &often(m), &often(v));
+    let (mean, variance) = (Tensor::from_slice(&m, &[2, 1]).variable(), Tensor::from_slice(&v, &[2, 1]).variable());
+    let weighted = expected_log_prob_weighted(&likelihood, &y, &[3.0, 1.0], &mean, &variance);
+    assert_close("value", weighted.item(), repeated.item(), 1e-13);
+    assert_close("parameter", likelihood.gradient(&weighted)[0], likelihood.gradient(&repeated)[0], 1e-13);
+    let plain = grad(&expected_log_prob_multi(&likelihood, &y, &mean, &variance), &[&mean, &variance]);
+    for (k, slopes) in grad(&weighted, &[&mean, &variance]).iter().enumerate() {
+        let (found, plain) = (slopes.to_vec(), plain[k].to_vec());
+        assert_close("first row", found[0], 3.0 * plain[0], 1e-13);
+        assert_close("second row", found[1], plain[1], 1e-13);
+    }
+}
+
+#[test]
 fn known_noise_differs_by_row_and_in_minibatches() {
     let likelihood = KnownNoise::new(&[0.1, 1.0, 4.0]).unwrap();
     let (y, zero, small) = ([0.5, 0.5], Tensor::from_slice(&[0.0, 0.0], &[2]), Tensor::from_slice(&[0.2, 0.2], &[2]));

@@ -5,19 +5,35 @@
 //! what they say is computed anew whenever inducing points or kernel change. All parts are sums of positive terms, and nothing is ever
 //! subtracted: a precision stays one.
 //!
+//! A row in memory stands for `w` rows, the inverse of its chance to be there, so that sums over the memory weighted by `w` are unbiased estimates
+//! of sums over all rows seen. This enters twice.
+//! - Hyperparameters: the expected log probability of rows seen is estimated by the weighted sum over the memory. Rows of large leverage are those that
+//!   the model finds hard; were all to count alike, hyperparameters would answer to a stream in which every row is as hard as those.
+//! - Sites: of rows that leave, a share stays in the sum, as what they said then; the other share goes to the rows in memory, each of which says
+//!   anew what the rows it stands for would. Were all of it to stay, a hundred rows whose sites are from before a class was known would give way to
+//!   it but for the few that are remembered; were all of it to go, the few would be all that is known. Sites of conjugate likelihoods are the
+//!   same under every posterior, and nothing of them goes.
+//!
 //! # Source
-//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes. Deviations: the sites of memory and batch move together, and
-//! a move that lowers the bound is shortened.
+//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes; the weights are those of Horvitz and Thompson (1952).
+//! Deviations: rows in memory stand for others; the sites of memory and batch move together, and a move that lowers the bound is shortened.
+
+mod draw;
+mod rows;
+#[cfg(test)]
+mod tests;
 
 use crate::dual::{BatchSites, DualPosterior, Sums};
 use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
-use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
+use crate::likelihood::{MultiLikelihood, expected_log_prob_multi, expected_log_prob_weighted};
 use crate::site::PRECISION_FLOOR;
+use draw::{chances, draw};
 use elbo_core::{Error, ModelFile, Result, Rng, Run, Snapshot, Step};
 use elbo_linalg::pivoted_cholesky;
 use elbo_tensor::optim::Lbfgs;
 use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad, stored};
+use rows::{Kept, RowSites, View, pick};
 
 /// How a batch is absorbed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +42,7 @@ pub struct Absorb {
     pub inducing: usize,
     /// Rows of a batch that join the memory.
     pub remembered: usize,
-    /// Rows in memory, at most; those of least leverage leave.
+    /// Rows in memory, at most.
     pub memory: usize,
     /// Updates of the sites of memory and batch, at most, each time they settle.
     pub sweeps: usize,
@@ -36,7 +52,7 @@ pub struct Absorb {
     pub moves: usize,
     /// Rounds a batch, at most, of placing inducing points, updating sites and moving hyperparameters.
     pub rounds: usize,
-    /// Whether rows join the memory with probability in proportion to leverage; otherwise all alike.
+    /// Whether rows are drawn into memory with chances in proportion to leverage; otherwise all alike.
     pub by_leverage: bool,
     /// What stands for the past when hyperparameters move.
     pub past: Past,
@@ -51,10 +67,13 @@ const SHORTEST: f64 = 1e-4;
 /// Falls of the bound by less than this share are rounding.
 const ROUNDING: f64 = 1e-10;
 
+/// The share of the sites of rows that leave which goes to rows in memory, unless the likelihood is conjugate.
+const HANDED_ON: f64 = 0.5;
+
 /// What stands for the past when hyperparameters move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Past {
-    /// The rows in memory, weighted to the number of rows seen.
+    /// The rows in memory, each weighted by the inverse of its chance to be there.
     Memory,
     /// The Gaussian factor that earlier sites left, as streaming sparse processes carry it: the baseline. After Bui, Nguyen and
     /// Turner (2017).
@@ -68,49 +87,10 @@ pub struct MemoryGp {
     z: Tensor,
     /// Sums of sites of the rows that are gone, one a latent function.
     gone: Vec<Sums>,
-    memory_x: Tensor,
-    memory_y: Vec<f64>,
-    memory_sites: RowSites,
+    kept: Kept,
     seen: usize,
     /// Sums of everything, kept up to date.
     sums: Vec<Sums>,
-}
-
-/// A site for every row and latent function.
-#[derive(Clone)]
-struct RowSites(Vec<BatchSites>);
-
-impl RowSites {
-    fn flat(latents: usize, rows: usize) -> Self {
-        Self(vec![BatchSites { shift: vec![0.0; rows], precision: vec![0.0; rows] }; latents])
-    }
-
-    /// The share `rho` of the way to `new`.
-    fn towards(&self, new: &Self, rho: f64) -> Self {
-        let mix = |old: &[f64], new: &[f64]| old.iter().zip(new).map(|(o, n)| o + rho * (n - o)).collect();
-        let each = |(old, new): (&BatchSites, &BatchSites)| BatchSites {
-            shift: mix(&old.shift, &new.shift),
-            precision: mix(&old.precision, &new.precision),
-        };
-        Self(self.0.iter().zip(&new.0).map(each).collect())
-    }
-
-    fn take(&self, rows: &[usize]) -> Self {
-        let pick = |v: &[f64]| rows.iter().map(|i| v[*i]).collect();
-        let each = |s: &BatchSites| BatchSites { shift: pick(&s.shift), precision: pick(&s.precision) };
-        Self(self.0.iter().map(each).collect())
-    }
-
-    fn extend(&mut self, other: &Self) {
-        for (own, other) in self.0.iter_mut().zip(&other.0) {
-            own.shift.extend(&other.shift);
-            own.precision.extend(&other.precision);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.0[0].shift.len()
-    }
 }
 
 /// The rows of a batch with their sites.
@@ -120,42 +100,14 @@ struct Batch<'a> {
     sites: RowSites,
 }
 
-/// Rows as the inducing variables see them.
-struct View {
-    /// `chol(K_uu)`, `[M, M]`.
-    kuu_chol: Tensor,
-    /// `K_uf`, `[M, B]`.
-    kuf: Tensor,
-    /// `chol(K_uu)⁻¹ K_uf`, `[M, B]`.
-    whitened: Tensor,
-    /// Prior variances that the inducing variables leave, `[B]`.
-    left: Tensor,
-}
-
-impl View {
-    fn new(kernel: &dyn Kernel, kuu_chol: &Tensor, z: &Tensor, x: &Tensor) -> Self {
-        let kuf = kernel.gram(z, x);
-        let whitened = kuu_chol.solve_lower(&kuf);
-        let left = kernel.diag(x) - whitened.square().sum_axis(0, false);
-        Self { kuu_chol: kuu_chol.clone(), kuf, whitened, left }
-    }
-
-    /// Means and variances of the latent functions under these posteriors, both `[B, P]`.
-    fn marginals(&self, posteriors: &[DualPosterior]) -> (Tensor, Tensor) {
-        let parts = posteriors.iter().map(|posterior| posterior.marginals_whitened(&self.whitened, &self.left));
-        let (means, variances): (Vec<Tensor>, Vec<Tensor>) = parts.unzip();
-        (Tensor::stack(&means, 1), Tensor::stack(&variances, 1))
-    }
-}
-
 fn of_sums(kuu_chol: &Tensor, sums: &[Sums]) -> Result<Vec<DualPosterior>> {
     sums.iter().map(|sums| DualPosterior::from_chol(kuu_chol, sums)).collect()
 }
 
 /// What a posterior asks of rows.
 struct Asked {
-    /// `sum of E[log p(y | f)]`, nats.
-    expected: f64,
+    /// `E[log p(y | f)]` of each row, nats.
+    expected: Vec<f64>,
     sites: RowSites,
     /// Of each row: the sum over latent functions of a site's precision times the marginal variance.
     leverage: Vec<f64>,
@@ -165,15 +117,12 @@ impl MemoryGp {
     /// A process that has seen nothing, for inputs of `dims` columns.
     pub fn new(kernel: Box<dyn Kernel>, likelihood: Box<dyn MultiLikelihood>, dims: usize) -> Self {
         let latents = likelihood.latents();
-        let nothing = Tensor::from_vec(vec![], &[0, dims]);
         Self {
             kernel,
             likelihood,
-            z: nothing.clone(),
+            z: Tensor::from_vec(vec![], &[0, dims]),
             gone: vec![Sums::zero(0); latents],
-            memory_x: nothing,
-            memory_y: vec![],
-            memory_sites: RowSites::flat(latents, 0),
+            kept: Kept::nothing(latents, dims),
             seen: 0,
             sums: vec![Sums::zero(0); latents],
         }
@@ -196,7 +145,13 @@ impl MemoryGp {
 
     /// Inputs `[R, D]` and targets `[R]` in memory.
     pub fn memory(&self) -> (&Tensor, &[f64]) {
-        (&self.memory_x, &self.memory_y)
+        (&self.kept.x, &self.kept.y)
+    }
+
+    /// For each row in memory, how many rows seen it stands for: sums over the memory with these weights estimate, without bias, sums
+    /// over all rows seen. `[R]`.
+    pub fn memory_weights(&self) -> &[f64] {
+        &self.kept.weights
     }
 
     /// Rows seen so far.
@@ -231,7 +186,7 @@ impl MemoryGp {
     /// Chooses inducing points among the old ones, the memory and the batch by pivoted Cholesky. The memory takes part since a kernel that has
     /// become rougher needs points again where the stream has been.
     fn place_inducing(&mut self, batch: &Batch<'_>, how: Absorb) -> Result<()> {
-        let candidates = Tensor::cat(&[self.z.clone(), self.memory_x.clone(), batch.x.clone()], 0);
+        let candidates = Tensor::cat(&[self.z.clone(), self.kept.x.clone(), batch.x.clone()], 0);
         let diagonal = self.kernel.diag(&candidates).to_vec();
         let column = |pivot: usize, out: &mut [f64]| {
             let cross = self.kernel.gram(&candidates, &candidates.narrow(0, pivot, 1));
@@ -259,7 +214,7 @@ impl MemoryGp {
                 sums.iter_mut().zip(&sites.0).for_each(|(sum, s)| *sum = sum.plus(&s.sums(&kuf), 1.0));
             }
         };
-        add(&self.memory_x, &self.memory_sites);
+        add(&self.kept.x, &self.kept.sites);
         if let Some(batch) = batch {
             add(batch.x, &batch.sites);
         }
@@ -269,16 +224,16 @@ impl MemoryGp {
     /// Site updates of memory and batch together. Where softmax is saturated on the wrong side, as when a class arrives that was ruled out
     /// so far, its curvature vanishes and a step of the natural gradient overshoots; a step that lowers the bound is halved.
     fn settle(&mut self, batch: &mut Batch<'_>, how: Absorb) -> Result<()> {
-        let kept = self.memory_y.len();
-        let y = [self.memory_y.as_slice(), batch.y].concat();
-        let rows = self.view(&Tensor::cat(&[self.memory_x.clone(), batch.x.clone()], 0))?;
-        let mut sites = self.memory_sites.clone();
+        let kept = self.kept.len();
+        let y = [self.kept.y.as_slice(), batch.y].concat();
+        let rows = self.view(&Tensor::cat(&[self.kept.x.clone(), batch.x.clone()], 0))?;
+        let mut sites = self.kept.sites.clone();
         sites.extend(&batch.sites);
         let mut now = self.bound(&rows, &y, &sites)?;
         let mut rho = how.rho;
         for _ in 0..how.sweeps {
             let better = loop {
-                let trial = sites.towards(&now.1.sites, rho);
+                let trial = sites.towards(&now.1, rho);
                 let found = self.bound(&rows, &y, &trial)?;
                 if found.0 >= now.0 - ROUNDING * now.0.abs() {
                     break Some((trial, found));
@@ -292,7 +247,7 @@ impl MemoryGp {
             (sites, now) = next;
             rho = (2.0 * rho).min(how.rho);
         }
-        self.memory_sites = sites.take(&(0..kept).collect::<Vec<_>>());
+        self.kept.sites = sites.take(&(0..kept).collect::<Vec<_>>());
         batch.sites = sites.take(&(kept..y.len()).collect::<Vec<_>>());
         self.sums = self.total(&self.gone, Some(batch));
         Ok(())
@@ -301,23 +256,37 @@ impl MemoryGp {
     /// The bound that these sites of memory and batch lead to, in nats and up to a constant, and the sites that their posterior asks for.
     ///
     /// With `q` proportional to the prior, the factors of rows that are gone, and the sites `exp(alpha s - beta s²/2)` of the projections `s`
-    /// of `f`, the bound is `sum of [E log p(y | f) - E(alpha s - beta s²/2)] + log_normaliser`.
-    fn bound(&self, rows: &View, y: &[f64], sites: &RowSites) -> Result<(f64, Asked)> {
+    /// of `f`, the bound is `sum of [E log p(y | f) - E(alpha s - beta s²/2)] + log_normaliser`; a row in memory, and with it the site that it asks
+    /// for, counts as often as it has sites to speak for.
+    fn bound(&self, rows: &View, y: &[f64], sites: &RowSites) -> Result<(f64, RowSites)> {
         let sum = |(gone, s): (&Sums, &BatchSites)| gone.plus(&s.sums(&rows.kuf), 1.0);
         let sums: Vec<Sums> = self.gone.iter().zip(&sites.0).map(sum).collect();
         let posteriors = of_sums(&rows.kuu_chol, &sums)?;
         let (mean, variance) = rows.marginals(&posteriors);
         let (mean, variance, left) = (mean.to_vec(), variance.to_vec(), rows.left.to_vec());
-        let asked = self.ask(y, &mean, &variance);
+        let Asked { expected, sites: asked, .. } = self.ask(y, &mean, &variance);
+        let mut counts = self.counts(&self.kept.weights);
+        counts.resize(y.len(), 1.0);
         let latents = self.gone.len();
-        let mut bound = asked.expected + posteriors.iter().map(|p| p.log_normaliser().item()).sum::<f64>();
+        let mut bound = posteriors.iter().map(|p| p.log_normaliser().item()).sum::<f64>();
+        bound += expected.iter().zip(&counts).map(|(e, count)| e * count).sum::<f64>();
         for (p, site) in sites.0.iter().enumerate() {
             for n in 0..y.len() {
                 let (m, v) = (mean[n * latents + p], variance[n * latents + p] - left[n]);
                 bound -= site.shift[n] * m - 0.5 * site.precision[n] * (m * m + v);
             }
         }
-        Ok((bound, asked))
+        Ok((bound, asked.scaled(&counts)))
+    }
+
+    /// The share of the sites of rows that leave which goes to rows in memory.
+    fn handed_on(&self) -> f64 {
+        if self.likelihood.is_conjugate() { 0.0 } else { HANDED_ON }
+    }
+
+    /// For rows that stand for this many, how many sites they speak for: their own, and a share of those of the others.
+    fn counts(&self, weights: &[f64]) -> Vec<f64> {
+        weights.iter().map(|weight| 1.0 + self.handed_on() * (weight - 1.0)).collect()
     }
 
     /// Rows `x: [B, D]` as the inducing variables see them.
@@ -326,21 +295,16 @@ impl MemoryGp {
         Ok(View::new(self.kernel.as_ref(), &kuu_chol, &self.z, x))
     }
 
-    /// What the present posterior asks of these rows.
-    fn sites(&self, x: &Tensor, y: &[f64]) -> Result<Asked> {
-        let rows = self.view(x)?;
-        let (mean, variance) = rows.marginals(&of_sums(&rows.kuu_chol, &self.sums)?);
-        Ok(self.ask(y, &mean.to_vec(), &variance.to_vec()))
-    }
-
-    /// Sites and leverages at marginals `mean`, `variance`, both `[B, P]` row-major.
+    /// Expected log probabilities, sites and leverages at marginals `mean`, `variance`, both `[B, P]` row-major.
     fn ask(&self, y: &[f64], mean: &[f64], variance: &[f64]) -> Asked {
         let latents = self.gone.len();
-        let mut asked = Asked { expected: 0.0, sites: RowSites::flat(latents, y.len()), leverage: vec![0.0; y.len()] };
+        let nothing = vec![0.0; y.len()];
+        let sites = RowSites::flat(latents, y.len());
+        let mut asked = Asked { expected: nothing.clone(), sites, leverage: nothing };
         let (mut dm, mut dv) = (vec![0.0; latents], vec![0.0; latents]);
         for n in 0..y.len() {
             let (m, v) = (&mean[n * latents..(n + 1) * latents], &variance[n * latents..(n + 1) * latents]);
-            asked.expected += self.likelihood.expected(y[n], m, v, &mut dm, &mut dv);
+            asked.expected[n] = self.likelihood.expected(y[n], m, v, &mut dm, &mut dv);
             let precisions = self.likelihood.expected_precision(y[n], m, v, &dv);
             for (p, site) in asked.sites.0.iter_mut().enumerate() {
                 let precision = precisions[p].max(PRECISION_FLOOR);
@@ -367,15 +331,15 @@ impl MemoryGp {
             let sums = model.total(&gone, Some(batch));
             let kuu_chol = kuu.cholesky()?;
             let posteriors = of_sums(&kuu_chol, &sums)?;
-            let part = |x: &Tensor, y: &[f64], scale: f64| {
-                let rows = View::new(model.kernel.as_ref(), &kuu_chol, &model.z, x);
-                let (mean, variance) = rows.marginals(&posteriors);
-                expected_log_prob_multi(model.likelihood.as_ref(), y, &mean, &variance) * scale
-            };
-            let mut bound = part(batch.x, batch.y, 1.0);
-            if how.past == Past::Memory && !model.memory_y.is_empty() {
-                let weight = model.seen as f64 / model.memory_y.len() as f64;
-                bound = bound + part(&model.memory_x, &model.memory_y, weight);
+            let likelihood = model.likelihood.as_ref();
+            let marginals =
+                |x: &Tensor| View::new(model.kernel.as_ref(), &kuu_chol, &model.z, x).marginals(&posteriors);
+            let (mean, variance) = marginals(batch.x);
+            let mut bound = expected_log_prob_multi(likelihood, batch.y, &mean, &variance);
+            if how.past == Past::Memory && model.kept.len() > 0 {
+                let (mean, variance) = marginals(&model.kept.x);
+                let (y, weights) = (&model.kept.y, &model.kept.weights);
+                bound = bound + expected_log_prob_weighted(likelihood, y, weights, &mean, &variance);
             }
             if how.past == Past::Sites {
                 for (posterior, old) in posteriors.iter().zip(&held) {
@@ -423,46 +387,62 @@ impl MemoryGp {
         terms.into_iter().sum()
     }
 
-    /// Draws rows of the batch into memory, without replacement, and evicts those of least leverage beyond the limit. The others are gone: what
-    /// they said stays as sums.
+    /// Draws rows of the batch into memory, without replacement. The others are gone, but for the share of their sites that is handed on.
     fn remember(&mut self, batch: &Batch<'_>, how: Absorb, rng: &mut Rng) -> Result<()> {
-        let rows = batch.y.len();
-        let mut weights = if how.by_leverage { self.sites(batch.x, batch.y)?.leverage } else { vec![1.0; rows] };
-        let mut chosen = vec![];
-        for _ in 0..how.remembered.min(rows) {
-            if weights.iter().sum::<f64>() <= 0.0 {
-                break;
-            }
-            let i = rng.weighted(&weights);
-            weights[i] = 0.0;
-            chosen.push(i);
-        }
-        let others: Vec<usize> = (0..rows).filter(|i| !chosen.contains(i)).collect();
-        self.forget(&batch.x.index_select(0, &Tensor::indices(&others)), &batch.sites.take(&others));
-        self.memory_x = Tensor::cat(&[self.memory_x.clone(), batch.x.index_select(0, &Tensor::indices(&chosen))], 0);
-        self.memory_y.extend(chosen.iter().map(|i| batch.y[*i]));
-        self.memory_sites.extend(&batch.sites.take(&chosen));
-        if self.memory_y.len() > how.memory {
-            let leverage = self.sites(&self.memory_x, &self.memory_y)?.leverage;
-            let mut order: Vec<usize> = (0..leverage.len()).collect();
-            order.sort_by(|a, b| leverage[*b].total_cmp(&leverage[*a]).then(a.cmp(b)));
-            let mut evicted = order.split_off(how.memory);
-            order.sort_unstable();
-            evicted.sort_unstable();
-            let (x, sites) = (self.memory_x.clone(), self.memory_sites.clone());
-            self.forget(&x.index_select(0, &Tensor::indices(&evicted)), &sites.take(&evicted));
-            self.memory_x = x.index_select(0, &Tensor::indices(&order));
-            self.memory_y = order.iter().map(|i| self.memory_y[*i]).collect();
-            self.memory_sites = sites.take(&order);
+        let sizes = self.sizes(batch.x, batch.y, how)?;
+        let shares = chances(&sizes, how.remembered.min(how.memory));
+        let (joining, leaving) = draw(&shares, rng);
+        let rows = Kept {
+            x: batch.x.clone(),
+            y: batch.y.to_vec(),
+            sites: batch.sites.clone(),
+            weights: shares.iter().map(|share| 1.0 / share).collect(),
+        };
+        self.forget(&rows.take(&leaving), &vec![1.0; leaving.len()]);
+        let mut joining = rows.take(&joining);
+        joining.sites = joining.sites.scaled(&self.counts(&joining.weights));
+        self.kept.extend(joining);
+        if self.kept.len() > how.memory {
+            self.thin(how, rng)?;
         }
         self.sums = self.total(&self.gone, None);
         Ok(())
     }
 
-    /// Adds what these rows said to the sums of those that are gone.
-    fn forget(&mut self, x: &Tensor, sites: &RowSites) {
-        if sites.len() > 0 {
-            let kuf = self.kernel.gram(&self.z, x);
+    /// Draws the rows that stay when the memory is too large, in proportion to what each stands for.
+    fn thin(&mut self, how: Absorb, rng: &mut Rng) -> Result<()> {
+        let mut sizes = self.sizes(&self.kept.x, &self.kept.y, how)?;
+        sizes.iter_mut().zip(&self.kept.weights).for_each(|(size, weight)| *size *= weight);
+        let shares = chances(&sizes, how.memory);
+        let (staying, leaving) = draw(&shares, rng);
+        let before = self.counts(&self.kept.weights);
+        self.kept.weights.iter_mut().zip(&shares).for_each(|(weight, share)| *weight /= share);
+        let (gone, mut kept) = (self.kept.take(&leaving), self.kept.take(&staying));
+        self.forget(&gone, &pick(&before, &leaving));
+        let grown = self.counts(&kept.weights).into_iter().zip(&staying).map(|(after, row)| after / before[*row]);
+        kept.sites = kept.sites.scaled(&grown.collect::<Vec<_>>());
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// What the chances of these rows to be remembered are in proportion to, `[B]`.
+    fn sizes(&self, x: &Tensor, y: &[f64], how: Absorb) -> Result<Vec<f64>> {
+        if !how.by_leverage {
+            return Ok(vec![1.0; y.len()]);
+        }
+        let rows = self.view(x)?;
+        let (mean, variance) = rows.marginals(&of_sums(&rows.kuu_chol, &self.sums)?);
+        Ok(self.ask(y, &mean.to_vec(), &variance.to_vec()).leverage)
+    }
+
+    /// Adds to the sums of rows that are gone what stays there of these rows, whose sites now count as often as `counts` says: of a single one, what is
+    /// not handed on; all of a row that had no chance to be in memory, for which no other stands.
+    fn forget(&mut self, rows: &Kept, counts: &[f64]) {
+        if rows.len() > 0 {
+            let stays = 1.0 - self.handed_on();
+            let share = |(weight, count): (&f64, &f64)| if weight.is_finite() { stays / count } else { 1.0 };
+            let sites = rows.sites.scaled(&rows.weights.iter().zip(counts).map(share).collect::<Vec<_>>());
+            let kuf = self.kernel.gram(&self.z, &rows.x);
             self.gone.iter_mut().zip(&sites.0).for_each(|(sum, s)| *sum = sum.plus(&s.sums(&kuf), 1.0));
         }
     }
@@ -505,11 +485,14 @@ impl Parameters for MemoryGp {
 impl Snapshot for MemoryGp {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.write_to(file, prefix);
-        for (name, t) in [("z", &self.z), ("memory_x", &self.memory_x)] {
+        let kept = &self.kept;
+        for (name, t) in [("z", &self.z), ("memory_x", &kept.x)] {
             file.put(&format!("{prefix}.{name}"), t.shape(), &t.to_vec());
         }
-        self.memory_y.save(file, &format!("{prefix}.memory_y"));
-        for (p, (sums, sites)) in self.gone.iter().zip(&self.memory_sites.0).enumerate() {
+        for (name, values) in [("y", &kept.y), ("weights", &kept.weights)] {
+            values.save(file, &format!("{prefix}.memory_{name}"));
+        }
+        for (p, (sums, sites)) in self.gone.iter().zip(&kept.sites.0).enumerate() {
             sums.save(file, &format!("{prefix}.gone.{p}"));
             sites.shift.save(file, &format!("{prefix}.memory.{p}.shift"));
             sites.precision.save(file, &format!("{prefix}.memory.{p}.precision"));
@@ -524,9 +507,13 @@ impl Snapshot for MemoryGp {
         let rows = |part: &str| file.rows(&name(part), &[dims]);
         let (m, kept) = (rows("z")?, rows("memory_x")?);
         self.z = stored(file, &name("z"), &[m, dims])?;
-        self.memory_x = stored(file, &name("memory_x"), &[kept, dims])?;
-        self.memory_y = file.get_as(&name("memory_y"), &[kept])?;
-        for (p, (sums, sites)) in self.gone.iter_mut().zip(&mut self.memory_sites.0).enumerate() {
+        self.kept.x = stored(file, &name("memory_x"), &[kept, dims])?;
+        self.kept.y = file.get_as(&name("memory_y"), &[kept])?;
+        self.kept.weights = file.get_as(&name("memory_weights"), &[kept])?;
+        if self.kept.weights.iter().any(|weight| *weight < 1.0) {
+            return Err(Error::misfit("a row in memory stands for less than itself"));
+        }
+        for (p, (sums, sites)) in self.gone.iter_mut().zip(&mut self.kept.sites.0).enumerate() {
             sums.restore(file, &name(&format!("gone.{p}")))?;
             if sums.shift_bar.len() != m {
                 return Err(Error::misfit("the sums of the rows that are gone are not those of the inducing points"));
