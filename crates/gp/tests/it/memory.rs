@@ -94,25 +94,31 @@ fn sums_over_the_memory_estimate_sums_over_all_rows_without_bias() {
             by_leverage,
             past: Past::Memory,
         };
-        let (mut total, mut estimates) = (0.0, vec![]);
-        for seed in 0..100 {
+        let absorbed = |how: Absorb, seed: u64| {
             let kernel = Box::new(Stationary::new(Profile::Matern52, &[1.0]).with_variance(4.0));
             let mut gp = MemoryGp::new(kernel, Box::new(Softmax::bounded(3)), 1);
             gp.absorb(&x, &y, how, &mut Run::new(seed)).unwrap();
-            let expected = |x: &Tensor, y: &[f64]| -> Vec<f64> {
-                let (mean, variance) = gp.predict(x).unwrap();
-                let (mut dm, mut dv) = ([0.0; 3], [0.0; 3]);
-                let row = |n: usize| 3 * n..3 * n + 3;
-                (0..y.len())
-                    .map(|n| gp.likelihood().expected(y[n], &mean[row(n)], &variance[row(n)], &mut dm, &mut dv))
-                    .collect()
-            };
-            total = expected(&x, &y).iter().sum::<f64>();
-            let (memory_x, memory_y) = gp.memory();
-            assert_eq!(memory_y.len(), 10);
-            let parts = expected(memory_x, memory_y);
-            estimates.push(parts.iter().zip(gp.memory_weights()).map(|(e, w)| e * w).sum::<f64>());
-        }
+            gp
+        };
+        // One posterior for all draws, which remembers every row: a function of rows that does not depend on which are drawn.
+        let all = absorbed(Absorb { remembered: y.len(), memory: y.len(), ..how }, 0);
+        let expected = |x: &Tensor, y: &[f64]| -> Vec<f64> {
+            let (mean, variance) = all.predict(x).unwrap();
+            let (mut dm, mut dv) = ([0.0; 3], [0.0; 3]);
+            let row = |n: usize| 3 * n..3 * n + 3;
+            (0..y.len())
+                .map(|n| all.likelihood().expected(y[n], &mean[row(n)], &variance[row(n)], &mut dm, &mut dv))
+                .collect()
+        };
+        let total: f64 = expected(&x, &y).iter().sum();
+        let estimates: Vec<f64> = (0..100)
+            .map(|seed| {
+                let gp = absorbed(how, seed);
+                let (memory_x, memory_y) = gp.memory();
+                assert_eq!(memory_y.len(), 10);
+                expected(memory_x, memory_y).iter().zip(gp.memory_weights()).map(|(e, w)| e * w).sum()
+            })
+            .collect();
         let mean = estimates.iter().sum::<f64>() / 100.0;
         let error = (estimates.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / 9900.0).sqrt();
         assert!((mean - total).abs() < 5.0 * error, "by leverage {by_leverage}: {mean} +- {error}, expected {total}");
