@@ -13,6 +13,8 @@ enum Use {
     Accurate,
     Useful,
     Slight,
+    /// Errors are smaller, but chance explains it.
+    Unclear,
     None,
     Harmful,
 }
@@ -59,6 +61,8 @@ impl RegressionScores {
             }
         } else if gain < -2.0 * error {
             Use::Harmful
+        } else if ratio < 0.95 {
+            Use::Unclear
         } else {
             Use::None
         }
@@ -115,6 +119,10 @@ impl RegressionScores {
                 "{opening}, no better than that of always predicting the mean ({baseline}): the inputs have told the model nothing \
                  that it could use on these rows."
             ),
+            Use::Unclear => format!(
+                "{opening}, smaller than that of always predicting the mean ({baseline}), but by no more than chance explains: \
+                 these rows do not tell whether the inputs help."
+            ),
             Use::Harmful => format!(
                 "{opening}, worse than that of always predicting the mean ({baseline}): do not use these predictions."
             ),
@@ -158,6 +166,7 @@ fn headline(used: &Use, width: Option<Width>, rows: usize) -> (String, Standing)
     let predictions = match used {
         Use::Harmful => return ("Worse than predicting the mean".into(), Standing::Poor),
         Use::None => return ("No better than predicting the mean".into(), Standing::Poor),
+        Use::Unclear => return ("Not clearly better than predicting the mean".into(), Standing::Caution),
         Use::Slight => "Hardly better than predicting the mean",
         Use::Useful => "Useful predictions",
         Use::Accurate => "Accurate predictions",

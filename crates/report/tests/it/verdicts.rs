@@ -84,6 +84,18 @@ fn a_useless_model_is_compared_with_the_mean() {
     );
 }
 
+/// Nine of twelve errors are a third of the mean's, three are larger.
+#[test]
+fn a_gain_that_chance_explains_is_not_called_none() {
+    let mut evidence = regression(12, 1.0, 1.0);
+    evidence.observed = (0..12).map(|i| if i % 2 == 0 { 10.0 } else { -10.0 }).collect();
+    evidence.mean = evidence.observed.iter().enumerate().map(|(i, y)| if i < 3 { -0.4 * y } else { 0.7 * y }).collect();
+    let verdict = judge(&evidence);
+    assert_eq!(verdict.headline, "Not clearly better than predicting the mean");
+    assert_eq!(verdict.standing, Standing::Caution);
+    assert!(verdict.sentences[1].contains("by no more than chance explains"), "{:?}", verdict.sentences);
+}
+
 #[test]
 fn a_harmful_model_is_refused() {
     let mut evidence = regression(200, 1.0, 1.0);
