@@ -4,7 +4,7 @@
 
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
-use crate::peers::{python, table::machine, this_program};
+use crate::peers::{built_program, python, table::machine};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -210,7 +210,7 @@ fn render(measured: &[(&Work, Measured)]) -> (String, Vec<String>) {
 /// [`DevError::Command`] when a fit fails or its data are absent, [`DevError::Faults`] when one takes too much memory; the table is written
 /// all the same.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    let elbo = this_program()?.with_file_name("elbo");
+    let (elbo, _) = built_program()?;
     let mut measured = vec![];
     for work in &WORKS {
         if options.only.is_empty() || options.only.iter().any(|only| only == work.system) {

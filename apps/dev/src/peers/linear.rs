@@ -22,12 +22,18 @@ fn timed(output: &str) -> Result<Vec<Timed>> {
     let what = "output of linear_time";
     let found = tables::only(output, what, &COLUMNS)?;
     let row = |cells: &Vec<String>| -> Result<Timed> {
-        let fault = |cell: &str| DevError::format(what, format!("`{cell}` is no number"));
-        let number = |cell: &String| cell.parse::<f64>().map_err(|_| fault(cell));
+        let fault = |cell: &str| DevError::format(what, format!("`{cell}` is no positive number"));
+        let is_time = |ms: &f64| *ms > 0.0 && ms.is_finite();
+        let number = |cell: &String| cell.parse::<f64>().ok().filter(is_time).ok_or_else(|| fault(cell));
         let steps = cells[0].parse().map_err(|_| fault(&cells[0]))?;
         Ok((steps, [number(&cells[1])?, number(&cells[2])?, number(&cells[3])?]))
     };
-    found.rows.iter().map(row).collect()
+    let timed = found.rows.iter().map(row).collect::<Result<Vec<_>>>()?;
+    if timed.windows(2).all(|pair| pair[1].0 == 2 * pair[0].0) {
+        Ok(timed)
+    } else {
+        Err(DevError::format(what, "expected twice as many times in each row as in the one above"))
+    }
 }
 
 /// Medians over the rounds, length by length.
@@ -116,6 +122,8 @@ mod tests {
     fn another_table_is_refused() {
         let fault = |text: &str| timed(text).unwrap_err().to_string();
         assert!(fault("nothing").contains("found 0"));
-        assert!(fault(&OUTPUT.replace("8.0", "fast")).contains("`fast` is no number"));
+        assert!(fault(&OUTPUT.replace("8.0", "fast")).contains("`fast` is no positive number"));
+        assert!(fault(&OUTPUT.replace("8.0", "NaN")).contains("`NaN` is no positive number"));
+        assert!(fault(&OUTPUT.replace("400", "300")).contains("twice as many times"));
     }
 }

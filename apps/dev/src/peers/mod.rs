@@ -255,7 +255,7 @@ fn start_of_an_empty_process() -> Result<f64> {
 }
 
 /// The program `elbo` beside this one, and what it says of its version.
-fn built_program() -> Result<(PathBuf, String)> {
+pub(crate) fn built_program() -> Result<(PathBuf, String)> {
     let elbo = this_program()?.with_file_name("elbo");
     let remedy = "build it first: cargo build --release -p elbo-cli -p elbo-dev";
     let version = python::output(Command::new(&elbo).arg("--version"), remedy)?;
@@ -263,6 +263,6 @@ fn built_program() -> Result<(PathBuf, String)> {
 }
 
 /// The path of `elbo-dev`, beside which the program `elbo` lies.
-pub(crate) fn this_program() -> Result<PathBuf> {
+fn this_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|source| DevError::File { verb: "read", path: "elbo-dev".into(), source })
 }
