@@ -7,6 +7,7 @@
 //! ```
 
 use elbo::core::file::write_atomically;
+use elbo::core::read::read_file;
 use elbo::data::{read_picture_bytes, write_npz};
 use elbo::prelude::*;
 use elbo::report::picture::png;
@@ -20,8 +21,7 @@ struct Beside(PathBuf);
 
 impl Surroundings for Beside {
     fn file(&self, name: &str) -> Result<Vec<u8>> {
-        let path = self.0.join(name);
-        std::fs::read(&path).map_err(|cause| Error::file("cannot read the mesh", &path, &cause))
+        read_file("cannot read the mesh", &self.0.join(name))
     }
 
     fn picture(&self, bytes: Vec<u8>) -> Result<Pixels> {
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
         None => make(&Recipe::default(), 1),
         Some(mesh) => {
             let beside = Beside(mesh.parent().unwrap_or(Path::new("")).into());
-            let bytes = std::fs::read(&mesh).map_err(|cause| Error::file("cannot read the mesh", &mesh, &cause))?;
+            let bytes = read_file("cannot read the mesh", &mesh)?;
             make_of(read(&bytes, &beside)?, &Recipe::default(), 1)
         }
     };

@@ -57,7 +57,7 @@ impl IndexCounts {
     pub fn table(&self, bits: u32) -> Result<Table> {
         let fits = PRECISION.contains(&bits) && self.counts.len() <= 1 << bits;
         let expected = format!("12 to 24, and at least the logarithm of {} entries", self.counts.len());
-        ensure("bits", bits, fits, &expected)?;
+        ensure("bits", bits, fits, expected)?;
         Ok(Table::from_probabilities(&self.probabilities(), bits))
     }
 }

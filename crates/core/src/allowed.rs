@@ -1,6 +1,6 @@
 //! What a setting may be, so that a refusal says it and names the allowed value that is nearest to the one found.
 
-use crate::error::{Error, Result, likeness};
+use crate::error::{Error, Result, nearest_name};
 use std::fmt;
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::ops::RangeBounds;
@@ -28,12 +28,19 @@ pub trait Number: Copy + PartialOrd + fmt::Display {
     fn real(self) -> f64;
 }
 
-macro_rules! number {
-    ($is_whole:literal: $($number:ty),*) => {
-        $(impl Number for $number {
-            const IS_WHOLE: bool = $is_whole;
+impl Number for f64 {
+    const IS_WHOLE: bool = false;
 
-            #[allow(clippy::unnecessary_cast, reason = "one of the types is the target itself")]
+    fn real(self) -> f64 {
+        self
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($number:ty),*) => {
+        $(impl Number for $number {
+            const IS_WHOLE: bool = true;
+
             fn real(self) -> f64 {
                 self as f64
             }
@@ -41,8 +48,7 @@ macro_rules! number {
     };
 }
 
-number!(true: u8, u32, u64, usize, i32, i64);
-number!(false: f64);
+whole_numbers!(u8, u32, u64, usize, i32, i64);
 
 impl Allowed {
     /// The numbers of a range, in words such as "in 1..=100", "in [0, 1)", "at least 0".
@@ -87,9 +93,8 @@ impl Allowed {
                 }
             }
             Values::Names(names) => {
-                let scored = names.iter().map(|name| (likeness(&found.to_lowercase(), &name.to_lowercase()), name));
-                let close = scored.filter(|(score, name)| *score > 0.7 && name.as_str() != found);
-                close.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name.clone())
+                let others = names.iter().map(String::as_str).filter(|name| *name != found);
+                nearest_name(found, others).map(str::to_owned)
             }
         }
     }
@@ -110,12 +115,6 @@ impl From<String> for Allowed {
 impl From<&str> for Allowed {
     fn from(words: &str) -> Self {
         words.to_owned().into()
-    }
-}
-
-impl From<&String> for Allowed {
-    fn from(words: &String) -> Self {
-        words.clone().into()
     }
 }
 

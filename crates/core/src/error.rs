@@ -141,13 +141,8 @@ impl Error {
     /// An unknown name, with the nearest of the known ones as the remedy.
     pub fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
-        let nearest = known
-            .iter()
-            .map(|candidate| (likeness(&name.to_lowercase(), &candidate.to_lowercase()), *candidate))
-            .filter(|(score, _)| *score > 0.7)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let remedy = match nearest {
-            Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+        let remedy = match nearest_name(name, known.iter().copied()) {
+            Some(candidate) => format!("did you mean `{candidate}`?"),
             None if known.len() <= 12 => format!("known: {}", known.join(", ")),
             None => format!("{} are known; see the list", known.len()),
         };
@@ -199,8 +194,15 @@ impl Error {
     }
 }
 
+/// The known name that is most like this one, in whatever case; `None` where none is close.
+pub(crate) fn nearest_name<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.into_iter().map(|known| (likeness(&name.to_lowercase(), &known.to_lowercase()), known));
+    let close = scored.filter(|(score, _)| *score > 0.7);
+    close.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+}
+
 /// From 0 to 1. A single slip of the fingers counts as close also in short names, where Jaro and Winkler's measure misses it.
-pub(crate) fn likeness(a: &str, b: &str) -> f64 {
+fn likeness(a: &str, b: &str) -> f64 {
     let measure = strsim::jaro_winkler(a, b);
     if a.len() > 1 && strsim::osa_distance(a, b) == 1 { measure.max(0.9) } else { measure }
 }

@@ -68,7 +68,7 @@ pub fn fixed_split_count(data: &Data) -> usize {
 pub fn fixed_split(data: &Data, k: usize) -> Result<(Data, Data)> {
     let (levels, codes) = marks(data)?;
     let count = levels.first().map_or(0, String::len);
-    ensure("split", k, k < count, Allowed::within(0..count).told(format!("from 0 to {}", count.saturating_sub(1))))?;
+    ensure("split", k, k < count, Allowed::within(0..count).told(format!("from 0 to {}", count - 1)))?;
     let is_test = |row: &usize| codes[*row].is_some_and(|code| levels[code as usize].as_bytes()[k] == b'1');
     let split = Split::from_test(codes.len(), (0..codes.len()).filter(is_test));
     if split.train.is_empty() || split.test.is_empty() {
@@ -90,6 +90,9 @@ fn marks(data: &Data) -> Result<(&[String], &[Option<u32>])> {
     let array = data.get(COLUMN).map_err(|_| wrong("there is none"))?;
     let Values::Text { levels, codes } = &array.values else { return Err(wrong("it holds numbers")) };
     let length = levels.first().map_or(0, String::len);
+    if length == 0 {
+        return Err(wrong("its texts are empty"));
+    }
     if levels.iter().any(|l| l.len() != length || l.bytes().any(|b| b != b'0' && b != b'1')) {
         return Err(wrong("its texts are not of 0 and 1, or differ in length"));
     }

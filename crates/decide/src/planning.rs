@@ -12,7 +12,7 @@
 //!
 //! `Map <= MarginalMap <= Planning <= Marginal`, and `MarginalUniform <= Planning`. Here they are exact, on the joint states; see [`Factored::flatten`].
 
-use elbo_core::{Allowed, Result, ensure, ensure_within};
+use elbo_core::{Result, ensure, ensure_within};
 use elbo_tensor::special::log_sum_exp;
 
 /// Most joint states that are put into tables.
@@ -54,12 +54,7 @@ impl Factored {
     /// their table exceeds two gibibytes.
     pub fn flatten(&self) -> Result<Flat> {
         let count = self.sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).unwrap_or(usize::MAX);
-        ensure(
-            "sizes",
-            count,
-            (1..=MOST_STATES).contains(&count),
-            Allowed::within(1..=MOST_STATES).told("from 1 to 4096 joint states"),
-        )?;
+        ensure("sizes", count, (1..=MOST_STATES).contains(&count), "from 1 to 4096 joint states")?;
         let most = MOST_ENTRIES / (count * count);
         ensure_within("actions", self.actions, 1..=most)?;
         let same = self.transitions.len() == self.sizes.len() && self.start.len() == self.sizes.len();

@@ -151,7 +151,7 @@ impl PriorsConfig {
                 }
                 if let Some(start) = p.value().into_iter().find(|v| !prior.log_prob(*v).is_finite()) {
                     let expected = format!("a prior with a density at {start}, where `{name}` starts");
-                    outcome = ensure(&format!("priors.{key}"), choice, false, &expected);
+                    outcome = ensure(&format!("priors.{key}"), choice, false, expected);
                 }
                 p.set_prior(Some(Arc::new(prior)));
             });

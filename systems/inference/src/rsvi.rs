@@ -46,7 +46,7 @@ impl Default for RsviConfig {
 impl Config for RsviConfig {
     fn check(&self) -> Result<()> {
         let depth = self.layers.len();
-        ensure("layers", depth, (1..=5).contains(&depth), Allowed::within(1..=5).told("1 to 5 widths"))?;
+        ensure("layers", depth, (1..=5).contains(&depth), "1 to 5 widths")?;
         for width in &self.layers {
             ensure("layers", *width, (1..=2000).contains(width), Allowed::within(1..=2000).told("widths in 1..=2000"))?;
         }

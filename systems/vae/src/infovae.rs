@@ -3,6 +3,7 @@
 use crate::misinference::{self, Found};
 use elbo_core::{
     Allowed, Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure,
+    ensure_within,
 };
 use elbo_nn::layer::{EmbeddingConfig, GruConfig, LayerConfig, Output};
 use elbo_nn::model::{LatentModel, LatentSettings, trial};
@@ -91,7 +92,7 @@ impl Config for InfoVaeConfig {
             "at least 1 - alpha; below it the objective is unbounded",
         )?;
         for (name, value) in [("wasserstein", self.wasserstein), ("jacobian", self.jacobian)] {
-            ensure(name, value, value >= 0.0 && value.is_finite(), "at least 0")?;
+            ensure_within(name, value, 0.0..)?;
         }
         Ok(())
     }

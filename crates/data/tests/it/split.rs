@@ -1,6 +1,6 @@
 //! Splits are partitions, the same for the same seed, and the fixed ones follow their published recipe.
 
-use elbo_core::Rng;
+use elbo_core::{Array, Data, Rng, Values};
 use elbo_data::{ReadOptions, fixed_split, fixed_split_count, folds, holdout, read};
 use sha2::{Digest, Sha256};
 
@@ -48,7 +48,7 @@ fn fixed_splits_follow_the_recipe_beside_the_fixtures() {
         order.sort_by_key(rank);
         let mut expected = order[..17].to_vec();
         expected.sort_unstable();
-        let plain = |d: &elbo_core::Data| d.arrays[..5].to_vec();
+        let plain = |d: &Data| d.arrays[..5].to_vec();
         assert_eq!(plain(&test), plain(&data.take_rows(&expected)), "split {k}");
         assert_eq!((train.rows(), test.rows()), (150, 17));
         assert!(train.get("split").is_err(), "the marks are no input");
@@ -62,6 +62,9 @@ fn data_without_usable_marks_are_refused() {
     let none = fixed_split(&table("a\n1\n2\n"), 0).unwrap_err();
     assert!(none.to_string().contains("no usable column `split`: there is none"), "{none}");
     assert_eq!(fixed_split_count(&table("a\n1\n2\n")), 0);
+    let texts = Array::column(Values::Text { levels: vec![String::new()], codes: vec![Some(0); 2] });
+    let empty = Data { arrays: vec![("split".into(), texts)], ..Data::default() };
+    assert!(fixed_split(&empty, 0).unwrap_err().to_string().contains("its texts are empty"));
     assert!(fixed_split(&table("a,split\n1,x0\n2,0\n"), 0).unwrap_err().to_string().contains("not of 0 and 1"));
     assert!(
         fixed_split(&table("a,split\n1,00000\n2,00000\n"), 0)

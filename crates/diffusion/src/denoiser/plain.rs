@@ -157,5 +157,5 @@ impl Denoiser for NonLocalMeans {
 fn check_shape(shape: [usize; 3], least: usize) -> Result<()> {
     let [c, h, w] = shape;
     let expected = format!("at least one channel and {least} pixels a side");
-    ensure("shape", format!("{shape:?}"), c >= 1 && h >= least && w >= least, &expected)
+    ensure("shape", format!("{shape:?}"), c >= 1 && h >= least && w >= least, expected)
 }
