@@ -3,6 +3,7 @@
 use crate::misinference::{self, Found};
 use elbo_core::{
     Allowed, Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure,
+    ensure_within,
 };
 use elbo_nn::layer::{EmbeddingConfig, GruConfig, LayerConfig, Output};
 use elbo_nn::model::{LatentModel, LatentSettings, trial};
@@ -90,10 +91,8 @@ impl Config for InfoVaeConfig {
             weight >= 0.0 && weight.is_finite(),
             "at least 1 - alpha; below it the objective is unbounded",
         )?;
-        for (name, value) in [("wasserstein", self.wasserstein), ("jacobian", self.jacobian)] {
-            ensure(name, value, value >= 0.0 && value.is_finite(), "at least 0")?;
-        }
-        Ok(())
+        ensure_within("wasserstein", self.wasserstein, 0.0..)?;
+        ensure_within("jacobian", self.jacobian, 0.0..)
     }
 }
 

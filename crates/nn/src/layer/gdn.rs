@@ -2,7 +2,7 @@
 
 use super::{Build, Built, Layer, Pass, check_weight, refuse};
 use crate::bound::lower_bound;
-use elbo_core::{Result, ensure};
+use elbo_core::{Result, ensure_within};
 use elbo_tensor::{Convolution, Parameter, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ impl GdnConfig {
     pub fn build(&self, shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
         let Some(&channels) = shape.first() else { return refuse("gdn", shape, "at least one axis") };
         check_weight("gdn", &[channels, channels])?;
-        ensure("weight", self.weight, (0.0..=1e3).contains(&self.weight), "in [0, 1000]")?;
+        ensure_within("weight", self.weight, 0.0..=1e3)?;
         Built::new(Gdn::new(channels, self, build), shape)
     }
 }
