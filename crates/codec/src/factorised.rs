@@ -4,9 +4,9 @@
 //! of widths 3, 3, 3, 3 (Ballé et al. 2018, appendix).
 
 use crate::density::{MOST_HALF, TAIL};
-use crate::proxy::lower_bound;
 use crate::table::Alphabet;
 use elbo_core::Rng;
+use elbo_nn::bound::lower_bound;
 use elbo_tensor::special::{log_expm1, log1p_exp, sigmoid};
 use elbo_tensor::{Parameter, Parameters, Tensor};
 

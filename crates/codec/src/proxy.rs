@@ -1,9 +1,7 @@
-//! What stands for rounding and bounds in training.
+//! What stands for rounding in training.
 
 use elbo_core::Rng;
 use elbo_tensor::Tensor;
-
-pub use elbo_nn::bound::lower_bound;
 
 /// `y + u` with `u` uniform within half a unit: the rate's stand-in for rounding.
 pub fn noisy(y: &Tensor, rng: &mut Rng) -> Tensor {

@@ -119,24 +119,44 @@ impl Prior {
         }
     }
 
+    /// Whether the natural value is off the support.
+    fn excludes(&self, theta: f64) -> bool {
+        match *self {
+            Self::Normal { .. } => false,
+            Self::Gamma { .. } => theta < 0.0,
+            Self::Beta { .. } => !(0.0..=1.0).contains(&theta),
+            Self::Uniform { low, high } => !(low..=high).contains(&theta),
+            Self::LogNormal { .. }
+            | Self::NormalOnLog { .. }
+            | Self::InverseGamma { .. }
+            | Self::HalfNormal { .. }
+            | Self::HalfCauchy { .. } => theta <= 0.0,
+        }
+    }
+
     /// Log density at the natural value, in nats; minus infinity off the support. Normalised, but for `NormalOnLog`.
     pub fn log_prob(&self, theta: f64) -> f64 {
-        let positive = |value: f64| if theta > 0.0 { value } else { f64::NEG_INFINITY };
+        if self.excludes(theta) {
+            return f64::NEG_INFINITY;
+        }
         match *self {
             Self::Normal { mean, sd } => Normal { mean, sd }.log_prob(theta),
             Self::LogNormal { mu, sigma } => LogNormal { mu, sigma }.log_prob(theta),
-            Self::NormalOnLog { mu, sigma } => positive(Normal { mean: mu, sd: sigma }.log_prob(theta.ln())),
+            Self::NormalOnLog { mu, sigma } => Normal { mean: mu, sd: sigma }.log_prob(theta.ln()),
             Self::Gamma { shape, rate } => Gamma { shape, rate }.log_prob(theta),
             Self::InverseGamma { shape, scale } => InverseGamma { shape, scale }.log_prob(theta),
-            Self::HalfNormal { sd } => positive(HalfNormal { sd }.log_prob(theta)),
-            Self::HalfCauchy { scale } => positive(HalfCauchy { scale }.log_prob(theta)),
+            Self::HalfNormal { sd } => HalfNormal { sd }.log_prob(theta),
+            Self::HalfCauchy { scale } => HalfCauchy { scale }.log_prob(theta),
             Self::Beta { a, b } => Beta { a, b }.log_prob(theta),
             Self::Uniform { low, high } => Uniform { low, high }.log_prob(theta),
         }
     }
 
-    /// Derivative of [`Prior::log_prob`] by the natural value, on the support.
+    /// Derivative of [`Prior::log_prob`] by the natural value; zero off the support, where nothing says which way back.
     pub fn gradient(&self, theta: f64) -> f64 {
+        if self.excludes(theta) {
+            return 0.0;
+        }
         match *self {
             Self::Normal { mean, sd } => (mean - theta) / (sd * sd),
             Self::LogNormal { mu, sigma } => ((mu - theta.ln()) / (sigma * sigma) - 1.0) / theta,
@@ -183,10 +203,19 @@ impl Prior {
 
 impl Prior {
     /// Sum of the log densities in tensor operations, with derivatives of every order.
-    fn composed(&self, x: &Tensor) -> Tensor {
+    fn composed(&self, natural: &Tensor) -> Tensor {
+        let excluded = natural.to_vec().iter().map(|v| self.excludes(*v)).collect();
+        let excluded = Tensor::from_bool(excluded, natural.shape());
+        // Operations off the support get a value on it, so that their slopes are numbers.
+        let inside = match *self {
+            Self::Beta { .. } => 0.5,
+            Self::Uniform { low, .. } => low,
+            _ => 1.0,
+        };
+        let x = &natural.masked_fill(&excluded, inside);
         let normal =
             |z: &Tensor, mean: f64, sd: f64| ((z - mean) * (1.0 / sd)).square() * -0.5 - sd.ln() - LOG_SQRT_TAU;
-        // The constants of the last three are the scalar density where the other terms are known.
+        // The constants of gamma, inverse gamma and beta are the scalar density where the other terms are known.
         let terms = match *self {
             Self::Normal { mean, sd } => normal(x, mean, sd),
             Self::LogNormal { mu, sigma } => normal(&x.log(), mu, sigma) - x.log(),
@@ -200,13 +229,9 @@ impl Prior {
             Self::Beta { a, b } => {
                 x.log() * (a - 1.0) + (-x).log1p() * (b - 1.0) + (self.log_prob(0.5) + (a + b - 2.0) * LN_2)
             }
-            Self::Uniform { .. } => {
-                // Constant inside; a parameter held to the interval never leaves it.
-                let values: Vec<f64> = x.to_vec().iter().map(|v| self.log_prob(*v)).collect();
-                Tensor::from_vec(values, x.shape()).cast(x.dtype())
-            }
+            Self::Uniform { low, high } => x * 0.0 - (high - low).ln(),
         };
-        terms.sum()
+        terms.masked_fill(&excluded, f64::NEG_INFINITY).sum()
     }
 }
 

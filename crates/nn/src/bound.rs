@@ -8,21 +8,17 @@ use elbo_tensor::Tensor;
 /// that lowers the loss.
 ///
 /// # Shapes
-/// `bound` has as many axes as `x`, or one axis of size one; differentiable once.
+/// `bound` broadcasts to the shape of `x`; differentiable once.
 pub fn lower_bound(x: &Tensor, bound: &Tensor, moves: bool) -> Tensor {
     let value = x.maximum(bound).detach();
     let above = x.detach().ge(&bound.detach());
-    let axes: Vec<isize> = (0..bound.rank()).filter(|a| bound.shape()[*a] == 1).map(|a| a as isize).collect();
-    let (kind, zero) = (x.dtype(), Tensor::zeros(x.shape(), x.dtype()));
+    let (kind, shape) = (x.dtype(), bound.shape().to_vec());
     Tensor::custom("lower_bound", vec![x.clone(), bound.clone()], value, move |g, wanted| {
-        let raises = g.lt(&zero).cast(kind);
+        let raises = g.lt_scalar(0.0).cast(kind);
         let above = above.cast(kind);
         let passes = above.maximum(&raises);
-        let to_bound = || {
-            let part = g * &raises * (-&above + 1.0);
-            if moves { part.sum_axes(&axes, true) } else { part.sum_axes(&axes, true) * 0.0 }
-        };
-        vec![wanted[0].then(|| g * &passes), wanted[1].then(to_bound)]
+        let to_bound = || (g * &raises * (-&above + 1.0)).sum_to(&shape);
+        vec![wanted[0].then(|| g * &passes), (moves && wanted[1]).then(to_bound)]
     })
 }
 
@@ -42,5 +38,15 @@ mod tests {
         assert_eq!(found[1].to_vec(), [-1.0]);
         let still = (lower_bound(&x, &bound, false) * weights).sum();
         assert_eq!(grad(&still, &[&bound])[0].to_vec(), [0.0]);
+    }
+
+    #[test]
+    fn a_bound_of_fewer_axes_gets_the_sum_over_what_it_bounds() {
+        let x = Tensor::zeros(&[2, 3], DType::F32).variable();
+        let bound = Tensor::from_f32(vec![-1.0, 1.0, 2.0], &[3]).variable();
+        let loss = lower_bound(&x, &bound, true).sum() * -1.0;
+        let found = grad(&loss, &[&x, &bound]);
+        assert_eq!(found[0].to_vec(), [-1.0; 6]);
+        assert_eq!(found[1].to_vec(), [0.0, -2.0, -2.0]);
     }
 }

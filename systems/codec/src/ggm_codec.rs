@@ -209,24 +209,17 @@ fn small_codec(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         let (of_model, model_codec) = curve(Entropy::GeneralisedModel, "ggm-m")?;
         let (of_channel, channel_codec) = curve(Entropy::GeneralisedChannel, "ggm-c")?;
         let (of_mixture, mixture_codec) = curve(Entropy::Mixture, "gmm3")?;
-        for (name, points, codec) in [
-            ("ggm-m", &of_model, &model_codec),
-            ("ggm-c", &of_channel, &channel_codec),
-            ("gmm3", &of_mixture, &mixture_codec),
-        ] {
-            let rate = difference(&gaussian, points)?;
-            let decode = time_ratio(&gaussian_codec, codec, &test)?;
-            match name {
-                "ggm-m" => m.push(rate),
-                "ggm-c" => {
-                    c.push(rate);
-                    time.push(decode);
-                }
-                _ => {}
-            }
+        let mut compared = |name: &str, points: &[RatePoint], codec: &PictureCodec| -> Result<(f64, f64)> {
+            let (rate, decode) = (difference(&gaussian, points)?, time_ratio(&gaussian_codec, codec, &test)?);
             let cells = [seed.to_string(), name.into(), format!("{:.2}", 100.0 * rate), format!("{decode:.3}")];
             differences.push(cells.into());
-        }
+            Ok((rate, decode))
+        };
+        m.push(compared("ggm-m", &of_model, &model_codec)?.0);
+        let (rate, decode) = compared("ggm-c", &of_channel, &channel_codec)?;
+        c.push(rate);
+        time.push(decode);
+        compared("gmm3", &of_mixture, &mixture_codec)?;
     }
     run.table(table);
     run.table(differences);

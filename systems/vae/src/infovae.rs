@@ -91,10 +91,8 @@ impl Config for InfoVaeConfig {
             weight >= 0.0 && weight.is_finite(),
             "at least 1 - alpha; below it the objective is unbounded",
         )?;
-        for (name, value) in [("wasserstein", self.wasserstein), ("jacobian", self.jacobian)] {
-            ensure_within(name, value, 0.0..)?;
-        }
-        Ok(())
+        ensure_within("wasserstein", self.wasserstein, 0.0..)?;
+        ensure_within("jacobian", self.jacobian, 0.0..)
     }
 }
 

@@ -9,7 +9,7 @@ use super::stream::Stream;
 use super::train::Trainee;
 use super::transform::{LATENT_STEP, Transform};
 use crate::coder::{decode_integers, decode_mixtures, encode_integers, encode_mixtures};
-use crate::container::{Arithmetic, CHUNK, Chunk, Coder, Container, MOST_PIXELS, broken};
+use crate::container::{Arithmetic, CHUNK, Chunk, Coder, Container, Damaged, MOST_PIXELS, broken};
 use crate::integer::FRACTION;
 use crate::mixture::{Mixture, MixtureTables};
 use crate::proxy::quantise;
@@ -257,9 +257,14 @@ impl PictureCodec {
     /// [`Error::Data`] when the header is damaged, or the file is of another model.
     pub fn salvage(&self, bytes: &[u8]) -> Result<(Photo, Vec<usize>)> {
         let (container, damaged, _) = Container::salvage(bytes)?;
+        self.salvage_chunks(&container, &damaged)
+    }
+
+    /// [`PictureCodec::salvage`] of a file that was read, with its damaged chunks.
+    pub(super) fn salvage_chunks(&self, container: &Container, damaged: &[Damaged]) -> Result<(Photo, Vec<usize>)> {
         let mut lost: Vec<usize> = damaged.iter().map(|d| d.chunk).collect();
         if let Some(first) = lost.first().copied() {
-            let second = self.second_chunks(&container);
+            let second = self.second_chunks(container);
             if first < second {
                 lost.extend(second..container.chunks.len());
             } else if self.frozen.has_context() {
@@ -268,7 +273,7 @@ impl PictureCodec {
             lost.sort_unstable();
             lost.dedup();
         }
-        Ok((self.decode_container(&container, &lost, &mut Stages::default())?, lost))
+        Ok((self.decode_container(container, &lost, &mut Stages::default())?, lost))
     }
 
     /// Chunks of second latents in a file, as far as its header says.

@@ -9,6 +9,9 @@ const FILTER: usize = 16;
 const FILTER_SCALE: f64 = 10.0;
 /// What a residual block gives is stored by this much smaller: one step of an optimiser moves latents by about one.
 const BLOCK_SCALE: f64 = 5.0;
+/// Filters and constants of the residual block of each direction.
+const ANALYSIS: [&str; 4] = ["analysis.in", "analysis.in_bias", "analysis.out", "analysis.out_bias"];
+const SYNTHESIS: [&str; 4] = ["synthesis.in", "synthesis.in_bias", "synthesis.out", "synthesis.out_bias"];
 
 /// A lapped transform with residual blocks.
 #[derive(Debug, Clone)]
@@ -37,11 +40,7 @@ impl Lapped {
         let deviation = (2.0 / (9.0 * latents as f64)).sqrt();
         let mut parts =
             vec![("analysis.filters", parameter(FILTER_SCALE)), ("synthesis.filters", parameter(FILTER_SCALE))];
-        for side in ["analysis", "synthesis"] {
-            let [a, ab, b, bb] = match side {
-                "analysis" => ["analysis.in", "analysis.in_bias", "analysis.out", "analysis.out_bias"],
-                _ => ["synthesis.in", "synthesis.in_bias", "synthesis.out", "synthesis.out_bias"],
-            };
+        for [a, ab, b, bb] in [ANALYSIS, SYNTHESIS] {
             parts.push((a, normal(&[width, latents, 3, 3], deviation, rng)));
             parts.push((ab, zero(&[width])));
             parts.push((b, zero(&[latents, width, 3, 3])));
@@ -67,12 +66,12 @@ impl Lapped {
     pub fn analysis(&self, x: &Tensor) -> Tensor {
         let (filters, how) = self.lapped("analysis.filters");
         let y = x.conv2d(&filters, None, &how);
-        self.block(&y, ["analysis.in", "analysis.in_bias", "analysis.out", "analysis.out_bias"])
+        self.block(&y, ANALYSIS)
     }
 
     /// The way back.
     pub fn synthesis(&self, y: &Tensor) -> Tensor {
-        let y = self.block(y, ["synthesis.in", "synthesis.in_bias", "synthesis.out", "synthesis.out_bias"]);
+        let y = self.block(y, SYNTHESIS);
         let (filters, how) = self.lapped("synthesis.filters");
         y.conv_transpose2d(&filters, None, &how)
     }

@@ -293,7 +293,7 @@ impl Compress for PictureModel {
 
     fn salvage(&self, file: &[u8], run: &mut Run) -> Result<Data> {
         let (container, damaged, is_whole) = Container::salvage(file)?;
-        let (photo, lost) = self.codec.salvage(file)?;
+        let (photo, lost) = self.codec.salvage_chunks(&container, &damaged)?;
         let count = container.chunks.len();
         for Damaged { chunk } in damaged.iter().take(NAMED) {
             run.warn(format!("chunk {} of {count} is damaged: its checksum differs", chunk + 1));

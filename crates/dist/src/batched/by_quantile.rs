@@ -237,8 +237,11 @@ impl Batched for Pareto {
         self.scale.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
+        let is_below = x.lt(&self.scale);
+        // The threshold stands for what is below it: the logarithm of zero has no finite slope.
+        let x = is_below.where_(&self.scale, x);
         let value = self.shape.log() + &self.shape * self.scale.log() - (&self.shape + 1.0) * x.log();
-        excluding(&x.lt(&self.scale), &value)
+        excluding(&is_below, &value)
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some((exponentials(&self.shape, lead, rng) / &self.shape).exp() * &self.scale)

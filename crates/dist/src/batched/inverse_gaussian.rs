@@ -52,10 +52,11 @@ impl Batched for InverseGaussian {
         });
         let dtype = self.dtype();
         let value = Tensor::from_slice(&draws, &wide).cast(dtype);
-        Some(Tensor::custom("inverse-gaussian-draws", vec![mean, shape], value, move |g, _| {
+        Some(Tensor::custom("inverse-gaussian-draws", vec![mean, shape], value, move |g, wanted| {
             let both = means.iter().zip(&shapes).zip(&draws).map(|((m, s), x)| slopes(*m, *s, *x));
             let (of_mean, of_shape): (Vec<f64>, Vec<f64>) = both.unzip();
-            [of_mean, of_shape].map(|slope| Some(g * Tensor::from_vec(slope, &wide).cast(dtype))).into()
+            let times = |slope: Vec<f64>| g * Tensor::from_vec(slope, &wide).cast(dtype);
+            vec![wanted[0].then(|| times(of_mean)), wanted[1].then(|| times(of_shape))]
         }))
     }
     fn mean(&self) -> Option<Tensor> {

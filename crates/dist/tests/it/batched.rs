@@ -476,7 +476,11 @@ fn special_cases_of_tensors_are_the_families_they_contain() {
         assert_close("student t", *found, StudentT::new(s(0.5), s(0.7), s(dof)).log_prob(&s(0.2)).item(), 1e-13);
     }
     assert_eq!(Exponential::new(s(2.0)).log_prob(&s(-0.1)).item(), f64::NEG_INFINITY);
-    assert_eq!(Pareto::new(s(2.0), s(3.0)).log_prob(&s(1.9)).item(), f64::NEG_INFINITY);
+    for x in [1.9, 0.0, -1.0] {
+        let x = s(x).variable();
+        let found = Pareto::new(s(2.0), s(3.0)).log_prob(&x);
+        assert_eq!((found.item(), grad(&found, &[&x])[0].item()), (f64::NEG_INFINITY, 0.0));
+    }
 }
 
 #[test]

@@ -94,11 +94,9 @@ fn the_tensor_form_has_the_same_values_and_gradients() {
             prior.log_prob(at[0]) + prior.log_prob(at[1]),
             1e-12,
         );
-        if !matches!(prior, Prior::Uniform { .. }) {
-            let slopes = grad(&total, &[&x])[0].to_vec();
-            assert_close(&TensorPrior::describe(&prior), slopes[0], prior.gradient(at[0]), 1e-11);
-            assert_close(&TensorPrior::describe(&prior), slopes[1], prior.gradient(at[1]), 1e-11);
-        }
+        let slopes = grad(&total, &[&x])[0].to_vec();
+        assert_close(&TensorPrior::describe(&prior), slopes[0], prior.gradient(at[0]), 1e-11);
+        assert_close(&TensorPrior::describe(&prior), slopes[1], prior.gradient(at[1]), 1e-11);
     }
 }
 
@@ -124,5 +122,23 @@ fn in_single_precision_the_values_agree_to_rounding() {
         let single = TensorPrior::log_prob(&prior, &Tensor::from_slice(&[theta], &[1]).to_f32());
         assert_eq!(single.dtype(), DType::F32);
         assert_close(&TensorPrior::describe(&prior), single.item(), prior.log_prob(theta), 1e-4);
+    }
+}
+
+#[test]
+fn off_the_support_all_forms_are_minus_infinity_with_a_slope_of_zero() {
+    for prior in every().into_iter().filter(|prior| !matches!(prior, Prior::Normal { .. })) {
+        let (name, inside) = (TensorPrior::describe(&prior), prior.quantile(0.4));
+        assert_eq!((prior.log_prob(-3.0), prior.gradient(-3.0)), (f64::NEG_INFINITY, 0.0), "{name}");
+        let at = Tensor::from_slice(&[-3.0, inside], &[2]);
+        for x in [at.to_f32().variable(), at.variable()] {
+            let total = TensorPrior::log_prob(&prior, &x);
+            assert_eq!(total.item(), f64::NEG_INFINITY, "{name}");
+            for slopes in [grad(&total, &[&x]), grad_graph(&total, &[&x])] {
+                let slopes = slopes[0].to_vec();
+                assert_eq!(slopes[0], 0.0, "{name}");
+                assert_close(&name, slopes[1], prior.gradient(inside), 1e-4);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::path::{Gradient, Path};
 use super::{Posterior, PriorConfig, PriorPass, Vae};
 use crate::layer::Pass;
-use elbo_core::{Result, Rng, ensure};
+use elbo_core::{Error, Result, Rng, ensure};
 use elbo_infer::LogDensity;
 use elbo_infer::family::{FullRank, MeanField, Variational};
 use elbo_infer::mcmc::{Bridge, Evidence, log_evidence};
@@ -19,7 +19,8 @@ impl Vae {
     /// The density of the code of one data point, up to a constant. `x: [D]`, with NaN for what is missing.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Setting`] for codes that are no vectors of free numbers, and for a prior with latent variables of its own.
+    /// [`Error::Setting`] for codes that are no vectors of free numbers, and for a prior with latent variables of its own; [`Error::Data`] for
+    /// anything but one data point, and for numbers that are not finite, but for NaN where elements may be missing.
     pub fn joint(&self, x: &[f32]) -> Result<Joint<'_>> {
         let (family, prior) = (self.config.family, &self.config.prior);
         ensure(
@@ -30,6 +31,18 @@ impl Vae {
         )?;
         let is_closed = !matches!(prior, PriorConfig::Hierarchical { .. });
         ensure("prior", prior.name(), is_closed, "one with a density of its own")?;
+        let can_lack = self.config.nan_is_missing;
+        let unfit = x.iter().filter(|v| !(v.is_finite() || (can_lack && v.is_nan()))).count();
+        if x.len() != self.size || unfit > 0 {
+            return Err(Error::data(
+                format!(
+                    "one data point has {} finite numbers; {} are given, {unfit} of them not finite",
+                    self.size,
+                    x.len()
+                ),
+                "give one data point, with NaN for what is missing if the model was built with `nan_is_missing`",
+            ));
+        }
         Ok(Joint { vae: self, x: self.tensor(x) })
     }
 

@@ -65,6 +65,15 @@ fn chains_agree_with_quadrature_under_other_priors_and_likelihoods() {
 }
 
 #[test]
+fn anything_but_one_finite_data_point_is_refused() {
+    let vae = build(&small(LikelihoodConfig::Bernoulli, Family::GaussDiag, PriorConfig::Standard), 3);
+    for x in [&[1.0, 0.0][..], &[1.0; 6], &[], &[1.0, f32::NAN, 0.0], &[1.0, f32::INFINITY, 0.0]] {
+        let error = vae.annealed(x, &Bridge::default(), &mut Rng::new(1)).unwrap_err();
+        assert!(error.to_string().contains("one data point"), "{x:?}: {error}");
+    }
+}
+
+#[test]
 fn codes_that_are_no_free_numbers_have_no_such_density() {
     let refused = |config: VaeConfig, part: &str| {
         let vae = config.build(&[3], &ObjectiveConfig::default(), &mut Rng::new(0)).unwrap();
