@@ -12,7 +12,8 @@ pub(super) fn chances(sizes: &[f64], count: usize) -> Vec<f64> {
     loop {
         let total: f64 = open.iter().map(|i| sizes[*i]).sum();
         let share = |i: usize| sizes[i] / total * left as f64;
-        let (certain, others): (Vec<usize>, Vec<usize>) = open.iter().copied().partition(|i| share(*i) >= 1.0);
+        let (certain, others): (Vec<usize>, Vec<usize>) =
+            open.iter().copied().partition(|i| open.len() <= left || share(*i) >= 1.0);
         if certain.is_empty() {
             open.iter().for_each(|i| chances[*i] = share(*i));
             return chances;
@@ -55,6 +56,8 @@ mod tests {
             assert!((found - expected).abs() < 1e-15, "{found}, expected {expected}");
         }
         assert_eq!(chances(&[2.0, 0.0, 5.0], 3), [1.0, 0.0, 1.0]);
+        // Where all are to be drawn they are certain, also where shares are one less rounding.
+        assert_eq!(chances(&[0.3; 49], 49), [1.0; 49]);
         assert_eq!(chances(&[2.0, 5.0], 0), [0.0, 0.0]);
         assert_eq!(chances(&[0.0, 0.0], 1), [0.0, 0.0]);
     }

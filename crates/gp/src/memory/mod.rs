@@ -149,7 +149,7 @@ impl MemoryGp {
     }
 
     /// For each row in memory, how many rows seen it stands for: sums over the memory with these weights estimate, without bias, sums
-    /// over all rows seen. `[R]`.
+    /// over all rows seen, as long as each of them had a chance to be remembered. `[R]`.
     pub fn memory_weights(&self) -> &[f64] {
         &self.kept.weights
     }

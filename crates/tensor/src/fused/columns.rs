@@ -21,13 +21,7 @@ pub(super) fn add_squares(x: &[f64], b: usize, sign: f64, out: &mut [f64]) {
 
 /// `out = factor x diag(h)` for `x, out: [M, B]` and `h: [B]`.
 pub(super) fn scale(x: &[f64], h: &[f64], factor: f64, out: &mut [f64]) {
-    let b = h.len().max(1);
-    let piece = (ROWS / b).max(1) * b;
-    out.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(out, x)| {
-        for (out, x) in out.chunks_exact_mut(b).zip(x.chunks_exact(b)) {
-            out.iter_mut().zip(x).zip(h).for_each(|((o, v), h)| *o = factor * h * v);
-        }
-    });
+    scale_and_add(x, h, factor, (&[], &[]), out);
 }
 
 /// `out = factor x diag(h) + uᵀ g` for `x, out: [M, B]`, `h: [B]`, `u: [P, M]` and `g: [P, B]`.

@@ -57,7 +57,7 @@ pub fn gaussian_log_marginal_with(k: &Tensor, noise: &Tensor, y: &Tensor, ladder
             return vec![None, None, dy];
         }
         let mut dk = inverse_lower(&fit.l, n);
-        dk.par_chunks_mut(n).enumerate().for_each(|(i, row)| {
+        dk.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
             fit.entries(i, 0, 0.5 * g, &mut row[..=i]);
         });
         let diagonal: Vec<f64> = (0..n).map(|i| dk[i * n + i]).collect();

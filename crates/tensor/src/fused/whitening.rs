@@ -5,6 +5,10 @@
 //! `|X K - L⁻¹K| = |(X L - I) L⁻¹K| <= c u |X| |L| |L⁻¹K|`, which is the bound of substitution too (Higham, *Accuracy and Stability of
 //! Numerical Algorithms*, chapters 8 and 14). An inverse made of products of its blocks, or by columns, has no such bound: on smooth
 //! kernels it loses several digits more.
+//!
+//! Products with `L⁻ᵀ`, which gradients need, have no such bound, whichever inverse it is. Their largest errors are those of substitution, but
+//! along a direction in which covariances hardly change, as a derivative by a lengthscale is, they are about five times as large: 5e-7 of the
+//! derivative against 1e-7 for an RBF at 240 points, with cond(L) about 7e5.
 
 use elbo_linalg::threads::Threads;
 use elbo_linalg::{Dense, Diagonal, MatMut, MatRef, Shape, Side, Triangle, mirror_lower};

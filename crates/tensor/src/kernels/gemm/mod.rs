@@ -56,11 +56,17 @@ fn span(shape: Shape, r: usize, depth: usize) -> std::ops::Range<usize> {
     }
 }
 
-/// C in memory, shared by the tasks, each of which writes its own tiles: the first element, how far rows are apart, and whether tiles that
-/// lie above the diagonal are left out.
+/// C in memory, shared by the tasks, each of which writes its own tiles.
 ///
 /// Whoever makes one has called [`Columns::check`]: every element of C then has a place of its own inside the slice.
-struct Target<T>(*mut T, usize, bool);
+struct Target<T> {
+    first: *mut T,
+    /// How far rows are apart.
+    row: usize,
+    /// Whether tiles that lie above the diagonal are left out.
+    is_lower: bool,
+}
+
 // SAFETY: tasks write disjoint sets of rows and columns, and no two elements of C share a place; see `product`.
 #[allow(unsafe_code)]
 unsafe impl<T: Send> Sync for Target<T> {}
@@ -82,28 +88,21 @@ impl<T: Tiled> Drop for Packed<T> {
 impl<T: Tiled> Packed<T> {
     /// Packs all rows of `a`.
     pub fn new(a: &(impl Panels<T> + ?Sized), rows: usize, depth: usize) -> Self {
-        let panel = ROWS * depth;
-        let mut data = buffer::<T>(rows.div_ceil(ROWS) * panel);
-        let fill = |(i, out): (usize, &mut [T])| a.fill(i * ROWS, ROWS.min(rows - i * ROWS), 0..depth, ROWS, out);
-        if rows * depth > ALONE / 8 {
-            let together = (super::GRAIN / panel).max(1);
-            data.par_chunks_mut(together * panel).enumerate().for_each(|(task, chunk)| {
-                chunk.chunks_exact_mut(panel).enumerate().for_each(|(i, out)| fill((task * together + i, out)));
-            });
-        } else if depth > 0 {
-            data.chunks_exact_mut(panel).enumerate().for_each(fill);
-        }
-        Self { data, rows, depth, shape: Shape::Full }
+        Self::pack(a, rows, depth, Shape::Full)
     }
 
     /// Packs a triangle of the square matrix `a`. What stands on its other side counts as zero, whatever it is.
     pub fn triangle(a: Strided<'_, T>, shape: Shape) -> Self {
-        let n = a.lines;
+        Self::pack(&a, a.lines, a.lines, shape)
+    }
+
+    fn pack(a: &(impl Panels<T> + ?Sized), rows: usize, depth: usize, shape: Shape) -> Self {
+        let panel = ROWS * depth;
         // Outside of the spans nothing is written and nothing is read.
-        let mut data = buffer::<T>(n.div_ceil(ROWS) * ROWS * n);
+        let mut data = buffer::<T>(rows.div_ceil(ROWS) * panel);
         let fill = |(r, out): (usize, &mut [T])| {
-            let (first, span) = (r * ROWS, span(shape, r, n));
-            let count = ROWS.min(n - first);
+            let (first, span) = (r * ROWS, span(shape, r, depth));
+            let count = ROWS.min(rows - first);
             let out = &mut out[span.start * ROWS..span.end * ROWS];
             a.fill(first, count, span.clone(), ROWS, out);
             for i in 0..count {
@@ -115,13 +114,15 @@ impl<T: Tiled> Packed<T> {
                 outside.for_each(|p| out[(p - span.start) * ROWS + i] = T::ZERO);
             }
         };
-        let panel = (ROWS * n).max(1);
-        if n * n > ALONE / 8 {
-            data.par_chunks_mut(panel).enumerate().for_each(fill);
-        } else {
-            data.chunks_mut(panel).enumerate().for_each(fill);
+        if rows * depth > ALONE / 8 {
+            let together = (super::GRAIN / panel).max(1);
+            data.par_chunks_mut(together * panel).enumerate().for_each(|(task, chunk)| {
+                chunk.chunks_exact_mut(panel).enumerate().for_each(|(i, out)| fill((task * together + i, out)));
+            });
+        } else if depth > 0 {
+            data.chunks_exact_mut(panel).enumerate().for_each(fill);
         }
-        Self { data, rows: n, depth: n, shape }
+        Self { data, rows, depth, shape }
     }
 }
 
@@ -155,7 +156,7 @@ pub(crate) fn product<T: Tiled>(
     assert_eq!(b.lines(), n, "columns of B and of C");
     columns.check([m, n], row, c.len());
     let work = m.saturating_mul(n).saturating_mul(depth.max(1));
-    let target = Target(c.as_mut_ptr(), row, false);
+    let target = Target { first: c.as_mut_ptr(), row, is_lower: false };
     let job = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
         task(a, b, rows, cols, &target, columns, start);
     };
@@ -181,7 +182,7 @@ pub(crate) fn product_lower<T: Tiled>(a: &Packed<T>, b: &(impl Panels<T> + ?Size
     }
     assert_eq!(b.lines(), n, "a lower triangle is that of a square matrix");
     Columns::Plain.check([n, n], n, c.len());
-    let target = Target(c.as_mut_ptr(), n, true);
+    let target = Target { first: c.as_mut_ptr(), row: n, is_lower: true };
     let panels = [n.div_ceil(ROWS), n.div_ceil(T::WIDTH)];
     let job = |cols: std::ops::Range<usize>| {
         let rows = cols.start * T::WIDTH / ROWS..panels[0];
@@ -235,7 +236,7 @@ fn task<T: Tiled>(
             });
             for (panel, r) in tiles {
                 let first = panel * width;
-                if c.2 && (r + 1) * ROWS <= first {
+                if c.is_lower && (r + 1) * ROWS <= first {
                     continue;
                 }
                 let span = span(a.shape, r, a.depth);
@@ -255,7 +256,7 @@ fn task<T: Tiled>(
                 // SAFETY: `product` or `product_lower` checked that every element of C has its own place in the slice, and no other task has these rows
                 // and columns. A tile is written straight to C only where all its columns lie side by side.
                 unsafe {
-                    let row = c.0.add(r * ROWS * c.1);
+                    let row = c.first.add(r * ROWS * c.row);
                     let run = match columns {
                         Columns::Plain => Some(first),
                         Columns::Runs { length, step } => {
@@ -266,7 +267,7 @@ fn task<T: Tiled>(
                     };
                     match run {
                         Some(at) if height == ROWS && used == width => {
-                            T::tile(k, left, right, row.add(at), c.1, adds, &bias);
+                            T::tile(k, left, right, row.add(at), c.row, adds, &bias);
                         }
                         _ => {
                             let mut tile = [T::ZERO; ROWS * 16];
@@ -274,7 +275,7 @@ fn task<T: Tiled>(
                             for j in 0..used {
                                 let at = columns.at(first + j);
                                 for i in 0..height {
-                                    let to = row.add(i * c.1 + at);
+                                    let to = row.add(i * c.row + at);
                                     let value = tile[i * width + j];
                                     *to = if adds { *to + value } else { value };
                                 }
@@ -311,7 +312,7 @@ fn empty<T: Tiled>(
                 Start::Bias(bias) => bias[i],
             };
             // SAFETY: as in `task`.
-            unsafe { *c.0.add(i * c.1 + at) = value };
+            unsafe { *c.first.add(i * c.row + at) = value };
         }
     }
 }

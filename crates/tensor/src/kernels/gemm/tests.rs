@@ -124,7 +124,7 @@ fn two_threads_share_one_result() {
     let mut c = vec![0.0_f32; m * n];
     let columns = Columns::Plain;
     columns.check([m, n], n, c.len());
-    let target = Target(c.as_mut_ptr(), n, false);
+    let target = Target { first: c.as_mut_ptr(), row: n, is_lower: false };
     let panels = [m.div_ceil(ROWS), n.div_ceil(f32::WIDTH)];
     std::thread::scope(|scope| {
         for half in [0..1, 1..panels[1]] {
