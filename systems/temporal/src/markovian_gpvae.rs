@@ -311,14 +311,7 @@ impl System for MarkovianGpvae {
         let template = file.get_as("template", &[file.rows("template", &[])?])?;
         let size = scaling.shift.len();
         let is_scaling = scaling.scale.len() == size && scaling.scale.iter().all(|s| *s > 0.0);
-        let width = layout.stations().first().map_or(0, Vec::len);
-        let is_placed = |place: &Vec<f64>| place.len() == width && place.iter().all(|v| v.is_finite());
-        let are_stations = layout.stations().iter().all(is_placed)
-            && match &layout {
-                Layout::Array { shape, stations, .. } => stations.is_empty() || shape.first() == Some(&stations.len()),
-                Layout::Table { .. } => true,
-            };
-        if size == 0 || !layout.is_of(size) || template.is_empty() || !is_scaling || !are_stations {
+        if size == 0 || !layout.is_of(size) || template.is_empty() || !is_scaling {
             return Err(Error::misfit("the layout, the scaling and the times are not those of one set of sequences"));
         }
         let mut nets = config.shape(&layout).build(1.0, config.noise, &mut Rng::new(0))?;

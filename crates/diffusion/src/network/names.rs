@@ -38,14 +38,18 @@ const DDPM_ATTENTION: Names = &[
 /// A safetensors file with today's names of diffusers; files that have them are left as they are.
 ///
 /// # Errors
-/// [`Error::ModelFile`] for a file without a header.
+/// [`Error::ModelFile`] for a file without a header, and for two arrays that get one name.
 pub(super) fn renamed(file: &[u8]) -> Result<Vec<u8>> {
     let damaged = || Error::model_file("the weights have no header", "give a complete safetensors file");
     let length = file.first_chunk().map(|b| u64::from_le_bytes(*b)).ok_or_else(damaged)?;
     let end = usize::try_from(length).ok().and_then(|n| n.checked_add(8)).ok_or_else(damaged)?;
     let header: Map<String, Value> =
         serde_json::from_slice(file.get(8..end).ok_or_else(damaged)?).map_err(|_| damaged())?;
+    let count = header.len();
     let header = if header.contains_key("temb.dense.0.weight") { of_ddpm(header) } else { of_diffusers(header) };
+    if header.len() < count {
+        return Err(Error::model_file("the weights have arrays under old and new names", "leave one of each out"));
+    }
     let mut text = serde_json::to_vec(&header).expect("a header is plain data");
     text.resize(text.len().next_multiple_of(8), b' ');
     Ok([&(text.len() as u64).to_le_bytes()[..], &text, &file[end..]].concat())
@@ -82,4 +86,20 @@ fn of_ddpm(header: Map<String, Value>) -> Map<String, Value> {
         (replaced(name, DDPM_ATTENTION), entry)
     };
     header.into_iter().map(today).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_under_old_and_new_names_are_refused() {
+        let of = |names: [&str; 2]| {
+            let header = json!({ names[0]: {}, names[1]: {} }).to_string();
+            renamed(&[&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat())
+        };
+        assert!(of(["x.attentions.0.query.weight", "x.attentions.0.to_k.weight"]).is_ok());
+        let error = of(["x.attentions.0.query.weight", "x.attentions.0.to_q.weight"]).unwrap_err();
+        assert!(error.to_string().contains("old and new names"), "{error}");
+    }
 }

@@ -59,7 +59,7 @@ pub struct Hit {
     pub distance: f64,
     /// Index of the body.
     pub body: usize,
-    /// Shaded normal, of length one, towards the ray's origin.
+    /// Shaded normal, of length one, towards the ray's origin; the triangle's own where those of its corners cancel.
     pub normal: [f64; 3],
     /// Where the point lies in the body's picture; zero where it has none.
     pub place: [f64; 2],
@@ -176,7 +176,8 @@ impl World {
         found.map(|(k, u, v)| {
             let t = &self.triangles[k];
             let [a, b, c] = t.normals;
-            let normal = unit(std::array::from_fn(|x| (1.0 - u - v) * a[x] + u * b[x] + v * c[x]));
+            let smooth: [f64; 3] = std::array::from_fn(|x| (1.0 - u - v) * a[x] + u * b[x] + v * c[x]);
+            let normal = unit(if dot(smooth, smooth) > 0.0 { smooth } else { cross(t.sides[0], t.sides[1]) });
             let normal = if dot(normal, direction) > 0.0 { normal.map(|n| -n) } else { normal };
             let [p, q, r] = t.places;
             let place = std::array::from_fn(|x| (1.0 - u - v) * p[x] + u * q[x] + v * r[x]);
@@ -201,5 +202,23 @@ impl Triangle {
         // A hair more than the triangle, so that no ray slips through where several meet.
         const EDGE: f64 = 1e-9;
         (u >= -EDGE && v >= -EDGE && u + v <= 1.0 + EDGE && distance > 1e-9).then_some((distance, u, v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_corners_normals_cancel_the_triangle_has_its_own() {
+        let mesh = Mesh {
+            vertices: vec![[0.0; 3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+            normals: vec![[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.0, -1.0]],
+            triangles: vec![[0, 1, 2]],
+            places: vec![],
+        };
+        let material = Material { colours: [[1.0; 3]; 2], pattern: Pattern::Plain, gloss: 0.0 };
+        let hit = World::new(&[(mesh, material)]).hit([0.25, 0.25, 1.0], [0.0, 0.0, -1.0], 9.0).unwrap();
+        assert_eq!((hit.normal, hit.distance), ([0.0, 0.0, 1.0], 1.0));
     }
 }

@@ -186,8 +186,14 @@ fn files_that_cannot_be_shown_are_refused_by_name() {
     change(&["meshes", "0", "primitives", "0", "attributes"], json!({ "NORMAL": 1 }), "no POSITION");
     change(&["meshes", "0", "primitives", "0", "indices"], json!(9), "no accessor 9");
     change(&["meshes", "0", "primitives", "0", "material"], json!(3), "no material 3");
-    change(&["accessors", "3", "count"], json!(5), "no triangles of its vertices");
-    change(&["accessors", "0", "count"], json!(3), "no triangles of its vertices");
+    change(&["accessors", "3", "count"], json!(5), "5 corners");
+    change(&["accessors", "0", "count"], json!(3), "none of its vertices");
+    // The bytes of the indices as one number that is not whole.
+    change(
+        &["accessors", "3"],
+        json!({ "bufferView": 1, "componentType": 5126, "count": 3, "type": "SCALAR" }),
+        "none of",
+    );
     change(&["accessors", "0", "count"], json!(usize::MAX / 2), "outside of its buffer view");
     change(&["accessors", "0", "count"], json!(0), "is empty");
     change(&["accessors", "0", "sparse"], json!({}), "sparse");
@@ -197,16 +203,69 @@ fn files_that_cannot_be_shown_are_refused_by_name() {
     change(&["buffers", "0", "byteLength"], json!(1000), "has 154 bytes");
     change(&["buffers", "0", "uri"], json!("../secret.bin"), "outside of the file's folder");
     change(&["buffers", "0", "uri"], json!("data:text/plain,hello"), "base64");
+    change(&["buffers", "0", "uri"], json!("data:;base64,Zm9v!"), "base64");
     change(&["nodes", "0", "children"], json!([0]), "two parents");
     change(&["nodes", "0", "rotation"], json!([0.0, 0.0, 0.0, 0.0]), "places nothing");
     let far = json!([1e308, 0, 0, 0, 1e308, 1e308, 0, 0, 0, 0, 1, 0, 1e308, 1e308, 0, 1]);
-    change(&["nodes", "0", "matrix"], far, "beyond the largest number");
+    change(&["nodes", "0", "matrix"], far, "farther away");
+    change(&["nodes", "0", "scale"], json!([1e80, 1.0, 1.0]), "farther away");
     change(&["nodes", "0", "mesh"], json!(4), "no mesh 4");
     change(&["scenes", "0", "nodes"], json!([]), "no triangles");
     change(&["scene"], json!(2), "no scene 2");
     change(&["textures", "0", "source"], json!(7), "texture 0 is not whole");
     change(&["samplers", "0", "wrapS"], json!(1), "wraps by 1");
     change(&["images", "0"], json!({ "bufferView": 1 }), "bytes for");
+}
+
+/// Nodes that all show the square's mesh.
+fn repeated(document: &mut Value, count: usize) {
+    document["nodes"] = vec![json!({ "mesh": 0 }); count].into();
+    document["scenes"] = json!([{ "nodes": (0..count).collect::<Vec<usize>>() }]);
+}
+
+#[test]
+fn a_mesh_shown_too_often_is_refused_by_its_triangles_or_its_vertices() {
+    let (mut document, mut binary) = square();
+    // Vertices of zeros, of which one triangle takes three.
+    let (vertices, at) = (100_000, binary.len());
+    binary.resize(at + 12 * vertices, 0);
+    document["buffers"] = json!([{ "byteLength": binary.len() }]);
+    document["bufferViews"][0] = json!({ "buffer": 0, "byteOffset": at, "byteLength": 12 * vertices });
+    document["accessors"] = json!([
+        { "bufferView": 0, "componentType": 5126, "count": vertices, "type": "VEC3" },
+        { "bufferView": 1, "componentType": 5123, "count": 3, "type": "SCALAR" }
+    ]);
+    document["meshes"] = json!([{ "primitives": [{ "attributes": { "POSITION": 0 }, "indices": 1 }] }]);
+    document["materials"] = json!([]);
+    repeated(&mut document, 2);
+    assert_eq!(bodies(&document, &binary).len(), 2);
+    repeated(&mut document, 121);
+    let error = read(&glb(&document, &binary), &Beside(vec![])).unwrap_err();
+    assert!(error.to_string().contains("three times as many vertices"), "{error}");
+}
+
+#[test]
+fn materials_of_one_texture_share_its_pixels() {
+    let (mut document, binary) = square();
+    let look = document["materials"][0].clone();
+    let mut dim = look.clone();
+    dim["pbrMetallicRoughness"]["baseColorFactor"] = json!([0.5, 0.5, 0.5, 1.0]);
+    let mesh = |k: usize| {
+        let mut primitive = document["meshes"][0]["primitives"][0].clone();
+        primitive["material"] = json!(k);
+        primitive
+    };
+    document["meshes"][0]["primitives"] = vec![mesh(0), mesh(1), mesh(2)].into();
+    document["materials"] = json!([look, look, dim]);
+    let textures: Vec<_> = bodies(&document, &binary)
+        .into_iter()
+        .map(|(_, material)| match material.pattern {
+            Pattern::Picture(texture) => texture,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(std::sync::Arc::ptr_eq(&textures[0], &textures[1]));
+    assert!((textures[2].pixels[0][0] - 0.7354).abs() < 1e-3 && textures[0].pixels[0][0] == 1.0);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use elbo_markov::pass::{Pass, Wants, run};
 use elbo_markov::vjp;
 use elbo_tensor::{DType, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What the sites leave of the latent functions at the sites' times, differentiable in sites and lengthscales.
@@ -39,7 +40,12 @@ impl Posterior {
 
 /// One latent function's prior: Matérn of smoothness `order + 1/2`, variance one.
 pub fn prior(order: usize, lengthscale: f64) -> Result<StateSpace> {
-    StateSpace::new(&Kernel::term(Form::Matern(order), &[1.0, lengthscale]), 0.0)
+    functions(order, lengthscale, 1)
+}
+
+/// So many independent functions of time: Matérn of smoothness `order + 1/2`, variance one.
+pub(super) fn functions(order: usize, lengthscale: f64, count: usize) -> Result<StateSpace> {
+    StateSpace::of_latents(&vec![Kernel::term(Form::Matern(order), &[1.0, lengthscale]); count], 0.0)
 }
 
 /// The posterior by filter and smoother: linear in the number of frames.
@@ -62,84 +68,94 @@ pub fn markov_posterior(
     let (frames, latents) = (mean.size(0), mean.size(1));
     let precision = variance.recip();
     let shift = mean * &precision;
-    let packed = partition(order, grids, &shift, &precision, lengthscale)?;
+    let single = |x: &Tensor| x.reshape(&[frames * latents, 1]);
+    let packed = partition(order, grids, &single(&shift), &single(&precision), lengthscale)?;
     let mut found = Posterior::unpack(&packed, frames, latents);
     let normaliser = (mean * &shift + variance.log() + std::f64::consts::TAU.ln()).sum();
     found.log_z = found.log_z - normaliser * 0.5;
     Ok(found)
 }
 
-/// `A` and the marginals, `[1 + 2 F L]`: `A`, means `[F, L]`, variances `[F, L]`.
-fn partition(
+/// The rows of one latent in the frames of a range, of `[F L, width]`.
+fn gather(values: &[f64], width: usize, latents: usize, l: usize, frames: &Range<usize>) -> Vec<f64> {
+    frames.clone().flat_map(|f| &values[(f * latents + l) * width..][..width]).copied().collect()
+}
+
+/// `A`, and means and covariances of each latent's `R` independent functions given sites of all of them together, `[1 + F L R + F L R R]`; `shift: [F L, R]`,
+/// `precision: [F L, R R]`.
+pub(super) fn partition(
     order: usize,
     grids: &[Arc<Grid>],
     shift: &Tensor,
     precision: &Tensor,
     lengthscale: &Tensor,
 ) -> Result<Tensor> {
-    let (frames, latents) = (shift.size(0), shift.size(1));
-    let count = frames * latents;
+    let (latents, one) = (lengthscale.size(0), shift.size(1));
+    let full = one * one;
+    let count = shift.len();
     let lengths = lengthscale.to_vec();
-    let priors = lengths.iter().map(|l| prior(order, *l)).collect::<Result<Vec<_>>>()?;
-    let (j, big_j) = (by_latent(&shift.to_vec(), latents), by_latent(&precision.to_vec(), latents));
+    let priors = lengths.iter().map(|l| functions(order, *l, one)).collect::<Result<Vec<_>>>()?;
+    let (j, big_j) = (shift.to_vec(), precision.to_vec());
     let mut starts = vec![0];
     grids.iter().for_each(|g| starts.push(starts[starts.len() - 1] + g.len()));
-    assert_eq!(starts[grids.len()], frames, "one site for each time of each sequence");
+    assert_eq!(starts[grids.len()] * latents, shift.size(0), "one site for each time of each sequence");
     let tasks: Vec<(usize, usize)> = (0..latents).flat_map(|l| (0..grids.len()).map(move |s| (l, s))).collect();
     let solve = |(l, s): &(usize, usize)| -> Result<(Chain<f64>, Pass<f64>)> {
         let chain = priors[*l].chain(&grids[*s]);
-        let own = l * frames + starts[*s]..l * frames + starts[*s + 1];
-        let found =
-            run(&chain, Evidence::Sites { shift: &j[own.clone()], precision: &big_j[own] }, Wants::Moments, None)?;
+        let own = starts[*s]..starts[*s + 1];
+        let (shift, precision) = (gather(&j, one, latents, *l, &own), gather(&big_j, full, latents, *l, &own));
+        let sites = Evidence::Sites { shift: &shift, precision: &precision };
+        let found = run(&chain, sites, Wants::Moments, None)?;
         Ok((chain, found))
     };
     let solved: Vec<(Chain<f64>, Pass<f64>)> = tasks.par_iter().map(solve).collect::<Result<_>>()?;
-    let mut packed = vec![0.0; 1 + 2 * count];
-    let mut means = vec![0.0; count];
+    let mut packed = vec![0.0; 1 + count + count * one];
     for ((l, s), (_, found)) in tasks.iter().zip(&solved) {
         packed[0] += found.log_z;
-        for (k, (mean, variance)) in found.mean.iter().zip(&found.covariance).enumerate() {
-            let at = 1 + (starts[*s] + k) * latents + l;
-            (packed[at], packed[at + count]) = (*mean, *variance);
-            means[l * frames + starts[*s] + k] = *mean;
+        for (k, (mean, covariance)) in found.mean.chunks_exact(one).zip(found.covariance.chunks_exact(full)).enumerate()
+        {
+            let row = (starts[*s] + k) * latents + l;
+            packed[1 + row * one..][..one].copy_from_slice(mean);
+            packed[1 + count + row * full..][..full].copy_from_slice(covariance);
         }
     }
-    let chains: Vec<Chain<f64>> = solved.into_iter().map(|(chain, _)| chain).collect();
-    let value = Tensor::from_vec(packed, &[1 + 2 * count]);
-    let (grids, shape) = (grids.to_vec(), lengthscale.shape().to_vec());
+    let solved: Vec<(Chain<f64>, Vec<f64>)> = solved.into_iter().map(|(chain, found)| (chain, found.mean)).collect();
+    let value = Tensor::from_vec(packed, &[1 + count + count * one]);
+    let grids = grids.to_vec();
+    let shapes = [shift.shape().to_vec(), precision.shape().to_vec(), lengthscale.shape().to_vec()];
     let inputs = vec![shift.clone(), precision.clone(), lengthscale.clone()];
     Ok(Tensor::custom("markov posterior", inputs, value, move |gradient, _| {
         let gradient = gradient.to_vec();
-        let by_log_z = gradient[0];
-        let (by_mean, by_variance) =
-            (by_latent(&gradient[1..1 + count], latents), by_latent(&gradient[1 + count..], latents));
-        let pull = |((l, s), chain): (&(usize, usize), &Chain<f64>)| {
-            let own = l * frames + starts[*s]..l * frames + starts[*s + 1];
+        let pull = |task: &(usize, usize), (chain, mean): &(Chain<f64>, Vec<f64>)| {
+            let (l, s) = task;
+            let own = starts[*s]..starts[*s + 1];
+            let of = |values: &[f64], width: usize| gather(values, width, latents, *l, &own);
             let back = vjp::pull_back(
                 chain,
-                (&j[own.clone()], &big_j[own.clone()]),
-                &means[own.clone()],
-                by_log_z,
-                &by_mean[own.clone()],
-                &by_variance[own],
+                (&of(&j, one), &of(&big_j, full)),
+                mean,
+                gradient[0],
+                &of(&gradient[1..1 + count], one),
+                &of(&gradient[1 + count..], full),
             )
             .expect("the same chain with the same sites was finite in the forward pass");
-            // Variance, lengthscale: only the latter is learnt.
-            let to_length = priors[*l].pull_back(&grids[*s], &back.chain)[1] / lengths[*l];
-            (back.shift, back.precision, to_length)
+            // Every function has a variance, which is not learnt, and the common lengthscale.
+            let by_logs = priors[*l].pull_back(&grids[*s], &back.chain);
+            (back.shift, back.precision, by_logs.iter().skip(1).step_by(2).sum::<f64>() / lengths[*l])
         };
-        let pulled: Vec<_> = tasks.par_iter().zip(&chains).map(pull).collect();
-        let (mut to_shift, mut to_precision) = (vec![0.0; count], vec![0.0; count]);
+        let pulled: Vec<_> = tasks.par_iter().zip(&solved).map(|(task, found)| pull(task, found)).collect();
+        let (mut to_shift, mut to_precision) = (vec![0.0; count], vec![0.0; count * one]);
         let mut to_length = vec![0.0; latents];
         for ((l, s), (shift, precision, length)) in tasks.iter().zip(pulled) {
             to_length[*l] += length;
-            for (k, (a, b)) in shift.into_iter().zip(precision).enumerate() {
-                let at = (starts[*s] + k) * latents + l;
-                (to_shift[at], to_precision[at]) = (a, b);
+            for (k, (a, b)) in shift.chunks_exact(one).zip(precision.chunks_exact(full)).enumerate() {
+                let row = (starts[*s] + k) * latents + l;
+                to_shift[row * one..][..one].copy_from_slice(a);
+                to_precision[row * full..][..full].copy_from_slice(b);
             }
         }
         let tensor = |values: Vec<f64>, shape: &[usize]| Some(Tensor::from_vec(values, shape));
-        vec![tensor(to_shift, &[frames, latents]), tensor(to_precision, &[frames, latents]), tensor(to_length, &shape)]
+        vec![tensor(to_shift, &shapes[0]), tensor(to_precision, &shapes[1]), tensor(to_length, &shapes[2])]
     }))
 }
 
@@ -150,11 +166,6 @@ fn partition(
 pub fn smoothed(chain: &Chain<f64>, shift: &[f64], precision: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
     let found = run(chain, Evidence::Sites { shift, precision }, Wants::Moments, None)?;
     Ok((found.mean, found.covariance))
-}
-
-/// `[F, L]` to `[L, F]`.
-fn by_latent(values: &[f64], latents: usize) -> Vec<f64> {
-    (0..latents).flat_map(|l| values.iter().skip(l).step_by(latents).copied()).collect()
 }
 
 /// The same for one sequence by dense algebra, composed of tensor operations: cubic in the number of frames. It is what the linear form must equal,

@@ -55,14 +55,18 @@ impl Layout {
         }
     }
 
-    /// Whether a frame has so many numbers; for layouts from files, which may claim any size.
+    /// Whether a frame has so many numbers, and stations have places; for layouts from files, which may claim anything.
     pub fn is_of(&self, size: usize) -> bool {
         match self {
             Self::Table { columns } => {
                 columns.iter().try_fold(0usize, |sum, (_, width)| sum.checked_add((*width).max(1))) == Some(size)
             }
-            Self::Array { shape, .. } => {
-                shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side)) == Some(size)
+            Self::Array { shape, stations, .. } => {
+                let width = stations.first().map_or(0, Vec::len);
+                let have_places = stations.len() <= MOST_STATIONS
+                    && (stations.is_empty() || shape.first() == Some(&stations.len()))
+                    && stations.iter().all(|place| place.len() == width && place.iter().all(|v| v.is_finite()));
+                have_places && shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side)) == Some(size)
             }
         }
     }
@@ -173,11 +177,16 @@ impl Sequences {
             Layout::Table { columns } => Self::from_table(data, Some(columns))?,
             Layout::Array { name, stations, .. } => Self::from_array(data, name, data.get(name)?, stations)?,
         };
+        if read.layout.stations() != layout.stations() {
+            return Err(Error::data(
+                format!("the stations of {} are not at the places of those of the model", data.source),
+                "leave out the array `stations`, or fit a model to these",
+            ));
+        }
         let same = match (&read.layout, layout) {
-            (
-                Layout::Array { shape: a, is_bytes: x, stations: p, .. },
-                Layout::Array { shape: b, is_bytes: y, stations: q, .. },
-            ) => a == b && x == y && p == q,
+            (Layout::Array { shape: a, is_bytes: x, .. }, Layout::Array { shape: b, is_bytes: y, .. }) => {
+                a == b && x == y
+            }
             (a, b) => a == b,
         };
         if same {

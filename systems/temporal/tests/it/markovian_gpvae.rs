@@ -371,6 +371,18 @@ fn a_field_at_stations_is_fitted_filled_sampled_and_kept() {
 }
 
 #[test]
+fn layouts_of_files_are_of_their_size_and_place_every_station() {
+    let is_of = |size: usize, shape: &[usize], stations: Vec<Vec<f64>>| {
+        Layout::Array { name: "y".into(), shape: shape.to_vec(), is_bytes: false, stations }.is_of(size)
+    };
+    let places = |count: usize| vec![vec![0.0, 1.0]; count];
+    assert!(is_of(6, &[3, 2], places(3)) && is_of(6, &[6], vec![]) && is_of(200, &[200], places(200)));
+    assert!(!is_of(6, &[2, 2], vec![]) && !is_of(6, &[usize::MAX, 6], vec![]));
+    assert!(!is_of(6, &[3, 2], places(2)) && !is_of(3, &[3], vec![vec![0.0], vec![1.0, 2.0], vec![3.0]]));
+    assert!(!is_of(201, &[201], places(201)), "more stations than a fit takes");
+}
+
+#[test]
 fn sequences_are_told_apart_and_times_may_be_shared() {
     let owners = (0..40).map(|k| f64::from(k % 2)).collect();
     let read = Sequences::from_data(&with(series(40, 3), "sequence", owners)).unwrap();

@@ -2,11 +2,22 @@
 
 use super::document::{Accessor, Document};
 use super::{Surroundings, wrong};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
 use elbo_core::Result;
 use std::borrow::Cow;
 
+/// Most bytes of all buffers together: any number of them may be the same file.
+const MOST_BYTES: usize = 1 << 31;
+
 /// Most numbers that one accessor may give.
 const MOST_NUMBERS: usize = 1 << 28;
+
+/// Text of data URIs, with `=` at its end or without.
+static BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The JSON of a file, and the binary chunk of a `.glb`.
 pub(super) fn container(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>)> {
@@ -36,7 +47,7 @@ pub(super) struct Buffers<'a> {
 
 impl<'a> Buffers<'a> {
     pub fn load(document: &'a Document, binary: Option<&'a [u8]>, around: &dyn Surroundings) -> Result<Self> {
-        let mut bytes = vec![];
+        let (mut bytes, mut total) = (vec![], 0usize);
         for (k, buffer) in document.buffers.iter().enumerate() {
             let found: Cow<'a, [u8]> = match (&buffer.uri, binary) {
                 (Some(uri), _) => Cow::Owned(resource(uri, around)?),
@@ -46,6 +57,10 @@ impl<'a> Buffers<'a> {
             if found.len() < buffer.byte_length {
                 let (has, needs) = (found.len(), buffer.byte_length);
                 return Err(wrong(format!("buffer {k} has {has} bytes, and should have {needs}")));
+            }
+            total = total.saturating_add(found.len());
+            if total > MOST_BYTES {
+                return Err(wrong(format!("the buffers have more than {MOST_BYTES} bytes; reduce the mesh")));
             }
             bytes.push(found);
         }
@@ -97,17 +112,12 @@ impl<'a> Buffers<'a> {
 type Format = (usize, f64, fn(&[u8]) -> f64);
 
 fn format(accessor: &Accessor) -> Option<Format> {
-    let read: fn(&[u8]) -> f64 = match accessor.component_type {
-        5121 => |b| f64::from(b[0]),
-        5123 => |b| f64::from(u16::from_le_bytes([b[0], b[1]])),
-        5125 => |b| f64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-        5126 => |b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+    let (size, largest, read): Format = match accessor.component_type {
+        5121 => (1, 255.0, |b| f64::from(b[0])),
+        5123 => (2, 65_535.0, |b| f64::from(u16::from_le_bytes([b[0], b[1]]))),
+        5125 => (4, f64::from(u32::MAX), |b| f64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+        5126 => (4, 1.0, |b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
         _ => return None,
-    };
-    let (size, largest) = match accessor.component_type {
-        5121 => (1, 255.0),
-        5123 => (2, 65_535.0),
-        _ => (4, 1.0),
     };
     Some((size, if accessor.normalized { largest } else { 1.0 }, read))
 }
@@ -116,7 +126,7 @@ fn format(accessor: &Accessor) -> Option<Format> {
 pub(super) fn resource(uri: &str, around: &dyn Surroundings) -> Result<Vec<u8>> {
     if let Some(data) = uri.strip_prefix("data:") {
         let text = data.split_once(";base64,").map(|(_, text)| text);
-        return text.and_then(from_base64).ok_or_else(|| wrong("a data URI is not in base64"));
+        return text.and_then(|text| BASE64.decode(text).ok()).ok_or_else(|| wrong("a data URI is not in base64"));
     }
     let name = unescaped(uri).ok_or_else(|| wrong(format!("the name `{uri}` cannot be understood")))?;
     let is_elsewhere =
@@ -143,43 +153,9 @@ fn unescaped(uri: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// Bytes from the alphabet of RFC 4648; `None` for other letters.
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut held) = (0u32, 0);
-    for letter in text.trim_end_matches('=').bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-        }
-    }
-    Some(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_gives_the_bytes_of_rfc_4648() {
-        let cases =
-            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmFy", "foobar")];
-        for (text, bytes) in cases {
-            assert_eq!(from_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
-        }
-        assert_eq!(from_base64("+/8="), Some(vec![0xfb, 0xff]));
-        assert_eq!(from_base64("Zm9v\n"), None);
-    }
 
     #[test]
     fn escaped_names_are_read() {

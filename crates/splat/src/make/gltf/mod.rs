@@ -5,19 +5,22 @@
 
 mod buffers;
 mod document;
+mod looks;
 
-use super::cast::{Material, Pattern};
+use super::cast::Material;
 use super::mesh::Mesh;
-use super::texture::{Texture, Wrap};
 use crate::camera::{cross, dot, sub, unit};
 use crate::gaussians::{normalised, rotation_matrix};
-use buffers::{Buffers, container, resource};
-use document::{Document, Node, Primitive, TextureUse};
+use buffers::{Buffers, container};
+use document::{Document, Node, Primitive};
 use elbo_core::{Error, Result};
-use std::sync::Arc;
+use looks::{Looks, plain};
 
 /// Most triangles of a file, those of repeated meshes counted as often as they are shown.
 const MOST_TRIANGLES: usize = 4_000_000;
+
+/// Largest coordinate of a corner: products of four such distances are still numbers.
+const FARTHEST: f64 = 1e70;
 
 /// What a glTF file leaves to others.
 pub trait Surroundings {
@@ -65,10 +68,10 @@ pub fn read(bytes: &[u8], around: &dyn Surroundings) -> Result<Vec<(Mesh, Materi
         return Err(wrong(format!("the file requires the extension {extension}, which is not read")));
     }
     let buffers = Buffers::load(&document, binary, around)?;
-    let looks =
-        (0..document.materials.len()).map(|k| look(&document, &buffers, around, k)).collect::<Result<Vec<_>>>()?;
+    let mut looks = Looks::new(&document, &buffers, around);
+    let looks = (0..document.materials.len()).map(|k| looks.of(k)).collect::<Result<Vec<_>>>()?;
     let mut bodies = vec![];
-    let mut triangles = 0;
+    let (mut triangles, mut vertices) = (0, 0);
     for (mesh, place) in placed(&document)? {
         let entry = document.meshes.get(mesh).ok_or_else(|| wrong(format!("there is no mesh {mesh}")))?;
         for primitive in &entry.primitives {
@@ -78,10 +81,13 @@ pub fn read(bytes: &[u8], around: &dyn Surroundings) -> Result<Vec<(Mesh, Materi
             };
             let mesh = surface(&buffers, primitive, set, &place)?;
             triangles += mesh.triangles.len();
-            if triangles > MOST_TRIANGLES {
-                return Err(wrong(format!("the file shows more than {MOST_TRIANGLES} triangles; reduce the mesh")));
+            vertices += mesh.vertices.len();
+            if triangles > MOST_TRIANGLES || vertices > 3 * MOST_TRIANGLES {
+                return Err(wrong(format!(
+                    "the file shows more than {MOST_TRIANGLES} triangles, or three times as many vertices; reduce the mesh"
+                )));
             }
-            bodies.push((mesh, material));
+            bodies.push((if mesh.normals.is_empty() { flat(&mesh) } else { mesh }, material));
         }
     }
     if triangles == 0 {
@@ -172,7 +178,7 @@ fn placed(document: &Document) -> Result<Vec<(usize, Affine)>> {
     Ok(found)
 }
 
-/// The triangles of a primitive at their place; `set` is that of the coordinates in a picture.
+/// The triangles of a primitive at their place, with normals where the file has them; `set` is that of the coordinates in a picture.
 fn surface(buffers: &Buffers<'_>, primitive: &Primitive, set: Option<usize>, place: &Affine) -> Result<Mesh> {
     let mode = primitive.mode.unwrap_or(4);
     if mode != 4 {
@@ -189,17 +195,24 @@ fn surface(buffers: &Buffers<'_>, primitive: &Primitive, set: Option<usize>, pla
     };
     let positions = attribute("POSITION", 3)?.ok_or_else(|| wrong("a primitive has no POSITION"))?;
     let vertices: Vec<[f64; 3]> = positions.chunks_exact(3).map(|x| place.point([x[0], x[1], x[2]])).collect();
-    if vertices.iter().flatten().any(|v| !v.is_finite()) {
-        return Err(wrong("the nodes place a mesh beyond the largest number"));
-    }
-    let corners: Vec<usize> = match primitive.indices {
-        Some(index) => buffers.numbers(index, 1)?.into_iter().map(|k| k as usize).collect(),
-        None => (0..vertices.len()).collect(),
-    };
-    if !corners.len().is_multiple_of(3) || corners.iter().any(|k| *k >= vertices.len()) {
-        return Err(wrong("a primitive has corners that are no triangles of its vertices"));
+    if vertices.iter().flatten().any(|v| !(-FARTHEST..=FARTHEST).contains(v)) {
+        return Err(wrong(format!("the nodes place a mesh farther away than {FARTHEST:e}")));
     }
     let count = vertices.len();
+    let is_corner = |k: &f64| k.fract() == 0.0 && (0.0..count as f64).contains(k);
+    let corners: Vec<usize> = match primitive.indices {
+        Some(index) => {
+            let numbers = buffers.numbers(index, 1)?;
+            if !numbers.iter().all(is_corner) {
+                return Err(wrong("a primitive has a corner that is none of its vertices"));
+            }
+            numbers.into_iter().map(|k| k as usize).collect()
+        }
+        None => (0..count).collect(),
+    };
+    if !corners.len().is_multiple_of(3) {
+        return Err(wrong(format!("a primitive has {} corners, which are no triangles", corners.len())));
+    }
     let is_of_all =
         |numbers: &Option<Vec<f64>>, width: usize| numbers.as_ref().is_none_or(|n| n.len() == width * count);
     let normals = attribute("NORMAL", 3)?;
@@ -213,7 +226,7 @@ fn surface(buffers: &Buffers<'_>, primitive: &Primitive, set: Option<usize>, pla
     let places: Vec<[f64; 2]> = places.unwrap_or_default().chunks_exact(2).map(|p| [p[0], p[1]]).collect();
     let triangles: Vec<[usize; 3]> = corners.chunks_exact(3).map(|t| [t[0], t[1], t[2]]).collect();
     let mesh = Mesh { vertices, normals: vec![], triangles, places };
-    let Some(normals) = normals else { return Ok(flat(&mesh)) };
+    let Some(normals) = normals else { return Ok(mesh) };
     let turn = place.normals();
     let normals = normals.chunks_exact(3).map(|n| of_length_one(turn.turned([n[0], n[1], n[2]]))).collect();
     Ok(Mesh { normals, ..mesh })
@@ -239,89 +252,9 @@ fn of_length_one(n: [f64; 3]) -> [f64; 3] {
     if square > 0.0 && square.is_finite() { unit(n) } else { [0.0, 0.0, 1.0] }
 }
 
-fn plain(colour: [f64; 3]) -> Material {
-    Material { colours: [colour; 2], pattern: Pattern::Plain, gloss: 0.0 }
-}
-
-/// A material, and the set of coordinates of its picture.
-fn look(
-    document: &Document,
-    buffers: &Buffers<'_>,
-    around: &dyn Surroundings,
-    k: usize,
-) -> Result<(Material, Option<usize>)> {
-    let entry = &document.materials[k].pbr_metallic_roughness;
-    let [red, green, blue, _] = entry.base_color_factor.unwrap_or([1.0; 4]);
-    let factor = [red, green, blue].map(|v| if v.is_finite() { v.clamp(0.0, 1.0) } else { 1.0 });
-    let mut material = plain(factor.map(shown));
-    let Some(used) = &entry.base_color_texture else { return Ok((material, None)) };
-    let (pixels, wrap) = picture(document, buffers, around, used)?;
-    let Pixels { width, height, rgb } = pixels;
-    if width == 0 || height == 0 || width.checked_mul(height).and_then(|area| area.checked_mul(3)) != Some(rgb.len()) {
-        return Err(wrong(format!(
-            "the picture of material {k} has {} bytes for {width} x {height} pixels",
-            rgb.len()
-        )));
-    }
-    // What is shown of each byte, through the factor.
-    let table: [Vec<f32>; 3] =
-        factor.map(|f| (0..=255).map(|byte| shown(f * light(f64::from(byte) / 255.0)) as f32).collect());
-    let pixels = rgb.chunks_exact(3).map(|p| std::array::from_fn(|c| table[c][usize::from(p[c])])).collect();
-    material.pattern = Pattern::Picture(Arc::new(Texture { width, height, pixels, wrap }));
-    Ok((material, Some(used.tex_coord)))
-}
-
-/// The pixels of a texture, and what lies beyond its edges.
-fn picture(
-    document: &Document,
-    buffers: &Buffers<'_>,
-    around: &dyn Surroundings,
-    used: &TextureUse,
-) -> Result<(Pixels, [Wrap; 2])> {
-    let missing = || wrong(format!("texture {} is not whole", used.index));
-    let texture = document.textures.get(used.index).ok_or_else(missing)?;
-    let image = texture.source.and_then(|k| document.images.get(k)).ok_or_else(missing)?;
-    let bytes = match (&image.uri, image.buffer_view) {
-        (Some(uri), _) => resource(uri, around)?,
-        (None, Some(view)) => buffers.view(view)?.to_vec(),
-        (None, None) => return Err(missing()),
-    };
-    let sampler = match texture.sampler {
-        Some(k) => Some(document.samplers.get(k).ok_or_else(missing)?),
-        None => None,
-    };
-    let wrap = |code: Option<u32>| match code {
-        None | Some(10_497) => Ok(Wrap::Repeat),
-        Some(33_648) => Ok(Wrap::Mirror),
-        Some(33_071) => Ok(Wrap::Clamp),
-        Some(other) => Err(wrong(format!("a sampler wraps by {other}, which is not known"))),
-    };
-    let wraps = [wrap(sampler.and_then(|s| s.wrap_s))?, wrap(sampler.and_then(|s| s.wrap_t))?];
-    Ok((around.picture(bytes)?, wraps))
-}
-
-/// The amount of light of a shown value, by sRGB's curve.
-fn light(shown: f64) -> f64 {
-    if shown <= 0.04045 { shown / 12.92 } else { ((shown + 0.055) / 1.055).powf(2.4) }
-}
-
-/// The shown value of an amount of light.
-fn shown(light: f64) -> f64 {
-    if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn light_and_what_is_shown_are_inverse() {
-        for k in 0..=255 {
-            let v = f64::from(k) / 255.0;
-            assert!((shown(light(v)) - v).abs() < 1e-6, "{k}");
-        }
-        assert!((shown(0.5) - 0.7354).abs() < 1e-4);
-    }
 
     #[test]
     fn normals_stay_perpendicular_under_any_map() {
