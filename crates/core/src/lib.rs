@@ -22,6 +22,7 @@
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
 //! | [`mod@file`] | the model file |
 //! | [`read`] | the bytes of a file, up to a limit |
+//! | [`recycle`] | large buffers used again |
 //! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |
 //!
 //! To add a system, implement [`System`] and put one line into its family's list.
@@ -41,6 +42,7 @@ pub mod named;
 pub mod picture;
 pub mod predict;
 pub mod read;
+pub mod recycle;
 pub mod rng;
 pub mod run;
 pub mod samples;

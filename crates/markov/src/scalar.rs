@@ -1,17 +1,16 @@
 //! The numbers that the recursions run on: `f64`, `f32`, and [`Dual`] numbers for derivatives of derivatives.
 
+use elbo_core::recycle::{Shelf, Shelved};
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::sync::Mutex;
 
 /// A real number of the recursions.
 pub trait Real:
-    Copy
+    Shelved
     + Debug
-    + Default
     + PartialOrd
-    + Send
     + Sync
-    + 'static
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -157,6 +156,13 @@ impl SubAssign for Dual {
     #[inline(always)]
     fn sub_assign(&mut self, o: Self) {
         *self = *self - o;
+    }
+}
+
+impl Shelved for Dual {
+    fn shelf() -> &'static Mutex<Shelf<Self>> {
+        static SHELF: Mutex<Shelf<Dual>> = Shelf::empty();
+        &SHELF
     }
 }
 

@@ -1,8 +1,8 @@
 //! The four element types, and what arithmetic each offers.
 
 use crate::fastmath;
-use crate::kernels::recycle::Shelved;
 use crate::storage::Storage;
+use elbo_core::recycle::Shelved;
 
 /// The type of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

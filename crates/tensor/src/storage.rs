@@ -1,7 +1,7 @@
 //! Where the numbers lie.
 
 use crate::dtype::{DType, Element};
-use crate::kernels::recycle::keep;
+use elbo_core::recycle::keep;
 
 /// The elements of one or more tensors, in host memory.
 #[derive(Debug, Clone, PartialEq)]

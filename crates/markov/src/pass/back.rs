@@ -6,6 +6,7 @@ use super::{Asked, Pass, Wants};
 use crate::evidence::Update;
 use crate::model::ChainGradient;
 use crate::scalar::Real;
+use elbo_core::recycle::Kept;
 
 #[inline(always)]
 pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: bool>(
@@ -64,7 +65,9 @@ pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: 
             let to = from;
             from -= block;
             let entry = (from / block).saturating_sub(1) * moments;
-            part.resize(part.len().max(block * stride), zero);
+            if part.len() < block * stride {
+                part = Kept::new(block * stride);
+            }
             filter.recorded((from, to), &checkpoints[entry..], &mut part, zero, scratch);
         }
         let (m, rest) = part[(k - from) * stride..(k - from + 1) * stride].split_at(n);

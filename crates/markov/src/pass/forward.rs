@@ -4,6 +4,7 @@ use super::shape::{Outputs, Shape, carry, times_transposed};
 use crate::evidence::Update;
 use crate::model::Chain;
 use crate::scalar::Real;
+use elbo_core::recycle::Kept;
 
 /// What the forward pass keeps of a step: filtered mean `[n]` and covariance `[n, n]`, `P H' [n, L]`, `u [L]`, `Φ [L, L]`.
 fn stride(n: usize, outputs: usize) -> usize {
@@ -30,7 +31,7 @@ impl Limits {
 }
 
 /// What the way back can read of the forward pass.
-pub(super) struct Memory<T> {
+pub(super) struct Memory<T: Real> {
     /// Filtered mean and covariance before each block but the first, and before the kept steps: `[blocks, n + n²]`.
     pub checkpoints: Vec<T>,
     /// Steps of a block.
@@ -38,12 +39,12 @@ pub(super) struct Memory<T> {
     /// First of the kept steps; a multiple of `block`.
     pub first: usize,
     /// Records of the kept steps.
-    pub record: Vec<T>,
+    pub record: Kept<T>,
 }
 
-impl<T> Memory<T> {
+impl<T: Real> Memory<T> {
     pub fn none() -> Self {
-        Self { checkpoints: vec![], block: 1, first: 0, record: vec![] }
+        Self { checkpoints: vec![], block: 1, first: 0, record: Kept::new(0) }
     }
 }
 
@@ -122,7 +123,7 @@ impl<T: Real, S: Shape, E: Update<T>, O: Outputs> Filter<'_, T, S, E, O> {
             checkpoints: Vec::with_capacity(first / block * moments),
             block,
             first,
-            record: vec![T::of(0.0); (steps - first) * stride],
+            record: Kept::new((steps - first) * stride),
         };
         let mut turns = vec![T::of(0.0); 2 * stride];
         let mut log_z = self.passing(scratch, &mut turns, first, |k, record| {

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::gram::{Hyper, Points, composed_symmetric, fill_lower, hyper_gradients, hyper_inputs, pull_symmetric};
 use super::{Radial, all_f64, collect_rows, inverse_lower, per_row, shaped};
-use crate::kernels::recycle::Kept;
 use crate::tensor::Tensor;
+use elbo_core::recycle::Kept;
 
 /// `Σ_p log N(y_p; 0, K + diag(noise))` in nats, over the columns of `y`.
 ///

@@ -35,8 +35,8 @@ pub use sgpr_blocks::sgpr_bound_in_blocks;
 pub use svgp::{svgp_marginals, svgp_marginals_with, whitened_kl};
 
 use crate::dtype::DType;
-use crate::kernels::recycle::Kept;
 use crate::tensor::Tensor;
+use elbo_core::recycle::Kept;
 use elbo_linalg::{Diagonal, Triangle};
 use elbo_linalg::{MatMut, MatRef, Shape, gemm_structured, triangular_inverse};
 

@@ -12,8 +12,8 @@ use elbo_linalg::{
 };
 
 use super::{all_f64, collect_rows, shaped};
-use crate::kernels::recycle::Kept;
 use crate::tensor::Tensor;
+use elbo_core::recycle::Kept;
 
 /// Rows of the data taken together.
 pub(super) const BLOCK: usize = 2048;

@@ -15,9 +15,9 @@ use super::sgpr::factor;
 use super::whitening::{Whitening, multiply, outer_lower, sandwich};
 use super::{all_f64, columns, shaped};
 use crate::kernels::gemm::{Packed, Start, Strided};
-use crate::kernels::recycle::Kept;
 use crate::kernels::{buffer, zeros};
 use crate::tensor::Tensor;
+use elbo_core::recycle::Kept;
 
 /// Means and variances of `f` at `B` points under `q(L⁻¹u) = N(m, R Rᵀ)`.
 ///

@@ -15,7 +15,7 @@ use elbo_linalg::{Dense, Diagonal, MatMut, MatRef, Shape, Side, Triangle, mirror
 use rayon::prelude::*;
 
 use crate::kernels::gemm::{Columns, Packed, Start, Strided, product, product_lower};
-use crate::kernels::recycle::Kept;
+use elbo_core::recycle::Kept;
 
 /// Rows of the inverse that one task solves for.
 const ROWS: usize = 64;

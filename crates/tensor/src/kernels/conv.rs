@@ -15,8 +15,8 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::gemm::{Columns, Lines, Packed, Start, Strided, Tiled, product};
-use super::recycle::Kept;
 use super::{buffer, depthwise, zeros};
+use elbo_core::recycle::{Kept, keep};
 
 /// The sizes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,7 +144,7 @@ impl<'a, T: Tiled> Field<'a, T> {
 impl<T: Tiled> Drop for Field<'_, T> {
     fn drop(&mut self) {
         if let Cow::Owned(data) = &mut self.data {
-            super::recycle::keep(std::mem::take(data));
+            keep(std::mem::take(data));
         }
     }
 }
@@ -293,7 +293,7 @@ fn scattered<T: Tiled>(g: &Geometry, y: &[T], w: &[T], x: &mut [T]) {
                 let x = &mut x[(group * ci + channel) * g.plane()..][..g.plane()];
                 depthwise::scatter(g, &patches[channel * g.taps() * plane..][..g.taps() * plane], x);
             }
-            super::recycle::keep(patches);
+            keep(patches);
         });
     }
 }
@@ -333,7 +333,7 @@ pub(crate) fn backward_weight<T: Tiled>(g: &Geometry, x: &[T], y: &[T]) -> Vec<T
     let mut out = std::mem::take(&mut sums[0]);
     for sum in sums.drain(1..) {
         out.iter_mut().zip(&sum).for_each(|(o, p)| *o += *p);
-        super::recycle::keep(sum);
+        keep(sum);
     }
     out
 }

@@ -10,7 +10,6 @@ mod depthwise;
 pub(crate) mod gemm;
 mod matmul;
 pub(crate) mod norm;
-pub(crate) mod recycle;
 mod reduce;
 
 use rayon::prelude::*;
@@ -19,8 +18,8 @@ use crate::dtype::Element;
 use crate::layout::{Rows, broadcast_shape};
 use crate::tensor::Tensor;
 
+pub(crate) use elbo_core::recycle::{buffer, zeros};
 pub(crate) use matmul::{affine, matmul};
-pub(crate) use recycle::{buffer, zeros};
 pub(crate) use reduce::{Reduction, arg_reduce, cumulative, reduce_axes};
 
 /// Elements in one piece of parallel work.

@@ -23,7 +23,7 @@ pub(crate) use panels::{Lines, Panels, Strided};
 pub(crate) use tile::Tiled;
 
 use super::buffer;
-use super::recycle::keep;
+use elbo_core::recycle::keep;
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 6;

@@ -2,6 +2,7 @@
 //!
 //! A training step makes the same temporary tensors every time. Asking the system for fresh pages and clearing them costs more than the
 //! arithmetic of most elementwise operations, so the storage of a large tensor that nobody needs any more is kept for the next one.
+//! So is what a filter remembers of a long series.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,7 +13,8 @@ const SMALLEST: usize = 16 * 1024;
 /// Bytes kept for each type; beyond them everything is given back.
 const MOST: usize = 1 << 28;
 
-/// Buffers that wait, by capacity. Public like [`Shelved`], whose method names it; neither leaves this private module.
+/// Buffers of one type that wait, by capacity.
+#[derive(Debug)]
 pub struct Shelf<T> {
     waiting: BTreeMap<usize, Vec<Vec<T>>>,
     bytes: usize,
@@ -20,14 +22,14 @@ pub struct Shelf<T> {
 
 impl<T> Shelf<T> {
     /// With nothing on it.
-    const fn new() -> Mutex<Self> {
+    pub const fn empty() -> Mutex<Self> {
         Mutex::new(Self { waiting: BTreeMap::new(), bytes: 0 })
     }
 }
 
 /// A type whose buffers are kept, on a shelf of its own that all threads share.
 pub trait Shelved: Copy + Default + Send + 'static {
-    #[doc(hidden)]
+    /// The shelf: a `static` that [`Shelf::empty`] made.
     fn shelf() -> &'static Mutex<Shelf<Self>>;
 }
 
@@ -35,7 +37,7 @@ macro_rules! shelved {
     ($($type:ty)*) => {$(
         impl Shelved for $type {
             fn shelf() -> &'static Mutex<Shelf<Self>> {
-                static SHELF: Mutex<Shelf<$type>> = Shelf::new();
+                static SHELF: Mutex<Shelf<$type>> = Shelf::empty();
                 &SHELF
             }
         }
@@ -44,7 +46,7 @@ macro_rules! shelved {
 shelved!(f32 f64 i64 bool usize);
 
 /// A buffer with arbitrary contents, for results that are written in full: what is read before it is written may come from anywhere.
-pub(crate) fn buffer<T: Shelved>(n: usize) -> Vec<T> {
+pub fn buffer<T: Shelved>(n: usize) -> Vec<T> {
     if n * size_of::<T>() >= SMALLEST {
         let mut shelf = T::shelf().lock().unwrap_or_else(|broken| broken.into_inner());
         // At most a quarter is wasted.
@@ -65,7 +67,7 @@ pub(crate) fn buffer<T: Shelved>(n: usize) -> Vec<T> {
 }
 
 /// A buffer of zeros, for sums.
-pub(crate) fn zeros<T: Shelved>(n: usize) -> Vec<T> {
+pub fn zeros<T: Shelved>(n: usize) -> Vec<T> {
     if n * size_of::<T>() < SMALLEST {
         return vec![T::default(); n];
     }
@@ -75,7 +77,7 @@ pub(crate) fn zeros<T: Shelved>(n: usize) -> Vec<T> {
 }
 
 /// Keeps a buffer for the next [`buffer`], if it is worth it.
-pub(crate) fn keep<T: Shelved>(values: Vec<T>) {
+pub fn keep<T: Shelved>(values: Vec<T>) {
     let (capacity, bytes) = (values.capacity(), values.capacity() * size_of::<T>());
     if !(SMALLEST..=MOST / 2).contains(&bytes) {
         return;
@@ -94,7 +96,8 @@ pub(crate) fn keep<T: Shelved>(values: Vec<T>) {
 }
 
 /// A buffer that goes back to the shelf by itself.
-pub(crate) struct Kept<T: Shelved>(Vec<T>);
+#[derive(Debug)]
+pub struct Kept<T: Shelved>(Vec<T>);
 
 impl<T: Shelved> Kept<T> {
     /// With arbitrary contents.
