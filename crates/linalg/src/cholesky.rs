@@ -31,13 +31,19 @@ pub fn potrf<T: Real>(mut a: MatMut<'_, T>, clear_upper: bool) -> Result<()> {
     Ok(())
 }
 
-/// Inverse of `L L^T`, both triangles, into `out`. Reads the lower triangle of `l`.
+/// Inverse of `L L^T`, both triangles, into `out`. Reads the lower triangle of `l`. Up to [`crate::BY_ROWS`] rows in double precision it is made row
+/// by row in one thread.
 pub fn potri<T: Real>(mut out: MatMut<'_, T>, l: MatRef<'_, T>) {
+    potri_lower(out.reborrow(), l);
+    mirror_lower(out);
+}
+
+/// Lower triangle of the inverse of `L L^T` into `out`, whose strictly upper one is left alone. Reads the lower triangle of `l`.
+pub fn potri_lower<T: Real>(out: MatMut<'_, T>, l: MatRef<'_, T>) {
     let n = square(l);
-    assert!(out.rows() == n && out.columns() == n, "`potri` needs a {n}x{n} result");
+    assert!(out.rows() == n && out.columns() == n, "the inverse of a {n}x{n} matrix needs a {n}x{n} result");
     if n > 0 {
-        T::potri(out.reborrow(), l, Threads::All);
-        mirror_lower(out);
+        T::potri(out, l, Threads::All);
     }
 }
 

@@ -5,7 +5,7 @@
 //! | a product, also of transposed or triangular operands | [`gemm`], [`gemm_structured`], [`gemm_batched`], [`syrk_lower`] |
 //! | to factor a covariance | [`cholesky_with_jitter`] (the one jitter policy), or [`potrf`] for the bare factor |
 //! | to solve with a triangular matrix, or invert one | [`trsm`], [`triangular_inverse`] |
-//! | the inverse of a covariance from its factor | [`potri`] |
+//! | the inverse of a covariance from its factor | [`potri`], or [`potri_lower`] for one triangle |
 //! | eigenvalues, singular values, orthogonal bases | [`syevd`], [`svd`], [`qr`] |
 //! | to solve a general or an overdetermined system | [`Lu`], [`lstsq`] |
 //! | a low-rank factor of a covariance too large to form | [`pivoted_cholesky`] |
@@ -32,6 +32,7 @@ mod library;
 mod multiversion;
 mod pivoted;
 mod real;
+mod small;
 pub mod threads;
 mod triangular;
 pub mod vector;
@@ -39,12 +40,13 @@ mod view;
 
 pub use backend::{Decompose, Dense, Diagonal, Shape, Side, Triangle};
 pub use cholesky::{
-    Cholesky, Jitter, Ladder, cholesky_in_place, cholesky_with_jitter, log_det_from_factor, potrf, potri,
+    Cholesky, Jitter, Ladder, cholesky_in_place, cholesky_with_jitter, log_det_from_factor, potrf, potri, potri_lower,
 };
 pub use decompose::{Eigen, Lu, Qr, Svd, lstsq, qr, svd, syevd};
 pub use error::{LinalgError, Result};
 pub use gemm::{gemm, gemm_batched, gemm_structured, mirror_lower, syrk_lower};
 pub use pivoted::{PivotedCholesky, pivoted_cholesky};
 pub use real::Real;
+pub use small::BY_ROWS;
 pub use triangular::{triangular_inverse, trsm};
 pub use view::{MatMut, MatRef};

@@ -1,6 +1,7 @@
 //! [`Dense`] and [`Decompose`] on faer. Nothing else in the project names it.
 
 use crate::backend::{Decompose, Dense, Diagonal, Shape, Side, Triangle};
+use crate::small;
 use crate::threads::{PARTS, Threads, multiply_adds};
 use crate::view::{MatMut, MatRef};
 use faer::diag::Diag;
@@ -119,11 +120,16 @@ fn trsm<T: RealField + Copy>(
     }
 }
 
-fn potri<T: RealField + Copy>(out: MatMut<'_, T>, l: MatRef<'_, T>, threads: Threads) {
+pub(crate) fn potri<T: RealField + Copy>(out: MatMut<'_, T>, l: MatRef<'_, T>, threads: Threads) {
     let n = l.rows();
     let par = parallel(threads.degree(multiply_adds(n, n, n) / 3));
     let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<T>(n, par));
     llt::inverse::inverse(write(out), read(l), par, MemStack::new(&mut memory));
+}
+
+/// Small matrices by rows, the others by the library.
+fn potri_f64(out: MatMut<'_, f64>, l: MatRef<'_, f64>, threads: Threads) {
+    if l.rows() <= small::BY_ROWS { small::potri(out, l) } else { potri(out, l, threads) }
 }
 
 fn syevd<T: RealField + Copy>(a: MatRef<'_, T>, values: &mut [T], vectors: Option<MatMut<'_, T>>) -> bool {
@@ -229,7 +235,7 @@ fn trtri<T: RealField + Copy>(
 }
 
 macro_rules! library {
-    ($t:ty) => {
+    ($t:ty, $potri:ident) => {
         impl Dense for $t {
             fn gemm(
                 mut c: MatMut<'_, Self>,
@@ -262,7 +268,7 @@ macro_rules! library {
             }
 
             fn potri(out: MatMut<'_, Self>, l: MatRef<'_, Self>, threads: Threads) {
-                potri(out, l, threads);
+                $potri(out, l, threads);
             }
 
             fn syevd(a: MatRef<'_, Self>, values: &mut [Self], vectors: Option<MatMut<'_, Self>>) -> bool {
@@ -296,8 +302,8 @@ macro_rules! library {
     };
 }
 
-library!(f64);
-library!(f32);
+library!(f64, potri_f64);
+library!(f32, potri);
 
 #[cfg(test)]
 mod tests {

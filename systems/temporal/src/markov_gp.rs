@@ -1,17 +1,20 @@
 #![doc = include_str!("markov-gp.md")]
 
 mod claim;
+mod figures;
+mod times;
 
 use elbo_core::columns::ColumnKind;
 use elbo_core::{
-    Card, Claim, Column, Columns, Config, Data, DataKind, Error, Figure, FromData, Kind, Mark, Model, ModelFile,
-    Predict, Prediction, Result, Run, Summary, System, Table, Validation, Values, Verb, ensure, ensure_within,
+    Card, Claim, Column, Columns, Config, Data, DataKind, Error, Figure, FromData, Kind, Model, ModelFile, Predict,
+    Prediction, Result, Run, Summary, System, Table, Validation, Verb, ensure, ensure_within,
 };
 use elbo_dist::Normals;
 use elbo_markov::learn::{self, Glance, NOISE_FLOOR};
-use elbo_markov::{Curve, Kernel, MarkovGp, Series, clock};
+use elbo_markov::{Curve, Kernel, MarkovGp, Series};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use times::Clock;
 
 /// Gaussian process regression on a series, in linear time.
 pub struct MarkovGpSystem;
@@ -20,8 +23,6 @@ pub struct MarkovGpSystem;
 const CLEAR_PERIOD: f64 = 0.2;
 /// A level, a line, and a bend that changes at random: beyond the rows it goes on as it last rose, with a band that widens.
 const TREND: &str = "(constant + linear + integrated_wiener)";
-/// Points of the curves in figures.
-const POINTS: usize = 600;
 
 /// Settings of `markov-gp`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -98,82 +99,6 @@ impl FromData for Timed {
             return Err(Error::data("there are fewer than 3 rows with a target", "give a longer series"));
         }
         Ok(Self(data.clone()))
-    }
-}
-
-/// How the times are written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Clock {
-    column: String,
-    is_date: bool,
-}
-
-impl Clock {
-    /// The column that holds the times.
-    fn find(data: &Data, named: Option<&str>) -> Result<Self> {
-        let target = data.target()?;
-        let others: Vec<&str> = data.arrays.iter().map(|(n, _)| n.as_str()).filter(|n| *n != target).collect();
-        let column = match named {
-            Some(name) => name,
-            None if others.len() == 1 => others[0],
-            None => {
-                let known = ["time", "date", "datetime", "timestamp", "t", "year"];
-                others.iter().copied().find(|n| known.contains(&n.to_lowercase().as_str())).ok_or_else(|| {
-                    Error::data(
-                        "it is not clear which column holds the times",
-                        format!("name one with --time; columns: {}", others.join(", ")),
-                    )
-                })?
-            }
-        };
-        let is_date = matches!(data.get(column)?.values, Values::Text { .. });
-        Ok(Self { column: column.into(), is_date })
-    }
-
-    /// The times of these rows: numbers as they are, dates as days since 1970.
-    fn read(&self, data: &Data) -> Result<Vec<f64>> {
-        let array = data.get(&self.column)?;
-        let wrong = |row: usize, found: &str| {
-            let expected =
-                if self.is_date { "a date such as 2020-05-17 or 2020-05-17T13:30" } else { "a finite number" };
-            Error::data(
-                format!("time `{}` of row {} is {found}, not {expected}", self.column, row + 1),
-                "mend the cell, or name another column with --time",
-            )
-        };
-        if let Values::Text { levels, codes } = &array.values {
-            let parsed: Vec<Option<f64>> = levels.iter().map(|l| clock::parse_date(l)).collect();
-            if !self.is_date {
-                return Err(wrong(0, &format!("text, {:?}", levels.first().map_or("", String::as_str))));
-            }
-            return codes
-                .iter()
-                .enumerate()
-                .map(|(row, code)| match code {
-                    None => Err(wrong(row, "missing")),
-                    Some(code) => {
-                        parsed[*code as usize].ok_or_else(|| wrong(row, &format!("`{}`", levels[*code as usize])))
-                    }
-                })
-                .collect();
-        }
-        if self.is_date {
-            return Err(wrong(0, "a number"));
-        }
-        let values = array.to_f64().filter(|_| array.shape.len() == 1).ok_or_else(|| wrong(0, "not one number"))?;
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(row) => Err(wrong(row, if values[row].is_nan() { "missing" } else { "infinite" })),
-            None => Ok(values),
-        }
-    }
-
-    /// Times as an axis shows them.
-    fn shown(&self, times: &[f64]) -> Vec<f64> {
-        times.iter().map(|t| if self.is_date { clock::year(*t) } else { *t }).collect()
-    }
-
-    fn label(&self) -> String {
-        if self.is_date { "year".into() } else { self.column.clone() }
     }
 }
 
@@ -395,14 +320,6 @@ impl MarkovGpModel {
         let sd = curve.variance.iter().map(|v| v.max(0.0).sqrt()).collect();
         Normals { mean: curve.mean, sd }.unscaled(shift, scale)
     }
-
-    /// The curve that the figures show: evenly spaced over the rows and beyond.
-    fn axis(&self) -> Vec<f64> {
-        let times = self.series.grid().times();
-        let (first, last) = (times[0], times[times.len() - 1]);
-        let end = last + self.config.horizon * (last - first);
-        (0..POINTS).map(|i| first + (end - first) * i as f64 / (POINTS - 1) as f64).collect()
-    }
 }
 
 /// What a component is called.
@@ -456,60 +373,7 @@ impl Model for MarkovGpModel {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let axis = self.axis();
-        let x = self.clock.shown(&axis);
-        let target = self.columns.target.as_ref().map_or("", |c| c.name.as_str());
-        let (shift, scale) = self.columns.target_scaling();
-        let mut out = vec![];
-        if let Ok(curve) = self.gp.predict(&self.series, &axis) {
-            let noisy = Curve { variance: curve.variance.iter().map(|v| v + self.gp.noise).collect(), ..curve };
-            let normals = self.normals(noisy);
-            let mut marks = vec![band("90 %", &x, &normals, 1.6449), band("50 %", &x, &normals, 0.6745)];
-            marks.push(Mark::Line { label: "mean".into(), x: x.clone(), y: normals.mean.clone(), dashed: false });
-            let seen: Vec<usize> = (0..self.y.len()).filter(|i| !self.y[*i].is_nan()).collect();
-            // A long series would hide its own curve.
-            let step = seen.len().div_ceil(3000).max(1);
-            let shown: Vec<usize> = seen.into_iter().step_by(step).collect();
-            marks.push(Mark::Points {
-                label: "rows".into(),
-                x: self.clock.shown(&shown.iter().map(|i| self.times[*i]).collect::<Vec<_>>()),
-                y: shown.iter().map(|i| shift + scale * self.y[*i]).collect(),
-                lower: vec![],
-                upper: vec![],
-            });
-            out.push(Figure {
-                name: "forecast".into(),
-                caption: "The series with the 50 % and 90 % bands of new rows; beyond the last row it is a forecast."
-                    .into(),
-                x_label: self.clock.label(),
-                y_label: target.into(),
-                marks,
-                ..Figure::default()
-            });
-        }
-        let components = self.gp.kernel.components();
-        if components.len() > 1
-            && let Ok(curves) = self.gp.components(&self.series, &axis)
-        {
-            for (i, (component, curve)) in components.iter().zip(curves).enumerate() {
-                let mut normals = self.normals(curve);
-                // A component is a difference from the target's mean.
-                normals.mean.iter_mut().for_each(|m| *m -= shift);
-                let name = component_name(component);
-                out.push(Figure {
-                    name: format!("component-{}", i + 1),
-                    caption: format!("The component `{name}` with its 90 % band: what the series owes to it."),
-                    x_label: self.clock.label(),
-                    y_label: format!("part of {target}"),
-                    marks: vec![
-                        band("90 %", &x, &normals, 1.6449),
-                        Mark::Line { label: name, x: x.clone(), y: normals.mean.clone(), dashed: false },
-                    ],
-                    ..Figure::default()
-                });
-            }
-        }
-        out
+        self.curves()
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -526,11 +390,6 @@ impl Model for MarkovGpModel {
         }
         vec![table]
     }
-}
-
-fn band(label: &str, x: &[f64], normals: &Normals, width: f64) -> Mark {
-    let edge = |sign: f64| normals.mean.iter().zip(&normals.sd).map(|(m, s)| m + sign * width * s).collect();
-    Mark::Band { label: label.into(), x: x.to_vec(), lower: edge(-1.0), upper: edge(1.0) }
 }
 
 impl Predict for MarkovGpModel {

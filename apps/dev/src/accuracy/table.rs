@@ -13,12 +13,17 @@ pub const WANTED: [(&str, &str, usize); 5] = [
     ("power", "sgpr", 3),
 ];
 
-/// Mean and standard error of the mean.
-pub fn mean_and_error(values: &[f64]) -> (f64, f64) {
+/// Mean and standard error of the mean, which a single value does not have.
+pub fn mean_and_error(values: &[f64]) -> (f64, Option<f64>) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    (mean, (variance / count).sqrt())
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    (mean, (values.len() > 1).then(|| (squares / (count - 1.0) / count).sqrt()))
+}
+
+/// A mean with its standard error where it has one.
+fn shown((mean, error): (f64, Option<f64>)) -> String {
+    error.map_or_else(|| format!("{mean:.4}"), |error| format!("{mean:.4} ± {error:.4}"))
 }
 
 fn wanted_splits(table: &str, kind: &str) -> usize {
@@ -26,7 +31,8 @@ fn wanted_splits(table: &str, kind: &str) -> usize {
 }
 
 /// The table, one row for each kind, table and kernel, and its faults. A score is no worse when our mean is at most the peer's mean plus its
-/// standard error over the splits; lines that lack splits get no verdict. Takes GPyTorch's line and ours of each fit.
+/// standard error over the splits, which a single split does not have; lines that lack splits get no verdict. Takes GPyTorch's line and ours
+/// of each fit.
 pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
     // Keyed by kind, table and kernel.
     let mut groups: BTreeMap<[&str; 3], Vec<(&Line, &Line)>> = BTreeMap::new();
@@ -48,7 +54,7 @@ pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
             (theirs(|l| l.rmse), theirs(|l| l.nlpd), theirs(|l| l.coverage95));
         let worse: Vec<&str> = [("RMSE", rmse, their_rmse), ("NLPD", nlpd, their_nlpd)]
             .iter()
-            .filter(|(_, ours, (mean, error))| *ours > mean + error)
+            .filter(|(_, ours, (mean, error))| *ours > mean + error.unwrap_or(0.0))
             .map(|(name, ..)| *name)
             .collect();
         let splits = wanted_splits(table, kind);
@@ -68,8 +74,11 @@ pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
         };
         writeln!(
             page,
-            "| {kind} | {table} | {kernel} | {} | {rmse:.4} | {:.4} ± {:.4} | {nlpd:.4} | {:.4} ± {:.4} | {covered:.3} | {:.3} | {verdict} |",
-            pairs.len(), their_rmse.0, their_rmse.1, their_nlpd.0, their_nlpd.1, their_covered.0
+            "| {kind} | {table} | {kernel} | {} | {rmse:.4} | {} | {nlpd:.4} | {} | {covered:.3} | {:.3} | {verdict} |",
+            pairs.len(),
+            shown(their_rmse),
+            shown(their_nlpd),
+            their_covered.0
         )
         .expect("string");
     }
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_score_within_the_peers_standard_error_is_no_worse() {
-        assert_eq!(mean_and_error(&[1.0, 3.0]), (2.0, 1.0));
+        assert_eq!(mean_and_error(&[1.0, 3.0]), (2.0, Some(1.0)));
         let (page, faults) = rendered(10, 2.3, 0.95);
         assert!(faults.is_empty() && page.contains("| 2.3000 | 2.0000 ± 0.3333 |"), "{page}");
         let (page, faults) = rendered(10, 2.4, 0.95);
@@ -134,6 +143,14 @@ mod tests {
                 && faults[0].contains("0.910"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn a_single_split_has_no_standard_error() {
+        assert_eq!(mean_and_error(&[2.5]), (2.5, None));
+        let (page, _) = rendered(1, 0.5, 0.95);
+        assert!(page.contains("| 1 | 0.5000 | 1.0000 | 1.0000 | 1.0000 | 0.950 |"), "{page}");
+        assert!(!page.contains("NaN") && page.contains("| 1 of 10 splits |"), "{page}");
     }
 
     #[test]

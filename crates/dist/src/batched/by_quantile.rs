@@ -13,6 +13,12 @@ fn excluding(outside: &Tensor, value: &Tensor) -> Tensor {
     value.masked_fill(outside, f64::NEG_INFINITY)
 }
 
+/// The log density at an end of the support, where it is `height + (exponent - 1) log 0`: with an exponent of one the second term is absent.
+fn at_end(exponent: &Tensor, height: &Tensor) -> Tensor {
+    let falling = height.masked_fill(&exponent.gt_scalar(1.0), f64::NEG_INFINITY);
+    falling.masked_fill(&exponent.lt_scalar(1.0), f64::INFINITY)
+}
+
 /// Exponential variables of rate one, `[lead..., batch...]`, for parameters of this shape.
 fn exponentials(parameter: &Tensor, lead: &[usize], rng: &mut Rng) -> Tensor {
     -uniforms(&joined(&[lead, parameter.shape()]), parameter.dtype(), rng).log()
@@ -92,9 +98,16 @@ impl Batched for Weibull {
     fn dtype(&self) -> DType {
         self.shape.dtype()
     }
+    /// The slope in `x` is zero outside of the support and at zero, its end.
     fn log_prob(&self, x: &Tensor) -> Tensor {
+        let is_outside = x.lt_scalar(0.0).or(&x.eq_scalar(f64::INFINITY));
+        let is_end = x.eq_scalar(0.0);
+        // The scale stands for what is not inside: the logarithm of zero has no finite slope.
+        let x = is_outside.or(&is_end).where_(&self.scale, x);
         let log = (x / &self.scale).log();
-        self.shape.log() - self.scale.log() + (&self.shape - 1.0) * &log - (&self.shape * &log).exp()
+        let height = self.shape.log() - self.scale.log();
+        let value = &height + (&self.shape - 1.0) * &log - (&self.shape * &log).exp();
+        excluding(&is_outside, &is_end.where_(&at_end(&self.shape, &height), &value))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some((exponentials(&self.shape, lead, rng).log() / &self.shape).exp() * &self.scale)
@@ -307,10 +320,17 @@ impl Batched for Kumaraswamy {
     fn dtype(&self) -> DType {
         self.a.dtype()
     }
+    /// The slope in `x` is zero outside of the support and at zero and one, its ends.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let log = x.log();
+        let is_outside = x.lt_scalar(0.0).or(&x.gt_scalar(1.0));
+        let (is_low, is_high) = (x.eq_scalar(0.0), x.eq_scalar(1.0));
+        // A half stands for what is not inside: the logarithm of zero has no finite slope.
+        let log = x.masked_fill(&is_outside.or(&is_low).or(&is_high), 0.5).log();
         let rest = log_complement(&(&self.a * &log));
-        self.a.log() + self.b.log() + (&self.a - 1.0) * log + (&self.b - 1.0) * rest
+        let height = self.a.log() + self.b.log();
+        let value = &height + (&self.a - 1.0) * log + (&self.b - 1.0) * rest;
+        let value = is_low.where_(&at_end(&self.a, &height), &value);
+        excluding(&is_outside, &is_high.where_(&at_end(&self.b, &height), &value))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         let log_rest = -exponentials(&self.b, lead, rng) / &self.b;

@@ -22,7 +22,7 @@
 //! Everything runs in the parameters' type, f64 or f32. Parameters are the author's (network outputs, constrained parameters): one outside its
 //! range gives NaN, but for draws of [`Categorical`], whose indices have no NaN: they need probabilities that are numbers. Noise is drawn in double precision from the [`Rng`] passed in, then cast, so that both types see the same draws.
 //!
-//! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched.rs`.
+//! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched/families.rs`.
 
 mod by_quantile;
 mod concrete;

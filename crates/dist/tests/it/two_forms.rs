@@ -4,8 +4,8 @@ use super::assert_close;
 use elbo_dist as plain;
 use elbo_dist::batched::{self, Batched, Kl};
 use elbo_dist::{Distribution, divergence};
-use elbo_tensor::Tensor;
 use elbo_tensor::special::logit;
+use elbo_tensor::{DType, Tensor, grad};
 
 fn s(value: f64) -> Tensor {
     Tensor::scalar(value)
@@ -120,4 +120,53 @@ fn divergences_of_both_forms_agree() {
         batched::MultivariateNormal::new(t(d.mean()), Tensor::from_slice(d.chol(), &[2, 2]))
     };
     same("dense normal", divergence::dense(&q, &p), form(&q).kl(&form(&p)));
+}
+
+/// Checks both forms of a family with two parameters at the ends of its support and outside of it, beside a point inside.
+fn assert_ends(
+    value: &dyn Distribution,
+    parameters: [f64; 2],
+    build: fn([Tensor; 2]) -> Box<dyn Batched>,
+    ends: &[f64],
+    outside: &[f64],
+) {
+    let inside = value.quantile(0.4);
+    for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
+        let parameters = parameters.map(|p| s(p).cast(dtype).variable());
+        let tensors = build(parameters.clone());
+        let slopes_at = |values: &[f64]| {
+            let x = t(values).cast(dtype).variable();
+            let found = tensors.log_prob(&x);
+            let slopes = grad(&found.sum(), &[&x, &parameters[0], &parameters[1]]);
+            (found.to_vec(), slopes.iter().map(Tensor::to_vec).collect::<Vec<_>>())
+        };
+        let (_, alone) = slopes_at(&[inside]);
+        for at in ends.iter().chain(outside) {
+            let name = format!("{value:?} at {at}, {dtype}");
+            let exact = value.log_prob(*at);
+            let (found, slopes) = slopes_at(&[*at]);
+            assert!(found[0] == exact || (found[0] - exact).abs() < tolerance, "{name}: {}, not {exact}", found[0]);
+            assert!(slopes.iter().all(|slope| slope[0].is_finite()), "{name}: {slopes:?}");
+            assert_eq!(slopes[0], [0.0], "{name}");
+            if outside.contains(at) {
+                assert_eq!((exact, &slopes[1], &slopes[2]), (f64::NEG_INFINITY, &vec![0.0], &vec![0.0]), "{name}");
+            }
+            // A point inside keeps its slope beside it.
+            let (_, both) = slopes_at(&[*at, inside]);
+            assert_eq!(both[0][0], 0.0, "{name}");
+            assert_close(&name, both[0][1], alone[0][0], tolerance);
+        }
+    }
+}
+
+#[test]
+fn at_the_ends_of_a_support_and_outside_both_forms_agree_and_slopes_are_numbers() {
+    let far = [-0.3, f64::NEG_INFINITY, f64::INFINITY];
+    for [a, b] in [[0.6, 1.0], [1.0, 0.6], [1.7, 2.4], [1.0, 1.0]] {
+        let weibull = plain::Weibull { shape: a, scale: b };
+        assert_ends(&weibull, [a, b], |[shape, scale]| Box::new(batched::Weibull::new(shape, scale)), &[0.0], &far);
+        let (ends, outside) = ([0.0, 1.0], [&far[..], &[1.4]].concat());
+        let kumaraswamy = plain::Kumaraswamy { a, b };
+        assert_ends(&kumaraswamy, [a, b], |[a, b]| Box::new(batched::Kumaraswamy::new(a, b)), &ends, &outside);
+    }
 }

@@ -19,21 +19,22 @@
 //! Deviations: rows in memory stand for others; the sites of memory and batch move together, and a move that lowers the bound is shortened.
 
 mod draw;
+mod hyper;
+mod remember;
 mod rows;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use crate::dual::{BatchSites, DualPosterior, Sums};
 use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
-use crate::likelihood::{MultiLikelihood, expected_log_prob_multi, expected_log_prob_weighted};
+use crate::likelihood::MultiLikelihood;
 use crate::site::PRECISION_FLOOR;
-use draw::{chances, draw};
-use elbo_core::{Error, ModelFile, Result, Rng, Run, Snapshot, Step};
+use elbo_core::{Result, Run};
 use elbo_linalg::pivoted_cholesky;
-use elbo_tensor::optim::Lbfgs;
-use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad, stored};
-use rows::{Kept, RowSites, View, pick};
+use elbo_tensor::{Parameters, Tensor, no_grad};
+use rows::{Kept, RowSites, View};
 
 /// How a batch is absorbed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -316,137 +317,6 @@ impl MemoryGp {
         asked
     }
 
-    /// L-BFGS on the bound of batch and memory, the memory standing for all rows seen, with sites held: each of a row at hand, and the
-    /// natural parameters of those that are gone, whose sums follow the kernel.
-    fn move_hyperparameters(&mut self, batch: &Batch<'_>, how: Absorb, run: &mut Run) -> Result<()> {
-        let kuu_chol = no_grad(|| self.kernel.gram_symmetric(&self.z).cholesky())?;
-        let natural = |sums: &Sums| Sums {
-            shift_bar: kuu_chol.cholesky_solve(&sums.shift_bar.unsqueeze(1)).squeeze(1),
-            precision_bar: kuu_chol.cholesky_solve(&kuu_chol.cholesky_solve(&sums.precision_bar).t()),
-        };
-        let held: Vec<Sums> = no_grad(|| self.gone.iter().map(natural).collect());
-        let loss = |model: &Self, _: &mut Run| {
-            let kuu = model.kernel.gram_symmetric(&model.z);
-            let gone: Vec<Sums> = held.iter().map(|h| seen_through(h, &kuu)).collect();
-            let sums = model.total(&gone, Some(batch));
-            let kuu_chol = kuu.cholesky()?;
-            let posteriors = of_sums(&kuu_chol, &sums)?;
-            let likelihood = model.likelihood.as_ref();
-            let marginals =
-                |x: &Tensor| View::new(model.kernel.as_ref(), &kuu_chol, &model.z, x).marginals(&posteriors);
-            let (mean, variance) = marginals(batch.x);
-            let mut bound = expected_log_prob_multi(likelihood, batch.y, &mean, &variance);
-            if how.past == Past::Memory && model.kept.len() > 0 {
-                let (mean, variance) = marginals(&model.kept.x);
-                let (y, weights) = (&model.kept.y, &model.kept.weights);
-                bound = bound + expected_log_prob_weighted(likelihood, y, weights, &mean, &variance);
-            }
-            if how.past == Past::Sites {
-                for (posterior, old) in posteriors.iter().zip(&held) {
-                    let (mean, covariance) = posterior.moments();
-                    let second = covariance + mean.unsqueeze(1) * mean.unsqueeze(0);
-                    bound = bound + (&old.shift_bar * &mean).sum() - (&old.precision_bar * second).sum() * 0.5;
-                }
-            }
-            for posterior in &posteriors {
-                bound = bound - posterior.kl();
-            }
-            Ok(-bound - model.weak_prior())
-        };
-        let before = self.pack();
-        let step = Lbfgs::default().on(loss);
-        let mut memory = step.init(self, run)?;
-        for _ in 0..how.moves {
-            match step.step(self, &mut memory, run) {
-                Ok(progress) if progress.converged => break,
-                Ok(_) => {}
-                Err(error) if error.is_recoverable() => {
-                    self.unpack(&before);
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        no_grad(|| {
-            let kuu = self.kernel.gram_symmetric(&self.z);
-            self.gone = held.iter().map(|h| seen_through(h, &kuu)).collect();
-            self.sums = self.total(&self.gone, Some(batch));
-        });
-        Ok(())
-    }
-
-    /// A weak normal prior, of standard deviation two, on the logarithms of the kernel's positive parameters: the
-    /// memory-weighted bound alone can drive the amplitude to its limits.
-    fn weak_prior(&self) -> Tensor {
-        let mut terms = vec![];
-        self.kernel.visit(&mut |_, p| {
-            if p.constraint() == elbo_tensor::Constraint::Positive && !p.is_frozen() {
-                terms.push(p.leaf().square().sum() * -0.125);
-            }
-        });
-        terms.into_iter().sum()
-    }
-
-    /// Draws rows of the batch into memory, without replacement. The others are gone, but for the share of their sites that is handed on.
-    fn remember(&mut self, batch: &Batch<'_>, how: Absorb, rng: &mut Rng) -> Result<()> {
-        let sizes = self.sizes(batch.x, batch.y, how)?;
-        let shares = chances(&sizes, how.remembered.min(how.memory));
-        let (joining, leaving) = draw(&shares, rng);
-        let rows = Kept {
-            x: batch.x.clone(),
-            y: batch.y.to_vec(),
-            sites: batch.sites.clone(),
-            weights: shares.iter().map(|share| 1.0 / share).collect(),
-        };
-        self.forget(&rows.take(&leaving), &vec![1.0; leaving.len()]);
-        let mut joining = rows.take(&joining);
-        joining.sites = joining.sites.scaled(&self.counts(&joining.weights));
-        self.kept.extend(joining);
-        if self.kept.len() > how.memory {
-            self.thin(how, rng)?;
-        }
-        self.sums = self.total(&self.gone, None);
-        Ok(())
-    }
-
-    /// Draws the rows that stay when the memory is too large, in proportion to what each stands for.
-    fn thin(&mut self, how: Absorb, rng: &mut Rng) -> Result<()> {
-        let mut sizes = self.sizes(&self.kept.x, &self.kept.y, how)?;
-        sizes.iter_mut().zip(&self.kept.weights).for_each(|(size, weight)| *size *= weight);
-        let shares = chances(&sizes, how.memory);
-        let (staying, leaving) = draw(&shares, rng);
-        let before = self.counts(&self.kept.weights);
-        self.kept.weights.iter_mut().zip(&shares).for_each(|(weight, share)| *weight /= share);
-        let (gone, mut kept) = (self.kept.take(&leaving), self.kept.take(&staying));
-        self.forget(&gone, &pick(&before, &leaving));
-        let grown = self.counts(&kept.weights).into_iter().zip(&staying).map(|(after, row)| after / before[*row]);
-        kept.sites = kept.sites.scaled(&grown.collect::<Vec<_>>());
-        self.kept = kept;
-        Ok(())
-    }
-
-    /// What the chances of these rows to be remembered are in proportion to, `[B]`.
-    fn sizes(&self, x: &Tensor, y: &[f64], how: Absorb) -> Result<Vec<f64>> {
-        if !how.by_leverage {
-            return Ok(vec![1.0; y.len()]);
-        }
-        let rows = self.view(x)?;
-        let (mean, variance) = rows.marginals(&of_sums(&rows.kuu_chol, &self.sums)?);
-        Ok(self.ask(y, &mean.to_vec(), &variance.to_vec()).leverage)
-    }
-
-    /// Adds to the sums of rows that are gone what stays there of these rows, whose sites now count as often as `counts` says: of a single one, what is
-    /// not handed on; all of a row that had no chance to be in memory, for which no other stands.
-    fn forget(&mut self, rows: &Kept, counts: &[f64]) {
-        if rows.len() > 0 {
-            let stays = 1.0 - self.handed_on();
-            let share = |(weight, count): (&f64, &f64)| if weight.is_finite() { stays / count } else { 1.0 };
-            let sites = rows.sites.scaled(&rows.weights.iter().zip(counts).map(share).collect::<Vec<_>>());
-            let kuf = self.kernel.gram(&self.z, &rows.x);
-            self.gone.iter_mut().zip(&sites.0).for_each(|(sum, s)| *sum = sum.plus(&s.sums(&kuf), 1.0));
-        }
-    }
-
     /// Means and variances of the latent functions at `x: [N*, D]`, both `[N*, P]` row-major.
     ///
     /// # Errors
@@ -461,68 +331,5 @@ impl MemoryGp {
                 self.kernel.diag(x).to_vec().into_iter().flat_map(|v| std::iter::repeat_n(v, latents)).collect();
             Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior)?))
         })
-    }
-}
-
-/// Natural site parameters as sums seen through a kernel: `K λ`, `K Λ K`.
-fn seen_through(natural: &Sums, kuu: &Tensor) -> Sums {
-    let precision = kuu.matmul(&natural.precision_bar.matmul(kuu));
-    Sums { shift_bar: kuu.matmul(&natural.shift_bar), precision_bar: (&precision + precision.t()) * 0.5 }
-}
-
-impl Parameters for MemoryGp {
-    fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
-        nested("kernel", &self.kernel, f);
-        nested("likelihood", &self.likelihood, f);
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
-        nested_mut("kernel", &mut self.kernel, f);
-        nested_mut("likelihood", &mut self.likelihood, f);
-    }
-}
-
-impl Snapshot for MemoryGp {
-    fn save(&self, file: &mut ModelFile, prefix: &str) {
-        self.write_to(file, prefix);
-        let kept = &self.kept;
-        for (name, t) in [("z", &self.z), ("memory_x", &kept.x)] {
-            file.put(&format!("{prefix}.{name}"), t.shape(), &t.to_vec());
-        }
-        for (name, values) in [("y", &kept.y), ("weights", &kept.weights)] {
-            values.save(file, &format!("{prefix}.memory_{name}"));
-        }
-        for (p, (sums, sites)) in self.gone.iter().zip(&kept.sites.0).enumerate() {
-            sums.save(file, &format!("{prefix}.gone.{p}"));
-            sites.shift.save(file, &format!("{prefix}.memory.{p}.shift"));
-            sites.precision.save(file, &format!("{prefix}.memory.{p}.precision"));
-        }
-        file.set(&format!("{prefix}.seen"), &self.seen);
-    }
-
-    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.read_from(file, prefix)?;
-        let name = |part: &str| format!("{prefix}.{part}");
-        let dims = self.z.size(1);
-        let rows = |part: &str| file.rows(&name(part), &[dims]);
-        let (m, kept) = (rows("z")?, rows("memory_x")?);
-        self.z = stored(file, &name("z"), &[m, dims])?;
-        self.kept.x = stored(file, &name("memory_x"), &[kept, dims])?;
-        self.kept.y = file.get_as(&name("memory_y"), &[kept])?;
-        self.kept.weights = file.get_as(&name("memory_weights"), &[kept])?;
-        if self.kept.weights.iter().any(|weight| *weight < 1.0) {
-            return Err(Error::misfit("a row in memory stands for less than itself"));
-        }
-        for (p, (sums, sites)) in self.gone.iter_mut().zip(&mut self.kept.sites.0).enumerate() {
-            sums.restore(file, &name(&format!("gone.{p}")))?;
-            if sums.shift_bar.len() != m {
-                return Err(Error::misfit("the sums of the rows that are gone are not those of the inducing points"));
-            }
-            sites.shift = file.get_as(&name(&format!("memory.{p}.shift")), &[kept])?;
-            sites.precision = file.get_as(&name(&format!("memory.{p}.precision")), &[kept])?;
-        }
-        self.seen = file.fact(&format!("{prefix}.seen"))?;
-        self.sums = no_grad(|| self.total(&self.gone, None));
-        Ok(())
     }
 }

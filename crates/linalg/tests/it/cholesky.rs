@@ -1,7 +1,7 @@
 use crate::support::*;
 use elbo_linalg::{
     Ladder, LinalgError, MatMut, MatRef, Real, cholesky_in_place, cholesky_with_jitter, log_det_from_factor,
-    pivoted_cholesky, potrf, potri,
+    pivoted_cholesky, potrf, potri, potri_lower,
 };
 
 fn residuals<T: Real>() {
@@ -30,6 +30,21 @@ fn residuals<T: Real>() {
 fn a_factor_times_its_transpose_is_the_matrix() {
     residuals::<f64>();
     residuals::<f32>();
+}
+
+#[test]
+fn a_lower_inverse_leaves_the_upper_triangle_alone() {
+    for n in [1, 40, 96, 97, 200] {
+        let a = covariance::<f64>(n, 39);
+        let cholesky = cholesky_with_jitter(MatRef::row_major(&a, n, n), Ladder::Fixed(0.0)).unwrap();
+        let both = cholesky.inverse();
+        let mut lower = vec![7.0; n * n];
+        potri_lower(MatMut::row_major(&mut lower, n, n), cholesky.factor());
+        for i in 0..n {
+            assert_eq!(lower[i * n..=i * n + i], both[i * n..=i * n + i]);
+            assert!(lower[i * n + i + 1..(i + 1) * n].iter().all(|v| *v == 7.0));
+        }
+    }
 }
 
 #[test]

@@ -120,9 +120,9 @@ fn cards(scores: &RegressionScores) -> Vec<Card> {
         return vec![];
     }
     let baseline = number(scores.baseline_rmse);
-    let judged = if scores.is_better_than_the_mean() { Standing::Good } else { Standing::Poor };
     let mut cards = vec![
-        Card::new("Typical error", number(scores.rmse), format!("RMSE; the mean alone: {baseline}")).judged(judged),
+        Card::new("Typical error", number(scores.rmse), format!("RMSE; the mean alone: {baseline}"))
+            .judged(scores.error_standing()),
         Card::new(
             "Variance explained",
             percent(scores.explained()),

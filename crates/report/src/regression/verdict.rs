@@ -50,6 +50,15 @@ impl RegressionScores {
         Verdict { headline, sentences, standing }
     }
 
+    /// How the error stands beside that of predicting the mean: neutral where the rows do not tell.
+    pub(super) fn error_standing(&self) -> Standing {
+        match self.used() {
+            Use::Accurate | Use::Useful | Use::Slight => Standing::Good,
+            Use::Unclear => Standing::Neutral,
+            Use::None | Use::Harmful => Standing::Poor,
+        }
+    }
+
     fn used(&self) -> Use {
         let ratio = self.rmse / self.baseline_rmse;
         let (gain, error) = self.gain;

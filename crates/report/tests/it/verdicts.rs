@@ -1,7 +1,7 @@
 use elbo_core::Rng;
 use elbo_report::{
-    Basis, ClassificationEvidence, ClassificationScores, Held, Interval, RegressionEvidence, RegressionScores,
-    Standing, Verdict,
+    Basis, ClassificationEvidence, ClassificationScores, Context, Held, Interval, RegressionEvidence, RegressionScores,
+    Standing, Verdict, regression_report,
 };
 
 /// Observed values with spread `signal`, predicted with Gaussian errors of size 1; the intervals claim errors of size `claimed`.
@@ -21,6 +21,12 @@ fn regression(rows: usize, signal: f64, claimed: f64) -> RegressionEvidence {
 
 fn judge(evidence: &RegressionEvidence) -> Verdict {
     RegressionScores::new(evidence).verdict()
+}
+
+/// The colour of the number that says the typical error.
+fn error_colour(evidence: &RegressionEvidence) -> Standing {
+    let report = regression_report(Context::default(), evidence);
+    report.cards.iter().find(|card| card.label == "Typical error").unwrap().standing
 }
 
 #[test]
@@ -94,6 +100,8 @@ fn a_gain_that_chance_explains_is_not_called_none() {
     assert_eq!(verdict.headline, "Not clearly better than predicting the mean");
     assert_eq!(verdict.standing, Standing::Caution);
     assert!(verdict.sentences[1].contains("by no more than chance explains"), "{:?}", verdict.sentences);
+    // Its error is neither good nor bad.
+    assert_eq!(error_colour(&evidence), Standing::Neutral);
 }
 
 #[test]
@@ -102,6 +110,8 @@ fn a_harmful_model_is_refused() {
     evidence.mean.iter_mut().for_each(|m| *m *= -3.0);
     let verdict = judge(&evidence);
     assert_eq!((verdict.headline.as_str(), verdict.standing), ("Worse than predicting the mean", Standing::Poor));
+    assert_eq!(error_colour(&evidence), Standing::Poor);
+    assert_eq!(error_colour(&regression(200, 4.0, 1.0)), Standing::Good);
 }
 
 #[test]

@@ -21,7 +21,6 @@ mod log_marginal;
 mod radial;
 mod sgpr;
 mod sgpr_blocks;
-mod small;
 mod svgp;
 mod whitening;
 
@@ -37,8 +36,8 @@ pub use svgp::{svgp_marginals, svgp_marginals_with, whitened_kl};
 use crate::dtype::DType;
 use crate::tensor::Tensor;
 use elbo_core::recycle::Kept;
-use elbo_linalg::{Diagonal, Triangle};
-use elbo_linalg::{MatMut, MatRef, Shape, gemm_structured, triangular_inverse};
+use elbo_linalg::{BY_ROWS, Diagonal, Triangle};
+use elbo_linalg::{MatMut, MatRef, Shape, gemm_structured, potri_lower, triangular_inverse};
 
 /// Whether every tensor is f64, so that the fused arithmetic applies.
 fn all_f64(tensors: &[&Tensor]) -> bool {
@@ -52,17 +51,15 @@ fn shaped(values: Vec<f64>, like: &[usize]) -> Option<Tensor> {
 
 /// Lower triangle of `(L Lᵀ)⁻¹`, row-major, from the lower triangle of `l: [n, n]`; zero above the diagonal.
 fn inverse_lower(l: &[f64], n: usize) -> Kept<f64> {
-    let (mut half, mut out) = (Kept::zeros(n * n), Kept::zeros(n * n));
-    if n <= small::SMALL {
-        small::inverse_by_rows(l, n, &mut half, &mut out);
+    let l = MatRef::row_major(l, n, n);
+    let mut out = Kept::zeros(n * n);
+    if n <= BY_ROWS {
+        potri_lower(MatMut::row_major(&mut out, n, n), l);
         return out;
     }
-    triangular_inverse(
-        MatMut::row_major(&mut half, n, n),
-        Triangle::Lower,
-        Diagonal::Stored,
-        MatRef::row_major(l, n, n),
-    );
+    // The same for large matrices, with room for `L⁻¹` that is used again.
+    let mut half = Kept::zeros(n * n);
+    triangular_inverse(MatMut::row_major(&mut half, n, n), Triangle::Lower, Diagonal::Stored, l);
     let half = MatRef::row_major(&half, n, n);
     let target = (Shape::Lower, MatMut::row_major(&mut out, n, n));
     gemm_structured(target, 1.0, (Shape::Upper, half.transpose()), (Shape::Lower, half), 0.0);
