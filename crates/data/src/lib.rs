@@ -7,7 +7,7 @@
 //! | predictions or a table on disk | [`write_table`], [`write_data`], [`write_npy`], [`write_npz`] |
 //! | training and test rows | [`holdout`], [`folds`], [`fixed_split`] |
 //! | a published data set | [`catalogue()`], [`get`], [`locate`], [`stored_table`], [`verify`] |
-//! | data that travel with the program | [`digits8`], [`digits8_classes`], [`digits8_split`], [`diabetes`], [`photos`] |
+//! | data that travel with the program | [`digits8`], [`digits8_classes`], [`digits8_split`], [`diabetes`], [`photos`], [`photo_patches`] |
 //! | made-up data with a known recipe | [`generators`], [`make()`] |
 //!
 //! How to add: a data set is one [`Entry`] listed in `catalogue/entries.rs`; a recipe is one [`Generator`] in `make/mod.rs`; a format is one
@@ -26,6 +26,6 @@ pub use catalogue::{
 pub use make::{Generator, MakeOptions, generators, make};
 pub use read::pictures::{is_picture_name, read_picture, read_picture_bytes, read_pictures};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
-pub use shipped::{diabetes, digits8, digits8_classes, digits8_split, photos};
+pub use shipped::{diabetes, digits8, digits8_classes, digits8_split, photo_patches, photos};
 pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};
 pub use write::{Cells, table_bytes, table_columns, write_data, write_npy, write_npz, write_table};

@@ -2,7 +2,7 @@
 
 use crate::read::pictures::shipped_picture;
 use crate::read::{ReadOptions, read_bytes};
-use elbo_core::{Data, FromData, Result, Samples};
+use elbo_core::{Array, Data, FromData, Result, Rng, Samples, Values, ensure_within};
 
 const DIGITS8: &[u8] = include_bytes!("../../../examples/data/small/digits8.csv.gz");
 
@@ -61,4 +61,70 @@ pub fn photos() -> Result<(Data, Data)> {
     let of = |arrays| Data { source: "photos".into(), arrays, ..Data::default() };
     let training = vec![photo!("chelsea.png")?, photo!("coffee.png")?, photo!("retina.png")?, photo!("rocket.png")?];
     Ok((of(training), of(vec![photo!("astronaut.png")?])))
+}
+
+/// `count` grey pieces of `side` x `side` pixels from the five photographs of [`photos`], in [0, 1]: natural pictures for denoisers and priors. Every
+/// place is as likely as any other.
+///
+/// # Errors
+/// [`elbo_core::Error::Setting`] for a side below two pixels, or beyond the shortest one of the photographs; [`elbo_core::Error::Data`] for no pieces.
+pub fn photo_patches(side: usize, count: usize, rng: &mut Rng) -> Result<Samples> {
+    let (training, test) = photos()?;
+    let colours = |array: &Array| match (&array.values, array.shape.as_slice()) {
+        (Values::U8(bytes), [1, h, w, 3]) => Some((*h, *w, bytes.clone())),
+        _ => None,
+    };
+    let photos: Vec<(usize, usize, Vec<u8>)> =
+        training.arrays.iter().chain(&test.arrays).filter_map(|(_, array)| colours(array)).collect();
+    let shortest = photos.iter().map(|(h, w, _)| *h.min(w)).min().unwrap_or(0);
+    ensure_within("side", side, 2..=shortest)?;
+    let places: Vec<f64> = photos.iter().map(|(h, w, _)| ((h - side + 1) * (w - side + 1)) as f64).collect();
+    let mut pixels = Vec::with_capacity(count * side * side);
+    for _ in 0..count {
+        let (h, w, bytes) = &photos[rng.weighted(&places)];
+        let (top, left) = (rng.below(h - side + 1), rng.below(w - side + 1));
+        for i in 0..side * side {
+            let at = 3 * ((top + i / side) * w + left + i % side);
+            let [red, green, blue] = [0, 1, 2].map(|c| u32::from(bytes[at + c]));
+            // The weights of ITU-R BT.601, rounded.
+            pixels.push(((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8);
+        }
+    }
+    let image = Array { shape: vec![count, side, side], values: Values::U8(pixels) };
+    Samples::from_data(&Data { source: "photos".into(), arrays: vec![("image".into(), image)], ..Data::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_are_pieces_of_photographs() {
+        let patches = photo_patches(8, 300, &mut Rng::new(1)).unwrap();
+        assert_eq!((patches.len(), patches.form.shape.as_slice()), (300, &[1, 8, 8][..]));
+        assert!(patches.values.iter().all(|v| (0.0..=1.0).contains(v)));
+        // Neighbours in a photograph are alike, which pixels of two pieces are not.
+        let (mut near, mut far) = (0.0, 0.0);
+        for k in 0..299 {
+            let (own, other) = (patches.row(k), patches.row(k + 1));
+            for i in (0..64).filter(|i| i % 8 != 7) {
+                near += f64::from(own[i] - own[i + 1]).powi(2);
+                far += f64::from(own[i] - other[i]).powi(2);
+            }
+        }
+        assert!(near < 0.2 * far && far > 0.0, "{near} {far}");
+        assert_eq!(photo_patches(8, 300, &mut Rng::new(1)).unwrap(), patches);
+        assert!(photo_patches(8, 300, &mut Rng::new(2)).unwrap() != patches);
+    }
+
+    #[test]
+    fn patches_that_do_not_fit_are_refused() {
+        // The shortest side of the five.
+        assert_eq!(photo_patches(213, 1, &mut Rng::new(1)).unwrap().len(), 1);
+        for side in [0, 1, 214] {
+            let error = photo_patches(side, 1, &mut Rng::new(1)).unwrap_err().to_string();
+            assert!(error.contains("side"), "{error}");
+        }
+        assert!(photo_patches(8, 0, &mut Rng::new(1)).is_err());
+    }
 }

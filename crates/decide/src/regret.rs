@@ -26,6 +26,17 @@ pub fn cumulative_regret(values: &[f64], optimum: f64) -> Vec<f64> {
         .collect()
 }
 
+/// Inference regret: the value without noise, less `optimum`, of the place that would be recommended, which is the one of smallest posterior mean.
+/// `means` and `values` belong to the same places; NaN without any.
+///
+/// # Panics
+/// When there are not as many values as means.
+pub fn inference_regret(means: &[f64], values: &[f64], optimum: f64) -> f64 {
+    assert_eq!(means.len(), values.len(), "one value a mean");
+    let best = means.iter().zip(values).min_by(|a, b| a.0.total_cmp(b.0));
+    best.map_or(f64::NAN, |(_, value)| value - optimum)
+}
+
 /// Logarithm to base ten with a floor, so that an exact hit stays finite.
 pub fn log10_regret(regret: f64) -> f64 {
     regret.max(1e-12).log10()

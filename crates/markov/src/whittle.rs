@@ -1,7 +1,7 @@
 //! Learning in the frequency domain: the spectrum of a sampled kernel, and Whittle's likelihood of regular series.
 
 use crate::fourier;
-use crate::kernel::Kernel;
+use crate::kernel::{Block, Factor, Kernel};
 use crate::model::{StateSpace, block_transition};
 use crate::scalar::{Dual, Real};
 use elbo_core::{Error, Result};
@@ -15,6 +15,49 @@ pub fn spectrum(kernel: &Kernel, width: f64, frequencies: &[f64]) -> Result<Vec<
     let space = space(kernel)?;
     let parts = parts(&space, width, None);
     Ok(frequencies.iter().map(|w| density(&parts, *w).v).collect())
+}
+
+/// The spectrum of `f` in continuous time at these angular frequencies a unit of time, two-sided: `k(τ) = ∫ S(w) cos(w τ) dw / 2π`. That of `f`
+/// sampled every `width`, [`spectrum`], is `Σ_m S((w + 2 π m) / width) / width`.
+///
+/// $$ S(w) = \frac{\sigma^2 (2 \lambda)^{2p+1} (p!)^2}{(2p)! \, (\lambda^2 + w^2)^{p+1}} $$
+///
+/// for a Matérn kernel with `λ = sqrt(2 p + 1) / l`; a cosine that multiplies it moves half of it to either side.
+///
+/// # Errors
+/// [`Error::Setting`] for kernels without a continuous spectrum, and for those of which a term has another form than this: squared exponentials, and
+/// products of two Matérn kernels.
+pub fn continuous(kernel: &Kernel, frequencies: &[f64]) -> Result<Vec<f64>> {
+    let space = space(kernel)?;
+    let mut out = vec![0.0; frequencies.len()];
+    for block in space.blocks() {
+        let (order, rate, centres) = matern_around(block).ok_or_else(|| Error::Setting {
+            setting: "kernel".into(),
+            found: kernel.to_string(),
+            expected: "a kernel whose terms have one Matérn factor each; `spectrum` takes others".into(),
+        })?;
+        // 2^{2p+1} (p!)² / (2p)!, as a product.
+        let constant = (1..=order).fold(2.0, |c, k| c * 2.0 * k as f64 / (2.0 * k as f64 - 1.0));
+        let share = block.scale * block.scale * constant / (rate * centres.len() as f64);
+        let around = |w: f64| -> f64 {
+            centres.iter().map(|c| (1.0 + ((w - c) / rate).powi(2)).powi(-(order as i32 + 1))).sum()
+        };
+        out.iter_mut().zip(frequencies).for_each(|(s, w)| *s += share * around(*w));
+    }
+    Ok(out)
+}
+
+/// Order and rate of a block's only Matérn factor, and the frequencies to which its rotations move it; `None` for other blocks.
+fn matern_around(block: &Block) -> Option<(usize, f64, Vec<f64>)> {
+    let (mut matern, mut centres) = (None, vec![0.0]);
+    for (factor, rate) in block.factors.iter().zip(&block.rates) {
+        match factor {
+            Factor::Matern(order) if matern.is_none() => matern = Some((*order, *rate)),
+            Factor::Rotation => centres = centres.iter().flat_map(|c: &f64| [c - rate, c + rate]).collect(),
+            _ => return None,
+        }
+    }
+    matern.map(|(order, rate)| (order, rate, centres))
 }
 
 /// Whittle's log likelihood of a series sampled every `width` with this [`periodogram`](crate::fourier::periodogram), and its derivatives by

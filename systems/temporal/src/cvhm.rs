@@ -49,7 +49,8 @@ pub struct CvhmConfig {
     /// Latent trajectories, `L`.
     #[schemars(range(min = 1))]
     pub trajectories: usize,
-    /// The kernel of every latent, as an expression of time in the unit of `width`: `matern32`, `matern32 * cosine(period=1)` (Hida-Matérn).
+    /// The kernel of every latent, as an expression of time in the unit of `width`: `matern32`, `matern32 * cosine(period=1)` (Hida-Matérn); or as
+    /// many as there are latents, with `;` between them.
     pub kernel: String,
     /// Width of a bin.
     pub width: f64,
@@ -92,17 +93,33 @@ impl Default for CvhmConfig {
     }
 }
 
+impl CvhmConfig {
+    /// The kernels as they are written: one for all latents, or one for each.
+    fn kernels(&self) -> Result<Vec<Kernel>> {
+        self.kernel.split(';').map(str::parse::<Kernel>).collect()
+    }
+}
+
 impl Config for CvhmConfig {
     fn check(&self) -> Result<()> {
-        let kernel: Kernel = self.kernel.parse()?;
-        if !elbo_markov::StateSpace::new(&kernel, 0.0)?.is_stationary() {
-            return Err(Error::Setting {
-                setting: "kernel".into(),
-                found: self.kernel.clone(),
-                expected: "a stationary kernel: latents have no first time".into(),
-            });
+        let kernels = self.kernels()?;
+        for kernel in &kernels {
+            if !elbo_markov::StateSpace::new(kernel, 0.0)?.is_stationary() {
+                return Err(Error::Setting {
+                    setting: "kernel".into(),
+                    found: self.kernel.clone(),
+                    expected: "a stationary kernel: latents have no first time".into(),
+                });
+            }
         }
         ensure_within("trajectories", self.trajectories, 1..=1000)?;
+        let count = kernels.len();
+        ensure(
+            "kernel",
+            format!("{count} kernels for {} latents", self.trajectories),
+            count == 1 || count == self.trajectories,
+            "one for all latents, or one for each with `;` between them",
+        )?;
         ensure_within("paths", self.paths, 1..=1_000_000)?;
         ensure_within("rounds", self.rounds, 1..=1_000_000_000)?;
         ensure_within("sweeps", self.sweeps, 1..=1_000_000_000)?;
@@ -163,8 +180,11 @@ fn summarise(config: &CvhmConfig, input: &Trials, fitted: &Fitted) -> Summary {
             ("capped_share".into(), fitted.capped),
         ],
         text: format!(
-            "{} latent trajectories behind the counts of {} channels; the kernel is {}.",
-            config.trajectories, input.channels, config.kernel
+            "{} latent trajectories behind the counts of {} channels; {} {}.",
+            config.trajectories,
+            input.channels,
+            if config.kernel.contains(';') { "their kernels are" } else { "the kernel is" },
+            config.kernel
         ),
         ..Summary::default()
     };

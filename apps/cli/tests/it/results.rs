@@ -2,6 +2,7 @@
 
 use crate::folder::{Folder, QUICK, model, table};
 use serde_json::Value;
+use std::fmt::Write;
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -213,6 +214,39 @@ fn update_absorbs_new_rows_into_a_saved_model() {
     // In place, and again.
     folder.elbo("update new.elbo one.csv --out new.elbo").ok();
     assert_eq!(folder.elbo("info new.elbo --json").json()["updates"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_series_is_forecast_and_its_components_are_drawn() {
+    let folder = Folder::new();
+    let mut text = String::from("t,y\n");
+    for i in 0..90 {
+        let t = f64::from(i);
+        let noise = (f64::from(i * 7919 % 97) / 97.0 - 0.5) * 0.3;
+        writeln!(text, "{t},{:.5}", 5.0 + 0.05 * t + (std::f64::consts::TAU * t / 12.0).sin() + noise).unwrap();
+    }
+    folder.write("s.csv", text.as_bytes());
+    let fit = "fit markov-gp s.csv --time t --target y --set period=12 --set starts=1 --set iterations=20";
+    folder.elbo(&format!("{fit} --out m.elbo --report r.html --figures drawn")).ok();
+    let page = String::from_utf8(folder.read("r.html")).unwrap();
+    assert!(page.contains("<svg") && !page.contains("NaN"), "no figure, or a NaN");
+    for name in ["forecast", "component-1", "component-2", "component-3", "component-4"] {
+        let drawing = String::from_utf8(folder.read(&format!("drawn/{name}.svg"))).unwrap();
+        // A curve with its band, no empty frame.
+        assert!(drawing.contains("class=\"band") && !drawing.contains("NaN"), "{name}");
+    }
+    // Two years after the last row, of which nothing but the times is known.
+    let mut ahead = String::from("t\n");
+    (90..114).for_each(|t| writeln!(ahead, "{t}").unwrap());
+    folder.write("ahead.csv", ahead.as_bytes());
+    let text = folder.elbo("predict m.elbo ahead.csv --level 0.9").ok();
+    assert_eq!((text.lines().next(), text.lines().count()), (Some("mean,sd,lower,upper"), 25));
+    for line in text.lines().skip(1) {
+        let cells: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
+        let [mean, sd, lower, upper] = cells[..] else { panic!("{line}") };
+        assert!((lower..upper).contains(&mean), "{line}");
+        assert!((upper - lower - 2.0 * 1.6449 * sd).abs() < 1e-3 * sd, "{line}");
+    }
 }
 
 #[test]

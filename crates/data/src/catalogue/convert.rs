@@ -2,6 +2,7 @@
 
 use super::sheet::first_sheet;
 use super::{Entry, Member};
+use crate::read::{ReadOptions, read_bytes};
 use crate::write::gzip;
 use elbo_core::{Array, Error, Result, Values};
 use std::io::{Cursor, Read};
@@ -37,6 +38,8 @@ pub(super) enum Convert {
     Pictures,
     /// Ten JSON files, one a digit: a flat list of pixels from 0 to 1, 784 a picture.
     Digits,
+    /// One NPY file of grey pictures, shares of white; those of its first half are of the class 1, the others of 0.
+    Faces,
     /// Grey pictures in PGM, one file each.
     Photographs,
     /// A line for each pair of variables: `pair7,` and two fields of numbers separated by spaces; pairs after `last` are left out.
@@ -64,6 +67,9 @@ pub(super) fn convert(entry: &Entry, sources: &[Vec<u8>]) -> Result<Vec<(String,
     }
     if entry.convert == Convert::Digits {
         return digits(entry, sources).ok_or_else(broken);
+    }
+    if entry.convert == Convert::Faces {
+        return faces(entry, sources).ok_or_else(broken);
     }
     if entry.convert == Convert::Photographs {
         let pngs = sources.iter().map(|source| png(source)).collect::<Option<Vec<_>>>().ok_or_else(broken)?;
@@ -107,7 +113,7 @@ fn rows(convert: Convert, sources: &[Vec<u8>]) -> Option<Rows> {
         }
         Convert::Flights => flights(first)?,
         Convert::CausePairs { last } => cause_pairs(utf8(first)?, last)?,
-        Convert::Pictures | Convert::Digits | Convert::Photographs => return None,
+        Convert::Pictures | Convert::Digits | Convert::Faces | Convert::Photographs => return None,
     })
 }
 
@@ -238,6 +244,25 @@ fn digits(entry: &Entry, sources: &[Vec<u8>]) -> Option<Vec<(String, Vec<u8>)>> 
     if pixels.len() != entry.rows * entry.dims || labels.len() != entry.rows {
         return None;
     }
+    labelled_pictures(entry, pixels, labels)
+}
+
+fn faces(entry: &Entry, sources: &[Vec<u8>]) -> Option<Vec<(String, Vec<u8>)>> {
+    let data = read_bytes("faces.npy", sources.first()?.clone(), &ReadOptions::default()).ok()?;
+    let [(_, array)] = data.arrays.as_slice() else { return None };
+    let side = entry.dims.isqrt();
+    let shares = array.to_f64().filter(|_| array.shape == [entry.rows, side, side])?;
+    // A weighted sum of three colours may round to a little more than white.
+    if !shares.iter().all(|share| (-1e-6..=1.0 + 1e-6).contains(share)) {
+        return None;
+    }
+    let pixels = shares.iter().map(|share| (255.0 * share).round() as u8).collect();
+    let labels = (0..entry.rows).map(|i| u8::from(2 * i < entry.rows)).collect();
+    labelled_pictures(entry, pixels, labels)
+}
+
+/// One file of pictures `[rows, side, side]` with a label each.
+fn labelled_pictures(entry: &Entry, pixels: Vec<u8>, labels: Vec<u8>) -> Option<Vec<(String, Vec<u8>)>> {
     let side = entry.dims.isqrt();
     let image = Array { shape: vec![entry.rows, side, side], values: Values::U8(pixels) };
     let label = Array { shape: vec![entry.rows], values: Values::U8(labels) };
@@ -304,6 +329,32 @@ mod tests {
         let array = idx(&gzip(&content)).unwrap();
         assert_eq!((array.shape, array.values), (vec![2, 3], Values::U8(vec![1, 2, 3, 4, 5, 6])));
         assert_eq!(idx(&gzip(&content[..17])), None);
+    }
+
+    #[test]
+    fn faces_become_bytes_with_a_label_and_other_arrays_are_refused() {
+        let entry = &crate::catalogue::pictures::LFW25;
+        let npy = |shape: [usize; 3], share: f64| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.npy");
+            let array = Array::new(&shape, vec![share; shape.iter().product()]);
+            crate::write::write_npy(&path, &array).unwrap();
+            std::fs::read(path).unwrap()
+        };
+        let made = convert(entry, &[npy([200, 25, 25], 0.4)]).unwrap();
+        assert_eq!(made[0].0, "lfw25.npz");
+        let back = read_bytes("lfw25.npz", made[0].1.clone(), &ReadOptions::default()).unwrap();
+        let bytes = |name: &str| match &back.get(name).unwrap().values {
+            Values::U8(bytes) => bytes.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(back.get("image").unwrap().shape, [200, 25, 25]);
+        assert!(bytes("image").iter().all(|pixel| *pixel == 102));
+        assert_eq!(bytes("label"), [vec![1; 100], vec![0; 100]].concat());
+        for (shape, share) in [([200, 25, 24], 0.4), ([100, 25, 25], 0.4), ([200, 25, 25], 1.5)] {
+            assert!(convert(entry, &[npy(shape, share)]).is_err(), "{shape:?} of {share}");
+        }
+        assert!(convert(entry, &[b"no array".to_vec()]).is_err());
     }
 
     #[test]

@@ -525,6 +525,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     pictures::MNIST5K,
     pictures::MNIST10K,
     pictures::FMNIST,
+    pictures::LFW25,
     Entry {
         key: "pairs",
         about: "pairs 1 to 60 of the cause-effect collection: the first variable causes the second, the rows of each pair one below another",

@@ -126,7 +126,7 @@ impl Entry {
     pub fn files(&self) -> Vec<String> {
         match self.convert {
             convert::Convert::Pictures => vec!["train.npz".into(), "test.npz".into()],
-            convert::Convert::Digits => vec![format!("{}.npz", self.key)],
+            convert::Convert::Digits | convert::Convert::Faces => vec![format!("{}.npz", self.key)],
             convert::Convert::Photographs => self.members.iter().map(convert::photograph_name).collect(),
             _ => vec![format!("{}.csv.gz", self.key)],
         }

@@ -47,6 +47,22 @@ pub(super) const MNIST10K: Entry = Entry {
     convert: Convert::Digits,
 };
 
+pub(super) const LFW25: Entry = Entry {
+    key: "lfw25",
+    about: "100 faces and then 100 pieces of photographs without one, grey, 25 x 25 pixels",
+    origin: "Huang, Ramesh, Berg and Learned-Miller (2007), Labeled Faces in the Wild",
+    package: Package::Wheel { name: "scikit-image", version: "0.26.0" },
+    members: &[Member { path: "skimage/data/lfw_subset.npy", sha256: "9560ec2f5edfac01", bytes: 1000080 }],
+    licence: "BSD-3-Clause (as distributed)",
+    class: LicenceClass::A,
+    rows: 200,
+    inputs: &["image"],
+    dims: 625,
+    target: "label",
+    changes: "pixels as bytes; arrays `image` [N, 25, 25] and `label` [N], 1 for a face, in NPZ",
+    convert: Convert::Faces,
+};
+
 pub(super) const FMNIST: Entry = Entry {
     key: "fmnist",
     about: "pictures of clothes, 28 x 28 pixels, ten classes; 10,000 more rows for testing",

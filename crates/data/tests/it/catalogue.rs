@@ -17,7 +17,7 @@ fn every_entry_is_complete_and_named_once() {
         );
         assert_eq!(columns.last().map(String::as_str), Some(entry.target));
         assert!(
-            ["fmnist", "mnist10k", "tabletop"].contains(&entry.key) || columns.len() == entry.dims + 1,
+            ["fmnist", "lfw25", "mnist10k", "tabletop"].contains(&entry.key) || columns.len() == entry.dims + 1,
             "{}: {} columns",
             entry.key,
             columns.len()

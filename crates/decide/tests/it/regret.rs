@@ -1,11 +1,16 @@
 //! Regret and tests of differences.
 
-use elbo_decide::regret::{area_under_log_regret, cumulative_regret, holm, quartiles, simple_regret, wilcoxon};
+use elbo_decide::regret::{
+    area_under_log_regret, cumulative_regret, holm, inference_regret, quartiles, simple_regret, wilcoxon,
+};
 
 #[test]
 fn regrets_follow_their_definitions() {
     assert_eq!(simple_regret(&[3.0, 5.0, 2.0], 1.0), [2.0, 2.0, 1.0]);
     assert_eq!(cumulative_regret(&[3.0, 5.0, 2.0], 1.0), [2.0, 6.0, 7.0]);
+    // The smallest mean is not where the smallest value is.
+    assert_eq!(inference_regret(&[2.0, 0.5, 1.0], &[1.0, 3.0, 0.0], -1.0), 4.0);
+    assert!(inference_regret(&[], &[], 0.0).is_nan());
     assert_eq!(area_under_log_regret(&[10.0, 0.1]), 0.0);
     assert_eq!(quartiles(&[4.0, 1.0, 3.0, 2.0]), [1.75, 2.5, 3.25]);
     assert!(quartiles(&[]).iter().all(|q| q.is_nan()));

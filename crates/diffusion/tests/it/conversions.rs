@@ -116,6 +116,25 @@ fn a_wrapped_network_says_what_its_name_says() {
 }
 
 #[test]
+fn weightings_are_the_published_ones_on_every_path() {
+    let how = Preconditioning::Noise;
+    for (name, path) in every_path() {
+        for level in [0.05, 0.4, 3.0] {
+            let at = path.at(path.time_of(level));
+            let (sigma, snr) = (at.level(), at.snr());
+            // Of errors of the noise, which are α²/σ² times those of the data: min(SNR, 5) / SNR.
+            let capped = Weighting::MinSnr { gamma: 5.0 }.at(sigma, &how);
+            let published = if snr > 5.0 { 5.0 / snr } else { 1.0 };
+            assert!((capped / snr / published - 1.0).abs() < 1e-12, "{name} at {level}");
+            // The bound has -½ dSNR/dt in the path's time, and so that over d ln σ/dt in time ln σ.
+            let rate = at.sigma_dot / at.sigma - at.alpha_dot / at.alpha;
+            let bound = Weighting::Elbo.at(sigma, &how);
+            assert!((bound * rate / (-0.5 * at.snr_dot()) - 1.0).abs() < 1e-10, "{name} at {level}");
+        }
+    }
+}
+
+#[test]
 fn stratified_levels_follow_their_law() {
     let mut rng = elbo_core::Rng::new(4);
     let law = NoiseLaw::LogNormal { mean: -1.2, sd: 1.2 };

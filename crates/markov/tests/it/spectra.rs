@@ -26,6 +26,30 @@ fn the_mean_of_the_spectrum_is_the_variance_and_aliases_add_up() {
 }
 
 #[test]
+fn the_sampled_spectrum_is_the_continuous_one_at_all_its_aliases() {
+    let width = 0.5;
+    for text in [
+        "matern32(variance=1.3, lengthscale=2)",
+        "matern52(lengthscale=1.5) * cosine(period=5) + matern72(variance=0.4)",
+        "matern32(variance=0.7, lengthscale=3) * (constant + cosine(period=4)) * cosine(period=9)",
+        "matern52(lengthscale=4) * periodic(period=6, lengthscale=1.2, harmonics=3)",
+    ] {
+        let kernel: Kernel = text.parse().unwrap();
+        for w in [0.2, 1.1, 2.9] {
+            // The terms that are left out fall with at least the fourth power of their number.
+            let aliases: Vec<f64> = (-2000..=2000).map(|m| (w + TAU * f64::from(m)) / width).collect();
+            let sum = whittle::continuous(&kernel, &aliases).unwrap().iter().sum::<f64>() / width;
+            let found = whittle::spectrum(&kernel, width, &[w]).unwrap()[0];
+            assert!((found - sum).abs() < 1e-8 * (1.0 + sum), "{text} at {w}: {found} {sum}");
+        }
+    }
+    for text in ["squared_exponential", "matern12 * matern32", "cosine", "matern32 + constant"] {
+        let error = whittle::continuous(&text.parse().unwrap(), &[1.0]).unwrap_err().to_string();
+        assert!(error.contains("Matérn"), "{text}: {error}");
+    }
+}
+
+#[test]
 fn whittles_likelihood_has_its_gradient_and_finds_the_lengthscale() {
     let truth = Kernel::matern(1, 1.0, 20.0);
     let steps = 2000;

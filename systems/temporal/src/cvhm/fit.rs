@@ -235,6 +235,12 @@ pub(super) fn fit(config: &CvhmConfig, trials: &Trials, run: &mut Run) -> Result
             "lower `trajectories`, or give more channels",
         ));
     }
+    if config.learn == Learn::Whittle && trials.steps[0] < LEAST_BINS {
+        run.note(format!(
+            "trials of {} bins are too short for Whittle's likelihood, which needs {LEAST_BINS}: kernels follow the evidence of the sites",
+            trials.steps[0]
+        ));
+    }
     let y = keep(trials, &kept);
     let field = start(config, &y, kept, trials)?;
     let sites = trials.steps.iter().map(|steps| FieldSites::flat(*steps, config.trajectories)).collect();
@@ -272,6 +278,7 @@ fn start(config: &CvhmConfig, y: &[Vec<f64>], kept: Vec<usize>, trials: &Trials)
     let eigen = syevd(MatRef::row_major(&covariance, n, n))
         .map_err(|e| Error::numerical(e.to_string(), "counts may be too large; rebin them"))?;
     let mut c = vec![0.0; n * l];
+    let written = config.kernels()?;
     let mut kernels = vec![];
     for latent in 0..l {
         let column = n - 1 - latent;
@@ -280,7 +287,7 @@ fn start(config: &CvhmConfig, y: &[Vec<f64>], kept: Vec<usize>, trials: &Trials)
         let sign = if direction.iter().sum::<f64>() < 0.0 { -1.0 } else { 1.0 };
         (0..n).for_each(|i| c[i * l + latent] = sign * direction[i]);
         let memory = memory(&smooth, &direction, n);
-        let mut kernel: Kernel = config.kernel.parse()?;
+        let mut kernel = written[latent % written.len()].clone();
         for p in kernel.parameters_mut().into_iter().filter(|p| !p.is_given && !p.is_fixed) {
             p.value = match p.name.as_str() {
                 "variance" => eigen.values[column].clamp(0.1, 20.0),

@@ -1,8 +1,9 @@
 //! Laws of `cvhm`.
 
-use elbo_core::{AnySystem, Array, Data, Rng, Run};
+use elbo_core::{AnySystem, Array, Data, Event, ModelFile, Rng, Run};
 use elbo_systems_temporal::cvhm::Cvhm;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 
 /// Counts of `channels` behind one slow wave, `[trials, bins, channels]`.
 fn waves(trials: usize, bins: usize, channels: usize) -> Data {
@@ -124,4 +125,46 @@ fn silent_channels_are_left_out_and_bad_counts_refused() {
     let error = fit(&data, &json!({"trajectories": 4})).err().unwrap().to_string();
     assert!(error.contains("channels"), "{error}");
     assert!(fit(&data, &json!({"kernel": "wiener"})).err().unwrap().to_string().contains("stationary"));
+}
+
+#[test]
+fn each_latent_may_have_a_kernel_of_its_own() {
+    let data = waves(1, 80, 6);
+    let settings = json!({
+        "trajectories": 2, "rounds": 3, "learn": "off",
+        "kernel": "matern32(lengthscale=9!); matern12(lengthscale=4!) * cosine(period=30!)",
+    });
+    let model = fit(&data, &settings).unwrap();
+    let summary = model.summary();
+    let kernels: Vec<&str> = summary.parameters.iter().map(|p| p.1.as_str()).collect();
+    assert!(kernels[0].starts_with("matern32(") && kernels[0].contains("lengthscale=9!"), "{kernels:?}");
+    assert!(kernels[1].starts_with("matern12(") && kernels[1].contains("period=30!"), "{kernels:?}");
+    assert!(summary.text.contains("their kernels are"), "{}", summary.text);
+    let mut file = ModelFile::new("cvhm");
+    model.save(&mut file).unwrap();
+    let back = Cvhm.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+    let codes = |m: &dyn elbo_core::Model| m.as_encode().unwrap().encode(&data, &mut Run::new(0)).unwrap();
+    assert_eq!(codes(back.as_ref()), codes(model.as_ref()));
+    let refused = |settings: &Value| fit(&data, settings).err().unwrap().to_string();
+    let error = refused(&json!({"trajectories": 3, "kernel": "matern32; matern52"}));
+    assert!(error.contains("2 kernels for 3 latents"), "{error}");
+    assert!(refused(&json!({"kernel": "matern32; wiener"})).contains("stationary"));
+    assert!(refused(&json!({"kernel": "matern32;"})).contains("kernel"));
+}
+
+#[test]
+fn trials_too_short_for_whittles_likelihood_are_told() {
+    let told = |bins: usize| -> Vec<String> {
+        let notes = Arc::new(Mutex::new(vec![]));
+        let kept = notes.clone();
+        let mut run = Run::new(1).with_watcher(move |event| {
+            if let Event::Note(text) = event {
+                kept.lock().unwrap().push(text.to_owned());
+            }
+        });
+        Cvhm.fit(&json!({"trajectories": 1, "rounds": 1}), &waves(1, bins, 4), &mut run).unwrap();
+        notes.lock().unwrap().clone()
+    };
+    let is_told = |bins: usize| told(bins).iter().any(|note| note.contains("too short for Whittle"));
+    assert!(is_told(40) && !is_told(64));
 }

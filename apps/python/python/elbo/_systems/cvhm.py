@@ -22,7 +22,7 @@ class CVHM(Encodes, Reconstructs):
         Latent trajectories, `L`.
     kernel : text; default 'matern32'
         The kernel of every latent, as an expression of time in the unit of `width`: `matern32`, `matern32 *
-        cosine(period=1)` (Hida-Matérn).
+        cosine(period=1)` (Hida-Matérn); or as many as there are latents, with `;` between them.
     width : number; default 1.0
         Width of a bin.
     rounds : whole number at least 1; default 30
