@@ -98,13 +98,14 @@ def wrapped(text: str, indent: str) -> str:
 
 
 def summary(about: str) -> str:
-    """The first paragraph under `What it is`."""
+    """The first paragraph under `What it is`, as far as its sentences end in it."""
     _, _, rest = about.partition("## What it is")
     paragraph = rest.strip().split("\n\n")[0]
     if not paragraph or paragraph.startswith(("#", "!", "$$")):
         return ""
-    # What a colon leads to, a formula, stands on the page alone.
-    return re.sub(r"[:,]$", ".", " ".join(paragraph.split()))
+    # What a colon leads to, a formula, stands on the page alone; so does a sentence that goes on behind one.
+    text = re.sub(r"[:,]$", ".", " ".join(paragraph.split()))
+    return text if text.endswith(".") else text[: text.rfind(". ") + 1]
 
 
 COMMON = [

@@ -31,6 +31,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "hyperprior": {"latents": 8, "second": 4, "width": 8, "hyper": 8, "steps": 3, "crop": 32, "batch": 1},
     "ggm-codec": {"latents": 8, "second": 4, "width": 8, "hyper": 8, "steps": 3, "entropy_steps": 3, "crop": 32, "batch": 1},
     "markovian-gpvae": {"latents": 2, "steps": 5},
+    "cvhm": {"trajectories": 1, "rounds": 3},
+    "rsvi": {"layers": (3,), "steps": 30},
+    "gs-mcmc": {"steps": 30, "points": 100, "cap": 150, "test_every": 3},
+    "gaussian-splatting": {"steps": 30, "points": 100, "cap": 150, "test_every": 3},
     "kde-mode": {"starts": 5},
     "lsnm": {"resamples": 5, "permutations": 19},
 }

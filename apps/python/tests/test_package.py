@@ -44,3 +44,14 @@ def test_the_paths_of_the_settings_lead_somewhere() -> None:
     library = (ROOT / "apps/python/src/lib.rs").read_text(encoding="utf-8")
     assert f'#[pymodule(name = "{module[2]}")]' in library
     assert (ROOT / "apps/python/python" / module[1] / f"{module[2]}.pyi").exists()
+
+
+def test_one_wheel_serves_every_python_and_needs_numpy_alone() -> None:
+    workspace = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    features = re.search(r"^pyo3 = \{.*features = \[(.*)\].*\}$", workspace, re.MULTILINE)
+    least = re.search(r'^requires-python = ">=3\.(\d+)"$', SETTINGS, re.MULTILINE)
+    assert features is not None and least is not None
+    assert f'"abi3-py3{least[1]}"' in features[1], "the oldest Python is not that of the stable interface"
+    assert '\nname = "elbo-ml"\n' in SETTINGS
+    needs = re.search(r"^dependencies = \[(.*)\]$", SETTINGS, re.MULTILINE)
+    assert needs is not None and re.findall(r'"([\w.-]+)[^"]*"', needs[1]) == ["numpy"]

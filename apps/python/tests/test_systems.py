@@ -38,6 +38,13 @@ def test_every_system_has_a_class_with_its_settings() -> None:
                 assert f"\n{parameter} : " in inspect.getdoc(cls)
 
 
+def test_what_a_class_says_of_itself_is_whole_sentences() -> None:
+    for cls in quick.classes():
+        paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
+        needs = next(i for i, text in enumerate(paragraphs) if text.startswith("Needs "))
+        assert needs > 0 and all(text.endswith(".") for text in paragraphs[:needs]), cls.__name__
+
+
 def pictures(count: int = 40, size: int = 8) -> Any:
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (count, size, size), dtype=np.uint8)
@@ -88,18 +95,86 @@ def test_codecs_give_the_same_picture_back(name: str) -> None:
     assert left.shape == picture.shape and "chunk 2 of 2 is damaged" in lost[0]
 
 
-def test_an_experiment_suggests_inside_its_space() -> None:
+def test_counts_of_channels_have_latents_and_rates() -> None:
+    rng = np.random.default_rng(0)
+    wave = np.sin(0.1 * np.arange(60))[:, np.newaxis] * [1.0, -1.0, 1.0, -1.0, 1.0, -1.0]
+    counts = rng.poisson(np.exp(0.3 + 0.8 * wave), (2, 60, 6))
+    model = quick.made(elbo.CVHM).fit(counts)
+    codes = model.encode(counts)
+    assert codes["latent_1"].shape == (2, 60) and (codes["latent_1_sd"] > 0.0).all()
+    rates = model.reconstruct(counts)
+    assert rates.shape == (2, 60, 6) and (rates > 0.0).all()
+    # A table is one trial, a row a bin.
+    alone = quick.made(elbo.CVHM).fit(counts[0])
+    assert alone.encode(counts[0])["latent_1"].shape == (60,) and alone.reconstruct(counts[0]).shape == (60, 6)
+    with pytest.raises(elbo.DataError, match="not a count"):
+        quick.made(elbo.CVHM).fit(counts - 0.5)
+
+
+def test_sequences_have_codes_and_frames() -> None:
+    rng = np.random.default_rng(0)
+    frames = np.sin(0.3 * np.arange(20.0)[:, np.newaxis] + np.arange(5.0)) + rng.normal(0, 0.1, (3, 20, 5))
+    model = quick.made(elbo.MarkovianGPVAE).fit(frames)
+    codes = model.encode(frames)
+    assert codes["z"].shape == (3, 20, 2) and codes["mean"].shape == (3, 20, 5)
+    assert (codes["z_sd"] > 0.0).all() and (codes["sd"] > 0.0).all()
+    assert model.reconstruct(frames).shape == (3, 20, 5)
+    drawn = model.sample(2, random_state=1)
+    assert drawn.shape == (2, 20, 5)
+    np.testing.assert_array_equal(drawn, model.sample(2, random_state=1))
+
+
+def test_factors_of_counts_have_codes_and_draw_counts() -> None:
+    counts = np.random.default_rng(0).poisson([1.0, 4.0, 2.0, 6.0], (60, 4))
+    model = quick.made(elbo.RSVI).fit(counts)
+    codes = model.transform(counts)
+    assert codes.shape == (60, 3) and (codes > 0.0).all()
+    drawn = model.sample(5, random_state=1)
+    assert drawn.shape == (5, 4) and (drawn >= 0.0).all() and (drawn == np.round(drawn)).all()
+
+
+def scene(views: int = 9, size: int = 16) -> dict[str, Any]:
+    """A bright spot at the origin, seen by cameras on a circle of radius 3 around it."""
+    angle = np.linspace(0.0, 2.0 * np.pi, views, endpoint=False)
+    nought, one = np.zeros(views), np.ones(views)
+    # Rows are the camera's axes: right, down, forward.
+    axes = [[-np.sin(angle), nought, np.cos(angle)], [nought, one, nought], [-np.cos(angle), nought, -np.sin(angle)]]
+    rotation = np.moveaxis(np.array(axes), -1, 0)
+    pose = np.concatenate([rotation, np.tile([[0.0], [0.0], [3.0]], (views, 1, 1))], axis=2)
+    place = np.arange(size) + 0.5 - size / 2
+    spot = 220.0 * np.exp(-(place[:, np.newaxis] ** 2 + place**2) / 8.0)
+    image = np.broadcast_to(spot[np.newaxis, :, :, np.newaxis], (views, size, size, 3)).astype(np.uint8)
+    return {"image": image, "pose": pose, "intrinsics": np.tile([size, size, size / 2, size / 2], (views, 1))}
+
+
+@pytest.mark.parametrize("name", ["GSMCMC", "GaussianSplatting"])
+def test_scenes_are_seen_from_elsewhere(name: str, tmp_path: Path) -> None:
+    given = scene()
+    model = quick.made(getattr(elbo, name)).fit(given)
+    around = model.render(orbit=2, size=(24, 20))
+    assert around["image"].shape == (2, 20, 24, 3) and around["image"].dtype == np.uint8
+    assert around["depth"].shape == (2, 20, 24) and np.isfinite(around["depth"]).all()
+    again = model.render(views=given)["image"]
+    assert again.shape == given["image"].shape
+    model.save(tmp_path / "scene.elbo")
+    np.testing.assert_array_equal(elbo.load(tmp_path / "scene.elbo").render(views=given)["image"], again)
+    with pytest.raises(elbo.DataError, match="this is no scene"):
+        quick.made(getattr(elbo, name)).fit({"image": given["image"]})
+
+
+@pytest.mark.parametrize("cls", [elbo.BO, elbo.BOMean], ids=lambda cls: cls.__name__)
+def test_an_experiment_suggests_inside_its_space(cls: Any) -> None:
     space = [
         {"name": "rate", "type": "real", "low": 0.0, "high": 1.0},
         {"name": "depth", "type": "integer", "low": 1, "high": 4},
     ]
-    first = elbo.BO(space=space).fit().suggest(3)
+    first = cls(space=space).fit().suggest(3)
     assert set(first) >= {"rate", "depth"} and len(first["rate"]) == 3
     rng = np.random.default_rng(1)
     trials = {"rate": rng.uniform(0, 1, 12), "depth": rng.integers(1, 5, 12)}
     y = (trials["rate"] - 0.3) ** 2 + 0.1 * trials["depth"]
     y[-1] = np.nan
-    next_ones = elbo.BO(space=space, goal="minimise").fit(trials, y).suggest(2, random_state=1)
+    next_ones = cls(space=space, goal="minimise", starts=2).fit(trials, y).suggest(2, random_state=1)
     assert ((next_ones["rate"] >= 0) & (next_ones["rate"] <= 1)).all()
     assert np.isin(next_ones["depth"], [1, 2, 3, 4]).all()
 

@@ -150,6 +150,23 @@ def test_progress_is_told(capsys: Any, monkeypatch: Any) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_progress_is_a_bar_of_tqdm_where_that_is_installed(monkeypatch: Any) -> None:
+    from tqdm import auto
+
+    bars: list[Any] = []
+
+    class Bar(auto.tqdm):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            bars.append(self)
+
+    monkeypatch.setattr(auto, "tqdm", Bar)
+    x, y = quick.table()
+    quick.made(elbo.VBLLRegressor).set_params(verbose=True).fit(x, y)
+    assert bars and all(bar.desc.startswith("vbll: ") for bar in bars)
+    assert max(bar.n for bar in bars) > 0
+
+
 def test_what_the_fit_warns_of_is_a_warning() -> None:
     x, y = quick.table()
     with pytest.warns(elbo.FitWarning, match="`x2` is constant"):

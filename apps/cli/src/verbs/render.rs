@@ -1,6 +1,6 @@
 //! `elbo render`: pictures of a fitted scene from new places, and its Gaussians as a file.
 
-use super::fit::check_writable;
+use super::fit::{check_folder, check_writable};
 use crate::args::Render;
 use crate::failure::Failure;
 use crate::output::{number, print, print_json, say};
@@ -133,6 +133,7 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
     if folder.is_file() {
         return Err(Failure::usage(format!("{} is a file", folder.display()), "give the name of a folder"));
     }
+    check_folder(folder)?;
     std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
     Ok(())
 }

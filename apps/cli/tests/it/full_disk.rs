@@ -93,9 +93,8 @@ fn photographs_and_their_files_are_not_half_written() {
     refused(&folder, "restore m.elbo a.elbc --out back.png");
 }
 
-#[test]
-fn scenes_are_not_half_written() {
-    let folder = Folder::new();
+/// A file of four Gaussians.
+pub fn scene() -> Vec<u8> {
     let gaussians = Gaussians::<f32> {
         degree: 0,
         mean: vec![0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
@@ -104,7 +103,13 @@ fn scenes_are_not_half_written() {
         opacity: vec![2.0; 4],
         sh: vec![0.5; 12],
     };
-    folder.write("s.ply", &write(Format::Ply, &Stored { gaussians, antialias: false }).unwrap());
+    write(Format::Ply, &Stored { gaussians, antialias: false }).unwrap()
+}
+
+#[test]
+fn scenes_are_not_half_written() {
+    let folder = Folder::new();
+    folder.write("s.ply", &scene());
     folder.write("s.spz", b"old");
     refused(&folder, "render s.ply --ply s.spz");
     refused(&folder, "render s.ply --orbit 1 --size 32x32 --out frames");

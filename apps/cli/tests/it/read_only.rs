@@ -5,7 +5,7 @@ use crate::suggest::SPACE;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Everything that writes, into the folder `{}`.
+/// What fits, predicts, makes tables, reproduces and suggests, into the folder `{}`.
 const COMMANDS: [&str; 11] = [
     "fit gpr t.csv --target y --out {}/m.elbo",
     "fit gpr t.csv --target y --out new.elbo --checkpoint {}/c",
@@ -28,9 +28,36 @@ fn folder() -> Folder {
     folder
 }
 
-fn refused_in(folder: &Folder, place: &str) {
+/// What updates, and what models of data points, codecs and scenes write, into the folder `{}`.
+#[cfg(target_os = "linux")]
+const OF_MODELS: [&str; 8] = [
+    "update u.elbo u.csv --out {}/m.elbo",
+    "sample v.elbo --count 2 --out {}",
+    "encode v.elbo t.csv --out {}/c.csv",
+    "reconstruct v.elbo t.csv --out {}/r.csv",
+    "compress c.elbo p.png --out {}/a.elbc",
+    "restore c.elbo p.elbc --out {}/p.png",
+    "render s.ply --ply {}/s.spz",
+    "render s.ply --orbit 1 --size 32x32 --out {}",
+];
+
+/// With the models that they need.
+#[cfg(target_os = "linux")]
+fn folder_of_models() -> Folder {
+    let folder = Folder::with_table();
+    folder.write("u.csv", crate::folder::table(300).as_bytes());
+    folder.elbo("fit memory-dual-gp u.csv --target y --set batches=2 --out u.elbo").ok();
+    folder.elbo("fit aevb t.csv --set epochs=2 --set latent=1 --set hidden=[4] --out v.elbo").ok();
+    let codec = crate::compress::with_codec();
+    [("c.elbo", "m.elbo"), ("p.png", "p.png")].iter().for_each(|(name, of)| folder.write(name, &codec.read(of)));
+    folder.elbo("compress c.elbo p.png --out p.elbc").ok();
+    folder.write("s.ply", &crate::full_disk::scene());
+    folder
+}
+
+fn refused_in(folder: &Folder, place: &str, commands: &[&str]) {
     let before = folder.names();
-    for command in COMMANDS {
+    for command in commands {
         let words = command.replace("{}", place);
         let ran = folder.elbo(&words);
         assert_eq!(ran.code, 1, "{words}: {ran:?}");
@@ -44,8 +71,21 @@ fn refused_in(folder: &Folder, place: &str) {
 #[test]
 fn folders_that_nobody_can_write_are_refused() {
     let folder = folder();
-    refused_in(&folder, "/sys");
-    refused_in(&folder, "/proc");
+    refused_in(&folder, "/sys", &COMMANDS);
+    refused_in(&folder, "/proc", &COMMANDS);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_models_make_is_refused_there_too() {
+    let folder = folder_of_models();
+    refused_in(&folder, "/sys", &OF_MODELS);
+    refused_in(&folder, "/proc", &OF_MODELS);
+    // Said of the folder, before anything was drawn for it.
+    for words in ["sample v.elbo --count 2 --out /sys", "render s.ply --orbit 1 --size 32x32 --out /sys"] {
+        let ran = folder.elbo(words);
+        assert!(ran.err.contains("cannot write into this folder"), "{words}: {}", ran.err);
+    }
 }
 
 #[test]
@@ -57,7 +97,7 @@ fn folders_without_permission_are_refused_where_permissions_bind() {
     set(0o555);
     let binds = std::fs::write(locked.join("probe"), b"").is_err();
     if binds {
-        refused_in(&folder, "locked");
+        refused_in(&folder, "locked", &COMMANDS);
     }
     let left = entries(&locked);
     set(0o755);

@@ -150,6 +150,7 @@ mod tests {
         for system in elbo::systems() {
             let id = system.card().id;
             assert!(summary.contains(&format!("- [{id}](systems/{id}.md)")), "{id}");
+            assert!(pages[0].text.contains(&format!("](systems.md#{id})")), "the first page does not lead to {id}");
             let page = pages.iter().find(|page| page.title == id).unwrap();
             for heading in ["## In Rust", "## In Python", "## Measured", "## Settings"] {
                 assert!(page.text.contains(&format!("\n{heading}\n")), "{id} has no `{heading}`");

@@ -76,7 +76,54 @@ pub fn page(system: &dyn AnySystem, text: &str, found: &Found) -> Result<String,
     Ok(page)
 }
 
-/// How the system is used from a program.
+/// How the system is used from a program. Every line that a page may show stands here, where it is compiled.
+///
+/// A table, whose target classifies or regresses:
+///
+/// ```no_run
+/// use elbo::data::{ReadOptions, read};
+/// use elbo::prelude::*;
+///
+/// let options = ReadOptions { target: Some("y".into()), ..ReadOptions::default() };
+/// let data = read("table.csv".as_ref(), &options)?;
+/// let settings = serde_json::json!({});
+/// let model = elbo::find("ID")?.fit(&settings, &data, &mut Run::new(0))?;
+/// let predict = model.as_predict().expect("it is among the verbs");
+/// let prediction = predict.predict(&data, &mut Run::new(0))?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// A series, arrays, a scene:
+///
+/// ```no_run
+/// # use elbo::data::{ReadOptions, read};
+/// # use elbo::prelude::*;
+/// let options = ReadOptions::default();
+/// let data = read("data.npz".as_ref(), &options)?;
+/// let data = read("SCENE".as_ref(), &options)?;
+/// let settings = serde_json::json!({"time": "t"});
+/// # elbo::find("ID")?.fit(&settings, &data, &mut Run::new(0))?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// Trials:
+///
+/// ```no_run
+/// use elbo::data::{MissingPolicy, ReadOptions, read};
+/// # use elbo::prelude::*;
+/// let options = ReadOptions { target: Some("y".into()), missing: MissingPolicy::Keep, ..ReadOptions::default() };
+/// let data = read("history.csv".as_ref(), &options)?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// Photographs:
+///
+/// ```no_run
+/// use elbo::data::read_pictures;
+/// # use elbo::prelude::*;
+/// let data = read_pictures("photos".as_ref())?;
+/// # Ok::<(), Error>(())
+/// ```
 fn in_rust(system: &dyn AnySystem) -> String {
     let card = system.card();
     let with_target = "ReadOptions { target: Some(\"y\".into()), ..ReadOptions::default() }";
@@ -187,6 +234,21 @@ mod tests {
         assert_eq!(classes(python), ["SVGPRegressor", "SVGPClassifier"]);
         let found = Found::read(Path::new("../..")).unwrap();
         assert_eq!(found.classes["scale-mixture-nngp"], ["ScaleMixtureNNGPRegressor", "ScaleMixtureNNGPClassifier"]);
+    }
+
+    #[test]
+    fn the_lines_of_rust_are_among_those_that_are_compiled_here() {
+        let source = read(Path::new("src/site/system.rs")).unwrap();
+        for system in elbo::systems() {
+            let id = system.card().id;
+            let shown = in_rust(system).replace(&format!("find(\"{id}\")"), "find(\"ID\")");
+            let is_code = |line: &&str| !line.is_empty() && !line.starts_with(['#', '`']);
+            let lines: Vec<&str> = shown.lines().filter(is_code).collect();
+            assert!(lines.len() > 4, "{id}: {shown}");
+            for line in lines {
+                assert!(source.contains(&format!("\n/// {line}\n")), "{id}: `{line}` is not compiled");
+            }
+        }
     }
 
     #[test]

@@ -127,6 +127,7 @@ fn render(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use elbo::core::{Classification, DataKind, FromData, Verb};
 
     #[test]
     fn a_coverage_far_from_its_level_is_bold() {
@@ -141,6 +142,18 @@ mod tests {
     fn every_system_of_the_table_is_registered_and_its_settings_are_right() {
         for (id, settings) in systems() {
             elbo::find(id).unwrap().check_config(&settings).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_system_that_predicts_a_number_from_a_table_is_forgotten() {
+        let listed: Vec<&str> = systems().into_iter().map(|(id, _)| id).collect();
+        for system in elbo::systems() {
+            let card = system.card();
+            let predicts = card.verbs.contains(&Verb::Predict) && system.data_kind() == DataKind::Target;
+            if predicts && system.needs() != Classification::NEEDS {
+                assert!(listed.contains(&card.id), "{}", card.id);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 use elbo_dev::error::read;
 use elbo_dev::supply::{libraries, licence, lock, soundness};
-use elbo_dev::{cargo, markers, supply};
+use elbo_dev::{cargo, files, markers, supply, tables};
 use std::path::Path;
 
 fn root() -> &'static Path {
@@ -30,4 +30,34 @@ fn the_check_sees_a_real_package_that_breaks_the_laws() {
     assert!(modules.remove("crates/tensor/src/kernels/gemm/tile.rs"));
     let found = soundness::check(root(), &modules).unwrap();
     assert!(found.len() == 1 && found[0].starts_with("crates/tensor/src/kernels/gemm/tile.rs:"), "{found:?}");
+}
+
+#[test]
+fn the_tests_that_miri_runs_are_there_and_in_its_commands() {
+    let page = read(&root().join(supply::PAGE)).unwrap();
+    let columns = ["module", "why", "run by Miri"];
+    let table = tables::only(markers::between(&page, "unsafe").unwrap(), "the table", &columns).unwrap();
+    let guide = read(&root().join("CONTRIBUTING.md")).unwrap();
+    let mut seen = 0;
+    for row in &table.rows {
+        // Names stand between backticks.
+        let tests: Vec<&str> = row[2].split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty() || row[2].starts_with("none: "), "{} has no test and no reason", row[0]);
+        for test in tests {
+            let package = row[0].split('/').nth(1).expect("a path below `crates`");
+            let module = test.strip_suffix("::tests").expect("a module of tests");
+            let sources = root().join("crates").join(package).join("src");
+            let is_there = files::below(&sources).unwrap().iter().any(|file| {
+                let name = format!("/{file}");
+                (name.ends_with(&format!("/{module}.rs")) || name.ends_with(&format!("/{module}/mod.rs")))
+                    && read(&sources.join(file)).unwrap().contains("mod tests")
+            });
+            assert!(is_there, "{test} of {} is not there", row[0]);
+            let words = [" miri test ".to_owned(), format!(" -p elbo-{package} "), format!("{module}::")];
+            let runs = guide.lines().any(|line| words.iter().all(|word| line.contains(word)));
+            assert!(runs, "no command of CONTRIBUTING.md runs {test}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "only {seen} tests are named");
 }

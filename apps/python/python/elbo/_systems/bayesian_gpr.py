@@ -12,7 +12,7 @@ class BayesianGPR(Regressor):
     """Approximate Inference for Fully Bayesian Gaussian Process Regression.
 
     Exact regression with a squared-exponential process whose lengthscales, variance and noise are not fixed
-    at their likeliest values but integrated over. With $\\theta$ their logarithms, the posterior
+    at their likeliest values but integrated over.
 
     Needs a table with a numeric target. Source: Lalchand and Rasmussen (2020), AABI.
 

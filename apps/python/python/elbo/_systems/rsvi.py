@@ -12,9 +12,7 @@ from .._verbs import Encodes, Samples
 class RSVI(Encodes, Samples):
     """Reparameterization Gradients through Acceptance-Rejection Sampling Algorithms.
 
-    Gradients of low variance for distributions that are drawn by rejection: gamma, beta, Dirichlet. A
-    proposal $z = h(\\varepsilon, \\theta)$ is accepted or not; the accepted noise has a density of its own,
-    which depends on the parameters only weakly, and
+    Gradients of low variance for distributions that are drawn by rejection: gamma, beta, Dirichlet.
 
     Needs a table of numbers, one point a row. Source: Naesseth, Ruiz, Linderman and Blei (2017), AISTATS.
 

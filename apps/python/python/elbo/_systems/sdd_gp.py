@@ -14,7 +14,7 @@ class SDDGP(Regressor):
     """Stochastic Gradient Descent for Gaussian Processes Done Right.
 
     Gaussian process regression on tables too large to factorise, without inducing points. The posterior needs
-    the solution of one linear system, $(K + \\sigma^2 I)\\,\\alpha = y$. It minimises the *dual* quadratic
+    the solution of one linear system, $(K + \\sigma^2 I)\\,\\alpha = y$.
 
     Needs a table with a numeric target. Source: Lin, Padhy, Antorán, Tripp, Terenin, Szepesvári, Hernández-Lobato and Janz (2024), ICLR.
 
