@@ -320,7 +320,7 @@ pub fn check_writable(path: &Path, inputs: &[&Path]) -> Result<(), Failure> {
 }
 
 /// Refuses a folder that cannot be made, or that cannot be written into where it is there.
-fn check_folder(folder: &Path) -> Result<(), Failure> {
+pub fn check_folder(folder: &Path) -> Result<(), Failure> {
     let failed = |cause: std::io::Error| Error::file("cannot write into this folder", folder, &cause);
     // The nearest part of the path that is there: the rest is made when the figures are drawn.
     let there = folder.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));

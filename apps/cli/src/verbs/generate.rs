@@ -1,6 +1,6 @@
 //! `elbo sample`, `elbo reconstruct` and `elbo encode`.
 
-use super::fit::check_writable;
+use super::fit::{check_folder, check_writable};
 use crate::args::{Encode, Reconstruct, Sample};
 use crate::failure::Failure;
 use crate::output::{print, print_json, say, say_warnings};
@@ -28,6 +28,7 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
     if folder.is_file() {
         return Err(Failure::usage(format!("{} is a file", folder.display()), "give the name of a folder"));
     }
+    check_folder(folder)?;
     let seed = args.seed.unwrap_or(record.seed);
     let mut run = Run::new(seed);
     let drawn = sampler.sample(args.count as usize, &mut run)?;

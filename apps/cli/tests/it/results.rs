@@ -107,6 +107,15 @@ fn the_same_fit_gives_the_same_file_for_any_number_of_threads() {
 }
 
 #[test]
+fn a_pipe_gets_no_progress_bar() {
+    let folder = Folder::with_table();
+    let ran = folder.elbo("fit svgp t.csv --target y --set inducing=10 --set steps=200 --out m.elbo");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    // What a terminal would be told to draw over.
+    assert!(!ran.err.contains(['\r', '\u{1b}']) && !ran.out.contains(['\r', '\u{1b}']), "{ran:?}");
+}
+
+#[test]
 fn held_out_rows_are_scored_and_left_out_of_the_fit() {
     let folder = Folder::with_table();
     let ran = folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --holdout 0.25"));
