@@ -86,7 +86,7 @@ pub(crate) fn npy_seeds() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn npz_seeds() -> Vec<Vec<u8>> {
-    golden!["table.npz", "table_compressed.npz"]
+    golden!["table.npz", "table_compressed.npz", "csr.npz", "csr_target.npz"]
 }
 
 pub(crate) fn idx_seeds() -> Vec<Vec<u8>> {

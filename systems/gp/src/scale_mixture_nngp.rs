@@ -140,7 +140,7 @@ impl ScaleMixtureNngpConfig {
     }
 
     fn process(&self, x: &Features, y: &[f64]) -> Result<ScaleMixtureGp> {
-        let kernel = self.kernel.build_for(x)?;
+        let kernel = self.kernel.start_for(x)?;
         let y = Tensor::from_slice(y, &[y.len()]);
         let mut gp = ScaleMixtureGp::new(kernel, self.noise, self.prior(), table::tensor(x), y);
         if let (Some((alpha, beta)), false) = (gp.tails_mut(), self.learn_tails) {

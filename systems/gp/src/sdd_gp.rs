@@ -131,7 +131,7 @@ impl Config for SddGpConfig {
 
 impl SddGpConfig {
     fn build(&self, x: &Features, y: &[f64]) -> Result<ExactGp> {
-        let kernel = self.kernel.build_for(x)?;
+        let kernel = self.kernel.start_for(x)?;
         let mean = self.mean.build(&x.levels)?;
         let mut gp = ExactGp::new(kernel, mean, self.noise, table::tensor(x), Tensor::from_slice(y, &[y.len()]));
         self.priors.apply(&mut gp, x.dims)?;

@@ -84,7 +84,7 @@ impl System for SgprSystem {
         input.notes.iter().for_each(|note| run.warn(note));
         let n = input.x.rows;
         let y = Tensor::from_slice(&input.y, &[n]);
-        let kernel = config.kernel.build_for(&input.x)?;
+        let kernel = config.kernel.start_for(&input.x)?;
         let mean = config.mean.build(&input.x.levels)?;
         let z = InducingPoints::start(kernel.as_ref(), &input.x, config.inducing, run)?;
         let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y);

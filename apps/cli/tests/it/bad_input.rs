@@ -27,6 +27,7 @@ fn tables() -> Vec<Case> {
         case("a header and nothing else", "a,b,y\n", FIT, 1, "row"),
         case("one row", "a,b,y\n1,2,3\n", FIT, 1, "two rows"),
         case("a column without any value", "a,b,y\n1,,3\n2,,4\n3,,5\n", FIT, 1, "--drop b"),
+        case("a column of NaN", "a,b,y\n1,NaN,3\n2,nan,4\n3,NaN,5\n", FIT, 1, "--drop b"),
         case("a constant target", "a,y\n1,5\n2,5\n3,5\n", FIT, 1, "5 in every row"),
         case("constant inputs only", "a,y\n1,5\n1,6\n1,7\n", FIT, 1, "no input column varies"),
         case("a unit in a cell", "a,y\n1,2\n2,3\n3 kg,4\n4,5\n5,6\n6,7\n7,8\n8,9\n9,1\n10,2\n11,3\n", FIT, 1, "line 4"),
@@ -57,6 +58,20 @@ fn tables() -> Vec<Case> {
             "fit gpr bad.csv --target y --drop z",
             2,
             "unknown column `z`",
+        ),
+        case(
+            "an unknown column as categories",
+            "a,y\n1,2\n2,3\n",
+            "fit gpr bad.csv --target y --categorical z",
+            2,
+            "unknown column `z`",
+        ),
+        case(
+            "a policy for missing cells that is none",
+            "a,y\n1,2\n2,3\n",
+            "fit gpr bad.csv --target y --missing fill",
+            2,
+            "invalid value 'fill'",
         ),
         case("100,000 columns", &wide(), FIT, 1, "columns"),
         case("JSON", "{\"a\": 1}", FIT, 1, "JSON"),
@@ -120,6 +135,13 @@ fn bytes() -> Vec<Case> {
         ),
         file("half a Parquet file", "bad.parquet", b"PAR1\x15\x04".to_vec(), "fit gpr bad.parquet --target y", ""),
         file("half an NPZ file", "bad.npz", b"PK\x03\x04\x14\0".to_vec(), "fit gpr bad.npz --target y", ""),
+        file(
+            "a sparse matrix of columns",
+            "bad.npz",
+            include_bytes!("../../../../crates/data/tests/golden/csc.npz").to_vec(),
+            "fit gpr bad.npz --target y",
+            "matrix.tocsr()",
+        ),
     ]
 }
 
@@ -168,6 +190,14 @@ fn commands() -> Vec<Case> {
         of("the output over the data", "fit gpr t.csv --target y --out t.csv", 2, "overwritten"),
         of("the predictions over the data", "predict m.elbo t.csv --out t.csv", 2, "overwritten"),
         of("the report over the model", "fit gpr t.csv --target y --out n.elbo --report n.elbo", 2, "overwritten"),
+        of(
+            "the checkpoint over the model",
+            "fit gpr t.csv --target y --out n.elbo --checkpoint n.elbo",
+            2,
+            "the same file",
+        ),
+        of("the figures where a file is", "fit gpr t.csv --target y --out n.elbo --figures t.csv", 1, "not a folder"),
+        of("a recipe into no folder", "data make two-moons --out no/where/d.csv", 1, "check the path"),
         of("a full disk", "fit gpr t.csv --target y --set starts=1 --set iterations=5 --out /dev/full", 1, "space"),
         of("predictions on a full disk", "predict m.elbo t.csv --out /dev/full", 1, "space"),
         of("a table as a model", "predict t.csv t.csv", 1, "not a model file"),
@@ -187,6 +217,8 @@ fn commands() -> Vec<Case> {
         of("an unknown table of a model", "info m.elbo --table none", 2, "unknown table"),
         of("a table of a system", "info gpr --table starts", 2, "model file"),
         of("a model that cannot absorb rows", "update m.elbo t.csv --out new.elbo", 2, "cannot update"),
+        of("a model that cannot draw", "sample m.elbo --count 2 --out drawn", 2, "cannot sample"),
+        of("a model that has no codes", "encode m.elbo t.csv", 2, "cannot encode"),
         of("an unknown recipe", "data make two-moon", 2, "did you mean `two-moons`?"),
         of("a recipe of no rows", "data make two-moons --rows 0", 2, "rows"),
         of("a recipe into an unknown format", "data make two-moons --out m.xlsx", 1, ".csv"),
@@ -210,6 +242,10 @@ fn models() -> Vec<Case> {
     checkpoint.set("checkpoint.stage", &1);
     let mut hollow = elbo_core::ModelFile::from_bytes(model()).unwrap();
     hollow.set("columns", &serde_json::Value::Null);
+    let mut other = elbo_core::ModelFile::from_bytes(model()).unwrap();
+    other.set("system", &"sgpr");
+    let header = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let weights = [&(header.len() as u64).to_le_bytes()[..], &header[..], &[0; 4]].concat();
     let named = |bytes: Vec<u8>| vec![("bad.elbo", bytes)];
     let csv = |text: &str| vec![("bad.csv", text.as_bytes().to_vec())];
     vec![
@@ -217,6 +253,8 @@ fn models() -> Vec<Case> {
         with("a model with a flipped bit", named(flipped), "predict bad.elbo t.csv", "damaged"),
         with("an empty model", named(vec![]), "predict bad.elbo t.csv", "damaged"),
         with("a model of a system unknown here", named(unknown), "predict bad.elbo t.csv", "`dreamer`"),
+        with("a model of another system", named(other.to_bytes()), "predict bad.elbo t.csv", "`config`"),
+        with("weights as a model", named(weights), "predict bad.elbo t.csv", "not a model file"),
         with("a model of a newer format", named(newer.to_bytes()), "predict bad.elbo t.csv", "format 99"),
         with("a checkpoint as a model", named(checkpoint.to_bytes()), "predict bad.elbo t.csv", "--resume"),
         with("a model without its columns", named(hollow.to_bytes()), "predict bad.elbo t.csv", "`columns`"),

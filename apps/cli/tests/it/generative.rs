@@ -110,5 +110,6 @@ fn what_cannot_be_coded_or_written_is_refused_with_a_remedy() {
         refused(&folder, command, code, expected);
     }
     refused(&folder, "sample m.elbo --count 0 --out z", 2, "0");
+    refused(&folder, "sample m.elbo --count 2 --out p.csv/drawn", 1, "cannot write into this folder");
     assert!(!folder.names().iter().any(|n| n.starts_with('r') && n != "r.html"), "something was left behind");
 }

@@ -108,6 +108,35 @@ fn the_same_fit_gives_the_same_file_for_any_number_of_threads() {
 }
 
 #[test]
+fn a_report_has_the_pictures_that_its_inputs_allow() {
+    let folder = Folder::with_table();
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let one: String = table(30).lines().map(cells).map(|c| format!("{},{}\n", c[0], c[2])).collect();
+    folder.write("s.csv", one.as_bytes());
+    for (data, lead) in [("s.csv", "fit"), ("t.csv", "mean-map")] {
+        let to = format!("--out m.elbo --report r.html --figures {lead}");
+        folder.elbo(&format!("fit gpr {data} --target y {QUICK} {to}")).ok();
+        for figure in [lead, "predicted-observed", "residuals", "calibration", "pit", "relevance"] {
+            assert!(folder.path(&format!("{lead}/{figure}.svg")).is_file(), "{data}: no figure `{figure}`");
+        }
+        let page = String::from_utf8(folder.read("r.html")).unwrap();
+        for part in ["Are the intervals honest?", "What the model learned", "Settings", "Environment", "elbo fit gpr"] {
+            assert!(page.contains(part), "{data}: no {part:?}");
+        }
+        assert_eq!(page.contains("Thin lines are functions that the model holds possible"), lead == "fit", "{data}");
+    }
+}
+
+#[test]
+fn a_pipe_gets_no_progress_bar() {
+    let folder = Folder::with_table();
+    let ran = folder.elbo("fit svgp t.csv --target y --set inducing=10 --set steps=200 --out m.elbo");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    // What a terminal would be told to draw over.
+    assert!(!ran.err.contains(['\r', '\u{1b}']) && !ran.out.contains(['\r', '\u{1b}']), "{ran:?}");
+}
+
+#[test]
 fn held_out_rows_are_scored_and_left_out_of_the_fit() {
     let folder = Folder::with_table();
     let ran = folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --holdout 0.25"));

@@ -5,7 +5,7 @@
 //! | CSV (`,` `;` tab or a bar), plain or `.gz` | text | one array `[N]` a column: numbers or text |
 //! | Parquet | `PAR1` | the same |
 //! | NPY | `\x93NUMPY` | one array `x` of the stored shape |
-//! | NPZ | a zip of `.npy` members | one array a member |
+//! | NPZ | a zip of `.npy` members | one array a member; a sparse matrix of compressed rows (`scipy.sparse.save_npz`) becomes a dense `x` |
 //! | IDX, plain or `.gz` | two zeros, a type, the number of dimensions | `image` `[N, H, W]` of bytes, or `label` `[N]` |
 //! | a folder of PNG or JPEG | being a folder | `image` of bytes; sub-folders become `label` |
 //! | a scene | a folder with `transforms.json` or a COLMAP model | `image`, `pose`, `intrinsics`, `points` |
@@ -20,6 +20,7 @@ pub(crate) mod pictures;
 mod scene;
 mod select;
 mod sniff;
+mod sparse;
 mod table;
 
 use elbo_core::read::{MOST_BYTES, read_file, read_most};

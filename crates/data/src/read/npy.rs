@@ -2,7 +2,7 @@
 //!
 //! Sizes are checked against the bytes that are there before anything is allocated, and pickled objects are never read.
 
-use super::{ReadOptions, select, table};
+use super::{ReadOptions, select, sparse, table};
 use elbo_core::read::{MOST_BYTES, read_most};
 use elbo_core::{Array, Data, Error, Result, Values};
 use std::io::Cursor;
@@ -12,7 +12,7 @@ pub(super) fn parse_npy(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
     assemble(vec![("x".into(), decode("x", bytes)?)], options)
 }
 
-/// One array a member, named as the member without `.npy`.
+/// One array a member, named as the member without `.npy`; the members of a sparse matrix become one array.
 pub(super) fn parse_npz(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
     let damaged = |cause: &dyn std::fmt::Display| {
         Error::data(
@@ -47,11 +47,20 @@ pub(super) fn parse_npz(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
         let array = decode(&name, &content)?;
         arrays.push((name, array));
     }
-    assemble(arrays, options)
+    let (arrays, note) = sparse::expand(arrays, options)?;
+    let mut data = assemble(arrays, options)?;
+    data.notes.extend(note);
+    Ok(data)
 }
 
 /// Selects arrays, and matrix columns named like `x[3]`; treats arrays with one common number of rows as a table.
 fn assemble(arrays: Vec<(String, Array)>, options: &ReadOptions) -> Result<Data> {
+    if let Some((name, array)) = arrays.iter().find(|(_, array)| array.values.is_empty()) {
+        return Err(Error::data(
+            format!("array `{name}` of shape {:?} is empty", array.shape),
+            "give at least two rows",
+        ));
+    }
     let arrays = split_named_columns(arrays, options);
     let names: Vec<&str> = arrays.iter().map(|(n, _)| n.as_str()).collect();
     let wider = options.keep.as_ref().map(|keep| {
@@ -167,15 +176,11 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Array> {
     let header = bytes.get(start..end).ok_or_else(|| damaged("it ends within its header"))?;
     let header = Header::parse(&String::from_utf8_lossy(header)).ok_or_else(|| damaged("its header cannot be read"))?;
     let kind = Kind::parse(name, &header.descr)?;
-    let cells = header.shape.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1)));
+    // An empty array is refused later, where it is no part of a sparse matrix.
+    let is_empty = header.shape.contains(&0);
+    let cells = if is_empty { Some(0) } else { header.shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)) };
     let size = cells.and_then(|n| n.checked_mul(kind.size())).filter(|n| isize::try_from(*n).is_ok());
     let content = &bytes[end..];
-    if header.shape.contains(&0) {
-        return Err(Error::data(
-            format!("array `{name}` of shape {:?} is empty", header.shape),
-            "give at least two rows",
-        ));
-    }
     if size != Some(content.len()) {
         return Err(damaged(&format!(
             "{} bytes for the shape {:?} of type {}",
@@ -188,7 +193,8 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Array> {
         return Err(Error::data(format!("array `{name}` has {} dimensions", header.shape.len()), "give at most 8"));
     }
     let values = kind.decode(content);
-    let values = if header.fortran && header.shape.len() > 1 { row_major(values, &header.shape) } else { values };
+    let is_transposed = header.fortran && header.shape.len() > 1 && !is_empty;
+    let values = if is_transposed { row_major(values, &header.shape) } else { values };
     let shape = if header.shape.is_empty() { vec![1] } else { header.shape };
     Ok(Array { shape, values })
 }

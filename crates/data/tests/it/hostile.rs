@@ -15,6 +15,8 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         "version2.npy",
         "table.npz",
         "table_compressed.npz",
+        "csr.npz",
+        "csr_target.npz",
         "none.parquet",
         "snappy.parquet",
         "gzip.parquet",

@@ -9,6 +9,7 @@ mod parquet;
 mod pictures;
 mod recipes;
 mod scene;
+mod sparse;
 mod split;
 mod write;
 

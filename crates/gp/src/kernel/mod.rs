@@ -19,7 +19,8 @@
 //! | is simple after a map of the inputs | [`Warped`], also with a network as the map | in code |
 //!
 //! After inputs are scaled to unit variance and the target too, lengthscales start at the square root of the number of dimensions and
-//! variances at one. [`KernelConfig`] is the kernel as written in a configuration; [`KernelConfig::build_for`] makes it.
+//! variances at one. [`KernelConfig`] is the kernel as written in a configuration; [`KernelConfig::build_for`] makes it, and
+//! [`KernelConfig::start_for`] makes it for a search, with lengthscales from median distances between the rows.
 //!
 //! # How do I add one?
 //!

@@ -117,6 +117,32 @@ fn lengthscales_start_at_the_square_root_of_the_dimension() {
 }
 
 #[test]
+fn a_search_starts_at_median_distances_where_no_lengthscale_is_given() {
+    // Rows of age, site and blood pressure; of ten pairs the middle is 2 along age and 5 along pressure, where six are equal.
+    let rows = [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [2.0, 2.0, 0.0], [3.0, 0.0, 0.0], [4.0, 1.0, 5.0]];
+    let x = Features { rows: 5, values: rows.concat(), ..features() };
+    let starts = |text: &str| {
+        let mut found = vec![];
+        parse(text).start_for(&x).unwrap().visit(&mut |name, p| {
+            if name.ends_with("lengthscale") {
+                found.extend(p.value().iter().map(|v| (1e9 * v).round() / 1e9));
+            }
+        });
+        found
+    };
+    let rounded = |v: f64| (1e9 * v).round() / 1e9;
+    let root = 2f64.sqrt();
+    assert_eq!(starts("matern52"), [rounded(2.0 * root), rounded(5.0 * root)]);
+    assert_eq!(starts("rational_quadratic(age)"), [2.0]);
+    assert_eq!(starts("matern52(ard = false)"), [3.0]);
+    assert_eq!(starts("rbf(lengthscale = 0.7)"), [0.7, 0.7]);
+    assert_eq!(starts("rbf(age) * matern32(2, lengthscale = 3) + periodic(age)"), [2.0, 3.0, 1.0]);
+    // Without rows it is the usual start.
+    let none = KernelConfig::default().start_for(&Features { rows: 0, values: vec![], ..features() }).unwrap();
+    assert_eq!(none.summary(), KernelConfig::default().build_for(&features()).unwrap().summary());
+}
+
+#[test]
 fn a_product_has_one_free_variance() {
     let free = |text: &str| {
         let kernel = parse(text).build(2, &[0, 0], &["a".into(), "b".into()]).unwrap();

@@ -3,3 +3,4 @@
 mod claims;
 mod scale_mixture_nngp;
 mod sdd_gp;
+mod starts;

@@ -3,6 +3,7 @@
 mod build;
 mod parse;
 mod settings;
+mod start;
 
 pub use settings::{
     ActiveConfig, ArcCosineConfig, ChangepointConfig, ColumnRef, ExchangeableConfig, HammingConfig, IndexConfig,

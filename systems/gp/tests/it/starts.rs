@@ -1,0 +1,35 @@
+//! Where searches for hyperparameters begin.
+
+use elbo_core::{AnySystem, Array, Data, Run};
+use elbo_systems_gp::{gpr::Gpr, sdd_gp::SddGp, sgpr::SgprSystem};
+use serde_json::{Value, json};
+
+/// Sixty rows whose input crowds at zero: after scaling the median distance is 0.41, where one is usual.
+fn crowded() -> Data {
+    let x: Vec<f64> = (0..60).map(|i| ((f64::from(i) + 0.5) / 60.0).powi(6)).collect();
+    let y = x.iter().enumerate().map(|(i, x)| (6.0 * x).sin() + 0.1 * (i % 5) as f64).collect();
+    let arrays = vec![("x".into(), Array::new(&[60, 1], x)), ("y".into(), Array::new(&[60], y))];
+    Data { source: "made".into(), arrays, target: Some("y".into()), ..Data::default() }
+}
+
+/// A prior that has no density where the search starts is refused, so it tells where that is.
+fn starts_within(system: &dyn AnySystem, kernel: &str, low: f64, high: f64) -> bool {
+    let prior = format!("uniform({low}, {high})");
+    let settings: Value = json!({ "kernel": kernel, "priors": { "lengthscale": prior }, "iterations": 3 });
+    match system.fit(&settings, &crowded(), &mut Run::new(0)) {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(error.to_string().contains("a prior with a density at"), "{error}");
+            false
+        }
+    }
+}
+
+#[test]
+fn the_first_start_has_the_lengthscale_of_the_median_distance_unless_one_is_given() {
+    for system in [&Gpr as &dyn AnySystem, &SgprSystem, &SddGp] {
+        assert!(starts_within(system, "matern52", 0.2, 0.8));
+        assert!(!starts_within(system, "matern52", 0.8, 1.2));
+        assert!(starts_within(system, "matern52(lengthscale = 1)", 0.8, 1.2));
+    }
+}
