@@ -2,7 +2,7 @@
 //!
 //! A training step makes the same temporary tensors every time. Asking the system for fresh pages and clearing them costs more than the
 //! arithmetic of most elementwise operations, so the storage of a large tensor that nobody needs any more is kept for the next one.
-//! So is what a filter remembers of a long series.
+//! So is what a filter remembers and returns of a long series.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -135,10 +135,30 @@ impl<T: Shelved> Kept<T> {
     }
 }
 
+impl<T: Shelved> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self::copy_of(self)
+    }
+}
+
+impl<T: Shelved + PartialEq> PartialEq for Kept<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
 impl<T: Shelved> std::ops::Deref for Kept<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<'a, T: Shelved> IntoIterator for &'a Kept<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
     }
 }
 

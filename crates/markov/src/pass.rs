@@ -17,6 +17,7 @@ use crate::evidence::{Evidence, Observed, Sited, Update};
 use crate::model::{Chain, ChainGradient};
 use crate::scalar::Real;
 use back::back;
+use elbo_core::recycle::Kept;
 use elbo_core::{Error, Result};
 use forward::{Filter, Limits, Memory, Scratch};
 use shape::{Blocks, Fixed, Many, One, Outputs, Shape};
@@ -34,27 +35,27 @@ pub enum Wants {
     Gradient,
 }
 
-/// What one pass found.
+/// What one pass found, in buffers that the next pass uses again.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pass<T> {
+pub struct Pass<T: Real> {
     /// Log evidence: of the observations, or of the unnormalised sites. Nats.
     pub log_z: T,
     /// Smoothed means of the rows read, `[T, R]`.
-    pub mean: Vec<T>,
+    pub mean: Kept<T>,
     /// Smoothed covariances of the rows read, `[T, R, R]`.
-    pub covariance: Vec<T>,
+    pub covariance: Kept<T>,
     /// Smoothed states, `[T, n]`; with [`Wants::Smoothed`], as the two that follow.
-    pub state: Vec<T>,
+    pub state: Kept<T>,
     /// With [`Wants::Smoothed`], what each step's prediction missed: `u: [T, L]`, `Φ: [T, L, L]`; zero where nothing was seen. For numbers with noise,
     /// the prediction before the step had mean `y - u / Φ` and variance `1 / Φ`.
-    pub innovation: (Vec<T>, Vec<T>),
+    pub innovation: (Kept<T>, Kept<T>),
     /// The same with all other steps known: `e: [T, L]`, `D: [T, L, L]`. The prediction of `y` from all others has mean `y - e / D` and
     /// variance `1 / D`.
-    pub left_out: (Vec<T>, Vec<T>),
+    pub left_out: (Kept<T>, Kept<T>),
     /// Derivatives by the chain's numbers.
     pub gradient: Option<ChainGradient<T>>,
     /// Derivatives by each step's noise variance, `[T]`; for observations.
-    pub noise_gradient: Vec<T>,
+    pub noise_gradient: Kept<T>,
 }
 
 /// Filters, and on the way back smooths and differentiates.
@@ -144,16 +145,17 @@ fn both<T: Real, S: Shape, E: Update<T>, O: Outputs>(
             "raise the noise variance, or start from other lengthscales",
         ));
     }
+    let none = || Kept::new(0);
     Ok(match wants {
         Wants::Evidence => Pass {
             log_z,
-            mean: vec![],
-            covariance: vec![],
-            state: vec![],
-            innovation: (vec![], vec![]),
-            left_out: (vec![], vec![]),
+            mean: none(),
+            covariance: none(),
+            state: none(),
+            innovation: (none(), none()),
+            left_out: (none(), none()),
             gradient: None,
-            noise_gradient: vec![],
+            noise_gradient: none(),
         },
         Wants::Moments | Wants::Smoothed => {
             back::<T, S, E, O, false>(filter, log_z, memory, &mut scratch, (wants, rows))

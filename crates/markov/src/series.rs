@@ -158,7 +158,11 @@ impl MarkovGp {
         let by_noise =
             by_noise + pass.noise_gradient.iter().zip(&series.count).map(|(g, c)| g / c.max(1.0)).sum::<f64>();
         gradient.push(by_noise * self.noise);
-        Ok((pass.log_z + constant, gradient, Curve { mean: pass.mean, variance: pass.covariance }))
+        Ok((
+            pass.log_z + constant,
+            gradient,
+            Curve { mean: pass.mean.into_vec(), variance: pass.covariance.into_vec() },
+        ))
     }
 
     /// What merging rows of equal time leaves out of the likelihood, and its derivative by the noise variance.

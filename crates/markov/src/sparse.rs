@@ -175,7 +175,7 @@ impl SparseProcess {
         }
         let evidence = Evidence::Sites { shift: &shift, precision: &precision };
         let pass = run(&self.chain, evidence, Wants::Moments, None)?;
-        Ok(Pairs { mean: pass.mean, covariance: pass.covariance, log_z: pass.log_z })
+        Ok(Pairs { mean: pass.mean.into_vec(), covariance: pass.covariance.into_vec(), log_z: pass.log_z })
     }
 
     /// The posterior of a row.

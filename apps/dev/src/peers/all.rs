@@ -21,7 +21,7 @@ pub fn all(root: &Path, options: &Options) -> Result<()> {
         out: options.out.clone(),
     };
     // The comparison of first predictions starts this program.
-    beside::cargo(root, options.threads, &["build", "--release", "-p", "elbo-cli"], &[])?;
+    beside::cargo(root, options.threads, &["build", "--release", "--locked", "--workspace", "--bin", "elbo"], &[])?;
     let picture = || -> Result<()> {
         if options.tiny {
             return Ok(()); // The tables were printed, not written.

@@ -134,6 +134,41 @@ pub fn cargo(root: &Path, threads: usize, arguments: &[&str], variables: &[(&str
     python::output(&mut command, "run it by hand to see the whole message")
 }
 
+/// What an example prints with these arguments. It is built with the features of the whole workspace, so that no dependency is compiled once for
+/// each example.
+///
+/// # Errors
+/// [`DevError::Command`] when it cannot be built or fails, [`DevError::Format`] when cargo does not say where it is.
+pub fn example(root: &Path, threads: usize, name: &str, arguments: &[&str]) -> Result<String> {
+    let build = [
+        "build",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--example",
+        name,
+        "--message-format",
+        "json-render-diagnostics",
+    ];
+    let program = executable(&cargo(root, threads, &build, &[])?, name).ok_or_else(|| {
+        DevError::format("output of cargo", format!("it names no executable for the example `{name}`"))
+    })?;
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root);
+    python::limit(&mut command, threads);
+    python::output(&mut command, "run it by hand to see the whole message")
+}
+
+/// The executable of an example, from the lines of JSON that cargo prints.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let message = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
+    let of = |value: serde_json::Value| {
+        let is_it = value["target"]["name"] == name && value["target"]["kind"][0] == "example";
+        is_it.then(|| value["executable"].as_str().map(PathBuf::from)).flatten()
+    };
+    messages.lines().filter_map(message).find_map(of)
+}
+
 /// The two sides of some works by turns: rows of ours and the peer's, and the floor that our side measured.
 fn by_turns(
     works: &[Work],
@@ -182,8 +217,7 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
     let python = python::prepare(root, "beside", options.threads)?;
     let peak = measured_peak(&python, options.tiny)?;
-    let arguments = ["run", "--release", "-p", "elbo-markov", "--example", "linear_time", "--", "--peer"];
-    let ours = || lines(&cargo(root, options.threads, &arguments, &[])?, "linear_time", 2);
+    let ours = || lines(&example(root, options.threads, "linear_time", &["--peer"])?, "linear_time", 2);
     let seconds = options.seconds.to_string();
     let theirs = || lines(&python.run("markov_kalman.py", &["--seconds", &seconds])?, "markov_kalman.py", 2);
     let sides = by_turns(MARKOV, TIMES, options.rounds, &ours, &theirs)?;
@@ -213,8 +247,7 @@ pub fn splat(root: &Path, options: &Options) -> Result<()> {
     let file = folder(&python)?.join("gaussians.ply");
     let file = file.to_str().expect("the workspace's path is UTF-8, as cargo requires");
     let seconds = options.seconds.to_string();
-    let arguments = ["run", "--release", "-p", "elbo-splat", "--example", "render_speed", "--", file, &seconds];
-    let ours = || lines(&cargo(root, options.threads, &arguments, &[])?, "render_speed", 1);
+    let ours = || lines(&example(root, options.threads, "render_speed", &[file, &seconds])?, "render_speed", 1);
     let theirs = || lines(&python.run("splat_render.py", &[file, "--seconds", &seconds])?, "splat_render.py", 1);
     let mut sides = by_turns(SPLAT, GAUSSIANS, options.rounds, &ours, &theirs)?;
     let (ours, theirs, floor) = sides.pop().expect("there is one work");
@@ -236,8 +269,7 @@ pub fn codec(root: &Path, options: &Options) -> Result<()> {
     let peak = measured_peak(&python, options.tiny)?;
     let home = folder(&python)?;
     let seconds = options.seconds.to_string();
-    let arguments =
-        ["bench", "-p", "elbo-codec", "--bench", "coder", "--", "codec/bytes", "--measurement-time", &seconds];
+    let arguments = ["bench", "--workspace", "--bench", "coder", "--", "codec/bytes", "--measurement-time", &seconds];
     let locked = lock::parse_lock(&read(&root.join("Cargo.lock"))?)?;
     let version = |name: &str| {
         let package = locked.iter().find(|package| package.name == name);
@@ -323,6 +355,23 @@ mod tests {
         let ours = line.replace(r#""version": "1", "#, "");
         assert_eq!(lines(&ours, "x", 1).unwrap()[0].row(&MARKOV[0], 1).version, env!("CARGO_PKG_VERSION"));
         assert!(lines(&line, "x.py", 2).unwrap_err().to_string().contains("expected 2 lines of JSON, found 1"));
+    }
+
+    #[test]
+    fn cargo_says_where_an_example_is() {
+        let line = |name: &str, kind: &str, executable: &str| {
+            format!(
+                r#"{{"reason": "compiler-artifact", "target": {{"name": "{name}", "kind": ["{kind}"]}}, "executable": {executable}}}"#
+            )
+        };
+        let messages = [
+            "not JSON".to_owned(),
+            line("speed", "lib", "null"),
+            line("other", "example", "\"/a/other\""),
+            line("speed", "example", "\"/a/speed\""),
+        ];
+        assert_eq!(executable(&messages.join("\n"), "speed"), Some("/a/speed".into()));
+        assert_eq!(executable(&messages[..3].join("\n"), "speed"), None);
     }
 
     #[test]

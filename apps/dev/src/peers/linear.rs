@@ -1,6 +1,6 @@
 //! Whether filter, smoother and gradient of a state-space process take linear time: twice as many times, at most 2.2 times as long.
 
-use super::beside::cargo;
+use super::beside::example;
 use super::rows::median;
 use super::{Options, refuse_choice, table};
 use crate::error::{DevError, Result, read, write};
@@ -73,8 +73,7 @@ fn rows(found: &[Timed]) -> (String, Vec<String>) {
 /// written all the same.
 pub fn linear(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
-    let arguments = ["run", "--release", "-p", "elbo-markov", "--example", "linear_time"];
-    let run = |_| timed(&cargo(root, options.threads, &arguments, &[])?);
+    let run = |_| timed(&example(root, options.threads, "linear_time", &[])?);
     let rounds = (0..options.rounds.max(1)).map(run).collect::<Result<Vec<_>>>()?;
     let (table, missed) = rows(&summarised(&rounds));
     let body = format!(

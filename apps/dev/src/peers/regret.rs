@@ -2,7 +2,7 @@
 //!
 //! Our side is the example `bo_regret` of `elbo-decide`; `benches/peers/bo_regret.py` starts from the same first points.
 
-use super::beside::{cargo, folder};
+use super::beside::{example, folder};
 use super::{Options, python, refuse_choice, table};
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
@@ -167,9 +167,9 @@ pub fn bo(root: &Path, options: &Options) -> Result<()> {
     };
     let files = ["ours.json", "theirs.json"].map(path);
     let (seeds, only): (&str, &[&str]) = if options.tiny { ("1", &["branin"]) } else { ("10", &[]) };
-    let example = ["run", "--release", "-p", "elbo-decide", "--example", "bo_regret", "--", files[0].as_str(), seeds];
+    let first = [files[0].as_str(), seeds];
     eprintln!("  elbo");
-    cargo(root, options.threads, &[&example[..], only].concat(), &[])?;
+    example(root, options.threads, "bo_regret", &[&first[..], only].concat())?;
     eprintln!("  botorch, half an hour");
     python.run("bo_regret.py", &[&[files[0].as_str(), files[1].as_str(), seeds][..], only].concat())?;
     let rows = |path: &String| -> Result<Vec<Row>> {

@@ -22,14 +22,14 @@ const PARTS: [&str; 6] = ["format", "shape", "data", "indices", "indptr", "_is_a
 /// What SciPy saves.
 const FORMATS: [&str; 5] = ["csr", "csc", "coo", "bsr", "dia"];
 
+/// Named arrays of an archive, in its order.
+type Arrays = Vec<(String, Array)>;
+
 /// Puts a dense array in the place of the parts of a sparse matrix, where the arrays hold them, with a note that says so.
 ///
 /// # Errors
 /// [`Error::Data`] for a matrix of another format, a damaged one, and one that is too large when it is dense.
-pub(super) fn expand(
-    arrays: Vec<(String, Array)>,
-    options: &ReadOptions,
-) -> Result<(Vec<(String, Array)>, Option<String>)> {
+pub(super) fn expand(arrays: Arrays, options: &ReadOptions) -> Result<(Arrays, Option<String>)> {
     let Some(format) = format_of(&arrays) else { return Ok((arrays, None)) };
     if format != "csr" {
         return Err(Error::data(
@@ -103,10 +103,8 @@ impl<'a> Csr<'a> {
     /// The matrix, of a size that fits and with every index in its place.
     fn of(arrays: &'a [(String, Array)], options: &ReadOptions) -> Result<Self> {
         let shape = whole(arrays, "shape")?;
-        let [rows, columns]: [usize; 2] = shape
-            .as_slice()
-            .try_into()
-            .map_err(|_| damaged(&format!("its shape {shape:?} has not two sizes")))?;
+        let [rows, columns]: [usize; 2] =
+            shape.as_slice().try_into().map_err(|_| damaged(&format!("its shape {shape:?} has not two sizes")))?;
         if rows == 0 || columns == 0 {
             return Err(Error::data(
                 format!("the sparse matrix of shape {shape:?} is empty"),

@@ -16,7 +16,6 @@ pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: 
     scratch: &mut Scratch<T>,
     (wants, rows): Asked<'_, T>,
 ) -> Pass<T> {
-    // Moments alone take the memory of what is returned, which for a long series is new to the process each time.
     let keeps = !GRADIENT && wants == Wants::Smoothed;
     let zero = T::of(0.0);
     let half = T::of(0.5);
@@ -27,20 +26,18 @@ pub(super) fn back<T: Real, S: Shape, E: Update<T>, O: Outputs, const GRADIENT: 
     let h = &chain.h[..l * n];
     let rows = rows.unwrap_or(h);
     let reads = rows.len() / n;
+    // Every step writes its part of all of them.
+    let kept_if = |wanted, numbers| Kept::new(if wanted { numbers } else { 0 });
     let mut pass = Pass {
         log_z,
-        mean: vec![zero; steps * reads],
-        covariance: vec![zero; steps * reads * reads],
-        state: vec![zero; if keeps { steps * n } else { 0 }],
-        innovation: (vec![], vec![]),
-        left_out: (vec![], vec![]),
+        mean: Kept::new(steps * reads),
+        covariance: Kept::new(steps * reads * reads),
+        state: kept_if(keeps, steps * n),
+        innovation: (kept_if(keeps, steps * l), kept_if(keeps, steps * l * l)),
+        left_out: (kept_if(keeps, steps * l), kept_if(keeps, steps * l * l)),
         gradient: None,
-        noise_gradient: vec![zero; if GRADIENT && E::HAS_NOISE { steps } else { 0 }],
+        noise_gradient: kept_if(GRADIENT && E::HAS_NOISE, steps),
     };
-    if keeps {
-        pass.innovation = (vec![zero; steps * l], vec![zero; steps * l * l]);
-        pass.left_out = (vec![zero; steps * l], vec![zero; steps * l * l]);
-    }
     let mut gradient = ChainGradient {
         h: vec![zero; if GRADIENT { l * n } else { 0 }],
         start: vec![zero; if GRADIENT { n * n } else { 0 }],

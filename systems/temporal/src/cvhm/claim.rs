@@ -40,7 +40,8 @@ fn exact(claim: &mut Claim, seeds: &[u64]) -> Result<()> {
         let sites = counts::propose(&likelihood, &readout, &y, &prior.mean, &prior.covariance, false).sites;
         let found =
             pass(&chain, Evidence::Sites { shift: &sites.shift, precision: &sites.precision }, Wants::Smoothed, None)?;
-        let moments = Moments { mean: found.mean, covariance: found.covariance, log_z: found.log_z };
+        let moments =
+            Moments { mean: found.mean.into_vec(), covariance: found.covariance.into_vec(), log_z: found.log_z };
         let (bound, _) = fit::bound(&likelihood, &readout, &y, &sites, &moments, false);
         // The same model with the channels as outputs, by the textbook filter.
         let mut direct = chain.clone();

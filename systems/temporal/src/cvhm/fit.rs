@@ -145,7 +145,7 @@ pub(super) fn posterior(config: &CvhmConfig, kernels: &[Kernel], sites: &FieldSi
         Smoother::Passes => {
             let evidence = Evidence::Sites { shift: &sites.shift, precision: &sites.precision };
             let found = pass(&chain, evidence, Wants::Moments, None)?;
-            Ok(Moments { mean: found.mean, covariance: found.covariance, log_z: found.log_z })
+            Ok(Moments { mean: found.mean.into_vec(), covariance: found.covariance.into_vec(), log_z: found.log_z })
         }
         Smoother::Bidirectional => {
             let found = information::smooth(&space, &chain, &sites.shift, &sites.precision)?;

@@ -121,7 +121,11 @@ pub(super) fn square_roots(config: &CvhmConfig, trials: &Trials, run: &mut Run) 
                 let own: Vec<f64> = path.iter().skip(k).step_by(l).copied().collect();
                 power.iter_mut().zip(window.periodogram(&own)).for_each(|(a, b)| *a += b / y.len() as f64);
             }
-            out.push(Moments { mean: found.mean, covariance: found.covariance, log_z: found.log_z });
+            out.push(Moments {
+                mean: found.mean.into_vec(),
+                covariance: found.covariance.into_vec(),
+                log_z: found.log_z,
+            });
         }
         if round + 1 == config.rounds {
             break;

@@ -119,7 +119,8 @@ pub(super) fn partition(
             packed[1 + count + row * full..][..full].copy_from_slice(covariance);
         }
     }
-    let solved: Vec<(Chain<f64>, Vec<f64>)> = solved.into_iter().map(|(chain, found)| (chain, found.mean)).collect();
+    let solved: Vec<(Chain<f64>, Vec<f64>)> =
+        solved.into_iter().map(|(chain, found)| (chain, found.mean.into_vec())).collect();
     let value = Tensor::from_vec(packed, &[1 + count + count * one]);
     let grids = grids.to_vec();
     let shapes = [shift.shape().to_vec(), precision.shape().to_vec(), lengthscale.shape().to_vec()];
@@ -165,7 +166,7 @@ pub(super) fn partition(
 /// Where the log partition is not finite.
 pub fn smoothed(chain: &Chain<f64>, shift: &[f64], precision: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
     let found = run(chain, Evidence::Sites { shift, precision }, Wants::Moments, None)?;
-    Ok((found.mean, found.covariance))
+    Ok((found.mean.into_vec(), found.covariance.into_vec()))
 }
 
 /// The same for one sequence by dense algebra, composed of tensor operations: cubic in the number of frames. It is what the linear form must equal,
