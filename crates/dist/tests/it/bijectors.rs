@@ -5,7 +5,7 @@ use elbo_core::Rng;
 use elbo_dist::batched::{Batched, Normal};
 use elbo_dist::flow::*;
 use elbo_dist::transform::*;
-use elbo_tensor::{DType, Parameters, Tensor, grad};
+use elbo_tensor::{DType, Parameters, Tensor, grad, jacobian};
 use std::sync::Arc;
 
 /// Which coordinates of an image are free.
@@ -176,6 +176,51 @@ fn the_inverse_of_the_image_is_the_point_and_its_log_determinant_the_negative() 
         }
     }
     assert_eq!(without, ["planar", "sylvester"]);
+}
+
+/// The point of an image `[1, D]` by Newton's method from `start`, each step halved until it comes closer.
+fn solved(map: &dyn Bijector, image: &Tensor, start: &Tensor) -> Tensor {
+    let d = start.len();
+    let rest = |x: &Tensor| image - map.forward(x).0;
+    let size = |rest: &Tensor| rest.square().sum().item();
+    let mut x = start.clone();
+    for _ in 0..200 {
+        let at = x.clone().variable();
+        let left = rest(&at);
+        if size(&left) < 1e-26 {
+            break;
+        }
+        let slope = jacobian(&left, &at).reshape(&[d, d]);
+        let step = slope.solve(&left.detach().reshape(&[d, 1])).unwrap().reshape(&[1, d]);
+        let nearer = (0..40).map(|k| &x - &step * 0.5f64.powi(k)).find(|trial| size(&rest(trial)) < size(&left));
+        let Some(trial) = nearer else { break };
+        x = trial;
+    }
+    x
+}
+
+#[test]
+fn layers_without_a_closed_inverse_have_one_point_an_image() {
+    let mut found = vec![];
+    for case in maps() {
+        let x = points(&case, 6);
+        let y = case.map.forward(&x).0.detach();
+        if case.map.inverse(&y).is_some() {
+            continue;
+        }
+        found.push(case.name);
+        for row in 0..6 {
+            let (point, image) = (x.narrow(0, row, 1), y.narrow(0, row, 1));
+            // From the image itself, from the centre and from the far side: all come back to the point.
+            for start in [image.clone(), image.zeros_like(), &image * -3.0] {
+                let back = solved(&*case.map, &image, &start);
+                for (a, b) in back.to_vec().iter().zip(point.to_vec()) {
+                    assert_close(case.name, *a, b, 1e-9);
+                }
+            }
+        }
+    }
+    assert_eq!(found, ["planar", "sylvester"]);
 }
 
 #[test]
