@@ -8,7 +8,7 @@
 //! | [`Estimator::ClosedEntropy`] | for the ELBO | yes | far from the optimum |
 //! | [`Estimator::Score`] | yes, a constant baseline chosen beforehand or leave-one-out | no | targets without gradient, or with jumps |
 //! | [`enumerate`] with [`expectation`] | exact | no | a few discrete sites |
-//! | [`measure_valued`] | yes | no | one Gaussian or Bernoulli number at a time |
+//! | [`measure_valued`] | yes | no | one Gaussian number, count, event or class at a time |
 //! | [`GammaGradient`] | yes | yes, but for the score | positive unknowns with gamma posteriors |
 //!
 //! An estimator is a *surrogate*: a tensor whose gradient is the estimate, and which is ascended. [`report`] measures variance and signal

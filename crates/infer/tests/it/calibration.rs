@@ -193,19 +193,46 @@ fn langevin_steps_with_small_batches_are_found_too_wide() {
     assert!(found.p_value(0, 10) < 1e-3 && !found.is_calibrated(0, 0.999, &mut Rng::new(1)));
 }
 
+/// Ranks under the exact posterior of a mean from ten values, moved by `shift` of its deviations and then scaled.
+fn scaled_and_moved(scale: f64, shift: f64) -> Ranks {
+    sbc(500, &mut Rng::new(5), |rng| {
+        let truth = rng.normal();
+        let sum: f64 = (0..10).map(|_| truth + rng.normal()).sum();
+        let draws = (0..DRAWS).map(|_| vec![sum / 11.0 + (shift + scale * rng.normal()) / 11f64.sqrt()]).collect();
+        Ok((vec![truth], draws))
+    })
+    .unwrap()
+}
+
 #[test]
 fn a_posterior_too_narrow_is_found() {
-    // Exact posterior of a mean from ten values, its deviation scaled.
-    let with = |scale: f64| {
-        sbc(500, &mut Rng::new(5), |rng| {
-            let truth = rng.normal();
-            let sum: f64 = (0..10).map(|_| truth + rng.normal()).sum();
-            let draws = (0..DRAWS).map(|_| vec![sum / 11.0 + scale * rng.normal() / 11f64.sqrt()]).collect();
-            Ok((vec![truth], draws))
-        })
-        .unwrap()
-    };
-    assert_calibrated("exact", &with(1.0));
-    assert!(with(0.7).p_value(0, 10) < 1e-6);
-    assert!(!with(0.7).is_calibrated(0, 0.999, &mut Rng::new(1)));
+    assert_calibrated("exact", &scaled_and_moved(1.0, 0.0));
+    let narrow = scaled_and_moved(0.7, 0.0);
+    assert!(narrow.p_value(0, 10) < 1e-6);
+    assert!(!narrow.is_calibrated(0, 0.999, &mut Rng::new(1)));
+}
+
+#[test]
+fn symmetry_forgives_a_wrong_width_and_finds_a_centre_that_is_off() {
+    let p = |ranks: &Ranks| ranks.symmetry_p_value(0, &mut Rng::new(2));
+    for scale in [0.5, 1.0, 2.0] {
+        let found = p(&scaled_and_moved(scale, 0.0));
+        assert!(found > 1e-3, "width {scale}: p = {found}");
+    }
+    // Half a deviation: the truth is below the centre in 69 % of the simulations, where chance alone allows 58 %.
+    for shift in [-0.5, 0.5] {
+        let moved = scaled_and_moved(0.5, shift);
+        assert!(p(&moved) < 1e-3 && moved.asymmetry(0) > 0.2, "shift {shift}: {}", moved.asymmetry(0));
+    }
+}
+
+#[test]
+fn asymmetry_is_the_distance_between_the_ranks_and_their_mirror_image() {
+    let of = |ranks: &[usize]| Ranks { ranks: ranks.to_vec(), dim: 1, draws: 4 }.asymmetry(0);
+    assert_eq!(of(&[0, 1, 2, 3, 4]), 0.0);
+    assert_eq!(of(&[0, 0, 4, 4]), 0.0);
+    assert_eq!(of(&[0, 0, 0]), 1.0);
+    // At most 1: three quarters of the ranks, against one quarter of the turned ones.
+    assert_eq!(of(&[0, 1, 1, 4]), 0.5);
+    assert_eq!(of(&[4, 3, 3, 0]), 0.5);
 }

@@ -182,6 +182,12 @@ fn measure_valued_derivatives_are_unbiased() {
     let l = 2.5;
     check("poisson", 1.0 + 2.0 * (l - 0.3), &mut |rng| measure_valued::poisson(l, |x| (x - 0.3).powi(2), rng));
     assert!((measure_valued::bernoulli(|x| (x - 0.3).powi(2)) - 0.4).abs() < 1e-15);
+    // Three classes: the mean is linear in the first two probabilities.
+    let values = [0.09, 0.49, 2.89];
+    let mean = |p: [f64; 2]| p[0] * values[0] + p[1] * values[1] + (1.0 - p[0] - p[1]) * values[2];
+    let found = measure_valued::categorical(3, |k| values[k]);
+    let exact = [mean([0.3, 0.5]) - mean([0.2, 0.5]), mean([0.2, 0.6]) - mean([0.2, 0.5])].map(|d| d / 0.1);
+    crate::common::assert_close(&found, &exact, 1e-12, "categorical");
 }
 
 #[test]
