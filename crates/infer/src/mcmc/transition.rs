@@ -191,12 +191,7 @@ impl Step<Walkers> for Walks<'_> {
 /// # Errors
 /// [`Error::Setting`] when a setting is out of range, those of the transition, and [`Error::Stopped`] when the run was stopped before the first
 /// kept draw.
-pub fn sample_by(
-    transition: &dyn Transition,
-    settings: &Chains,
-    start: &[Vec<f64>],
-    run: &mut Run,
-) -> Result<Draws> {
+pub fn sample_by(transition: &dyn Transition, settings: &Chains, start: &[Vec<f64>], run: &mut Run) -> Result<Draws> {
     settings.check()?;
     let dim = start.first().map_or(0, Vec::len);
     assert!(dim > 0 && start.iter().all(|z| z.len() == dim), "starts must have the same positive length");

@@ -247,8 +247,9 @@ fn pathfinder_is_near_a_logistic_posterior() {
 fn a_resumed_fit_ends_with_the_same_bits() {
     let target = eight_schools(false);
     let running = Some(Estimator::Score { baseline: Baseline::Running { decay: 0.9 } });
+    let coin = Optimiser::Coin { alpha: 0.0 };
     for (optimiser, estimator) in
-        [(Optimiser::Adam, None), (Optimiser::Dog, None), (Optimiser::Coin { alpha: 0.0 }, None), (Optimiser::Adam, running)]
+        [(Optimiser::Adam, None), (Optimiser::Dog, None), (coin, None), (Optimiser::Adam, running)]
     {
         let settings = |steps| ViSettings { steps, optimiser, estimator, ..ViSettings::default() };
         let family = || Box::new(MeanField::new(&[0.0; 10], &[1.0; 10])) as Box<dyn Variational>;

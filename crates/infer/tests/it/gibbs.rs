@@ -24,8 +24,7 @@ fn a_sweep_over_a_normal_has_its_moments_and_the_autocorrelation_of_the_squared_
     let rho = 0.8;
     let settings = Chains { draws: 5000, ..Chains::default() };
     for seed in [1, 2, 3] {
-        let draws =
-            sample_by(&correlated_by_turns(rho), &settings, &[vec![3.0, -3.0]], &mut Run::new(seed)).unwrap();
+        let draws = sample_by(&correlated_by_turns(rho), &settings, &[vec![3.0, -3.0]], &mut Run::new(seed)).unwrap();
         assert_moments("by turns", &draws, &[0.0, 0.0], &[1.0, 1.0]);
         let lagged: Vec<f64> =
             draws.column(0).chunks(5000).flat_map(|c| c.windows(2).map(|w| w[0] * w[1]).collect::<Vec<_>>()).collect();
@@ -57,11 +56,7 @@ fn conditional_draws_and_slices_mix_in_a_sweep_that_is_calibrated() {
                 log_prior + 5.0 * z[1] - 0.5 * z[1].exp() * square(z[0])
             };
             let sweep = Gibbs::new().then(mean);
-            let sweep = if sliced {
-                sweep.then(Slice::new(joint, &[1.0, 1.0]).only(&[1]))
-            } else {
-                sweep.then(closed)
-            };
+            let sweep = if sliced { sweep.then(Slice::new(joint, &[1.0, 1.0]).only(&[1])) } else { sweep.then(closed) };
             let settings = Chains { chains: 1, warmup: 100, draws: DRAWS, thin: 15 };
             let mut run = Run::new(rng.next_u64() % 1_000_000);
             let draws = sample_by(&sweep, &settings, &[vec![0.0, 0.0]], &mut run)?;

@@ -159,7 +159,14 @@ impl Rule for UnitCoin {
         UnitCoinUpdate { count: state.steps as f64 + 1.0 }
     }
 
-    fn apply(&self, update: &UnitCoinUpdate, part: usize, x: &mut Storage, gradient: &Tensor, state: &mut UnitCoinState) {
+    fn apply(
+        &self,
+        update: &UnitCoinUpdate,
+        part: usize,
+        x: &mut Storage,
+        gradient: &Tensor,
+        state: &mut UnitCoinState,
+    ) {
         with_real!("UnitCoin", gradient.dtype(), T => {
             let origin = state.origin.of::<T>(part, x);
             let (values, gradient) = (T::slice_mut(x), gradient.as_slice::<T>());
