@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_unit_coin_follows_its_closed_form_and_shortens_longer_gradients() {
-        let (mut x, mut state) = ([0.5, -0.5], UnitCoin.start(2));
+        let (mut x, mut state) = ([0.5f64, -0.5], UnitCoin.start(2));
         let (mut sum, mut won) = ([0.0; 2], 0.0);
         for t in 1..50 {
             let g = [2.0 * (x[0] - 1.0), 2.0 * (x[1] + 1.0)];
