@@ -63,8 +63,10 @@ impl Table {
 
     fn nmi(&self) -> f64 {
         let total: f64 = self.counts.iter().sum();
-        let entropy =
-            |counts: &[f64]| -> f64 { counts.iter().filter(|c| **c > 0.0).map(|c| -c / total * (c / total).ln()).sum() };
+        let entropy = |counts: &[f64]| -> f64 {
+            let shares = counts.iter().filter(|c| **c > 0.0).map(|c| c / total);
+            shares.map(|share| -share * share.ln()).sum()
+        };
         let (a, b) = (entropy(&self.by_row()), entropy(&self.by_column()));
         let mean = 0.5 * (a + b);
         // The entropy of one part is zero without rounding.
