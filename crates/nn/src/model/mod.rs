@@ -129,11 +129,11 @@ impl LatentModel {
         vae.restore(&trained, "vae")?;
         warn_of_silent_terms(&terms, config.family, run);
         let weight_measures = match config.weights {
-            DecoderWeights::Point => None,
-            DecoderWeights::Posterior => {
+            DecoderWeights::Posterior if config.family.has_bounds() => {
                 let prior_sd = common.weight_precision.powf(-0.5);
                 vae.weight_measures(&measured, rows, prior_sd, WEIGHT_DRAWS, &mut measuring)
             }
+            _ => None,
         };
         let label_error = match &samples.labels {
             Some(labels) => probe_error(&vae.encode(&measured), labels, &chosen, run)?,
@@ -320,12 +320,7 @@ fn classes_of_prior(prior: &mut PriorConfig, labels: Option<&Labels>) -> Result<
 }
 
 /// A density of the codes of the training data; `None` where there was no time for it.
-fn fit_density(
-    config: &CodeDensityConfig,
-    vae: &Vae,
-    values: &[f32],
-    run: &mut Run,
-) -> Result<Option<CodeDensity>> {
+fn fit_density(config: &CodeDensityConfig, vae: &Vae, values: &[f32], run: &mut Run) -> Result<Option<CodeDensity>> {
     match CodeDensity::fit(config, vae, values, run) {
         Err(Error::Stopped) => {
             run.warn("the work was stopped before a density of the codes was fitted: samples are drawn from the prior");

@@ -157,22 +157,10 @@ impl VaeConfig {
         let flow = flow.map(|spec| spec.amortised(self.latent, build.rng)).transpose()?;
         let classifier = objective
             .classifier()
-            .map(|(classes, hidden)| {
-                mlp(self.latent, classes, &MlpConfig::new(hidden, Activation::Relu), &mut build)
-            })
+            .map(|(classes, hidden)| mlp(self.latent, classes, &MlpConfig::new(hidden, Activation::Relu), &mut build))
             .transpose()?;
         let critic = objective.critic().map(|(channels, _)| patches(channels, shape, &mut build)).transpose()?;
-        Ok(Vae {
-            config: self.clone(),
-            size,
-            encoder,
-            flow,
-            decoder,
-            prior,
-            likelihood,
-            classifier,
-            adversary,
-            critic,
-        })
+        let config = self.clone();
+        Ok(Vae { config, size, encoder, flow, decoder, prior, likelihood, classifier, adversary, critic })
     }
 }
