@@ -93,14 +93,16 @@ fn sums_over_sigma_points_are_the_moments_up_to_the_third() {
 
 #[test]
 fn objectives_with_sigma_points_have_the_gradient_of_their_value() {
+    // Without a closed divergence the estimate that is called closed holds parameters, so that its value has another derivative.
     let priors = [
-        PriorConfig::Standard,
-        PriorConfig::mixture(2),
-        PriorConfig::Vamp { components: 2 },
-        PriorConfig::Hierarchical { latent: 1, hidden: vec![3] },
+        (PriorConfig::Standard, Estimate::Closed),
+        (PriorConfig::mixture(2), Estimate::Closed),
+        (PriorConfig::mixture(2), Estimate::Sampled),
+        (PriorConfig::Vamp { components: 2 }, Estimate::Sampled),
+        (PriorConfig::Hierarchical { latent: 1, hidden: vec![3] }, Estimate::Sampled),
     ];
-    for prior in priors {
-        for (is_full, estimate) in [(false, Estimate::Closed), (true, Estimate::Sampled)] {
+    for (prior, estimate) in priors {
+        for is_full in [false, true] {
             let objective = objective(&[Term::Reconstruction, Term::Kl { estimate }], 1);
             let mut rng = Rng::new(2);
             let config = VaeConfig { prior: prior.clone(), ..config(sigma_points(is_full, 0.5), 2) };
