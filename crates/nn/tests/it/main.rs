@@ -1,6 +1,7 @@
 //! Tests of the crate as its users see it.
 
 mod bayes;
+mod code_density;
 mod common;
 mod decoder_weights;
 mod divergence;
@@ -12,8 +13,12 @@ mod gradients;
 mod layers;
 mod likelihood;
 mod missing;
+mod mixtures;
 mod oracle;
 mod perceptual;
+mod pixel_mixture;
+mod points;
 mod regularisers;
+mod terms;
 mod training;
 mod weights;
