@@ -249,11 +249,8 @@ mod tests {
             moments.push(&[a, a + 0.1 * rng.normal(), rng.normal()], &[0.0; 3]);
         }
         let (a, b) = (0.6f64, 0.8f64);
-        let low_rank = Mass::LowRank {
-            scale: vec![0.5, 2.0, 3.0],
-            vectors: vec![a, b, 0.0, -b, a, 0.0],
-            values: vec![20.0, 0.3],
-        };
+        let low_rank =
+            Mass::LowRank { scale: vec![0.5, 2.0, 3.0], vectors: vec![a, b, 0.0, -b, a, 0.0], values: vec![20.0, 0.3] };
         for mass in [moments.mass().unwrap(), Mass::diagonal(vec![0.5, 2.0, 3.0]), low_rank] {
             let noise = [0.3, -1.2, 0.7];
             let (mut momentum, mut velocity) = (noise, [0.0; 3]);

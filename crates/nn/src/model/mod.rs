@@ -11,8 +11,8 @@ pub use settings::LatentSettings;
 use crate::probe::Probe;
 use crate::vae::{
     Batch, Binarise, CodeDensity, CodeDensityConfig, DecoderWeights, Evaluation, EvaluationConfig, Family,
-    LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig, Training, TrainingConfig, Vae, VaeConfig, WeightMeasures,
-    Weighted,
+    LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig, Training, TrainingConfig, Vae, VaeConfig,
+    WeightMeasures, Weighted,
 };
 use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;

@@ -65,11 +65,8 @@ impl Model for LatentModel {
         let label_error = self.label_error.map(|error| ("label_error", error));
         let clusters = self.clusters.map(|c| [("nmi", c.nmi), ("ari", c.ari), ("cluster_accuracy", c.accuracy)]);
         let of_labels = label_error.into_iter().chain(clusters.into_iter().flatten());
-        let (objective, value) = if self.vae.config().family.has_bounds() {
-            ("elbo", m.elbo)
-        } else {
-            ("reconstruction", m.reconstruction)
-        };
+        let (objective, value) =
+            if self.vae.config().family.has_bounds() { ("elbo", m.elbo) } else { ("reconstruction", m.reconstruction) };
         Summary {
             objective: Some((objective.into(), value - unit)),
             metrics: finite.chain(of_labels).map(|(name, value)| (name.to_owned(), value)).collect(),

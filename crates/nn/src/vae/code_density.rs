@@ -54,7 +54,8 @@ impl CodeDensityConfig {
     /// # Errors
     /// [`Error::Setting`].
     pub fn check(&self, family: Family) -> Result<()> {
-        let expected = "gauss_diag, gauss_full, sigma_points or dirac for a density of codes, which are free numbers there";
+        let expected =
+            "gauss_diag, gauss_full, sigma_points or dirac for a density of codes, which are free numbers there";
         ensure("family", family.name(), family.is_vector(), expected)?;
         match self {
             Self::Mixture { components } => ensure_within("density.components", *components, 1..=10_000),

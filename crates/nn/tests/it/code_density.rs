@@ -93,8 +93,7 @@ fn a_file_keeps_a_density_and_one_without_has_none() {
     let (vae, values) = two_groups(60);
     let none = CodeDensity::load(&ModelFile::new("test"), "density", 2).unwrap();
     assert!(none.is_none());
-    for config in
-        [CodeDensityConfig::Mixture { components: 3 }, CodeDensityConfig::Vae { hidden: vec![8], epochs: 2 }]
+    for config in [CodeDensityConfig::Mixture { components: 3 }, CodeDensityConfig::Vae { hidden: vec![8], epochs: 2 }]
     {
         let density = CodeDensity::fit(&config, &vae, &values, &mut Run::new(8)).unwrap();
         let mut file = ModelFile::new("test");

@@ -81,17 +81,9 @@ fn draws_have_the_mean_and_the_colours_of_the_mixture() {
     let config = mixture(256, 2, 2);
     // One pixel: two components in the middle of the range, of which the second channel follows the first by half.
     let half = 0.5f64.atanh();
-    let output = [
-        [0.4, 0.4],
-        [-0.4, -0.4],
-        [0.3, 0.5],
-        [0.1, 0.2],
-        [-2.0, -2.0],
-        [-2.0, -2.0],
-        [half, half],
-        [half, half],
-    ]
-    .concat();
+    let output =
+        [[0.4, 0.4], [-0.4, -0.4], [0.3, 0.5], [0.1, 0.2], [-2.0, -2.0], [-2.0, -2.0], [half, half], [half, half]]
+            .concat();
     let output = Tensor::from_vec(output, &[1, 16]);
     let likelihood = config.build(2, DType::F64);
     let mean = likelihood.mean(&output).to_vec();
@@ -147,10 +139,8 @@ fn what_does_not_fit_is_refused() {
         assert!(error.to_string().contains(part), "{error}");
     }
     // A channel that is missing leaves the later ones of its pixel without what they follow.
-    let gaps = |likelihood| VaeConfig {
-        nan_is_missing: true,
-        ..small(likelihood, Family::GaussDiag, PriorConfig::Standard)
-    };
+    let gaps =
+        |likelihood| VaeConfig { nan_is_missing: true, ..small(likelihood, Family::GaussDiag, PriorConfig::Standard) };
     gaps(mixture(256, 2, 1)).check().unwrap();
     gaps(LikelihoodConfig::Gaussian { noise: Noise::Learned }).check().unwrap();
     let error = gaps(mixture(256, 2, 3)).check().unwrap_err();

@@ -217,7 +217,8 @@ fn keeping_all_numbers_changes_nothing_and_keeping_some_leaves_their_densities()
     let mut rng = Rng::new(12);
     let x = bernoulli(5, &mut rng);
     let losses = |topk| {
-        let vae = VaeConfig { topk, ..config(Family::GaussDiag, 4) }.build(&[3], &objective, &mut Rng::new(13)).unwrap();
+        let vae =
+            VaeConfig { topk, ..config(Family::GaussDiag, 4) }.build(&[3], &objective, &mut Rng::new(13)).unwrap();
         vae.losses(&x, &objective, 0, &mut Rng::new(14)).unwrap()
     };
     let (all, kept, some) = (losses(None), losses(Some(4)), losses(Some(2)));
@@ -288,8 +289,7 @@ fn sparse_codes_of_points_learn() {
     let objective = objective(&[Term::Reconstruction], 1);
     let mlp = MlpConfig::new(&[64], Activation::Relu);
     let (encoder, decoder) = (EncoderConfig::Mlp(mlp.clone()), DecoderConfig::Mlp(mlp));
-    let config =
-        VaeConfig { family: Family::Dirac, topk: Some(2), encoder, decoder, likelihood, ..VaeConfig::new(12) };
+    let config = VaeConfig { family: Family::Dirac, topk: Some(2), encoder, decoder, likelihood, ..VaeConfig::new(12) };
     let mut vae = config.build(&[10], &objective, &mut rng).unwrap();
     let error = |vae: &Vae| {
         let made = vae.generate(&vae.encode(&values).mean().cast(vae.dtype()), false, &mut Rng::new(0)).to_f64();
@@ -328,7 +328,11 @@ fn what_does_not_fit_is_refused() {
     refused(&dirac(), &bound, "`family` is dirac with the term kl");
     refused(&dirac(), &ObjectiveConfig::iwae(3, Gradient::Plain), "`family` is dirac");
     refused(&dirac(), &objective(&[Term::WakeSleep], 1), "`family` is dirac");
-    refused(&dirac(), &objective(&[Term::Reconstruction, Term::Jacobian], 1), "jacobian penalty with the family `dirac`");
+    refused(
+        &dirac(),
+        &objective(&[Term::Reconstruction, Term::Jacobian], 1),
+        "jacobian penalty with the family `dirac`",
+    );
     let alone = objective(&[Term::Reconstruction], 1);
     let vamp = PriorConfig::Vamp { components: 2 };
     refused(&VaeConfig { prior: vamp, ..dirac() }, &alone, "`prior` is vamp with the family `dirac`");

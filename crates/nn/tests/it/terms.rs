@@ -304,7 +304,9 @@ fn what_does_not_fit_these_terms_is_refused() {
     let ranks = objective(&[Term::Reconstruction, attributes], 1);
     assert!(ranks.check(1).unwrap_err().to_string().contains("batch"));
     let steep = Term::Attributes { steepness: 0.0 };
-    assert!(objective(&[Term::Reconstruction, steep], 1).check(4).unwrap_err().to_string().contains("`steepness` is 0"));
+    assert!(
+        objective(&[Term::Reconstruction, steep], 1).check(4).unwrap_err().to_string().contains("`steepness` is 0")
+    );
     let mut vae = plain().build(&[3], &ranks, &mut Rng::new(0)).unwrap();
     let x = normals(&[4, 3], &mut Rng::new(1));
     assert!(vae.losses(&x, &ranks, 0, &mut Rng::new(0)).err().unwrap().to_string().contains("0 attributes"));

@@ -6,8 +6,8 @@ use elbo_nn::Activation;
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Norm, SequenceConfig, Start};
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
-    AdversarialLoss, Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig,
-    Term, Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
+    AdversarialLoss, Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior,
+    PriorConfig, Term, Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
 };
 use elbo_tensor::Parameters;
 use std::time::Duration;

@@ -221,14 +221,8 @@ mod tests {
                 x -= 0.1 * velocity;
                 expected.push(x);
             }
-            let rule = RmsProp {
-                rate: 0.1.into(),
-                decay: 0.9,
-                starts_whole,
-                momentum,
-                epsilon: 1e-3,
-                ..RmsProp::default()
-            };
+            let rule =
+                RmsProp { rate: 0.1.into(), decay: 0.9, starts_whole, momentum, epsilon: 1e-3, ..RmsProp::default() };
             assert_path(&path(&rule), &expected);
         }
     }

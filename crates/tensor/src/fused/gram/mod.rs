@@ -6,8 +6,8 @@ mod value;
 mod wide;
 
 pub(super) use points::Points;
-pub(super) use pullback::{Pull, pull_symmetric};
 use pullback::Wanted;
+pub(super) use pullback::{Pull, pull_symmetric};
 pub(super) use value::fill_lower;
 
 use super::radial::{Radial, with_profile};
