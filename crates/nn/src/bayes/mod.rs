@@ -15,8 +15,10 @@
 pub mod ensemble;
 mod gaussians;
 pub mod head;
+mod kfac;
 mod laplace;
 mod last_layer;
+mod likelihood;
 mod mean_field;
 mod newton;
 mod stack;
@@ -24,9 +26,11 @@ mod swag;
 
 pub use gaussians::{Covariance, Gaussians};
 pub use head::Head;
-pub use laplace::{Curvature, Laplace, Likelihood};
+pub use kfac::Sharing;
+pub use laplace::{Curvature, Laplace, LaplaceConfig, Plan, Scope};
 pub use last_layer::{AnyHead, Fit, FitState, LastLayer, Targets, TrainSettings};
+pub use likelihood::Likelihood;
 pub use mean_field::{MeanFieldLinear, Noise};
 pub use newton::{Curvatures, Estimate, Newton, NewtonConfig, NewtonStep};
-pub use stack::{Stack, Trace};
+pub use stack::{Pooled, Pooling, Stack, Trace, Traced};
 pub use swag::{Averaged, Swag, SwagStep};

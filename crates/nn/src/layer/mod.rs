@@ -53,28 +53,59 @@ pub trait Layer: Parameters + Send + Sync {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor;
 }
 
-/// What a forward pass is for: training, with random numbers, or evaluation, without.
+/// What a forward pass is for: training, with random numbers; evaluation, without; or one draw of what the network may be.
+///
+/// | pass | layers with random numbers | batch norm |
+/// |---|---|---|
+/// | [`Pass::training`] | draw for each row | uses the batch, moves its running statistics |
+/// | [`Pass::evaluation`] | use their means | uses its running statistics |
+/// | [`Pass::drawing`] | draw for each row | uses its running statistics |
+/// | [`Pass::drawing_function`] | draw once for all rows | uses its running statistics |
 pub struct Pass<'a> {
     rng: Option<&'a mut Rng>,
+    purpose: Purpose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Training,
+    Evaluation,
+    Rows,
+    Function,
 }
 
 impl<'a> Pass<'a> {
     /// A pass of training: dropout drops, batch norm uses the batch and moves its running statistics.
     pub fn training(rng: &'a mut Rng) -> Self {
-        Self { rng: Some(rng) }
+        Self { rng: Some(rng), purpose: Purpose::Training }
     }
 
     /// A pass without randomness: batch norm uses its running statistics.
     pub fn evaluation() -> Pass<'static> {
-        Pass { rng: None }
+        Pass { rng: None, purpose: Purpose::Evaluation }
+    }
+
+    /// A pass that draws as training does and leaves the network as it is: one draw of each row's prediction.
+    pub fn drawing(rng: &'a mut Rng) -> Self {
+        Self { rng: Some(rng), purpose: Purpose::Rows }
+    }
+
+    /// The same with one draw for all rows, which then are values of one function.
+    pub fn drawing_function(rng: &'a mut Rng) -> Self {
+        Self { rng: Some(rng), purpose: Purpose::Function }
     }
 
     /// Whether this is a pass of training.
     pub fn is_training(&self) -> bool {
-        self.rng.is_some()
+        self.purpose == Purpose::Training
     }
 
-    /// The random numbers of a pass of training.
+    /// Whether all rows share one draw of what is random.
+    pub fn is_of_function(&self) -> bool {
+        self.purpose == Purpose::Function
+    }
+
+    /// The random numbers of a pass that draws.
     pub fn rng(&mut self) -> Option<&mut Rng> {
         self.rng.as_deref_mut()
     }
