@@ -9,9 +9,11 @@
 //! | the spread of the weights that gradient descent visits | [`Swag`] |
 //! | variances from an optimiser at the price of Adam | [`Newton`] |
 //! | several networks | [`ensemble`] |
+//! | draws of a network that keeps its dropout, or whose weights have distributions | [`DrawsConfig`] |
 //!
 //! A network whose layers must be read, not only applied, is a [`Stack`].
 
+mod draws;
 pub mod ensemble;
 mod gaussians;
 pub mod head;
@@ -24,6 +26,7 @@ mod newton;
 mod stack;
 mod swag;
 
+pub use draws::{Draws, DrawsConfig};
 pub use gaussians::{Covariance, Gaussians};
 pub use head::Head;
 pub use kfac::Sharing;

@@ -1,5 +1,6 @@
 //! Posteriors over weights.
 
+mod draws;
 mod gaussians;
 mod heads;
 mod laplace;
