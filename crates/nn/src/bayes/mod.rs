@@ -9,6 +9,7 @@
 //! | the spread of the weights that gradient descent visits | [`Swag`] |
 //! | variances from an optimiser at the price of Adam | [`Newton`] |
 //! | several networks | [`ensemble`] |
+//! | what targets are given a network's numbers: a loss and a predictive distribution | [`ObservationConfig`] |
 //! | draws of a network that keeps its dropout, or whose weights have distributions | [`DrawsConfig`] |
 //!
 //! A network whose layers must be read, not only applied, is a [`Stack`].
@@ -23,6 +24,7 @@ mod last_layer;
 mod likelihood;
 mod mean_field;
 mod newton;
+mod observation;
 mod stack;
 mod swag;
 
@@ -35,5 +37,6 @@ pub use last_layer::{AnyHead, Fit, FitState, LastLayer, Targets, TrainSettings};
 pub use likelihood::Likelihood;
 pub use mean_field::{MeanFieldLinear, Noise};
 pub use newton::{Curvatures, Estimate, Newton, NewtonConfig, NewtonStep};
+pub use observation::{Observation, ObservationConfig};
 pub use stack::{Pooled, Pooling, Stack, Trace, Traced};
 pub use swag::{Averaged, Swag, SwagStep};

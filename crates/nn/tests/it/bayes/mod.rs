@@ -6,6 +6,7 @@ mod heads;
 mod laplace;
 mod mean_field;
 mod newton;
+mod observation;
 mod swag;
 
 use elbo_core::Rng;
