@@ -3,12 +3,15 @@
 use super::stack::with_one;
 use crate::layer::{Build, Layer, Pass};
 use elbo_tensor::{Constraint, Parameter, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Added to variances before the root, whose slope at zero is infinite.
 pub(super) const LEAST_VARIANCE: f64 = 1e-12;
 
 /// How the randomness of the weights reaches the outputs of a pass of training, or of one that draws each row for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Noise {
     /// Outputs are drawn from their own normal distributions, independently for each row: the least variance, for linear layers alone.
     #[default]

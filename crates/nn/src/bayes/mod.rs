@@ -4,7 +4,8 @@
 //! |---|---|
 //! | a distribution over the last layer alone, in closed form, trained with the features | [`head`], [`LastLayer`] |
 //! | Gaussians over weight vectors: one variance a weight, low rank, dense | [`Gaussians`] |
-//! | a linear layer with one variance a weight | [`MeanFieldLinear`] |
+//! | a linear layer or convolution with one variance a weight | [`MeanFieldLinear`], [`MeanFieldConv2d`] |
+//! | a linear layer whose weights vary together, by a Kronecker product | [`KroneckerLinear`], [`MatrixNormal`] |
 //! | to make a trained network uncertain afterwards | [`Laplace`] |
 //! | the spread of the weights that gradient descent visits | [`Swag`] |
 //! | variances from an optimiser at the price of Adam | [`Newton`] |
@@ -22,7 +23,9 @@ mod kfac;
 mod laplace;
 mod last_layer;
 mod likelihood;
+mod matrix_normal;
 mod mean_field;
+mod mean_field_conv;
 mod newton;
 mod observation;
 mod stack;
@@ -35,7 +38,9 @@ pub use kfac::Sharing;
 pub use laplace::{Curvature, Laplace, LaplaceConfig, Plan, Scope};
 pub use last_layer::{AnyHead, Fit, FitState, LastLayer, Targets, TrainSettings};
 pub use likelihood::Likelihood;
+pub use matrix_normal::{KroneckerLinear, MatrixNormal};
 pub use mean_field::{MeanFieldLinear, Noise};
+pub use mean_field_conv::{MeanFieldConv2d, MeanFieldConv2dConfig};
 pub use newton::{Curvatures, Estimate, Newton, NewtonConfig, NewtonStep};
 pub use observation::{Observation, ObservationConfig};
 pub use stack::{Pooled, Pooling, Stack, Trace, Traced};
