@@ -11,12 +11,14 @@
 //! | variances from an optimiser at the price of Adam | [`Newton`] |
 //! | several networks | [`ensemble`] |
 //! | what targets are given a network's numbers: a loss and a predictive distribution | [`ObservationConfig`] |
+//! | means and variances of outputs without sampling | [`propagation`] |
 //! | draws of a network that keeps its dropout, or whose weights have distributions | [`DrawsConfig`] |
 //!
 //! A network whose layers must be read, not only applied, is a [`Stack`].
 
 mod draws;
 pub mod ensemble;
+mod expected;
 mod gaussians;
 pub mod head;
 mod kfac;
@@ -28,6 +30,7 @@ mod mean_field;
 mod mean_field_conv;
 mod newton;
 mod observation;
+pub mod propagation;
 mod stack;
 mod swag;
 

@@ -9,6 +9,7 @@ mod mean_field;
 mod mean_field_conv;
 mod newton;
 mod observation;
+mod propagation;
 mod swag;
 
 use elbo_core::Rng;
