@@ -13,12 +13,14 @@
 //! | what targets are given a network's numbers: a loss and a predictive distribution | [`ObservationConfig`] |
 //! | means and variances of outputs without sampling | [`propagation`] |
 //! | draws of a network that keeps its dropout, or whose weights have distributions | [`DrawsConfig`] |
+//! | which weights matter, and a penalty of moving them | [`Fisher`], [`VariationalFisherConfig`], [`Anchor`] |
 //!
 //! A network whose layers must be read, not only applied, is a [`Stack`].
 
 mod draws;
 pub mod ensemble;
 mod expected;
+mod fisher;
 mod gaussians;
 pub mod head;
 mod kfac;
@@ -33,8 +35,10 @@ mod observation;
 pub mod propagation;
 mod stack;
 mod swag;
+mod variational_fisher;
 
 pub use draws::{Draws, DrawsConfig};
+pub use fisher::{Anchor, Fisher, FisherTargets, squares_of_layers};
 pub use gaussians::{Covariance, Gaussians};
 pub use head::Head;
 pub use kfac::Sharing;
@@ -48,3 +52,4 @@ pub use newton::{Curvatures, Estimate, Newton, NewtonConfig, NewtonStep};
 pub use observation::{Observation, ObservationConfig};
 pub use stack::{Pooled, Pooling, Stack, Trace, Traced};
 pub use swag::{Averaged, Swag, SwagStep};
+pub use variational_fisher::{VariationalFisher, VariationalFisherConfig};

@@ -3,7 +3,7 @@
 use crate::activation::Activation;
 use crate::layer::Build;
 use elbo_core::{ModelFile, Result, step::Snapshot};
-use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut};
+use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, vjp};
 
 /// A network of linear layers whose inputs and sums can be read.
 ///
@@ -130,4 +130,24 @@ pub(super) fn with_one(x: &Tensor) -> Tensor {
     let mut shape = x.shape().to_vec();
     *shape.last_mut().expect("a batch has axes") = 1;
     Tensor::cat(&[x.clone(), Tensor::ones(&shape, x.dtype())], -1)
+}
+
+/// Gradients of `<cotangent, output>` in each layer's sums, from a layer on, of the sums' shapes.
+pub(super) fn pulled(trace: &Trace, cotangent: &Tensor, first: usize) -> Vec<Tensor> {
+    let sums: Vec<&Tensor> = trace.sums[first..].iter().collect();
+    vjp(&trace.output, &sums, cotangent, false)
+}
+
+/// Gradients of each row in one layer's weights, `[N, O, I]`, from those in its sums and from its input: an outer product, or the sum of
+/// those of all positions.
+pub(super) fn layer_jacobian(slope: &Tensor, input: &Tensor) -> Tensor {
+    if input.rank() == 2 { slope.unsqueeze(2) * input.unsqueeze(1) } else { slope.t().matmul(input) }
+}
+
+/// Squares of [`layer_jacobian`] summed over rows, `[O, I]`.
+pub(super) fn squared_gradients(slope: &Tensor, input: &Tensor) -> Tensor {
+    if input.rank() == 2 {
+        return slope.square().t().matmul(&input.square());
+    }
+    layer_jacobian(slope, input).square().sum_axis(0, false)
 }

@@ -2,6 +2,7 @@
 
 use super::{Curvature, LaplaceConfig};
 use crate::bayes::kfac::factors;
+use crate::bayes::stack::{layer_jacobian, squared_gradients};
 use elbo_core::{Result, Rng};
 use elbo_tensor::Tensor;
 use std::ops::Range;
@@ -82,11 +83,6 @@ impl Block {
     }
 }
 
-/// Gradients of each row's output in one layer's weights, `[N, O, I]`: an outer product, or the sum of those of all positions.
-fn layer_jacobian(slope: &Tensor, input: &Tensor) -> Tensor {
-    if input.rank() == 2 { slope.unsqueeze(2) * input.unsqueeze(1) } else { slope.t().matmul(input) }
-}
-
 /// Gradients in the weights of several layers, `[N, P]`.
 fn jacobian(slopes: &[Tensor], inputs: &[Tensor]) -> Tensor {
     let parts = slopes.iter().zip(inputs).map(|(g, a)| {
@@ -126,13 +122,7 @@ pub(super) fn blocks(config: &LaplaceConfig, inputs: &[Tensor], slopes: &[Vec<Te
 }
 
 fn diagonal(l: usize, input: &Tensor, slopes: &[Vec<Tensor>]) -> Block {
-    let squares = slopes.iter().map(|s| {
-        if input.rank() == 2 {
-            s[l].square().t().matmul(&input.square())
-        } else {
-            layer_jacobian(&s[l], input).square().sum_axis(0, false)
-        }
-    });
+    let squares = slopes.iter().map(|s| squared_gradients(&s[l], input));
     Block { layers: l..l + 1, basis: Basis::Weights, values: total(squares).flatten() }
 }
 

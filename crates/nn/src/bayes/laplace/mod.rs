@@ -4,11 +4,11 @@ mod blocks;
 mod evidence;
 
 use super::likelihood::units;
-use super::stack::{Trace, Traced};
+use super::stack::{Traced, pulled};
 use super::{Likelihood, Sharing};
 use blocks::Block;
 use elbo_core::{Error, Result, Rng, ensure};
-use elbo_tensor::{Tensor, no_grad, vjp, with_grad};
+use elbo_tensor::{Tensor, no_grad, with_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
@@ -289,10 +289,4 @@ impl<'a, N: Traced> Laplace<'a, N> {
         });
         Tensor::cat(&rows.collect::<Vec<_>>(), 0)
     }
-}
-
-/// Gradients of `<cotangent, output>` in each layer's sums, from a layer on, of the sums' shapes.
-fn pulled(trace: &Trace, cotangent: &Tensor, first: usize) -> Vec<Tensor> {
-    let sums: Vec<&Tensor> = trace.sums[first..].iter().collect();
-    vjp(&trace.output, &sums, cotangent, false)
 }

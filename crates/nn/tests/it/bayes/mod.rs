@@ -1,6 +1,7 @@
 //! Posteriors over weights.
 
 mod draws;
+mod fisher;
 mod gaussians;
 mod heads;
 mod laplace;
