@@ -13,6 +13,7 @@
 //! | what targets are given a network's numbers: a loss and a predictive distribution | [`ObservationConfig`] |
 //! | means and variances of outputs without sampling | [`propagation`] |
 //! | draws of a network that keeps its dropout, or whose weights have distributions | [`DrawsConfig`] |
+//! | priors of weights, and how far their functions spread | [`prior`] |
 //! | which weights matter, and a penalty of moving them | [`Fisher`], [`VariationalFisherConfig`], [`Anchor`] |
 //!
 //! A network whose layers must be read, not only applied, is a [`Stack`].
@@ -32,6 +33,7 @@ mod mean_field;
 mod mean_field_conv;
 mod newton;
 mod observation;
+pub mod prior;
 pub mod propagation;
 mod stack;
 mod swag;

@@ -114,7 +114,7 @@ impl VariationalFisherConfig {
                 let drawn: Vec<f64> = weights.iter().zip(&shift).map(|(w, s)| w + s).collect();
                 model.unpack(&drawn);
                 let (value, slope) = with_grad(|| -> Result<(f64, Vec<f64>)> {
-                    let value = loss(&*model, &mut *run)?;
+                    let value = loss(model, run)?;
                     Ok((value.item(), model.gradient(&value)))
                 })?;
                 if !value.is_finite() || slope.iter().any(|g| !g.is_finite()) {

@@ -10,6 +10,7 @@ mod mean_field;
 mod mean_field_conv;
 mod newton;
 mod observation;
+mod prior;
 mod propagation;
 mod swag;
 
