@@ -6,7 +6,8 @@
 //! | an encoder or decoder of vectors, pictures or sequences | [`network`] |
 //! | a variational autoencoder: family, prior, likelihood, objective, training, measures | [`vae`] |
 //! | the model behind the systems `aevb`, `iwae`, `infovae`, with its verbs | [`model`] |
-//! | a posterior over weights: last layer, mean field, Laplace, SWAG, variational Newton, ensembles | [`bayes`] |
+//! | a posterior over weights: last layer, mean field, Kronecker, Laplace, SWAG, variational Newton, dropout, ensembles | [`bayes`] |
+//! | energies, forces and covariances of atoms, which turn as the atoms do | [`equivariant`] |
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
 //! | how far apart pictures look, by weights from a file | [`perceptual::Lpips`] |
@@ -20,6 +21,7 @@
 pub mod activation;
 pub mod bayes;
 pub mod bound;
+pub mod equivariant;
 pub mod init;
 pub mod layer;
 pub mod model;

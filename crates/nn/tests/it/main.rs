@@ -4,6 +4,7 @@ mod bayes;
 mod common;
 mod decoder_weights;
 mod divergence;
+mod equivariant;
 mod evidence;
 mod families;
 mod flow;
