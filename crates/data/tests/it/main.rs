@@ -10,6 +10,7 @@ mod pictures;
 mod recipes;
 mod scene;
 mod split;
+mod studies;
 mod write;
 
 use elbo_core::{Data, Result, Values};
