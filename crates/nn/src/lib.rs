@@ -10,6 +10,7 @@
 //! | energies, forces and covariances of atoms, which turn as the atoms do | [`equivariant`] |
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
+//! | inputs that are moved so that a loss grows | [`attack`] |
 //! | how far apart pictures look, by weights from a file | [`perceptual::Lpips`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | numbers that training keeps above a bound | [`bound`] |
@@ -19,6 +20,7 @@
 //! precision unless a [`layer::Build`] asks for double.
 
 pub mod activation;
+pub mod attack;
 pub mod bayes;
 pub mod bound;
 pub mod equivariant;

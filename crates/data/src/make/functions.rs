@@ -52,7 +52,7 @@ pub(super) fn sines(size: &Size, rng: &mut Rng) -> Arrays {
     let (mut tasks, mut xs, mut ys) = (vec![], vec![], vec![]);
     let (mut amplitude, mut phase) = (0.0, 0.0);
     for i in 0..size.rows {
-        if i % TASK == 0 {
+        if i.is_multiple_of(TASK) {
             (amplitude, phase) = (rng.range(0.1, 5.0), rng.range(0.0, PI));
         }
         let x = rng.range(-5.0, 5.0);

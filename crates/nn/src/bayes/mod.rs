@@ -12,6 +12,7 @@
 //! | several networks | [`ensemble`] |
 //! | what targets are given a network's numbers: a loss and a predictive distribution | [`ObservationConfig`] |
 //! | means and variances of outputs without sampling | [`propagation`] |
+//! | how much the divergence from the prior counts, and when | [`Tempering`] |
 //! | draws of a network that keeps its dropout, or whose weights have distributions | [`DrawsConfig`] |
 //! | priors of weights, and how far their functions spread | [`prior`] |
 //! | which weights matter, and a penalty of moving them | [`Fisher`], [`VariationalFisherConfig`], [`Anchor`] |
@@ -37,6 +38,7 @@ pub mod prior;
 pub mod propagation;
 mod stack;
 mod swag;
+mod tempering;
 mod variational_fisher;
 
 pub use draws::{Draws, DrawsConfig};
@@ -53,5 +55,6 @@ pub use mean_field_conv::{MeanFieldConv2d, MeanFieldConv2dConfig};
 pub use newton::{Curvatures, Estimate, Newton, NewtonConfig, NewtonStep};
 pub use observation::{Observation, ObservationConfig};
 pub use stack::{Pooled, Pooling, Stack, Trace, Traced};
-pub use swag::{Averaged, Swag, SwagStep};
+pub use swag::{Averaged, Swag, SwagStep, sample_of_several};
+pub use tempering::Tempering;
 pub use variational_fisher::{VariationalFisher, VariationalFisherConfig};

@@ -43,7 +43,7 @@ pub use size::{MOST_WIDTH, check_widths};
 use crate::activation::Activation;
 use crate::init::Init;
 use elbo_core::{Allowed, Error, Result, Rng};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,12 @@ pub trait Layer: Parameters + Send + Sync {
 /// | [`Pass::evaluation`] | use their means | uses its running statistics |
 /// | [`Pass::drawing`] | draw for each row | uses its running statistics |
 /// | [`Pass::drawing_function`] | draw once for all rows | uses its running statistics |
+/// | [`Pass::counting`] | draw for each row | uses the batch, averages its statistics with those of earlier batches |
 pub struct Pass<'a> {
     rng: Option<&'a mut Rng>,
     purpose: Purpose,
+    /// Share of a batch's statistics in the running ones, in place of the layer's own.
+    share: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,27 +80,38 @@ enum Purpose {
 impl<'a> Pass<'a> {
     /// A pass of training: dropout drops, batch norm uses the batch and moves its running statistics.
     pub fn training(rng: &'a mut Rng) -> Self {
-        Self { rng: Some(rng), purpose: Purpose::Training }
+        Self { rng: Some(rng), purpose: Purpose::Training, share: None }
     }
 
     /// A pass without randomness: batch norm uses its running statistics.
     pub fn evaluation() -> Pass<'static> {
-        Pass { rng: None, purpose: Purpose::Evaluation }
+        Pass { rng: None, purpose: Purpose::Evaluation, share: None }
     }
 
     /// A pass that draws as training does and leaves the network as it is: one draw of each row's prediction.
     pub fn drawing(rng: &'a mut Rng) -> Self {
-        Self { rng: Some(rng), purpose: Purpose::Rows }
+        Self { rng: Some(rng), purpose: Purpose::Rows, share: None }
     }
 
     /// The same with one draw for all rows, which then are values of one function.
     pub fn drawing_function(rng: &'a mut Rng) -> Self {
-        Self { rng: Some(rng), purpose: Purpose::Function }
+        Self { rng: Some(rng), purpose: Purpose::Function, share: None }
+    }
+
+    /// A pass over the `batch`-th batch, counted from one, that makes the running statistics the mean of those of all batches so far:
+    /// for weights that were averaged or drawn, whose statistics nobody has seen.
+    pub fn counting(rng: &'a mut Rng, batch: usize) -> Self {
+        Self { rng: Some(rng), purpose: Purpose::Training, share: Some(1.0 / batch.max(1) as f64) }
     }
 
     /// Whether this is a pass of training.
     pub fn is_training(&self) -> bool {
         self.purpose == Purpose::Training
+    }
+
+    /// Share of a batch's statistics in the running ones, where the layer's own is not meant.
+    pub fn share(&self) -> Option<f64> {
+        self.share
     }
 
     /// Whether all rows share one draw of what is random.
@@ -108,6 +122,13 @@ impl<'a> Pass<'a> {
     /// The random numbers of a pass that draws.
     pub fn rng(&mut self) -> Option<&mut Rng> {
         self.rng.as_deref_mut()
+    }
+}
+
+/// Sets the running statistics of all batch norms to the means over these batches, with the network's present weights.
+pub fn refresh_statistics(network: &dyn Layer, batches: &[Tensor], rng: &mut Rng) {
+    for (i, batch) in batches.iter().enumerate() {
+        no_grad(|| network.forward(batch, &mut Pass::counting(rng, i + 1)));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the crate as its users see it.
 
+mod attack;
 mod bayes;
 mod common;
 mod decoder_weights;

@@ -13,6 +13,7 @@ mod observation;
 mod prior;
 mod propagation;
 mod swag;
+mod tempering;
 
 use elbo_core::Rng;
 use elbo_nn::bayes::{Covariance, Gaussians};
