@@ -1,10 +1,12 @@
 //! Tests of the crate as its users see it.
 
+mod attack;
 mod bayes;
 mod code_density;
 mod common;
 mod decoder_weights;
 mod divergence;
+mod equivariant;
 mod evidence;
 mod families;
 mod flow;
