@@ -167,7 +167,8 @@ pub fn rebuild(file: &ModelFile) -> Result<(&'static Card, Box<dyn Model>)> {
 
 /// A verb that the system's models do not have.
 pub fn refused(card: &Card, verb: &str) -> Error {
-    let offered: Vec<&str> = card.verbs.iter().map(|v| v.name()).collect();
+    // A verb of the card that this one of the system's models cannot do is not among those it offers.
+    let offered: Vec<&str> = card.verbs.iter().map(|v| v.name()).filter(|name| *name != verb).collect();
     Error::Verb { system: card.id.into(), verb: verb.into(), offered: offered.join(", ") }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | do 80 % of the rows predicted with 80 % come true? | [`ClassCalibration`] |
 //! | do 80 % of the targets fall in the 80 % interval? | [`regression_calibration_error`], [`interval_score`] |
+//! | how narrow are the predictions? | [`sharpness`] |
 //! | does a score tell unusual rows from usual ones? | [`auroc`], [`average_precision`], [`false_positive_rate`] |
 //! | are the rows one is sure of the right ones? | [`risk_coverage_area`] |
 //! | how sure is any of these numbers? | [`bootstrap`] |
@@ -136,6 +137,17 @@ pub fn regression_calibration_error(marginals: &dyn Marginals, targets: &[f64]) 
     let levels = (1..20).map(|k| 0.05 * f64::from(k));
     let share = |p: f64| depths.iter().filter(|d| **d <= p).count() as f64 / depths.len() as f64;
     Ok(levels.map(|p| (share(p) - p).abs()).sum::<f64>() / 19.0)
+}
+
+/// Mean standard deviation of the predictions, in the target's unit: of two calibrated forecasts the sharper one says more. Infinite where a row
+/// has no variance.
+///
+/// # Errors
+/// [`Error::Data`] when there are no rows.
+pub fn sharpness(marginals: &dyn Marginals) -> Result<f64> {
+    let rows = marginals.len();
+    check(rows, rows)?;
+    Ok((0..rows).map(|i| marginals.sd(i)).sum::<f64>() / rows as f64)
 }
 
 /// Width of the central interval of this level, plus `2 / α` times the distance by which the target misses it, α = 1 - level; in the

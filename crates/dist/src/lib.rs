@@ -12,6 +12,9 @@
 //! | integrate against a Gaussian, or over an interval | [`Rule`], [`tanh_sinh`] |
 //! | fill a box evenly | [`Sobol`] |
 //! | choose representative rows | [`kmeans`](kmeans()) |
+//! | fit a mixture of normals to points | [`GaussianMixture`] |
+//! | compare clusters with classes, or match two sets | [`ClusterScores`], [`assignment`] |
+//! | score an order of items | [`ranking`] |
 //! | estimate a density, climb to its modes | [`kde`] |
 //! | put a prior on a model's parameter | [`Prior`] |
 //! | describe predictions, one distribution a row | [`Normals`], [`StudentTs`], [`GaussianMixtures`] |
@@ -28,9 +31,11 @@
 
 pub mod batched;
 pub mod calibration;
+mod clusters;
 pub mod crps;
 pub mod divergence;
 pub mod flow;
+mod gaussian_mixture;
 pub mod kde;
 mod kmeans;
 mod marginals;
@@ -39,6 +44,7 @@ mod prior;
 mod prior_expression;
 mod quadrature;
 mod quantile;
+pub mod ranking;
 pub mod rejection;
 pub mod scores;
 mod sobol;
@@ -47,6 +53,8 @@ mod tanh_sinh;
 pub mod transform;
 pub mod univariate;
 
+pub use clusters::{ClusterScores, assignment};
+pub use gaussian_mixture::{GaussianMixture, GaussianMixtureConfig};
 pub use kmeans::{KMeans, KMeansConfig, kmeans};
 pub use marginals::{GaussianMixtures, Normals, StudentTs, mixture_quantile};
 pub use multivariate_normal::MultivariateNormal;

@@ -6,19 +6,22 @@
 //! | [`Estimator::DoublyReparameterised`] | for every power objective | yes | importance-weighted bounds: its signal grows with `K` |
 //! | [`Estimator::Reparameterised`] | for every power objective | yes | families whose density is known at their own draws only |
 //! | [`Estimator::ClosedEntropy`] | for the ELBO | yes | far from the optimum |
-//! | [`Estimator::Score`] | yes, a constant baseline chosen beforehand or leave-one-out | no | targets without gradient, or with jumps |
+//! | [`Estimator::Score`] | yes, with any [`Baseline`]: constant, running, leave-one-out | no | targets without gradient, or with jumps |
+//! | the same with a [`LearnedBaseline`] | yes | no | amortised models, where the signal's level depends on the data point |
 //! | [`enumerate`] with [`expectation`] | exact | no | a few discrete sites |
-//! | [`measure_valued`] | yes | no | one Gaussian or Bernoulli number at a time |
+//! | [`measure_valued`] | yes | no | one Gaussian number, count, event or class at a time |
 //! | [`GammaGradient`] | yes | yes, but for the score | positive unknowns with gamma posteriors |
 //!
 //! An estimator is a *surrogate*: a tensor whose gradient is the estimate, and which is ascended. [`report`] measures variance and signal
 //! of any of them.
 
+mod baseline;
 mod discrete;
 mod gamma;
 mod report;
 mod surrogate;
 
+pub use baseline::{Baseline, LearnedBaseline, RunningMean};
 pub use discrete::{ENUMERATION_CAP, enumerate, expectation, measure_valued};
 pub use gamma::{GammaDraws, GammaGradient, leave_one_out};
 pub use report::{GradientReport, report};
@@ -26,21 +29,8 @@ pub use surrogate::{Surrogate, along_paths};
 
 use crate::family::Variational;
 use crate::objective::Objective;
-use elbo_core::{Error, Result};
+use elbo_core::{Error, Result, ensure_within};
 use serde::{Deserialize, Serialize};
-
-/// What the score estimator subtracts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Baseline {
-    /// A number that does not depend on the draws.
-    Constant {
-        /// The number.
-        value: f64,
-    },
-    /// For each draw, the objective with that draw's log weight replaced by the mean of the others.
-    LeaveOneOut,
-}
 
 /// How a gradient is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -68,6 +58,16 @@ impl Estimator {
             Objective::VarGrad => Self::Score { baseline: Baseline::LeaveOneOut },
             Objective::ForwardKl | Objective::Power { .. } if has_density => Self::DoublyReparameterised,
             _ => Self::Reparameterised,
+        }
+    }
+
+    /// The estimator of one step, given the objective at earlier steps: a running baseline becomes the constant that their mean is; all others stay.
+    pub fn given(&self, past: &RunningMean) -> Self {
+        match self {
+            Self::Score { baseline: Baseline::Running { .. } } => {
+                Self::Score { baseline: Baseline::Constant { value: past.value() } }
+            }
+            other => *other,
         }
     }
 
@@ -99,6 +99,9 @@ impl Estimator {
         let refuse = |found: String, expected: &str| {
             Err(Error::Setting { setting: "estimator".into(), found, expected: expected.into() })
         };
+        if let Self::Score { baseline: Baseline::Running { decay } } = self {
+            ensure_within("decay", *decay, 0.0..1.0)?;
+        }
         let is_elbo = *objective == Objective::ELBO;
         let is_power = matches!(objective, Objective::Power { .. });
         match self {

@@ -5,14 +5,15 @@ use crate::model::{Chain, ChainGradient};
 use crate::pass::{Wants, run};
 use crate::scalar::{Dual, Real};
 use elbo_core::Result;
+use elbo_core::recycle::Kept;
 
 /// Cotangents of sites and chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SiteGradient {
     /// By the sites' shifts, `[T, L]`.
-    pub shift: Vec<f64>,
+    pub shift: Kept<f64>,
     /// By the sites' precisions, `[T, L, L]`, symmetric: the derivative along a symmetric change is its inner product with this.
-    pub precision: Vec<f64>,
+    pub precision: Kept<f64>,
     /// By the chain's numbers; [`StateSpace::pull_back`](crate::StateSpace::pull_back) turns it into one by the kernels' parameters.
     pub chain: ChainGradient<f64>,
 }
@@ -36,8 +37,12 @@ pub fn pull_back(
     let l = chain.outputs;
     let steps = chain.len();
     assert_eq!(mean.len(), steps * l, "one mean for each output at each step");
-    let mut dual_shift: Vec<Dual> = shift.iter().map(|v| Dual::of(*v)).collect();
-    let mut dual_precision: Vec<Dual> = precision.iter().map(|v| Dual::of(*v)).collect();
+    let dual = |values: &[f64]| {
+        let mut out: Kept<Dual> = Kept::empty(values.len());
+        out.extend(values.iter().map(|v| Dual::of(*v)));
+        out
+    };
+    let (mut dual_shift, mut dual_precision) = (dual(shift), dual(precision));
     for k in 0..steps {
         for o in 0..l {
             let mut along = by_mean[k * l + o];
@@ -53,15 +58,17 @@ pub fn pull_back(
     let evidence = Evidence::Sites { shift: &dual_shift, precision: &dual_precision };
     let dual = run(&chain.cast::<Dual>(), evidence, Wants::Gradient, None)?;
     let mut out = SiteGradient {
-        shift: dual.mean.iter().map(|m| by_log_z * m.v + m.d).collect(),
-        precision: Vec::with_capacity(steps * l * l),
+        shift: Kept::empty(steps * l),
+        precision: Kept::new(steps * l * l),
         chain: ChainGradient { h: vec![], start: vec![], a: vec![], q: vec![] },
     };
+    out.shift.extend(dual.mean.iter().map(|m| by_log_z * m.v + m.d));
     for k in 0..steps {
         for o in 0..l {
             for c in 0..l {
-                let second = dual.covariance[(k * l + o) * l + c] + dual.mean[k * l + o] * dual.mean[k * l + c];
-                out.precision.push(-0.5 * (by_log_z * second.v + second.d));
+                let at = (k * l + o) * l + c;
+                let second = dual.covariance[at] + dual.mean[k * l + o] * dual.mean[k * l + c];
+                out.precision[at] = -0.5 * (by_log_z * second.v + second.d);
             }
         }
     }

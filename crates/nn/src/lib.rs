@@ -6,9 +6,11 @@
 //! | an encoder or decoder of vectors, pictures or sequences | [`network`] |
 //! | a variational autoencoder: family, prior, likelihood, objective, training, measures | [`vae`] |
 //! | the model behind the systems `aevb`, `iwae`, `infovae`, with its verbs | [`model`] |
-//! | a posterior over weights: last layer, mean field, Laplace, SWAG, variational Newton, ensembles | [`bayes`] |
+//! | a posterior over weights: last layer, mean field, Kronecker, Laplace, SWAG, variational Newton, dropout, ensembles | [`bayes`] |
+//! | energies, forces and covariances of atoms, which turn as the atoms do | [`equivariant`] |
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
+//! | inputs that are moved so that a loss grows | [`attack`] |
 //! | how far apart pictures look, by weights from a file | [`perceptual::Lpips`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | numbers that training keeps above a bound | [`bound`] |
@@ -18,8 +20,10 @@
 //! precision unless a [`layer::Build`] asks for double.
 
 pub mod activation;
+pub mod attack;
 pub mod bayes;
 pub mod bound;
+pub mod equivariant;
 pub mod init;
 pub mod layer;
 pub mod model;

@@ -75,7 +75,7 @@ impl Config for FlowViConfig {
 impl FlowViConfig {
     fn training(&self) -> AnnealedSettings {
         let &Self { steps, batch, rate, annealing, draws, .. } = self;
-        AnnealedSettings { steps, batch, rate, annealing, evaluated: draws }
+        AnnealedSettings { steps, batch, rate, annealing, evaluated: draws, ..AnnealedSettings::default() }
     }
 
     fn model(&self) -> GlmSettings {

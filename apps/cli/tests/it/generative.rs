@@ -27,7 +27,10 @@ fn with_pictures() -> Folder {
 fn a_model_of_pictures_draws_codes_and_reconstructs() {
     let folder = with_pictures();
     let page = String::from_utf8(folder.read("r.html")).unwrap();
-    for part in ["Samples", "Reconstructions", "Codes", "data:image/png;base64,", "bits per dimension"] {
+    let figures = ["Samples", "Reconstructions", "Codes", "data:image/png;base64,"];
+    // Bounds are of the tenth of the pictures that is kept back.
+    let numbers = ["ELBO", "IWAE bound", "bits per dimension", "active units"];
+    for part in figures.into_iter().chain(numbers) {
         assert!(page.contains(part), "the report lacks {part}");
     }
     let sampled = folder.elbo("sample m.elbo --count 5 --out drawn --json").json();
@@ -53,6 +56,38 @@ fn a_model_of_pictures_draws_codes_and_reconstructs() {
     assert!(elbo <= iwae + 3.0 * bounds["iwae"]["se"].as_f64().unwrap(), "{bounds}");
     let bits = bounds["bits_per_dim"].as_f64().unwrap();
     assert!((bits + elbo / (16.0 * std::f64::consts::LN_2)).abs() < 1e-9, "{bounds}");
+}
+
+#[test]
+fn the_same_pictures_as_a_folder_idx_npy_or_npz_give_the_same_codes() {
+    let folder = Folder::new();
+    // Sixty pictures of 6 x 6 pixels, the upper or the lower half bright.
+    let pixel = |i: usize, p: usize| if (p < 18) == (i % 2 == 0) { 200 + (i % 50) as u8 } else { (i % 9) as u8 };
+    let pixels: Vec<u8> = (0..60).flat_map(|i| (0..36).map(move |p| pixel(i, p))).collect();
+    let header: [u8; 16] = [0, 0, 8, 3, 0, 0, 0, 60, 0, 0, 0, 6, 0, 0, 0, 6];
+    folder.write("p.idx", &[&header[..], &pixels[..]].concat());
+    let array = elbo_core::Array { shape: vec![60, 6, 6], values: elbo_core::Values::U8(pixels) };
+    elbo_data::write_npy(&folder.path("p.npy"), &array).unwrap();
+    elbo_data::write_npz(&folder.path("p.npz"), &[("image".to_owned(), array)]).unwrap();
+    let codes = |system: &str, source: &str| {
+        let settings = "--seed 1 --set epochs=2 --set latent=2 --set hidden=[8]";
+        folder.elbo(&format!("fit {system} {source} {settings} --out {system}.elbo")).ok();
+        folder.elbo(&format!("reconstruct {system}.elbo {source} --out pairs.png")).ok();
+        assert_eq!(folder.read("pairs.png")[..4], *b"\x89PNG", "{system} {source}");
+        folder.elbo(&format!("encode {system}.elbo {source}")).ok()
+    };
+    let of_idx = codes("aevb", "p.idx");
+    assert_eq!(of_idx.lines().count(), 61);
+    for source in ["p.npy", "p.npz"] {
+        assert_eq!(codes("aevb", source), of_idx, "{source}");
+    }
+    // Drawn pictures are written as a folder of PNG files, and once more as an array.
+    folder.elbo("sample aevb.elbo --count 40 --out drawn").ok();
+    for system in ["aevb", "iwae", "infovae"] {
+        let of_folder = codes(system, "drawn/pictures");
+        assert_eq!(of_folder.lines().count(), 41, "{system}");
+        assert_eq!(codes(system, "drawn/image.npy"), of_folder, "{system}");
+    }
 }
 
 #[test]

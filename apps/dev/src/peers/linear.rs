@@ -77,8 +77,8 @@ pub fn linear(root: &Path, options: &Options) -> Result<()> {
     let rounds = (0..options.rounds.max(1)).map(run).collect::<Result<Vec<_>>>()?;
     let (table, missed) = rows(&summarised(&rounds));
     let body = format!(
-        "{}; medians of {} rounds; each series is one chain and runs on one core. The last factor is the largest of the three for twice as many \
-         times.\n\nMade by `cargo run --release -p elbo-dev -- peers linear`.\n\n\
+        "{}; the fastest of many calls, lengths by turns, and of that the median of {} runs; each series is one chain and runs on one core. The last \
+         factor is the largest of the three for twice as many times.\n\nMade by `cargo run --release -p elbo-dev -- peers linear`.\n\n\
          | {} | factor for twice as many | at most | verdict |\n|---:|---:|---:|---:|---:|---:|---|\n{table}",
         table::machine(),
         rounds.len(),

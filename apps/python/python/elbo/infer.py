@@ -167,7 +167,7 @@ def nuts(
 ) -> Draws:
     """Draws from a log density over `dim` unconstrained unknowns by the no-U-turn sampler.
 
-    `metric` is `identity`, `diagonal`, `gradient` or `dense`; `start` is a point `[D]`, or one for each chain.
+    `metric` is `identity`, `diagonal`, `gradient`, `low_rank` or `dense`; `start` is a point `[D]`, or one for each chain.
     """
     labels = _named(names, dim)
     starts = _starts(start, dim)

@@ -31,6 +31,38 @@ fn curve(size: &Size, rng: &mut Rng, ranges: [(f64, f64); 2], f: impl Fn(f64) ->
     with_target(&xs, 1, ys)
 }
 
+/// Rows of a task of `sines`.
+const TASK: usize = 20;
+
+pub(super) fn two_sines(size: &Size, rng: &mut Rng) -> Arrays {
+    const ENDS: [f64; 2] = [0.61, 1.28];
+    // 38 of 70 rows lie on the left.
+    let left = (38 * size.rows).div_ceil(70);
+    let even = |n: usize, low: f64, high: f64| {
+        let step = if n > 1 { (high - low) / (n - 1) as f64 } else { 0.0 };
+        (0..n).map(move |i| low + step * i as f64)
+    };
+    let x: Vec<f64> = even(left, -ENDS[1], -ENDS[0]).chain(even(size.rows - left, ENDS[0], ENDS[1])).collect();
+    let f = |x: f64| x + 0.8 * (TAU * x).sin() + 0.8 * (2.0 * TAU * x).sin();
+    let y = x.iter().map(|x| f(*x) + size.noise * rng.normal()).collect();
+    with_target(&x.iter().map(|x| x / ENDS[1]).collect::<Vec<_>>(), 1, y)
+}
+
+pub(super) fn sines(size: &Size, rng: &mut Rng) -> Arrays {
+    let (mut tasks, mut xs, mut ys) = (vec![], vec![], vec![]);
+    let (mut amplitude, mut phase) = (0.0, 0.0);
+    for i in 0..size.rows {
+        if i.is_multiple_of(TASK) {
+            (amplitude, phase) = (rng.range(0.1, 5.0), rng.range(0.0, PI));
+        }
+        let x = rng.range(-5.0, 5.0);
+        tasks.push((i / TASK) as f64);
+        xs.push(x);
+        ys.push(amplitude * (x + phase).sin() + size.noise * rng.normal());
+    }
+    [("task", tasks), ("x0", xs), ("y", ys)].map(|(name, v)| (name.to_owned(), Array::new(&[size.rows], v))).into()
+}
+
 pub(super) fn friedman1(size: &Size, rng: &mut Rng) -> Arrays {
     let points = rng.uniforms(size.rows * size.dims);
     let y = points

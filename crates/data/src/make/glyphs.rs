@@ -1,7 +1,7 @@
 //! Pictures of made-up letters.
 
-use super::{Size, columns};
-use elbo_core::{Array, Rng, Values};
+use super::{Size, columns, with_labels};
+use elbo_core::{Array, Rng};
 
 const CLASSES: usize = 10;
 const STROKES: usize = 4;
@@ -18,22 +18,7 @@ pub(super) fn glyphs(size: &Size, rng: &mut Rng) -> Vec<(String, Array)> {
         .collect();
     let which: Vec<usize> = (0..size.rows).map(|_| rng.below(CLASSES)).collect();
     let pixels: Vec<f64> = which.iter().flat_map(|c| draw(&letters[*c], side, size.noise, rng)).collect();
-    let mut arrays = columns(&pixels, side * side);
-    // Levels stand in order of first appearance, as a reader would find them.
-    let mut levels: Vec<String> = vec![];
-    let codes = which
-        .iter()
-        .map(|c| {
-            let name = format!("g{c}");
-            let at = levels.iter().position(|l| *l == name).unwrap_or_else(|| {
-                levels.push(name);
-                levels.len() - 1
-            });
-            Some(at as u32)
-        })
-        .collect();
-    arrays.push(("class".into(), Array::column(Values::Text { levels, codes })));
-    arrays
+    with_labels(columns(&pixels, side * side), &which, "g")
 }
 
 /// One picture, `side * side` intensities in [0, 1]. The width of the pen is that of 0.64 pixels at any size.

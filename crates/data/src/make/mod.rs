@@ -2,17 +2,25 @@
 //!
 //! | want | recipe |
 //! |---|---|
-//! | a 1-D curve with a gap or two clusters, to look at | `snelson`, `sine-gap`, `cubic-gap` |
+//! | a 1-D curve with a gap or two clusters, to look at | `snelson`, `sine-gap`, `cubic-gap`, `two-sines` |
+//! | many curves of one family, to learn from few points each | `sines` |
+//! | signals of ten classes | `signals` |
 //! | a regression table of known difficulty | `friedman1`, `kin8`, `gp-draw` |
 //! | two classes in the plane, to look at | `two-moons`, `spiral`, `probit-2d` |
 //! | pictures of classes that no data set has | `glyphs`, `glyphs8` |
 //! | cause and effect in two columns | `cause-effect`, `cause-effect-uniform`, `cause-effect-linear` |
 //! | points of a known density | `mixture`, `eight-gaussians`, `crescent`, `funnel` |
+//!
+//! What fits no table has functions of its own: structures of atoms with energies and forces ([`atoms`]), pictures with a class for each pixel in
+//! styles that shift ([`shapes`]).
 
+pub mod atoms;
 mod densities;
 mod functions;
 mod glyphs;
 mod pairs;
+pub mod shapes;
+mod signals;
 
 use elbo_core::{Allowed, Array, Data, Error, Result, Rng, Values, ensure, ensure_within};
 
@@ -79,6 +87,37 @@ static GENERATORS: &[Generator] = &[
         dims_range: (1, 1),
         noise: Some(3.0),
         make: functions::cubic_gap,
+    },
+    Generator {
+        name: "two-sines",
+        about: "one input with a gap: 38 of 70 rows evenly spaced on [-1.28, -0.61], the others on [0.61, 1.28]; \
+                y = x + 0.8 sin(2 pi x) + 0.8 sin(4 pi x) + noise; x is then divided by 1.28",
+        rows: 70,
+        dims: 1,
+        dims_range: (1, 1),
+        noise: Some(0.3),
+        make: functions::two_sines,
+    },
+    Generator {
+        name: "sines",
+        about: "tasks of 20 rows, ten to learn from and ten to be asked: y = A sin(x0 + p) + noise with A uniform on [0.1, 5] and p on [0, pi] \
+                once per task, x0 uniform on [-5, 5]; `task` is its number",
+        rows: 2000,
+        dims: 2,
+        dims_range: (2, 2),
+        noise: Some(0.0),
+        make: functions::sines,
+    },
+    Generator {
+        name: "signals",
+        about: "signals of 40 numbers in 10 classes: 12 points of a sum of four sines with the class's amplitudes, then 36 to 60 zeros; scaled \
+                by a factor uniform on [0.6, 1.4], moved along a circle by up to 48 points, plus smoothed noise, a slope and normal noise of \
+                0.02; interpolated to 40 points, and the whole set brought to mean zero and variance one",
+        rows: 5000,
+        dims: 40,
+        dims_range: (40, 40),
+        noise: Some(0.25),
+        make: signals::signals,
     },
     Generator {
         name: "friedman1",
@@ -289,6 +328,25 @@ fn columns(points: &[f64], dims: usize) -> Vec<(String, Array)> {
 fn with_target(points: &[f64], dims: usize, y: Vec<f64>) -> Vec<(String, Array)> {
     let mut arrays = columns(points, dims);
     arrays.push(("y".into(), Array::new(&[y.len()], y)));
+    arrays
+}
+
+/// Columns, and a class `PREFIX0`, `PREFIX1`, ... of each row.
+fn with_labels(mut arrays: Vec<(String, Array)>, which: &[usize], prefix: &str) -> Vec<(String, Array)> {
+    // Levels stand in order of first appearance, as a reader would find them.
+    let mut levels: Vec<String> = vec![];
+    let codes = which
+        .iter()
+        .map(|c| {
+            let name = format!("{prefix}{c}");
+            let at = levels.iter().position(|l| *l == name).unwrap_or_else(|| {
+                levels.push(name);
+                levels.len() - 1
+            });
+            Some(at as u32)
+        })
+        .collect();
+    arrays.push(("class".into(), Array::column(Values::Text { levels, codes })));
     arrays
 }
 

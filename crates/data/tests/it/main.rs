@@ -11,6 +11,7 @@ mod recipes;
 mod scene;
 mod sparse;
 mod split;
+mod studies;
 mod write;
 
 use elbo_core::{Data, Result, Values};

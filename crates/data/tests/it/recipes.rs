@@ -48,6 +48,72 @@ fn friedman_follows_its_formula_and_ignores_the_further_inputs() {
 }
 
 #[test]
+fn two_sines_lie_on_a_grid_with_a_gap_and_follow_their_formula() {
+    let data = make("two-sines", 1, &MakeOptions { noise: Some(0.0), ..Default::default() }).unwrap();
+    let (x, y) = (numbers(&data, "x0"), numbers(&data, "y"));
+    assert_eq!((x.len(), x.iter().filter(|x| **x < 0.0).count()), (70, 38));
+    for (x, y) in x.iter().zip(&y) {
+        let (x, tau) = (x * 1.28, std::f64::consts::TAU);
+        assert!(x.abs() > 0.61 - 1e-12 && x.abs() < 1.28 + 1e-12);
+        assert!((y - (x + 0.8 * (tau * x).sin() + 0.8 * (2.0 * tau * x).sin())).abs() < 1e-12);
+    }
+    assert!((x[0] + 1.0).abs() < 1e-12 && (x[69] - 1.0).abs() < 1e-12);
+    let steps: Vec<f64> = x[..38].windows(2).map(|w| w[1] - w[0]).collect();
+    assert!(steps.iter().all(|s| (s - steps[0]).abs() < 1e-12));
+}
+
+#[test]
+fn every_task_of_sines_is_one_sine() {
+    let data = make("sines", 4, &rows(2000)).unwrap();
+    let (task, x, y) = (numbers(&data, "task"), numbers(&data, "x0"), numbers(&data, "y"));
+    let mut amplitudes = vec![];
+    for t in 0..100 {
+        let at: Vec<usize> = (0..2000).filter(|i| task[*i] == f64::from(t)).collect();
+        assert_eq!(at.len(), 20);
+        // y = p sin x + q cos x: two rows determine p and q, which the others must share.
+        let [i, j] = [at[0], at[1]];
+        let d = x[i].sin() * x[j].cos() - x[j].sin() * x[i].cos();
+        let p = (y[i] * x[j].cos() - y[j] * x[i].cos()) / d;
+        let q = (y[j] * x[i].sin() - y[i] * x[j].sin()) / d;
+        let tolerance = 1e-9 / d.abs().min(1.0);
+        assert!(at.iter().all(|k| (y[*k] - p * x[*k].sin() - q * x[*k].cos()).abs() < tolerance), "task {t}");
+        amplitudes.push(p.hypot(q));
+    }
+    // Uniform on [0.1, 5]: a mean of 2.55 and a deviation of 1.41.
+    let mean = amplitudes.iter().sum::<f64>() / 100.0;
+    assert!((mean - 2.55).abs() < 5.0 * 0.141, "{mean}");
+    assert!(amplitudes.iter().all(|a| *a > 0.1 - 1e-6 && *a < 5.0 + 1e-6));
+}
+
+#[test]
+fn signals_are_standardised_and_their_classes_can_be_told_apart() {
+    let data = make("signals", 5, &rows(3000)).unwrap();
+    let columns: Vec<Vec<f64>> = (0..40).map(|d| numbers(&data, &format!("x{d}"))).collect();
+    let all: Vec<f64> = columns.iter().flatten().copied().collect();
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    let variance = all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / all.len() as f64;
+    assert!(mean.abs() < 1e-12 && (variance - 1.0).abs() < 1e-12);
+    let class = texts(&data, "class");
+    let mut names: Vec<&String> = class.iter().collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 10);
+    // Classes 0 and 1 are each other's mirror images: what a signal has above its own mean line says which it is.
+    let skew = |i: usize| {
+        let row: Vec<f64> = (0..40).map(|d| columns[d][i]).collect();
+        let slope = (row[39] - row[0]) / 39.0;
+        let flat: Vec<f64> = row.iter().enumerate().map(|(d, v)| v - slope * d as f64).collect();
+        let mean = flat.iter().sum::<f64>() / 40.0;
+        flat.iter().map(|v| (v - mean).powi(3)).sum::<f64>()
+    };
+    let share = |name: &str| {
+        let rows: Vec<usize> = (0..3000).filter(|i| class[*i] == name).collect();
+        rows.iter().filter(|i| skew(**i) > 0.0).count() as f64 / rows.len() as f64
+    };
+    assert!(share("s0") > 0.8 && share("s1") < 0.2, "{} {}", share("s0"), share("s1"));
+}
+
+#[test]
 fn a_gaussian_process_draw_has_unit_variance_and_the_matern_correlation() {
     // Nearest neighbours of one long draw in one dimension, many seeds: the product of y at distance r averages to the kernel.
     let (r, lengthscale) = (0.1, 0.3);

@@ -10,6 +10,8 @@
 //! | [`Actnorm`] | one pass | one pass | between the others |
 //! | [`Amortised`] | as its layers | as its layers | posteriors of many data points, from an encoder |
 //!
+//! Every layer maps points one to one; where the inverse is not closed, it is still there, and a test finds it by Newton's method.
+//!
 //! A [`Flow`] is a Gaussian base with a chain of layers; [`FlowSpec`] builds one from a text such as `planar:32` or `spline:4x8`. Every layer is a
 //! [`Bijector`], so that the maps of [`transform`](crate::transform) (a [`Householder`](crate::transform::Householder) reflection, a permutation) are
 //! layers too. A layer starts at, or near, the identity.

@@ -5,6 +5,7 @@
 //! | keep numbers in a range | [`Exp`], [`Softplus`], [`Interval`], [`Tanh`] |
 //! | shift, scale, mix coordinates | [`Affine`], [`Triangular`], [`Permutation`], [`Lu`], [`Householder`] |
 //! | make increasing vectors, points of the simplex, covariances, correlations | [`Ordered`], [`StickBreaking`], [`PositiveDefinite`], [`CorrelationCholesky`] |
+//! | split vectors into a point of the circle or sphere and a radius | [`Sphere`] |
 //! | put bijections together | [`Chain`], [`Invert`], [`Blocks`], [`Masked`] |
 //! | push a distribution through one | [`Transformed`] |
 //! | learn one | the layers of [`flow`](crate::flow), which are bijections too |
@@ -17,6 +18,7 @@ mod constrained;
 mod distribution;
 mod elementwise;
 mod linear;
+mod sphere;
 
 pub(crate) use combine::merged;
 pub use combine::{Blocks, Chain, Invert, Masked};
@@ -24,6 +26,7 @@ pub use constrained::{CorrelationCholesky, Ordered, PositiveDefinite, StickBreak
 pub use distribution::Transformed;
 pub use elementwise::{Affine, Exp, Interval, Softplus, Tanh};
 pub use linear::{Householder, Lu, Permutation, Triangular};
+pub use sphere::Sphere;
 
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use std::fmt::Debug;

@@ -5,7 +5,7 @@ use elbo_core::Rng;
 use elbo_dist::batched::{Batched, Normal};
 use elbo_dist::flow::*;
 use elbo_dist::transform::*;
-use elbo_tensor::{DType, Parameters, Tensor, grad};
+use elbo_tensor::{DType, Parameters, Tensor, grad, jacobian};
 use std::sync::Arc;
 
 /// Which coordinates of an image are free.
@@ -16,6 +16,8 @@ enum Free {
     Simplex,
     /// The triangle of a matrix below diagonal `-skip`, included.
     Triangle(usize),
+    /// Coordinates that keep areas: the angle on the circle, the height and the angle on the sphere in three dimensions; then the radius.
+    Sphere,
 }
 
 struct Case {
@@ -59,6 +61,10 @@ fn maps() -> Vec<Case> {
     add("stick-breaking", Box::new(StickBreaking), &[3], Free::Simplex);
     add("positive definite", Box::new(PositiveDefinite::new(3)), &[6], Free::Triangle(0));
     add("correlation", Box::new(CorrelationCholesky::new(4)), &[6], Free::Triangle(1));
+    add("circle", Box::new(Sphere), &[2], Free::Sphere);
+    add("sphere", Box::new(Sphere), &[3], Free::Sphere);
+    let turned = Chain::new(vec![Box::new(Householder::new(&t(&[0.3, 1.0, -0.5], &[3]))), Box::new(Sphere)]);
+    add("chain to the sphere", Box::new(turned), &[3], Free::Sphere);
     add("inverse of exp", Box::new(Chain::new(vec![Box::new(Exp), Box::new(Invert(Softplus))])), &[], Free::All);
     let mixed = Chain::new(vec![Box::new(Lu::identity(3)), Box::new(Tanh), Box::new(Permutation::reversal(3))]);
     add("chain", Box::new(mixed), &[3], Free::All);
@@ -95,6 +101,10 @@ fn free_coordinates(image: &[f64], shape: &[usize], free: Free) -> Vec<f64> {
         Free::Triangle(skip) => {
             let d = shape[0];
             (skip..d).flat_map(|i| (0..=i - skip).map(move |j| image[i * d + j])).collect()
+        }
+        Free::Sphere => {
+            let angle = image[1].atan2(image[0]);
+            if image.len() == 3 { vec![angle, image[2]] } else { vec![image[2], angle, image[3]] }
         }
     }
 }
@@ -178,6 +188,51 @@ fn the_inverse_of_the_image_is_the_point_and_its_log_determinant_the_negative() 
     assert_eq!(without, ["planar", "sylvester"]);
 }
 
+/// The point of an image `[1, D]` by Newton's method from `start`, each step halved until it comes closer.
+fn solved(map: &dyn Bijector, image: &Tensor, start: &Tensor) -> Tensor {
+    let d = start.len();
+    let rest = |x: &Tensor| image - map.forward(x).0;
+    let size = |rest: &Tensor| rest.square().sum().item();
+    let mut x = start.clone();
+    for _ in 0..200 {
+        let at = x.clone().variable();
+        let left = rest(&at);
+        if size(&left) < 1e-26 {
+            break;
+        }
+        let slope = jacobian(&left, &at).reshape(&[d, d]);
+        let step = slope.solve(&left.detach().reshape(&[d, 1])).unwrap().reshape(&[1, d]);
+        let nearer = (0..40).map(|k| &x - &step * 0.5f64.powi(k)).find(|trial| size(&rest(trial)) < size(&left));
+        let Some(trial) = nearer else { break };
+        x = trial;
+    }
+    x
+}
+
+#[test]
+fn layers_without_a_closed_inverse_have_one_point_an_image() {
+    let mut found = vec![];
+    for case in maps() {
+        let x = points(&case, 6);
+        let y = case.map.forward(&x).0.detach();
+        if case.map.inverse(&y).is_some() {
+            continue;
+        }
+        found.push(case.name);
+        for row in 0..6 {
+            let (point, image) = (x.narrow(0, row, 1), y.narrow(0, row, 1));
+            // From the image itself, from the centre and from the far side: all come back to the point.
+            for start in [image.clone(), image.zeros_like(), &image * -3.0] {
+                let back = solved(&*case.map, &image, &start);
+                for (a, b) in back.to_vec().iter().zip(point.to_vec()) {
+                    assert_close(case.name, *a, b, 1e-9);
+                }
+            }
+        }
+    }
+    assert_eq!(found, ["planar", "sylvester"]);
+}
+
 #[test]
 fn gradients_of_images_and_log_determinants_agree_with_differences() {
     for mut case in maps() {
@@ -219,6 +274,27 @@ fn gradients_of_images_and_log_determinants_agree_with_differences() {
 fn zero_goes_to_the_uniform_point_of_the_simplex() {
     let y = StickBreaking.forward(&Tensor::zeros(&[3], DType::F64)).0;
     y.to_vec().iter().for_each(|v| assert_close("weight", *v, 0.25, 1e-15));
+}
+
+#[test]
+fn the_direction_of_a_normal_vector_is_uniform_and_its_radius_chi() {
+    for d in [1, 2, 3, 6] {
+        let x = Tensor::from_vec(Rng::new(7).normals(20 * d), &[20, d]);
+        let (y, log_det) = Sphere.forward(&x);
+        let (direction, radius) = (y.narrow(-1, 0, d), y.narrow(-1, d, 1).squeeze(-1));
+        direction.square().sum_axis(-1, false).to_vec().iter().for_each(|v| assert_close("length", *v, 1.0, 1e-14));
+        // The normal density of x is that of the radius and of a uniform direction.
+        let normal = Normal::standard(&[d], DType::F64).to_event(1).log_prob(&x) - log_det;
+        let parts = Sphere::radial_log_prob(&radius, d) - Sphere::log_area(d);
+        normal.to_vec().iter().zip(parts.to_vec()).for_each(|(a, b)| assert_close("density", *a, b, 1e-12));
+        let density = |r: f64| Sphere::radial_log_prob(&Tensor::scalar(r), d).item().exp();
+        assert_close("mass of radii", elbo_dist::tanh_sinh(density, 0.0, 40.0, 1e-11), 1.0, 1e-6);
+    }
+    // Two points, a circle, a sphere.
+    for (d, area) in [(1, 2.0), (2, std::f64::consts::TAU), (3, 2.0 * std::f64::consts::TAU)] {
+        assert_close("area", Sphere::log_area(d), f64::ln(area), 1e-14);
+    }
+    assert!(Sphere.forward(&Tensor::zeros(&[1, 2], DType::F64)).0.to_vec()[0].is_nan());
 }
 
 #[test]

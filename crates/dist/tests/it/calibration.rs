@@ -4,7 +4,7 @@ use crate::assert_close;
 use elbo_core::Rng;
 use elbo_dist::calibration::{
     ClassCalibration, auroc, average_precision, bootstrap, false_positive_rate, interval_score,
-    regression_calibration_error, risk_coverage_area,
+    regression_calibration_error, risk_coverage_area, sharpness,
 };
 use elbo_dist::{Normals, crps};
 
@@ -21,6 +21,13 @@ fn errors_of_two_bins_by_hand() {
     assert_close("classwise", found.classwise, found.ece, 1e-12);
     assert!(ClassCalibration::new(2, &p, &[0, 0, 1, 1, 2], 10).is_err());
     assert!(ClassCalibration::new(2, &[f64::NAN; 10], &[0; 5], 10).is_err());
+}
+
+#[test]
+fn sharpness_is_the_mean_deviation_and_needs_rows() {
+    let found = sharpness(&Normals { mean: vec![5.0, -1.0, 0.0], sd: vec![1.0, 2.0, 6.0] }).unwrap();
+    assert_close("sharpness", found, 3.0, 1e-15);
+    assert!(sharpness(&Normals { mean: vec![], sd: vec![] }).is_err());
 }
 
 /// Probabilities of two classes, and classes drawn from them.

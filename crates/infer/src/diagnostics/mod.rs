@@ -5,7 +5,7 @@
 //! | a density that is to stand for another one | [`psis`](psis()): log weights in, $\hat k$ and a verdict out |
 //! | chains | [`chains`]: rank-normalised split R-hat, effective sample sizes, Monte Carlo errors, E-BFMI |
 //! | points, however made, of a density with a score | [`stein`]: kernel Stein discrepancy |
-//! | a method that is to be right on average over its prior | [`calibration`]: simulation-based calibration |
+//! | a method that is to be right on average over its prior | [`calibration`]: simulation-based calibration, for variational fits too |
 
 pub mod calibration;
 pub mod chains;

@@ -65,6 +65,13 @@ pub mod measure_valued {
         f(1.0) - f(0.0)
     }
 
+    /// In the first `K - 1` probabilities of a categorical, the last being what they leave: `f(k) - f(K - 1)`, exact. `[K - 1]`.
+    pub fn categorical(classes: usize, f: impl Fn(usize) -> f64) -> Vec<f64> {
+        assert!(classes > 0, "a categorical has a class");
+        let last = f(classes - 1);
+        (0..classes - 1).map(|k| f(k) - last).collect()
+    }
+
     /// In the mean of a Poisson: `f(X + 1) - f(X)`.
     pub fn poisson(mean: f64, f: impl Fn(f64) -> f64, rng: &mut Rng) -> f64 {
         let x = rng.poisson(mean) as f64;

@@ -38,7 +38,7 @@ impl Estimator {
     /// estimates are averaged. Row `k B + b` is draw `k` of repetition `b`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a combination without meaning; a recoverable [`Error::Numerical`] where the target does not exist at a
+    /// [`Error::Setting`] for a combination without meaning, and for a running baseline without its past; a recoverable [`Error::Numerical`] where the target does not exist at a
     /// draw.
     pub fn surrogate(
         &self,
@@ -49,6 +49,13 @@ impl Estimator {
         draws: usize,
     ) -> Result<Surrogate> {
         self.check(objective, family, draws)?;
+        if let Self::Score { baseline: Baseline::Running { .. } } = self {
+            return Err(Error::Setting {
+                setting: "estimator".into(),
+                found: "a running baseline without its past".into(),
+                expected: "what `Estimator::given` makes of it and of the objective at earlier steps".into(),
+            });
+        }
         let repeats = noise.size(0) / draws;
         let fold = |t: &Tensor| t.reshape(&[draws, repeats]);
         let share = 1.0 / repeats as f64;
@@ -152,6 +159,7 @@ fn score(objective: &Objective, baseline: Baseline, log_weights: &Tensor, log_q:
         // For the mean, other draws are independent of a score and are left out.
         Baseline::Constant { value: constant } if *order == 0.0 => (log_weights - constant) * (1.0 / draws as f64),
         Baseline::Constant { value: constant } => (value - constant).broadcast_to(log_weights.shape()),
+        Baseline::Running { .. } => unreachable!("`given` has made it a constant"),
         Baseline::LeaveOneOut => {
             let total = log_weights.sum_axis(0, true);
             let others = (&total - log_weights) * (1.0 / (draws as f64 - 1.0));

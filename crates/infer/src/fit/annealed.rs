@@ -4,7 +4,7 @@ use super::vi::{Fit, judge};
 use crate::family::{Approximation, Variational};
 use crate::target::LogDensity;
 use elbo_core::{Error, Progress, Result, Run, Step, Stop, drive, ensure, ensure_within};
-use elbo_tensor::optim::{Adam, AdamState, Rule, descend};
+use elbo_tensor::optim::{AnyState, Optimiser, Rule, descend};
 use elbo_tensor::{Parameters, Tensor, grad};
 use std::cell::Cell;
 use std::time::Instant;
@@ -13,6 +13,8 @@ use std::time::Instant;
 const REJECTED: f64 = 0.01;
 /// Draws after which that share is looked at.
 const LOOK: usize = 10_000;
+/// Longest gradient that the optimiser sees.
+const CLIP: f64 = 1e3;
 
 /// Settings of an annealed fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,7 +23,9 @@ pub struct AnnealedSettings {
     pub steps: usize,
     /// Draws a step.
     pub batch: usize,
-    /// Adam's rate; it falls linearly to zero in the second half.
+    /// What turns gradients into steps.
+    pub optimiser: Optimiser,
+    /// Its rate, which falls linearly to zero in the second half; of no meaning for one without a rate.
     pub rate: f64,
     /// Share of the steps in which the target's weight rises from 0.01 to 1; zero for none.
     pub annealing: f64,
@@ -31,7 +35,8 @@ pub struct AnnealedSettings {
 
 impl Default for AnnealedSettings {
     fn default() -> Self {
-        Self { steps: 4000, batch: 128, rate: 5e-3, annealing: 0.5, evaluated: 4000 }
+        let optimiser = Optimiser::default();
+        Self { steps: 4000, batch: 128, optimiser, rate: 5e-3, annealing: 0.5, evaluated: 4000 }
     }
 }
 
@@ -43,6 +48,7 @@ impl AnnealedSettings {
     pub fn check(&self) -> Result<()> {
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure_within("batch", self.batch, 1..=1_000_000)?;
+        self.optimiser.check()?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 1.0, "in (0, 1)")?;
         ensure_within("annealing", self.annealing, 0.0..=1.0)?;
         ensure_within("evaluated", self.evaluated, 100..=10_000_000)
@@ -68,14 +74,15 @@ struct Descent<'a> {
 }
 
 impl Step<Approximation> for Descent<'_> {
-    type State = AdamState;
+    /// Steps done, and the optimiser's memory.
+    type State = (usize, AnyState);
 
-    fn init(&self, family: &mut Approximation, _: &mut Run) -> Result<AdamState> {
+    fn init(&self, family: &mut Approximation, _: &mut Run) -> Result<Self::State> {
         let parts: Vec<_> = family.0.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        Ok(Adam::default().start_parts(&parts))
+        Ok((0, self.settings.optimiser.rule(self.settings.rate, Some(CLIP)).start_parts(&parts)))
     }
 
-    fn step(&self, family: &mut Approximation, state: &mut AdamState, run: &mut Run) -> Result<Progress> {
+    fn step(&self, family: &mut Approximation, (done, state): &mut Self::State, run: &mut Run) -> Result<Progress> {
         let width = family.0.noise();
         let mut noise = Tensor::from_vec(run.rng.normals(self.settings.batch * width), &[self.settings.batch, width]);
         let mut drawn = family.0.draw(&noise);
@@ -97,13 +104,14 @@ impl Step<Approximation> for Descent<'_> {
             drawn = family.0.draw(&noise);
             log_p = self.target.log_prob(&drawn.z);
         }
-        let step = state.steps;
+        let step = *done;
         let free_energy = (&drawn.log_prob - &log_p * self.settings.weight(step)).mean();
         let leaves = family.0.leaves();
         let gradients = grad(&free_energy, &leaves.iter().collect::<Vec<_>>());
         if gradients.iter().all(Tensor::is_finite) {
-            let adam = Adam { clip: Some(1e3), ..Adam::with_rate(self.settings.rate_at(step)) };
-            descend(&adam, &mut family.0, &gradients, state);
+            let rule = self.settings.optimiser.rule(self.settings.rate_at(step), Some(CLIP));
+            descend(&rule, &mut family.0, &gradients, state);
+            *done += 1;
         } else {
             return Err(Error::numerical(
                 format!("the gradient of the free energy is not finite at step {}", step + 1),

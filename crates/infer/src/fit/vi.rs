@@ -2,19 +2,21 @@
 
 use super::iterates::{Iterates, most};
 use crate::diagnostics::{Psis, psis};
-use crate::estimator::Estimator;
+use crate::estimator::{Baseline, Estimator, RunningMean};
 use crate::family::Variational;
 use crate::objective::{Estimate, Objective};
 use crate::target::LogDensity;
 use elbo_core::step::Reason;
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within};
-use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule};
+use elbo_tensor::optim::{AnyState, Optimiser, Rule, Schedule};
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// Steps before the first look at the iterates; the next looks come at twice the steps each time.
 const FIRST_LOOK: usize = 200;
+/// Longest gradient that an optimiser sees, in units of the approximation's standard deviations.
+const CLIP: f64 = 1e3;
 /// What the rate is multiplied by when iterates have settled at it.
 const DECAY: f64 = 0.3;
 /// Rates that are tried at most.
@@ -36,7 +38,9 @@ pub struct ViSettings {
     pub draws: usize,
     /// Repetitions that are averaged, `B`.
     pub repeats: usize,
-    /// Adam's rate at the start, in units of the approximation's standard deviations.
+    /// What turns gradients into steps.
+    pub optimiser: Optimiser,
+    /// The optimiser's rate at the start, in units of the approximation's standard deviations; of no meaning for one without a rate.
     pub rate: f64,
     /// Steps at most.
     pub steps: usize,
@@ -53,6 +57,7 @@ impl Default for ViSettings {
             estimator: None,
             draws: 10,
             repeats: 1,
+            optimiser: Optimiser::default(),
             rate: 0.05,
             steps: 20_000,
             tolerance: 0.03,
@@ -70,6 +75,7 @@ impl ViSettings {
         self.objective.check()?;
         ensure_within("draws", self.draws, 1..=1_000_000)?;
         ensure_within("repeats", self.repeats, 1..=1000)?;
+        self.optimiser.check()?;
         ensure("rate", self.rate, self.rate > 0.0 && self.rate < 10.0, "in (0, 10)")?;
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure("tolerance", self.tolerance, self.tolerance > 0.0, "positive")?;
@@ -121,7 +127,11 @@ impl Fit {
 struct Path {
     family: Box<dyn Variational>,
     iterates: Iterates,
-    /// Averages at earlier rates.
+    /// The sum of all moves in units, which optimisers without a rate look at; zero for the others.
+    moved: Vec<f64>,
+    /// The objective at earlier steps, for a baseline that runs along.
+    past: RunningMean,
+    /// The average at the last rate, or at the last look.
     previous: Vec<f64>,
     /// Rates done.
     stage: usize,
@@ -138,6 +148,8 @@ impl Snapshot for Path {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.family.write_to(file, &format!("{prefix}.family"));
         self.iterates.save(file, &format!("{prefix}.iterates"));
+        self.moved.save(file, &format!("{prefix}.moved"));
+        file.set(&format!("{prefix}.past"), &self.past);
         self.previous.save(file, &format!("{prefix}.previous"));
         let counts = (self.stage, self.since, self.look, self.skipped, self.in_a_row, self.settled);
         file.set(&format!("{prefix}.counts"), &counts);
@@ -146,6 +158,8 @@ impl Snapshot for Path {
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         self.family.read_from(file, &format!("{prefix}.family"))?;
         self.iterates.restore(file, &format!("{prefix}.iterates"))?;
+        self.moved.restore(file, &format!("{prefix}.moved"))?;
+        self.past = file.fact(&format!("{prefix}.past"))?;
         self.previous.restore(file, &format!("{prefix}.previous"))?;
         (self.stage, self.since, self.look, self.skipped, self.in_a_row, self.settled) =
             file.fact(&format!("{prefix}.counts"))?;
@@ -161,12 +175,13 @@ struct Ascent<'a> {
 
 impl Ascent<'_> {
     /// The objective and the gradient to descend, or `None` where one of them is not finite.
-    fn gradient(&self, family: &dyn Variational, rng: &mut Rng) -> Result<Option<(f64, Vec<f64>)>> {
+    fn gradient(&self, family: &dyn Variational, past: &RunningMean, rng: &mut Rng) -> Result<Option<(f64, Vec<f64>)>> {
         let ViSettings { objective, draws, repeats, .. } = self.settings;
         let rows = (draws * repeats).next_multiple_of(family.strata());
         let noise = Tensor::from_vec(rng.normals(rows * family.noise()), &[rows, family.noise()]);
         let draws = if family.strata() > 1 { rows } else { *draws };
-        let surrogate = match self.estimator.surrogate(objective, self.target, family, &noise, draws) {
+        let estimator = self.estimator.given(past);
+        let surrogate = match estimator.surrogate(objective, self.target, family, &noise, draws) {
             Ok(surrogate) => surrogate,
             Err(error) if error.is_recoverable() => return Ok(None),
             Err(error) => return Err(error),
@@ -176,38 +191,66 @@ impl Ascent<'_> {
         Ok(gradient.iter().all(|g| g.is_finite()).then_some((surrogate.value, gradient)))
     }
 
+    /// The optimiser's memory at the start.
+    fn memory(&self, length: usize) -> AnyState {
+        self.settings.optimiser.rule(self.settings.rate, Some(CLIP)).start(length)
+    }
+
     /// Looks at the path: whether to go on, with a smaller rate, or to stop at the average.
-    fn look(&self, path: &mut Path, state: &mut AdamState) {
+    fn look(&self, path: &mut Path, state: &mut AnyState) {
         let Some(units) = path.family.units() else { return };
         path.look *= 2;
         if !path.iterates.has_settled(&units, self.settings.tolerance) {
             return;
         }
         let average = path.iterates.average().expect("a settled path is long enough");
-        path.family.unpack(&average);
         let shift = |previous: &[f64]| {
             most(average.iter().zip(previous).zip(&units).map(|((a, p), u)| (a - p).abs() / u).collect())
         };
         // At the first rate there is nothing to compare with: its bias is seen by the shift to the next.
-        path.settled = path.stage + 1 >= STAGES
-            || (!path.previous.is_empty() && shift(&path.previous) < 2.0 * self.settings.tolerance);
+        let agrees = !path.previous.is_empty() && shift(&path.previous) < 2.0 * self.settings.tolerance;
+        if !self.settings.optimiser.has_rate() {
+            // Its steps shorten by themselves, so that the same path goes on until two looks agree.
+            path.settled = agrees;
+            if agrees {
+                path.family.unpack(&average);
+            }
+            path.previous = average;
+            return;
+        }
+        path.family.unpack(&average);
+        path.settled = path.stage + 1 >= STAGES || agrees;
         path.previous = average;
         path.iterates.clear();
         path.stage += 1;
         (path.since, path.look) = (0, FIRST_LOOK);
-        *state = Adam::default().start(path.previous.len());
+        *state = self.memory(path.previous.len());
+    }
+
+    /// The changes of the parameters in units, from a gradient in units.
+    fn change(&self, rate: f64, gradient: &[f64], moved: &mut [f64], state: &mut AnyState) -> Vec<f64> {
+        let optimiser = &self.settings.optimiser;
+        let rule = optimiser.rule(rate, Some(CLIP));
+        if optimiser.has_rate() {
+            let mut change = vec![0.0; gradient.len()];
+            rule.update(&mut change, gradient, state);
+            return change;
+        }
+        let before = moved.to_vec();
+        rule.update(moved, gradient, state);
+        moved.iter().zip(before).map(|(after, before)| after - before).collect()
     }
 }
 
 impl Step<Path> for Ascent<'_> {
-    type State = AdamState;
+    type State = AnyState;
 
-    fn init(&self, path: &mut Path, _: &mut Run) -> Result<AdamState> {
-        Ok(Adam::default().start(path.family.pack().len()))
+    fn init(&self, path: &mut Path, _: &mut Run) -> Result<AnyState> {
+        Ok(self.memory(path.moved.len()))
     }
 
-    fn step(&self, path: &mut Path, state: &mut AdamState, run: &mut Run) -> Result<Progress> {
-        let Some((value, gradient)) = self.gradient(&*path.family, &mut run.rng)? else {
+    fn step(&self, path: &mut Path, state: &mut AnyState, run: &mut Run) -> Result<Progress> {
+        let Some((value, gradient)) = self.gradient(&*path.family, &path.past, &mut run.rng)? else {
             path.skipped += 1;
             path.in_a_row += 1;
             if path.in_a_row >= FAILURES {
@@ -220,6 +263,9 @@ impl Step<Path> for Ascent<'_> {
         };
         path.in_a_row = 0;
         path.since += 1;
+        if let Estimator::Score { baseline: Baseline::Running { decay } } = self.estimator {
+            path.past.observe(value, decay);
+        }
         let units = path.family.units();
         let has_units = units.is_some();
         let rate = if has_units {
@@ -231,8 +277,7 @@ impl Step<Path> for Ascent<'_> {
         // In units of its own standard deviation a posterior of any scale takes the same rate.
         let units = units.unwrap_or_else(|| vec![1.0; gradient.len()]);
         let scaled: Vec<f64> = gradient.iter().zip(&units).map(|(g, u)| g * u).collect();
-        let mut change = vec![0.0; scaled.len()];
-        Adam { clip: Some(1e3), ..Adam::with_rate(rate) }.update(&mut change, &scaled, state);
+        let change = self.change(rate, &scaled, &mut path.moved, state);
         let mut packed = path.family.pack();
         packed.iter_mut().zip(change.iter().zip(&units)).for_each(|(p, (c, u))| *p += c * u);
         path.family.unpack(&packed);
@@ -248,10 +293,10 @@ impl Step<Path> for Ascent<'_> {
 
 /// Fits a family to a target: one call.
 ///
-/// Adam runs at a constant rate until split R-hat of the iterates is below 1.05, or their drift below twice the tolerance, and the Monte
-/// Carlo error of their average below the tolerance; the later half is averaged, and the rate lowered until the average no longer moves.
-/// A family whose parameters have no units (a flow) runs all its steps, with the rate falling along half a cosine. The result is judged
-/// by fresh draws: ELBO, k-hat.
+/// The optimiser runs at a constant rate until split R-hat of the iterates is below 1.05, or their drift below twice the tolerance, and the
+/// Monte Carlo error of their average below the tolerance; the later half is averaged, and the rate lowered until the average no longer
+/// moves. One without a rate runs until two such averages agree. A family whose parameters have no units (a flow) runs all its steps, with
+/// the rate falling along half a cosine. The result is judged by fresh draws: ELBO, k-hat.
 ///
 /// # Errors
 /// [`Error::Setting`] for settings out of range, [`Error::Numerical`] where the target does not exist near the approximation, and
@@ -272,6 +317,8 @@ pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSe
     let mut path = Path {
         family,
         iterates: Iterates::new(width),
+        moved: vec![0.0; width],
+        past: RunningMean::default(),
         previous: vec![],
         stage: 0,
         since: 0,

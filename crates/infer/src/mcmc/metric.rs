@@ -1,9 +1,13 @@
 //! The metric: the covariance by which momenta are turned into velocities.
 
-use elbo_linalg::vector::dot;
+use super::low_rank::{Directions, directions};
+use elbo_linalg::vector::{axpy, dot};
 use elbo_linalg::{MatRef, cholesky_with_jitter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Twice as many draws of a window are kept for the low-rank metric at most; every other one is then dropped.
+const KEPT: usize = 100;
 
 /// How the shape of the target is learnt during the warm-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +22,9 @@ pub enum Metric {
     Gradient,
     /// Covariance of the draws, shrunk to 1e-3 of the identity.
     Dense,
+    /// As `gradient`, and up to forty directions along which draws are much wider or narrower than that says: correlations of many unknowns, from
+    /// fewer draws than there are unknowns.
+    LowRank,
 }
 
 /// The inverse mass matrix.
@@ -27,6 +34,8 @@ pub(super) enum Mass {
     Diagonal { variance: Vec<f64>, scale: Vec<f64> },
     /// `covariance = factor factor^T`, both row-major `[D, D]`.
     Dense { covariance: Vec<f64>, factor: Vec<f64> },
+    /// `scale (I + sum_k (values[k] - 1) u_k u_k^T) scale`, with orthonormal `u_k` as rows of `vectors: [k, D]`.
+    LowRank { scale: Vec<f64>, vectors: Vec<f64>, values: Vec<f64> },
 }
 
 impl Mass {
@@ -53,6 +62,10 @@ impl Mass {
                     noise[..i].iter_mut().zip(row).for_each(|(p, l)| *p -= l * value);
                 }
             }
+            Self::LowRank { scale, vectors, values } => {
+                stretch(noise, vectors, values, |value| value.sqrt().recip());
+                noise.iter_mut().zip(scale).for_each(|(p, s)| *p /= s);
+            }
         }
     }
 
@@ -73,7 +86,21 @@ impl Mass {
                 }
                 0.5 * dot(velocity, momentum)
             }
+            Self::LowRank { scale, vectors, values } => {
+                velocity.iter_mut().zip(momentum).zip(scale).for_each(|((v, p), s)| *v = p * s);
+                stretch(velocity, vectors, values, |value| value);
+                velocity.iter_mut().zip(scale).for_each(|(v, s)| *v *= s);
+                0.5 * dot(velocity, momentum)
+            }
         }
+    }
+}
+
+/// Multiplies what of `x` lies along each of these orthonormal directions by a function of its value.
+fn stretch(x: &mut [f64], vectors: &[f64], values: &[f64], by: impl Fn(f64) -> f64) {
+    for (vector, value) in vectors.chunks_exact(x.len()).zip(values) {
+        let along = dot(vector, x);
+        axpy((by(*value) - 1.0) * along, vector, x);
     }
 }
 
@@ -87,6 +114,10 @@ pub(super) struct Moments {
     square: Vec<f64>,
     gradient_mean: Vec<f64>,
     gradient_square: Vec<f64>,
+    /// Draws, and gradients there, `[n, D]` evenly spaced; of the low-rank metric alone.
+    rows: [Vec<f64>; 2],
+    /// One draw in this many is kept.
+    spacing: usize,
 }
 
 impl Moments {
@@ -96,6 +127,7 @@ impl Moments {
             Metric::Diagonal => (dim, 0),
             Metric::Gradient => (dim, dim),
             Metric::Dense => (dim * dim, 0),
+            Metric::LowRank => (dim, dim),
         };
         Self {
             kind,
@@ -104,6 +136,8 @@ impl Moments {
             square: vec![0.0; square],
             gradient_mean: vec![0.0; gradient],
             gradient_square: vec![0.0; gradient],
+            rows: [vec![], vec![]],
+            spacing: 1,
         }
     }
 
@@ -112,9 +146,12 @@ impl Moments {
         match self.kind {
             Metric::Identity => {}
             Metric::Diagonal => push_diagonal(self.count, draw, &mut self.mean, &mut self.square),
-            Metric::Gradient => {
+            Metric::Gradient | Metric::LowRank => {
                 push_diagonal(self.count, draw, &mut self.mean, &mut self.square);
                 push_diagonal(self.count, gradient, &mut self.gradient_mean, &mut self.gradient_square);
+                if self.kind == Metric::LowRank {
+                    self.keep(draw, gradient);
+                }
             }
             Metric::Dense => {
                 let dim = draw.len();
@@ -126,6 +163,30 @@ impl Moments {
                 }
             }
         }
+    }
+
+    /// Keeps a draw, where its turn has come.
+    fn keep(&mut self, draw: &[f64], gradient: &[f64]) {
+        if !(self.count as usize).is_multiple_of(self.spacing) {
+            return;
+        }
+        let [draws, gradients] = &mut self.rows;
+        draws.extend_from_slice(draw);
+        gradients.extend_from_slice(gradient);
+        if draws.len() == 2 * KEPT * draw.len() {
+            for rows in &mut self.rows {
+                *rows = rows.chunks_exact(draw.len()).skip(1).step_by(2).flatten().copied().collect();
+            }
+            self.spacing *= 2;
+        }
+    }
+
+    /// $\mathrm{var}(\text{draws}) / \mathrm{var}(\text{gradients})$ to the power of one half; `None` where a flat direction has no gradient to
+    /// learn from, or a fixed one no draws.
+    fn variance_by_gradients(&self) -> Option<Vec<f64>> {
+        let ratio = |(s, g): (&f64, &f64)| (s / g).sqrt();
+        let variance: Vec<f64> = self.square.iter().zip(&self.gradient_square).map(ratio).collect();
+        variance.iter().all(|v| v.is_finite() && *v > 0.0).then_some(variance)
     }
 
     /// The metric so far; `None` while there are too few draws for one.
@@ -141,11 +202,13 @@ impl Moments {
             Metric::Diagonal => {
                 Some(Mass::diagonal(self.square.iter().map(|s| shrink * s * unbiased + floor).collect()))
             }
-            Metric::Gradient => {
-                let ratio = |(s, g): (&f64, &f64)| (s / g).sqrt();
-                let variance: Vec<f64> = self.square.iter().zip(&self.gradient_square).map(ratio).collect();
-                // A flat direction has no gradient to learn from, a fixed one no draws.
-                variance.iter().all(|v| v.is_finite() && *v > 0.0).then(|| Mass::diagonal(variance))
+            Metric::Gradient => self.variance_by_gradients().map(Mass::diagonal),
+            Metric::LowRank => {
+                let variance = self.variance_by_gradients()?;
+                let found = directions(&self.rows[0], &self.rows[1], &variance).ok()?;
+                let Directions { vectors, values } = found;
+                let scale = variance.iter().map(|v| v.sqrt()).collect();
+                Some(Mass::LowRank { scale, vectors, values })
             }
             Metric::Dense => {
                 let dim = self.mean.len();
@@ -185,7 +248,10 @@ mod tests {
             let a = rng.normal();
             moments.push(&[a, a + 0.1 * rng.normal(), rng.normal()], &[0.0; 3]);
         }
-        for mass in [moments.mass().unwrap(), Mass::diagonal(vec![0.5, 2.0, 3.0])] {
+        let (a, b) = (0.6f64, 0.8f64);
+        let low_rank =
+            Mass::LowRank { scale: vec![0.5, 2.0, 3.0], vectors: vec![a, b, 0.0, -b, a, 0.0], values: vec![20.0, 0.3] };
+        for mass in [moments.mass().unwrap(), Mass::diagonal(vec![0.5, 2.0, 3.0]), low_rank] {
             let noise = [0.3, -1.2, 0.7];
             let (mut momentum, mut velocity) = (noise, [0.0; 3]);
             mass.momentum(&mut momentum);
@@ -203,5 +269,42 @@ mod tests {
         }
         let Some(Mass::Diagonal { variance, .. }) = moments.mass() else { panic!("a diagonal metric") };
         assert!((variance[0] - 4.0).abs() < 1e-12 && (variance[1] - 100.0).abs() < 1e-10, "{variance:?}");
+    }
+
+    #[test]
+    fn a_low_rank_metric_finds_the_few_directions_that_a_diagonal_misses() {
+        // Variances 100 along u and 0.01 along w, one across: the diagonal has them all near one.
+        const D: usize = 30;
+        let sign = |i: usize, period: usize| if (i / period).is_multiple_of(2) { 1.0 } else { -1.0 };
+        let unit = |period: usize| -> Vec<f64> { (0..D).map(|i| sign(i, period) / (D as f64).sqrt()).collect() };
+        let (u, w) = (unit(D), unit(1));
+        assert!(dot(&u, &w).abs() < 1e-12);
+        let along = |x: &[f64], by: [f64; 2]| -> Vec<f64> {
+            let mut x = x.to_vec();
+            let parts = [dot(&u, &x), dot(&w, &x)];
+            axpy((by[0] - 1.0) * parts[0], &u, &mut x);
+            axpy((by[1] - 1.0) * parts[1], &w, &mut x);
+            x
+        };
+        let (mut rng, mut moments) = (Rng::new(5), Moments::new(Metric::LowRank, D));
+        for _ in 0..300 {
+            let z = rng.normals(D);
+            // x = S^(1/2) z has the gradient -S^(-1/2) z.
+            let gradient: Vec<f64> = along(&z, [0.1, 10.0]).iter().map(|g| -g).collect();
+            moments.push(&along(&z, [10.0, 0.1]), &gradient);
+        }
+        assert!(moments.rows[0].len() < 2 * KEPT * D && moments.spacing == 2);
+        let mass = moments.mass().unwrap();
+        let variance = |direction: &[f64]| {
+            let mut velocity = vec![0.0; D];
+            2.0 * mass.velocity(direction, &mut velocity)
+        };
+        // Within a factor of two along both, and along a third direction.
+        let mut third = vec![0.0; D];
+        (third[0], third[2]) = (0.5f64.sqrt(), -0.5f64.sqrt());
+        for (direction, expected) in [(&u, 100.0), (&w, 0.01), (&third, 1.0)] {
+            let found = variance(direction) / expected;
+            assert!((0.5..2.0).contains(&found), "{found} of {expected}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! How far particles go along a velocity.
 
 use elbo_core::{Config, Error, ModelFile, Result, Snapshot, ensure, ensure_within};
+use elbo_tensor::DType;
+use elbo_tensor::optim::{Adam, AnyRule, AnyState, Coin, RmsProp, Rule, Sgd, UnitCoin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,88 +53,78 @@ impl Config for Pace {
     }
 }
 
+impl Pace {
+    /// The optimiser's rule that this is, with a particle for each parameter.
+    fn rule(self) -> AnyRule {
+        match self {
+            Self::Coin { alpha } => AnyRule::Coin(Coin { alpha }),
+            Self::UnitCoin => AnyRule::UnitCoin(UnitCoin),
+            Self::Fixed { rate } => AnyRule::Sgd(Sgd { rate: rate.into(), ..Sgd::default() }),
+            // The literature on particles calls these steps Adagrad with momentum.
+            Self::Adagrad { rate } => AnyRule::RmsProp(RmsProp {
+                rate: rate.into(),
+                decay: 0.9,
+                starts_whole: true,
+                epsilon: 1e-6,
+                ..RmsProp::default()
+            }),
+            Self::Adam { rate } => AnyRule::Adam(Adam::with_rate(rate)),
+        }
+    }
+}
+
 /// The memory of a pace: what was bet, won and lost, or running moments.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Purse {
-    count: usize,
     dim: usize,
     start: Vec<f64>,
-    /// Largest velocity, and sums of sizes, of winnings and of velocities; or running moments, in the first two.
-    arrays: [Vec<f64>; 4],
+    /// The pace of the last move, and the memory of its rule.
+    memory: Option<(Pace, AnyState)>,
 }
 
 impl Purse {
     /// An empty purse for particles that start at these points, row-major `[N, dim]`.
     pub fn new(start: &[f64], dim: usize) -> Self {
-        let zeros = || vec![0.0; start.len()];
-        Self { count: 0, dim, start: start.into(), arrays: [vec![1e-10; start.len()], zeros(), zeros(), zeros()] }
+        Self { dim, start: start.into(), memory: None }
     }
 
-    /// Moves `points` along `velocity`, both row-major `[N, D]`. Rows marked in `frozen` stay, and their memory with them.
+    /// A rule's memory of all particles before the first move.
+    fn empty(&self, pace: Pace) -> AnyState {
+        let count = self.start.len() / self.dim.max(1);
+        pace.rule().start_parts(&vec![(self.dim, DType::F64); count])
+    }
+
+    /// Moves `points` along `velocity`, both row-major `[N, D]`. Rows marked in `frozen` stay, and their memory with them. A pace other than
+    /// the last move's begins anew where the points are.
     ///
     /// # Errors
     /// [`Error::Numerical`] when [`Pace::UnitCoin`] meets a velocity longer than one.
-    ///
-    /// # Source
-    /// Sharrock and Nemeth (2023), Coin Sampling; Orabona and Tommasi (2017) for the adaptive bet.
     pub fn advance(&mut self, pace: Pace, points: &mut [f64], velocity: &[f64], frozen: &[bool]) -> Result<()> {
-        self.count += 1;
-        let t = self.count as f64;
-        let [largest, sizes, wealth, sum] = &mut self.arrays;
-        for (row, is_frozen) in frozen.iter().enumerate() {
-            if *is_frozen {
-                continue;
-            }
-            let range = row * self.dim..(row + 1) * self.dim;
-            match pace {
-                Pace::UnitCoin => {
-                    let norm = velocity[range.clone()].iter().map(|c| c * c).sum::<f64>().sqrt();
-                    // Rounding aside.
-                    if norm > 1.0 + 1e-9 {
-                        return Err(Error::numerical(
-                            format!("a velocity of norm {norm:.3} was bet on, and the rule needs at most 1"),
-                            "use the pace `coin`, which learns the scale",
-                        ));
-                    }
-                    // The particle's wealth is kept at its first coordinate.
-                    let won: f64 = range.clone().map(|i| velocity[i] * (points[i] - self.start[i])).sum();
-                    wealth[range.start] += won;
-                    let bet = (1.0 + wealth[range.start]) / (t + 1.0);
-                    for i in range {
-                        sum[i] += velocity[i];
-                        points[i] = self.start[i] + sum[i] * bet;
-                    }
-                }
-                Pace::Coin { alpha } => {
-                    for i in range {
-                        let c = velocity[i];
-                        largest[i] = largest[i].max(c.abs());
-                        sizes[i] += c.abs();
-                        // The winnings are those of the position before it moves.
-                        wealth[i] = (wealth[i] + c * (points[i] - self.start[i])).max(0.0);
-                        sum[i] += c;
-                        let scale = largest[i] * (sizes[i] + largest[i]).max(alpha * largest[i]);
-                        points[i] = self.start[i] + sum[i] / scale * (largest[i] + wealth[i]);
-                    }
-                }
-                Pace::Fixed { rate } => range.for_each(|i| points[i] += rate * velocity[i]),
-                Pace::Adagrad { rate } => {
-                    for i in range {
-                        let square = velocity[i] * velocity[i];
-                        sizes[i] = if self.count == 1 { square } else { 0.9 * sizes[i] + 0.1 * square };
-                        points[i] += rate * velocity[i] / (1e-6 + sizes[i].sqrt());
-                    }
-                }
-                Pace::Adam { rate } => {
-                    for i in range {
-                        sum[i] = 0.9 * sum[i] + 0.1 * velocity[i];
-                        sizes[i] = 0.999 * sizes[i] + 0.001 * velocity[i] * velocity[i];
-                        let (mean, square) = (sum[i] / (1.0 - 0.9f64.powf(t)), sizes[i] / (1.0 - 0.999f64.powf(t)));
-                        points[i] += rate * mean / (square.sqrt() + 1e-8);
-                    }
-                }
+        let dim = self.dim;
+        let moves = |row: &usize| !frozen[*row];
+        let rows = |row: usize| row * dim..(row + 1) * dim;
+        if pace == Pace::UnitCoin {
+            let norm = |row: usize| velocity[rows(row)].iter().map(|c| c * c).sum::<f64>().sqrt();
+            // Rounding aside.
+            if let Some(norm) = (0..frozen.len()).filter(moves).map(norm).find(|norm| *norm > 1.0 + 1e-9) {
+                return Err(Error::numerical(
+                    format!("a velocity of norm {norm:.3} was bet on, and the rule needs at most 1"),
+                    "use the pace `coin`, which learns the scale",
+                ));
             }
         }
+        let mut state = match self.memory.take() {
+            Some((last, state)) if last == pace => state,
+            _ => self.empty(pace),
+        };
+        let rule = pace.rule();
+        // What is descended is minus the velocity.
+        let slope: Vec<f64> = velocity.iter().map(|v| -v).collect();
+        let update = rule.begin(&|| slope.iter().map(|g| g * g).sum::<f64>().sqrt(), &mut state);
+        for row in (0..frozen.len()).filter(moves) {
+            rule.apply_to(&update, row, &mut points[rows(row)], &slope[rows(row)], &mut state);
+        }
+        self.memory = Some((pace, state));
         Ok(())
     }
 
@@ -144,18 +136,20 @@ impl Purse {
 
 impl Snapshot for Purse {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        file.set(prefix, &(self.count, self.dim));
+        file.set(prefix, &(self.dim, self.memory.as_ref().map(|(pace, _)| *pace)));
         file.put(&format!("{prefix}.start"), &[self.start.len()], &self.start);
-        for (i, values) in self.arrays.iter().enumerate() {
-            file.put(&format!("{prefix}.{i}"), &[values.len()], values);
+        if let Some((_, state)) = &self.memory {
+            state.save(file, &format!("{prefix}.memory"));
         }
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        (self.count, self.dim) = file.fact(prefix)?;
-        self.start = file.get(&format!("{prefix}.start"))?;
-        for (i, values) in self.arrays.iter_mut().enumerate() {
-            *values = file.get(&format!("{prefix}.{i}"))?;
+        let (dim, pace): (usize, Option<Pace>) = file.fact(prefix)?;
+        (self.dim, self.start, self.memory) = (dim, file.get(&format!("{prefix}.start"))?, None);
+        if let Some(pace) = pace {
+            let mut state = self.empty(pace);
+            state.restore(file, &format!("{prefix}.memory"))?;
+            self.memory = Some((pace, state));
         }
         Ok(())
     }

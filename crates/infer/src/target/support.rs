@@ -1,6 +1,7 @@
 //! Where an unknown may lie, and how it comes from unconstrained numbers.
 
 use elbo_core::{Error, Result};
+use elbo_dist::transform::{Bijector, Sphere};
 use elbo_tensor::{Constraint, Tensor};
 
 /// Where an unknown may lie.
@@ -12,6 +13,9 @@ pub enum Support {
     Simplex,
     /// Increasing along the last axis.
     Ordered,
+    /// Of length one along the last axis: a point of the circle or a sphere. As many free numbers, whose length is an auxiliary unknown with the
+    /// law of a normal vector's; zeros have no direction, so that starts must be elsewhere. Densities are with respect to the area.
+    Direction,
 }
 
 impl Support {
@@ -20,8 +24,17 @@ impl Support {
         let all: usize = shape.iter().product();
         match self {
             Self::Simplex => all / shape[shape.len() - 1] * (shape[shape.len() - 1] - 1),
-            Self::Each(_) | Self::Ordered => all,
+            Self::Each(_) | Self::Ordered | Self::Direction => all,
         }
+    }
+
+    /// Free numbers of an unknown of this shape about which nothing is said: zeros, or the first axis for directions.
+    pub(super) fn start(&self, shape: &[usize]) -> Vec<f64> {
+        let mut free = vec![0.0; self.free_len(shape)];
+        if *self == Self::Direction {
+            free.iter_mut().step_by(shape[shape.len() - 1]).for_each(|first| *first = 1.0);
+        }
+        free
     }
 
     /// Natural values and the log-Jacobian of the map, both differentiable.
@@ -64,6 +77,13 @@ impl Support {
                 let natural = Tensor::cat(&[first, gaps.exp()], -1).cumsum(-1);
                 (natural, per_row(&gaps))
             }
+            Self::Direction => {
+                let k = shape[shape.len() - 1];
+                let (image, log_det) = Sphere.forward(&free.reshape(&full(None)));
+                let (direction, radius) = (image.narrow(-1, 0, k), image.narrow(-1, k, 1).squeeze(-1));
+                // The density of the free numbers is that of the direction, times the auxiliary radius's.
+                (direction, per_row(&(log_det + Sphere::radial_log_prob(&radius, k))))
+            }
         }
     }
 
@@ -105,6 +125,13 @@ impl Support {
                     free
                 };
                 Ok(natural.chunks_exact(last).flat_map(row).collect())
+            }
+            Self::Direction => {
+                let is_unit = |row: &[f64]| (row.iter().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-8;
+                if !natural.chunks_exact(last).all(is_unit) {
+                    return refuse("give vectors of length one");
+                }
+                Ok(natural.to_vec())
             }
         }
     }

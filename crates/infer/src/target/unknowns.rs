@@ -85,6 +85,11 @@ impl Unknowns {
         self.with(name, shape, Support::Ordered)
     }
 
+    /// Adds directions: vectors of length one along the last axis, with densities with respect to the area of the sphere.
+    pub fn direction(self, name: &str, shape: &[usize]) -> Self {
+        self.with(name, shape, Support::Direction)
+    }
+
     /// Adds an unknown with this support.
     pub fn with(mut self, name: &str, shape: &[usize], support: Support) -> Self {
         assert!(self.list.iter().all(|u| u.name != name), "the unknown `{name}` is named twice");
@@ -123,12 +128,12 @@ impl Unknowns {
     }
 
     /// The flat vector of natural values: a start. Unknowns that are not mentioned are zero there (one where positive, the middle of an
-    /// interval, equal shares).
+    /// interval, equal shares, the first axis of directions).
     ///
     /// # Errors
     /// [`elbo_core::Error::Unknown`] for a name that does not exist, [`elbo_core::Error::Data`] for values outside the support.
     pub fn free(&self, natural: &[(&str, &[f64])]) -> Result<Vec<f64>> {
-        let mut z = vec![0.0; self.dim];
+        let mut z: Vec<f64> = self.list.iter().flat_map(|u| u.support.start(&u.shape)).collect();
         for (name, values) in natural {
             let known = || self.list.iter().map(|u| u.name.as_str());
             let unknown = self.list.iter().find(|u| u.name == *name);

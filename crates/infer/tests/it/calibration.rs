@@ -3,7 +3,10 @@
 use elbo_core::{Result, Rng, Run};
 use elbo_dist::MultivariateNormal;
 use elbo_infer::diagnostics::{Ranks, sbc};
-use elbo_infer::mcmc::{EllipticalSlice, Hamiltonian, Start, Stochastic, elliptical_slice, sample, sample_stochastic};
+use elbo_infer::mcmc::{
+    Chains, EllipticalSlice, Hamiltonian, Metric, Slice, Start, Stochastic, elliptical_slice, sample, sample_by,
+    sample_stochastic,
+};
 use elbo_infer::{Batched, Explicit, FullScore, LogDensity};
 use elbo_tensor::special::log1p_exp;
 
@@ -65,7 +68,7 @@ const MODELS: [(&str, Model); 3] =
     [("location and scale", location_scale), ("rate", poisson_rate), ("logistic", logistic)];
 
 /// Draws each truth is ranked among: few, so that thinning makes them nearly independent.
-const DRAWS: usize = 19;
+pub const DRAWS: usize = 19;
 
 fn ranks(model: Model, settings: &Hamiltonian, simulations: usize, seed: u64) -> Result<Ranks> {
     sbc(simulations, &mut Rng::new(seed), |rng| {
@@ -77,7 +80,7 @@ fn ranks(model: Model, settings: &Hamiltonian, simulations: usize, seed: u64) ->
 }
 
 /// Every unknown of every model: the p-values of a right sampler are uniform, so the smallest of 5 is below 0.001 once in 200.
-fn assert_calibrated(name: &str, found: &Ranks) {
+pub fn assert_calibrated(name: &str, found: &Ranks) {
     for unknown in 0..found.dim {
         let p = found.p_value(unknown, 10);
         assert!(p > 1e-3, "{name}, unknown {unknown}: p = {p}, {:?}", found.histogram(unknown, 10));
@@ -90,6 +93,36 @@ fn nuts_is_calibrated() {
     let settings = Hamiltonian { chains: 1, warmup: 300, draws: 10 * DRAWS, ..Hamiltonian::nuts() };
     for (name, model) in MODELS {
         assert_calibrated(name, &ranks(model, &settings, 300, 1).unwrap());
+    }
+}
+
+#[test]
+fn nuts_in_a_low_rank_metric_is_calibrated() {
+    let nuts = Hamiltonian { metric: Metric::LowRank, ..Hamiltonian::nuts() };
+    let settings = Hamiltonian { chains: 1, warmup: 300, draws: 10 * DRAWS, ..nuts };
+    for (name, model) in MODELS {
+        assert_calibrated(name, &ranks(model, &settings, 300, 11).unwrap());
+    }
+}
+
+#[test]
+fn univariate_slices_are_calibrated() {
+    let settings = Chains { chains: 1, warmup: 100, draws: DRAWS, thin: 20 };
+    for (name, model) in MODELS {
+        // A width far from the spread, and intervals of two widths at most, cost mixing alone.
+        for (width, steps, seed) in [(1.0, 100, 12), (0.3, 2, 13)] {
+            let thin = if steps == 2 { 60 } else { settings.thin };
+            let found = sbc(300, &mut Rng::new(seed), |rng| {
+                let (truth, target) = model(rng);
+                let d = truth.len();
+                let log_density = |z: &[f64]| target.value_and_gradient(z, &mut vec![0.0; d]);
+                let slice = Slice::new(log_density, &vec![width; d]).within(steps);
+                let mut run = Run::new(rng.next_u64() % 1_000_000);
+                let draws = sample_by(&slice, &Chains { thin, ..settings.clone() }, &[vec![0.0; d]], &mut run)?;
+                Ok((truth, draws.rows().map(<[f64]>::to_vec).collect()))
+            });
+            assert_calibrated(name, &found.unwrap());
+        }
     }
 }
 
@@ -193,19 +226,46 @@ fn langevin_steps_with_small_batches_are_found_too_wide() {
     assert!(found.p_value(0, 10) < 1e-3 && !found.is_calibrated(0, 0.999, &mut Rng::new(1)));
 }
 
+/// Ranks under the exact posterior of a mean from ten values, moved by `shift` of its deviations and then scaled.
+fn scaled_and_moved(scale: f64, shift: f64) -> Ranks {
+    sbc(500, &mut Rng::new(5), |rng| {
+        let truth = rng.normal();
+        let sum: f64 = (0..10).map(|_| truth + rng.normal()).sum();
+        let draws = (0..DRAWS).map(|_| vec![sum / 11.0 + (shift + scale * rng.normal()) / 11f64.sqrt()]).collect();
+        Ok((vec![truth], draws))
+    })
+    .unwrap()
+}
+
 #[test]
 fn a_posterior_too_narrow_is_found() {
-    // Exact posterior of a mean from ten values, its deviation scaled.
-    let with = |scale: f64| {
-        sbc(500, &mut Rng::new(5), |rng| {
-            let truth = rng.normal();
-            let sum: f64 = (0..10).map(|_| truth + rng.normal()).sum();
-            let draws = (0..DRAWS).map(|_| vec![sum / 11.0 + scale * rng.normal() / 11f64.sqrt()]).collect();
-            Ok((vec![truth], draws))
-        })
-        .unwrap()
-    };
-    assert_calibrated("exact", &with(1.0));
-    assert!(with(0.7).p_value(0, 10) < 1e-6);
-    assert!(!with(0.7).is_calibrated(0, 0.999, &mut Rng::new(1)));
+    assert_calibrated("exact", &scaled_and_moved(1.0, 0.0));
+    let narrow = scaled_and_moved(0.7, 0.0);
+    assert!(narrow.p_value(0, 10) < 1e-6);
+    assert!(!narrow.is_calibrated(0, 0.999, &mut Rng::new(1)));
+}
+
+#[test]
+fn symmetry_forgives_a_wrong_width_and_finds_a_centre_that_is_off() {
+    let p = |ranks: &Ranks| ranks.symmetry_p_value(0, &mut Rng::new(2));
+    for scale in [0.5, 1.0, 2.0] {
+        let found = p(&scaled_and_moved(scale, 0.0));
+        assert!(found > 1e-3, "width {scale}: p = {found}");
+    }
+    // Half a deviation: the truth is below the centre in 69 % of the simulations, where chance alone allows 58 %.
+    for shift in [-0.5, 0.5] {
+        let moved = scaled_and_moved(0.5, shift);
+        assert!(p(&moved) < 1e-3 && moved.asymmetry(0) > 0.2, "shift {shift}: {}", moved.asymmetry(0));
+    }
+}
+
+#[test]
+fn asymmetry_is_the_distance_between_the_ranks_and_their_mirror_image() {
+    let of = |ranks: &[usize]| Ranks { ranks: ranks.to_vec(), dim: 1, draws: 4 }.asymmetry(0);
+    assert_eq!(of(&[0, 1, 2, 3, 4]), 0.0);
+    assert_eq!(of(&[0, 0, 4, 4]), 0.0);
+    assert_eq!(of(&[0, 0, 0]), 1.0);
+    // At most 1: three quarters of the ranks, against one quarter of the turned ones.
+    assert_eq!(of(&[0, 1, 1, 4]), 0.5);
+    assert_eq!(of(&[4, 3, 3, 0]), 0.5);
 }

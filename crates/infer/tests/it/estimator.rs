@@ -2,9 +2,10 @@
 
 use elbo_core::Rng;
 use elbo_dist::Rule;
-use elbo_infer::estimator::{Baseline, enumerate, expectation, measure_valued, report};
+use elbo_infer::estimator::{Baseline, LearnedBaseline, RunningMean, enumerate, expectation, measure_valued, report};
 use elbo_infer::family::MeanField;
 use elbo_infer::{Estimate, Estimator, Explicit, LogDensity, Objective};
+use elbo_tensor::optim::Adam;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{Parameters, Tensor, grad};
 
@@ -77,6 +78,89 @@ fn every_estimator_that_says_so_is_unbiased() {
             }
         }
     }
+}
+
+#[test]
+fn a_running_baseline_is_unbiased_and_takes_away_the_level_of_the_signal() {
+    // A constant of 40 nats, which a score without a baseline has to average out.
+    let plain = skewed();
+    let target = Explicit::new(1, |z: &[f64], g: &mut [f64]| plain.value_and_gradient(z, g) - 40.0);
+    let (family, objective, h) = (MeanField::new(&[0.4], &[0.7]), Objective::ELBO, 1e-4);
+    let at = |mean: f64, log_sd: f64| expected(&objective, &target, mean, log_sd);
+    let log_sd = 0.7f64.ln();
+    let exact = [
+        (at(0.4 + h, log_sd) - at(0.4 - h, log_sd)) / (2.0 * h),
+        (at(0.4, log_sd + h) - at(0.4, log_sd - h)) / (2.0 * h),
+    ];
+    let groups = [("mean".to_owned(), 1), ("sd".to_owned(), 1)];
+    let mut past = RunningMean::default();
+    let running = Estimator::Score { baseline: Baseline::Running { decay: 0.9 } };
+    let mut estimate = |rng: &mut Rng| -> elbo_core::Result<Vec<f64>> {
+        let noise = Tensor::from_vec(rng.normals(20), &[20, 1]);
+        let found = running.given(&past).surrogate(&objective, &target, &family, &noise, 2)?;
+        past.observe(found.value, 0.9);
+        Ok(family.gradient(&found.tensor))
+    };
+    // The first steps have no past.
+    report(&groups, 100, &mut Rng::new(6), &mut estimate).unwrap();
+    let found = report(&groups, 2000, &mut Rng::new(7), &mut estimate).unwrap();
+    for i in 0..2 {
+        let z = (found.mean[i] - exact[i]) / found.errors()[i];
+        assert!(z.abs() < 4.0, "entry {i}: {} and {}, z = {z}", found.mean[i], exact[i]);
+    }
+    let none = Estimator::Score { baseline: Baseline::Constant { value: 0.0 } };
+    let without = report(&groups, 500, &mut Rng::new(8), |rng| {
+        let noise = Tensor::from_vec(rng.normals(20), &[20, 1]);
+        Ok(family.gradient(&none.surrogate(&objective, &target, &family, &noise, 2)?.tensor))
+    });
+    let (without, with) = (without.unwrap().total_variance(), found.total_variance());
+    assert!(without > 50.0 * with, "variance {without} without, {with} with a running mean");
+}
+
+#[test]
+fn a_learned_baseline_knows_the_input_and_leaves_the_gradient_unbiased() {
+    // x ~ N(0, 1), z ~ Bernoulli(p), f = 4 x + (z - 0.3)^2: the input moves the signal and tells nothing of the logit's gradient.
+    const BATCH: usize = 64;
+    let p = 0.4;
+    let draw = |rng: &mut Rng| {
+        let x = rng.normals(BATCH);
+        let z: Vec<f64> = (0..BATCH).map(|_| f64::from(u8::from(rng.uniform() < p))).collect();
+        let signal = x.iter().zip(&z).map(|(x, z)| 4.0 * x + (z - 0.3).powi(2)).collect();
+        let score: Vec<f64> = z.iter().map(|z| z - p).collect();
+        (Tensor::from_vec(x, &[BATCH, 1]), Tensor::from_vec(signal, &[1, BATCH]), score)
+    };
+    let mut rng = Rng::new(3);
+    let mut baseline = LearnedBaseline::new(1, &[], 0.9, &mut rng);
+    let rule = Adam::with_rate(0.02);
+    let mut memory = baseline.memory(&rule);
+    for _ in 0..1500 {
+        let (input, signal, _) = draw(&mut rng);
+        baseline.learn(&signal, &input, &rule, &mut memory);
+    }
+    // The regression on the input is 4 x and a constant.
+    let ends = baseline.predict(&Tensor::from_vec(vec![-1.0, 1.0], &[2, 1])).to_vec();
+    assert!((ends[1] - ends[0] - 8.0).abs() < 0.5, "{ends:?}");
+    let groups = [("logit".to_owned(), 1)];
+    let gradient = |centred: Tensor, score: &[f64]| {
+        let sum: f64 = centred.to_vec().iter().zip(score).map(|(f, s)| f * s).sum();
+        vec![sum / BATCH as f64]
+    };
+    let learned = report(&groups, 2000, &mut Rng::new(4), |rng| {
+        let (input, signal, score) = draw(rng);
+        Ok(gradient(baseline.centred(&signal, &input), &score))
+    })
+    .unwrap();
+    let exact = p * (1.0 - p) * (0.49 - 0.09);
+    let z = (learned.mean[0] - exact) / learned.errors()[0];
+    assert!(z.abs() < 4.0, "{} and {exact}, z = {z}", learned.mean[0]);
+    // The best constant leaves the input's part, 16 p (1 - p) a draw.
+    let constant = report(&groups, 2000, &mut Rng::new(4), |rng| {
+        let (_, signal, score) = draw(rng);
+        Ok(gradient(signal - ((1.0 - p) * 0.09 + p * 0.49), &score))
+    })
+    .unwrap();
+    let (with, without) = (learned.total_variance(), constant.total_variance());
+    assert!(without > 20.0 * with, "variance {with} learned, {without} with a constant");
 }
 
 #[test]
@@ -182,6 +266,12 @@ fn measure_valued_derivatives_are_unbiased() {
     let l = 2.5;
     check("poisson", 1.0 + 2.0 * (l - 0.3), &mut |rng| measure_valued::poisson(l, |x| (x - 0.3).powi(2), rng));
     assert!((measure_valued::bernoulli(|x| (x - 0.3).powi(2)) - 0.4).abs() < 1e-15);
+    // Three classes: the mean is linear in the first two probabilities.
+    let values = [0.09, 0.49, 2.89];
+    let mean = |p: [f64; 2]| p[0] * values[0] + p[1] * values[1] + (1.0 - p[0] - p[1]) * values[2];
+    let found = measure_valued::categorical(3, |k| values[k]);
+    let exact = [mean([0.3, 0.5]) - mean([0.2, 0.5]), mean([0.2, 0.6]) - mean([0.2, 0.5])].map(|d| d / 0.1);
+    crate::common::assert_close(&found, &exact, 1e-12, "categorical");
 }
 
 #[test]
@@ -194,4 +284,10 @@ fn combinations_without_meaning_are_refused_with_one_that_has() {
     assert!(message(LEAVE_ONE_OUT, Objective::ELBO, 1).contains("at least two draws"));
     assert!(message(Estimator::DoublyReparameterised, Objective::VarGrad, 2).contains("use reparameterised"));
     assert!(Estimator::Reparameterised.needs_gradient() && CONSTANT.evaluations() == 1);
+    let running = |decay| Estimator::Score { baseline: Baseline::Running { decay } };
+    assert!(message(running(1.0), Objective::ELBO, 2).contains("`decay` is 1"));
+    // A running baseline is nothing without the steps before.
+    let noise = Tensor::from_vec(vec![0.3, -0.2], &[2, 1]);
+    let alone = running(0.9).surrogate(&Objective::ELBO, &skewed(), &family, &noise, 2).unwrap_err();
+    assert!(alone.to_string().contains("without its past"), "{alone}");
 }

@@ -3,12 +3,14 @@
 use crate::common::assert_close;
 use elbo_core::run::Checkpoints;
 use elbo_core::{ModelFile, Rng, Run};
+use elbo_infer::estimator::Baseline;
 use elbo_infer::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture};
 use elbo_infer::fit::{Method, MethodSettings, PathfinderSettings, ViSettings, compare, infer, pathfinder, vi};
 use elbo_infer::gaussian::Gaussian;
 use elbo_infer::glm::{Glm, GlmLikelihood};
 use elbo_infer::mcmc::Hamiltonian;
-use elbo_infer::{Explicit, LogDensity, Objective, Unknowns, Variational};
+use elbo_infer::{Estimator, Explicit, LogDensity, Objective, Unknowns, Variational};
+use elbo_tensor::optim::Optimiser;
 use elbo_tensor::{Parameters, Tensor};
 use std::time::Duration;
 
@@ -58,6 +60,48 @@ fn each_gaussian_family_reaches_its_own_optimum() {
             assert!(fit.psis.is_reliable(), "{name}: {}", fit.psis.verdict());
         }
     }
+}
+
+#[test]
+fn every_optimiser_takes_a_fit_to_the_same_optimum() {
+    let best = -0.5 * (6.0f64 / 2.0).ln();
+    for optimiser in [
+        Optimiser::AmsGrad,
+        Optimiser::Adagrad,
+        Optimiser::RmsProp { momentum: 0.0 },
+        Optimiser::Dog,
+        Optimiser::Dowg,
+        Optimiser::Coin { alpha: 0.0 },
+    ] {
+        // The steps of Adagrad shorten from the first one on, which has to be longer.
+        let rate = if optimiser == Optimiser::Adagrad { 0.5 } else { 0.05 };
+        let settings = ViSettings { optimiser, rate, ..ViSettings::default() };
+        for seed in [1, 2, 3] {
+            let family = Box::new(MeanField::new(&[0.0; 2], &[1.0; 2]));
+            let fit = vi(&Correlated, family, &settings, &mut Run::new(seed)).unwrap();
+            let packed = fit.family.pack();
+            // A few times the tolerance of 0.03, of standard deviations 0.6 and 0.7.
+            let off = (packed[0] - MEAN[0]).abs().max((packed[1] - MEAN[1]).abs());
+            assert!(off < 0.15, "{optimiser:?}, seed {seed}: {packed:?}");
+            let lost = best - fit.elbo.value;
+            assert!(lost.abs() < 4.0 * fit.elbo.error + 0.03, "{optimiser:?}, seed {seed}: {:?}, {best}", fit.elbo);
+        }
+    }
+}
+
+#[test]
+fn a_score_with_a_running_baseline_fits_without_gradients() {
+    // A constant of 30 nats would drown the signal of a score without a baseline.
+    let target = Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        g[0] = f64::NAN;
+        -0.5 * ((z[0] - 2.0) / 0.5).powi(2) - 30.0
+    });
+    let estimator = Some(Estimator::Score { baseline: Baseline::Running { decay: 0.9 } });
+    let settings = ViSettings { estimator, draws: 50, steps: 4000, ..ViSettings::default() };
+    let fit = vi(&target, Box::new(MeanField::new(&[0.0], &[1.0])), &settings, &mut Run::new(2)).unwrap();
+    let packed = fit.family.pack();
+    assert!((packed[0] - 2.0).abs() < 0.1 && (packed[1] - 0.5f64.ln()).abs() < 0.15, "{packed:?}");
+    assert_eq!(fit.gradients, 0);
 }
 
 #[test]
@@ -202,17 +246,23 @@ fn pathfinder_is_near_a_logistic_posterior() {
 #[test]
 fn a_resumed_fit_ends_with_the_same_bits() {
     let target = eight_schools(false);
-    let settings = |steps| ViSettings { steps, ..ViSettings::default() };
-    let family = || Box::new(MeanField::new(&[0.0; 10], &[1.0; 10])) as Box<dyn Variational>;
-    let whole = vi(&target, family(), &settings(450), &mut Run::new(7)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("checkpoint");
-    let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
-    vi(&target, family(), &settings(230), &mut Run::new(7).with_checkpoints(checkpoints)).unwrap();
-    let mut run = Run::new(999).resuming(ModelFile::read(&path).unwrap());
-    let resumed = vi(&target, family(), &settings(450), &mut run).unwrap();
-    assert_eq!(resumed.family.pack(), whole.family.pack());
-    assert_eq!(resumed.draws, whole.draws);
+    let running = Some(Estimator::Score { baseline: Baseline::Running { decay: 0.9 } });
+    let coin = Optimiser::Coin { alpha: 0.0 };
+    for (optimiser, estimator) in
+        [(Optimiser::Adam, None), (Optimiser::Dog, None), (coin, None), (Optimiser::Adam, running)]
+    {
+        let settings = |steps| ViSettings { steps, optimiser, estimator, ..ViSettings::default() };
+        let family = || Box::new(MeanField::new(&[0.0; 10], &[1.0; 10])) as Box<dyn Variational>;
+        let whole = vi(&target, family(), &settings(450), &mut Run::new(7)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
+        vi(&target, family(), &settings(230), &mut Run::new(7).with_checkpoints(checkpoints)).unwrap();
+        let mut run = Run::new(999).resuming(ModelFile::read(&path).unwrap());
+        let resumed = vi(&target, family(), &settings(450), &mut run).unwrap();
+        assert_eq!(resumed.family.pack(), whole.family.pack(), "{optimiser:?}");
+        assert_eq!(resumed.draws, whole.draws, "{optimiser:?}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod evidence;
 mod family;
 mod fit;
 mod gaussian;
+mod gibbs;
 mod glm;
 mod golden;
 mod mcmc;

@@ -1,11 +1,13 @@
 //! Samplers against closed forms, and what a run promises: same bits, resuming, stopping.
 
-use crate::support::{assert_close, assert_gradient, correlated, independent, log_gamma};
+use crate::support::{assert_gradient, assert_moments, correlated, independent, log_gamma};
 use elbo_core::run::Checkpoints;
 use elbo_core::{ModelFile, Run, Snapshot};
 use elbo_dist::MultivariateNormal;
-use elbo_infer::diagnostics::{ess_mean, mcse_mean};
-use elbo_infer::mcmc::{Draws, EllipticalSlice, Hamiltonian, Metric, Start, Trajectory, elliptical_slice, sample};
+use elbo_infer::diagnostics::ess_mean;
+use elbo_infer::mcmc::{
+    Chains, Draws, EllipticalSlice, Hamiltonian, Metric, Slice, Start, Trajectory, elliptical_slice, sample, sample_by,
+};
 use elbo_infer::{Explicit, LogDensity};
 use elbo_tensor::special::{digamma, trigamma};
 use std::time::Duration;
@@ -14,27 +16,12 @@ fn short(settings: Hamiltonian) -> Hamiltonian {
     Hamiltonian { warmup: 500, draws: 500, ..settings }
 }
 
-/// Mean and variance of each unknown within five Monte Carlo standard errors.
-fn assert_moments(what: &str, draws: &Draws, mean: &[f64], variance: &[f64]) {
-    for i in 0..draws.dim() {
-        let column = draws.column(i);
-        let square: Vec<f64> = column.iter().map(|x| (x - mean[i]).powi(2)).collect();
-        let average = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        assert_close(&format!("{what}, mean {i}"), average(&column), mean[i], mcse_mean(&column, draws.chains()));
-        assert_close(
-            &format!("{what}, variance {i}"),
-            average(&square),
-            variance[i],
-            mcse_mean(&square, draws.chains()),
-        );
-    }
-}
-
 fn samplers() -> Vec<(&'static str, Hamiltonian)> {
     vec![
         ("nuts", Hamiltonian::nuts()),
         ("nuts, dense", Hamiltonian { metric: Metric::Dense, ..Hamiltonian::nuts() }),
         ("nuts, gradient", Hamiltonian { metric: Metric::Gradient, ..Hamiltonian::nuts() }),
+        ("nuts, low rank", Hamiltonian { metric: Metric::LowRank, ..Hamiltonian::nuts() }),
         ("nuts, identity", Hamiltonian { metric: Metric::Identity, ..Hamiltonian::nuts() }),
         ("hmc", Hamiltonian::hmc()),
         ("mala", Hamiltonian { draws: 3000, ..Hamiltonian::mala() }),
@@ -80,6 +67,30 @@ fn the_dense_metric_makes_correlation_harmless() {
     let (dense, diagonal) = (per_gradient(Metric::Dense), per_gradient(Metric::Diagonal));
     // One preconditioned gradient is worth about 1 / sqrt(1 - 0.99) = 10 plain ones; a third of that is asked for.
     assert!(dense > 3.0 * diagonal, "dense {dense}, diagonal {diagonal}");
+}
+
+#[test]
+fn a_low_rank_metric_undoes_a_few_correlated_directions_of_many() {
+    // Forty unknowns, variance 400 along one direction across all of them and one elsewhere.
+    const D: usize = 40;
+    let target = Explicit::new(D, |z: &[f64], gradient: &mut [f64]| {
+        let along = z.iter().sum::<f64>() / D as f64;
+        gradient.iter_mut().zip(z).for_each(|(g, z)| *g = -z + (399.0 / 400.0) * along);
+        0.5 * z.iter().zip(&*gradient).map(|(z, g)| z * g).sum::<f64>()
+    });
+    assert_gradient(&target, &(0..D).map(|i| (i as f64 * 0.9).sin()).collect::<Vec<_>>());
+    let per_gradient = |metric| {
+        let settings = Hamiltonian { metric, ..short(Hamiltonian::nuts()) };
+        let draws = sample(&target, &settings, &Start::default(), &mut Run::new(5)).unwrap();
+        // Each variance is 1 + 399 / 40.
+        let variance = 1.0 + 399.0 / D as f64;
+        assert_moments("stretched", &draws, &[0.0; D], &[variance; D]);
+        let along = draws.map(&["along".into()], |row, out| out.push(row.iter().sum()));
+        ess_mean(&along.column(0), 4) / draws.gradients() as f64
+    };
+    let (low_rank, diagonal) = (per_gradient(Metric::LowRank), per_gradient(Metric::Diagonal));
+    // The condition number falls from 400 to a few; a third of the root is asked for.
+    assert!(low_rank > 3.0 * diagonal, "low rank {low_rank}, diagonal {diagonal}");
 }
 
 #[test]
@@ -166,6 +177,9 @@ fn a_resumed_run_draws_the_same_bits() {
     let prior = MultivariateNormal::new(vec![0.0], vec![1.0]);
     let settings = EllipticalSlice { chains: 2, warmup: 50, draws: 100 };
     assert_resumes(60, |run| elliptical_slice(&|z| -0.5 * (z[0] - 1.0).powi(2), &prior, &settings, run));
+    let slice = Slice::new(|z: &[f64]| -0.5 * (z[0] - 1.0).powi(2) - z[1].abs(), &[1.0, 1.0]);
+    let settings = Chains { chains: 2, warmup: 50, draws: 100, thin: 2 };
+    assert_resumes(60, |run| sample_by(&slice, &settings, &[vec![0.0, 0.5]], run));
 }
 
 #[test]

@@ -69,6 +69,28 @@ fn a_unit_coin_follows_its_closed_form_and_refuses_longer_velocities() {
 }
 
 #[test]
+fn running_squares_are_their_definition_and_frozen_moves_leave_no_trace() {
+    let velocities = [[0.5, -2.0], [1.0, 0.3], [-0.2, 0.7]];
+    let (mut x, mut purse, pace) = (vec![0.0, 0.0], Purse::new(&[0.0, 0.0], 1), Pace::Adagrad { rate: 0.1 });
+    let (mut y, mut squares) = ([0.0; 2], [0.0f64; 2]);
+    for (t, v) in velocities.iter().enumerate() {
+        // The second particle is frozen at the second move.
+        let frozen = [false, t == 1];
+        purse.advance(pace, &mut x, v, &frozen).unwrap();
+        for i in (0..2).filter(|i| !frozen[*i]) {
+            squares[i] = if t == 0 { v[i] * v[i] } else { 0.9 * squares[i] + 0.1 * v[i] * v[i] };
+            y[i] += 0.1 * v[i] / (1e-6 + squares[i].sqrt());
+        }
+        assert!((0..2).all(|i| (x[i] - y[i]).abs() < 1e-13), "{x:?} and {y:?}");
+    }
+    // A coin that slept through the first move bets as at its first.
+    let (mut x, mut purse) = (vec![1.0, 4.0], Purse::new(&[1.0, 4.0], 1));
+    purse.advance(Pace::default(), &mut x, &[0.3, 0.3], &[false, true]).unwrap();
+    purse.advance(Pace::default(), &mut x, &[0.3, 0.3], &[true, false]).unwrap();
+    assert!((x[0] - 1.5).abs() < 1e-9 && (x[1] - 4.5).abs() < 1e-9, "{x:?}");
+}
+
+#[test]
 fn frozen_particles_stay() {
     for pace in [
         Pace::default(),

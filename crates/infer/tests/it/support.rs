@@ -1,6 +1,8 @@
 //! Targets with known answers.
 
 use crate::common;
+use elbo_infer::diagnostics::mcse_mean;
+use elbo_infer::mcmc::Draws;
 use elbo_infer::{Explicit, LogDensity};
 
 /// Central differences agree with the gradient, relative to its size.
@@ -45,4 +47,20 @@ pub fn log_gamma(shape: f64, rate: f64) -> impl LogDensity {
 /// Estimates from the standard deviation of a mean, `error`, within five of them.
 pub fn assert_close(what: &str, found: f64, expected: f64, error: f64) {
     assert!((found - expected).abs() < 5.0 * error, "{what}: {found}, expected {expected} +- {error}");
+}
+
+/// Mean and variance of each unknown within five Monte Carlo standard errors.
+pub fn assert_moments(what: &str, draws: &Draws, mean: &[f64], variance: &[f64]) {
+    for i in 0..draws.dim() {
+        let column = draws.column(i);
+        let square: Vec<f64> = column.iter().map(|x| (x - mean[i]).powi(2)).collect();
+        let average = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        assert_close(&format!("{what}, mean {i}"), average(&column), mean[i], mcse_mean(&column, draws.chains()));
+        assert_close(
+            &format!("{what}, variance {i}"),
+            average(&square),
+            variance[i],
+            mcse_mean(&square, draws.chains()),
+        );
+    }
 }

@@ -1,9 +1,13 @@
 //! Named unknowns: laws of the map from free to natural values, and densities written with it.
 
 use crate::common::{assert_close, assert_derivatives, numeric_gradient};
+use elbo_core::Run;
+use elbo_infer::diagnostics::mcse_mean;
+use elbo_infer::mcmc::{Hamiltonian, Start, sample};
 use elbo_infer::target::{ParametersDensity, Support};
 use elbo_infer::{LogDensity, Unknowns};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor};
+use std::f64::consts::TAU;
 use std::sync::Arc;
 
 fn every_support() -> Vec<(&'static str, Support, Vec<usize>)> {
@@ -53,6 +57,38 @@ fn log_jacobians_are_those_of_finite_differences_and_maps_invert() {
         let expected = determinant(rows, n).abs().ln();
         assert!((found - expected).abs() < 1e-7, "{name}: {found} and {expected}");
     }
+}
+
+#[test]
+fn free_numbers_of_a_uniform_direction_are_normal() {
+    // Less the logarithm of the sphere's area, the log-Jacobian is the standard normal density; two vectors of three numbers here.
+    let at = [0.3, -1.2, 0.8, -0.4, 0.1, 2.0];
+    let (natural, log_jacobian) = Support::Direction.natural(&Tensor::from_slice(&at, &[1, 6]), &[2, 3]);
+    let normal = -0.5 * at.iter().map(|v| v * v).sum::<f64>() - 3.0 * TAU.ln();
+    assert!((log_jacobian.item() - 2.0 * (2.0 * TAU).ln() - normal).abs() < 1e-12, "{}", log_jacobian.item());
+    for (row, free) in natural.to_vec().chunks(3).zip(at.chunks(3)) {
+        let length = free.iter().map(|v| v * v).sum::<f64>().sqrt();
+        row.iter().zip(free).for_each(|(u, v)| assert!((u * length - v).abs() < 1e-14));
+    }
+    let unknowns = Unknowns::new().real("m", &[]).direction("axis", &[3]).direction("angle", &[2]);
+    assert_eq!(unknowns.free(&[("m", &[2.0])]).unwrap(), [2.0, 1.0, 0.0, 0.0, 1.0, 0.0]);
+    let start = unknowns.free(&[("axis", &[0.0, 0.6, -0.8])]).unwrap();
+    assert_close(&unknowns.natural(&start)[1..4], &[0.0, 0.6, -0.8], 1e-15, "axis");
+    let error = unknowns.free(&[("axis", &[1.0, 1.0, 0.0])]).unwrap_err();
+    assert!(error.remedy().contains("length one"), "{}", error.remedy());
+}
+
+#[test]
+fn directions_around_an_axis_have_the_resultant_length_of_their_law() {
+    // von Mises and Fisher on the sphere with concentration 2: the mean of the component along the axis is coth 2 - 1/2.
+    let target = Unknowns::new().direction("u", &[3]).density(|u| u["u"].select(-1, 2) * 2.0);
+    assert_derivatives(&target, &[0.4, -0.9, 0.7], "direction");
+    let draws = sample(&target, &Hamiltonian::nuts(), &Start::default(), &mut Run::new(3)).unwrap().natural(&target);
+    let along = draws.column(2);
+    let mean = along.iter().sum::<f64>() / along.len() as f64;
+    let exact = 1.0 / 2f64.tanh() - 0.5;
+    // Five Monte Carlo standard errors.
+    assert!((mean - exact).abs() < 5.0 * mcse_mean(&along, draws.chains()), "{mean} and {exact}");
 }
 
 #[test]

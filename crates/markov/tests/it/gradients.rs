@@ -95,11 +95,11 @@ fn fishers_identity_gives_the_same_gradient() {
         let states = reference::smooth(&chain, &y, &[0.2]).unwrap();
         let (fisher, by_noise) = reference::fisher(&chain, &states, &y, &noise).unwrap();
         let pairs = [
-            ("h", &fisher.h, &adjoint.h),
-            ("start", &fisher.start, &adjoint.start),
-            ("a", &fisher.a, &adjoint.a),
-            ("q", &fisher.q, &adjoint.q),
-            ("noise", &by_noise, &pass.noise_gradient),
+            ("h", &fisher.h[..], &adjoint.h[..]),
+            ("start", &fisher.start[..], &adjoint.start[..]),
+            ("a", &fisher.a[..], &adjoint.a[..]),
+            ("q", &fisher.q[..], &adjoint.q[..]),
+            ("noise", &by_noise[..], &pass.noise_gradient[..]),
         ];
         for (what, a, b) in pairs {
             let size = b.iter().fold(1.0, |m: f64, b| m.max(b.abs()));

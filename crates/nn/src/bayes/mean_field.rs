@@ -1,13 +1,17 @@
 //! A linear layer with a normal distribution for each weight.
 
+use super::stack::with_one;
 use crate::layer::{Build, Layer, Pass};
 use elbo_tensor::{Constraint, Parameter, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Added to variances before the root, whose slope at zero is infinite.
-const LEAST_VARIANCE: f64 = 1e-12;
+pub(super) const LEAST_VARIANCE: f64 = 1e-12;
 
-/// How the randomness of the weights reaches the outputs of a pass of training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How the randomness of the weights reaches the outputs of a pass of training, or of one that draws each row for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Noise {
     /// Outputs are drawn from their own normal distributions, independently for each row: the least variance, for linear layers alone.
     #[default]
@@ -18,7 +22,8 @@ pub enum Noise {
     Weights,
 }
 
-/// y = W a + b with `W_ji ~ N(μ_ji, σ_ji²)`, and b likewise. A pass of training draws; one of evaluation uses the means.
+/// y = W a + b with `W_ji ~ N(μ_ji, σ_ji²)`, and b likewise. A pass of training draws; one of evaluation uses the means, and one that draws a
+/// function draws the weights once.
 ///
 /// # Source
 /// Kingma, Salimans and Welling (2015) for local noise; Wen et al. (2018) for flipout.
@@ -48,23 +53,29 @@ impl MeanFieldLinear {
         let squares = (sd.square() + mean.square()) * (0.5 / (prior_sd * prior_sd));
         (squares - sd.log() + (prior_sd.ln() - 0.5)).sum()
     }
+
+    /// The prior's standard deviation at which [`MeanFieldLinear::kl`] is least, `sqrt(mean(σ² + μ²))`: empirical Bayes.
+    pub fn best_prior_sd(&self) -> f64 {
+        let (mean, sd) = (self.mean.value(), self.sd.value());
+        let squares: f64 = mean.iter().zip(&sd).map(|(m, s)| m * m + s * s).sum();
+        (squares / mean.len() as f64).sqrt()
+    }
 }
 
 impl Layer for MeanFieldLinear {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
-        let mut ones = x.shape().to_vec();
-        *ones.last_mut().expect("a batch has axes") = 1;
-        let x = Tensor::cat(&[x.clone(), Tensor::ones(&ones, x.dtype())], -1);
+        let x = with_one(x);
         let (mean, sd) = (self.mean.get(), self.sd.get());
         let centre = x.linear(&mean, None);
+        let noise = if pass.is_of_function() { Noise::Weights } else { self.noise };
         let Some(rng) = pass.rng() else { return centre };
         let mut normals =
             |shape: &[usize]| Tensor::from_vec(rng.normals(shape.iter().product()), shape).cast(x.dtype());
-        match self.noise {
+        match noise {
             Noise::Local => {
                 let variance = x.square().linear(&sd.square(), None) + LEAST_VARIANCE;
-                let noise = normals(centre.shape());
-                centre + variance.sqrt() * noise
+                let drawn = normals(centre.shape());
+                centre + variance.sqrt() * drawn
             }
             Noise::Weights => centre + x.linear(&(&sd * normals(sd.shape())), None),
             Noise::Flipout => {

@@ -9,7 +9,8 @@ const LEAST_VARIANCE: f64 = 1e-30;
 
 /// A Gaussian with the moments of the weights visited: half its covariance is diagonal, half of low rank.
 ///
-/// A draw is `θ̄ + √½ d ⊙ z1 + (2(K - 1))^-½ D z2`, where d² is the variance of each weight and D the last K deviations.
+/// A draw is `θ̄ + √½ d ⊙ z1 + (2(K - 1))^-½ D z2`, where d² is the variance of each weight and D the last K deviations. A network with batch
+/// norms needs [`crate::layer::refresh_statistics`] after each draw.
 ///
 /// # Source
 /// Maddox, Garipov, Izmailov, Vetrov and Wilson (2019).
@@ -80,6 +81,17 @@ impl Swag {
             })
             .collect()
     }
+}
+
+/// One draw of all weights from several runs, each as likely as the others (MultiSWAG).
+///
+/// # Panics
+/// Without runs, and as [`Swag::sample`].
+///
+/// # Source
+/// Wilson and Izmailov (2020).
+pub fn sample_of_several(runs: &[Swag], rng: &mut Rng) -> Vec<f64> {
+    runs[rng.below(runs.len())].sample(rng)
 }
 
 /// A model, and what is known of the weights it passed through.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DropoutConfig {
-    /// Share of the units that are left out in training.
+    /// Share of the units that are left out in training, and in draws of predictions.
     pub share: f64,
 }
 
@@ -21,6 +21,8 @@ impl Default for DropoutConfig {
 }
 
 /// Sets units to zero at random in training and enlarges the others, so that the mean stays.
+///
+/// A pass that draws does the same; where it draws a function, one mask serves the whole first axis.
 pub struct Dropout {
     share: f64,
 }
@@ -40,8 +42,15 @@ impl DropoutConfig {
 
 impl Layer for Dropout {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        let mut shape = x.shape().to_vec();
+        if let Some(rows) = shape.first_mut().filter(|_| pass.is_of_function()) {
+            *rows = 1;
+        }
         match pass.rng() {
-            Some(rng) if self.share > 0.0 => x.dropout(&Tensor::from_vec(rng.uniforms(x.len()), x.shape()), self.share),
+            Some(rng) if self.share > 0.0 => {
+                let uniform = rng.uniforms(shape.iter().product());
+                x.dropout(&Tensor::from_vec(uniform, &shape), self.share)
+            }
             _ => x.clone(),
         }
     }

@@ -43,7 +43,7 @@ pub use size::{MOST_WIDTH, check_widths};
 use crate::activation::Activation;
 use crate::init::Init;
 use elbo_core::{Allowed, Error, Result, Rng};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,30 +53,82 @@ pub trait Layer: Parameters + Send + Sync {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor;
 }
 
-/// What a forward pass is for: training, with random numbers, or evaluation, without.
+/// What a forward pass is for: training, with random numbers; evaluation, without; or one draw of what the network may be.
+///
+/// | pass | layers with random numbers | batch norm |
+/// |---|---|---|
+/// | [`Pass::training`] | draw for each row | uses the batch, moves its running statistics |
+/// | [`Pass::evaluation`] | use their means | uses its running statistics |
+/// | [`Pass::drawing`] | draw for each row | uses its running statistics |
+/// | [`Pass::drawing_function`] | draw once for all rows | uses its running statistics |
+/// | [`Pass::counting`] | draw for each row | uses the batch, averages its statistics with those of earlier batches |
 pub struct Pass<'a> {
     rng: Option<&'a mut Rng>,
+    purpose: Purpose,
+    /// Share of a batch's statistics in the running ones, in place of the layer's own.
+    share: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Training,
+    Evaluation,
+    Rows,
+    Function,
 }
 
 impl<'a> Pass<'a> {
     /// A pass of training: dropout drops, batch norm uses the batch and moves its running statistics.
     pub fn training(rng: &'a mut Rng) -> Self {
-        Self { rng: Some(rng) }
+        Self { rng: Some(rng), purpose: Purpose::Training, share: None }
     }
 
     /// A pass without randomness: batch norm uses its running statistics.
     pub fn evaluation() -> Pass<'static> {
-        Pass { rng: None }
+        Pass { rng: None, purpose: Purpose::Evaluation, share: None }
+    }
+
+    /// A pass that draws as training does and leaves the network as it is: one draw of each row's prediction.
+    pub fn drawing(rng: &'a mut Rng) -> Self {
+        Self { rng: Some(rng), purpose: Purpose::Rows, share: None }
+    }
+
+    /// The same with one draw for all rows, which then are values of one function.
+    pub fn drawing_function(rng: &'a mut Rng) -> Self {
+        Self { rng: Some(rng), purpose: Purpose::Function, share: None }
+    }
+
+    /// A pass over the `batch`-th batch, counted from one, that makes the running statistics the mean of those of all batches so far:
+    /// for weights that were averaged or drawn, whose statistics nobody has seen.
+    pub fn counting(rng: &'a mut Rng, batch: usize) -> Self {
+        Self { rng: Some(rng), purpose: Purpose::Training, share: Some(1.0 / batch.max(1) as f64) }
     }
 
     /// Whether this is a pass of training.
     pub fn is_training(&self) -> bool {
-        self.rng.is_some()
+        self.purpose == Purpose::Training
     }
 
-    /// The random numbers of a pass of training.
+    /// Share of a batch's statistics in the running ones, where the layer's own is not meant.
+    pub fn share(&self) -> Option<f64> {
+        self.share
+    }
+
+    /// Whether all rows share one draw of what is random.
+    pub fn is_of_function(&self) -> bool {
+        self.purpose == Purpose::Function
+    }
+
+    /// The random numbers of a pass that draws.
     pub fn rng(&mut self) -> Option<&mut Rng> {
         self.rng.as_deref_mut()
+    }
+}
+
+/// Sets the running statistics of all batch norms to the means over these batches, with the network's present weights.
+pub fn refresh_statistics(network: &dyn Layer, batches: &[Tensor], rng: &mut Rng) {
+    for (i, batch) in batches.iter().enumerate() {
+        no_grad(|| network.forward(batch, &mut Pass::counting(rng, i + 1)));
     }
 }
 

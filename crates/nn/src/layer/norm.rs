@@ -215,9 +215,10 @@ impl Layer for BatchNorm {
         if pass.is_training() {
             let (normal, mean, variance) = x.batch_norm(Some(&scale), Some(&shift), self.epsilon);
             let count = (x.len() / x.size(1)) as f64;
-            move_towards(&mut running.mean, &mean, self.momentum);
+            let share = pass.share().unwrap_or(self.momentum);
+            move_towards(&mut running.mean, &mean, share);
             // The running variance is the unbiased one, as PyTorch's is.
-            move_towards(&mut running.variance, &(variance * (count / (count - 1.0).max(1.0))), self.momentum);
+            move_towards(&mut running.variance, &(variance * (count / (count - 1.0).max(1.0))), share);
             return normal;
         }
         // One multiplication and one addition for each pixel.

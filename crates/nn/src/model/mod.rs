@@ -10,12 +10,14 @@ pub use settings::LatentSettings;
 
 use crate::probe::Probe;
 use crate::vae::{
-    Binarise, DecoderWeights, Evaluation, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior,
-    Training, TrainingConfig, Vae, VaeConfig, WeightMeasures, Weighted,
+    Batch, Binarise, CodeDensity, CodeDensityConfig, DecoderWeights, Evaluation, EvaluationConfig, Family,
+    LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig, Training, TrainingConfig, Vae, VaeConfig,
+    WeightMeasures, Weighted,
 };
 use elbo_core::samples::{Form, Labels};
 use elbo_core::step::Snapshot;
 use elbo_core::{Data, Error, ModelFile, Result, Rng, Run, Samples, ensure, ensure_within};
+use elbo_dist::ClusterScores;
 use elbo_tensor::{Parameters, Tensor, grad};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,10 +37,12 @@ pub struct LatentModel {
     binarise: Binarise,
     form: Form,
     vae: Vae,
+    density: Option<CodeDensity>,
     measures: Evaluation,
     weight_measures: Option<WeightMeasures>,
     terms: Vec<TermRecord>,
     label_error: Option<f64>,
+    clusters: Option<ClusterScores>,
     resample: usize,
     seed: u64,
     text: String,
@@ -72,7 +76,8 @@ impl LatentModel {
         if samples.len() < 2 {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
-        let config = common.model(&samples.form);
+        let mut config = common.model(&samples.form);
+        let labels = classes_of_prior(&mut config.prior, samples.labels.as_ref())?;
         let missing = samples.values.iter().filter(|v| v.is_nan()).count() as f64 / samples.values.len() as f64;
         if !config.nan_is_missing {
             refuse_missing(&samples)?;
@@ -105,7 +110,10 @@ impl LatentModel {
         check_memory(&config, codes, common.batch.min(samples.len()), size)?;
         let mut vae = config.build(&samples.form.shape, objective, &mut run.rng.fork())?;
         let how = TrainingConfig { binarise, ..common.training() };
-        let training = Training::new(&samples.values, size, objective, &how, &mut run.rng.fork())?;
+        let mut training = Training::new(&samples.values, size, objective, &how, &mut run.rng.fork())?;
+        if !labels.is_empty() {
+            training = training.with_labels(&labels)?;
+        }
         let mut measuring = run.rng.fork();
         training.run(&mut vae, run)?;
         let rows = samples.len();
@@ -116,22 +124,29 @@ impl LatentModel {
         // Losses are those of training, in which a batch norm moves its statistics; the model stays what was measured.
         let mut trained = ModelFile::new("trained");
         vae.save(&mut trained, "vae");
-        let terms = weigh_terms(&vae, &measured, objective, &training, &mut measuring)?;
+        let known: Vec<Option<usize>> = chosen.iter().filter_map(|row| labels.get(*row)).copied().collect();
+        let terms = weigh_terms(&vae, &measured, &known, objective, &training, &mut measuring)?;
         vae.restore(&trained, "vae")?;
         warn_of_silent_terms(&terms, config.family, run);
         let weight_measures = match config.weights {
-            DecoderWeights::Point => None,
-            DecoderWeights::Posterior => {
+            DecoderWeights::Posterior if config.family.has_bounds() => {
                 let prior_sd = common.weight_precision.powf(-0.5);
                 vae.weight_measures(&measured, rows, prior_sd, WEIGHT_DRAWS, &mut measuring)
             }
+            _ => None,
         };
         let label_error = match &samples.labels {
             Some(labels) => probe_error(&vae.encode(&measured), labels, &chosen, run)?,
             None => None,
         };
+        let clusters = samples.labels.as_ref().and_then(|labels| cluster_scores(&vae, &measured, labels, &chosen));
+        let density = match &common.density {
+            Some(config) => fit_density(config, &vae, &binarise.once(&samples.values, &mut measuring), run)?,
+            None => None,
+        };
+        let of_density = density.as_ref().map(CodeDensity::describe);
         let text = format!(
-            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.{}{}",
+            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.{}{}{}{}",
             samples.form.shape,
             config.latent,
             measures.active_units,
@@ -158,7 +173,13 @@ impl LatentModel {
                 DecoderWeights::Point => "",
                 DecoderWeights::Posterior =>
                     " The decoder's weights have a posterior: `elbo_with_weights` is the bound over codes and weights, everything else is at their means.",
-            }
+            },
+            if config.family.has_bounds() {
+                ""
+            } else {
+                " Codes are points, so that there is no bound on the likelihood, and the reconstruction is what is reported."
+            },
+            of_density.map_or(String::new(), |from| format!(" Samples are decoded from codes drawn from {from}.")),
         );
         Ok(Self {
             settings: serde_json::to_value(settings).expect("settings are plain data"),
@@ -166,10 +187,12 @@ impl LatentModel {
             binarise,
             form: samples.form,
             vae,
+            density,
             measures,
             weight_measures,
             terms,
             label_error,
+            clusters,
             resample,
             seed: run.seed,
             text,
@@ -193,11 +216,13 @@ impl LatentModel {
             objective,
             binarise: file.fact("binarise")?,
             form,
+            density: CodeDensity::load(file, "density", config.latent)?,
             vae,
             measures: file.fact("measures")?,
             weight_measures: file.fact("weight_measures")?,
             terms: file.fact("terms")?,
             label_error: file.fact("label_error")?,
+            clusters: file.fact("clusters")?,
             resample,
             seed: file.fact("model_seed")?,
             text: file.fact("text")?,
@@ -232,7 +257,7 @@ impl LatentModel {
             return self.vae.resampled(values, self.resample, rng);
         }
         let q = self.vae.encode(values);
-        (q.mean().clone(), q.variance().sqrt())
+        (self.vae.kept(q.mean()), q.variance().sqrt())
     }
 
     fn decoded(&self, z: &Tensor, is_noisy: bool, rng: &mut Rng) -> Data {
@@ -275,21 +300,61 @@ fn check_values(config: &VaeConfig, binarise: Binarise, values: &[f32]) -> Resul
     binarise.check_values(&present)
 }
 
+/// The class of each data point where the prior is of classes, whose shares are counted unless they are given; else none.
+fn classes_of_prior(prior: &mut PriorConfig, labels: Option<&Labels>) -> Result<Vec<Option<usize>>> {
+    let PriorConfig::ClassConditional { shares, .. } = prior else { return Ok(vec![]) };
+    let Some(labels) = labels else {
+        return Err(Error::data(
+            "the prior is class_conditional, and no data point has a class",
+            "name the column of classes with --target, or take prior=mixture",
+        ));
+    };
+    let classes = labels.classes.len();
+    if shares.is_empty() {
+        *shares = vec![0.0; classes];
+        labels.codes.iter().for_each(|code| shares[*code] += 1.0);
+    }
+    let found = format!("{} numbers for {classes} classes", shares.len());
+    ensure("prior.shares", found, shares.len() == classes, "one share for each class, or none to have them counted")?;
+    Ok(labels.codes.iter().map(|code| Some(*code)).collect())
+}
+
+/// A density of the codes of the training data; `None` where there was no time for it.
+fn fit_density(config: &CodeDensityConfig, vae: &Vae, values: &[f32], run: &mut Run) -> Result<Option<CodeDensity>> {
+    match CodeDensity::fit(config, vae, values, run) {
+        Err(Error::Stopped) => {
+            run.warn("the work was stopped before a density of the codes was fitted: samples are drawn from the prior");
+            Ok(None)
+        }
+        fitted => fitted.map(Some),
+    }
+}
+
+/// How well the classes that a model finds by itself agree with those of the data points `values` of these rows; `None` for models that find none.
+fn cluster_scores(vae: &Vae, values: &[f32], labels: &Labels, rows: &[usize]) -> Option<ClusterScores> {
+    let found: Vec<usize> =
+        vae.class_probabilities(values)?.argmax(-1, false).to_vec().iter().map(|c| *c as usize).collect();
+    let truth: Vec<usize> = rows.iter().map(|row| labels.codes[*row]).collect();
+    Some(ClusterScores::of(&found, &truth))
+}
+
 /// What each term weighs at the end, on one batch.
 fn weigh_terms(
     vae: &Vae,
     values: &[f32],
+    labels: &[Option<usize>],
     objective: &ObjectiveConfig,
     training: &Training,
     rng: &mut Rng,
 ) -> Result<Vec<TermRecord>> {
     let rows = (values.len() / vae.size()).min(training.batch().max(2));
     let x = vae.tensor(&values[..rows * vae.size()]);
+    let batch = Batch { x: &x, labels: &labels[..rows.min(labels.len())], attributes: None };
     let leaves = vae.leaves();
     let leaves: Vec<&Tensor> = leaves.iter().collect();
     let record = |(i, weighted): (usize, &Weighted)| {
         // The same draws for every term.
-        let term = vae.losses(&x, objective, training.steps(), &mut rng.clone())?.terms.swap_remove(i);
+        let term = vae.losses(batch, objective, training.steps(), &mut rng.clone())?.terms.swap_remove(i);
         let weight = weighted.weight.at(training.steps(), 1.0);
         let squares: f64 = grad(&(&term * weight), &leaves).iter().map(|g| g.square().sum().item()).sum();
         let (value, gradient_norm) = (term.item(), squares.sqrt());
@@ -315,7 +380,8 @@ fn warn_of_silent_terms(terms: &[TermRecord], family: Family, run: &mut Run) {
 fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) -> Result<Option<f64>> {
     let codes: Vec<usize> = rows.iter().map(|r| labels.codes[*r]).collect();
     let known = (rows.len() / 2).min(100);
-    if labels.classes.len() < 2 || known < labels.classes.len() {
+    // A fit that was stopped keeps what it has.
+    if labels.classes.len() < 2 || known < labels.classes.len() || run.must_stop() {
         return Ok(None);
     }
     let order = run.rng.permutation(rows.len());

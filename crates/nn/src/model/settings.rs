@@ -5,8 +5,8 @@ use crate::init::Init;
 use crate::layer::{MOST_WIDTH, check_widths};
 use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
 use crate::vae::{
-    Binarise, Decay, DecoderWeights, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise, PriorConfig, TrainingConfig,
-    VaeConfig, check_log_variances, flow_of,
+    Binarise, CodeDensityConfig, Decay, DecoderWeights, Family, LEAST_LOG_VARIANCE, LikelihoodConfig, Noise,
+    PriorConfig, TrainingConfig, VaeConfig, check_log_variances, check_topk, flow_of,
 };
 use elbo_core::samples::Form;
 use elbo_core::{Result, ensure_within};
@@ -30,17 +30,24 @@ pub struct LatentSettings {
     pub encoder: Option<EncoderConfig>,
     /// The decoder in full, in place of `hidden` and `channels`.
     pub decoder: Option<DecoderConfig>,
-    /// Family of the posterior: gauss_diag or gauss_full; categorical for one of `latent` classes, vmf for points on a sphere, dirichlet for shares
-    /// of a whole.
+    /// Family of the posterior: gauss_diag or gauss_full; sigma_points for a Gaussian without noise in training, dirac for points, without a spread;
+    /// categorical for one of `latent` classes, vmf for points on a sphere, dirichlet for shares of a whole.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub family: Family,
     /// A flow that its draws go through, with parameters from the encoder for each data point: planar:8, iaf:2x32, realnvp:4x32, nice:4x32 or
     /// spline:4x8; without one, the posterior is Gaussian.
     pub flow: Option<String>,
-    /// The prior of the code: standard, diagonal, mixture, vamp or hierarchical; for classes standard or shares, on a sphere standard or vamp, for
-    /// shares standard, dirichlet or vamp.
+    /// How many numbers of a code are kept, those of the largest size, with zeros for the others; without it, all.
+    #[schemars(range(min = 1))]
+    pub topk: Option<usize>,
+    /// The prior of the code: standard, diagonal, mixture, class_conditional (with the column of classes as target), vamp or hierarchical; for classes
+    /// standard or shares, on a sphere standard or vamp, for shares standard, dirichlet or vamp.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub prior: PriorConfig,
+    /// What is fitted to the codes of the training data afterwards, for `sample` to draw from in place of the prior: mixture, of normals with full
+    /// covariances, or vae, a second autoencoder. Without it, the prior.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub density: Option<CodeDensityConfig>,
     /// The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub likelihood: Option<LikelihoodConfig>,
@@ -87,7 +94,9 @@ impl Default for LatentSettings {
             decoder: None,
             family: Family::GaussDiag,
             flow: None,
+            topk: None,
             prior: PriorConfig::Standard,
+            density: None,
             likelihood: None,
             binarise: Binarise::None,
             nan_is_missing: false,
@@ -120,6 +129,8 @@ impl LatentSettings {
         self.likelihood.iter().try_for_each(LikelihoodConfig::check)?;
         self.family.check(self.latent, &self.prior, self.flow.as_deref())?;
         flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
+        check_topk(self.topk, self.latent)?;
+        self.density.iter().try_for_each(|density| density.check(self.family))?;
         self.weights.check_precision(self.weight_precision)?;
         self.training().check()
     }
@@ -144,6 +155,8 @@ impl LatentSettings {
             Some(_) => LikelihoodConfig::Bernoulli,
             None => LikelihoodConfig::Gaussian { noise: Noise::PerElement },
         });
+        // What does not fit the shape is refused when the model is built.
+        let likelihood = likelihood.fitted(&form.shape).unwrap_or(likelihood);
         let backwards: Vec<usize> = self.hidden.iter().rev().copied().collect();
         let conv = || ConvConfig {
             channels: self.channels.clone(),
@@ -170,6 +183,7 @@ impl LatentSettings {
             latent: self.latent,
             family: self.family,
             flow: self.flow.clone(),
+            topk: self.topk,
             least_log_variance: self.least_log_variance,
             start_log_variance: self.start_log_variance,
             prior: self.prior.clone(),

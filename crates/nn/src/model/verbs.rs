@@ -28,6 +28,10 @@ impl Model for LatentModel {
         }
         file.set("terms", &self.terms);
         file.set("label_error", &self.label_error);
+        file.set("clusters", &self.clusters);
+        if let Some(density) = &self.density {
+            density.save(file, "density");
+        }
         file.set("resample", &self.resample);
         file.set("model_seed", &self.seed);
         file.set("text", &self.text);
@@ -59,9 +63,13 @@ impl Model for LatentModel {
         let metrics = metrics.into_iter().chain(of_weights.into_iter().flatten());
         let finite = metrics.filter(|(_, v)| v.is_finite());
         let label_error = self.label_error.map(|error| ("label_error", error));
+        let clusters = self.clusters.map(|c| [("nmi", c.nmi), ("ari", c.ari), ("cluster_accuracy", c.accuracy)]);
+        let of_labels = label_error.into_iter().chain(clusters.into_iter().flatten());
+        let (objective, value) =
+            if self.vae.config().family.has_bounds() { ("elbo", m.elbo) } else { ("reconstruction", m.reconstruction) };
         Summary {
-            objective: Some(("elbo".into(), m.elbo - unit)),
-            metrics: finite.chain(label_error).map(|(name, value)| (name.to_owned(), value)).collect(),
+            objective: Some((objective.into(), value - unit)),
+            metrics: finite.chain(of_labels).map(|(name, value)| (name.to_owned(), value)).collect(),
             text: self.text.clone(),
             ..Summary::default()
         }
@@ -80,7 +88,8 @@ impl Model for LatentModel {
     }
 
     fn as_evaluate(&self) -> Option<&dyn Evaluate> {
-        Some(self)
+        // Points have no density, and a model with them no bound.
+        if self.vae.config().family.has_bounds() { Some(self) } else { None }
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -135,10 +144,14 @@ impl Model for LatentModel {
 }
 
 impl Sample for LatentModel {
-    /// Pictures are the means of their codes' likelihood; rows of a table are drawn from it.
+    /// Pictures are the means of their codes' likelihood; rows of a table are drawn from it. Codes are drawn from the prior, or from the density that
+    /// was fitted to them.
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
         ensure_within("count", count, 1..)?;
-        let z = self.vae.sample_prior(count, &mut run.rng);
+        let z = match &self.density {
+            Some(density) => density.sample(count, &mut run.rng),
+            None => self.vae.sample_prior(count, &mut run.rng),
+        };
         let is_noisy = self.form.picture().is_none();
         Ok(self.decoded(&z, is_noisy, &mut run.rng))
     }

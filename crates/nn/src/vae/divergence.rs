@@ -1,7 +1,7 @@
 //! Divergences between two sets of points, and between points and N(0, I): zero in the mean exactly when the distributions agree.
 
 use elbo_core::{Allowed, Result, Rng, ensure};
-use elbo_tensor::Tensor;
+use elbo_tensor::{Tensor, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +124,20 @@ pub fn sliced_wasserstein(a: &Tensor, b: &Tensor, directions: usize, rng: &mut R
         a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / a.len() as f64
     });
     each.sum::<f64>() / directions as f64
+}
+
+/// Energy distance between two sets of points, 2 E|a - b| - E|a - a'| - E|b - b'|, unbiased: zero in the mean for equal distributions, and then also a
+/// little below. `a: [N, D]`, `b: [M, D]`, at least two points each; in the unit of the points, outside the graph.
+///
+/// # Source
+/// Székely and Rizzo (2013).
+pub fn energy_distance(a: &Tensor, b: &Tensor) -> f64 {
+    no_grad(|| {
+        let (a, b) = (a.to_f64(), b.to_f64());
+        let apart = |a: &Tensor, b: &Tensor| squared_distances(a, b).sqrt();
+        let own = off_diagonal_mean(&apart(&a, &a)) + off_diagonal_mean(&apart(&b, &b));
+        (apart(&a, &b).mean() * 2.0 - own).item()
+    })
 }
 
 /// Refuses a batch in which no two points can be compared.

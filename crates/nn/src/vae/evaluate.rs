@@ -30,23 +30,29 @@ impl Default for EvaluationConfig {
 pub struct Evaluation {
     /// Number of data points.
     pub rows: usize,
-    /// Evidence lower bound.
+    /// Evidence lower bound. NaN where codes are points, as are all bounds and what is made of them: a point has no density.
+    #[serde(deserialize_with = "number_or_nan")]
     pub elbo: f64,
     /// Its standard error over data points.
+    #[serde(deserialize_with = "number_or_nan")]
     pub elbo_se: f64,
     /// E log p(x | z).
     pub reconstruction: f64,
     /// Mean divergence of the posteriors from the prior.
+    #[serde(deserialize_with = "number_or_nan")]
     pub kl: f64,
     /// The divergence of each dimension, where it is a sum over dimensions; else empty.
     pub kl_per_dimension: Vec<f64>,
     /// Draws of the importance-weighted bound.
     pub draws: usize,
     /// The importance-weighted bound.
+    #[serde(deserialize_with = "number_or_nan")]
     pub iwae: f64,
     /// Its standard error over data points.
+    #[serde(deserialize_with = "number_or_nan")]
     pub iwae_se: f64,
     /// Minus the evidence lower bound in bits an element that is there.
+    #[serde(deserialize_with = "number_or_nan")]
     pub bits_per_dim: f64,
     /// Share of the data points that have each element; empty where none may be missing.
     #[serde(default)]
@@ -58,13 +64,13 @@ pub struct Evaluation {
     /// Mean over dimensions of the total variance of the codes; near 1 for a standard normal prior that is met.
     pub code_variance: f64,
     /// Mutual information between data points and codes. NaN behind a flow: it takes the density of each code under every posterior, which a flow does
-    /// not know, or knows at the price of a pass a dimension.
+    /// not know, or knows at the price of a pass a dimension; and where codes are points.
     #[serde(deserialize_with = "number_or_nan")]
     pub mutual_information: f64,
-    /// The most that [`Evaluation::mutual_information`] can be: the logarithm of the data points it was taken over. NaN behind a flow.
+    /// The most that [`Evaluation::mutual_information`] can be: the logarithm of the data points it was taken over. NaN with it.
     #[serde(deserialize_with = "number_or_nan")]
     pub mutual_information_cap: f64,
-    /// KL(q(z) || p(z)) of the aggregated posterior: the mean divergence less the mutual information. NaN behind a flow.
+    /// KL(q(z) || p(z)) of the aggregated posterior: the mean divergence less the mutual information. NaN with it.
     #[serde(deserialize_with = "number_or_nan")]
     pub aggregated_kl: f64,
     /// Maximum mean discrepancy between codes and draws of the prior.
@@ -75,11 +81,33 @@ pub struct Evaluation {
     #[serde(deserialize_with = "number_or_nan")]
     pub code_log_det: f64,
     /// Mean share of the draws that count, (Σw)² / (K Σw²).
+    #[serde(deserialize_with = "number_or_nan")]
     pub effective_share: f64,
     /// Share of the data points for which one draw has more than half of the weight.
+    #[serde(deserialize_with = "number_or_nan")]
     pub dominated_share: f64,
     /// Share of the data points whose weights have a tail too heavy for their mean to be trusted, by Pareto k.
+    #[serde(deserialize_with = "number_or_nan")]
     pub unreliable_share: f64,
+}
+
+impl Evaluation {
+    /// Without bounds and what is made of the weights of draws.
+    fn without_bounds(self) -> Self {
+        let none = f64::NAN;
+        Self {
+            elbo: none,
+            elbo_se: none,
+            kl: none,
+            iwae: none,
+            iwae_se: none,
+            bits_per_dim: none,
+            effective_share: none,
+            dominated_share: none,
+            unreliable_share: none,
+            ..self
+        }
+    }
 }
 
 /// JSON has no NaN and stores null.
@@ -143,26 +171,29 @@ impl Vae {
         let rows = values.len() / self.size();
         assert!(rows > 0 && config.draws > 0, "an evaluation needs data points and draws");
         let base = rng.fork();
+        let has_bounds = self.config.family.has_bounds();
+        // All draws of a point are the same.
+        let draws = if has_bounds { config.draws } else { 1 };
         // A chunk is a constant of the stream, so that the result does not depend on memory or threads.
-        let chunk = (ROWS_AT_ONCE / config.draws).clamp(1, 256);
+        let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256);
         let mut elbos = Vec::with_capacity(rows);
         let mut bounds = Vec::with_capacity(rows);
         let (mut reconstruction, mut effective, mut dominated, mut unreliable) = (0.0, 0.0, 0.0, 0.0);
         for (i, block) in values.chunks(chunk * self.size()).enumerate() {
             let mut rng = base.split(i as u64);
             let x = self.tensor(block);
-            let LogWeights { weights, log_likelihood } = self.log_weights(&x, config.draws, &mut rng);
+            let LogWeights { weights, log_likelihood } = self.log_weights(&x, draws, &mut rng);
             elbos.extend(Objective::ELBO.value(&weights).to_vec());
             bounds.extend(Objective::IWAE.value(&weights).to_vec());
             reconstruction += log_likelihood.mean_axis(0, false).sum().item();
-            effective += effective_draws(&weights).sum().item() / config.draws as f64;
+            effective += effective_draws(&weights).sum().item() / draws as f64;
             let largest = weights.softmax(0).max_axis(0, false);
             dominated += largest.gt_scalar(0.5).cast(DType::F64).sum().item();
             let by_row = weights.t().contiguous();
-            for row in by_row.as_f64().chunks_exact(config.draws) {
+            for row in by_row.as_f64().chunks_exact(draws) {
                 let smoothed = psis(row);
                 // Nearly equal weights have no tail that matters, and a few draws none that can be judged.
-                let has_tail = smoothed.k.is_finite() && smoothed.effective_size() < 0.95 * config.draws as f64;
+                let has_tail = smoothed.k.is_finite() && smoothed.effective_size() < 0.95 * draws as f64;
                 unreliable += f64::from(u8::from(has_tail && !smoothed.is_reliable()));
             }
         }
@@ -177,7 +208,7 @@ impl Vae {
             elbo_se: elbo.error,
             reconstruction: reconstruction / n,
             kl: reconstruction / n - elbo.value,
-            draws: config.draws,
+            draws,
             iwae: iwae.value,
             iwae_se: iwae.error,
             bits_per_dim: -elbo.value / (elements * std::f64::consts::LN_2),
@@ -187,6 +218,9 @@ impl Vae {
             unreliable_share: unreliable / n,
             ..Evaluation::default()
         };
+        if !has_bounds {
+            evaluation = evaluation.without_bounds();
+        }
         no_grad(|| self.codes(&q, config.pairs, &mut evaluation, rng));
         evaluation
     }
@@ -219,7 +253,7 @@ impl Vae {
             evaluation.mutual_information = f64::NAN;
             evaluation.mutual_information_cap = f64::NAN;
         }
-        let z = chosen.code(&points).select(0, 0);
+        let z = self.kept(&chosen.code(&points)).select(0, 0);
         evaluation.aggregated_kl = evaluation.kl - evaluation.mutual_information;
         if count < 2 {
             return;

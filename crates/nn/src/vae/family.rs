@@ -1,10 +1,10 @@
 //! Latent families: what an encoder's numbers mean, and what suits them.
 
 use super::classes::{Classes, ClassesConfig};
-use super::objective::{Estimate, ObjectiveConfig, Term};
 use super::posterior::Posterior;
 use super::prior::PriorConfig;
 use super::shares::Shares;
+use super::sigma_points::SigmaPointsConfig;
 use super::sphere::{Sphere, SphereConfig};
 use elbo_core::{Allowed, Result, ensure, ensure_within};
 use elbo_tensor::Tensor;
@@ -37,6 +37,10 @@ pub enum Family {
     GaussDiag,
     /// Gaussian with any covariance.
     GaussFull,
+    /// Gaussian, with sums over sigma points in the place of draws in training.
+    SigmaPoints(SigmaPointsConfig),
+    /// A point: the code is what the encoder gives, and the model an autoencoder.
+    Dirac,
     /// One of `latent` classes; the code is a one-hot vector.
     Categorical(ClassesConfig),
     /// Von Mises-Fisher on the unit sphere of `latent` dimensions.
@@ -51,6 +55,8 @@ impl Family {
         match self {
             Self::GaussDiag => "gauss_diag",
             Self::GaussFull => "gauss_full",
+            Self::SigmaPoints(_) => "sigma_points",
+            Self::Dirac => "dirac",
             Self::Categorical(_) => "categorical",
             Self::Vmf(_) => "vmf",
             Self::Dirichlet => "dirichlet",
@@ -59,7 +65,26 @@ impl Family {
 
     /// Whether codes are any vectors, with a Gaussian posterior.
     pub fn is_gaussian(self) -> bool {
-        matches!(self, Self::GaussDiag | Self::GaussFull)
+        matches!(self, Self::GaussDiag | Self::GaussFull | Self::SigmaPoints(_))
+    }
+
+    /// Whether codes are any vectors.
+    pub fn is_vector(self) -> bool {
+        self.is_gaussian() || self == Self::Dirac
+    }
+
+    /// Whether posteriors have a density, and the model bounds on its likelihood.
+    pub fn has_bounds(self) -> bool {
+        self != Self::Dirac
+    }
+
+    /// The Gaussians behind sigma points; other families are themselves.
+    fn base(self) -> Self {
+        match self {
+            Self::SigmaPoints(config) if config.is_full => Self::GaussFull,
+            Self::SigmaPoints(_) => Self::GaussDiag,
+            other => other,
+        }
     }
 
     /// Whether the divergence from the standard prior is a number that no parameter moves.
@@ -71,6 +96,7 @@ impl Family {
     pub(crate) fn codes_a_step(self, latent: usize, draws: usize) -> usize {
         match self {
             Self::Categorical(config) if config.sums(latent) => latent,
+            Self::SigmaPoints(_) => SigmaPointsConfig::count(latent),
             _ => draws,
         }
     }
@@ -80,7 +106,8 @@ impl Family {
         match self {
             Self::GaussDiag => 2 * latent,
             Self::GaussFull => 2 * latent + latent * (latent - 1) / 2,
-            Self::Categorical(_) | Self::Dirichlet => latent,
+            Self::SigmaPoints(_) => self.base().width(latent),
+            Self::Categorical(_) | Self::Dirichlet | Self::Dirac => latent,
             Self::Vmf(config) => config.width(latent),
         }
     }
@@ -106,6 +133,8 @@ impl Family {
                 let factor = factor(raw, &(log_variance() * 0.5).exp(), latent);
                 Posterior::Full { mean: mean(), factor }
             }
+            Self::SigmaPoints(_) => self.base().posterior(raw, latent, least),
+            Self::Dirac => Posterior::Point(mean()),
             // A flow's numbers would follow, but flows are behind Gaussians alone.
             Self::Categorical(_) => Posterior::Classes(Classes::new(raw.clone())),
             Self::Vmf(config) => Posterior::Sphere(Sphere::encoded(raw, latent, config)),
@@ -116,7 +145,7 @@ impl Family {
     /// The code nearest to a mean of codes `[N, L]`, which itself is none for classes and on a sphere.
     pub fn nearest_code(self, mean: &Tensor) -> Tensor {
         match self {
-            Self::GaussDiag | Self::GaussFull | Self::Dirichlet => mean.clone(),
+            Self::GaussDiag | Self::GaussFull | Self::SigmaPoints(_) | Self::Dirac | Self::Dirichlet => mean.clone(),
             Self::Categorical(_) => mean.argmax(-1, false).one_hot(mean.size(-1), mean.dtype()),
             Self::Vmf(_) => mean / mean.square().sum_axis(-1, true).sqrt(),
         }
@@ -129,9 +158,13 @@ impl Family {
     pub(crate) fn check(self, latent: usize, prior: &PriorConfig, flow: Option<&str>) -> Result<()> {
         use PriorConfig as P;
         let (suits, expected) = match self {
-            Self::GaussDiag | Self::GaussFull => (
+            Self::GaussDiag | Self::GaussFull | Self::SigmaPoints(_) => (
                 !matches!(prior, P::Shares | P::Dirichlet { .. }),
-                "standard, diagonal, mixture, vamp or hierarchical for Gaussian codes",
+                "standard, diagonal, mixture, class_conditional, vamp or hierarchical for Gaussian codes",
+            ),
+            Self::Dirac => (
+                !matches!(prior, P::Shares | P::Dirichlet { .. } | P::Vamp { .. }),
+                "standard, diagonal, mixture, class_conditional or hierarchical for codes that are points",
             ),
             Self::Categorical(_) => (
                 matches!(prior, P::Standard | P::Shares),
@@ -146,11 +179,17 @@ impl Family {
             ),
         };
         ensure("prior", format!("{} with the family `{}`", prior.name(), self.name()), suits, expected)?;
-        if self.is_gaussian() {
+        if matches!(self, Self::GaussDiag | Self::GaussFull) {
             return Ok(());
         }
         let found = format!("{} with the family `{}`", flow.unwrap_or("none"), self.name());
-        ensure("flow", found, flow.is_none(), "none; a flow starts from a Gaussian")?;
+        ensure("flow", found, flow.is_none(), "none; a flow starts from draws of a Gaussian")?;
+        if let Self::SigmaPoints(config) = self {
+            return config.check();
+        }
+        if self == Self::Dirac {
+            return Ok(());
+        }
         ensure(
             "latent",
             latent,
@@ -162,48 +201,6 @@ impl Family {
             Self::Vmf(config) => config.check(),
             _ => Ok(()),
         }
-    }
-
-    /// Refuses terms that do not know the family's codes.
-    ///
-    /// # Errors
-    /// [`elbo_core::Error::Setting`].
-    pub(super) fn check_objective(self, latent: usize, objective: &ObjectiveConfig) -> Result<()> {
-        let refuse = |setting: &str, what: &str, expected: &str| {
-            ensure(setting, format!("{what} with the family `{}`", self.name()), false, expected)
-        };
-        if let Self::Categorical(config) = self
-            && config.sums(latent)
-        {
-            let found = format!("{} with {latent} classes that are summed over", objective.draws);
-            ensure("draws", found, objective.draws == 1, "1; a sum has no noise that draws could average out")?;
-        }
-        for weighted in &objective.terms {
-            match (&weighted.term, self) {
-                (Term::Stein { .. }, family) if !family.is_gaussian() => {
-                    refuse("terms", "a stein discrepancy", "a Gaussian family, or another divergence")?;
-                }
-                (Term::Wasserstein | Term::Jacobian, family) if !family.is_gaussian() => {
-                    refuse("terms", weighted.term.name(), "a Gaussian family")?;
-                }
-                (Term::Kl { estimate }, Self::Categorical(_)) if *estimate != Estimate::Closed => {
-                    refuse("divergence", "an estimate from draws", "closed, which is a sum over classes")?;
-                }
-                (
-                    Term::Iwae { .. } | Term::WakeSleep | Term::Mmd { .. } | Term::Adversarial { .. },
-                    Self::Categorical(_),
-                ) => refuse(
-                    "terms",
-                    weighted.term.name(),
-                    "reconstruction and a kl; the gradient of this one needs draws of codes that follow the encoder",
-                )?,
-                (Term::WakeSleep, Self::Dirichlet) => {
-                    refuse("terms", "wake and sleep", "a bound; shares that are dreamt may round to zero")?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 

@@ -49,8 +49,7 @@ impl Vae {
                     }
                 }
                 let weights = log_weights.softmax(0).cast(self.dtype());
-                let output = self.decode(&drawn.z, &x, pass);
-                let means = self.likelihood().weighted_mean(&output, &weights).to_f32();
+                let means = self.likelihood().weighted_mean(&drawn.output, &weights).to_f32();
                 let means = means.as_slice::<f32>();
                 let missing = block.iter_mut().zip(means.iter()).filter(|(v, _)| v.is_nan());
                 missing.for_each(|(v, mean)| *v = *mean);

@@ -74,10 +74,11 @@ impl LogDensity for Joint<'_> {
     fn log_prob(&self, z: &Tensor) -> Tensor {
         let (vae, pass) = (self.vae, &mut Pass::evaluation());
         let points = z.cast(vae.dtype()).unsqueeze(1);
-        let likelihood = vae.log_likelihood(&vae.decode(&points, &self.x, pass), &self.x);
+        let likelihood = vae.log_likelihood(&vae.decode(&vae.kept(&points), &self.x, pass), &self.x);
         let pseudo = vae.pseudo(pass);
         let (path, rng) = (Path::new(Gradient::Plain), &mut Rng::new(0));
-        let prior = vae.prior.log_prob(&points, &mut PriorPass { pseudo: pseudo.as_ref(), rng, path: &path });
+        let mut of_prior = PriorPass { pseudo: pseudo.as_ref(), labels: &[], rng, path: &path };
+        let prior = vae.prior.log_prob(&points, &mut of_prior);
         (likelihood.to_f64() + prior.to_f64()).squeeze(1)
     }
 

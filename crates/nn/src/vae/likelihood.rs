@@ -1,5 +1,6 @@
 //! Likelihoods p(x | z) of the elements of a data point, from a decoder's numbers.
 
+use super::pixel_mixture::PixelMixture;
 use super::posterior::LN_TAU;
 use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_dist::batched::{Batched, ContinuousBernoulli, DiscretisedLogistic, NegativeBinomial, ZeroInflated};
@@ -47,8 +48,29 @@ pub enum LikelihoodConfig {
     /// Equally spaced values in [0, 1], such as bytes: a logistic distribution cut into bins.
     DiscretisedLogistic {
         /// Number of values; 256 for bytes.
+        #[serde(default = "bytes")]
         levels: usize,
     },
+    /// The same with a mixture of logistic distributions, which the channels of a pixel share and in which later channels follow earlier ones.
+    DiscretisedLogisticMixture {
+        /// Number of values; 256 for bytes.
+        #[serde(default = "bytes")]
+        levels: usize,
+        /// Number of distributions.
+        #[serde(default = "five")]
+        components: usize,
+        /// Channels of a pixel, the first axis of a data point; without, those of a picture, and one in other data.
+        #[serde(default)]
+        channels: Option<usize>,
+    },
+}
+
+fn bytes() -> usize {
+    256
+}
+
+fn five() -> usize {
+    5
 }
 
 /// Where a Gaussian's variance comes from.
@@ -82,8 +104,33 @@ impl LikelihoodConfig {
             Self::Categorical { levels } | Self::DiscretisedLogistic { levels } => {
                 ensure_within("likelihood.levels", *levels, 2..=MOST_LEVELS)
             }
+            Self::DiscretisedLogisticMixture { levels, components, channels } => {
+                ensure_within("likelihood.levels", *levels, 2..=MOST_LEVELS)?;
+                ensure_within("likelihood.components", *components, 1..=1000)?;
+                ensure_within("likelihood.channels", channels.unwrap_or(1), 1..=1000)
+            }
             _ => Ok(()),
         }
+    }
+
+    /// The same for data points of this shape: channels that are not said are those of a picture.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for channels that are not the first axis of a data point.
+    pub fn fitted(&self, shape: &[usize]) -> Result<Self> {
+        let Self::DiscretisedLogisticMixture { levels, components, channels } = self else { return Ok(self.clone()) };
+        let of_picture = if shape.len() == 3 { shape[0] } else { 1 };
+        let channels = channels.unwrap_or(of_picture);
+        let found = format!("{channels} for data points of shape {shape:?}");
+        let fits = channels == 1 || channels == shape[0];
+        ensure("likelihood.channels", found, fits, "1, or the first axis of the shape")?;
+        Ok(Self::DiscretisedLogisticMixture { levels: *levels, components: *components, channels: Some(channels) })
+    }
+
+    /// The mixture of logistic distributions of a pixel, where this is one.
+    fn pixels(&self) -> Option<PixelMixture> {
+        let Self::DiscretisedLogisticMixture { levels, components, channels } = self else { return None };
+        Some(PixelMixture { levels: *levels, components: *components, channels: channels.unwrap_or(1) })
     }
 
     /// Whether each element has a variance of its own that is learned, so that one that never varies makes the bound unbounded.
@@ -98,6 +145,7 @@ impl LikelihoodConfig {
             | Self::ZeroInflatedNegativeBinomial
             | Self::DiscretisedLogistic { .. } => 2,
             Self::Categorical { levels } => *levels,
+            Self::DiscretisedLogisticMixture { .. } => self.pixels().map_or(1, PixelMixture::blocks),
             _ => 1,
         }
     }
@@ -106,7 +154,10 @@ impl LikelihoodConfig {
     pub(crate) fn levels(&self) -> Option<usize> {
         match self {
             Self::Categorical { levels } => Some(*levels),
-            Self::Bernoulli | Self::ContinuousBernoulli | Self::DiscretisedLogistic { .. } => Some(2),
+            Self::Bernoulli
+            | Self::ContinuousBernoulli
+            | Self::DiscretisedLogistic { .. }
+            | Self::DiscretisedLogisticMixture { .. } => Some(2),
             Self::Gaussian { .. }
             | Self::Poisson
             | Self::NegativeBinomial
@@ -117,7 +168,7 @@ impl LikelihoodConfig {
 
     /// Whether elements are independent given the code, so that one that is missing can be left out.
     pub fn is_elementwise(&self) -> bool {
-        !matches!(self, Self::Multinomial)
+        !matches!(self, Self::Multinomial) && self.pixels().is_none_or(|pixels| pixels.channels == 1)
     }
 
     /// Its name in messages.
@@ -132,6 +183,7 @@ impl LikelihoodConfig {
             Self::ZeroInflatedNegativeBinomial => "zero_inflated_negative_binomial",
             Self::Multinomial => "multinomial",
             Self::DiscretisedLogistic { .. } => "discretised_logistic",
+            Self::DiscretisedLogisticMixture { .. } => "discretised_logistic_mixture",
         }
     }
 
@@ -158,7 +210,7 @@ impl LikelihoodConfig {
                 "counts 0, 1, 2, ...".into(),
                 "set likelihood=gaussian for other numbers",
             ),
-            Self::DiscretisedLogistic { levels } => {
+            Self::DiscretisedLogistic { levels } | Self::DiscretisedLogisticMixture { levels, .. } => {
                 let steps = (*levels - 1) as f32;
                 let on_grid = |v: f32| (0.0..=1.0).contains(&v) && (v * steps - (v * steps).round()).abs() < 1e-2;
                 (find(&on_grid), format!("{levels} equally spaced values in [0, 1]"), "set likelihood=gaussian")
@@ -235,7 +287,8 @@ impl Likelihood {
         each.masked_fill(&missing, 0.0).sum_axis(-1, false)
     }
 
-    /// Log probability of each element, `[..., D]`. What `missing: [B, D]` marks must not sway the other elements.
+    /// Log probability of each element, `[..., D]`, or of each pixel where its channels depend on each other. What `missing: [B, D]` marks must not sway
+    /// the other elements.
     fn each(&self, output: &Tensor, x: &Tensor, missing: Option<&Tensor>) -> Tensor {
         match &self.config {
             LikelihoodConfig::Bernoulli => bernoulli(output, x),
@@ -266,7 +319,13 @@ impl Likelihood {
             LikelihoodConfig::DiscretisedLogistic { levels } => {
                 discretised_logistic(x, &self.block(output, 0), &self.block(output, 1), *levels)
             }
+            LikelihoodConfig::DiscretisedLogisticMixture { .. } => self.mixture().log_prob(output, x),
         }
+    }
+
+    /// The mixture of pixels of a likelihood that is one.
+    fn mixture(&self) -> PixelMixture {
+        self.config.pixels().expect("the likelihood is a mixture of pixels")
     }
 
     /// Negative binomials of the elements, `[..., D]`, in double precision: log gammas of large counts cancel.
@@ -314,6 +373,7 @@ impl Likelihood {
             }
             LikelihoodConfig::Multinomial => output.softmax(-1),
             LikelihoodConfig::DiscretisedLogistic { .. } => self.block(output, 0).clamp(0.0, 1.0),
+            LikelihoodConfig::DiscretisedLogisticMixture { .. } => self.mixture().mean(output),
         }
     }
 
@@ -370,6 +430,7 @@ impl Likelihood {
                 };
                 centre.iter().zip(&scale).map(draw).collect()
             }
+            LikelihoodConfig::DiscretisedLogisticMixture { .. } => self.mixture().sample(&output, rng),
         };
         Tensor::from_vec(values, &[rows, self.size]).cast(output.dtype())
     }

@@ -1,18 +1,14 @@
 //! The one objective: a sum of weighted terms over time.
 
-use super::divergence::{Kernel, check_batch, mmd, stein};
-use super::path::{Gradient, Path};
-use super::regulariser::wasserstein;
+use super::critic::AdversarialLoss;
+use super::divergence::{Kernel, check_batch};
+use super::path::Gradient;
 use super::weight::Weight;
-use super::{Draws, LikelihoodConfig, Posterior, PriorConfig, Vae, VaeConfig};
 use crate::activation::Activation;
 use crate::bayes;
-use crate::layer::{Layer, Pass};
-use crate::network::{DecoderConfig, MlpConfig};
-use elbo_core::{Error, Result, Rng, ensure, ensure_within};
-use elbo_dist::flow::FlowSpec;
-use elbo_infer::objective::combined;
-use elbo_tensor::Tensor;
+use crate::layer::{MOST_WIDTH, check_widths};
+use crate::network::MlpConfig;
+use elbo_core::{Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +74,8 @@ pub enum Term {
     /// The two halves of wake-sleep, in place of the other terms: -log p(x, z) at held draws, for the model, and -log q(z | x) at
     /// data points drawn from the model, for the encoder.
     WakeSleep,
-    /// Squared 2-Wasserstein distance of q(z | x) from N(0, I), for each data point, in squared units of the code. For Gaussians and a standard prior.
+    /// Squared 2-Wasserstein distance of q(z | x) from N(0, I), for each data point, in squared units of the code. For Gaussians or points, and a
+    /// standard prior.
     Wasserstein,
     /// E ||J S||²: the squared length of what the decoder's means J make of the posterior's spread S S', estimated along one column for each data
     /// point. For Gaussians, and decoders whose elements do not depend on each other.
@@ -100,6 +97,56 @@ pub enum Term {
         /// Widths of the discriminator.
         hidden: Vec<usize>,
     },
+    /// KL(q(z) || p(z)) of the posteriors of the batch together, by their densities at their draws: the divergence of each, less what the codes tell
+    /// of their data points. Nothing is charged for that, up to the logarithm of the batch.
+    AggregatedKl {
+        /// Whether each dimension is compared on its own, and their sum is charged, which leaves dimensions free to depend on each other; for
+        /// gauss_diag and a standard prior.
+        #[serde(default)]
+        marginal: bool,
+    },
+    /// -log q(y | x) of data points whose class y is known; the others cost nothing, and count in the average over the batch.
+    CrossEntropy {
+        /// What gives q(y | x).
+        classifier: Classifier,
+    },
+    /// KL(q(z | x') || q(z | x)), with x' the decoder's means for draws of q(z | x): whether what is decoded has the code that it came from. For
+    /// Gaussians.
+    Cycle,
+    /// Mean of (tanh(c (z_i - z_j)) - sign(a_i - a_j))² over pairs of data points, summed over attributes a, with the dimension z of the code at the
+    /// attribute's place: it is to rank data points as the attribute does.
+    Attributes {
+        /// c: how far apart codes must be to count as ranked.
+        #[serde(default = "unit")]
+        steepness: f64,
+    },
+    /// What a discriminator of patches holds against the decoder's means, which it tells from data points. For pictures.
+    PatchAdversarial {
+        /// Channels after each of its convolutions, which halve the picture.
+        channels: Vec<usize>,
+        /// Its loss.
+        #[serde(default)]
+        loss: AdversarialLoss,
+    },
+}
+
+/// What gives probabilities of classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Classifier {
+    /// The responsibilities of the prior's components.
+    Prior,
+    /// A network of its own, which sees draws of the code.
+    Network {
+        /// Number of classes.
+        classes: usize,
+        /// Widths of its layers between code and classes; none for a linear classifier.
+        hidden: Vec<usize>,
+    },
+}
+
+fn unit() -> f64 {
+    1.0
 }
 
 fn one() -> usize {
@@ -140,11 +187,33 @@ impl Term {
             Self::Mmd { .. } => "mmd",
             Self::Stein { .. } => "stein discrepancy",
             Self::Adversarial { .. } => "adversarial kl",
+            Self::AggregatedKl { .. } => "aggregated kl",
+            Self::CrossEntropy { .. } => "cross-entropy of classes",
+            Self::Cycle => "cycle consistency",
+            Self::Attributes { .. } => "ranks of attributes",
+            Self::PatchAdversarial { .. } => "patch adversary",
         }
     }
 
     fn is_aggregated(&self) -> bool {
-        matches!(self, Self::Mmd { .. } | Self::Stein { .. } | Self::Adversarial { .. })
+        matches!(
+            self,
+            Self::Mmd { .. }
+                | Self::Stein { .. }
+                | Self::Adversarial { .. }
+                | Self::AggregatedKl { .. }
+                | Self::Attributes { .. }
+        )
+    }
+
+    /// Whether a second network is trained beside the model for it, of which there is one at most of each kind.
+    fn is_of(&self, network: &str) -> bool {
+        match self {
+            Self::Adversarial { .. } => network == "adversary",
+            Self::PatchAdversarial { .. } => network == "critic",
+            Self::CrossEntropy { classifier: Classifier::Network { .. } } => network == "classifier",
+            _ => false,
+        }
     }
 }
 
@@ -193,13 +262,15 @@ impl ObjectiveConfig {
         let divergences = count(&|t| {
             matches!(t, Term::Kl { .. } | Term::FreeBits { .. } | Term::Capacity { .. } | Term::Wasserstein)
         });
-        let adversaries = count(&|t| matches!(t, Term::Adversarial { .. }));
-        let fits = bounds + reconstructions == 1 && (bounds == 0 || divergences == 0) && adversaries <= 1;
+        let is_single = |network: &str| count(&|t| t.is_of(network)) <= 1;
+        let are_single = ["adversary", "critic", "classifier"].into_iter().all(is_single);
+        let fits = bounds + reconstructions == 1 && (bounds == 0 || divergences == 0) && are_single;
         ensure(
             "terms",
             format!("{:?}", self.terms.iter().map(|t| t.term.name()).collect::<Vec<_>>()),
             fits,
-            "one reconstruction, with divergences, or one importance-weighted bound without; one adversary at most",
+            "one reconstruction, with divergences, or one importance-weighted bound without; one adversary of codes, one of patches and one network of \
+             classes at most",
         )?;
         if self.terms.iter().any(|t| t.term.is_aggregated()) {
             check_batch(batch)?;
@@ -214,76 +285,18 @@ impl ObjectiveConfig {
                     ensure("groups", groups, fits, "a divisor of `draws`")?;
                     ensure_within("beta", *beta, 0.0..=1.0)?;
                 }
+                Term::CrossEntropy { classifier: Classifier::Network { classes, hidden } } => {
+                    ensure_within("classes", *classes, 2..=MOST_WIDTH)?;
+                    check_widths("hidden", hidden)?;
+                }
+                Term::Attributes { steepness } => {
+                    ensure("steepness", steepness, *steepness > 0.0 && steepness.is_finite(), "above 0")?;
+                }
+                Term::PatchAdversarial { channels, .. } => check_widths("channels", channels)?,
                 _ => {}
             }
         }
         Ok(())
-    }
-
-    /// Refuses what asks for the density of a posterior elsewhere than along its own draws, which is all that a flow offers.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for terms and estimators that do.
-    pub(super) fn check_for_flow(&self, flow: &FlowSpec) -> Result<()> {
-        for Weighted { term, .. } in &self.terms {
-            let found = |name: &str| format!("{name} with the flow `{flow}`");
-            match term {
-                Term::Iwae { gradient, .. } => {
-                    let expected = "`plain`, since the others need densities with the flow's parameters held";
-                    ensure("gradient", found(gradient.name()), *gradient == Gradient::Plain, expected)?;
-                }
-                Term::Kl { estimate } => {
-                    let is_held = *estimate == Estimate::StickingTheLanding;
-                    ensure(
-                        "divergence",
-                        found("sticking_the_landing"),
-                        !is_held,
-                        "`closed` or `sampled`, the same here",
-                    )?;
-                }
-                Term::Wasserstein | Term::Jacobian => {
-                    ensure("terms", found(term.name()), false, "no flow; this one is of Gaussian posteriors")?;
-                }
-                Term::WakeSleep => {
-                    ensure(
-                        "terms",
-                        found("wake-sleep"),
-                        false,
-                        "a bound; the posterior of a dreamt code has no density",
-                    )?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses terms of the posterior's and the decoder's shape where these have none, or where the prior is another.
-    ///
-    /// # Errors
-    /// [`Error::Setting`].
-    pub(super) fn check_for_model(&self, model: &VaeConfig) -> Result<()> {
-        let has = |term: &Term| self.terms.iter().any(|t| t.term == *term);
-        let found = format!("{} with a wasserstein distance", model.prior.name());
-        let is_standard = model.prior == PriorConfig::Standard;
-        ensure("prior", found, is_standard || !has(&Term::Wasserstein), "`standard`, which the distance is from")?;
-        let has_smooth_means = !matches!(model.decoder, DecoderConfig::Gru(_))
-            && !matches!(model.likelihood, LikelihoodConfig::Categorical { .. });
-        ensure(
-            "terms",
-            format!("a jacobian penalty with the likelihood `{}`", model.likelihood.name()),
-            has_smooth_means || !has(&Term::Jacobian),
-            "elements with means that are smooth in the code: no levels, no recurrent decoder",
-        )
-    }
-
-    /// Refuses terms that know no posterior over the decoder's weights.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for wake-sleep.
-    pub(super) fn check_for_weights(&self) -> Result<()> {
-        let dreams = self.terms.iter().any(|t| t.term == Term::WakeSleep);
-        ensure("weights", "posterior with wake-sleep", !dreams, "`point` there, or a bound as the objective")
     }
 
     /// How noise of the decoder's weights enters: for each row where an expectation is all that is asked; one draw of the weights for all rows where
@@ -301,6 +314,29 @@ impl ObjectiveConfig {
         })
     }
 
+    /// Classes and widths of the network that tells them, where there is one.
+    pub(super) fn classifier(&self) -> Option<(usize, &[usize])> {
+        self.terms.iter().find_map(|t| match &t.term {
+            Term::CrossEntropy { classifier: Classifier::Network { classes, hidden } } => {
+                Some((*classes, hidden.as_slice()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Channels and loss of the discriminator of patches, where there is one.
+    pub(super) fn critic(&self) -> Option<(&[usize], AdversarialLoss)> {
+        self.terms.iter().find_map(|t| match &t.term {
+            Term::PatchAdversarial { channels, loss } => Some((channels.as_slice(), *loss)),
+            _ => None,
+        })
+    }
+
+    /// Whether a term ranks data points by attributes.
+    pub(super) fn ranks_attributes(&self) -> bool {
+        self.terms.iter().any(|t| matches!(t.term, Term::Attributes { .. }))
+    }
+
     /// The estimator of the encoder's gradient that draws are made for.
     pub(super) fn gradient(&self) -> Gradient {
         let of = |t: &Weighted| match t.term {
@@ -309,99 +345,5 @@ impl ObjectiveConfig {
             _ => None,
         };
         self.terms.iter().find_map(of).unwrap_or(Gradient::Plain)
-    }
-}
-
-/// The terms of one batch.
-pub struct Losses {
-    /// One scalar a term, in the objective's order.
-    pub terms: Vec<Tensor>,
-    /// The draws they were computed from.
-    pub draws: Draws,
-}
-
-impl Losses {
-    /// The sum with these weights.
-    pub fn total(&self, weights: &[f64]) -> Tensor {
-        self.terms.iter().zip(weights).map(|(term, weight)| term * *weight).sum()
-    }
-}
-
-impl Vae {
-    /// The terms of the objective for a batch, differentiable in all parameters. `x: [B, D]`; `step` counts from zero.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for a term that the prior does not allow.
-    pub fn losses(&self, x: &Tensor, objective: &ObjectiveConfig, step: usize, rng: &mut Rng) -> Result<Losses> {
-        let path = Path::new(objective.gradient());
-        let mut noise = rng.fork();
-        let mut inner = rng.fork();
-        let pass = &mut Pass::training(&mut inner);
-        let draws = self.training_draws(x, (objective.draws, step), &path, &mut noise, pass);
-        let mut terms = vec![];
-        for weighted in &objective.terms {
-            terms.push(self.term(&weighted.term, &draws, step, &path, rng)?);
-        }
-        Ok(Losses { terms, draws })
-    }
-
-    fn term(&self, term: &Term, draws: &Draws, step: usize, path: &Path, rng: &mut Rng) -> Result<Tensor> {
-        // Codes as rows, all draws of a data point.
-        let codes = || draws.z.reshape(&[draws.z.len() / self.latent(), self.latent()]);
-        Ok(match term {
-            Term::Reconstruction => -draws.expectation(&draws.log_likelihood),
-            Term::Kl { estimate } => self.kl(draws, *estimate).sum_axis(-1, false).mean(),
-            Term::FreeBits { least } => {
-                let each = self.kl(draws, Estimate::Closed).mean_axis(0, false);
-                each.maximum(&each.full_like(*least)).sum()
-            }
-            Term::Capacity { to, steps } => {
-                let share = if *steps == 0 { 1.0 } else { (step as f64 / *steps as f64).min(1.0) };
-                (self.kl(draws, Estimate::Closed).sum_axis(-1, false).mean() - to * share).abs()
-            }
-            Term::Iwae { groups, beta, .. } => {
-                let log_q = draws.log_density(|q| path.density(q));
-                let log_weights = &draws.log_likelihood + &draws.log_prior - log_q;
-                path.finish(&log_weights, *groups, *beta);
-                -combined(&log_weights, *groups, *beta).mean()
-            }
-            Term::WakeSleep => {
-                let z = self.sample_prior(draws.z.size(1), rng);
-                let dreamt = self.generate(&z, true, rng);
-                let q = self.posterior(&dreamt, &mut Pass::evaluation());
-                -(&draws.log_likelihood + &draws.log_prior).mean() - q.log_prob(&z.unsqueeze(0)).mean()
-            }
-            Term::Wasserstein => wasserstein(&draws.q)?.mean(),
-            Term::Jacobian => self.steepness(&draws.q, rng),
-            Term::Mmd { kernel } => {
-                let z = codes();
-                let prior = self.sample_prior(z.size(0), rng);
-                mmd(&z, &prior, kernel)
-            }
-            Term::Stein { kernel } => {
-                if !self.prior().is_standard() {
-                    return Err(Error::Setting {
-                        setting: "prior".into(),
-                        found: "not standard normal".into(),
-                        expected: "`standard` for a Stein discrepancy; take `mmd` for other priors".into(),
-                    });
-                }
-                stein(&codes(), kernel)
-            }
-            // The discriminator is held; its own step is in training.
-            Term::Adversarial { .. } => {
-                let adversary = self.adversary().expect("an adversarial term has a discriminator");
-                adversary.forward(&codes(), &mut Pass::evaluation()).mean()
-            }
-        })
-    }
-
-    /// KL(q(z | x) || p(z)), `[B, J]`, to be summed over J.
-    pub(super) fn kl(&self, draws: &Draws, estimate: Estimate) -> Tensor {
-        let closed = if estimate == Estimate::Closed { self.prior().kl(&draws.q) } else { None };
-        closed.unwrap_or_else(|| {
-            let density = |q: &Posterior| if estimate == Estimate::Sampled { q.clone() } else { q.detach() };
-            (draws.log_density(density) - &draws.log_prior).mean_axis(0, false).unsqueeze(-1)
-        })
     }
 }

@@ -5,7 +5,7 @@ use super::flowed::Flowed;
 use super::shares::Shares;
 use super::sphere::Sphere;
 use elbo_core::Rng;
-use elbo_dist::batched::{Batched, MultivariateNormal, Normal};
+use elbo_dist::batched::{Batched, Kl, MultivariateNormal, Normal};
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, Tensor};
 
@@ -32,6 +32,8 @@ pub enum Posterior {
         /// `[B, L, L]`, lower triangular.
         factor: Tensor,
     },
+    /// Points `[B, L]`, without a spread. Their log density is that of the point itself: zero at it and minus infinity elsewhere.
+    Point(Tensor),
     /// Gaussians whose draws go through a flow.
     Flow(Box<Flowed>),
     /// Probabilities of classes.
@@ -46,7 +48,7 @@ impl Posterior {
     /// Means of the codes, `[B, L]`; without a gradient where they are no parameters. Behind a flow averages over draws, f64.
     pub fn mean(&self) -> &Tensor {
         match self {
-            Self::Diagonal { mean, .. } | Self::Full { mean, .. } => mean,
+            Self::Diagonal { mean, .. } | Self::Full { mean, .. } | Self::Point(mean) => mean,
             Self::Flow(q) => q.mean(),
             Self::Classes(q) => q.mean(),
             Self::Sphere(q) => q.mean(),
@@ -59,6 +61,7 @@ impl Posterior {
         match self {
             Self::Diagonal { log_variance, .. } => log_variance.exp(),
             Self::Full { factor, .. } => factor.square().sum_axis(-1, false),
+            Self::Point(mean) => mean.zeros_like(),
             Self::Flow(q) => q.variance().clone(),
             Self::Classes(q) => q.mean() * (1.0 - q.mean()),
             Self::Sphere(q) => q.variance(),
@@ -69,7 +72,7 @@ impl Posterior {
     /// The first parameter, `[B, L]`: of Gaussians the mean, before the flow where there is one.
     fn location(&self) -> &Tensor {
         match self {
-            Self::Diagonal { mean, .. } | Self::Full { mean, .. } => mean,
+            Self::Diagonal { mean, .. } | Self::Full { mean, .. } | Self::Point(mean) => mean,
             Self::Flow(q) => q.base().location(),
             Self::Classes(q) => q.logits(),
             Self::Sphere(q) => q.direction(),
@@ -92,19 +95,20 @@ impl Posterior {
         self.location().dtype()
     }
 
-    /// Whether the density is known at all points, and not along own draws alone as behind a flow.
+    /// Whether there is a density that is known at all points, and not along own draws alone as behind a flow.
     pub fn has_density(&self) -> bool {
-        !matches!(self, Self::Flow(_))
+        !matches!(self, Self::Flow(_) | Self::Point(_))
     }
 
     /// Noise for `draws` draws of each posterior, outside the graph, `[K, B, ...]`: standard normal numbers `[K, B, L]` for Gaussians and flows. The
-    /// noise of spheres and shares depends on their concentrations.
+    /// noise of spheres and shares depends on their concentrations, and points have none.
     pub fn noise(&self, draws: usize, rng: &mut Rng) -> Tensor {
         match self {
             Self::Diagonal { .. } | Self::Full { .. } | Self::Flow(_) => {
                 let shape = [draws, self.rows(), self.dims()];
                 Tensor::from_vec(rng.normals(shape.iter().product()), &shape).cast(self.dtype())
             }
+            Self::Point(mean) => Tensor::zeros(&[draws, mean.size(0), mean.size(1)], mean.dtype()),
             Self::Classes(q) => q.noise(draws, rng),
             Self::Sphere(q) => q.noise(draws, rng),
             Self::Shares(q) => q.noise(draws, rng),
@@ -116,6 +120,7 @@ impl Posterior {
         match self {
             Self::Diagonal { mean, log_variance } => Normal::from_log_variance(mean.clone(), log_variance).at(noise),
             Self::Full { mean, factor } => MultivariateNormal::new(mean.clone(), factor.clone()).at(noise),
+            Self::Point(mean) => mean.broadcast_to(noise.shape()),
             Self::Flow(q) => q.draw(noise).0,
             Self::Classes(q) => q.draw(noise),
             Self::Sphere(q) => q.draw(noise),
@@ -150,6 +155,10 @@ impl Posterior {
                     q.log_prob(points).expect("only densities of own draws are asked of a flow without inverse");
                 log_q.cast(self.dtype())
             }
+            Self::Point(mean) => {
+                let differing = points.ne(mean).cast(self.dtype()).sum_axis(-1, false);
+                differing.zeros_like().masked_fill(&differing.gt_scalar(0.0), f64::NEG_INFINITY)
+            }
             Self::Classes(q) => q.log_prob(points),
             Self::Sphere(q) => q.log_prob(points),
             Self::Shares(q) => q.log_prob(points),
@@ -179,6 +188,7 @@ impl Posterior {
     /// Entropy, `[B]`, nats; `None` behind a flow.
     pub fn entropy(&self) -> Option<Tensor> {
         match self {
+            Self::Point(mean) => Some(Tensor::zeros(&[mean.size(0)], mean.dtype())),
             Self::Classes(q) => q.entropy(),
             Self::Sphere(q) => q.entropy(),
             Self::Shares(q) => q.entropy(),
@@ -198,6 +208,24 @@ impl Posterior {
                 let trace =
                     ((self.variance() + shift()) * (-log_variance).exp() - 1.0 + log_variance).sum_axis(-1, true);
                 trace * 0.5 - factor.diagonal().log().sum_axis(-1, true)
+            }
+            _ => return None,
+        })
+    }
+
+    /// KL(self || other) of Gaussians of one family, `[B]`, nats; `None` for others.
+    pub fn kl_to(&self, other: &Self) -> Option<Tensor> {
+        Some(match (self, other) {
+            (
+                Self::Diagonal { mean, log_variance },
+                Self::Diagonal { mean: other_mean, log_variance: other_log_variance },
+            ) => {
+                let law = |mean: &Tensor, s: &Tensor| Normal::from_log_variance(mean.clone(), s).to_event(1);
+                law(mean, log_variance).kl(&law(other_mean, other_log_variance))
+            }
+            (Self::Full { mean, factor }, Self::Full { mean: other_mean, factor: other_factor }) => {
+                let law = |mean: &Tensor, factor: &Tensor| MultivariateNormal::new(mean.clone(), factor.clone());
+                law(mean, factor).kl(&law(other_mean, other_factor))
             }
             _ => return None,
         })
@@ -235,6 +263,7 @@ impl Posterior {
         match batches[0] {
             Self::Diagonal { .. } => Self::Diagonal { mean: all(Self::location), log_variance: all(Self::spread) },
             Self::Full { .. } => Self::Full { mean: all(Self::location), factor: all(Self::spread) },
+            Self::Point(_) => Self::Point(all(Self::location)),
             Self::Flow(_) => {
                 let flowed = batches.iter().map(|q| match q {
                     Self::Flow(q) => q.as_ref(),
@@ -248,11 +277,12 @@ impl Posterior {
         }
     }
 
-    /// The covariance averaged over the batch, `[L, L]`, of Gaussians and flows; `None` for codes that cannot fill all directions.
+    /// The covariance averaged over the batch, `[L, L]`, of Gaussians, points and flows; `None` for codes that cannot fill all directions.
     pub fn mean_covariance(&self) -> Option<Tensor> {
         Some(match self {
             Self::Diagonal { log_variance, .. } => log_variance.exp().mean_axis(0, false).diag(),
             Self::Full { factor, .. } => factor.matmul(&factor.t()).mean_axis(0, false),
+            Self::Point(mean) => Tensor::zeros(&[mean.size(1), mean.size(1)], mean.dtype()),
             Self::Flow(q) => q.mean_covariance().clone(),
             Self::Classes(_) | Self::Sphere(_) | Self::Shares(_) => return None,
         })
@@ -265,7 +295,7 @@ impl Posterior {
             Self::Full { factor, .. } => factor,
             Self::Flow(q) => q.base().spread(),
             Self::Sphere(q) => q.concentration(),
-            Self::Classes(_) | Self::Shares(_) => unreachable!("these have one parameter"),
+            Self::Point(_) | Self::Classes(_) | Self::Shares(_) => unreachable!("these have one parameter"),
         }
     }
 
@@ -273,6 +303,7 @@ impl Posterior {
         match self {
             Self::Diagonal { mean, log_variance } => Self::Diagonal { mean: f(mean), log_variance: f(log_variance) },
             Self::Full { mean, factor } => Self::Full { mean: f(mean), factor: f(factor) },
+            Self::Point(mean) => Self::Point(f(mean)),
             Self::Flow(q) => Self::Flow(Box::new(q.map(f))),
             Self::Classes(q) => Self::Classes(q.map(f)),
             Self::Sphere(q) => Self::Sphere(q.map(f)),

@@ -1,7 +1,9 @@
 //! Priors over codes.
 
 use super::classes::ClassPrior;
+use super::draws::Draws;
 use super::family::{Family, LEAST_LOG_VARIANCE};
+use super::mixture::{Mixture, Responsibilities, Spread};
 use super::path::Path;
 use super::posterior::{LN_TAU, Posterior};
 use super::shares::SharesPrior;
@@ -24,10 +26,27 @@ pub enum PriorConfig {
     Standard,
     /// Normal with a learned mean and variance for each dimension.
     Diagonal,
-    /// A mixture of normals with learned weights, means and variances.
+    /// A mixture of normals with learned weights and means. Also called `gmm`.
+    #[serde(alias = "gmm")]
     Mixture {
         /// Number of normals.
+        #[serde(default = "ten")]
         components: usize,
+        /// Their variances: own, shared, or fixed with a standard deviation.
+        #[serde(default, deserialize_with = "elbo_core::named::deserialize")]
+        spread: Spread,
+        /// Which normals a data point is taken to be of: exact, the best for the bound, or paper, those of its draws.
+        #[serde(default)]
+        responsibilities: Responsibilities,
+    },
+    /// p(z | y): a normal for each class of data points, with a learned mean. Data points without a class have the mixture of all.
+    ClassConditional {
+        /// Shares of the classes, up to a factor; empty for those of the data points whose class is given.
+        #[serde(default)]
+        shares: Vec<f64>,
+        /// Variances of the normals: own, shared, or fixed with a standard deviation.
+        #[serde(default, deserialize_with = "elbo_core::named::deserialize")]
+        spread: Spread,
     },
     /// A mixture of the posteriors of learned pseudo-inputs.
     Vamp {
@@ -50,13 +69,32 @@ pub enum PriorConfig {
     },
 }
 
+fn ten() -> usize {
+    10
+}
+
 impl PriorConfig {
+    /// A mixture of so many normals with variances of their own.
+    pub fn mixture(components: usize) -> Self {
+        Self::Mixture { components, spread: Spread::default(), responsibilities: Responsibilities::default() }
+    }
+
+    /// Normals that a data point may be of: components of a mixture, or classes; zero for other priors.
+    pub(super) fn components(&self) -> usize {
+        match self {
+            Self::Mixture { components, .. } => *components,
+            Self::ClassConditional { shares, .. } => shares.len(),
+            _ => 0,
+        }
+    }
+
     /// Its name in settings.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Standard => "standard",
             Self::Diagonal => "diagonal",
             Self::Mixture { .. } => "mixture",
+            Self::ClassConditional { .. } => "class_conditional",
             Self::Vamp { .. } => "vamp",
             Self::Hierarchical { .. } => "hierarchical",
             Self::Shares => "shares",
@@ -71,9 +109,17 @@ impl PriorConfig {
     pub fn check(&self) -> Result<()> {
         match self {
             Self::Standard | Self::Diagonal | Self::Shares => Ok(()),
-            Self::Mixture { components } | Self::Vamp { components } => {
-                ensure_within("prior.components", *components, 1..=MOST_WIDTH)
+            Self::Mixture { components, spread, .. } => {
+                ensure_within("prior.components", *components, 1..=MOST_WIDTH)?;
+                spread.check()
             }
+            Self::ClassConditional { shares, spread } => {
+                ensure_within("prior.shares", shares.len(), ..=MOST_WIDTH)?;
+                let is_share = |share: &f64| *share > 0.0 && share.is_finite();
+                ensure("prior.shares", format!("{shares:?}"), shares.iter().all(is_share), "numbers above 0")?;
+                spread.check()
+            }
+            Self::Vamp { components } => ensure_within("prior.components", *components, 1..=MOST_WIDTH),
             Self::Hierarchical { latent, .. } => ensure_within("prior.latent", *latent, 1..=MOST_WIDTH),
             Self::Dirichlet { concentration } => {
                 let is_positive = *concentration > 0.0 && concentration.is_finite();
@@ -92,7 +138,9 @@ impl PriorConfig {
         let zeros = |shape: &[usize]| Parameter::real(&Tensor::zeros(shape, dtype));
         Ok(match self {
             Self::Standard => match family {
-                Family::GaussDiag | Family::GaussFull => Box::new(Standard { latent }),
+                Family::GaussDiag | Family::GaussFull | Family::SigmaPoints(_) | Family::Dirac => {
+                    Box::new(Standard { latent })
+                }
                 Family::Categorical(_) => Box::new(ClassPrior::new(latent, false, dtype)),
                 Family::Vmf(_) => Box::new(UniformSphere { latent }),
                 Family::Dirichlet => Box::new(SharesPrior { latent, concentration: 1.0 }),
@@ -100,11 +148,14 @@ impl PriorConfig {
             Self::Shares => Box::new(ClassPrior::new(latent, true, dtype)),
             Self::Dirichlet { concentration } => Box::new(SharesPrior { latent, concentration: *concentration }),
             Self::Diagonal => Box::new(Diagonal { mean: zeros(&[latent]), log_variance: zeros(&[latent]) }),
-            Self::Mixture { components } => Box::new(Mixture {
-                logits: zeros(&[*components]),
-                mean: Parameter::real(&normal(&[*components, latent], 1.0, build.rng, dtype)),
-                log_variance: zeros(&[*components, latent]),
-            }),
+            Self::Mixture { components, spread, responsibilities } => {
+                Box::new(Mixture::of_components(*components, latent, *spread, *responsibilities, build))
+            }
+            Self::ClassConditional { shares, spread } => {
+                let expected = "the share of each class; a fit counts those of the data points, with the column of classes as target";
+                ensure("prior.shares", "empty", !shares.is_empty(), expected)?;
+                Box::new(Mixture::of_classes(shares, latent, *spread, build))
+            }
             // Pseudo-inputs start as grey noise, in the middle of a picture's range.
             Self::Vamp { components } => {
                 check_weight("prior.components", &[*components, size])?;
@@ -128,6 +179,8 @@ impl PriorConfig {
 pub struct PriorPass<'a> {
     /// Posteriors of the prior's pseudo-inputs, where it has some.
     pub pseudo: Option<&'a Posterior>,
+    /// The class of each data point, where it is known, `[B]`; empty where none is.
+    pub labels: &'a [Option<usize>],
     /// Noise for latent variables of the prior's own.
     pub rng: &'a mut Rng,
     /// How gradients flow through draws.
@@ -145,8 +198,27 @@ pub trait Prior: Parameters + Send + Sync {
         None
     }
 
+    /// The divergence of the posteriors of a batch from the prior in closed form, `[B, J]`, given what else is known of it: that of [`Prior::kl`] for
+    /// priors that take no notice of draws and classes.
+    fn charge(&self, draws: &Draws) -> Option<Tensor> {
+        self.kl(&draws.q)
+    }
+
+    /// Log probabilities of the components that a data point may be of, `[K, B, M]` with `M` components, or `[1, B, M]` where they depend on no draw;
+    /// `None` for priors without components. `points: [K, B, L]` are draws of `q`.
+    fn log_responsibilities(&self, q: &Posterior, points: &Tensor) -> Option<Tensor> {
+        let _ = (q, points);
+        None
+    }
+
     /// `count` codes, `[count, L]`. `pseudo` as in [`PriorPass`].
     fn sample(&self, count: usize, pseudo: Option<&Posterior>, rng: &mut Rng) -> Tensor;
+
+    /// `count` codes of one component, `[count, L]`; `None` where there is no such component.
+    fn sample_component(&self, component: usize, count: usize, rng: &mut Rng) -> Option<Tensor> {
+        let _ = (component, count, rng);
+        None
+    }
 
     /// Data points whose posteriors the prior is made of, `[M, D]`.
     fn pseudo_inputs(&self) -> Option<Tensor> {
@@ -217,46 +289,8 @@ impl Prior for Diagonal {
     }
 }
 
-/// Σ_m π_m N(mean_m, diag exp(log_variance_m)).
-struct Mixture {
-    logits: Parameter,
-    mean: Parameter,
-    log_variance: Parameter,
-}
-
-elbo_tensor::parameters!(Mixture { "logits": logits, "mean": mean, "log_variance": log_variance });
-
-impl Mixture {
-    fn components(&self) -> Posterior {
-        Posterior::Diagonal { mean: self.mean.get(), log_variance: self.log_variance.get().clamp(-10.0, 10.0) }
-    }
-}
-
-impl Prior for Mixture {
-    fn log_prob(&self, z: &Tensor, _: &mut PriorPass<'_>) -> Tensor {
-        let flat = z.reshape(&[z.len() / z.size(-1), z.size(-1)]);
-        let each = self.components().log_prob_of_each(&flat) + self.logits.get().log_softmax(-1);
-        each.log_sum_exp(-1, false).reshape(&z.shape()[..z.rank() - 1])
-    }
-
-    /// Σ_m r_m KL(q || p_m) + KL(r || π) at the best responsibilities r_m ∝ π_m exp(-KL(q || p_m)), which is
-    /// -log Σ_m π_m exp(-KL(q || p_m)): an upper bound on the divergence, so the objective stays a lower bound.
-    fn kl(&self, q: &Posterior) -> Option<Tensor> {
-        let (mean, log_variance) = (self.mean.get(), self.log_variance.get().clamp(-10.0, 10.0));
-        let to_component = |m: usize| Some(q.kl_to_diagonal(&mean.row(m), &log_variance.row(m))?.sum_axis(-1, false));
-        let each = (0..mean.size(0)).map(to_component).collect::<Option<Vec<Tensor>>>()?;
-        let joint = self.logits.get().log_softmax(-1) - Tensor::stack(&each, -1);
-        Some(-joint.log_sum_exp(-1, true))
-    }
-
-    fn sample(&self, count: usize, _: Option<&Posterior>, rng: &mut Rng) -> Tensor {
-        let weights = self.logits.get().detach().softmax(-1).to_vec();
-        draw_from(&self.components().detach(), &weights, count, rng)
-    }
-}
-
 /// Draws from a mixture whose components are the rows of `components`; f64.
-fn draw_from(components: &Posterior, weights: &[f64], count: usize, rng: &mut Rng) -> Tensor {
+pub(super) fn draw_from(components: &Posterior, weights: &[f64], count: usize, rng: &mut Rng) -> Tensor {
     let components = components.to_f64();
     let chosen: Vec<usize> = (0..count).map(|_| rng.weighted(weights)).collect();
     let chosen = components.take(&chosen);

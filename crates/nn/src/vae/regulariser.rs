@@ -5,7 +5,7 @@ use crate::layer::Pass;
 use elbo_core::{Result, Rng};
 use elbo_tensor::{Tensor, vjp};
 
-/// Squared 2-Wasserstein distances of Gaussian posteriors from N(0, I), `[B]`.
+/// Squared 2-Wasserstein distances of Gaussian posteriors, or of points, from N(0, I), `[B]`.
 ///
 /// $$ \|\mu\|^2 + \|\Sigma^{1/2} - I\|_F^2 = \|\mu\|^2 + \mathrm{tr}\,\Sigma + L - 2\,\mathrm{tr}\,\Sigma^{1/2} $$
 ///
@@ -23,6 +23,8 @@ pub(super) fn wasserstein(q: &Posterior) -> Result<Tensor> {
             let (_, singular, _) = factor.svd()?;
             (singular - 1.0).square().sum_axis(-1, false)
         }
+        // A point has the covariance zero.
+        Posterior::Point(mean) => Tensor::full(&[mean.size(0)], mean.size(1) as f64, mean.dtype()),
         _ => unreachable!("a model refuses this term for other posteriors"),
     };
     Ok(q.mean().square().sum_axis(-1, false) + spread)
@@ -44,7 +46,7 @@ impl Vae {
             _ => unreachable!("a model refuses this term for other posteriors"),
         };
         let mean = q.mean();
-        let output = self.likelihood().mean(&self.decoder().forward(mean, None, &mut Pass::evaluation()));
+        let output = self.likelihood().mean(&self.decoder().forward(&self.kept(mean), None, &mut Pass::evaluation()));
         let cotangent = output.zeros_like().variable();
         let pulled = vjp(&output, &[mean], &cotangent, true).remove(0);
         let pushed = vjp(&pulled, &[&cotangent], &column, true).remove(0);

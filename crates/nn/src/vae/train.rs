@@ -1,11 +1,11 @@
 //! Training on minibatches, as a step of the one driver.
 
-use super::{ObjectiveConfig, Vae};
+use super::{Batch, ObjectiveConfig, Vae};
 use crate::layer::{Layer, Pass};
 use elbo_core::step::{Batches, Snapshot};
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -140,10 +140,14 @@ impl TrainingConfig {
     }
 }
 
-/// Adam on the objective, one minibatch a step; with a discriminator, first a step of its own.
+/// Adam on the objective, one minibatch a step; with discriminators, first a step of their own.
 pub struct Training {
     values: Vec<f32>,
     rows: usize,
+    /// The class of each data point, where it is known; empty where none is.
+    labels: Vec<Option<usize>>,
+    /// Attributes of the data points, `[N, A]`; empty where there are none.
+    attributes: Vec<f64>,
     objective: ObjectiveConfig,
     config: TrainingConfig,
     steps: usize,
@@ -154,6 +158,7 @@ pub struct TrainingState {
     batches: Batches,
     adam: AdamState,
     adversary: AdamState,
+    critic: AdamState,
     controls: Vec<f64>,
     step: usize,
 }
@@ -163,6 +168,7 @@ impl Snapshot for TrainingState {
         self.batches.save(file, &format!("{prefix}.batches"));
         self.adam.save(file, &format!("{prefix}.adam"));
         self.adversary.save(file, &format!("{prefix}.adversary"));
+        self.critic.save(file, &format!("{prefix}.critic"));
         self.controls.save(file, &format!("{prefix}.controls"));
         self.step.save(file, &format!("{prefix}.step"));
     }
@@ -171,12 +177,13 @@ impl Snapshot for TrainingState {
         self.batches.restore(file, &format!("{prefix}.batches"))?;
         self.adam.restore(file, &format!("{prefix}.adam"))?;
         self.adversary.restore(file, &format!("{prefix}.adversary"))?;
+        self.critic.restore(file, &format!("{prefix}.critic"))?;
         self.controls.restore(file, &format!("{prefix}.controls"))?;
         self.step.restore(file, &format!("{prefix}.step"))
     }
 }
 
-/// All parameters but the discriminator's.
+/// All parameters but those of discriminators.
 struct Model<'a>(&'a mut Vae);
 
 impl Parameters for Model<'_> {
@@ -213,7 +220,41 @@ impl Training {
             once => once.once(values, rng),
         };
         let steps = config.epochs * (rows / batch);
-        Ok(Self { values, rows, objective: objective.clone(), config: config.clone(), steps })
+        let (labels, attributes) = (vec![], vec![]);
+        Ok(Self { values, rows, labels, attributes, objective: objective.clone(), config: config.clone(), steps })
+    }
+
+    /// The same with the class of each data point, where it is known, `[N]`: for a prior of classes and for a cross-entropy.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for another number of classes than of data points, and where none is known.
+    pub fn with_labels(mut self, labels: &[Option<usize>]) -> Result<Self> {
+        if labels.len() != self.rows || labels.iter().all(Option::is_none) {
+            let known = labels.iter().flatten().count();
+            return Err(Error::data(
+                format!("{known} classes of {} are known for {} data points", labels.len(), self.rows),
+                "give a class or none for each data point, and a class for one at least",
+            ));
+        }
+        self.labels = labels.to_vec();
+        Ok(self)
+    }
+
+    /// The same with attributes of the data points, `[N, A]` row-major, which dimensions of the code are to follow.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for numbers that are not finite, and for a number of them that is no multiple of the data points'.
+    pub fn with_attributes(mut self, attributes: &[f64]) -> Result<Self> {
+        let unfit = attributes.iter().filter(|v| !v.is_finite()).count();
+        if unfit > 0 || !attributes.len().is_multiple_of(self.rows) {
+            let (count, rows) = (attributes.len(), self.rows);
+            return Err(Error::data(
+                format!("{count} attributes are given for {rows} data points, {unfit} of them not finite"),
+                "give as many finite numbers for each data point",
+            ));
+        }
+        self.attributes = attributes.to_vec();
+        Ok(self)
     }
 
     /// Steps of the whole training.
@@ -254,16 +295,41 @@ impl Training {
         vae.tensor(&values)
     }
 
+    /// Classes of these data points.
+    fn labels_of(&self, rows: &[usize]) -> Vec<Option<usize>> {
+        if self.labels.is_empty() { vec![] } else { rows.iter().map(|r| self.labels[*r]).collect() }
+    }
+
+    /// Attributes of these data points, `[B, A]`.
+    fn attributes_of(&self, rows: &[usize]) -> Option<Tensor> {
+        let count = self.attributes.len() / self.rows;
+        let values = rows.iter().flat_map(|r| &self.attributes[r * count..(r + 1) * count]).copied().collect();
+        (count > 0).then(|| Tensor::from_vec(values, &[rows.len(), count]))
+    }
+
     /// One step of the discriminator: logistic regression of codes against draws of the prior.
     fn train_adversary(&self, vae: &mut Vae, x: &Tensor, state: &mut TrainingState, rng: &mut Rng) -> Result<()> {
         let q = vae.posterior(x, &mut Pass::evaluation()).detach();
         let points = q.rsample(&q.noise(1, rng));
-        let (codes, prior) = (q.code(&points).select(0, 0), vae.sample_prior(x.size(0), rng));
+        let (codes, prior) = (vae.kept(&q.code(&points)).select(0, 0), vae.sample_prior(x.size(0), rng));
         let adversary = vae.adversary.as_mut().expect("an adversarial term has a discriminator");
         let pass = &mut Pass::evaluation();
         let (of_codes, of_prior) = (adversary.forward(&codes, pass), adversary.forward(&prior, pass));
         let loss = (-of_codes).softplus().mean() + of_prior.softplus().mean();
         update(adversary, &loss, &self.adam(state.step), &mut state.adversary)
+    }
+
+    /// One step of the discriminator of patches, which sees data points and the decoder's means for a code drawn for each.
+    fn train_critic(&self, vae: &mut Vae, x: &Tensor, state: &mut TrainingState, rng: &mut Rng) -> Result<()> {
+        let (_, how) = self.objective.critic().expect("a discriminator of patches has a term");
+        let made = no_grad(|| {
+            let q = vae.posterior(x, &mut Pass::evaluation());
+            let z = vae.kept(&q.code(&q.rsample(&q.noise(1, rng))));
+            vae.likelihood().mean(&vae.decode(&z, x, &mut Pass::evaluation())).select(0, 0)
+        });
+        let loss = how.of_critic(&vae.patch_scores(x), &vae.patch_scores(&made));
+        let critic = vae.critic.as_mut().expect("a patch adversary has a discriminator");
+        update(critic, &loss, &self.adam(state.step), &mut state.critic)
     }
 }
 
@@ -293,11 +359,17 @@ impl Step<Vae> for Training {
 
     fn init(&self, vae: &mut Vae, _: &mut Run) -> Result<TrainingState> {
         vae.config().weights.check_precision(self.config.weight_precision)?;
+        self.objective.check_labels(&vae.config().prior, &self.labels)?;
+        let attributes = self.attributes.len() / self.rows;
+        if self.objective.ranks_attributes() && !(1..=vae.latent()).contains(&attributes) {
+            return Err(vae.refuse_attributes(attributes));
+        }
         let adam = self.adam(0);
         Ok(TrainingState {
             batches: Batches::new(self.rows, self.config.batch),
             adam: adam.start_parts(&parts(&Model(vae))),
             adversary: adam.start_parts(&vae.adversary.as_ref().map_or(vec![], parts)),
+            critic: adam.start_parts(&vae.critic.as_ref().map_or(vec![], parts)),
             controls: vec![1.0; self.objective.terms.len()],
             step: 0,
         })
@@ -310,7 +382,13 @@ impl Step<Vae> for Training {
             let mut rng = run.rng.fork();
             self.train_adversary(vae, &x, state, &mut rng)?;
         }
-        let losses = vae.losses(&x, &self.objective, state.step, &mut run.rng)?;
+        if vae.critic.is_some() {
+            let mut rng = run.rng.fork();
+            self.train_critic(vae, &x, state, &mut rng)?;
+        }
+        let (labels, attributes) = (self.labels_of(&rows), self.attributes_of(&rows));
+        let batch = Batch { x: &x, labels: &labels, attributes: attributes.as_ref() };
+        let losses = vae.losses(batch, &self.objective, state.step, &mut run.rng)?;
         let terms = self.objective.terms.iter();
         let weights: Vec<f64> = terms.zip(&state.controls).map(|(t, c)| t.weight.at(state.step, *c)).collect();
         let mut loss = losses.total(&weights);

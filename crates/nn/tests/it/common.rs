@@ -48,6 +48,7 @@ pub fn small(likelihood: LikelihoodConfig, family: Family, prior: PriorConfig) -
         decoder: DecoderConfig::Mlp(mlp),
         likelihood,
         start: Start { init: Init::Torch, is_double: true },
+        topk: None,
         nan_is_missing: false,
         flow: None,
         weights: DecoderWeights::Point,

@@ -2,7 +2,7 @@
 
 use crate::common::normals;
 use elbo_core::Rng;
-use elbo_nn::vae::divergence::{Kernel, mmd, sliced_wasserstein, stein};
+use elbo_nn::vae::divergence::{Kernel, energy_distance, mmd, sliced_wasserstein, stein};
 use elbo_tensor::{Tensor, grad};
 
 const KERNELS: [Kernel; 4] = [Kernel::InverseMultiquadric, Kernel::Rbf, Kernel::RbfMedian, Kernel::Original];
@@ -76,4 +76,19 @@ fn the_sliced_distance_of_a_shift_is_its_square_over_the_dimensions() {
     // The mean over directions of (u·s)² is |s|²/4; its standard deviation is about 1.2 of it.
     assert!((found / expected - 1.0).abs() < 4.0 * 1.2 / 4000f64.sqrt(), "{found} vs {expected}");
     assert_eq!(sliced_wasserstein(&points, &points, 5, &mut rng), 0.0);
+}
+
+#[test]
+fn the_energy_distance_is_zero_in_the_mean_for_equal_distributions_and_known_for_few_points() {
+    // 2 E|a - b| = 2 (3 + 5 + 2 + 4) / 4, within the sets 1 and 2.
+    let (a, b) = (Tensor::from_vec(vec![0.0, 1.0], &[2, 1]), Tensor::from_vec(vec![3.0, 5.0], &[2, 1]));
+    assert!((energy_distance(&a, &b) - (7.0 - 1.0 - 2.0)).abs() < 1e-7);
+    assert!((energy_distance(&a, &b) - energy_distance(&b, &a)).abs() < 1e-12);
+    let same = repeated(400, |rng| energy_distance(&normals(&[20, 3], rng), &normals(&[30, 3], rng)));
+    assert!(same.0.abs() < 4.0 * same.1, "{} with error {}", same.0, same.1);
+    for change in [(1.0, 0.5), (0.5, 0.0)] {
+        let other = |rng: &mut Rng| normals(&[30, 3], rng) * change.0 + change.1;
+        let found = repeated(100, |rng| energy_distance(&normals(&[20, 3], rng), &other(rng)));
+        assert!(found.0 > 5.0 * found.1, "{change:?}: {} with error {}", found.0, found.1);
+    }
 }

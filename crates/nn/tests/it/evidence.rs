@@ -47,7 +47,7 @@ fn chains_find_the_likelihood_of_a_linear_model() {
 
 #[test]
 fn chains_agree_with_quadrature_under_other_priors_and_likelihoods() {
-    let priors = [PriorConfig::Diagonal, PriorConfig::Mixture { components: 3 }, PriorConfig::Vamp { components: 2 }];
+    let priors = [PriorConfig::Diagonal, PriorConfig::mixture(3), PriorConfig::Vamp { components: 2 }];
     for prior in priors {
         let config = VaeConfig { latent: 1, ..small(LikelihoodConfig::Bernoulli, Family::GaussDiag, prior) };
         let vae = build(&config, 3);

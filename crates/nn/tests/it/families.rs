@@ -161,7 +161,8 @@ fn closed_divergences_are_the_average_of_log_ratios() {
         let points = q.rsample(&q.noise(20_000, &mut rng));
         let path = Path::new(Gradient::Plain);
         let mut noise = Rng::new(0);
-        let log_p = vae.prior().log_prob(&points, &mut PriorPass { pseudo: None, rng: &mut noise, path: &path });
+        let mut pass = PriorPass { pseudo: None, labels: &[], rng: &mut noise, path: &path };
+        let log_p = vae.prior().log_prob(&points, &mut pass);
         let log_q = q.log_prob(&points);
         for row in 0..2 {
             let (mean, error) = mean_and_error(&(&log_q - &log_p).select(1, row));
@@ -414,7 +415,7 @@ fn what_does_not_fit_a_family_is_refused() {
     let standard = PriorConfig::Standard;
     for family in [SUMMED, SPHERE, Family::Dirichlet] {
         let name = family.name();
-        for prior in [PriorConfig::Diagonal, PriorConfig::Mixture { components: 2 }] {
+        for prior in [PriorConfig::Diagonal, PriorConfig::mixture(2)] {
             let part = format!("`prior` is {} with the family `{name}`", prior.name());
             refused(config(family, prior, 3), &bound, &part);
         }

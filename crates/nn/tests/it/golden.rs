@@ -136,6 +136,7 @@ fn an_autoencoder_saved_by_pytorch_gives_the_same_numbers() {
         decoder: DecoderConfig::Conv(conv),
         likelihood: LikelihoodConfig::Bernoulli,
         start: Start::default(),
+        topk: None,
         nan_is_missing: false,
         flow: None,
         weights: DecoderWeights::Point,

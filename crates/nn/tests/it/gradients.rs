@@ -53,7 +53,7 @@ fn every_term_but_wake_sleep_has_the_gradient_of_its_value() {
 fn every_family_prior_and_likelihood_has_the_gradient_of_its_value() {
     let priors = [
         PriorConfig::Diagonal,
-        PriorConfig::Mixture { components: 3 },
+        PriorConfig::mixture(3),
         PriorConfig::Vamp { components: 3 },
         PriorConfig::Hierarchical { latent: 2, hidden: vec![3] },
     ];
@@ -71,6 +71,8 @@ fn every_family_prior_and_likelihood_has_the_gradient_of_its_value() {
         LikelihoodConfig::ZeroInflatedNegativeBinomial,
         LikelihoodConfig::Multinomial,
         LikelihoodConfig::DiscretisedLogistic { levels: 2 },
+        LikelihoodConfig::DiscretisedLogisticMixture { levels: 2, components: 2, channels: None },
+        LikelihoodConfig::DiscretisedLogisticMixture { levels: 2, components: 2, channels: Some(3) },
     ];
     let with_prior = priors.into_iter().map(|p| (LikelihoodConfig::Bernoulli, p));
     let with_likelihood = likelihoods.into_iter().map(|l| (l, PriorConfig::Standard));

@@ -2,12 +2,12 @@
 
 use elbo_core::Rng;
 use elbo_nn::layer::{
-    AttentionConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GdnConfig, GroupNormConfig, GruConfig, LinearConfig,
-    Output, ReshapeConfig, SequentialConfig,
+    AttentionConfig, BatchNormConfig, Conv2dConfig, DropoutConfig, EmbeddingConfig, GdnConfig, GroupNormConfig,
+    GruConfig, LinearConfig, Output, ReshapeConfig, SequentialConfig, refresh_statistics,
 };
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, SequenceConfig};
 use elbo_nn::{Build, Init, LayerConfig, Pass};
-use elbo_tensor::{DType, Tensor};
+use elbo_tensor::{DType, Parameters, Tensor};
 
 #[test]
 fn starting_weights_have_the_promised_spread_and_are_seeded() {
@@ -51,6 +51,31 @@ fn dropout_keeps_the_mean_in_training_and_does_nothing_in_evaluation() {
     let zeros = dropped.eq_scalar(0.0).cast(DType::F64).mean().item();
     assert!((zeros - 0.25).abs() < 0.005, "{zeros}");
     assert_eq!(layer.forward(&x, &mut Pass::evaluation()).to_vec(), x.to_vec());
+}
+
+#[test]
+fn refreshed_statistics_are_the_means_over_batches_whatever_they_were() {
+    let layer = BatchNormConfig::default().build(&[3], &mut Build::new(&mut Rng::new(1))).unwrap().layer;
+    let mut rng = Rng::new(4);
+    let batch = |rng: &mut Rng| Tensor::from_vec(rng.normals(60), &[20, 3]).to_f32() * 2.0 + 1.0;
+    // Statistics of another time.
+    layer.forward(&(batch(&mut rng) * 50.0), &mut Pass::training(&mut Rng::new(0)));
+    let batches: Vec<Tensor> = (0..4).map(|_| batch(&mut rng)).collect();
+    refresh_statistics(layer.as_ref(), &batches, &mut rng);
+    let mut found = std::collections::BTreeMap::new();
+    layer.visit(&mut |name, p| {
+        found.insert(name.to_owned(), p.value());
+    });
+    let mean = |of: &dyn Fn(&Tensor) -> Tensor| -> Vec<f64> {
+        let total: Tensor = batches.iter().map(|b| of(&b.to_f64())).sum();
+        (total * 0.25).to_vec()
+    };
+    let (means, variances) = (mean(&|b| b.mean_axis(0, false)), mean(&|b| b.variance_axis(0, false, 1)));
+    for c in 0..3 {
+        // Single precision.
+        assert!((found["running_mean"][c] - means[c]).abs() < 1e-5, "{c}");
+        assert!((found["running_var"][c] / variances[c] - 1.0).abs() < 1e-5, "{c}");
+    }
 }
 
 #[test]

@@ -23,7 +23,12 @@ fn discrete_likelihoods_sum_to_one() {
         (LikelihoodConfig::NegativeBinomial, vec![0.5], levels(400)),
         (LikelihoodConfig::ZeroInflatedNegativeBinomial, vec![0.5, -0.4], levels(400)),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.4, -0.5], bytes.clone()),
-        (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.01, 1.5], bytes),
+        (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.01, 1.5], bytes.clone()),
+        (
+            LikelihoodConfig::DiscretisedLogisticMixture { levels: 256, components: 2, channels: None },
+            vec![0.3, -0.5, 0.4, 0.1, -0.5, 1.0],
+            bytes,
+        ),
     ] {
         let total: f64 = support.iter().map(|x| probability(&config, &output, *x)).sum();
         assert!((total - 1.0).abs() < 1e-9, "{config:?}: {total}");
@@ -128,6 +133,7 @@ fn values_without_probability_are_refused_with_a_likelihood_that_takes_them() {
         (LikelihoodConfig::ZeroInflatedNegativeBinomial, -1.0),
         (LikelihoodConfig::Multinomial, -1.0),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, 0.5003),
+        (LikelihoodConfig::DiscretisedLogisticMixture { levels: 256, components: 5, channels: None }, 0.5003),
         (LikelihoodConfig::Gaussian { noise: Noise::Learned }, f32::INFINITY),
     ] {
         let error = config.check_values(&[1.0, value]).unwrap_err();

@@ -26,6 +26,7 @@ fn likelihoods() -> Vec<LikelihoodConfig> {
         LikelihoodConfig::NegativeBinomial,
         LikelihoodConfig::ZeroInflatedNegativeBinomial,
         LikelihoodConfig::DiscretisedLogistic { levels: 2 },
+        LikelihoodConfig::DiscretisedLogisticMixture { levels: 2, components: 2, channels: None },
     ]
 }
 

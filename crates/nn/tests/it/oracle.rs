@@ -5,7 +5,7 @@ use elbo_core::{Rng, Run, Stop, drive};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig};
 use elbo_nn::vae::{
     EvaluationConfig, Family, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Path, Posterior, PriorConfig,
-    PriorPass, Vae, VaeConfig,
+    PriorPass, SigmaPointsConfig, Term, Vae, VaeConfig,
 };
 use elbo_nn::{Activation, Pass};
 use elbo_tensor::optim::Lbfgs;
@@ -83,6 +83,43 @@ fn a_linear_model_finds_the_known_optimum_and_switches_off_what_does_not_pay() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn sigma_points_make_the_objective_of_a_linear_model_exact() {
+    for is_full in [false, true] {
+        for lambda in [0.0, 1e-3, 2.0] {
+            let family = Family::SigmaPoints(SigmaPointsConfig { is_full, lambda });
+            let mut rng = Rng::new(6);
+            let objective = ObjectiveConfig::default();
+            let mut vae = linear(Noise::Fixed { sd: 0.4 }, family).build(&[DIMS], &objective, &mut rng).unwrap();
+            let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
+            vae.unpack(&packed);
+            let x = data(&mut rng);
+            let of = |seed| vae.losses(&x, &objective, 0, &mut Rng::new(seed)).unwrap().total(&[1.0, 1.0]).item();
+            let exact = exact_objective(&vae, &x, 1.0).item();
+            assert!((of(1) - exact).abs() < 1e-9 * exact.abs(), "{family:?}: {} vs {exact}", of(1));
+            assert_eq!(of(1), of(2), "nothing is drawn");
+        }
+    }
+}
+
+#[test]
+fn a_linear_autoencoder_of_points_reconstructs_as_principal_components_do() {
+    let sd = 0.5;
+    for seed in [1, 2] {
+        let x = data(&mut Rng::new(seed));
+        let objective = ObjectiveConfig { draws: 1, terms: vec![Term::Reconstruction.into()] };
+        let config = linear(Noise::Fixed { sd }, Family::Dirac);
+        let mut vae = config.build(&[DIMS], &objective, &mut Rng::new(seed)).unwrap();
+        let loss = |vae: &Vae| vae.losses(&x, &objective, 0, &mut Rng::new(0)).unwrap().terms.remove(0);
+        let step = Lbfgs::default().on(|vae: &Vae, _: &mut Run| Ok(loss(vae)));
+        let outcome = drive(&step, &mut vae, &Stop::after(2000, "fit", "objective"), &mut Run::new(0)).unwrap();
+        // What the leading components leave of the variance.
+        let rest: f64 = EIGENVALUES[LATENT..].iter().sum();
+        let expected = 0.5 * rest / (sd * sd) + DIMS as f64 * (f64::ln(sd) + 0.5 * std::f64::consts::TAU.ln());
+        assert!((outcome.objective - expected).abs() < 1e-4, "seed {seed}: {} vs {expected}", outcome.objective);
     }
 }
 
@@ -168,14 +205,14 @@ fn mutual_information_is_zero_without_a_code_and_capped_by_the_data() {
 #[test]
 fn mixture_priors_are_what_they_say() {
     let mut rng = Rng::new(6);
-    for prior in [PriorConfig::Mixture { components: 4 }, PriorConfig::Vamp { components: 4 }] {
+    for prior in [PriorConfig::mixture(4), PriorConfig::Vamp { components: 4 }] {
         let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, prior.clone());
         let vae = config.build(&[3], &ObjectiveConfig::default(), &mut rng).unwrap();
         let pseudo = vae.prior().pseudo_inputs().map(|u| vae.posterior(&u, &mut Pass::evaluation()));
         let path = Path::new(Gradient::Plain);
         let mut noise = Rng::new(0);
         let mut density = |z: &Tensor| {
-            let mut pass = PriorPass { pseudo: pseudo.as_ref(), rng: &mut noise, path: &path };
+            let mut pass = PriorPass { pseudo: pseudo.as_ref(), labels: &[], rng: &mut noise, path: &path };
             vae.prior().log_prob(&z.unsqueeze(1), &mut pass).exp()
         };
         // A grid in the plane: the density integrates to one, and draws fall where it is.
@@ -197,14 +234,14 @@ fn mixture_priors_are_what_they_say() {
 fn the_closed_divergence_from_a_mixture_bounds_the_true_one_and_is_exact_for_one_component() {
     let mut rng = Rng::new(9);
     for components in [1, 4] {
-        let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, PriorConfig::Mixture { components });
+        let config = small(LikelihoodConfig::Bernoulli, Family::GaussDiag, PriorConfig::mixture(components));
         let vae = config.build(&[3], &ObjectiveConfig::default(), &mut rng).unwrap();
         let q = Posterior::Diagonal { mean: normals(&[1, 2], &mut rng), log_variance: normals(&[1, 2], &mut rng) };
         let closed = vae.prior().kl(&q).unwrap().sum().item();
         let draws = 50_000;
         let z = q.rsample(&normals(&[draws, 1, 2], &mut rng));
         let path = Path::new(Gradient::Plain);
-        let prior = vae.prior().log_prob(&z, &mut PriorPass { pseudo: None, rng: &mut rng, path: &path });
+        let prior = vae.prior().log_prob(&z, &mut PriorPass { pseudo: None, labels: &[], rng: &mut rng, path: &path });
         let each = q.log_prob(&z) - prior;
         let (estimate, error) = (each.mean().item(), (each.variance(1).item() / draws as f64).sqrt());
         assert!(closed > estimate - 4.0 * error, "{components}: {closed} below {estimate}");

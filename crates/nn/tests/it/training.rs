@@ -6,8 +6,8 @@ use elbo_nn::Activation;
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Norm, SequenceConfig, Start};
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
-    Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig,
-    Term, Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
+    AdversarialLoss, Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior,
+    PriorConfig, Term, Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
 };
 use elbo_tensor::Parameters;
 use std::time::Duration;
@@ -36,19 +36,21 @@ fn conv() -> VaeConfig {
         decoder: DecoderConfig::Mlp(MlpConfig { dropout: 0.1, ..MlpConfig::new(&[16], Activation::Relu) }),
         likelihood: LikelihoodConfig::Bernoulli,
         start: Start::default(),
+        topk: None,
         nan_is_missing: false,
         flow: None,
         weights: DecoderWeights::Point,
     }
 }
 
-/// An objective with all that training has to remember: a controller, an adversary, a schedule.
+/// An objective with all that training has to remember: a controller, two adversaries, a schedule.
 fn rich() -> ObjectiveConfig {
     let terms = vec![
         Weighted::from(Term::Reconstruction),
         Weighted::new(Weight::Target { start: 1.0, target: 1.0 }, Term::Kl { estimate: Default::default() }),
         Weighted::new(Weight::WarmUp { value: 5.0, steps: 20 }, Term::Mmd { kernel: Kernel::Rbf }),
         Weighted::new(0.5, Term::Adversarial { hidden: vec![8] }),
+        Weighted::new(0.5, Term::PatchAdversarial { channels: vec![4], loss: AdversarialLoss::Logistic }),
     ];
     ObjectiveConfig { draws: 2, terms }
 }
@@ -88,7 +90,7 @@ fn training_learns_the_pictures_with_every_prior() {
     let priors = [
         PriorConfig::Standard,
         PriorConfig::Diagonal,
-        PriorConfig::Mixture { components: 4 },
+        PriorConfig::mixture(4),
         PriorConfig::Vamp { components: 4 },
         PriorConfig::Hierarchical { latent: 2, hidden: vec![8] },
     ];

@@ -1,7 +1,7 @@
-//! Special functions of one real element. Values come from [`crate::special`] in double precision, also for f32.
+//! Special functions of one or two real elements. Values come from [`crate::special`] in double precision, also for f32.
 
 use crate::dtype::{Element, with_real};
-use crate::kernels::{Unary, map};
+use crate::kernels::{Binary, Unary, map, zip};
 use crate::special;
 use crate::tensor::Tensor;
 
@@ -11,6 +11,15 @@ impl<T: Element, F: Fn(f64) -> f64 + Sync> Unary<T, T> for Scalar<F> {
     #[inline(always)]
     fn at(&self, x: T) -> T {
         T::from_f64((self.0)(x.to_f64()))
+    }
+}
+
+/// A function of two numbers as a loop body.
+struct Pair<F>(F);
+impl<T: Element, F: Fn(f64, f64) -> f64 + Sync> Binary<T, T> for Pair<F> {
+    #[inline(always)]
+    fn at(&self, x: T, y: T) -> T {
+        T::from_f64((self.0)(x.to_f64(), y.to_f64()))
     }
 }
 
@@ -74,5 +83,25 @@ impl Tensor {
         let x = self.clone();
         apply("polygamma", self, |v| special::polygamma(order, v))
             .record("polygamma", [self], move |g| [Some(g.grad * x.polygamma(order + 1))])
+    }
+
+    /// Owen's T function of heights h, which are `self`, and slopes `a`, elementwise after broadcasting.
+    pub fn owens_t(&self, slope: &Tensor) -> Tensor {
+        let name = "owens_t";
+        let value = with_real!(name, self.dtype(), T => zip::<T, T, _>(name, self, slope, Pair(special::owens_t)));
+        let (h, a) = (self.clone(), slope.clone());
+        value.record(name, [self, slope], move |g| {
+            // -ϕ(h) (Φ(a h) - 1/2), and exp(-h² (1 + a²) / 2) / (2π (1 + a²)).
+            let by_height = || {
+                let density = h.square().affine(-0.5, -special::LOG_SQRT_TAU).exp();
+                (g.grad * density * (0.5 - (&h * &a).ndtr())).sum_to(h.shape())
+            };
+            let by_slope = || {
+                let reach = a.square() + 1.0;
+                let density = (h.square() * &reach).affine(-0.5, -2.0 * special::LOG_SQRT_TAU).exp();
+                (g.grad * density / reach).sum_to(a.shape())
+            };
+            [g.when(0, by_height), g.when(1, by_slope)]
+        })
     }
 }

@@ -16,6 +16,11 @@ impl Memory {
         Self(parts.iter().map(zeros).collect())
     }
 
+    /// Whether it is of no parameter: a memory that was never begun.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The numbers of one parameter; the type must be its own.
     pub fn part<T: Element>(&mut self, part: usize) -> &mut [T] {
         T::slice_mut(&mut self.0[part])
@@ -45,6 +50,42 @@ impl Memory {
             });
             rest = tail;
         }
+        Ok(())
+    }
+}
+
+/// Where each parameter was before its first update.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Origin {
+    at: Memory,
+    known: Vec<bool>,
+}
+
+impl Origin {
+    /// Of parameters of these lengths and types, none of which has been seen.
+    pub fn unknown(parts: &[(usize, DType)]) -> Self {
+        Self { at: Memory::zeros(parts), known: vec![false; parts.len()] }
+    }
+
+    /// The origin of one parameter, which is where it stands at the first call.
+    pub fn of<T: Element>(&mut self, part: usize, x: &Storage) -> &mut [T] {
+        if !self.known[part] {
+            self.at.part::<T>(part).copy_from_slice(T::slice(x));
+            self.known[part] = true;
+        }
+        self.at.part::<T>(part)
+    }
+
+    /// Stores both under names that start with `name`.
+    pub fn save(&self, file: &mut ModelFile, name: &str) {
+        self.at.save(file, name);
+        file.set(&format!("{name}.known"), &self.known);
+    }
+
+    /// Takes back what [`Origin::save`] stored.
+    pub fn restore(&mut self, file: &ModelFile, name: &str) -> Result<()> {
+        self.at.restore(file, name)?;
+        self.known = file.fact(&format!("{name}.known"))?;
         Ok(())
     }
 }

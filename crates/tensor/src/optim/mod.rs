@@ -3,8 +3,12 @@
 //! | I have | use |
 //! |---|---|
 //! | a smooth objective without noise, up to some thousand parameters | [`Lbfgs`] |
-//! | a noisy objective, or a network | [`Adam`] |
+//! | a noisy objective, or a network | [`Adam`]; with `amsgrad` where its rates must not grow again |
 //! | the simplest thing, or momentum | [`Sgd`] |
+//! | steps over squared gradients, summed or averaged | [`Adagrad`], [`RmsProp`] |
+//! | no rate to choose | [`Dog`] by the distance covered, [`Coin`] by betting |
+//! | to choose among these in a setting | [`Optimiser`], which makes an [`AnyRule`] |
+//! | the mean of iterates that stay noisy | [`PolynomialAverage`] |
 //! | a Gaussian posterior's mean and factor | [`natural_step`] |
 //! | a function of one number with one minimum | [`golden_section`] |
 //!
@@ -25,6 +29,10 @@
 //! ```
 
 mod adam;
+mod average;
+mod choice;
+mod coin;
+mod dog;
 mod golden;
 mod lbfgs;
 mod linesearch;
@@ -32,16 +40,22 @@ mod memory;
 mod natural;
 mod schedule;
 mod sgd;
+mod squares;
 
 use elbo_core::step::Snapshot;
 use elbo_core::{Error, ModelFile, Progress, Result, Run, Step};
 
 pub use adam::{Adam, AdamState, AdamUpdate};
+pub use average::PolynomialAverage;
+pub use choice::{AnyRule, AnyState, AnyUpdate, Optimiser};
+pub use coin::{Coin, CoinState, UnitCoin, UnitCoinState, UnitCoinUpdate};
+pub use dog::{Dog, DogState, DogUpdate};
 pub use golden::golden_section;
 pub use lbfgs::{Lbfgs, LbfgsState, LbfgsStep, Minimum};
 pub use natural::{natural_step, natural_step_with};
 pub use schedule::Schedule;
 pub use sgd::{Sgd, SgdState, SgdUpdate};
+pub use squares::{Adagrad, RmsProp, SquaresState, SquaresUpdate};
 
 use crate::dtype::{DType, Element};
 use crate::kernels::GRAIN;
@@ -131,13 +145,18 @@ pub trait Rule {
         self.start_parts(&[(n, DType::F64)])
     }
 
+    /// Moves the `part`-th parameter, given as doubles, against its gradient.
+    fn apply_to(&self, update: &Self::Update, part: usize, x: &mut [f64], gradient: &[f64], state: &mut Self::State) {
+        assert_eq!(x.len(), gradient.len(), "the vector and its gradient differ in length");
+        let mut moved = Storage::F64(x.to_vec());
+        self.apply(update, part, &mut moved, &Tensor::from_slice(gradient, &[gradient.len()]), state);
+        x.copy_from_slice(f64::slice(&moved));
+    }
+
     /// Moves a vector of doubles against the gradient.
     fn update(&self, x: &mut [f64], gradient: &[f64], state: &mut Self::State) {
-        assert_eq!(x.len(), gradient.len(), "the vector and its gradient differ in length");
         let update = self.begin(&|| gradient.iter().map(|g| g * g).sum::<f64>().sqrt(), state);
-        let mut moved = Storage::F64(x.to_vec());
-        self.apply(&update, 0, &mut moved, &Tensor::from_slice(gradient, &[gradient.len()]), state);
-        x.copy_from_slice(f64::slice(&moved));
+        self.apply_to(&update, 0, x, gradient, state);
     }
 
     /// As a step of a driver. It never converges by itself.

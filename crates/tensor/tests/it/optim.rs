@@ -1,7 +1,9 @@
 //! Optimisers: they reach known minima, respect bounds, survive holes in the objective and resume to the bit.
 
 use elbo_core::{Error, ModelFile, Result, Run, Snapshot, Step, Stop, drive};
-use elbo_tensor::optim::{Adam, Explicit, Lbfgs, Rule, Sgd, natural_step};
+use elbo_tensor::optim::{
+    Adagrad, Adam, Coin, Dog, Explicit, Lbfgs, Optimiser, RmsProp, Rule, Schedule, Sgd, UnitCoin, natural_step,
+};
 use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, grad};
 
 fn rosenbrock(x: &[f64]) -> Result<(f64, Vec<f64>)> {
@@ -127,6 +129,15 @@ fn every_optimiser_finds_the_maximum_of_a_likelihood() {
     run("lbfgs", Lbfgs { gradient_tolerance: 1e-8, value_tolerance: 0.0, ..Lbfgs::default() }.on(loss), 100, 1e-6);
     run("adam", Adam::with_rate(0.05).on(loss), 2000, 1e-3);
     run("sgd", Sgd { rate: 5e-4.into(), momentum: 0.9, nesterov: true, clip: Some(5.0) }.on(loss), 4000, 1e-3);
+    run("amsgrad", Adam { amsgrad: true, ..Adam::with_rate(0.05) }.on(loss), 2000, 1e-3);
+    run("adagrad", Adagrad { rate: 0.5.into(), ..Adagrad::default() }.on(loss), 2000, 1e-3);
+    // At a constant rate these steps never shrink.
+    let rate = Schedule::Cosine { start: 0.02, end: 0.0, steps: 2000 };
+    run("rmsprop", RmsProp { rate, ..RmsProp::default() }.on(loss), 2000, 1e-3);
+    run("dog", Dog::default().on(loss), 2000, 1e-3);
+    run("dowg", Dog { weighted: true, ..Dog::default() }.on(loss), 2000, 1e-3);
+    run("coin", Coin::default().on(loss), 2000, 1e-3);
+    run("chosen", Optimiser::Coin { alpha: 0.0 }.rule(0.0, None).on(loss), 2000, 1e-3);
     let explicit = Explicit(|model: &Line, run: &mut Run| {
         let value = loss(model, run)?;
         Ok((value.item(), model.gradient(&value)))
@@ -181,6 +192,17 @@ fn optimisers_resume_with_the_same_bits() {
     check("lbfgs", Lbfgs::default().on(loss), 3, 6);
     check("adam", Adam::with_rate(0.05).on(loss), 5, 12);
     check("sgd", Sgd { momentum: 0.5, ..Sgd::default() }.on(loss), 5, 12);
+    for (name, optimiser) in [
+        ("amsgrad", Optimiser::AmsGrad),
+        ("adagrad", Optimiser::Adagrad),
+        ("rmsprop", Optimiser::RmsProp { momentum: 0.5 }),
+        ("dog", Optimiser::Dog),
+        ("dowg", Optimiser::Dowg),
+        ("coin", Optimiser::Coin { alpha: 0.0 }),
+    ] {
+        check(name, optimiser.rule(0.01, Some(10.0)).on(loss), 5, 12);
+    }
+    check("unit coin", UnitCoin.on(loss), 5, 12);
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub fn check(claim: &mut Claim, run: &mut Run) -> Result<()> {
     let seeds = claim.seeds.clone();
     let mut table = Table::new(
         "flow-vi-energies",
-        "KL[q || p] in nats by number of planar layers; U1 the median over seeds, the others one seed.",
+        "KL[q || p] in nats by number of planar layers; of U1 the median over seeds, of the others the mean.",
         &["energy", "layers", "KL", "seconds"],
     );
     let log_z = Energy::Ring.log_normaliser();
@@ -133,11 +133,19 @@ pub fn check(claim: &mut Claim, run: &mut Run) -> Result<()> {
             let log_z = energy.log_normaliser();
             let mut ends = vec![];
             for k in [0, 32] {
-                let (kl, seconds) = divergence(*energy, log_z, &format!("planar:{k}"), seeds[0], run)?;
+                let flow = format!("planar:{k}");
+                let each = |seed: &u64| divergence(*energy, log_z, &flow, *seed, run);
+                let runs = seeds.iter().map(each).collect::<Result<Vec<_>>>()?;
+                let count = runs.len() as f64;
+                let kl = runs.iter().map(|r| r.0).sum::<f64>() / count;
+                let seconds = runs.iter().map(|r| r.1).sum::<f64>() / count;
                 table.push(vec![energy.name().into(), k.to_string(), format!("{kl:.3}"), format!("{seconds:.1}")]);
                 ends.push(kl);
             }
-            let name = format!("share of the Gaussian's KL on {} that 32 planar layers leave", energy.name());
+            let name = format!(
+                "share of the Gaussian's KL on {} that 32 planar layers leave, means over seeds",
+                energy.name()
+            );
             claim.at_most(&name, ends[1] / ends[0], Some(1.0), 0.5);
         }
     }

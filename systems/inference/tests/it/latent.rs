@@ -59,6 +59,43 @@ fn convolutions_and_every_prior_fit_pictures() {
 }
 
 #[test]
+fn classes_shape_the_prior_where_they_are_asked_for() {
+    let data = digits(200);
+    let settings = json!({"latent": 2, "hidden": [16], "epochs": 3, "prior": "class_conditional"});
+    let model = fit(&Aevb, settings.clone(), &data).unwrap();
+    let metrics = model.summary().metrics;
+    for name in ["nmi", "ari", "cluster_accuracy", "label_error"] {
+        assert!(metrics.iter().any(|(n, v)| n == name && v.is_finite()), "{name} in {metrics:?}");
+    }
+    let mut file = ModelFile::new("aevb");
+    model.save(&mut file).unwrap();
+    assert_eq!((&Aevb as &dyn AnySystem).load(&file).unwrap().summary().metrics, metrics);
+    let error = fit(&Aevb, settings, &Data { target: None, ..data.clone() }).err().unwrap();
+    assert!(error.to_string().contains("no data point has a class"), "{error}");
+    let prior = json!({"type": "class_conditional", "shares": [1.0, 1.0]});
+    let error = fit(&Aevb, json!({"latent": 2, "epochs": 1, "prior": prior}), &data).err().unwrap();
+    assert!(error.to_string().contains("`prior.shares` is 2 numbers for 10 classes"), "{error}");
+}
+
+#[test]
+fn codes_that_are_points_have_no_divergence_to_charge() {
+    let error = fit(&Aevb, json!({"latent": 2, "epochs": 1, "family": "dirac"}), &digits(50)).err().unwrap();
+    assert!(error.to_string().contains("`family` is dirac with the term kl"), "{error}");
+}
+
+#[test]
+fn a_fit_that_time_ends_keeps_its_model_with_labels_too() {
+    let mut run = Run::new(3).with_time(std::time::Duration::from_secs(1));
+    let settings = json!({"latent": 2, "hidden": [16], "epochs": 10_000_000, "density": "vae"});
+    let model = AnySystem::fit(&Aevb, &settings, &digits(100), &mut run).unwrap();
+    for part in ["time budget", "samples are drawn from the prior"] {
+        assert!(run.warnings().iter().any(|w| w.contains(part)), "{:?}", run.warnings());
+    }
+    assert!(model.summary().metrics.iter().all(|(name, _)| name != "label_error"));
+    assert_eq!(model.as_sample().unwrap().sample(3, &mut Run::new(1)).unwrap().rows(), 3);
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_with_a_remedy() {
     let data = digits(50);
     let table = |values: Vec<f64>| {

@@ -1,6 +1,7 @@
 //! The posterior of independent latent functions given an encoder's sites, as one operation of the graph.
 
 use elbo_core::Result;
+use elbo_core::recycle::{self, Kept};
 use elbo_markov::evidence::Evidence;
 use elbo_markov::kernel::{Form, Kernel};
 use elbo_markov::model::{Chain, Grid, StateSpace};
@@ -77,8 +78,12 @@ pub fn markov_posterior(
 }
 
 /// The rows of one latent in the frames of a range, of `[F L, width]`.
-fn gather(values: &[f64], width: usize, latents: usize, l: usize, frames: &Range<usize>) -> Vec<f64> {
-    frames.clone().flat_map(|f| &values[(f * latents + l) * width..][..width]).copied().collect()
+fn gather(values: &[f64], width: usize, latents: usize, l: usize, frames: &Range<usize>) -> Kept<f64> {
+    let mut rows = Kept::new(frames.len() * width);
+    for (row, f) in rows.chunks_exact_mut(width).zip(frames.clone()) {
+        row.copy_from_slice(&values[(f * latents + l) * width..][..width]);
+    }
+    rows
 }
 
 /// `A`, and means and covariances of each latent's `R` independent functions given sites of all of them together, `[1 + F L R + F L R R]`; `shift: [F L, R]`,
@@ -95,7 +100,7 @@ pub(super) fn partition(
     let count = shift.len();
     let lengths = lengthscale.to_vec();
     let priors = lengths.iter().map(|l| functions(order, *l, one)).collect::<Result<Vec<_>>>()?;
-    let (j, big_j) = (shift.to_vec(), precision.to_vec());
+    let (j, big_j) = (Kept::copy_of(&shift.as_f64()), Kept::copy_of(&precision.as_f64()));
     let mut starts = vec![0];
     grids.iter().for_each(|g| starts.push(starts[starts.len() - 1] + g.len()));
     assert_eq!(starts[grids.len()] * latents, shift.size(0), "one site for each time of each sequence");
@@ -109,7 +114,8 @@ pub(super) fn partition(
         Ok((chain, found))
     };
     let solved: Vec<(Chain<f64>, Pass<f64>)> = tasks.par_iter().map(solve).collect::<Result<_>>()?;
-    let mut packed = vec![0.0; 1 + count + count * one];
+    let mut packed = recycle::buffer(1 + count + count * one);
+    packed[0] = 0.0;
     for ((l, s), (_, found)) in tasks.iter().zip(&solved) {
         packed[0] += found.log_z;
         for (k, (mean, covariance)) in found.mean.chunks_exact(one).zip(found.covariance.chunks_exact(full)).enumerate()
@@ -119,15 +125,14 @@ pub(super) fn partition(
             packed[1 + count + row * full..][..full].copy_from_slice(covariance);
         }
     }
-    let solved: Vec<(Chain<f64>, Vec<f64>)> =
-        solved.into_iter().map(|(chain, found)| (chain, found.mean.into_vec())).collect();
+    let solved: Vec<(Chain<f64>, Kept<f64>)> = solved.into_iter().map(|(chain, found)| (chain, found.mean)).collect();
     let value = Tensor::from_vec(packed, &[1 + count + count * one]);
     let grids = grids.to_vec();
     let shapes = [shift.shape().to_vec(), precision.shape().to_vec(), lengthscale.shape().to_vec()];
     let inputs = vec![shift.clone(), precision.clone(), lengthscale.clone()];
     Ok(Tensor::custom("markov posterior", inputs, value, move |gradient, _| {
-        let gradient = gradient.to_vec();
-        let pull = |task: &(usize, usize), (chain, mean): &(Chain<f64>, Vec<f64>)| {
+        let gradient = gradient.as_f64();
+        let pull = |task: &(usize, usize), (chain, mean): &(Chain<f64>, Kept<f64>)| {
             let (l, s) = task;
             let own = starts[*s]..starts[*s + 1];
             let of = |values: &[f64], width: usize| gather(values, width, latents, *l, &own);
@@ -145,7 +150,7 @@ pub(super) fn partition(
             (back.shift, back.precision, by_logs.iter().skip(1).step_by(2).sum::<f64>() / lengths[*l])
         };
         let pulled: Vec<_> = tasks.par_iter().zip(&solved).map(|(task, found)| pull(task, found)).collect();
-        let (mut to_shift, mut to_precision) = (vec![0.0; count], vec![0.0; count * one]);
+        let (mut to_shift, mut to_precision) = (recycle::buffer(count), recycle::buffer(count * one));
         let mut to_length = vec![0.0; latents];
         for ((l, s), (shift, precision, length)) in tasks.iter().zip(pulled) {
             to_length[*l] += length;

@@ -1,6 +1,6 @@
 //! `infovae` on digits and sequences, and what it refuses.
 
-use elbo_core::{AnySystem, Array, Data, Error, Model, Run, Values};
+use elbo_core::{AnySystem, Array, Data, Error, Model, ModelFile, Run, Values};
 use elbo_systems_vae::infovae::InfoVae;
 use serde_json::{Value, json};
 
@@ -24,6 +24,52 @@ fn every_divergence_trains_and_leaves_its_terms_in_a_table() {
     }
     let without = fit(json!({"latent": 2, "epochs": 1, "alpha": 0.0, "lambda": 1.0}), &data, &mut Run::new(1)).unwrap();
     assert_eq!(without.tables()[0].rows.len(), 2, "the evidence lower bound has no aggregated term");
+}
+
+#[test]
+fn codes_that_are_points_have_a_reconstruction_and_samples_and_no_bound() {
+    let data = digits(120);
+    for density in [Value::Null, json!("mixture"), json!({"type": "vae", "hidden": [16], "epochs": 2})] {
+        let settings = json!({"latent": 2, "hidden": [16], "epochs": 2, "family": "dirac", "density": density});
+        let model = fit(settings, &data, &mut Run::new(1)).unwrap();
+        let summary = model.summary();
+        assert_eq!(summary.objective.as_ref().unwrap().0, "reconstruction");
+        let has = |name: &str| summary.metrics.iter().any(|(n, _)| n == name);
+        assert!(!has("iwae") && !has("kl") && !has("bits_per_dim") && has("mmd"), "{:?}", summary.metrics);
+        assert!(model.as_evaluate().is_none());
+        assert_eq!(summary.text.contains("Samples are decoded from codes drawn from"), !density.is_null());
+        let mut file = ModelFile::new("infovae");
+        model.save(&mut file).unwrap();
+        let loaded = (&InfoVae as &dyn AnySystem).load(&file).unwrap();
+        let draw = |m: &dyn Model| m.as_sample().unwrap().sample(5, &mut Run::new(2)).unwrap();
+        assert_eq!(draw(model.as_ref()), draw(loaded.as_ref()), "{density}");
+    }
+}
+
+#[test]
+fn few_numbers_of_a_code_are_kept_on_request() {
+    let settings = json!({"latent": 6, "topk": 2, "hidden": [16], "epochs": 2, "family": "dirac"});
+    let model = fit(settings, &digits(80), &mut Run::new(1)).unwrap();
+    let codes = model.as_encode().unwrap().encode(&digits(10), &mut Run::new(1)).unwrap();
+    let column = |i: usize| codes.get(&format!("z{i}")).unwrap().to_f64().unwrap();
+    let columns: Vec<Vec<f64>> = (1..=6).map(column).collect();
+    for row in 0..10 {
+        assert_eq!(columns.iter().filter(|column| column[row] != 0.0).count(), 2, "row {row}");
+    }
+}
+
+#[test]
+fn sigma_points_regularise_without_noise() {
+    let terms = |seed: u64| {
+        let settings = json!({
+            "latent": 2, "hidden": [16], "epochs": 2, "family": "sigma_points", "alpha": 1.0, "lambda": 0.0,
+            "wasserstein": 1.0,
+        });
+        terms(fit(settings, &digits(60), &mut Run::new(seed)).unwrap().as_ref())
+    };
+    assert_eq!(terms(1), terms(1));
+    let error = fit(json!({"family": "sigma_points"}), &digits(60), &mut Run::new(1)).err().unwrap();
+    assert!(error.to_string().contains("`family` is sigma_points with the term mmd"), "{error}");
 }
 
 #[test]

@@ -22,6 +22,29 @@ pub enum Bound {
     Tilted,
 }
 
+impl Bound {
+    /// Upper bound on the expected `log Σ_k exp(z_k)` of independent normal logits, `[B]`. `mean`, `variance: [B, K]`.
+    ///
+    /// $$ \log \sum_k \exp(m_k + v_k / 2), \qquad
+    ///    \tfrac12 \sum_k a_k^2 v_k + \log \sum_k \exp\{ m_k + (1 - 2 a_k) v_k / 2 \} $$
+    ///
+    /// # Source
+    /// Knowles and Minka (2011) for the tilted bound, whose tilt a is a few rounds of its fixed point.
+    pub fn log_sum_exp(self, mean: &Tensor, variance: &Tensor) -> Tensor {
+        match self {
+            Self::Jensen => (mean + variance * 0.5).log_sum_exp(-1, false),
+            Self::Tilted => {
+                // Valid for any tilt, so the tilt is not differentiated.
+                let (m, v) = (mean.detach(), variance.detach());
+                let exponent = |tilt: &Tensor| &m + (tilt * -2.0 + 1.0) * &v * 0.5;
+                let tilt = (0..ROUNDS).fold(m.zeros_like(), |tilt, _| exponent(&tilt).softmax(-1));
+                let tilted = mean + (&tilt * -2.0 + 1.0) * variance * 0.5;
+                (tilt.square() * variance).sum_axis(-1, false) * 0.5 + tilted.log_sum_exp(-1, false)
+            }
+        }
+    }
+}
+
 /// Classes from noisy logits z_k ~ N(w_k' φ, σ_k²), with a Gaussian posterior over each w_k.
 ///
 /// $$ \bar w_y^\top \phi - \log \sum_k \exp\{ \bar w_k^\top \phi + \tfrac12 (\phi^\top S_k \phi + \sigma_k^2) \} $$
@@ -83,19 +106,7 @@ impl Head for DiscriminativeHead {
     fn bound(&self, features: &Tensor, targets: &Tensor) -> Result<Tensor> {
         let (mean, variance) = self.logits(features);
         let own = mean.gather(-1, &targets.unsqueeze(-1)).squeeze(-1);
-        let jensen = &mean + &variance * 0.5;
-        let normaliser = match self.bound {
-            Bound::Jensen => jensen.log_sum_exp(-1, false),
-            Bound::Tilted => {
-                // Valid for any tilt, so the tilt is not differentiated.
-                let (m, v) = (mean.detach(), variance.detach());
-                let exponent = |tilt: &Tensor| &m + (tilt * -2.0 + 1.0) * &v * 0.5;
-                let tilt = (0..ROUNDS).fold(m.zeros_like(), |tilt, _| exponent(&tilt).softmax(-1));
-                let tilted = &mean + (&tilt * -2.0 + 1.0) * &variance * 0.5;
-                (tilt.square() * &variance).sum_axis(-1, false) * 0.5 + tilted.log_sum_exp(-1, false)
-            }
-        };
-        Ok(own - normaliser)
+        Ok(own - self.bound.log_sum_exp(&mean, &variance))
     }
 
     fn cost(&self) -> Result<Tensor> {

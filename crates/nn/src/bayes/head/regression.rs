@@ -1,6 +1,7 @@
 //! A last layer for numbers.
 
-use super::{Head, HeadConfig, normal_log_prob};
+use super::{Head, HeadConfig};
+use crate::bayes::expected::{expected_normal, expected_varying_normal};
 use crate::bayes::{Covariance, Gaussians};
 use elbo_core::{Error, Marginals, Result, Rng};
 use elbo_dist::{GaussianMixtures, Normals, Rule, StudentTs};
@@ -213,10 +214,7 @@ impl Head for RegressionHead {
         let error = targets - self.weights.project_mean(features);
         let spread = self.weights.project_variance(features);
         let each = match &self.noise {
-            Noise::Gaussian { sd } => {
-                let variance = sd.get().square();
-                normal_log_prob(&error, &variance) - spread / &variance * 0.5
-            }
+            Noise::Gaussian { sd } => expected_normal(&error, &spread, &sd.get().square()),
             Noise::StudentT { shape, rate } => {
                 let (a, b) = (shape.get(), rate.get());
                 let level = (a.digamma() - b.log()) * 0.5 - LOG_SQRT_TAU;
@@ -224,8 +222,8 @@ impl Head for RegressionHead {
             }
             Noise::Heteroscedastic { log_variance } => {
                 let level = log_variance.project_mean(features);
-                let precision = (log_variance.project_variance(features) * 0.5 - &level).exp();
-                (precision * (error.square() + spread) + level) * -0.5 - LOG_SQRT_TAU
+                let doubt = log_variance.project_variance(features);
+                expected_varying_normal(&error, &spread, &level, &doubt)
             }
         };
         Ok(each.sum_axis(-1, false))

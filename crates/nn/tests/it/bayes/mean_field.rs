@@ -52,3 +52,12 @@ fn the_divergence_is_that_of_the_diagonal_gaussian() {
     let (a, b) = (layer.kl(0.7).item(), same.kl(0.49).unwrap().sum().item());
     assert!((a - b).abs() < 1e-12, "{a} {b}");
 }
+
+#[test]
+fn the_best_prior_has_the_least_divergence() {
+    let layer = layer(Noise::Local);
+    let best = layer.best_prior_sd();
+    for factor in [0.99, 1.01] {
+        assert!(layer.kl(best * factor).item() > layer.kl(best).item(), "{factor}");
+    }
+}

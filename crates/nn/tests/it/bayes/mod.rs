@@ -1,11 +1,19 @@
 //! Posteriors over weights.
 
+mod draws;
+mod fisher;
 mod gaussians;
 mod heads;
 mod laplace;
+mod matrix_normal;
 mod mean_field;
+mod mean_field_conv;
 mod newton;
+mod observation;
+mod prior;
+mod propagation;
 mod swag;
+mod tempering;
 
 use elbo_core::Rng;
 use elbo_nn::bayes::{Covariance, Gaussians};

@@ -3,7 +3,7 @@
 use super::assert_mean;
 use elbo_core::{Progress, Result, Rng, Run, Step, Stop, drive};
 use elbo_nn::bayes::ensemble::{ClassAverage, Moments};
-use elbo_nn::bayes::{Averaged, Swag, SwagStep};
+use elbo_nn::bayes::{Averaged, Swag, SwagStep, sample_of_several};
 use elbo_tensor::{Constraint, Parameter, Parameters};
 
 #[test]
@@ -82,4 +82,21 @@ fn doubt_is_what_members_disagree_about() {
     let moments = Moments::new(&[(vec![1.0], vec![0.5]), (vec![3.0], vec![0.1])]);
     assert_eq!((moments.mean[0], moments.epistemic[0]), (2.0, 1.0));
     assert!((moments.aleatoric[0] - 0.3).abs() < 1e-15);
+}
+
+#[test]
+fn draws_of_several_runs_are_their_mixture() {
+    let mut rng = Rng::new(3);
+    let runs: Vec<Swag> = [-5.0, 1.0, 4.0]
+        .map(|centre| {
+            let mut swag = Swag::new(2);
+            (0..50).for_each(|_| swag.collect(&[centre + 0.1 * rng.normal()]));
+            swag
+        })
+        .into();
+    let draws: Vec<f64> = (0..3000).map(|_| sample_of_several(&runs, &mut rng)[0]).collect();
+    for centre in [-5.0, 1.0, 4.0] {
+        let near: Vec<f64> = draws.iter().map(|w| f64::from((w - centre).abs() < 1.0)).collect();
+        assert_mean(&format!("run at {centre}"), &near, 1.0 / 3.0);
+    }
 }

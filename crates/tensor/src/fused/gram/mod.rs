@@ -6,6 +6,7 @@ mod value;
 mod wide;
 
 pub(super) use points::Points;
+use pullback::Wanted;
 pub(super) use pullback::{Pull, pull_symmetric};
 pub(super) use value::fill_lower;
 
@@ -91,9 +92,9 @@ pub fn stationary_gram(
     let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape().to_vec()).collect();
     let backward = move |grad: &Tensor, wanted: &[bool]| {
         let weights = grad.as_f64();
-        let pull = with_profile!(radial, hyper.alpha, p => pullback::pull(p, &px, &pz, &weights, &hyper, wanted[0] || wanted[1]));
-        let dz = wanted[1].then(|| shaped(pull.z.clone(), &shapes[1])).flatten();
-        let mut out = vec![shaped(pull.x.clone(), &shapes[0]), dz];
+        let pull = with_profile!(radial, hyper.alpha, p => pullback::pull(p, &px, &pz, &weights, &hyper, Wanted::of(wanted[0], wanted[1])));
+        let of = |wanted: bool, values: &Vec<f64>, shape| wanted.then(|| shaped(values.clone(), shape)).flatten();
+        let mut out = vec![of(wanted[0], &pull.x, &shapes[0]), of(wanted[1], &pull.z, &shapes[1])];
         out.extend(hyper_gradients(&pull, &hyper, &shapes[2..]));
         out.into_iter().zip(wanted).map(|(g, w)| g.filter(|_| *w)).collect()
     };

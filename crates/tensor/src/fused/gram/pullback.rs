@@ -6,6 +6,7 @@
 use super::super::radial::{Profile, with_profile};
 use super::{Hyper, Points, wide};
 use crate::kernels::{Vectorised, run_vectorised};
+use elbo_core::recycle::Kept;
 use rayon::prelude::*;
 
 /// Columns computed together, so that points and their gradients stay in the first cache.
@@ -16,9 +17,9 @@ const BLOCKS: usize = 64;
 
 /// What flows back.
 pub(in crate::fused) struct Pull {
-    /// `[N, D]`; undefined when points are not asked for.
+    /// `[N, D]`; undefined when no points are asked for.
     pub x: Vec<f64>,
-    /// `[M, D]`; empty when not asked for, and for a symmetric matrix, where `x` has it all.
+    /// `[M, D]`; empty or undefined when not asked for, and empty for a symmetric matrix, where `x` has it all.
     pub z: Vec<f64>,
     /// `[D]`, with respect to the logarithms.
     pub log_lengthscales: Vec<f64>,
@@ -30,7 +31,7 @@ pub(in crate::fused) struct Pull {
 #[derive(Clone)]
 struct Part {
     /// `[D, M]`: gradient of the columns' points, in scaled units.
-    columns: Vec<f64>,
+    columns: Kept<f64>,
     log_lengthscales: Vec<f64>,
     /// `Σ dK g` and `Σ dK ∂g/∂α`.
     value: f64,
@@ -79,24 +80,26 @@ fn second_moment(weights: &[f64], column: &[f64], at: f64) -> f64 {
     sum
 }
 
-/// `(Σ w t, Σ w t²)` for `t = at - column`, adding `w t` to `back`.
+/// `(Σ w t, Σ w t²)` for `t = at - column`, adding `w t` to `back` if there is one.
 #[inline(always)]
-fn moments(weights: &[f64], column: &[f64], at: f64, back: &mut [f64]) -> (f64, f64) {
+fn moments<const BACK: bool>(weights: &[f64], column: &[f64], at: f64, back: &mut [f64]) -> (f64, f64) {
     let length = weights.len();
-    let (column, back) = (&column[..length], &mut back[..length]);
+    let (column, back) = (&column[..length], &mut back[..if BACK { length } else { 0 }]);
     let (mut first, mut second) = ([0.0; 8], [0.0; 8]);
     let whole = length / 8 * 8;
     let mut j = 0;
     while j < whole {
         let w: &[f64; 8] = weights[j..j + 8].try_into().expect("eight values");
         let c: &[f64; 8] = column[j..j + 8].try_into().expect("eight values");
-        let b: &mut [f64; 8] = (&mut back[j..j + 8]).try_into().expect("eight values");
+        let mut u = [0.0; 8];
         for k in 0..8 {
             let t = at - c[k];
-            let u = w[k] * t;
-            first[k] += u;
-            second[k] += u * t;
-            b[k] += u;
+            u[k] = w[k] * t;
+            first[k] += u[k];
+            second[k] += u[k] * t;
+        }
+        if BACK {
+            back[j..j + 8].iter_mut().zip(u).for_each(|(b, u)| *b += u);
         }
         j += 8;
     }
@@ -106,13 +109,34 @@ fn moments(weights: &[f64], column: &[f64], at: f64, back: &mut [f64]) -> (f64, 
         let u = weights[j] * t;
         a += u;
         b += u * t;
-        back[j] += u;
+        if BACK {
+            back[j] += u;
+        }
     }
     for k in 0..8 {
         a += first[k];
         b += second[k];
     }
     (a, b)
+}
+
+/// Of which points gradients are wanted; that of the rows' points costs next to nothing beside that of the columns'.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::fused) enum Wanted {
+    Neither,
+    Rows,
+    Both,
+}
+
+impl Wanted {
+    /// Of rows and of columns.
+    pub fn of(rows: bool, columns: bool) -> Self {
+        match (rows, columns) {
+            (_, true) => Self::Both,
+            (true, false) => Self::Rows,
+            (false, false) => Self::Neither,
+        }
+    }
 }
 
 /// One block of rows. `weights(i, start, out)` writes the gradient of the entries of row `i` from column `start` on.
@@ -123,8 +147,7 @@ struct Block<'a, P, W> {
     z: &'a Points,
     first: usize,
     lower: bool,
-    /// Whether gradients of points are wanted.
-    with_points: bool,
+    wanted: Wanted,
     weights: &'a W,
     /// `[rows, D]`, in scaled units.
     rows: &'a mut [f64],
@@ -162,15 +185,15 @@ impl<P: Profile, W: Fn(usize, usize, &mut [f64])> Vectorised for Block<'_, P, W>
                     w[j] *= self.variance * slope;
                 }
                 self.part.value += lane_sum(g);
-                if !self.with_points {
-                    for d in 0..dims {
-                        self.part.log_lengthscales[d] += second_moment(w, self.z.column(d, start, length), point[d]);
-                    }
-                    continue;
-                }
                 for (d, back) in row.iter_mut().enumerate() {
-                    let columns = &mut self.part.columns[d * m + start..][..length];
-                    let (first, second) = moments(w, self.z.column(d, start, length), point[d], columns);
+                    let (column, at) = (self.z.column(d, start, length), point[d]);
+                    let (first, second) = match self.wanted {
+                        Wanted::Neither => (0.0, second_moment(w, column, at)),
+                        Wanted::Rows => moments::<false>(w, column, at, &mut []),
+                        Wanted::Both => {
+                            moments::<true>(w, column, at, &mut self.part.columns[d * m + start..][..length])
+                        }
+                    };
                     *back -= first;
                     self.part.log_lengthscales[d] += second;
                 }
@@ -186,13 +209,13 @@ fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
     z: &Points,
     variance: f64,
     lower: bool,
-    with_points: bool,
+    wanted: Wanted,
     weights: W,
 ) -> (Vec<f64>, Part) {
     let (n, m, dims) = (x.count, z.count, x.dims);
     let mut rows = vec![0.0; n * dims];
     let new = || Part {
-        columns: vec![0.0; if with_points { m * dims } else { 0 }],
+        columns: Kept::zeros(if wanted == Wanted::Both { m * dims } else { 0 }),
         log_lengthscales: vec![0.0; dims],
         value: 0.0,
         alpha: 0.0,
@@ -206,7 +229,7 @@ fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
             let first = block * size;
             let weights = &weights;
             let part_ref = &mut part;
-            run_vectorised(Block { profile, variance, x, z, first, lower, with_points, weights, rows, part: part_ref });
+            run_vectorised(Block { profile, variance, x, z, first, lower, wanted, weights, rows, part: part_ref });
             part
         })
         .collect();
@@ -235,7 +258,7 @@ pub(super) fn pull<P: Profile>(
     z: &Points,
     weights: &[f64],
     hyper: &Hyper,
-    with_points: bool,
+    wanted: Wanted,
 ) -> Pull {
     let (m, dims) = (z.count, z.dims);
     let read = |i: usize, start: usize, out: &mut [f64]| out.copy_from_slice(&weights[i * m + start..][..out.len()]);
@@ -245,10 +268,10 @@ pub(super) fn pull<P: Profile>(
         unscale(&mut pull.z, hyper);
         return pull;
     }
-    let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, with_points, read);
+    let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, wanted, read);
     unscale(&mut rows, hyper);
     let mut back = vec![];
-    if with_points {
+    if wanted == Wanted::Both {
         back = vec![0.0; m * dims];
         for d in 0..dims {
             for j in 0..m {
@@ -283,8 +306,9 @@ pub(in crate::fused) fn pull_symmetric(
         pull.variance += on_diagonal;
         return pull;
     }
+    let wanted = Wanted::of(with_points, with_points);
     let (mut rows, total) =
-        with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, with_points, pairs));
+        with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, wanted, pairs));
     if with_points {
         for i in 0..n {
             for d in 0..dims {

@@ -101,6 +101,7 @@ fn special_functions() -> Vec<Row> {
         unary("ndtr", Tensor::ndtr, special::ndtr),
         unary("log_ndtr", Tensor::log_ndtr, special::log_ndtr).within(-3.0, 2.0),
         unary("ndtri", Tensor::ndtri, special::ndtri).within(0.2, 0.8),
+        binary("owens_t", Tensor::owens_t, special::owens_t),
         unary("lgamma", Tensor::lgamma, special::lgamma).within(0.5, 4.0),
         unary("digamma", Tensor::digamma, special::digamma).within(0.8, 4.0),
         unary("polygamma", |x| x.polygamma(2), |x| special::polygamma(2, x)).within(0.8, 4.0),

@@ -1,0 +1,124 @@
+//! The evidence of the prior's precisions and of the noise.
+
+use super::Laplace;
+use crate::bayes::{Likelihood, Traced};
+use elbo_core::{Error, Result};
+use elbo_tensor::optim::golden_section;
+use elbo_tensor::special::LOG_SQRT_TAU;
+
+/// Rounds over the prior's precision and the noise at most.
+const ROUNDS: usize = 200;
+/// How little both logarithms move when they count as found.
+const TOLERANCE: f64 = 1e-6;
+
+impl<N: Traced> Laplace<'_, N> {
+    /// Squared norms of each block's trained weights.
+    fn squares(&self) -> Vec<f64> {
+        let flat = self.network.pack();
+        let mut at = flat.len() - self.weights();
+        let squares = self.blocks.iter().map(|block| -> f64 {
+            let n = block.values.len();
+            at += n;
+            flat[at - n..at].iter().map(|w| w * w).sum()
+        });
+        squares.collect()
+    }
+
+    /// What a block gives to the evidence, the prior's precision being `precision` and its curvature `scale` times what it is.
+    fn block_evidence(&self, block: usize, square: f64, precision: f64, scale: f64) -> f64 {
+        let values = self.blocks[block].values.to_vec();
+        let determinant: f64 = values.iter().map(|v| (1.0 + scale * v / precision).ln()).sum();
+        -0.5 * (precision * square + determinant)
+    }
+
+    /// The log evidence with these precisions of the prior, log p(D), in nats, the weights held at their trained values.
+    ///
+    /// $$ \log p(D \mid \hat\theta) + \tfrac12 \sum_b \{ P_b \log \delta_b - \delta_b \|\hat\theta_b\|^2
+    ///    - \log |G_b + \delta_b I| \} $$
+    ///
+    /// # Panics
+    /// For another number of precisions than [`Laplace::prior_precisions`] has.
+    pub fn log_evidence_at(&self, precisions: &[f64]) -> f64 {
+        assert_eq!(precisions.len(), self.blocks.len(), "one precision a block");
+        let squares = self.squares();
+        let parts = (0..self.blocks.len()).map(|b| self.block_evidence(b, squares[b], precisions[b], 1.0));
+        self.log_likelihood + parts.sum::<f64>()
+    }
+
+    /// [`Laplace::log_evidence_at`] one precision of the prior for all weights.
+    pub fn log_evidence(&self, prior_precision: f64) -> f64 {
+        self.log_evidence_at(&vec![prior_precision; self.blocks.len()])
+    }
+
+    /// Moves the prior's precision, one for all weights, to where the evidence is largest, between e^-12 and e^12.
+    pub fn maximise_evidence(&mut self) {
+        let best = maximiser(|precision| self.log_evidence(precision));
+        self.precisions = vec![best; self.blocks.len()];
+    }
+
+    /// The same for each layer's precision by itself; with a full matrix there is one for all.
+    pub fn maximise_evidence_by_layer(&mut self) {
+        let squares = self.squares();
+        // The evidence is a sum over blocks, so each is maximised alone.
+        self.precisions = (0..self.blocks.len())
+            .map(|b| maximiser(|precision| self.block_evidence(b, squares[b], precision, 1.0)))
+            .collect();
+    }
+
+    /// Moves the prior's precision, one for all weights, and the variance of the noise to where the evidence is largest, in turns.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for classes, which have no noise.
+    pub fn maximise_evidence_and_noise(&mut self) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let Likelihood::Gaussian { variance } = self.likelihood else {
+                return Err(Error::Setting {
+                    setting: "likelihood".into(),
+                    found: "categorical".into(),
+                    expected: "Gaussian, whose noise has a variance".into(),
+                });
+            };
+            let precision = self.precisions[0];
+            self.maximise_evidence();
+            let best = maximiser(|noise| self.log_evidence_of_noise(noise));
+            self.set_noise(best);
+            let moved = (self.precisions[0] / precision).ln().abs().max((best / variance).ln().abs());
+            if moved < TOLERANCE {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn log_likelihood_of_noise(&self, noise: f64) -> f64 {
+        let (square, count) = self.errors;
+        -0.5 * square / noise - count * (LOG_SQRT_TAU + 0.5 * noise.ln())
+    }
+
+    /// The log evidence with noise of another variance: the curvature of numbers is proportional to the precision of their noise.
+    fn log_evidence_of_noise(&self, noise: f64) -> f64 {
+        let Likelihood::Gaussian { variance } = self.likelihood else { unreachable!("classes were refused") };
+        let squares = self.squares();
+        let parts = (0..self.blocks.len())
+            .map(|b| self.block_evidence(b, squares[b], self.precisions[b], variance / noise));
+        self.log_likelihood_of_noise(noise) + parts.sum::<f64>()
+    }
+
+    fn set_noise(&mut self, noise: f64) {
+        let Likelihood::Gaussian { variance } = self.likelihood else { unreachable!("classes were refused") };
+        for block in &mut self.blocks {
+            block.values = &block.values * (variance / noise);
+        }
+        self.log_likelihood = self.log_likelihood_of_noise(noise);
+        self.likelihood = Likelihood::Gaussian { variance: noise };
+    }
+}
+
+/// Where a function of a positive number is largest, between e^-12 and e^12: the best of a grid over its logarithm, then a golden section
+/// around it.
+fn maximiser(f: impl Fn(f64) -> f64) -> f64 {
+    let at = |log: f64| f(log.exp());
+    let grid = (0..49).map(|i| -12.0 + 0.5 * f64::from(i));
+    let best = grid.max_by(|a, b| at(*a).total_cmp(&at(*b))).expect("the grid is not empty");
+    golden_section(best - 0.5, best + 0.5, 60, |log| -at(log)).exp()
+}

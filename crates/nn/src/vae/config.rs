@@ -1,0 +1,166 @@
+//! Settings of the whole model, and the model that they build.
+
+use super::Vae;
+use super::critic::patches;
+use super::decoder_weights::{DecoderWeights, WeightPosterior};
+use super::family::{Family, LEAST_LOG_VARIANCE, check_log_variances};
+use super::flowed::flow_of;
+use super::likelihood::LikelihoodConfig;
+use super::objective::ObjectiveConfig;
+use super::prior::PriorConfig;
+use super::topk::check_topk;
+use crate::activation::Activation;
+use crate::layer::{Build, MOST_WIDTH};
+use crate::network::{Decoder, DecoderConfig, EncoderConfig, MlpConfig, Start, mlp};
+use elbo_core::{Result, Rng, ensure, ensure_within};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A model with latent variables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VaeConfig {
+    /// Dimensions of the code.
+    pub latent: usize,
+    /// Family of q(z | x).
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub family: Family,
+    /// A flow that draws of the family go through, as a text such as `iaf:2x32`; see [`elbo_dist::flow::FlowSpec`]. The encoder gives each data
+    /// point its parameters or the context of its networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Smallest log variance of q(z | x).
+    pub least_log_variance: f64,
+    /// What is added to the log variance of q(z | x) that the encoder gives, so that posteriors are about as wide as that when training begins.
+    #[serde(default)]
+    pub start_log_variance: f64,
+    /// p(z).
+    pub prior: PriorConfig,
+    /// The network of q(z | x).
+    pub encoder: EncoderConfig,
+    /// The network of p(x | z).
+    pub decoder: DecoderConfig,
+    /// Whether the decoder's weights are numbers or have a posterior.
+    #[serde(default, skip_serializing_if = "DecoderWeights::is_point")]
+    pub weights: DecoderWeights,
+    /// The distribution of each element.
+    pub likelihood: LikelihoodConfig,
+    /// How weights start, and their precision.
+    pub start: Start,
+    /// How many numbers of a code are kept, those of the largest size, with zeros for the others; without it, all. Densities stay those of the
+    /// numbers before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topk: Option<usize>,
+    /// Whether elements may be missing, which are NaN: they drop out of p(x | z), and q(z | x) sees zeros for them and which they are.
+    #[serde(default)]
+    pub nan_is_missing: bool,
+}
+
+impl VaeConfig {
+    /// A diagonal Gaussian posterior over `latent` dimensions, a standard prior, one hidden layer each way, and black or white elements:
+    /// a start for struct updates.
+    pub fn new(latent: usize) -> Self {
+        Self {
+            latent,
+            family: Family::GaussDiag,
+            flow: None,
+            least_log_variance: LEAST_LOG_VARIANCE,
+            start_log_variance: 0.0,
+            prior: PriorConfig::Standard,
+            encoder: EncoderConfig::Mlp(MlpConfig::default()),
+            decoder: DecoderConfig::Mlp(MlpConfig::default()),
+            weights: DecoderWeights::Point,
+            likelihood: LikelihoodConfig::Bernoulli,
+            start: Start::default(),
+            topk: None,
+            nan_is_missing: false,
+        }
+    }
+
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure_within("latent", self.latent, 1..=MOST_WIDTH)?;
+        check_topk(self.topk, self.latent)?;
+        check_log_variances(self.least_log_variance, self.start_log_variance)?;
+        self.prior.check()?;
+        self.family.check(self.latent, &self.prior, self.flow.as_deref())?;
+        self.likelihood.check()?;
+        flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
+        self.weights.check(&self.decoder)?;
+        for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
+            ensure(
+                &format!("{network}.levels"),
+                levels,
+                levels == 0 || self.likelihood.levels().is_some_and(|needed| needed <= levels),
+                "at least the levels of the likelihood, which is `categorical` for such networks",
+            )?;
+        }
+        let is_sequence =
+            matches!(self.encoder, EncoderConfig::Gru(_)) || matches!(self.decoder, DecoderConfig::Gru(_));
+        let can_lack = !is_sequence && self.encoder.levels() == 0 && self.likelihood.is_elementwise();
+        ensure(
+            "nan_is_missing",
+            format!("true with the likelihood `{}`", self.likelihood.name()),
+            !self.nan_is_missing || can_lack,
+            "false for recurrent networks, layers that look up levels, and elements that depend on each other: a multinomial's, which share a total, \
+             and the channels of a pixel",
+        )
+    }
+
+    /// The shape that the encoder sees of data points of this shape.
+    fn seen(&self, shape: &[usize]) -> Vec<usize> {
+        let mut seen = shape.to_vec();
+        if self.nan_is_missing {
+            // Which elements are there stands after the elements, as more numbers or more channels.
+            seen[0] *= 2;
+        }
+        seen
+    }
+
+    /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] when a network does not fit the shape, or a term does not fit the family, a flow or a posterior over weights.
+    pub fn build(&self, shape: &[usize], objective: &ObjectiveConfig, rng: &mut Rng) -> Result<Vae> {
+        self.check()?;
+        self.family.check_objective(self.latent, objective)?;
+        objective.check_for_model(self)?;
+        let flow = flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
+        if let Some(spec) = flow {
+            objective.check_for_flow(&spec)?;
+        }
+        if self.weights == DecoderWeights::Posterior {
+            objective.check_for_weights()?;
+        }
+        let fitted = self.likelihood.fitted(shape)?;
+        if fitted != self.likelihood {
+            return Self { likelihood: fitted, ..self.clone() }.build(shape, objective, rng);
+        }
+        let mut build = Build { rng, dtype: self.start.dtype(), init: self.start.init };
+        let size: usize = shape.iter().product();
+        let width = self.family.width(self.latent) + flow.map_or(0, |spec| spec.context(self.latent));
+        let encoder = self.encoder.build(&self.seen(shape), width, &mut build)?;
+        let blocks = self.likelihood.blocks();
+        let decoder: Box<dyn Decoder> = match self.weights {
+            DecoderWeights::Point => self.decoder.build(self.latent, shape, blocks, &mut build)?,
+            DecoderWeights::Posterior => {
+                let noise = objective.weight_noise();
+                Box::new(WeightPosterior::new(&self.decoder, self.latent, blocks * size, noise, &mut build)?)
+            }
+        };
+        let prior = self.prior.build(self.family, self.latent, size, &mut build)?;
+        let adversary = objective.adversary().map(|config| mlp(self.latent, 1, &config, &mut build)).transpose()?;
+        let likelihood = self.likelihood.build(size, build.dtype);
+        let flow = flow.map(|spec| spec.amortised(self.latent, build.rng)).transpose()?;
+        let classifier = objective
+            .classifier()
+            .map(|(classes, hidden)| mlp(self.latent, classes, &MlpConfig::new(hidden, Activation::Relu), &mut build))
+            .transpose()?;
+        let critic = objective.critic().map(|(channels, _)| patches(channels, shape, &mut build)).transpose()?;
+        let config = self.clone();
+        Ok(Vae { config, size, encoder, flow, decoder, prior, likelihood, classifier, adversary, critic })
+    }
+}

@@ -1,0 +1,164 @@
+//! What the terms of the objective are.
+
+use super::Vae;
+use super::divergence::{mmd, stein};
+use super::draws::{Batch, Draws};
+use super::objective::{Estimate, ObjectiveConfig, Term};
+use super::path::Path;
+use super::posterior::Posterior;
+use super::regulariser::wasserstein;
+use crate::layer::{Layer, Pass};
+use elbo_core::{Error, Result, Rng};
+use elbo_dist::batched::{Batched, Normal};
+use elbo_infer::objective::combined;
+use elbo_tensor::Tensor;
+
+/// The terms of one batch.
+pub struct Losses {
+    /// One scalar a term, in the objective's order.
+    pub terms: Vec<Tensor>,
+    /// The draws they were computed from.
+    pub draws: Draws,
+}
+
+impl Losses {
+    /// The sum with these weights.
+    pub fn total(&self, weights: &[f64]) -> Tensor {
+        self.terms.iter().zip(weights).map(|(term, weight)| term * *weight).sum()
+    }
+}
+
+impl Vae {
+    /// The terms of the objective for a batch, differentiable in all parameters. `batch` may be the data points alone, `x: [B, D]`; `step` counts
+    /// from zero.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a term that the prior does not allow; [`Error::Data`] for classes and attributes that a term asks for and are not there,
+    /// and for classes beyond those that the model knows.
+    pub fn losses<'a>(
+        &self,
+        batch: impl Into<Batch<'a>>,
+        objective: &ObjectiveConfig,
+        step: usize,
+        rng: &mut Rng,
+    ) -> Result<Losses> {
+        let batch = batch.into();
+        objective.check_labels(&self.config.prior, batch.labels)?;
+        let path = Path::new(objective.gradient());
+        let mut noise = rng.fork();
+        let mut inner = rng.fork();
+        let pass = &mut Pass::training(&mut inner);
+        let draws = self.training_draws(batch, (objective.draws, step), &path, &mut noise, pass);
+        let mut terms = vec![];
+        for weighted in &objective.terms {
+            terms.push(self.term(&weighted.term, &draws, batch, step, &path, rng)?);
+        }
+        Ok(Losses { terms, draws })
+    }
+
+    fn term(
+        &self,
+        term: &Term,
+        draws: &Draws,
+        batch: Batch<'_>,
+        step: usize,
+        path: &Path,
+        rng: &mut Rng,
+    ) -> Result<Tensor> {
+        // Codes as rows, all draws of a data point.
+        let codes = || draws.z.reshape(&[draws.z.len() / self.latent(), self.latent()]);
+        Ok(match term {
+            Term::Reconstruction => -draws.expectation(&draws.log_likelihood),
+            Term::Kl { estimate } => self.kl(draws, *estimate).sum_axis(-1, false).mean(),
+            Term::FreeBits { least } => {
+                let each = self.kl(draws, Estimate::Closed).mean_axis(0, false);
+                each.maximum(&each.full_like(*least)).sum()
+            }
+            Term::Capacity { to, steps } => {
+                let share = if *steps == 0 { 1.0 } else { (step as f64 / *steps as f64).min(1.0) };
+                (self.kl(draws, Estimate::Closed).sum_axis(-1, false).mean() - to * share).abs()
+            }
+            Term::Iwae { groups, beta, .. } => {
+                let log_q = draws.log_density(|q| path.density(q));
+                let log_weights = &draws.log_likelihood + &draws.log_prior - log_q;
+                path.finish(&log_weights, *groups, *beta);
+                -combined(&log_weights, *groups, *beta).mean()
+            }
+            Term::WakeSleep => {
+                let z = self.sample_prior(draws.z.size(1), rng);
+                let dreamt = self.generate(&z, true, rng);
+                let q = self.posterior(&dreamt, &mut Pass::evaluation());
+                -(&draws.log_likelihood + &draws.log_prior).mean() - q.log_prob(&z.unsqueeze(0)).mean()
+            }
+            Term::Wasserstein => wasserstein(&draws.q)?.mean(),
+            Term::Jacobian => self.steepness(&draws.q, rng),
+            Term::Mmd { kernel } => {
+                let z = codes();
+                let prior = self.sample_prior(z.size(0), rng);
+                mmd(&z, &prior, kernel)
+            }
+            Term::Stein { kernel } => {
+                if !self.prior().is_standard() {
+                    return Err(Error::Setting {
+                        setting: "prior".into(),
+                        found: "not standard normal".into(),
+                        expected: "`standard` for a Stein discrepancy; take `mmd` for other priors".into(),
+                    });
+                }
+                stein(&codes(), kernel)
+            }
+            // The discriminators are held; their own steps are in training.
+            Term::Adversarial { .. } => {
+                let adversary = self.adversary.as_ref().expect("an adversarial term has a discriminator");
+                adversary.forward(&codes(), &mut Pass::evaluation()).mean()
+            }
+            Term::PatchAdversarial { loss, .. } => {
+                let scores = self.patch_scores(&self.likelihood().mean(&draws.output));
+                draws.expectation(&loss.of_model(&scores))
+            }
+            Term::AggregatedKl { marginal } => self.aggregated_kl(draws, *marginal),
+            Term::CrossEntropy { classifier } => self.cross_entropy(classifier, draws),
+            Term::Cycle => self.cycle(draws),
+            Term::Attributes { steepness } => self.ranks(draws, batch.attributes, *steepness)?,
+        })
+    }
+
+    /// KL(q(z | x) || p(z)), `[B, J]`, to be summed over J.
+    pub(super) fn kl(&self, draws: &Draws, estimate: Estimate) -> Tensor {
+        let closed = if estimate == Estimate::Closed { self.prior().charge(draws) } else { None };
+        closed.unwrap_or_else(|| {
+            let density = |q: &Posterior| if estimate == Estimate::Sampled { q.clone() } else { q.detach() };
+            draws.average(&(draws.log_density(density) - &draws.log_prior)).unsqueeze(-1)
+        })
+    }
+
+    /// KL of the mixture of the batch's posteriors from the prior, a scalar: the mean over the draws of all of log (1/B) Σ_b q(z | x_b) - log p(z).
+    ///
+    /// # Source
+    /// Zhang, Bai, Zhou and Zheng (2022).
+    fn aggregated_kl(&self, draws: &Draws, marginal: bool) -> Tensor {
+        let (count, rows, dims) = (draws.points.size(0), draws.points.size(1), draws.points.size(2));
+        let points = draws.points.reshape(&[count * rows, dims]);
+        let log_rows = (rows as f64).ln();
+        if marginal {
+            let Posterior::Diagonal { mean, log_variance } = &draws.q else {
+                unreachable!("a model refuses this term for other posteriors")
+            };
+            let each = Normal::from_log_variance(mean.clone(), log_variance).log_prob(&points.unsqueeze(1));
+            let prior = Normal::standard(&[dims], points.dtype()).log_prob(&points);
+            return (each.log_sum_exp(1, false) - log_rows - prior).sum_axis(-1, false).mean();
+        }
+        let aggregated = draws.q.log_prob_of_each(&points).log_sum_exp(-1, false) - log_rows;
+        (aggregated - draws.log_prior.reshape(&[count * rows])).mean()
+    }
+
+    /// KL(q(z | x') || q(z | x)) for the decoder's means x' at the draws, a scalar.
+    fn cycle(&self, draws: &Draws) -> Tensor {
+        let (count, rows) = (draws.z.size(0), draws.z.size(1));
+        let made = self.likelihood().mean(&draws.output).reshape(&[count * rows, self.size()]);
+        let again = self.posterior(&made, &mut Pass::evaluation());
+        let first = Posterior::concatenate(&vec![draws.q.clone(); count]);
+        let kl = again.kl_to(&first).expect("a model refuses this term for other posteriors");
+        draws.expectation(&kl.reshape(&[count, rows]))
+    }
+}
