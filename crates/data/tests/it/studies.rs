@@ -44,8 +44,7 @@ fn forces_are_the_energys_slopes_and_turn_with_the_atoms() {
 #[test]
 fn a_pair_has_its_well_where_it_was_put_and_nothing_beyond_the_cutoff() {
     let potential = ClusterPotential { cutoff: 50.0, ..ClusterPotential::default() };
-    let pair =
-        |potential: &ClusterPotential, r: f64| potential.energy_and_forces(&[0, 1], &[[0.0; 3], [r, 0.0, 0.0]]);
+    let pair = |potential: &ClusterPotential, r: f64| potential.energy_and_forces(&[0, 1], &[[0.0; 3], [r, 0.0, 0.0]]);
     // The cutoff function is nearly one at a twentieth of the cutoff.
     let (energy, forces) = pair(&potential, 2.2);
     assert!((energy + 1.3 * (1.0 - (2.2f64 / 50.0).powi(2)).powi(3)).abs() < 1e-12);

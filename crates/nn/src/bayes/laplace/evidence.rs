@@ -99,8 +99,8 @@ impl<N: Traced> Laplace<'_, N> {
     fn log_evidence_of_noise(&self, noise: f64) -> f64 {
         let Likelihood::Gaussian { variance } = self.likelihood else { unreachable!("classes were refused") };
         let squares = self.squares();
-        let parts = (0..self.blocks.len())
-            .map(|b| self.block_evidence(b, squares[b], self.precisions[b], variance / noise));
+        let parts =
+            (0..self.blocks.len()).map(|b| self.block_evidence(b, squares[b], self.precisions[b], variance / noise));
         self.log_likelihood_of_noise(noise) + parts.sum::<f64>()
     }
 

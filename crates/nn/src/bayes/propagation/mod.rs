@@ -131,9 +131,8 @@ impl Uncertain {
     /// For variances beside covariances.
     pub fn times(&self, other: &Self) -> Self {
         let mean = &self.mean * &other.mean;
-        let joined = |a: &Tensor, b: &Tensor, square: &Tensor, other_square: &Tensor| {
-            a * b + a * other_square + b * square
-        };
+        let joined =
+            |a: &Tensor, b: &Tensor, square: &Tensor, other_square: &Tensor| a * b + a * other_square + b * square;
         match (&self.spread, &other.spread) {
             (Spread::Variances(a), Spread::Variances(b)) => {
                 Self::new(mean, joined(a, b, &self.mean.square(), &other.mean.square()))

@@ -5,8 +5,8 @@ use crate::common::assert_gradient;
 use elbo_core::{Error, Rng, Run};
 use elbo_nn::Activation;
 use elbo_nn::bayes::{
-    Anchor, Curvature, Fisher, FisherTargets, Laplace, LaplaceConfig, Likelihood, Pooled, Pooling, Scope, Stack, Traced,
-    VariationalFisherConfig, squares_of_layers,
+    Anchor, Curvature, Fisher, FisherTargets, Laplace, LaplaceConfig, Likelihood, Pooled, Pooling, Scope, Stack,
+    Traced, VariationalFisherConfig, squares_of_layers,
 };
 use elbo_nn::layer::Build;
 use elbo_tensor::gradient::Layer;

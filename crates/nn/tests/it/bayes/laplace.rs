@@ -67,8 +67,7 @@ fn the_curvature_of_a_linear_softmax_model_is_its_hessian() {
     let x = inputs(20, 2, 5);
     let labels = Tensor::indices(&(0..20).map(|i| i % 3).collect::<Vec<_>>());
     let model = stack(&[2, 3], 6);
-    let laplace =
-        Laplace::new(&model, &x, &labels, Likelihood::Categorical, &settings(Curvature::Full, 1.0)).unwrap();
+    let laplace = Laplace::new(&model, &x, &labels, Likelihood::Categorical, &settings(Curvature::Full, 1.0)).unwrap();
     let loss = -model.forward(&x).categorical_log_prob(&labels).sum();
     let leaf = &model.leaves()[0];
     let columns: Vec<Tensor> = (0..9)
@@ -313,8 +312,7 @@ fn a_layer_used_at_several_positions_is_exact_where_its_sharing_says_so() {
         let [_, expanded, _] = curvatures(&network, &x, &inputs(6, 3, 31), Sharing::Expand);
         assert!(distance(&full, &expanded) > 1e-3, "{pooling:?}: positions are not rows of a pooled output");
     }
-    let [full, expanded, diagonal] =
-        curvatures(&Laid(stack(&[2, 3], 30)), &x, &inputs(6, 15, 31), Sharing::Expand);
+    let [full, expanded, diagonal] = curvatures(&Laid(stack(&[2, 3], 30)), &x, &inputs(6, 15, 31), Sharing::Expand);
     assert!(distance(&full, &expanded) < 1e-10);
     assert!(distance(&full.diagonal(), &diagonal.diagonal()) < 1e-10);
 }
@@ -344,9 +342,8 @@ fn predictions_do_not_need_the_graph_to_be_on() {
     let likelihood = Likelihood::Gaussian { variance: 0.4 };
     let laplace = Laplace::new(&model, &x, &y, likelihood, &settings(Curvature::Full, 1.0)).unwrap();
     let (_, outside) = laplace.outputs(&x);
-    let (_, inside) = no_grad(|| {
-        Laplace::new(&model, &x, &y, likelihood, &settings(Curvature::Full, 1.0)).unwrap().outputs(&x)
-    });
+    let (_, inside) =
+        no_grad(|| Laplace::new(&model, &x, &y, likelihood, &settings(Curvature::Full, 1.0)).unwrap().outputs(&x));
     assert!(distance(&outside, &inside) < 1e-12 && outside.min().item() > 0.0);
 }
 

@@ -60,9 +60,7 @@ fn log_probabilities_are_those_of_single_numbers() {
                     ObservationConfig::Varying { .. } => Normal { mean: o[k], sd: (0.5 * o[2 + k]).exp() }.log_prob(x),
                     ObservationConfig::StudentT { scale, dof } => StudentT { location: o[k], scale, dof }.log_prob(x),
                     ObservationConfig::Laplace { scale } => Laplace { location: o[k], scale }.log_prob(x),
-                    ObservationConfig::Bernoulli => {
-                        Bernoulli { probability: 1.0 / (1.0 + (-o[k]).exp()) }.log_prob(x)
-                    }
+                    ObservationConfig::Bernoulli => Bernoulli { probability: 1.0 / (1.0 + (-o[k]).exp()) }.log_prob(x),
                     ObservationConfig::Poisson => Poisson { mean: o[k].exp() }.log_prob(x),
                     ObservationConfig::Categorical { .. } => unreachable!("classes have no second target"),
                 }
