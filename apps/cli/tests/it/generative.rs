@@ -62,7 +62,7 @@ fn a_model_of_pictures_draws_codes_and_reconstructs() {
 fn the_same_pictures_as_a_folder_idx_npy_or_npz_give_the_same_codes() {
     let folder = Folder::new();
     // Sixty pictures of 6 x 6 pixels, the upper or the lower half bright.
-    let pixel = |i: usize, p: usize| if (p < 18) == (i % 2 == 0) { 200 + (i % 50) as u8 } else { (i % 9) as u8 };
+    let pixel = |i: usize, p: usize| if (p < 18) == i.is_multiple_of(2) { 200 + (i % 50) as u8 } else { (i % 9) as u8 };
     let pixels: Vec<u8> = (0..60).flat_map(|i| (0..36).map(move |p| pixel(i, p))).collect();
     let header: [u8; 16] = [0, 0, 8, 3, 0, 0, 0, 60, 0, 0, 0, 6, 0, 0, 0, 6];
     folder.write("p.idx", &[&header[..], &pixels[..]].concat());

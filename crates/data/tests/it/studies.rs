@@ -65,7 +65,7 @@ fn three_atoms_prefer_their_angle() {
     };
     // All three angles count; with equal sides of the middle one the others follow from it.
     let c = |r: f64| (1.0 - (r / 5.0).powi(2)).powi(3);
-    for cosine in [-0.9, -0.2, 0.5] {
+    for cosine in [-0.9_f64, -0.2, 0.5] {
         let base = 2.0 * (2.0 * (1.0 - cosine)).sqrt();
         let side = 0.5 * base / 2.0;
         let off = |x: f64| 0.3 * (x + 1.0 / 3.0).powi(2);
