@@ -43,7 +43,7 @@ macro_rules! shelved {
         }
     )*};
 }
-shelved!(f32 f64 i64 bool usize);
+shelved!(f32 f64 u32 i64 bool usize);
 
 /// A buffer with arbitrary contents, for results that are written in full: what is read before it is written may come from anywhere.
 pub fn buffer<T: Shelved>(n: usize) -> Vec<T> {

@@ -153,13 +153,16 @@ fn in_words(function: &str) -> &str {
     }
 }
 
+/// Threads of either side: a surrogate of at most 60 trials is too small to share.
+const THREADS: usize = 1;
+
 /// Runs both sides and writes the table between the markers `peers-bo` of the document.
 ///
 /// # Errors
 /// [`DevError::Command`] when a side fails, [`DevError::Faults`] when a bound is missed; the table is written all the same.
 pub fn bo(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
-    let python = python::prepare(root, "regret", options.threads)?;
+    let python = python::prepare(root, "regret", THREADS)?;
     let home = folder(&python)?;
     let path = |name: &str| {
         let path = home.join(name);
@@ -169,7 +172,7 @@ pub fn bo(root: &Path, options: &Options) -> Result<()> {
     let (seeds, only): (&str, &[&str]) = if options.tiny { ("1", &["branin"]) } else { ("10", &[]) };
     let first = [files[0].as_str(), seeds];
     eprintln!("  elbo");
-    example(root, options.threads, "bo_regret", &[&first[..], only].concat())?;
+    example(root, THREADS, "bo_regret", &[&first[..], only].concat())?;
     eprintln!("  botorch, half an hour");
     python.run("bo_regret.py", &[&[files[0].as_str(), files[1].as_str(), seeds][..], only].concat())?;
     let rows = |path: &String| -> Result<Vec<Row>> {
@@ -177,13 +180,13 @@ pub fn bo(root: &Path, options: &Options) -> Result<()> {
     };
     let found = problems(&rows(&files[0])?, &rows(&files[1])?)?;
     let mut body = format!(
-        "{}; {} threads for every engine. Log10 of the regret after all trials: the median over the seeds, and both quartiles. *No worse* means \
+        "{}; {} thread for every engine. Log10 of the regret after all trials: the median over the seeds, and both quartiles. *No worse* means \
          that our median is at most the peer's upper quartile. Times are medians over the seeds of milliseconds a suggestion, fit and search; \
          the ratio is the larger of the two.\n\nMade by `cargo run --release -p elbo-dev -- peers bo`.\n\n\
          | function | engine | seeds | log10 regret | processor ms | wall ms | no worse | elbo/peer | at most | verdict |\n\
          |---|---|---:|---|---:|---:|---|---:|---:|---|\n",
         table::machine(),
-        options.threads
+        THREADS
     );
     found.iter().for_each(|problem| problem.rows(&mut body));
     if options.tiny {

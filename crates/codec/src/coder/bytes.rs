@@ -3,6 +3,7 @@
 use super::rans::{LOW, Piece};
 use crate::container::broken;
 use crate::table::Table;
+use elbo_core::recycle::Kept;
 use elbo_core::{Error, Result};
 
 /// The bytes of `symbols`, coded in 1, 2, 4 or 8 interleaved lanes.
@@ -34,7 +35,7 @@ pub fn encode_bytes(symbols: &[u8], table: &Table, lanes: usize) -> Result<Vec<u
 fn encode<const L: usize>(symbols: &[u8], pieces: &[Piece; 256]) -> Vec<u8> {
     let mut x = [LOW; L];
     // A symbol gives away at most one word; the stream is filled from its end.
-    let mut out = vec![0u32; symbols.len() + 2 * L];
+    let mut out: Kept<u32> = Kept::new(symbols.len() + 2 * L);
     let mut at = out.len();
     let mut one = |x: &mut u64, symbol: u8| {
         let piece = &pieces[usize::from(symbol)];
@@ -55,7 +56,10 @@ fn encode<const L: usize>(symbols: &[u8], pieces: &[Piece; 256]) -> Vec<u8> {
         (out[at - 1], out[at - 2]) = (x[lane] as u32, (x[lane] >> 32) as u32);
         at -= 2;
     }
-    out[at..].iter().flat_map(|w| w.to_le_bytes()).collect()
+    let words = &out[at..];
+    let mut bytes = vec![0; 4 * words.len()];
+    bytes.as_chunks_mut().0.iter_mut().zip(words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+    bytes
 }
 
 /// A share of the table: the frequency, and the symbol below the distance from its start.
