@@ -136,6 +136,7 @@ impl Snapshot for LearnedBaseline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use elbo_tensor::optim::Adam;
 
     #[test]
     fn a_running_mean_is_weighted_by_age() {
@@ -147,5 +148,23 @@ mod tests {
         let mut last = RunningMean::default();
         [3.0, 1.0].into_iter().for_each(|v| last.observe(v, 0.0));
         assert_eq!(last.value(), 1.0);
+    }
+
+    #[test]
+    fn a_learned_baseline_goes_on_from_a_file() {
+        let mut rng = Rng::new(2);
+        let mut learned = LearnedBaseline::new(2, &[3], 0.9, &mut rng);
+        let rule = Adam::with_rate(0.1);
+        let mut memory = learned.memory(&rule);
+        let (input, signal) = (Tensor::from_vec(rng.normals(8), &[4, 2]), Tensor::from_vec(rng.normals(4), &[1, 4]));
+        for _ in 0..5 {
+            learned.learn(&signal, &input, &rule, &mut memory);
+        }
+        let mut file = ModelFile::new("test");
+        learned.save(&mut file, "baseline");
+        let mut resumed = LearnedBaseline::new(2, &[3], 0.9, &mut rng);
+        assert_ne!(resumed.predict(&input).to_vec(), learned.predict(&input).to_vec());
+        resumed.restore(&ModelFile::from_bytes(&file.to_bytes()).unwrap(), "baseline").unwrap();
+        assert_eq!(resumed.predict(&input).to_vec(), learned.predict(&input).to_vec());
     }
 }

@@ -90,7 +90,7 @@ pub struct MethodSettings {
     pub vi: ViSettings,
     /// Of climbs to modes.
     pub pathfinder: PathfinderSettings,
-    /// Adam's rate for a flow.
+    /// The optimiser's rate for a flow.
     pub flow_rate: f64,
     /// Steps of a flow, after a mean-field fit that gives it its base.
     pub flow_steps: usize,

@@ -117,7 +117,7 @@ impl Snapshot for Gaussian {
 }
 
 /// `A B` of square matrices, row-major.
-pub(super) fn product(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
+pub(crate) fn product(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
     let mut c = vec![0.0; d * d];
     gemm(MatMut::row_major(&mut c, d, d), 1.0, MatRef::row_major(a, d, d), MatRef::row_major(b, d, d), 0.0);
     c
@@ -135,7 +135,7 @@ pub(super) fn symmetrise(a: &mut [f64], d: usize) {
 }
 
 /// `f` of a symmetric matrix, by its eigenvalues.
-pub(super) fn spectral(a: &[f64], d: usize, f: impl Fn(f64) -> f64) -> Result<Vec<f64>> {
+pub(crate) fn spectral(a: &[f64], d: usize, f: impl Fn(f64) -> f64) -> Result<Vec<f64>> {
     let eigen = syevd(MatRef::row_major(a, d, d))?;
     let vectors = MatRef::row_major(&eigen.vectors, d, d);
     let scaled: Vec<f64> = (0..d * d).map(|ij| vectors.get(ij / d, ij % d) * f(eigen.values[ij % d])).collect();

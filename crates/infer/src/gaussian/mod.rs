@@ -19,5 +19,6 @@ mod updates;
 
 pub use expectation::{Energy, Expectation};
 pub use law::{Gaussian, bures_wasserstein};
+pub(crate) use law::{product, spectral};
 pub use steps::{GaussianFit, GaussianSteps, largest_curvature};
 pub use updates::{Rule, bures_wasserstein_step, forward_backward_step, natural_step, newton_step};

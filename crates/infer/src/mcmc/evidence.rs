@@ -122,7 +122,8 @@ impl Sandwich {
 /// Costs twice what [`log_evidence`] does, less the tuning, which both walks share.
 ///
 /// # Errors
-/// As [`log_evidence`], and [`Error::Numerical`] when an exact draw has no density under the target or the approximation.
+/// As [`log_evidence`], [`Error::Setting`] for exact draws of another length, and [`Error::Numerical`] when one of them
+/// has no density under the target or the approximation.
 ///
 /// # Source
 /// Grosse, Ghahramani and Adams (2015), bidirectional Monte Carlo.
@@ -133,9 +134,10 @@ pub fn evidence_sandwich(
     settings: &Bridge,
     rng: &mut Rng,
 ) -> Result<Sandwich> {
-    let d = target.dim();
-    assert!(!exact.is_empty() && exact.len().is_multiple_of(d), "exact draws have one number an unknown");
     let both = Ends::new(target, start, settings)?;
+    let found = format!("{} numbers for {} unknowns", exact.len(), target.dim());
+    let is_whole = !exact.is_empty() && exact.len().is_multiple_of(target.dim());
+    ensure("exact", found, is_whole, "one draw or more, each with one number an unknown")?;
     let tuned = both.tuned(settings, rng)?;
     let lower = both.forward(settings, &tuned, rng)?;
     let upper = both.backward(exact, settings, &tuned, rng)?;

@@ -1,7 +1,9 @@
 //! A few directions along which the unit of draws and of gradients is not the same.
 
+use crate::gaussian::{product, spectral};
+use elbo_core::Result;
 use elbo_linalg::vector::{axpy, dot};
-use elbo_linalg::{Eigen, MatRef, Result, syevd};
+use elbo_linalg::{Eigen, MatRef, syevd};
 
 /// Directions taken at most from the draws, and as many from the gradients.
 const RANK: usize = 20;
@@ -119,38 +121,17 @@ fn shrunk(rows: &[f64], basis: &[Vec<f64>], n: usize) -> Vec<f64> {
 
 /// The positive definite `S` with `S G S = C`: $G^{-1/2} (G^{1/2} C G^{1/2})^{1/2} G^{-1/2}$.
 fn geometric_mean(c: &[f64], g: &[f64], k: usize) -> Result<Vec<f64>> {
-    let (root, inverse_root) = (power(g, k, 0.5)?, power(g, k, -0.5)?);
-    let inner = power(&product(&product(&root, c, k), &root, k), k, 0.5)?;
+    // Rounding may take the smallest eigenvalue below zero.
+    let root_of = |value: f64| value.max(f64::MIN_POSITIVE).sqrt();
+    let root = spectral(g, k, root_of)?;
+    let inverse_root = spectral(g, k, |value| root_of(value).recip())?;
+    let inner = spectral(&product(&product(&root, c, k), &root, k), k, root_of)?;
     Ok(product(&product(&inverse_root, &inner, k), &inverse_root, k))
-}
-
-/// A power of a positive definite matrix.
-fn power(a: &[f64], k: usize, exponent: f64) -> Result<Vec<f64>> {
-    let Eigen { values, vectors } = eigen(a, k)?;
-    let mut result = vec![0.0; k * k];
-    for (column, value) in values.iter().enumerate() {
-        // Rounding may take the smallest below zero.
-        let value = value.max(f64::MIN_POSITIVE).powf(exponent);
-        for i in 0..k {
-            for j in 0..k {
-                result[i * k + j] += value * vectors[i * k + column] * vectors[j * k + column];
-            }
-        }
-    }
-    Ok(result)
-}
-
-fn product(a: &[f64], b: &[f64], k: usize) -> Vec<f64> {
-    let mut result = vec![0.0; k * k];
-    for i in 0..k {
-        (0..k).for_each(|l| axpy(a[i * k + l], &b[l * k..(l + 1) * k], &mut result[i * k..(i + 1) * k]));
-    }
-    result
 }
 
 /// Of a symmetric matrix; its lower triangle is read.
 fn eigen(a: &[f64], k: usize) -> Result<Eigen<f64>> {
-    syevd(MatRef::row_major(a, k, k))
+    Ok(syevd(MatRef::row_major(a, k, k))?)
 }
 
 #[cfg(test)]

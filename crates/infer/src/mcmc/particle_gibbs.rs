@@ -1,7 +1,7 @@
 //! Paths of hidden states: particle filters, and particle Gibbs with ancestor sampling.
 
 use super::transition::Transition;
-use elbo_core::{Error, Result, Rng};
+use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use std::ops::Range;
 
 /// Hidden states, one after the other, each seen through data. All densities in nats.
@@ -127,12 +127,13 @@ fn pass(model: &dyn StateSpace, kept: Option<&[f64]>, particles: usize, rng: &mu
 /// of all data.
 ///
 /// # Errors
-/// [`Error::Numerical`] when no particle has a density at some time.
+/// [`Error::Numerical`] when no particle has a density at some time, [`Error::Setting`] without a particle or a time.
 ///
 /// # Source
 /// Gordon, Salmond and Smith (1993); particles are chosen anew at every time, each by itself.
 pub fn particle_filter(model: &dyn StateSpace, particles: usize, rng: &mut Rng) -> Result<(Vec<f64>, f64)> {
-    assert!(particles > 0 && model.times() > 0, "a filter needs particles and a time");
+    ensure_within("particles", particles, 1..)?;
+    ensure_within("times", model.times(), 1..)?;
     pass(model, None, particles, rng)
 }
 
@@ -152,29 +153,34 @@ pub struct ParticleGibbs<'a> {
 }
 
 impl<'a> ParticleGibbs<'a> {
-    /// `model` makes the model from the whole state; `path` is where its states `[T, L]` lie in it.
+    /// `model` makes the model from the whole state; `path` is where its states `[T, L]` lie in it. Two particles at
+    /// least: the kept path and one more.
     pub fn new<M: StateSpace + 'a>(
         model: impl Fn(&[f64]) -> M + Sync + 'a,
         path: Range<usize>,
         particles: usize,
     ) -> Self {
-        assert!(particles >= 2, "a kept path and at least one more");
         let model = Box::new(move |state: &[f64]| Box::new(model(state)) as Box<dyn StateSpace + 'a>);
         Self { model, path, particles }
     }
 
-    fn model(&self, state: &[f64]) -> Box<dyn StateSpace + 'a> {
+    /// The model at a state, whose path has a place in it.
+    fn model(&self, state: &[f64]) -> Result<Box<dyn StateSpace + 'a>> {
+        ensure_within("particles", self.particles, 2..)?;
         let model = (self.model)(state);
-        assert_eq!(model.dim() * model.times(), self.path.len(), "a path has all states of the model");
-        model
+        let (dim, times) = (model.dim(), model.times());
+        let fits = dim * times > 0 && dim * times == self.path.len() && self.path.end <= state.len();
+        let found = format!("{:?} of {} numbers, for {times} states of {dim}", self.path, state.len());
+        ensure("path", found, fits, "a stretch of the state that is as long as all states of the model")?;
+        Ok(model)
     }
 
     /// Puts a path of the particle filter into a state whose other unknowns are set: where a chain may start.
     ///
     /// # Errors
-    /// As [`particle_filter`].
+    /// As [`particle_filter`], and [`Error::Setting`] for a path that is not the model's, or fewer than two particles.
     pub fn start(&self, state: &mut [f64], rng: &mut Rng) -> Result<()> {
-        let (path, _) = particle_filter(&*self.model(state), self.particles, rng)?;
+        let (path, _) = particle_filter(&*self.model(state)?, self.particles, rng)?;
         state[self.path.clone()].copy_from_slice(&path);
         Ok(())
     }
@@ -182,7 +188,7 @@ impl<'a> ParticleGibbs<'a> {
 
 impl Transition for ParticleGibbs<'_> {
     fn advance(&self, state: &mut [f64], rng: &mut Rng) -> Result<u64> {
-        let model = self.model(state);
+        let model = self.model(state)?;
         let (path, _) = pass(&*model, Some(&state[self.path.clone()]), self.particles, rng)?;
         state[self.path.clone()].copy_from_slice(&path);
         // Data and kept transitions, each of every particle and time.

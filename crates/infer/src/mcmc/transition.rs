@@ -4,7 +4,9 @@ use super::chain::Record;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::nuts::Move;
-use elbo_core::{Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure_within};
+use elbo_core::{
+    Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
+};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,8 @@ pub trait Transition: Sync {
     /// Moves the state `[D]`; returns how often a density was evaluated.
     ///
     /// # Errors
-    /// [`Error::Numerical`] where the distribution does not exist at the state.
+    /// [`Error::Numerical`] where the distribution does not exist at the state, [`Error::Setting`] where the state has
+    /// another length.
     fn advance(&self, state: &mut [f64], rng: &mut Rng) -> Result<u64>;
 
     /// The log density of a state in nats, up to a constant; NaN where it is not known.
@@ -189,12 +192,14 @@ impl Step<Walkers> for Walks<'_> {
 /// not know it.
 ///
 /// # Errors
-/// [`Error::Setting`] when a setting is out of range, those of the transition, and [`Error::Stopped`] when the run was stopped before the first
-/// kept draw.
+/// [`Error::Setting`] when a setting is out of range or starts differ in length, those of the transition, and
+/// [`Error::Stopped`] when the run was stopped before the first kept draw.
 pub fn sample_by(transition: &dyn Transition, settings: &Chains, start: &[Vec<f64>], run: &mut Run) -> Result<Draws> {
     settings.check()?;
-    let dim = start.first().map_or(0, Vec::len);
-    assert!(dim > 0 && start.iter().all(|z| z.len() == dim), "starts must have the same positive length");
+    let lengths: Vec<usize> = start.iter().map(Vec::len).collect();
+    let dim = lengths.first().copied().unwrap_or(0);
+    let are_alike = dim > 0 && lengths.iter().all(|length| *length == dim);
+    ensure("start", format!("of lengths {lengths:?}"), are_alike, "one point or more, of the same positive length")?;
     let base = run.rng.fork();
     let walker = |i: usize| Walker {
         state: start[i % start.len()].clone(),

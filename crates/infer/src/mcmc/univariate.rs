@@ -8,6 +8,9 @@ use elbo_core::{Error, Result, Rng};
 ///
 /// `height` is the log density at `x` in nats, finite. Returns the new number and its log density. A log density of NaN counts as none.
 ///
+/// # Panics
+/// When `height` is not finite, from which no interval would ever be left, or `width` is not positive.
+///
 /// # Source
 /// Neal (2003), figures 3 and 5.
 pub fn slice_number(
@@ -18,7 +21,7 @@ pub fn slice_number(
     rng: &mut Rng,
     mut log_density: impl FnMut(f64) -> f64,
 ) -> (f64, f64) {
-    debug_assert!(height.is_finite() && width > 0.0, "a slice at height {height} with width {width}");
+    assert!(height.is_finite() && width > 0.0, "a slice at height {height} with width {width}");
     let level = height - rng.exponential();
     let mut low = x - width * rng.uniform();
     let mut high = low + width;
@@ -91,16 +94,23 @@ impl<F: Fn(&[f64]) -> f64 + Sync> Slice<F> {
 
 impl<F: Fn(&[f64]) -> f64 + Sync> Transition for Slice<F> {
     fn advance(&self, state: &mut [f64], rng: &mut Rng) -> Result<u64> {
-        assert_eq!(state.len(), self.widths.len(), "one width an unknown");
+        if state.len() != self.widths.len() {
+            return Err(Error::Setting {
+                setting: "widths".into(),
+                found: format!("{} numbers for {} unknowns", self.widths.len(), state.len()),
+                expected: "one width an unknown".into(),
+            });
+        }
         let mut evaluations = 1;
         let mut height = (self.log_density)(state);
-        if !height.is_finite() {
-            return Err(Error::numerical(
-                format!("the log density is {height} where a chain stands"),
-                "start where the density exists",
-            ));
-        }
         for i in &self.coordinates {
+            // A slice below an infinite density would have no level.
+            if !height.is_finite() {
+                return Err(Error::numerical(
+                    format!("the log density is {height} where a chain stands"),
+                    "start where the density exists, and give one that is finite where it does",
+                ));
+            }
             let x = state[*i];
             (state[*i], height) = {
                 let at = |value: f64| {

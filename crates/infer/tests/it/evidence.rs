@@ -211,4 +211,9 @@ fn draws_without_a_density_make_no_upper_bound() {
     let settings = Bridge { chains: 10, steps: 1, ..Bridge::default() };
     let error = evidence_sandwich(&target, &q, &[0.5, -0.5], &settings, &mut Rng::new(1)).unwrap_err();
     assert!(error.to_string().contains("an exact draw has no density"), "{error}");
+    let none = evidence_sandwich(&target, &q, &[], &settings, &mut Rng::new(1)).unwrap_err();
+    assert!(none.to_string().contains("`exact` is 0 numbers for 1 unknowns"), "{none}");
+    let (target, q) = (correlated(0.6), MeanField::new(&[0.0; 2], &[1.0; 2]));
+    let odd = evidence_sandwich(&target, &q, &[0.1; 3], &settings, &mut Rng::new(1)).unwrap_err();
+    assert!(odd.to_string().contains("`exact` is 3 numbers for 2 unknowns"), "{odd}");
 }

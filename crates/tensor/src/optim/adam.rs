@@ -29,7 +29,8 @@ pub struct Adam {
     pub weight_decay: f64,
     /// Largest Euclidean norm of the gradient; longer ones are shortened.
     pub clip: Option<f64>,
-    /// Divides by the largest second moment so far, so that a rate never grows again (AMSGrad).
+    /// Divides by the largest second moment so far (AMSGrad), so that a rate never grows again, but for the correction
+    /// of the moments' start.
     pub amsgrad: bool,
 }
 

@@ -85,7 +85,29 @@ impl Origin {
     /// Takes back what [`Origin::save`] stored.
     pub fn restore(&mut self, file: &ModelFile, name: &str) -> Result<()> {
         self.at.restore(file, name)?;
-        self.known = file.fact(&format!("{name}.known"))?;
+        let known: Vec<bool> = file.fact(&format!("{name}.known"))?;
+        if known.len() != self.known.len() {
+            let count = known.len();
+            let message = format!("entry `{name}.known` of the model file has {count} parameters, unlike the model");
+            return Err(Error::model_file(message, "resume with the model's own checkpoint"));
+        }
+        self.known = known;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_of_other_parameters_is_refused() {
+        let parts = |lengths: &[usize]| lengths.iter().map(|n| (*n, DType::F64)).collect::<Vec<_>>();
+        let mut file = ModelFile::new("test");
+        Origin::unknown(&parts(&[3])).save(&mut file, "origin");
+        // As many numbers, but in two parameters.
+        let error = Origin::unknown(&parts(&[1, 2])).restore(&file, "origin").unwrap_err();
+        assert!(error.to_string().contains("`origin.known` of the model file has 1 parameters"), "{error}");
+        assert!(Origin::unknown(&parts(&[3])).restore(&file, "origin").is_ok());
     }
 }
