@@ -76,6 +76,7 @@ impl LatentModel {
         if samples.len() < 2 {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
+        common.density.iter().try_for_each(|density| density.check_rows(samples.len()))?;
         let mut config = common.model(&samples.form);
         let labels = classes_of_prior(&mut config.prior, samples.labels.as_ref())?;
         let missing = samples.values.iter().filter(|v| v.is_nan()).count() as f64 / samples.values.len() as f64;
