@@ -377,12 +377,12 @@ fn warn_of_silent_terms(terms: &[TermRecord], family: Family, run: &mut Run) {
     }
 }
 
-/// Share of wrong classes when a linear classifier of the codes learns from a hundred labels; `None` with fewer than two classes.
+/// Share of wrong classes when a linear classifier of the codes learns from a hundred labels; `None` with fewer than two classes,
+/// and where there was no time for it.
 fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) -> Result<Option<f64>> {
     let codes: Vec<usize> = rows.iter().map(|r| labels.codes[*r]).collect();
     let known = (rows.len() / 2).min(100);
-    // A fit that was stopped keeps what it has.
-    if labels.classes.len() < 2 || known < labels.classes.len() || run.must_stop() {
+    if labels.classes.len() < 2 || known < labels.classes.len() {
         return Ok(None);
     }
     let order = run.rng.permutation(rows.len());
@@ -390,7 +390,11 @@ fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) ->
     let part =
         |rows: &[usize]| (q.mean().index_select(0, &Tensor::indices(rows)), rows.iter().map(|r| codes[*r]).collect());
     let ((x, y), (x_test, y_test)): ((Tensor, Vec<usize>), (Tensor, Vec<usize>)) = (part(train), part(test));
-    let probe = Probe::fit(&x, &y, labels.classes.len(), &mut run.child(run.seed))?;
+    let probe = match Probe::fit(&x, &y, labels.classes.len(), &mut run.child(run.seed)) {
+        // A fit that was stopped keeps what it has.
+        Err(Error::Stopped) => return Ok(None),
+        fitted => fitted?,
+    };
     Ok(Some(1.0 - probe.accuracy(&x_test, &y_test)))
 }
 
