@@ -177,6 +177,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_verb_that_a_model_lacks_is_not_among_those_it_offers() {
+        let text = refused(find("infovae").unwrap().card(), "evaluate").to_string();
+        assert!(text.contains("encode") && text.matches("evaluate").count() == 1, "{text}");
+    }
+
+    #[test]
     fn a_record_tells_matrices_from_columns_and_survives_its_file() {
         let arrays = [("a", vec![2]), ("x", vec![2, 3]), ("image", vec![2, 1, 1]), ("y", vec![2])];
         let arrays =

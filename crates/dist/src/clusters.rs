@@ -92,6 +92,9 @@ impl Table {
 /// Matches rows with columns, each with one at most, so that the sum of their gains is the largest: the column of each row, `None` for rows that
 /// are left over. `gain: [rows, columns]`, finite; in cubic time.
 ///
+/// # Panics
+/// When there is not one gain for each pair.
+///
 /// # Source
 /// Kuhn (1955), with the potentials of Jonker and Volgenant (1987).
 pub fn assignment(gain: &[f64], rows: usize, columns: usize) -> Vec<Option<usize>> {

@@ -60,6 +60,9 @@ impl GaussianMixture {
     /// [`Error::Setting`] for settings out of range; [`Error::Data`] for fewer points than components or than two, and for numbers that are
     /// not finite; [`Error::Numerical`] for covariances that stay singular, which a ridge prevents.
     ///
+    /// # Panics
+    /// When `x` is not rows of `dims` numbers, one at least.
+    ///
     /// # Source
     /// Dempster, Laird and Rubin (1977).
     pub fn fit(x: &[f64], dims: usize, config: &GaussianMixtureConfig, rng: &mut Rng) -> Result<Self> {
@@ -142,12 +145,12 @@ impl GaussianMixture {
         self.dims
     }
 
-    /// Weights of the components; they add up to one.
+    /// Weights of the components, `[K]`; they add up to one.
     pub fn weights(&self) -> Vec<f64> {
         self.log_weights.iter().map(|log| log.exp()).collect()
     }
 
-    /// The normals.
+    /// The normals, `K` of them.
     pub fn components(&self) -> &[MultivariateNormal] {
         &self.components
     }
@@ -157,7 +160,7 @@ impl GaussianMixture {
         log_sum_exp(&self.log_joint(point))
     }
 
-    /// Probabilities of the components given `point: [D]`.
+    /// Probabilities of the components given `point: [D]`, `[K]`.
     pub fn responsibilities(&self, point: &[f64]) -> Vec<f64> {
         let joint = self.log_joint(point);
         let log = log_sum_exp(&joint);

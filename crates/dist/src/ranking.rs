@@ -9,7 +9,8 @@ pub fn ranked(scores: &[f64], seen: &[usize]) -> Vec<usize> {
     let mut items: Vec<usize> = (0..scores.len()).filter(|i| !seen.contains(i)).collect();
     // Zero of either sign is one score.
     let score = |i: &usize| if scores[*i].is_nan() { f64::NEG_INFINITY } else { scores[*i] + 0.0 };
-    items.sort_by(|a, b| score(b).total_cmp(&score(a)));
+    let is_none = |i: &usize| scores[*i].is_nan();
+    items.sort_by(|a, b| is_none(a).cmp(&is_none(b)).then(score(b).total_cmp(&score(a))));
     items
 }
 

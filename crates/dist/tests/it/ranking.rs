@@ -7,6 +7,7 @@ use elbo_dist::ranking::{ndcg, ranked, recall};
 fn the_order_is_by_score_without_what_was_seen_and_stable() {
     assert_eq!(ranked(&[0.1, 0.9, 0.5, 0.9, f64::NAN, -1.0], &[0]), [1, 3, 2, 5, 4]);
     assert_eq!(ranked(&[0.0, -0.0, 0.0], &[]), [0, 1, 2]);
+    assert_eq!(ranked(&[f64::NAN, f64::NEG_INFINITY, 0.0], &[]), [2, 1, 0], "no number is below all numbers");
     assert!(ranked(&[], &[3]).is_empty());
 }
 

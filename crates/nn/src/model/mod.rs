@@ -76,6 +76,7 @@ impl LatentModel {
         if samples.len() < 2 {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
+        common.density.iter().try_for_each(|density| density.check_rows(samples.len()))?;
         let mut config = common.model(&samples.form);
         let labels = classes_of_prior(&mut config.prior, samples.labels.as_ref())?;
         let missing = samples.values.iter().filter(|v| v.is_nan()).count() as f64 / samples.values.len() as f64;
@@ -376,12 +377,12 @@ fn warn_of_silent_terms(terms: &[TermRecord], family: Family, run: &mut Run) {
     }
 }
 
-/// Share of wrong classes when a linear classifier of the codes learns from a hundred labels; `None` with fewer than two classes.
+/// Share of wrong classes when a linear classifier of the codes learns from a hundred labels; `None` with fewer than two classes,
+/// and where there was no time for it.
 fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) -> Result<Option<f64>> {
     let codes: Vec<usize> = rows.iter().map(|r| labels.codes[*r]).collect();
     let known = (rows.len() / 2).min(100);
-    // A fit that was stopped keeps what it has.
-    if labels.classes.len() < 2 || known < labels.classes.len() || run.must_stop() {
+    if labels.classes.len() < 2 || known < labels.classes.len() {
         return Ok(None);
     }
     let order = run.rng.permutation(rows.len());
@@ -389,7 +390,11 @@ fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) ->
     let part =
         |rows: &[usize]| (q.mean().index_select(0, &Tensor::indices(rows)), rows.iter().map(|r| codes[*r]).collect());
     let ((x, y), (x_test, y_test)): ((Tensor, Vec<usize>), (Tensor, Vec<usize>)) = (part(train), part(test));
-    let probe = Probe::fit(&x, &y, labels.classes.len(), &mut run.child(run.seed))?;
+    let probe = match Probe::fit(&x, &y, labels.classes.len(), &mut run.child(run.seed)) {
+        // A fit that was stopped keeps what it has.
+        Err(Error::Stopped) => return Ok(None),
+        fitted => fitted?,
+    };
     Ok(Some(1.0 - probe.accuracy(&x_test, &y_test)))
 }
 

@@ -65,6 +65,20 @@ impl CodeDensityConfig {
             }
         }
     }
+
+    /// Refuses more normals than there are data points, which a fit would find out after training.
+    ///
+    /// # Errors
+    /// [`Error::Data`].
+    pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
+        match self {
+            Self::Mixture { components } if *components > rows => Err(Error::data(
+                format!("there are {rows} data points for the {components} normals of `density`"),
+                "give as many data points as normals, or lower the `components` of `density`",
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A density of codes.
@@ -80,7 +94,7 @@ enum Law {
     SecondStage(Box<SecondStage>),
 }
 
-/// An autoencoder of codes, which were brought to mean zero and variance one.
+/// An autoencoder of codes, which were brought to mean zero and variance one; a number that is the same in all codes has the scale zero.
 struct SecondStage {
     vae: Vae,
     shift: Vec<f64>,
@@ -161,9 +175,12 @@ impl SecondStage {
         let (mut shift, mut scale) = (vec![0.0; latent], vec![0.0; latent]);
         codes.iter().enumerate().for_each(|(i, v)| shift[i % latent] += v / rows);
         codes.iter().enumerate().for_each(|(i, v)| scale[i % latent] += (v - shift[i % latent]).powi(2) / rows);
-        scale.iter_mut().for_each(|s| *s = if *s > 0.0 { s.sqrt() } else { 1.0 });
-        let values: Vec<f32> =
-            codes.iter().enumerate().map(|(i, v)| ((v - shift[i % latent]) / scale[i % latent]) as f32).collect();
+        scale.iter_mut().for_each(|s| *s = s.sqrt());
+        let standard = |(i, v): (usize, &f64)| {
+            let (shift, scale) = (shift[i % latent], scale[i % latent]);
+            if scale == 0.0 { 0.0 } else { ((v - shift) / scale) as f32 }
+        };
+        let values: Vec<f32> = codes.iter().enumerate().map(standard).collect();
         let mlp = MlpConfig::new(hidden, Activation::Relu);
         let config = VaeConfig {
             encoder: EncoderConfig::Mlp(mlp.clone()),
@@ -176,7 +193,11 @@ impl SecondStage {
         let settings = TrainingConfig { epochs, ..TrainingConfig::default() };
         let training = Training::new(&values, latent, &objective, &settings, &mut run.rng.fork())?;
         // A run of its own: curves and checkpoints are those of the model.
-        training.run(&mut vae, &mut run.child(run.seed))?;
+        let mut own = run.child(run.seed);
+        training.run(&mut vae, &mut own)?;
+        if own.stopped_early() {
+            run.warn("the density of the codes was stopped before its end, and is what it was then");
+        }
         Ok(Self { vae, shift, scale })
     }
 

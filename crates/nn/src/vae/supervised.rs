@@ -58,7 +58,7 @@ impl Vae {
     /// [`Error::Data`] without attributes, or with more than dimensions.
     ///
     /// # Source
-    /// Pati and Lerch (2021).
+    /// Pati and Lerch (2021). Deviation: squares in place of absolute values.
     pub(super) fn ranks(&self, draws: &Draws, attributes: Option<&Tensor>, steepness: f64) -> Result<Tensor> {
         let Some(attributes) = attributes else { return Err(self.refuse_attributes(0)) };
         let count = attributes.size(-1);

@@ -6,6 +6,7 @@ use super::draws::{Batch, Draws};
 use super::objective::{Estimate, ObjectiveConfig, Term};
 use super::path::Path;
 use super::posterior::Posterior;
+use super::prior::{PriorConfig, PriorPass};
 use super::regulariser::wasserstein;
 use crate::layer::{Layer, Pass};
 use elbo_core::{Error, Result, Rng};
@@ -116,7 +117,7 @@ impl Vae {
                 let scores = self.patch_scores(&self.likelihood().mean(&draws.output));
                 draws.expectation(&loss.of_model(&scores))
             }
-            Term::AggregatedKl { marginal } => self.aggregated_kl(draws, *marginal),
+            Term::AggregatedKl { marginal } => self.aggregated_kl(draws, *marginal, path, rng),
             Term::CrossEntropy { classifier } => self.cross_entropy(classifier, draws),
             Term::Cycle => self.cycle(draws),
             Term::Attributes { steepness } => self.ranks(draws, batch.attributes, *steepness)?,
@@ -132,11 +133,12 @@ impl Vae {
         })
     }
 
-    /// KL of the mixture of the batch's posteriors from the prior, a scalar: the mean over the draws of all of log (1/B) Σ_b q(z | x_b) - log p(z).
+    /// KL of the mixture of the batch's posteriors from the prior, a scalar: the mean over the draws of all of log (1/B) Σ_b q(z | x_b) - log p(z), where
+    /// the prior of classes is the mixture of all, whatever is known of the data points.
     ///
     /// # Source
-    /// Zhang, Bai, Zhou and Zheng (2022).
-    fn aggregated_kl(&self, draws: &Draws, marginal: bool) -> Tensor {
+    /// Zhang, Bai, Lin, Wang and Rong (2022).
+    fn aggregated_kl(&self, draws: &Draws, marginal: bool, path: &Path, rng: &mut Rng) -> Tensor {
         let (count, rows, dims) = (draws.points.size(0), draws.points.size(1), draws.points.size(2));
         let points = draws.points.reshape(&[count * rows, dims]);
         let log_rows = (rows as f64).ln();
@@ -149,7 +151,14 @@ impl Vae {
             return (each.log_sum_exp(1, false) - log_rows - prior).sum_axis(-1, false).mean();
         }
         let aggregated = draws.q.log_prob_of_each(&points).log_sum_exp(-1, false) - log_rows;
-        (aggregated - draws.log_prior.reshape(&[count * rows])).mean()
+        let log_prior = match self.config.prior {
+            // The draws have log p(z | y) of the classes that are known.
+            PriorConfig::ClassConditional { .. } if !draws.labels.is_empty() => {
+                self.prior().log_prob(&draws.points, &mut PriorPass { pseudo: None, labels: &[], rng, path })
+            }
+            _ => draws.log_prior.clone(),
+        };
+        (aggregated - log_prior.reshape(&[count * rows])).mean()
     }
 
     /// KL(q(z | x') || q(z | x)) for the decoder's means x' at the draws, a scalar.

@@ -13,7 +13,7 @@ pub(crate) fn check_topk(topk: Option<usize>, latent: usize) -> Result<()> {
 /// pass: gradients reach what is kept as they are.
 ///
 /// # Source
-/// Makhzani and Frey (2014).
+/// Makhzani and Frey (2014). Deviation: numbers of either sign, by their size.
 pub(super) fn keep_largest(z: &Tensor, k: usize) -> Tensor {
     let dims = z.size(-1);
     if k >= dims {

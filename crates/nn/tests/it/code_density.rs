@@ -89,6 +89,33 @@ fn a_second_stage_has_about_the_moments_of_the_codes() {
 }
 
 #[test]
+fn numbers_that_are_the_same_in_all_codes_stay_so() {
+    let (mut vae, values) = two_groups(60);
+    vae.visit_mut(&mut |name, p| {
+        if name.starts_with("encoder") {
+            p.set_free(&vec![0.0; p.len()]);
+        }
+    });
+    let config = CodeDensityConfig::Vae { hidden: vec![8], epochs: 2 };
+    let density = CodeDensity::fit(&config, &vae, &values, &mut Run::new(10)).unwrap();
+    assert_eq!(density.sample(5, &mut Rng::new(11)).to_vec(), [0.0; 10]);
+}
+
+#[test]
+fn a_second_stage_that_time_ends_says_so() {
+    let (vae, values) = two_groups(60);
+    let fit = |epochs: usize, run: &mut Run| {
+        let config = CodeDensityConfig::Vae { hidden: vec![8], epochs };
+        CodeDensity::fit(&config, &vae, &values, run).unwrap();
+        run.warnings().to_vec()
+    };
+    let ended = fit(10_000_000, &mut Run::new(12).with_time(std::time::Duration::from_secs(1)));
+    assert!(ended.iter().any(|w| w.contains("stopped before its end")), "{ended:?}");
+    let whole = fit(2, &mut Run::new(12));
+    assert!(whole.is_empty(), "{whole:?}");
+}
+
+#[test]
 fn a_file_keeps_a_density_and_one_without_has_none() {
     let (vae, values) = two_groups(60);
     let none = CodeDensity::load(&ModelFile::new("test"), "density", 2).unwrap();

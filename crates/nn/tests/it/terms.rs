@@ -5,8 +5,8 @@ use elbo_core::{Rng, Run};
 use elbo_nn::Pass;
 use elbo_nn::network::{DecoderConfig, SequenceConfig};
 use elbo_nn::vae::{
-    AdversarialLoss, Batch, Estimate, Family, LikelihoodConfig, Noise, ObjectiveConfig, Posterior, PriorConfig, Term,
-    Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
+    AdversarialLoss, Batch, Estimate, Family, LikelihoodConfig, Noise, ObjectiveConfig, Posterior, PriorConfig, Spread,
+    Term, Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
 };
 use elbo_tensor::{Parameters, Tensor};
 
@@ -100,6 +100,21 @@ fn aggregated_divergences_are_their_formulas() {
     let vae = shaken(&line, &[3], &objective, &mut rng);
     let terms = vae.losses(&x, &objective, 0, &mut rng).unwrap().terms;
     assert!((terms[1].item() - terms[2].item()).abs() < 1e-12);
+}
+
+#[test]
+fn the_aggregated_divergence_is_from_the_mixture_of_all_classes_whatever_is_known() {
+    let objective = objective(&[Term::Reconstruction, JOINT], 2);
+    let mut rng = Rng::new(18);
+    let prior = PriorConfig::ClassConditional { shares: vec![3.0, 1.0], spread: Spread::Own };
+    let vae = shaken(&VaeConfig { prior, ..config(Family::GaussDiag) }, &[3], &objective, &mut rng);
+    let x = normals(&[4, 3], &mut rng);
+    let labels = [Some(0), Some(1), None, Some(0)];
+    let batch = Batch { x: &x, labels: &labels, attributes: None };
+    let known = vae.losses(batch, &objective, 0, &mut Rng::new(1)).unwrap();
+    let unknown = vae.losses(&x, &objective, 0, &mut Rng::new(1)).unwrap();
+    assert_ne!(known.draws.log_prior.to_vec(), unknown.draws.log_prior.to_vec());
+    assert_eq!(known.terms[1].item(), unknown.terms[1].item());
 }
 
 #[test]

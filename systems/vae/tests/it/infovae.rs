@@ -47,6 +47,16 @@ fn codes_that_are_points_have_a_reconstruction_and_samples_and_no_bound() {
 }
 
 #[test]
+fn more_normals_than_data_points_are_refused_before_training() {
+    let density = json!({"type": "mixture", "components": 21});
+    let settings = json!({"latent": 2, "hidden": [16], "epochs": 10_000_000, "density": density});
+    let mut run = Run::new(1).with_time(std::time::Duration::from_secs(1));
+    let error = fit(settings, &digits(20), &mut run).err().unwrap();
+    assert!(error.to_string().contains("20 data points for the 21 normals"), "{error}");
+    assert!(!run.warnings().iter().any(|w| w.contains("time budget")), "{:?}", run.warnings());
+}
+
+#[test]
 fn few_numbers_of_a_code_are_kept_on_request() {
     let settings = json!({"latent": 6, "topk": 2, "hidden": [16], "epochs": 2, "family": "dirac"});
     let model = fit(settings, &digits(80), &mut Run::new(1)).unwrap();
