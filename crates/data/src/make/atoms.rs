@@ -100,7 +100,24 @@ impl ClusterPotential {
         if u <= 0.0 { (0.0, 0.0) } else { (u.powi(3), -6.0 * r / (self.cutoff * self.cutoff) * u * u) }
     }
 
-    /// Energy and forces of atoms of these species, each 0 or 1.
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        let finite = |name: &str, value: f64| ensure(name, value, value.is_finite(), "a finite number");
+        self.depth.as_flattened().iter().try_for_each(|depth| finite("depth", *depth))?;
+        self.length.as_flattened().iter().try_for_each(|length| finite("length", *length))?;
+        finite("narrowness", self.narrowness)?;
+        finite("bend", self.bend)?;
+        ensure_within("cosine", self.cosine, -1.0..=1.0)?;
+        ensure("cutoff", self.cutoff, self.cutoff > 0.0 && self.cutoff.is_finite(), "above 0")
+    }
+
+    /// Energy and forces of atoms of these species, each 0 or 1. They are no numbers where two atoms are at one place.
+    ///
+    /// # Panics
+    /// For another number of species than of positions, and for a third species.
     pub fn energy_and_forces(&self, species: &[usize], positions: &[[f64; 3]]) -> (f64, Vec<[f64; 3]>) {
         assert!(species.len() == positions.len() && species.iter().all(|s| *s < 2), "one species of two an atom");
         let atoms = positions.len();
@@ -167,7 +184,8 @@ impl ClusterConfig {
         ensure_within("frames", self.frames, 1..=1_000_000)?;
         ensure("temperature", self.temperature, self.temperature >= 0.0 && self.temperature.is_finite(), "at least 0")?;
         ensure_within("run", self.run, 1..=1_000_000)?;
-        ensure_within("every", self.every, 1..=1_000_000)
+        ensure_within("every", self.every, 1..=1_000_000)?;
+        self.potential.check()
     }
 
     /// Clusters of a seed: trajectories by Langevin dynamics, each from another relaxed start.

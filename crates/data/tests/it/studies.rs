@@ -95,11 +95,16 @@ fn hotter_clusters_feel_larger_forces_and_sets_are_repeatable() {
 
 #[test]
 fn clusters_out_of_range_are_refused() {
+    let of = |potential: ClusterPotential| ClusterConfig { potential, ..ClusterConfig::default() };
     for (name, config) in [
         ("atoms", ClusterConfig { atoms: 4, ..ClusterConfig::default() }),
         ("frames", ClusterConfig { frames: 0, ..ClusterConfig::default() }),
         ("temperature", ClusterConfig { temperature: f64::NAN, ..ClusterConfig::default() }),
         ("every", ClusterConfig { every: 0, ..ClusterConfig::default() }),
+        ("cutoff", of(ClusterPotential { cutoff: 0.0, ..ClusterPotential::default() })),
+        ("depth", of(ClusterPotential { depth: [[1.0, f64::NAN], [1.0; 2]], ..ClusterPotential::default() })),
+        ("length", of(ClusterPotential { length: [[f64::INFINITY; 2]; 2], ..ClusterPotential::default() })),
+        ("cosine", of(ClusterPotential { cosine: 1.5, ..ClusterPotential::default() })),
     ] {
         let error = config.make(0).unwrap_err();
         assert!(error.to_string().contains(&format!("`{name}`")), "{error}");

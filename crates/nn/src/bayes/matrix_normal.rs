@@ -3,7 +3,7 @@
 use super::mean_field::LEAST_VARIANCE;
 use super::stack::with_one;
 use crate::layer::{Build, Layer, Pass};
-use elbo_core::{Error, Result, Rng};
+use elbo_core::{Error, Result, Rng, ensure};
 use elbo_tensor::{Constraint, Parameter, Tensor};
 
 /// Bytes that the factors of one layer may take.
@@ -59,8 +59,9 @@ impl MatrixNormal {
     /// Around these means `[O, I]`, with this standard deviation of each weight and no correlation.
     ///
     /// # Errors
-    /// [`Error::Setting`] when the factors would take more than a gigabyte.
+    /// [`Error::Setting`] for a deviation that is not positive, and when the factors would take more than a gigabyte.
     pub fn new(mean: &Tensor, sd: f64) -> Result<Self> {
+        ensure("sd", sd, sd > 0.0 && sd.is_finite(), "above 0")?;
         let (o, i) = (mean.size(0), mean.size(1));
         let bytes = 8.0 * ((o * o) as f64 + (i * i) as f64);
         if bytes > MEMORY {

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 /// Added to variances before the root, whose slope at zero is infinite.
 pub(super) const LEAST_VARIANCE: f64 = 1e-12;
 
+/// KL from `N(μ, σ²)` to `N(0, s²)` in nats, elementwise: `log(s / σ) + (σ² + μ²) / 2s² - 1/2`.
+pub(super) fn kl_of_normals(mean: &Tensor, sd: &Tensor, prior_sd: f64) -> Tensor {
+    let squares = (sd.square() + mean.square()) * (0.5 / (prior_sd * prior_sd));
+    squares - sd.log() + (prior_sd.ln() - 0.5)
+}
+
 /// How the randomness of the weights reaches the outputs of a pass of training, or of one that draws each row for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -49,9 +55,7 @@ impl MeanFieldLinear {
     /// KL to independent normals of mean zero and this standard deviation, in nats:
     /// `Σ log(s / σ) + (σ² + μ²) / 2s² - 1/2`.
     pub fn kl(&self, prior_sd: f64) -> Tensor {
-        let (mean, sd) = (self.mean.get(), self.sd.get());
-        let squares = (sd.square() + mean.square()) * (0.5 / (prior_sd * prior_sd));
-        (squares - sd.log() + (prior_sd.ln() - 0.5)).sum()
+        kl_of_normals(&self.mean.get(), &self.sd.get(), prior_sd).sum()
     }
 
     /// The prior's standard deviation at which [`MeanFieldLinear::kl`] is least, `sqrt(mean(σ² + μ²))`: empirical Bayes.

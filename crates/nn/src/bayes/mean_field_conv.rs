@@ -1,7 +1,7 @@
 //! A convolution with a normal distribution for each weight.
 
 use super::Noise;
-use super::mean_field::LEAST_VARIANCE;
+use super::mean_field::{LEAST_VARIANCE, kl_of_normals};
 use crate::layer::{Build, Conv2dConfig, Layer, Pass};
 use elbo_core::{Error, Result, ensure};
 use elbo_tensor::{Constraint, Convolution, Parameter, Tensor};
@@ -82,11 +82,7 @@ impl MeanFieldConv2dConfig {
 impl MeanFieldConv2d {
     /// KL of filters and biases to independent normals of mean zero and this standard deviation, in nats.
     pub fn kl(&self, prior_sd: f64) -> Tensor {
-        let of = |mean: &Parameter, sd: &Parameter| {
-            let (mean, sd) = (mean.get(), sd.get());
-            let squares = (sd.square() + mean.square()) * (0.5 / (prior_sd * prior_sd));
-            (squares - sd.log() + (prior_sd.ln() - 0.5)).sum()
-        };
+        let of = |mean: &Parameter, sd: &Parameter| kl_of_normals(&mean.get(), &sd.get(), prior_sd).sum();
         of(&self.mean, &self.sd) + of(&self.bias_mean, &self.bias_sd)
     }
 }

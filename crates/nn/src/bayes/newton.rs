@@ -11,8 +11,10 @@ pub enum Estimate {
     /// The gradient times the displacement over its variance: unbiased (IVON).
     #[default]
     Reparameterised,
-    /// `λ` times the squared gradient, whose mean is the curvature where the weights' own noise is all that moves the gradient and δ is
-    /// small: on a quadratic with curvature H the fixed point is `h (h + δ) = H²`.
+    /// The squared gradient (`gradsq`), without the factor λ of some codes: λ is in the variances already. For a single row, where the
+    /// likelihood holds, `E (∂ log p)² = -E ∂² log p`, so its mean is the curvature: take batches of one row, since the squared gradient
+    /// of M rows is about `1 / M` of it. Where the weights alone are random it is no curvature: on a quadratic with curvature H the fixed
+    /// point is `h = (δ m)² + H² / (λ (h + δ))`, which falls as λ grows.
     SquaredGradient,
 }
 
@@ -172,7 +174,7 @@ impl<M: Parameters, O: Objective<M>> Step<Newton<M>> for NewtonStep<'_, M, O> {
                     * match (&exact, config.estimate) {
                         (Some(exact), _) => exact[i],
                         (None, Estimate::Reparameterised) => slope[i] * noise[i] / sds[i],
-                        (None, Estimate::SquaredGradient) => config.rows * slope[i] * slope[i],
+                        (None, Estimate::SquaredGradient) => slope[i] * slope[i],
                     };
             }
         }

@@ -10,6 +10,7 @@
 //! Scales can also be learned: by the evidence of a [`super::Laplace`] approximation, or where a divergence is least
 //! ([`super::MeanFieldLinear::best_prior_sd`]).
 
+use super::mean_field::kl_of_normals;
 use elbo_core::{Error, Result, Rng, Run, ensure, ensure_within};
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{Constraint, DType, Parameter, Parameters, Prior, Tensor, no_grad};
@@ -313,8 +314,7 @@ impl SpikeAndSlab {
     /// inclusion γ and share π, `γ log(γ / π) + (1 - γ) log((1 - γ) / (1 - π)) + γ KL(N(μ, σ²) || N(0, s²))`, summed.
     pub fn kl(&self, logits: &Tensor, mean: &Tensor, sd: &Tensor) -> Tensor {
         let (inclusion, rest) = (logits.sigmoid(), (-logits).sigmoid());
-        let squares = (mean.square() + sd.square()) * (0.5 / (self.sd * self.sd));
-        let slab = squares - sd.log() + (self.sd.ln() - 0.5);
+        let slab = kl_of_normals(mean, sd, self.sd);
         let kept = logits.log_sigmoid() - self.share.ln() + slab;
         let dropped = (-logits).log_sigmoid() - (1.0 - self.share).ln();
         (inclusion * kept + rest * dropped).sum()

@@ -53,6 +53,9 @@ pub fn coupling(l1: usize, l2: usize, l3: usize) -> Option<Vec<f64>> {
 }
 
 /// Real spherical harmonics of unit vectors `[E, 3]`, `[E, 2 l + 1]`, whose squares add up to `2 l + 1`; l up to two.
+///
+/// # Panics
+/// For a higher degree.
 pub fn harmonics(degree: usize, unit: &Tensor) -> Tensor {
     let [x, y, z] = [0, 1, 2].map(|d| unit.narrow(1, d, 1));
     match degree {

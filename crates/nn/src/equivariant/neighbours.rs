@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 /// Images of atoms that are looked at, at most.
 const MOST_IMAGES: f64 = 5e7;
+/// Cutoffs from the origin to an atom, at most: cubes are counted in whole numbers, and places are known to a small part of one.
+const FARTHEST: f64 = 1e12;
 /// Atoms nearer than this are one.
 const LEAST_DISTANCE: f64 = 1e-6;
 
@@ -78,8 +80,8 @@ type Image = (usize, [f64; 3], [f64; 3]);
 /// small the cell is. Atoms are sorted into cubes of the cutoff's size, so the time is in proportion to their number.
 ///
 /// # Errors
-/// [`Error::Setting`] for a cutoff that is not positive; [`Error::Data`] for positions that are not finite, two atoms at one place, a cell
-/// without volume, or one so small that the neighbours would fill the memory.
+/// [`Error::Setting`] for a cutoff that is not positive; [`Error::Data`] for positions that are not finite or more than 1e12 cutoffs from the
+/// origin, two atoms at one place, a cell without volume, or one so small that the neighbours would fill the memory.
 pub fn neighbours(positions: &[[f64; 3]], cell: Option<&Cell>, cutoff: f64) -> Result<Vec<Edge>> {
     ensure("cutoff", cutoff, cutoff > 0.0 && cutoff.is_finite(), "above 0")?;
     if positions.iter().flatten().any(|v| !v.is_finite()) {
@@ -94,6 +96,12 @@ pub fn neighbours(positions: &[[f64; 3]], cell: Option<&Cell>, cutoff: f64) -> R
             positions.iter().enumerate().map(|(i, p)| (i, plus(p, &moved(p)), moved(p))).collect()
         }
     };
+    if home.iter().flat_map(|(_, place, _)| place).any(|v| v.abs() > FARTHEST * cutoff) {
+        return Err(Error::data(
+            format!("an atom is more than {FARTHEST:e} cutoffs from the origin"),
+            "move the structure to the origin, or correct the cell or the cutoff",
+        ));
+    }
     let cubes = sorted(&home, cell, cutoff)?;
     let mut edges = vec![];
     for (receiver, centre, moved) in &home {

@@ -147,6 +147,17 @@ fn the_best_bound_of_a_linear_model_is_exact_bayesian_regression() {
 }
 
 #[test]
+fn deviations_that_are_not_positive_are_refused() {
+    let (mut rng, mean) = (Rng::new(10), Tensor::zeros(&[2, 3], DType::F64));
+    let mut build = Build::new(&mut rng);
+    for sd in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = MatrixNormal::new(&mean, sd).err().unwrap();
+        assert!(error.to_string().contains("`sd`"), "{error}");
+        assert!(KroneckerLinear::new(3, 2, sd, &mut build).is_err(), "{sd}");
+    }
+}
+
+#[test]
 fn factors_that_would_fill_the_memory_are_refused() {
     let error = MatrixNormal::new(&Tensor::zeros(&[2, 12_000], DType::F64), 0.1).err().unwrap();
     assert!(error.to_string().contains("GB") && error.to_string().contains("one variance a weight"), "{error}");

@@ -177,6 +177,8 @@ fn positions_and_cells_that_cannot_be_are_refused() {
     let two = [[0.0; 3], [1.0, 0.0, 0.0]];
     refused(&two, None, 0.0, "`cutoff`");
     refused(&[[f64::NAN, 0.0, 0.0]], None, 1.0, "not finite");
+    refused(&[[1e30, 0.0, 0.0]], None, 1.0, "1e12 cutoffs from the origin");
+    refused(&two, None, 1e-300, "cutoffs from the origin");
     refused(&[[0.5; 3], [0.5; 3]], None, 1.0, "atoms 1 and 2 are at one place");
     let flat = Cell { edges: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]], is_periodic: [true; 3] };
     refused(&two, Some(&flat), 1.0, "in a plane");
