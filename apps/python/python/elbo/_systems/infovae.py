@@ -32,16 +32,24 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         The encoder in full, in place of `hidden` and `channels`.
     decoder : one of mlp, conv, gru, layers, or none; default None
         The decoder in full, in place of `hidden` and `channels`.
-    family : one of gauss_diag, gauss_full, categorical, vmf, dirichlet; default 'gauss_diag'
-        Family of the posterior: gauss_diag or gauss_full; categorical for one of `latent` classes, vmf for
-        points on a sphere, dirichlet for shares of a whole.
+    family : one of gauss_diag, gauss_full, sigma_points, dirac, categorical, vmf, dirichlet; default 'gauss_diag'
+        Family of the posterior: gauss_diag or gauss_full; sigma_points for a Gaussian without noise in
+        training, dirac for points, without a spread; categorical for one of `latent` classes, vmf for points
+        on a sphere, dirichlet for shares of a whole.
     flow : text, or none; default None
         A flow that its draws go through, with parameters from the encoder for each data point: planar:8,
         iaf:2x32, realnvp:4x32, nice:4x32 or spline:4x8; without one, the posterior is Gaussian.
-    prior : one of standard, diagonal, mixture, vamp, hierarchical, shares, dirichlet; default 'standard'
-        The prior of the code: standard, diagonal, mixture, vamp or hierarchical; for classes standard or
-        shares, on a sphere standard or vamp, for shares standard, dirichlet or vamp.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, or none; default None
+    topk : whole number at least 1, or none; default None
+        How many numbers of a code are kept, those of the largest size, with zeros for the others; without it,
+        all.
+    prior : one of standard, diagonal, mixture, class_conditional, vamp, hierarchical, shares, dirichlet; default 'standard'
+        The prior of the code: standard, diagonal, mixture, class_conditional (with the column of classes as
+        target), vamp or hierarchical; for classes standard or shares, on a sphere standard or vamp, for
+        shares standard, dirichlet or vamp.
+    density : one of mixture, vae, or none; default None
+        What is fitted to the codes of the training data afterwards, for `sample` to draw from in place of the
+        prior: mixture, of normals with full covariances, or vae, a second autoencoder. Without it, the prior.
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'none'
         What becomes of grey values: none, static, dynamic or threshold.
@@ -107,7 +115,9 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         decoder: Choice | None = None,
         family: Choice = 'gauss_diag',
         flow: str | None = None,
+        topk: int | None = None,
         prior: Choice = 'standard',
+        density: Choice | None = None,
         likelihood: Choice | None = None,
         binarise: Choice = 'none',
         nan_is_missing: bool = False,
@@ -140,7 +150,9 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         self.decoder = decoder
         self.family = family
         self.flow = flow
+        self.topk = topk
         self.prior = prior
+        self.density = density
         self.likelihood = likelihood
         self.binarise = binarise
         self.nan_is_missing = nan_is_missing
