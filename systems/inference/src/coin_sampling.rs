@@ -377,9 +377,10 @@ fn classified(classes: &[String], probabilities: &[f64], truth: &Array) -> [f64;
 
 /// A network: error on held-out rows beside the best of six rates, each a mean over seeds.
 ///
-/// On the diabetes table, a few hundred noisy rows, bets start by the published value for the table nearest to it, the 506 rows of Boston.
+/// On the diabetes table, a few hundred noisy rows, bets start by the published value for the table nearest to it, the 506 rows of Boston. One seed of
+/// ten units scatters by a tenth and more, so that the quick claim asks for as much as those of the targets do.
 fn network(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
-    let (hidden, alpha) = run.pick((10, None), (50, Some(1000.0)));
+    let (hidden, alpha, most) = run.pick((10, None, 1.25), (50, Some(1000.0), 1.05));
     let config = CoinSamplingConfig { hidden, alpha, steps: 2000, batch: 100, ..CoinSamplingConfig::default() };
     let rates = rates(run, -5, 6);
     let (mut coin, mut grid) = (0.0, vec![0.0; rates.len()]);
@@ -411,7 +412,7 @@ fn network(claim: &mut Claim, data: &Data, run: &Run) -> Result<()> {
         &format!("{}: network's error over the best of the rates", data.source),
         coin / best,
         Some(1.0),
-        1.05,
+        most,
     );
     Ok(())
 }

@@ -78,13 +78,16 @@ fn three_atoms_prefer_their_angle() {
 fn hotter_clusters_feel_larger_forces_and_sets_are_repeatable() {
     let cold = ClusterConfig { frames: 60, ..ClusterConfig::default() };
     let hot = ClusterConfig { temperature: 0.25, ..cold };
-    // Around a minimum the mean squared force is the temperature times the curvature, here five times as much; far from it less.
+    // The mean squared force is the temperature times the mean curvature, which is less far from a minimum. Without a difference all ten seeds would agree
+    // once in a thousand times.
     let squares = |config: &ClusterConfig, seed: u64| {
         let all = frames(config, seed);
         all.iter().flat_map(|f| f.forces.iter().flatten()).map(|f| f * f).sum::<f64>() / 60.0
     };
-    let [low, high] = [cold, hot].map(|config| (2..8).map(|seed| squares(&config, seed)).sum::<f64>());
-    assert!(high > 2.0 * low, "{low} {high}");
+    for seed in 2..12 {
+        let (low, high) = (squares(&cold, seed), squares(&hot, seed));
+        assert!(high > low, "seed {seed}: {low} {high}");
+    }
     assert_eq!(frames(&cold, 2), frames(&cold, 2));
     assert_ne!(frames(&cold, 2)[0], frames(&cold, 3)[0]);
     // At no temperature atoms come to lie still at a minimum.

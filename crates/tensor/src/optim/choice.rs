@@ -41,7 +41,7 @@ pub enum Optimiser {
     AmsGrad,
     /// Distance over gradients, [`Dog`]: no rate.
     Dog,
-    /// The same with weighted gradients: no rate.
+    /// The same with weighted gradients, for gradients without noise: no rate.
     Dowg,
     /// Coin betting, [`Coin`]: no rate.
     Coin {

@@ -26,7 +26,8 @@ pub struct Dog {
     /// $r_0$, the length of the first step: small beside the distance to go, which it reaches in a few dozen steps.
     pub first: f64,
     /// Weighs each gradient by the distance at its time, $\eta_t = \bar r_t^2 / \sqrt{\sum_i \bar r_i^2 \|g_i\|^2}$, so that those of
-    /// the first, short steps count for little (DoWG).
+    /// the first, short steps count for little (DoWG). For gradients without noise: with noise it may run away, as it did with one of three seeds on
+    /// the bound of a normal in two dimensions.
     pub weighted: bool,
     /// Largest Euclidean norm of the gradient; longer ones are shortened.
     pub clip: Option<f64>,
