@@ -23,5 +23,7 @@ cp -R apps/python/python/elbo "$place"
 library="$target/debug/deps/libelbo_python.so"
 [ -f "$library" ] || library="$target/debug/deps/libelbo_python.dylib"
 cp "$library" "$place/_native.abi3.so"
+# As pip does.
+"$environment/bin/python" -m compileall -q "$place"
 
 "$environment/bin/python" -m pytest -q -p no:cacheprovider "$@"
