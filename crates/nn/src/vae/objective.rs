@@ -253,7 +253,7 @@ impl ObjectiveConfig {
     /// Checks ranges, and that the terms fit together. `batch` is the number of data points a step.
     ///
     /// # Errors
-    /// [`Error::Setting`].
+    /// [`elbo_core::Error::Setting`].
     pub fn check(&self, batch: usize) -> Result<()> {
         ensure_within("draws", self.draws, 1..=100_000)?;
         let count = |is: &dyn Fn(&Term) -> bool| self.terms.iter().filter(|t| is(&t.term)).count();
