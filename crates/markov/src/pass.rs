@@ -5,7 +5,7 @@
 //! process covariance, output row and noise variance: smoother and gradient are the same recursion (Bryson and Frazier 1963; Koopman and
 //! Shephard 1992). Every formula holds for singular process covariances and singular sites.
 //!
-//! The way back needs what the forward pass knew of every step. That is kept for the last steps only, all of a short series and `O(T^0.8)`
+//! The way back needs what the forward pass knew of every step. That is kept for the last steps only, all of a short series and `O(T^0.9)`
 //! of a long one; before these, checkpoints are kept, from which each block is filtered once more when its turn comes. The memory of a long series is
 //! then mostly that of what is returned, and the time of a step hardly grows with their number.
 

@@ -11,10 +11,13 @@ fn stride(n: usize, outputs: usize) -> usize {
     n + n * n + n * outputs + outputs + outputs * outputs
 }
 
+/// Of the number of steps, in the number of those kept.
+const POWER: f64 = 0.9;
+
 /// How much of the forward pass is remembered.
 ///
-/// Of `T` steps, the last `least^0.2 T^0.8` are kept. A power, and not a fixed number, lets the share that is filtered twice grow slowly: the time of a
-/// step rises by a few hundredths with each doubling, where memory new to the process would cost more than the filter.
+/// Of `T` steps, the last `least^0.1 T^0.9` are kept. A power, and not a fixed number, lets the share that is filtered twice grow slowly: the time of a
+/// step rises by a few hundredths with each doubling.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Steps up to which all are kept,
@@ -117,7 +120,7 @@ impl<T: Real, S: Shape, E: Update<T>, O: Outputs> Filter<'_, T, S, E, O> {
         let (steps, stride, moments) = (self.chain.len(), self.stride(), self.moments());
         let block = (limits.block / stride).max(2);
         let least = limits.least.min(limits.numbers / stride).max(2) as f64;
-        let kept = (least.powf(0.2) * (steps as f64).max(least).powf(0.8)).ceil() as usize;
+        let kept = (least.powf(1.0 - POWER) * (steps as f64).max(least).powf(POWER)).ceil() as usize;
         let first = steps.saturating_sub(kept) / block * block;
         let mut memory = Memory {
             checkpoints: Vec::with_capacity(first / block * moments),
