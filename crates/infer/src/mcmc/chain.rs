@@ -5,6 +5,7 @@ use super::integrate::{Point, reasonable_step};
 use super::metric::{Mass, Moments};
 use super::nuts::{Move, Pool, fixed, no_u_turn};
 use super::sample::{Hamiltonian, Trajectory};
+use super::walk::Walker;
 use crate::target::LogDensity;
 use elbo_core::{ModelFile, Result, Rng, Snapshot};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn fields(&self) -> [(&'static str, &Vec<f64>); 7] {
+    fn fields(&self) -> [(&'static str, &Vec<f64>); 7] {
         [
             ("values", &self.values),
             ("log_density", &self.log_density),
@@ -47,7 +48,7 @@ impl Record {
         ]
     }
 
-    pub fn fields_mut(&mut self) -> [(&'static str, &mut Vec<f64>); 7] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut Vec<f64>); 7] {
         [
             ("values", &mut self.values),
             ("log_density", &mut self.log_density),
@@ -67,6 +68,21 @@ impl Record {
         self.depth.push(f64::from(report.depth));
         self.steps.push(report.steps as f64);
         self.divergent.push(f64::from(u8::from(report.divergent)));
+    }
+}
+
+impl Snapshot for Record {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        for (name, values) in self.fields() {
+            file.put(&format!("{prefix}.{name}"), &[values.len()], values);
+        }
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        for (name, values) in self.fields_mut() {
+            *values = file.get(&format!("{prefix}.{name}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -139,16 +155,17 @@ impl Chain {
 impl Snapshot for Chain {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         file.set(prefix, &self.state);
-        for (name, values) in self.record.fields() {
-            file.put(&format!("{prefix}.{name}"), &[values.len()], values);
-        }
+        self.record.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         self.state = file.fact(prefix)?;
-        for (name, values) in self.record.fields_mut() {
-            *values = file.get(&format!("{prefix}.{name}"))?;
-        }
-        Ok(())
+        self.record.restore(file, prefix)
+    }
+}
+
+impl Walker for Chain {
+    fn iteration(&self) -> usize {
+        self.state.iteration
     }
 }

@@ -34,6 +34,7 @@ mod slice;
 mod stochastic;
 mod transition;
 mod univariate;
+mod walk;
 
 pub use draws::Draws;
 pub use evidence::{Bridge, Evidence, Sandwich, evidence_sandwich, log_evidence};

@@ -5,10 +5,9 @@ use super::chain::Chain;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::metric::Metric;
+use super::walk::{Way, mean, walk};
 use crate::target::LogDensity;
-use elbo_core::{
-    Allowed, Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
-};
+use elbo_core::{Allowed, Config, Error, Result, Rng, Run, ensure, ensure_within};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,49 +149,6 @@ impl Start {
     }
 }
 
-/// All chains of a run, in lockstep.
-struct Ensemble(Vec<Chain>);
-
-impl Snapshot for Ensemble {
-    fn save(&self, file: &mut ModelFile, prefix: &str) {
-        for (i, chain) in self.0.iter().enumerate() {
-            chain.save(file, &format!("{prefix}.{i}"));
-        }
-    }
-
-    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.0.iter_mut().enumerate().try_for_each(|(i, chain)| chain.restore(file, &format!("{prefix}.{i}")))
-    }
-}
-
-/// Some transitions of every chain; so many that the chains seldom wait for each other, so few that a stop is soon obeyed.
-struct Transitions<'a> {
-    target: &'a dyn LogDensity,
-    settings: &'a Hamiltonian,
-    windows: Windows,
-    block: usize,
-}
-
-impl Step<Ensemble> for Transitions<'_> {
-    type State = ();
-
-    fn init(&self, _: &mut Ensemble, _: &mut Run) -> Result<()> {
-        Ok(())
-    }
-
-    fn step(&self, ensemble: &mut Ensemble, (): &mut (), _: &mut Run) -> Result<Progress> {
-        let total = self.settings.warmup + self.settings.draws;
-        ensemble.0.par_iter_mut().with_max_len(1).for_each(|chain| {
-            for _ in 0..self.block.min(total - chain.state.iteration) {
-                chain.advance(self.settings, &self.windows, self.target);
-            }
-        });
-        let chains = &ensemble.0;
-        let objective = chains.iter().map(|c| c.state.point.log_density).sum::<f64>() / chains.len() as f64;
-        Ok(Progress { objective, converged: chains[0].state.iteration == total })
-    }
-}
-
 /// Draws from a log density by Hamiltonian dynamics.
 ///
 /// What [`Draws::warnings`] finds is recorded in the run.
@@ -223,16 +179,14 @@ pub fn sample(target: &dyn LogDensity, settings: &Hamiltonian, start: &Start, ru
             Ok(Chain::new(settings, target, point, rng))
         })
         .collect::<Result<Vec<_>>>()?;
-    let mut ensemble = Ensemble(chains);
     let total = settings.warmup + settings.draws;
     // So few that a stop is soon obeyed, however long the run.
-    let block = total.div_ceil(100).min(20);
-    let step = Transitions { target, settings, windows: Windows::new(settings.warmup), block };
-    drive(&step, &mut ensemble, &Stop::after(total.div_ceil(block), "sampling", "log density"), run)?;
-    let draws = Draws::from_chains(ensemble.0, target.dim());
-    if draws.draws() == 0 {
-        return Err(Error::Stopped);
-    }
-    draws.warnings().into_iter().for_each(|text| run.warn(text));
-    Ok(draws)
+    let way = Way { total, block: total.div_ceil(100).min(20), objective: "log density" };
+    let windows = Windows::new(settings.warmup);
+    let advance = |chain: &mut Chain| {
+        chain.advance(settings, &windows, target);
+        Ok(())
+    };
+    let objective = |chains: &[Chain]| mean(chains, |chain| chain.state.point.log_density);
+    walk(chains, way, advance, objective, |chains| Draws::from_chains(chains, target.dim()), run)
 }

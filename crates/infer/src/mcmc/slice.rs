@@ -4,9 +4,9 @@ use super::chain::Record;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::nuts::Move;
-use elbo_core::{Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure_within};
+use super::walk::{Walker, Way, mean, walk};
+use elbo_core::{Config, Error, ModelFile, Result, Rng, Run, Snapshot, ensure_within};
 use elbo_dist::MultivariateNormal;
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,52 +92,21 @@ impl Slicer {
     }
 }
 
-struct Slicers(Vec<Slicer>);
-
-impl Snapshot for Slicers {
+impl Snapshot for Slicer {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        for (i, chain) in self.0.iter().enumerate() {
-            file.set(&format!("{prefix}.{i}"), &(&chain.point, chain.log_likelihood, &chain.rng, chain.iteration));
-            for (name, values) in chain.record.fields() {
-                file.put(&format!("{prefix}.{i}.{name}"), &[values.len()], values);
-            }
-        }
+        file.set(prefix, &(&self.point, self.log_likelihood, &self.rng, self.iteration));
+        self.record.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        for (i, chain) in self.0.iter_mut().enumerate() {
-            (chain.point, chain.log_likelihood, chain.rng, chain.iteration) = file.fact(&format!("{prefix}.{i}"))?;
-            for (name, values) in chain.record.fields_mut() {
-                *values = file.get(&format!("{prefix}.{i}.{name}"))?;
-            }
-        }
-        Ok(())
+        (self.point, self.log_likelihood, self.rng, self.iteration) = file.fact(prefix)?;
+        self.record.restore(file, prefix)
     }
 }
 
-struct Slices<'a> {
-    likelihood: &'a (dyn Fn(&[f64]) -> f64 + Sync),
-    prior: &'a MultivariateNormal,
-    settings: &'a EllipticalSlice,
-    block: usize,
-}
-
-impl Step<Slicers> for Slices<'_> {
-    type State = ();
-
-    fn init(&self, _: &mut Slicers, _: &mut Run) -> Result<()> {
-        Ok(())
-    }
-
-    fn step(&self, chains: &mut Slicers, (): &mut (), _: &mut Run) -> Result<Progress> {
-        let total = self.settings.warmup + self.settings.draws;
-        chains.0.par_iter_mut().with_max_len(1).for_each(|chain| {
-            for _ in 0..self.block.min(total - chain.iteration) {
-                chain.advance(self.settings, self.likelihood, self.prior);
-            }
-        });
-        let objective = chains.0.iter().map(|c| c.log_likelihood).sum::<f64>() / chains.0.len() as f64;
-        Ok(Progress { objective, converged: chains.0[0].iteration == total })
+impl Walker for Slicer {
+    fn iteration(&self) -> usize {
+        self.iteration
     }
 }
 
@@ -171,15 +140,13 @@ pub fn elliptical_slice(
             "use a prior that agrees better with the data",
         ))
     };
-    let mut chains = Slicers((0..settings.chains).map(start).collect::<Result<_>>()?);
-    let total = settings.warmup + settings.draws;
-    let block = total.div_ceil(100);
-    let step = Slices { likelihood: log_likelihood, prior, settings, block };
-    drive(&step, &mut chains, &Stop::after(total.div_ceil(block), "sampling", "log likelihood"), run)?;
-    let draws = Draws::from_records(chains.0.into_iter().map(|c| c.record).collect(), prior.mean().len());
-    if draws.draws() == 0 {
-        return Err(Error::Stopped);
-    }
-    draws.warnings().into_iter().for_each(|text| run.warn(text));
-    Ok(draws)
+    let chains = (0..settings.chains).map(start).collect::<Result<_>>()?;
+    let way = Way::new(settings.warmup + settings.draws, "log likelihood");
+    let advance = |chain: &mut Slicer| {
+        chain.advance(settings, log_likelihood, prior);
+        Ok(())
+    };
+    let objective = |chains: &[Slicer]| mean(chains, |chain| chain.log_likelihood);
+    let records = |chains: Vec<Slicer>| chains.into_iter().map(|chain| chain.record).collect();
+    walk(chains, way, advance, objective, |chains| Draws::from_records(records(chains), prior.mean().len()), run)
 }

@@ -4,12 +4,10 @@ use super::chain::Record;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::nuts::Move;
+use super::walk::{Walker, Way, mean, walk};
 use crate::score::Score;
 use elbo_core::step::Batches;
-use elbo_core::{
-    Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
-};
-use rayon::prelude::*;
+use elbo_core::{Config, Error, ModelFile, Result, Rng, Run, Snapshot, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -113,7 +111,7 @@ impl Config for Stochastic {
 }
 
 #[derive(Debug)]
-struct Walker {
+struct Noisy {
     z: Vec<f64>,
     score: Vec<f64>,
     /// The rule's own arrays: squared scores; or velocity, window, mean score, squared scores.
@@ -124,7 +122,7 @@ struct Walker {
     record: Record,
 }
 
-impl Walker {
+impl Noisy {
     fn new(settings: &Stochastic, score: &dyn Score, z: Vec<f64>, rng: Rng) -> Self {
         let dim = score.dim();
         let memory = match settings.rule {
@@ -226,57 +224,27 @@ fn diagonal_curvature(score: &dyn Score, z: &[f64], rows: &[usize], rng: &mut Rn
     signs.iter().zip(plus.iter().zip(&minus)).map(|(v, (p, m))| v * (p - m) / (2.0 * H)).collect()
 }
 
-struct Walkers(Vec<Walker>);
-
-impl Snapshot for Walkers {
+impl Snapshot for Noisy {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        for (i, walker) in self.0.iter().enumerate() {
-            file.set(&format!("{prefix}.{i}"), &(&walker.z, &walker.memory, &walker.rng, walker.iteration));
-            if let Some(batches) = &walker.batches {
-                batches.save(file, &format!("{prefix}.{i}.batches"));
-            }
-            for (name, values) in walker.record.fields() {
-                file.put(&format!("{prefix}.{i}.{name}"), &[values.len()], values);
-            }
+        file.set(prefix, &(&self.z, &self.memory, &self.rng, self.iteration));
+        if let Some(batches) = &self.batches {
+            batches.save(file, &format!("{prefix}.batches"));
         }
+        self.record.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        for (i, walker) in self.0.iter_mut().enumerate() {
-            (walker.z, walker.memory, walker.rng, walker.iteration) = file.fact(&format!("{prefix}.{i}"))?;
-            if let Some(batches) = &mut walker.batches {
-                batches.restore(file, &format!("{prefix}.{i}.batches"))?;
-            }
-            for (name, values) in walker.record.fields_mut() {
-                *values = file.get(&format!("{prefix}.{i}.{name}"))?;
-            }
+        (self.z, self.memory, self.rng, self.iteration) = file.fact(prefix)?;
+        if let Some(batches) = &mut self.batches {
+            batches.restore(file, &format!("{prefix}.batches"))?;
         }
-        Ok(())
+        self.record.restore(file, prefix)
     }
 }
 
-struct Walks<'a> {
-    score: &'a dyn Score,
-    settings: &'a Stochastic,
-    total: usize,
-    block: usize,
-}
-
-impl Step<Walkers> for Walks<'_> {
-    type State = ();
-
-    fn init(&self, _: &mut Walkers, _: &mut Run) -> Result<()> {
-        Ok(())
-    }
-
-    fn step(&self, walkers: &mut Walkers, (): &mut (), _: &mut Run) -> Result<Progress> {
-        walkers.0.par_iter_mut().with_max_len(1).try_for_each(|walker| {
-            let steps = self.block.min(self.total - walker.iteration);
-            (0..steps).try_for_each(|_| walker.advance(self.settings, self.score))
-        })?;
-        let square = |w: &Walker| w.score.iter().map(|s| s * s).sum::<f64>();
-        let objective = (walkers.0.iter().map(square).sum::<f64>() / walkers.0.len() as f64).sqrt();
-        Ok(Progress { objective, converged: walkers.0[0].iteration == self.total })
+impl Walker for Noisy {
+    fn iteration(&self) -> usize {
+        self.iteration
     }
 }
 
@@ -291,16 +259,12 @@ pub fn sample_stochastic(score: &dyn Score, settings: &Stochastic, start: &[Vec<
     settings.check()?;
     assert!(!start.is_empty() && start.iter().all(|z| z.len() == score.dim()), "starts must have one value an unknown");
     let base = run.rng.fork();
-    let walker = |i: usize| Walker::new(settings, score, start[i % start.len()].clone(), base.split(i as u64));
-    let mut walkers = Walkers((0..settings.chains).map(walker).collect());
-    let total = settings.burnin + settings.draws * settings.thin;
-    let block = total.div_ceil(100);
-    let step = Walks { score, settings, total, block };
-    drive(&step, &mut walkers, &Stop::after(total.div_ceil(block), "sampling", "gradient norm"), run)?;
-    let draws = Draws::from_records(walkers.0.into_iter().map(|w| w.record).collect(), score.dim());
-    if draws.draws() == 0 {
-        return Err(Error::Stopped);
-    }
-    draws.warnings().into_iter().for_each(|text| run.warn(text));
-    Ok(draws)
+    let walker = |i: usize| Noisy::new(settings, score, start[i % start.len()].clone(), base.split(i as u64));
+    let walkers = (0..settings.chains).map(walker).collect();
+    let way = Way::new(settings.burnin + settings.draws * settings.thin, "gradient norm");
+    let advance = |walker: &mut Noisy| walker.advance(settings, score);
+    let square = |walker: &Noisy| walker.score.iter().map(|s| s * s).sum::<f64>();
+    let objective = |walkers: &[Noisy]| mean(walkers, square).sqrt();
+    let records = |walkers: Vec<Noisy>| walkers.into_iter().map(|walker| walker.record).collect();
+    walk(walkers, way, advance, objective, |walkers| Draws::from_records(records(walkers), score.dim()), run)
 }

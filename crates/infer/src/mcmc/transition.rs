@@ -4,10 +4,8 @@ use super::chain::Record;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::nuts::Move;
-use elbo_core::{
-    Config, Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, Stop, drive, ensure, ensure_within,
-};
-use rayon::prelude::*;
+use super::walk::{Walker, Way, mean, walk};
+use elbo_core::{Config, ModelFile, Result, Rng, Run, Snapshot, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +17,7 @@ pub trait Transition: Sync {
     /// Moves the state `[D]`; returns how often a density was evaluated.
     ///
     /// # Errors
-    /// [`Error::Numerical`] where the distribution does not exist at the state, [`Error::Setting`] where the state has
+    /// [`elbo_core::Error::Numerical`] where the distribution does not exist at the state, [`elbo_core::Error::Setting`] where the state has
     /// another length.
     fn advance(&self, state: &mut [f64], rng: &mut Rng) -> Result<u64>;
 
@@ -111,7 +109,7 @@ impl Config for Chains {
 }
 
 /// One chain: where it stands and what it has recorded.
-struct Walker {
+struct Moved {
     state: Vec<f64>,
     rng: Rng,
     iteration: usize,
@@ -120,7 +118,7 @@ struct Walker {
     record: Record,
 }
 
-impl Walker {
+impl Moved {
     fn advance(&mut self, transition: &dyn Transition, settings: &Chains) -> Result<()> {
         self.evaluations += transition.advance(&mut self.state, &mut self.rng)?;
         self.iteration += 1;
@@ -136,53 +134,23 @@ impl Walker {
     }
 }
 
-struct Walkers(Vec<Walker>);
-
-impl Snapshot for Walkers {
+impl Snapshot for Moved {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
-        for (i, chain) in self.0.iter().enumerate() {
-            chain.state.save(file, &format!("{prefix}.{i}.state"));
-            file.set(&format!("{prefix}.{i}"), &(&chain.rng, chain.iteration, chain.evaluations));
-            for (name, values) in chain.record.fields() {
-                file.put(&format!("{prefix}.{i}.{name}"), &[values.len()], values);
-            }
-        }
+        self.state.save(file, &format!("{prefix}.state"));
+        file.set(prefix, &(&self.rng, self.iteration, self.evaluations));
+        self.record.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        for (i, chain) in self.0.iter_mut().enumerate() {
-            chain.state.restore(file, &format!("{prefix}.{i}.state"))?;
-            (chain.rng, chain.iteration, chain.evaluations) = file.fact(&format!("{prefix}.{i}"))?;
-            for (name, values) in chain.record.fields_mut() {
-                *values = file.get(&format!("{prefix}.{i}.{name}"))?;
-            }
-        }
-        Ok(())
+        self.state.restore(file, &format!("{prefix}.state"))?;
+        (self.rng, self.iteration, self.evaluations) = file.fact(prefix)?;
+        self.record.restore(file, prefix)
     }
 }
 
-struct Walks<'a> {
-    transition: &'a dyn Transition,
-    settings: &'a Chains,
-    total: usize,
-    block: usize,
-}
-
-impl Step<Walkers> for Walks<'_> {
-    type State = ();
-
-    fn init(&self, _: &mut Walkers, _: &mut Run) -> Result<()> {
-        Ok(())
-    }
-
-    fn step(&self, walkers: &mut Walkers, (): &mut (), _: &mut Run) -> Result<Progress> {
-        walkers.0.par_iter_mut().with_max_len(1).try_for_each(|walker| {
-            let steps = self.block.min(self.total - walker.iteration);
-            (0..steps).try_for_each(|_| walker.advance(self.transition, self.settings))
-        })?;
-        let sum: f64 = walkers.0.iter().map(|w| self.transition.log_density(&w.state)).sum();
-        let objective = sum / walkers.0.len() as f64;
-        Ok(Progress { objective, converged: walkers.0[0].iteration == self.total })
+impl Walker for Moved {
+    fn iteration(&self) -> usize {
+        self.iteration
     }
 }
 
@@ -192,8 +160,8 @@ impl Step<Walkers> for Walks<'_> {
 /// not know it.
 ///
 /// # Errors
-/// [`Error::Setting`] when a setting is out of range or starts differ in length, those of the transition, and
-/// [`Error::Stopped`] when the run was stopped before the first kept draw.
+/// [`elbo_core::Error::Setting`] when a setting is out of range or starts differ in length, those of the transition, and
+/// [`elbo_core::Error::Stopped`] when the run was stopped before the first kept draw.
 pub fn sample_by(transition: &dyn Transition, settings: &Chains, start: &[Vec<f64>], run: &mut Run) -> Result<Draws> {
     settings.check()?;
     let lengths: Vec<usize> = start.iter().map(Vec::len).collect();
@@ -201,22 +169,17 @@ pub fn sample_by(transition: &dyn Transition, settings: &Chains, start: &[Vec<f6
     let are_alike = dim > 0 && lengths.iter().all(|length| *length == dim);
     ensure("start", format!("of lengths {lengths:?}"), are_alike, "one point or more, of the same positive length")?;
     let base = run.rng.fork();
-    let walker = |i: usize| Walker {
+    let walker = |i: usize| Moved {
         state: start[i % start.len()].clone(),
         rng: base.split(i as u64),
         iteration: 0,
         evaluations: 0,
         record: Record::default(),
     };
-    let mut walkers = Walkers((0..settings.chains).map(walker).collect());
-    let total = settings.warmup + settings.draws * settings.thin;
-    let block = total.div_ceil(100);
-    let step = Walks { transition, settings, total, block };
-    drive(&step, &mut walkers, &Stop::after(total.div_ceil(block), "sampling", "log density"), run)?;
-    let draws = Draws::from_records(walkers.0.into_iter().map(|w| w.record).collect(), dim);
-    if draws.draws() == 0 {
-        return Err(Error::Stopped);
-    }
-    draws.warnings().into_iter().for_each(|text| run.warn(text));
-    Ok(draws)
+    let walkers = (0..settings.chains).map(walker).collect();
+    let way = Way::new(settings.warmup + settings.draws * settings.thin, "log density");
+    let advance = |walker: &mut Moved| walker.advance(transition, settings);
+    let objective = |walkers: &[Moved]| mean(walkers, |walker| transition.log_density(&walker.state));
+    let records = |walkers: Vec<Moved>| walkers.into_iter().map(|walker| walker.record).collect();
+    walk(walkers, way, advance, objective, |walkers| Draws::from_records(records(walkers), dim), run)
 }
