@@ -187,8 +187,30 @@ mod tests {
         keep(first);
         let other = buffer::<f32>(60_000);
         assert_ne!(other.as_ptr(), place);
-        let second = buffer::<f32>(77_000);
+        let mut second = buffer::<f32>(77_000);
         assert_eq!((second.as_ptr(), second.len()), (place, 77_000));
-        assert!(zeros::<f32>(77_777).iter().all(|v| *v == 0.0));
+        second.fill(3.0);
+        keep(second);
+        let cleared = zeros::<f32>(77_777);
+        assert_eq!(cleared.as_ptr(), place, "zeros are not of the buffer that was written");
+        assert!(cleared.iter().all(|v| *v == 0.0));
+    }
+
+    #[test]
+    fn a_kept_list_goes_back_when_it_is_dropped_and_not_when_it_is_taken_out() {
+        // Of a type that no other test here keeps.
+        let mut list: Kept<f64> = Kept::new(5000);
+        list.fill(2.0);
+        let place = list.as_ptr();
+        let copy = list.clone();
+        assert!(copy == list && copy.as_ptr() != place);
+        drop(list);
+        let mut again: Kept<f64> = Kept::empty(4500);
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+        again.extend((0..4500).map(f64::from));
+        assert_eq!((again.as_ptr(), again.len(), again[4499]), (place, 4500, 4499.0));
+        let own = again.into_vec();
+        assert_eq!(own.as_ptr(), place);
+        assert_ne!(Kept::<f64>::zeros(4500).as_ptr(), place, "what was taken out is still on the shelf");
     }
 }

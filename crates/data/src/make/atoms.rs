@@ -9,9 +9,9 @@ type Vector = [f64; 3];
 /// `Σ_{i<j} D [(1 - e^{-a (r - r0)})² - 1] c(r) + k Σ_i Σ_{j<k} (cos θ_jik - cos θ0)² c(r_ij) c(r_ik)` with `c(r) = (1 - (r / cutoff)²)³`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClusterPotential {
-    /// Depth D of the well of two species.
+    /// Depth D of the well of two species, symmetric.
     pub depth: [[f64; 2]; 2],
-    /// Distance r0 of its bottom.
+    /// Distance r0 of its bottom, symmetric.
     pub length: [[f64; 2]; 2],
     /// Narrowness a of the well.
     pub narrowness: f64,
@@ -108,6 +108,11 @@ impl ClusterPotential {
         let finite = |name: &str, value: f64| ensure(name, value, value.is_finite(), "a finite number");
         self.depth.as_flattened().iter().try_for_each(|depth| finite("depth", *depth))?;
         self.length.as_flattened().iter().try_for_each(|length| finite("length", *length))?;
+        // A pair has no order: its energy would follow from the numbers that its atoms happen to have.
+        for (name, [[_, one], [other, _]]) in [("depth", self.depth), ("length", self.length)] {
+            let is_same = one.total_cmp(&other).is_eq();
+            ensure(name, format!("{one} and {other}"), is_same, "the same for two species in either order")?;
+        }
         finite("narrowness", self.narrowness)?;
         finite("bend", self.bend)?;
         ensure_within("cosine", self.cosine, -1.0..=1.0)?;

@@ -18,7 +18,7 @@ pub(super) fn glyphs(size: &Size, rng: &mut Rng) -> Vec<(String, Array)> {
         .collect();
     let which: Vec<usize> = (0..size.rows).map(|_| rng.below(CLASSES)).collect();
     let pixels: Vec<f64> = which.iter().flat_map(|c| draw(&letters[*c], side, size.noise, rng)).collect();
-    with_labels(columns(&pixels, side * side), &which, "g")
+    with_labels(columns(&pixels, side * side), &which, |c| format!("g{c}"))
 }
 
 /// One picture, `side * side` intensities in [0, 1]. The width of the pen is that of 0.64 pixels at any size.

@@ -331,14 +331,18 @@ fn with_target(points: &[f64], dims: usize, y: Vec<f64>) -> Vec<(String, Array)>
     arrays
 }
 
-/// Columns, and a class `PREFIX0`, `PREFIX1`, ... of each row.
-fn with_labels(mut arrays: Vec<(String, Array)>, which: &[usize], prefix: &str) -> Vec<(String, Array)> {
+/// Columns, and the class of each row by its name.
+fn with_labels(
+    mut arrays: Vec<(String, Array)>,
+    which: &[usize],
+    named: impl Fn(usize) -> String,
+) -> Vec<(String, Array)> {
     // Levels stand in order of first appearance, as a reader would find them.
     let mut levels: Vec<String> = vec![];
     let codes = which
         .iter()
         .map(|c| {
-            let name = format!("{prefix}{c}");
+            let name = named(*c);
             let at = levels.iter().position(|l| *l == name).unwrap_or_else(|| {
                 levels.push(name);
                 levels.len() - 1
@@ -351,15 +355,6 @@ fn with_labels(mut arrays: Vec<(String, Array)>, which: &[usize], prefix: &str) 
 }
 
 fn with_classes(points: &[f64], is_second: &[bool]) -> Vec<(String, Array)> {
-    let mut arrays = columns(points, points.len() / is_second.len());
-    // Levels stand in order of first appearance, as a reader would find them.
-    let first = is_second[0];
-    let (a, b) = ("a".to_owned(), "b".to_owned());
-    let mut levels = if first { vec![b, a] } else { vec![a, b] };
-    let codes: Vec<Option<u32>> = is_second.iter().map(|s| Some(u32::from(*s != first))).collect();
-    if codes.iter().all(|c| *c == Some(0)) {
-        levels.truncate(1);
-    }
-    arrays.push(("class".into(), Array::column(Values::Text { levels, codes })));
-    arrays
+    let which: Vec<usize> = is_second.iter().map(|s| usize::from(*s)).collect();
+    with_labels(columns(points, points.len() / is_second.len()), &which, |c| ["a", "b"][c].to_owned())
 }

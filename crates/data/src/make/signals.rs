@@ -30,7 +30,7 @@ pub(super) fn signals(size: &Size, rng: &mut Rng) -> Vec<(String, Array)> {
     let mean = values.iter().sum::<f64>() / count;
     let spread = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
     values.iter_mut().for_each(|v| *v = (*v - mean) / spread);
-    with_labels(columns(&values, size.dims), &which, "s")
+    with_labels(columns(&values, size.dims), &which, |c| format!("s{c}"))
 }
 
 fn signal(class: usize, size: &Size, rng: &mut Rng) -> Vec<f64> {

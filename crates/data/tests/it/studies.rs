@@ -107,6 +107,7 @@ fn clusters_out_of_range_are_refused() {
         ("cutoff", of(ClusterPotential { cutoff: 0.0, ..ClusterPotential::default() })),
         ("depth", of(ClusterPotential { depth: [[1.0, f64::NAN], [1.0; 2]], ..ClusterPotential::default() })),
         ("length", of(ClusterPotential { length: [[f64::INFINITY; 2]; 2], ..ClusterPotential::default() })),
+        ("length", of(ClusterPotential { length: [[2.0, 2.1], [2.2, 2.4]], ..ClusterPotential::default() })),
         ("cosine", of(ClusterPotential { cosine: 1.5, ..ClusterPotential::default() })),
     ] {
         let error = config.make(0).unwrap_err();

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StationaryConfig {
-    /// Starting lengthscale, in units of the (standardised) inputs; without one, the square root of the number of columns, or, where a search
-    /// from several starts begins, of median distances between rows.
+    /// Starting lengthscale, in units of the (standardised) inputs; without one, the square root of the number of columns, times
+    /// the median distance between rows in the systems whose page says so.
     #[schemars(range(min = 0.0))]
     pub lengthscale: Option<f64>,
     /// Whether every column has a lengthscale of its own (automatic relevance determination).
@@ -30,8 +30,8 @@ impl Default for StationaryConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RationalQuadraticConfig {
-    /// Starting lengthscale; without one, the square root of the number of columns, or, where a search from several starts begins, of median
-    /// distances between rows.
+    /// Starting lengthscale; without one, the square root of the number of columns, times the median distance between rows in the
+    /// systems whose page says so.
     #[schemars(range(min = 0.0))]
     pub lengthscale: Option<f64>,
     /// Whether every column has a lengthscale of its own.
