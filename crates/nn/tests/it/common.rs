@@ -23,10 +23,11 @@ pub fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
     ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
 }
 
-/// Moves all parameters away from their start, where posteriors are near the prior and most flows the identity.
-pub fn shake(vae: &mut Vae, sd: f64, rng: &mut Rng) {
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + sd * rng.normal()).collect();
-    vae.unpack(&packed);
+/// Moves every parameter that may move by a random step, so that nothing is special: at their start posteriors are near the prior, and most flows
+/// the identity.
+pub fn shake(model: &mut impl Parameters, sd: f64, rng: &mut Rng) {
+    let packed: Vec<f64> = model.pack().iter().map(|p| p + sd * rng.normal()).collect();
+    model.unpack(&packed);
 }
 
 /// A model of three elements away from its start.
