@@ -1,5 +1,6 @@
 //! Mixtures of normals with full covariances, fitted to points by expectation maximisation.
 
+use crate::kmeans::distance;
 use crate::{KMeansConfig, MultivariateNormal, kmeans};
 use elbo_core::{Error, ModelFile, Result, Rng, ensure_within};
 use elbo_tensor::special::log_sum_exp;
@@ -213,8 +214,7 @@ fn nearest(x: &[f64], dims: usize, centres: &[f64]) -> Vec<f64> {
     let (rows, count) = (x.len() / dims, centres.len() / dims);
     let mut shares = vec![0.0; rows * count];
     shares.par_chunks_mut(count).zip(x.par_chunks(dims)).for_each(|(shares, point)| {
-        let distance = |centre: &[f64]| centre.iter().zip(point).map(|(c, v)| (c - v).powi(2)).sum::<f64>();
-        let each: Vec<f64> = centres.chunks_exact(dims).map(distance).collect();
+        let each: Vec<f64> = centres.chunks_exact(dims).map(|centre| distance(centre, point)).collect();
         let best = (0..count).min_by(|a, b| each[*a].total_cmp(&each[*b])).expect("there is a centre");
         shares[best] = 1.0;
     });

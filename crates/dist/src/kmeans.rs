@@ -140,6 +140,7 @@ fn assign(x: &[f64], d: usize, centres: &[f64]) -> (f64, Vec<f64>, Vec<usize>, u
     (total.0, total.1, total.2, total.3.0)
 }
 
-fn distance(a: &[f64], b: &[f64]) -> f64 {
+/// The squared distance.
+pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }

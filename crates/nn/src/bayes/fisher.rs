@@ -41,7 +41,8 @@ impl Fisher {
     /// Of a network of linear layers at the rows of `x`, in one backward pass for each output or draw. `y` is read for observed targets alone.
     ///
     /// # Errors
-    /// [`Error::Setting`] for no draws, or a likelihood out of range; [`Error::Data`] for observed targets that are not given.
+    /// [`Error::Setting`] for no draws, or a likelihood out of range; [`Error::Data`] for no rows, and observed targets that are not
+    /// given.
     pub fn new<N: Traced>(
         network: &N,
         x: &Tensor,
@@ -51,6 +52,9 @@ impl Fisher {
         rng: &mut Rng,
     ) -> Result<Self> {
         likelihood.check()?;
+        if x.size(0) == 0 {
+            return Err(Error::data("there are no rows", "give at least one"));
+        }
         let trace = with_grad(|| network.trace(x));
         let output = trace.output.detach();
         let (cotangents, count) = match (targets, y) {

@@ -1,5 +1,6 @@
 //! The distribution of targets given a trained network's outputs.
 
+use crate::init::normal;
 use elbo_core::{Result, Rng, ensure};
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{Tensor, no_grad};
@@ -47,7 +48,7 @@ impl Likelihood {
     pub fn draw(&self, output: &Tensor, rng: &mut Rng) -> Tensor {
         no_grad(|| match self {
             Self::Gaussian { variance } => {
-                let noise = Tensor::from_vec(rng.normals(output.len()), output.shape()).cast(output.dtype());
+                let noise = normal(output.shape(), 1.0, rng, output.dtype());
                 output.detach() + noise * variance.sqrt()
             }
             Self::Categorical => {

@@ -2,6 +2,7 @@
 
 use super::mean_field::LEAST_VARIANCE;
 use super::stack::with_one;
+use crate::init::normal;
 use crate::layer::{Build, Layer, Pass};
 use elbo_core::{Error, Result, Rng, ensure};
 use elbo_tensor::{Constraint, Parameter, Tensor};
@@ -107,7 +108,7 @@ impl MatrixNormal {
     /// One draw, `[O, I]`, differentiable.
     pub fn rsample(&self, rng: &mut Rng) -> Tensor {
         let mean = self.mean.get();
-        let noise = Tensor::from_vec(rng.normals(mean.len()), mean.shape()).cast(mean.dtype());
+        let noise = normal(mean.shape(), 1.0, rng, mean.dtype());
         mean + self.output.lower().matmul(&noise).matmul(&self.input.lower().t())
     }
 
@@ -151,7 +152,7 @@ impl Layer for KroneckerLinear {
             return x.linear(&self.weights.rsample(rng), None);
         }
         let (centre, sizes) = self.weights.project(&x);
-        let noise = Tensor::from_vec(rng.normals(centre.len()), centre.shape()).cast(x.dtype());
+        let noise = normal(centre.shape(), 1.0, rng, x.dtype());
         let common = (sizes + LEAST_VARIANCE).sqrt().unsqueeze(-1);
         centre + noise.linear(&self.weights.output.lower(), None) * common
     }

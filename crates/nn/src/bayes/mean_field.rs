@@ -1,6 +1,7 @@
 //! A linear layer with a normal distribution for each weight.
 
 use super::stack::with_one;
+use crate::init::normal;
 use crate::layer::{Build, Layer, Pass};
 use elbo_tensor::{Constraint, Parameter, Tensor};
 use schemars::JsonSchema;
@@ -13,6 +14,11 @@ pub(super) const LEAST_VARIANCE: f64 = 1e-12;
 pub(super) fn kl_of_normals(mean: &Tensor, sd: &Tensor, prior_sd: f64) -> Tensor {
     let squares = (sd.square() + mean.square()) * (0.5 / (prior_sd * prior_sd));
     squares - sd.log() + (prior_sd.ln() - 0.5)
+}
+
+/// Signs of draws, -1 or 1, by which rows turn what they share.
+pub(super) fn signs(draws: &Tensor) -> Tensor {
+    draws.ge(&draws.zeros_like()).cast(draws.dtype()).affine(2.0, -1.0)
 }
 
 /// How the randomness of the weights reaches the outputs of a pass of training, or of one that draws each row for itself.
@@ -73,8 +79,7 @@ impl Layer for MeanFieldLinear {
         let centre = x.linear(&mean, None);
         let noise = if pass.is_of_function() { Noise::Weights } else { self.noise };
         let Some(rng) = pass.rng() else { return centre };
-        let mut normals =
-            |shape: &[usize]| Tensor::from_vec(rng.normals(shape.iter().product()), shape).cast(x.dtype());
+        let mut normals = |shape: &[usize]| normal(shape, 1.0, rng, x.dtype());
         match noise {
             Noise::Local => {
                 let variance = x.square().linear(&sd.square(), None) + LEAST_VARIANCE;
@@ -84,8 +89,7 @@ impl Layer for MeanFieldLinear {
             Noise::Weights => centre + x.linear(&(&sd * normals(sd.shape())), None),
             Noise::Flipout => {
                 let drawn = &sd * normals(sd.shape());
-                let signs = |draws: Tensor| draws.ge(&draws.zeros_like()).cast(x.dtype()).affine(2.0, -1.0);
-                let (inner, outer) = (signs(normals(x.shape())), signs(normals(centre.shape())));
+                let (inner, outer) = (signs(&normals(x.shape())), signs(&normals(centre.shape())));
                 centre + (&x * inner).linear(&drawn, None) * outer
             }
         }

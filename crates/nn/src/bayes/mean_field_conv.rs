@@ -1,7 +1,8 @@
 //! A convolution with a normal distribution for each weight.
 
 use super::Noise;
-use super::mean_field::{LEAST_VARIANCE, kl_of_normals};
+use super::mean_field::{LEAST_VARIANCE, kl_of_normals, signs};
+use crate::init::normal;
 use crate::layer::{Build, Conv2dConfig, Layer, Pass};
 use elbo_core::{Error, Result, ensure};
 use elbo_tensor::{Constraint, Convolution, Parameter, Tensor};
@@ -94,8 +95,7 @@ impl Layer for MeanFieldConv2d {
         let centre = x.conv2d(&mean, Some(&bias), &self.how);
         let noise = if pass.is_of_function() { Noise::Weights } else { self.noise };
         let Some(rng) = pass.rng() else { return centre };
-        let mut normals =
-            |shape: &[usize]| Tensor::from_vec(rng.normals(shape.iter().product()), shape).cast(x.dtype());
+        let mut normals = |shape: &[usize]| normal(shape, 1.0, rng, x.dtype());
         let (rows, channels, out) = (x.size(0), x.size(1), bias.len());
         match noise {
             Noise::Local => {
@@ -109,8 +109,7 @@ impl Layer for MeanFieldConv2d {
             }
             Noise::Flipout => {
                 let drawn = &sd * normals(sd.shape());
-                let signs = |draws: Tensor| draws.ge(&draws.zeros_like()).cast(x.dtype()).affine(2.0, -1.0);
-                let (inner, outer) = (signs(normals(&[rows, channels, 1, 1])), signs(normals(&[rows, out, 1, 1])));
+                let (inner, outer) = (signs(&normals(&[rows, channels, 1, 1])), signs(&normals(&[rows, out, 1, 1])));
                 // A bias is used once a row and channel, so that each row draws its own.
                 let shift = (&bias_sd * normals(&[rows, out])).reshape(&[rows, out, 1, 1]);
                 centre + (x * inner).conv2d(&drawn, None, &self.how) * outer + shift

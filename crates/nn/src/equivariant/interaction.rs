@@ -4,6 +4,7 @@ use super::coupling::{coupling, harmonics};
 use super::graph::Graph;
 use super::irrep::Irrep;
 use super::radial::{Radial, RadialConfig};
+use crate::init::normal;
 use crate::layer::Build;
 use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut};
 use std::collections::BTreeMap;
@@ -74,8 +75,7 @@ impl Parameters for Interaction {
 
 /// Normal weights `[out, in]` that keep the size of sums.
 fn mixing(out: usize, input: usize, build: &mut Build<'_>) -> Parameter {
-    let values = Tensor::from_vec(build.rng.normals(out * input), &[out, input]) * (1.0 / (input as f64).sqrt());
-    Parameter::real(&values.cast(build.dtype))
+    Parameter::real(&normal(&[out, input], 1.0 / (input as f64).sqrt(), build.rng, build.dtype))
 }
 
 impl Interaction {

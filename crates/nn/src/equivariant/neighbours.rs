@@ -96,7 +96,9 @@ pub fn neighbours(positions: &[[f64; 3]], cell: Option<&Cell>, cutoff: f64) -> R
             positions.iter().enumerate().map(|(i, p)| (i, plus(p, &moved(p)), moved(p))).collect()
         }
     };
-    if home.iter().flat_map(|(_, place, _)| place).any(|v| v.abs() > FARTHEST * cutoff) {
+    // Inside a cell too: of a position so far away nothing is known there.
+    let places = home.iter().map(|(_, place, _)| place).chain(positions);
+    if places.flatten().any(|v| v.is_nan() || v.abs() > FARTHEST * cutoff) {
         return Err(Error::data(
             format!("an atom is more than {FARTHEST:e} cutoffs from the origin"),
             "move the structure to the origin, or correct the cell or the cutoff",

@@ -4,6 +4,7 @@ use super::graph::Graph;
 use super::interaction::{Features, Interaction, Pairs};
 use super::irrep::Irrep;
 use super::radial::RadialConfig;
+use crate::init::normal;
 use crate::layer::{Build, Layer, Linear, Pass, check_widths};
 use elbo_core::{Error, ModelFile, Result, Snapshot, ensure, ensure_within};
 use elbo_tensor::{Parameter, Parameters, Tensor, grad, grad_graph, with_grad};
@@ -130,8 +131,7 @@ impl EquivariantConfig {
         };
         let wanted: BTreeMap<Irrep, usize> =
             (0..=self.degree).flat_map(parities).map(|irrep| (irrep, self.channels)).collect();
-        let start = build.rng.normals(self.species * self.channels);
-        let species = Tensor::from_vec(start, &[self.species, self.channels]).cast(build.dtype);
+        let species = normal(&[self.species, self.channels], 1.0, build.rng, build.dtype);
         let mut given = BTreeMap::from([(Irrep::SCALAR, self.channels)]);
         let mut layers: Vec<Interaction> = vec![];
         for _ in 0..self.layers {
@@ -140,9 +140,8 @@ impl EquivariantConfig {
             layers.push(layer);
         }
         let matrices = (self.matrices > 0).then(|| {
-            let values = build.rng.normals(self.matrices * self.channels);
-            let values = Tensor::from_vec(values, &[self.matrices, self.channels]);
-            Parameter::real(&(values * (1.0 / (self.channels as f64).sqrt())).cast(build.dtype))
+            let sd = 1.0 / (self.channels as f64).sqrt();
+            Parameter::real(&normal(&[self.matrices, self.channels], sd, build.rng, build.dtype))
         });
         Ok(EquivariantNetwork {
             degree: self.degree,

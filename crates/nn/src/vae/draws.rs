@@ -74,7 +74,7 @@ impl Draws {
     /// The expectation of `values: [K, B]` under q, averaged over the batch, a scalar.
     pub(super) fn expectation(&self, values: &Tensor) -> Tensor {
         match &self.weights {
-            Some(weights) => (values * weights).sum_axis(0, false).mean(),
+            Some(_) => self.average(values).mean(),
             None => values.mean(),
         }
     }

@@ -1,6 +1,6 @@
 //! Densities of the codes of the training data: moments, files, and what is refused.
 
-use crate::common::{normals, small};
+use crate::common::{normals, shake, small};
 use elbo_core::{ModelFile, Rng, Run};
 use elbo_nn::model::LatentSettings;
 use elbo_nn::vae::{
@@ -15,8 +15,7 @@ fn two_groups(rows: usize) -> (Vae, Vec<f32>) {
     let config = small(likelihood, Family::Dirac, PriorConfig::Standard);
     let objective = ObjectiveConfig { draws: 1, terms: vec![Term::Reconstruction.into()] };
     let mut vae = config.build(&[3], &objective, &mut rng).unwrap();
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
-    vae.unpack(&packed);
+    shake(&mut vae, 0.5, &mut rng);
     let group = Tensor::from_vec((0..rows).map(|i| if i % 2 == 0 { 2.0 } else { -2.0 }).collect(), &[rows, 1]);
     let x = normals(&[rows, 3], &mut rng) * 0.3 + group;
     let values = x.to_vec().iter().map(|v| *v as f32).collect();

@@ -2,13 +2,39 @@
 
 use elbo_core::Rng;
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
-use elbo_nn::vae::{DecoderWeights, Family, LikelihoodConfig, PriorConfig, VaeConfig};
+use elbo_nn::vae::{
+    DecoderWeights, Family, LikelihoodConfig, ObjectiveConfig, PriorConfig, Term, Vae, VaeConfig, Weighted,
+};
 use elbo_nn::{Activation, Init};
 use elbo_tensor::{Parameters, Tensor};
 
 /// Normal numbers, f64.
 pub fn normals(shape: &[usize], rng: &mut Rng) -> Tensor {
     Tensor::from_vec(rng.normals(shape.iter().product()), shape)
+}
+
+/// Zeros and ones, `[rows, 3]`.
+pub fn bernoulli(rows: usize, rng: &mut Rng) -> Tensor {
+    Tensor::from_vec((0..rows * 3).map(|_| f64::from(u8::from(rng.uniform() < 0.4))).collect(), &[rows, 3])
+}
+
+/// The sum of these terms.
+pub fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
+    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
+}
+
+/// Moves every parameter that may move by a random step, so that nothing is special: at their start posteriors are near the prior, and most flows
+/// the identity.
+pub fn shake(model: &mut impl Parameters, sd: f64, rng: &mut Rng) {
+    let packed: Vec<f64> = model.pack().iter().map(|p| p + sd * rng.normal()).collect();
+    model.unpack(&packed);
+}
+
+/// A model of three elements away from its start.
+pub fn shaken(config: &VaeConfig, objective: &ObjectiveConfig, rng: &mut Rng) -> Vae {
+    let mut vae = config.build(&[3], objective, rng).unwrap();
+    shake(&mut vae, 0.5, rng);
+    vae
 }
 
 /// Central differences agree with the gradient of `loss` in the parameters, relative to its size.

@@ -1,6 +1,6 @@
 //! A posterior over the decoder's weights: its divergence, its gradient, a regression with a known answer, and what is refused.
 
-use crate::common::{assert_gradient, normals, small};
+use crate::common::{assert_gradient, normals, shake, small};
 use elbo_core::{Rng, Run};
 use elbo_dist::batched::{Batched, MultivariateNormal};
 use elbo_nn::Activation;
@@ -30,8 +30,7 @@ fn values_of(vae: &Vae, end: &str) -> Vec<Vec<f64>> {
 fn the_divergence_of_the_weights_is_the_closed_form() {
     let mut rng = Rng::new(1);
     let mut vae = posterior(LikelihoodConfig::Bernoulli).build(&[3], &ObjectiveConfig::default(), &mut rng).unwrap();
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.3 * rng.normal()).collect();
-    vae.unpack(&packed);
+    shake(&mut vae, 0.3, &mut rng);
     let (means, sds) = (values_of(&vae, ".mean").concat(), values_of(&vae, ".sd").concat());
     // Two layers, from 2 to 5 to 3, with biases.
     assert_eq!((means.len(), sds.len()), (5 * 3 + 3 * 6, 5 * 3 + 3 * 6));

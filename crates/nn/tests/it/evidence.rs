@@ -1,6 +1,6 @@
 //! The evidence of one data point by chains: exact in linear models, equal to quadrature in others.
 
-use crate::common::{normals, small};
+use crate::common::{normals, shake, small};
 use elbo_core::Rng;
 use elbo_dist::batched::{Batched, MultivariateNormal};
 use elbo_infer::LogDensity;
@@ -8,13 +8,12 @@ use elbo_infer::mcmc::Bridge;
 use elbo_nn::Activation;
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig};
 use elbo_nn::vae::{Family, LikelihoodConfig, Noise, ObjectiveConfig, PriorConfig, Vae, VaeConfig};
-use elbo_tensor::{DType, Parameters, Tensor};
+use elbo_tensor::{DType, Tensor};
 
 fn build(config: &VaeConfig, shape: usize) -> Vae {
     let rng = &mut Rng::new(5);
     let mut vae = config.build(&[shape], &ObjectiveConfig::default(), rng).unwrap();
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
-    vae.unpack(&packed);
+    shake(&mut vae, 0.5, rng);
     vae
 }
 

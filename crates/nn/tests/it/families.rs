@@ -1,6 +1,6 @@
 //! Codes that are no Gaussian vectors: classes, points on a sphere, shares. Their divergences, gradients and limits, and what is refused.
 
-use crate::common::{assert_gradient, normals, small};
+use crate::common::{assert_gradient, bernoulli, normals, objective, small};
 use elbo_core::{Rng, Run};
 use elbo_nn::model::LatentSettings;
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
@@ -8,7 +8,7 @@ use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
     Classes, ClassesConfig, Decay, Estimate, EvaluationConfig, Family, Gradient, LikelihoodConfig, ObjectiveConfig,
     Path, Posterior, PriorConfig, PriorPass, Shares, Sphere, SphereConfig, Term, Training, TrainingConfig, Vae,
-    VaeConfig, Weight, Weighted,
+    VaeConfig, Weight,
 };
 use elbo_nn::{Activation, Init, Pass};
 use elbo_tensor::{DType, Parameters, Tensor, grad};
@@ -36,14 +36,6 @@ fn config(family: Family, prior: PriorConfig, latent: usize) -> VaeConfig {
 
 fn built(family: Family, prior: PriorConfig, latent: usize, rng: &mut Rng) -> Vae {
     config(family, prior, latent).build(&[3], &ObjectiveConfig::default(), rng).unwrap()
-}
-
-fn bernoulli(rows: usize, rng: &mut Rng) -> Tensor {
-    Tensor::from_vec((0..rows * 3).map(|_| f64::from(u8::from(rng.uniform() < 0.4))).collect(), &[rows, 3])
-}
-
-fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
-    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
 }
 
 fn mean_and_error(values: &Tensor) -> (f64, f64) {

@@ -1,12 +1,12 @@
 //! Posteriors behind a flow: their densities, gradients and moments, a bound that no independent dimensions reach, and what is refused.
 
-use crate::common::{assert_gradient, normals, small};
+use crate::common::{assert_gradient, bernoulli, normals, objective, shake, small};
 use elbo_core::{Rng, Run};
 use elbo_dist::batched::{Batched, MultivariateNormal};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig};
 use elbo_nn::vae::{
     Decay, Estimate, Evaluation, EvaluationConfig, Family, Gradient, LikelihoodConfig, Noise, ObjectiveConfig,
-    Posterior, PriorConfig, Term, Training, TrainingConfig, Vae, VaeConfig, Weighted,
+    Posterior, PriorConfig, Term, Training, TrainingConfig, Vae, VaeConfig,
 };
 use elbo_nn::{Activation, Pass};
 use elbo_tensor::special::LOG_SQRT_TAU;
@@ -25,17 +25,8 @@ fn built(config: &VaeConfig, rng: &mut Rng) -> Vae {
 /// Away from the start, where most flows are the identity.
 fn shaken(config: &VaeConfig, rng: &mut Rng) -> Vae {
     let mut vae = built(config, rng);
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.3 * rng.normal()).collect();
-    vae.unpack(&packed);
+    shake(&mut vae, 0.3, rng);
     vae
-}
-
-fn bernoulli(rows: usize, rng: &mut Rng) -> Tensor {
-    Tensor::from_vec((0..rows * 3).map(|_| f64::from(u8::from(rng.uniform() < 0.4))).collect(), &[rows, 3])
-}
-
-fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
-    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
 }
 
 #[test]

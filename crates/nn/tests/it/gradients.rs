@@ -1,6 +1,6 @@
 //! Gradients of every term against finite differences, and of estimators against each other in the mean.
 
-use crate::common::{assert_gradient, normals, small};
+use crate::common::{assert_gradient, bernoulli, normals, objective, small};
 use elbo_core::Rng;
 use elbo_nn::Pass;
 use elbo_nn::layer::{Gdn, GdnConfig, Gru, GruConfig};
@@ -11,14 +11,6 @@ use elbo_nn::vae::{
 };
 use elbo_nn::{Build, Init, Layer};
 use elbo_tensor::{DType, Parameter, Parameters, Tensor};
-
-fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
-    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
-}
-
-fn bernoulli(rows: usize, rng: &mut Rng) -> Tensor {
-    Tensor::from_vec((0..rows * 3).map(|_| f64::from(u8::from(rng.uniform() < 0.4))).collect(), &[rows, 3])
-}
 
 #[test]
 fn every_term_but_wake_sleep_has_the_gradient_of_its_value() {

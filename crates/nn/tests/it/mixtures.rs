@@ -1,11 +1,11 @@
 //! Mixtures of normals as priors, of components and of classes; classes of data points in the objective.
 
-use crate::common::{assert_gradient, small};
+use crate::common::{assert_gradient, bernoulli, objective, shaken, small};
 use elbo_core::{Rng, Run};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig};
 use elbo_nn::vae::{
     Batch, Classifier, Decay, Estimate, Family, LikelihoodConfig, ObjectiveConfig, Posterior, PriorConfig,
-    Responsibilities, Spread, Term, Training, TrainingConfig, Vae, VaeConfig, Weighted,
+    Responsibilities, Spread, Term, Training, TrainingConfig, Vae, VaeConfig,
 };
 use elbo_nn::{Activation, Pass};
 use elbo_tensor::{Parameters, Tensor};
@@ -15,10 +15,6 @@ const BY_PRIOR: Term = Term::CrossEntropy { classifier: Classifier::Prior };
 
 fn by_network(classes: usize) -> Term {
     Term::CrossEntropy { classifier: Classifier::Network { classes, hidden: vec![4] } }
-}
-
-fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
-    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
 }
 
 fn config(prior: PriorConfig) -> VaeConfig {
@@ -31,17 +27,6 @@ fn mixture(components: usize, spread: Spread, responsibilities: Responsibilities
 
 fn of_classes(shares: &[f64]) -> PriorConfig {
     PriorConfig::ClassConditional { shares: shares.to_vec(), spread: Spread::Own }
-}
-
-fn shaken(config: &VaeConfig, objective: &ObjectiveConfig, rng: &mut Rng) -> Vae {
-    let mut vae = config.build(&[3], objective, rng).unwrap();
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
-    vae.unpack(&packed);
-    vae
-}
-
-fn bernoulli(rows: usize, rng: &mut Rng) -> Tensor {
-    Tensor::from_vec((0..rows * 3).map(|_| f64::from(u8::from(rng.uniform() < 0.4))).collect(), &[rows, 3])
 }
 
 fn parameter(vae: &Vae, wanted: &str) -> Tensor {

@@ -1,6 +1,6 @@
 //! Models whose answer is known: linear autoencoders, and bounds that are ordered.
 
-use crate::common::{normals, small};
+use crate::common::{normals, shake, small};
 use elbo_core::{Rng, Run, Stop, drive};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig};
 use elbo_nn::vae::{
@@ -94,8 +94,7 @@ fn sigma_points_make_the_objective_of_a_linear_model_exact() {
             let mut rng = Rng::new(6);
             let objective = ObjectiveConfig::default();
             let mut vae = linear(Noise::Fixed { sd: 0.4 }, family).build(&[DIMS], &objective, &mut rng).unwrap();
-            let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
-            vae.unpack(&packed);
+            shake(&mut vae, 0.5, &mut rng);
             let x = data(&mut rng);
             let of = |seed| vae.losses(&x, &objective, 0, &mut Rng::new(seed)).unwrap().total(&[1.0, 1.0]).item();
             let exact = exact_objective(&vae, &x, 1.0).item();

@@ -1,6 +1,6 @@
 //! Sigma points, codes that are points, and codes of which few numbers are kept: exact expectations, limits, gradients, and what is refused.
 
-use crate::common::{assert_gradient, normals, small};
+use crate::common::{assert_gradient, bernoulli, normals, objective, shaken, small};
 use elbo_core::{Rng, Run};
 use elbo_infer::LogDensity;
 use elbo_nn::model::LatentSettings;
@@ -8,7 +8,7 @@ use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig};
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
     Estimate, Evaluation, EvaluationConfig, Family, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Posterior,
-    PriorConfig, SigmaPointsConfig, Term, Training, TrainingConfig, Vae, VaeConfig, Weighted,
+    PriorConfig, SigmaPointsConfig, Term, Training, TrainingConfig, Vae, VaeConfig,
 };
 use elbo_nn::{Activation, Pass};
 use elbo_tensor::{Parameters, Tensor};
@@ -16,28 +16,12 @@ use elbo_tensor::{Parameters, Tensor};
 const KL: Term = Term::Kl { estimate: Estimate::Closed };
 const MMD: Term = Term::Mmd { kernel: Kernel::InverseMultiquadric };
 
-fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
-    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
-}
-
 fn config(family: Family, latent: usize) -> VaeConfig {
     VaeConfig { latent, ..small(LikelihoodConfig::Bernoulli, family, PriorConfig::Standard) }
 }
 
 fn sigma_points(is_full: bool, lambda: f64) -> Family {
     Family::SigmaPoints(SigmaPointsConfig { is_full, lambda })
-}
-
-/// A model away from its start, where posteriors are near the prior.
-fn shaken(config: &VaeConfig, objective: &ObjectiveConfig, rng: &mut Rng) -> Vae {
-    let mut vae = config.build(&[3], objective, rng).unwrap();
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
-    vae.unpack(&packed);
-    vae
-}
-
-fn bernoulli(rows: usize, rng: &mut Rng) -> Tensor {
-    Tensor::from_vec((0..rows * 3).map(|_| f64::from(u8::from(rng.uniform() < 0.4))).collect(), &[rows, 3])
 }
 
 /// log p(x | z) for each code `z: [N, L]` and data point of the same place, `[N]`, from the decoder's means.

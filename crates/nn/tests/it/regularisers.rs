@@ -1,28 +1,16 @@
 //! The Wasserstein distance of posteriors from the prior, and the decoder's steepness: exact values, gradients, and what is refused.
 
-use crate::common::{assert_gradient, normals, small};
+use crate::common::{assert_gradient, normals, objective, shaken, small};
 use elbo_core::Rng;
 use elbo_nn::Pass;
 use elbo_nn::network::DecoderConfig;
 use elbo_nn::vae::{
-    Estimate, Family, LikelihoodConfig, Noise, ObjectiveConfig, Posterior, PriorConfig, Term, Vae, VaeConfig, Weighted,
+    Estimate, Family, LikelihoodConfig, Noise, ObjectiveConfig, Posterior, PriorConfig, Term, Vae, VaeConfig,
 };
 use elbo_tensor::{DType, Parameters, Tensor};
 
-fn objective(terms: &[Term]) -> ObjectiveConfig {
-    ObjectiveConfig { draws: 1, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
-}
-
 fn config(family: Family) -> VaeConfig {
     small(LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 0.5 } }, family, PriorConfig::Standard)
-}
-
-/// A model away from its start, where posteriors are near the prior.
-fn shaken(config: &VaeConfig, objective: &ObjectiveConfig, rng: &mut Rng) -> Vae {
-    let mut vae = config.build(&[3], objective, rng).unwrap();
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
-    vae.unpack(&packed);
-    vae
 }
 
 /// The second term of an objective of two, for the batch.
@@ -42,7 +30,7 @@ fn factors(q: &Posterior) -> Tensor {
 #[test]
 fn the_distance_is_that_of_the_square_root_of_the_covariance() {
     let mut rng = Rng::new(1);
-    let objective = objective(&[Term::Reconstruction, Term::Wasserstein]);
+    let objective = objective(&[Term::Reconstruction, Term::Wasserstein], 1);
     for family in [Family::GaussDiag, Family::GaussFull] {
         let vae = shaken(&config(family), &objective, &mut rng);
         let x = normals(&[5, 3], &mut rng);
@@ -62,7 +50,7 @@ fn the_distance_is_that_of_the_square_root_of_the_covariance() {
 
 #[test]
 fn a_posterior_that_is_the_prior_is_at_no_distance() {
-    let objective = objective(&[Term::Reconstruction, Term::Wasserstein]);
+    let objective = objective(&[Term::Reconstruction, Term::Wasserstein], 1);
     for family in [Family::GaussDiag, Family::GaussFull] {
         let mut vae = config(family).build(&[3], &objective, &mut Rng::new(0)).unwrap();
         vae.visit_mut(&mut |name, p| {
@@ -78,7 +66,7 @@ fn a_posterior_that_is_the_prior_is_at_no_distance() {
 #[test]
 fn steepness_is_the_jacobian_s_in_the_mean() {
     let mut rng = Rng::new(3);
-    let objective = objective(&[Term::Reconstruction, Term::Jacobian]);
+    let objective = objective(&[Term::Reconstruction, Term::Jacobian], 1);
     for family in [Family::GaussDiag, Family::GaussFull] {
         for likelihood in [LikelihoodConfig::Bernoulli, LikelihoodConfig::Poisson] {
             let vae = shaken(&VaeConfig { likelihood, ..config(family) }, &objective, &mut rng);
@@ -103,7 +91,7 @@ fn steepness_is_the_jacobian_s_in_the_mean() {
 #[test]
 fn both_have_the_gradient_of_their_value() {
     for term in [Term::Wasserstein, Term::Jacobian] {
-        let objective = objective(&[Term::Reconstruction, term.clone()]);
+        let objective = objective(&[Term::Reconstruction, term.clone()], 1);
         objective.check(4).unwrap();
         for family in [Family::GaussDiag, Family::GaussFull] {
             let mut rng = Rng::new(4);
@@ -118,7 +106,7 @@ fn both_have_the_gradient_of_their_value() {
 #[test]
 fn what_has_no_such_term_is_refused() {
     let refused = |config: VaeConfig, term: Term, part: &str| {
-        let objective = objective(&[Term::Reconstruction, term]);
+        let objective = objective(&[Term::Reconstruction, term], 1);
         let error = config.build(&[3], &objective, &mut Rng::new(0)).err().unwrap().to_string();
         assert!(error.contains(part), "{error}");
     };
@@ -133,10 +121,10 @@ fn what_has_no_such_term_is_refused() {
     let levels = LikelihoodConfig::Categorical { levels: 2 };
     refused(VaeConfig { likelihood: levels, ..plain() }, Term::Jacobian, "a jacobian penalty");
     let gru = VaeConfig { decoder: DecoderConfig::Gru(elbo_nn::network::SequenceConfig::default()), ..plain() };
-    assert!(gru.build(&[3], &objective(&[Term::Reconstruction, Term::Jacobian]), &mut Rng::new(0)).is_err());
-    let two =
-        objective(&[Term::Iwae { gradient: elbo_nn::vae::Gradient::Plain, groups: 1, beta: 0.0 }, Term::Wasserstein]);
+    assert!(gru.build(&[3], &objective(&[Term::Reconstruction, Term::Jacobian], 1), &mut Rng::new(0)).is_err());
+    let iwae = Term::Iwae { gradient: elbo_nn::vae::Gradient::Plain, groups: 1, beta: 0.0 };
+    let two = objective(&[iwae, Term::Wasserstein], 1);
     assert!(two.check(4).unwrap_err().to_string().contains("wasserstein distance"));
-    let both = objective(&[Term::Reconstruction, Term::Kl { estimate: Estimate::Closed }, Term::Jacobian]);
+    let both = objective(&[Term::Reconstruction, Term::Kl { estimate: Estimate::Closed }, Term::Jacobian], 1);
     both.check(4).unwrap();
 }

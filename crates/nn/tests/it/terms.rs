@@ -1,6 +1,6 @@
 //! Terms of the objective that see the codes of a batch together, what is decoded, or attributes: values by hand, limits, gradients, and what is refused.
 
-use crate::common::{assert_gradient, normals, small};
+use crate::common::{assert_gradient, normals, objective, shaken, small};
 use elbo_core::{Rng, Run};
 use elbo_nn::Pass;
 use elbo_nn::network::{DecoderConfig, SequenceConfig};
@@ -14,20 +14,9 @@ const KL: Term = Term::Kl { estimate: Estimate::Sampled };
 const JOINT: Term = Term::AggregatedKl { marginal: false };
 const MARGINAL: Term = Term::AggregatedKl { marginal: true };
 
-fn objective(terms: &[Term], draws: usize) -> ObjectiveConfig {
-    ObjectiveConfig { draws, terms: terms.iter().map(|t| Weighted::from(t.clone())).collect() }
-}
-
 fn config(family: Family) -> VaeConfig {
     let likelihood = LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 0.5 } };
     small(likelihood, family, PriorConfig::Standard)
-}
-
-fn shaken(config: &VaeConfig, shape: &[usize], objective: &ObjectiveConfig, rng: &mut Rng) -> Vae {
-    let mut vae = config.build(shape, objective, rng).unwrap();
-    let packed: Vec<f64> = vae.pack().iter().map(|p| p + 0.5 * rng.normal()).collect();
-    vae.unpack(&packed);
-    vae
 }
 
 /// The encoder gives this for every data point, whatever it is.
@@ -49,7 +38,7 @@ fn the_aggregated_divergence_of_equal_posteriors_is_that_of_each() {
     for family in [Family::GaussDiag, Family::GaussFull, Family::Dirichlet] {
         let objective = objective(&[Term::Reconstruction, KL, JOINT], 3);
         let mut rng = Rng::new(1);
-        let mut vae = shaken(&config(family), &[3], &objective, &mut rng);
+        let mut vae = shaken(&config(family), &objective, &mut rng);
         deaf(&mut vae);
         let x = normals(&[6, 3], &mut rng);
         let terms = vae.losses(&x, &objective, 0, &mut rng).unwrap().terms;
@@ -62,7 +51,7 @@ fn the_aggregated_divergence_of_equal_posteriors_is_that_of_each() {
 fn codes_that_tell_all_data_points_apart_are_charged_the_logarithm_of_the_batch_less() {
     let objective = objective(&[Term::Reconstruction, KL, JOINT], 2);
     let mut rng = Rng::new(2);
-    let mut vae = shaken(&config(Family::GaussDiag), &[3], &objective, &mut rng);
+    let mut vae = shaken(&config(Family::GaussDiag), &objective, &mut rng);
     vae.visit_mut(&mut |name, p| {
         if name == "encoder.2.bias" {
             p.set_free(&[0.0, 0.0, -25.0, -25.0]);
@@ -78,7 +67,7 @@ fn codes_that_tell_all_data_points_apart_are_charged_the_logarithm_of_the_batch_
 fn aggregated_divergences_are_their_formulas() {
     let objective = objective(&[Term::Reconstruction, JOINT, MARGINAL], 2);
     let mut rng = Rng::new(3);
-    let vae = shaken(&config(Family::GaussDiag), &[3], &objective, &mut rng);
+    let vae = shaken(&config(Family::GaussDiag), &objective, &mut rng);
     let x = normals(&[4, 3], &mut rng);
     let losses = vae.losses(&x, &objective, 0, &mut rng).unwrap();
     let Posterior::Diagonal { mean, log_variance } = &losses.draws.q else { panic!("the family is diagonal") };
@@ -97,7 +86,7 @@ fn aggregated_divergences_are_their_formulas() {
     assert!((losses.terms[2].item() - marginal).abs() < 1e-10, "{} vs {marginal}", losses.terms[2].item());
     // In one dimension there is no difference.
     let line = VaeConfig { latent: 1, ..config(Family::GaussDiag) };
-    let vae = shaken(&line, &[3], &objective, &mut rng);
+    let vae = shaken(&line, &objective, &mut rng);
     let terms = vae.losses(&x, &objective, 0, &mut rng).unwrap().terms;
     assert!((terms[1].item() - terms[2].item()).abs() < 1e-12);
 }
@@ -107,7 +96,7 @@ fn the_aggregated_divergence_is_from_the_mixture_of_all_classes_whatever_is_know
     let objective = objective(&[Term::Reconstruction, JOINT], 2);
     let mut rng = Rng::new(18);
     let prior = PriorConfig::ClassConditional { shares: vec![3.0, 1.0], spread: Spread::Own };
-    let vae = shaken(&VaeConfig { prior, ..config(Family::GaussDiag) }, &[3], &objective, &mut rng);
+    let vae = shaken(&VaeConfig { prior, ..config(Family::GaussDiag) }, &objective, &mut rng);
     let x = normals(&[4, 3], &mut rng);
     let labels = [Some(0), Some(1), None, Some(0)];
     let batch = Batch { x: &x, labels: &labels, attributes: None };
@@ -122,7 +111,7 @@ fn cycles_compare_the_posterior_of_what_is_decoded_with_the_first() {
     for family in [Family::GaussDiag, Family::GaussFull] {
         let objective = objective(&[Term::Reconstruction, Term::Cycle], 2);
         let mut rng = Rng::new(4);
-        let mut vae = shaken(&config(family), &[3], &objective, &mut rng);
+        let mut vae = shaken(&config(family), &objective, &mut rng);
         let x = normals(&[5, 3], &mut rng);
         let losses = vae.losses(&x, &objective, 0, &mut rng).unwrap();
         let (q, mut expected) = (&losses.draws.q, 0.0);
@@ -162,7 +151,7 @@ fn ranks_of_attributes_are_compared_pair_by_pair() {
     let objective = objective(&[Term::Reconstruction, Term::Attributes { steepness: 1.5 }], 2);
     objective.check(4).unwrap();
     let mut rng = Rng::new(5);
-    let vae = shaken(&config(Family::GaussDiag), &[3], &objective, &mut rng);
+    let vae = shaken(&config(Family::GaussDiag), &objective, &mut rng);
     let x = normals(&[4, 3], &mut rng);
     // Two attributes, with a tie in the second.
     let values = [0.3, 1.0, -2.0, 1.0, 5.0, 0.0, 0.1, 2.0];
@@ -231,7 +220,7 @@ fn these_terms_have_the_gradient_of_their_value() {
                 continue;
             }
             let objective = objective(&[Term::Reconstruction, term.clone()], 2);
-            let mut vae = shaken(&config(family), &[3], &objective, &mut Rng::new(11));
+            let mut vae = shaken(&config(family), &objective, &mut Rng::new(11));
             let loss = |vae: &Vae| {
                 let batch = Batch { x: &x, labels: &[], attributes: Some(&attributes) };
                 vae.losses(batch, &objective, 0, &mut Rng::new(12)).unwrap().total(&[1.0, 0.7])
@@ -241,7 +230,7 @@ fn these_terms_have_the_gradient_of_their_value() {
     }
     for prior in [PriorConfig::Diagonal, PriorConfig::mixture(2), PriorConfig::Vamp { components: 2 }] {
         let objective = objective(&[Term::Reconstruction, JOINT], 2);
-        let mut vae = shaken(&VaeConfig { prior, ..config(Family::GaussDiag) }, &[3], &objective, &mut Rng::new(13));
+        let mut vae = shaken(&VaeConfig { prior, ..config(Family::GaussDiag) }, &objective, &mut Rng::new(13));
         let loss = |vae: &Vae| vae.losses(&x, &objective, 0, &mut Rng::new(12)).unwrap().total(&[1.0, 0.7]);
         assert_gradient("another prior", &mut vae, loss, 5e-6);
     }

@@ -3,6 +3,7 @@
 use super::{Curvature, LaplaceConfig};
 use crate::bayes::kfac::factors;
 use crate::bayes::stack::{layer_jacobian, squared_gradients};
+use crate::init::normal;
 use elbo_core::{Result, Rng};
 use elbo_tensor::Tensor;
 use std::ops::Range;
@@ -30,7 +31,7 @@ impl Block {
     /// A draw of the weights around their trained values.
     pub fn draw(&self, precision: f64, rng: &mut Rng) -> Vec<f64> {
         let values = &self.values;
-        let noise = Tensor::from_vec(rng.normals(values.len()), values.shape()).cast(values.dtype());
+        let noise = normal(values.shape(), 1.0, rng, values.dtype());
         let scaled = noise / (values + precision).sqrt();
         let drawn = match &self.basis {
             Basis::Weights => scaled,

@@ -127,11 +127,14 @@ fn layers_give_in_one_pass_what_rows_give_one_by_one() {
 }
 
 #[test]
-fn draws_and_targets_that_are_not_there_are_refused() {
+fn draws_targets_and_rows_that_are_not_there_are_refused() {
     let (model, x) = (stack(&[2, 3]), points(&[4, 2], 14));
     let of = |targets| Fisher::new(&model, &x, None, Likelihood::Categorical, targets, &mut Rng::new(0)).unwrap_err();
     assert!(of(FisherTargets::Observed).to_string().contains("none are given"));
     assert!(of(FisherTargets::Drawn { draws: 0 }).to_string().contains("`draws` is 0"));
+    let (none, rng) = (Tensor::zeros(&[0, 2], x.dtype()), &mut Rng::new(0));
+    let error = Fisher::new(&model, &none, None, Likelihood::Categorical, FisherTargets::Expected, rng).unwrap_err();
+    assert!(error.to_string().contains("no rows"), "{error}");
 }
 
 const CURVATURE: [f64; 4] = [0.05, 1.0, 8.0, -0.5];

@@ -15,19 +15,14 @@ mod propagation;
 mod swag;
 mod tempering;
 
+pub use crate::common::shake;
 use elbo_core::Rng;
 use elbo_nn::bayes::{Covariance, Gaussians};
-use elbo_tensor::{Parameters, Tensor};
+use elbo_tensor::Tensor;
 
 /// Covariances that are there.
 pub const COVARIANCES: [Covariance; 4] =
     [Covariance::Diagonal, Covariance::LowRank, Covariance::Dense, Covariance::DensePrecision];
-
-/// Moves every parameter that may move by a random step, so that nothing is special.
-pub fn shake(parameters: &mut impl Parameters, size: f64, rng: &mut Rng) {
-    let moved: Vec<f64> = parameters.pack().iter().map(|v| v + size * rng.normal()).collect();
-    parameters.unpack(&moved);
-}
 
 /// Gaussians without anything special.
 pub fn gaussians(covariance: Covariance, k: usize, h: usize, seed: u64) -> Gaussians {

@@ -187,6 +187,7 @@ fn positions_and_cells_that_cannot_be_are_refused() {
         Cell { edges, is_periodic: [true; 3] }
     };
     refused(&two, Some(&cube(1.0)), 0.5, "at one place");
+    refused(&[[1e30, 0.0, 0.0]], Some(&cube(1.0)), 1.0, "1e12 cutoffs from the origin");
     refused(&[[0.0; 3]], Some(&cube(1e-3)), 1.0, "images");
 }
 
