@@ -32,7 +32,7 @@ pub(super) fn suite(found: &[(Entry, Outcome)], baseline: &(Entry, Outcome)) -> 
 fn row(entry: &Entry, outcome: &Outcome, verdict: &str) -> String {
     let count = outcome.places.len();
     let shown = |show: &dyn Fn() -> String| if count == 0 { String::new() } else { show() };
-    let p = outcome.p_value().map_or_else(String::new, |p| if p < 1e-2 { power(p) } else { format!("{p:.3}") });
+    let p = outcome.p_value().map_or_else(String::new, |p| if p < 1e-2 { small(p) } else { format!("{p:.3}") });
     let covers = LEVELS.map(|level| shown(&|| format!("{:.3}", coverage(&outcome.places, level))));
     let (distance, allowed) = outcome.exact.map_or_else(Default::default, |e| (power(e.distance), power(e.tolerance)));
     format!(
@@ -42,6 +42,11 @@ fn row(entry: &Entry, outcome: &Outcome, verdict: &str) -> String {
         shown(&|| count.to_string()),
         covers.join(" | ")
     )
+}
+
+/// Three digits and a power of ten, so that a p-value is told apart from the limit.
+fn small(p: f64) -> String {
+    format!("{p:.2e}").replace(".00e", "e")
 }
 
 /// Two digits and a power of ten; the second digit is left out where it is a zero.
@@ -57,6 +62,7 @@ mod tests {
     #[test]
     fn numbers_are_told_apart_from_the_limit_beside_them() {
         assert_eq!([0.15, 1e-4, 1.4e-3, 2e-7].map(power), ["1.5e-1", "1e-4", "1.4e-3", "2e-7"]);
+        assert_eq!([0.0, 1.04e-3, 1e-3].map(small), ["0e0", "1.04e-3", "1e-3"]);
     }
 
     #[test]

@@ -85,6 +85,13 @@ fn a_second_stage_has_about_the_moments_of_the_codes() {
     assert!(off.max().item() < 0.4, "{off:?}");
     let ratio = (found / expected).to_vec();
     assert!(ratio.iter().all(|r| (0.6..1.5).contains(r)), "{ratio:?}");
+    // Independent draws of these means and deviations have a correlation of 0, give or take 0.016.
+    let correlation = |z: &Tensor| {
+        let c = covariance(z).to_vec();
+        c[1] / (c[0] * c[3]).sqrt()
+    };
+    let (expected, found) = (correlation(&codes), correlation(&drawn));
+    assert!(expected.abs() > 0.8 && found * expected.signum() > 0.5 * expected.abs(), "{found} for {expected}");
 }
 
 #[test]
@@ -92,12 +99,18 @@ fn numbers_that_are_the_same_in_all_codes_stay_so() {
     let (mut vae, values) = two_groups(60);
     vae.visit_mut(&mut |name, p| {
         if name.starts_with("encoder") {
-            p.set_free(&vec![0.0; p.len()]);
+            // Biases alone.
+            let value = if p.shape().len() == 1 { 0.3 } else { 0.0 };
+            p.set_free(&vec![value; p.len()]);
         }
     });
+    let code = vae.encode(&values).mean().row(0).to_vec();
+    assert!(code.iter().all(|c| *c > 0.0), "{code:?}");
     let config = CodeDensityConfig::Vae { hidden: vec![8], epochs: 2 };
     let density = CodeDensity::fit(&config, &vae, &values, &mut Run::new(10)).unwrap();
-    assert_eq!(density.sample(5, &mut Rng::new(11)).to_vec(), [0.0; 10]);
+    for drawn in density.sample(5, &mut Rng::new(11)).to_vec().chunks_exact(2) {
+        assert!(drawn.iter().zip(&code).all(|(a, b)| (a - b).abs() < 1e-6), "{drawn:?} for {code:?}");
+    }
 }
 
 #[test]
