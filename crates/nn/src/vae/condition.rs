@@ -110,7 +110,7 @@ impl VaeConfig {
             seen = vec![seen.iter().product()];
         }
         let found = format!("true for data points of shape {shape:?}");
-        let expected = "false, or an encoder of linear layers; else data points are rows of numbers or pictures [C, H, W]";
+        let expected = "false, an encoder of linear layers, or data points that are rows or pictures [C, H, W]";
         ensure("condition.encoder", found, given == 0 || seen.len() != 2, expected)?;
         if self.nan_is_missing {
             // Which elements are there stands after the elements, as more numbers or more channels.

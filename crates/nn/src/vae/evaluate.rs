@@ -199,7 +199,8 @@ impl Vae {
         }
         let q = self.encode(values);
         let (elbo, iwae) = (Estimate::mean(&elbos), Estimate::mean(&bounds));
-        let observed = if self.config.nan_is_missing { shares_present(values, self.size(), self.width()) } else { vec![] };
+        let observed =
+            if self.config.nan_is_missing { shares_present(values, self.size(), self.width()) } else { vec![] };
         let elements = if observed.is_empty() { self.size() as f64 } else { observed.iter().sum() };
         let n = rows as f64;
         let mut evaluation = Evaluation {

@@ -66,7 +66,7 @@ impl GpPrior {
         let each: Vec<Tensor> = (0..latent).map(|l| kernel(l, inputs)).collect();
         let expected = [inputs.size(0), inputs.size(0)];
         let unfit = each.iter().find(|k| k.shape() != expected);
-        let found = format!("of shape {:?} for {} inputs", unfit.map(Tensor::shape), inputs.size(0));
+        let found = format!("of shape {:?} for {} inputs", unfit.map_or(&[][..], Tensor::shape), inputs.size(0));
         ensure("covariance", found, unfit.is_none() && latent > 0, "[T, T] from the kernel of each dimension")?;
         Self::new(&Tensor::stack(&each, 0), latent)
     }
