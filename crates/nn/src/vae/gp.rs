@@ -175,6 +175,10 @@ impl GpPosterior {
                 "give a mean and a log variance for each dimension of the code at each of the prior's inputs",
             ));
         }
+        if !raw.is_finite() {
+            let remedy = "lower the rate of training, or scale the data";
+            return Err(Error::numerical("a number of the encoder is not finite", remedy));
+        }
         let raw = raw.cast(prior.dtype());
         let first = raw.narrow(-1, 0, latent).t();
         let log_variance = raw.narrow(-1, latent, latent).t().clamp(LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE);

@@ -233,6 +233,8 @@ fn covariances_and_sequences_of_other_shapes_are_refused_by_name() {
     let prior = process(3);
     let short = GpPosterior::encoded(GpForm::Sites, &Tensor::zeros(&[1, 2, 4], DType::F64), &prior);
     assert!(short.unwrap_err().to_string().contains("[1, 2, 4], not [B, 3, 4]"));
+    let broken = GpPosterior::encoded(GpForm::Diagonal, &Tensor::full(&[1, 3, 4], f64::NAN, DType::F64), &prior);
+    assert!(broken.unwrap_err().to_string().contains("not finite"));
 
     let mut rng = Rng::new(10);
     let vae = model(&mut rng);
