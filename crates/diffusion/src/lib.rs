@@ -12,7 +12,7 @@
 //! | moments of the clean point given the noisy one | [`tweedie`] |
 //! | masks, blurs, small pictures, projections, with their adjoints | [`operator`] |
 //! | a clean picture from a degraded one | [`restore`] |
-//! | how far samples are from data | [`frechet`] |
+//! | how far samples are from data | [`frechet`], [`kernel_distance`] |
 //! | pictures to test with | [`phantom`] |
 //! | the model behind the systems `ddpm` and `red-diff`, with its verbs | [`model`] |
 //!
@@ -24,6 +24,7 @@ pub mod denoiser;
 pub mod flow_map;
 pub mod frechet;
 pub mod guidance;
+pub mod kernel_distance;
 pub mod model;
 pub mod network;
 pub mod operator;

@@ -16,6 +16,7 @@ use crate::denoiser::{Denoiser, Empirical};
 use crate::flow_map::{Boundary, Consistency, MeanVelocity, Span};
 use crate::frechet::{Extractor, PrincipalComponents, distance, moments};
 use crate::guidance::ClassifierFree;
+use crate::kernel_distance::{Blocks, kernel_distance};
 use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig};
 use crate::network::{Network, NetworkDenoiser};
 use elbo_core::samples::Form;
@@ -33,6 +34,9 @@ use serde_json::Value;
 const CHUNK: usize = 256;
 /// Features of the distance between samples and data.
 const FEATURES: usize = 16;
+/// Random blocks of samples and data whose kernel distance is averaged, and the most points in one.
+const BLOCKS: usize = 50;
+const MOST_IN_BLOCK: usize = 100;
 /// Training points that measures look at.
 const MEASURED: usize = 2000;
 /// Most numbers of a point for a Gaussian prior, whose covariance is a full matrix.
@@ -328,6 +332,10 @@ impl DiffusionModel {
             let scrambled = independent(some, dims, count, &mut own.rng);
             self.record.metrics.push(("frechet".into(), found));
             self.record.metrics.push(("frechet_independent".into(), distance(&extractor, &scrambled, some)?));
+            let blocks = Blocks { count: BLOCKS, size: MOST_IN_BLOCK.min(count).min(chosen) };
+            let kernel = kernel_distance(&extractor, &drawn, some, blocks, &mut own.rng)?;
+            self.record.metrics.push(("kernel_distance".into(), kernel.mean));
+            self.record.metrics.push(("kernel_distance_sd".into(), kernel.sd));
             self.record.metrics.push(("samples_measured".into(), count as f64));
             self.record.text = format!(
                 "{} Distance of {count} samples from {chosen} data points: {found:.4} (Fréchet, features {}).",

@@ -207,6 +207,9 @@ impl LatentModel {
     pub fn load(file: &ModelFile) -> Result<Self> {
         let config: VaeConfig = file.fact("vae")?;
         let objective: ObjectiveConfig = file.fact("objective")?;
+        if config.condition.is_some() {
+            return Err(Error::misfit("`vae` takes a condition, and no system gives one"));
+        }
         let form = Form::load(file, "form")?;
         let mut vae = config.build(&form.shape, &objective, &mut Rng::new(0))?;
         vae.read_from(file, "vae")?;

@@ -193,6 +193,7 @@ impl LatentSettings {
             likelihood,
             start: Start { init: self.init, is_double: false },
             nan_is_missing: self.nan_is_missing,
+            condition: None,
         }
     }
 }

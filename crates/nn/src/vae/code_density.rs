@@ -221,6 +221,9 @@ impl SecondStage {
             let found = config.latent;
             return Err(Error::misfit(format!("`{prefix}` is of codes with {found} dimensions, not {latent}")));
         }
+        if config.condition.is_some() {
+            return Err(Error::misfit(format!("`{prefix}` takes a condition, which codes have not")));
+        }
         let mut vae = config.build(&[latent], &ObjectiveConfig::default(), &mut Rng::new(0))?;
         vae.read_from(file, &format!("{prefix}.vae"))?;
         let shift = file.get_as(&format!("{prefix}.shift"), &[latent])?;

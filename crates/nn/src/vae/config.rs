@@ -1,6 +1,7 @@
 //! Settings of the whole model, and the model that they build.
 
 use super::Vae;
+use super::condition::ConditionConfig;
 use super::critic::patches;
 use super::decoder_weights::{DecoderWeights, WeightPosterior};
 use super::family::{Family, LEAST_LOG_VARIANCE, check_log_variances};
@@ -54,6 +55,9 @@ pub struct VaeConfig {
     /// Whether elements may be missing, which are NaN: they drop out of p(x | z), and q(z | x) sees zeros for them and which they are.
     #[serde(default)]
     pub nan_is_missing: bool,
+    /// Numbers of a data point that are given and not modelled, behind its elements; without it, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<ConditionConfig>,
 }
 
 impl VaeConfig {
@@ -74,6 +78,7 @@ impl VaeConfig {
             start: Start::default(),
             topk: None,
             nan_is_missing: false,
+            condition: None,
         }
     }
 
@@ -90,6 +95,7 @@ impl VaeConfig {
         self.likelihood.check()?;
         flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         self.weights.check(&self.decoder)?;
+        self.condition.iter().try_for_each(|condition| condition.check(&self.encoder))?;
         for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
             ensure(
                 &format!("{network}.levels"),
@@ -108,16 +114,6 @@ impl VaeConfig {
             "false for recurrent networks, layers that look up levels, and elements that depend on each other: a multinomial's, which share a total, \
              and the channels of a pixel",
         )
-    }
-
-    /// The shape that the encoder sees of data points of this shape.
-    fn seen(&self, shape: &[usize]) -> Vec<usize> {
-        let mut seen = shape.to_vec();
-        if self.nan_is_missing {
-            // Which elements are there stands after the elements, as more numbers or more channels.
-            seen[0] *= 2;
-        }
-        seen
     }
 
     /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.
@@ -142,16 +138,20 @@ impl VaeConfig {
         let mut build = Build { rng, dtype: self.start.dtype(), init: self.start.init };
         let size: usize = shape.iter().product();
         let width = self.family.width(self.latent) + flow.map_or(0, |spec| spec.context(self.latent));
-        let encoder = self.encoder.build(&self.seen(shape), width, &mut build)?;
+        let (seen, places) = self.seen(shape)?;
+        let encoder = self.encoder.build(&seen, width, &mut build)?;
         let blocks = self.likelihood.blocks();
+        let decoded = self.latent + self.condition_of_decoder();
         let decoder: Box<dyn Decoder> = match self.weights {
-            DecoderWeights::Point => self.decoder.build(self.latent, shape, blocks, &mut build)?,
+            DecoderWeights::Point => self.decoder.build(decoded, shape, blocks, &mut build)?,
             DecoderWeights::Posterior => {
                 let noise = objective.weight_noise();
-                Box::new(WeightPosterior::new(&self.decoder, self.latent, blocks * size, noise, &mut build)?)
+                Box::new(WeightPosterior::new(&self.decoder, decoded, blocks * size, noise, &mut build)?)
             }
         };
-        let prior = self.prior.build(self.family, self.latent, size, &mut build)?;
+        // Pseudo-inputs are rows, with a condition where there is one.
+        let row = size + self.condition.map_or(0, |c| c.numbers);
+        let prior = self.prior.build(self.family, self.latent, row, &mut build)?;
         let adversary = objective.adversary().map(|config| mlp(self.latent, 1, &config, &mut build)).transpose()?;
         let likelihood = self.likelihood.build(size, build.dtype);
         let flow = flow.map(|spec| spec.amortised(self.latent, build.rng)).transpose()?;
@@ -161,6 +161,6 @@ impl VaeConfig {
             .transpose()?;
         let critic = objective.critic().map(|(channels, _)| patches(channels, shape, &mut build)).transpose()?;
         let config = self.clone();
-        Ok(Vae { config, size, encoder, flow, decoder, prior, likelihood, classifier, adversary, critic })
+        Ok(Vae { config, size, places, encoder, flow, decoder, prior, likelihood, classifier, adversary, critic })
     }
 }

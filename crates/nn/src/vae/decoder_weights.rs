@@ -143,7 +143,7 @@ impl Vae {
         let path = Path::new(Gradient::Plain);
         let mut total = 0.0;
         no_grad(|| {
-            for block in values.chunks(ROWS_AT_ONCE * self.size()) {
+            for block in values.chunks(ROWS_AT_ONCE * self.width()) {
                 let x = self.tensor(block);
                 let q = self.posterior(&x, &mut Pass::evaluation());
                 for _ in 0..draws {
@@ -154,7 +154,7 @@ impl Vae {
                 }
             }
         });
-        let each = total * self.size() as f64 / (values.len() * draws) as f64;
+        let each = total * self.width() as f64 / (values.len() * draws) as f64;
         Some(WeightMeasures { kl, bound: each - kl / rows as f64 })
     }
 }

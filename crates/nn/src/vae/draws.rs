@@ -12,7 +12,7 @@ use elbo_tensor::{Tensor, no_grad};
 /// Data points, and what is known of them besides their elements.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
-    /// Elements, `[B, D]`.
+    /// Elements, with the condition behind them where the model has one, `[B, width]`; see [`Vae::width`].
     pub x: &'a Tensor,
     /// The class of each data point, where it is known, `[B]`; empty where none is.
     pub labels: &'a [Option<usize>],
@@ -159,11 +159,11 @@ impl Vae {
         Draws { q, z, points, weights, log_q, output, log_likelihood, log_prior, labels: batch.labels.to_vec() }
     }
 
-    /// Posteriors of many data points, in double precision, outside the graph. `values: [N, D]`.
+    /// Posteriors of many data points, in double precision, outside the graph. `values: [N, width]`.
     pub fn encode(&self, values: &[f32]) -> Posterior {
         let encode = || {
             let blocks: Vec<Posterior> = values
-                .chunks(ROWS_AT_ONCE * self.size)
+                .chunks(ROWS_AT_ONCE * self.width())
                 .map(|block| self.posterior(&self.tensor(block), &mut Pass::evaluation()).to_f64())
                 .collect();
             Posterior::concatenate(&blocks)

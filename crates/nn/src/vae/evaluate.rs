@@ -153,7 +153,7 @@ impl Vae {
         let path = Path::new(Gradient::Plain);
         let (mut means, mut sds) = (vec![], vec![]);
         no_grad(|| {
-            for (i, block) in values.chunks(chunk * self.size()).enumerate() {
+            for (i, block) in values.chunks(chunk * self.width()).enumerate() {
                 let x = self.tensor(block);
                 let drawn = self.draw(&x, draws, &path, &mut base.split(i as u64), &mut Pass::evaluation());
                 let weights = drawn.log_weights().softmax(0).unsqueeze(-1);
@@ -166,9 +166,9 @@ impl Vae {
         (Tensor::cat(&means, 0), Tensor::cat(&sds, 0))
     }
 
-    /// Measures the model on data points `values: [N, D]`, in the form the likelihood takes.
+    /// Measures the model on data points `values: [N, width]`, in the form the likelihood takes.
     pub fn evaluate(&self, values: &[f32], config: &EvaluationConfig, rng: &mut Rng) -> Evaluation {
-        let rows = values.len() / self.size();
+        let rows = values.len() / self.width();
         assert!(rows > 0 && config.draws > 0, "an evaluation needs data points and draws");
         let base = rng.fork();
         let has_bounds = self.config.family.has_bounds();
@@ -179,7 +179,7 @@ impl Vae {
         let mut elbos = Vec::with_capacity(rows);
         let mut bounds = Vec::with_capacity(rows);
         let (mut reconstruction, mut effective, mut dominated, mut unreliable) = (0.0, 0.0, 0.0, 0.0);
-        for (i, block) in values.chunks(chunk * self.size()).enumerate() {
+        for (i, block) in values.chunks(chunk * self.width()).enumerate() {
             let mut rng = base.split(i as u64);
             let x = self.tensor(block);
             let LogWeights { weights, log_likelihood } = self.log_weights(&x, draws, &mut rng);
@@ -199,7 +199,8 @@ impl Vae {
         }
         let q = self.encode(values);
         let (elbo, iwae) = (Estimate::mean(&elbos), Estimate::mean(&bounds));
-        let observed = if self.config.nan_is_missing { shares_present(values, self.size()) } else { vec![] };
+        let observed =
+            if self.config.nan_is_missing { shares_present(values, self.size(), self.width()) } else { vec![] };
         let elements = if observed.is_empty() { self.size() as f64 } else { observed.iter().sum() };
         let n = rows as f64;
         let mut evaluation = Evaluation {
@@ -274,11 +275,13 @@ impl Vae {
     }
 }
 
-/// Share of the data points `values: [N, D]` that have each element, `[D]`.
-fn shares_present(values: &[f32], size: usize) -> Vec<f64> {
+/// Share of the data points `values: [N, width]` that have each of the first `size` numbers, the elements, `[D]`.
+fn shares_present(values: &[f32], size: usize, width: usize) -> Vec<f64> {
     let mut shares = vec![0.0; size];
-    let share = size as f64 / values.len() as f64;
-    values.iter().enumerate().filter(|(_, v)| !v.is_nan()).for_each(|(i, _)| shares[i % size] += share);
+    let share = width as f64 / values.len() as f64;
+    for row in values.chunks_exact(width) {
+        shares.iter_mut().zip(row).filter(|(_, v)| !v.is_nan()).for_each(|(total, _)| *total += share);
+    }
     shares
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub const LEAST_LOG_VARIANCE: f64 = -30.0;
 
 /// Largest log variance of a posterior.
-const MOST_LOG_VARIANCE: f64 = 20.0;
+pub(super) const MOST_LOG_VARIANCE: f64 = 20.0;
 
 /// Refuses a bound below which no log variance is left, and a start beyond the bounds, where no gradient flows.
 pub(crate) fn check_log_variances(least: f64, start: f64) -> Result<()> {

@@ -10,7 +10,7 @@ use elbo_tensor::no_grad;
 /// Data points whose missing elements were filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imputation {
-    /// `[N, D]`; elements that were there are as they were.
+    /// `[N, D]`, with conditions behind them where the model has some; elements that were there are as they were.
     pub values: Vec<f32>,
     /// How many draws count for a data point that lacks elements, on average; NaN where none does.
     pub effective: f64,
@@ -32,7 +32,7 @@ impl Vae {
     pub fn impute(&self, values: &[f32], draws: usize, rng: &mut Rng) -> Imputation {
         assert!(!values.is_empty() && draws > 0, "an imputation needs data points and draws");
         let base = rng.fork();
-        let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256) * self.size();
+        let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256) * self.width();
         let path = Path::new(Gradient::Plain);
         let mut filled = values.to_vec();
         let (mut effective, mut incomplete) = (0.0, 0.0);
@@ -42,7 +42,7 @@ impl Vae {
                 let pass = &mut Pass::evaluation();
                 let drawn = self.draw(&x, draws, &path, &mut base.split(i as u64), pass);
                 let log_weights = drawn.log_weights();
-                for (row, count) in block.chunks(self.size()).zip(effective_draws(&log_weights).to_vec()) {
+                for (row, count) in block.chunks(self.width()).zip(effective_draws(&log_weights).to_vec()) {
                     if row.iter().any(|v| v.is_nan()) {
                         effective += count;
                         incomplete += 1.0;
@@ -51,8 +51,10 @@ impl Vae {
                 let weights = log_weights.softmax(0).cast(self.dtype());
                 let means = self.likelihood().weighted_mean(&drawn.output, &weights).to_f32();
                 let means = means.as_slice::<f32>();
-                let missing = block.iter_mut().zip(means.iter()).filter(|(v, _)| v.is_nan());
-                missing.for_each(|(v, mean)| *v = *mean);
+                for (row, means) in block.chunks_mut(self.width()).zip(means.chunks(self.size())) {
+                    let missing = row.iter_mut().zip(means).filter(|(v, _)| v.is_nan());
+                    missing.for_each(|(v, mean)| *v = *mean);
+                }
             }
         });
         Imputation { values: filled, effective: effective / incomplete }

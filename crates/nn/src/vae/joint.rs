@@ -32,12 +32,13 @@ impl Vae {
         let is_closed = !matches!(prior, PriorConfig::Hierarchical { .. });
         ensure("prior", prior.name(), is_closed, "one with a density of its own")?;
         let can_lack = self.config.nan_is_missing;
-        let unfit = x.iter().filter(|v| !(v.is_finite() || (can_lack && v.is_nan()))).count();
-        if x.len() != self.size || unfit > 0 {
+        let lacks = |i: usize, v: &f32| can_lack && i < self.size && v.is_nan();
+        let unfit = x.iter().enumerate().filter(|(i, v)| !(v.is_finite() || lacks(*i, v))).count();
+        if x.len() != self.width() || unfit > 0 {
             return Err(Error::data(
                 format!(
                     "one data point has {} finite numbers; {} are given, {unfit} of them not finite",
-                    self.size,
+                    self.width(),
                     x.len()
                 ),
                 "give one data point, with NaN for what is missing if the model was built with `nan_is_missing`",

@@ -5,7 +5,8 @@
 //! | family of the posterior | [`Family`], a flow behind it: [`VaeConfig::flow`], and how many numbers of a code are kept: [`VaeConfig::topk`] |
 //! | prior | [`PriorConfig`]; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
-//! | encoder, decoder | [`EncoderConfig`](crate::network::EncoderConfig), [`DecoderConfig`](crate::network::DecoderConfig); the decoder's weights [`DecoderWeights`] |
+//! | family and prior along inputs such as times, for sequences | [`gp`] |
+//! | encoder, decoder | [`EncoderConfig`](crate::network::EncoderConfig), [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
@@ -15,6 +16,7 @@
 
 mod classes;
 mod code_density;
+pub mod condition;
 mod config;
 mod critic;
 mod decoder_weights;
@@ -24,6 +26,7 @@ mod evaluate;
 mod family;
 mod fits;
 mod flowed;
+pub mod gp;
 mod impute;
 mod joint;
 mod likelihood;
@@ -45,6 +48,7 @@ mod weight;
 
 pub use classes::{Classes, ClassesConfig};
 pub use code_density::{CodeDensity, CodeDensityConfig};
+pub use condition::ConditionConfig;
 pub use config::VaeConfig;
 pub use critic::AdversarialLoss;
 pub use decoder_weights::{DecoderWeights, WeightMeasures};
@@ -54,6 +58,7 @@ pub(crate) use family::check_log_variances;
 pub use family::{Family, LEAST_LOG_VARIANCE};
 pub use flowed::Flowed;
 pub(crate) use flowed::flow_of;
+pub use gp::{GpForm, GpPosterior, GpPrior};
 pub use impute::Imputation;
 pub use joint::Joint;
 pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
@@ -85,6 +90,8 @@ const ROWS_AT_ONCE: usize = 4096;
 pub struct Vae {
     config: VaeConfig,
     size: usize,
+    /// How often the encoder sees each number of a condition.
+    places: usize,
     encoder: Encoder,
     flow: Option<Amortised>,
     decoder: Box<dyn Decoder>,
@@ -181,18 +188,24 @@ impl Vae {
         self.config.start.dtype()
     }
 
-    /// Data points as the networks take them. `values: [N, D]`, row-major.
+    /// Data points as the networks take them. `values: [N, width]`, row-major; see [`Vae::width`].
     pub fn tensor(&self, values: &[f32]) -> Tensor {
-        let rows = values.len() / self.size;
-        Tensor::from_f32(values.to_vec(), &[rows, self.size]).cast(self.dtype())
+        let (rows, width) = (values.len() / self.width(), self.width());
+        Tensor::from_f32(values.to_vec(), &[rows, width]).cast(self.dtype())
     }
 
-    /// q(z | x). `x: [B, D]`, with NaN for what is missing.
+    /// The encoder's numbers for data points `x: [B, width]`.
+    fn encoded(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        let elements = self.elements(x);
+        let seen = if self.config.nan_is_missing { with_mask(&elements) } else { elements };
+        let raw = self.encoder.forward(&self.with_condition(seen, x), pass);
+        self.config.family.shifted(&raw, self.config.latent, self.config.start_log_variance)
+    }
+
+    /// q(z | x), or q(z | x, c) where the encoder sees a condition. `x: [B, width]`, with NaN for elements that are missing.
     pub fn posterior(&self, x: &Tensor, pass: &mut Pass<'_>) -> Posterior {
         let config = &self.config;
-        let masked = config.nan_is_missing.then(|| with_mask(x));
-        let raw = self.encoder.forward(masked.as_ref().unwrap_or(x), pass);
-        let raw = config.family.shifted(&raw, config.latent, config.start_log_variance);
+        let raw = self.encoded(x, pass);
         let base = config.family.posterior(&raw, config.latent, config.least_log_variance);
         let Some(flow) = &self.flow else { return base };
         let context = raw.narrow(-1, config.family.width(config.latent), flow.context());
@@ -201,6 +214,7 @@ impl Vae {
 
     /// log p(x | z) from the decoder's `output: [K, B, P D]`, `[K, B]`.
     fn log_likelihood(&self, output: &Tensor, x: &Tensor) -> Tensor {
+        let x = &self.elements(x);
         if self.config.nan_is_missing {
             self.likelihood.log_prob_of_observed(output, x)
         } else {
@@ -212,10 +226,12 @@ impl Vae {
         self.prior.pseudo_inputs().map(|u| self.posterior(&u, pass))
     }
 
-    /// Decoder outputs of codes `z: [K, B, L]` of the data points `x: [B, D]`, `[K, B, P D]`.
+    /// Decoder outputs of codes `z: [K, B, L]` of the data points `x: [B, width]`, `[K, B, P D]`.
     fn decode(&self, z: &Tensor, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
         let (draws, batch) = (z.size(0), z.size(1));
-        let flat = z.reshape(&[draws * batch, self.latent()]);
+        let z = self.given(z, x);
+        let flat = z.reshape(&[draws * batch, z.size(-1)]);
+        let x = self.elements(x);
         let seen = self
             .decoder
             .is_autoregressive()
@@ -248,21 +264,15 @@ impl Vae {
 
     /// What the decoder makes of codes. `z: [N, L]`; returns `[N, D]`: means, or draws of the likelihood where `is_noisy`. Elements
     /// that depend on earlier ones are drawn one after the other.
+    ///
+    /// # Panics
+    /// For a model whose decoder sees a condition; see [`Vae::generate_given`].
     pub fn generate(&self, z: &Tensor, is_noisy: bool, rng: &mut Rng) -> Tensor {
-        no_grad(|| {
-            let blocks: Vec<Tensor> = (0..z.size(0))
-                .step_by(ROWS_AT_ONCE)
-                .map(|start| {
-                    let part = z.narrow(0, start, ROWS_AT_ONCE.min(z.size(0) - start));
-                    self.generate_block(&part, is_noisy, rng)
-                })
-                .collect();
-            Tensor::cat(&blocks, 0)
-        })
+        self.generate_by_blocks(z, None, is_noisy, rng)
     }
 
+    /// The same for `z: [N, L]` as the decoder takes it.
     fn generate_block(&self, z: &Tensor, is_noisy: bool, rng: &mut Rng) -> Tensor {
-        let z = &self.kept(z);
         let pass = &mut Pass::evaluation();
         if !self.decoder.is_autoregressive() {
             let output = self.decoder.forward(z, None, pass);

@@ -31,12 +31,12 @@ pub(super) fn wasserstein(q: &Posterior) -> Result<Tensor> {
 }
 
 impl Vae {
-    /// An unbiased estimate of E ||J(μ) S||_F² for decoder means with Jacobian J at posterior means μ, and posterior covariances S S': a scalar,
+    /// An unbiased estimate of E ||J(μ) S||_F² for decoder means with Jacobian J at posterior means μ of `x: [B, width]`, and posterior covariances S S': a scalar,
     /// from one column of S for each data point, drawn from `rng`.
     ///
     /// The product J v is the derivative of c'J v in c, so that one pass backwards and one more through it serve all elements, and gradients of
     /// the whole follow.
-    pub(super) fn steepness(&self, q: &Posterior, rng: &mut Rng) -> Tensor {
+    pub(super) fn steepness(&self, q: &Posterior, x: &Tensor, rng: &mut Rng) -> Tensor {
         let latent = q.dims();
         let columns: Vec<usize> = (0..q.rows()).map(|_| rng.below(latent)).collect();
         let chosen = Tensor::indices(&columns).one_hot(latent, q.dtype());
@@ -46,7 +46,8 @@ impl Vae {
             _ => unreachable!("a model refuses this term for other posteriors"),
         };
         let mean = q.mean();
-        let output = self.likelihood().mean(&self.decoder().forward(&self.kept(mean), None, &mut Pass::evaluation()));
+        let codes = self.given(&self.kept(mean), x);
+        let output = self.likelihood().mean(&self.decoder().forward(&codes, None, &mut Pass::evaluation()));
         let cotangent = output.zeros_like().variable();
         let pulled = vjp(&output, &[mean], &cotangent, true).remove(0);
         let pushed = vjp(&pulled, &[&cotangent], &column, true).remove(0);

@@ -34,7 +34,7 @@ impl Vae {
     /// from zero.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a term that the prior does not allow; [`Error::Data`] for classes and attributes that a term asks for and are not there,
+    /// [`Error::Setting`] for a term that the prior does not allow; [`Error::Data`] for rows of another width, for classes and attributes that a term asks for and are not there,
     /// and for classes beyond those that the model knows.
     pub fn losses<'a>(
         &self,
@@ -44,6 +44,7 @@ impl Vae {
         rng: &mut Rng,
     ) -> Result<Losses> {
         let batch = batch.into();
+        self.check_rows(batch.x)?;
         objective.check_labels(&self.config.prior, batch.labels)?;
         let path = Path::new(objective.gradient());
         let mut noise = rng.fork();
@@ -87,12 +88,12 @@ impl Vae {
             }
             Term::WakeSleep => {
                 let z = self.sample_prior(draws.z.size(1), rng);
-                let dreamt = self.generate(&z, true, rng);
-                let q = self.posterior(&dreamt, &mut Pass::evaluation());
+                let dreamt = self.generate_by_blocks(&z, self.conditions(batch.x).as_ref(), true, rng);
+                let q = self.posterior(&self.as_rows(dreamt, batch.x), &mut Pass::evaluation());
                 -(&draws.log_likelihood + &draws.log_prior).mean() - q.log_prob(&z.unsqueeze(0)).mean()
             }
             Term::Wasserstein => wasserstein(&draws.q)?.mean(),
-            Term::Jacobian => self.steepness(&draws.q, rng),
+            Term::Jacobian => self.steepness(&draws.q, batch.x, rng),
             Term::Mmd { kernel } => {
                 let z = codes();
                 let prior = self.sample_prior(z.size(0), rng);
@@ -119,7 +120,7 @@ impl Vae {
             }
             Term::AggregatedKl { marginal } => self.aggregated_kl(draws, *marginal, path, rng),
             Term::CrossEntropy { classifier } => self.cross_entropy(classifier, draws),
-            Term::Cycle => self.cycle(draws),
+            Term::Cycle => self.cycle(draws, batch.x),
             Term::Attributes { steepness } => self.ranks(draws, batch.attributes, *steepness)?,
         })
     }
@@ -162,10 +163,10 @@ impl Vae {
     }
 
     /// KL(q(z | x') || q(z | x)) for the decoder's means x' at the draws, a scalar.
-    fn cycle(&self, draws: &Draws) -> Tensor {
+    fn cycle(&self, draws: &Draws, x: &Tensor) -> Tensor {
         let (count, rows) = (draws.z.size(0), draws.z.size(1));
         let made = self.likelihood().mean(&draws.output).reshape(&[count * rows, self.size()]);
-        let again = self.posterior(&made, &mut Pass::evaluation());
+        let again = self.posterior(&self.as_rows(made, x), &mut Pass::evaluation());
         let first = Posterior::concatenate(&vec![draws.q.clone(); count]);
         let kl = again.kl_to(&first).expect("a model refuses this term for other posteriors");
         draws.expectation(&kl.reshape(&[count, rows]))

@@ -196,7 +196,7 @@ impl Parameters for Model<'_> {
 }
 
 impl Training {
-    /// Training on rows `values: [N, size]`. Values that are binarised once are so here, from `rng`.
+    /// Training on rows `values: [N, size]`, with conditions behind the elements where the model has some. Values that are binarised once are so here, from `rng`.
     ///
     /// # Errors
     /// [`elbo_core::Error::Setting`] for settings out of range or terms that do not fit together, [`elbo_core::Error::Data`]
@@ -286,7 +286,7 @@ impl Training {
     }
 
     fn gather(&self, rows: &[usize], vae: &Vae, rng: &mut Rng) -> Tensor {
-        let size = vae.size();
+        let size = vae.width();
         let mut values = Vec::with_capacity(rows.len() * size);
         rows.iter().for_each(|r| values.extend_from_slice(&self.values[r * size..(r + 1) * size]));
         if self.config.binarise == Binarise::Dynamic {
@@ -327,7 +327,7 @@ impl Training {
             let z = vae.kept(&q.code(&q.rsample(&q.noise(1, rng))));
             vae.likelihood().mean(&vae.decode(&z, x, &mut Pass::evaluation())).select(0, 0)
         });
-        let loss = how.of_critic(&vae.patch_scores(x), &vae.patch_scores(&made));
+        let loss = how.of_critic(&vae.patch_scores(&vae.elements(x)), &vae.patch_scores(&made));
         let critic = vae.critic.as_mut().expect("a patch adversary has a discriminator");
         update(critic, &loss, &self.adam(state.step), &mut state.critic)
     }
@@ -359,6 +359,8 @@ impl Step<Vae> for Training {
 
     fn init(&self, vae: &mut Vae, _: &mut Run) -> Result<TrainingState> {
         vae.config().weights.check_precision(self.config.weight_precision)?;
+        let changes_values = self.config.binarise != Binarise::None;
+        vae.check_conditions(&self.values, self.values.len() / self.rows, changes_values)?;
         self.objective.check_labels(&vae.config().prior, &self.labels)?;
         let attributes = self.attributes.len() / self.rows;
         if self.objective.ranks_attributes() && !(1..=vae.latent()).contains(&attributes) {

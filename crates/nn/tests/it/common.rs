@@ -76,6 +76,7 @@ pub fn small(likelihood: LikelihoodConfig, family: Family, prior: PriorConfig) -
         start: Start { init: Init::Torch, is_double: true },
         topk: None,
         nan_is_missing: false,
+        condition: None,
         flow: None,
         weights: DecoderWeights::Point,
     }

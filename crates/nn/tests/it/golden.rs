@@ -138,6 +138,7 @@ fn an_autoencoder_saved_by_pytorch_gives_the_same_numbers() {
         start: Start::default(),
         topk: None,
         nan_is_missing: false,
+        condition: None,
         flow: None,
         weights: DecoderWeights::Point,
     };

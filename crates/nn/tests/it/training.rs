@@ -38,6 +38,7 @@ fn conv() -> VaeConfig {
         start: Start::default(),
         topk: None,
         nan_is_missing: false,
+        condition: None,
         flow: None,
         weights: DecoderWeights::Point,
     }
