@@ -8,7 +8,7 @@
 //! | [`site`] | `generate` | builds the site from the documents, and follows every link of both |
 //! | [`peers`] | `peers all` | times the peers and us on the same data, writes `docs/benchmarks.md` and the picture of all ratios |
 //! | [`timing`] | `time WORK` | our side of one timing |
-//! | [`results`](mod@results) | `results` | writes `docs/results.md` from measured claims |
+//! | [`results`](mod@results) | `results` | writes measured claims into `docs/results.md` |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
 //! | [`scale`] | `scale` | time and memory of fits to many rows, in `docs/benchmarks.md` |
 //! | [`trust`] | `trust` | whether systems are as sure as they may be: calibration, exact answers, coverage, in `docs/trust.md` |

@@ -31,9 +31,9 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Write docs/results.md from files that `elbo reproduce --json` printed.
+    /// Write the systems of files that `elbo reproduce --budget full --json` printed into docs/results.md; others stay as they are.
     Results {
-        /// The files, in the document's order.
+        /// The files, in any order.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },

@@ -35,11 +35,6 @@ pub fn end(name: &str) -> String {
     format!("<!-- {name}:end -->")
 }
 
-/// The names of all parts that a page opens, in order.
-pub fn names(page: &str) -> Vec<&str> {
-    page.split("<!-- ").skip(1).filter_map(|rest| rest.split_once(":begin -->")).map(|(name, _)| name).collect()
-}
-
 /// The bytes between the two markers.
 fn inside(page: &str, name: &str) -> Result<std::ops::Range<usize>> {
     let (begin, end) = (begin(name), end(name));
@@ -64,7 +59,6 @@ mod tests {
         let once = replace(page, "t", "x\ny\n").unwrap();
         assert_eq!(replace(&once, "t", "x\ny").unwrap(), once);
         assert_eq!(between(&once, "t").unwrap(), "\nx\ny\n");
-        assert_eq!(names(&format!("{once}<!-- a remark -->\n<!-- u:begin -->")), ["t", "u"]);
     }
 
     #[test]

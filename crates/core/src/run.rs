@@ -80,6 +80,7 @@ pub struct Run {
     resume: Option<ModelFile>,
     stage: usize,
     stopped_early: bool,
+    has_checkpoint: bool,
 }
 
 impl Run {
@@ -102,6 +103,7 @@ impl Run {
             resume: None,
             stage: 0,
             stopped_early: false,
+            has_checkpoint: false,
         }
     }
 
@@ -147,12 +149,21 @@ impl Run {
         self
     }
 
-    /// A quiet run for a part of the work, with its own seed, under the same time limit and cancellation.
+    /// A quiet run for a part of the work, with its own seed, under the same time limit and cancellation. A fit hands it to [`Run::join`]
+    /// afterwards, or the user is not told when it was stopped.
     pub fn child(&self, seed: u64) -> Self {
         let mut child = Self::new(seed).with_budget(self.budget).with_cancel(self.cancel.clone());
         child.deadline = self.deadline;
         child.seed_count = self.seed_count;
         child
+    }
+
+    /// Takes over that a [`Run::child`] was stopped before its end, and what it warned of; nothing from one that ended by itself.
+    pub fn join(&mut self, child: &Self) {
+        if child.stopped_early {
+            self.mark_stopped_early();
+            child.warnings.iter().for_each(|text| self.warn(text));
+        }
     }
 
     /// The seeds of a claim: the run's seed and the following ones; one in a smoke budget, unless the user said how many.
@@ -179,6 +190,16 @@ impl Run {
     /// Whether some iterative part was stopped before it had finished.
     pub fn stopped_early(&self) -> bool {
         self.stopped_early
+    }
+
+    /// Says that a part of the work was stopped, or left out since the run has to stop. [`drive`](crate::drive) says so of itself.
+    pub fn mark_stopped_early(&mut self) {
+        self.stopped_early = true;
+    }
+
+    /// Whether a checkpoint was written, from which the work can go on.
+    pub fn has_checkpoint(&self) -> bool {
+        self.has_checkpoint
     }
 
     /// Time since the run began.
@@ -297,8 +318,8 @@ impl Run {
         }
     }
 
-    pub(crate) fn mark_stopped_early(&mut self) {
-        self.stopped_early = true;
+    pub(crate) fn mark_checkpoint(&mut self) {
+        self.has_checkpoint = true;
     }
 }
 
@@ -324,5 +345,18 @@ mod tests {
         let mut run = Run::new(0);
         run.warn_idle(&Settings { guidance: 3.0, ..Settings::default() }, &["guidance", "jumps"], "without told=true");
         assert_eq!(run.warnings(), ["setting `guidance` has no effect without told=true"]);
+    }
+
+    #[test]
+    fn a_run_is_stopped_with_its_child_and_not_with_one_that_ended() {
+        let mut run = Run::new(0);
+        let mut child = run.child(1);
+        child.warn("of its own");
+        run.join(&child);
+        assert!(!run.stopped_early() && run.warnings().is_empty());
+        child.mark_stopped_early();
+        run.join(&child);
+        assert!(run.stopped_early());
+        assert_eq!(run.warnings(), ["of its own"]);
     }
 }

@@ -303,7 +303,7 @@ fn write_checkpoint<M: Snapshot, S: Snapshot>(
     state: &S,
     stage: usize,
     (done, objective, converged): (usize, f64, bool),
-    run: &Run,
+    run: &mut Run,
 ) -> Result<()> {
     let Some(plan) = &run.checkpoints else { return Ok(()) };
     let mut file = plan.header.clone();
@@ -315,7 +315,9 @@ fn write_checkpoint<M: Snapshot, S: Snapshot>(
     file.set("checkpoint.step", &done);
     file.set("checkpoint.converged", &converged);
     run.save_metrics(&mut file);
-    file.write(&plan.path)
+    file.write(&plan.path)?;
+    run.mark_checkpoint();
+    Ok(())
 }
 
 /// Minibatches without replacement: every row once an epoch, in an order drawn anew each time.
@@ -392,7 +394,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
-        drive(&Noisy, &mut vec![1.0], &stop(23), &mut Run::new(4).with_checkpoints(checkpoints)).unwrap();
+        let mut part = Run::new(4).with_checkpoints(checkpoints);
+        drive(&Noisy, &mut vec![1.0], &stop(23), &mut part).unwrap();
+        assert!(part.has_checkpoint() && !uninterrupted.has_checkpoint());
         let mut resumed = vec![99.0];
         let mut run = Run::new(12345).resuming(ModelFile::read(&path).unwrap());
         let outcome = drive(&Noisy, &mut resumed, &stop(50), &mut run).unwrap();

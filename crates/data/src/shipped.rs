@@ -2,6 +2,7 @@
 
 use crate::read::pictures::shipped_picture;
 use crate::read::{ReadOptions, read_bytes};
+use elbo_core::read::MOST_BYTES;
 use elbo_core::{Array, Data, FromData, Result, Rng, Samples, Values, ensure_within};
 
 const DIGITS8: &[u8] = include_bytes!("../../../examples/data/small/digits8.csv.gz");
@@ -67,7 +68,8 @@ pub fn photos() -> Result<(Data, Data)> {
 /// place is as likely as any other.
 ///
 /// # Errors
-/// [`elbo_core::Error::Setting`] for a side below two pixels, or beyond the shortest one of the photographs; [`elbo_core::Error::Data`] for no pieces.
+/// [`elbo_core::Error::Setting`] for a side below two pixels, or beyond the shortest one of the photographs; for no pieces, or so many that they would
+/// take more than 8 GiB.
 pub fn photo_patches(side: usize, count: usize, rng: &mut Rng) -> Result<Samples> {
     let (training, test) = photos()?;
     let colours = |array: &Array| match (&array.values, array.shape.as_slice()) {
@@ -78,6 +80,8 @@ pub fn photo_patches(side: usize, count: usize, rng: &mut Rng) -> Result<Samples
         training.arrays.iter().chain(&test.arrays).filter_map(|(_, array)| colours(array)).collect();
     let shortest = photos.iter().map(|(h, w, _)| *h.min(w)).min().unwrap_or(0);
     ensure_within("side", side, 2..=shortest)?;
+    // A pixel becomes a number of single precision.
+    ensure_within("count", count, 1..=MOST_BYTES as usize / (side * side * size_of::<f32>()))?;
     let places: Vec<f64> = photos.iter().map(|(h, w, _)| ((h - side + 1) * (w - side + 1)) as f64).collect();
     let mut pixels = Vec::with_capacity(count * side * side);
     for _ in 0..count {
@@ -125,6 +129,10 @@ mod tests {
             let error = photo_patches(side, 1, &mut Rng::new(1)).unwrap_err().to_string();
             assert!(error.contains("side"), "{error}");
         }
-        assert!(photo_patches(8, 0, &mut Rng::new(1)).is_err());
+        // The first count that is too large for the memory, and one whose pixels cannot be counted.
+        for (side, count) in [(8, 0), (8, (1 << 25) + 1), (213, usize::MAX)] {
+            let error = photo_patches(side, count, &mut Rng::new(1)).unwrap_err().to_string();
+            assert!(error.contains("setting `count`") && error.contains(&count.to_string()), "{error}");
+        }
     }
 }

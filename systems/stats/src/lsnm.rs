@@ -154,6 +154,7 @@ impl System for Lsnm {
         let is_alone = input.pairs.len() == 1;
         for (i, pair) in input.pairs.iter().enumerate() {
             if run.must_stop() && i > 0 {
+                run.mark_stopped_early();
                 run.warn(format!("stopped after {i} of {} pairs", input.pairs.len()));
                 break;
             }

@@ -94,7 +94,9 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
         remove(&plan.checkpoint)?;
     }
 
-    let kept = run.stopped_early().then(|| plan.checkpoint.clone());
+    // A file that another fit left there is none of this one.
+    let has_checkpoint = run.has_checkpoint() || args.resume.as_ref() == Some(&plan.checkpoint);
+    let kept = (run.stopped_early() && has_checkpoint).then(|| plan.checkpoint.clone());
     let result = Outcome {
         id,
         record: &record,
@@ -102,6 +104,7 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
         seconds,
         out: &plan.out,
         report: args.report.as_deref(),
+        stopped_early: run.stopped_early(),
         kept,
     };
     if json {
@@ -370,6 +373,8 @@ struct Outcome<'a> {
     seconds: f64,
     out: &'a Path,
     report: Option<&'a Path>,
+    stopped_early: bool,
+    /// The checkpoint to go on from.
     kept: Option<PathBuf>,
 }
 
@@ -396,7 +401,7 @@ impl Outcome<'_> {
             "warnings": self.record.warnings,
             "notes": self.record.notes,
             "reasons": reasons,
-            "stopped_early": self.kept.is_some(),
+            "stopped_early": self.stopped_early,
             "checkpoint": self.kept.as_ref().filter(|p| p.exists()).map(|p| p.display().to_string()),
             "report": self.report.map(|p| p.display().to_string()),
             "command": self.record.command,
@@ -433,6 +438,8 @@ impl Outcome<'_> {
         }
         if let Some(kept) = self.kept.as_ref().filter(|p| p.exists()) {
             text.push_str(&format!("stopped early; go on with: elbo fit --resume {}\n", kept.display()));
+        } else if self.stopped_early {
+            text.push_str("stopped early, in a part that leaves no checkpoint; fit again for the whole\n");
         }
         text
     }
@@ -447,6 +454,26 @@ mod tests {
     fn the_default_model_is_named_after_table_and_system() {
         assert_eq!(default_out("data/concrete.csv.gz", "gpr"), Path::new("concrete.gpr.elbo"));
         assert_eq!(default_out(".hidden", "gpr"), Path::new("hidden.gpr.elbo"));
+    }
+
+    #[test]
+    fn a_stopped_fit_says_so_with_and_without_a_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let (record, path) = (FitRecord::default(), folder.path().join("m.elbo.checkpoint"));
+        std::fs::write(&path, "a checkpoint").unwrap();
+        let outcome = |stopped_early: bool, kept: Option<PathBuf>| {
+            let out = Path::new("m.elbo");
+            Outcome { id: "aevb", record: &record, rows: 3, seconds: 1.0, out, report: None, stopped_early, kept }
+        };
+        let (whole, alone, kept) = (outcome(false, None), outcome(true, None), outcome(true, Some(path)));
+        assert!(!whole.text().contains("stopped") && alone.text().contains("stopped early, in a part"));
+        assert!(kept.text().contains("go on with: elbo fit --resume"), "{}", kept.text());
+        let told = |outcome: &Outcome<'_>| {
+            let found = outcome.json(&[]);
+            (found["stopped_early"].clone(), found["checkpoint"].is_string())
+        };
+        assert_eq!(told(&whole), (json!(false), false));
+        assert_eq!((told(&alone), told(&kept)), ((json!(true), false), (json!(true), true)));
     }
 
     #[test]

@@ -49,8 +49,7 @@ pub(super) fn distil(
     run: &mut Run,
 ) -> Result<Option<Student>> {
     if run.must_stop() {
-        run.warn("there was no time left for `distil`; samples are drawn by the first network");
-        return Ok(None);
+        return Ok(without_student(run));
     }
     let dims = samples.form.size();
     let count = samples.values.len() as f64;
@@ -70,18 +69,29 @@ pub(super) fn distil(
         StudentKind::Consistency => {
             let config = DistillConfig { iterations, batch, rate, data_sd, ..DistillConfig::default() };
             let distillation = Distillation::new(teacher, &samples.values, dims, &config)?;
-            Student::Consistency(distillation.run(trainee(shape)?, &mut own)?)
+            distillation.run(trainee(shape)?, &mut own).map(Student::Consistency)
         }
         StudentKind::MeanVelocity => {
             let config = MeanVelocityConfig { iterations, batch, rate, data_sd, ..MeanVelocityConfig::default() };
             let training = MeanVelocityTraining::new(&samples.values, shape, &config)?;
-            Student::MeanVelocity(training.run(trainee(&MeanVelocity::seen(shape))?, &mut own)?)
+            training.run(trainee(&MeanVelocity::seen(shape))?, &mut own).map(Student::MeanVelocity)
         }
     };
-    if run.must_stop() {
+    run.join(&own);
+    if own.stopped_early() {
         run.warn("`distil` was stopped before its end");
     }
-    Ok(Some(made))
+    match made {
+        Err(Error::Stopped) => Ok(without_student(run)),
+        made => made.map(Some),
+    }
+}
+
+/// The first network stays alone, since the run has to stop.
+fn without_student(run: &mut Run) -> Option<Student> {
+    run.mark_stopped_early();
+    run.warn("there was no time left for `distil`; samples are drawn by the first network");
+    None
 }
 
 pub(super) fn train(

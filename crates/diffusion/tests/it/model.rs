@@ -1,8 +1,11 @@
 //! The model with its verbs.
 
-use elbo_core::{Array, Data, FromData, Model, ModelFile, Restore, Rng, Run, Sample, Samples, Values};
+use elbo_core::{Array, Data, Event, FromData, Model, ModelFile, Restore, Rng, Run, Sample, Samples, Values};
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind, StudentKind};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Grey pictures of 6 x 6 pixels: a bright bar at one of six rows on dark ground, as bytes `[N, 6, 6]`.
 fn bars(rows: usize) -> Data {
@@ -123,6 +126,35 @@ fn a_distilled_model_draws_in_few_evaluations_and_survives_saving() {
         assert!(found == draw(&back) && found.iter().all(|v| v.is_finite()), "{student:?}");
         assert!(!drawn.contains(&found), "{student:?}");
         drawn.push(found);
+    }
+}
+
+#[test]
+fn a_fit_that_is_stopped_while_it_distils_keeps_its_model_and_says_so() {
+    let samples = Samples::from_data(&bars(20)).unwrap();
+    // At once, so that there is no second network, and after some of its steps.
+    let [first, second] = [StudentKind::Consistency, StudentKind::MeanVelocity];
+    for (wait, student) in [(0, first), (1000, first), (1000, second)] {
+        let flag = Arc::new(AtomicBool::new(false));
+        let raised = flag.clone();
+        let mut run = Run::new(1).with_cancel(flag).with_watcher(move |event| {
+            // The first network is trained; the second one tells of no steps.
+            if matches!(event, Event::Done) && wait == 0 {
+                raised.store(true, Ordering::Relaxed);
+            } else if matches!(event, Event::Done) {
+                let raised = raised.clone();
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(wait));
+                    raised.store(true, Ordering::Relaxed);
+                });
+            }
+        });
+        let settings = NetworkSettings { distil: 1_000_000_000, student, jumps: 1, ..settings() };
+        let model =
+            DiffusionModel::fit(PriorKind::Network, 9, &settings, &json!({}), samples.clone(), &mut run).unwrap();
+        assert!(run.stopped_early(), "{student:?} after {wait} ms");
+        assert!(run.warnings().iter().any(|w| w.contains("`distil`")), "{:?}", run.warnings());
+        assert!(model.draw(2, &mut Run::new(2)).unwrap().iter().all(|v| v.is_finite()));
     }
 }
 

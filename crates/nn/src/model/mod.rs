@@ -327,6 +327,7 @@ fn classes_of_prior(prior: &mut PriorConfig, labels: Option<&Labels>) -> Result<
 fn fit_density(config: &CodeDensityConfig, vae: &Vae, values: &[f32], run: &mut Run) -> Result<Option<CodeDensity>> {
     match CodeDensity::fit(config, vae, values, run) {
         Err(Error::Stopped) => {
+            run.mark_stopped_early();
             run.warn("the work was stopped before a density of the codes was fitted: samples are drawn from the prior");
             Ok(None)
         }
@@ -393,11 +394,16 @@ fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) ->
     let part =
         |rows: &[usize]| (q.mean().index_select(0, &Tensor::indices(rows)), rows.iter().map(|r| codes[*r]).collect());
     let ((x, y), (x_test, y_test)): ((Tensor, Vec<usize>), (Tensor, Vec<usize>)) = (part(train), part(test));
-    let probe = match Probe::fit(&x, &y, labels.classes.len(), &mut run.child(run.seed)) {
+    let mut own = run.child(run.seed);
+    let probe = match Probe::fit(&x, &y, labels.classes.len(), &mut own) {
         // A fit that was stopped keeps what it has.
-        Err(Error::Stopped) => return Ok(None),
+        Err(Error::Stopped) => {
+            run.mark_stopped_early();
+            return Ok(None);
+        }
         fitted => fitted?,
     };
+    run.join(&own);
     Ok(Some(1.0 - probe.accuracy(&x_test, &y_test)))
 }
 

@@ -195,6 +195,7 @@ impl SecondStage {
         // A run of its own: curves and checkpoints are those of the model.
         let mut own = run.child(run.seed);
         training.run(&mut vae, &mut own)?;
+        run.join(&own);
         if own.stopped_early() {
             run.warn("the density of the codes was stopped before its end, and is what it was then");
         }

@@ -119,12 +119,15 @@ fn a_second_stage_that_time_ends_says_so() {
     let fit = |epochs: usize, run: &mut Run| {
         let config = CodeDensityConfig::Vae { hidden: vec![8], epochs };
         CodeDensity::fit(&config, &vae, &values, run).unwrap();
-        run.warnings().to_vec()
+        (run.stopped_early(), run.warnings().to_vec())
     };
-    let ended = fit(10_000_000, &mut Run::new(12).with_time(std::time::Duration::from_secs(1)));
-    assert!(ended.iter().any(|w| w.contains("stopped before its end")), "{ended:?}");
-    let whole = fit(2, &mut Run::new(12));
-    assert!(whole.is_empty(), "{whole:?}");
+    let (is_stopped, ended) = fit(10_000_000, &mut Run::new(12).with_time(std::time::Duration::from_secs(1)));
+    assert!(is_stopped);
+    for part in ["stopped before its end", "the time budget was used up after"] {
+        assert!(ended.iter().any(|w| w.contains(part)), "{ended:?}");
+    }
+    let (is_stopped, whole) = fit(2, &mut Run::new(12));
+    assert!(!is_stopped && whole.is_empty(), "{whole:?}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `aevb` and `iwae` on digits: what differs, what does not, and what is refused.
 
-use elbo_core::{AnySystem, Array, Data, Error, Model, ModelFile, Rng, Run};
+use elbo_core::{AnySystem, Array, Data, Error, Event, Model, ModelFile, Rng, Run};
 use elbo_systems_inference::{aevb::Aevb, iwae::Iwae};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn digits(rows: usize) -> Data {
     let data = elbo_data::digits8().unwrap();
@@ -93,6 +95,23 @@ fn a_fit_that_time_ends_keeps_its_model_with_labels_too() {
     }
     assert!(model.summary().metrics.iter().all(|(name, _)| name != "label_error"));
     assert_eq!(model.as_sample().unwrap().sample(3, &mut Run::new(1)).unwrap().rows(), 3);
+}
+
+#[test]
+fn a_fit_that_is_stopped_after_its_training_is_stopped() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = flag.clone();
+    // The networks are trained, and a classifier of the codes and a density of them are to come.
+    let mut run = Run::new(3).with_cancel(flag).with_watcher(move |event| {
+        if matches!(event, Event::Done) {
+            raised.store(true, Ordering::Relaxed);
+        }
+    });
+    let settings = json!({"latent": 2, "hidden": [16], "epochs": 2, "density": "vae"});
+    let model = AnySystem::fit(&Aevb, &settings, &digits(100), &mut run).unwrap();
+    assert!(run.stopped_early());
+    assert!(run.warnings().iter().any(|w| w.contains("before a density of the codes")), "{:?}", run.warnings());
+    assert!(model.summary().metrics.iter().all(|(name, _)| name != "label_error"));
 }
 
 #[test]

@@ -86,6 +86,19 @@ fn many_pairs_are_told_apart_and_scored_where_the_truth_is_known() {
 }
 
 #[test]
+fn pairs_that_time_leaves_out_are_counted_and_the_run_is_stopped() {
+    let data = recipe("cause-effect", 7);
+    let [a, b] = [0, 1].map(|i| data.arrays[i].1.to_f64().unwrap()[..100].to_vec());
+    let names = (0..200).map(|i| f64::from(u8::from(i >= 100))).collect();
+    let data = table(&[("pair", names), ("u", [a.clone(), a].concat()), ("v", [b.clone(), b].concat())]);
+    let mut run = Run::new(5).with_time(std::time::Duration::ZERO);
+    let quick = json!({ "resamples": 0, "permutations": 19 });
+    AnySystem::fit(&Lsnm, &quick, &data, &mut run).unwrap();
+    assert!(run.stopped_early());
+    assert!(run.warnings().iter().any(|w| w == "stopped after 1 of 2 pairs"), "{:?}", run.warnings());
+}
+
+#[test]
 fn a_pair_in_each_row_is_read() {
     let mut rng = Rng::new(1);
     let mut list = || rng.normals(12).iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
