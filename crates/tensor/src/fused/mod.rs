@@ -18,6 +18,7 @@
 mod columns;
 mod gram;
 mod log_marginal;
+mod marginals;
 mod radial;
 mod sgpr;
 mod sgpr_blocks;
