@@ -3,6 +3,7 @@
 use elbo_linalg::{MatMut, Shape, mirror_lower};
 use rayon::prelude::*;
 
+use super::by_rows;
 use super::columns::ColumnPanels;
 use super::whitening::{Whitening, multiply, sandwich};
 use crate::kernels::gemm::{Columns, Packed, Start, Strided, product, product_lower};
@@ -184,13 +185,6 @@ impl Marginals {
         let data = &self.chols.row_major::<f64>()[p * m * m..(p + 1) * m * m];
         Packed::triangle(Strided { data, lines: m, line: 1, step: m }, Shape::Upper)
     }
-}
-
-/// Calls `f` with the number and the values of each row of `x: [M, M]`, in blocks that threads share.
-fn by_rows(x: &mut [f64], m: usize, f: impl Fn(usize, &mut [f64]) + Sync) {
-    x.par_chunks_mut((BLOCK * m).max(1)).enumerate().for_each(|(block, rows)| {
-        (block * BLOCK..).zip(rows.chunks_exact_mut(m)).for_each(|(i, row)| f(i, row));
-    });
 }
 
 /// `2 tril(xᵀ)` into `out`, both `[M, M]`.

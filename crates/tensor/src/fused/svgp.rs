@@ -14,8 +14,8 @@ use elbo_linalg::{Jitter, Ladder};
 
 use super::marginals::Marginals;
 use super::sgpr::factor;
-use super::{all_f64, shaped};
-use crate::kernels::zeros;
+use super::{all_f64, by_rows, shaped};
+use crate::kernels::buffer;
 use crate::tensor::Tensor;
 
 /// Means and variances of `f` at `B` points under `q(L⁻¹u) = N(m, R Rᵀ)`.
@@ -141,14 +141,14 @@ pub fn whitened_kl(mean: &Tensor, chol: &Tensor) -> Tensor {
     let shapes = [mean, chol].map(|t| t.shape().to_vec());
     let backward = move |grad: &Tensor, _: &[bool]| {
         let g = grad.item();
-        let mut dr = zeros(chols.len());
-        for (k, (out, row)) in
-            dr.chunks_exact_mut(m.max(1)).zip(chols.row_major::<f64>().chunks_exact(m.max(1))).enumerate()
-        {
+        let mut dr: Vec<f64> = buffer(chols.len());
+        by_rows(&mut dr, m, |k, out| {
             let i = k % m;
+            let row = &chols.row_major::<f64>()[k * m..=k * m + i];
+            out[i + 1..].fill(0.0);
             out[..=i].iter_mut().zip(row).for_each(|(o, v)| *o = g * v);
             out[i] -= g / row[i];
-        }
+        });
         vec![shaped(means.iter().map(|v| g * v).collect(), &shapes[0]), shaped(dr, &shapes[1])]
     };
     Tensor::custom("whitened_kl", vec![mean.clone(), chol.clone()], Tensor::scalar(value), backward)

@@ -15,7 +15,7 @@ use elbo_linalg::{Dense, Diagonal, MatMut, MatRef, Shape, Side, Triangle, mirror
 use rayon::prelude::*;
 
 use super::columns::ColumnPanels;
-use crate::kernels::gemm::{Columns, Packed, Start, Strided, product, product_lower};
+use crate::kernels::gemm::{Columns, Packed, Start, Strided, product, product_lower, product_upper};
 use elbo_core::recycle::Kept;
 
 /// Rows of the inverse that one task solves for.
@@ -85,8 +85,9 @@ pub(super) fn multiply(a: &Packed<f64>, x: &[f64], b: usize, start: Start<'_, f6
 /// Replaces a symmetric `x: [M, M]` by `L⁻ᵀ x L⁻¹`, exactly symmetric, given `L⁻ᵀ`.
 pub(super) fn sandwich(transposed: &Packed<f64>, m: usize, x: &mut [f64]) {
     let mut half: Kept<f64> = Kept::new(m * m);
-    multiply(transposed, x, m, Start::Zero, &mut half);
-    // L⁻ᵀ (L⁻ᵀ x)ᵀ is the transpose of the result, which is symmetric but for rounding.
+    // Row i of L⁻ᵀ begins at column i, so that the lower triangle of L⁻ᵀ (L⁻ᵀ x)ᵀ needs row j of L⁻ᵀ x from column j on.
+    product_upper(transposed, &Strided { data: &x[..], lines: m, line: 1, step: m }, &mut half);
+    // It is the transpose of the result, which is symmetric but for rounding.
     product_lower(transposed, &Strided { data: &half[..], lines: m, line: m, step: 1 }, x);
     mirror_lower(MatMut::row_major(x, m, m));
 }
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_sandwich_is_two_solves_and_symmetric_to_the_bit() {
-        for m in [1, 9, 200] {
+        for m in [1, 9, 200, 350] {
             let l = factor(m, 1.5, 0.0);
             let symmetric: Vec<f64> = (0..m * m).map(|at| ((at / m + at % m) as f64).sin()).collect();
             let turned = |x: &[f64]| -> Vec<f64> { (0..m * m).map(|at| x[at % m * m + at / m]).collect() };
