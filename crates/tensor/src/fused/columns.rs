@@ -78,7 +78,7 @@ impl ColumnPanels {
         (self.m * WIDTH).max(1)
     }
 
-    /// Calls `f` with each run of panels, shared among threads, and the columns of `out: [B]` that belong to it.
+    /// Calls `f` with each panel and the places of its columns in `out: [B]`; threads share the panels.
     fn by_columns(&self, out: &mut [f64], f: impl Fn(&[Lanes], &mut [f64]) + Sync) {
         assert_eq!(out.len(), self.b, "one number a column");
         out.par_chunks_mut(WIDTH * TOGETHER).enumerate().for_each(|(task, out)| {
@@ -217,22 +217,33 @@ pub(super) struct ByColumns<'a> {
     factors: Option<&'a [f64]>,
 }
 
+impl ByColumns<'_> {
+    /// Some rows of the panel that starts with column `first`.
+    fn panel(&self, first: usize, rows: Range<usize>, width: usize) -> &[f64] {
+        assert!(width == WIDTH && first % WIDTH == 0, "columns are taken in the panels in which they lie");
+        let start = first / WIDTH * self.of.m;
+        &self.of.data[(start + rows.start) * WIDTH..(start + rows.end) * WIDTH]
+    }
+}
+
 impl Panels<f64> for ByColumns<'_> {
     fn lines(&self) -> usize {
         self.of.b
     }
 
     fn fill(&self, first: usize, _: usize, depth: Range<usize>, width: usize, out: &mut [f64]) {
-        assert!(width == WIDTH && first % WIDTH == 0, "columns are taken in the panels in which they lie");
-        let (at, m) = (first / WIDTH, self.of.m);
-        let rows = &self.of.data[(at * m + depth.start) * WIDTH..(at * m + depth.end) * WIDTH];
+        let rows = self.panel(first, depth, width);
         match self.factors {
             None => out.copy_from_slice(rows),
             Some(factors) => {
                 let (panel, out) = (rows.as_chunks::<WIDTH>().0, out.as_chunks_mut::<WIDTH>().0);
-                run_vectorised(ScaledPlus { panel, factors: lanes(factors, at), u: &[], g: &[], out });
+                run_vectorised(ScaledPlus { panel, factors: lanes(factors, first / WIDTH), u: &[], g: &[], out });
             }
         }
+    }
+
+    fn lying(&self, first: usize, depth: Range<usize>, width: usize) -> Option<&[f64]> {
+        self.factors.is_none().then(|| self.panel(first, depth, width))
     }
 }
 
@@ -376,6 +387,7 @@ mod tests {
             out.add_product(&packed, &panels.columns(Some(&h)));
             let expected = |at: usize| sum(at) * (1.0 + h[at % b]);
             assert_eq!(out.to_rows(), (0..m * b).map(expected).collect::<Vec<_>>(), "{m}x{b}");
+            // Without factors the panels are read where they lie.
             let again = ColumnPanels::product(&packed, m, &panels.columns(None));
             assert_eq!(again.to_rows(), (0..m * b).map(sum).collect::<Vec<_>>(), "{m}x{b}");
         }

@@ -1,7 +1,7 @@
 //! Products of matrices that need not exist: operands are anything that can fill a panel.
 //!
 //! C is cut into tiles of [`ROWS`] rows and one panel of columns, which stay in registers while the depth runs. Operands are copied into
-//! panels in the order in which tiles read them; a convolution's patches are made there and nowhere else. Every element of C is summed
+//! panels in the order in which tiles read them, unless they lie so already; a convolution's patches are made there and nowhere else. Every element of C is summed
 //! in an order that depends on the depth alone, so tiles can be shared out in any way without changing a bit.
 //!
 //! This serves the operations of networks (`matmul` past the small kernel of `kernels::matmul`, `linear`, attention, convolutions) and the
@@ -241,7 +241,9 @@ fn task<T: Tiled>(
             let whole = depth.len();
             for (out, panel) in packed.chunks_exact_mut(whole * width).zip(block.clone()) {
                 let first = panel * width;
-                b.fill(first, width.min(n - first), depth.clone(), width, out);
+                if b.lying(first, depth.clone(), width).is_none() {
+                    b.fill(first, width.min(n - first), depth.clone(), width, out);
+                }
             }
             let adds = pass > 0 || start == Start::Add;
             // A panel of B stays in the first-level cache, some rows of A in the second.
@@ -267,7 +269,9 @@ fn task<T: Tiled>(
                 }
                 let height = ROWS.min(a.rows - r * ROWS);
                 let left = &a.data[(r * a.depth + from) * ROWS..][..k * ROWS];
-                let right = &packed[((panel - block.start) * whole + from - depth.start) * width..][..k * width];
+                let right = b.lying(first, from..from + k, width).unwrap_or_else(|| {
+                    &packed[((panel - block.start) * whole + from - depth.start) * width..][..k * width]
+                });
                 let used = width.min(n - first);
                 let bias: [T; ROWS] = match start {
                     Start::Bias(bias) if pass == 0 => std::array::from_fn(|i| bias[(r * ROWS + i).min(a.rows - 1)]),
