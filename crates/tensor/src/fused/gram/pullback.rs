@@ -349,3 +349,27 @@ pub(in crate::fused) fn pull_symmetric(
         alpha: hyper.variance * total.alpha,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::value::rectangle;
+    use super::*;
+    use crate::fused::radial::{Radial, Rbf};
+
+    #[test]
+    fn an_rbf_pulls_back_through_its_values_as_through_distances() {
+        let hyper = Hyper { radial: Radial::Rbf, lengthscales: vec![0.7, 1.3], variance: 1.4, alpha: 1.0 };
+        let waves = |count: usize, rate: f64| -> Vec<f64> { (0..count).map(|i| (i as f64 * rate).sin()).collect() };
+        let (n, m) = (40, 300);
+        let (x, z) = (Points::new(&waves(2 * n, 0.9), n, &hyper), Points::new(&waves(2 * m, 1.7), m, &hyper));
+        let (weights, values) = (waves(n * m, 0.3), rectangle(Rbf, &x, &z, &hyper));
+        for wanted in [Wanted::Neither, Wanted::Rows, Wanted::Both] {
+            let [by_value, by_distance] =
+                [Some(&values[..]), None].map(|values| pull(Rbf, &x, &z, &weights, values, &hyper, wanted));
+            let parts = |of: &Pull| [of.x.clone(), of.z.clone(), of.log_lengthscales.clone(), vec![of.variance]];
+            for (found, expected) in parts(&by_value).iter().flatten().zip(parts(&by_distance).iter().flatten()) {
+                assert!((found - expected).abs() < 1e-12 * expected.abs().max(100.0), "{found} and {expected}");
+            }
+        }
+    }
+}
