@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::kernels::gemm::{self, Columns, Packed, Panels, Start, Tiled};
+use crate::kernels::gemm::{self, Columns, Packed, Panels, ROWS, Start, Tiled};
 use crate::kernels::{Vectorised, run_vectorised};
 use elbo_core::recycle::Kept;
 use rayon::prelude::*;
@@ -288,8 +288,8 @@ impl Vectorised for Turned<'_> {
             let rows = data[(panel * m + self.rows.start) * WIDTH..][..count * WIDTH].as_chunks::<WIDTH>().0;
             let out = &mut self.out[(p - self.depth.start) * width..(next - self.depth.start) * width];
             match (count, width, next - p) {
-                (6, 6, WIDTH) => turn::<6>(rows, &factors, out),
-                (8, 8, WIDTH) => turn::<8>(rows, &factors, out),
+                (ROWS, ROWS, WIDTH) => turn::<ROWS>(rows, &factors, out),
+                (WIDTH, WIDTH, WIDTH) => turn::<WIDTH>(rows, &factors, out),
                 _ => {
                     for (lane, out) in (lane..).zip(out.chunks_exact_mut(width)) {
                         out.iter_mut().zip(rows).for_each(|(o, row)| *o = row[lane] * factors[lane]);
@@ -336,7 +336,7 @@ impl ColumnPanels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::gemm::{ROWS, Strided, product_lower};
+    use crate::kernels::gemm::{Strided, product_lower};
 
     const SIZES: [(usize, usize); 6] = [(0, 3), (1, 1), (5, 127), (13, 8), (70, 300), (3, 0)];
 
