@@ -4,6 +4,7 @@ use crate::backend::{Decompose, Dense, Diagonal, Shape, Side, Triangle};
 use crate::small;
 use crate::threads::{PARTS, Threads, multiply_adds};
 use crate::view::{MatMut, MatRef};
+use elbo_core::recycle::{Kept, Shelved};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::{self, triangular::BlockStructure};
@@ -76,12 +77,13 @@ fn potrf_columns<T: RealField + Copy>(a: faer::MatMut<'_, T>, threads: Threads) 
     }
 }
 
-fn potrf<T: RealField + Copy>(mut a: MatMut<'_, T>, zero: T, threads: Threads) -> Result<(), usize> {
+fn potrf<T: RealField + Shelved>(mut a: MatMut<'_, T>, threads: Threads) -> Result<(), usize> {
     let n = a.rows();
     if n > COPY_BELOW || a.row_stride() == 1 {
         return potrf_columns(write(a), threads);
     }
-    let mut columns = vec![zero; n * n];
+    // Fresh pages would cost more than the copy.
+    let mut columns: Kept<T> = Kept::zeros(n * n);
     for i in 0..n {
         for j in 0..=i {
             columns[j * n + i] = a.get(i, j);
@@ -253,7 +255,7 @@ macro_rules! library {
             }
 
             fn potrf(a: MatMut<'_, Self>, threads: Threads) -> Result<(), usize> {
-                potrf(a, 0.0, threads)
+                potrf(a, threads)
             }
 
             fn trsm(

@@ -18,6 +18,7 @@
 mod columns;
 mod gram;
 mod log_marginal;
+mod marginals;
 mod radial;
 mod sgpr;
 mod sgpr_blocks;
@@ -38,6 +39,7 @@ use crate::tensor::Tensor;
 use elbo_core::recycle::Kept;
 use elbo_linalg::{BY_ROWS, Diagonal, Triangle};
 use elbo_linalg::{MatMut, MatRef, Shape, gemm_structured, potri_lower, triangular_inverse};
+use rayon::prelude::*;
 
 /// Whether every tensor is f64, so that the fused arithmetic applies.
 fn all_f64(tensors: &[&Tensor]) -> bool {
@@ -47,6 +49,14 @@ fn all_f64(tensors: &[&Tensor]) -> bool {
 /// A gradient in the shape of the input it belongs to.
 fn shaped(values: Vec<f64>, like: &[usize]) -> Option<Tensor> {
     Some(Tensor::from_vec(values, like))
+}
+
+/// Calls `f` with the number and the values of each row of `x`, `[rows, length]`, in blocks that threads share.
+fn by_rows(x: &mut [f64], length: usize, f: impl Fn(usize, &mut [f64]) + Sync) {
+    const BLOCK: usize = 32;
+    x.par_chunks_mut((BLOCK * length).max(1)).enumerate().for_each(|(block, rows)| {
+        (block * BLOCK..).zip(rows.chunks_exact_mut(length)).for_each(|(i, row)| f(i, row));
+    });
 }
 
 /// Lower triangle of `(L Lᵀ)⁻¹`, row-major, from the lower triangle of `l: [n, n]`; zero above the diagonal.

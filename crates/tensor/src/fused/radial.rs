@@ -33,6 +33,8 @@ const ROOT5: f64 = 2.236_067_977_499_79;
 pub(super) trait Profile: Copy + Send + Sync {
     /// Whether there is a shape `α`.
     const HAS_ALPHA: bool = false;
+    /// Whether `h` is `g`: the covariances are then all that a pullback needs of the distances.
+    const IS_ITS_SLOPE: bool = false;
     fn g(self, s: f64) -> f64;
     fn gh(self, s: f64) -> (f64, f64);
     #[inline(always)]
@@ -59,6 +61,7 @@ fn root(s: f64) -> f64 {
 }
 
 impl Profile for Rbf {
+    const IS_ITS_SLOPE: bool = true;
     #[inline(always)]
     fn g(self, s: f64) -> f64 {
         exp_f64(-0.5 * s)

@@ -108,10 +108,10 @@ impl Data {
     }
 }
 
-/// `chol(kuu)`, row-major with a zero upper part.
+/// `chol(kuu)`, row-major; what stands above its diagonal is not meant.
 pub(super) fn factor(kuu: &Tensor, ladder: Ladder) -> Result<(Kept<f64>, Jitter)> {
     let mut l = Kept::copy_of(&kuu.as_f64());
-    let jitter = cholesky_in_place(&mut l, kuu.size(0), ladder, true)?;
+    let jitter = cholesky_in_place(&mut l, kuu.size(0), ladder, false)?;
     Ok((l, jitter))
 }
 

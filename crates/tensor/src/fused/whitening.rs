@@ -14,7 +14,8 @@ use elbo_linalg::threads::Threads;
 use elbo_linalg::{Dense, Diagonal, MatMut, MatRef, Shape, Side, Triangle, mirror_lower};
 use rayon::prelude::*;
 
-use crate::kernels::gemm::{Columns, Packed, Start, Strided, product, product_lower};
+use super::columns::ColumnPanels;
+use crate::kernels::gemm::{Columns, Packed, Start, Strided, product, product_lower, product_upper};
 use elbo_core::recycle::Kept;
 
 /// Rows of the inverse that one task solves for.
@@ -48,20 +49,24 @@ impl Whitening {
             })
             .collect();
         let mut upper: Kept<f64> = Kept::new(m * m);
-        for (block, columns) in blocks.iter().rev().enumerate() {
-            let first = block * ROWS;
-            let width = ROWS.min(m - first);
-            for (row, values) in upper.chunks_exact_mut(m).zip(columns.chunks_exact(width)) {
-                row[first..first + width].copy_from_slice(values);
+        upper.par_chunks_mut((ROWS * m).max(1)).enumerate().for_each(|(top, rows)| {
+            // The blocks to the left end above these rows.
+            for (block, columns) in blocks.iter().rev().enumerate().skip(top) {
+                let first = block * ROWS;
+                let width = ROWS.min(m - first);
+                for (row, values) in rows.chunks_exact_mut(m).zip(columns.chunks_exact(width).skip(top * ROWS)) {
+                    row[first..first + width].copy_from_slice(values);
+                }
             }
-        }
+        });
         Self { m, upper }
     }
 
-    /// `L⁻¹ k` into `out`, both `[M, B]`.
-    pub fn whiten(&self, k: &[f64], b: usize, out: &mut [f64]) {
+    /// `L⁻¹ k` for `k: [M, B]`, row-major.
+    pub fn whiten(&self, k: &[f64], b: usize) -> ColumnPanels {
         let lines = Strided { data: &self.upper[..], lines: self.m, line: 1, step: self.m };
-        multiply(&Packed::triangle(lines, Shape::Lower), k, b, Start::Zero, out);
+        let columns = Strided { data: k, lines: b, line: 1, step: b };
+        ColumnPanels::product(&Packed::triangle(lines, Shape::Lower), self.m, &columns)
     }
 
     /// `L⁻ᵀ`, ready for [`multiply`] and [`sandwich`].
@@ -77,17 +82,12 @@ pub(super) fn multiply(a: &Packed<f64>, x: &[f64], b: usize, start: Start<'_, f6
     product(a, &columns, b, (out, b, Columns::Plain), start, true);
 }
 
-/// Lower triangle of `x yᵀ` into `out: [M, M]`, for `x, y: [M, B]`. What `out` holds above its diagonal is arbitrary afterwards.
-pub(super) fn outer_lower(x: &[f64], y: &[f64], [m, b]: [usize; 2], out: &mut [f64]) {
-    let rows = |data| Strided { data, lines: m, line: b, step: 1 };
-    product_lower(&Packed::new(&rows(x), m, b), &rows(y), out);
-}
-
 /// Replaces a symmetric `x: [M, M]` by `L⁻ᵀ x L⁻¹`, exactly symmetric, given `L⁻ᵀ`.
 pub(super) fn sandwich(transposed: &Packed<f64>, m: usize, x: &mut [f64]) {
     let mut half: Kept<f64> = Kept::new(m * m);
-    multiply(transposed, x, m, Start::Zero, &mut half);
-    // L⁻ᵀ (L⁻ᵀ x)ᵀ is the transpose of the result, which is symmetric but for rounding.
+    // Row i of L⁻ᵀ begins at column i, so that the lower triangle of L⁻ᵀ (L⁻ᵀ x)ᵀ needs row j of L⁻ᵀ x from column j on.
+    product_upper(transposed, &Strided { data: &x[..], lines: m, line: 1, step: m }, &mut half);
+    // It is the transpose of the result, which is symmetric but for rounding.
     product_lower(transposed, &Strided { data: &half[..], lines: m, line: m, step: 1 }, x);
     mirror_lower(MatMut::row_major(x, m, m));
 }
@@ -132,8 +132,7 @@ mod tests {
         for (m, b) in [(1, 1), (5, 3), (64, 7), (65, 130), (350, 20)] {
             let (l, k) = (factor(m, 1.5, 0.0), covariances(m, b, 1.5));
             let whitening = Whitening::new(&l, m);
-            let mut a = vec![f64::NAN; m * b];
-            whitening.whiten(&k, b, &mut a);
+            let a = whitening.whiten(&k, b).to_rows();
             assert_near(&a, &solved(&l, m, k.clone(), false), 1e-13);
             let mut back = vec![1.0; m * b];
             multiply(&whitening.transposed(), &k, b, Start::Add, &mut back);
@@ -144,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_sandwich_is_two_solves_and_symmetric_to_the_bit() {
-        for m in [1, 9, 200] {
+        for m in [1, 9, 200, 350] {
             let l = factor(m, 1.5, 0.0);
             let symmetric: Vec<f64> = (0..m * m).map(|at| ((at / m + at % m) as f64).sin()).collect();
             let turned = |x: &[f64]| -> Vec<f64> { (0..m * m).map(|at| x[at % m * m + at / m]).collect() };
@@ -163,27 +162,13 @@ mod tests {
         // terms; the whitened covariances have errors of u cond(L), up to 1e-10, whichever way they are found.
         let (m, b) = (240, 300);
         let (l, k) = (factor(m, 0.05, 1e-10), covariances(m, b, 0.05));
-        let mut a = vec![f64::NAN; m * b];
-        Whitening::new(&l, m).whiten(&k, b, &mut a);
+        let a = Whitening::new(&l, m).whiten(&k, b).to_rows();
         let expected = solved(&l, m, k, false);
         assert_near(&a, &expected, 1e-8);
         let explained = |a: &[f64], j: usize| (0..m).map(|i| a[i * b + j].powi(2)).sum::<f64>();
         for j in 0..b {
             let (found, expected) = (explained(&a, j), explained(&expected, j));
             assert!((found - expected).abs() < 1e-10, "column {j}: {found} and {expected}");
-        }
-    }
-
-    #[test]
-    fn an_outer_product_fills_the_lower_triangle() {
-        let (m, b) = (130, 50);
-        let x: Vec<f64> = (0..m * b).map(|i| ((i * 7) % 13) as f64 - 6.0).collect();
-        let y: Vec<f64> = (0..m * b).map(|i| ((i * 5) % 11) as f64 - 5.0).collect();
-        let mut out = vec![f64::NAN; m * m];
-        outer_lower(&x, &y, [m, b], &mut out);
-        for (i, j) in (0..m).flat_map(|i| (0..=i).map(move |j| (i, j))) {
-            let sum: f64 = (0..b).map(|p| x[i * b + p] * y[j * b + p]).sum();
-            assert_eq!(out[i * m + j], sum, "({i}, {j})");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Fused operations against their composed twins, against differences, and against what is known in closed form.
 
+mod marginals;
+
 use elbo_core::Rng;
 use elbo_tensor::fused::{self, Radial};
 use elbo_tensor::{Ladder, Tensor, grad, grad_graph, hvp};
@@ -398,53 +400,6 @@ fn the_same_bits_come_from_1_2_and_8_threads() {
         bits
     };
     let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run);
-    let one = with(1);
-    assert!([2, 8].iter().all(|&threads| with(threads) == one));
-}
-
-/// Marginals of two latent functions through 140 inducing variables, at 300 points: many tiles, passes and blocks.
-fn marginals_problem() -> Vec<Tensor> {
-    let (m, b) = (140, 300);
-    let x = problem(b, 3).0;
-    let z = x.narrow(0, 0, m).contiguous();
-    let (scales, variance) = (positive(&[3], 41), Tensor::scalar(1.2));
-    let kuu = fused::stationary_gram_symmetric(Radial::Matern32, &z, &scales, &variance, None);
-    let kuf = fused::stationary_gram(Radial::Matern32, &z, &x, &scales, &variance, None);
-    let kff = variance.broadcast_to(&[b]).contiguous();
-    vec![kuu, kuf, kff, normals(&[2, m], 42), normals(&[2, m, m], 43) * 0.1]
-}
-
-fn weighed_marginals(i: &[Tensor]) -> Tensor {
-    let (fm, fv) = fused::svgp_marginals(&symmetric(&i[0]), &i[1], &i[2], &i[3], &i[4]).unwrap();
-    weigh(&Tensor::stack(&[fm, fv], 0))
-}
-
-#[test]
-fn marginals_match_the_dense_ones_at_a_size_with_many_blocks() {
-    let inputs = marginals_problem();
-    let dense = |i: &[Tensor]| weigh(&dense_svgp(&symmetric(&i[0]), &i[1], &i[2], &i[3], &i[4]));
-    let expected = dense(&inputs).item();
-    assert_near(&[weighed_marginals(&inputs).item()], &[expected], 1e-10, "value");
-    for (i, (f, e)) in gradient(&weighed_marginals, &inputs).iter().zip(gradient(&dense, &inputs)).enumerate() {
-        assert_near(f, &e, 1e-8, &format!("gradient of input {i}"));
-    }
-    // The gradients of some inputs alone are those of all: what the others need is left out.
-    let all = gradient(&weighed_marginals, &inputs);
-    for at in 0..inputs.len() {
-        let one: Vec<Tensor> =
-            inputs.iter().enumerate().map(|(i, t)| if i == at { t.detach().variable() } else { t.detach() }).collect();
-        assert_eq!(grad(&weighed_marginals(&one), &[&one[at]])[0].to_vec(), all[at], "input {at} alone");
-    }
-}
-
-#[test]
-fn gradients_of_marginals_have_the_same_bits_from_1_2_and_8_threads() {
-    let inputs = marginals_problem();
-    let bits = || -> Vec<Vec<u64>> {
-        let gradients = gradient(&weighed_marginals, &inputs);
-        gradients.into_iter().map(|g| g.into_iter().map(f64::to_bits).collect()).collect()
-    };
-    let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(bits);
     let one = with(1);
     assert!([2, 8].iter().all(|&threads| with(threads) == one));
 }

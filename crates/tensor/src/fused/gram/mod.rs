@@ -69,7 +69,7 @@ pub(super) fn hyper_gradients(pull: &Pull, hyper: &Hyper, shapes: &[Vec<usize>])
 ///
 /// # Numbers
 /// Distances are sums of squared differences: exactly zero for equal rows. Where two points coincide, the Matern-1/2's
-/// derivative with respect to them is taken for zero.
+/// derivative with respect to them is taken for zero. The gradient of an RBF keeps the covariances, which spare it the distances.
 pub fn stationary_gram(
     radial: Radial,
     x: &Tensor,
@@ -89,17 +89,21 @@ pub fn stationary_gram(
     let (n, m) = (x.size(0), z.size(0));
     let (px, pz) = (Points::new(&x.as_f64(), n, &hyper), Points::new(&z.as_f64(), m, &hyper));
     let value = with_profile!(radial, hyper.alpha, p => value::rectangle(p, &px, &pz, &hyper));
+    let value = Tensor::from_vec(value, &[n, m]);
+    let values = (radial == Radial::Rbf && !hyper.is_wide()).then(|| value.clone());
     let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape().to_vec()).collect();
     let backward = move |grad: &Tensor, wanted: &[bool]| {
-        let weights = grad.as_f64();
-        let pull = with_profile!(radial, hyper.alpha, p => pullback::pull(p, &px, &pz, &weights, &hyper, Wanted::of(wanted[0], wanted[1])));
+        let (weights, values) = (grad.as_f64(), values.as_ref().map(Tensor::row_major::<f64>));
+        let points = Wanted::of(wanted[0], wanted[1]);
+        let pull = with_profile!(radial, hyper.alpha, p => {
+            pullback::pull(p, &px, &pz, &weights, values, &hyper, points)
+        });
         let of = |wanted: bool, values: &Vec<f64>, shape| wanted.then(|| shaped(values.clone(), shape)).flatten();
         let mut out = vec![of(wanted[0], &pull.x, &shapes[0]), of(wanted[1], &pull.z, &shapes[1])];
         out.extend(hyper_gradients(&pull, &hyper, &shapes[2..]));
         out.into_iter().zip(wanted).map(|(g, w)| g.filter(|_| *w)).collect()
     };
-    Tensor::custom("stationary_gram", inputs, Tensor::from_vec(value, &[n, m]), backward)
-        .with_twin(move |inputs| composed(radial, inputs))
+    Tensor::custom("stationary_gram", inputs, value, backward).with_twin(move |inputs| composed(radial, inputs))
 }
 
 /// Covariances within one set of points: [`stationary_gram`] of `x: [N, D]` with itself at half the work, with exactly the variance

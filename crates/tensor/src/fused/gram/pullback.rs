@@ -148,6 +148,8 @@ struct Block<'a, P, W> {
     first: usize,
     lower: bool,
     wanted: Wanted,
+    /// The covariances `[N, M]`, of a profile that is its own slope.
+    values: Option<&'a [f64]>,
     weights: &'a W,
     /// `[rows, D]`, in scaled units.
     rows: &'a mut [f64],
@@ -171,20 +173,27 @@ impl<P: Profile, W: Fn(usize, usize, &mut [f64])> Vectorised for Block<'_, P, W>
                 let length = end - start;
                 let (s, w, g) = (&mut s[..length], &mut w[..length], &mut g[..length]);
                 let point = self.x.row(i);
-                self.z.squared_distances(point, start, s);
                 (self.weights)(i, start, w);
-                if P::HAS_ALPHA {
-                    for j in 0..length {
-                        g[j] = w[j] * self.profile.g_alpha(s[j]);
+                if let Some(values) = self.values {
+                    for (w, k) in w.iter_mut().zip(&values[i * m + start..]) {
+                        *w *= k;
                     }
-                    self.part.alpha += lane_sum(g);
+                    self.part.value += lane_sum(w) / self.variance;
+                } else {
+                    self.z.squared_distances(point, start, s);
+                    if P::HAS_ALPHA {
+                        for j in 0..length {
+                            g[j] = w[j] * self.profile.g_alpha(s[j]);
+                        }
+                        self.part.alpha += lane_sum(g);
+                    }
+                    for j in 0..length {
+                        let (value, slope) = self.profile.gh(s[j]);
+                        g[j] = w[j] * value;
+                        w[j] *= self.variance * slope;
+                    }
+                    self.part.value += lane_sum(g);
                 }
-                for j in 0..length {
-                    let (value, slope) = self.profile.gh(s[j]);
-                    g[j] = w[j] * value;
-                    w[j] *= self.variance * slope;
-                }
-                self.part.value += lane_sum(g);
                 for (d, back) in row.iter_mut().enumerate() {
                     let (column, at) = (self.z.column(d, start, length), point[d]);
                     let (first, second) = match self.wanted {
@@ -210,6 +219,7 @@ fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
     variance: f64,
     lower: bool,
     wanted: Wanted,
+    values: Option<&[f64]>,
     weights: W,
 ) -> (Vec<f64>, Part) {
     let (n, m, dims) = (x.count, z.count, x.dims);
@@ -229,7 +239,20 @@ fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
             let first = block * size;
             let weights = &weights;
             let part_ref = &mut part;
-            run_vectorised(Block { profile, variance, x, z, first, lower, wanted, weights, rows, part: part_ref });
+            let values = values.filter(|_| P::IS_ITS_SLOPE && variance > 0.0);
+            run_vectorised(Block {
+                profile,
+                variance,
+                x,
+                z,
+                first,
+                lower,
+                wanted,
+                values,
+                weights,
+                rows,
+                part: part_ref,
+            });
             part
         })
         .collect();
@@ -251,12 +274,13 @@ fn unscale(rows: &mut [f64], hyper: &Hyper) {
     }
 }
 
-/// Pulls `weights: [N, M]` back through a rectangular Gram matrix.
+/// Pulls `weights: [N, M]` back through a rectangular Gram matrix. Its `values`, where they are at hand, spare some profiles the distances.
 pub(super) fn pull<P: Profile>(
     profile: P,
     x: &Points,
     z: &Points,
     weights: &[f64],
+    values: Option<&[f64]>,
     hyper: &Hyper,
     wanted: Wanted,
 ) -> Pull {
@@ -268,7 +292,7 @@ pub(super) fn pull<P: Profile>(
         unscale(&mut pull.z, hyper);
         return pull;
     }
-    let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, wanted, read);
+    let (mut rows, total) = blocks(profile, x, z, hyper.variance, false, wanted, values, read);
     unscale(&mut rows, hyper);
     let mut back = vec![];
     if wanted == Wanted::Both {
@@ -308,7 +332,7 @@ pub(in crate::fused) fn pull_symmetric(
     }
     let wanted = Wanted::of(with_points, with_points);
     let (mut rows, total) =
-        with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, wanted, pairs));
+        with_profile!(hyper.radial, hyper.alpha, p => blocks(p, x, x, hyper.variance, true, wanted, None, pairs));
     if with_points {
         for i in 0..n {
             for d in 0..dims {
@@ -323,5 +347,29 @@ pub(in crate::fused) fn pull_symmetric(
         log_lengthscales: total.log_lengthscales,
         variance: total.value + on_diagonal,
         alpha: hyper.variance * total.alpha,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::value::rectangle;
+    use super::*;
+    use crate::fused::radial::{Radial, Rbf};
+
+    #[test]
+    fn an_rbf_pulls_back_through_its_values_as_through_distances() {
+        let hyper = Hyper { radial: Radial::Rbf, lengthscales: vec![0.7, 1.3], variance: 1.4, alpha: 1.0 };
+        let waves = |count: usize, rate: f64| -> Vec<f64> { (0..count).map(|i| (i as f64 * rate).sin()).collect() };
+        let (n, m) = (40, 300);
+        let (x, z) = (Points::new(&waves(2 * n, 0.9), n, &hyper), Points::new(&waves(2 * m, 1.7), m, &hyper));
+        let (weights, values) = (waves(n * m, 0.3), rectangle(Rbf, &x, &z, &hyper));
+        for wanted in [Wanted::Neither, Wanted::Rows, Wanted::Both] {
+            let [by_value, by_distance] =
+                [Some(&values[..]), None].map(|values| pull(Rbf, &x, &z, &weights, values, &hyper, wanted));
+            let parts = |of: &Pull| [of.x.clone(), of.z.clone(), of.log_lengthscales.clone(), vec![of.variance]];
+            for (found, expected) in parts(&by_value).iter().flatten().zip(parts(&by_distance).iter().flatten()) {
+                assert!((found - expected).abs() < 1e-12 * expected.abs().max(100.0), "{found} and {expected}");
+            }
+        }
     }
 }

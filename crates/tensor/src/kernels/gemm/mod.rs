@@ -1,7 +1,7 @@
 //! Products of matrices that need not exist: operands are anything that can fill a panel.
 //!
 //! C is cut into tiles of [`ROWS`] rows and one panel of columns, which stay in registers while the depth runs. Operands are copied into
-//! panels in the order in which tiles read them; a convolution's patches are made there and nowhere else. Every element of C is summed
+//! panels in the order in which tiles read them, unless they lie so already; a convolution's patches are made there and nowhere else. Every element of C is summed
 //! in an order that depends on the depth alone, so tiles can be shared out in any way without changing a bit.
 //!
 //! This serves the operations of networks (`matmul` past the small kernel of `kernels::matmul`, `linear`, attention, convolutions) and the
@@ -63,8 +63,8 @@ struct Target<T> {
     first: *mut T,
     /// How far rows are apart.
     row: usize,
-    /// Whether tiles that lie above the diagonal are left out.
-    is_lower: bool,
+    /// Tiles that lie outside of it are left out.
+    shape: Shape,
 }
 
 // SAFETY: tasks write disjoint sets of rows and columns, and no two elements of C share a place; see `product`.
@@ -156,7 +156,7 @@ pub(crate) fn product<T: Tiled>(
     assert_eq!(b.lines(), n, "columns of B and of C");
     columns.check([m, n], row, c.len());
     let work = m.saturating_mul(n).saturating_mul(depth.max(1));
-    let target = Target { first: c.as_mut_ptr(), row, is_lower: false };
+    let target = Target { first: c.as_mut_ptr(), row, shape: Shape::Full };
     let job = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
         task(a, b, rows, cols, &target, columns, start);
     };
@@ -176,26 +176,41 @@ pub(crate) fn product<T: Tiled>(
 /// Lower triangle of C = A B, row-major and square: `a` packed `[n, k]`, `b: [k, n]`. What C holds above its diagonal is arbitrary
 /// afterwards.
 pub(crate) fn product_lower<T: Tiled>(a: &Packed<T>, b: &(impl Panels<T> + ?Sized), c: &mut [T]) {
+    product_triangle(a, b, c, Shape::Lower);
+}
+
+/// As [`product_lower`], with the upper triangle; what C holds below its diagonal is arbitrary afterwards, but for the columns from the
+/// first row of a panel of rows on, which are right.
+pub(crate) fn product_upper<T: Tiled>(a: &Packed<T>, b: &(impl Panels<T> + ?Sized), c: &mut [T]) {
+    product_triangle(a, b, c, Shape::Upper);
+}
+
+fn product_triangle<T: Tiled>(a: &Packed<T>, b: &(impl Panels<T> + ?Sized), c: &mut [T], shape: Shape) {
     let n = a.rows;
     if n == 0 {
         return;
     }
-    assert_eq!(b.lines(), n, "a lower triangle is that of a square matrix");
+    assert_eq!(b.lines(), n, "a triangle is that of a square matrix");
     Columns::Plain.check([n, n], n, c.len());
-    let target = Target { first: c.as_mut_ptr(), row: n, is_lower: true };
+    let target = Target { first: c.as_mut_ptr(), row: n, shape };
     let panels = [n.div_ceil(ROWS), n.div_ceil(T::WIDTH)];
     let job = |cols: std::ops::Range<usize>| {
-        let rows = cols.start * T::WIDTH / ROWS..panels[0];
+        let rows = match shape {
+            Shape::Full => 0..panels[0],
+            Shape::Lower => cols.start * T::WIDTH / ROWS..panels[0],
+            Shape::Upper => 0..(cols.end * T::WIDTH).div_ceil(ROWS).min(panels[0]),
+        };
         task(a, b, rows, cols, &target, Columns::Plain, Start::Zero);
     };
     let work = n.saturating_mul(n).saturating_mul(a.depth.max(1)) / 2;
     if work < ALONE || rayon::current_num_threads() == 1 {
         return job(0..panels[1]);
     }
-    // As in `product`, the bits do not depend on the parts. The first ones are the longest.
+    // As in `product`, the bits do not depend on the parts. The longest ones, at the left or at the right, come first.
     let parts = (4 * rayon::current_num_threads()).min(panels[1]);
     let part = |i: usize| panels[1] * i / parts..panels[1] * (i + 1) / parts;
-    (0..parts).into_par_iter().with_max_len(1).for_each(|i| job(part(i)));
+    let from_longest = |i: usize| if shape == Shape::Upper { parts - 1 - i } else { i };
+    (0..parts).into_par_iter().with_max_len(1).for_each(|i| job(part(from_longest(i))));
 }
 
 /// Parts across and down, about `most` together, that make the least packing: columns first.
@@ -226,7 +241,9 @@ fn task<T: Tiled>(
             let whole = depth.len();
             for (out, panel) in packed.chunks_exact_mut(whole * width).zip(block.clone()) {
                 let first = panel * width;
-                b.fill(first, width.min(n - first), depth.clone(), width, out);
+                if b.lying(first, depth.clone(), width).is_none() {
+                    b.fill(first, width.min(n - first), depth.clone(), width, out);
+                }
             }
             let adds = pass > 0 || start == Start::Add;
             // A panel of B stays in the first-level cache, some rows of A in the second.
@@ -236,7 +253,12 @@ fn task<T: Tiled>(
             });
             for (panel, r) in tiles {
                 let first = panel * width;
-                if c.is_lower && (r + 1) * ROWS <= first {
+                let is_outside = match c.shape {
+                    Shape::Full => false,
+                    Shape::Lower => (r + 1) * ROWS <= first,
+                    Shape::Upper => first + width <= r * ROWS,
+                };
+                if is_outside {
                     continue;
                 }
                 let span = span(a.shape, r, a.depth);
@@ -247,13 +269,15 @@ fn task<T: Tiled>(
                 }
                 let height = ROWS.min(a.rows - r * ROWS);
                 let left = &a.data[(r * a.depth + from) * ROWS..][..k * ROWS];
-                let right = &packed[((panel - block.start) * whole + from - depth.start) * width..][..k * width];
+                let right = b.lying(first, from..from + k, width).unwrap_or_else(|| {
+                    &packed[((panel - block.start) * whole + from - depth.start) * width..][..k * width]
+                });
                 let used = width.min(n - first);
                 let bias: [T; ROWS] = match start {
                     Start::Bias(bias) if pass == 0 => std::array::from_fn(|i| bias[(r * ROWS + i).min(a.rows - 1)]),
                     _ => [T::ZERO; ROWS],
                 };
-                // SAFETY: `product` or `product_lower` checked that every element of C has its own place in the slice, and no other task has these rows
+                // SAFETY: `product` or `product_triangle` checked that every element of C has its own place in the slice, and no other task has these rows
                 // and columns. A tile is written straight to C only where all its columns lie side by side.
                 unsafe {
                     let row = c.first.add(r * ROWS * c.row);

@@ -11,6 +11,11 @@ pub(crate) trait Panels<T>: Sync {
     /// Writes positions `depth` of `count` lines from `first` on: `out[(p - depth.start) * width + line]`, zeros for the lines from
     /// `count` to `width`.
     fn fill(&self, first: usize, count: usize, depth: std::ops::Range<usize>, width: usize, out: &mut [T]);
+
+    /// What [`Panels::fill`] would write for all lines of a panel, where the operand holds it in just this order: no copy is needed.
+    fn lying(&self, _first: usize, _depth: std::ops::Range<usize>, _width: usize) -> Option<&[T]> {
+        None
+    }
 }
 
 /// Lines at a stride: element `p` of line `i` at `data[i * line + p * step]`.

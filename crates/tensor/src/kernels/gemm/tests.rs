@@ -117,6 +117,28 @@ fn a_lower_triangle_of_a_product_is_its_sums_also_for_a_triangle() {
 }
 
 #[test]
+fn an_upper_triangle_of_a_product_is_its_sums_and_so_are_the_tiles_across_the_diagonal() {
+    for (n, k) in [(1, 3), (7, 0), (20, 9), (40, 6)] {
+        let (a, b) = (numbers::<f64>(n * k), numbers::<f64>(k * n));
+        let mut c = vec![f64::NAN; n * n];
+        product_upper(&packed(&a, n, k), &right(&b, n), &mut c);
+        for at in (0..n * n).filter(|at| at % n >= at / n / ROWS * ROWS) {
+            assert_eq!(c[at], entry(&a, &b, [k, n], at / n, at % n), "{at} of {n} rows");
+        }
+    }
+    let n = 33;
+    let (a, b) = (numbers::<f64>(n * n), numbers::<f64>(n * n));
+    let upper: Vec<f64> = (0..n * n).map(|at| if at % n >= at / n { a[at] } else { 0.0 }).collect();
+    let lines = Strided { data: &a[..], lines: n, line: n, step: 1 };
+    let mut c = vec![f64::NAN; n * n];
+    product_upper(&Packed::triangle(lines, Shape::Upper), &right(&b, n), &mut c);
+    for at in (0..n * n).filter(|at| at % n >= at / n) {
+        assert_eq!(c[at], entry(&upper, &b, [n, n], at / n, at % n), "{at}");
+    }
+    assert!(c[(n - 1) * n].is_nan(), "the lower left corner is left out");
+}
+
+#[test]
 fn two_threads_share_one_result() {
     let [m, k, n] = [13, 4, 40];
     let (a, b) = (numbers::<f32>(m * k), numbers::<f32>(k * n));
@@ -124,7 +146,7 @@ fn two_threads_share_one_result() {
     let mut c = vec![0.0_f32; m * n];
     let columns = Columns::Plain;
     columns.check([m, n], n, c.len());
-    let target = Target { first: c.as_mut_ptr(), row: n, is_lower: false };
+    let target = Target { first: c.as_mut_ptr(), row: n, shape: Shape::Full };
     let panels = [m.div_ceil(ROWS), n.div_ceil(f32::WIDTH)];
     std::thread::scope(|scope| {
         for half in [0..1, 1..panels[1]] {
