@@ -46,7 +46,7 @@ pub use fisher::{Anchor, Fisher, FisherTargets, squares_of_layers};
 pub use gaussians::{Covariance, Gaussians};
 pub use head::Head;
 pub use kfac::Sharing;
-pub use laplace::{Curvature, Laplace, LaplaceConfig, Plan, Scope};
+pub use laplace::{Curvature, EvidenceSearch, Laplace, LaplaceConfig, Plan, Scope};
 pub use last_layer::{AnyHead, Fit, FitState, LastLayer, Targets, TrainSettings};
 pub use likelihood::Likelihood;
 pub use matrix_normal::{KroneckerLinear, MatrixNormal};

@@ -3,6 +3,8 @@
 mod blocks;
 mod evidence;
 
+pub use evidence::EvidenceSearch;
+
 use super::likelihood::units;
 use super::stack::{Traced, pulled};
 use super::{Likelihood, Sharing};

@@ -224,7 +224,7 @@ fn the_noise_found_has_the_largest_evidence_and_is_that_of_a_fresh_approximation
         Laplace::new(&model, &x, &y, Likelihood::Gaussian { variance }, &settings(Curvature::Full, delta)).unwrap()
     };
     let mut laplace = at(1.0, 1.0);
-    laplace.maximise_evidence_and_noise().unwrap();
+    assert!(laplace.maximise_evidence_and_noise().unwrap().is_converged);
     let Likelihood::Gaussian { variance } = laplace.likelihood() else { unreachable!() };
     let delta = laplace.prior_precisions()[0];
     let found = laplace.log_evidence(delta);
