@@ -21,14 +21,17 @@ pub struct Draws {
     divergent: Vec<f64>,
     step_size: Vec<f64>,
     warmup_gradients: u64,
+    /// Of chains whose last window gave no metric, why.
+    metric_failures: Vec<String>,
 }
 
 impl Draws {
     pub(super) fn from_chains(chains: Vec<Chain>, dim: usize) -> Self {
         let step_size = chains.iter().map(|c| c.state.step).collect();
         let warmup_gradients = chains.iter().map(|c| c.state.warmup_gradients).sum();
+        let metric_failures = chains.iter().filter_map(|c| c.state.metric_failure.clone()).collect();
         let records = chains.into_iter().map(|c| c.record).collect();
-        Self { step_size, warmup_gradients, ..Self::from_records(records, dim) }
+        Self { step_size, warmup_gradients, metric_failures, ..Self::from_records(records, dim) }
     }
 
     pub(super) fn from_records(records: Vec<Record>, dim: usize) -> Self {
@@ -50,6 +53,7 @@ impl Draws {
             divergent: join(|r| &r.divergent, 1),
             step_size: vec![f64::NAN; chains],
             warmup_gradients: 0,
+            metric_failures: vec![],
         }
     }
 
@@ -71,6 +75,7 @@ impl Draws {
             values,
             log_density,
             warmup_gradients: 0,
+            metric_failures: vec![],
         }
     }
 
@@ -191,6 +196,11 @@ impl Draws {
         self.warmup_gradients
     }
 
+    /// Why a metric could not be learnt, of each chain that sampled with an older one for that reason.
+    pub fn metric_failures(&self) -> &[String] {
+        &self.metric_failures
+    }
+
     /// Mean of each unknown.
     pub fn mean(&self) -> Vec<f64> {
         let mut mean = vec![0.0; self.dim()];
@@ -229,7 +239,8 @@ impl Draws {
         table
     }
 
-    /// What a reader of these draws has to know: divergences, chains that disagree, too few effective draws, slow energy.
+    /// What a reader of these draws has to know: divergences, a metric that was not learnt, chains that disagree, too few effective draws, slow
+    /// energy.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = vec![];
         let divergences = self.divergences();
@@ -238,6 +249,13 @@ impl Draws {
                 "{divergences} of {} transitions diverged: the draws avoid a region of high curvature; raise \
                  `target_accept`, or use a non-centred form of the model",
                 self.len()
+            ));
+        }
+        if let Some(why) = self.metric_failures.first() {
+            let (failed, all) = (self.metric_failures.len(), self.chains);
+            warnings.push(format!(
+                "{failed} of {all} chains sampled with the metric of an earlier window, as the last gave none: {why}; take \
+                 another `metric`, or another form of the model"
             ));
         }
         if self.draws < 4 {
@@ -320,6 +338,7 @@ impl Snapshot for Draws {
         file.put(&format!("{prefix}.steps"), &shape, &self.steps);
         file.put(&format!("{prefix}.divergent"), &shape, &self.divergent);
         file.put(&format!("{prefix}.step_size"), &[self.chains], &self.step_size);
+        file.set(&format!("{prefix}.metric_failures"), &self.metric_failures);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
@@ -332,6 +351,9 @@ impl Snapshot for Draws {
         self.steps = file.get(&format!("{prefix}.steps"))?;
         self.divergent = file.get(&format!("{prefix}.divergent"))?;
         self.step_size = file.get(&format!("{prefix}.step_size"))?;
+        let failures = format!("{prefix}.metric_failures");
+        // Files of earlier versions do not tell.
+        self.metric_failures = if file.has(&failures) { file.fact(&failures)? } else { vec![] };
         Ok(())
     }
 }
