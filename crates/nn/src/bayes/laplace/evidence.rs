@@ -1,7 +1,7 @@
 //! The evidence of the prior's precisions and of the noise.
 
 use super::Laplace;
-use crate::bayes::{Likelihood, Traced};
+use crate::bayes::{ObservationConfig, Traced};
 use elbo_core::{Error, Result};
 use elbo_tensor::optim::golden_section;
 use elbo_tensor::special::LOG_SQRT_TAU;
@@ -83,24 +83,17 @@ impl<N: Traced> Laplace<'_, N> {
     /// e^-12 and e^12. Whoever calls it has to look whether it settled within 200 rounds: if not, both are where the last round left them.
     ///
     /// # Errors
-    /// [`Error::Setting`] for classes, which have no noise.
+    /// [`Error::Setting`] for classes, which have no noise, and for noise that was learned, of which each target has its own.
     pub fn maximise_evidence_and_noise(&mut self) -> Result<EvidenceSearch> {
         self.maximise_in(ROUNDS)
     }
 
     fn maximise_in(&mut self, most: usize) -> Result<EvidenceSearch> {
         for rounds in 1..=most {
-            let Likelihood::Gaussian { variance } = self.likelihood else {
-                return Err(Error::Setting {
-                    setting: "likelihood".into(),
-                    found: "categorical".into(),
-                    expected: "Gaussian, whose noise has a variance".into(),
-                });
-            };
-            let precision = self.precisions[0];
+            let (variance, precision) = (self.one_variance()?, self.precisions[0]);
             self.maximise_evidence();
-            let best = maximiser(|noise| self.log_evidence_of_noise(noise));
-            self.set_noise(best);
+            let best = maximiser(|noise| self.log_evidence_of_noise(noise, variance));
+            self.set_noise(best, variance)?;
             let moved = (self.precisions[0] / precision).ln().abs().max((best / variance).ln().abs());
             if moved < TOLERANCE {
                 return Ok(EvidenceSearch { rounds, is_converged: true });
@@ -109,27 +102,39 @@ impl<N: Traced> Laplace<'_, N> {
         Ok(EvidenceSearch { rounds: most, is_converged: false })
     }
 
+    /// The variance of noise that is one for all targets.
+    fn one_variance(&self) -> Result<f64> {
+        match self.observation.config() {
+            ObservationConfig::Fixed { sd } => Ok(sd * sd),
+            other => Err(Error::Setting {
+                setting: "observation".into(),
+                found: other.name().into(),
+                expected: "fixed, whose noise has one variance".into(),
+            }),
+        }
+    }
+
     fn log_likelihood_of_noise(&self, noise: f64) -> f64 {
         let (square, count) = self.errors;
         -0.5 * square / noise - count * (LOG_SQRT_TAU + 0.5 * noise.ln())
     }
 
-    /// The log evidence with noise of another variance: the curvature of numbers is proportional to the precision of their noise.
-    fn log_evidence_of_noise(&self, noise: f64) -> f64 {
-        let Likelihood::Gaussian { variance } = self.likelihood else { unreachable!("classes were refused") };
+    /// The log evidence with noise of another variance than this: the curvature of numbers is proportional to the precision of their noise.
+    fn log_evidence_of_noise(&self, noise: f64, variance: f64) -> f64 {
         let squares = self.squares();
         let parts =
             (0..self.blocks.len()).map(|b| self.block_evidence(b, squares[b], self.precisions[b], variance / noise));
         self.log_likelihood_of_noise(noise) + parts.sum::<f64>()
     }
 
-    fn set_noise(&mut self, noise: f64) {
-        let Likelihood::Gaussian { variance } = self.likelihood else { unreachable!("classes were refused") };
+    fn set_noise(&mut self, noise: f64, variance: f64) -> Result<()> {
         for block in &mut self.blocks {
             block.values = &block.values * (variance / noise);
         }
         self.log_likelihood = self.log_likelihood_of_noise(noise);
-        self.likelihood = Likelihood::Gaussian { variance: noise };
+        let dtype = self.blocks[0].values.dtype();
+        self.observation = ObservationConfig::Fixed { sd: noise.sqrt() }.build(self.observation.targets(), dtype)?;
+        Ok(())
     }
 }
 
@@ -162,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_search_that_is_cut_short_says_that_it_did_not_settle() {
-        let normals = |columns: usize, seed: u64| Tensor::from_vec(Rng::new(seed).normals(20 * columns), &[20, columns]);
+        let normals = |d: usize, seed: u64| Tensor::from_vec(Rng::new(seed).normals(20 * d), &[20, d]);
         let x = normals(2, 1);
         let y = x.matmul(&Tensor::from_vec(vec![1.0, -0.5], &[2, 1])) + normals(1, 2) * 0.3 + 0.2;
         let mut rng = Rng::new(3);
@@ -170,8 +175,8 @@ mod tests {
         build.dtype = DType::F64;
         let mut model = Stack::new(&[2, 1], Activation::Tanh, &mut build);
         model.unpack(&[1.0, -0.5, 0.2]);
-        let noise = Likelihood::Gaussian { variance: 100.0 };
-        let mut laplace = Laplace::new(&model, &x, &y, noise, &LaplaceConfig::default()).unwrap();
+        let noise = ObservationConfig::Fixed { sd: 10.0 }.build(1, DType::F64).unwrap();
+        let mut laplace = Laplace::new(&model, &x, &y, &noise, &LaplaceConfig::default()).unwrap();
         assert_eq!(laplace.maximise_in(1).unwrap(), EvidenceSearch { rounds: 1, is_converged: false });
         let whole = laplace.maximise_evidence_and_noise().unwrap();
         assert!(whole.is_converged && whole.rounds < ROUNDS, "{whole:?}");
