@@ -58,6 +58,9 @@ impl Draws {
     }
 
     /// Draws made elsewhere. `values: [chains, draws, D]`; `log_density: [chains, draws]`.
+    ///
+    /// # Panics
+    /// When chains have no common length, and for another number of values than draws and names ask for.
     pub fn new(names: &[String], chains: usize, values: Vec<f64>, log_density: Vec<f64>) -> Self {
         assert!(chains > 0 && log_density.len().is_multiple_of(chains), "chains must have the same length");
         assert_eq!(values.len(), log_density.len() * names.len(), "one value a draw and unknown");
@@ -80,6 +83,9 @@ impl Draws {
     }
 
     /// The same draws under these names, one an unknown.
+    ///
+    /// # Panics
+    /// For another number of names than unknowns.
     pub fn named<S: AsRef<str>>(mut self, names: &[S]) -> Self {
         assert_eq!(names.len(), self.dim(), "one name an unknown");
         self.names = names.iter().map(|n| n.as_ref().into()).collect();
@@ -87,6 +93,9 @@ impl Draws {
     }
 
     /// The same draws seen through `map`, which appends the new values of one draw; `names` are theirs.
+    ///
+    /// # Panics
+    /// When `map` appends another number of values than there are names.
     pub fn map(&self, names: &[String], mut map: impl FnMut(&[f64], &mut Vec<f64>)) -> Self {
         let mut values = Vec::with_capacity(self.len() * names.len());
         self.rows().for_each(|row| map(row, &mut values));
@@ -95,6 +104,9 @@ impl Draws {
     }
 
     /// The same draws in the target's own terms: names and values of [`LogDensity::natural`].
+    ///
+    /// # Panics
+    /// When the target returns another number of natural values than labels.
     pub fn natural(&self, target: &dyn LogDensity) -> Self {
         let (names, values) = (target.labels(), target.natural(&self.values));
         assert_eq!(values.len(), self.len() * names.len(), "a target must return one natural value a label");
@@ -142,6 +154,9 @@ impl Draws {
     }
 
     /// One unknown: `[chains, draws]`.
+    ///
+    /// # Panics
+    /// When there is no such unknown.
     pub fn column(&self, unknown: usize) -> Vec<f64> {
         self.rows().map(|row| row[unknown]).collect()
     }

@@ -281,4 +281,7 @@ fn a_start_outside_the_support_and_bad_settings_are_refused() {
     assert!(refuse(&good, no_draws, Start::default()).contains("`draws` is 0"));
     let backwards = Hamiltonian { trajectory: Trajectory::Jittered { least: 5, most: 2 }, ..Hamiltonian::hmc() };
     assert!(refuse(&good, backwards, Start::default()).contains("`trajectory.least` is 5"));
+    assert!(refuse(&good, Hamiltonian::nuts(), Start::At(vec![])).contains("`start` is of lengths []"));
+    let uneven = Start::At(vec![vec![0.0; 2], vec![0.0; 3]]);
+    assert!(refuse(&good, Hamiltonian::nuts(), uneven).contains("`start` is of lengths [2, 3]"));
 }

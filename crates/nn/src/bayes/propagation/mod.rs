@@ -39,12 +39,18 @@ pub struct Uncertain {
 
 impl Uncertain {
     /// Vectors with independent entries of these means and variances, `[B, D]` each.
+    ///
+    /// # Panics
+    /// For another number of variances than means.
     pub fn new(mean: Tensor, variance: Tensor) -> Self {
         assert_eq!(mean.shape(), variance.shape(), "one variance a mean");
         Self { mean, spread: Spread::Variances(variance) }
     }
 
     /// Vectors of these means `[B, D]` and covariances `[B, D, D]`.
+    ///
+    /// # Panics
+    /// For covariances of another shape.
     pub fn with_covariances(mean: Tensor, covariances: Tensor) -> Self {
         let (rows, size) = (mean.size(0), mean.size(1));
         assert_eq!(covariances.shape(), [rows, size, size], "one covariance a row");
