@@ -11,8 +11,8 @@ use elbo::dist::{GaussianMixtures, Normals};
 use elbo::infer::fit::{MethodSettings, ViSettings, infer};
 use elbo::infer::target::ParametersDensity;
 use elbo::nn::bayes::{
-    Averaged, Curvature, Laplace, LaplaceConfig, Likelihood, Newton, NewtonConfig, NewtonStep, Scope, Stack, Swag,
-    SwagStep,
+    Averaged, Curvature, Laplace, LaplaceConfig, Newton, NewtonConfig, NewtonStep, ObservationConfig, Scope, Stack,
+    Swag, SwagStep,
 };
 use elbo::nn::{Activation, Build};
 use elbo::prelude::*;
@@ -97,9 +97,9 @@ pub fn answers(steps: usize, settings: &MethodSettings, run: &mut Run) -> Result
     let members = (0..5).map(|seed| trained(seed, run)).collect::<Result<Vec<Stack>>>()?;
     found.push(of_draws("ensemble", &members.iter().map(Parameters::pack).collect::<Vec<_>>()));
     let mode = &members[0];
-    let likelihood = Likelihood::Gaussian { variance: NOISE * NOISE };
+    let observation = ObservationConfig::Fixed { sd: NOISE }.build(1, DType::F64)?;
     for (name, scope) in [("laplace", Scope::All), ("laplace, last layer", Scope::LastLayer)] {
-        let laplace = Laplace::new(mode, &x, &y, likelihood, &LaplaceConfig::new(Curvature::Full, scope, 1.0))?;
+        let laplace = Laplace::new(mode, &x, &y, &observation, &LaplaceConfig::new(Curvature::Full, scope, 1.0))?;
         let (mean, variance) = laplace.predict(&at);
         found.push(said(name, &Normals { mean: mean.to_vec(), sd: variance.sqrt().to_vec() }));
     }

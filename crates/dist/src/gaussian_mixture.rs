@@ -52,10 +52,22 @@ pub struct GaussianMixture {
     components: Vec<MultivariateNormal>,
 }
 
+/// The result of [`GaussianMixture::fit`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct GaussianMixtureFit {
+    /// The mixture.
+    pub mixture: GaussianMixture,
+    /// Rounds done.
+    pub rounds: usize,
+    /// Whether the mean log density rose by less than the tolerance before the rounds were used up.
+    pub is_converged: bool,
+}
+
 impl GaussianMixture {
     /// Fits the mixture to points `x: [N, D]` row-major, from the clusters of k-means. The same seed gives the same bits for any number of threads.
     ///
-    /// There are fewer components than asked for where there are fewer different points, or where one loses all of its points.
+    /// There are fewer components than asked for where there are fewer different points, or where one loses all of its points. A fit that used up
+    /// its rounds is returned as it is then, and says so.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings out of range; [`Error::Data`] for fewer points than components or than two, and for numbers that are
@@ -66,7 +78,7 @@ impl GaussianMixture {
     ///
     /// # Source
     /// Dempster, Laird and Rubin (1977).
-    pub fn fit(x: &[f64], dims: usize, config: &GaussianMixtureConfig, rng: &mut Rng) -> Result<Self> {
+    pub fn fit(x: &[f64], dims: usize, config: &GaussianMixtureConfig, rng: &mut Rng) -> Result<GaussianMixtureFit> {
         config.check()?;
         assert!(dims > 0 && x.len().is_multiple_of(dims), "{} values are not rows of {dims}", x.len());
         let rows = x.len() / dims;
@@ -85,15 +97,15 @@ impl GaussianMixture {
         let centres = kmeans(x, dims, config.components, &KMeansConfig::default(), rng).centres;
         let mut mixture = Self::maximised(x, dims, &nearest(x, dims, &centres), config.ridge)?;
         let mut last = f64::NEG_INFINITY;
-        for _ in 0..config.iterations {
+        for rounds in 0..config.iterations {
             let (shares, mean_log) = mixture.expectation(x);
             if mean_log - last < config.tolerance {
-                break;
+                return Ok(GaussianMixtureFit { mixture, rounds, is_converged: true });
             }
             last = mean_log;
             mixture = Self::maximised(x, dims, &shares, config.ridge)?;
         }
-        Ok(mixture)
+        Ok(GaussianMixtureFit { mixture, rounds: config.iterations, is_converged: false })
     }
 
     /// The mixture that is the likeliest for these shares of the points, `[N, K]`.

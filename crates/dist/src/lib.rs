@@ -54,7 +54,7 @@ pub mod transform;
 pub mod univariate;
 
 pub use clusters::{ClusterScores, assignment};
-pub use gaussian_mixture::{GaussianMixture, GaussianMixtureConfig};
+pub use gaussian_mixture::{GaussianMixture, GaussianMixtureConfig, GaussianMixtureFit};
 pub use kmeans::{KMeans, KMeansConfig, kmeans};
 pub use marginals::{GaussianMixtures, Normals, StudentTs, mixture_quantile};
 pub use multivariate_normal::MultivariateNormal;

@@ -85,6 +85,9 @@ impl Objective {
     /// The value, `[B]`, differentiable in the log weights `[K, B]`.
     ///
     /// The gradient of a [`Objective::ForwardKl`] value is not the wake step's; use [`Objective::weights`] for that one.
+    ///
+    /// # Panics
+    /// For the variance of fewer than two draws.
     pub fn value(&self, log_weights: &Tensor) -> Tensor {
         let draws = log_weights.size(0);
         match self {
@@ -109,6 +112,9 @@ impl Objective {
     /// $\sum_k c_k \nabla \ell_k$, through whatever a gradient estimator differentiates.
     ///
     /// For [`Objective::ForwardKl`] it is $-\bar w_k$, to be sent through $\log q$ alone with draws held fixed.
+    ///
+    /// # Panics
+    /// As [`Objective::value`].
     pub fn weights(&self, log_weights: &Tensor) -> Tensor {
         let log_weights = log_weights.detach();
         match self {
@@ -135,6 +141,9 @@ pub fn log_mean_exp(log_weights: &Tensor) -> Tensor {
 
 /// The importance-weighted bound with its `K` draws in `groups` of equal size, averaged outside the logarithm: one group is
 /// [`Objective::IWAE`], `K` groups are the ELBO. `[K, B]` to `[B]`.
+///
+/// # Panics
+/// When the draws do not make groups of equal size.
 ///
 /// # Source
 /// Rainforth et al. (2018), "MIWAE".
@@ -167,6 +176,9 @@ pub fn elbo_with_kl(log_likelihood: &Tensor, kl: &Tensor, beta: f64) -> Tensor {
 
 /// $\int_0^1 E_t\,dt$ by the trapezoid rule from expectations $E_t = \mathbb E_{p_t} \log p(x \mid z)$ at increasing `t` from 0 to 1:
 /// the log evidence.
+///
+/// # Panics
+/// For fewer than two temperatures, and for another number of expectations.
 pub fn thermodynamic_integral(t: &[f64], expectation: &[f64]) -> f64 {
     assert!(t.len() == expectation.len() && t.len() >= 2, "one expectation a temperature, two at least");
     t.windows(2).zip(expectation.windows(2)).map(|(t, e)| 0.5 * (t[1] - t[0]) * (e[0] + e[1])).sum()
@@ -227,6 +239,9 @@ impl LogMeanExp {
     }
 
     /// Adds draws `[K, B]`.
+    ///
+    /// # Panics
+    /// For another number of data than before.
     pub fn add(&mut self, log_weights: &Tensor) {
         let block = log_weights.detach().to_f64().log_sum_exp(0, false).to_vec();
         assert_eq!(block.len(), self.total.len(), "the same data in every block");

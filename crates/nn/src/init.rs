@@ -41,6 +41,9 @@ pub enum Init {
 
 impl Init {
     /// A weight of shape `[out, in, ...]`.
+    ///
+    /// # Panics
+    /// For fewer than two axes.
     pub fn weight(&self, shape: &[usize], rng: &mut Rng, dtype: DType) -> Tensor {
         assert!(shape.len() >= 2, "a weight has at least two axes, found {shape:?}");
         let kernel: usize = shape[2..].iter().product();

@@ -1,23 +1,13 @@
 //! Families of one number whose draws are closed functions of uniform or normal noise.
 
 use super::noise::{broadcast, joined, normals, uniforms};
+use super::support::{at_end, excluding, is_off_half_line};
 use super::{Batched, Kl};
 use crate::univariate::EULER;
 use elbo_core::Rng;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, Tensor};
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, LN_2, TAU};
-
-/// `value` inside the support, minus infinity outside.
-fn excluding(outside: &Tensor, value: &Tensor) -> Tensor {
-    value.masked_fill(outside, f64::NEG_INFINITY)
-}
-
-/// The log density at an end of the support, where it is `height + (exponent - 1) log 0`: with an exponent of one the second term is absent.
-fn at_end(exponent: &Tensor, height: &Tensor) -> Tensor {
-    let falling = height.masked_fill(&exponent.gt_scalar(1.0), f64::NEG_INFINITY);
-    falling.masked_fill(&exponent.lt_scalar(1.0), f64::INFINITY)
-}
 
 /// Exponential variables of rate one, `[lead..., batch...]`, for parameters of this shape.
 fn exponentials(parameter: &Tensor, lead: &[usize], rng: &mut Rng) -> Tensor {
@@ -45,7 +35,9 @@ impl Batched for Exponential {
         self.rate.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        excluding(&x.lt_scalar(0.0), &(self.rate.log() - &self.rate * x))
+        let is_outside = is_off_half_line(x);
+        let x = x.masked_fill(&is_outside, 0.0);
+        excluding(&is_outside, &(self.rate.log() - &self.rate * x))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(exponentials(&self.rate, lead, rng) / &self.rate)
@@ -100,7 +92,7 @@ impl Batched for Weibull {
     }
     /// The slope in `x` is zero outside of the support and at zero, its end.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let is_outside = x.lt_scalar(0.0).or(&x.eq_scalar(f64::INFINITY));
+        let is_outside = is_off_half_line(x);
         let is_end = x.eq_scalar(0.0);
         // The scale stands for what is not inside: the logarithm of zero has no finite slope.
         let x = is_outside.or(&is_end).where_(&self.scale, x);
@@ -158,7 +150,9 @@ impl Batched for HalfNormal {
         self.sd.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        excluding(&x.lt_scalar(0.0), &((x / &self.sd).square() * -0.5 - self.sd.log() + (LN_2 - LOG_SQRT_TAU)))
+        let is_outside = is_off_half_line(x);
+        let x = x.masked_fill(&is_outside, 0.0);
+        excluding(&is_outside, &((x / &self.sd).square() * -0.5 - self.sd.log() + (LN_2 - LOG_SQRT_TAU)))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(normals(&joined(&[lead, self.sd.shape()]), self.dtype(), rng).abs() * &self.sd)
@@ -205,7 +199,9 @@ impl Batched for HalfCauchy {
         self.scale.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        excluding(&x.lt_scalar(0.0), &(FRAC_2_PI.ln() - self.scale.log() - (x / &self.scale).square().log1p()))
+        let is_outside = is_off_half_line(x);
+        let x = x.masked_fill(&is_outside, 0.0);
+        excluding(&is_outside, &(FRAC_2_PI.ln() - self.scale.log() - (x / &self.scale).square().log1p()))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         let u = uniforms(&joined(&[lead, self.scale.shape()]), self.dtype(), rng);
@@ -250,11 +246,11 @@ impl Batched for Pareto {
         self.scale.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let is_below = x.lt(&self.scale);
-        // The threshold stands for what is below it: the logarithm of zero has no finite slope.
-        let x = is_below.where_(&self.scale, x);
+        let is_outside = x.lt(&self.scale).or(&x.eq_scalar(f64::INFINITY));
+        // The threshold stands for what is outside: the logarithm of zero has no finite slope.
+        let x = is_outside.where_(&self.scale, x);
         let value = self.shape.log() + &self.shape * self.scale.log() - (&self.shape + 1.0) * x.log();
-        excluding(&is_below, &value)
+        excluding(&is_outside, &value)
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some((exponentials(&self.shape, lead, rng) / &self.shape).exp() * &self.scale)

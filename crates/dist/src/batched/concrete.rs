@@ -1,5 +1,6 @@
 use super::Batched;
 use super::noise::{batch_axes, joined, uniforms};
+use super::support::{any_last, excluding};
 use elbo_core::Rng;
 use elbo_tensor::special::lgamma;
 use elbo_tensor::{DType, Tensor};
@@ -56,8 +57,11 @@ impl Batched for Concrete {
     fn dtype(&self) -> DType {
         self.log_probs.dtype()
     }
+    /// Minus infinity where an entry is zero, also by underflow: [`Concrete::log_prob_at_log`] tells such points apart.
     fn log_prob(&self, y: &Tensor) -> Tensor {
-        self.log_prob_at_log(&y.log())
+        let is_outside = y.le_scalar(0.0).or(&y.gt_scalar(1.0));
+        let log = y.masked_fill(&is_outside, 1.0).log();
+        excluding(&any_last(&is_outside), &self.log_prob_at_log(&log))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(self.log_rsample(lead, rng).exp())

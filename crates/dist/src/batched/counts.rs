@@ -1,6 +1,7 @@
 //! Counts. A point is a non-negative integer in the parameters' type; 0 log 0 = 0.
 
 use super::noise::{batch_axes, broadcast, draw_each, joined, uniforms};
+use super::support::{any_last, excluding, is_no_count};
 use super::{Batched, Kl};
 use elbo_core::Rng;
 use elbo_tensor::special::sigmoid;
@@ -60,7 +61,9 @@ impl Batched for Poisson {
         self.rate.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        x_log_y(x, &self.rate) - &self.rate - log_factorial(x)
+        let is_outside = is_no_count(x);
+        let x = x.masked_fill(&is_outside, 0.0);
+        excluding(&is_outside, &(x_log_y(&x, &self.rate) - &self.rate - log_factorial(&x)))
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         draw_pairs(&self.rate, &self.rate, lead, rng, |rate, _, rng| poisson_draw(rate, rng))
@@ -106,11 +109,13 @@ impl Batched for NegativeBinomial {
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let (m, r) = (&self.mean, &self.dispersion);
-        let coefficient = (x + r).lgamma() - r.lgamma() - log_factorial(x);
+        let is_outside = is_no_count(x);
+        let x = x.masked_fill(&is_outside, 0.0);
+        let coefficient = (&x + r).lgamma() - r.lgamma() - log_factorial(&x);
         // A zero has no share of the second logarithm, also at a mean that has underflowed to zero.
         let safe = x.eq_scalar(0.0).where_(&Tensor::ones(&[], m.dtype()), m);
         // r log(r / (r + m)) = -r log(1 + m / r), and likewise for m.
-        coefficient - r * (m / r).log1p() - x * (r / safe).log1p()
+        excluding(&is_outside, &(coefficient - r * (m / r).log1p() - x * (r / safe).log1p()))
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         draw_pairs(&self.mean, &self.dispersion, lead, rng, |m, r, rng| {
@@ -155,8 +160,10 @@ impl Batched for Binomial {
         self.logits.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let choose = log_factorial(&self.trials) - log_factorial(x) - log_factorial(&(&self.trials - x));
-        choose + x * &self.logits - &self.trials * self.logits.softplus()
+        let is_outside = is_no_count(x).or(&x.gt(&self.trials));
+        let x = is_outside.where_(&Tensor::zeros(&[], x.dtype()), x);
+        let choose = log_factorial(&self.trials) - log_factorial(&x) - log_factorial(&(&self.trials - &x));
+        excluding(&is_outside, &(choose + x * &self.logits - &self.trials * self.logits.softplus()))
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         draw_pairs(&self.trials, &self.logits, lead, rng, |n, l, rng| {
@@ -212,9 +219,13 @@ impl Batched for Multinomial {
     fn dtype(&self) -> DType {
         self.log_probs.dtype()
     }
+    /// Minus infinity for counts of another total than the number of trials.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let total = x.sum_axis(-1, false);
-        log_factorial(&total) - log_factorial(x).sum_axis(-1, false) + self.cross_entropy_term(x)
+        let (total, trials) = (x.sum_axis(-1, false), self.trials as f64);
+        let is_outside = any_last(&is_no_count(x)).or(&total.lt_scalar(trials).or(&total.gt_scalar(trials)));
+        let x = x.masked_fill(&is_outside.unsqueeze(-1), 0.0);
+        let ways = log_factorial(&x.sum_axis(-1, false)) - log_factorial(&x).sum_axis(-1, false);
+        excluding(&is_outside, &(ways + self.cross_entropy_term(&x)))
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         let shape = joined(&[lead, self.log_probs.shape()]);
@@ -268,7 +279,10 @@ impl<D: Batched> Batched for ZeroInflated<D> {
         self.base.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let drawn = (-&self.gate).log_sigmoid() + self.base.log_prob(x);
+        let of_base = self.base.log_prob(x);
+        // Off the support of the base nothing is drawn, whatever the gate.
+        let is_outside = of_base.detach().eq_scalar(f64::NEG_INFINITY);
+        let drawn = excluding(&is_outside, &((-&self.gate).log_sigmoid() + of_base));
         let forced = self.gate.log_sigmoid().broadcast_to(drawn.shape());
         x.eq_scalar(0.0).where_(&forced.logaddexp(&drawn), &drawn)
     }

@@ -1,6 +1,7 @@
 //! Shares: beta and Dirichlet distributions, drawn from gamma variables in log space.
 
 use super::noise::{batch_axes, broadcast};
+use super::support::{any_last, at_end, excluding};
 use super::{Batched, Kl, log_gamma_at, log_gamma_draws, log_gamma_noise};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
@@ -37,8 +38,15 @@ impl Batched for Beta {
     fn dtype(&self) -> DType {
         self.a.dtype()
     }
+    /// The slope in `x` is zero outside of the support and at zero and one, its ends.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        (&self.a - 1.0) * x.log() + (&self.b - 1.0) * (-x).log1p() - self.log_beta()
+        let is_outside = x.lt_scalar(0.0).or(&x.gt_scalar(1.0));
+        let (is_low, is_high) = (x.eq_scalar(0.0), x.eq_scalar(1.0));
+        let x = x.masked_fill(&is_outside.or(&is_low).or(&is_high), 0.5);
+        let height = -self.log_beta();
+        let value = (&self.a - 1.0) * x.log() + (&self.b - 1.0) * (-x).log1p() + &height;
+        let value = is_low.where_(&at_end(&self.a, &height), &value);
+        excluding(&is_outside, &is_high.where_(&at_end(&self.b, &height), &value))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(self.logit_rsample(lead, rng).sigmoid())
@@ -135,9 +143,15 @@ impl Batched for Dirichlet {
     fn dtype(&self) -> DType {
         self.concentration.dtype()
     }
-    /// With respect to the first `K - 1` shares.
+    /// With respect to the first `K - 1` shares. Where shares are zero it is minus infinity for one of a concentration above one, and else
+    /// infinite for one below; slopes in such shares are zero. The sum of the shares is not looked at.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        self.log_prob_at_log(&x.log())
+        let a = &self.concentration;
+        let (is_outside, is_zero) = (x.lt_scalar(0.0).or(&x.gt_scalar(1.0)), x.eq_scalar(0.0));
+        let log = x.masked_fill(&is_outside.or(&is_zero), 1.0).log();
+        let each = ((a - 1.0) * log).masked_fill(&is_zero.and(&a.lt_scalar(1.0)), f64::INFINITY);
+        let is_outside = is_outside.or(&is_zero.and(&a.gt_scalar(1.0)));
+        excluding(&any_last(&is_outside), &(each.sum_axis(-1, false) - self.log_normaliser()))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(log_gamma_at(&self.concentration, &self.noise(lead, rng)).softmax(-1))

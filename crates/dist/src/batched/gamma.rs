@@ -1,4 +1,5 @@
 use super::noise::{broadcast, draw_each, joined, map_pairs};
+use super::support::{at_end, excluding, is_off_half_line, is_off_open_half_line};
 use super::{Batched, Kl};
 use elbo_core::Rng;
 use elbo_tensor::special::gamma_log_quantile_slope;
@@ -89,8 +90,13 @@ impl Batched for Gamma {
     fn dtype(&self) -> DType {
         self.shape.dtype()
     }
+    /// The slope in `x` is zero outside of the support and at zero, its end.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        &self.shape * self.rate.log() + (&self.shape - 1.0) * x.log() - &self.rate * x - self.shape.lgamma()
+        let (is_outside, is_end) = (is_off_half_line(x), x.eq_scalar(0.0));
+        let x = x.masked_fill(&is_outside.or(&is_end), 1.0);
+        let height = &self.shape * self.rate.log() - self.shape.lgamma();
+        let value = &height + (&self.shape - 1.0) * x.log() - &self.rate * x;
+        excluding(&is_outside, &is_end.where_(&at_end(&self.shape, &height), &value))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(self.log_rsample(lead, rng).exp())
@@ -140,7 +146,9 @@ impl Batched for InverseGamma {
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let Gamma { shape, rate } = &self.reciprocal;
-        shape * rate.log() - (shape + 1.0) * x.log() - rate / x - shape.lgamma()
+        let is_outside = is_off_open_half_line(x);
+        let x = x.masked_fill(&is_outside, 1.0);
+        excluding(&is_outside, &(shape * rate.log() - (shape + 1.0) * x.log() - rate / x - shape.lgamma()))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some((-self.reciprocal.log_rsample(lead, rng)).exp())

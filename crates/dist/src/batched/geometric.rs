@@ -1,4 +1,5 @@
 use super::noise::{draw_each, joined};
+use super::support::{excluding, is_no_count};
 use super::{Batched, Bernoulli, Kl};
 use elbo_core::Rng;
 use elbo_tensor::special::log1p_exp;
@@ -26,7 +27,9 @@ impl Batched for Geometric {
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let logits = self.trial.logits();
-        logits.log_sigmoid() - x * logits.softplus()
+        let is_outside = is_no_count(x);
+        let x = x.masked_fill(&is_outside, 0.0);
+        excluding(&is_outside, &(logits.log_sigmoid() - x * logits.softplus()))
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         let shape = joined(&[lead, &self.batch_shape()]);

@@ -1,4 +1,5 @@
 use super::noise::{broadcast, draw_each, joined};
+use super::support::{excluding, is_off_open_half_line};
 use super::{Batched, Kl};
 use crate::univariate::{self, Distribution};
 use elbo_core::Rng;
@@ -39,8 +40,11 @@ impl Batched for InverseGaussian {
         self.mean.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let z = (x - &self.mean) / &self.mean;
-        (self.shape.log() - x.log() * 3.0 - &self.shape * z.square() / x) * 0.5 - LOG_SQRT_TAU
+        let is_outside = is_off_open_half_line(x);
+        let x = x.masked_fill(&is_outside, 1.0);
+        let z = (&x - &self.mean) / &self.mean;
+        let value = (self.shape.log() - x.log() * 3.0 - &self.shape * z.square() / x) * 0.5 - LOG_SQRT_TAU;
+        excluding(&is_outside, &value)
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         let wide = joined(&[lead, self.mean.shape()]);

@@ -1,6 +1,7 @@
 //! Families of one real number whose draws are closed functions of uniform or normal noise.
 
 use super::noise::{broadcast, joined, normals, uniforms};
+use super::support::{excluding, is_off_open_half_line};
 use super::{Batched, Kl, Normal, log_gamma_draws};
 use crate::univariate::EULER;
 use elbo_core::Rng;
@@ -180,7 +181,7 @@ impl Batched for Uniform {
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let inside = x.ge(&self.low).and(&x.le(&self.high));
         let value = -(&self.high - &self.low).log() + x.zeros_like();
-        inside.where_(&value, &value.full_like(f64::NEG_INFINITY))
+        excluding(&inside.not(), &value)
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         let u = uniforms(&joined(&[lead, self.low.shape()]), self.dtype(), rng);
@@ -221,8 +222,9 @@ impl Batched for LogNormal {
         self.log.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let log = x.log();
-        self.log.log_prob(&log) - log
+        let is_outside = is_off_open_half_line(x);
+        let log = x.masked_fill(&is_outside, 1.0).log();
+        excluding(&is_outside, &(self.log.log_prob(&log) - log))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         self.log.rsample(lead, rng).map(|x| x.exp())
@@ -269,8 +271,10 @@ impl Batched for LogitNormal {
         self.logit.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
+        let is_outside = x.le_scalar(0.0).or(&x.ge_scalar(1.0));
+        let x = x.masked_fill(&is_outside, 0.5);
         let (log, log_rest) = (x.log(), (-x).log1p());
-        self.logit.log_prob(&(&log - &log_rest)) - log - log_rest
+        excluding(&is_outside, &(self.logit.log_prob(&(&log - &log_rest)) - log - log_rest))
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         self.logit.rsample(lead, rng).map(|x| x.sigmoid())

@@ -1,6 +1,7 @@
 //! Distributions of matrices: Wishart and LKJ.
 
 use super::noise::{joined, normals};
+use super::support::{any_last, excluding};
 use super::{Batched, Beta, Kl, log_gamma_draws};
 use crate::transform::lkj_cholesky_log_prob;
 use elbo_core::Rng;
@@ -63,6 +64,18 @@ impl Wishart {
     }
 }
 
+/// Zero for matrices `[..., D, D]` with a Cholesky factor, minus infinity for others, NaN for those that hold one; `[...]`.
+fn without_factor(x: &Tensor) -> Tensor {
+    let (batch, d) = (&x.shape()[..x.rank() - 2], x.size(-1));
+    let all = x.detach().reshape(&[x.len() / (d * d), d, d]);
+    let one = |i: usize| match all.row(i).cholesky() {
+        Ok(_) => 0.0,
+        Err(_) if all.row(i).to_vec().iter().any(|v| v.is_nan()) => f64::NAN,
+        Err(_) => f64::NEG_INFINITY,
+    };
+    Tensor::from_vec((0..all.size(0)).map(one).collect(), batch).cast(x.dtype())
+}
+
 impl Batched for Wishart {
     fn batch_shape(&self) -> Vec<usize> {
         self.dof.shape().to_vec()
@@ -73,11 +86,16 @@ impl Batched for Wishart {
     fn dtype(&self) -> DType {
         self.chol.dtype()
     }
-    /// With respect to the lower triangle; NaN where `x` is not positive definite.
+    /// With respect to the lower triangle; minus infinity where `x` is not positive definite.
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let d = self.dimension() as f64;
         let Ok(factor) = x.cholesky() else {
-            return Tensor::full(&x.shape()[..x.rank() - 2], f64::NAN, x.dtype());
+            // Seldom, so that only now each matrix is looked at by itself.
+            let without = without_factor(x);
+            let has_factor = without.eq_scalar(0.0);
+            let unit = Tensor::eye(self.dimension(), x.dtype());
+            let safe = has_factor.unsqueeze(-1).unsqueeze(-1).where_(x, &unit);
+            return has_factor.where_(&self.log_prob(&safe), &without);
         };
         let trace = self.chol.solve_lower(&factor).square().sum_axes(&[-1, -2], false);
         factor.cholesky_log_det() * (&self.dof - (d + 1.0)) * 0.5 - trace * 0.5 - self.log_normaliser()
@@ -145,8 +163,11 @@ impl Batched for Lkj {
     fn dtype(&self) -> DType {
         self.dtype
     }
+    /// Minus infinity where the diagonal is not positive. The lengths of the rows are not looked at.
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        lkj_cholesky_log_prob(x, self.eta)
+        let is_outside = any_last(&x.diagonal().le_scalar(0.0));
+        let safe = is_outside.unsqueeze(-1).unsqueeze(-1).where_(&Tensor::eye(self.dimension, x.dtype()), x);
+        excluding(&is_outside, &lkj_cholesky_log_prob(&safe, self.eta))
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         let d = self.dimension;

@@ -1,4 +1,5 @@
 use super::noise::joined;
+use super::support::excluding;
 use super::{Batched, Categorical, Normal};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor, no_grad};
@@ -51,7 +52,10 @@ impl<D: Batched> Mixture<D> {
 impl<D: Batched> Mixture<D> {
     fn mixture_log_prob(&self, x: &Tensor) -> Tensor {
         let each = self.components.log_prob(&x.unsqueeze(self.class_axis()));
-        (each + self.weights.log_probs()).log_sum_exp(-1, false)
+        let each = each + self.weights.log_probs();
+        // Off the support of all components the logarithm of a sum of zeros has no slope.
+        let is_outside = each.detach().max_axis(-1, false).eq_scalar(f64::NEG_INFINITY);
+        excluding(&is_outside, &each.masked_fill(&is_outside.unsqueeze(-1), 0.0).log_sum_exp(-1, false))
     }
 
     fn mixture_sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {

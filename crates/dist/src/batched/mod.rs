@@ -19,6 +19,9 @@
 //! one point. A draw of shape `[lead..., batch..., event...]` has a log density of shape `[lead..., batch...]`. [`Independent`] turns the
 //! last batch axes into event axes: `Normal::new(mean, sd).to_event(1)` is a Gaussian with diagonal covariance.
 //!
+//! Off its support a density is minus infinity, with slopes of zero; sums that have to be one, and lengths, are not looked at. [`Bernoulli`]
+//! takes grey values between its events.
+//!
 //! Everything runs in the parameters' type, f64 or f32. Parameters are the author's (network outputs, constrained parameters): one outside its
 //! range gives NaN, but for draws of [`Categorical`], whose indices have no NaN: they need probabilities that are numbers. Noise is drawn in double precision from the [`Rng`] passed in, then cast, so that both types see the same draws.
 //!
@@ -44,6 +47,7 @@ mod multivariate_student_t;
 pub(crate) mod noise;
 mod normal;
 mod pixels;
+mod support;
 
 pub use by_quantile::{Exponential, HalfCauchy, HalfNormal, Kumaraswamy, Pareto, Weibull};
 pub use concrete::Concrete;

@@ -2,6 +2,7 @@
 
 use super::Batched;
 use super::noise::{broadcast, joined, uniforms};
+use super::support::excluding;
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 use std::f64::consts::LN_2;
@@ -45,7 +46,9 @@ impl Batched for ContinuousBernoulli {
         self.logits.dtype()
     }
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        x * &self.logits - self.logits.softplus() + self.log_normaliser()
+        let is_outside = x.lt_scalar(0.0).or(&x.gt_scalar(1.0));
+        let x = x.masked_fill(&is_outside, 0.0);
+        excluding(&is_outside, &(x * &self.logits - self.logits.softplus() + self.log_normaliser()))
     }
     /// By the inverse distribution function $\log(1 + u (e^l - 1)) / l$, mirrored for positive `l`.
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
@@ -108,17 +111,20 @@ impl Batched for DiscretisedLogistic {
     fn dtype(&self) -> DType {
         self.location.dtype()
     }
+    /// The mass of the bin around `x`; minus infinity beyond the end bins.
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let d = self.half_width();
+        let is_outside = x.abs().gt_scalar(1.0 + d);
+        let x = x.masked_fill(&is_outside, 0.0);
         let inverse_scale = (-&self.log_scale).exp();
-        let centred = x - &self.location;
+        let centred = &x - &self.location;
         let a = (&centred + d) * &inverse_scale;
         let b = (&centred - d) * &inverse_scale;
         // sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^(b - a)), exactly; b - a is -2 d / s.
         let inside = a.log_sigmoid() + (-&b).log_sigmoid() + (-(&inverse_scale * (-2.0 * d)).expm1()).log();
         let first = x.lt_scalar(-1.0 + d);
         let last = x.gt_scalar(1.0 - d);
-        first.where_(&a.log_sigmoid(), &last.where_(&(-b).log_sigmoid(), &inside))
+        excluding(&is_outside, &first.where_(&a.log_sigmoid(), &last.where_(&(-b).log_sigmoid(), &inside)))
     }
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         let u = uniforms(&joined(&[lead, self.location.shape()]), self.dtype(), rng);

@@ -14,7 +14,7 @@ fn points(n: usize, seed: u64) -> Vec<f64> {
 }
 
 fn fit(x: &[f64], config: &GaussianMixtureConfig) -> GaussianMixture {
-    GaussianMixture::fit(x, 2, config, &mut Rng::new(1)).unwrap()
+    GaussianMixture::fit(x, 2, config, &mut Rng::new(1)).unwrap().mixture
 }
 
 fn mean_log(mixture: &GaussianMixture, x: &[f64]) -> f64 {
@@ -71,6 +71,24 @@ fn the_likelihood_rises_in_every_round() {
     let all: Vec<f64> = (1..30).map(after).collect();
     assert!(all.windows(2).all(|pair| pair[1] >= pair[0] - 1e-9), "{all:?}");
     assert!(all[28] > all[0] + 1e-3, "{all:?}");
+}
+
+#[test]
+fn a_fit_says_whether_it_settled_before_its_rounds_were_used_up() {
+    let x: Vec<f64> = points(300, 7).iter().map(|v| 0.3 * v).collect();
+    let of = |iterations: usize, tolerance: f64| {
+        let config = GaussianMixtureConfig { components: 4, iterations, tolerance, ..Default::default() };
+        GaussianMixture::fit(&x, 2, &config, &mut Rng::new(1)).unwrap()
+    };
+    let short = of(3, 0.0);
+    assert!(!short.is_converged && short.rounds == 3, "{} rounds", short.rounds);
+    // No rise is as large as this one, but for the first, which has nothing before it.
+    let coarse = of(3, 1e6);
+    assert!(coarse.is_converged && coarse.rounds == 1, "{} rounds", coarse.rounds);
+    // One normal is found at once, and the second round sees it.
+    let one = GaussianMixtureConfig { components: 1, ..Default::default() };
+    let one = GaussianMixture::fit(&x, 2, &one, &mut Rng::new(1)).unwrap();
+    assert!(one.is_converged && one.rounds == 1, "{} rounds", one.rounds);
 }
 
 #[test]

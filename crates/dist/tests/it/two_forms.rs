@@ -162,11 +162,52 @@ fn assert_ends(
 #[test]
 fn at_the_ends_of_a_support_and_outside_both_forms_agree_and_slopes_are_numbers() {
     let far = [-0.3, f64::NEG_INFINITY, f64::INFINITY];
+    let open = [&far[..], &[0.0]].concat();
     for [a, b] in [[0.6, 1.0], [1.0, 0.6], [1.7, 2.4], [1.0, 1.0]] {
         let weibull = plain::Weibull { shape: a, scale: b };
         assert_ends(&weibull, [a, b], |[shape, scale]| Box::new(batched::Weibull::new(shape, scale)), &[0.0], &far);
+        let gamma = plain::Gamma { shape: a, rate: b };
+        assert_ends(&gamma, [a, b], |[shape, rate]| Box::new(batched::Gamma::new(shape, rate)), &[0.0], &far);
+        let inverse = plain::InverseGamma { shape: a, scale: b };
+        assert_ends(&inverse, [a, b], |[a, b]| Box::new(batched::InverseGamma::new(a, b)), &[], &open);
+        let log_normal = plain::LogNormal { mu: a, sigma: b };
+        assert_ends(&log_normal, [a, b], |[mu, sigma]| Box::new(batched::LogNormal::new(mu, sigma)), &[], &open);
+        let inverse = plain::InverseGaussian { mean: a, shape: b };
+        assert_ends(&inverse, [a, b], |[a, b]| Box::new(batched::InverseGaussian::new(a, b)), &[], &open);
         let (ends, outside) = ([0.0, 1.0], [&far[..], &[1.4]].concat());
         let kumaraswamy = plain::Kumaraswamy { a, b };
         assert_ends(&kumaraswamy, [a, b], |[a, b]| Box::new(batched::Kumaraswamy::new(a, b)), &ends, &outside);
+        let beta = plain::Beta { a, b };
+        assert_ends(&beta, [a, b], |[a, b]| Box::new(batched::Beta::new(a, b)), &ends, &outside);
     }
+}
+
+#[test]
+fn outside_of_other_supports_both_forms_are_minus_infinity_with_slopes_of_zero() {
+    let far = [-0.3, f64::NEG_INFINITY, f64::INFINITY];
+    let one = [1.3, 0.7];
+    assert_ends(&plain::Exponential { rate: 1.3 }, one, |[r, _]| Box::new(batched::Exponential::new(r)), &[], &far);
+    assert_ends(&plain::HalfNormal { sd: 1.3 }, one, |[sd, _]| Box::new(batched::HalfNormal::new(sd)), &[], &far);
+    assert_ends(&plain::HalfCauchy { scale: 1.3 }, one, |[s, _]| Box::new(batched::HalfCauchy::new(s)), &[], &far);
+    let below = [&far[..], &[0.0, 0.6]].concat();
+    let pareto = plain::Pareto { scale: 0.7, shape: 1.3 };
+    assert_ends(&pareto, [0.7, 1.3], |[scale, shape]| Box::new(batched::Pareto::new(scale, shape)), &[], &below);
+    let (ends, outside) = ([-2.0, 0.5], [-2.1, 0.6, f64::NEG_INFINITY, f64::INFINITY]);
+    let uniform = plain::Uniform { low: -2.0, high: 0.5 };
+    assert_ends(&uniform, [-2.0, 0.5], |[low, high]| Box::new(batched::Uniform::new(low, high)), &ends, &outside);
+    let between = [&far[..], &[-1.0, 1.5]].concat();
+    assert_ends(&plain::Poisson { mean: 1.3 }, one, |[mean, _]| Box::new(batched::Poisson::new(mean)), &[], &between);
+    let geometric = plain::Geometric { probability: 0.2 };
+    assert_ends(&geometric, [logit(0.2), 0.7], |[l, _]| Box::new(batched::Geometric::new(l)), &[], &between);
+    let negative = plain::NegativeBinomial { mean: 3.0, dispersion: 0.8 };
+    assert_ends(&negative, [3.0, 0.8], |[m, r]| Box::new(batched::NegativeBinomial::new(m, r)), &[], &between);
+    let inflated = plain::ZeroInflated { zero: 0.3, base: plain::Poisson { mean: 4.0 } };
+    let build = |[gate, mean]: [Tensor; 2]| -> Box<dyn Batched> {
+        Box::new(batched::ZeroInflated::new(gate, batched::Poisson::new(mean)))
+    };
+    assert_ends(&inflated, [logit(0.3), 4.0], build, &[], &between);
+    let beyond = [&between[..], &[13.0]].concat();
+    let binomial = plain::Binomial { trials: 12.0, probability: 0.35 };
+    let build = |[trials, l]: [Tensor; 2]| -> Box<dyn Batched> { Box::new(batched::Binomial::new(trials, l)) };
+    assert_ends(&binomial, [12.0, logit(0.35)], build, &[], &beyond);
 }

@@ -27,6 +27,9 @@ pub struct Ranks {
 /// # Errors
 /// Those of `simulate`.
 ///
+/// # Panics
+/// When `simulate` returns another number of draws than before, or rows of another length.
+///
 /// # Source
 /// Talts, Betancourt, Simpson, Vehtari and Gelman (2018).
 pub fn sbc(
@@ -57,6 +60,9 @@ impl Ranks {
     }
 
     /// Counts of one unknown's ranks in `bins` equal bins; `draws + 1` must be a multiple of `bins`.
+    ///
+    /// # Panics
+    /// When the bins do not share the ranks equally; without bins.
     pub fn histogram(&self, unknown: usize, bins: usize) -> Vec<usize> {
         assert!((self.draws + 1).is_multiple_of(bins), "{} ranks do not fill {bins} equal bins", self.draws + 1);
         let width = (self.draws + 1) / bins;

@@ -44,6 +44,9 @@ pub fn effective_size(log_weights: &[f64]) -> f64 {
 /// # Shapes
 /// `log_weights: [S]`, unnormalised, in nats; minus infinity is a weight of zero. Where one is NaN all become so, and `k` is infinite.
 ///
+/// # Panics
+/// Without weights.
+///
 /// # Source
 /// Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is that of Zhang and Stephens (2009) with their prior, shrunk towards 0.5
 /// with the weight of ten draws. Equal to ArviZ.

@@ -111,6 +111,9 @@ pub fn ksd_squared_v(points: &[f64], scores: &[f64], dim: usize, kernel: SteinKe
 ///
 /// # Shapes
 /// `points`, `scores`: row-major `[n, dim]`, `n` at least two.
+///
+/// # Panics
+/// For fewer than two points.
 pub fn ksd_squared_u(points: &[f64], scores: &[f64], dim: usize, kernel: SteinKernel) -> f64 {
     let n = points.len() / dim;
     assert!(n > 1, "distinct pairs need two points");

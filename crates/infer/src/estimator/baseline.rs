@@ -74,6 +74,9 @@ pub struct LearnedBaseline {
 
 impl LearnedBaseline {
     /// For inputs of this many numbers; `hidden` are the widths of tanh layers, none for a linear baseline, and `decay` is the running mean's.
+    ///
+    /// # Panics
+    /// For a decay outside of [0, 1).
     pub fn new(inputs: usize, hidden: &[usize], decay: f64, rng: &mut Rng) -> Self {
         assert!((0.0..1.0).contains(&decay), "a running mean with the decay {decay}");
         let sizes = [&[inputs], hidden, &[1]].concat();

@@ -66,6 +66,9 @@ pub mod measure_valued {
     }
 
     /// In the first `K - 1` probabilities of a categorical, the last being what they leave: `f(k) - f(K - 1)`, exact. `[K - 1]`.
+    ///
+    /// # Panics
+    /// Without classes.
     pub fn categorical(classes: usize, f: impl Fn(usize) -> f64) -> Vec<f64> {
         assert!(classes > 0, "a categorical has a class");
         let last = f(classes - 1);

@@ -1,6 +1,6 @@
 //! How noisy a gradient is.
 
-use elbo_core::{Result, Rng, Table};
+use elbo_core::{Result, Rng, Table, ensure, ensure_within};
 
 /// Mean and variance of gradient estimates, parameter by parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,19 +20,20 @@ pub struct GradientReport {
 /// Repeats an estimate `count` times. `estimate` returns the flat gradient; `groups` are names and sizes in its order.
 ///
 /// # Errors
-/// Those of the estimate.
+/// Those of the estimate; [`elbo_core::Error::Setting`] for fewer than two estimates, and groups of another length than the gradient.
 pub fn report(
     groups: &[(String, usize)],
     count: usize,
     rng: &mut Rng,
     mut estimate: impl FnMut(&mut Rng) -> Result<Vec<f64>>,
 ) -> Result<GradientReport> {
-    assert!(count >= 2, "a variance needs two estimates");
+    ensure_within("count", count, 2..)?;
     let size: usize = groups.iter().map(|g| g.1).sum();
     let (mut mean, mut square) = (vec![0.0; size], vec![0.0; size]);
     for k in 0..count {
         let gradient = estimate(rng)?;
-        assert_eq!(gradient.len(), size, "a gradient as long as its groups");
+        let found = format!("of {size} numbers together");
+        ensure("groups", found, gradient.len() == size, format!("of {}, as the gradient", gradient.len()))?;
         for i in 0..size {
             let change = gradient[i] - mean[i];
             mean[i] += change / (k + 1) as f64;

@@ -190,6 +190,9 @@ pub struct LowRank {
 
 impl LowRank {
     /// Nearly independent normals `[D]` to start from; `rank` columns, small and different so that they can grow.
+    ///
+    /// # Panics
+    /// For a rank of zero.
     pub fn new(mean: &[f64], sd: &[f64], rank: usize) -> Self {
         let d = mean.len();
         assert!(rank > 0, "a rank of at least one");

@@ -16,6 +16,9 @@ pub struct Mixture {
 
 impl Mixture {
     /// `count` components around independent normals `[D]`, moved apart by draws of them so that they can part.
+    ///
+    /// # Panics
+    /// Without components, and for deviations of another number than means or not positive.
     pub fn new(mean: &[f64], sd: &[f64], count: usize, rng: &mut Rng) -> Self {
         let d = mean.len();
         assert!(count > 0, "a mixture has components");

@@ -127,7 +127,8 @@ impl Step<Approximation> for Descent<'_> {
 /// A target of several modes is nearly flat at first, so that the approximation spreads over all of them before it has to settle.
 ///
 /// # Errors
-/// [`Error::Setting`] for settings out of range; [`Error::Numerical`] where the target does not exist at more than one draw in a hundred.
+/// [`Error::Setting`] for settings out of range, and a family of another dimension; [`Error::Numerical`] where the target does not exist at more
+/// than one draw in a hundred.
 ///
 /// # Source
 /// Rezende and Mohamed (2015), section 6.1. Deviations: the whole log density is annealed, over a share of the steps.
@@ -138,7 +139,8 @@ pub fn annealed(
     run: &mut Run,
 ) -> Result<Fit> {
     settings.check()?;
-    assert_eq!(family.dim(), target.dim(), "a family of the target's dimension");
+    let (found, dim) = (family.dim(), target.dim());
+    ensure("family", format!("of {found} unknowns"), found == dim, format!("of {dim} unknowns, as the target"))?;
     let started = Instant::now();
     let mut model = Approximation(family);
     let title = model.0.title();

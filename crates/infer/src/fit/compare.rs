@@ -2,7 +2,7 @@
 
 use super::method::{Inference, Method, MethodSettings, infer};
 use crate::target::LogDensity;
-use elbo_core::{Result, Run, Table};
+use elbo_core::{Result, Run, Table, ensure};
 use std::fmt;
 
 /// Answers of several methods to one question.
@@ -15,14 +15,14 @@ pub struct Comparison {
 /// Runs each method and puts the answers side by side.
 ///
 /// # Errors
-/// Those of [`infer`].
+/// Those of [`infer`]; [`elbo_core::Error::Setting`] without methods.
 pub fn compare(
     target: &dyn LogDensity,
     methods: &[Method],
     settings: &MethodSettings,
     run: &mut Run,
 ) -> Result<Comparison> {
-    assert!(!methods.is_empty(), "a comparison needs a method");
+    ensure("methods", "empty", !methods.is_empty(), "one or more")?;
     let answers = methods.iter().map(|m| infer(target, *m, settings, run)).collect::<Result<Vec<_>>>()?;
     Ok(Comparison { answers })
 }

@@ -7,7 +7,7 @@ use crate::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture, Variation
 use crate::mcmc::{Hamiltonian, Start, sample};
 use crate::objective::Estimate;
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, Run};
+use elbo_core::{Error, Result, Run, ensure};
 use elbo_dist::flow::FlowSpec;
 use std::fmt;
 use std::str::FromStr;
@@ -188,12 +188,12 @@ impl Inference {
 /// Runs one method.
 ///
 /// # Errors
-/// Those of [`sample`], [`vi`] and [`pathfinder`].
+/// Those of [`sample`], [`vi`] and [`pathfinder`]; [`Error::Setting`] for a start of another length.
 pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
     let started = Instant::now();
     let d = target.dim();
     let mean = settings.start.clone().unwrap_or_else(|| vec![0.0; d]);
-    assert_eq!(mean.len(), d, "a start has one number an unknown");
+    ensure("start", format!("of {} numbers", mean.len()), mean.len() == d, format!("of {d} numbers, one an unknown"))?;
     let sd = vec![1.0; d];
     let family: Box<dyn Variational> = match method {
         Method::Nuts => return nuts(target, settings, run),

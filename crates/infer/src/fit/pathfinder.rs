@@ -3,7 +3,7 @@
 use super::vi::{Fit, judge};
 use crate::family::{FullRank, Variational};
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, Rng, Run, ensure_within};
+use elbo_core::{Error, Result, Rng, Run, ensure, ensure_within};
 use elbo_linalg::vector::{axpy, dot};
 use elbo_linalg::{Ladder, cholesky_in_place};
 use elbo_tensor::no_grad;
@@ -56,7 +56,7 @@ impl PathfinderSettings {
 /// unknowns. Good as a first look and as a start for sampling; k-hat says whether it is good as an answer.
 ///
 /// # Errors
-/// [`Error::Setting`] for settings out of range; [`Error::Numerical`] when no climb finds a point where the target exists.
+/// [`Error::Setting`] for settings out of range, and a start of another length; [`Error::Numerical`] when no climb finds a point where the target exists.
 ///
 /// # Source
 /// Zhang, Carpenter, Gelman and Vehtari (2022). Deviation: the best of the paths is kept, in place of draws of all of them resampled by their
@@ -75,7 +75,8 @@ impl PathfinderSettings {
 /// ```
 pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderSettings, run: &mut Run) -> Result<Fit> {
     settings.check()?;
-    assert_eq!(start.len(), target.dim(), "a start has one number an unknown");
+    let (found, dim) = (start.len(), target.dim());
+    ensure("start", format!("of {found} numbers"), found == dim, format!("of {dim} numbers, one an unknown"))?;
     let started = Instant::now();
     let (mut best, mut gradients, mut steps) = (None::<(f64, FullRank)>, 0, 0);
     let base = run.rng.fork();

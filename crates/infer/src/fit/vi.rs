@@ -299,7 +299,7 @@ impl Step<Path> for Ascent<'_> {
 /// the rate falling along half a cosine. The result is judged by fresh draws: ELBO, k-hat.
 ///
 /// # Errors
-/// [`Error::Setting`] for settings out of range, [`Error::Numerical`] where the target does not exist near the approximation, and
+/// [`Error::Setting`] for settings out of range and a family of another dimension, [`Error::Numerical`] where the target does not exist near the approximation, and
 /// [`Error::Stopped`] when the run was stopped before the first step.
 ///
 /// # Source
@@ -307,7 +307,8 @@ impl Step<Path> for Ascent<'_> {
 /// averages in posterior standard deviations in place of a divergence.
 pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSettings, run: &mut Run) -> Result<Fit> {
     settings.check()?;
-    assert_eq!(family.dim(), target.dim(), "a family of the target's dimension");
+    let (found, dim) = (family.dim(), target.dim());
+    ensure("family", format!("of {found} unknowns"), found == dim, format!("of {dim} unknowns, as the target"))?;
     let started = Instant::now();
     let probe = Tensor::zeros(&[1, target.dim()], elbo_tensor::DType::F64);
     let has_density = no_grad(|| family.log_prob(&probe)).is_some();

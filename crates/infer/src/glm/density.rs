@@ -57,6 +57,9 @@ pub struct Glm {
 
 impl Glm {
     /// From the design `x: [N, D]` row-major, targets `y: [N]` and the prior's standard deviations `[D]`, the same for every class.
+    ///
+    /// # Panics
+    /// When the design is not rows of as many numbers as the prior has deviations, one row a target.
     pub fn new(likelihood: GlmLikelihood, x: Vec<f64>, y: Vec<f64>, prior_sd: Vec<f64>) -> Self {
         let dims = prior_sd.len();
         assert!(dims > 0 && x.len() == y.len() * dims, "a design of {} rows and {dims} columns", y.len());
@@ -78,6 +81,9 @@ impl Glm {
     }
 
     /// The same with these names for the unknowns.
+    ///
+    /// # Panics
+    /// For another number of names than unknowns.
     pub fn with_labels(mut self, labels: Vec<String>) -> Self {
         assert_eq!(labels.len(), LogDensity::dim(&self), "one name an unknown");
         self.labels = labels;

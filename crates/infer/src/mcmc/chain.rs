@@ -18,9 +18,23 @@ pub(super) struct State {
     pub iteration: usize,
     pub step: f64,
     pub warmup_gradients: u64,
+    /// Why the last window gave no metric, where the one before had to stay.
+    pub metric_failure: Option<String>,
     adapt: DualAveraging,
     mass: Mass,
     moments: Moments,
+}
+
+impl State {
+    /// Goes on with another metric, and looks for the step anew.
+    fn renew(&mut self, mass: Mass, settings: &Hamiltonian, target: &dyn LogDensity) {
+        self.mass = mass;
+        self.metric_failure = None;
+        let (step, evaluations) = reasonable_step(target, &self.point, &self.mass, self.step, &mut self.rng);
+        self.warmup_gradients += evaluations;
+        self.step = step;
+        self.adapt = DualAveraging::new(settings.target_accept, step);
+    }
 }
 
 /// What is kept of every draw; each vector has an entry per draw, `values` as many as there are unknowns.
@@ -104,6 +118,7 @@ impl Chain {
             iteration: 0,
             step,
             warmup_gradients: evaluations + 1,
+            metric_failure: None,
             adapt: DualAveraging::new(settings.target_accept, step),
             mass,
             moments: Moments::new(settings.metric, dim),
@@ -136,13 +151,10 @@ impl Chain {
             state.moments.push(&state.point.position, &state.point.gradient);
         }
         if windows.ends.contains(&state.iteration) {
-            if let Some(mass) = state.moments.mass() {
-                state.mass = mass;
-                let (step, evaluations) =
-                    reasonable_step(target, &state.point, &state.mass, state.step, &mut state.rng);
-                state.warmup_gradients += evaluations;
-                state.step = step;
-                state.adapt = DualAveraging::new(settings.target_accept, step);
+            match state.moments.mass() {
+                Ok(None) => {}
+                Ok(Some(mass)) => state.renew(mass, settings, target),
+                Err(error) => state.metric_failure = Some(error.to_string()),
             }
             state.moments = Moments::new(settings.metric, state.point.position.len());
         }

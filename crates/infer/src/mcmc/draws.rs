@@ -21,14 +21,17 @@ pub struct Draws {
     divergent: Vec<f64>,
     step_size: Vec<f64>,
     warmup_gradients: u64,
+    /// Of chains whose last window gave no metric, why.
+    metric_failures: Vec<String>,
 }
 
 impl Draws {
     pub(super) fn from_chains(chains: Vec<Chain>, dim: usize) -> Self {
         let step_size = chains.iter().map(|c| c.state.step).collect();
         let warmup_gradients = chains.iter().map(|c| c.state.warmup_gradients).sum();
+        let metric_failures = chains.iter().filter_map(|c| c.state.metric_failure.clone()).collect();
         let records = chains.into_iter().map(|c| c.record).collect();
-        Self { step_size, warmup_gradients, ..Self::from_records(records, dim) }
+        Self { step_size, warmup_gradients, metric_failures, ..Self::from_records(records, dim) }
     }
 
     pub(super) fn from_records(records: Vec<Record>, dim: usize) -> Self {
@@ -50,10 +53,14 @@ impl Draws {
             divergent: join(|r| &r.divergent, 1),
             step_size: vec![f64::NAN; chains],
             warmup_gradients: 0,
+            metric_failures: vec![],
         }
     }
 
     /// Draws made elsewhere. `values: [chains, draws, D]`; `log_density: [chains, draws]`.
+    ///
+    /// # Panics
+    /// When chains have no common length, and for another number of values than draws and names ask for.
     pub fn new(names: &[String], chains: usize, values: Vec<f64>, log_density: Vec<f64>) -> Self {
         assert!(chains > 0 && log_density.len().is_multiple_of(chains), "chains must have the same length");
         assert_eq!(values.len(), log_density.len() * names.len(), "one value a draw and unknown");
@@ -71,10 +78,14 @@ impl Draws {
             values,
             log_density,
             warmup_gradients: 0,
+            metric_failures: vec![],
         }
     }
 
     /// The same draws under these names, one an unknown.
+    ///
+    /// # Panics
+    /// For another number of names than unknowns.
     pub fn named<S: AsRef<str>>(mut self, names: &[S]) -> Self {
         assert_eq!(names.len(), self.dim(), "one name an unknown");
         self.names = names.iter().map(|n| n.as_ref().into()).collect();
@@ -82,6 +93,9 @@ impl Draws {
     }
 
     /// The same draws seen through `map`, which appends the new values of one draw; `names` are theirs.
+    ///
+    /// # Panics
+    /// When `map` appends another number of values than there are names.
     pub fn map(&self, names: &[String], mut map: impl FnMut(&[f64], &mut Vec<f64>)) -> Self {
         let mut values = Vec::with_capacity(self.len() * names.len());
         self.rows().for_each(|row| map(row, &mut values));
@@ -90,6 +104,9 @@ impl Draws {
     }
 
     /// The same draws in the target's own terms: names and values of [`LogDensity::natural`].
+    ///
+    /// # Panics
+    /// When the target returns another number of natural values than labels.
     pub fn natural(&self, target: &dyn LogDensity) -> Self {
         let (names, values) = (target.labels(), target.natural(&self.values));
         assert_eq!(values.len(), self.len() * names.len(), "a target must return one natural value a label");
@@ -137,6 +154,9 @@ impl Draws {
     }
 
     /// One unknown: `[chains, draws]`.
+    ///
+    /// # Panics
+    /// When there is no such unknown.
     pub fn column(&self, unknown: usize) -> Vec<f64> {
         self.rows().map(|row| row[unknown]).collect()
     }
@@ -191,6 +211,11 @@ impl Draws {
         self.warmup_gradients
     }
 
+    /// Why a metric could not be learnt, of each chain that sampled with an older one for that reason.
+    pub fn metric_failures(&self) -> &[String] {
+        &self.metric_failures
+    }
+
     /// Mean of each unknown.
     pub fn mean(&self) -> Vec<f64> {
         let mut mean = vec![0.0; self.dim()];
@@ -229,7 +254,8 @@ impl Draws {
         table
     }
 
-    /// What a reader of these draws has to know: divergences, chains that disagree, too few effective draws, slow energy.
+    /// What a reader of these draws has to know: divergences, a metric that was not learnt, chains that disagree, too few effective draws, slow
+    /// energy.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = vec![];
         let divergences = self.divergences();
@@ -238,6 +264,13 @@ impl Draws {
                 "{divergences} of {} transitions diverged: the draws avoid a region of high curvature; raise \
                  `target_accept`, or use a non-centred form of the model",
                 self.len()
+            ));
+        }
+        if let Some(why) = self.metric_failures.first() {
+            let (failed, all) = (self.metric_failures.len(), self.chains);
+            warnings.push(format!(
+                "{failed} of {all} chains sampled with the metric of an earlier window, as the last gave none: {why}; take \
+                 another `metric`, or another form of the model"
             ));
         }
         if self.draws < 4 {
@@ -320,6 +353,7 @@ impl Snapshot for Draws {
         file.put(&format!("{prefix}.steps"), &shape, &self.steps);
         file.put(&format!("{prefix}.divergent"), &shape, &self.divergent);
         file.put(&format!("{prefix}.step_size"), &[self.chains], &self.step_size);
+        file.set(&format!("{prefix}.metric_failures"), &self.metric_failures);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
@@ -332,6 +366,9 @@ impl Snapshot for Draws {
         self.steps = file.get(&format!("{prefix}.steps"))?;
         self.divergent = file.get(&format!("{prefix}.divergent"))?;
         self.step_size = file.get(&format!("{prefix}.step_size"))?;
+        let failures = format!("{prefix}.metric_failures");
+        // Files of earlier versions do not tell.
+        self.metric_failures = if file.has(&failures) { file.fact(&failures)? } else { vec![] };
         Ok(())
     }
 }

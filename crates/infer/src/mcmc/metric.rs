@@ -1,6 +1,7 @@
 //! The metric: the covariance by which momenta are turned into velocities.
 
 use super::low_rank::{Directions, directions};
+use elbo_core::{Error, Result};
 use elbo_linalg::vector::{axpy, dot};
 use elbo_linalg::{MatRef, cholesky_with_jitter};
 use schemars::JsonSchema;
@@ -181,44 +182,62 @@ impl Moments {
         }
     }
 
-    /// $\mathrm{var}(\text{draws}) / \mathrm{var}(\text{gradients})$ to the power of one half; `None` where a flat direction has no gradient to
-    /// learn from, or a fixed one no draws.
-    fn variance_by_gradients(&self) -> Option<Vec<f64>> {
+    /// $\mathrm{var}(\text{draws}) / \mathrm{var}(\text{gradients})$ to the power of one half.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] where a flat direction has no gradient to learn from, or a fixed one no draws.
+    fn variance_by_gradients(&self) -> Result<Vec<f64>> {
         let ratio = |(s, g): (&f64, &f64)| (s / g).sqrt();
-        let variance: Vec<f64> = self.square.iter().zip(&self.gradient_square).map(ratio).collect();
-        variance.iter().all(|v| v.is_finite() && *v > 0.0).then_some(variance)
+        usable(self.square.iter().zip(&self.gradient_square).map(ratio).collect())
     }
 
-    /// The metric so far; `None` while there are too few draws for one.
-    pub fn mass(&self) -> Option<Mass> {
+    /// The metric so far; `None` of the identity, which stays, and while there are too few draws for another.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] where draws or gradients say nothing about an unknown, or are too large to be squared; those of the decompositions.
+    pub fn mass(&self) -> Result<Option<Mass>> {
         if self.count < 3.0 {
-            return None;
+            return Ok(None);
         }
         let shrink = self.count / (self.count + 5.0);
         let floor = 1e-3 * 5.0 / (self.count + 5.0);
         let unbiased = 1.0 / (self.count - 1.0);
-        match self.kind {
-            Metric::Identity => None,
+        Ok(Some(match self.kind {
+            Metric::Identity => return Ok(None),
             Metric::Diagonal => {
-                Some(Mass::diagonal(self.square.iter().map(|s| shrink * s * unbiased + floor).collect()))
+                Mass::diagonal(usable(self.square.iter().map(|s| shrink * s * unbiased + floor).collect())?)
             }
-            Metric::Gradient => self.variance_by_gradients().map(Mass::diagonal),
+            Metric::Gradient => Mass::diagonal(self.variance_by_gradients()?),
             Metric::LowRank => {
                 let variance = self.variance_by_gradients()?;
-                let found = directions(&self.rows[0], &self.rows[1], &variance).ok()?;
-                let Directions { vectors, values } = found;
+                let Directions { vectors, values } = directions(&self.rows[0], &self.rows[1], &variance)?;
                 let scale = variance.iter().map(|v| v.sqrt()).collect();
-                Some(Mass::LowRank { scale, vectors, values })
+                Mass::LowRank { scale, vectors, values }
             }
             Metric::Dense => {
                 let dim = self.mean.len();
                 let mut covariance: Vec<f64> = self.square.iter().map(|s| shrink * s * unbiased).collect();
                 (0..dim).for_each(|i| covariance[i * dim + i] += floor);
-                let factor = cholesky_with_jitter(MatRef::row_major(&covariance, dim, dim), standard()).ok()?;
+                usable((0..dim).map(|i| covariance[i * dim + i]).collect())?;
+                let factor = cholesky_with_jitter(MatRef::row_major(&covariance, dim, dim), standard())?;
+                // Momenta are drawn by the factor, so that the covariance has to be its square.
+                (0..dim).for_each(|i| covariance[i * dim + i] += factor.jitter().absolute);
                 let factor = factor.factor().to_row_major();
-                Some(Mass::Dense { covariance, factor })
+                Mass::Dense { covariance, factor }
             }
-        }
+        }))
+    }
+}
+
+/// Variances, none of which is zero, infinite or no number.
+fn usable(variance: Vec<f64>) -> Result<Vec<f64>> {
+    let worst = variance.iter().position(|v| !v.is_finite() || *v <= 0.0);
+    match worst {
+        None => Ok(variance),
+        Some(i) => Err(Error::numerical(
+            format!("draws and gradients say that unknown {} has the variance {}", i + 1, variance[i]),
+            "look for an unknown that does not matter, cannot move or has no bound, or take another metric",
+        )),
     }
 }
 
@@ -251,7 +270,7 @@ mod tests {
         let (a, b) = (0.6f64, 0.8f64);
         let low_rank =
             Mass::LowRank { scale: vec![0.5, 2.0, 3.0], vectors: vec![a, b, 0.0, -b, a, 0.0], values: vec![20.0, 0.3] };
-        for mass in [moments.mass().unwrap(), Mass::diagonal(vec![0.5, 2.0, 3.0]), low_rank] {
+        for mass in [moments.mass().unwrap().unwrap(), Mass::diagonal(vec![0.5, 2.0, 3.0]), low_rank] {
             let noise = [0.3, -1.2, 0.7];
             let (mut momentum, mut velocity) = (noise, [0.0; 3]);
             mass.momentum(&mut momentum);
@@ -267,8 +286,59 @@ mod tests {
         for x in [1.0, -2.0, 0.5, 0.1] {
             moments.push(&[x, 3.0 * x], &[-x / 4.0, -3.0 * x / 100.0]);
         }
-        let Some(Mass::Diagonal { variance, .. }) = moments.mass() else { panic!("a diagonal metric") };
+        let Some(Mass::Diagonal { variance, .. }) = moments.mass().unwrap() else { panic!("a diagonal metric") };
         assert!((variance[0] - 4.0).abs() < 1e-12 && (variance[1] - 100.0).abs() < 1e-10, "{variance:?}");
+    }
+
+    #[test]
+    fn draws_that_say_nothing_of_an_unknown_give_an_error_and_few_give_none() {
+        let moments = |kind: Metric, draws: &[[f64; 2]], gradients: &[[f64; 2]]| {
+            let mut moments = Moments::new(kind, 2);
+            draws.iter().zip(gradients).for_each(|(x, g)| moments.push(x, g));
+            moments
+        };
+        let apart = [[1.0, 0.3], [-2.0, 0.1], [0.5, -0.7], [0.1, 0.9], [-0.4, -1.1], [0.8, 0.2]];
+        let (fixed, flat) = (apart.map(|[a, _]| [a, 4.0]), apart.map(|[a, _]| [-a, 0.0]));
+        let far = apart.map(|[a, b]| [1e200 * a, b]);
+        let (gradient, low_rank) = (Metric::Gradient, Metric::LowRank);
+        for (kind, draws, gradients, unknown) in [
+            (gradient, &fixed, &apart, "unknown 2"),
+            (gradient, &apart, &flat, "unknown 2"),
+            (low_rank, &fixed, &apart, "unknown 2"),
+            (low_rank, &apart, &flat, "unknown 2"),
+            (low_rank, &far, &apart, "unknown 1"),
+            (Metric::Dense, &far, &apart, "unknown 1"),
+            (Metric::Diagonal, &far, &apart, "unknown 1"),
+        ] {
+            let error = moments(kind, draws, gradients).mass().unwrap_err().to_string();
+            assert!(error.contains(unknown), "{kind:?}: {error}");
+        }
+        for kind in [Metric::Diagonal, gradient, low_rank, Metric::Dense] {
+            assert!(moments(kind, &apart[..2], &apart[..2]).mass().unwrap().is_none(), "{kind:?}");
+        }
+        // What is added to the diagonal is enough for an unknown that does not vary, or that is another one's double.
+        let double = apart.map(|[a, _]| [a, 2.0 * a]);
+        for (kind, draws) in [(Metric::Diagonal, &fixed), (Metric::Dense, &fixed), (Metric::Dense, &double)] {
+            assert!(moments(kind, draws, &apart).mass().unwrap().is_some(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_dense_metric_that_needed_a_jitter_is_still_the_square_of_its_factor() {
+        // Two unknowns that are one, so wide that what is added to the diagonal is lost in rounding: both have the variance 2^54, exactly.
+        let mut moments = Moments::new(Metric::Dense, 2);
+        for x in [2.0, -2.0, 0.0, 0.0, 0.0] {
+            moments.push(&[f64::from(1 << 27) * x; 2], &[0.0; 2]);
+        }
+        let Some(Mass::Dense { covariance, factor }) = moments.mass().unwrap() else { panic!("a dense metric") };
+        for i in 0..2 {
+            for j in 0..=i {
+                let square = dot(&factor[2 * i..2 * i + 2], &factor[2 * j..2 * j + 2]);
+                let found = covariance[2 * i + j];
+                assert!((square / found - 1.0).abs() < 1e-14, "{i}, {j}: {square} {found}");
+            }
+        }
+        assert!(covariance[0] > covariance[1], "{covariance:?}");
     }
 
     #[test]
@@ -294,7 +364,7 @@ mod tests {
             moments.push(&along(&z, [10.0, 0.1]), &gradient);
         }
         assert!(moments.rows[0].len() < 2 * KEPT * D && moments.spacing == 2);
-        let mass = moments.mass().unwrap();
+        let mass = moments.mass().unwrap().unwrap();
         let variance = |direction: &[f64]| {
             let mut velocity = vec![0.0; D];
             2.0 * mass.velocity(direction, &mut velocity)

@@ -117,11 +117,17 @@ impl Default for Start {
 }
 
 impl Start {
-    pub(super) fn point(&self, target: &dyn LogDensity, chain: usize, rng: &mut Rng) -> Result<Point> {
+    fn check(&self, dim: usize) -> Result<()> {
+        let Self::At(points) = self else { return Ok(()) };
+        let lengths: Vec<usize> = points.iter().map(Vec::len).collect();
+        let fits = !points.is_empty() && lengths.iter().all(|length| *length == dim);
+        ensure("start", format!("of lengths {lengths:?}"), fits, format!("one point or more, of {dim} numbers each"))
+    }
+
+    fn point(&self, target: &dyn LogDensity, chain: usize, rng: &mut Rng) -> Result<Point> {
         match self {
             Self::At(points) => {
                 let position = points[chain % points.len()].clone();
-                assert_eq!(position.len(), target.dim(), "a start must have one value an unknown");
                 let point = Point::new(target, position);
                 if point.is_usable() {
                     return Ok(point);
@@ -154,8 +160,8 @@ impl Start {
 /// What [`Draws::warnings`] finds is recorded in the run.
 ///
 /// # Errors
-/// [`Error::Setting`] when a setting is out of range, [`Error::Numerical`] when no chain can start, [`Error::Stopped`] when the
-/// run was stopped before the first draw after the warm-up.
+/// [`Error::Setting`] when a setting is out of range or starts have another length, [`Error::Numerical`] when no chain can start,
+/// [`Error::Stopped`] when the run was stopped before the first draw after the warm-up.
 ///
 /// ```
 /// use elbo_core::Run;
@@ -170,6 +176,7 @@ impl Start {
 /// ```
 pub fn sample(target: &dyn LogDensity, settings: &Hamiltonian, start: &Start, run: &mut Run) -> Result<Draws> {
     settings.check()?;
+    start.check(target.dim())?;
     let base = run.rng.fork();
     let chains = (0..settings.chains)
         .into_par_iter()

@@ -253,11 +253,13 @@ impl Walker for Noisy {
 /// The draws carry no log density: [`Draws::log_density`] is NaN.
 ///
 /// # Errors
-/// [`Error::Setting`] when a setting is out of range, [`Error::Numerical`] when a chain leaves the finite numbers,
+/// [`Error::Setting`] when a setting is out of range or starts have another length, [`Error::Numerical`] when a chain leaves the finite numbers,
 /// [`Error::Stopped`] when the run was stopped before the first kept draw.
 pub fn sample_stochastic(score: &dyn Score, settings: &Stochastic, start: &[Vec<f64>], run: &mut Run) -> Result<Draws> {
     settings.check()?;
-    assert!(!start.is_empty() && start.iter().all(|z| z.len() == score.dim()), "starts must have one value an unknown");
+    let (lengths, dim) = (start.iter().map(Vec::len).collect::<Vec<_>>(), score.dim());
+    let fits = !start.is_empty() && lengths.iter().all(|length| *length == dim);
+    ensure("start", format!("of lengths {lengths:?}"), fits, format!("one point or more, of {dim} numbers each"))?;
     let base = run.rng.fork();
     let walker = |i: usize| Noisy::new(settings, score, start[i % start.len()].clone(), base.split(i as u64));
     let walkers = (0..settings.chains).map(walker).collect();

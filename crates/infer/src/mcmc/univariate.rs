@@ -73,12 +73,18 @@ pub struct Slice<F> {
 
 impl<F: Fn(&[f64]) -> f64 + Sync> Slice<F> {
     /// Of all unknowns of a log density, one width each, about as large as the unknown's spread.
+    ///
+    /// # Panics
+    /// For widths that are not positive, or not finite.
     pub fn new(log_density: F, widths: &[f64]) -> Self {
         assert!(widths.iter().all(|w| *w > 0.0 && w.is_finite()), "widths are positive: {widths:?}");
         Self { log_density, widths: widths.into(), coordinates: (0..widths.len()).collect(), steps: 100 }
     }
 
     /// Moves these unknowns alone, in this order.
+    ///
+    /// # Panics
+    /// For an unknown that has no width.
     pub fn only(mut self, coordinates: &[usize]) -> Self {
         assert!(coordinates.iter().all(|i| *i < self.widths.len()), "an unknown without a width: {coordinates:?}");
         self.coordinates = coordinates.into();

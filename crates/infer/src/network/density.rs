@@ -33,6 +33,9 @@ pub struct Network {
 
 impl Network {
     /// From the design `x: [N, D]` row-major and targets `y: [N]`, with this many hidden units and Gamma(1, 0.1) on both precisions.
+    ///
+    /// # Panics
+    /// Without targets or hidden units, and when the design is not one row a target.
     pub fn new(x: Vec<f64>, y: Vec<f64>, hidden: usize) -> Self {
         assert!(!y.is_empty() && x.len().is_multiple_of(y.len()) && hidden > 0, "one row a target, and hidden units");
         let dims = x.len() / y.len();

@@ -2,7 +2,7 @@
 
 use super::field::Velocity;
 use crate::score::Score;
-use elbo_core::{Error, Result};
+use elbo_core::{Error, Result, ensure};
 use elbo_linalg::{MatRef, syevd};
 
 /// The velocity $-\tfrac1N \sum_j \partial_1 K(x, x_j)$ with $K = \sum_{i \ge 1} \phi_i \phi_i / \lambda_i$ over the eigenfunctions of
@@ -24,10 +24,12 @@ impl Lawgd {
     /// The eigenfunctions on `size` points of an interval that must hold nearly all of the target; the `count` of lowest eigenvalue.
     ///
     /// # Errors
+    /// [`Error::Setting`] for more than one dimension, an interval without room, and fewer than two grid points more than functions;
     /// [`Error::Numerical`] when the density cannot be followed over the interval, or is zero to rounding within it.
     pub fn new(score: &dyn Score, (low, high): (f64, f64), size: usize, count: usize) -> Result<Self> {
-        assert_eq!(score.dim(), 1, "the grid has one dimension");
-        assert!(size > count + 1 && low < high, "more grid points than functions");
+        ensure("score", format!("of {} dimensions", score.dim()), score.dim() == 1, "of one, as the grid")?;
+        ensure("interval", format!("from {low} to {high}"), low < high && (high - low).is_finite(), "one with room")?;
+        ensure("size", size, size > count + 1, format!("at least {}, for {count} functions", count + 2))?;
         let spacing = (high - low) / (size - 1) as f64;
         let slope = |x: f64| {
             let mut s = [0.0];

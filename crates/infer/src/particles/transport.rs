@@ -5,7 +5,7 @@ use super::pace::{Pace, Purse};
 use crate::diagnostics::stein::{SteinKernel, ksd_squared_v};
 use crate::score::Score;
 use elbo_core::step::Batches;
-use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure_within};
+use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,9 @@ pub struct Particles {
 
 impl Particles {
     /// Particles at these points, each `[D]`.
+    ///
+    /// # Panics
+    /// Without points, and for points of different lengths or of none.
     pub fn at(points: &[Vec<f64>]) -> Self {
         let dim = points.first().map_or(0, Vec::len);
         assert!(dim > 0 && points.iter().all(|p| p.len() == dim), "points must have the same positive length");
@@ -158,7 +161,7 @@ impl Step<Particles> for Move<'_> {
 /// Moves particles along a field of this crate.
 ///
 /// # Errors
-/// [`Error::Setting`] when a setting is out of range, [`Error::Numerical`] when
+/// [`Error::Setting`] when a setting is out of range or particles have another length, [`Error::Numerical`] when
 /// scores are not finite for more than one move in a hundred or a particle leaves the finite numbers.
 ///
 /// ```
@@ -192,7 +195,8 @@ pub fn transport_by(
     run: &mut Run,
 ) -> Result<Particles> {
     settings.check()?;
-    assert_eq!(start.dim, score.dim(), "particles must have one coordinate an unknown");
+    let (found, dim) = (start.dim, score.dim());
+    ensure("start", format!("of {found} coordinates"), found == dim, format!("of {dim} coordinates, one an unknown"))?;
     let mut particles = start;
     let step = Move { score, field, settings };
     drive(&step, &mut particles, &Stop::after(settings.steps, "particles", "mean speed"), run)?;

@@ -70,6 +70,9 @@ impl Unknowns {
     }
 
     /// Adds numbers between two bounds.
+    ///
+    /// # Panics
+    /// For bounds that leave no room, and as [`Unknowns::with`].
     pub fn interval(self, name: &str, shape: &[usize], low: f64, high: f64) -> Self {
         assert!(low < high, "`{name}` has no room between {low} and {high}");
         self.with(name, shape, Support::Each(Constraint::Interval(low, high)))
@@ -91,6 +94,9 @@ impl Unknowns {
     }
 
     /// Adds an unknown with this support.
+    ///
+    /// # Panics
+    /// For a name that was taken, a shape without elements, and a support of vectors whose last axis is shorter than two.
     pub fn with(mut self, name: &str, shape: &[usize], support: Support) -> Self {
         assert!(self.list.iter().all(|u| u.name != name), "the unknown `{name}` is named twice");
         let needs_axis = !matches!(support, Support::Each(_));
@@ -113,6 +119,9 @@ impl Unknowns {
     }
 
     /// Natural values at each row, differentiable. `z: [S, D]`; see [`Named`].
+    ///
+    /// # Panics
+    /// For rows of another length.
     pub fn named(&self, z: &Tensor) -> Named<'_> {
         assert_eq!(z.size(-1), self.dim, "a row has one number an unknown");
         let mut log_jacobian = Tensor::zeros(&[z.size(0)], z.dtype());

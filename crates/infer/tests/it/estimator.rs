@@ -290,4 +290,11 @@ fn combinations_without_meaning_are_refused_with_one_that_has() {
     let noise = Tensor::from_vec(vec![0.3, -0.2], &[2, 1]);
     let alone = running(0.9).surrogate(&Objective::ELBO, &skewed(), &family, &noise, 2).unwrap_err();
     assert!(alone.to_string().contains("without its past"), "{alone}");
+    let groups = [("mean".to_owned(), 2)];
+    let refuse = |count: usize, length: usize, part: &str| {
+        let error = report(&groups, count, &mut Rng::new(0), |_| Ok(vec![0.0; length])).err().unwrap();
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    refuse(1, 2, "`count` is 1");
+    refuse(2, 3, "`groups` is of 2 numbers");
 }

@@ -5,7 +5,9 @@ use elbo_core::run::Checkpoints;
 use elbo_core::{ModelFile, Rng, Run};
 use elbo_infer::estimator::Baseline;
 use elbo_infer::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture};
-use elbo_infer::fit::{Method, MethodSettings, PathfinderSettings, ViSettings, compare, infer, pathfinder, vi};
+use elbo_infer::fit::{
+    AnnealedSettings, Method, MethodSettings, PathfinderSettings, ViSettings, annealed, compare, infer, pathfinder, vi,
+};
 use elbo_infer::gaussian::Gaussian;
 use elbo_infer::glm::{Glm, GlmLikelihood};
 use elbo_infer::mcmc::Hamiltonian;
@@ -280,6 +282,26 @@ fn bad_settings_and_targets_without_support_are_refused() {
     assert!(error.to_string().contains("not finite"), "{error}");
     let error = infer(&nowhere, Method::Pathfinder, &MethodSettings::default(), &mut Run::new(0)).unwrap_err();
     assert!(error.to_string().contains("along any climb"), "{error}");
+    let line = Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        g[0] = -z[0];
+        -0.5 * z[0] * z[0]
+    });
+    let settings = MethodSettings { start: Some(vec![0.0; 2]), ..MethodSettings::default() };
+    for method in [Method::MeanField, Method::Pathfinder, Method::Nuts] {
+        let error = infer(&line, method, &settings, &mut Run::new(0)).unwrap_err();
+        assert!(error.to_string().contains("`start` is of 2 numbers"), "{error}");
+    }
+    let run = &mut Run::new(0);
+    let error = pathfinder(&line, &[0.0; 3], &PathfinderSettings::default(), run).err().unwrap();
+    assert!(error.to_string().contains("`start` is of 3 numbers"), "{error}");
+    let wide = || Box::new(MeanField::new(&[0.0; 2], &[1.0; 2]));
+    let by_vi = vi(&line, wide(), &ViSettings::default(), run).err().unwrap();
+    let by_annealing = annealed(&line, wide(), &AnnealedSettings::default(), run).err().unwrap();
+    for error in [by_vi, by_annealing] {
+        assert!(error.to_string().contains("`family` is of 2 unknowns"), "{error}");
+    }
+    let error = compare(&line, &[], &MethodSettings::default(), run).err().unwrap();
+    assert!(error.to_string().contains("`methods` is empty"), "{error}");
     assert!(PathfinderSettings { draws: 1, ..PathfinderSettings::default() }.check().is_err());
     assert!(ViSettings { rate: 0.0, ..ViSettings::default() }.check().is_err());
 }

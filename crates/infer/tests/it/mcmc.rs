@@ -132,6 +132,35 @@ fn chains_that_disagree_are_reported() {
     assert!(run.warnings().iter().any(|w| w.contains("disagree")), "{:?}", run.warnings());
 }
 
+#[test]
+fn a_metric_that_could_not_be_learnt_is_reported_and_kept_in_files() {
+    // The second unknown does not matter: it has no gradient to learn a scale from.
+    let flat = Explicit::new(2, |z: &[f64], gradient: &mut [f64]| {
+        (gradient[0], gradient[1]) = (-z[0], 0.0);
+        -0.5 * z[0] * z[0]
+    });
+    let said = |metric: Metric| {
+        let settings = Hamiltonian { chains: 2, warmup: 100, draws: 20, metric, ..Hamiltonian::hmc() };
+        let mut run = Run::new(7);
+        let draws = sample(&flat, &settings, &Start::default(), &mut run).unwrap();
+        let is_said = run.warnings().iter().any(|w| w.contains("2 of 2 chains sampled with the metric"));
+        (draws, is_said)
+    };
+    for metric in [Metric::Gradient, Metric::LowRank] {
+        let (draws, is_said) = said(metric);
+        assert!(is_said && draws.metric_failures()[0].contains("unknown 2"), "{metric:?}: {draws:?}");
+        let mut file = ModelFile::new("test");
+        draws.save(&mut file, "draws");
+        let mut back = Draws::default();
+        back.restore(&file, "draws").unwrap();
+        assert_eq!(back.metric_failures(), draws.metric_failures());
+    }
+    for metric in [Metric::Identity, Metric::Diagonal, Metric::Dense] {
+        let (draws, is_said) = said(metric);
+        assert!(!is_said && draws.metric_failures().is_empty(), "{metric:?}");
+    }
+}
+
 fn bits(draws: &Draws) -> Vec<u64> {
     draws.values().iter().map(|v| v.to_bits()).collect()
 }
@@ -252,4 +281,7 @@ fn a_start_outside_the_support_and_bad_settings_are_refused() {
     assert!(refuse(&good, no_draws, Start::default()).contains("`draws` is 0"));
     let backwards = Hamiltonian { trajectory: Trajectory::Jittered { least: 5, most: 2 }, ..Hamiltonian::hmc() };
     assert!(refuse(&good, backwards, Start::default()).contains("`trajectory.least` is 5"));
+    assert!(refuse(&good, Hamiltonian::nuts(), Start::At(vec![])).contains("`start` is of lengths []"));
+    let uneven = Start::At(vec![vec![0.0; 2], vec![0.0; 3]]);
+    assert!(refuse(&good, Hamiltonian::nuts(), uneven).contains("`start` is of lengths [2, 3]"));
 }

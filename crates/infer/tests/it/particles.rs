@@ -248,6 +248,22 @@ fn scores_that_do_not_exist_are_counted_then_refused() {
 }
 
 #[test]
+fn particles_and_grids_that_are_not_of_the_target_are_refused() {
+    let target = independent(vec![0.0, 1.0], vec![1.0, 1.0]);
+    let score = FullScore(&target);
+    let error = transport(&score, &Transport::default(), Particles::at(&[vec![0.0; 3]]), &mut Run::new(0)).unwrap_err();
+    assert!(error.to_string().contains("`start` is of 3 coordinates"), "{error}");
+    let refuse = |score: &dyn Score, ends: (f64, f64), size: usize, part: &str| {
+        let error = Lawgd::new(score, ends, size, 10).err().unwrap();
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    refuse(&score, (-5.0, 5.0), 101, "`score` is of 2 dimensions");
+    let line = independent(vec![0.0], vec![1.0]);
+    refuse(&FullScore(&line), (5.0, -5.0), 101, "`interval` is from 5 to -5");
+    refuse(&FullScore(&line), (-5.0, 5.0), 11, "`size` is 11");
+}
+
+#[test]
 fn one_particle_finds_the_mode() {
     let target = independent(vec![2.0, -1.0], vec![0.5, 1.5]);
     let particles =

@@ -87,4 +87,8 @@ fn a_step_too_long_is_reported() {
         "{error}"
     );
     assert_eq!(FullScore(&target).rows(), 0);
+    for (start, lengths) in [(vec![], "[]"), (vec![vec![0.0], vec![0.0; 2]], "[1, 2]")] {
+        let error = sample_stochastic(&FullScore(&target), &Stochastic::sgld(), &start, &mut Run::new(0)).unwrap_err();
+        assert!(error.to_string().contains(&format!("`start` is of lengths {lengths}")), "{error}");
+    }
 }

@@ -18,6 +18,9 @@ pub struct ClassAverage {
 
 impl ClassAverage {
     /// From each member's log probabilities, `[N, K]` row-major.
+    ///
+    /// # Panics
+    /// Without members or classes, and for members of different shapes.
     pub fn new(classes: usize, members: &[Vec<f64>]) -> Self {
         assert!(!members.is_empty() && classes > 0, "an average needs members and classes");
         let size = members[0].len();
@@ -59,6 +62,9 @@ pub struct Moments {
 
 impl Moments {
     /// From each member's means and variances, `[N]` each.
+    ///
+    /// # Panics
+    /// Without members, and for members of different lengths.
     pub fn new(members: &[(Vec<f64>, Vec<f64>)]) -> Self {
         assert!(!members.is_empty(), "an average needs members");
         let rows = members[0].0.len();

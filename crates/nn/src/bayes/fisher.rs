@@ -1,6 +1,6 @@
 //! The diagonal of the Fisher information of a network's weights, and what it anchors.
 
-use super::Likelihood;
+use super::Observation;
 use super::stack::{Traced, pulled, squared_gradients};
 use elbo_core::{Error, Result, Rng, ensure_within};
 use elbo_tensor::gradient::{Layer, PerSample, per_sample};
@@ -38,33 +38,34 @@ pub struct Fisher {
 }
 
 impl Fisher {
-    /// Of a network of linear layers at the rows of `x`, in one backward pass for each output or draw. `y` is read for observed targets alone.
+    /// Of a network of linear layers at the rows of `x`, in one backward pass for each output or draw. `y` is read for observed targets alone. What
+    /// `observation` has learned is held.
     ///
     /// # Errors
-    /// [`Error::Setting`] for no draws, or a likelihood out of range; [`Error::Data`] for no rows, and observed targets that are not
-    /// given.
+    /// [`Error::Setting`] for no draws, or an observation of another number of outputs; [`Error::Data`] for no rows, and observed targets
+    /// that are not given or do not fit.
     pub fn new<N: Traced>(
         network: &N,
         x: &Tensor,
         y: Option<&Tensor>,
-        likelihood: Likelihood,
+        observation: &Observation,
         targets: FisherTargets,
         rng: &mut Rng,
     ) -> Result<Self> {
-        likelihood.check()?;
         if x.size(0) == 0 {
             return Err(Error::data("there are no rows", "give at least one"));
         }
         let trace = with_grad(|| network.trace(x));
         let output = trace.output.detach();
+        observation.check_rows(&output, y.filter(|_| targets == FisherTargets::Observed))?;
         let (cotangents, count) = match (targets, y) {
-            (FisherTargets::Expected, _) => (no_grad(|| likelihood.roots(&output)), 1),
+            (FisherTargets::Expected, _) => (no_grad(|| observation.roots(&output)), 1),
             (FisherTargets::Drawn { draws }, _) => {
                 ensure_within("draws", draws, 1..=1_000_000)?;
-                let one = |_| slope(likelihood, &output, &likelihood.draw(&output, rng));
+                let one = |_| slope(observation, &output, &observation.draw(&output, rng));
                 ((0..draws).map(one).collect(), draws)
             }
-            (FisherTargets::Observed, Some(y)) => (vec![slope(likelihood, &output, y)], 1),
+            (FisherTargets::Observed, Some(y)) => (vec![slope(observation, &output, y)], 1),
             (FisherTargets::Observed, None) => {
                 return Err(Error::data(
                     "observed targets were asked for and none are given",
@@ -121,9 +122,9 @@ impl Fisher {
 }
 
 /// Gradients of each row's log probability in the outputs, `[N, K]`.
-fn slope(likelihood: Likelihood, output: &Tensor, y: &Tensor) -> Tensor {
+fn slope(observation: &Observation, output: &Tensor, y: &Tensor) -> Tensor {
     let output = output.detach().variable();
-    let total = with_grad(|| likelihood.log_prob(&output, y).sum());
+    let total = with_grad(|| observation.log_prob(&output, y).sum());
     grad(&total, &[&output]).remove(0)
 }
 

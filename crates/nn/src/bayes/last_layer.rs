@@ -86,7 +86,7 @@ impl LastLayer {
     /// the width of the features. Without widths the features are the inputs themselves. Numbers are double precision.
     ///
     /// # Errors
-    /// Those of the layers and of the head.
+    /// Those of the layers and of the head; [`Error::Setting`] for a head of the other kind than announced.
     pub fn new(
         input: usize,
         hidden: &[usize],
@@ -104,7 +104,7 @@ impl LastLayer {
         let (body, shape) = Sequential::build(&layers, &[input], &mut build)?;
         let width = shape[0] + usize::from(!is_generative);
         let head = head(width, rng)?;
-        assert_eq!(head.has_constant(), !is_generative, "the head is of the kind that was announced");
+        ensure("is_generative", is_generative, head.has_constant() != is_generative, "as the head is")?;
         Ok(Self { body, head })
     }
 
@@ -224,10 +224,13 @@ impl Fit {
     /// Training on rows `x: [N, D]`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings out of range.
+    /// [`Error::Setting`] for settings out of range; [`Error::Data`] for another number of targets than rows.
     pub fn new(x: Tensor, y: Targets, settings: TrainSettings) -> Result<Self> {
         settings.check()?;
-        assert_eq!(x.size(0), y.rows(), "one target a row");
+        if x.size(0) != y.rows() {
+            let text = format!("there are {} rows and {} targets", x.size(0), y.rows());
+            return Err(Error::data(text, "give one target a row"));
+        }
         Ok(Self { x, y, settings })
     }
 

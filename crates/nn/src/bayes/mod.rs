@@ -10,7 +10,7 @@
 //! | the spread of the weights that gradient descent visits | [`Swag`] |
 //! | variances from an optimiser at the price of Adam | [`Newton`] |
 //! | several networks | [`ensemble`] |
-//! | what targets are given a network's numbers: a loss and a predictive distribution | [`ObservationConfig`] |
+//! | what targets are given a network's numbers, here and for all rows below: a loss and a predictive distribution | [`ObservationConfig`], [`Observation`] |
 //! | means and variances of outputs without sampling | [`propagation`] |
 //! | how much the divergence from the prior counts, and when | [`Tempering`] |
 //! | draws of a network that keeps its dropout, or whose weights have distributions | [`DrawsConfig`] |
@@ -28,7 +28,6 @@ pub mod head;
 mod kfac;
 mod laplace;
 mod last_layer;
-mod likelihood;
 mod matrix_normal;
 mod mean_field;
 mod mean_field_conv;
@@ -46,9 +45,8 @@ pub use fisher::{Anchor, Fisher, FisherTargets, squares_of_layers};
 pub use gaussians::{Covariance, Gaussians};
 pub use head::Head;
 pub use kfac::Sharing;
-pub use laplace::{Curvature, Laplace, LaplaceConfig, Plan, Scope};
+pub use laplace::{Curvature, EvidenceSearch, Laplace, LaplaceConfig, Plan, Scope};
 pub use last_layer::{AnyHead, Fit, FitState, LastLayer, Targets, TrainSettings};
-pub use likelihood::Likelihood;
 pub use matrix_normal::{KroneckerLinear, MatrixNormal};
 pub use mean_field::{MeanFieldLinear, Noise};
 pub use mean_field_conv::{MeanFieldConv2d, MeanFieldConv2dConfig};

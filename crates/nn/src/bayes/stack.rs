@@ -54,6 +54,9 @@ impl Snapshot for Stack {
 
 impl Stack {
     /// Layers between these widths: of the input, hidden ones, and of the output.
+    ///
+    /// # Panics
+    /// For fewer than two widths, or one of zero.
     pub fn new(widths: &[usize], activation: Activation, build: &mut Build<'_>) -> Self {
         assert!(widths.len() >= 2 && widths.iter().all(|w| *w > 0), "a stack goes from an input to an output");
         let layers = widths

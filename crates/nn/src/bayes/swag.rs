@@ -26,6 +26,9 @@ pub struct Swag {
 
 impl Swag {
     /// Nothing seen yet; keeps this many deviations (20 as published), at least two.
+    ///
+    /// # Panics
+    /// For fewer than two deviations.
     pub fn new(rank: usize) -> Self {
         assert!(rank >= 2, "a low-rank part needs two deviations at least");
         Self { rank, count: 0, mean: vec![], squares: vec![], deviations: vec![] }
@@ -42,6 +45,9 @@ impl Swag {
     }
 
     /// Sees the weights, in [`Parameters::pack`]'s order.
+    ///
+    /// # Panics
+    /// For another number of weights than before.
     pub fn collect(&mut self, weights: &[f64]) {
         if self.count == 0 {
             self.mean = vec![0.0; weights.len()];
@@ -66,6 +72,9 @@ impl Swag {
     }
 
     /// One draw of all weights. At least two vectors must have been seen.
+    ///
+    /// # Panics
+    /// Before two vectors were seen.
     pub fn sample(&self, rng: &mut Rng) -> Vec<f64> {
         assert!(self.count >= 2, "draws need two vectors at least, {} were seen", self.count);
         let size = self.mean.len();

@@ -102,7 +102,7 @@ struct SecondStage {
 }
 
 impl CodeDensity {
-    /// Fits a density to the codes of data points `values: [N, D]`.
+    /// Fits a density to the codes of data points `values: [N, D]`. Warns of one that was not at its best when its rounds or its time were used up.
     ///
     /// # Errors
     /// Those of [`CodeDensityConfig::check`], of [`GaussianMixture::fit`], and of training; [`Error::Stopped`] where `run` has to stop before a second
@@ -114,7 +114,7 @@ impl CodeDensity {
             CodeDensityConfig::Mixture { components } => {
                 let codes = vae.encode(values).mean().to_vec();
                 let settings = GaussianMixtureConfig { components: *components, ..GaussianMixtureConfig::default() };
-                Law::Mixture(GaussianMixture::fit(&codes, latent, &settings, &mut run.rng)?)
+                Law::Mixture(fit_mixture(&codes, latent, &settings, run)?)
             }
             CodeDensityConfig::Vae { hidden, epochs } => {
                 let codes = vae.encode_drawn(values, &mut run.rng).to_vec();
@@ -166,6 +166,19 @@ impl CodeDensity {
         };
         Ok(Some(Self { law }))
     }
+}
+
+/// A mixture of normals of codes `[N, L]`, with a warning where its rounds were too few.
+fn fit_mixture(codes: &[f64], latent: usize, config: &GaussianMixtureConfig, run: &mut Run) -> Result<GaussianMixture> {
+    let fit = GaussianMixture::fit(codes, latent, config, &mut run.rng)?;
+    if !fit.is_converged {
+        run.warn(format!(
+            "the mixture of the codes had not settled after {} rounds, and is what it was then; fewer `components` of \
+             `density` may settle",
+            fit.rounds
+        ));
+    }
+    Ok(fit.mixture)
 }
 
 impl SecondStage {
@@ -230,5 +243,24 @@ impl SecondStage {
         let shift = file.get_as(&format!("{prefix}.shift"), &[latent])?;
         let scale = file.get_as(&format!("{prefix}.scale"), &[latent])?;
         Ok(Self { vae, shift, scale })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mixture_that_did_not_settle_is_warned_of_and_one_that_did_is_not() {
+        let codes = Rng::new(1).normals(400);
+        let warnings = |components: usize, iterations: usize| {
+            let mut run = Run::new(2);
+            let config = GaussianMixtureConfig { components, iterations, ..GaussianMixtureConfig::default() };
+            fit_mixture(&codes, 2, &config, &mut run).unwrap();
+            run.warnings().to_vec()
+        };
+        let short = warnings(5, 1);
+        assert!(short.len() == 1 && short[0].contains("not settled after 1 rounds"), "{short:?}");
+        assert!(warnings(1, 200).is_empty());
     }
 }

@@ -109,6 +109,9 @@ pub fn stein(z: &Tensor, kernel: &Kernel) -> Tensor {
 
 /// Squared 2-Wasserstein distance between two sets of as many points, averaged over directions on which they are projected.
 /// `a`, `b: [N, D]`; outside the graph.
+///
+/// # Panics
+/// For sets of different shapes.
 pub fn sliced_wasserstein(a: &Tensor, b: &Tensor, directions: usize, rng: &mut Rng) -> f64 {
     let dims = a.size(-1);
     assert_eq!(a.shape(), b.shape(), "as many points in each set");

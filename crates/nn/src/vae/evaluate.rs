@@ -167,6 +167,9 @@ impl Vae {
     }
 
     /// Measures the model on data points `values: [N, width]`, in the form the likelihood takes.
+    ///
+    /// # Panics
+    /// Without data points or draws.
     pub fn evaluate(&self, values: &[f32], config: &EvaluationConfig, rng: &mut Rng) -> Evaluation {
         let rows = values.len() / self.width();
         assert!(rows > 0 && config.draws > 0, "an evaluation needs data points and draws");

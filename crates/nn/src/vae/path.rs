@@ -58,6 +58,9 @@ impl Path {
     }
 
     /// The same draws, with gradients that will be weighted. `z: [K, B, L]`.
+    ///
+    /// # Panics
+    /// In the backward pass, where [`Path::finish`] was not called before.
     pub fn attach(&self, z: &Tensor) -> Tensor {
         match self.gradient {
             Gradient::DoublyReparameterised => {}
@@ -76,6 +79,9 @@ impl Path {
     ///
     /// A draw's part of the bound's derivative is `b = (1 - beta) w / M + beta / K` with its weight `w` in its group, one of `M`. Without the
     /// score it is to be `(1 - beta) w² / M + beta / K`, which is `w b` where there is no share.
+    ///
+    /// # Panics
+    /// When it was called before.
     pub fn finish(&self, log_weights: &Tensor, groups: usize, beta: f64) {
         if self.gradient != Gradient::DoublyReparameterised {
             return;

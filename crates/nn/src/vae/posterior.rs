@@ -257,6 +257,9 @@ impl Posterior {
     }
 
     /// The posteriors of all batches, one after the other. They must be of one family.
+    ///
+    /// # Panics
+    /// Without batches, and for batches of different families.
     pub fn concatenate(batches: &[Self]) -> Self {
         let all =
             |part: fn(&Self) -> &Tensor| Tensor::cat(&batches.iter().map(|q| part(q).clone()).collect::<Vec<_>>(), 0);

@@ -20,12 +20,18 @@ pub struct PolynomialAverage {
 
 impl PolynomialAverage {
     /// Nothing yet. `gamma` is not negative: 0 is the plain mean, 8 that of iterates without a rate in the literature.
+    ///
+    /// # Panics
+    /// For a negative exponent, or one that is no number.
     pub fn new(gamma: f64) -> Self {
         assert!(gamma >= 0.0, "an average with the exponent {gamma}");
         Self { gamma, count: 0, mean: vec![] }
     }
 
     /// Takes in the next iterate, as long as the first one.
+    ///
+    /// # Panics
+    /// For an iterate of another length.
     pub fn push(&mut self, x: &[f64]) {
         self.count += 1;
         if self.count == 1 {

@@ -68,6 +68,85 @@ fn special_cases_of_tensors_are_the_families_they_contain() {
     }
 }
 
+/// Checks a density at points off its support and at one inside: minus infinity, slopes of zero, and the same density beside them.
+fn assert_outside(
+    name: &str,
+    parameter: &Tensor,
+    build: fn(&Tensor) -> Box<dyn Batched>,
+    inside: &Tensor,
+    outside: &[Tensor],
+) {
+    for dtype in [DType::F64, DType::F32] {
+        let parameter = parameter.clone().cast(dtype).variable();
+        let density = build(&parameter);
+        let alone = density.log_prob(&inside.clone().cast(dtype));
+        assert!(alone.is_finite(), "{name}: {alone:?}");
+        for point in outside {
+            let both = Tensor::stack(&[point.clone(), inside.clone()], 0).cast(dtype).variable();
+            let found = density.log_prob(&both);
+            assert_eq!(found.row(0).to_vec(), [f64::NEG_INFINITY], "{name} at {point:?}");
+            assert_close(&format!("{name} beside {point:?}"), found.row(1).item(), alone.item(), 1e-5);
+            let slopes = grad(&found.row(0).sum(), &[&both, &parameter]);
+            assert!(slopes.iter().all(|g| g.to_vec().iter().all(|v| *v == 0.0)), "{name} at {point:?}: {slopes:?}");
+            assert!(grad(&found.sum(), &[&both, &parameter]).iter().all(Tensor::is_finite), "{name} beside {point:?}");
+        }
+    }
+}
+
+#[test]
+fn off_supports_of_other_families_densities_are_minus_infinity_with_slopes_of_zero() {
+    let far = [s(-0.3), s(1.2), s(f64::INFINITY), s(f64::NEG_INFINITY)];
+    let logit_normal = |p: &Tensor| -> Box<dyn Batched> { Box::new(LogitNormal::new(p.clone(), p.full_like(0.8))) };
+    assert_outside("logit-normal", &s(0.2), logit_normal, &s(0.3), &[&far[..], &[s(0.0), s(1.0)]].concat());
+    let pixel = |p: &Tensor| -> Box<dyn Batched> { Box::new(ContinuousBernoulli::new(p.clone())) };
+    assert_outside("continuous bernoulli", &s(1.7), pixel, &s(0.3), &far);
+    let level = |p: &Tensor| -> Box<dyn Batched> {
+        Box::new(DiscretisedLogistic::new(p.clone(), p.full_like(-1.5), 16))
+    };
+    assert_outside("discretised logistic", &s(0.1), level, &s(1.0), &[s(-1.2), s(1.1), s(f64::INFINITY)]);
+    let shares = |points: &[[f64; 3]]| points.iter().map(|p| t(p, &[3])).collect::<Vec<_>>();
+    let concentration = t(&[1.4, 0.7, 3.0], &[3]);
+    let dirichlet = |p: &Tensor| -> Box<dyn Batched> { Box::new(Dirichlet::new(p.clone())) };
+    let inside = t(&[0.2, 0.5, 0.3], &[3]);
+    let outside = shares(&[[-0.2, 0.7, 0.5], [1.3, 0.2, 0.1], [0.0, 0.6, 0.4], [0.0, 0.0, 1.0]]);
+    assert_outside("dirichlet", &concentration, dirichlet, &inside, &outside);
+    // A share of zero at a concentration below one, and at one of exactly one, where it is like any other share.
+    assert_eq!(dirichlet(&concentration).log_prob(&t(&[0.5, 0.0, 0.5], &[3])).item(), f64::INFINITY);
+    let flat = dirichlet(&Tensor::ones(&[3], DType::F64));
+    assert_close("flat", flat.log_prob(&t(&[0.5, 0.0, 0.5], &[3])).item(), 2f64.ln(), 1e-14);
+    let concrete = |p: &Tensor| -> Box<dyn Batched> { Box::new(Concrete::new(p, 0.8)) };
+    let outside = shares(&[[-0.2, 0.7, 0.5], [1.3, 0.2, 0.1], [0.0, 0.6, 0.4]]);
+    assert_outside("concrete", &concentration, concrete, &inside, &outside);
+    let multinomial = |p: &Tensor| -> Box<dyn Batched> { Box::new(Multinomial::new(5, p)) };
+    let outside = shares(&[[-1.0, 3.0, 3.0], [1.5, 2.5, 1.0], [1.0, 2.0, 1.0], [f64::INFINITY, 0.0, 0.0]]);
+    assert_outside("multinomial", &concentration, multinomial, &t(&[2.0, 0.0, 3.0], &[3]), &outside);
+    let wishart = |p: &Tensor| -> Box<dyn Batched> { Box::new(Wishart::new(s(5.5).cast(p.dtype()), p.clone())) };
+    let inside = chol3().matmul(&chol3().t());
+    let outside = [Tensor::eye(3, DType::F64) * -1.0, &inside - Tensor::eye(3, DType::F64) * 2.0];
+    let spread = |p: &Tensor| -> Box<dyn Batched> {
+        let factor = Tensor::eye(3, p.dtype()) * p;
+        Box::new(Wishart::new(Tensor::full(&[2], 5.5, p.dtype()), Tensor::stack(&[factor.clone(), factor], 0)))
+    };
+    assert_eq!(wishart(&chol3()).log_prob(&outside[0]).item(), f64::NEG_INFINITY);
+    let both = Tensor::stack(&[outside[1].clone(), inside.clone()], 0).variable();
+    let scale = s(0.8).variable();
+    let found = spread(&scale).log_prob(&both);
+    assert_eq!(found.row(0).item(), f64::NEG_INFINITY);
+    let slopes = grad(&found.sum(), &[&both, &scale]);
+    assert!(slopes.iter().all(Tensor::is_finite) && slopes[0].row(0).to_vec() == [0.0; 9], "{slopes:?}");
+    assert!(wishart(&chol3()).log_prob(&(&inside * f64::NAN)).item().is_nan());
+    let lkj = Lkj::new(3, 1.5, DType::F64);
+    let factor = lkj.sample(&[], &mut Rng::new(3));
+    assert!(lkj.log_prob(&factor).is_finite());
+    assert_eq!(lkj.log_prob(&(factor * -1.0)).item(), f64::NEG_INFINITY);
+    // A mixture off the supports of all of its components.
+    let mixture = |p: &Tensor| -> Box<dyn Batched> {
+        let components: Box<dyn Batched> = Box::new(Gamma::new(p.clone(), p.full_like(1.7)));
+        Box::new(Mixture::new(Categorical::new(&p.zeros_like()), components))
+    };
+    assert_outside("mixture", &t(&[2.3, 0.9], &[2]), mixture, &s(0.4), &[s(-0.3), s(f64::INFINITY)]);
+}
+
 #[test]
 fn parameterisations_of_the_dense_normal_convert_into_each_other() {
     let d = MultivariateNormal::new(t(&[0.4, -1.0, 0.2], &[3]), chol3());

@@ -3,9 +3,11 @@
 mod blocks;
 mod evidence;
 
-use super::likelihood::units;
+pub use evidence::EvidenceSearch;
+
+use super::observation::units;
 use super::stack::{Traced, pulled};
-use super::{Likelihood, Sharing};
+use super::{Observation, ObservationConfig, Sharing};
 use blocks::Block;
 use elbo_core::{Error, Result, Rng, ensure};
 use elbo_tensor::{Tensor, no_grad, with_grad};
@@ -133,14 +135,14 @@ impl Plan {
 /// N(θ*, (G + δI)^-1), where G is the generalised Gauss-Newton matrix at the trained weights θ* and δ the precision of a normal prior.
 ///
 /// `G = Σ_n J_n' Λ_n J_n`, with the outputs' Jacobian J and the likelihood's curvature Λ: the Hessian, were the network linear in its
-/// weights.
+/// weights. Targets are numbers with normal noise that is the same for all rows, or classes.
 ///
 /// # Source
 /// MacKay (1992); Ritter, Botev and Barber (2018) for the Kronecker form, Eschenhagen et al. (2023) for it in layers used at several
 /// positions; Immer, Korzepa and Bauer (2021) for the linearised predictive.
 pub struct Laplace<'a, N> {
     network: &'a N,
-    likelihood: Likelihood,
+    observation: Observation,
     /// Log likelihood at the trained weights; of numbers also the sum of squared errors and how many there are.
     log_likelihood: f64,
     errors: (f64, f64),
@@ -155,26 +157,42 @@ impl<'a, N: Traced> Laplace<'a, N> {
     /// numbers or `[N]` of classes in `I64`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings out of range, and for a form that takes too much memory, with the forms that fit.
-    pub fn new(network: &'a N, x: &Tensor, y: &Tensor, likelihood: Likelihood, config: &LaplaceConfig) -> Result<Self> {
+    /// [`Error::Setting`] for settings out of range, for a form that takes too much memory, with the forms that fit, and for targets whose
+    /// predictions are not known or that are of another number of outputs; [`Error::Data`] for targets of another shape, and no rows.
+    pub fn new(
+        network: &'a N,
+        x: &Tensor,
+        y: &Tensor,
+        observation: &Observation,
+        config: &LaplaceConfig,
+    ) -> Result<Self> {
         config.check()?;
-        likelihood.check()?;
+        let is_known = matches!(
+            observation.config(),
+            ObservationConfig::Fixed { .. } | ObservationConfig::Learned { .. } | ObservationConfig::Categorical { .. }
+        );
+        ensure("observation", observation.config().name(), is_known, "fixed, learned or categorical")?;
+        if x.size(0) == 0 {
+            return Err(Error::data("there are no rows", "give at least one"));
+        }
         let shapes = network.shapes();
         config.plan(&shapes, x.size(0)).check(config.curvature)?;
         let first_layer = config.first_layer(shapes.len());
         let trace = with_grad(|| network.trace(x));
         let output = trace.output.detach();
-        let log_likelihood = no_grad(|| likelihood.log_prob(&output, y).sum().item());
-        let errors = match likelihood {
-            Likelihood::Gaussian { .. } => no_grad(|| ((y - &output).square().sum().item(), y.len() as f64)),
-            Likelihood::Categorical => (0.0, 0.0),
+        observation.check_rows(&output, Some(y))?;
+        let log_likelihood = no_grad(|| observation.log_prob(&output, y).sum().item());
+        let errors = match observation.config() {
+            ObservationConfig::Categorical { .. } => (0.0, 0.0),
+            _ => no_grad(|| ((y - &output).square().sum().item(), y.len() as f64)),
         };
         let slopes: Vec<Vec<Tensor>> =
-            no_grad(|| likelihood.roots(&output)).iter().map(|r| pulled(&trace, r, first_layer)).collect();
+            no_grad(|| observation.roots(&output)).iter().map(|r| pulled(&trace, r, first_layer)).collect();
         let inputs: Vec<Tensor> = trace.inputs[first_layer..].iter().map(Tensor::detach).collect();
         let blocks = no_grad(|| blocks::blocks(config, &inputs, &slopes))?;
         let precisions = vec![config.prior_precision; blocks.len()];
-        Ok(Self { network, likelihood, log_likelihood, errors, first_layer, blocks, precisions })
+        let observation = observation.clone();
+        Ok(Self { network, observation, log_likelihood, errors, first_layer, blocks, precisions })
     }
 
     /// How many weights are uncertain.
@@ -182,9 +200,9 @@ impl<'a, N: Traced> Laplace<'a, N> {
         self.blocks.iter().map(|block| block.values.len()).sum()
     }
 
-    /// The likelihood; its noise may have been moved by [`Laplace::maximise_evidence_and_noise`].
-    pub fn likelihood(&self) -> Likelihood {
-        self.likelihood
+    /// What targets are given outputs; the noise may have been moved by [`Laplace::maximise_evidence_and_noise`].
+    pub fn observation(&self) -> &Observation {
+        &self.observation
     }
 
     /// Precisions δ of the prior: of each layer, or one for all where the curvature is a full matrix.
@@ -238,9 +256,9 @@ impl<'a, N: Traced> Laplace<'a, N> {
     pub fn predict(&self, x: &Tensor) -> (Tensor, Tensor) {
         let (mean, covariance) = self.outputs(x);
         let variance = covariance.diagonal().contiguous();
-        match self.likelihood {
-            Likelihood::Gaussian { variance: noise } => (mean, variance + noise),
-            Likelihood::Categorical => {
+        match self.observation.noise(mean.dtype()) {
+            Some(noise) => (mean, variance + noise.detach()),
+            None => {
                 let shrunk = mean / (&variance * (PI / 8.0) + 1.0).sqrt();
                 (shrunk.softmax(-1), variance)
             }

@@ -15,6 +15,8 @@ pub use unit::{Unit, UnitMoments};
 use super::expected::{expected_normal, expected_varying_normal};
 use super::head::Bound;
 use super::stack::with_one;
+use super::{Observation, ObservationConfig};
+use elbo_core::{Error, Result};
 use elbo_tensor::Tensor;
 
 /// How much uncertain vectors vary.
@@ -35,31 +37,20 @@ pub struct Uncertain {
     pub spread: Spread,
 }
 
-/// What targets are, given uncertain outputs.
-#[derive(Debug, Clone, Copy)]
-pub enum Outputs<'a> {
-    /// Numbers `[B, K]` with normal noise of this variance, `[K]` or one for all.
-    Numbers {
-        /// The variance.
-        noise: &'a Tensor,
-    },
-    /// Numbers `[B, K]`, whose means are the first K outputs and log variances the others.
-    Varying,
-    /// Classes `[B]` in `I64` from logits. The probability is a lower bound.
-    Classes {
-        /// How the sum of exponentials is bounded.
-        bound: Bound,
-    },
-}
-
 impl Uncertain {
     /// Vectors with independent entries of these means and variances, `[B, D]` each.
+    ///
+    /// # Panics
+    /// For another number of variances than means.
     pub fn new(mean: Tensor, variance: Tensor) -> Self {
         assert_eq!(mean.shape(), variance.shape(), "one variance a mean");
         Self { mean, spread: Spread::Variances(variance) }
     }
 
     /// Vectors of these means `[B, D]` and covariances `[B, D, D]`.
+    ///
+    /// # Panics
+    /// For covariances of another shape.
     pub fn with_covariances(mean: Tensor, covariances: Tensor) -> Self {
         let (rows, size) = (mean.size(0), mean.size(1));
         assert_eq!(covariances.shape(), [rows, size, size], "one covariance a row");
@@ -145,24 +136,42 @@ impl Uncertain {
         }
     }
 
-    /// Expected log probability of each row's target, `[B]`, in nats; a lower bound of it for classes.
-    pub fn expected_log_prob(&self, y: &Tensor, outputs: Outputs<'_>) -> Tensor {
-        match outputs {
-            Outputs::Numbers { noise } => {
-                assert_eq!(y.shape(), self.mean.shape(), "one target an output");
-                expected_normal(&(y - &self.mean), &self.variances(), noise).sum_axis(-1, false)
+    /// Expected log probability of each row's targets, `[B]`, in nats, differentiable in what `observation` learns too. Of classes it is a lower
+    /// bound, by `bound`, which is read for them alone. Log variances are not held: an expectation of held ones is not closed.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for targets whose expectation is not closed, and of another number of outputs; [`Error::Data`] for targets of
+    /// another shape.
+    pub fn expected_log_prob(&self, y: &Tensor, observation: &Observation, bound: Bound) -> Result<Tensor> {
+        observation.check_rows(&self.mean, Some(y))?;
+        let each = match observation.config() {
+            ObservationConfig::Fixed { .. } | ObservationConfig::Learned { .. } => {
+                let noise = observation.noise(self.mean.dtype()).expect("it is normal noise");
+                expected_normal(&(y - &self.mean), &self.variances(), &noise)
             }
-            Outputs::Varying => self.expected_of_varying(y),
-            Outputs::Classes { bound } => {
+            ObservationConfig::Varying { .. } => self.expected_of_varying(y),
+            ObservationConfig::Poisson => {
+                let mean = (&self.mean + self.variances() * 0.5).exp();
+                y * &self.mean - mean - (y + 1.0).lgamma()
+            }
+            ObservationConfig::Categorical { .. } => {
                 let own = self.mean.gather(-1, &y.unsqueeze(-1)).squeeze(-1);
-                own - bound.log_sum_exp(&self.mean, &self.variances())
+                return Ok(own - bound.log_sum_exp(&self.mean, &self.variances()));
             }
-        }
+            other => {
+                return Err(Error::Setting {
+                    setting: "observation".into(),
+                    found: other.name().into(),
+                    expected: "fixed, learned, varying, poisson or categorical, whose expectations are closed".into(),
+                });
+            }
+        };
+        Ok(each.sum_axis(-1, false))
     }
 
+    /// Of each target, whose mean and log variance are two outputs.
     fn expected_of_varying(&self, y: &Tensor) -> Tensor {
         let k = y.size(1);
-        assert_eq!(self.mean.size(1), 2 * k, "a mean and a log variance a target");
         let halves = |t: &Tensor| (t.narrow(1, 0, k), t.narrow(1, k, k));
         let ((mean, level), (spread, doubt)) = (halves(&self.mean), halves(&self.variances()));
         let error = y - mean;
@@ -171,6 +180,6 @@ impl Uncertain {
             // Where output and log variance vary together, the precision's weight moves the mean by minus their covariance.
             Spread::Covariances(c) => error + c.narrow(1, 0, k).narrow(2, k, k).diagonal(),
         };
-        expected_varying_normal(&error, &spread, &level, &doubt).sum_axis(-1, false)
+        expected_varying_normal(&error, &spread, &level, &doubt)
     }
 }

@@ -1,11 +1,11 @@
 //! Fisher information: closed forms, the curvature it must equal, draws, and the variational estimate on losses whose curvature is known.
 
-use super::{assert_mean, shake};
+use super::{assert_mean, classes, numbers, shake};
 use crate::common::assert_gradient;
 use elbo_core::{Error, Rng, Run};
 use elbo_nn::Activation;
 use elbo_nn::bayes::{
-    Anchor, Curvature, Fisher, FisherTargets, Laplace, LaplaceConfig, Likelihood, Pooled, Pooling, Scope, Stack,
+    Anchor, Curvature, Fisher, FisherTargets, Laplace, LaplaceConfig, ObservationConfig, Pooled, Pooling, Scope, Stack,
     Traced, VariationalFisherConfig, squares_of_layers,
 };
 use elbo_nn::layer::Build;
@@ -34,12 +34,12 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64]) {
 fn a_linear_model_has_its_inputs_second_moments_and_the_empirical_one_its_errors() {
     let (x, y, noise) = (points(&[20, 2], 2), points(&[20, 1], 3), 0.4);
     let model = stack(&[2, 1]);
-    let likelihood = Likelihood::Gaussian { variance: noise };
+    let observation = numbers(noise, 1);
     let mut rng = Rng::new(4);
     let phi = Tensor::cat(&[x.clone(), Tensor::ones(&[20, 1], DType::F64)], 1);
-    let expected = Fisher::new(&model, &x, None, likelihood, FisherTargets::Expected, &mut rng).unwrap();
+    let expected = Fisher::new(&model, &x, None, &observation, FisherTargets::Expected, &mut rng).unwrap();
     assert_close("expected", &expected.diagonal, &(phi.square().mean_axis(0, false) / noise).to_vec());
-    let observed = Fisher::new(&model, &x, Some(&y), likelihood, FisherTargets::Observed, &mut rng).unwrap();
+    let observed = Fisher::new(&model, &x, Some(&y), &observation, FisherTargets::Observed, &mut rng).unwrap();
     let slopes = (&y - model.forward(&x)) / noise * &phi;
     assert_close("observed", &observed.diagonal, &slopes.square().mean_axis(0, false).to_vec());
     assert_eq!(observed.targets, FisherTargets::Observed);
@@ -51,14 +51,41 @@ fn the_expected_one_is_the_gauss_newton_diagonal_and_draws_average_to_it() {
     let labels = Tensor::indices(&[0; 12]);
     let model = stack(&[2, 4, 3]);
     let mut rng = Rng::new(6);
-    let of = |targets, rng: &mut Rng| Fisher::new(&model, &x, None, Likelihood::Categorical, targets, rng).unwrap();
+    let of = |targets, rng: &mut Rng| Fisher::new(&model, &x, None, &classes(3), targets, rng).unwrap();
     let expected = of(FisherTargets::Expected, &mut rng).diagonal;
     let config = LaplaceConfig::new(Curvature::Diagonal, Scope::All, 1.0);
-    let laplace = Laplace::new(&model, &x, &labels, Likelihood::Categorical, &config).unwrap();
+    let laplace = Laplace::new(&model, &x, &labels, &classes(3), &config).unwrap();
     assert_close("curvature", &expected, &(laplace.curvature().diagonal() / 12.0).to_vec());
     let draws: Vec<Vec<f64>> = (0..1500).map(|_| of(FisherTargets::Drawn { draws: 2 }, &mut rng).diagonal).collect();
     for i in [0, 5, 11, 12, 20, 26] {
         assert_mean(&format!("weight {i}"), &draws.iter().map(|d| d[i]).collect::<Vec<_>>(), expected[i]);
+    }
+}
+
+#[test]
+fn draws_average_to_the_expected_one_whatever_the_targets_are() {
+    // A hundred rows that are the same, so that every run averages as many draws.
+    let x = points(&[1, 2], 5).broadcast_to(&[100, 2]).contiguous();
+    for config in [
+        ObservationConfig::Fixed { sd: 0.7 },
+        ObservationConfig::Learned { sd: 0.4 },
+        ObservationConfig::Varying { beta: 0.5 },
+        ObservationConfig::StudentT { scale: 0.6, dof: 3.5 },
+        ObservationConfig::Laplace { scale: 0.8 },
+        ObservationConfig::Bernoulli,
+        ObservationConfig::Poisson,
+    ] {
+        let observation = config.build(2, DType::F64).unwrap();
+        let model = stack(&[2, observation.outputs()]);
+        let mut rng = Rng::new(6);
+        let mut of = |targets| Fisher::new(&model, &x, None, &observation, targets, &mut rng).unwrap().diagonal;
+        let expected = of(FisherTargets::Expected);
+        let draws: Vec<Vec<f64>> = (0..100).map(|_| of(FisherTargets::Drawn { draws: 2 })).collect();
+        // The biases' squared gradients are those of the outputs.
+        for i in (0..expected.len()).filter(|i| i % 3 == 2) {
+            let found: Vec<f64> = draws.iter().map(|d| d[i]).collect();
+            assert_mean(&format!("{config:?}, weight {i}"), &found, expected[i]);
+        }
     }
 }
 
@@ -69,18 +96,18 @@ fn single_rows_losses_give_the_same_and_a_batchs_loss_is_refused() {
     let plain = stack(&[2, 4, 3]);
     let pooled = Pooled { stack: stack(&[2, 4, 3]), pooling: Pooling::Sum };
     fn both<N: Traced>(network: &N, x: &Tensor, labels: &Tensor) -> [Fisher; 2] {
-        let likelihood = Likelihood::Categorical;
-        let losses = likelihood.log_prob(&network.trace(x).output, labels);
+        let observation = classes(3);
+        let losses = observation.log_prob(&network.trace(x).output, labels);
         let targets = FisherTargets::Observed;
         [
-            Fisher::new(network, x, Some(labels), likelihood, targets, &mut Rng::new(0)).unwrap(),
+            Fisher::new(network, x, Some(labels), &observation, targets, &mut Rng::new(0)).unwrap(),
             Fisher::of_losses(network, &losses, 6, targets).unwrap(),
         ]
     }
     for [fast, slow] in [both(&plain, &x, &labels), both(&pooled, &sites, &labels)] {
         assert_close("rows", &fast.diagonal, &slow.diagonal);
     }
-    let losses = Likelihood::Categorical.log_prob(&plain.forward(&x), &labels);
+    let losses = classes(3).log_prob(&plain.forward(&x), &labels);
     let error = Fisher::of_losses(&plain, &losses.mean(), 6, FisherTargets::Observed).unwrap_err();
     assert!(error.to_string().contains("for 6 rows") && error.remedy() == "give one loss a row", "{error}");
     // What the refusal is about.
@@ -129,12 +156,22 @@ fn layers_give_in_one_pass_what_rows_give_one_by_one() {
 #[test]
 fn draws_targets_and_rows_that_are_not_there_are_refused() {
     let (model, x) = (stack(&[2, 3]), points(&[4, 2], 14));
-    let of = |targets| Fisher::new(&model, &x, None, Likelihood::Categorical, targets, &mut Rng::new(0)).unwrap_err();
+    let of = |targets| Fisher::new(&model, &x, None, &classes(3), targets, &mut Rng::new(0)).unwrap_err();
     assert!(of(FisherTargets::Observed).to_string().contains("none are given"));
     assert!(of(FisherTargets::Drawn { draws: 0 }).to_string().contains("`draws` is 0"));
     let (none, rng) = (Tensor::zeros(&[0, 2], x.dtype()), &mut Rng::new(0));
-    let error = Fisher::new(&model, &none, None, Likelihood::Categorical, FisherTargets::Expected, rng).unwrap_err();
+    let error = Fisher::new(&model, &none, None, &classes(3), FisherTargets::Expected, rng).unwrap_err();
     assert!(error.to_string().contains("no rows"), "{error}");
+    for (observation, y, part) in [
+        (classes(4), Tensor::indices(&[0; 4]), "categorical of 4 outputs"),
+        (classes(3), Tensor::indices(&[0; 5]), "shape [5]"),
+        (classes(3), Tensor::indices(&[0, 1, 2, 3]), "none of the 3 classes"),
+        (classes(3), Tensor::zeros(&[4], x.dtype()), "not whole numbers"),
+        (numbers(1.0, 3), Tensor::zeros(&[4], x.dtype()), "shape [4]"),
+    ] {
+        let error = Fisher::new(&model, &x, Some(&y), &observation, FisherTargets::Observed, rng).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
 }
 
 const CURVATURE: [f64; 4] = [0.05, 1.0, 8.0, -0.5];

@@ -346,4 +346,7 @@ fn settings_out_of_range_are_refused_by_name() {
         let error = Fit::new(x.clone(), Targets::Numbers(y.clone()), wrong).err().unwrap();
         assert!(error.to_string().contains(name), "{error}");
     }
+    let rows = x.size(0);
+    let error = Fit::new(x, Targets::Classes(vec![0; rows + 1]), settings(1)).err().unwrap();
+    assert!(error.to_string().contains(&format!("{rows} rows and {} targets", rows + 1)), "{error}");
 }

@@ -1,10 +1,11 @@
 //! Laplace's approximation: exact where the network is linear, and each form against the full matrix.
 
-use super::{assert_mean, distance};
+use super::{assert_mean, classes, distance, numbers};
 use elbo_core::Rng;
 use elbo_nn::Activation;
 use elbo_nn::bayes::{
-    Curvature, Laplace, LaplaceConfig, Likelihood, Pooled, Pooling, Scope, Sharing, Stack, Trace, Traced,
+    Curvature, Laplace, LaplaceConfig, Observation, ObservationConfig, Pooled, Pooling, Scope, Sharing, Stack, Trace,
+    Traced,
 };
 use elbo_nn::layer::Build;
 use elbo_tensor::{DType, Parameter, Parameters, Tensor, hvp, jacobian, no_grad};
@@ -55,7 +56,7 @@ fn a_linear_gaussian_model_is_exact_posterior_evidence_and_prediction() {
     // With one output and one layer the Kronecker product is exact too.
     for (kind, scope) in FORMS.into_iter().filter(|(kind, _)| *kind != Curvature::Diagonal) {
         let config = LaplaceConfig::new(kind, scope, delta);
-        let laplace = Laplace::new(&model, &x, &y, Likelihood::Gaussian { variance: noise }, &config).unwrap();
+        let laplace = Laplace::new(&model, &x, &y, &numbers(noise, 1), &config).unwrap();
         assert!((laplace.log_evidence(delta) - evidence).abs() < 1e-9, "{config:?}: evidence");
         let (mean, variance) = laplace.predict(&at);
         assert!(distance(&mean, &phi_at.matmul(&best)) < 1e-10 && distance(&variance, &exact) < 1e-10, "{config:?}");
@@ -67,7 +68,7 @@ fn the_curvature_of_a_linear_softmax_model_is_its_hessian() {
     let x = inputs(20, 2, 5);
     let labels = Tensor::indices(&(0..20).map(|i| i % 3).collect::<Vec<_>>());
     let model = stack(&[2, 3], 6);
-    let laplace = Laplace::new(&model, &x, &labels, Likelihood::Categorical, &settings(Curvature::Full, 1.0)).unwrap();
+    let laplace = Laplace::new(&model, &x, &labels, &classes(3), &settings(Curvature::Full, 1.0)).unwrap();
     let loss = -model.forward(&x).categorical_log_prob(&labels).sum();
     let leaf = &model.leaves()[0];
     let columns: Vec<Tensor> = (0..9)
@@ -86,7 +87,7 @@ fn every_form_is_that_part_of_the_full_gauss_newton_matrix() {
     let labels = Tensor::indices(&(0..15).map(|i| i % 3).collect::<Vec<_>>());
     let model = stack(&[2, 4, 3], 8);
     let of = |kind, scope| {
-        Laplace::new(&model, &x, &labels, Likelihood::Categorical, &LaplaceConfig::new(kind, scope, 0.5)).unwrap()
+        Laplace::new(&model, &x, &labels, &classes(3), &LaplaceConfig::new(kind, scope, 0.5)).unwrap()
     };
     let full = of(Curvature::Full, Scope::All).curvature();
     // J' (diag p - p p') J from the Jacobian of the tape.
@@ -117,10 +118,7 @@ fn with_one_row_the_kronecker_form_of_each_layer_is_exact() {
     let x = inputs(1, 2, 9);
     let y = Tensor::from_vec(vec![0.3, 0.1], &[1, 2]);
     let model = stack(&[2, 3, 2], 10);
-    let of = |kind| {
-        let likelihood = Likelihood::Gaussian { variance: 0.5 };
-        Laplace::new(&model, &x, &y, likelihood, &settings(kind, 0.5)).unwrap().curvature()
-    };
+    let of = |kind| Laplace::new(&model, &x, &y, &numbers(0.5, 2), &settings(kind, 0.5)).unwrap().curvature();
     let (full, kron) = (of(Curvature::Full), of(Curvature::Kronecker));
     for (from, n) in [(0, 9), (9, 8)] {
         let block = |m: &Tensor| m.narrow(0, from, n).narrow(1, from, n);
@@ -139,7 +137,7 @@ fn output_covariances_and_draws_agree_with_the_matrix_written_out() {
     let j = Tensor::cat(&parts, -1);
     for (kind, scope) in FORMS {
         let config = LaplaceConfig::new(kind, scope, 0.8);
-        let laplace = Laplace::new(&model, &x, &labels, Likelihood::Categorical, &config).unwrap();
+        let laplace = Laplace::new(&model, &x, &labels, &classes(3), &config).unwrap();
         let n = laplace.weights();
         let posterior = (laplace.curvature() + Tensor::eye(n, DType::F64) * 0.8).inverse_spd().unwrap();
         let own = j.narrow(-1, 21 - n, n);
@@ -164,7 +162,7 @@ fn the_evidence_is_largest_at_the_precision_found_and_probabilities_shrink_with_
         Tensor::indices(&(0..30).map(|i| usize::from(x.select(0, i).select(0, 0).item() > 0.0)).collect::<Vec<_>>());
     let model = stack(&[2, 4, 2], 16);
     let config = settings(Curvature::Kronecker, 1.0);
-    let mut laplace = Laplace::new(&model, &x, &labels, Likelihood::Categorical, &config).unwrap();
+    let mut laplace = Laplace::new(&model, &x, &labels, &classes(2), &config).unwrap();
     laplace.maximise_evidence();
     let best = laplace.prior_precisions()[0];
     for factor in [0.9, 1.1] {
@@ -176,7 +174,7 @@ fn the_evidence_is_largest_at_the_precision_found_and_probabilities_shrink_with_
     assert!(p.max_axis(-1, false).mean().item() < plain.max_axis(-1, false).mean().item());
     let wide = stack(&[2, 2000, 2], 17);
     let full = settings(Curvature::Full, 1.0);
-    let error = Laplace::new(&wide, &x, &labels, Likelihood::Categorical, &full).err().unwrap();
+    let error = Laplace::new(&wide, &x, &labels, &classes(2), &full).err().unwrap();
     assert!(error.to_string().contains("GB") && error.to_string().contains("Kronecker"), "{error}");
 }
 
@@ -184,9 +182,9 @@ fn the_evidence_is_largest_at_the_precision_found_and_probabilities_shrink_with_
 fn each_layers_precision_is_where_its_part_of_the_evidence_is_largest() {
     let (x, y) = (inputs(40, 2, 18), inputs(40, 1, 19));
     let model = stack(&[2, 5, 1], 20);
-    let likelihood = Likelihood::Gaussian { variance: 0.3 };
+    let observation = numbers(0.3, 1);
     for kind in [Curvature::Diagonal, Curvature::Kronecker] {
-        let mut laplace = Laplace::new(&model, &x, &y, likelihood, &settings(kind, 1.0)).unwrap();
+        let mut laplace = Laplace::new(&model, &x, &y, &observation, &settings(kind, 1.0)).unwrap();
         laplace.maximise_evidence();
         let common = laplace.log_evidence_at(laplace.prior_precisions());
         laplace.maximise_evidence_by_layer();
@@ -201,7 +199,7 @@ fn each_layers_precision_is_where_its_part_of_the_evidence_is_largest() {
             }
         }
     }
-    let mut full = Laplace::new(&model, &x, &y, likelihood, &settings(Curvature::Full, 1.0)).unwrap();
+    let mut full = Laplace::new(&model, &x, &y, &observation, &settings(Curvature::Full, 1.0)).unwrap();
     full.maximise_evidence();
     let common = full.prior_precisions().to_vec();
     full.maximise_evidence_by_layer();
@@ -221,11 +219,11 @@ fn the_noise_found_has_the_largest_evidence_and_is_that_of_a_fresh_approximation
     let best = phi.t().matmul(&phi).inverse_spd().unwrap().matmul(&phi.t().matmul(&y));
     model.unpack(&best.to_vec());
     let at = |variance: f64, delta: f64| {
-        Laplace::new(&model, &x, &y, Likelihood::Gaussian { variance }, &settings(Curvature::Full, delta)).unwrap()
+        Laplace::new(&model, &x, &y, &numbers(variance, 1), &settings(Curvature::Full, delta)).unwrap()
     };
     let mut laplace = at(1.0, 1.0);
-    laplace.maximise_evidence_and_noise().unwrap();
-    let Likelihood::Gaussian { variance } = laplace.likelihood() else { unreachable!() };
+    assert!(laplace.maximise_evidence_and_noise().unwrap().is_converged);
+    let variance = laplace.observation().noise(DType::F64).unwrap().item();
     let delta = laplace.prior_precisions()[0];
     let found = laplace.log_evidence(delta);
     assert!((at(variance, delta).log_evidence(delta) - found).abs() < 1e-8);
@@ -238,10 +236,30 @@ fn the_noise_found_has_the_largest_evidence_and_is_that_of_a_fresh_approximation
     let (same, again) = at(variance, delta).predict(&x);
     assert!(distance(&mean, &same) < 1e-12 && distance(&spread, &again) < 1e-9);
     let labels = Tensor::indices(&[0; 60]);
-    let classes = stack(&[2, 2], 24);
+    let (two, config) = (stack(&[2, 2], 24), settings(Curvature::Full, 1.0));
+    let mut of_classes = Laplace::new(&two, &x, &labels, &classes(2), &config).unwrap();
+    assert!(of_classes.maximise_evidence_and_noise().unwrap_err().to_string().contains("is categorical"));
+    let learned = ObservationConfig::Learned { sd: 0.3 }.build(1, DType::F64).unwrap();
+    let mut of_learned = Laplace::new(&model, &x, &y, &learned, &config).unwrap();
+    assert!(of_learned.maximise_evidence_and_noise().unwrap_err().to_string().contains("is learned"));
+}
+
+#[test]
+fn learned_noise_that_each_target_has_for_itself_is_that_of_targets_alone() {
+    let (x, y) = (inputs(20, 2, 42), inputs(20, 2, 43));
+    let model = stack(&[2, 2], 44);
+    let mut observation = ObservationConfig::Learned { sd: 1.0 }.build(2, DType::F64).unwrap();
+    observation.visit_mut(&mut |_, p| p.set(&[0.5, 2.0]).unwrap());
     let config = settings(Curvature::Full, 1.0);
-    let mut classes = Laplace::new(&classes, &x, &labels, Likelihood::Categorical, &config).unwrap();
-    assert!(classes.maximise_evidence_and_noise().is_err());
+    let both = Laplace::new(&model, &x, &y, &observation, &config).unwrap();
+    let (_, variance) = both.predict(&x);
+    // A linear layer's outputs share no weights.
+    for (k, noise) in [0.25, 4.0].into_iter().enumerate() {
+        let mut one = stack(&[2, 1], 45);
+        one.unpack(&model.pack()[3 * k..3 * k + 3]);
+        let alone = Laplace::new(&one, &x, &y.narrow(1, k, 1), &numbers(noise, 1), &config).unwrap();
+        assert!(distance(&variance.narrow(1, k, 1), &alone.predict(&x).1) < 1e-10, "target {k}");
+    }
 }
 
 #[test]
@@ -250,7 +268,7 @@ fn averaged_draws_of_the_logits_are_the_mean_probability() {
     let labels = Tensor::indices(&(0..20).map(|i| i % 3).collect::<Vec<_>>());
     let model = stack(&[2, 3], 26);
     let config = settings(Curvature::Full, 1.0);
-    let laplace = Laplace::new(&model, &x, &labels, Likelihood::Categorical, &config).unwrap();
+    let laplace = Laplace::new(&model, &x, &labels, &classes(3), &config).unwrap();
     let at = inputs(1, 2, 27) * 3.0;
     // A linear network's outputs at drawn weights have exactly the linearised distribution.
     let mut copy = stack(&[2, 3], 26);
@@ -297,7 +315,7 @@ impl Traced for Laid {
 fn curvatures<N: Traced>(network: &N, x: &Tensor, y: &Tensor, sharing: Sharing) -> [Tensor; 3] {
     [Curvature::Full, Curvature::Kronecker, Curvature::Diagonal].map(|curvature| {
         let config = LaplaceConfig { curvature, sharing, ..LaplaceConfig::default() };
-        Laplace::new(network, x, y, Likelihood::Gaussian { variance: 0.4 }, &config).unwrap().curvature()
+        Laplace::new(network, x, y, &numbers(0.4, y.size(1)), &config).unwrap().curvature()
     })
 }
 
@@ -327,8 +345,7 @@ fn a_pooled_networks_outputs_vary_as_the_matrix_written_out_says() {
     let j = Tensor::cat(&parts, -1);
     for curvature in [Curvature::Full, Curvature::Diagonal, Curvature::Kronecker] {
         let config = settings(curvature, 0.7);
-        let likelihood = Likelihood::Gaussian { variance: 0.4 };
-        let laplace = Laplace::new(&network, &x, &inputs(8, 2, 35), likelihood, &config).unwrap();
+        let laplace = Laplace::new(&network, &x, &inputs(8, 2, 35), &numbers(0.4, 2), &config).unwrap();
         let posterior = (laplace.curvature() + Tensor::eye(22, DType::F64) * 0.7).inverse_spd().unwrap();
         let (_, covariance) = laplace.outputs(&at);
         assert!(distance(&covariance, &j.matmul(&posterior).matmul(&j.t())) < 1e-10, "{curvature:?}");
@@ -339,11 +356,11 @@ fn a_pooled_networks_outputs_vary_as_the_matrix_written_out_says() {
 fn predictions_do_not_need_the_graph_to_be_on() {
     let (x, y) = (inputs(10, 2, 36), inputs(10, 1, 37));
     let model = stack(&[2, 3, 1], 38);
-    let likelihood = Likelihood::Gaussian { variance: 0.4 };
-    let laplace = Laplace::new(&model, &x, &y, likelihood, &settings(Curvature::Full, 1.0)).unwrap();
+    let observation = numbers(0.4, 1);
+    let laplace = Laplace::new(&model, &x, &y, &observation, &settings(Curvature::Full, 1.0)).unwrap();
     let (_, outside) = laplace.outputs(&x);
     let (_, inside) =
-        no_grad(|| Laplace::new(&model, &x, &y, likelihood, &settings(Curvature::Full, 1.0)).unwrap().outputs(&x));
+        no_grad(|| Laplace::new(&model, &x, &y, &observation, &settings(Curvature::Full, 1.0)).unwrap().outputs(&x));
     assert!(distance(&outside, &inside) < 1e-12 && outside.min().item() > 0.0);
 }
 
@@ -351,12 +368,18 @@ fn predictions_do_not_need_the_graph_to_be_on() {
 fn settings_out_of_range_are_refused_and_a_plan_says_what_a_form_takes() {
     let (x, y) = (inputs(4, 2, 39), inputs(4, 1, 40));
     let model = stack(&[2, 3, 1], 41);
-    let gaussian = Likelihood::Gaussian { variance: 0.4 };
-    let bad = Laplace::new(&model, &x, &y, gaussian, &settings(Curvature::Full, 0.0)).err().unwrap();
+    let bad = Laplace::new(&model, &x, &y, &numbers(0.4, 1), &settings(Curvature::Full, 0.0)).err().unwrap();
     assert!(bad.to_string().contains("prior_precision"), "{bad}");
-    let bad = Likelihood::Gaussian { variance: f64::NAN };
-    let bad = Laplace::new(&model, &x, &y, bad, &settings(Curvature::Full, 1.0)).err().unwrap();
-    assert!(bad.to_string().contains("variance"), "{bad}");
+    let refused = |observation: &Observation, rows: usize, y: &Tensor, part: &str| {
+        let x = x.narrow(0, 0, rows);
+        let error = Laplace::new(&model, &x, y, observation, &LaplaceConfig::default()).err().unwrap();
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    let counts = ObservationConfig::Poisson.build(1, DType::F64).unwrap();
+    refused(&counts, 4, &y, "`observation` is poisson");
+    refused(&numbers(0.4, 2), 4, &y, "fixed of 2 outputs");
+    refused(&numbers(0.4, 1), 4, &y.flatten(), "shape [4]");
+    refused(&numbers(0.4, 1), 0, &y, "no rows");
     let wide = [[3000, 3001], [10, 3001]];
     let bytes = |config: LaplaceConfig| {
         let plan = config.plan(&wide, 100);

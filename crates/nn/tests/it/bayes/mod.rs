@@ -17,8 +17,8 @@ mod tempering;
 
 pub use crate::common::shake;
 use elbo_core::Rng;
-use elbo_nn::bayes::{Covariance, Gaussians};
-use elbo_tensor::Tensor;
+use elbo_nn::bayes::{Covariance, Gaussians, Observation, ObservationConfig};
+use elbo_tensor::{DType, Tensor};
 
 /// Covariances that are there.
 pub const COVARIANCES: [Covariance; 4] =
@@ -31,6 +31,16 @@ pub fn gaussians(covariance: Covariance, k: usize, h: usize, seed: u64) -> Gauss
     let mut found = Gaussians::new(&mean, 0.6, covariance, 2, &mut rng).unwrap();
     shake(&mut found, 0.3, &mut rng);
     found
+}
+
+/// Numbers with normal noise of this variance.
+pub fn numbers(variance: f64, targets: usize) -> Observation {
+    ObservationConfig::Fixed { sd: variance.sqrt() }.build(targets, DType::F64).unwrap()
+}
+
+/// One of so many classes.
+pub fn classes(count: usize) -> Observation {
+    ObservationConfig::Categorical { classes: count }.build(1, DType::F64).unwrap()
 }
 
 /// The largest difference of two tensors.

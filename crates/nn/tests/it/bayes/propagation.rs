@@ -1,11 +1,11 @@
 //! Moments passed through networks: integrals for every unit, drawn weights for layers, limits, and an exact posterior.
 
-use super::{assert_mean, distance, shake};
+use super::{assert_mean, classes, distance, numbers, shake};
 use crate::common::assert_gradient;
 use elbo_core::{Rng, Run, Stop, drive};
-use elbo_nn::bayes::DrawsConfig;
 use elbo_nn::bayes::head::Bound;
-use elbo_nn::bayes::propagation::{MomentNetwork, MomentNetworkConfig, Outputs, Spread, Uncertain, Unit};
+use elbo_nn::bayes::propagation::{MomentNetwork, MomentNetworkConfig, Spread, Uncertain, Unit};
+use elbo_nn::bayes::{DrawsConfig, ObservationConfig};
 use elbo_nn::layer::{Build, Layer, Pass};
 use elbo_tensor::optim::Lbfgs;
 use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, no_grad};
@@ -201,25 +201,33 @@ fn expected_log_probabilities_are_expectations() {
     let joint = Uncertain::with_covariances(mean.clone(), root.matmul(&root.t()).reshape(&[1, 4, 4]));
     let y = points(1, 2, 20);
     let mut rng = Rng::new(21);
-    let (mut varying, mut fixed, mut classes) = (vec![], vec![], vec![]);
+    let (mut varying, mut fixed, mut counts, mut of_class) = (vec![], vec![], vec![], vec![]);
     let (log_tau, noise) = (std::f64::consts::TAU.ln(), Tensor::from_vec(vec![0.3, 0.6, 0.9, 0.4], &[4]));
     let wide = points(1, 4, 22);
-    let label = Tensor::indices(&[2]);
+    let (label, seen) = (Tensor::indices(&[2]), Tensor::from_vec(vec![0.0, 3.0, 1.0, 2.0], &[1, 4]));
     for _ in 0..20_000 {
         let f = mean.row(0) + root.matmul(&Tensor::from_vec(rng.normals(4), &[4]));
         let (centre, level) = (f.narrow(0, 0, 2), f.narrow(0, 2, 2));
         let error = y.row(0) - centre;
         varying.push((error.square() * (-&level).exp() + level + log_tau).sum().item() * -0.5);
         fixed.push(((wide.row(0) - &f).square() / &noise + noise.log() + log_tau).sum().item() * -0.5);
-        classes.push(f.unsqueeze(0).categorical_log_prob(&label).item());
+        of_class.push(f.unsqueeze(0).categorical_log_prob(&label).item());
+        counts.push((seen.row(0) * &f - f.exp() - (seen.row(0) + 1.0).lgamma()).sum().item());
     }
-    assert_mean("varying", &varying, joint.expected_log_prob(&y, Outputs::Varying).item());
-    assert_mean("fixed", &fixed, joint.expected_log_prob(&wide, Outputs::Numbers { noise: &noise }).item());
-    let expected = classes.iter().sum::<f64>() / 20_000.0;
+    let build = |config: ObservationConfig, targets: usize| config.build(targets, DType::F64).unwrap();
+    let expect = |y: &Tensor, config: ObservationConfig, targets: usize| {
+        joint.expected_log_prob(y, &build(config, targets), Bound::Jensen).unwrap().item()
+    };
+    assert_mean("varying", &varying, expect(&y, ObservationConfig::Varying { beta: 0.5 }, 2));
+    assert_mean("counts", &counts, expect(&seen, ObservationConfig::Poisson, 4));
+    let mut learned = build(ObservationConfig::Learned { sd: 1.0 }, 4);
+    learned.visit_mut(&mut |_, p| p.set(&noise.sqrt().to_vec()).unwrap());
+    assert_mean("fixed", &fixed, joint.expected_log_prob(&wide, &learned, Bound::Jensen).unwrap().item());
+    let expected = of_class.iter().sum::<f64>() / 20_000.0;
     // The logits of the bound are independent, and the bound lies below their expectation only then: take the same variances alone.
     let alone = Uncertain::new(mean.clone(), joint.variances());
-    let [loose, tight] =
-        [Bound::Jensen, Bound::Tilted].map(|bound| alone.expected_log_prob(&label, Outputs::Classes { bound }).item());
+    let [loose, tight] = [Bound::Jensen, Bound::Tilted]
+        .map(|bound| alone.expected_log_prob(&label, &classes(4), bound).unwrap().item());
     let mut rng = Rng::new(23);
     let independent: Vec<f64> = (0..20_000)
         .map(|_| {
@@ -230,8 +238,27 @@ fn expected_log_probabilities_are_expectations() {
     let (level, error) = super::mean_and_error(&independent);
     assert!(loose < tight && tight < level + 4.0 * error, "{loose} {tight} {level} ({expected} with covariances)");
     // Nothing is uncertain: the log probability itself.
-    let sure = Uncertain::certain(&mean, false).expected_log_prob(&label, Outputs::Classes { bound: Bound::Jensen });
+    let certain = Uncertain::certain(&mean, false);
+    let sure = certain.expected_log_prob(&label, &classes(4), Bound::Jensen).unwrap();
     assert!((sure - mean.categorical_log_prob(&label)).abs().item() < 1e-12);
+    for (config, targets, y) in [
+        (ObservationConfig::Fixed { sd: 0.7 }, 4, &wide),
+        (ObservationConfig::Varying { beta: 0.0 }, 2, &y),
+        (ObservationConfig::Poisson, 4, &seen),
+    ] {
+        let observation = build(config, targets);
+        let found = certain.expected_log_prob(y, &observation, Bound::Jensen).unwrap();
+        assert!((found - observation.log_prob(&mean, y)).abs().item() < 1e-12, "{config:?}");
+    }
+    for (config, targets, y, part) in [
+        (ObservationConfig::Bernoulli, 4, &wide, "`observation` is bernoulli"),
+        (ObservationConfig::StudentT { scale: 1.0, dof: 3.0 }, 4, &wide, "`observation` is student_t"),
+        (ObservationConfig::Poisson, 3, &seen, "poisson of 3 outputs"),
+        (ObservationConfig::Poisson, 4, &y, "shape [1, 2]"),
+    ] {
+        let error = certain.expected_log_prob(y, &build(config, targets), Bound::Jensen).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
 }
 
 #[test]
@@ -241,7 +268,10 @@ fn gradients_of_a_networks_bound_agree_with_differences() {
         for has_covariances in [false, true] {
             let config = MomentNetworkConfig { hidden: vec![3], unit, has_covariances, ..Default::default() };
             let mut network = network(&config, 2, 2);
-            let loss = |n: &MomentNetwork| n.kl() - n.moments(&x).expected_log_prob(&y, Outputs::Varying).sum();
+            let varying = ObservationConfig::Varying { beta: 0.0 }.build(1, DType::F64).unwrap();
+            let loss = |n: &MomentNetwork| {
+                n.kl() - n.moments(&x).expected_log_prob(&y, &varying, Bound::Jensen).unwrap().sum()
+            };
             assert_gradient(&format!("{config:?}"), &mut network, loss, 1e-6);
         }
     }
@@ -259,9 +289,9 @@ fn the_best_bound_of_a_linear_network_has_the_exact_mean_and_the_precisions_diag
     let prior = 1.5 * 1.5 / 3.0;
     let precision = phi.t().matmul(&phi) * (1.0 / noise) + Tensor::eye(4, DType::F64) * (1.0 / prior);
     let mean = precision.inverse_spd().unwrap().matmul(&phi.t().matmul(&y)) * (1.0 / noise);
-    let variance = Tensor::from_vec(vec![noise], &[1]);
+    let observation = numbers(noise, 1);
     let loss = move |n: &MomentNetwork, _: &mut Run| -> elbo_core::Result<Tensor> {
-        Ok(n.kl() - n.moments(&x).expected_log_prob(&y, Outputs::Numbers { noise: &variance }).sum())
+        Ok(n.kl() - n.moments(&x).expected_log_prob(&y, &observation, Bound::Jensen)?.sum())
     };
     let lbfgs = Lbfgs { gradient_tolerance: 1e-9, value_tolerance: 1e-17, ..Lbfgs::default() };
     drive(&lbfgs.on(loss), &mut network, &Stop::after(1500, "optimum", "loss"), &mut Run::new(0)).unwrap();
