@@ -18,8 +18,9 @@
 //!   rows that are gone move with it.
 //!
 //! # Source
-//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes; the weights are those of Horvitz and Thompson (1952),
-//! the mixed chances those of Hesterberg (1995). Deviations: rows in memory stand for others; sums follow the noise; the sites of memory and batch move together, and a move that lowers the bound is shortened.
+//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes; the weights are those of Horvitz and Thompson (1952), the mixed
+//! chances those of Hesterberg (1995). Deviations: rows in memory stand for others; sums follow the noise; the sites of memory and batch move
+//! together, and a move that lowers the bound is shortened.
 
 mod draw;
 mod hyper;
