@@ -37,6 +37,11 @@ impl Sums {
         }
     }
 
+    /// `scale * self`.
+    pub fn times(&self, scale: f64) -> Self {
+        Self { shift_bar: &self.shift_bar * scale, precision_bar: &self.precision_bar * scale }
+    }
+
     /// The same information seen from other inducing points: `p = K(z, z)⁻¹ K(z, z_new)`, `[M, M_new]`. Exact when `f(z_new)`
     /// determines `f(z)`.
     pub fn project(&self, p: &Tensor) -> Self {

@@ -52,7 +52,7 @@ pub struct MemoryDualGpConfig {
     /// Rounds a batch, at most, of placing inducing points, updating sites and moving hyperparameters.
     #[schemars(range(min = 1))]
     pub rounds: usize,
-    /// Whether rows join the memory in proportion to their leverage; otherwise all alike.
+    /// Whether half of the chances to join the memory are in proportion to leverage; otherwise all rows are alike.
     pub by_leverage: bool,
 }
 

@@ -10,7 +10,7 @@ use elbo_tensor::{Parameters, Tensor, no_grad};
 
 impl MemoryGp {
     /// L-BFGS on the bound of batch and memory, the memory standing for all rows seen, with sites held: each of a row at hand, and the
-    /// natural parameters of those that are gone, whose sums follow the kernel.
+    /// natural parameters of those that are gone. Afterwards these follow the kernel, and the noise of a conjugate likelihood.
     pub(super) fn move_hyperparameters(&mut self, batch: &Batch<'_>, how: Absorb, run: &mut Run) -> Result<()> {
         let kuu_chol = no_grad(|| self.kernel.gram_symmetric(&self.z).cholesky())?;
         let natural = |sums: &Sums| Sums {
@@ -46,7 +46,7 @@ impl MemoryGp {
             }
             Ok(-bound - model.weak_prior())
         };
-        let before = self.pack();
+        let (before, old) = (self.pack(), self.gone_precisions(batch, how));
         let step = Lbfgs::default().on(loss);
         let mut memory = step.init(self, run)?;
         for _ in 0..how.moves {
@@ -62,10 +62,25 @@ impl MemoryGp {
         }
         no_grad(|| {
             let kuu = self.kernel.gram_symmetric(&self.z);
-            self.gone = held.iter().map(|h| seen_through(h, &kuu)).collect();
+            let grown = self.gone_precisions(batch, how).into_iter().zip(&old).map(|(new, old)| new / old);
+            self.gone = held.iter().zip(grown).map(|(h, grown)| seen_through(h, &kuu).times(grown)).collect();
             self.sums = self.total(&self.gone, Some(batch));
         });
         Ok(())
+    }
+
+    /// For each latent function, what the precisions of sites of rows that are gone are in proportion to, `[P]`. Conjugate likelihoods have one noise for
+    /// all rows, so that its change is known to apply to each of those rows, whatever they were; sites of the others, and the old sites of the
+    /// baseline, stay as they were.
+    fn gone_precisions(&self, batch: &Batch<'_>, how: Absorb) -> Vec<f64> {
+        let latents = self.gone.len();
+        match batch.y.first() {
+            Some(y) if self.likelihood.is_conjugate() && how.past == Past::Memory => {
+                let asked = self.ask(&[*y], &vec![0.0; latents], &vec![1.0; latents]);
+                asked.sites.0.iter().map(|site| site.precision[0]).collect()
+            }
+            _ => vec![1.0; latents],
+        }
     }
 
     /// A weak normal prior, of standard deviation two, on the logarithms of the kernel's positive parameters: the

@@ -6,17 +6,21 @@
 //! subtracted: a precision stays one.
 //!
 //! A row in memory stands for `w` rows, the inverse of its chance to be there, so that sums over the memory weighted by `w` are unbiased estimates
-//! of sums over all rows seen. This enters twice.
+//! of sums over all rows seen. Half of its chance is in proportion to its leverage, half is that of any row, so that no weight is more than twice what it
+//! would be at random. Rows are drawn evenly over their targets, where these are classes, and over what is expected of them: weighted sums of either
+//! are close to those over all rows in every draw. The weights enter twice.
 //! - Hyperparameters: the expected log probability of rows seen is estimated by the weighted sum over the memory. Rows of large leverage are those that
 //!   the model finds hard; were all to count alike, hyperparameters would answer to a stream in which every row is as hard as those.
 //! - Sites: of rows that leave, a share stays in the sum, as what they said then; the other share goes to the rows in memory, each of which says
 //!   anew what the rows it stands for would. Were all of it to stay, a hundred rows whose sites are from before a class was known would give way to
 //!   it but for the few that are remembered; were all of it to go, the few would be all that is known. Sites of conjugate likelihoods are the
-//!   same under every posterior, and nothing of them goes.
+//!   same under every posterior, and nothing of them goes. They depend on the noise alone, which is one for all rows: when it moves, the sums of the
+//!   rows that are gone move with it.
 //!
 //! # Source
-//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes; the weights are those of Horvitz and Thompson (1952).
-//! Deviations: rows in memory stand for others; the sites of memory and batch move together, and a move that lowers the bound is shortened.
+//! Chang, Verma, John, Solin and Khan (2023), memory-based dual Gaussian processes; the weights are those of Horvitz and Thompson (1952), the mixed
+//! chances those of Hesterberg (1995). Deviations: rows in memory stand for others; sums follow the noise; the sites of memory and batch move
+//! together, and a move that lowers the bound is shortened.
 
 mod draw;
 mod hyper;
@@ -53,7 +57,7 @@ pub struct Absorb {
     pub moves: usize,
     /// Rounds a batch, at most, of placing inducing points, updating sites and moving hyperparameters.
     pub rounds: usize,
-    /// Whether rows are drawn into memory with chances in proportion to leverage; otherwise all alike.
+    /// Whether half of the chances to be drawn into memory are in proportion to leverage; otherwise all rows are alike.
     pub by_leverage: bool,
     /// What stands for the past when hyperparameters move.
     pub past: Past,

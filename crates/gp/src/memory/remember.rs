@@ -1,24 +1,31 @@
 //! Which rows stay in memory, and what is kept of those that leave.
 
-use super::draw::{chances, draw};
+use super::draw::{chances, draw, mixed, side_by_side};
 use super::rows::{Kept, pick};
-use super::{Absorb, Batch, MemoryGp, of_sums};
+use super::{Absorb, Asked, Batch, MemoryGp, of_sums};
 use elbo_core::{Result, Rng};
 use elbo_tensor::Tensor;
+
+/// Rows drawn and the others, both ascending, with every row's chance to be drawn.
+struct Lot {
+    shares: Vec<f64>,
+    drawn: Vec<usize>,
+    others: Vec<usize>,
+}
 
 impl MemoryGp {
     /// Draws rows of the batch into memory, without replacement. The others are gone, but for the share of their sites that is handed on.
     pub(super) fn remember(&mut self, batch: &Batch<'_>, how: Absorb, rng: &mut Rng) -> Result<()> {
-        let sizes = self.sizes(batch.x, batch.y, how)?;
-        let shares = chances(&sizes, how.remembered.min(how.memory));
-        let (joining, leaving) = draw(&shares, rng);
+        let alone = vec![1.0; batch.y.len()];
+        let Lot { shares, drawn: joining, others: leaving } =
+            self.lot(batch.x, batch.y, &alone, how.remembered.min(how.memory), how, rng)?;
         let rows = Kept {
             x: batch.x.clone(),
             y: batch.y.to_vec(),
             sites: batch.sites.clone(),
             weights: shares.iter().map(|share| 1.0 / share).collect(),
         };
-        self.forget(&rows.take(&leaving), &vec![1.0; leaving.len()]);
+        self.forget(&rows.take(&leaving), &pick(&alone, &leaving));
         let mut joining = rows.take(&joining);
         joining.sites = joining.sites.scaled(&self.counts(&joining.weights));
         self.kept.extend(joining);
@@ -29,12 +36,10 @@ impl MemoryGp {
         Ok(())
     }
 
-    /// Draws the rows that stay when the memory is too large, in proportion to what each stands for.
+    /// Draws the rows that stay when the memory is too large; each also has the chances of the rows that it stands for.
     pub(super) fn thin(&mut self, how: Absorb, rng: &mut Rng) -> Result<()> {
-        let mut sizes = self.sizes(&self.kept.x, &self.kept.y, how)?;
-        sizes.iter_mut().zip(&self.kept.weights).for_each(|(size, weight)| *size *= weight);
-        let shares = chances(&sizes, how.memory);
-        let (staying, leaving) = draw(&shares, rng);
+        let Lot { shares, drawn: staying, others: leaving } =
+            self.lot(&self.kept.x, &self.kept.y, &self.kept.weights, how.memory, how, rng)?;
         let before = self.counts(&self.kept.weights);
         self.kept.weights.iter_mut().zip(&shares).for_each(|(weight, share)| *weight /= share);
         let (gone, mut kept) = (self.kept.take(&leaving), self.kept.take(&staying));
@@ -45,14 +50,15 @@ impl MemoryGp {
         Ok(())
     }
 
-    /// What the chances of these rows to be remembered are in proportion to, `[B]`.
-    fn sizes(&self, x: &Tensor, y: &[f64], how: Absorb) -> Result<Vec<f64>> {
-        if !how.by_leverage {
-            return Ok(vec![1.0; y.len()]);
-        }
+    /// Draws `count` of these rows, each of which stands for `weights` rows, itself among them.
+    fn lot(&self, x: &Tensor, y: &[f64], weights: &[f64], count: usize, how: Absorb, rng: &mut Rng) -> Result<Lot> {
         let rows = self.view(x)?;
         let (mean, variance) = rows.marginals(&of_sums(&rows.kuu_chol, &self.sums)?);
-        Ok(self.ask(y, &mean.to_vec(), &variance.to_vec()).leverage)
+        let Asked { expected, leverage, .. } = self.ask(y, &mean.to_vec(), &variance.to_vec());
+        let sizes = if how.by_leverage { mixed(&leverage, weights) } else { weights.to_vec() };
+        let shares = chances(&sizes, count);
+        let (drawn, others) = draw(&shares, &side_by_side(y, &expected, count), rng);
+        Ok(Lot { shares, drawn, others })
     }
 
     /// Adds to the sums of rows that are gone what stays there of these rows, whose sites now count as often as `counts` says: of a single one, what is

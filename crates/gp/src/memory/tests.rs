@@ -66,3 +66,14 @@ fn a_memory_that_is_thinned_knows_on_average_what_it_knew() {
         .collect();
     assert_unbiased(&draws, &before);
 }
+
+#[test]
+fn no_row_stands_for_more_than_twice_its_share_and_where_all_are_remembered_each_stands_for_itself() {
+    for seed in 0..20 {
+        let gp = process(HOW, seed);
+        let weights = gp.memory_weights();
+        assert_eq!(weights.len(), 8);
+        assert!(weights.iter().all(|weight| (1.0..=10.0 + 1e-9).contains(weight)), "seed {seed}: {weights:?}");
+    }
+    assert_eq!(process(Absorb { remembered: 40, ..HOW }, 0).memory_weights(), [1.0; 40]);
+}

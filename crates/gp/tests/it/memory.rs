@@ -4,7 +4,7 @@ use elbo_core::{Rng, Run};
 use elbo_gp::kernel::{Profile, Stationary};
 use elbo_gp::likelihood::{Gaussian, MultiLikelihood, Single, Softmax};
 use elbo_gp::memory::{Absorb, MemoryGp, Past};
-use elbo_tensor::Tensor;
+use elbo_tensor::{Parameters, Tensor};
 
 /// Rows of these classes, which lie side by side: class `c` within 0.8 of `2 c - 2`.
 fn rows_of(classes: &[usize], rng: &mut Rng) -> (Tensor, Vec<f64>) {
@@ -159,4 +159,53 @@ fn with_gaussian_noise_a_stream_is_everything_at_once_however_few_are_remembered
     let (one, four) = (read(1), read(4));
     let pairs = one.0.iter().chain(&one.1).zip(four.0.iter().chain(&four.1));
     pairs.for_each(|(one, four)| assert!((one - four).abs() < 1e-3, "{one} in one batch, {four} in four"));
+}
+
+/// There is one noise for all rows, those that are gone among them: of whatever noise was learned before, nothing must be left.
+#[test]
+fn rows_that_are_gone_follow_the_noise_that_later_rows_teach() {
+    let mut rng = Rng::new(8);
+    let x: Vec<f64> = (0..60).map(|_| 3.0 * rng.uniform()).collect();
+    let sd = |row: usize| if row < 15 { 1.0 } else { 0.2 };
+    let y: Vec<f64> = x.iter().enumerate().map(|(row, x)| (2.0 * x).sin() + sd(row) * rng.normal()).collect();
+    let x = Tensor::from_vec(x, &[60, 1]);
+    let read = |noise: f64, ends: &[usize], moves: usize| {
+        let mut kernel = Stationary::new(Profile::Matern52, &[1.0]);
+        kernel.visit_mut(&mut |_, p| p.set_frozen(true));
+        let likelihood = Box::new(Single(Box::new(Gaussian::new(noise))));
+        let mut gp = MemoryGp::new(Box::new(kernel), likelihood, 1);
+        let how = Absorb {
+            inducing: 60,
+            remembered: 3,
+            memory: 7,
+            sweeps: 1,
+            rho: 1.0,
+            moves,
+            rounds: 3,
+            by_leverage: true,
+            past: Past::Memory,
+        };
+        let mut start = 0;
+        for end in ends {
+            gp.absorb(&x.narrow(0, start, end - start), &y[start..*end], how, &mut Run::new(1)).unwrap();
+            start = *end;
+        }
+        gp
+    };
+    let noise_of = |gp: &MemoryGp| {
+        let mut noise = f64::NAN;
+        gp.visit(&mut |name, p| {
+            if name.starts_with("likelihood") {
+                noise = p.value()[0];
+            }
+        });
+        noise
+    };
+    let (first, streamed) = (noise_of(&read(0.1, &[15], 20)), read(0.1, &[15, 30, 45, 60], 20));
+    let last = noise_of(&streamed);
+    // Otherwise nothing had to follow.
+    assert!(last < first / 1.2, "the noise is {first} after the first batch and {last} at the end");
+    let (one, four) = (read(last, &[60], 0).predict(&x).unwrap(), streamed.predict(&x).unwrap());
+    let pairs = one.0.iter().chain(&one.1).zip(four.0.iter().chain(&four.1));
+    pairs.for_each(|(one, four)| assert!((one - four).abs() < 5e-3, "{one} in one batch, {four} in four"));
 }

@@ -47,7 +47,7 @@ class _MemoryDualGP(Updates, Tabular):
     rounds : whole number at least 1; default 3
         Rounds a batch, at most, of placing inducing points, updating sites and moving hyperparameters.
     by_leverage : true or false; default True
-        Whether rows join the memory in proportion to their leverage; otherwise all alike.
+        Whether half of the chances to join the memory are in proportion to leverage; otherwise all rows are alike.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
