@@ -242,7 +242,7 @@ fn patches(loss: AdversarialLoss) -> Term {
 
 #[test]
 fn the_loss_of_patches_has_the_gradient_of_its_value_in_model_and_discriminator() {
-    let x = normals(&[3, 2 * 5 * 4], &mut Rng::new(14));
+    let x = Tensor::from_vec(Rng::new(14).uniforms(3 * 2 * 5 * 4), &[3, 2 * 5 * 4]);
     for loss in [AdversarialLoss::Hinge, AdversarialLoss::LeastSquares, AdversarialLoss::Logistic] {
         for likelihood in
             [LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 0.5 } }, LikelihoodConfig::ContinuousBernoulli]

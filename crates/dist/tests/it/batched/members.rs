@@ -100,9 +100,8 @@ fn off_supports_of_other_families_densities_are_minus_infinity_with_slopes_of_ze
     assert_outside("logit-normal", &s(0.2), logit_normal, &s(0.3), &[&far[..], &[s(0.0), s(1.0)]].concat());
     let pixel = |p: &Tensor| -> Box<dyn Batched> { Box::new(ContinuousBernoulli::new(p.clone())) };
     assert_outside("continuous bernoulli", &s(1.7), pixel, &s(0.3), &far);
-    let level = |p: &Tensor| -> Box<dyn Batched> {
-        Box::new(DiscretisedLogistic::new(p.clone(), p.full_like(-1.5), 16))
-    };
+    let level =
+        |p: &Tensor| -> Box<dyn Batched> { Box::new(DiscretisedLogistic::new(p.clone(), p.full_like(-1.5), 16)) };
     assert_outside("discretised logistic", &s(0.1), level, &s(1.0), &[s(-1.2), s(1.1), s(f64::INFINITY)]);
     let shares = |points: &[[f64; 3]]| points.iter().map(|p| t(p, &[3])).collect::<Vec<_>>();
     let concentration = t(&[1.4, 0.7, 3.0], &[3]);

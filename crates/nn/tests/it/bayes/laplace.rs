@@ -86,9 +86,8 @@ fn every_form_is_that_part_of_the_full_gauss_newton_matrix() {
     let x = inputs(15, 2, 7);
     let labels = Tensor::indices(&(0..15).map(|i| i % 3).collect::<Vec<_>>());
     let model = stack(&[2, 4, 3], 8);
-    let of = |kind, scope| {
-        Laplace::new(&model, &x, &labels, &classes(3), &LaplaceConfig::new(kind, scope, 0.5)).unwrap()
-    };
+    let of =
+        |kind, scope| Laplace::new(&model, &x, &labels, &classes(3), &LaplaceConfig::new(kind, scope, 0.5)).unwrap();
     let full = of(Curvature::Full, Scope::All).curvature();
     // J' (diag p - p p') J from the Jacobian of the tape.
     let leaves = model.leaves();

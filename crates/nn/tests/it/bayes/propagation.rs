@@ -226,8 +226,8 @@ fn expected_log_probabilities_are_expectations() {
     let expected = of_class.iter().sum::<f64>() / 20_000.0;
     // The logits of the bound are independent, and the bound lies below their expectation only then: take the same variances alone.
     let alone = Uncertain::new(mean.clone(), joint.variances());
-    let [loose, tight] = [Bound::Jensen, Bound::Tilted]
-        .map(|bound| alone.expected_log_prob(&label, &classes(4), bound).unwrap().item());
+    let [loose, tight] =
+        [Bound::Jensen, Bound::Tilted].map(|bound| alone.expected_log_prob(&label, &classes(4), bound).unwrap().item());
     let mut rng = Rng::new(23);
     let independent: Vec<f64> = (0..20_000)
         .map(|_| {
