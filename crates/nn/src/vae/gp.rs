@@ -144,17 +144,21 @@ pub struct GpPosterior {
 enum Spread {
     /// `[B, L, T]`.
     Diagonal { log_variance: Tensor },
-    /// With R = diag s^(-1/2), and B = I + R K R = C C'. Then (K + S)⁻¹ = R B⁻¹ R, and no inverse of K is needed.
-    Sites {
-        /// y, `[B, L, T]`.
-        observed: Tensor,
-        /// The diagonal of R, `[B, L, T]`.
-        root: Tensor,
-        /// C, `[B, L, T, T]`.
-        chol: Tensor,
-        /// (K + S)⁻¹ y, `[B, L, T]`.
-        weights: Tensor,
-    },
+    /// Observations of the codes.
+    Sites(Box<Sites>),
+}
+
+/// With R = diag s^(-1/2), and B = I + R K R = C C'. Then (K + S)⁻¹ = R B⁻¹ R, and no inverse of K is needed.
+#[derive(Debug, Clone)]
+struct Sites {
+    /// y, `[B, L, T]`.
+    observed: Tensor,
+    /// The diagonal of R, `[B, L, T]`.
+    root: Tensor,
+    /// C, `[B, L, T, T]`.
+    chol: Tensor,
+    /// (K + S)⁻¹ y, `[B, L, T]`.
+    weights: Tensor,
 }
 
 impl GpPosterior {
@@ -197,7 +201,8 @@ impl GpPosterior {
         let chol = (scaled + Tensor::eye(prior.inputs(), prior.dtype())).cholesky()?;
         let weights = &root * solve(&chol, &(&root * &observed));
         let mean = prior.times(&weights);
-        Ok(Self { prior: prior.clone(), mean, spread: Spread::Sites { observed, root, chol, weights } })
+        let sites = Box::new(Sites { observed, root, chol, weights });
+        Ok(Self { prior: prior.clone(), mean, spread: Spread::Sites(sites) })
     }
 
     /// Means of the codes, which are also their modes, `[B, T, L]`.
@@ -209,7 +214,8 @@ impl GpPosterior {
     pub fn variance(&self) -> Tensor {
         match &self.spread {
             Spread::Diagonal { log_variance } => log_variance.exp().t(),
-            Spread::Sites { root, chol, .. } => {
+            Spread::Sites(sites) => {
+                let Sites { root, chol, .. } = &**sites;
                 let known = chol.solve_lower(&(root.unsqueeze(-1) * &self.prior.covariance)).square();
                 // Rounding may leave a variance that is almost zero a little below it.
                 (self.prior.covariance.diagonal() - known.sum_axis(-2, false)).relu().t()
@@ -222,7 +228,7 @@ impl GpPosterior {
         let numbers = match self.spread {
             Spread::Diagonal { .. } => self.prior.inputs(),
             // The course of a draw of the prior, and the noise of what it is observed with.
-            Spread::Sites { .. } => 2 * self.prior.inputs(),
+            Spread::Sites(_) => 2 * self.prior.inputs(),
         };
         normals(&[draws, self.mean.size(0), self.prior.latent(), numbers], self.prior.dtype(), rng)
     }
@@ -237,7 +243,8 @@ impl GpPosterior {
     pub fn rsample(&self, noise: &Tensor) -> Tensor {
         let codes = match &self.spread {
             Spread::Diagonal { log_variance } => &self.mean + (log_variance * 0.5).exp() * noise,
-            Spread::Sites { observed, root, chol, .. } => {
+            Spread::Sites(sites) => {
+                let Sites { observed, root, chol, .. } = &**sites;
                 let inputs = self.prior.inputs();
                 let course = self.prior.course(&noise.narrow(-1, 0, inputs));
                 let missed = root * (observed - &course) - noise.narrow(-1, inputs, inputs);
@@ -257,7 +264,8 @@ impl GpPosterior {
                 let each = apart.square() * (-log_variance).exp() + log_variance;
                 (each.sum_axis(-1, false) + size * LN_TAU) * -0.5
             }
-            Spread::Sites { root, .. } => {
+            Spread::Sites(sites) => {
+                let Sites { root, .. } = &**sites;
                 // The precision is K⁻¹ + S⁻¹.
                 let white = self.prior.chol.solve_lower(&apart.unsqueeze(-1)).squeeze(-1).square();
                 let square = (white + (root * apart).square()).sum_axis(-1, false);
@@ -275,7 +283,7 @@ impl GpPosterior {
     fn log_det(&self) -> Tensor {
         match &self.spread {
             Spread::Diagonal { log_variance } => log_variance.sum_axis(-1, false),
-            Spread::Sites { chol, .. } => self.prior.chol.cholesky_log_det() - chol.cholesky_log_det(),
+            Spread::Sites(sites) => self.prior.chol.cholesky_log_det() - sites.chol.cholesky_log_det(),
         }
     }
 
@@ -294,7 +302,8 @@ impl GpPosterior {
                 let log_dets = self.prior.chol.cholesky_log_det() - log_variance.sum_axis(-1, false);
                 trace + white.square().sum_axis(-1, false) + log_dets
             }
-            Spread::Sites { chol, weights, .. } => {
+            Spread::Sites(sites) => {
+                let Sites { chol, weights, .. } = &**sites;
                 let square = (weights * &self.mean).sum_axis(-1, false);
                 chol.cholesky_inverse().trace() + square + chol.cholesky_log_det()
             }

@@ -39,7 +39,7 @@ impl ColumnPanels {
     fn new(m: usize, b: usize) -> Self {
         let panel = m * WIDTH;
         let mut data: Kept<f64> = Kept::new(b.div_ceil(WIDTH) * panel);
-        if b % WIDTH > 0 {
+        if !b.is_multiple_of(WIDTH) {
             let last = data.len() - panel;
             data[last..].fill(0.0);
         }
@@ -220,7 +220,7 @@ pub(super) struct ByColumns<'a> {
 impl ByColumns<'_> {
     /// Some rows of the panel that starts with column `first`.
     fn panel(&self, first: usize, rows: Range<usize>, width: usize) -> &[f64] {
-        assert!(width == WIDTH && first % WIDTH == 0, "columns are taken in the panels in which they lie");
+        assert!(width == WIDTH && first.is_multiple_of(WIDTH), "columns are taken in the panels in which they lie");
         let start = first / WIDTH * self.of.m;
         &self.of.data[(start + rows.start) * WIDTH..(start + rows.end) * WIDTH]
     }
