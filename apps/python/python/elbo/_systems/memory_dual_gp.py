@@ -17,8 +17,9 @@ class _MemoryDualGP(Updates, Tabular):
     sums of Gaussian sites seen through the inducing points; sums can be moved onto new inducing points when
     the stream wanders into new regions. Three things go wrong when the past is gone: the posterior was
     computed under old inducing points, hyperparameters only see the present batch, and errors add up. A small
-    memory of past rows, chosen by leverage (site precision times marginal variance), repairs all three: its
-    sites are renewed at every batch, and in the objective of the hyperparameters it stands for all rows seen.
+    memory of past rows, chosen half by leverage (site precision times marginal variance) and half at random,
+    repairs all three: its sites are renewed at every batch, and in the objective of the hyperparameters it
+    stands for all rows seen.
 
     Needs a table with a target, numeric or of classes. Source: Chang, Verma, John, Solin and Khan (2023), ICML.
 
@@ -47,7 +48,8 @@ class _MemoryDualGP(Updates, Tabular):
     rounds : whole number at least 1; default 3
         Rounds a batch, at most, of placing inducing points, updating sites and moving hyperparameters.
     by_leverage : true or false; default True
-        Whether half of the chances to join the memory are in proportion to leverage; otherwise all rows are alike.
+        Whether half of the chances to join the memory are in proportion to leverage; otherwise all rows are
+        alike.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
