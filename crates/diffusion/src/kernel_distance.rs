@@ -5,7 +5,9 @@
 
 use crate::frechet::Extractor;
 use elbo_core::{Error, Result, Rng, ensure, ensure_within};
-use elbo_linalg::{MatMut, MatRef, gemm};
+use elbo_infer::objective::Estimate;
+use elbo_nn::vae::divergence::mmd_of_grams;
+use elbo_tensor::{Tensor, no_grad};
 
 /// How many random blocks are compared, and of how many points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +69,8 @@ pub fn kernel_distance(
         chosen.into_iter().flat_map(|i| &features[i * width..(i + 1) * width]).copied().collect()
     };
     let each: Vec<f64> = (0..blocks.count).map(|_| cubic_discrepancy(&block(&x, n), &block(&y, m), width)).collect();
-    let count = blocks.count as f64;
-    let mean = each.iter().sum::<f64>() / count;
-    let variance = each.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    Ok(KernelDistance { mean, sd: variance.sqrt(), extractor: extractor.name(), blocks })
+    let Estimate { value, error } = Estimate::mean(&each);
+    Ok(KernelDistance { mean: value, sd: error * (blocks.count as f64).sqrt(), extractor: extractor.name(), blocks })
 }
 
 /// The unbiased squared maximum mean discrepancy of features `x: [N, width]` and `y: [M, width]` under k(x, y) = (x·y / width + 1)³, over all pairs of different
@@ -82,25 +82,10 @@ pub fn kernel_distance(
 /// # Source
 /// Gretton et al. (2012), lemma 6.
 pub fn cubic_discrepancy(x: &[f64], y: &[f64], width: usize) -> f64 {
-    let (n, m) = (x.len() / width, y.len() / width);
-    assert!(n >= 2 && m >= 2, "{n} and {m} points have no discrepancy");
-    let (own, _) = sums(x, x, width);
-    let (theirs, _) = sums(y, y, width);
-    let (_, between) = sums(x, y, width);
-    let pairs = |count: usize| (count * (count - 1)) as f64;
-    own / pairs(n) + theirs / pairs(m) - 2.0 * between / (n * m) as f64
-}
-
-/// Sums of the kernel between the rows of `x` and of `y`: over pairs of different places, and over all pairs.
-fn sums(x: &[f64], y: &[f64], width: usize) -> (f64, f64) {
-    let (n, m) = (x.len() / width, y.len() / width);
-    let mut inner = vec![0.0; n * m];
-    let (a, b) = (MatRef::row_major(x, n, width), MatRef::row_major(y, m, width));
-    gemm(MatMut::row_major(&mut inner, n, m), 1.0 / width as f64, a, b.transpose(), 0.0);
-    let cube = |v: f64| (v + 1.0).powi(3);
-    let all: f64 = inner.iter().map(|v| cube(*v)).sum();
-    let same: f64 = inner.iter().step_by(m + 1).map(|v| cube(*v)).sum();
-    (all - same, all)
+    let [x, y] = [x, y].map(|points| Tensor::from_slice(points, &[points.len() / width, width]));
+    assert!(x.size(0) >= 2 && y.size(0) >= 2, "{} and {} points have no discrepancy", x.size(0), y.size(0));
+    let kernel = |a: &Tensor, b: &Tensor| a.matmul(&b.t()).affine(1.0 / width as f64, 1.0).powi(3);
+    no_grad(|| mmd_of_grams([kernel(&x, &x), kernel(&y, &y), kernel(&x, &y)])).item()
 }
 
 #[cfg(test)]
@@ -131,11 +116,8 @@ mod tests {
             let x: Vec<f64> = rng.normals(25 * 3).iter().map(|v| v + shift).collect();
             cubic_discrepancy(&x, &rng.normals(40 * 3), 3)
         };
-        let values: Vec<f64> = (0..count).map(one).collect();
-        let n = count as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        (mean, (variance / n).sqrt())
+        let Estimate { value, error } = Estimate::mean(&(0..count).map(one).collect::<Vec<f64>>());
+        (value, error)
     }
 
     #[test]

@@ -269,7 +269,7 @@ mod tests {
     const ROW: &str = "| [`gpr`](#gpr-fails) | **fails** | 1 of 2 | 3 | 27 |";
 
     fn part(id: &str, verdict: Verdict) -> Part {
-        let held = if verdict == Verdict::Holds { "holds" } else { "fails" };
+        let held = word(verdict);
         let count = if verdict == Verdict::Holds { 2 } else { 1 };
         let [head, rule] = CHECKS;
         Part {

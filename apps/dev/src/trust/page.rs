@@ -32,9 +32,10 @@ pub(super) fn suite(found: &[(Entry, Outcome)], baseline: &(Entry, Outcome)) -> 
 fn row(entry: &Entry, outcome: &Outcome, verdict: &str) -> String {
     let count = outcome.places.len();
     let shown = |show: &dyn Fn() -> String| if count == 0 { String::new() } else { show() };
-    let p = outcome.p_value().map_or_else(String::new, |p| if p < 1e-2 { small(p) } else { format!("{p:.3}") });
+    let p = outcome.p_value().map_or_else(String::new, |p| if p < 1e-2 { power(p, 3) } else { format!("{p:.3}") });
     let covers = LEVELS.map(|level| shown(&|| format!("{:.3}", coverage(&outcome.places, level))));
-    let (distance, allowed) = outcome.exact.map_or_else(Default::default, |e| (power(e.distance), power(e.tolerance)));
+    let (distance, allowed) =
+        outcome.exact.map_or_else(Default::default, |e| (power(e.distance, 2), power(e.tolerance, 2)));
     format!(
         "| `{}` | {} | {} | {p} | {} | {distance} | {allowed} | {verdict} |",
         entry.system,
@@ -44,14 +45,10 @@ fn row(entry: &Entry, outcome: &Outcome, verdict: &str) -> String {
     )
 }
 
-/// Three digits and a power of ten, so that a p-value is told apart from the limit.
-fn small(p: f64) -> String {
-    format!("{p:.2e}").replace(".00e", "e")
-}
-
-/// Two digits and a power of ten; the second digit is left out where it is a zero.
-fn power(value: f64) -> String {
-    format!("{value:.1e}").replace(".0e", "e")
+/// So many digits and a power of ten; digits behind the point are left out where all are zeros.
+fn power(value: f64, digits: usize) -> String {
+    let text = format!("{value:.0$e}", digits - 1);
+    text.replace(&format!(".{:0<1$}e", "", digits - 1), "e")
 }
 
 #[cfg(test)]
@@ -61,8 +58,8 @@ mod tests {
 
     #[test]
     fn numbers_are_told_apart_from_the_limit_beside_them() {
-        assert_eq!([0.15, 1e-4, 1.4e-3, 2e-7].map(power), ["1.5e-1", "1e-4", "1.4e-3", "2e-7"]);
-        assert_eq!([0.0, 1.04e-3, 1e-3].map(small), ["0e0", "1.04e-3", "1e-3"]);
+        assert_eq!([0.15, 1e-4, 1.4e-3, 2e-7].map(|value| power(value, 2)), ["1.5e-1", "1e-4", "1.4e-3", "2e-7"]);
+        assert_eq!([0.0, 1.04e-3, 1e-3].map(|p| power(p, 3)), ["0e0", "1.04e-3", "1e-3"]);
     }
 
     #[test]

@@ -127,6 +127,25 @@ fn sums_over_the_memory_estimate_sums_over_all_rows_without_bias() {
     }
 }
 
+/// Few rows of a stream with Gaussian noise are remembered.
+const FEW: Absorb = Absorb {
+    inducing: 60,
+    remembered: 3,
+    memory: 7,
+    sweeps: 1,
+    rho: 1.0,
+    moves: 0,
+    rounds: 1,
+    by_leverage: true,
+    past: Past::Memory,
+};
+
+/// Means and variances after one batch and after four.
+fn assert_alike(one: &(Vec<f64>, Vec<f64>), four: &(Vec<f64>, Vec<f64>), tolerance: f64) {
+    let pairs = one.0.iter().chain(&one.1).zip(four.0.iter().chain(&four.1));
+    pairs.for_each(|(one, four)| assert!((one - four).abs() < tolerance, "{one} in one batch, {four} in four"));
+}
+
 /// Gaussian sites do not depend on the posterior, and so nothing is out of date.
 #[test]
 fn with_gaussian_noise_a_stream_is_everything_at_once_however_few_are_remembered() {
@@ -134,31 +153,18 @@ fn with_gaussian_noise_a_stream_is_everything_at_once_however_few_are_remembered
     let x: Vec<f64> = (0..60).map(|_| 3.0 * rng.uniform()).collect();
     let y: Vec<f64> = x.iter().map(|x| (2.0 * x).sin() + 0.3 * rng.normal()).collect();
     let x = Tensor::from_vec(x, &[60, 1]);
-    let how = Absorb {
-        inducing: 60,
-        remembered: 3,
-        memory: 7,
-        sweeps: 1,
-        rho: 1.0,
-        moves: 0,
-        rounds: 1,
-        by_leverage: true,
-        past: Past::Memory,
-    };
     let read = |batches: usize| {
         let likelihood = Box::new(Single(Box::new(Gaussian::new(0.1))));
         let mut gp = MemoryGp::new(Box::new(Stationary::new(Profile::Matern52, &[1.0])), likelihood, 1);
         let rows = 60 / batches;
         for k in 0..batches {
             let span = k * rows..(k + 1) * rows;
-            gp.absorb(&x.narrow(0, span.start, rows), &y[span], how, &mut Run::new(1)).unwrap();
+            gp.absorb(&x.narrow(0, span.start, rows), &y[span], FEW, &mut Run::new(1)).unwrap();
         }
         assert_eq!(gp.memory().1.len(), (3 * batches).min(7));
         gp.predict(&x).unwrap()
     };
-    let (one, four) = (read(1), read(4));
-    let pairs = one.0.iter().chain(&one.1).zip(four.0.iter().chain(&four.1));
-    pairs.for_each(|(one, four)| assert!((one - four).abs() < 1e-3, "{one} in one batch, {four} in four"));
+    assert_alike(&read(1), &read(4), 1e-3);
 }
 
 /// There is one noise for all rows, those that are gone among them: of whatever noise was learned before, nothing must be left.
@@ -174,17 +180,7 @@ fn rows_that_are_gone_follow_the_noise_that_later_rows_teach() {
         kernel.visit_mut(&mut |_, p| p.set_frozen(true));
         let likelihood = Box::new(Single(Box::new(Gaussian::new(noise))));
         let mut gp = MemoryGp::new(Box::new(kernel), likelihood, 1);
-        let how = Absorb {
-            inducing: 60,
-            remembered: 3,
-            memory: 7,
-            sweeps: 1,
-            rho: 1.0,
-            moves,
-            rounds: 3,
-            by_leverage: true,
-            past: Past::Memory,
-        };
+        let how = Absorb { moves, rounds: 3, ..FEW };
         let mut start = 0;
         for end in ends {
             gp.absorb(&x.narrow(0, start, end - start), &y[start..*end], how, &mut Run::new(1)).unwrap();
@@ -205,7 +201,5 @@ fn rows_that_are_gone_follow_the_noise_that_later_rows_teach() {
     let last = noise_of(&streamed);
     // Otherwise nothing had to follow.
     assert!(last < first / 1.2, "the noise is {first} after the first batch and {last} at the end");
-    let (one, four) = (read(last, &[60], 0).predict(&x).unwrap(), streamed.predict(&x).unwrap());
-    let pairs = one.0.iter().chain(&one.1).zip(four.0.iter().chain(&four.1));
-    pairs.for_each(|(one, four)| assert!((one - four).abs() < 5e-3, "{one} in one batch, {four} in four"));
+    assert_alike(&read(last, &[60], 0).predict(&x).unwrap(), &streamed.predict(&x).unwrap(), 5e-3);
 }

@@ -1,5 +1,6 @@
 //! Fitting a flexible family to a target of several modes: the target is flat at first.
 
+use super::ensure_dim;
 use super::vi::{Fit, judge};
 use crate::family::{Approximation, Variational};
 use crate::target::LogDensity;
@@ -139,8 +140,7 @@ pub fn annealed(
     run: &mut Run,
 ) -> Result<Fit> {
     settings.check()?;
-    let (found, dim) = (family.dim(), target.dim());
-    ensure("family", format!("of {found} unknowns"), found == dim, format!("of {dim} unknowns, as the target"))?;
+    ensure_dim("family", family.dim(), target)?;
     let started = Instant::now();
     let mut model = Approximation(family);
     let title = model.0.title();

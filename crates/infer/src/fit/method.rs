@@ -1,5 +1,6 @@
 //! Methods by name, and one result of all of them.
 
+use super::ensure_dim;
 use super::pathfinder::{PathfinderSettings, pathfinder};
 use super::vi::{ViSettings, vi};
 use crate::diagnostics::Psis;
@@ -7,7 +8,7 @@ use crate::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture, Variation
 use crate::mcmc::{Hamiltonian, Start, sample};
 use crate::objective::Estimate;
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, Run, ensure};
+use elbo_core::{Error, Result, Run};
 use elbo_dist::flow::FlowSpec;
 use std::fmt;
 use std::str::FromStr;
@@ -193,7 +194,7 @@ pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings,
     let started = Instant::now();
     let d = target.dim();
     let mean = settings.start.clone().unwrap_or_else(|| vec![0.0; d]);
-    ensure("start", format!("of {} numbers", mean.len()), mean.len() == d, format!("of {d} numbers, one an unknown"))?;
+    ensure_dim("start", mean.len(), target)?;
     let sd = vec![1.0; d];
     let family: Box<dyn Variational> = match method {
         Method::Nuts => return nuts(target, settings, run),

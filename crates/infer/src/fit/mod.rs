@@ -20,3 +20,12 @@ pub use compare::{Comparison, compare};
 pub use method::{Inference, Method, MethodSettings, infer};
 pub use pathfinder::{PathfinderSettings, pathfinder};
 pub use vi::{Fit, ViSettings, vi};
+
+use crate::target::LogDensity;
+use elbo_core::{Result, ensure};
+
+/// Checks that a start or a family has as many unknowns as the target.
+fn ensure_dim(setting: &str, found: usize, target: &dyn LogDensity) -> Result<()> {
+    let dim = target.dim();
+    ensure(setting, format!("of {found} unknowns"), found == dim, format!("of {dim} unknowns, as the target"))
+}

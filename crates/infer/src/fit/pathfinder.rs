@@ -1,9 +1,10 @@
 //! Normal approximations along the way to a mode: a posterior in as many gradients as it takes to find one.
 
+use super::ensure_dim;
 use super::vi::{Fit, judge};
 use crate::family::{FullRank, Variational};
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, Rng, Run, ensure, ensure_within};
+use elbo_core::{Error, Result, Rng, Run, ensure_within};
 use elbo_linalg::vector::{axpy, dot};
 use elbo_linalg::{Ladder, cholesky_in_place};
 use elbo_tensor::no_grad;
@@ -75,8 +76,7 @@ impl PathfinderSettings {
 /// ```
 pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderSettings, run: &mut Run) -> Result<Fit> {
     settings.check()?;
-    let (found, dim) = (start.len(), target.dim());
-    ensure("start", format!("of {found} numbers"), found == dim, format!("of {dim} numbers, one an unknown"))?;
+    ensure_dim("start", start.len(), target)?;
     let started = Instant::now();
     let (mut best, mut gradients, mut steps) = (None::<(f64, FullRank)>, 0, 0);
     let base = run.rng.fork();

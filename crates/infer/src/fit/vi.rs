@@ -1,5 +1,6 @@
 //! Variational inference: ascend an objective by estimated gradients, stop when the iterates have settled, average, judge.
 
+use super::ensure_dim;
 use super::iterates::{Iterates, most};
 use crate::diagnostics::{Psis, psis};
 use crate::estimator::{Baseline, Estimator, RunningMean};
@@ -307,8 +308,7 @@ impl Step<Path> for Ascent<'_> {
 /// averages in posterior standard deviations in place of a divergence.
 pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSettings, run: &mut Run) -> Result<Fit> {
     settings.check()?;
-    let (found, dim) = (family.dim(), target.dim());
-    ensure("family", format!("of {found} unknowns"), found == dim, format!("of {dim} unknowns, as the target"))?;
+    ensure_dim("family", family.dim(), target)?;
     let started = Instant::now();
     let probe = Tensor::zeros(&[1, target.dim()], elbo_tensor::DType::F64);
     let has_density = no_grad(|| family.log_prob(&probe)).is_some();

@@ -5,7 +5,7 @@ use super::chain::Chain;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::metric::Metric;
-use super::walk::{Way, mean, walk};
+use super::walk::{Way, check_starts, mean, walk};
 use crate::target::LogDensity;
 use elbo_core::{Allowed, Config, Error, Result, Rng, Run, ensure, ensure_within};
 use rayon::prelude::*;
@@ -118,10 +118,10 @@ impl Default for Start {
 
 impl Start {
     fn check(&self, dim: usize) -> Result<()> {
-        let Self::At(points) = self else { return Ok(()) };
-        let lengths: Vec<usize> = points.iter().map(Vec::len).collect();
-        let fits = !points.is_empty() && lengths.iter().all(|length| *length == dim);
-        ensure("start", format!("of lengths {lengths:?}"), fits, format!("one point or more, of {dim} numbers each"))
+        match self {
+            Self::At(points) => check_starts(points, dim),
+            _ => Ok(()),
+        }
     }
 
     fn point(&self, target: &dyn LogDensity, chain: usize, rng: &mut Rng) -> Result<Point> {

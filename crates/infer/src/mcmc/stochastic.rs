@@ -4,7 +4,7 @@ use super::chain::Record;
 use super::draws::Draws;
 use super::integrate::Point;
 use super::nuts::Move;
-use super::walk::{Walker, Way, mean, walk};
+use super::walk::{Walker, Way, check_starts, mean, walk};
 use crate::score::Score;
 use elbo_core::step::Batches;
 use elbo_core::{Config, Error, ModelFile, Result, Rng, Run, Snapshot, ensure, ensure_within};
@@ -257,9 +257,7 @@ impl Walker for Noisy {
 /// [`Error::Stopped`] when the run was stopped before the first kept draw.
 pub fn sample_stochastic(score: &dyn Score, settings: &Stochastic, start: &[Vec<f64>], run: &mut Run) -> Result<Draws> {
     settings.check()?;
-    let (lengths, dim) = (start.iter().map(Vec::len).collect::<Vec<_>>(), score.dim());
-    let fits = !start.is_empty() && lengths.iter().all(|length| *length == dim);
-    ensure("start", format!("of lengths {lengths:?}"), fits, format!("one point or more, of {dim} numbers each"))?;
+    check_starts(start, score.dim())?;
     let base = run.rng.fork();
     let walker = |i: usize| Noisy::new(settings, score, start[i % start.len()].clone(), base.split(i as u64));
     let walkers = (0..settings.chains).map(walker).collect();

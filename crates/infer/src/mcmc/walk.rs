@@ -1,7 +1,7 @@
 //! Chains that walk side by side: in parallel, some steps at a time, with checkpoints and stops.
 
 use super::draws::Draws;
-use elbo_core::{Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive};
+use elbo_core::{Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure};
 use rayon::prelude::*;
 
 /// One chain, with its own generator and what it has recorded.
@@ -61,6 +61,13 @@ impl<W: Walker, A: Fn(&mut W) -> Result<()> + Sync, O: Fn(&[W]) -> f64> Step<Par
         })?;
         Ok(Progress { objective: (self.objective)(&party.0), converged: party.0[0].iteration() == total })
     }
+}
+
+/// Checks that there are starts, each of `dim` numbers.
+pub(super) fn check_starts(start: &[Vec<f64>], dim: usize) -> Result<()> {
+    let lengths: Vec<usize> = start.iter().map(Vec::len).collect();
+    let fits = !start.is_empty() && lengths.iter().all(|length| *length == dim);
+    ensure("start", format!("of lengths {lengths:?}"), fits, format!("one point or more, of {dim} numbers each"))
 }
 
 /// Lets chains walk to the end, or to where the run is stopped, and hands on what `draws` makes of them, with its warnings.

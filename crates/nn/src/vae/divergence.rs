@@ -71,9 +71,13 @@ fn off_diagonal_mean(k: &Tensor) -> Tensor {
 pub fn mmd(z: &Tensor, prior: &Tensor, kernel: &Kernel) -> Tensor {
     let (dims, between) = (z.size(-1), squared_distances(z, prior));
     let scales = kernel.scales(&between, dims);
-    let own = off_diagonal_mean(&kernel.value(&squared_distances(z, z), &scales));
-    let theirs = off_diagonal_mean(&kernel.value(&squared_distances(prior, prior), &scales));
-    own + theirs - kernel.value(&between, &scales).mean() * 2.0
+    let squares = [squared_distances(z, z), squared_distances(prior, prior), between];
+    mmd_of_grams(squares.map(|square| kernel.value(&square, &scales)))
+}
+
+/// [`mmd`] from the values of any kernel within both sets and between them: `[N, N]`, `[M, M]` and `[N, M]`, at least two points each.
+pub fn mmd_of_grams([own, theirs, between]: [Tensor; 3]) -> Tensor {
+    off_diagonal_mean(&own) + off_diagonal_mean(&theirs) - between.mean() * 2.0
 }
 
 /// Squared kernelised Stein discrepancy of points from N(0, I), unbiased. `z: [N, D]`, at least two points.

@@ -15,6 +15,7 @@ use super::Vae;
 use super::family::{Family, LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE};
 use super::posterior::LN_TAU;
 use super::prior::PriorConfig;
+use crate::init::normal;
 use crate::layer::Pass;
 use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_tensor::{DType, Tensor};
@@ -100,7 +101,7 @@ impl GpPrior {
 
     /// Draws of codes, `[count, T, L]`, that follow the covariances.
     pub fn sample(&self, count: usize, rng: &mut Rng) -> Tensor {
-        self.course(&normals(&[count, self.latent, self.inputs()], self.dtype(), rng)).t()
+        self.course(&normal(&[count, self.latent, self.inputs()], 1.0, rng, self.dtype())).t()
     }
 
     /// The courses that standard normal `noise: [..., L, T]` becomes.
@@ -112,11 +113,6 @@ impl GpPrior {
     fn times(&self, v: &Tensor) -> Tensor {
         self.covariance.matmul(&v.unsqueeze(-1)).squeeze(-1)
     }
-}
-
-/// Standard normal noise.
-fn normals(shape: &[usize], dtype: DType, rng: &mut Rng) -> Tensor {
-    Tensor::from_vec(rng.normals(shape.iter().product()), shape).cast(dtype)
 }
 
 /// What the encoder's numbers for each input are.
@@ -230,7 +226,7 @@ impl GpPosterior {
             // The course of a draw of the prior, and the noise of what it is observed with.
             Spread::Sites(_) => 2 * self.prior.inputs(),
         };
-        normals(&[draws, self.mean.size(0), self.prior.latent(), numbers], self.prior.dtype(), rng)
+        normal(&[draws, self.mean.size(0), self.prior.latent(), numbers], 1.0, rng, self.prior.dtype())
     }
 
     /// Codes `[K, B, T, L]` that follow the parameters. `noise` as [`GpPosterior::noise`] gives it.

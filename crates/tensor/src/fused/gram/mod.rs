@@ -90,7 +90,7 @@ pub fn stationary_gram(
     let (px, pz) = (Points::new(&x.as_f64(), n, &hyper), Points::new(&z.as_f64(), m, &hyper));
     let value = with_profile!(radial, hyper.alpha, p => value::rectangle(p, &px, &pz, &hyper));
     let value = Tensor::from_vec(value, &[n, m]);
-    let values = (radial == Radial::Rbf && !hyper.is_wide()).then(|| value.clone());
+    let values = with_profile!(radial, hyper.alpha, p => pullback::needs_values(p, &hyper)).then(|| value.clone());
     let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape().to_vec()).collect();
     let backward = move |grad: &Tensor, wanted: &[bool]| {
         let (weights, values) = (grad.as_f64(), values.as_ref().map(Tensor::row_major::<f64>));

@@ -239,7 +239,6 @@ fn blocks<P: Profile, W: Fn(usize, usize, &mut [f64]) + Sync>(
             let first = block * size;
             let weights = &weights;
             let part_ref = &mut part;
-            let values = values.filter(|_| P::IS_ITS_SLOPE && variance > 0.0);
             run_vectorised(Block {
                 profile,
                 variance,
@@ -274,7 +273,12 @@ fn unscale(rows: &mut [f64], hyper: &Hyper) {
     }
 }
 
-/// Pulls `weights: [N, M]` back through a rectangular Gram matrix. Its `values`, where they are at hand, spare some profiles the distances.
+/// Whether [`pull`] wants the values of the Gram matrix, which spare it the distances.
+pub(super) fn needs_values<P: Profile>(_: P, hyper: &Hyper) -> bool {
+    P::IS_ITS_SLOPE && hyper.variance > 0.0 && !hyper.is_wide()
+}
+
+/// Pulls `weights: [N, M]` back through a rectangular Gram matrix, with its `values` where [`needs_values`] says so.
 pub(super) fn pull<P: Profile>(
     profile: P,
     x: &Points,
