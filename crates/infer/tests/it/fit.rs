@@ -289,11 +289,11 @@ fn bad_settings_and_targets_without_support_are_refused() {
     let settings = MethodSettings { start: Some(vec![0.0; 2]), ..MethodSettings::default() };
     for method in [Method::MeanField, Method::Pathfinder, Method::Nuts] {
         let error = infer(&line, method, &settings, &mut Run::new(0)).unwrap_err();
-        assert!(error.to_string().contains("`start` is of 2 numbers"), "{error}");
+        assert!(error.to_string().contains("`start` is of 2 unknowns"), "{error}");
     }
     let run = &mut Run::new(0);
     let error = pathfinder(&line, &[0.0; 3], &PathfinderSettings::default(), run).err().unwrap();
-    assert!(error.to_string().contains("`start` is of 3 numbers"), "{error}");
+    assert!(error.to_string().contains("`start` is of 3 unknowns"), "{error}");
     let wide = || Box::new(MeanField::new(&[0.0; 2], &[1.0; 2]));
     let by_vi = vi(&line, wide(), &ViSettings::default(), run).err().unwrap();
     let by_annealing = annealed(&line, wide(), &AnnealedSettings::default(), run).err().unwrap();
