@@ -31,8 +31,8 @@ pub fn potrf<T: Real>(mut a: MatMut<'_, T>, clear_upper: bool) -> Result<()> {
     Ok(())
 }
 
-/// Inverse of `L L^T`, both triangles, into `out`. Reads the lower triangle of `l`. Up to [`crate::BY_ROWS`] rows in double precision it is made row
-/// by row in one thread.
+/// Inverse of `L L^T`, both triangles, into `out`. Reads the lower triangle of `l`. Up to [`crate::BY_TILES`] rows in double precision it is made
+/// in one thread.
 pub fn potri<T: Real>(mut out: MatMut<'_, T>, l: MatRef<'_, T>) {
     potri_lower(out.reborrow(), l);
     mirror_lower(out);

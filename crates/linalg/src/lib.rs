@@ -47,6 +47,6 @@ pub use error::{LinalgError, Result};
 pub use gemm::{gemm, gemm_batched, gemm_structured, mirror_lower, syrk_lower};
 pub use pivoted::{PivotedCholesky, pivoted_cholesky};
 pub use real::Real;
-pub use small::BY_ROWS;
+pub use small::BY_TILES;
 pub use triangular::{triangular_inverse, trsm};
 pub use view::{MatMut, MatRef};

@@ -77,9 +77,10 @@ fn potrf_columns<T: RealField + Copy>(a: faer::MatMut<'_, T>, threads: Threads) 
     }
 }
 
-fn potrf<T: RealField + Shelved>(mut a: MatMut<'_, T>, threads: Threads) -> Result<(), usize> {
+pub(crate) fn potrf<T: RealField + Shelved>(mut a: MatMut<'_, T>, threads: Threads) -> Result<(), usize> {
     let n = a.rows();
-    if n > COPY_BELOW || a.row_stride() == 1 {
+    // In column order the library would write above the diagonal.
+    if n > COPY_BELOW && a.column_stride() == 1 {
         return potrf_columns(write(a), threads);
     }
     // Fresh pages would cost more than the copy.
@@ -129,9 +130,14 @@ pub(crate) fn potri<T: RealField + Copy>(out: MatMut<'_, T>, l: MatRef<'_, T>, t
     llt::inverse::inverse(write(out), read(l), par, MemStack::new(&mut memory));
 }
 
-/// Small matrices by rows, the others by the library.
+/// Small matrices by tiles, the others by the library.
+fn potrf_f64(a: MatMut<'_, f64>, threads: Threads) -> Result<(), usize> {
+    if a.rows() <= small::BY_TILES { small::potrf(a) } else { potrf(a, threads) }
+}
+
+/// As [`potrf_f64`].
 fn potri_f64(out: MatMut<'_, f64>, l: MatRef<'_, f64>, threads: Threads) {
-    if l.rows() <= small::BY_ROWS { small::potri(out, l) } else { potri(out, l, threads) }
+    if l.rows() <= small::BY_TILES { small::potri(out, l) } else { potri(out, l, threads) }
 }
 
 fn syevd<T: RealField + Copy>(a: MatRef<'_, T>, values: &mut [T], vectors: Option<MatMut<'_, T>>) -> bool {
@@ -237,7 +243,7 @@ fn trtri<T: RealField + Copy>(
 }
 
 macro_rules! library {
-    ($t:ty, $potri:ident) => {
+    ($t:ty, $potrf:ident, $potri:ident) => {
         impl Dense for $t {
             fn gemm(
                 mut c: MatMut<'_, Self>,
@@ -255,7 +261,7 @@ macro_rules! library {
             }
 
             fn potrf(a: MatMut<'_, Self>, threads: Threads) -> Result<(), usize> {
-                potrf(a, threads)
+                $potrf(a, threads)
             }
 
             fn trsm(
@@ -304,8 +310,8 @@ macro_rules! library {
     };
 }
 
-library!(f64, potri_f64);
-library!(f32, potri);
+library!(f64, potrf_f64, potri_f64);
+library!(f32, potrf, potri);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use crate::batch;
 use crate::kernel::{Form, Kernel};
 use crate::series::{MarkovGp, Series};
-use elbo_core::{Progress, Result, Run, Step, Stop, drive};
+use elbo_core::{Error, Progress, Result, Run, Step, Stop, drive};
 use elbo_tensor::optim::{Lbfgs, LbfgsState};
 
 /// Least variance of the noise, of a series of variance one.
@@ -198,6 +198,8 @@ pub fn fit(gp: &mut MarkovGp, series: &[Series], starts: usize, iterations: usiz
     let mut best: Option<(f64, Vec<f64>)> = None;
     for start in 0..starts {
         if start > 0 && run.must_stop() {
+            run.mark_stopped_early();
+            run.warn(format!("{start} of {starts} starts were tried before the fit was stopped"));
             break;
         }
         let mut x = centre.clone();
@@ -215,6 +217,7 @@ pub fn fit(gp: &mut MarkovGp, series: &[Series], starts: usize, iterations: usiz
                 }
             }
             (Err(error), None) => return Err(error),
+            (Err(Error::Stopped), Some(_)) => run.mark_stopped_early(),
             // A later start may lie where the likelihood does not exist.
             (Err(_), Some(_)) => {}
         }

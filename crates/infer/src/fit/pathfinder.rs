@@ -78,10 +78,10 @@ pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderS
     settings.check()?;
     ensure_dim("start", start.len(), target)?;
     let started = Instant::now();
-    let (mut best, mut gradients, mut steps) = (None::<(f64, FullRank)>, 0, 0);
+    let (mut best, mut gradients, mut steps, mut cut) = (None::<(f64, FullRank)>, 0, 0, 0);
     let base = run.rng.fork();
     for path in 0..settings.paths {
-        let mut climb = Climb { target, settings, gradients: 0, steps: 0 };
+        let mut climb = Climb { target, settings, gradients: 0, steps: 0, is_cut: false };
         match climb.run(start, &mut base.split(path as u64), run) {
             Ok(Some(found)) if best.as_ref().is_none_or(|b| found.0 > b.0) => best = Some(found),
             Ok(_) => {}
@@ -91,6 +91,7 @@ pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderS
         }
         gradients += climb.gradients;
         steps += climb.steps;
+        cut += usize::from(climb.is_cut);
     }
     let Some((_, family)) = best else {
         if run.must_stop() {
@@ -102,6 +103,12 @@ pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderS
         ));
     };
     let mut fit = judge(target, Box::new(family), settings.evaluated, &mut run.rng);
+    if cut > 0 {
+        run.mark_stopped_early();
+        let warning = format!("pathfinder: {cut} of {} climbs were stopped before their end", settings.paths);
+        run.warn(&warning);
+        fit.warnings.push(warning);
+    }
     if !fit.psis.is_reliable() {
         let warning = format!("pathfinder: {}", fit.psis.verdict());
         run.warn(&warning);
@@ -116,6 +123,8 @@ struct Climb<'a> {
     settings: &'a PathfinderSettings,
     gradients: u64,
     steps: usize,
+    /// The run had to stop before the climb had ended.
+    is_cut: bool,
 }
 
 impl Climb<'_> {
@@ -133,7 +142,11 @@ impl Climb<'_> {
         let mut state = lbfgs.start(&mut z, &mut descent)?;
         let mut curvature = Curvature::new(&z, self.settings.memory);
         let mut best = None::<(f64, FullRank)>;
-        while self.steps < self.settings.steps && !run.must_stop() {
+        while self.steps < self.settings.steps {
+            if run.must_stop() {
+                self.is_cut = true;
+                break;
+            }
             let before = state.gradient.clone();
             let is_done = lbfgs.iterate(&mut z, &mut state, &mut descent)?.converged;
             self.steps += 1;

@@ -14,6 +14,8 @@ use elbo_infer::mcmc::Hamiltonian;
 use elbo_infer::{Estimator, Explicit, LogDensity, Objective, Unknowns, Variational};
 use elbo_tensor::optim::Optimiser;
 use elbo_tensor::{Parameters, Tensor};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// N(mean, Lambda^-1), normalised, in two dimensions.
@@ -265,6 +267,24 @@ fn a_resumed_fit_ends_with_the_same_bits() {
         assert_eq!(resumed.family.pack(), whole.family.pack(), "{optimiser:?}");
         assert_eq!(resumed.draws, whole.draws, "{optimiser:?}");
     }
+}
+
+#[test]
+fn a_pathfinder_that_was_stopped_says_so() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let (raised, seen) = (flag.clone(), AtomicUsize::new(0));
+    // A quartic, whose climb takes more than a few gradients.
+    let target = Explicit::new(2, move |z: &[f64], g: &mut [f64]| {
+        if seen.fetch_add(1, Ordering::Relaxed) == 40 {
+            raised.store(true, Ordering::Relaxed);
+        }
+        g.iter_mut().zip(z).for_each(|(g, z)| *g = -z - z.powi(3));
+        z.iter().map(|z| -0.5 * z * z - 0.25 * z.powi(4)).sum()
+    });
+    let run = &mut Run::new(0).with_cancel(flag);
+    let fit = pathfinder(&target, &[3.0, -3.0], &PathfinderSettings { paths: 50, ..Default::default() }, run).unwrap();
+    assert!(run.stopped_early());
+    assert!(fit.warnings.iter().any(|text| text.contains("of 50 climbs were stopped")), "{:?}", fit.warnings);
 }
 
 #[test]

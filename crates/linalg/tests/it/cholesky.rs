@@ -49,7 +49,7 @@ fn a_lower_inverse_leaves_the_upper_triangle_alone() {
 
 #[test]
 fn only_the_lower_triangle_is_read_and_the_upper_kept_when_asked() {
-    for n in [40, 600] {
+    for n in [40, 300, 600] {
         let a = covariance::<f64>(n, 32);
         let mut l = a.clone();
         potrf(MatMut::row_major(&mut l, n, n), true).unwrap();
@@ -59,6 +59,14 @@ fn only_the_lower_triangle_is_read_and_the_upper_kept_when_asked() {
         for i in 0..n {
             assert_eq!(spoilt[i * n..=i * n + i], l[i * n..=i * n + i]);
             assert!(spoilt[i * n + i + 1..(i + 1) * n].iter().all(|v| *v == 7.0));
+        }
+        // Of a symmetric matrix in column order, the other triangle is above.
+        let mut columns = a.clone();
+        (0..n).for_each(|i| columns[i * n..i * n + i].fill(7.0));
+        potrf(MatMut::column_major(&mut columns, n, n), false).unwrap();
+        for i in 0..n {
+            assert!(columns[i * n..i * n + i].iter().all(|v| *v == 7.0), "above row {i} of {n}");
+            assert!((i..n).all(|j| (columns[i * n + j] - l[j * n + i]).abs() < 1e-12), "column {i} of {n}");
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::dense;
 use crate::problems::{assert_near, series};
-use elbo_core::Run;
+use elbo_core::{Event, Run};
 use elbo_markov::bridge::Bridge;
 use elbo_markov::{Kernel, MarkovGp, Series, StateSpace, batch, learn, reference};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_batch_is_its_series_one_by_one() {
@@ -59,6 +61,23 @@ fn a_kernel_is_learned_from_all_series_together() {
     // The information of 800 steps is that of about 100 independent ones: a standard error of 20 %.
     assert!((found / 3.0).ln().abs() < 0.6, "{found}");
     assert!((gp.noise / 0.09).ln().abs() < 0.6, "{}", gp.noise);
+}
+
+#[test]
+fn a_fit_that_was_stopped_between_its_starts_says_so() {
+    let times: Vec<f64> = (0..30).map(f64::from).collect();
+    let series = Series::new(&times, &times.iter().map(|t| (0.4 * t).sin()).collect::<Vec<_>>()).unwrap();
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = flag.clone();
+    let mut run = Run::new(0).with_cancel(flag).with_watcher(move |event| {
+        if matches!(event, Event::Done) {
+            raised.store(true, Ordering::Relaxed);
+        }
+    });
+    let mut gp = MarkovGp { kernel: "matern32(lengthscale=2)".parse().unwrap(), noise: 0.1, origin: 0.0 };
+    let found = learn::fit(&mut gp, &[series], 4, 30, &mut run).unwrap();
+    assert!(run.stopped_early() && found.ends.len() == 1);
+    assert!(run.warnings().iter().any(|text| text.contains("1 of 4 starts")), "{:?}", run.warnings());
 }
 
 #[test]

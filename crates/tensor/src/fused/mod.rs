@@ -37,7 +37,7 @@ pub use svgp::{svgp_marginals, svgp_marginals_with, whitened_kl};
 use crate::dtype::DType;
 use crate::tensor::Tensor;
 use elbo_core::recycle::Kept;
-use elbo_linalg::{BY_ROWS, Diagonal, Triangle};
+use elbo_linalg::{BY_TILES, Diagonal, Triangle};
 use elbo_linalg::{MatMut, MatRef, Shape, gemm_structured, potri_lower, triangular_inverse};
 use rayon::prelude::*;
 
@@ -63,7 +63,7 @@ fn by_rows(x: &mut [f64], length: usize, f: impl Fn(usize, &mut [f64]) + Sync) {
 fn inverse_lower(l: &[f64], n: usize) -> Kept<f64> {
     let l = MatRef::row_major(l, n, n);
     let mut out = Kept::zeros(n * n);
-    if n <= BY_ROWS {
+    if n <= BY_TILES {
         potri_lower(MatMut::row_major(&mut out, n, n), l);
         return out;
     }
