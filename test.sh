@@ -31,6 +31,8 @@ if command -v cargo-deny > /dev/null; then
     else
         echo "advisories: not checked, the database cannot be had"
     fi
+else
+    echo "advisories: not checked; \`cargo install cargo-deny --locked\` brings what does"
 fi
 say "python";                apps/python/test.sh
 say "documentation";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
