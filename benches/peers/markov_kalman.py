@@ -2,8 +2,8 @@
 
     python markov_kalman.py [--seconds S]
 
-A Kalman filter and RTS smoother as `jax.lax.scan` with `jax.value_and_grad`, compiled before it is timed (dynamax does the same scans for
-regular times, with more general code). Beside it: `cargo run --release -p elbo-markov --example linear_time -- --peer`.
+A Kalman filter and RTS smoother as `jax.lax.scan` with `jax.value_and_grad`, compiled before it is timed. markov_dynamax.py does the same with
+dynamax. Beside both: `cargo run --release -p elbo-markov --example linear_time -- --peer`.
 """
 
 import common  # Before jax: sets the threads.

@@ -1,4 +1,4 @@
-//! Comparisons whose own side is a program of its crate: state-space models beside JAX, splats beside PyTorch, the coder beside constriction.
+//! Comparisons whose own side is a program of its crate: state-space models beside dynamax and JAX, splats beside gsplat and PyTorch, the coder beside constriction.
 
 use super::rows::{Row, median, summarise};
 use super::table::Comparison;
@@ -18,8 +18,8 @@ pub const MARKOV: &[Work] = &[
         short: "process at regular times",
         unit: "times",
         script: "markov_kalman.py",
-        peers: &[("jax", 0.25)],
-        agreement: Agreement::Relative(1e-9), // The same recursion in f64, over ten thousand steps.
+        peers: &[("dynamax", 0.25), ("jax", 0.25)],
+        agreement: Agreement::Relative(1e-7), // dynamax adds 1e-9 to the diagonals that it inverts.
     },
     Work {
         id: "markov-irregular",
@@ -27,8 +27,8 @@ pub const MARKOV: &[Work] = &[
         short: "process at irregular times",
         unit: "times",
         script: "markov_kalman.py",
-        peers: &[("jax", 0.25)],
-        agreement: Agreement::Relative(1e-9),
+        peers: &[("dynamax", 0.25), ("jax", 0.25)],
+        agreement: Agreement::Relative(1e-7),
     },
 ];
 
@@ -39,7 +39,7 @@ pub const SPLAT: &[Work] = &[Work {
     short: "picture of splats",
     unit: "Gaussians",
     script: "splat_render.py",
-    peers: &[("torch", 0.1)],
+    peers: &[("gsplat", 0.1), ("torch", 0.1)],
     agreement: Agreement::Relative(1e-3), // Single precision, and Gaussians at the threshold of what is drawn.
 }];
 
@@ -66,7 +66,7 @@ pub const CODEC: &[Work] = &[
 ];
 
 /// A line of JSON as `linear_time`, `render_speed` and the scripts print it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Line {
     engine: String,
     /// Ours is this workspace's.
@@ -169,33 +169,37 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages.lines().filter_map(message).find_map(of)
 }
 
-/// The two sides of some works by turns: rows of ours and the peer's, and the floor that our side measured.
+/// What a program of one side prints.
+type Side<'a> = &'a dyn Fn() -> Result<Vec<Line>>;
+
+/// All sides of some works by turns, ours first: for each work our row, the peers', and the floor that our side measured.
 fn by_turns(
     works: &[Work],
     size: usize,
     rounds: usize,
-    ours: &dyn Fn() -> Result<Vec<Line>>,
-    theirs: &dyn Fn() -> Result<Vec<Line>>,
-) -> Result<Vec<(Row, Row, Option<f64>)>> {
-    let mut sides = [vec![], vec![]];
+    sides: &[Side<'_>],
+) -> Result<Vec<(Row, Vec<Row>, Option<f64>)>> {
+    let mut found = vec![vec![]; sides.len()];
     for round in 0..rounds.max(1) {
-        for turn in 0..2 {
-            let side = (round + turn) % 2;
-            let found = if side == 0 { ours()? } else { theirs()? };
-            let times: Vec<f64> = found.iter().map(|line| line.median_ms).collect();
-            eprintln!("  {:10} {times:?} ms", found[0].engine);
-            sides[side].push(found);
+        for turn in 0..sides.len() {
+            let side = (round + turn) % sides.len();
+            let lines = sides[side]()?;
+            let times: Vec<f64> = lines.iter().map(|line| line.median_ms).collect();
+            eprintln!("  {:10} {times:?} ms", lines[0].engine);
+            found[side].push(lines);
         }
     }
-    let summary = |side: &[Vec<Line>], at: usize| {
+    let summary = |side: &Vec<Vec<Line>>, at: usize| {
         let rows: Vec<Row> = side.iter().map(|round| round[at].row(&works[at], size)).collect();
         summarise(&rows)
     };
     let floor = |at: usize| {
-        let floors: Vec<f64> = sides[0].iter().filter_map(|round| round[at].floor_ms).collect();
+        let floors: Vec<f64> = found[0].iter().filter_map(|round| round[at].floor_ms).collect();
         (!floors.is_empty()).then(|| median(&floors))
     };
-    Ok((0..works.len()).map(|at| (summary(&sides[0], at), summary(&sides[1], at), floor(at))).collect())
+    let work =
+        |at: usize| (summary(&found[0], at), found[1..].iter().map(|side| summary(side, at)).collect(), floor(at));
+    Ok((0..works.len()).map(work).collect())
 }
 
 /// The folder where both sides find what one of them wrote.
@@ -219,13 +223,14 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
     let peak = measured_peak(&python, options.tiny)?;
     let ours = || lines(&example(root, options.threads, "linear_time", &["--peer"])?, "linear_time", 2);
     let seconds = options.seconds.to_string();
-    let theirs = || lines(&python.run("markov_kalman.py", &["--seconds", &seconds])?, "markov_kalman.py", 2);
-    let sides = by_turns(MARKOV, TIMES, options.rounds, &ours, &theirs)?;
+    let script = |name: &str| lines(&python.run(name, &["--seconds", &seconds])?, name, 2);
+    let (dynamax, scans) = (|| script("markov_dynamax.py"), || script("markov_kalman.py"));
+    let sides = by_turns(MARKOV, TIMES, options.rounds, &[&ours, &dynamax, &scans])?;
     let bytes = 4.0 * 8.0 * TIMES as f64;
-    let comparison = |(work, (ours, theirs, _)): (&'static Work, (Row, Row, Option<f64>))| Comparison {
+    let comparison = |(work, (ours, theirs, _)): (&'static Work, (Row, Vec<Row>, Option<f64>))| Comparison {
         work,
         ours,
-        theirs: vec![theirs],
+        theirs,
         floor: Floor {
             ms: 1e-6 * bytes / (2.0 * peak.copy_gb_per_s),
             reason: "times and values read once, means and variances written: 0.32 MB".into(),
@@ -248,14 +253,18 @@ pub fn splat(root: &Path, options: &Options) -> Result<()> {
     let file = file.to_str().expect("the workspace's path is UTF-8, as cargo requires");
     let seconds = options.seconds.to_string();
     let ours = || lines(&example(root, options.threads, "render_speed", &[file, &seconds])?, "render_speed", 1);
-    let theirs = || lines(&python.run("splat_render.py", &[file, "--seconds", &seconds])?, "splat_render.py", 1);
-    let mut sides = by_turns(SPLAT, GAUSSIANS, options.rounds, &ours, &theirs)?;
+    let script = |engine: &str| {
+        let arguments = [file, "--engine", engine, "--seconds", &seconds];
+        lines(&python.run("splat_render.py", &arguments)?, "splat_render.py", 1)
+    };
+    let (gsplat, torch) = (|| script("gsplat"), || script("torch"));
+    let mut sides = by_turns(SPLAT, GAUSSIANS, options.rounds, &[&ours, &gsplat, &torch])?;
     let (ours, theirs, floor) = sides.pop().expect("there is one work");
     let floor = Floor {
         ms: floor.ok_or_else(|| DevError::format("output of render_speed", "it gives no `floor_ms`"))?,
         reason: "parameters read twice, their gradient, the picture and its derivative written".into(),
     };
-    let comparison = Comparison { work: &SPLAT[0], ours, theirs: vec![theirs], floor };
+    let comparison = Comparison { work: &SPLAT[0], ours, theirs, floor };
     finish(root, options, "peers-splat", options.threads, &peak, &[comparison])
 }
 
