@@ -53,7 +53,7 @@ fn rows() -> Data {
 fn every() -> Vec<(&'static dyn AnySystem, Value)> {
     vec![
         (&SvgpSystem, json!({ "inducing": 20, "steps": 150, "batch": 30 })),
-        (&BayesianGpr, json!({ "chains": 1, "warmup": 30, "draws": 20, "mixed": 10 })),
+        (&BayesianGpr, json!({ "infer": "vi-mf", "steps": 100, "mixed": 10, "iterations": 20 })),
         (&Cvtgp, json!({ "points": 20, "steps": 60 })),
         (&CviEpHyper, json!({ "rounds": 2 })),
         (&CviEpHyper, json!({ "rounds": 2, "most_dense_rows": 10, "inducing": 20 })),
@@ -164,7 +164,7 @@ fn noise_that_varies_is_left_out_too() {
 fn classes_and_counts_have_no_paths() {
     let quick = |system: &dyn AnySystem, likelihood: Option<&str>| {
         let mut settings = match system.card().id {
-            "cvi-ep-hyper" => json!({ "rounds": 1 }),
+            "cvi-ep-hyper" => json!({ "rounds": 1, "infer": "vi" }),
             "memory-dual-gp" => json!({ "batches": 2, "moves": 0 }),
             _ => json!({ "inducing": 10, "steps": 20, "batch": 30 }),
         };
