@@ -287,12 +287,7 @@ fn errors_of_a_continuous_flow_fall_with_the_fourth_power_of_the_step() {
                 let map = with_steps(steps);
                 let (y, log_det) = map.forward(&x);
                 let (back, back_log_det) = map.inverse(&y).unwrap();
-                [
-                    worst(&y, &fine),
-                    worst(&log_det, &fine_log_det),
-                    worst(&back, &x),
-                    worst(&back_log_det, &(-&log_det)),
-                ]
+                [worst(&y, &fine), worst(&log_det, &fine_log_det), worst(&back, &x), worst(&back_log_det, &(-&log_det))]
             })
             .collect();
         for pair in errors.windows(2) {
