@@ -64,7 +64,7 @@ fn log_standard(u: &Tensor) -> Tensor {
 fn no_inverse(spec: &FlowSpec) -> Error {
     Error::data(
         format!("`{spec}` has no closed inverse"),
-        "take a flow that has one: realnvp, nice, spline, maf, iaf, radial or householder",
+        "take a flow that has one: realnvp, nice, spline, continuous, maf, iaf, radial or householder",
     )
 }
 

@@ -368,6 +368,7 @@ def test_scores_are_settings_of_an_experiment() -> None:
 
 
 SPECS = [flows.spline(3), flows.realnvp(3), flows.nice(3), flows.maf(2), flows.iaf(2), flows.radial(4), flows.householder(2)]
+SPECS += [flows.continuous(4)]
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -3,8 +3,9 @@
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
+use crate::path::joint_samples;
 use crate::table::{self, Process};
-use elbo_core::{Columns, ModelFile, Prediction, Result, Snapshot, Table};
+use elbo_core::{Columns, ModelFile, Prediction, Result, Rng, Snapshot, Table};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 
 /// Regression with the tempered posterior `q(u) ∝ p(u) Π N(y_c | u, noise)^weight` over `M` pseudo-observations `(x_c, y_c, weight)`.
@@ -94,11 +95,17 @@ impl CoresetGp {
         Ok(Factors { gram, root, chol, centre })
     }
 
-    fn marginals_with(&self, factors: &Factors, x: &Tensor) -> (Tensor, Tensor) {
+    /// Mean `[B]` at `x: [B, D]`, and `H: [M, B]` with which the prior's covariance falls by `Hᵀ H`.
+    fn projections(&self, factors: &Factors, x: &Tensor) -> (Tensor, Tensor) {
         let cross = self.kernel.gram(&self.inputs.get(), x);
         let half = factors.chol.solve_lower(&(factors.root.unsqueeze(1) * cross));
         let mean = half.t().matmul(&factors.centre).squeeze(1);
-        (with_mean(self.mean.as_ref(), x, mean), self.kernel.diag(x) - half.square().sum_axis(0, false))
+        (with_mean(self.mean.as_ref(), x, mean), half)
+    }
+
+    fn marginals_with(&self, factors: &Factors, x: &Tensor) -> (Tensor, Tensor) {
+        let (mean, half) = self.projections(factors, x);
+        (mean, self.kernel.diag(x) - half.square().sum_axis(0, false))
     }
 
     fn kl(&self, factors: &Factors) -> Tensor {
@@ -183,6 +190,17 @@ impl CoresetGp {
             Ok((mean.to_vec(), checked_variances(variance.to_vec(), &self.kernel.diag(x).to_vec())?))
         })
     }
+
+    /// Mean `[N*]` and covariance `[N*, N*]` of `f` at `x: [N*, D]`.
+    ///
+    /// # Errors
+    /// As [`CoresetGp::bound`].
+    pub fn joint(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        no_grad(|| {
+            let (mean, half) = self.projections(&self.factors()?, x);
+            Ok((mean, self.kernel.gram_symmetric(x) - half.t().matmul(&half)))
+        })
+    }
 }
 
 impl Parameters for CoresetGp {
@@ -222,6 +240,11 @@ impl Process for CoresetGp {
 
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         Ok(table::normal_prediction(CoresetGp::predict(self, x)?, self.noise(), columns))
+    }
+
+    fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
+        let (mean, covariance) = self.joint(x)?;
+        joint_samples(&mean, &covariance, count, rng).map(Some)
     }
 
     fn tables(&self, columns: &Columns) -> Vec<Table> {

@@ -136,9 +136,21 @@ impl DualPosterior {
 
     /// The same from `a = chol(K_uu)⁻¹ kuf: [M, B]` and the variances that the inducing variables leave, `kff - diag(aᵀ a): [B]`.
     pub fn marginals_whitened(&self, a: &Tensor, left: &Tensor) -> (Tensor, Tensor) {
-        let half = self.w_chol.solve_lower(a);
-        let mean = half.t().matmul(&self.centre).reshape(&[left.len()]);
+        let (mean, half) = self.projections(a);
         (mean, left + half.square().sum_axis(0, false))
+    }
+
+    /// Mean `[B]` and covariance `[B, B]` of `f` from `a = chol(K_uu)⁻¹ kuf: [M, B]` and the covariance that the inducing variables leave,
+    /// `K_ff - aᵀ a: [B, B]`.
+    pub fn joint_whitened(&self, a: &Tensor, left: &Tensor) -> (Tensor, Tensor) {
+        let (mean, half) = self.projections(a);
+        (mean, left + half.t().matmul(&half))
+    }
+
+    /// Mean `[B]`, and `H: [M, B]` with `Hᵀ H` the covariance that comes from the inducing variables.
+    fn projections(&self, a: &Tensor) -> (Tensor, Tensor) {
+        let half = self.w_chol.solve_lower(a);
+        (half.t().matmul(&self.centre).reshape(&[a.size(1)]), half)
     }
 
     /// `log E_p(u)[exp(shiftᵀ u - uᵀ precision u / 2)]` in nats, a scalar: what the sites, taken together, weigh under the prior.

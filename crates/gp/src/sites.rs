@@ -3,9 +3,10 @@
 use crate::exact::{checked_variances, in_blocks, with_mean};
 use crate::likelihood::Likelihood;
 use crate::mean::Mean;
+use crate::path::joint_samples;
 use crate::prior::{LatentPosterior, LatentPrior};
 use crate::site::{Marginal, SiteRule, Sites, Update};
-use elbo_core::{ModelFile, Result, Snapshot};
+use elbo_core::{ModelFile, Result, Rng, Snapshot};
 use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 
 /// A Gaussian process with an arbitrary likelihood of one latent function, approximated by sites.
@@ -122,6 +123,34 @@ impl SiteGp {
             let mean = with_mean(self.mean.as_ref(), x, mean);
             Ok((mean.to_vec(), checked_variances(variance.to_vec(), &self.prior.kernel().diag(x).to_vec())?))
         })
+    }
+
+    /// Mean `[N*]` and covariance `[N*, N*]` of `f`, mean function included, at `x: [N*, D]`, from a posterior that
+    /// [`SiteGp::condition`] gave.
+    pub fn joint_with(&self, posterior: &dyn LatentPosterior, x: &Tensor) -> (Tensor, Tensor) {
+        no_grad(|| {
+            let (mean, covariance) = posterior.joint(x);
+            (with_mean(self.mean.as_ref(), x, mean), covariance)
+        })
+    }
+
+    /// Joint draws of `f` at `x: [N*, D]`, `[count, N*]` row-major, from a posterior that [`SiteGp::condition`] gave; `None` where an
+    /// observation is not `f` plus noise.
+    ///
+    /// # Errors
+    /// When the covariance at `x` is not positive semi-definite within the jitter policy.
+    pub fn sample_paths_with(
+        &self,
+        posterior: &dyn LatentPosterior,
+        x: &Tensor,
+        count: usize,
+        rng: &mut Rng,
+    ) -> Result<Option<Vec<f64>>> {
+        if !self.likelihood.is_location() {
+            return Ok(None);
+        }
+        let (mean, covariance) = self.joint_with(posterior, x);
+        joint_samples(&mean, &covariance, count, rng).map(Some)
     }
 
     /// The posterior as a function of new inputs.

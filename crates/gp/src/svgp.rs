@@ -1,12 +1,13 @@
 //! Stochastic variational inference with whitened inducing variables, for any likelihood and minibatches.
 
-use crate::exact::{checked_variances, in_blocks};
+use crate::exact::{checked_variances, in_blocks, with_mean};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::mean::Mean;
+use crate::path::joint_samples;
 use crate::site::PRECISION_FLOOR;
 use crate::table::Process;
-use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Run, Snapshot, Step, step::Batches};
+use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Rng, Run, Snapshot, Step, step::Batches};
 use elbo_tensor::{Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
 /// A sparse Gaussian process with `P` latent functions that share kernel and inducing inputs, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
@@ -149,6 +150,30 @@ impl Svgp {
         Ok((mean, variance))
     }
 
+    /// `A = L⁻¹ K_uf: [M, B]` at `x: [B, D]`.
+    fn projections(&self, x: &Tensor) -> Result<Tensor> {
+        let z = self.z.get();
+        Ok(self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, x)))
+    }
+
+    /// Mean `[N*]` and covariance `[N*, N*]` of one of the latent functions at `x: [N*, D]`, mean function included:
+    /// `K** - Aᵀ A + Wᵀ W`, `W = Rᵀ A`.
+    ///
+    /// # Errors
+    /// As [`Svgp::marginals`].
+    ///
+    /// # Panics
+    /// When there is no such latent function.
+    pub fn joint(&self, latent: usize, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        no_grad(|| {
+            let (q_mean, q_chol) = self.whitened()?;
+            let a = self.projections(x)?;
+            let half = q_chol.select(0, latent).tril(0).t().matmul(&a);
+            let mean = with_mean(self.mean.as_ref(), x, a.t().matmul(&q_mean.select(0, latent)));
+            Ok((mean, self.kernel.gram_symmetric(x) - a.t().matmul(&a) + half.t().matmul(&half)))
+        })
+    }
+
     /// `KL[q || p]` summed over the latent functions, in nats, a scalar.
     ///
     /// # Errors
@@ -215,8 +240,7 @@ impl Svgp {
         let slopes = elbo_tensor::grad(&fit, &[&mean, &variance]);
         no_grad(|| {
             let scale = self.y.len() as f64 / y.len() as f64;
-            let z = self.z.get();
-            let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &x));
+            let a = self.projections(&x)?;
             let offset = if self.mean.is_zero() { None } else { Some(self.mean.value(&x).unsqueeze(1)) };
             let mean = offset.map_or(mean.detach(), |o| mean.detach() - o);
             let bound = fit.item() * scale - self.kl()?.item();
@@ -320,5 +344,11 @@ impl Process for Svgp {
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         let (mean, variance) = Svgp::predict(self, x)?;
         Ok(self.likelihood().prediction(&mean, &variance, columns.target_scaling(), columns.classes()))
+    }
+
+    fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
+        let Some(latent) = self.likelihood.location() else { return Ok(None) };
+        let (mean, covariance) = self.joint(latent, x)?;
+        joint_samples(&mean, &covariance, count, rng).map(Some)
     }
 }

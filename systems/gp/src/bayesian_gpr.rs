@@ -1,15 +1,18 @@
 #![doc = include_str!("bayesian-gpr.md")]
 
 mod posterior;
+#[cfg(test)]
+mod tests;
 
 use elbo_core::{
     Array, Budget, Card, Claim, Columns, Config, Data, Error, Features, FromData, Kind, ModelFile, Predict, Prediction,
-    Regression, Result, Run, System, Table, Verb, ensure, ensure_within,
+    Regression, Result, Rng, Run, System, Table, Verb, ensure, ensure_within,
 };
 use elbo_dist::{GaussianMixtures, Prior, scores};
-use elbo_gp::exact::ExactGp;
+use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::Zero;
+use elbo_gp::path::joint_samples;
 use elbo_gp::settings;
 use elbo_gp::table::{self, Process, TableModel};
 use elbo_infer::mcmc::{Hamiltonian, Trajectory};
@@ -299,6 +302,15 @@ pub struct Integrated {
     tables: Vec<Table>,
 }
 
+impl Integrated {
+    /// The posterior of `f` at one draw of the hyperparameters. It is conditioned anew: a factor for every draw would take J·N² numbers of memory.
+    fn conditioned(&self, draw: &[f64]) -> Result<ExactPosterior> {
+        let mut gp = self.config.build(&self.features, &self.y)?;
+        gp.unpack(draw);
+        gp.condition()
+    }
+}
+
 impl Process for Integrated {
     fn save(&self, file: &mut ModelFile) {
         table::save_features(file, &self.features);
@@ -307,16 +319,13 @@ impl Process for Integrated {
         file.set("tables", &self.tables);
     }
 
-    /// Each draw's process is conditioned anew: a factor for every draw would take J·N² numbers of memory.
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         let (rows, count) = (x.size(0), self.draws.len());
         let parts = self
             .draws
             .par_iter()
             .map(|z| {
-                let mut gp = self.config.build(&self.features, &self.y)?;
-                gp.unpack(z);
-                let posterior = gp.condition()?;
+                let posterior = self.conditioned(z)?;
                 let (mean, mut variance) = posterior.marginals(x)?;
                 variance.iter_mut().for_each(|v| *v = (*v + posterior.noise()).sqrt());
                 Ok((mean, variance))
@@ -328,6 +337,31 @@ impl Process for Integrated {
         let (shift, scale) = columns.target_scaling();
         let mixtures = GaussianMixtures::new(count, vec![1.0 / count as f64; count], means, sds);
         Ok(Prediction::Numbers(Box::new(mixtures.unscaled(shift, scale))))
+    }
+
+    /// Each path is at one draw of the hyperparameters, all draws being as likely: a joint draw of the mixture that predictions are.
+    fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
+        let rows = x.size(0);
+        let mut paths_of = vec![vec![]; self.draws.len()];
+        (0..count).for_each(|path| paths_of[rng.below(self.draws.len())].push(path));
+        let base = rng.fork();
+        let parts = (0..self.draws.len())
+            .into_par_iter()
+            .map(|k| {
+                if paths_of[k].is_empty() {
+                    return Ok(vec![]);
+                }
+                let (mean, covariance) = self.conditioned(&self.draws[k])?.joint(x);
+                joint_samples(&mean, &covariance, paths_of[k].len(), &mut base.split(k as u64))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut out = vec![0.0; count * rows];
+        for (paths, values) in paths_of.iter().zip(&parts) {
+            for (path, values) in paths.iter().zip(values.chunks(rows.max(1))) {
+                out[path * rows..][..rows].copy_from_slice(values);
+            }
+        }
+        Ok(Some(out))
     }
 
     fn tables(&self, _: &Columns) -> Vec<Table> {

@@ -487,4 +487,10 @@ impl Predict for CviEpHyperModel {
         let single = Single(self.model.likelihood().clone_box());
         Ok(single.prediction(&mean, &variance, self.rows.columns.target_scaling(), self.rows.columns.classes()))
     }
+
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let x = table::encode(&self.rows.columns, data, run)?;
+        let paths = self.model.sample_paths_with(self.posterior.as_ref(), &x, count, &mut run.rng)?;
+        Ok(paths.map(|paths| table::unscaled(paths, &self.rows.columns)))
+    }
 }

@@ -450,6 +450,12 @@ impl Predict for MemoryDualGpModel {
         let scaling = self.columns.target_scaling();
         Ok(self.gp.likelihood().prediction(&mean, &variance, scaling, self.columns.classes()))
     }
+
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let x = table::encode(&self.columns, data, run)?;
+        let paths = self.gp.sample_paths(&x, count, &mut run.rng)?;
+        Ok(paths.map(|paths| table::unscaled(paths, &self.columns)))
+    }
 }
 
 impl Update for MemoryDualGpModel {

@@ -504,4 +504,10 @@ impl Predict for ScaleMixtureNngpModel {
             }
         }
     }
+
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let Fitted::Numbers { posterior, .. } = &self.fitted else { return Ok(None) };
+        let x = table::encode(&self.columns, data, run)?;
+        Ok(Some(table::unscaled(posterior.sample_paths(&x, count, &mut run.rng)?, &self.columns)))
+    }
 }

@@ -23,7 +23,7 @@ pub struct FlowVi;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlowViConfig {
-    /// The flow: `planar:32`, `radial:8`, `sylvester:4x2`, `householder:4`, `nice:4x32`, `realnvp:4x32`, `iaf:4x32`, `spline:4x8`.
+    /// The flow: `planar:32`, `radial:8`, `sylvester:4x2`, `householder:4`, `nice:4x32`, `realnvp:4x32`, `iaf:4x32`, `spline:4x8`, `continuous:8x32`.
     pub flow: String,
     /// Steps.
     #[schemars(range(min = 1))]

@@ -9,6 +9,7 @@ fitted to rows by maximum likelihood. The same texts are variational families: `
 | `spline`, `realnvp`, `nice` | one pass | the general choice |
 | `maf` | one pass; `D` passes for draws | density estimation |
 | `iaf` | `D` passes; one pass for draws | sampling |
+| `continuous` | four passes a step, as for draws; to the error of the steps | smooth bends |
 | `radial`, `householder` | one pass | posteriors; the second is a Gaussian with dense covariance |
 | `planar`, `sylvester` | no closed inverse: of own draws only | posteriors, cheap |
 
@@ -80,6 +81,11 @@ def maf(layers: int = 4, *, hidden: int = 32) -> str:
 def spline(layers: int = 4, *, bins: int = 8) -> str:
     """Couplings of rational-quadratic splines; any number of coordinates."""
     return _text("spline", layers, bins=whole("bins", bins, 2, 500))
+
+
+def continuous(steps: int = 8, *, hidden: int = 32) -> str:
+    """A differential equation in Runge-Kutta steps, its velocity of two layers of `hidden` units. Chen et al. (2018)."""
+    return f"continuous:{whole('steps', steps, 0, _MOST)}x{whole('hidden', hidden, 1, _MOST)}"
 
 
 class Flow:

@@ -7,10 +7,12 @@
 //! | [`Coupling`] of [`Monotone::Affine`] (RealNVP), [`Monotone::Additive`] (NICE), [`Monotone::Spline`] | one pass | one pass | the general choice |
 //! | [`Autoregressive`] (IAF) | one pass | `D` passes | sampling |
 //! | [`Invert`](crate::transform::Invert) of [`Autoregressive`] (MAF) | `D` passes | one pass | density estimation |
+//! | [`Continuous`] | four passes a step | four passes a step | smooth bends, with equal cost both ways |
 //! | [`Actnorm`] | one pass | one pass | between the others |
 //! | [`Amortised`] | as its layers | as its layers | posteriors of many data points, from an encoder |
 //!
 //! Every layer maps points one to one; where the inverse is not closed, it is still there, and a test finds it by Newton's method.
+//! That of [`Continuous`] holds to the error of its steps.
 //!
 //! A [`Flow`] is a Gaussian base with a chain of layers; [`FlowSpec`] builds one from a text such as `planar:32` or `spline:4x8`. Every layer is a
 //! [`Bijector`], so that the maps of [`transform`](crate::transform) (a [`Householder`](crate::transform::Householder) reflection, a permutation) are
@@ -19,6 +21,7 @@
 mod actnorm;
 mod amortised;
 mod autoregressive;
+mod continuous;
 mod coupling;
 mod monotone;
 mod network;
@@ -31,6 +34,7 @@ mod sylvester;
 pub use actnorm::Actnorm;
 pub use amortised::Amortised;
 pub use autoregressive::Autoregressive;
+pub use continuous::Continuous;
 pub use coupling::Coupling;
 pub use monotone::Monotone;
 pub use network::MaskedNetwork;

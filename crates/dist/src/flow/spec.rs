@@ -1,6 +1,6 @@
 use super::amortised::Layer;
 use super::spline::MOST_BINS;
-use super::{Amortised, Autoregressive, Coupling, Flow, Monotone, Planar, Radial, Spline, Sylvester};
+use super::{Amortised, Autoregressive, Continuous, Coupling, Flow, Monotone, Planar, Radial, Spline, Sylvester};
 use crate::transform::{Bijector, Householder, Invert, Permutation};
 use elbo_core::{Error, Result, Rng};
 use elbo_tensor::Tensor;
@@ -17,9 +17,11 @@ use std::str::FromStr;
 /// | `nice:KxH`, `realnvp:KxH` | `K` couplings, additive or affine, with conditioners of two layers of `H` units |
 /// | `iaf:KxH`, `maf:KxH` | `K` autoregressive layers, fast to sample or fast to evaluate |
 /// | `spline:KxB` | `K` spline couplings of `B` bins |
+/// | `continuous:KxH` | one differential equation, in `K` Runge-Kutta steps, with a velocity of two layers of `H` units |
 ///
 /// `K` is at most 10,000, a size from 1 to 10,000 (bins from 2 to 500), `K` times the squared size at most 1e8, and so are the weights that grow
-/// with the coordinates, which bounds the memory. `K = 0` leaves the Gaussian base. Couplings of one coordinate do not exist; there the spline
+/// with the coordinates, which bounds the memory. `K = 0` leaves the Gaussian base. More steps of a continuous flow make its
+/// inverse and density more accurate, with the weights of one step. Couplings of one coordinate do not exist; there the spline
 /// has no conditioner.
 ///
 /// ```
@@ -47,10 +49,11 @@ enum Family {
     Iaf,
     Maf,
     Spline,
+    Continuous,
 }
 
 /// Name, family, and the size taken when the text gives none; zero where there is no size.
-const FAMILIES: [(&str, Family, usize); 9] = [
+const FAMILIES: [(&str, Family, usize); 10] = [
     ("planar", Family::Planar, 0),
     ("radial", Family::Radial, 0),
     ("householder", Family::Householder, 0),
@@ -60,6 +63,7 @@ const FAMILIES: [(&str, Family, usize); 9] = [
     ("iaf", Family::Iaf, 32),
     ("maf", Family::Maf, 32),
     ("spline", Family::Spline, 8),
+    ("continuous", Family::Continuous, 32),
 ];
 
 /// Half the width of a spline's box, in units of the base's standard deviation.
@@ -80,7 +84,7 @@ impl FromStr for FlowSpec {
             setting: "flow".into(),
             found: format!("`{text}`"),
             expected: "FAMILY:LAYERS or FAMILY:LAYERSxSIZE, as in planar:32 or spline:4x8, with a family out of planar, radial, \
-                       householder, sylvester, nice, realnvp, iaf, maf, spline; up to 10000 layers, a size from 1 to 10000 \
+                       householder, sylvester, nice, realnvp, iaf, maf, spline, continuous; up to 10000 layers, a size from 1 to 10000 \
                        (for spline 2 to 500), and LAYERS times SIZE squared up to 1e8"
                 .into(),
         }
@@ -115,12 +119,12 @@ impl fmt::Display for FlowSpec {
 }
 
 impl FlowSpec {
-    /// Number of layers.
+    /// Number of layers; of a continuous flow, its steps.
     pub fn layers(&self) -> usize {
         self.layers
     }
 
-    /// Whether the density of any point is closed, not only that of own draws.
+    /// Whether the density of any point is known, not only that of own draws; of a continuous flow, to the error of its steps.
     pub fn is_invertible(&self) -> bool {
         self.layers == 0 || !matches!(self.family, Family::Planar | Family::Sylvester)
     }
@@ -139,10 +143,15 @@ impl FlowSpec {
             });
         }
         let mut layers: Vec<Box<dyn Bijector>> = vec![];
-        for k in 0..self.layers {
+        for k in 0..self.maps() {
             self.push_layer(k, dimension, rng, &mut layers);
         }
         Ok(Flow::new(dimension, layers))
+    }
+
+    /// Maps with weights of their own: all steps of a continuous flow share theirs.
+    fn maps(&self) -> usize {
+        if self.family == Family::Continuous { self.layers.min(1) } else { self.layers }
     }
 
     /// Refuses layers whose weights from and to this many coordinates would fill the memory.
@@ -155,8 +164,9 @@ impl FlowSpec {
             Family::Nice | Family::RealNvp => 2 * size,
             Family::Iaf | Family::Maf => 3 * size,
             Family::Spline => SPLINE_HIDDEN as u64 * 3 * size / 2,
+            Family::Continuous => 2 * size,
         };
-        if (self.layers as u64).saturating_mul(each).checked_mul(d).is_some_and(|weights| weights <= MOST_CONNECTIONS) {
+        if (self.maps() as u64).saturating_mul(each).checked_mul(d).is_some_and(|weights| weights <= MOST_CONNECTIONS) {
             return Ok(());
         }
         Err(Error::Setting {
@@ -176,7 +186,7 @@ impl FlowSpec {
     pub fn check_amortised(&self, dimension: usize) -> Result<()> {
         let is_known = match self.family {
             Family::Planar | Family::Nice | Family::RealNvp | Family::Iaf | Family::Spline => true,
-            Family::Radial | Family::Householder | Family::Sylvester | Family::Maf => false,
+            Family::Radial | Family::Householder | Family::Sylvester | Family::Maf | Family::Continuous => false,
         };
         if self.layers > 0 && is_known {
             return self.check_dimension(dimension);
@@ -270,6 +280,7 @@ impl FlowSpec {
                     layers.push(Box::new(Coupling::new(&mask, map, &[SPLINE_HIDDEN; 2], rng)));
                 }
             }
+            Family::Continuous => layers.push(Box::new(Continuous::new(d, self.size, self.layers, rng))),
         }
     }
 }

@@ -162,7 +162,7 @@ fn one_coordinate_is_conditioned_by_the_context_alone() {
 
 #[test]
 fn families_without_parameters_from_an_encoder_are_refused() {
-    for text in ["radial:2", "householder:2", "sylvester:2x2", "maf:2x4", "iaf:0"] {
+    for text in ["radial:2", "householder:2", "sylvester:2x2", "maf:2x4", "continuous:2x4", "iaf:0"] {
         let error = text.parse::<FlowSpec>().unwrap().amortised(D, &mut Rng::new(0)).unwrap_err().to_string();
         assert!(error.contains("for each data point") && error.contains("iaf:2x32"), "{error}");
     }

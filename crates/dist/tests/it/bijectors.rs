@@ -84,6 +84,8 @@ fn maps() -> Vec<Case> {
     add("affine iaf", Box::new(Autoregressive::new(3, Monotone::default(), &[6], r)), &[3], Free::All);
     add("spline iaf", Box::new(Autoregressive::new(3, spline, &[6], r)), &[3], Free::All);
     add("maf", Box::new(Invert(Autoregressive::new(3, Monotone::default(), &[6], r))), &[3], Free::All);
+    // Steps short enough for the tolerances of closed maps: the error of order 4 is then below 1e-8, that of the way back and forth below 1e-10.
+    add("continuous", Box::new(Continuous::new(3, 3, 128, &mut Rng::new(9))), &[3], Free::All);
     all.into_iter().map(|case| Case { map: shaken(case.map, r), ..case }).collect()
 }
 
@@ -271,6 +273,44 @@ fn gradients_of_images_and_log_determinants_agree_with_differences() {
 }
 
 #[test]
+fn errors_of_a_continuous_flow_fall_with_the_fourth_power_of_the_step() {
+    let worst = |a: &Tensor, b: &Tensor| (a - b).abs().to_vec().into_iter().fold(0.0, f64::max);
+    for seed in [1, 2, 3] {
+        // The same velocity for any number of steps.
+        let with_steps =
+            |steps| shaken(Box::new(Continuous::new(3, 4, steps, &mut Rng::new(seed))), &mut Rng::new(10 + seed));
+        let x = Tensor::from_vec(Rng::new(20 + seed).normals(60), &[20, 3]);
+        let (fine, fine_log_det) = with_steps(256).forward(&x);
+        let errors: Vec<[f64; 4]> = [8, 16, 32]
+            .into_iter()
+            .map(|steps| {
+                let map = with_steps(steps);
+                let (y, log_det) = map.forward(&x);
+                let (back, back_log_det) = map.inverse(&y).unwrap();
+                [worst(&y, &fine), worst(&log_det, &fine_log_det), worst(&back, &x), worst(&back_log_det, &(-&log_det))]
+            })
+            .collect();
+        for pair in errors.windows(2) {
+            let ratios: Vec<f64> = pair[0].iter().zip(&pair[1]).map(|(coarse, fine)| coarse / fine).collect();
+            // 16 for half the step; there and back again loses one more power, 32. The next power is not negligible at 8 steps.
+            assert!(ratios[..2].iter().all(|r| (11.0..24.0).contains(r)), "seed {seed}: {ratios:?}, {errors:?}");
+            assert!(ratios[2..].iter().all(|r| *r > 16.0), "seed {seed}: {ratios:?}, {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn a_continuous_flow_starts_at_the_identity_and_without_steps_stays_there() {
+    let x = Tensor::from_vec(Rng::new(3).normals(8), &[4, 2]);
+    let start = Continuous::new(2, 5, 3, &mut Rng::new(1));
+    let still = shaken(Box::new(Continuous::new(2, 5, 0, &mut Rng::new(1))), &mut Rng::new(2));
+    for (y, log_det) in [start.forward(&x), start.inverse(&x).unwrap(), still.forward(&x), still.inverse(&x).unwrap()] {
+        assert_eq!(y.to_vec(), x.to_vec());
+        assert_eq!(log_det.to_vec(), [0.0; 4]);
+    }
+}
+
+#[test]
 fn zero_goes_to_the_uniform_point_of_the_simplex() {
     let y = StickBreaking.forward(&Tensor::zeros(&[3], DType::F64)).0;
     y.to_vec().iter().for_each(|v| assert_close("weight", *v, 0.25, 1e-15));
@@ -355,6 +395,8 @@ fn flows_are_built_from_texts_and_score_their_draws() {
         "iaf:2x4",
         "maf:2x4",
         "spline:2x4",
+        // As many steps as its inverse needs to agree as closely as the closed ones.
+        "continuous:100x4",
         "planar:0",
     ] {
         let spec: FlowSpec = text.parse().unwrap();
@@ -384,6 +426,8 @@ fn flows_are_built_from_texts_and_score_their_draws() {
         "spline:2x501",
         "nice:2x0",
         "nice:-1",
+        "continuous:4x0",
+        "continuous:10001",
         "realnvp:10000x10000",
     ] {
         let error = wrong.parse::<FlowSpec>().unwrap_err().to_string();
@@ -391,8 +435,14 @@ fn flows_are_built_from_texts_and_score_their_draws() {
     }
     assert_eq!("spline:0x8".parse::<FlowSpec>().unwrap().layers(), 0);
     assert!("realnvp:2".parse::<FlowSpec>().unwrap().build(1, &mut Rng::new(1)).is_err());
-    assert!("spline:2x4".parse::<FlowSpec>().unwrap().build(1, &mut Rng::new(1)).is_ok());
-    for large in ["spline:400x500", "sylvester:1", "maf:100x1000", "householder:10000"] {
+    for single in ["spline:2x4", "continuous:2x4"] {
+        assert!(single.parse::<FlowSpec>().unwrap().build(1, &mut Rng::new(1)).is_ok());
+    }
+    // All steps share one velocity.
+    let count = |text: &str| text.parse::<FlowSpec>().unwrap().build(3, &mut Rng::new(1)).unwrap().pack().len();
+    assert_eq!(count("continuous:2x4"), count("continuous:9x4"));
+    assert_eq!(count("continuous:0x4"), count("planar:0"));
+    for large in ["spline:400x500", "sylvester:1", "maf:100x1000", "householder:10000", "continuous:1x10000"] {
         let error = large.parse::<FlowSpec>().unwrap().build(16_384, &mut Rng::new(1)).err().unwrap().to_string();
         assert!(error.contains("for 16384 coordinates"), "{error}");
     }
@@ -402,7 +452,7 @@ fn flows_are_built_from_texts_and_score_their_draws() {
 fn importance_weights_of_a_flow_integrate_a_known_density() {
     // The mean of p/q over draws of q is the mass of p, whatever the flow does.
     let mut rng = Rng::new(6);
-    for text in ["planar:4", "sylvester:2x2", "iaf:2x6", "spline:2x4"] {
+    for text in ["planar:4", "sylvester:2x2", "iaf:2x6", "spline:2x4", "continuous:8x4"] {
         let mut flow = text.parse::<FlowSpec>().unwrap().build(2, &mut rng).unwrap().with_base(&[0.0; 2], &[1.5; 2]);
         let packed: Vec<f64> = flow.pack().iter().map(|p| p + 0.1 * rng.normal()).collect();
         flow.unpack(&packed);

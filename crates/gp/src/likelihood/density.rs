@@ -72,6 +72,8 @@ pub trait Density: Clone + Debug + Send + Sync + 'static {
     const LOG_CONCAVE: bool;
     /// Whether `log p(y | f)` is quadratic in `f`, so that its site is the same under every posterior.
     const CONJUGATE: bool = false;
+    /// Whether `f` is the location of `y`: an observation is the latent value plus noise.
+    const LOCATION: bool = false;
 
     /// Named parameters at their present values; none by default.
     fn parameters(&self) -> Vec<(&'static str, Parameter)> {

@@ -38,6 +38,7 @@ impl Density for GaussianDensity {
     const DISCRETE: bool = false;
     const LOG_CONCAVE: bool = true;
     const CONJUGATE: bool = true;
+    const LOCATION: bool = true;
 
     fn parameters(&self) -> Vec<(&'static str, Parameter)> {
         vec![("variance", Parameter::scalar(self.variance, Constraint::Above(NOISE_FLOOR)))]

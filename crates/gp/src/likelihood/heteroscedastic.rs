@@ -60,6 +60,10 @@ impl MultiLikelihood for Heteroscedastic {
         -LOG_SQRT_TAU - mean[1] - 0.5 * square
     }
 
+    fn location(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn d_expected(&self, _: f64, _: &[f64], _: &[f64]) -> Vec<f64> {
         vec![]
     }

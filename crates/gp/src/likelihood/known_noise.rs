@@ -126,6 +126,10 @@ impl Likelihood for KnownNoise {
         true
     }
 
+    fn is_location(&self) -> bool {
+        true
+    }
+
     fn row(&self, n: usize) -> &dyn Likelihood {
         &self.rows[n]
     }

@@ -57,6 +57,7 @@ impl Density for LaplaceDensity {
     const REMEDY: &'static str = "remove rows without a target";
     const DISCRETE: bool = false;
     const LOG_CONCAVE: bool = true;
+    const LOCATION: bool = true;
 
     fn parameters(&self) -> Vec<(&'static str, Parameter)> {
         vec![("scale", Parameter::scalar(self.scale, Constraint::Positive))]

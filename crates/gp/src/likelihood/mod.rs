@@ -152,6 +152,11 @@ pub trait Likelihood: Parameters + Send + Sync + Debug {
         false
     }
 
+    /// Whether `f` is the location of `y`: an observation is the latent value plus noise.
+    fn is_location(&self) -> bool {
+        false
+    }
+
     /// The likelihood of one row; differs between rows only where side information does, as in [`KnownNoise`].
     fn row(&self, n: usize) -> &dyn Likelihood;
 

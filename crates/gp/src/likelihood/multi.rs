@@ -35,6 +35,12 @@ pub trait MultiLikelihood: Parameters + Send + Sync + Debug {
         false
     }
 
+    /// Which latent value is the location of `y`, so that an observation is this value plus noise, whatever the noise depends on; `None`
+    /// where there is none.
+    fn location(&self) -> Option<usize> {
+        None
+    }
+
     /// Derivatives of [`MultiLikelihood::expected`] by the parameters.
     fn d_expected(&self, y: f64, mean: &[f64], variance: &[f64]) -> Vec<f64>;
 
@@ -103,6 +109,10 @@ impl MultiLikelihood for Single {
 
     fn is_conjugate(&self) -> bool {
         self.0.is_conjugate()
+    }
+
+    fn location(&self) -> Option<usize> {
+        self.0.is_location().then_some(0)
     }
 
     fn d_expected(&self, y: f64, mean: &[f64], variance: &[f64]) -> Vec<f64> {

@@ -143,6 +143,10 @@ impl<D: Density> Likelihood for OneLatent<D> {
         D::CONJUGATE
     }
 
+    fn is_location(&self) -> bool {
+        D::LOCATION
+    }
+
     fn row(&self, _: usize) -> &dyn Likelihood {
         self
     }

@@ -40,6 +40,7 @@ impl Density for StudentTDensity {
     const REMEDY: &'static str = "remove rows without a target";
     const DISCRETE: bool = false;
     const LOG_CONCAVE: bool = false;
+    const LOCATION: bool = true;
 
     fn parameters(&self) -> Vec<(&'static str, Parameter)> {
         vec![

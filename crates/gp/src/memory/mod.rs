@@ -34,8 +34,9 @@ use crate::dual::{BatchSites, DualPosterior, Sums};
 use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
 use crate::likelihood::MultiLikelihood;
+use crate::path::joint_samples;
 use crate::site::PRECISION_FLOOR;
-use elbo_core::{Result, Run};
+use elbo_core::{Result, Rng, Run};
 use elbo_linalg::pivoted_cholesky;
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use rows::{Kept, RowSites, View};
@@ -335,5 +336,31 @@ impl MemoryGp {
                 self.kernel.diag(x).to_vec().into_iter().flat_map(|v| std::iter::repeat_n(v, latents)).collect();
             Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior)?))
         })
+    }
+
+    /// Mean `[N*]` and covariance `[N*, N*]` of one of the latent functions at `x: [N*, D]`.
+    ///
+    /// # Errors
+    /// When `K_uu` is not positive definite within the jitter policy.
+    ///
+    /// # Panics
+    /// When there is no such latent function.
+    pub fn joint(&self, latent: usize, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        no_grad(|| {
+            let view = self.view(x)?;
+            let left = self.kernel.gram_symmetric(x) - view.whitened.t().matmul(&view.whitened);
+            Ok(DualPosterior::from_chol(&view.kuu_chol, &self.sums[latent])?.joint_whitened(&view.whitened, &left))
+        })
+    }
+
+    /// Joint draws at `x: [N*, D]` of the latent function that observations are plus noise, `[count, N*]` row-major; `None` where the
+    /// likelihood has none.
+    ///
+    /// # Errors
+    /// As [`MemoryGp::joint`], also when the covariance at `x` is not positive semi-definite within the jitter policy.
+    pub fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
+        let Some(latent) = self.likelihood.location() else { return Ok(None) };
+        let (mean, covariance) = self.joint(latent, x)?;
+        joint_samples(&mean, &covariance, count, rng).map(Some)
     }
 }

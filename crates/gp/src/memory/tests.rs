@@ -1,7 +1,6 @@
 use super::*;
 use crate::kernel::{Profile, Stationary};
 use crate::likelihood::Softmax;
-use elbo_core::Rng;
 
 const HOW: Absorb = Absorb {
     inducing: 6,

@@ -143,20 +143,27 @@ struct DensePosterior {
     weights: Tensor,
 }
 
+impl DensePosterior {
+    /// Mean `[N*]` at `x: [N*, D]`, and `H: [N, N*]` with which the prior's covariance falls by `Hᵀ H`.
+    fn projections(&self, x: &Tensor) -> (Tensor, Tensor) {
+        let cross = self.kernel.gram(&self.x, x);
+        let half = self.b_chol.solve_lower(&(self.root.unsqueeze(1) * &cross));
+        (cross.t().matmul(&self.weights), half)
+    }
+}
+
 impl LatentPosterior for DensePosterior {
     fn marginals(&self, x: &Tensor) -> (Tensor, Tensor) {
         no_grad(|| {
-            let cross = self.kernel.gram(&self.x, x);
-            let half = self.b_chol.solve_lower(&(self.root.unsqueeze(1) * &cross));
-            (cross.t().matmul(&self.weights), self.kernel.diag(x) - half.square().sum_axis(0, false))
+            let (mean, half) = self.projections(x);
+            (mean, self.kernel.diag(x) - half.square().sum_axis(0, false))
         })
     }
 
     fn joint(&self, x: &Tensor) -> (Tensor, Tensor) {
         no_grad(|| {
-            let cross = self.kernel.gram(&self.x, x);
-            let half = self.b_chol.solve_lower(&(self.root.unsqueeze(1) * &cross));
-            (cross.t().matmul(&self.weights), self.kernel.gram_symmetric(x) - half.t().matmul(&half))
+            let (mean, half) = self.projections(x);
+            (mean, self.kernel.gram_symmetric(x) - half.t().matmul(&half))
         })
     }
 }

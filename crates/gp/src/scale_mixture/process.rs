@@ -4,8 +4,9 @@ use super::{ScalePrior, ScaleWeights};
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks};
 use crate::fit::Loss;
 use crate::kernel::Kernel;
-use elbo_core::{Error, Marginals, ModelFile, Result, Snapshot};
-use elbo_dist::{GaussianMixtures, Normals, StudentTs};
+use crate::path::joint_samples;
+use elbo_core::{Error, Marginals, ModelFile, Result, Rng, Snapshot};
+use elbo_dist::{Distribution, GaussianMixtures, InverseGamma, Normals, StudentTs};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 
 /// `s ~ p(s)`, `y | s ~ N(0, s K)` with `K = k(X, X) + ε I`: the noise is scaled with the function.
@@ -218,14 +219,59 @@ impl ScaleMixturePosterior {
     pub fn unit_marginals(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
         in_blocks(x, |x| {
             let prior = self.kernel.diag(x);
-            let Some((chol, weights)) = &self.factors else {
+            let Some((mean, half)) = self.projections(x) else {
                 return Ok((vec![0.0; prior.len()], prior.to_vec()));
             };
-            let cross = self.kernel.gram(&self.x, x);
-            let half = chol.solve_lower(&cross);
             let variance = (&prior - half.square().sum_axis(0, false)).to_vec();
-            Ok((cross.t().matmul(weights).to_vec(), checked_variances(variance, &prior.to_vec())?))
+            Ok((mean.to_vec(), checked_variances(variance, &prior.to_vec())?))
         })
+    }
+
+    /// Mean `[N*]` at `x: [N*, D]`, and `H: [N, N*]` with which the prior's covariance at scale one falls by `Hᵀ H`; none without rows.
+    fn projections(&self, x: &Tensor) -> Option<(Tensor, Tensor)> {
+        self.factors.as_ref().map(|(chol, weights)| {
+            let cross = self.kernel.gram(&self.x, x);
+            (cross.t().matmul(weights), chol.solve_lower(&cross))
+        })
+    }
+
+    /// Mean `[N*]`, and covariance `[N*, N*]` of `f` at scale one, at `x: [N*, D]`.
+    pub fn unit_joint(&self, x: &Tensor) -> (Tensor, Tensor) {
+        no_grad(|| {
+            let prior = self.kernel.gram_symmetric(x);
+            match self.projections(x) {
+                Some((mean, half)) => (mean, prior - half.t().matmul(&half)),
+                None => (Tensor::zeros(&[x.size(0)], x.dtype()), prior),
+            }
+        })
+    }
+
+    /// A draw of the scale given the data: from `IG(α + N/2, β + d/2)` for an inverse gamma prior, from the nodes of the integral for a
+    /// Burr prior, as in predictions.
+    pub fn sample_scale(&self, rng: &mut Rng) -> f64 {
+        match self.prior {
+            ScalePrior::Point => 1.0,
+            ScalePrior::InverseGamma { alpha, beta } => {
+                let half = 0.5 * self.x.shape()[0] as f64;
+                InverseGamma { shape: alpha + half, scale: beta + 0.5 * self.d }.sample(rng)
+            }
+            ScalePrior::Burr { .. } => self.scales.nodes[rng.weighted(&self.scales.weights)],
+        }
+    }
+
+    /// Joint draws of `f` (noise not included) at `x: [N*, D]`, `[count, N*]` row-major. A path has one scale, common to its rows.
+    ///
+    /// # Errors
+    /// When the covariance at `x` is not positive semi-definite within the jitter policy.
+    pub fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Vec<f64>> {
+        let (mean, covariance) = self.unit_joint(x);
+        let roots: Vec<f64> = (0..count).map(|_| self.sample_scale(rng).sqrt()).collect();
+        let mut paths = joint_samples(&mean.zeros_like(), &covariance, count, rng)?;
+        let mean = mean.to_vec();
+        for (path, root) in paths.chunks_mut(mean.len().max(1)).zip(roots) {
+            path.iter_mut().zip(&mean).for_each(|(f, m)| *f = m + root * *f);
+        }
+        Ok(paths)
     }
 
     /// Distributions of observations (noise included) of `shift + scale * y` at `x: [N*, D]`.

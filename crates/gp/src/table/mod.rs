@@ -101,6 +101,12 @@ pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
     Ok(tensor(&features))
 }
 
+/// Values of the scaled target, such as sample paths, in the target's own unit.
+pub fn unscaled(values: Vec<f64>, columns: &Columns) -> Vec<f64> {
+    let (shift, scale) = columns.target_scaling();
+    values.into_iter().map(|v| shift + scale * v).collect()
+}
+
 /// Normal predictions of the target in its own unit, from means and variances of `f` and the noise variance, of the scaled target.
 pub fn normal_prediction((mean, variance): (Vec<f64>, Vec<f64>), noise: f64, columns: &Columns) -> Prediction {
     let (shift, scale) = columns.target_scaling();

@@ -1,6 +1,6 @@
 //! A fitted process on a table: the frame that systems share.
 
-use super::encode;
+use super::{encode, unscaled};
 use elbo_core::{
     Columns, Config, Data, Model, ModelFile, Predict, Prediction, Result, Rng, Run, Summary, Table, Validation,
 };
@@ -98,8 +98,7 @@ impl<C: Config, P: Process> Predict for TableModel<C, P> {
 
     fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
         let x = encode(&self.columns, data, run)?;
-        let (shift, scale) = self.columns.target_scaling();
         let paths = self.process.sample_paths(&x, count, &mut run.rng)?;
-        Ok(paths.map(|paths| paths.into_iter().map(|v| shift + scale * v).collect()))
+        Ok(paths.map(|paths| unscaled(paths, &self.columns)))
     }
 }

@@ -9,5 +9,6 @@ mod kernels;
 mod likelihood;
 mod means;
 mod memory;
+mod paths;
 mod priors;
 mod problems;

@@ -7,15 +7,18 @@
 //! | correlated along few directions | [`LowRank`] | `D (r + 2)` |
 //! | several modes | [`Mixture`] | `K (2 D + 1)` |
 //! | curved, skewed, heavy tails | [`FlowFamily`] | the flow's |
+//! | correlated or curved, with a Hessian that is cheap | [`InfinitesimalFlow`], driven by the target | `2 D`, and `D` a step and `D (D + 2)` a round |
 //!
 //! To add one, implement [`Variational`]: draws from noise, and the log density at them.
 
 mod flow;
 mod gaussian;
+mod infinitesimal;
 mod mixture;
 
 pub use flow::FlowFamily;
 pub use gaussian::{FullRank, LowRank, MeanField};
+pub use infinitesimal::InfinitesimalFlow;
 pub use mixture::Mixture;
 
 use elbo_core::{ModelFile, Result, Rng, Snapshot};
@@ -26,7 +29,8 @@ use elbo_tensor::{Parameters, Tensor, no_grad};
 pub struct Drawn {
     /// The draws, `[S, D]`.
     pub z: Tensor,
-    /// Their log densities, `[S]`.
+    /// Their log densities, `[S]`. Of a family with auxiliary variables, what stands in their place: its mean is no less than theirs, so that
+    /// objectives stay bounds.
     pub log_prob: Tensor,
     /// Weights of stratified draws, `[S]` with mean one: expectations are weighted means. `None` where all count the same.
     pub weights: Option<Tensor>,

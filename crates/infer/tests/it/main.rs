@@ -10,6 +10,7 @@ mod gaussian;
 mod gibbs;
 mod glm;
 mod golden;
+mod infinitesimal;
 mod mcmc;
 mod objective;
 mod particles;

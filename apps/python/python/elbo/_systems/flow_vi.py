@@ -21,7 +21,7 @@ class _FlowVI(Draws, Tabular):
     ----------
     flow : text; default 'planar:16'
         The flow: `planar:32`, `radial:8`, `sylvester:4x2`, `householder:4`, `nice:4x32`, `realnvp:4x32`,
-        `iaf:4x32`, `spline:4x8`.
+        `iaf:4x32`, `spline:4x8`, `continuous:8x32`.
     steps : whole number at least 1; default 2000
         Steps.
     batch : whole number at least 1; default 64

@@ -2,6 +2,7 @@
 
 mod closed_forms;
 mod derivatives;
+mod location;
 mod operations;
 mod predictive;
 mod several;
