@@ -96,6 +96,7 @@ impl VaeConfig {
         flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         self.weights.check(&self.decoder)?;
         self.condition.iter().try_for_each(|condition| condition.check(&self.encoder))?;
+        self.check_table()?;
         for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
             ensure(
                 &format!("{network}.levels"),

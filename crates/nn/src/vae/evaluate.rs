@@ -171,7 +171,7 @@ impl Vae {
     /// Measures the model on data points `values: [N, width]`, in the form the likelihood takes.
     ///
     /// # Panics
-    /// Without data points or draws.
+    /// Without data points or draws, and as [`Vae::encode`].
     pub fn evaluate(&self, values: &[f32], config: &EvaluationConfig, rng: &mut Rng) -> Evaluation {
         let rows = values.len() / self.width();
         assert!(rows > 0 && config.draws > 0, "an evaluation needs data points and draws");

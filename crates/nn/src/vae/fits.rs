@@ -6,7 +6,7 @@ use super::likelihood_config::LikelihoodConfig;
 use super::objective::{Classifier, Estimate, ObjectiveConfig, Term, Weighted};
 use super::path::Gradient;
 use super::prior::PriorConfig;
-use crate::network::DecoderConfig;
+use crate::network::{DecoderConfig, EncoderConfig};
 use elbo_core::{Error, Result, ensure};
 use elbo_dist::flow::FlowSpec;
 
@@ -182,6 +182,11 @@ fn check_term_for_model(term: &Term, model: &VaeConfig) -> Result<()> {
         let found = format!("a {name} with the likelihood `{}`", model.likelihood.name());
         let expected = "a reconstruction and a divergence; a loss has no bounds";
         ensure("terms", found, model.likelihood.is_density(), expected)?;
+    }
+    if matches!(term, Term::WakeSleep | Term::Cycle) {
+        let has_table = matches!(model.encoder, EncoderConfig::Table { .. });
+        let expected = "a network; what is dreamt or decoded has no row of a table";
+        ensure("encoder", format!("table with a {name}"), !has_table, expected)?;
     }
     match term {
         Term::Wasserstein => {

@@ -46,6 +46,7 @@ impl Vae {
                 "give one data point, with NaN for what is missing if the model was built with `nan_is_missing`",
             ));
         }
+        self.check_known(x)?;
         Ok(Joint { vae: self, x: self.tensor(x) })
     }
 

@@ -11,6 +11,7 @@ mod equivariant;
 mod evidence;
 mod families;
 mod flow;
+mod free;
 mod golden;
 mod gp;
 mod gradients;
