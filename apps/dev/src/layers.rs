@@ -6,7 +6,7 @@
 //!                                   ├─> nn(infer) ────┴─> diffusion, codec
 //!                                   └─> splat
 //! core ─> data, report
-//! core ─> picture ─> diffusion, codec, splat
+//! core ─> picture ─> nn, diffusion, codec, splat
 //! systems/* ─> any of crates/        never systems/* ─> systems/*
 //! apps/*    ─> systems/*, data, report, core
 //! ```
@@ -28,7 +28,7 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("gp", &["core", "linalg", "tensor", "dist"]),
     ("markov", &["core", "linalg", "tensor", "dist", "gp"]),
     ("infer", &["core", "linalg", "tensor", "dist"]),
-    ("nn", &["core", "linalg", "tensor", "dist", "infer"]),
+    ("nn", &["core", "linalg", "tensor", "dist", "infer", "picture"]),
     ("picture", &["core"]),
     ("splat", &["core", "linalg", "tensor", "dist", "picture"]),
     ("decide", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn"]),

@@ -27,6 +27,12 @@ pub enum EncoderConfig {
         /// First to last.
         layers: Vec<LayerConfig>,
     },
+    /// No network but numbers of its own for each data point that is trained on. Which are a data point's says the last of the numbers that the
+    /// encoder sees, its place counted from 0, which is a condition.
+    Table {
+        /// Number of data points.
+        rows: usize,
+    },
 }
 
 /// A network from a code to the parameters of a likelihood.
@@ -211,13 +217,19 @@ impl Default for SequenceConfig {
 pub struct Encoder {
     shape: Vec<usize>,
     layers: Sequential,
+    /// Whether it sees the last number alone.
+    is_table: bool,
 }
 
 elbo_tensor::parameters!(Encoder { "": layers });
 
 impl Encoder {
     /// `x: [B, D]`, row-major data points; returns `[B, width]`.
+    ///
+    /// # Panics
+    /// For a data point without a row in a table.
     pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        let x = if self.is_table { x.narrow(-1, x.size(-1) - 1, 1) } else { x.clone() };
         let shaped =
             if self.shape.len() == 1 { x.clone() } else { x.reshape(&[&[x.size(0)], &self.shape[..]].concat()) };
         Layer::forward(&self.layers, &shaped, pass)
@@ -232,7 +244,7 @@ impl EncoderConfig {
             _ => None,
         };
         match self {
-            Self::Mlp(_) | Self::Conv(_) => 0,
+            Self::Mlp(_) | Self::Conv(_) | Self::Table { .. } => 0,
             Self::Gru(config) => config.levels,
             Self::Layers { layers } => layers.iter().find_map(of).unwrap_or(0),
         }
@@ -270,9 +282,13 @@ impl EncoderConfig {
                 layers.push(LayerConfig::Linear(LinearConfig::new(width)));
                 (shape.to_vec(), layers)
             }
+            Self::Table { rows } => {
+                let table = EmbeddingConfig { levels: *rows, out: width };
+                (vec![1], vec![LayerConfig::Embedding(table), LayerConfig::Reshape(ReshapeConfig::default())])
+            }
         };
         let (layers, _) = Sequential::build(&layers, &seen, build)?;
-        Ok(Encoder { shape: seen, layers })
+        Ok(Encoder { shape: seen, layers, is_table: matches!(self, Self::Table { .. }) })
     }
 }
 

@@ -36,6 +36,9 @@ pub enum Covariance {
 /// | [`Covariance::DensePrecision`] | (L L')^-1 | K H (H + 1) / 2 |
 ///
 /// With one row it is a posterior over all weights of a network, laid out as [`Parameters::pack`] does.
+///
+/// The limit is what dense covariances take, a gigabyte, and not a number of weights: 11,180 weights in one vector, or 100 vectors of 1,118.
+/// Drawing and densities need no decomposition of a matrix of that size; only [`Gaussians::condition`] makes one for each vector.
 pub struct Gaussians {
     covariance: Covariance,
     /// Means, `[K, H]`.

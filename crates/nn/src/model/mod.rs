@@ -83,9 +83,9 @@ impl LatentModel {
         if !config.nan_is_missing {
             refuse_missing(&samples)?;
         }
-        let is_gaussian = matches!(config.likelihood, LikelihoodConfig::Gaussian { .. });
+        let is_real = matches!(config.likelihood, LikelihoodConfig::Gaussian { .. } | LikelihoodConfig::Laplace { .. });
         let mut binarise = common.binarise;
-        if is_gaussian && samples.form.picture().is_none() {
+        if is_real && samples.form.picture().is_none() {
             samples.standardise();
             // Standardised numbers are no shares of black.
             if binarise != Binarise::None {
@@ -130,7 +130,7 @@ impl LatentModel {
         vae.restore(&trained, "vae")?;
         warn_of_silent_terms(&terms, config.family, run);
         let weight_measures = match config.weights {
-            DecoderWeights::Posterior if config.family.has_bounds() => {
+            DecoderWeights::Posterior if config.has_bounds() => {
                 let prior_sd = common.weight_precision.powf(-0.5);
                 vae.weight_measures(&measured, rows, prior_sd, WEIGHT_DRAWS, &mut measuring)
             }
@@ -175,8 +175,10 @@ impl LatentModel {
                 DecoderWeights::Posterior =>
                     " The decoder's weights have a posterior: `elbo_with_weights` is the bound over codes and weights, everything else is at their means.",
             },
-            if config.family.has_bounds() {
+            if config.has_bounds() {
                 ""
+            } else if config.family.has_bounds() {
+                " What is made is compared by a loss and no likelihood, so that there are no bounds, and minus the loss is reported as the reconstruction."
             } else {
                 " Codes are points, so that there is no bound on the likelihood, and the reconstruction is what is reported."
             },
@@ -275,7 +277,9 @@ impl LatentModel {
         let size = self.form.size();
         let share = |d: usize| measures.observed.get(d).copied().unwrap_or(1.0);
         let unit = match self.vae.config().likelihood {
-            LikelihoodConfig::Gaussian { .. } | LikelihoodConfig::ContinuousBernoulli => {
+            LikelihoodConfig::Gaussian { .. }
+            | LikelihoodConfig::Laplace { .. }
+            | LikelihoodConfig::ContinuousBernoulli => {
                 (0..size).map(|d| share(d) * self.form.scale_of(d).ln()).sum()
             }
             _ => 0.0,

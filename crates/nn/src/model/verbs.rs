@@ -66,7 +66,7 @@ impl Model for LatentModel {
         let clusters = self.clusters.map(|c| [("nmi", c.nmi), ("ari", c.ari), ("cluster_accuracy", c.accuracy)]);
         let of_labels = label_error.into_iter().chain(clusters.into_iter().flatten());
         let (objective, value) =
-            if self.vae.config().family.has_bounds() { ("elbo", m.elbo) } else { ("reconstruction", m.reconstruction) };
+            if self.vae.config().has_bounds() { ("elbo", m.elbo) } else { ("reconstruction", m.reconstruction) };
         Summary {
             objective: Some((objective.into(), value - unit)),
             metrics: finite.chain(of_labels).map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -88,8 +88,8 @@ impl Model for LatentModel {
     }
 
     fn as_evaluate(&self) -> Option<&dyn Evaluate> {
-        // Points have no density, and a model with them no bound.
-        if self.vae.config().family.has_bounds() { Some(self) } else { None }
+        // Points have no density, and a loss is none: a model with them has no bound.
+        if self.vae.config().has_bounds() { Some(self) } else { None }
     }
 
     fn tables(&self) -> Vec<Table> {

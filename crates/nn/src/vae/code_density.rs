@@ -1,7 +1,7 @@
 //! Densities of the codes of the training data, fitted once the model is.
 
 use super::config::VaeConfig;
-use super::likelihood::{LikelihoodConfig, Noise};
+use super::likelihood_config::{LikelihoodConfig, Noise};
 use super::objective::ObjectiveConfig;
 use super::train::{Training, TrainingConfig};
 use super::{Family, Vae};

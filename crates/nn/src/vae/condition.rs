@@ -106,7 +106,7 @@ impl VaeConfig {
     /// [`Error::Setting`] for sequences of vectors, in which a condition would be a step in time.
     pub(super) fn seen(&self, shape: &[usize]) -> Result<(Vec<usize>, usize)> {
         let (mut seen, given) = (shape.to_vec(), self.condition_of_encoder());
-        if given > 0 && matches!(self.encoder, EncoderConfig::Mlp(_)) {
+        if given > 0 && matches!(self.encoder, EncoderConfig::Mlp(_) | EncoderConfig::Table { .. }) {
             seen = vec![seen.iter().product()];
         }
         let found = format!("true for data points of shape {shape:?}");
@@ -215,7 +215,7 @@ impl Vae {
     pub(super) fn check_rows(&self, x: &Tensor) -> Result<()> {
         let width = self.width();
         if x.rank() == 2 && x.size(1) == width && x.size(0) > 0 {
-            return Ok(());
+            return if self.has_table() { self.check_known(&x.detach().to_f32().as_slice::<f32>()) } else { Ok(()) };
         }
         Err(Error::data(
             format!("the data points have shape {:?}, not [B, {width}]", x.shape()),
@@ -236,6 +236,7 @@ impl Vae {
         }
         let found = "not none with a condition";
         ensure("binarise", found, !changes_values, "none; binarise the elements before conditions stand behind them")?;
-        values.chunks_exact(width).try_for_each(|row| check_finite(&row[self.size..]))
+        values.chunks_exact(width).try_for_each(|row| check_finite(&row[self.size..]))?;
+        self.check_known(values)
     }
 }

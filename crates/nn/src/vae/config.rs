@@ -6,7 +6,7 @@ use super::critic::patches;
 use super::decoder_weights::{DecoderWeights, WeightPosterior};
 use super::family::{Family, LEAST_LOG_VARIANCE, check_log_variances};
 use super::flowed::flow_of;
-use super::likelihood::LikelihoodConfig;
+use super::likelihood_config::LikelihoodConfig;
 use super::objective::ObjectiveConfig;
 use super::prior::PriorConfig;
 use super::topk::check_topk;
@@ -96,6 +96,7 @@ impl VaeConfig {
         flow_of(self.flow.as_deref(), self.latent, &self.prior)?;
         self.weights.check(&self.decoder)?;
         self.condition.iter().try_for_each(|condition| condition.check(&self.encoder))?;
+        self.check_table()?;
         for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
             ensure(
                 &format!("{network}.levels"),
@@ -111,9 +112,14 @@ impl VaeConfig {
             "nan_is_missing",
             format!("true with the likelihood `{}`", self.likelihood.name()),
             !self.nan_is_missing || can_lack,
-            "false for recurrent networks, layers that look up levels, and elements that depend on each other: a multinomial's, which share a total, \
-             and the channels of a pixel",
+            "false for recurrent networks, layers that look up levels, and elements that depend on each other: a multinomial's and those of a \
+             library, which share a total, the channels of a pixel, and pictures that are compared by similarity",
         )
+    }
+
+    /// Whether the model has bounds on its likelihood: posteriors have a density, and what the decoder makes is a distribution and no loss.
+    pub fn has_bounds(&self) -> bool {
+        self.family.has_bounds() && self.likelihood.is_density()
     }
 
     /// The model of data points of this shape, with starting weights. `objective` says whether there is a discriminator.

@@ -160,6 +160,9 @@ impl Vae {
     }
 
     /// Posteriors of many data points, in double precision, outside the graph. `values: [N, width]`.
+    ///
+    /// # Panics
+    /// For data points that have no row of a table which takes the encoder's place; see [`Vae::check_known`].
     pub fn encode(&self, values: &[f32]) -> Posterior {
         let encode = || {
             let blocks: Vec<Posterior> = values

@@ -30,13 +30,14 @@ impl Default for EvaluationConfig {
 pub struct Evaluation {
     /// Number of data points.
     pub rows: usize,
-    /// Evidence lower bound. NaN where codes are points, as are all bounds and what is made of them: a point has no density.
+    /// Evidence lower bound. NaN where codes are points or the likelihood is a loss, as are all bounds and what is made of them: neither has a
+    /// density.
     #[serde(deserialize_with = "number_or_nan")]
     pub elbo: f64,
     /// Its standard error over data points.
     #[serde(deserialize_with = "number_or_nan")]
     pub elbo_se: f64,
-    /// E log p(x | z).
+    /// E log p(x | z); where the likelihood is a loss, minus the loss.
     pub reconstruction: f64,
     /// Mean divergence of the posteriors from the prior.
     #[serde(deserialize_with = "number_or_nan")]
@@ -70,7 +71,8 @@ pub struct Evaluation {
     /// The most that [`Evaluation::mutual_information`] can be: the logarithm of the data points it was taken over. NaN with it.
     #[serde(deserialize_with = "number_or_nan")]
     pub mutual_information_cap: f64,
-    /// KL(q(z) || p(z)) of the aggregated posterior: the mean divergence less the mutual information. NaN with it.
+    /// KL(q(z) || p(z)) of the aggregated posterior: the mean divergence less the mutual information, which is what it is for every posterior with a
+    /// density, q(z) being the mixture of the posteriors of the data points it was taken over. NaN with it.
     #[serde(deserialize_with = "number_or_nan")]
     pub aggregated_kl: f64,
     /// Maximum mean discrepancy between codes and draws of the prior.
@@ -169,14 +171,14 @@ impl Vae {
     /// Measures the model on data points `values: [N, width]`, in the form the likelihood takes.
     ///
     /// # Panics
-    /// Without data points or draws.
+    /// Without data points or draws, and as [`Vae::encode`].
     pub fn evaluate(&self, values: &[f32], config: &EvaluationConfig, rng: &mut Rng) -> Evaluation {
         let rows = values.len() / self.width();
         assert!(rows > 0 && config.draws > 0, "an evaluation needs data points and draws");
         let base = rng.fork();
-        let has_bounds = self.config.family.has_bounds();
+        let has_density = self.config.family.has_bounds();
         // All draws of a point are the same.
-        let draws = if has_bounds { config.draws } else { 1 };
+        let draws = if has_density { config.draws } else { 1 };
         // A chunk is a constant of the stream, so that the result does not depend on memory or threads.
         let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256);
         let mut elbos = Vec::with_capacity(rows);
@@ -222,8 +224,10 @@ impl Vae {
             unreliable_share: unreliable / n,
             ..Evaluation::default()
         };
-        if !has_bounds {
-            evaluation = evaluation.without_bounds();
+        if !self.config.has_bounds() {
+            // Posteriors with a density have a divergence also where a loss takes the likelihood's place.
+            let kl = if has_density { evaluation.kl } else { f64::NAN };
+            evaluation = Evaluation { kl, ..evaluation.without_bounds() };
         }
         no_grad(|| self.codes(&q, config.pairs, &mut evaluation, rng));
         evaluation

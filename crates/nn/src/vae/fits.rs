@@ -2,11 +2,11 @@
 
 use super::config::VaeConfig;
 use super::family::Family;
-use super::likelihood::LikelihoodConfig;
+use super::likelihood_config::LikelihoodConfig;
 use super::objective::{Classifier, Estimate, ObjectiveConfig, Term, Weighted};
 use super::path::Gradient;
 use super::prior::PriorConfig;
-use crate::network::DecoderConfig;
+use crate::network::{DecoderConfig, EncoderConfig};
 use elbo_core::{Error, Result, ensure};
 use elbo_dist::flow::FlowSpec;
 
@@ -178,6 +178,16 @@ fn check_term_for_model(term: &Term, model: &VaeConfig) -> Result<()> {
     let is_level = matches!(model.likelihood, LikelihoodConfig::Categorical { .. });
     let is_recurrent = matches!(model.decoder, DecoderConfig::Gru(_));
     let name = term.name();
+    if matches!(term, Term::Iwae { .. } | Term::WakeSleep) {
+        let found = format!("a {name} with the likelihood `{}`", model.likelihood.name());
+        let expected = "a reconstruction and a divergence; a loss has no bounds";
+        ensure("terms", found, model.likelihood.is_density(), expected)?;
+    }
+    if matches!(term, Term::WakeSleep | Term::Cycle) {
+        let has_table = matches!(model.encoder, EncoderConfig::Table { .. });
+        let expected = "a network; what is dreamt or decoded has no row of a table";
+        ensure("encoder", format!("table with a {name}"), !has_table, expected)?;
+    }
     match term {
         Term::Wasserstein => {
             let found = format!("{} with a wasserstein distance", model.prior.name());
@@ -190,7 +200,8 @@ fn check_term_for_model(term: &Term, model: &VaeConfig) -> Result<()> {
         }
         Term::Jacobian | Term::Cycle | Term::PatchAdversarial { .. } => {
             // What an element is to be must move smoothly with the code, and be in the unit of the data where it is seen as such.
-            let is_share = model.likelihood == LikelihoodConfig::Multinomial && *term != Term::Jacobian;
+            let is_share = (model.likelihood == LikelihoodConfig::Multinomial || model.likelihood.library().is_some())
+                && *term != Term::Jacobian;
             ensure(
                 "terms",
                 format!("a {name} with the likelihood `{}`", model.likelihood.name()),

@@ -31,6 +31,8 @@ impl Vae {
         )?;
         let is_closed = !matches!(prior, PriorConfig::Hierarchical { .. });
         ensure("prior", prior.name(), is_closed, "one with a density of its own")?;
+        let likelihood = &self.config.likelihood;
+        ensure("likelihood", likelihood.name(), likelihood.is_density(), "a distribution; a loss has no evidence")?;
         let can_lack = self.config.nan_is_missing;
         let lacks = |i: usize, v: &f32| can_lack && i < self.size && v.is_nan();
         let unfit = x.iter().enumerate().filter(|(i, v)| !(v.is_finite() || lacks(*i, v))).count();
@@ -44,6 +46,7 @@ impl Vae {
                 "give one data point, with NaN for what is missing if the model was built with `nan_is_missing`",
             ));
         }
+        self.check_known(x)?;
         Ok(Joint { vae: self, x: self.tensor(x) })
     }
 

@@ -1,230 +1,21 @@
 //! Likelihoods p(x | z) of the elements of a data point, from a decoder's numbers.
 
+use super::likelihood_config::{LikelihoodConfig, Noise};
 use super::pixel_mixture::PixelMixture;
 use super::posterior::LN_TAU;
-use elbo_core::{Error, Result, Rng, ensure, ensure_within};
+use elbo_core::Rng;
 use elbo_dist::batched::{Batched, ContinuousBernoulli, DiscretisedLogistic, NegativeBinomial, ZeroInflated};
 use elbo_tensor::{Constraint, DType, Parameter, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// Smallest variance of a learned Gaussian, for one variance and for one an element: a pixel that never changes would otherwise make
 /// the density unbounded.
 const FLOOR: f64 = 1e-6;
 const FLOOR_EACH: f64 = 6.144_212_353_328_21e-6; // (e^-6)^2
-
-/// Most levels of an element: 20 bits.
-const MOST_LEVELS: usize = 1 << 20;
-
-/// The distribution of each element of a data point.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum LikelihoodConfig {
-    /// Black or white, from a logit. For values between, its logarithm is not a log density, and values compare only among runs that
-    /// treat grey alike.
-    Bernoulli,
-    /// A density on [0, 1], from a logit.
-    ContinuousBernoulli,
-    /// Normal around the decoder's number.
-    Gaussian {
-        /// Where the variance comes from.
-        #[serde(deserialize_with = "elbo_core::named::deserialize")]
-        noise: Noise,
-    },
-    /// One of so many levels, 0, 1, ..., from as many logits.
-    Categorical {
-        /// Number of levels.
-        levels: usize,
-    },
-    /// Counts, from the logarithm of the rate.
-    Poisson,
-    /// Counts that vary more than their mean, from the logarithm of the mean `m`: their variance is `m + m²/r`, with one learned `r` for
-    /// each element.
-    NegativeBinomial,
-    /// The same with extra zeros, whose log odds are the decoder's second number for each element.
-    ZeroInflatedNegativeBinomial,
-    /// Counts of the elements among their total, from one logit each.
-    Multinomial,
-    /// Equally spaced values in [0, 1], such as bytes: a logistic distribution cut into bins.
-    DiscretisedLogistic {
-        /// Number of values; 256 for bytes.
-        #[serde(default = "bytes")]
-        levels: usize,
-    },
-    /// The same with a mixture of logistic distributions, which the channels of a pixel share and in which later channels follow earlier ones.
-    DiscretisedLogisticMixture {
-        /// Number of values; 256 for bytes.
-        #[serde(default = "bytes")]
-        levels: usize,
-        /// Number of distributions.
-        #[serde(default = "five")]
-        components: usize,
-        /// Channels of a pixel, the first axis of a data point; without, those of a picture, and one in other data.
-        #[serde(default)]
-        channels: Option<usize>,
-    },
-}
-
-fn bytes() -> usize {
-    256
-}
-
-fn five() -> usize {
-    5
-}
-
-/// Where a Gaussian's variance comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Noise {
-    /// A constant.
-    Fixed {
-        /// Standard deviation.
-        sd: f64,
-    },
-    /// One learned number.
-    #[default]
-    Learned,
-    /// The mean squared error of each batch, which is the best number for it.
-    Optimal,
-    /// One learned number for each element.
-    PerElement,
-    /// The decoder's second number for each element, a log variance.
-    Decoded,
-}
+/// Smallest learned scale of a Laplace distribution, for the same reason.
+const FLOOR_SCALE: f64 = 1e-3;
 
 impl LikelihoodConfig {
-    /// Checks ranges.
-    ///
-    /// # Errors
-    /// [`Error::Setting`].
-    pub fn check(&self) -> Result<()> {
-        match self {
-            Self::Gaussian { noise: Noise::Fixed { sd } } => ensure("likelihood.sd", sd, *sd > 0.0, "above 0"),
-            Self::Categorical { levels } | Self::DiscretisedLogistic { levels } => {
-                ensure_within("likelihood.levels", *levels, 2..=MOST_LEVELS)
-            }
-            Self::DiscretisedLogisticMixture { levels, components, channels } => {
-                ensure_within("likelihood.levels", *levels, 2..=MOST_LEVELS)?;
-                ensure_within("likelihood.components", *components, 1..=1000)?;
-                ensure_within("likelihood.channels", channels.unwrap_or(1), 1..=1000)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The same for data points of this shape: channels that are not said are those of a picture.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for channels that are not the first axis of a data point.
-    pub fn fitted(&self, shape: &[usize]) -> Result<Self> {
-        let Self::DiscretisedLogisticMixture { levels, components, channels } = self else { return Ok(self.clone()) };
-        let of_picture = if shape.len() == 3 { shape[0] } else { 1 };
-        let channels = channels.unwrap_or(of_picture);
-        let found = format!("{channels} for data points of shape {shape:?}");
-        let fits = channels == 1 || channels == shape[0];
-        ensure("likelihood.channels", found, fits, "1, or the first axis of the shape")?;
-        Ok(Self::DiscretisedLogisticMixture { levels: *levels, components: *components, channels: Some(channels) })
-    }
-
-    /// The mixture of logistic distributions of a pixel, where this is one.
-    fn pixels(&self) -> Option<PixelMixture> {
-        let Self::DiscretisedLogisticMixture { levels, components, channels } = self else { return None };
-        Some(PixelMixture { levels: *levels, components: *components, channels: channels.unwrap_or(1) })
-    }
-
-    /// Whether each element has a variance of its own that is learned, so that one that never varies makes the bound unbounded.
-    pub fn learns_each_variance(&self) -> bool {
-        matches!(self, Self::Gaussian { noise: Noise::PerElement | Noise::Decoded })
-    }
-
-    /// Numbers that the decoder returns for each element.
-    pub fn blocks(&self) -> usize {
-        match self {
-            Self::Gaussian { noise: Noise::Decoded }
-            | Self::ZeroInflatedNegativeBinomial
-            | Self::DiscretisedLogistic { .. } => 2,
-            Self::Categorical { levels } => *levels,
-            Self::DiscretisedLogisticMixture { .. } => self.pixels().map_or(1, PixelMixture::blocks),
-            _ => 1,
-        }
-    }
-
-    /// How many levels the elements may have, where they are whole numbers from zero or lie between zero and one.
-    pub(crate) fn levels(&self) -> Option<usize> {
-        match self {
-            Self::Categorical { levels } => Some(*levels),
-            Self::Bernoulli
-            | Self::ContinuousBernoulli
-            | Self::DiscretisedLogistic { .. }
-            | Self::DiscretisedLogisticMixture { .. } => Some(2),
-            Self::Gaussian { .. }
-            | Self::Poisson
-            | Self::NegativeBinomial
-            | Self::ZeroInflatedNegativeBinomial
-            | Self::Multinomial => None,
-        }
-    }
-
-    /// Whether elements are independent given the code, so that one that is missing can be left out.
-    pub fn is_elementwise(&self) -> bool {
-        !matches!(self, Self::Multinomial) && self.pixels().is_none_or(|pixels| pixels.channels == 1)
-    }
-
-    /// Its name in messages.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Bernoulli => "bernoulli",
-            Self::ContinuousBernoulli => "continuous_bernoulli",
-            Self::Gaussian { .. } => "gaussian",
-            Self::Categorical { .. } => "categorical",
-            Self::Poisson => "poisson",
-            Self::NegativeBinomial => "negative_binomial",
-            Self::ZeroInflatedNegativeBinomial => "zero_inflated_negative_binomial",
-            Self::Multinomial => "multinomial",
-            Self::DiscretisedLogistic { .. } => "discretised_logistic",
-            Self::DiscretisedLogisticMixture { .. } => "discretised_logistic_mixture",
-        }
-    }
-
-    /// Refuses values that the likelihood gives no probability.
-    ///
-    /// # Errors
-    /// [`Error::Data`] with one such value and a likelihood that takes it.
-    pub fn check_values(&self, values: &[f32]) -> Result<()> {
-        let find = |allowed: &dyn Fn(f32) -> bool| values.iter().copied().find(|v| !allowed(*v));
-        let (found, needs, remedy) = match self {
-            Self::Bernoulli | Self::ContinuousBernoulli => (
-                find(&|v| (0.0..=1.0).contains(&v)),
-                "values in [0, 1]".to_owned(),
-                "scale the data to [0, 1], or set likelihood=gaussian",
-            ),
-            Self::Gaussian { .. } => (find(&f32::is_finite), "finite numbers".into(), "leave such rows out"),
-            Self::Categorical { levels } => (
-                find(&|v| v >= 0.0 && v.fract() == 0.0 && (v as usize) < *levels),
-                format!("whole numbers below {levels}"),
-                "raise `levels`, or code the categories 0, 1, ...",
-            ),
-            Self::Poisson | Self::NegativeBinomial | Self::ZeroInflatedNegativeBinomial | Self::Multinomial => (
-                find(&|v| v >= 0.0 && v.fract() == 0.0),
-                "counts 0, 1, 2, ...".into(),
-                "set likelihood=gaussian for other numbers",
-            ),
-            Self::DiscretisedLogistic { levels } | Self::DiscretisedLogisticMixture { levels, .. } => {
-                let steps = (*levels - 1) as f32;
-                let on_grid = |v: f32| (0.0..=1.0).contains(&v) && (v * steps - (v * steps).round()).abs() < 1e-2;
-                (find(&on_grid), format!("{levels} equally spaced values in [0, 1]"), "set likelihood=gaussian")
-            }
-        };
-        match found {
-            None => Ok(()),
-            Some(v) => {
-                Err(Error::data(format!("a value is {v}; the likelihood `{}` needs {needs}", self.name()), remedy))
-            }
-        }
-    }
-
-    /// The likelihood of data points with `size` elements.
+    /// The likelihood of data points with `size` elements. A similarity must have been [fitted](Self::fitted) to them before.
     pub fn build(&self, size: usize, dtype: DType) -> Likelihood {
         let start =
             |n: usize, floor: f64| Parameter::from_tensor(&Tensor::full(&[n], 0.1, dtype), Constraint::Above(floor));
@@ -233,23 +24,26 @@ impl LikelihoodConfig {
             Self::Gaussian { noise: Noise::PerElement } => Some(start(size, FLOOR_EACH)),
             _ => None,
         };
-        let has_dispersion = matches!(self, Self::NegativeBinomial | Self::ZeroInflatedNegativeBinomial);
+        let scale = matches!(self, Self::Laplace { scale: None }).then(|| start(1, FLOOR_SCALE));
+        let has_dispersion = matches!(self, Self::NegativeBinomial { .. } | Self::ZeroInflatedNegativeBinomial { .. });
         let dispersion =
             has_dispersion.then(|| Parameter::from_tensor(&Tensor::full(&[size], 1.0, dtype), Constraint::Positive));
-        Likelihood { config: self.clone(), size, variance, dispersion }
+        Likelihood { config: self.clone(), size, variance, scale, dispersion }
     }
 }
 
-/// p(x | z), with the variance or the dispersions it learns.
+/// p(x | z), with the variance, the scale or the dispersions it learns.
 pub struct Likelihood {
     config: LikelihoodConfig,
     size: usize,
     variance: Option<Parameter>,
+    /// The mean absolute deviation of a Laplace distribution, `[1]`.
+    scale: Option<Parameter>,
     /// `r` of each element of a negative binomial, `[D]`.
     dispersion: Option<Parameter>,
 }
 
-elbo_tensor::parameters!(Likelihood { "variance": variance, "dispersion": dispersion });
+elbo_tensor::parameters!(Likelihood { "variance": variance, "scale": scale, "dispersion": dispersion });
 
 impl Likelihood {
     /// Its settings.
@@ -261,7 +55,11 @@ impl Likelihood {
         output.narrow(-1, i * self.size, self.size)
     }
 
-    /// Log probability, summed over elements. `output: [..., P D]` from the decoder, `x: [..., D]`; returns `[...]`, nats.
+    /// Log probability, summed over elements; of what [is no density](LikelihoodConfig::is_density) minus the loss. `output: [..., P D]` from the
+    /// decoder, `x: [..., D]`; returns `[...]`, nats.
+    ///
+    /// # Panics
+    /// For a similarity that was not [fitted](LikelihoodConfig::fitted) to pictures.
     pub fn log_prob(&self, output: &Tensor, x: &Tensor) -> Tensor {
         let sum = |t: Tensor| t.sum_axis(-1, false);
         match &self.config {
@@ -273,6 +71,9 @@ impl Likelihood {
             LikelihoodConfig::Multinomial => {
                 let constant = (sum(x.clone()) + 1.0).lgamma() - sum((x + 1.0).lgamma());
                 sum(x * output.log_softmax(-1)) + constant
+            }
+            LikelihoodConfig::Similarity { .. } => {
+                self.config.similarity().expect("a similarity is fitted to pictures").log_worth(output, x)
             }
             _ => sum(self.each(output, x, None)),
         }
@@ -305,6 +106,10 @@ impl Likelihood {
                 };
                 (&square / &variance + variance.log() + LN_TAU) * -0.5
             }
+            LikelihoodConfig::Laplace { .. } => {
+                let scale = self.scale(output.dtype());
+                ((x - output).abs() / &scale + scale.log() + std::f64::consts::LN_2) * -1.0
+            }
             LikelihoodConfig::Categorical { levels } => {
                 let lead = &output.shape()[..output.rank() - 1];
                 let logits = output.reshape(&[lead, &[*levels, self.size]].concat()).t();
@@ -312,10 +117,12 @@ impl Likelihood {
                 logits.categorical_log_prob(&labels)
             }
             LikelihoodConfig::Poisson => x * output - output.exp() - (x + 1.0).lgamma(),
-            LikelihoodConfig::NegativeBinomial | LikelihoodConfig::ZeroInflatedNegativeBinomial => {
-                self.dispersed(output).log_prob(&x.to_f64()).cast(output.dtype())
+            LikelihoodConfig::NegativeBinomial { .. } | LikelihoodConfig::ZeroInflatedNegativeBinomial { .. } => {
+                self.dispersed(output, Some(x)).log_prob(&x.to_f64()).cast(output.dtype())
             }
-            LikelihoodConfig::Multinomial => unreachable!("elements of a multinomial have no probability of their own"),
+            LikelihoodConfig::Multinomial | LikelihoodConfig::Similarity { .. } => {
+                unreachable!("elements of a multinomial or of compared pictures have no probability of their own")
+            }
             LikelihoodConfig::DiscretisedLogistic { levels } => {
                 discretised_logistic(x, &self.block(output, 0), &self.block(output, 1), *levels)
             }
@@ -328,13 +135,31 @@ impl Likelihood {
         self.config.pixels().expect("the likelihood is a mixture of pixels")
     }
 
-    /// Negative binomials of the elements, `[..., D]`, in double precision: log gammas of large counts cancel.
-    fn dispersed(&self, output: &Tensor) -> Box<dyn Batched> {
+    /// The scale of a Laplace distribution, `[]` or `[1]`.
+    fn scale(&self, dtype: DType) -> Tensor {
+        match (&self.scale, &self.config) {
+            (Some(learned), _) => learned.get(),
+            (None, LikelihoodConfig::Laplace { scale: Some(fixed) }) => Tensor::full(&[], *fixed, dtype),
+            _ => unreachable!("a scale that is not given was built"),
+        }
+    }
+
+    /// Negative binomials of the elements, `[..., D]`, in double precision: log gammas of large counts cancel. Where means are shares of a total, it
+    /// is that of the data points `x: [..., D]`, and without them that of the settings.
+    fn dispersed(&self, output: &Tensor, x: Option<&Tensor>) -> Box<dyn Batched> {
         let output = output.to_f64();
         let dispersion = self.dispersion.as_ref().expect("dispersions were built").get().to_f64();
-        let base = NegativeBinomial::new(self.block(&output, 0).exp(), dispersion);
+        let numbers = self.block(&output, 0);
+        let mean = match (self.config.library(), x) {
+            (None, _) => numbers.exp(),
+            (Some(_), Some(x)) => numbers.softmax(-1) * x.to_f64().sum_axis(-1, true),
+            (Some(total), None) => numbers.softmax(-1) * total,
+        };
+        let base = NegativeBinomial::new(mean, dispersion);
         match self.config {
-            LikelihoodConfig::ZeroInflatedNegativeBinomial => Box::new(ZeroInflated::new(self.block(&output, 1), base)),
+            LikelihoodConfig::ZeroInflatedNegativeBinomial { .. } => {
+                Box::new(ZeroInflated::new(self.block(&output, 1), base))
+            }
             _ => Box::new(base),
         }
     }
@@ -353,7 +178,7 @@ impl Likelihood {
     /// Means of the elements, `[..., D]`; for categories the likeliest level.
     pub fn mean(&self, output: &Tensor) -> Tensor {
         match &self.config {
-            LikelihoodConfig::Bernoulli => output.sigmoid(),
+            LikelihoodConfig::Bernoulli | LikelihoodConfig::Similarity { .. } => output.sigmoid(),
             LikelihoodConfig::ContinuousBernoulli => {
                 // 1 / (1 - e^-l) - 1 / l, by its series near zero.
                 let near = output.detach().abs().lt_scalar(0.3);
@@ -362,14 +187,15 @@ impl Likelihood {
                 near.where_(&(output * (1.0 / 12.0) - output.powi(3) * (1.0 / 720.0) + 0.5), &far)
             }
             LikelihoodConfig::Gaussian { .. } => self.block(output, 0),
+            LikelihoodConfig::Laplace { .. } => output.clone(),
             LikelihoodConfig::Categorical { levels } => {
                 let lead = &output.shape()[..output.rank() - 1];
                 let logits = output.reshape(&[lead, &[*levels, self.size]].concat());
                 logits.argmax(-2, false).cast(output.dtype())
             }
             LikelihoodConfig::Poisson => output.exp(),
-            LikelihoodConfig::NegativeBinomial | LikelihoodConfig::ZeroInflatedNegativeBinomial => {
-                self.dispersed(output).mean().expect("negative binomials have a mean").cast(output.dtype())
+            LikelihoodConfig::NegativeBinomial { .. } | LikelihoodConfig::ZeroInflatedNegativeBinomial { .. } => {
+                self.dispersed(output, None).mean().expect("negative binomials have a mean").cast(output.dtype())
             }
             LikelihoodConfig::Multinomial => output.softmax(-1),
             LikelihoodConfig::DiscretisedLogistic { .. } => self.block(output, 0).clamp(0.0, 1.0),
@@ -377,7 +203,7 @@ impl Likelihood {
         }
     }
 
-    /// Draws of the elements, `[N, D]`, outside the graph. A multinomial draws one count for each data point.
+    /// Draws of the elements, `[N, D]`, outside the graph. A multinomial draws one count for each data point; what is no density gives its means.
     pub fn sample(&self, output: &Tensor, rng: &mut Rng) -> Tensor {
         let output = output.detach();
         let rows = output.size(0);
@@ -403,13 +229,20 @@ impl Likelihood {
                 };
                 mean.iter().enumerate().map(|(i, m)| m + sd[i % sd.len()] * rng.normal()).collect()
             }
+            LikelihoodConfig::Laplace { .. } => {
+                let scale = self.scale(output.dtype()).item();
+                let draw = |m: &f64| m + scale * rng.exponential() * if rng.uniform() < 0.5 { -1.0 } else { 1.0 };
+                mean.iter().map(draw).collect()
+            }
+            // A loss has no draws.
+            LikelihoodConfig::Similarity { .. } => mean,
             LikelihoodConfig::Categorical { levels } => {
                 let each = output.reshape(&[rows, *levels, self.size]).softmax(1).t().to_f64().to_vec();
                 each.chunks_exact(*levels).map(|weights| rng.weighted(weights) as f64).collect()
             }
             LikelihoodConfig::Poisson => mean.iter().map(|rate| rng.poisson(*rate) as f64).collect(),
-            LikelihoodConfig::NegativeBinomial | LikelihoodConfig::ZeroInflatedNegativeBinomial => {
-                self.dispersed(&output).sample(&[], rng).to_vec()
+            LikelihoodConfig::NegativeBinomial { .. } | LikelihoodConfig::ZeroInflatedNegativeBinomial { .. } => {
+                self.dispersed(&output, None).sample(&[], rng).to_vec()
             }
             LikelihoodConfig::Multinomial => mean
                 .chunks_exact(self.size)

@@ -6,7 +6,7 @@
 //! | prior | [`PriorConfig`]; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
 //! | family and prior along inputs such as times, for sequences | [`gp`] |
-//! | encoder, decoder | [`EncoderConfig`](crate::network::EncoderConfig), [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; the decoder's weights [`DecoderWeights`] |
+//! | encoder, decoder | [`EncoderConfig`](crate::network::EncoderConfig), [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
@@ -26,10 +26,12 @@ mod evaluate;
 mod family;
 mod fits;
 mod flowed;
+mod free;
 pub mod gp;
 mod impute;
 mod joint;
 mod likelihood;
+mod likelihood_config;
 mod mixture;
 mod objective;
 mod path;
@@ -39,6 +41,7 @@ mod prior;
 mod regulariser;
 mod shares;
 mod sigma_points;
+mod similarity;
 mod sphere;
 mod supervised;
 mod terms;
@@ -58,10 +61,12 @@ pub(crate) use family::check_log_variances;
 pub use family::{Family, LEAST_LOG_VARIANCE};
 pub use flowed::Flowed;
 pub(crate) use flowed::flow_of;
+pub use free::Refinement;
 pub use gp::{GpForm, GpPosterior, GpPrior};
 pub use impute::Imputation;
 pub use joint::Joint;
-pub use likelihood::{Likelihood, LikelihoodConfig, Noise};
+pub use likelihood::Likelihood;
+pub use likelihood_config::{LikelihoodConfig, Noise};
 pub use mixture::{Responsibilities, Spread};
 pub use objective::{Classifier, Estimate, ObjectiveConfig, Term, Weighted};
 pub use path::{Gradient, Path};
@@ -69,6 +74,7 @@ pub use posterior::Posterior;
 pub use prior::{Prior, PriorConfig, PriorPass};
 pub use shares::Shares;
 pub use sigma_points::SigmaPointsConfig;
+pub use similarity::Scales;
 pub use sphere::{Sphere, SphereConfig};
 pub use terms::Losses;
 pub(crate) use topk::check_topk;
@@ -204,9 +210,13 @@ impl Vae {
 
     /// q(z | x), or q(z | x, c) where the encoder sees a condition. `x: [B, width]`, with NaN for elements that are missing.
     pub fn posterior(&self, x: &Tensor, pass: &mut Pass<'_>) -> Posterior {
+        self.posterior_of(&self.encoded(x, pass))
+    }
+
+    /// The posteriors of a batch from the encoder's numbers.
+    fn posterior_of(&self, raw: &Tensor) -> Posterior {
         let config = &self.config;
-        let raw = self.encoded(x, pass);
-        let base = config.family.posterior(&raw, config.latent, config.least_log_variance);
+        let base = config.family.posterior(raw, config.latent, config.least_log_variance);
         let Some(flow) = &self.flow else { return base };
         let context = raw.narrow(-1, config.family.width(config.latent), flow.context());
         Posterior::Flow(Box::new(Flowed::new(base, context, flow.clone())))

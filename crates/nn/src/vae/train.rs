@@ -74,7 +74,7 @@ pub enum Decay {
 
 impl Decay {
     /// What the rate is multiplied by.
-    fn at(self, step: usize, steps: usize) -> f64 {
+    pub(super) fn at(self, step: usize, steps: usize) -> f64 {
         let share = step as f64 / steps.max(1) as f64;
         match self {
             Self::None => 1.0,
@@ -339,7 +339,7 @@ fn parts(parameters: &impl Parameters) -> Vec<(usize, DType)> {
 }
 
 /// Moves parameters down the gradient of a loss.
-fn update(parameters: &mut impl Parameters, loss: &Tensor, adam: &Adam, state: &mut AdamState) -> Result<()> {
+pub(super) fn update(parameters: &mut impl Parameters, loss: &Tensor, adam: &Adam, state: &mut AdamState) -> Result<()> {
     let leaves = parameters.leaves();
     let gradients = grad(loss, &leaves.iter().collect::<Vec<_>>());
     // While the leaves are held, an update in place would have to copy them.

@@ -20,8 +20,8 @@ fn discrete_likelihoods_sum_to_one() {
         (LikelihoodConfig::Bernoulli, vec![0.7], levels(2)),
         (LikelihoodConfig::Categorical { levels: 3 }, vec![0.3, -1.0, 2.0], levels(3)),
         (LikelihoodConfig::Poisson, vec![1.2], levels(60)),
-        (LikelihoodConfig::NegativeBinomial, vec![0.5], levels(400)),
-        (LikelihoodConfig::ZeroInflatedNegativeBinomial, vec![0.5, -0.4], levels(400)),
+        (LikelihoodConfig::NegativeBinomial { library: None }, vec![0.5], levels(400)),
+        (LikelihoodConfig::ZeroInflatedNegativeBinomial { library: None }, vec![0.5, -0.4], levels(400)),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.4, -0.5], bytes.clone()),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, vec![0.01, 1.5], bytes.clone()),
         (
@@ -53,6 +53,8 @@ fn continuous_likelihoods_integrate_to_one() {
         let total = integral(&LikelihoodConfig::Gaussian { noise }, &output, -8.0, 8.0);
         assert!((total - 1.0).abs() < 1e-6, "{noise:?}: {total}");
     }
+    let total = integral(&LikelihoodConfig::Laplace { scale: Some(0.5) }, &[0.3], -8.0, 8.0);
+    assert!((total - 1.0).abs() < 1e-6, "laplace: {total}");
 }
 
 #[test]
@@ -73,8 +75,8 @@ fn the_multinomial_sums_to_one_over_all_ways_to_share_a_total() {
 fn negative_binomials_have_their_closed_form() {
     let (m, r, gate) = (3.7f64, 2.5f64, -0.6);
     let closed = |x: f64| lgamma(x + r) - lgamma(r) - lgamma(x + 1.0) + r * (r / (r + m)).ln() + x * (m / (r + m)).ln();
-    let mut plain = LikelihoodConfig::NegativeBinomial.build(1, DType::F64);
-    let mut inflated = LikelihoodConfig::ZeroInflatedNegativeBinomial.build(1, DType::F64);
+    let mut plain = LikelihoodConfig::NegativeBinomial { library: None }.build(1, DType::F64);
+    let mut inflated = LikelihoodConfig::ZeroInflatedNegativeBinomial { library: None }.build(1, DType::F64);
     // Dispersions are stored as logarithms.
     plain.unpack(&[r.ln()]);
     inflated.unpack(&[r.ln()]);
@@ -90,11 +92,86 @@ fn negative_binomials_have_their_closed_form() {
 }
 
 #[test]
+fn laplace_distributions_have_their_closed_form_and_their_deviation() {
+    let closed = |x: f64, m: f64, b: f64| -(x - m).abs() / b - (2.0 * b).ln();
+    let output = Tensor::from_slice(&[0.3, -1.2], &[1, 2]);
+    let x = Tensor::from_slice(&[1.5, -1.4], &[1, 2]);
+    let given = LikelihoodConfig::Laplace { scale: Some(0.7) }.build(2, DType::F64);
+    let expected = closed(1.5, 0.3, 0.7) + closed(-1.4, -1.2, 0.7);
+    assert!((given.log_prob(&output, &x).item() - expected).abs() < 1e-12);
+    assert!(given.pack().is_empty(), "nothing is learned");
+    let learned = LikelihoodConfig::Laplace { scale: None }.build(2, DType::F64);
+    let expected = closed(1.5, 0.3, 0.1) + closed(-1.4, -1.2, 0.1);
+    assert!((learned.log_prob(&output, &x).item() - expected).abs() < 1e-9);
+    assert_eq!(learned.pack().len(), 1, "one scale for all elements");
+
+    let n = 20_000;
+    let many = output.broadcast_to(&[n, 2]).contiguous();
+    let deviations = (given.sample(&many, &mut Rng::new(5)) - &many).abs();
+    // The deviation of a Laplace distribution is exponential: four standard errors.
+    let error = 4.0 * 0.7 / (2.0 * n as f64).sqrt();
+    assert!((deviations.mean().item() - 0.7).abs() < error, "{}", deviations.mean().item());
+}
+
+#[test]
+fn with_a_library_the_mean_is_the_total_of_the_data_point_times_a_share() {
+    let (r, gate) = (2.5f64, [0.4, -0.6, 1.0]);
+    let logits = Tensor::from_slice(&[0.2, -0.4, 1.0], &[1, 3]);
+    let gated = Tensor::cat(&[logits.clone(), Tensor::from_slice(&gate, &[1, 3])], -1);
+    let shares = logits.softmax(-1);
+    let of = |library, is_inflated| {
+        let config = if is_inflated {
+            LikelihoodConfig::ZeroInflatedNegativeBinomial { library }
+        } else {
+            LikelihoodConfig::NegativeBinomial { library }
+        };
+        let mut built = config.build(3, DType::F64);
+        built.unpack(&[r.ln(); 3]);
+        built
+    };
+    for counts in [[3.0, 0.0, 9.0], [300.0, 2.0, 0.0]] {
+        let total: f64 = counts.iter().sum();
+        let x = Tensor::from_slice(&counts, &[1, 3]);
+        let log_mean = (&shares * total).log();
+        let found = of(Some(1000.0), false).log_prob(&logits, &x).item();
+        let expected = of(None, false).log_prob(&log_mean, &x).item();
+        assert!((found - expected).abs() < 1e-9, "{counts:?}: {found} for {expected}");
+        let log_mean = Tensor::cat(&[log_mean, Tensor::from_slice(&gate, &[1, 3])], -1);
+        let found = of(Some(1000.0), true).log_prob(&gated, &x).item();
+        let expected = of(None, true).log_prob(&log_mean, &x).item();
+        assert!((found - expected).abs() < 1e-9, "{counts:?}, with extra zeros: {found} for {expected}");
+    }
+    // Without counts there is nothing to share, whatever the code.
+    let none = Tensor::zeros(&[1, 3], DType::F64);
+    assert!(of(Some(10.0), false).log_prob(&logits, &none).item().abs() < 1e-12);
+    assert!(of(Some(10.0), true).log_prob(&gated, &none).item().abs() < 1e-12);
+    let made = of(Some(1000.0), false).mean(&logits);
+    assert!((made - shares * 1000.0).abs().max().item() < 1e-9);
+}
+
+#[test]
+fn settings_of_counts_and_deviations_are_read_and_their_ranges_checked() {
+    let read = |text: &str| serde_json::from_str::<LikelihoodConfig>(text).unwrap();
+    let plain = LikelihoodConfig::NegativeBinomial { library: None };
+    assert_eq!(read(r#"{"type": "negative_binomial"}"#), plain);
+    assert_eq!(serde_json::to_string(&plain).unwrap(), r#"{"type":"negative_binomial"}"#);
+    assert_eq!(read(r#"{"type": "laplace"}"#), LikelihoodConfig::Laplace { scale: None });
+    for (config, setting) in [
+        (LikelihoodConfig::Laplace { scale: Some(0.0) }, "likelihood.scale"),
+        (LikelihoodConfig::NegativeBinomial { library: Some(-1.0) }, "likelihood.library"),
+        (LikelihoodConfig::ZeroInflatedNegativeBinomial { library: Some(f64::INFINITY) }, "likelihood.library"),
+    ] {
+        let error = config.check().unwrap_err();
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+}
+
+#[test]
 fn large_counts_keep_their_digits_in_single_precision() {
     let at = |dtype| {
         let x = Tensor::from_vec(vec![100_000.0], &[1, 1]).cast(dtype);
         let output = Tensor::from_vec(vec![11.5], &[1, 1]).cast(dtype);
-        LikelihoodConfig::NegativeBinomial.build(1, dtype).log_prob(&output, &x).item()
+        LikelihoodConfig::NegativeBinomial { library: None }.build(1, dtype).log_prob(&output, &x).item()
     };
     assert!((at(DType::F32) - at(DType::F64)).abs() < 1e-5, "{} for {}", at(DType::F32), at(DType::F64));
 }
@@ -108,9 +185,10 @@ fn draws_have_the_mean_of_the_likelihood() {
         (LikelihoodConfig::ContinuousBernoulli, vec![0.1]),
         (LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 0.5 } }, vec![0.3]),
         (LikelihoodConfig::Gaussian { noise: Noise::Decoded }, vec![0.3, -1.0]),
+        (LikelihoodConfig::Laplace { scale: Some(0.5) }, vec![0.3]),
         (LikelihoodConfig::Poisson, vec![1.1]),
-        (LikelihoodConfig::NegativeBinomial, vec![1.1]),
-        (LikelihoodConfig::ZeroInflatedNegativeBinomial, vec![1.1, 0.3]),
+        (LikelihoodConfig::NegativeBinomial { library: None }, vec![1.1]),
+        (LikelihoodConfig::ZeroInflatedNegativeBinomial { library: None }, vec![1.1, 0.3]),
     ] {
         let likelihood = config.build(1, DType::F64);
         let output = Tensor::from_slice(&output, &[1, output.len()]);
@@ -129,12 +207,13 @@ fn values_without_probability_are_refused_with_a_likelihood_that_takes_them() {
         (LikelihoodConfig::ContinuousBernoulli, -0.1),
         (LikelihoodConfig::Categorical { levels: 3 }, 3.0),
         (LikelihoodConfig::Poisson, 0.5),
-        (LikelihoodConfig::NegativeBinomial, 0.5),
-        (LikelihoodConfig::ZeroInflatedNegativeBinomial, -1.0),
+        (LikelihoodConfig::NegativeBinomial { library: None }, 0.5),
+        (LikelihoodConfig::ZeroInflatedNegativeBinomial { library: None }, -1.0),
         (LikelihoodConfig::Multinomial, -1.0),
         (LikelihoodConfig::DiscretisedLogistic { levels: 256 }, 0.5003),
         (LikelihoodConfig::DiscretisedLogisticMixture { levels: 256, components: 5, channels: None }, 0.5003),
         (LikelihoodConfig::Gaussian { noise: Noise::Learned }, f32::INFINITY),
+        (LikelihoodConfig::Laplace { scale: None }, f32::NAN),
     ] {
         let error = config.check_values(&[1.0, value]).unwrap_err();
         assert!(error.to_string().contains(config.name()) && error.remedy().len() > 10, "{error}");

@@ -23,8 +23,9 @@ fn likelihoods() -> Vec<LikelihoodConfig> {
         LikelihoodConfig::ContinuousBernoulli,
         LikelihoodConfig::Categorical { levels: 2 },
         LikelihoodConfig::Poisson,
-        LikelihoodConfig::NegativeBinomial,
-        LikelihoodConfig::ZeroInflatedNegativeBinomial,
+        LikelihoodConfig::NegativeBinomial { library: None },
+        LikelihoodConfig::ZeroInflatedNegativeBinomial { library: None },
+        LikelihoodConfig::Laplace { scale: None },
         LikelihoodConfig::DiscretisedLogistic { levels: 2 },
         LikelihoodConfig::DiscretisedLogisticMixture { levels: 2, components: 2, channels: None },
     ]
@@ -185,6 +186,7 @@ fn networks_and_likelihoods_that_need_every_element_are_refused() {
         VaeConfig { decoder: DecoderConfig::Gru(network.clone()), ..gaussian() },
         VaeConfig { encoder: EncoderConfig::Gru(network), ..gaussian() },
         masked(LikelihoodConfig::Multinomial),
+        masked(LikelihoodConfig::NegativeBinomial { library: Some(10.0) }),
     ] {
         let error = config.check().unwrap_err();
         assert!(error.to_string().contains("`nan_is_missing` is true"), "{error}");

@@ -28,7 +28,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
     activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'relu'
         The nonlinear function: relu, tanh, silu, gelu, ...
-    encoder : one of mlp, conv, gru, layers, or none; default None
+    encoder : one of mlp, conv, gru, layers, table, or none; default None
         The encoder in full, in place of `hidden` and `channels`.
     decoder : one of mlp, conv, gru, layers, or none; default None
         The decoder in full, in place of `hidden` and `channels`.
@@ -49,7 +49,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
     density : one of mixture, vae, or none; default None
         What is fitted to the codes of the training data afterwards, for `sample` to draw from in place of the
         prior: mixture, of normals with full covariances, or vae, a second autoencoder. Without it, the prior.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, or none; default None
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, laplace, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, similarity, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'none'
         What becomes of grey values: none, static, dynamic or threshold.

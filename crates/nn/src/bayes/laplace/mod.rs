@@ -26,7 +26,8 @@ const AT_ONCE: usize = 1 << 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Curvature {
-    /// The whole matrix, up to 4000 weights.
+    /// The whole matrix, up to 4000 weights: of all layers, or of the last layer alone, where they are its outputs times its inputs. Its
+    /// eigenvectors are computed, which takes the cube of their number, so that the time is the limit before the memory is.
     #[default]
     Full,
     /// Its diagonal.
