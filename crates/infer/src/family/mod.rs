@@ -32,7 +32,7 @@ use elbo_tensor::{Parameters, Tensor, no_grad};
 pub struct Drawn {
     /// The draws, `[S, D]`.
     pub z: Tensor,
-    /// Their log densities, `[S]`.
+    /// Their log densities, `[S]`; of a family whose density is an integral, what stands for them in its bound.
     pub log_prob: Tensor,
     /// Weights of stratified draws, `[S]` with mean one: expectations are weighted means. `None` where all count the same.
     pub weights: Option<Tensor>,
