@@ -9,13 +9,20 @@
 //! | the same with a closed entropy, or a closed divergence from the prior | [`elbo_with_entropy`], [`elbo_with_kl`] |
 //! | the importance-weighted bound of `K` draws | [`Objective::IWAE`] |
 //! | a Rényi bound, a chi-square upper bound | [`Objective::renyi`], [`Objective::cubo`] |
-//! | to cover the posterior rather than fit into it | [`Objective::ForwardKl`] |
+//! | an upper bound by draws of the posterior, or an estimate of it without them | [`eubo`], [`eubo_by_weights`] |
+//! | to cover the posterior rather than fit into it | [`Objective::ForwardKl`]; where the model can be simulated, [`simulated`](crate::fit::simulated) |
+//! | a distance that needs no constants, by gradients alone | [`fisher_divergence`] |
+//! | bounds for a family whose density is an integral | [`Hierarchical`](crate::family::Hierarchical) |
 //! | gradients of the ELBO without differentiating the target | [`Objective::VarGrad`] |
 //! | the integral over temperatures | [`Objective::Thermodynamic`] |
 //! | a tempered bound | [`elbo_with_kl`] with a weight; a target that is flat at first: [`annealed`](crate::fit::annealed) |
 //! | log mean weights of more draws than fit in memory | [`LogMeanExp`] |
 //!
 //! ELBO, IWAE, Rényi and CUBO are one formula whose order is a number, $\frac1r \log \frac1K \sum_k e^{r \ell_k}$: 0, 1, $1 - \alpha$, $n$.
+
+mod fisher;
+
+pub use fisher::fisher_divergence;
 
 use elbo_core::{Result, ensure};
 use elbo_tensor::Tensor;
@@ -172,6 +179,25 @@ pub fn elbo_with_entropy(log_joint: &Tensor, entropy: &Tensor) -> Tensor {
 /// anything else tempers it. `log_likelihood: [K, B]`, `kl: [B]`; returns `[B]`.
 pub fn elbo_with_kl(log_likelihood: &Tensor, kl: &Tensor, beta: f64) -> Tensor {
     log_likelihood.mean_axis(0, false) - kl * beta
+}
+
+/// The evidence upper bound $\mathbb E_{p(z \mid x)}[\log p(x, z) - \log q(z)] = \log p(x) + \mathrm{KL}[p(z \mid x) \| q]$ from log weights
+/// at exact draws of the posterior: `[K, B]` to `[B]`, in nats.
+///
+/// Its mean is not below $\log p(x)$; draws of a chain that has not converged lose that. Lowering it is raising $\log q$ at posterior draws.
+///
+/// # Source
+/// Ji and Shen (2019), "Stochastic variational inference via upper bound".
+pub fn eubo(log_weights: &Tensor) -> Tensor {
+    log_weights.mean_axis(0, false)
+}
+
+/// The evidence upper bound from log weights at draws of the approximation, self-normalised: $\sum_k \bar w_k \ell_k$, `[K, B]` to `[B]`, in nats.
+///
+/// Consistent, and biased down at finite `K`: an estimate, never a certificate. On every sample it is at least the importance-weighted bound
+/// of the same draws, and what it exceeds that by is minus the value of [`Objective::ForwardKl`], whose gradient lowers it.
+pub fn eubo_by_weights(log_weights: &Tensor) -> Tensor {
+    (log_weights.softmax(0) * log_weights).sum_axis(0, false)
 }
 
 /// $\int_0^1 E_t\,dt$ by the trapezoid rule from expectations $E_t = \mathbb E_{p_t} \log p(x \mid z)$ at increasing `t` from 0 to 1:

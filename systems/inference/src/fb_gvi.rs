@@ -35,7 +35,7 @@ pub struct FbGviConfig {
     pub weight_sd: f64,
     /// Prior standard deviation of the intercept.
     pub intercept_sd: f64,
-    /// The update: forward-backward, or bures-wasserstein, natural, newton to compare with.
+    /// The update: forward-backward, or bures-wasserstein, natural, newton, location-scale to compare with.
     pub rule: Rule,
     /// Step length; without one, the inverse of the largest curvature at the mode.
     pub eta: Option<f64>,

@@ -7,17 +7,23 @@
 //! | correlated along few directions | [`LowRank`] | `D (r + 2)` |
 //! | several modes | [`Mixture`] | `K (2 D + 1)` |
 //! | curved, skewed, heavy tails | [`FlowFamily`] | the flow's |
+//! | the same, by unknowns that are integrated out | [`Hierarchical`], with or without a reverse model | those of its parts |
+//! | one for each data set or context | [`Conditioned`], fitted by [`simulated`](crate::fit::simulated) | its residual's, and `C D` or a network's |
 //! | correlated or curved, with a Hessian that is cheap | [`InfinitesimalFlow`], driven by the target | `2 D`, and `D` a step and `D (D + 2)` a round |
 //!
-//! To add one, implement [`Variational`]: draws from noise, and the log density at them.
+//! To add one, implement [`Variational`]: draws from noise, and the log density at them; or [`Conditional`], the same given a point.
 
+mod conditional;
 mod flow;
 mod gaussian;
+mod hierarchical;
 mod infinitesimal;
 mod mixture;
 
+pub use conditional::{Conditional, Conditioned};
 pub use flow::FlowFamily;
 pub use gaussian::{FullRank, LowRank, MeanField};
+pub use hierarchical::Hierarchical;
 pub use infinitesimal::InfinitesimalFlow;
 pub use mixture::Mixture;
 

@@ -6,6 +6,7 @@
 //! | a first look, or where to start sampling, for a few hundred gradients | [`pathfinder`] |
 //! | to fit a flow to a target of several modes, flat at first | [`annealed`] |
 //! | one answer from a method named in a setting | [`infer`] with a [`Method`] |
+//! | the posterior of any data at once, from a model that can be simulated but not evaluated | [`simulated`] |
 //! | several answers, how far apart they are, and which to trust | [`compare`] |
 
 mod annealed;
@@ -13,12 +14,14 @@ mod compare;
 mod iterates;
 mod method;
 mod pathfinder;
+mod simulated;
 mod vi;
 
 pub use annealed::{AnnealedSettings, annealed};
 pub use compare::{Comparison, compare};
 pub use method::{Inference, Method, MethodSettings, infer};
 pub use pathfinder::{PathfinderSettings, pathfinder};
+pub use simulated::{Simulated, SimulatedSettings, simulated};
 pub use vi::{Fit, ViSettings, vi};
 
 use crate::target::LogDensity;

@@ -1,6 +1,6 @@
 //! A Gaussian by mean and covariance, and distances between two.
 
-use elbo_core::{Error, ModelFile, Result, Rng, Snapshot};
+use elbo_core::{Error, ModelFile, Result, Rng, Snapshot, ensure};
 use elbo_dist::{MultivariateNormal, divergence};
 use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_in_place, gemm, potri, syevd};
 
@@ -71,6 +71,25 @@ impl Gaussian {
     /// As [`Gaussian::chol`], for either.
     pub fn kl(&self, other: &Self) -> Result<f64> {
         Ok(divergence::dense(&self.distribution()?, &other.distribution()?))
+    }
+
+    /// Fisher divergence $\mathbb E_q \|\nabla \log q - \nabla \log p\|^2$ from this one, `q`, to `other`, `p`; in squared nats over the square
+    /// of the unknowns' unit. With $\Delta = S_p^{-1} - S_q^{-1}$ it is
+    ///
+    /// $$ \mathrm{tr}(\Delta S_q \Delta) + \|S_p^{-1}(m_q - m_p)\|^2 $$
+    ///
+    /// # Errors
+    /// As [`Gaussian::chol`], for either; [`Error::Setting`] for another number of unknowns.
+    pub fn fisher_divergence(&self, other: &Self) -> Result<f64> {
+        let d = self.dim();
+        let (found, expected) = (format!("over {} unknowns", other.dim()), format!("over {d} unknowns"));
+        ensure("other", found, other.dim() == d, expected)?;
+        let precision = other.precision()?;
+        let change: Vec<f64> = precision.iter().zip(self.precision()?).map(|(p, q)| p - q).collect();
+        let spread: f64 = product(&change, &self.covariance, d).iter().zip(&change).map(|(a, b)| a * b).sum();
+        let gap: Vec<f64> = self.mean.iter().zip(&other.mean).map(|(q, p)| q - p).collect();
+        let pulls = precision.chunks_exact(d).map(|row| row.iter().zip(&gap).map(|(p, g)| p * g).sum::<f64>());
+        Ok(spread + pulls.map(|pull| pull * pull).sum::<f64>())
     }
 
     /// `count` draws, `[S, D]` row-major.

@@ -8,6 +8,9 @@
 //! | [`Rule::ForwardBackward`] | implicit, closed | the default: safe for every covariance, rates known |
 //! | [`Rule::BuresWasserstein`] | explicit | as a baseline; blows up from small covariances |
 //! | [`Rule::Natural`] | natural gradient of the precision, with the term that keeps it positive definite | few steps where the Hessian is good |
+//! | [`Rule::LocationScale`] | implicit in the diagonal of the triangular factor | many unknowns: safe, without eigenvalues |
+//!
+//! The entropy step of the last one serves location-scale families of any shape: [`proximal_entropy_step`].
 //!
 //! An update needs $\mathbb E \nabla V$ and $\mathbb E \nabla^2 V$ under the current Gaussian: see [`Expectation`]. [`GaussianSteps`] makes
 //! an update a step of the driver, with the step length halved when the objective rises.
@@ -21,4 +24,7 @@ pub use expectation::{Energy, Expectation};
 pub use law::{Gaussian, bures_wasserstein};
 pub(crate) use law::{product, spectral};
 pub use steps::{GaussianFit, GaussianSteps, largest_curvature};
-pub use updates::{Rule, bures_wasserstein_step, forward_backward_step, natural_step, newton_step};
+pub use updates::{
+    Rule, bures_wasserstein_step, forward_backward_step, location_scale_step, natural_step, newton_step,
+    proximal_entropy_step,
+};

@@ -207,7 +207,7 @@ impl Step<GaussianFit> for GaussianSteps<'_> {
             return Ok(Progress { objective, converged: true });
         }
         let mut eta = watch.eta;
-        if matches!(self.rule, Rule::ForwardBackward | Rule::BuresWasserstein) {
+        if matches!(self.rule, Rule::ForwardBackward | Rule::BuresWasserstein | Rule::LocationScale) {
             // Beyond the inverse curvature there are wrong fixed points, at which the objective does not even rise.
             let curvature = largest(&energy.hessian, q.dim())?;
             if eta * curvature > 1.0 + ROUNDING {

@@ -4,6 +4,7 @@ use crate::common::assert_close;
 use elbo_core::{Rng, Run, Stop, drive};
 use elbo_infer::gaussian::{
     Expectation, Gaussian, GaussianFit, GaussianSteps, Rule, bures_wasserstein, largest_curvature,
+    proximal_entropy_step,
 };
 use elbo_infer::glm::{Glm, GlmLikelihood};
 use elbo_infer::target::LogDensity;
@@ -74,7 +75,7 @@ fn forward_backward_steps_obey_their_inequality_on_quadratics() {
 fn every_rule_has_the_optimum_as_its_fixed_point() {
     let target = Quadratic::new(&geomspace(0.1, 1.0, 3), &mut Rng::new(4));
     let best = target.optimum();
-    for rule in [Rule::ForwardBackward, Rule::BuresWasserstein, Rule::Natural, Rule::Newton] {
+    for rule in [Rule::ForwardBackward, Rule::BuresWasserstein, Rule::Natural, Rule::Newton, Rule::LocationScale] {
         let energy = Expectation::Mean.energy(&target, &best, &mut Rng::new(0)).unwrap();
         let next = rule.step(&best, &energy.gradient, &energy.hessian, 0.5).unwrap();
         assert_close(&next.covariance, &best.covariance, 1e-10, &format!("{rule:?} moves"));
@@ -100,6 +101,7 @@ fn a_small_start_is_safe_forward_backward_and_not_by_gradient_descent() {
     let energy = Expectation::Mean.energy(&target, &start, &mut Rng::new(0)).unwrap();
     let step = |rule: Rule| rule.step(&start, &energy.gradient, &energy.hessian, 1.0).unwrap();
     assert!(f(&step(Rule::ForwardBackward)) < f(&start));
+    assert!(f(&step(Rule::LocationScale)) < f(&start));
     assert!(f(&step(Rule::BuresWasserstein)) > f(&start) + 100.0);
 }
 
@@ -164,4 +166,71 @@ fn improper_targets_and_long_steps_are_told() {
     drive(&steps, &mut fit, &Stop::after(500, "gaussian", "F"), &mut run).unwrap();
     assert!(run.warnings().iter().any(|w| w.contains("step length")), "{:?}", run.warnings());
     assert!((fit.answer().mean[0] - 1.0).abs() < 1e-6 && (fit.answer().covariance[0] - 0.01).abs() < 1e-6);
+}
+
+#[test]
+fn the_proximal_entropy_step_is_the_minimiser_of_its_objective() {
+    for gamma in [1e-6, 0.03, 1.0, 40.0] {
+        for c in [-30.0, -1.0, -1e-3, 0.0, 0.2, 5.0, 1e4] {
+            let found = proximal_entropy_step(&[c], 1, gamma).unwrap()[0];
+            // The derivative of -log x + (x - c)^2 / (2 gamma), times gamma, rises through zero once: halve the interval.
+            let slope = |x: f64| x - c - gamma / x;
+            let (mut low, mut high) = (0.0f64, c.abs() + gamma.sqrt() + 1.0);
+            for _ in 0..200 {
+                let middle = 0.5 * (low + high);
+                if slope(middle) < 0.0 { low = middle } else { high = middle }
+            }
+            assert!((found - low).abs() <= 1e-8 * low, "gamma {gamma}, c {c}: {found} and {low}");
+        }
+    }
+    let (factor, gamma) = ([-0.3, 0.0, 0.0, 0.7, 1.1, 0.0, -0.2, 0.4, 0.0], 0.3);
+    let found = proximal_entropy_step(&factor, 3, gamma).unwrap();
+    let objective = |x: &[f64]| {
+        let square: f64 = x.iter().zip(&factor).map(|(x, c)| (x - c).powi(2)).sum();
+        0.5 * square / gamma - (0..3).map(|i| x[4 * i].ln()).sum::<f64>()
+    };
+    for ij in [0, 3, 4, 6, 7, 8] {
+        for delta in [-1e-3, 1e-3] {
+            let mut other = found.clone();
+            other[ij] += delta;
+            assert!(objective(&other) > objective(&found), "entry {ij} moved by {delta}");
+        }
+    }
+    assert_eq!((found[1], found[2], found[5]), (0.0, 0.0, 0.0));
+    assert_eq!((found[3], found[6], found[7]), (0.7, -0.2, 0.4));
+}
+
+#[test]
+fn proximal_steps_of_the_factor_lower_the_objective_of_every_quadratic() {
+    for seed in [1, 2, 3] {
+        let target = Quadratic::new(&geomspace(0.05, 1.0, 4), &mut Rng::new(seed));
+        let f = |q: &Gaussian| {
+            Expectation::Mean.energy(&target, q, &mut Rng::new(0)).unwrap().value - 0.5 * q.log_det().unwrap()
+        };
+        for variance in [1e-4, 1.0, 50.0] {
+            let mut q = Gaussian::isotropic(vec![0.0; 4], variance);
+            let mut last = f(&q);
+            for step in 0..50 {
+                let energy = Expectation::Mean.energy(&target, &q, &mut Rng::new(0)).unwrap();
+                q = Rule::LocationScale.step(&q, &energy.gradient, &energy.hessian, 1.0).unwrap();
+                let next = f(&q);
+                assert!(next <= last + 1e-10 * last.abs().max(1.0), "seed {seed}, step {step}: {last} to {next}");
+                last = next;
+            }
+        }
+    }
+}
+
+#[test]
+fn proximal_entropy_steps_without_meaning_are_refused() {
+    let message = |factor: &[f64], d: usize, gamma: f64| {
+        proximal_entropy_step(factor, d, gamma).unwrap_err().to_string()
+    };
+    for gamma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(message(&[1.0], 1, gamma).contains("`gamma`"));
+    }
+    assert!(message(&[1.0, 0.0, 1.0], 2, 1.0).contains("of 3 numbers; expected of 2 x 2"));
+    assert!(message(&[], 0, 1.0).contains("`d` is 0"));
+    assert!(message(&[1.0, 0.5, 0.0, 1.0], 2, 1.0).contains("0.5 above the diagonal"));
+    assert!(proximal_entropy_step(&[f64::NAN], 1, 1.0).unwrap_err().is_recoverable());
 }

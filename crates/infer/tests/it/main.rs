@@ -2,6 +2,7 @@
 
 mod calibration;
 mod common;
+mod divergences;
 mod estimator;
 mod evidence;
 mod family;
@@ -10,10 +11,12 @@ mod gaussian;
 mod gibbs;
 mod glm;
 mod golden;
+mod hierarchical;
 mod infinitesimal;
 mod mcmc;
 mod objective;
 mod particles;
+mod simulated;
 mod stein;
 mod stochastic;
 mod support;

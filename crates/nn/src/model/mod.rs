@@ -279,9 +279,7 @@ impl LatentModel {
         let unit = match self.vae.config().likelihood {
             LikelihoodConfig::Gaussian { .. }
             | LikelihoodConfig::Laplace { .. }
-            | LikelihoodConfig::ContinuousBernoulli => {
-                (0..size).map(|d| share(d) * self.form.scale_of(d).ln()).sum()
-            }
+            | LikelihoodConfig::ContinuousBernoulli => (0..size).map(|d| share(d) * self.form.scale_of(d).ln()).sum(),
             _ => 0.0,
         };
         (unit, (0..size).map(share).sum())

@@ -339,7 +339,12 @@ fn parts(parameters: &impl Parameters) -> Vec<(usize, DType)> {
 }
 
 /// Moves parameters down the gradient of a loss.
-pub(super) fn update(parameters: &mut impl Parameters, loss: &Tensor, adam: &Adam, state: &mut AdamState) -> Result<()> {
+pub(super) fn update(
+    parameters: &mut impl Parameters,
+    loss: &Tensor,
+    adam: &Adam,
+    state: &mut AdamState,
+) -> Result<()> {
     let leaves = parameters.leaves();
     let gradients = grad(loss, &leaves.iter().collect::<Vec<_>>());
     // While the leaves are held, an update in place would have to copy them.

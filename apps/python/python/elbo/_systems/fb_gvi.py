@@ -26,8 +26,8 @@ class _FBGVI(Draws, Tabular):
         Prior standard deviation of the weights, for inputs of unit variance.
     intercept_sd : number; default 5.0
         Prior standard deviation of the intercept.
-    rule : one of forward-backward, bures-wasserstein, natural, newton; default 'forward-backward'
-        The update: forward-backward, or bures-wasserstein, natural, newton to compare with.
+    rule : one of forward-backward, bures-wasserstein, natural, newton, location-scale; default 'forward-backward'
+        The update: forward-backward, or bures-wasserstein, natural, newton, location-scale to compare with.
     eta : number, or none; default None
         Step length; without one, the inverse of the largest curvature at the mode.
     steps : whole number at least 1; default 1000
