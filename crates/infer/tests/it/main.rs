@@ -13,6 +13,7 @@ mod golden;
 mod mcmc;
 mod objective;
 mod particles;
+mod smc;
 mod stein;
 mod stochastic;
 mod support;
