@@ -2,6 +2,7 @@
 
 mod calibration;
 mod common;
+mod ensemble;
 mod estimator;
 mod evidence;
 mod family;

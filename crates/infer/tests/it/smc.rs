@@ -216,10 +216,14 @@ fn the_bits_do_not_depend_on_threads_and_those_of_a_resumed_run_are_the_same() {
 }
 
 #[test]
-fn a_run_that_is_out_of_temperatures_or_of_time_says_so() {
+fn a_run_that_is_out_of_temperatures_of_time_or_of_lineages_says_so() {
     let mut run = Run::new(1);
     let found = smc(&conjugate(), &prior(), &Smc { steps: 1, ..small() }, &mut run).unwrap();
     assert!(found.temperature() < 1.0 && run.warnings()[0].contains("allow more temperatures"), "{:?}", run.warnings());
+    // Nine particles cannot descend from ten.
+    let mut run = Run::new(1);
+    let found = smc(&conjugate(), &prior(), &Smc { particles: 9, ..small() }, &mut run).unwrap();
+    assert!(found.lineages < 10.0 && run.warnings().iter().any(|w| w.contains("the error of the evidence is not known")));
     let mut run = Run::new(1).with_time(Duration::ZERO);
     assert!(matches!(smc(&conjugate(), &prior(), &small(), &mut run), Err(Error::Stopped)));
 }
