@@ -13,6 +13,7 @@
 //! | the best Gaussian by closed updates of mean and covariance | [`gaussian`] |
 //! | draws of a log density | [`mcmc`] |
 //! | a few points that stand for it | [`particles`] |
+//! | the unknowns of a forward model that has no derivatives | [`particles::ensemble_kalman`] |
 //! | to know whether to believe draws, weights or points | [`diagnostics`] |
 
 pub mod diagnostics;

@@ -90,7 +90,8 @@ pub fn log_evidence(
     settings: &Bridge,
     rng: &mut Rng,
 ) -> Result<Evidence> {
-    let both = Ends::new(target, start, settings)?;
+    settings.check()?;
+    let both = Ends::new(target, start)?;
     let tuned = both.tuned(settings, rng)?;
     both.forward(settings, &tuned, rng)
 }
@@ -134,7 +135,8 @@ pub fn evidence_sandwich(
     settings: &Bridge,
     rng: &mut Rng,
 ) -> Result<Sandwich> {
-    let both = Ends::new(target, start, settings)?;
+    settings.check()?;
+    let both = Ends::new(target, start)?;
     let found = format!("{} numbers for {} unknowns", exact.len(), target.dim());
     let is_whole = !exact.is_empty() && exact.len().is_multiple_of(target.dim());
     ensure("exact", found, is_whole, "one draw or more, each with one number an unknown")?;
@@ -146,17 +148,17 @@ pub fn evidence_sandwich(
 
 /// Values `[S]` and gradients `[S, D]` of a log density at the points of all chains.
 #[derive(Debug, Clone)]
-struct Slope {
-    values: Vec<f64>,
+pub(super) struct Slope {
+    pub values: Vec<f64>,
     gradients: Vec<f64>,
 }
 
 /// Where all chains stand, `[S, D]`, and both ends of the bridge there.
 #[derive(Debug, Clone)]
-struct Points {
-    z: Vec<f64>,
-    target: Slope,
-    start: Slope,
+pub(super) struct Points {
+    pub z: Vec<f64>,
+    pub target: Slope,
+    pub start: Slope,
 }
 
 impl Points {
@@ -171,6 +173,18 @@ impl Points {
         for ((p, length), (target, start)) in momentum.iter_mut().zip(lengths).zip(gradients) {
             *p += 0.5 * length * (weight * target + (1.0 - weight) * start);
         }
+    }
+
+    /// The points of these chains, in this order; a chain may come more than once.
+    pub fn chosen(&self, chains: &[usize], dim: usize) -> Self {
+        let rows = |all: &[f64]| -> Vec<f64> {
+            chains.iter().flat_map(|chain| &all[chain * dim..(chain + 1) * dim]).copied().collect()
+        };
+        let slope = |slope: &Slope| Slope {
+            values: chains.iter().map(|chain| slope.values[*chain]).collect(),
+            gradients: rows(&slope.gradients),
+        };
+        Self { z: rows(&self.z), target: slope(&self.target), start: slope(&self.start) }
     }
 
     /// Takes over one chain from `other`.
@@ -192,15 +206,14 @@ struct Tuned {
 }
 
 /// The two ends of a bridge.
-struct Ends<'a> {
+pub(super) struct Ends<'a> {
     target: &'a dyn LogDensity,
     start: &'a dyn Variational,
 }
 
 impl<'a> Ends<'a> {
     /// Both ends of one dimension.
-    fn new(target: &'a dyn LogDensity, start: &'a dyn Variational, settings: &Bridge) -> Result<Self> {
-        settings.check()?;
+    pub fn new(target: &'a dyn LogDensity, start: &'a dyn Variational) -> Result<Self> {
         let dims = format!("{} of {} unknowns", start.title(), start.dim());
         ensure("start", dims, start.dim() == target.dim(), "as many unknowns as the target has")?;
         Ok(Self { target, start })
@@ -264,7 +277,8 @@ impl<'a> Ends<'a> {
         Ok((log_weights, accepted / (settings.steps - 1) as f64))
     }
 
-    fn at(&self, z: Vec<f64>) -> Result<Points> {
+    /// Both ends at points `[S, D]`.
+    pub fn at(&self, z: Vec<f64>) -> Result<Points> {
         let d = self.target.dim();
         let (mut values, gradients) = self.target.values_and_gradients(&z);
         // Where the density does not exist there is no weight.
@@ -284,7 +298,7 @@ impl<'a> Ends<'a> {
     }
 
     /// One Hamiltonian transition of every chain, which keeps the bridge's density at this weight. Returns the share that was accepted.
-    fn transition(
+    pub fn transition(
         &self,
         points: &mut Points,
         weight: f64,

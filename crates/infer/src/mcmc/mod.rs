@@ -13,6 +13,7 @@
 //! | a path of hidden states | [`ParticleGibbs`], alone or in a [`Gibbs`] sweep; [`particle_filter`] for the evidence |
 //! | to know the evidence, and an approximation to start from | [`log_evidence`], by chains from the one to the other |
 //! | the same with a bound from above, for data simulated from the model | [`evidence_sandwich`] |
+//! | several modes, and a start that covers them, such as the prior | [`smc`]: draws with the evidence, by particles that are chosen and moved |
 //! | data too many to touch at every step | [`Stochastic`] over a [`Score`](crate::Score) with [`sample_stochastic`]: biased by its step, which does not shrink by itself |
 //!
 //! Chains run in parallel; each has its own generator, so the draws are the same for any number of threads. All of them run in
@@ -29,8 +30,10 @@ mod low_rank;
 mod metric;
 mod nuts;
 mod particle_gibbs;
+mod resample;
 mod sample;
 mod slice;
+mod smc;
 mod stochastic;
 mod transition;
 mod univariate;
@@ -40,8 +43,10 @@ pub use draws::Draws;
 pub use evidence::{Bridge, Evidence, Sandwich, evidence_sandwich, log_evidence};
 pub use metric::Metric;
 pub use particle_gibbs::{ParticleGibbs, StateSpace, particle_filter};
+pub use resample::systematic;
 pub use sample::{Hamiltonian, Start, Trajectory, sample};
 pub use slice::{EllipticalSlice, elliptical_slice};
+pub use smc::{Population, Smc, smc};
 pub use stochastic::{Rule, Stochastic, sample_stochastic};
 pub use transition::{Chains, Gibbs, Transition, sample_by};
 pub use univariate::{Slice, slice_number};

@@ -8,17 +8,20 @@
 //! | down the kernel Stein discrepancy (KSDD) | [`Field::Ksdd`] |
 //! | down the divergence, by the spectrum of one unknown's density (LAWGD) | [`Lawgd`] with [`transport_by`] |
 //! | anywhere else | implement [`Velocity`] |
+//! | to the data of a forward model without derivatives, or to its posterior (EKI, EKS, ALDI) | [`ensemble_kalman`], which needs no pace |
 //!
 //! | how far | use |
 //! |---|---|
 //! | by betting on the direction: no rate to choose | [`Pace::Coin`] |
 //! | by a rate | [`Pace::Fixed`], [`Pace::Adagrad`], [`Pace::Adam`] |
 
+mod ensemble;
 mod field;
 mod lawgd;
 mod pace;
 mod transport;
 
+pub use ensemble::{Ensemble, EnsembleKalman, InverseProblem, Kalman, ensemble_kalman};
 pub use field::{Field, Kernel, Ksdd, Svgd, Velocity, median_bandwidth};
 pub use lawgd::Lawgd;
 pub use pace::{Pace, Purse};

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod common;
+mod ensemble;
 mod divergences;
 mod estimator;
 mod evidence;
@@ -16,6 +17,7 @@ mod infinitesimal;
 mod mcmc;
 mod objective;
 mod particles;
+mod smc;
 mod simulated;
 mod stein;
 mod stochastic;
