@@ -223,9 +223,8 @@ fn proximal_steps_of_the_factor_lower_the_objective_of_every_quadratic() {
 
 #[test]
 fn proximal_entropy_steps_without_meaning_are_refused() {
-    let message = |factor: &[f64], d: usize, gamma: f64| {
-        proximal_entropy_step(factor, d, gamma).unwrap_err().to_string()
-    };
+    let message =
+        |factor: &[f64], d: usize, gamma: f64| proximal_entropy_step(factor, d, gamma).unwrap_err().to_string();
     for gamma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(message(&[1.0], 1, gamma).contains("`gamma`"));
     }

@@ -92,7 +92,8 @@ fn both(target: &Target, mean: &[f64], sd: &[f64], steps: usize) -> Vec<(&'stati
 #[test]
 fn weights_on_the_extended_space_have_the_evidence_for_a_mean() {
     // Bases wide enough for weights with a variance.
-    let targets: [(&str, Target, f64, [f64; 2], [f64; 2]); 2] = [
+    type Case = (&'static str, Target, f64, [f64; 2], [f64; 2]);
+    let targets: [Case; 2] = [
         ("conjugate", Arc::new(Conjugate), Conjugate::log_evidence(), [0.3, 0.0], [0.9, 0.8]),
         ("wave", Arc::new(Wave), Wave::log_evidence(), [0.0, 0.0], [1.0, 0.9]),
     ];

@@ -2,8 +2,8 @@
 
 mod calibration;
 mod common;
-mod ensemble;
 mod divergences;
+mod ensemble;
 mod estimator;
 mod evidence;
 mod family;
@@ -17,8 +17,8 @@ mod infinitesimal;
 mod mcmc;
 mod objective;
 mod particles;
-mod smc;
 mod simulated;
+mod smc;
 mod stein;
 mod stochastic;
 mod support;

@@ -29,10 +29,8 @@ fn posterior(x: [f64; 2]) -> Gaussian {
     let determinant = a * d - b * b;
     let covariance = vec![d / determinant, -b / determinant, -b / determinant, a / determinant];
     let pull = [(A[0] * x[0] + A[2] * x[1]) / square, (A[1] * x[0] + A[3] * x[1]) / square];
-    let mean = vec![
-        covariance[0] * pull[0] + covariance[1] * pull[1],
-        covariance[2] * pull[0] + covariance[3] * pull[1],
-    ];
+    let mean =
+        vec![covariance[0] * pull[0] + covariance[1] * pull[1], covariance[2] * pull[0] + covariance[3] * pull[1]];
     Gaussian { mean, covariance }
 }
 
@@ -42,9 +40,8 @@ fn moments(family: &dyn Conditional, x: [f64; 2]) -> Gaussian {
     let noise = Tensor::from_vec(vec![r, 0.0, -r, 0.0, 0.0, r, 0.0, -r], &[4, 2]);
     let z = no_grad(|| family.draw(&Tensor::from_vec(x.repeat(4), &[4, 2]), &noise)).z.to_vec();
     let mean: Vec<f64> = (0..2).map(|i| (0..4).map(|s| z[2 * s + i]).sum::<f64>() / 4.0).collect();
-    let product = |i: usize, j: usize| {
-        (0..4).map(|s| (z[2 * s + i] - mean[i]) * (z[2 * s + j] - mean[j])).sum::<f64>() / 4.0
-    };
+    let product =
+        |i: usize, j: usize| (0..4).map(|s| (z[2 * s + i] - mean[i]) * (z[2 * s + j] - mean[j])).sum::<f64>() / 4.0;
     let covariance = vec![product(0, 0), product(0, 1), product(1, 0), product(1, 1)];
     Gaussian { mean, covariance }
 }
@@ -99,8 +96,8 @@ fn a_network_fits_a_noise_level_that_depends_on_the_data() {
     let scores = [Box::new(network) as Box<dyn Conditional>, Box::new(line)]
         .map(|family| simulated(simulate, family, &settings, &mut Run::new(1)).unwrap().log_prob);
     // In closed form: variances 0.09 / 1.09 and 4 / 5, half of the pairs each.
-    let best = -0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln()
-        - 0.25 * ((0.09f64 / 1.09).ln() + 0.8f64.ln());
+    let best =
+        -0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln() - 0.25 * ((0.09f64 / 1.09).ln() + 0.8f64.ln());
     assert!(scores[0].value < best + 4.0 * scores[0].error, "{scores:?} and {best}");
     // One slope and one width for both cannot: at best 0.48 nats less.
     assert!(scores[0].value > scores[1].value + 0.1, "{scores:?} and {best}");
