@@ -10,7 +10,7 @@ use elbo_tensor::{DType, Tensor};
 use std::f64::consts::{LN_2, PI, TAU};
 
 /// $\log[e^{-k} I_\nu(k)]$ of each element, differentiable.
-fn log_bessel(order: f64, k: &Tensor) -> Tensor {
+pub(crate) fn log_bessel(order: f64, k: &Tensor) -> Tensor {
     let values: Vec<f64> = k.to_vec().iter().map(|k| log_bessel_ie(order, *k)).collect();
     let value = Tensor::from_vec(values, k.shape()).cast(k.dtype());
     let input = k.clone();

@@ -25,6 +25,8 @@
 //! Everything runs in the parameters' type, f64 or f32. Parameters are the author's (network outputs, constrained parameters): one outside its
 //! range gives NaN, but for draws of [`Categorical`], whose indices have no NaN: they need probabilities that are numbers. Noise is drawn in double precision from the [`Rng`] passed in, then cast, so that both types see the same draws.
 //!
+//! [`Batched::support`] says where points lie, and [`Batched::fisher_information`] how much one draw says about the parameters.
+//!
 //! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched/families.rs`.
 
 mod by_quantile;
@@ -55,7 +57,7 @@ mod support;
 pub use by_quantile::{Exponential, HalfCauchy, HalfNormal, Kumaraswamy, Pareto, Weibull};
 pub use concrete::Concrete;
 pub use counts::{Binomial, Multinomial, NegativeBinomial, Poisson, ZeroInflated};
-pub(crate) use directional::von_mises_draw;
+pub(crate) use directional::{log_bessel, von_mises_draw};
 pub use directional::{VonMises, VonMisesFisher};
 pub use dirichlet::{Beta, Dirichlet};
 pub use discrete::{Bernoulli, Categorical};
