@@ -1,6 +1,6 @@
 //! Gauss rules of any order.
 
-use elbo_tensor::special::{log_beta, log_sum_exp};
+use elbo_tensor::special::{lgamma, log_beta, log_sum_exp};
 use std::sync::OnceLock;
 
 /// A Gauss quadrature rule: exact for polynomials of degree up to `2n - 1` against its weight function.
@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 /// | [`Rule::hermite`] | standard normal density | the line | 1 |
 /// | [`Rule::legendre`] | 1 | [-1, 1] | 2 |
 /// | [`Rule::jacobi`] | `(1 - x)^alpha (1 + x)^beta` | [-1, 1] | the weight's integral |
+/// | [`Rule::laguerre`] | `x^alpha e^(-x)` | the positive numbers | `Gamma(alpha + 1)` |
 ///
 /// ```
 /// use elbo_dist::Rule;
@@ -75,6 +76,19 @@ impl Rule {
             .collect();
         let mass = ((sum + 1.0) * std::f64::consts::LN_2 + log_beta(alpha + 1.0, beta + 1.0)).exp();
         Self::from_recurrence(&diagonal, &off, mass)
+    }
+
+    /// Gauss-Laguerre on the positive numbers with weight `x^alpha e^(-x)`, `alpha` above -1; zero is the plain rule.
+    ///
+    /// Over the sum of the weights it is the mean under a gamma distribution of shape `alpha + 1` and rate one.
+    ///
+    /// # Panics
+    /// For an `alpha` outside of (-1, 170]: the weight has no integral, or one too large for a double.
+    pub fn laguerre(n: usize, alpha: f64) -> Self {
+        assert!(alpha > -1.0 && alpha <= 170.0, "Gauss-Laguerre needs an exponent in (-1, 170], found {alpha}");
+        let diagonal: Vec<f64> = (0..n).map(|k| 2.0 * k as f64 + 1.0 + alpha).collect();
+        let off: Vec<f64> = (1..n).map(|k| (k as f64 * (k as f64 + alpha)).sqrt()).collect();
+        Self::from_recurrence(&diagonal, &off, lgamma(alpha + 1.0).exp())
     }
 
     /// The rule of the orthonormal polynomials `off[k] p_{k+1} = (x - diagonal[k]) p_k - off[k-1] p_{k-1}`, for a weight function of
@@ -215,5 +229,9 @@ mod tests {
         let legendre = Rule::legendre(2);
         assert!((legendre.nodes[1] - 1.0 / 3f64.sqrt()).abs() < 1e-15 && (legendre.weights[0] - 1.0).abs() < 1e-15);
         assert_eq!(Rule::legendre(1).nodes, vec![0.0]);
+        let (laguerre, root) = (Rule::laguerre(2, 0.0), 2f64.sqrt());
+        assert!((laguerre.nodes[0] - (2.0 - root)).abs() < 1e-15 && (laguerre.nodes[1] - (2.0 + root)).abs() < 1e-14);
+        assert!((laguerre.weights[0] - 0.25 * (2.0 + root)).abs() < 1e-14);
+        assert_eq!(Rule::laguerre(1, 0.5).nodes, vec![1.5]);
     }
 }

@@ -9,6 +9,7 @@
 //! | to | use |
 //! |---|---|
 //! | draw gamma variables this way, with shape augmentation | [`gamma`] |
+//! | draw angles of von Mises distributions, or tails of the normal | [`draw`] with [`BestFisher`] or [`NormalTail`] |
 //! | use another sampler | implement [`Rejection`], then [`draw`] |
 //! | make the surrogate whose gradient is the estimate | [`Draws::surrogate`] |
 //! | compare: standardised draws whose law still depends on the parameters | [`standardised_gamma`] |
@@ -16,11 +17,12 @@
 //! # Source
 //! Naesseth, Ruiz, Linderman and Blei (2017); Ruiz, Titsias and Blei (2016) for the standardised draws.
 
-use crate::batched::log_gamma_draw;
 use crate::batched::noise::{draw_each, joined, uniforms};
+use crate::batched::{log_bessel, log_gamma_draw};
 use elbo_core::Rng;
 use elbo_tensor::Tensor;
 use elbo_tensor::special::{digamma, trigamma};
+use std::f64::consts::PI;
 
 /// A rejection sampler of one number with one parameter, in tensor operations, so that the derivatives of `h` and of the ratio follow.
 pub trait Rejection: Sync {
@@ -172,4 +174,59 @@ impl Rejection for NormalTail {
     fn invert(&self, z: f64, theta: f64) -> f64 {
         (z - theta) * theta
     }
+}
+
+/// Angles about zero of von Mises distributions with concentration `theta >= 0`, by Best and Fisher's proposal from a wrapped Cauchy
+/// distribution: $h = 2 \arctan(c \varepsilon)$ with $c^{-2} = 2\theta + \sqrt{1 + 4\theta^2}$, $\varepsilon$ standard Cauchy.
+///
+/// Its `c` is Best and Fisher's $(1 - \rho) / (1 + \rho)$ in closed form, without their cancellations at either end.
+///
+/// # Source
+/// Best and Fisher (1979).
+#[derive(Debug, Clone, Copy)]
+pub struct BestFisher;
+
+/// $c^{-2}$ of [`BestFisher`].
+fn spread(concentration: f64) -> f64 {
+    2.0 * concentration + (1.0 + 4.0 * concentration * concentration).sqrt()
+}
+
+impl Rejection for BestFisher {
+    fn accept(&self, concentration: f64, rng: &mut Rng) -> f64 {
+        if !(concentration >= 0.0 && concentration.is_finite()) {
+            return f64::NAN;
+        }
+        let inverse = spread(concentration).recip();
+        loop {
+            // The middles of cells, so that neither end is met.
+            let e = (PI * (rng.uniform() + 0.5 / (1u64 << 53) as f64 - 0.5)).tan();
+            let q = inverse * e * e;
+            // theta (r - cos h), where r theta = (1 + sqrt(1 + 4 theta^2)) / 2.
+            let distance = 0.5 * (1.0 + inverse) + 2.0 * concentration * q / (1.0 + q);
+            if (1.0 - rng.uniform()).ln() <= distance.ln() + 1.0 - distance {
+                return e;
+            }
+        }
+    }
+
+    fn propose(&self, noise: &Tensor, concentration: &Tensor) -> Tensor {
+        (noise * inverse_spread(concentration).sqrt()).atan() * 2.0
+    }
+
+    fn log_ratio(&self, noise: &Tensor, concentration: &Tensor) -> Tensor {
+        let inverse = inverse_spread(concentration);
+        let q = noise.square() * &inverse;
+        // cos h - 1 = -2 q / (1 + q), and d h / d noise = 2 c / (1 + q).
+        let cosine = &q / (&q + 1.0) * -2.0;
+        concentration * cosine - log_bessel(0.0, concentration) + inverse.log() * 0.5 - q.log1p()
+    }
+
+    fn invert(&self, z: f64, concentration: f64) -> f64 {
+        (0.5 * z).tan() * spread(concentration).sqrt()
+    }
+}
+
+/// $c^2$ of [`BestFisher`].
+fn inverse_spread(concentration: &Tensor) -> Tensor {
+    (concentration * 2.0 + (concentration.square() * 4.0 + 1.0).sqrt()).recip()
 }

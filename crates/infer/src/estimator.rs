@@ -10,7 +10,7 @@
 //! | the same with a [`LearnedBaseline`] | yes | no | amortised models, where the signal's level depends on the data point |
 //! | [`enumerate`] with [`expectation`] | exact | no | a few discrete sites |
 //! | [`measure_valued`] | yes | no | one Gaussian number, count, event or class at a time |
-//! | [`GammaGradient`] | yes | yes, but for the score | positive unknowns with gamma posteriors |
+//! | [`GammaGradient`] | yes | yes, but for the score | positive unknowns with gamma posteriors; implicit by default |
 //!
 //! An estimator is a *surrogate*: a tensor whose gradient is the estimate, and which is ascended. [`report`] measures variance and signal
 //! of any of them.

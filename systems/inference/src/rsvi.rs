@@ -39,7 +39,8 @@ pub struct RsviConfig {
 
 impl Default for RsviConfig {
     fn default() -> Self {
-        Self { layers: vec![10], gradient: GammaGradient::default(), draws: 1, steps: 800, rate: 0.75, shape: 0.1 }
+        let gradient = GammaGradient::Rejection { augmentation: 4 };
+        Self { layers: vec![10], gradient, draws: 1, steps: 800, rate: 0.75, shape: 0.1 }
     }
 }
 

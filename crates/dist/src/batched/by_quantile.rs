@@ -1,13 +1,14 @@
 //! Families of one number whose draws are closed functions of uniform or normal noise.
 
+use super::fisher::{diagonal, matrix};
 use super::noise::{broadcast, joined, normals, uniforms};
 use super::support::{at_end, excluding, is_off_half_line};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use crate::univariate::EULER;
 use elbo_core::Rng;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, Tensor};
-use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, LN_2, TAU};
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, LN_2, PI, TAU};
 
 /// Exponential variables of rate one, `[lead..., batch...]`, for parameters of this shape.
 fn exponentials(parameter: &Tensor, lead: &[usize], rng: &mut Rng) -> Tensor {
@@ -50,6 +51,12 @@ impl Batched for Exponential {
     }
     fn variance(&self) -> Option<Tensor> {
         Some(self.rate.square().recip())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(diagonal([self.rate.square().recip()]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.rate.detach()))
@@ -113,6 +120,15 @@ impl Batched for Weibull {
     fn variance(&self) -> Option<Tensor> {
         Some((self.log_moment(2.0).exp() - (self.log_moment(1.0) * 2.0).exp()) * self.scale.square())
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let spread = PI * PI / 6.0 + (1.0 - EULER).powi(2);
+        let across = (EULER - 1.0) / &self.scale;
+        let scale = (&self.shape / &self.scale).square();
+        Some(matrix([[spread / self.shape.square(), across.clone()], [across, scale]]))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.shape.detach(), self.scale.detach()))
     }
@@ -166,6 +182,12 @@ impl Batched for HalfNormal {
     fn variance(&self) -> Option<Tensor> {
         Some(self.sd.square() * (1.0 - FRAC_2_PI))
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(diagonal([self.sd.square().recip() * 2.0]))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.sd.detach()))
     }
@@ -209,6 +231,12 @@ impl Batched for HalfCauchy {
     }
     fn entropy(&self) -> Option<Tensor> {
         Some(self.scale.log() + TAU.ln())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(diagonal([self.scale.square().recip() * 0.5]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.scale.detach()))
@@ -267,6 +295,9 @@ impl Batched for Pareto {
         let finite = self.scale.square() * spread;
         Some(self.shape.gt_scalar(2.0).where_(&finite, &finite.full_like(f64::INFINITY)))
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Above(self.scale.clone()))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.scale.detach(), self.shape.detach()))
     }
@@ -305,7 +336,7 @@ impl Kumaraswamy {
 }
 
 /// `log(1 - e^x)` for negative `x`.
-fn log_complement(x: &Tensor) -> Tensor {
+pub fn log_complement(x: &Tensor) -> Tensor {
     (-x.expm1()).log()
 }
 
@@ -341,6 +372,9 @@ impl Batched for Kumaraswamy {
     }
     fn variance(&self) -> Option<Tensor> {
         Some(self.moment(2.0) - self.moment(1.0).square())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Unit)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.a.detach(), self.b.detach()))

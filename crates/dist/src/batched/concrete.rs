@@ -1,6 +1,6 @@
-use super::Batched;
 use super::noise::{batch_axes, joined, uniforms};
 use super::support::{any_last, excluding};
+use super::{Batched, Support};
 use elbo_core::Rng;
 use elbo_tensor::special::lgamma;
 use elbo_tensor::{DType, Tensor};
@@ -65,6 +65,9 @@ impl Batched for Concrete {
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(self.log_rsample(lead, rng).exp())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Simplex)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { log_probs: self.log_probs.detach(), temperature: self.temperature })

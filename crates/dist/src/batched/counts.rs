@@ -1,8 +1,9 @@
 //! Counts. A point is a non-negative integer in the parameters' type; 0 log 0 = 0.
 
+use super::fisher::{diagonal, of_logits};
 use super::noise::{batch_axes, broadcast, draw_each, joined, uniforms};
 use super::support::{any_last, excluding, is_no_count};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support, positive};
 use elbo_core::Rng;
 use elbo_tensor::special::sigmoid;
 use elbo_tensor::{DType, Tensor};
@@ -68,11 +69,20 @@ impl Batched for Poisson {
     fn sample(&self, lead: &[usize], rng: &mut Rng) -> Tensor {
         draw_pairs(&self.rate, &self.rate, lead, rng, |rate, _, rng| poisson_draw(rate, rng))
     }
+    fn sample_positive(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        Some(draw_pairs(&self.rate, &self.rate, lead, rng, |rate, _, rng| positive::poisson(rate, rng)))
+    }
     fn mean(&self) -> Option<Tensor> {
         Some(self.rate.clone())
     }
     fn variance(&self) -> Option<Tensor> {
         Some(self.rate.clone())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Counts)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(diagonal([self.rate.recip()]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { rate: self.rate.detach() })
@@ -122,11 +132,17 @@ impl Batched for NegativeBinomial {
             if m > 0.0 && r > 0.0 { poisson_draw(rng.gamma(r) * m / r, rng) } else { f64::NAN }
         })
     }
+    fn sample_positive(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        Some(draw_pairs(&self.mean, &self.dispersion, lead, rng, positive::negative_binomial))
+    }
     fn mean(&self) -> Option<Tensor> {
         Some(self.mean.clone())
     }
     fn variance(&self) -> Option<Tensor> {
         Some(&self.mean + self.mean.square() / &self.dispersion)
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Counts)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { mean: self.mean.detach(), dispersion: self.dispersion.detach() })
@@ -170,11 +186,21 @@ impl Batched for Binomial {
             if n >= 0.0 && n.is_finite() && !l.is_nan() { rng.binomial(n as u64, sigmoid(l)) as f64 } else { f64::NAN }
         })
     }
+    fn sample_positive(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        Some(draw_pairs(&self.trials, &self.logits, lead, rng, positive::binomial))
+    }
     fn mean(&self) -> Option<Tensor> {
         Some(&self.trials * self.logits.sigmoid())
     }
     fn variance(&self) -> Option<Tensor> {
         Some(&self.trials * self.logits.sigmoid() * (-&self.logits).sigmoid())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::CountsUpTo(self.trials.clone()))
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        // Of the log odds alone: the trials are constants.
+        self.variance().map(|v| diagonal([v]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { trials: self.trials.clone(), logits: self.logits.detach() })
@@ -251,6 +277,12 @@ impl Batched for Multinomial {
         let p = self.log_probs.exp();
         Some(&p * (1.0 - &p) * self.trials as f64)
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::CountsOfTotal(self.trials))
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(of_logits(&self.log_probs.exp()) * self.trials as f64)
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { trials: self.trials, log_probs: self.log_probs.detach() })
     }
@@ -291,12 +323,18 @@ impl<D: Batched> Batched for ZeroInflated<D> {
         let u = uniforms(x.shape(), self.dtype(), rng);
         x.masked_fill(&u.lt(&self.gate.detach().sigmoid()), 0.0)
     }
+    fn sample_positive(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        self.base.sample_positive(lead, rng)
+    }
     fn mean(&self) -> Option<Tensor> {
         Some(self.base.mean()? * (-&self.gate).sigmoid())
     }
     fn variance(&self) -> Option<Tensor> {
         let (kept, forced) = ((-&self.gate).sigmoid(), self.gate.sigmoid());
         Some(kept * (self.base.variance()? + forced * self.base.mean()?.square()))
+    }
+    fn support(&self) -> Option<Support> {
+        self.base.support()
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(ZeroInflated { gate: self.gate.detach(), base: self.base.detached() })

@@ -1,7 +1,8 @@
 //! Distributions on the circle and on spheres.
 
+use super::fisher::diagonal;
 use super::noise::{broadcast, draw_each, joined, map_pairs, normals};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use crate::tanh_sinh;
 use elbo_core::Rng;
 use elbo_tensor::special::{bessel_i_ratio, lgamma, log_bessel_ie};
@@ -9,7 +10,7 @@ use elbo_tensor::{DType, Tensor};
 use std::f64::consts::{LN_2, PI, TAU};
 
 /// $\log[e^{-k} I_\nu(k)]$ of each element, differentiable.
-fn log_bessel(order: f64, k: &Tensor) -> Tensor {
+pub(crate) fn log_bessel(order: f64, k: &Tensor) -> Tensor {
     let values: Vec<f64> = k.to_vec().iter().map(|k| log_bessel_ie(order, *k)).collect();
     let value = Tensor::from_vec(values, k.shape()).cast(k.dtype());
     let input = k.clone();
@@ -132,6 +133,16 @@ impl Batched for VonMises {
         let k = &self.concentration;
         // log(2 pi I0) - k A, with the exponential of the scaled function taken out of both.
         Some(log_bessel(0.0, k) + k * (1.0 - self.resultant()) + TAU.ln())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Circle)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let (k, r) = (&self.concentration, self.resultant());
+        // The slope of the resultant, the variance of the cosine; one half at zero.
+        let is_zero = k.eq_scalar(0.0);
+        let slope = (1.0 - r.square() - &r / k.masked_fill(&is_zero, 1.0)).masked_fill(&is_zero, 0.5);
+        Some(diagonal([k * r, slope]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { direction: self.direction.detach(), concentration: self.concentration.detach() })
@@ -296,6 +307,9 @@ impl Batched for VonMisesFisher {
     }
     fn mean(&self) -> Option<Tensor> {
         Some(&self.direction * self.resultant().unsqueeze(-1))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Sphere)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { direction: self.direction.detach(), concentration: self.concentration.detach() })

@@ -1,8 +1,9 @@
 //! Shares: beta and Dirichlet distributions, drawn from gamma variables in log space.
 
+use super::fisher::matrix;
 use super::noise::{batch_axes, broadcast};
 use super::support::{any_last, at_end, excluding};
-use super::{Batched, Kl, log_gamma_at, log_gamma_draws, log_gamma_noise};
+use super::{Batched, Kl, Support, log_gamma_at, log_gamma_draws, log_gamma_noise};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 
@@ -62,6 +63,13 @@ impl Batched for Beta {
     fn variance(&self) -> Option<Tensor> {
         let both = &self.a + &self.b;
         Some(&self.a * &self.b / (both.square() * (both + 1.0)))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Unit)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let (a, b, total) = (self.a.polygamma(1), self.b.polygamma(1), (&self.a + &self.b).polygamma(1));
+        Some(matrix([[a - &total, -&total], [-&total, b - &total]]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { a: self.a.detach(), b: self.b.detach() })
@@ -169,6 +177,13 @@ impl Batched for Dirichlet {
         let total = self.total().unsqueeze(-1);
         let mean = &self.concentration / &total;
         Some(&mean * (1.0 - &mean) / (total + 1.0))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Simplex)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let total = self.total().polygamma(1).unsqueeze(-1).unsqueeze(-1);
+        Some(self.concentration.polygamma(1).diag() - total)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { concentration: self.concentration.detach() })

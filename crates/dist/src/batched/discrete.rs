@@ -1,5 +1,6 @@
+use super::fisher::{diagonal, of_logits};
 use super::noise::{batch_axes, draw_each, joined};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use elbo_core::Rng;
 use elbo_tensor::special::sigmoid;
 use elbo_tensor::{DType, Tensor};
@@ -41,6 +42,10 @@ impl Batched for Bernoulli {
         });
         Tensor::from_vec(draws, &shape).cast(self.dtype())
     }
+    fn sample_positive(&self, lead: &[usize], _rng: &mut Rng) -> Option<Tensor> {
+        let one = self.logits.ones_like().masked_fill(&self.logits.ne(&self.logits), f64::NAN);
+        Some(one.broadcast_to(&joined(&[lead, self.logits.shape()])))
+    }
     fn entropy(&self) -> Option<Tensor> {
         Some(self.logits.softplus() - &self.logits * self.logits.sigmoid())
     }
@@ -52,6 +57,12 @@ impl Batched for Bernoulli {
     }
     fn enumerate(&self) -> Option<Tensor> {
         Some(Tensor::stack(&[self.logits.zeros_like(), self.logits.ones_like()], 0))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::CountsUpTo(Tensor::ones(&[], self.dtype())))
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        self.variance().map(|v| diagonal([v]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { logits: self.logits.detach() })
@@ -143,6 +154,12 @@ impl Batched for Categorical {
         let k = self.classes();
         let column = joined(&[&[k], &vec![1; batch.len()]]);
         Some(Tensor::arange(k, DType::I64).reshape(&column).broadcast_to(&joined(&[&[k], &batch])))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Classes(self.classes()))
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(of_logits(&self.probs()))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { log_probs: self.log_probs.detach() })

@@ -1,6 +1,7 @@
+use super::fisher::matrix;
 use super::noise::{broadcast, draw_each, joined, map_pairs};
 use super::support::{at_end, excluding, is_off_half_line, is_off_open_half_line};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use elbo_core::Rng;
 use elbo_tensor::special::gamma_log_quantile_slope;
 use elbo_tensor::{DType, Tensor};
@@ -110,6 +111,14 @@ impl Batched for Gamma {
     fn variance(&self) -> Option<Tensor> {
         Some(&self.shape / self.rate.square())
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let across = -self.rate.recip();
+        let rate = &self.shape / self.rate.square();
+        Some(matrix([[self.shape.polygamma(1), across.clone()], [across, rate]]))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { shape: self.shape.detach(), rate: self.rate.detach() })
     }
@@ -166,6 +175,12 @@ impl Batched for InverseGamma {
         let Gamma { shape, rate } = &self.reciprocal;
         let finite = (rate / (shape - 1.0)).square() / (shape - 2.0);
         Some(shape.gt_scalar(2.0).where_(&finite, &rate.full_like(f64::INFINITY)))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        self.reciprocal.fisher_information()
     }
     fn detached(&self) -> Box<dyn Batched> {
         let Gamma { shape, rate } = &self.reciprocal;

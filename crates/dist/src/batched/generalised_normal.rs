@@ -1,5 +1,6 @@
+use super::fisher::matrix;
 use super::noise::{broadcast, uniforms};
-use super::{Batched, log_gamma_draws};
+use super::{Batched, Kl, Support, log_gamma_draws};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 use std::f64::consts::LN_2;
@@ -55,7 +56,38 @@ impl Batched for GeneralisedNormal {
         let inverse = self.exponent.recip();
         Some(((&inverse * 3.0).lgamma() - inverse.lgamma()).exp() * self.scale.square())
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let (scale, exponent, inverse) = (&self.scale, &self.exponent, self.exponent.recip());
+        let zero = scale.zeros_like();
+        // The mean square of the slope at the mean; up to an exponent of one half it has no integral there.
+        let height = ((2.0 - &inverse).lgamma() - inverse.lgamma()).exp() * (exponent / scale).square();
+        let location = exponent.gt_scalar(0.5).where_(&height, &height.full_like(f64::INFINITY));
+        // The power w = |(x - m) / scale|^exponent is a gamma variable of shape 1 / exponent; these are moments of w log w.
+        let first = (&inverse + 1.0).digamma();
+        let second = (&inverse + 2.0).polygamma(1) + (&inverse + 2.0).digamma().square();
+        let across = -(&first + 1.0) / (scale * exponent);
+        let shape = (&inverse * (&inverse + 1.0) * second - (&inverse * first).square()) * inverse.square();
+        Some(matrix([
+            [location, zero.clone(), zero.clone()],
+            [zero.clone(), exponent / scale.square(), across.clone()],
+            [zero, across, shape],
+        ]))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.mean.detach(), self.scale.detach(), self.exponent.detach()))
+    }
+}
+
+impl Kl for GeneralisedNormal {
+    /// NaN between different means, where no closed form exists.
+    fn kl(&self, p: &Self) -> Tensor {
+        let (inverse, power) = (self.exponent.recip(), &p.exponent);
+        let gammas = ((power + 1.0) * &inverse).lgamma() - inverse.lgamma();
+        let log_moment = power * (self.scale.log() - p.scale.log()) + gammas;
+        let divergence = self.log_height() - p.log_height() + log_moment.exp() - inverse;
+        self.mean.eq(&p.mean).where_(&divergence, &divergence.full_like(f64::NAN))
     }
 }

@@ -1,6 +1,7 @@
+use super::fisher::diagonal;
 use super::noise::{draw_each, joined};
 use super::support::{excluding, is_no_count};
-use super::{Batched, Bernoulli, Kl};
+use super::{Batched, Bernoulli, Kl, Support};
 use elbo_core::Rng;
 use elbo_tensor::special::log1p_exp;
 use elbo_tensor::{DType, Tensor};
@@ -38,6 +39,10 @@ impl Batched for Geometric {
         let draws = draw_each(&logits, rng, |l, rng| (rng.exponential() / log1p_exp(l)).floor());
         Tensor::from_vec(draws, &shape).cast(self.dtype())
     }
+    /// After one failure the number of further ones has the same law.
+    fn sample_positive(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        Some(self.sample(lead, rng) + 1.0)
+    }
     fn entropy(&self) -> Option<Tensor> {
         self.trial.entropy().map(|h| h / self.trial.logits().sigmoid())
     }
@@ -47,6 +52,12 @@ impl Batched for Geometric {
     fn variance(&self) -> Option<Tensor> {
         let mean = (-self.trial.logits()).exp();
         Some(mean.square() + mean)
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Counts)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(diagonal([(-self.trial.logits()).sigmoid()]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.trial.logits().detach()))

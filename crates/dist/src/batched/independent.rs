@@ -1,5 +1,5 @@
 use super::noise::{joined, sum_last};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 
@@ -61,6 +61,12 @@ impl<D: Batched> Batched for Independent<D> {
     }
     fn variance(&self) -> Option<Tensor> {
         self.base.variance()
+    }
+    fn support(&self) -> Option<Support> {
+        self.base.support()
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        self.base.fisher_information()
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Independent { base: self.base.detached(), axes: self.axes })

@@ -1,6 +1,7 @@
+use super::fisher::diagonal;
 use super::noise::{broadcast, draw_each, joined};
 use super::support::{excluding, is_off_open_half_line};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use crate::univariate::{self, Distribution};
 use elbo_core::Rng;
 use elbo_tensor::special::{LOG_SQRT_TAU, inverse_mills};
@@ -68,6 +69,12 @@ impl Batched for InverseGaussian {
     }
     fn variance(&self) -> Option<Tensor> {
         Some(self.mean.powi(3) / &self.shape)
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        Some(diagonal([&self.shape / self.mean.powi(3), self.shape.square().recip() * 0.5]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.mean.detach(), self.shape.detach()))

@@ -1,8 +1,9 @@
 //! Families of one real number whose draws are closed functions of uniform or normal noise.
 
+use super::fisher::{diagonal, matrix};
 use super::noise::{broadcast, joined, normals, uniforms};
 use super::support::{excluding, is_off_open_half_line};
-use super::{Batched, Kl, Normal, log_gamma_draws};
+use super::{Batched, Kl, Normal, Support, log_gamma_draws};
 use crate::univariate::EULER;
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
@@ -75,6 +76,13 @@ impl Batched for Laplace {
     fn variance(&self) -> Option<Tensor> {
         Some(self.scale.square() * 2.0)
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let precision = self.scale.square().recip();
+        Some(diagonal([precision.clone(), precision]))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.location.detach(), self.scale.detach()))
     }
@@ -117,6 +125,15 @@ impl Batched for Gumbel {
     fn variance(&self) -> Option<Tensor> {
         Some(self.scale.square() * (PI * PI / 6.0))
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let precision = self.scale.square().recip();
+        let spread = PI * PI / 6.0 + (1.0 - EULER).powi(2);
+        let across = &precision * (EULER - 1.0);
+        Some(matrix([[precision.clone(), across.clone()], [across, precision * spread]]))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.location.detach(), self.scale.detach()))
     }
@@ -150,6 +167,13 @@ impl Batched for Logistic {
     }
     fn variance(&self) -> Option<Tensor> {
         Some(self.scale.square() * (PI * PI / 3.0))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let precision = self.scale.square().recip();
+        Some(diagonal([&precision * (1.0 / 3.0), precision * ((3.0 + PI * PI) / 9.0)]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.location.detach(), self.scale.detach()))
@@ -196,6 +220,9 @@ impl Batched for Uniform {
     fn variance(&self) -> Option<Tensor> {
         Some((&self.high - &self.low).square() * (1.0 / 12.0))
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Between(self.low.clone(), self.high.clone()))
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.low.detach(), self.high.detach()))
     }
@@ -239,6 +266,12 @@ impl Batched for LogNormal {
         let square = self.log.sd().square();
         Some(square.expm1() * (self.log.location() * 2.0 + square).exp())
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Positive)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        self.log.fisher_information()
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.log.location().detach(), self.log.sd().detach()))
     }
@@ -278,6 +311,12 @@ impl Batched for LogitNormal {
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         self.logit.rsample(lead, rng).map(|x| x.sigmoid())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Unit)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        self.logit.fisher_information()
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.logit.location().detach(), self.logit.sd().detach()))
@@ -345,6 +384,24 @@ impl Batched for StudentT {
         let finite = self.scale.square() * &self.dof / (&self.dof - 2.0);
         let beyond = self.dof.gt_scalar(1.0).where_(&finite.full_like(f64::INFINITY), &finite.full_like(f64::NAN));
         Some(self.dof.gt_scalar(2.0).where_(&finite, &beyond))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let (dof, precision) = (&self.dof, self.scale.square().recip());
+        let (next, third) = (dof + 1.0, dof + 3.0);
+        let zero = dof.zeros_like();
+        let location = &next / &third * &precision;
+        let scale = dof * 2.0 / &third * &precision;
+        let across = -2.0 / (&self.scale * &next * &third);
+        let curvature = ((dof * 0.5).polygamma(1) - (&next * 0.5).polygamma(1)) * 0.25;
+        let shape = curvature - (dof + 5.0) / (dof * 2.0 * &next * &third);
+        Some(matrix([
+            [location, zero.clone(), zero.clone()],
+            [zero.clone(), scale, across.clone()],
+            [zero, across, shape],
+        ]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.location.detach(), self.scale.detach(), self.dof.detach()))

@@ -1,5 +1,5 @@
 use super::noise::{batch_axes, common_shape, joined, normals};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use elbo_core::Rng;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, LinalgError, Tensor};
@@ -119,6 +119,9 @@ impl Batched for LowRankNormal {
     }
     fn variance(&self) -> Option<Tensor> {
         Some(&self.diagonal + self.factor.square().sum_axis(-1, false))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
     }
     fn detached(&self) -> Box<dyn Batched> {
         let [mean, diagonal, factor, capacity] =

@@ -2,7 +2,7 @@
 
 use super::noise::{joined, normals};
 use super::support::{any_last, excluding};
-use super::{Batched, Beta, Kl, log_gamma_draws};
+use super::{Batched, Beta, Kl, Support, log_gamma_draws};
 use crate::transform::lkj_cholesky_log_prob;
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
@@ -65,7 +65,7 @@ impl Wishart {
 }
 
 /// Zero for matrices `[..., D, D]` with a Cholesky factor, minus infinity for others, NaN for those that hold one; `[...]`.
-fn without_factor(x: &Tensor) -> Tensor {
+pub fn without_factor(x: &Tensor) -> Tensor {
     let (batch, d) = (&x.shape()[..x.rank() - 2], x.size(-1));
     let all = x.detach().reshape(&[x.len() / (d * d), d, d]);
     let one = |i: usize| match all.row(i).cholesky() {
@@ -116,6 +116,9 @@ impl Batched for Wishart {
         let diagonal = scale.diagonal();
         let outer = diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2);
         Some((scale.square() + outer) * self.dof.unsqueeze(-1).unsqueeze(-1))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::PositiveDefinite)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { dof: self.dof.detach(), chol: self.chol.detach() })
@@ -185,6 +188,9 @@ impl Batched for Lkj {
         // 2 sigmoid(l) - 1 = tanh(l / 2): the bijection's free vector.
         let free = Tensor::stack(&logits, -1);
         crate::transform::Bijector::forward(&crate::transform::CorrelationCholesky::new(d), &free).0
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::CorrelationCholesky)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(self.clone())

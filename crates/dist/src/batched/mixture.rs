@@ -1,6 +1,6 @@
 use super::noise::joined;
 use super::support::excluding;
-use super::{Batched, Categorical, Normal};
+use super::{Batched, Categorical, Normal, Support};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor, no_grad};
 
@@ -108,6 +108,9 @@ macro_rules! mixture_batched {
             }
             fn variance(&self) -> Option<Tensor> {
                 self.mixture_moments().map(|m| m.1)
+            }
+            fn support(&self) -> Option<Support> {
+                self.components.support().filter(Support::is_common)
             }
             fn detached(&self) -> Box<dyn Batched> {
                 let weights = Categorical::new(&self.weights.log_probs().detach());

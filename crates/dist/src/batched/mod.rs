@@ -8,7 +8,7 @@
 //! | the unit interval, the simplex | [`Beta`], [`Kumaraswamy`], [`LogitNormal`], [`Dirichlet`], [`Concrete`] |
 //! | angles, spheres, matrices | [`VonMises`], [`VonMisesFisher`], [`Wishart`], [`Lkj`] |
 //! | events and classes | [`Bernoulli`], [`Categorical`] (ordered classes too) |
-//! | counts | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Multinomial`], [`Geometric`], [`ZeroInflated`] |
+//! | counts | [`Poisson`], [`NegativeBinomial`], [`Binomial`], [`Multinomial`], [`Geometric`], [`ZeroInflated`], [`Hurdle`] |
 //! | pixels | [`Bernoulli`], [`ContinuousBernoulli`], [`DiscretisedLogistic`] |
 //! | made of others | [`Independent`], [`Mixture`], [`Transformed`](crate::transform::Transformed) |
 //!
@@ -25,6 +25,8 @@
 //! Everything runs in the parameters' type, f64 or f32. Parameters are the author's (network outputs, constrained parameters): one outside its
 //! range gives NaN, but for draws of [`Categorical`], whose indices have no NaN: they need probabilities that are numbers. Noise is drawn in double precision from the [`Rng`] passed in, then cast, so that both types see the same draws.
 //!
+//! [`Batched::support`] says where points lie, and [`Batched::fisher_information`] how much one draw says about the parameters.
+//!
 //! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched/families.rs`.
 
 mod by_quantile;
@@ -33,9 +35,11 @@ mod counts;
 mod directional;
 mod dirichlet;
 mod discrete;
+mod fisher;
 mod gamma;
 mod generalised_normal;
 mod geometric;
+mod hurdle;
 mod independent;
 mod inverse_gaussian;
 mod location_scale;
@@ -47,12 +51,13 @@ mod multivariate_student_t;
 pub(crate) mod noise;
 mod normal;
 mod pixels;
+mod positive;
 mod support;
 
 pub use by_quantile::{Exponential, HalfCauchy, HalfNormal, Kumaraswamy, Pareto, Weibull};
 pub use concrete::Concrete;
 pub use counts::{Binomial, Multinomial, NegativeBinomial, Poisson, ZeroInflated};
-pub(crate) use directional::von_mises_draw;
+pub(crate) use directional::{log_bessel, von_mises_draw};
 pub use directional::{VonMises, VonMisesFisher};
 pub use dirichlet::{Beta, Dirichlet};
 pub use discrete::{Bernoulli, Categorical};
@@ -60,6 +65,7 @@ pub use gamma::{Gamma, InverseGamma, log_gamma_draws};
 pub(crate) use gamma::{log_gamma_at, log_gamma_draw, log_gamma_noise};
 pub use generalised_normal::GeneralisedNormal;
 pub use geometric::Geometric;
+pub use hurdle::Hurdle;
 pub use independent::Independent;
 pub use inverse_gaussian::InverseGaussian;
 pub use location_scale::{Gumbel, Laplace, LogNormal, Logistic, LogitNormal, StudentT, Uniform};
@@ -71,6 +77,7 @@ pub use multivariate_student_t::MultivariateStudentT;
 pub(crate) use noise::sum_last;
 pub use normal::Normal;
 pub use pixels::{ContinuousBernoulli, DiscretisedLogistic};
+pub use support::Support;
 
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor, no_grad};
@@ -126,6 +133,26 @@ pub trait Batched: Debug + Send + Sync {
         None
     }
 
+    /// Draws of counts given that they are not zero, outside the graph, `[lead..., batch...]`; `None` for other families.
+    fn sample_positive(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        let _ = (lead, rng);
+        None
+    }
+
+    /// Where points lie; `None` where that has no name, as of the image of an arbitrary map, or of a mixture whose components end elsewhere.
+    fn support(&self) -> Option<Support>;
+
+    /// Fisher information of the parameters in the constructor's order, the covariance of their scores
+    /// $\mathbb{E}[\nabla \log p \, \nabla \log p^\top]$; `None` where it is not closed, where ends of the support are parameters, and where one
+    /// parameter is a vector or a matrix beside others.
+    ///
+    /// # Shapes
+    /// `[batch..., P, P]` for `P` parameters; for families with one vector of parameters `P` is its length. Of [`Independent`] one matrix for each
+    /// of the elements that it takes together: they share no parameter.
+    fn fisher_information(&self) -> Option<Tensor> {
+        None
+    }
+
     /// The same distributions with parameters that carry no gradient.
     fn detached(&self) -> Box<dyn Batched>;
 
@@ -174,6 +201,15 @@ impl Batched for Box<dyn Batched> {
     }
     fn enumerate(&self) -> Option<Tensor> {
         (**self).enumerate()
+    }
+    fn sample_positive(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
+        (**self).sample_positive(lead, rng)
+    }
+    fn support(&self) -> Option<Support> {
+        (**self).support()
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        (**self).fisher_information()
     }
     fn detached(&self) -> Box<dyn Batched> {
         (**self).detached()

@@ -1,5 +1,5 @@
 use super::noise::{batch_axes, common_shape, joined, normals};
-use super::{Batched, Kl};
+use super::{Batched, Kl, Support};
 use elbo_core::Rng;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, LinalgError, Tensor};
@@ -170,6 +170,9 @@ impl Batched for MultivariateNormal {
     }
     fn variance(&self) -> Option<Tensor> {
         Some(self.chol.square().sum_axis(-1, false))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { mean: self.mean.detach(), chol: self.chol.detach() })

@@ -1,5 +1,5 @@
 use super::noise::{common_shape, joined, normals};
-use super::{Batched, MultivariateNormal, log_gamma_draws};
+use super::{Batched, MultivariateNormal, Support, log_gamma_draws};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 use std::f64::consts::PI;
@@ -74,6 +74,9 @@ impl Batched for MultivariateStudentT {
         let finite = self.normal.variance()? * &dof / (&dof - 2.0);
         let beyond = dof.gt_scalar(1.0).where_(&finite.full_like(f64::INFINITY), &finite.full_like(f64::NAN));
         Some(dof.gt_scalar(2.0).where_(&finite, &beyond))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
     }
     fn detached(&self) -> Box<dyn Batched> {
         let [location, chol] = [self.normal.location(), self.normal.chol()].map(Tensor::detach);

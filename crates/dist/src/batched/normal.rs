@@ -1,5 +1,6 @@
+use super::fisher::diagonal;
 use super::noise::{broadcast, joined, normals};
-use super::{Batched, Independent, Kl};
+use super::{Batched, Independent, Kl, Support};
 use elbo_core::Rng;
 use elbo_tensor::special::LOG_SQRT_TAU;
 use elbo_tensor::{DType, Tensor};
@@ -82,6 +83,13 @@ impl Batched for Normal {
     }
     fn variance(&self) -> Option<Tensor> {
         Some(self.sd.square())
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Real)
+    }
+    fn fisher_information(&self) -> Option<Tensor> {
+        let precision = self.sd.square().recip();
+        Some(diagonal([precision.clone(), precision * 2.0]))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { mean: self.mean.detach(), sd: self.sd.detach() })

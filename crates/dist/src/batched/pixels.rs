@@ -1,8 +1,8 @@
 //! Likelihoods of pixels.
 
-use super::Batched;
 use super::noise::{broadcast, joined, uniforms};
 use super::support::excluding;
+use super::{Batched, Support};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor};
 use std::f64::consts::LN_2;
@@ -73,6 +73,9 @@ impl Batched for ContinuousBernoulli {
         let near = &s * (1.0 / 12.0) - s.powi(3) * (1.0 / 720.0) + s.powi(5) * (1.0 / 30_240.0) + 0.5;
         Some(small.where_(&near, &far))
     }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Unit)
+    }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { logits: self.logits.detach() })
     }
@@ -137,6 +140,9 @@ impl Batched for DiscretisedLogistic {
         let column = joined(&[&[self.levels], &vec![1; batch.len()]]);
         let levels = Tensor::linspace(-1.0, 1.0, self.levels).cast(self.dtype()).reshape(&column);
         Some(levels.broadcast_to(&joined(&[&[self.levels], batch])))
+    }
+    fn support(&self) -> Option<Support> {
+        Some(Support::Levels(self.levels))
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { location: self.location.detach(), log_scale: self.log_scale.detach(), levels: self.levels })

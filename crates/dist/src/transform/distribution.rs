@@ -1,5 +1,5 @@
 use super::Bijector;
-use crate::batched::{Batched, sum_last};
+use crate::batched::{Batched, Support, sum_last};
 use elbo_core::Rng;
 use elbo_tensor::{DType, Tensor, no_grad};
 use std::sync::Arc;
@@ -54,6 +54,9 @@ impl Batched for Transformed {
     }
     fn rsample(&self, lead: &[usize], rng: &mut Rng) -> Option<Tensor> {
         Some(self.map.forward(&self.base.rsample(lead, rng)?).0)
+    }
+    fn support(&self) -> Option<Support> {
+        None
     }
     /// Only the base loses its gradients: the map's own parameters stay in the graph.
     fn detached(&self) -> Box<dyn Batched> {

@@ -1,16 +1,18 @@
 //! Laws that every batched family obeys, over one list.
 
 mod families;
+mod fisher;
+mod hurdle;
 mod members;
+mod support;
 
-pub use families::{Support, families};
+pub use families::{Support, chol3, families, s, t};
 
 use super::assert_close;
 use elbo_core::Rng;
 use elbo_dist::batched::*;
 use elbo_dist::tanh_sinh;
 use elbo_tensor::{DType, Tensor, grad};
-use families::{chol3, s, t};
 
 /// `E f(x)` by quadrature, for families of one number.
 pub fn expectation(d: &dyn Batched, support: Support, f: impl Fn(f64) -> f64) -> f64 {
@@ -274,6 +276,16 @@ fn divergences_agree_with_their_definition() {
     let inverse_gaussian = |mean: f64, shape: f64| InverseGaussian::new(s(mean), s(shape));
     assert_divergence("inverse gaussian", &inverse_gaussian(1.3, 2.1), &inverse_gaussian(0.8, 1.2));
     assert_divergence("geometric", &Geometric::new(s(-0.4)), &Geometric::new(s(0.3)));
+    let general = |scale: f64, exponent: f64| GeneralisedNormal::new(s(0.3), s(scale), s(exponent));
+    assert_divergence("generalised normal", &general(1.1, 1.7), &general(0.8, 2.6));
+    let elsewhere = GeneralisedNormal::new(t(&[0.0, 0.3], &[2]), s(0.8), s(2.6));
+    let found = general(1.1, 1.7).kl(&elsewhere).to_vec();
+    assert!(found[0].is_nan(), "{found:?}");
+    assert_close("one mean of two", found[1], general(1.1, 1.7).kl(&general(0.8, 2.6)).item(), 1e-14);
+    assert_gradients("KL of generalised normals", &[s(1.1), s(1.7), s(0.8), s(2.6)], &|p| {
+        let [q, p] = [&p[..2], &p[2..]].map(|p| GeneralisedNormal::new(s(0.3), p[0].clone(), p[1].clone()));
+        q.kl(&p)
+    });
     assert_divergence("poisson", &Poisson::new(s(2.2)), &Poisson::new(s(1.4)));
     assert_divergence("binomial", &Binomial::new(s(6.0), s(0.3)), &Binomial::new(s(6.0), s(-0.4)));
     // Divergences to the uniform distribution on the sphere of 32 dimensions, by a multi-precision library.

@@ -62,6 +62,57 @@ fn legendre_and_jacobi_rules_integrate_polynomials_exactly() {
 }
 
 #[test]
+fn laguerre_rules_integrate_polynomials_exactly_and_no_degree_more() {
+    for alpha in [0.0, -0.5, -0.9, 2.5, 7.0] {
+        for n in [1, 2, 5, 20, 60] {
+            let rule = Rule::laguerre(n, alpha);
+            assert_eq!(rule.len(), n);
+            assert!(rule.nodes[0] > 0.0 && rule.nodes.windows(2).all(|w| w[0] < w[1]), "alpha = {alpha}, n = {n}");
+            // The integral of x^(alpha + k) e^(-x) is Gamma(alpha + k + 1). All terms of the sum are positive, so that only rounding is left.
+            let moment = |k: usize| lgamma(alpha + k as f64 + 1.0);
+            for k in 0..(2 * n).min(40) {
+                let found = rule.integrate(|x| x.powi(k as i32));
+                assert!((found / moment(k).exp() - 1.0).abs() < 1e-11, "alpha = {alpha}, n = {n}, k = {k}: {found}");
+            }
+            // In degree 2n the sum falls short by the squared norm of the monic polynomial, n! Gamma(n + alpha + 1).
+            if n <= 5 {
+                let short = (lgamma(n as f64 + 1.0) + moment(n)).exp();
+                let found = rule.integrate(|x| x.powi(2 * n as i32)) + short;
+                assert!((found / moment(2 * n).exp() - 1.0).abs() < 1e-11, "alpha = {alpha}, n = {n}: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_laguerre_rule_of_exponent_minus_one_half_is_half_a_hermite_rule() {
+    // z^2 / 2 of a standard normal is a gamma variable of shape one half.
+    let (laguerre, hermite) = (Rule::laguerre(15, -0.5), Rule::hermite(30));
+    let mass = std::f64::consts::PI.sqrt();
+    for (i, (x, w)) in laguerre.nodes.iter().zip(&laguerre.weights).enumerate() {
+        let (z, half) = (hermite.nodes[15 + i], hermite.weights[15 + i]);
+        assert!((x / (0.5 * z * z) - 1.0).abs() < 1e-12, "node {i}: {x}");
+        assert!((w / (2.0 * half * mass) - 1.0).abs() < 1e-11, "weight {i}: {w}");
+    }
+}
+
+#[test]
+fn hundreds_of_laguerre_nodes_keep_finite_logarithms_of_the_weights() {
+    let rule = Rule::laguerre(300, 0.0);
+    assert!(rule.nodes[0] > 0.0 && rule.nodes.windows(2).all(|w| w[0] < w[1]));
+    assert!(rule.log_weights.iter().all(|w| w.is_finite()));
+    // The integral of e^(-x) / (1 + x)^2 at a smooth integrand with a pole at -1: by parts 1 - e E_1(1).
+    assert_close("pole at -1", rule.integrate(|x| (1.0 + x).powi(-2)), 0.403_652_637_676_805_9, 1e-10);
+    assert_close("cos", rule.integrate(f64::cos), 0.5, 1e-10);
+}
+
+#[test]
+#[should_panic(expected = "Gauss-Laguerre needs an exponent in (-1, 170], found -1")]
+fn a_laguerre_weight_without_an_integral_is_refused() {
+    let _ = Rule::laguerre(3, -1.0);
+}
+
+#[test]
 fn the_tanh_sinh_rule_handles_smooth_and_singular_integrands() {
     assert_close("smooth", tanh_sinh(f64::exp, -1.0, 2.0, 1e-13), 2f64.exp() - (-1f64).exp(), 1e-13);
     assert_close("logarithm", tanh_sinh(f64::ln, 0.0, 1.0, 1e-13), -1.0, 1e-12);

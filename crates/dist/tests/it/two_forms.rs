@@ -55,6 +55,10 @@ fn pairs() -> Vec<(Box<dyn Distribution>, Box<dyn Batched>)> {
             plain::ZeroInflated { zero: 0.3, base: plain::Poisson { mean: 4.0 } },
             batched::ZeroInflated::new(s(logit(0.3)), batched::Poisson::new(s(4.0))),
         ),
+        pair(
+            plain::Hurdle { zero: 0.3, base: plain::Poisson { mean: 4.0 } },
+            batched::Hurdle::new(s(logit(0.3)), batched::Poisson::new(s(4.0))),
+        ),
         pair(plain::Bernoulli { probability: 0.3 }, batched::Bernoulli::new(s(logit(0.3)))),
         pair(
             plain::Categorical { probabilities: vec![0.2, 0.5, 0.3] },
@@ -98,6 +102,10 @@ fn divergences_of_both_forms_agree() {
     let (q, p) = (plain::Laplace { location: 0.2, scale: 1.1 }, plain::Laplace { location: -0.4, scale: 0.6 });
     let form = |d: &plain::Laplace| batched::Laplace::new(s(d.location), s(d.scale));
     same("laplace", divergence::laplace(&q, &p), form(&q).kl(&form(&p)));
+    let general = |scale: f64, exponent: f64| plain::GeneralisedNormal { mean: 0.2, scale, exponent };
+    let (q, p) = (general(1.1, 1.7), general(0.8, 2.6));
+    let form = |d: &plain::GeneralisedNormal| batched::GeneralisedNormal::new(s(d.mean), s(d.scale), s(d.exponent));
+    same("generalised normal", divergence::generalised_normal(&q, &p), form(&q).kl(&form(&p)));
     let von_mises = |direction: f64, concentration: f64| plain::VonMises { direction, concentration };
     let (q, p) = (von_mises(0.2, 2.0), von_mises(0.6, 0.7));
     let form = |d: &plain::VonMises| batched::VonMises::new(s(d.direction), s(d.concentration));
@@ -206,6 +214,11 @@ fn outside_of_other_supports_both_forms_are_minus_infinity_with_slopes_of_zero()
         Box::new(batched::ZeroInflated::new(gate, batched::Poisson::new(mean)))
     };
     assert_ends(&inflated, [logit(0.3), 4.0], build, &[], &between);
+    let hurdle = plain::Hurdle { zero: 0.3, base: plain::Poisson { mean: 4.0 } };
+    let build = |[gate, mean]: [Tensor; 2]| -> Box<dyn Batched> {
+        Box::new(batched::Hurdle::new(gate, batched::Poisson::new(mean)))
+    };
+    assert_ends(&hurdle, [logit(0.3), 4.0], build, &[], &between);
     let beyond = [&between[..], &[13.0]].concat();
     let binomial = plain::Binomial { trials: 12.0, probability: 0.35 };
     let build = |[trials, l]: [Tensor; 2]| -> Box<dyn Batched> { Box::new(batched::Binomial::new(trials, l)) };

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// | [`GammaGradient::Rejection`] | yes | yes | falls quickly with the augmentation |
 /// | [`GammaGradient::Standardised`] | yes | yes | low for large shapes |
 /// | [`GammaGradient::Score`] | yes | no | large; centre the signal |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum GammaGradient {
     /// Through the accepted noise of Marsaglia and Tsang's sampler, with the correction for acceptance.
@@ -24,17 +24,12 @@ pub enum GammaGradient {
         augmentation: usize,
     },
     /// Through the distribution function.
+    #[default]
     Implicit,
     /// Through log draws standardised to two moments, with the correction for the law of what is left.
     Standardised,
     /// The score function: draws held fixed.
     Score,
-}
-
-impl Default for GammaGradient {
-    fn default() -> Self {
-        Self::Rejection { augmentation: 4 }
-    }
 }
 
 /// Draws of independent gamma variables, and what their gradients need.

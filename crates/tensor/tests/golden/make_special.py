@@ -21,8 +21,8 @@ add("log_erfc", lambda x: mp.log(mp.erfc(x)), reals + [50, 300])
 ndtr = lambda z: mp.erfc(-z / mp.sqrt(2)) / 2
 log_ndtr = lambda z: mp.log1p(-mp.erfc(z / mp.sqrt(2)) / 2) if z > 0 else mp.log(ndtr(z))
 add("ndtr", ndtr, reals + [-37])
-add("log_ndtr", log_ndtr, reals + [-37, -300, 8, 37])
-add("inverse_mills", lambda z: mp.exp(-z * z / 2) / mp.sqrt(2 * mp.pi) / ndtr(z), reals + [-300])
+add("log_ndtr", log_ndtr, reals + [-37, -300, 8, 37, -1e3, -1e5, -1e7, -1e10])
+add("inverse_mills", lambda z: mp.exp(-z * z / 2) / mp.sqrt(2 * mp.pi) / ndtr(z), reals + [-300, -1e5, -1e10])
 
 
 def ndtri(p):

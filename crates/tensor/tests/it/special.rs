@@ -75,6 +75,30 @@ fn functions_of_infinite_arguments_have_their_limits() {
     assert!((owens_t(0.0, infinity) - 0.25).abs() < 1e-15 && (owens_t(0.0, -infinity) + 0.25).abs() < 1e-15);
 }
 
+/// The terms of `log Phi(-x)` other than `-x^2 / 2`, by the asymptotic series of the Mills ratio: relative error below `1e4 / x^10`.
+fn far_tail(x: f64) -> f64 {
+    let y = 1.0 / (x * x);
+    -x.ln() - LOG_SQRT_TAU + (-y * (1.0 - 3.0 * y * (1.0 - 5.0 * y * (1.0 - 7.0 * y)))).ln_1p()
+}
+
+#[test]
+fn the_far_tail_of_the_normal_follows_its_asymptotic_series() {
+    let mut before = log_ndtr(-40.0);
+    for x in [100.0, 300.0, 1e3, 3.7e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10] {
+        let (square, found) = (0.5 * x * x, log_ndtr(-x));
+        // Two roundings of the large term are all that may be lost; below 1e8 the logarithm of x is larger than they are.
+        let error = (found + square) - far_tail(x);
+        assert!(error.abs() <= 2.0 * f64::EPSILON * square + 1e-14, "log Phi({}): {found}, off by {error}", -x);
+        assert!(found < before, "log Phi({}) = {found} is not below {before}", -x);
+        before = found;
+        // The slope is x + 1/x - 2/x^3 + 10/x^5 - 74/x^7 + ..., and the inverse comes back.
+        let y = 1.0 / (x * x);
+        let slope = x * (1.0 + y * (1.0 - y * (2.0 - y * (10.0 - 74.0 * y))));
+        assert!((inverse_mills(-x) / slope - 1.0).abs() < 1e-14, "slope at {}: {}", -x, inverse_mills(-x));
+        assert!((ndtri_exp(found) / -x - 1.0).abs() < 1e-14, "inverse at {}: {}", -x, ndtri_exp(found));
+    }
+}
+
 #[test]
 fn inverses_of_the_incomplete_gamma_function_invert_it() {
     for a in [0.01, 0.3, 0.9, 1.0, 2.5, 12.0, 400.0, 3e4] {

@@ -126,6 +126,12 @@ pub fn families() -> Vec<Case> {
         case("zero-inflated", Discrete, vec![s(-0.4), s(2.4), s(1.3)], |p| {
             Box::new(ZeroInflated::new(p[0].clone(), NegativeBinomial::new(p[1].clone(), p[2].clone())))
         }),
+        case("hurdle", Discrete, vec![s(-0.4), s(2.4)], |p| {
+            Box::new(Hurdle::new(p[0].clone(), Poisson::new(p[1].clone())))
+        }),
+        case("hurdle of overdispersed counts", Discrete, vec![s(0.3), s(2.4), s(1.3)], |p| {
+            Box::new(Hurdle::new(p[0].clone(), NegativeBinomial::new(p[1].clone(), p[2].clone())))
+        }),
         case("geometric", Discrete, vec![t(&[-0.4, 1.1], &[2])], |p| Box::new(Geometric::new(p[0].clone()))),
         case("ordered classes", Discrete, vec![t(&[0.3, -1.0], &[2]), t(&[-1.2, 0.1, 0.9], &[3])], |p| {
             Box::new(Categorical::ordered(&p[0], &p[1]))
