@@ -10,6 +10,7 @@
 
 mod annealed;
 mod compare;
+mod file;
 mod iterates;
 mod method;
 mod pathfinder;
