@@ -52,7 +52,8 @@ impl Dependencies {
         let mut of_terms = vec![0.0; terms * factors];
         for (j, reads) in reads.iter().enumerate() {
             for k in reads {
-                ensure("reads", format!("{k} for term {j}"), *k < factors, format!("below {factors}, as there are factors"))?;
+                let expected = format!("below {factors}, as there are factors");
+                ensure("reads", format!("{k} for term {j}"), *k < factors, expected)?;
                 let row = of_factors[k * factors..(k + 1) * factors].iter();
                 of_terms[j * factors..(j + 1) * factors].iter_mut().zip(row).for_each(|(to, from)| *to = from.max(*to));
             }
