@@ -34,7 +34,7 @@ fn the_rule_takes_paths_then_enumeration_of_few_states_then_the_score() {
         // What the rule chooses works.
         let value = found.surrogate(&*site, found.least_draws(), &mut Rng::new(1), |z| site.log_prob(z) * 0.0 + 2.0);
         let batch: usize = site.batch_shape().iter().product();
-        assert!((value.unwrap().item() - 2.0 * batch as f64).abs() < 1e-12, "{name}");
+        assert!((value.unwrap().item() - 2.0 * batch as f64).abs() < 1e-10, "{name}");
     }
 }
 
@@ -124,7 +124,8 @@ fn the_cheapest_estimator_has_the_least_variance_times_cost() {
         table.rows.iter().filter(|r| r[5] == "yes").map(|r| format!("{} {}", r[0], r[1])).collect();
     assert_eq!((table.rows.len(), winners), (6, vec!["mean a".to_owned(), "sd b".to_owned()]));
     // What has no number does not win, and nothing is no choice.
-    let unknown = Choice::new().with("nan", 1.0, noise(f64::NAN, 1.0)).unwrap().with("d", 1.0, noise(9.0, 9.0)).unwrap();
+    let unknown = Choice::new().with("nan", 1.0, noise(f64::NAN, 1.0)).unwrap();
+    let unknown = unknown.with("d", 1.0, noise(9.0, 9.0)).unwrap();
     assert_eq!(unknown.cheapest().unwrap().name, "d");
     assert!(Choice::new().cheapest().is_none() && Choice::new().cheapest_by_group().is_empty());
     let other = GradientReport { sizes: vec![2, 1], ..noise(1.0, 1.0) };
@@ -147,16 +148,18 @@ fn the_cheapest_estimator_is_named_where_it_is_known() {
     });
     for seed in [1, 2, 3] {
         let mut rng = Rng::new(seed);
-        let exact = MeanField::new(&[1.0], &[0.5]);
-        let at_optimum = choose(&Objective::ELBO, &normal, &exact, 4, 100, &mut rng).unwrap();
-        assert_eq!(names(&at_optimum), ["reparameterised", "closed-entropy", "sticking-the-landing", "score"]);
-        assert_eq!(at_optimum.cheapest().unwrap().name, "sticking-the-landing");
-        let costs: Vec<f64> = at_optimum.candidates().iter().map(|c| c.cost).collect();
+        // The log weight is a line of slope -0.2. A draw's variance in mean and log deviation: 0 and 0.01 with held parameters, 0.08 and 0.1 by
+        // the score, 4 and more otherwise.
+        let near = MeanField::new(&[1.05], &[0.5]);
+        let smooth = choose(&Objective::ELBO, &normal, &near, 4, 400, &mut rng).unwrap();
+        assert_eq!(names(&smooth), ["reparameterised", "closed-entropy", "sticking-the-landing", "score"]);
+        assert_eq!(smooth.cheapest().unwrap().name, "sticking-the-landing");
+        let costs: Vec<f64> = smooth.candidates().iter().map(|c| c.cost).collect();
         assert_eq!(costs, [12.0, 12.0, 12.0, 4.0]);
         let standard = MeanField::new(&[0.0], &[1.0]);
         let rough = choose(&Objective::ELBO, &wave, &standard, 4, 200, &mut rng).unwrap();
         assert_eq!(rough.cheapest_by_group(), [("mean", "score"), ("sd", "score")]);
-        let weighted = choose(&Objective::IWAE, &normal, &exact, 4, 50, &mut rng).unwrap();
+        let weighted = choose(&Objective::IWAE, &normal, &near, 4, 100, &mut rng).unwrap();
         assert_eq!(names(&weighted), ["reparameterised", "doubly-reparameterised", "score"]);
         assert_eq!(weighted.cheapest().unwrap().name, "doubly-reparameterised");
     }
