@@ -8,23 +8,34 @@
 //! | [`Estimator::ClosedEntropy`] | for the ELBO | yes | far from the optimum |
 //! | [`Estimator::Score`] | yes, with any [`Baseline`]: constant, running, leave-one-out | no | targets without gradient, or with jumps |
 //! | the same with a [`LearnedBaseline`] | yes | no | amortised models, where the signal's level depends on the data point |
-//! | [`enumerate`] with [`expectation`] | exact | no | a few discrete sites |
+//! | the same over a graph of [`Dependencies`] | yes | no | many sites, each in a few terms of the objective |
+//! | [`SiteEstimator`] | yes | by the site | one distribution, discrete or not, by the rule of [`SiteEstimator::default_for`] |
+//! | [`enumerate`] with [`expectation`] | exact | no | a few discrete sites that meet in one term |
 //! | [`measure_valued`] | yes | no | one Gaussian number, count, event or class at a time |
 //! | [`GammaGradient`] | yes | yes, but for the score | positive unknowns with gamma posteriors; implicit by default |
 //!
 //! An estimator is a *surrogate*: a tensor whose gradient is the estimate, and which is ascended. [`report`] measures variance and signal
-//! of any of them.
+//! of any of them; [`choose`] measures all that a family allows and names the cheapest, by variance times cost.
+//!
+//! The default is paths where draws are reparameterised (held parameters where the density is known: [`Estimator::default_for`]), else enumeration of
+//! at most 64 states, else the score with a leave-one-out baseline ([`SiteEstimator::default_for`]).
 
 mod baseline;
+mod choice;
 mod discrete;
 mod gamma;
+mod graph;
 mod report;
+mod site;
 mod surrogate;
 
 pub use baseline::{Baseline, LearnedBaseline, RunningMean};
+pub use choice::{Candidate, Choice, choose};
 pub use discrete::{ENUMERATION_CAP, enumerate, expectation, measure_valued};
 pub use gamma::{GammaDraws, GammaGradient, leave_one_out};
+pub use graph::Dependencies;
 pub use report::{GradientReport, report};
+pub use site::{ENUMERATED_STATES, SiteEstimator};
 pub use surrogate::{Surrogate, along_paths};
 
 use crate::family::Variational;
@@ -52,7 +63,7 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// The default for an objective and a family.
+    /// The default for an objective and a family of continuous unknowns. For a discrete site see [`SiteEstimator::default_for`].
     pub fn default_for(objective: &Objective, has_density: bool) -> Self {
         match objective {
             Objective::VarGrad => Self::Score { baseline: Baseline::LeaveOneOut },

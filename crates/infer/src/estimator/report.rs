@@ -65,16 +65,24 @@ impl GradientReport {
         self.variance.iter().sum()
     }
 
+    /// Total variance of each group.
+    pub fn group_variances(&self) -> Vec<f64> {
+        let mut start = 0;
+        let sum = |size: &usize| -> f64 {
+            start += size;
+            self.variance[start - size..start].iter().sum()
+        };
+        self.sizes.iter().map(sum).collect()
+    }
+
     /// One row a group: total variance, and the mean of the entries' signal to noise.
     pub fn table(&self) -> Table {
         let mut table =
             Table::new("gradient", "Noise of the gradient by group.", &["group", "size", "variance", "snr"]);
         let snr = self.snr();
         let mut start = 0;
-        for (name, size) in self.names.iter().zip(&self.sizes) {
-            let range = start..start + size;
-            let variance: f64 = self.variance[range.clone()].iter().sum();
-            let signal = snr[range].iter().sum::<f64>() / *size as f64;
+        for ((name, size), variance) in self.names.iter().zip(&self.sizes).zip(self.group_variances()) {
+            let signal = snr[start..start + size].iter().sum::<f64>() / *size as f64;
             table.push(vec![name.clone(), size.to_string(), format!("{variance:.3e}"), format!("{signal:.3}")]);
             start += size;
         }

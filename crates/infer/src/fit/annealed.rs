@@ -151,7 +151,7 @@ pub fn annealed(
     if descent.rejected.get() > 0 {
         warnings.push(format!("{title}: {} draws had no density and were left out", descent.rejected.get()));
     }
-    let mut fit = judge(target, model.0, settings.evaluated, &mut run.rng);
+    let mut fit = judge(target, model.0, settings.evaluated, run);
     if !fit.psis.is_reliable() {
         warnings.push(format!("{title}: {}", fit.psis.verdict()));
     }

@@ -61,16 +61,16 @@ impl Iterates {
         Some(mean)
     }
 
-    /// Whether the later half is stationary, by R-hat or by drifting less than two `tolerance` units, and its mean known within one.
-    pub fn has_settled(&self, units: &[f64], tolerance: f64) -> bool {
+    /// Looks at the later half: whether it is stationary, by R-hat or by drifting less than two `tolerance` units, and its mean known within one.
+    pub fn look(&self, units: &[f64], tolerance: f64) -> Look {
         let half = self.half();
         if half.len() < FEWEST * self.width {
-            return false;
+            return Look { r_hat: None, has_settled: false };
         }
         let column = |i: usize| -> Vec<f64> { half.iter().skip(i).step_by(self.width).copied().collect() };
         // A parameter that no longer moves has no R-hat and no error.
-        let settled = |x: f64| if x.is_nan() { 0.0 } else { x };
-        let hats: Vec<f64> = (0..self.width).map(|i| settled(r_hat(&column(i), 1))).collect();
+        let settled = |x: f64, still: f64| if x.is_nan() { still } else { x };
+        let hats: Vec<f64> = (0..self.width).map(|i| settled(r_hat(&column(i), 1), 1.0)).collect();
         // At a small rate the path wanders slowly within a narrow range: no matter, where the range is below the tolerance.
         let drift = |i: usize| {
             let column = column(i);
@@ -78,11 +78,21 @@ impl Iterates {
             let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
             (mean(early) - mean(late)).abs() / units[i]
         };
-        if most(hats) > STATIONARY && most((0..self.width).map(drift).collect()) > 2.0 * tolerance {
-            return false;
-        }
-        most((0..self.width).map(|i| settled(mcse_mean(&column(i), 1)) / units[i]).collect()) < tolerance
+        let hat = most(hats);
+        let is_stationary = hat <= STATIONARY || most((0..self.width).map(drift).collect()) <= 2.0 * tolerance;
+        let error = |i: usize| settled(mcse_mean(&column(i), 1), 0.0) / units[i];
+        let has_settled = is_stationary && most((0..self.width).map(error).collect()) < tolerance;
+        Look { r_hat: Some(hat), has_settled }
     }
+}
+
+/// What a look at the iterates found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Look {
+    /// Split R-hat that all but a few parameters do not exceed; `None` while there are few rows.
+    pub r_hat: Option<f64>,
+    /// Whether the mean can be taken as the answer at this rate.
+    pub has_settled: bool,
 }
 
 /// The value that all but a few of the numbers do not exceed.
@@ -119,8 +129,13 @@ mod tests {
             trend.push(&[i as f64 / 300.0 + 0.3 * e[0], e[1]]);
             noise.push(&[3.0 + 0.1 * e[0], 0.1 * e[1]]);
         }
-        assert!(!trend.has_settled(&[1.0, 1.0], 0.1));
-        assert!(noise.has_settled(&[1.0, 1.0], 0.02) && !noise.has_settled(&[1.0, 1.0], 1e-5));
+        let settled = |path: &Iterates, tolerance| path.look(&[1.0, 1.0], tolerance).has_settled;
+        assert!(!settled(&trend, 0.1));
+        assert!(settled(&noise, 0.02) && !settled(&noise, 1e-5));
+        // Noise has an R-hat of one and a trend does not.
+        let r_hat = |path: &Iterates| path.look(&[1.0, 1.0], 0.1).r_hat.unwrap();
+        assert!(r_hat(&noise) < STATIONARY && r_hat(&trend) > STATIONARY, "{} {}", r_hat(&noise), r_hat(&trend));
+        assert_eq!(Iterates::new(2).look(&[1.0, 1.0], 0.1).r_hat, None);
         let average = noise.average().unwrap();
         // The mean of at least 200 rows of standard deviation 0.1.
         assert!((average[0] - 3.0).abs() < 4.0 * 0.1 / 200f64.sqrt());

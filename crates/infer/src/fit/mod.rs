@@ -11,6 +11,7 @@
 
 mod annealed;
 mod compare;
+mod file;
 mod iterates;
 mod method;
 mod pathfinder;

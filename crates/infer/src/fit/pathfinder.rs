@@ -102,7 +102,7 @@ pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderS
             "start where the density exists, or map constrained unknowns to the whole space",
         ));
     };
-    let mut fit = judge(target, Box::new(family), settings.evaluated, &mut run.rng);
+    let mut fit = judge(target, Box::new(family), settings.evaluated, run);
     if cut > 0 {
         run.mark_stopped_early();
         let warning = format!("pathfinder: {cut} of {} climbs were stopped before their end", settings.paths);

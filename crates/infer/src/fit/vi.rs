@@ -102,6 +102,10 @@ pub struct Fit {
     pub steps: usize,
     /// Whether the iterates settled; `None` for a family without units, which runs all its steps.
     pub is_converged: Option<bool>,
+    /// Split R-hat of the iterates at the last look, which all but one in twenty parameters do not exceed; `None` where nobody looked.
+    pub r_hat: Option<f64>,
+    /// The run's seed: the same one, build and settings give the same bits.
+    pub seed: u64,
     /// Gradients of the target that were evaluated.
     pub gradients: u64,
     /// Seconds.
@@ -143,6 +147,8 @@ struct Path {
     skipped: usize,
     in_a_row: usize,
     settled: bool,
+    /// Split R-hat of the iterates at the last look.
+    r_hat: Option<f64>,
 }
 
 impl Snapshot for Path {
@@ -154,6 +160,7 @@ impl Snapshot for Path {
         self.previous.save(file, &format!("{prefix}.previous"));
         let counts = (self.stage, self.since, self.look, self.skipped, self.in_a_row, self.settled);
         file.set(&format!("{prefix}.counts"), &counts);
+        self.r_hat.unwrap_or(f64::NAN).save(file, &format!("{prefix}.r_hat"));
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
@@ -164,6 +171,9 @@ impl Snapshot for Path {
         self.previous.restore(file, &format!("{prefix}.previous"))?;
         (self.stage, self.since, self.look, self.skipped, self.in_a_row, self.settled) =
             file.fact(&format!("{prefix}.counts"))?;
+        let mut r_hat = f64::NAN;
+        r_hat.restore(file, &format!("{prefix}.r_hat"))?;
+        self.r_hat = (!r_hat.is_nan()).then_some(r_hat);
         Ok(())
     }
 }
@@ -201,7 +211,9 @@ impl Ascent<'_> {
     fn look(&self, path: &mut Path, state: &mut AnyState) {
         let Some(units) = path.family.units() else { return };
         path.look *= 2;
-        if !path.iterates.has_settled(&units, self.settings.tolerance) {
+        let look = path.iterates.look(&units, self.settings.tolerance);
+        path.r_hat = look.r_hat.or(path.r_hat);
+        if !look.has_settled {
             return;
         }
         let average = path.iterates.average().expect("a settled path is long enough");
@@ -327,6 +339,7 @@ pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSe
         skipped: 0,
         in_a_row: 0,
         settled: false,
+        r_hat: None,
     };
     let title = path.family.title();
     let stop = Stop::after(settings.steps, &format!("variational inference, {title}"), "objective (nats)");
@@ -334,6 +347,9 @@ pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSe
     let has_units = path.family.units().is_some();
     let mut warnings = vec![];
     if has_units && outcome.reason != Reason::Converged && !path.settled {
+        if let Some(units) = path.family.units() {
+            path.r_hat = path.iterates.look(&units, settings.tolerance).r_hat.or(path.r_hat);
+        }
         if let Some(average) = path.iterates.average() {
             path.family.unpack(&average);
         }
@@ -350,20 +366,20 @@ pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSe
     }
     let per_step = (settings.draws * settings.repeats).next_multiple_of(path.family.strata()) as u64;
     let gradients = if estimator.needs_gradient() { outcome.steps as u64 * per_step } else { 0 };
-    let mut fit = judge(target, path.family, settings.evaluated, &mut run.rng);
+    let mut fit = judge(target, path.family, settings.evaluated, run);
     if !fit.psis.is_reliable() {
         warnings.push(format!("{title}: {}", fit.psis.verdict()));
     }
     warnings.iter().for_each(|w| run.warn(w));
-    fit.is_converged = has_units.then_some(path.settled);
+    (fit.is_converged, fit.r_hat) = (has_units.then_some(path.settled), path.r_hat);
     (fit.steps, fit.gradients, fit.warnings) = (outcome.steps, gradients, warnings);
     fit.seconds = started.elapsed().as_secs_f64();
     Ok(fit)
 }
 
 /// Draws from an approximation and weighs them.
-pub(super) fn judge(target: &dyn LogDensity, family: Box<dyn Variational>, count: usize, rng: &mut Rng) -> Fit {
-    let (z, log_q) = family.sample(count, rng);
+pub(super) fn judge(target: &dyn LogDensity, family: Box<dyn Variational>, count: usize, run: &mut Run) -> Fit {
+    let (z, log_q) = family.sample(count, &mut run.rng);
     let log_q = log_q.to_vec();
     let mut log_weights = vec![];
     for start in (0..count).step_by(BLOCK) {
@@ -382,6 +398,8 @@ pub(super) fn judge(target: &dyn LogDensity, family: Box<dyn Variational>, count
         log_weights,
         steps: 0,
         is_converged: None,
+        r_hat: None,
+        seed: run.seed,
         gradients: 0,
         seconds: 0.0,
         warnings: vec![],
