@@ -22,7 +22,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import elbo
 
 TABULAR = [c for c in quick.classes() if issubclass(c, (elbo._tabular.Regressor, elbo._tabular.Classifier))]
-#: Systems whose table needs a column of times: scikit-learn's tables have none.
+REGRESSORS = [c for c in TABULAR if issubclass(c, elbo._tabular.Regressor)]
+#: Systems whose table is one column of times: scikit-learn's checks give several columns.
 IN_TIME = {"markov-gp"}
 
 
@@ -64,6 +65,21 @@ def test_sample_paths_have_the_posterior_s_mean() -> None:
     error = np.abs(paths.mean(1) - model.predict(x[:5]))
     assert (error < 5 * paths.std(1) / np.sqrt(400)).all()
     np.testing.assert_array_equal(paths, model.sample_y(x[:5], n_samples=400, random_state=1))
+
+
+@pytest.mark.parametrize("cls", REGRESSORS, ids=lambda cls: cls.__name__)
+def test_every_regressor_has_sample_paths(cls: Any) -> None:
+    x, y = quick.table()
+    rows: Any = x[:5]
+    if cls._system in IN_TIME:
+        x, rows = {"time": np.arange(60.0)}, {"time": np.arange(5.0)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", elbo.FitWarning)
+        model = quick.made(cls).fit(x, y)
+    paths = model.sample_y(rows, n_samples=3, random_state=1)
+    assert paths.shape == (5, 3) and np.isfinite(paths).all()
+    assert np.ptp(paths, axis=1).max() > 0.0
+    np.testing.assert_array_equal(paths, model.sample_y(rows, n_samples=3, random_state=1))
 
 
 def test_draws_of_the_unknowns_have_their_names_and_surround_the_weights() -> None:
@@ -138,7 +154,7 @@ def test_messages_are_the_program_s() -> None:
         elbo.GPR().fit(x, np.full(20, 2.0))
     assert caught.value.remedy
     with pytest.raises(elbo.VerbError, match="has no sample paths"):
-        quick.made(elbo.FBGVIRegressor).fit(x, y).sample_y(x)
+        quick.made(elbo.FBGVIRegressor).set_params(likelihood="poisson").fit(x, np.arange(20) % 5).sample_y(x)
     with pytest.raises(elbo.FileError, match="cannot read the model file") as unread:
         elbo.load("nowhere.elbo")
     assert isinstance(unread.value, OSError) and unread.value.errno is None

@@ -176,12 +176,14 @@ class Regressor(Tabular):
         return self.predict_distribution(X).quantile(p)
 
     def sample_y(self, X: Any, n_samples: int = 1, random_state: Any = 0) -> Floats:
-        """Joint draws of the function at the rows, `[N, n_samples]`, where the system has them."""
+        """Joint draws of the regression function at the rows, `[N, n_samples]`, without an observation's noise."""
         model, rows = self._fitted(), self._known(X)
         count = whole("n_samples", n_samples, 1)
         paths = model.sample_paths(rows, count, seed_of(random_state))
         if paths is None:
-            raise VerbError(f"`{self._system}` has no sample paths", "draw from `predict_distribution`, row by row")
+            raise VerbError(
+                f"`{self._system}` has no sample paths with these settings", "draw from `predict_distribution`, row by row"
+            )
         drawn: Floats = _arrays.floats(paths).reshape(count, -1).T
         return drawn
 

@@ -45,6 +45,19 @@ impl Frame {
         Data { source: "posterior draws".into(), arrays, ..Data::default() }
     }
 
+    /// Sample paths `[count, N]` in the target's unit: each is the function of one of these draws, with replacement.
+    /// `function` gives a draw's values at the rows, `[N]`, in units of the standardised target.
+    pub fn paths(
+        &self,
+        draws: &[&[f64]],
+        count: usize,
+        rng: &mut Rng,
+        function: impl Fn(&[f64]) -> Vec<f64>,
+    ) -> Vec<f64> {
+        let (shift, scale) = self.table.target_scaling();
+        (0..count).flat_map(|_| function(draws[rng.below(draws.len())])).map(|f| shift + scale * f).collect()
+    }
+
     pub fn save(&self, file: &mut ModelFile) {
         file.set("config", &self.config);
         self.table.save(file);

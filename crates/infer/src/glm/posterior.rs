@@ -144,6 +144,18 @@ impl Predict for GlmPosterior {
     fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
         Ok(self.at(self.frame.table.design(data, run)?))
     }
+
+    /// Functions of the draws that predictions are mixed from, so that paths have the predictions' moments less the
+    /// noise; none for counts and classes.
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let table = &self.frame.table;
+        if table.kind() != GlmKind::Gaussian {
+            return Ok(None);
+        }
+        let (design, dims) = (table.design(data, run)?, table.names().len());
+        let function = |w: &[f64]| design.chunks_exact(dims).map(|x| dot(x, &w[..dims])).collect::<Vec<f64>>();
+        Ok(Some(self.frame.paths(&self.mixed(), count, &mut run.rng, function)))
+    }
 }
 
 impl Sample for GlmPosterior {

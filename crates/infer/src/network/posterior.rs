@@ -94,6 +94,14 @@ impl Predict for NetworkPosterior {
         let (shift, scale) = table.target_scaling();
         Ok(Prediction::Numbers(Box::new(GaussianMixtures::new(draws.len(), share, means, sds).unscaled(shift, scale))))
     }
+
+    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
+        let table = &self.frame.table;
+        let (design, dims) = (table.design(data, run)?, table.names().len());
+        let draws: Vec<&[f64]> = self.frame.rows().collect();
+        let function = |z: &[f64]| Network::outputs(&design, dims, self.hidden, z);
+        Ok(Some(self.frame.paths(&draws, count, &mut run.rng, function)))
+    }
 }
 
 impl Sample for NetworkPosterior {

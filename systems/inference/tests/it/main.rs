@@ -3,3 +3,4 @@
 mod claims;
 mod coin_sampling;
 mod latent;
+mod paths;
