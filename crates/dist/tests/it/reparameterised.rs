@@ -21,10 +21,8 @@ const ON_THE_POSITIVE: [Function; 3] = [
 ];
 
 /// What stays moderate for numbers without a mean.
-const WITHOUT_A_MEAN: [Function; 2] = [
-    ("log^2 z", |z| z.log().square(), |z| z.ln().powi(2)),
-    ("z / (1 + z)", |z| z / (z + 1.0), |z| z / (1.0 + z)),
-];
+const WITHOUT_A_MEAN: [Function; 2] =
+    [("log^2 z", |z| z.log().square(), |z| z.ln().powi(2)), ("z / (1 + z)", |z| z / (z + 1.0), |z| z / (1.0 + z))];
 
 /// Mean and standard error.
 fn mean_and_error(values: &[f64]) -> (f64, f64) {

@@ -14,9 +14,10 @@ fn fit(start: f64, steps: usize, seed: u64) -> Fit {
 
 /// A normal with mean 3 and deviation 1/2, and a positive unknown whose logarithm is standard normal.
 fn target() -> impl LogDensity {
-    Unknowns::new().real("x", &[]).positive("s", &[]).density(|u| {
-        ((&u["x"] - 3.0) * 2.0).square() * -0.5 - u["s"].log().square() * 0.5 - u["s"].log()
-    })
+    Unknowns::new()
+        .real("x", &[])
+        .positive("s", &[])
+        .density(|u| ((&u["x"] - 3.0) * 2.0).square() * -0.5 - u["s"].log().square() * 0.5 - u["s"].log())
 }
 
 #[test]

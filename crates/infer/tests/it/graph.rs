@@ -88,8 +88,7 @@ fn leaving_out_unrelated_terms_keeps_the_mean_and_lowers_the_variance() {
     const COUNT: usize = 100;
     let exact = exact();
     let groups = [("theta".to_owned(), SITES + 2)];
-    for (name, baseline) in
-        [("leave-one-out", Baseline::LeaveOneOut), ("constant", Baseline::Constant { value: 1.0 })]
+    for (name, baseline) in [("leave-one-out", Baseline::LeaveOneOut), ("constant", Baseline::Constant { value: 1.0 })]
     {
         for seed in [1, 2, 3] {
             let mut rng = Rng::new(seed);
@@ -152,18 +151,16 @@ fn a_term_depends_on_all_that_its_draws_follow_from() {
 
 #[test]
 fn graphs_and_shapes_that_do_not_fit_are_refused() {
-    let message = |parents: &[Vec<usize>], reads: &[Vec<usize>]| {
-        Dependencies::new(parents, reads).unwrap_err().to_string()
-    };
+    let message =
+        |parents: &[Vec<usize>], reads: &[Vec<usize>]| Dependencies::new(parents, reads).unwrap_err().to_string();
     assert!(message(&[vec![0]], &[vec![0]]).contains("`parents` is 0 for factor 0"));
     assert!(message(&[vec![], vec![]], &[vec![2]]).contains("`reads` is 2 for term 0"));
     assert!(message(&[], &[vec![]]).contains("`parents` is 0"));
     assert!(message(&[vec![]], &[]).contains("`reads` is 0"));
     assert!(Dependencies::complete(0, 1).is_err() && Dependencies::complete(1, 0).is_err());
     let graph = Dependencies::complete(2, 1).unwrap();
-    let table = |rows: usize, columns: usize, value: f64| {
-        Tensor::from_vec(vec![value; rows * columns], &[rows, columns])
-    };
+    let table =
+        |rows: usize, columns: usize, value: f64| Tensor::from_vec(vec![value; rows * columns], &[rows, columns]);
     let refuse = |density: &Tensor, terms: &Tensor, baseline: Baseline, part: &str| {
         let error = graph.surrogate(density, terms, baseline).unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
