@@ -151,9 +151,9 @@ fn inversion_ends_in_the_least_squares_within_the_span_of_the_start() {
         for (share, direction) in shares.iter().zip(&along) {
             best.iter_mut().zip(direction).for_each(|(b, d)| *b += share * d);
         }
-        // The collapsed ensemble is as exact as rounding lets differences of residuals be.
+        // Deviations and the mean's error fall alike, so that it has come as near when outputs agree to 1e-9 of their noise.
         found.rows().for_each(|row| assert_close(row, &best, 1e-7, &format!("{count} particles")));
-        assert!(found.draws.is_empty() && found.time > 0.0);
+        assert!(found.draws.is_empty() && found.time > 0.0 && found.evaluations < 3000 * count as u64);
         assert_close(&found.mean(), &best, 1e-7, "mean");
     }
 }
@@ -188,7 +188,8 @@ fn an_affine_map_of_the_unknowns_maps_the_ensemble() {
         assert_close(&second.points, &all(&first.points), 1e-9, &format!("{method:?}"));
         assert_close(&second.draws, &all(&first.draws), 1e-9, &format!("{method:?}, draws"));
         assert_eq!(first.draws.len(), if method == Kalman::Inversion { 0 } else { 3 * 10 * 2 });
-        assert!((second.time / first.time - 1.0).abs() < 1e-9);
+        // The inversion takes its steps from deviations, of which rounding leaves fewer digits.
+        assert!((second.time / first.time - 1.0).abs() < 1e-6, "{method:?}");
         assert_eq!(first.evaluations, 400);
         // It went somewhere.
         assert!(first.points.iter().zip(start.iter().flatten()).any(|(a, b)| (a - b).abs() > 0.1));

@@ -177,11 +177,17 @@ fn both_modes_keep_their_mass_where_chains_from_one_start_see_one() {
     assert!(masses.iter().all(|m| (m - 0.7).abs() < 0.15), "{masses:?}");
     let evidence: Vec<f64> = found.iter().map(|p| p.log_evidence.value.exp()).collect();
     assert_mean("evidence", &evidence, 1.0);
-    for (at, mass) in [(6.0, 1.0), (-6.0, 0.0)] {
+    // Chains stay where their warm-up leaves them: what they say depends on where they start.
+    let by_chains = |at: f64| {
         let settings = Hamiltonian { warmup: 300, draws: 300, ..Hamiltonian::hmc() };
-        let draws = sample(&target, &settings, &Start::At(vec![vec![at, 0.0]]), &mut Run::new(1)).unwrap();
-        assert_eq!(right(&mut draws.rows().map(|z| z[0] > 0.0), draws.len()), mass);
-    }
+        let mass = |seed: u64| {
+            let draws = sample(&target, &settings, &Start::At(vec![vec![at, 0.0]]), &mut Run::new(seed)).unwrap();
+            right(&mut draws.rows().map(|z| z[0] > 0.0), draws.len())
+        };
+        (1..4).map(mass).sum::<f64>() / 3.0
+    };
+    let (from_right, from_left) = (by_chains(6.0), by_chains(-6.0));
+    assert!(from_right - from_left > 0.5, "{from_right} and {from_left}");
 }
 
 fn bits(found: &Population) -> Vec<u64> {
