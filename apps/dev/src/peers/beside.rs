@@ -172,13 +172,16 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
 /// What a program of one side prints.
 type Side<'a> = &'a dyn Fn() -> Result<Vec<Line>>;
 
-/// All sides of some works by turns, ours first: for each work our row, the peers', and the floor that our side measured.
-fn by_turns(
-    works: &[Work],
-    size: usize,
-    rounds: usize,
-    sides: &[Side<'_>],
-) -> Result<Vec<(Row, Vec<Row>, Option<f64>)>> {
+/// What all sides found of one work.
+struct Found {
+    ours: Row,
+    theirs: Vec<Row>,
+    /// The least time, where our side measured it.
+    floor_ms: Option<f64>,
+}
+
+/// All sides of some works by turns, ours first.
+fn by_turns(works: &[Work], size: usize, rounds: usize, sides: &[Side<'_>]) -> Result<Vec<Found>> {
     let mut found = vec![vec![]; sides.len()];
     for round in 0..rounds.max(1) {
         for turn in 0..sides.len() {
@@ -197,8 +200,11 @@ fn by_turns(
         let floors: Vec<f64> = found[0].iter().filter_map(|round| round[at].floor_ms).collect();
         (!floors.is_empty()).then(|| median(&floors))
     };
-    let work =
-        |at: usize| (summary(&found[0], at), found[1..].iter().map(|side| summary(side, at)).collect(), floor(at));
+    let work = |at: usize| Found {
+        ours: summary(&found[0], at),
+        theirs: found[1..].iter().map(|side| summary(side, at)).collect(),
+        floor_ms: floor(at),
+    };
     Ok((0..works.len()).map(work).collect())
 }
 
@@ -227,10 +233,10 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
     let (dynamax, scans) = (|| script("markov_dynamax.py"), || script("markov_kalman.py"));
     let sides = by_turns(MARKOV, TIMES, options.rounds, &[&ours, &dynamax, &scans])?;
     let bytes = 4.0 * 8.0 * TIMES as f64;
-    let comparison = |(work, (ours, theirs, _)): (&'static Work, (Row, Vec<Row>, Option<f64>))| Comparison {
+    let comparison = |(work, found): (&'static Work, Found)| Comparison {
         work,
-        ours,
-        theirs,
+        ours: found.ours,
+        theirs: found.theirs,
         floor: Floor {
             ms: 1e-6 * bytes / (2.0 * peak.copy_gb_per_s),
             reason: "times and values read once, means and variances written: 0.32 MB".into(),
@@ -259,9 +265,9 @@ pub fn splat(root: &Path, options: &Options) -> Result<()> {
     };
     let (gsplat, torch) = (|| script("gsplat"), || script("torch"));
     let mut sides = by_turns(SPLAT, GAUSSIANS, options.rounds, &[&ours, &gsplat, &torch])?;
-    let (ours, theirs, floor) = sides.pop().expect("there is one work");
+    let Found { ours, theirs, floor_ms } = sides.pop().expect("there is one work");
     let floor = Floor {
-        ms: floor.ok_or_else(|| DevError::format("output of render_speed", "it gives no `floor_ms`"))?,
+        ms: floor_ms.ok_or_else(|| DevError::format("output of render_speed", "it gives no `floor_ms`"))?,
         reason: "parameters read twice, their gradient, the picture and its derivative written".into(),
     };
     let comparison = Comparison { work: &SPLAT[0], ours, theirs, floor };
