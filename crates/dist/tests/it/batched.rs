@@ -6,7 +6,7 @@ mod hurdle;
 mod members;
 mod support;
 
-pub use families::{Support, chol3, families, s, t};
+pub use families::{Domain, chol3, families, s, t};
 
 use super::assert_close;
 use elbo_core::Rng;
@@ -15,7 +15,7 @@ use elbo_dist::tanh_sinh;
 use elbo_tensor::{DType, Tensor, grad};
 
 /// `E f(x)` by quadrature, for families of one number.
-pub fn expectation(d: &dyn Batched, support: Support, f: impl Fn(f64) -> f64) -> f64 {
+pub fn expectation(d: &dyn Batched, support: Domain, f: impl Fn(f64) -> f64) -> f64 {
     let weighted = |x: f64| d.log_prob(&s(x)).item().exp() * f(x);
     let line = |f: &dyn Fn(f64) -> f64| {
         tanh_sinh(
@@ -30,7 +30,7 @@ pub fn expectation(d: &dyn Batched, support: Support, f: impl Fn(f64) -> f64) ->
         )
     };
     match support {
-        Support::Line => {
+        Domain::Line => {
             // In two halves, since a density may have a kink at its centre.
             let centre = d.mean().map_or(0.0, |m| m.item());
             let half = |sign: f64| {
@@ -39,15 +39,15 @@ pub fn expectation(d: &dyn Batched, support: Support, f: impl Fn(f64) -> f64) ->
             };
             half(1.0) + half(-1.0)
         }
-        Support::Positive => line(&|u| {
+        Domain::Positive => line(&|u| {
             let x = u.exp();
             if x > 0.0 && x.is_finite() { weighted(x) * x } else { 0.0 }
         }),
-        Support::Unit => line(&|u| {
+        Domain::Unit => line(&|u| {
             let x = 1.0 / (1.0 + (-u).exp());
             if x > 0.0 && x < 1.0 { weighted(x) * x * (1.0 - x) } else { 0.0 }
         }),
-        Support::Vector | Support::Discrete => panic!("quadrature is for one continuous number"),
+        Domain::Vector | Domain::Discrete => panic!("quadrature is for one continuous number"),
     }
 }
 
@@ -82,7 +82,7 @@ fn gradients_of_densities_entropies_and_moments_agree_with_differences() {
     for case in families() {
         let x = (case.build)(&case.parameters).sample(&[4], &mut rng);
         let n = case.parameters.len();
-        if case.support == Support::Discrete {
+        if case.support == Domain::Discrete {
             assert_gradients(case.name, &case.parameters, &|p| (case.build)(p).log_prob(&x));
         } else if x.rank() == 3 {
             // A matrix moves through its factor, so that it stays symmetric.
@@ -129,7 +129,7 @@ fn shapes_types_and_values_of_draws_are_as_stated() {
                 assert_eq!(entropy.shape(), d.batch_shape(), "{}", case.name);
             }
             // The same density in both types, to single precision.
-            let wide = (case.build)(&case.parameters).log_prob(&if case.support == Support::Discrete {
+            let wide = (case.build)(&case.parameters).log_prob(&if case.support == Domain::Discrete {
                 x.clone().cast(if x.dtype() == DType::I64 { DType::I64 } else { DType::F64 })
             } else {
                 x.to_f64()
@@ -143,7 +143,7 @@ fn shapes_types_and_values_of_draws_are_as_stated() {
 
 #[test]
 fn densities_of_one_number_integrate_to_one_and_to_their_moments() {
-    for case in families().iter().filter(|c| matches!(c.support, Support::Line | Support::Positive | Support::Unit)) {
+    for case in families().iter().filter(|c| matches!(c.support, Domain::Line | Domain::Positive | Domain::Unit)) {
         let d = (case.build)(&case.parameters);
         let e = |f: &dyn Fn(f64) -> f64| expectation(&*d, case.support, f);
         assert_close(&format!("{}: mass", case.name), e(&|_| 1.0), 1.0, 1e-8);

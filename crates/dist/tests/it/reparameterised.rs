@@ -1,6 +1,6 @@
 //! Gradients of expectations through reparameterised draws are unbiased.
 
-use super::batched::{Support, chol3, expectation, families, s, t};
+use super::batched::{Domain, chol3, expectation, families, s, t};
 use elbo_core::Rng;
 use elbo_dist::{self as plain, Distribution, tanh_sinh};
 use elbo_tensor::special::{logit, sigmoid};
@@ -37,6 +37,9 @@ fn copies(parameters: &[Tensor]) -> Vec<Tensor> {
     parameters.iter().map(|p| p.broadcast_to(&[&[DRAWS], p.shape()].concat()).contiguous().variable()).collect()
 }
 
+/// The mean of a function at these parameters.
+type Expectation<'a> = dyn Fn(&[Tensor], fn(f64) -> f64) -> f64 + 'a;
+
 /// Checks, for every function and parameter, that the mean of `f'(z) dz/dtheta` over the draws is the derivative of the expectation, within four
 /// standard errors. `z: [DRAWS]`, made from `variables`; `expectation` is exact at given parameters.
 fn assert_unbiased(
@@ -45,7 +48,7 @@ fn assert_unbiased(
     variables: &[Tensor],
     z: &Tensor,
     functions: &[Function],
-    expectation: &dyn Fn(&[Tensor], fn(f64) -> f64) -> f64,
+    expectation: &Expectation<'_>,
 ) {
     assert_eq!(z.shape(), [DRAWS], "{name}");
     // The derivative of a draw is asked for once: that of an implicit one costs more than all the rest.
@@ -87,10 +90,10 @@ fn assert_unbiased(
 fn the_mean_pathwise_derivative_is_the_derivative_of_the_mean() {
     let mut rng = Rng::new(29);
     for case in families() {
-        if matches!(case.support, Support::Vector | Support::Discrete) {
+        if matches!(case.support, Domain::Vector | Domain::Discrete) {
             continue;
         }
-        let functions: &[Function] = if case.support == Support::Line { &ON_THE_LINE } else { &ON_THE_POSITIVE };
+        let functions: &[Function] = if case.support == Domain::Line { &ON_THE_LINE } else { &ON_THE_POSITIVE };
         let variables = copies(&case.parameters);
         let Some(z) = (case.build)(&variables).rsample(&[], &mut rng) else { continue };
         let exact = |p: &[Tensor], f: fn(f64) -> f64| expectation(&*(case.build)(p), case.support, f);

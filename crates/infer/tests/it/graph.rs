@@ -40,7 +40,7 @@ fn terms(z: &Tensor) -> Tensor {
     let values = z.to_vec();
     let term = |row: &[f64], j: usize| {
         let next = if j + 1 < SITES { row[j + 1] } else { 0.5 };
-        let pull = if j % 2 == 0 { 1.5 } else { -1.0 };
+        let pull = if j.is_multiple_of(2) { 1.5 } else { -1.0 };
         (1.0 + 0.2 * j as f64) * (row[j] - 0.3).powi(2) + pull * row[j] * next
     };
     let all: Vec<f64> = values.chunks_exact(SITES).flat_map(|row| (0..SITES).map(move |j| term(row, j))).collect();

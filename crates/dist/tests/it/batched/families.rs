@@ -5,7 +5,7 @@ use elbo_tensor::Tensor;
 
 /// Where the points of a family lie.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Support {
+pub enum Domain {
     Line,
     Positive,
     Unit,
@@ -19,7 +19,7 @@ pub struct Case {
     pub name: &'static str,
     pub parameters: Vec<Tensor>,
     pub build: fn(&[Tensor]) -> Box<dyn Batched>,
-    pub support: Support,
+    pub support: Domain,
 }
 
 /// A tensor of these values.
@@ -34,7 +34,7 @@ pub fn s(value: f64) -> Tensor {
 
 fn case(
     name: &'static str,
-    support: Support,
+    support: Domain,
     parameters: Vec<Tensor>,
     build: fn(&[Tensor]) -> Box<dyn Batched>,
 ) -> Case {
@@ -48,7 +48,7 @@ pub fn chol3() -> Tensor {
 
 /// Every family but [`Lkj`], which has no tensors for parameters. A new one gets a line here.
 pub fn families() -> Vec<Case> {
-    use Support::*;
+    use Domain::*;
     vec![
         case("normal", Line, vec![s(0.4), s(1.3)], |p| Box::new(Normal::new(p[0].clone(), p[1].clone()))),
         case("diagonal normal", Vector, vec![t(&[0.4, -1.0], &[2]), t(&[1.3, 0.5], &[2])], |p| {

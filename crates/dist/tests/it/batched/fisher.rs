@@ -1,7 +1,7 @@
 //! Fisher information is the covariance of the score.
 
 use super::families::{families, s, t};
-use super::{Support, expectation};
+use super::{Domain, expectation};
 use crate::assert_close;
 use elbo_dist::batched::*;
 use elbo_dist::tanh_sinh;
@@ -40,7 +40,7 @@ fn families_of_one_number_agree_with_quadrature_of_their_scores() {
             };
             match (case.name, case.support) {
                 // The scores are bounded, other than the numbers.
-                ("half-cauchy", _) => expectation(&*d, Support::Positive, product),
+                ("half-cauchy", _) => expectation(&*d, Domain::Positive, product),
                 ("von mises", _) => {
                     let density = |x: f64| d.log_prob(&s(x)).item().exp();
                     tanh_sinh(|u| density(0.4 + u) * product(0.4 + u), -PI, PI, 1e-12)
@@ -48,7 +48,7 @@ fn families_of_one_number_agree_with_quadrature_of_their_scores() {
                 (_, support) => expectation(&*d, support, product),
             }
         };
-        let is_number = matches!(case.support, Support::Line | Support::Positive | Support::Unit);
+        let is_number = matches!(case.support, Domain::Line | Domain::Positive | Domain::Unit);
         if is_number || ["half-cauchy", "von mises"].contains(&case.name) {
             assert_covariance(case.name, &found, case.parameters.len(), mean);
             seen.push(case.name);

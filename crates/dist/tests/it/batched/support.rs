@@ -12,7 +12,7 @@ fn draws_lie_in_the_support_of_their_family() {
             let parameters: Vec<Tensor> = case.parameters.iter().map(|p| p.cast(dtype)).collect();
             let d = (case.build)(&parameters);
             let support = d.support().expect("every family of the list has one");
-            assert_eq!(support.is_discrete(), case.support == super::Support::Discrete, "{}", case.name);
+            assert_eq!(support.is_discrete(), case.support == super::Domain::Discrete, "{}", case.name);
             let x = d.sample(&[200], &mut Rng::new(11));
             assert!(support.contains(&x).all(), "{}: a draw outside of {support:?}", case.name);
         }
