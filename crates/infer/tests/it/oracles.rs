@@ -143,8 +143,9 @@ fn independent_normals_fit_a_funnel_as_badly_as_they_must_and_its_other_form_exa
     for seed in [1, 2, 3] {
         let fit = mean_field(&funnel(), seed);
         let packed = fit.family.pack();
-        // A few times the tolerance of the average, 0.03 in units of each parameter.
-        assert!((packed[10] - best.ln()).abs() < 0.1 && packed[0].abs() < 0.1, "seed {seed}: {packed:?}");
+        // A few times the tolerance of the average, 0.03 in units of each parameter. Along v's mean m, with the x after it, the bound falls by m^2 / 18
+        // alone: no more than is allowed to it below.
+        assert!((packed[10] - best.ln()).abs() < 0.1 && packed[0].powi(2) / 18.0 < 0.02, "seed {seed}: {packed:?}");
         let bound = (best / 3.0).ln();
         // Twenty parameters off by their tolerance cost 20 * 0.03^2 nats.
         assert!((fit.elbo.value - bound).abs() < 4.0 * fit.elbo.error + 0.02, "seed {seed}: {:?} {bound}", fit.elbo);
