@@ -6,14 +6,10 @@
 dynamics where times are regular and one for each step where they are not.
 """
 
-import common  # Before jax: sets the threads.
-
-import argparse
+from markov_kalman import rows, seconds, transition  # Before jax: sets threads and f64.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from markov_kalman import series, transition  # Switches jax to f64.
 
 from dynamax.linear_gaussian_ssm.inference import (
     ParamsLGSSM,
@@ -47,37 +43,18 @@ def model(theta, gaps, regular):
     )
 
 
-def main(seconds):
-    theta = jnp.log(jnp.array([1.0, 20.0, 0.1]))
-    for irregular in [False, True]:
-        times, y = series(irregular)
-        gaps = jnp.asarray(np.diff(times, prepend=times[0] - 1.0))
-        emissions = jnp.asarray(y)[:, None]
+def build(regular):
+    @jax.jit
+    def all_of_it(theta, gaps, y):
+        emissions = y[:, None]
+        log = lambda theta: lgssm_filter(model(theta, gaps, regular), emissions).marginal_loglik
+        value, gradient = jax.value_and_grad(log)(theta)
+        found = lgssm_smoother(model(theta, gaps, regular), emissions)
+        variance = jnp.exp(theta[0])
+        return value, gradient, jnp.sqrt(variance) * found.smoothed_means[:, 0], variance * found.smoothed_covariances[:, 0, 0]
 
-        @jax.jit
-        def all_of_it(theta, gaps, emissions):
-            log = lambda theta: lgssm_filter(model(theta, gaps, not irregular), emissions).marginal_loglik
-            value, gradient = jax.value_and_grad(log)(theta)
-            found = lgssm_smoother(model(theta, gaps, not irregular), emissions)
-            variance = jnp.exp(theta[0])
-            return value, gradient, jnp.sqrt(variance) * found.smoothed_means[:, 0], variance * found.smoothed_covariances[:, 0, 0]
-
-        call = lambda: jax.block_until_ready(all_of_it(theta, gaps, emissions))
-        timing = common.measure(call, seconds)
-        value, gradient, mean, variance = call()
-        common.row(
-            "dynamax",
-            "dynamax",
-            "markov",
-            "10000 irregular" if irregular else "10000 regular",
-            timing,
-            float(value),
-            gradient=[float(g) for g in gradient],
-            smoothed=[float(mean[5000]), float(variance[5000])],
-        )
+    return all_of_it
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=5.0)
-    main(parser.parse_args().seconds)
+    rows("dynamax", build, seconds())

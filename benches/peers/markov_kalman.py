@@ -74,23 +74,19 @@ def smoothed(extra, gaps, regular):
     return jnp.append(m, h @ last[0]), jnp.append(v, h @ last[1] @ h)
 
 
-def main(seconds):
+def rows(engine, build, seconds):
+    """One row for regular and one for irregular times; `build(regular)` makes a compiled function of parameters, gaps and values."""
     theta = jnp.log(jnp.array([1.0, 20.0, 0.1]))
     for irregular in [False, True]:
         times, y = series(irregular)
-        gaps = jnp.asarray(np.diff(times, prepend=times[0] - 1.0))
-
-        @jax.jit
-        def all_of_it(theta, gaps, y):
-            (value, extra), gradient = jax.value_and_grad(filtered, has_aux=True)(theta, gaps, y, not irregular)
-            return value, gradient, *smoothed(extra, gaps, not irregular)
-
-        call = lambda: jax.block_until_ready(all_of_it(theta, gaps, jnp.asarray(y)))
+        gaps, y = jnp.asarray(np.diff(times, prepend=times[0] - 1.0)), jnp.asarray(y)
+        all_of_it = build(not irregular)
+        call = lambda: jax.block_until_ready(all_of_it(theta, gaps, y))
         timing = common.measure(call, seconds)
         value, gradient, mean, variance = call()
         common.row(
-            "jax",
-            "jax",
+            engine,
+            engine,
             "markov",
             "10000 irregular" if irregular else "10000 regular",
             timing,
@@ -100,7 +96,20 @@ def main(seconds):
         )
 
 
-if __name__ == "__main__":
+def seconds():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=5.0)
-    main(parser.parse_args().seconds)
+    return parser.parse_args().seconds
+
+
+def build(regular):
+    @jax.jit
+    def all_of_it(theta, gaps, y):
+        (value, extra), gradient = jax.value_and_grad(filtered, has_aux=True)(theta, gaps, y, regular)
+        return value, gradient, *smoothed(extra, gaps, regular)
+
+    return all_of_it
+
+
+if __name__ == "__main__":
+    rows("jax", build, seconds())

@@ -3,7 +3,7 @@
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
-use crate::path::joint_samples;
+use crate::path::joint_paths;
 use crate::table::{self, Process};
 use elbo_core::{Columns, ModelFile, Prediction, Result, Rng, Snapshot, Table};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
@@ -243,8 +243,7 @@ impl Process for CoresetGp {
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
-        let (mean, covariance) = self.joint(x)?;
-        joint_samples(&mean, &covariance, count, rng).map(Some)
+        joint_paths(x, count, rng, |x| self.joint(x)).map(Some)
     }
 
     fn tables(&self, columns: &Columns) -> Vec<Table> {

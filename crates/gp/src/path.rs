@@ -3,7 +3,7 @@
 use crate::exact::ExactPosterior;
 use crate::features::PriorPath;
 use crate::kernel::Kernel;
-use elbo_core::{Result, Rng};
+use elbo_core::{Error, Result, Rng};
 use elbo_tensor::{Tensor, no_grad};
 
 /// One sample path `f(x) = f_0(x) + k(x, anchors) weights`, where `f_0` is a draw from the prior by random Fourier features.
@@ -60,6 +60,38 @@ pub fn sparse_path(kernel: &dyn Kernel, z: &Tensor, u: &Tensor, features: usize,
         let weights = chol.cholesky_solve(&(u - prior.value(z)).unsqueeze(1)).reshape(&[z.shape()[0]]);
         Ok(SamplePath::new(kernel.clone_box(), prior, z.clone(), weights))
     })
+}
+
+/// Rows up to which joint draws are made: beyond, a covariance alone takes more than 2 GiB.
+pub const JOINT_ROWS: usize = 1 << 14;
+
+/// Refuses points `[N, D]` that are too many for a covariance of them all.
+///
+/// # Errors
+/// [`Error::Data`] for more than [`JOINT_ROWS`].
+pub fn ensure_joint(x: &Tensor) -> Result<()> {
+    match x.size(0) {
+        rows if rows <= JOINT_ROWS => Ok(()),
+        rows => Err(Error::data(
+            format!("sample paths at {rows} rows together need a covariance of {rows} x {rows} numbers"),
+            format!("ask for paths at {JOINT_ROWS} rows at most, or draw each row by itself from its prediction"),
+        )),
+    }
+}
+
+/// Joint draws at `x: [N, D]`, `[count, N]` row-major, from the mean `[N]` and the covariance `[N, N]` that `joint` gives there.
+///
+/// # Errors
+/// Those of [`ensure_joint`], [`joint_samples`] and `joint`.
+pub fn joint_paths(
+    x: &Tensor,
+    count: usize,
+    rng: &mut Rng,
+    joint: impl FnOnce(&Tensor) -> Result<(Tensor, Tensor)>,
+) -> Result<Vec<f64>> {
+    ensure_joint(x)?;
+    let (mean, covariance) = joint(x)?;
+    joint_samples(&mean, &covariance, count, rng)
 }
 
 /// Draws from a joint normal: `count` rows of the length of `mean: [N]`, row-major, for a `covariance: [N, N]` that may be

@@ -324,7 +324,6 @@ impl Process for SgprPosterior {
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
-        let (mean, covariance) = self.joint(x);
-        crate::path::joint_samples(&mean, &covariance, count, rng).map(Some)
+        crate::path::joint_paths(x, count, rng, |x| Ok(self.joint(x))).map(Some)
     }
 }

@@ -3,7 +3,7 @@
 use crate::exact::{checked_variances, in_blocks, with_mean};
 use crate::likelihood::Likelihood;
 use crate::mean::Mean;
-use crate::path::joint_samples;
+use crate::path::joint_paths;
 use crate::prior::{LatentPosterior, LatentPrior};
 use crate::site::{Marginal, SiteRule, Sites, Update};
 use elbo_core::{ModelFile, Result, Rng, Snapshot};
@@ -149,8 +149,7 @@ impl SiteGp {
         if !self.likelihood.is_location() {
             return Ok(None);
         }
-        let (mean, covariance) = self.joint_with(posterior, x);
-        joint_samples(&mean, &covariance, count, rng).map(Some)
+        joint_paths(x, count, rng, |x| Ok(self.joint_with(posterior, x))).map(Some)
     }
 
     /// The posterior as a function of new inputs.

@@ -4,7 +4,7 @@ use crate::exact::{checked_variances, in_blocks, with_mean};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::mean::Mean;
-use crate::path::joint_samples;
+use crate::path::joint_paths;
 use crate::site::PRECISION_FLOOR;
 use crate::table::Process;
 use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Rng, Run, Snapshot, Step, step::Batches};
@@ -348,7 +348,6 @@ impl Process for Svgp {
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
         let Some(latent) = self.likelihood.location() else { return Ok(None) };
-        let (mean, covariance) = self.joint(latent, x)?;
-        joint_samples(&mean, &covariance, count, rng).map(Some)
+        joint_paths(x, count, rng, |x| self.joint(latent, x)).map(Some)
     }
 }

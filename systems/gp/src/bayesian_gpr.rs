@@ -12,7 +12,7 @@ use elbo_dist::{GaussianMixtures, Prior, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::Zero;
-use elbo_gp::path::joint_samples;
+use elbo_gp::path::joint_paths;
 use elbo_gp::settings;
 use elbo_gp::table::{self, Process, TableModel};
 use elbo_infer::mcmc::{Hamiltonian, Trajectory};
@@ -351,8 +351,8 @@ impl Process for Integrated {
                 if paths_of[k].is_empty() {
                     return Ok(vec![]);
                 }
-                let (mean, covariance) = self.conditioned(&self.draws[k])?.joint(x);
-                joint_samples(&mean, &covariance, paths_of[k].len(), &mut base.split(k as u64))
+                let posterior = self.conditioned(&self.draws[k])?;
+                joint_paths(x, paths_of[k].len(), &mut base.split(k as u64), |x| Ok(posterior.joint(x)))
             })
             .collect::<Result<Vec<_>>>()?;
         let mut out = vec![0.0; count * rows];

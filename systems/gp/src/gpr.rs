@@ -199,8 +199,7 @@ impl Process for Exact {
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
-        let (mean, covariance) = self.posterior.joint(x);
-        elbo_gp::path::joint_samples(&mean, &covariance, count, rng).map(Some)
+        elbo_gp::path::joint_paths(x, count, rng, |x| Ok(self.posterior.joint(x))).map(Some)
     }
 
     fn validation(&self, columns: &Columns) -> Option<Validation> {

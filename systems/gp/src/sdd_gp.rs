@@ -382,10 +382,7 @@ impl Process for SddProcess {
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
         let mut paths = match &self.solved {
-            Solved::Exact(posterior) => {
-                let (mean, covariance) = posterior.joint(x);
-                elbo_gp::path::joint_samples(&mean, &covariance, count, rng)?
-            }
+            Solved::Exact(posterior) => elbo_gp::path::joint_paths(x, count, rng, |x| Ok(posterior.joint(x)))?,
             Solved::Dual(posterior) if count > posterior.samples() => {
                 return Err(Error::data(
                     format!("{count} sample paths were asked for, but the model holds {}", posterior.samples()),

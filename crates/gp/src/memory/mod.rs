@@ -34,7 +34,7 @@ use crate::dual::{BatchSites, DualPosterior, Sums};
 use crate::exact::{checked_variances, in_blocks};
 use crate::kernel::Kernel;
 use crate::likelihood::MultiLikelihood;
-use crate::path::joint_samples;
+use crate::path::joint_paths;
 use crate::site::PRECISION_FLOOR;
 use elbo_core::{Result, Rng, Run};
 use elbo_linalg::pivoted_cholesky;
@@ -360,7 +360,6 @@ impl MemoryGp {
     /// As [`MemoryGp::joint`], also when the covariance at `x` is not positive semi-definite within the jitter policy.
     pub fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
         let Some(latent) = self.likelihood.location() else { return Ok(None) };
-        let (mean, covariance) = self.joint(latent, x)?;
-        joint_samples(&mean, &covariance, count, rng).map(Some)
+        joint_paths(x, count, rng, |x| self.joint(latent, x)).map(Some)
     }
 }

@@ -4,7 +4,7 @@ use super::{ScalePrior, ScaleWeights};
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks};
 use crate::fit::Loss;
 use crate::kernel::Kernel;
-use crate::path::joint_samples;
+use crate::path::{ensure_joint, joint_samples};
 use elbo_core::{Error, Marginals, ModelFile, Result, Rng, Snapshot};
 use elbo_dist::{Distribution, GaussianMixtures, InverseGamma, Normals, StudentTs};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
@@ -264,6 +264,7 @@ impl ScaleMixturePosterior {
     /// # Errors
     /// When the covariance at `x` is not positive semi-definite within the jitter policy.
     pub fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Vec<f64>> {
+        ensure_joint(x)?;
         let (mean, covariance) = self.unit_joint(x);
         let roots: Vec<f64> = (0..count).map(|_| self.sample_scale(rng).sqrt()).collect();
         let mut paths = joint_samples(&mean.zeros_like(), &covariance, count, rng)?;

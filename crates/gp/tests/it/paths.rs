@@ -9,7 +9,7 @@ use elbo_gp::likelihood::{
 };
 use elbo_gp::mean::{FixedBasis, Mean, Zero};
 use elbo_gp::memory::{Absorb, MemoryGp, Past};
-use elbo_gp::path::joint_samples;
+use elbo_gp::path::{JOINT_ROWS, joint_paths, joint_samples};
 use elbo_gp::prior::{DensePrior, LatentPrior, SparsePrior};
 use elbo_gp::scale_mixture::{ScaleMixtureGp, ScaleMixturePosterior, ScalePrior};
 use elbo_gp::site::Cvi;
@@ -303,4 +303,11 @@ fn a_covariance_that_is_not_one_is_refused() {
     let covariance = Tensor::from_vec(vec![1.0, 2.0, 2.0, 1.0], &[2, 2]);
     let error = joint_samples(&Tensor::from_vec(vec![0.0; 2], &[2]), &covariance, 3, &mut Rng::new(1)).unwrap_err();
     assert!(error.to_string().contains("positive definite"), "{error}");
+}
+
+#[test]
+fn more_rows_than_a_covariance_has_room_for_are_refused_before_it_is_made() {
+    let x = Tensor::zeros(&[JOINT_ROWS + 1, 1], elbo_tensor::DType::F64);
+    let error = joint_paths(&x, 1, &mut Rng::new(1), |_| panic!("it is not asked for")).unwrap_err();
+    assert!(error.to_string().contains("at 16385 rows together"), "{error}");
 }

@@ -18,6 +18,14 @@ pub struct Candidate {
     pub report: GradientReport,
 }
 
+impl Candidate {
+    /// What it costs at a given precision: variance times cost, and without end where the variance is no number, whatever its sign.
+    fn price(&self, variance: f64) -> f64 {
+        let price = variance * self.cost;
+        if price.is_nan() { f64::INFINITY } else { price }
+    }
+}
+
 /// Estimators of one gradient side by side. Averaging `n` estimates divides the variance by `n` and multiplies the cost by `n`, so that variance
 /// times cost is what an estimator costs at a given precision: the least is the cheapest.
 ///
@@ -66,14 +74,14 @@ impl Choice {
     }
 
     fn least(&self, variance: impl Fn(&Candidate) -> f64) -> Option<&Candidate> {
-        let price = |c: &Candidate| variance(c) * c.cost;
+        let price = |c: &Candidate| c.price(variance(c));
         self.candidates.iter().min_by(|a, b| price(a).total_cmp(&price(b)))
     }
 
     /// One sentence: the cheapest estimator, and how much dearer the next one is.
     pub fn verdict(&self) -> String {
         let Some(best) = self.cheapest() else { return "No estimator was measured.".into() };
-        let price = |c: &Candidate| c.report.total_variance() * c.cost;
+        let price = |c: &Candidate| c.price(c.report.total_variance());
         let others = self.candidates.iter().filter(|c| c.name != best.name);
         match others.min_by(|a, b| price(a).total_cmp(&price(b))) {
             Some(next) if price(best) > 0.0 => format!(

@@ -211,6 +211,7 @@ impl Snapshot for Cloud {
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        let (numbers_before, count) = (self.z.len(), self.origins.len());
         self.z.restore(file, &format!("{prefix}.z"))?;
         self.origins = file.fact(&format!("{prefix}.origins"))?;
         let numbers = file.get_as(&format!("{prefix}.numbers"), &[3])?;
@@ -218,7 +219,9 @@ impl Snapshot for Cloud {
         self.temperatures.restore(file, &format!("{prefix}.temperatures"))?;
         self.effective.restore(file, &format!("{prefix}.effective"))?;
         self.accepted.restore(file, &format!("{prefix}.accepted"))?;
-        let count = self.origins.len();
+        if self.z.len() != numbers_before || self.origins.len() != count {
+            return Err(Error::misfit(format!("{} particles where there are {count}", self.origins.len())));
+        }
         if self.temperatures.is_empty() || self.origins.iter().any(|origin| *origin >= count) {
             return Err(Error::misfit("particles that descend from none"));
         }

@@ -165,11 +165,15 @@ impl Snapshot for Ensemble {
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        let (numbers, dim) = (self.points.len(), self.dim);
         self.points.restore(file, &format!("{prefix}.points"))?;
         self.draws.restore(file, &format!("{prefix}.draws"))?;
         self.time.restore(file, &format!("{prefix}.time"))?;
         (self.dim, self.evaluations) = file.fact(prefix)?;
-        Ok(())
+        if self.points.len() == numbers && self.dim == dim {
+            return Ok(());
+        }
+        Err(Error::misfit(format!("an ensemble of {} numbers where there are {numbers}", self.points.len())))
     }
 }
 

@@ -1,6 +1,37 @@
 //! Finite differences and small helpers.
 
+use elbo_core::run::Checkpoints;
+use elbo_core::{Event, ModelFile, Run};
 use elbo_infer::LogDensity;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Cancels a run with seed 6 at its `at`-th step and runs the work again from the checkpoint, with another seed. Returns the run that was stopped, what
+/// it gave, and what the resumed one gave.
+pub fn interrupted<T>(at: usize, mut work: impl FnMut(&mut Run) -> T) -> (Run, T, T) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = flag.clone();
+    let mut run = Run::new(6).with_checkpoints(checkpoints).with_cancel(flag).with_watcher(move |event| {
+        if matches!(event, Event::Step { step, .. } if step == at) {
+            raised.store(true, Ordering::Relaxed);
+        }
+    });
+    let stopped = work(&mut run);
+    let resumed = work(&mut Run::new(99).resuming(ModelFile::read(&path).unwrap()));
+    (run, stopped, resumed)
+}
+
+/// The same work with seed 6 by one thread and by three.
+pub fn by_threads<T: Send>(work: impl Fn(&mut Run) -> T + Sync) -> [T; 2] {
+    [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| work(&mut Run::new(6)))
+    })
+}
 
 /// Central differences of a function of a vector.
 pub fn numeric_gradient(f: impl Fn(&[f64]) -> f64, at: &[f64]) -> Vec<f64> {

@@ -1,8 +1,7 @@
 //! Ensemble Kalman methods: least squares and posteriors of linear models, affine maps, and what a run promises.
 
-use crate::common::assert_close;
-use elbo_core::run::Checkpoints;
-use elbo_core::{Error, ModelFile, Rng, Run};
+use crate::common::{assert_close, by_threads, interrupted};
+use elbo_core::{Error, Rng, Run};
 use elbo_dist::MultivariateNormal;
 use elbo_infer::particles::{Ensemble, EnsembleKalman, InverseProblem, Kalman, ensemble_kalman};
 use elbo_linalg::{Lu, MatMut, MatRef, lstsq};
@@ -220,23 +219,9 @@ fn the_bits_do_not_depend_on_threads_and_those_of_a_resumed_run_are_the_same() {
             ensemble_kalman(&problem, &settings, &start(70, &prior, 2), run).unwrap()
         };
         let whole = data_of(&mut Run::new(6));
-        for threads in [1, 3] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert_eq!(bits(&pool.install(|| data_of(&mut Run::new(6)))), bits(&whole));
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("checkpoint");
-        let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
-        let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let raised = flag.clone();
-        let mut run = Run::new(6).with_checkpoints(checkpoints).with_cancel(flag).with_watcher(move |event| {
-            if matches!(event, elbo_core::Event::Step { step: 33, .. }) {
-                raised.store(true, std::sync::atomic::Ordering::Relaxed);
-            }
-        });
-        let stopped = data_of(&mut run);
+        by_threads(data_of).iter().for_each(|found| assert_eq!(bits(found), bits(&whole)));
+        let (run, stopped, resumed) = interrupted(33, data_of);
         assert!(run.stopped_early() && stopped.evaluations == 33 * 70);
-        let resumed = data_of(&mut Run::new(99).resuming(ModelFile::read(&path).unwrap()));
         assert_eq!(bits(&resumed), bits(&whole));
     }
 }

@@ -1,7 +1,7 @@
 //! Samplers against closed forms, and what a run promises: same bits, resuming, stopping.
 
+use crate::common::interrupted;
 use crate::support::{assert_gradient, assert_moments, correlated, independent, log_gamma};
-use elbo_core::run::Checkpoints;
 use elbo_core::{ModelFile, Run, Snapshot};
 use elbo_dist::MultivariateNormal;
 use elbo_infer::diagnostics::ess_mean;
@@ -10,7 +10,6 @@ use elbo_infer::mcmc::{
 };
 use elbo_infer::{Explicit, LogDensity};
 use elbo_tensor::special::{digamma, trigamma};
-use std::time::Duration;
 
 fn short(settings: Hamiltonian) -> Hamiltonian {
     Hamiltonian { warmup: 500, draws: 500, ..settings }
@@ -180,20 +179,9 @@ fn any_number_of_threads_gives_the_same_bits() {
 /// Stops a run at its `at`-th step, resumes it, and compares with an uninterrupted one.
 fn assert_resumes(at: usize, mut work: impl FnMut(&mut Run) -> elbo_core::Result<Draws>) {
     let whole = work(&mut Run::new(6)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("checkpoint");
-    let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
-    let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let raised = flag.clone();
-    let mut run = Run::new(6).with_checkpoints(checkpoints).with_cancel(flag).with_watcher(move |event| {
-        if matches!(event, elbo_core::Event::Step { step, .. } if step == at) {
-            raised.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    let stopped = work(&mut run);
+    let (run, stopped, resumed) = interrupted(at, &mut work);
     assert!(run.stopped_early() && stopped.is_ok_and(|d| d.draws() < whole.draws()));
-    let resumed = work(&mut Run::new(99).resuming(ModelFile::read(&path).unwrap())).unwrap();
-    assert_eq!(bits(&resumed), bits(&whole));
+    assert_eq!(bits(&resumed.unwrap()), bits(&whole));
 }
 
 #[test]
@@ -216,20 +204,9 @@ fn a_resume_within_the_warmup_draws_the_same_bits() {
     let target = correlated(0.7);
     let settings = Hamiltonian { warmup: 150, draws: 50, ..Hamiltonian::nuts() };
     let whole = sample(&target, &settings, &Start::default(), &mut Run::new(6)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("checkpoint");
-    let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
-    let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let raised = flag.clone();
-    let mut run = Run::new(6).with_checkpoints(checkpoints).with_cancel(flag).with_watcher(move |event| {
-        if matches!(event, elbo_core::Event::Step { step: 30, .. }) {
-            raised.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    let error = sample(&target, &settings, &Start::default(), &mut run).unwrap_err();
-    assert!(matches!(error, elbo_core::Error::Stopped), "{error}");
-    let mut run = Run::new(99).resuming(ModelFile::read(&path).unwrap());
-    assert_eq!(bits(&sample(&target, &settings, &Start::default(), &mut run).unwrap()), bits(&whole));
+    let (_, stopped, resumed) = interrupted(30, |run| sample(&target, &settings, &Start::default(), run));
+    assert!(matches!(stopped, Err(elbo_core::Error::Stopped)));
+    assert_eq!(bits(&resumed.unwrap()), bits(&whole));
 }
 
 #[test]

@@ -124,9 +124,11 @@ fn the_cheapest_estimator_has_the_least_variance_times_cost() {
         table.rows.iter().filter(|r| r[5] == "yes").map(|r| format!("{} {}", r[0], r[1])).collect();
     assert_eq!((table.rows.len(), winners), (6, vec!["mean a".to_owned(), "sd b".to_owned()]));
     // What has no number does not win, and nothing is no choice.
-    let unknown = Choice::new().with("nan", 1.0, noise(f64::NAN, 1.0)).unwrap();
-    let unknown = unknown.with("d", 1.0, noise(9.0, 9.0)).unwrap();
-    assert_eq!(unknown.cheapest().unwrap().name, "d");
+    for nan in [f64::NAN, -f64::NAN] {
+        let unknown = Choice::new().with("nan", 1.0, noise(nan, 1.0)).unwrap();
+        let unknown = unknown.with("d", 1.0, noise(9.0, 9.0)).unwrap();
+        assert_eq!(unknown.cheapest().unwrap().name, "d");
+    }
     assert!(Choice::new().cheapest().is_none() && Choice::new().cheapest_by_group().is_empty());
     let other = GradientReport { sizes: vec![2, 1], ..noise(1.0, 1.0) };
     let error = choice.clone().with("e", 1.0, other).unwrap_err().to_string();

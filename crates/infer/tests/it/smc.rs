@@ -1,9 +1,8 @@
 //! Sequential Monte Carlo: known evidence and moments, temperatures, resampling, modes, and what a run promises.
 
-use crate::common::assert_derivatives;
+use crate::common::{assert_derivatives, by_threads, interrupted};
 use crate::support::{assert_close, correlated};
-use elbo_core::run::Checkpoints;
-use elbo_core::{Error, ModelFile, Rng, Run};
+use elbo_core::{Error, Rng, Run};
 use elbo_infer::family::{FlowFamily, MeanField, Variational};
 use elbo_infer::mcmc::{Hamiltonian, Population, Smc, Start, sample, smc, systematic};
 use elbo_infer::{Estimate, Explicit, LogDensity};
@@ -200,24 +199,10 @@ fn bits(found: &Population) -> Vec<u64> {
 fn the_bits_do_not_depend_on_threads_and_those_of_a_resumed_run_are_the_same() {
     let work = |run: &mut Run| smc(&correlated(0.9), &MeanField::new(&[3.0; 2], &[2.0; 2]), &small(), run).unwrap();
     let whole = work(&mut Run::new(6));
-    for threads in [1, 3] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        assert_eq!(bits(&pool.install(|| work(&mut Run::new(6)))), bits(&whole));
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("checkpoint");
-    let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
-    let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let raised = flag.clone();
-    let mut run = Run::new(6).with_checkpoints(checkpoints).with_cancel(flag).with_watcher(move |event| {
-        if matches!(event, elbo_core::Event::Step { step: 2, .. }) {
-            raised.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    let stopped = work(&mut run);
+    by_threads(work).iter().for_each(|found| assert_eq!(bits(found), bits(&whole)));
+    let (run, stopped, resumed) = interrupted(2, work);
     assert!(run.stopped_early() && stopped.temperatures.len() == 3 && stopped.temperature() < 1.0);
     assert!(run.warnings().iter().any(|w| w.contains("of the bridge at the exponent")), "{:?}", run.warnings());
-    let resumed = work(&mut Run::new(99).resuming(ModelFile::read(&path).unwrap()));
     assert_eq!(bits(&resumed), bits(&whole));
 }
 
