@@ -5,9 +5,9 @@ use elbo_core::{
     Budget, Card, Claim, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
     Result, Rng, Run, System, Table, Validation, Verb,
 };
-use elbo_dist::{Normals, scores};
+use elbo_dist::{StudentT, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
-use elbo_gp::fit::{Search, search};
+use elbo_gp::fit::{Found, Search, search};
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::MeanConfig;
 use elbo_gp::priors::PriorsConfig;
@@ -19,6 +19,43 @@ use serde::{Deserialize, Serialize};
 
 /// Exact Gaussian process regression.
 pub struct Gpr;
+
+/// How the errors of predictions are distributed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Errors {
+    /// As the process has it: normal, with its own standard deviation.
+    Normal,
+    /// Student-t around the process's mean, a multiple of its standard deviation wide: the likeliest multiple and degrees of freedom for
+    /// the leave-one-out residuals. The hyperparameters have seen these rows.
+    LeaveOneOut,
+    /// The same for residuals of five folds, each predicted with hyperparameters learned without it.
+    CrossValidation,
+}
+
+/// What becomes of rows that are copies of others, in the target too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Copies {
+    /// They are rows as others are, unless the likeliest noise with them is none: then the fit is done again with each counted once.
+    Auto,
+    /// They are rows as others are.
+    Keep,
+    /// Each counts once.
+    Once,
+}
+
+/// Parts that the rows are split into, each predicted from the others.
+const FOLDS: usize = 5;
+/// L-BFGS iterations a fold, at most; they start near the end.
+const FOLD_ITERATIONS: usize = 50;
+
+fn standardised(y: &[f64], mean: &[f64], variance: &[f64]) -> Vec<f64> {
+    (0..y.len()).map(|i| (y[i] - mean[i]) / variance[i].sqrt()).collect()
+}
+
+/// Noise below this share of the target's variance interpolates the rows.
+const NOISELESS: f64 = 1e-3;
 
 /// Settings of `gpr`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +76,10 @@ pub struct GprConfig {
     /// L-BFGS iterations a start, at most.
     #[schemars(range(min = 1))]
     pub iterations: usize,
+    /// The errors of predictions: `leave_one_out` fits their tails to the residuals of rows left out, `normal` keeps the process's own.
+    pub errors: Errors,
+    /// Rows that are equal to others in every input and in the target: `auto`, `keep` or `once`.
+    pub copies: Copies,
     /// Rows beyond which the fit is refused, since time grows with N³ and memory with N².
     pub most_rows: usize,
 }
@@ -52,6 +93,8 @@ impl Default for GprConfig {
             priors: PriorsConfig::default(),
             starts: 5,
             iterations: 200,
+            errors: Errors::LeaveOneOut,
+            copies: Copies::Auto,
             most_rows: 10_000,
         }
     }
@@ -75,6 +118,68 @@ impl GprConfig {
         self.priors.apply(&mut gp, x.dims)?;
         Ok(gp)
     }
+
+    /// The process at its likeliest hyperparameters, and the rows that it stands on.
+    fn learn(&self, x: Features, y: &[f64], run: &mut Run) -> Result<(Features, ExactGp, Found)> {
+        let options = Search { starts: self.starts, iterations: self.iterations };
+        let singles = if self.copies == Copies::Keep { vec![] } else { table::without_copies(&x, y) };
+        let copies = x.rows.saturating_sub(singles.len());
+        if self.copies != Copies::Once || copies == 0 {
+            let mut gp = self.build(&x, y)?;
+            let found = search(&mut gp, options, run)?;
+            let is_spoilt = self.copies == Copies::Auto && copies > 0 && gp.noise() < NOISELESS;
+            if !is_spoilt || run.stopped_early() {
+                return Ok((x, gp, found));
+            }
+            run.warn(format!(
+                "{copies} rows are copies of others, target and all, and with them the likeliest noise is none: each counts once; \
+                 `copies=keep` keeps them"
+            ));
+        }
+        let y: Vec<f64> = singles.iter().map(|i| y[*i]).collect();
+        let x = x.take_rows(&singles);
+        let mut gp = self.build(&x, &y)?;
+        let found = search(&mut gp, options, run)?;
+        Ok((x, gp, found))
+    }
+
+    fn errors_of(
+        &self,
+        x: &Features,
+        gp: &ExactGp,
+        posterior: &ExactPosterior,
+        run: &mut Run,
+    ) -> Result<Option<StudentT>> {
+        let y = posterior.targets().to_vec();
+        let residuals = match self.errors {
+            Errors::Normal => return Ok(None),
+            Errors::LeaveOneOut => {
+                let loo = posterior.leave_one_out();
+                standardised(&y, &loo.mean, &loo.variance)
+            }
+            Errors::CrossValidation => self.folds(x, &y, gp, run)?,
+        };
+        Ok(Some(StudentT::of_residuals(&residuals)))
+    }
+
+    /// Residuals of every row in standard deviations, predicted from the other folds, whose hyperparameters start at those of all rows.
+    fn folds(&self, x: &Features, y: &[f64], gp: &ExactGp, run: &mut Run) -> Result<Vec<f64>> {
+        let start = gp.pack();
+        let order = run.rng.permutation(x.rows);
+        let mut residuals = vec![];
+        for fold in 0..FOLDS.min(x.rows) {
+            let (held, rest): (Vec<usize>, Vec<usize>) = (0..x.rows).partition(|i| order[*i] % FOLDS == fold);
+            let pick = |rows: &[usize]| -> Vec<f64> { rows.iter().map(|i| y[*i]).collect() };
+            let mut part = self.build(&x.take_rows(&rest), &pick(&rest))?;
+            part.unpack(&start);
+            search(&mut part, Search { starts: 1, iterations: self.iterations.min(FOLD_ITERATIONS) }, run)?;
+            let posterior = part.condition()?;
+            let (mean, mut variance) = posterior.marginals(&table::tensor(&x.take_rows(&held)))?;
+            variance.iter_mut().for_each(|v| *v += posterior.noise());
+            residuals.extend(standardised(&pick(&held), &mean, &variance));
+        }
+        Ok(residuals)
+    }
 }
 
 impl System for Gpr {
@@ -95,18 +200,23 @@ impl System for Gpr {
     fn fit(&self, config: &GprConfig, input: Regression, run: &mut Run) -> Result<GprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
         settings::rows_at_most(input.x.rows, config.most_rows, "exact regression", "`sgpr`, `svgp` or `sdd-gp`")?;
-        let mut gp = config.build(&input.x, &input.y)?;
-        let options = Search { starts: config.starts, iterations: config.iterations };
-        let found = search(&mut gp, options, run)?;
+        let (features, gp, found) = config.learn(input.x, &input.y, run)?;
         table::warn_about_noise(gp.noise(), run);
         let posterior = gp.condition()?;
         if posterior.jitter() > 1e-8 {
             run.warn(format!("the covariance needed a jitter of {:.0e} to factorise", posterior.jitter()));
         }
-        let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
-        summary.text = format!("A Gaussian process with kernel {} on {} rows.", gp.kernel().summary(), input.x.rows);
+        let mut summary = table::summarise(gp.kernel(), &gp, &features.names);
+        summary.text = format!("A Gaussian process with kernel {} on {} rows.", gp.kernel().summary(), features.rows);
         table::add_objective(&mut summary, "log marginal likelihood", &found, &config.priors);
-        let process = Exact { features: input.x, gp, posterior, starts: found.table() };
+        let errors = config.errors_of(&features, &gp, &posterior, run)?;
+        if let Some(errors) = &errors {
+            summary.text += &format!(
+                " Errors of rows left out are {:.2} times as wide as it says, with {:.0} degrees of freedom.",
+                errors.scale, errors.dof
+            );
+        }
+        let process = Exact { features, gp, posterior, errors, starts: found.table() };
         Ok(GprModel::new(config, input.columns, process, summary))
     }
 
@@ -116,7 +226,7 @@ impl System for Gpr {
             let mut gp = config.build(&features, &file.get_as("y", &[features.rows])?)?;
             gp.read_from(file, "parameters")?;
             let posterior = gp.condition()?;
-            Ok(Exact { features, gp, posterior, starts: file.fact("starts")? })
+            Ok(Exact { features, gp, posterior, errors: file.fact("errors")?, starts: file.fact("starts")? })
         })
     }
 
@@ -182,7 +292,19 @@ pub struct Exact {
     features: Features,
     gp: ExactGp,
     posterior: ExactPosterior,
+    /// In standard deviations; `None` for a standard normal.
+    errors: Option<StudentT>,
     starts: Table,
+}
+
+impl Exact {
+    /// Means and variances, noise included, of the scaled target.
+    fn spread(&self, (mean, variance): (Vec<f64>, Vec<f64>), noise: f64, columns: &Columns) -> Prediction {
+        match &self.errors {
+            Some(errors) => table::student_prediction((mean, variance), noise, errors, columns),
+            None => table::normal_prediction((mean, variance), noise, columns),
+        }
+    }
 }
 
 impl Process for Exact {
@@ -191,11 +313,12 @@ impl Process for Exact {
         let y = self.posterior.targets().to_vec();
         file.put("y", &[y.len()], &y);
         self.gp.write_to(file, "parameters");
+        file.set("errors", &self.errors);
         file.set("starts", &self.starts);
     }
 
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
-        Ok(table::normal_prediction(self.posterior.marginals(x)?, self.posterior.noise(), columns))
+        Ok(self.spread(self.posterior.marginals(x)?, self.posterior.noise(), columns))
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {
@@ -205,11 +328,10 @@ impl Process for Exact {
     fn validation(&self, columns: &Columns) -> Option<Validation> {
         let (shift, scale) = columns.target_scaling();
         let loo = self.posterior.leave_one_out();
-        let sd = loo.variance.iter().map(|v| v.sqrt()).collect();
         Some(Validation {
             method: "leave-one-out",
             observed: self.posterior.targets().to_vec().iter().map(|y| shift + scale * y).collect(),
-            prediction: Prediction::Numbers(Box::new(Normals { mean: loo.mean, sd }.unscaled(shift, scale))),
+            prediction: self.spread((loo.mean, loo.variance), 0.0, columns),
         })
     }
 

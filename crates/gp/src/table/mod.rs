@@ -8,7 +8,7 @@ use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, LikelihoodMarginals};
 use crate::priors::PriorsConfig;
 use elbo_core::{Columns, Data, Error, Features, ModelFile, Prediction, Result, Run, Summary};
-use elbo_dist::Normals;
+use elbo_dist::{Normals, StudentT, StudentTs};
 use elbo_tensor::{Parameters, Tensor, stored};
 
 /// The inputs as a tensor, `[N, D]`.
@@ -112,6 +112,25 @@ pub fn normal_prediction((mean, variance): (Vec<f64>, Vec<f64>), noise: f64, col
     let (shift, scale) = columns.target_scaling();
     let sd = variance.iter().map(|v| (v + noise).sqrt()).collect();
     Prediction::Numbers(Box::new(Normals { mean, sd }.unscaled(shift, scale)))
+}
+
+/// As [`normal_prediction`], with the errors, in standard deviations, distributed as `errors` instead of as a standard normal.
+pub fn student_prediction(
+    (location, variance): (Vec<f64>, Vec<f64>),
+    noise: f64,
+    errors: &StudentT,
+    columns: &Columns,
+) -> Prediction {
+    let (shift, scale) = columns.target_scaling();
+    let scales = variance.iter().map(|v| errors.scale * (v + noise).sqrt()).collect();
+    Prediction::Numbers(Box::new(StudentTs { location, scale: scales, dof: errors.dof }.unscaled(shift, scale)))
+}
+
+/// The first of every set of rows that are equal in all inputs and in the target, in their order; `x: [N, D]`, `y: [N]`.
+pub fn without_copies(x: &Features, y: &[f64]) -> Vec<usize> {
+    let mut seen = std::collections::HashSet::new();
+    let bits = |i: usize| x.row(i).iter().chain(&y[i..=i]).map(|v| (v + 0.0).to_bits()).collect::<Vec<u64>>();
+    (0..x.rows).filter(|i| seen.insert(bits(*i))).collect()
 }
 
 /// Predictions through a likelihood of the scaled target, from marginals of `f`.

@@ -1,6 +1,7 @@
 //! Claims and laws of the systems.
 
 mod claims;
+mod gpr;
 mod paths;
 mod scale_mixture_nngp;
 mod sdd_gp;

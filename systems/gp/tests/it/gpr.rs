@@ -1,0 +1,95 @@
+//! `gpr`: the tails of its errors, and rows that stand in the table twice.
+
+use elbo_core::{AnySystem, Array, Data, Prediction, Rng, Run, Values};
+use elbo_systems_gp::gpr::Gpr;
+use serde_json::{Value, json};
+
+fn table(x: Vec<f64>, y: Vec<f64>) -> Data {
+    let arrays = vec![("x".into(), Array::new(&[y.len(), x.len() / y.len()], x)), ("y".into(), Array::column(Values::F64(y)))];
+    Data { source: "made".into(), arrays, target: Some("y".into()), ..Data::default() }
+}
+
+/// A wave with errors of a tenth, each times `factor` of its own.
+fn wave(rows: usize, seed: u64, factor: impl Fn(&mut Rng) -> f64) -> Data {
+    let mut rng = Rng::new(seed);
+    let x: Vec<f64> = (0..rows).map(|_| rng.range(-2.0, 2.0)).collect();
+    let y = x.iter().map(|x| (2.0 * x).sin() + 0.1 * factor(&mut rng) * rng.normal()).collect();
+    table(x, y)
+}
+
+/// Shares of held-out targets in the 50 % and 95 % intervals, and the mean log density.
+fn held_out(train: &Data, test: &Data, settings: &Value) -> (f64, f64, f64) {
+    let mut run = Run::new(0);
+    let model = Gpr.fit(settings, train, &mut run).unwrap();
+    let Prediction::Numbers(p) = model.as_predict().unwrap().predict(test, &mut run).unwrap() else { panic!("numbers") };
+    let observed = test.get("y").unwrap().to_f64().unwrap();
+    let scores = elbo_dist::scores::regression(p.as_ref(), &observed).unwrap();
+    (scores.coverage.p50, scores.coverage.p95, -scores.nlpd)
+}
+
+#[test]
+fn heavy_tailed_errors_get_narrow_middles_and_long_tails() {
+    // One error in ten is six times as large as the others.
+    let gross = |rng: &mut Rng| if rng.uniform() < 0.1 { 6.0 } else { 1.0 };
+    let (mut with, mut without) = ([0.0; 3], [0.0; 3]);
+    for seed in [1, 2, 3] {
+        let (train, test) = (wave(300, seed, gross), wave(600, 100 + seed, gross));
+        for (sums, errors) in [(&mut with, "leave_one_out"), (&mut without, "normal")] {
+            let (p50, p95, density) = held_out(&train, &test, &json!({ "errors": errors, "starts": 1 }));
+            [p50, p95, density].iter().zip(sums.iter_mut()).for_each(|(v, sum)| *sum += v / 3.0);
+        }
+    }
+    // Three binomial standard errors of 1800 rows are 0.035 and 0.015; the residuals that were fitted add half as much again.
+    assert!((with[0] - 0.5).abs() < 0.06 && (with[1] - 0.95).abs() < 0.025, "{with:?}");
+    assert!(without[0] > 0.65, "{without:?}");
+    assert!(with[2] > without[2] + 0.1, "{with:?} {without:?}");
+}
+
+#[test]
+fn with_normal_errors_the_two_agree() {
+    let (train, test) = (wave(300, 4, |_| 1.0), wave(600, 104, |_| 1.0));
+    let with = held_out(&train, &test, &json!({ "errors": "leave_one_out", "starts": 1 }));
+    let without = held_out(&train, &test, &json!({ "errors": "normal", "starts": 1 }));
+    assert!((with.0 - without.0).abs() < 0.05 && (with.1 - without.1).abs() < 0.02, "{with:?} {without:?}");
+    assert!((with.2 - without.2).abs() < 0.02, "{with:?} {without:?}");
+}
+
+/// A hundred rows of six inputs, of which every second stands twice, target and all.
+fn doubled() -> Data {
+    let mut rng = Rng::new(5);
+    let x: Vec<f64> = (0..600).map(|_| rng.range(-2.0, 2.0)).collect();
+    let y: Vec<f64> = x.chunks(6).map(|x| (x[0] + 0.5 * x[1]).sin() + 0.3 * rng.normal()).collect();
+    table(x, y).take_rows(&(0..100).chain((0..100).step_by(2)).collect::<Vec<_>>())
+}
+
+fn noise(settings: &Value, data: &Data) -> (f64, Vec<String>) {
+    let mut run = Run::new(0);
+    let model = Gpr.fit(settings, data, &mut run).unwrap();
+    let summary = model.summary();
+    let (_, value, _) = summary.parameters.iter().find(|p| p.0.contains("noise")).unwrap();
+    (value.parse().unwrap(), run.warnings().to_vec())
+}
+
+#[test]
+fn copies_count_once_where_they_would_have_the_rows_interpolated() {
+    let data = doubled();
+    let (kept, _) = noise(&json!({ "copies": "keep" }), &data);
+    let (once, _) = noise(&json!({ "copies": "once" }), &data);
+    let (auto, warnings) = noise(&json!({}), &data);
+    assert!(kept < 1e-3 && once > 0.02, "{kept} {once}");
+    assert_eq!(auto.to_bits(), once.to_bits());
+    assert!(warnings.iter().any(|w| w.contains("50 rows are copies")), "{warnings:?}");
+}
+
+#[test]
+fn copies_that_do_no_harm_are_rows_as_others() {
+    // Ten places with thirty targets of whole numbers each: many rows are equal, and the noise says how they spread.
+    let mut rng = Rng::new(6);
+    let x: Vec<f64> = (0..300).map(|i| f64::from(i % 10)).collect();
+    let y: Vec<f64> = x.iter().map(|x| (x + 2.0 * rng.normal()).round()).collect();
+    let data = table(x, y);
+    let (kept, _) = noise(&json!({ "copies": "keep", "starts": 1 }), &data);
+    let (auto, warnings) = noise(&json!({ "starts": 1 }), &data);
+    assert_eq!(auto.to_bits(), kept.to_bits());
+    assert!(!warnings.iter().any(|w| w.contains("copies")), "{warnings:?}");
+}
