@@ -4,13 +4,14 @@ use elbo_core::{Budget, Data, FromData, Run};
 use elbo_splat::fit::{Settings, Strategy, fit};
 use elbo_splat::make::cast::{Material, Pattern, World};
 use elbo_splat::make::mesh::Mesh;
-use elbo_splat::make::{Recipe, make, to_data};
+use elbo_splat::make::{Arrangement, Recipe, make, to_data};
+use elbo_splat::prior::Flow;
 use elbo_splat::scene::{Orbit, Scene};
 
 const PLAIN: Material = Material { colours: [[1.0; 3]; 2], pattern: Pattern::Plain, gloss: 0.0 };
 
 fn small() -> Recipe {
-    Recipe { views: 12, size: 24, bodies: 2, points: 200, rays: 1 }
+    Recipe { views: 12, size: 24, bodies: 2, points: 200, rays: 1, ..Recipe::default() }
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn where_a_pixel_goes_it_comes_back_from() {
     for to in (0..12).filter(|k| *k != 2) {
         let (there, here) = (made.flow(2, to), made.flow(to, 2));
         for p in (0..area).filter(|p| made.depth[2 * area + p] > 0.0) {
-            let place = |flow: &elbo_splat::make::Flow, p: usize| {
+            let place = |flow: &Flow, p: usize| {
                 [(p % 64) as f32 + 0.5 + flow.shift[p], (p / 64) as f32 + 0.5 + flow.shift[area + p]]
             };
             let [u, v] = place(&there, p);
