@@ -50,7 +50,8 @@ impl Depth {
     /// the scale become one, since zero means unknown.
     pub fn to_grey16(&self) -> (Array, f64) {
         let farthest = self.values.iter().fold(0.0, |far: f64, v| far.max(f64::from(*v)));
-        let scale = if farthest > 0.0 { farthest / MOST } else { 1.0 };
+        // One step is a number in single precision, which depths are read in.
+        let scale = (farthest / MOST).max(f64::from(f32::MIN_POSITIVE));
         let whole = |v: &f32| if *v > 0.0 { (f64::from(*v) / scale).round().clamp(1.0, MOST) } else { 0.0 };
         let whole = self.values.iter().map(|v| whole(v) as f32).collect();
         (array(&[self.height, self.width], whole), scale)
