@@ -35,8 +35,8 @@ pub fn write(folder: &Path, made: &Made, seed: u64) -> Result<()> {
             let [places, confidence] = map.to_arrays();
             write_npy(&folder.join(&file), &places)?;
             write_npy(&folder.join(&beside), &confidence)?;
-            let (picture, camera, factor) = (picture + 1, from + 1, found.scale);
-            points.push(json!({"file": file, "confidence": beside, "picture": picture, "camera": camera, "factor": factor}));
+            let seen = json!({"picture": picture + 1, "camera": from + 1, "factor": found.scale});
+            points.push(json!({"file": file, "confidence": beside, "of": seen}));
         }
     }
     let list = json!({"depth": depths, "flow": flows, "points": points});
