@@ -6,6 +6,7 @@
 //! | scenes: COLMAP's models, `transforms.json` | `scenes` |
 //! | Gaussians: PLY, SPZ, `.splat` | `splats` |
 //! | meshes: glTF | `meshes` |
+//! | depths, flows and points over pictures: `.flo`, grey PNG, NPY | `priors` |
 //! | compressed photographs | `codec` |
 //! | models, weights, kernel expressions | `models` |
 //! | models whose contents somebody changed, sealed again | `forged` |
@@ -22,6 +23,7 @@ mod forged;
 mod meshes;
 mod models;
 mod mutate;
+mod priors;
 mod scenes;
 mod splats;
 mod tables;
@@ -72,6 +74,8 @@ pub static TARGETS: &[Target] = &[
     Target::new("spz", splats::spz_seeds, splats::spz),
     Target::new("splat", splats::splat_seeds, splats::splat),
     Target::new("gltf", meshes::seeds, meshes::run),
+    Target::new("flo", priors::flow_seeds, priors::run),
+    Target::new("map", priors::map_seeds, priors::run),
     Target::new("bitstream", codec::seeds, codec::run).with(300, 512 * MIB),
     Target::new("model", models::model_seeds, models::model),
     Target::new("forged", forged::seeds, forged::run).with(1000, 1 << 30),

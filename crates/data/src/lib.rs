@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a user's file as named arrays | [`read()`] with [`ReadOptions`] |
 //! | one picture, or pictures of any size | [`read_picture`], [`read_pictures`] |
+//! | depths, flows or points for the pixels of a picture | [`read_map`], [`write_flow`], [`write_grey16`] |
 //! | predictions or a table on disk | [`write_table`], [`write_data`], [`write_npy`], [`write_npz`] |
 //! | training and test rows | [`holdout`], [`folds`], [`fixed_split`] |
 //! | a published data set | [`catalogue()`], [`get`], [`locate`], [`stored_table`], [`verify`] |
@@ -24,8 +25,12 @@ pub use catalogue::{
     Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, stored_table, verify,
 };
 pub use make::{Generator, MakeOptions, generators, make};
+pub use read::maps::{read_map, read_map_bytes};
 pub use read::pictures::{is_picture_name, read_picture, read_picture_bytes, read_pictures};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};
 pub use shipped::{diabetes, digits8, digits8_classes, digits8_split, photo_patches, photos};
 pub use split::{Split, fixed_split, fixed_split_count, folds, holdout};
-pub use write::{Cells, table_bytes, table_columns, write_data, write_npy, write_npz, write_table};
+pub use write::{
+    Cells, flow_bytes, grey16_bytes, table_bytes, table_columns, write_data, write_flow, write_grey16, write_npy,
+    write_npz, write_table,
+};

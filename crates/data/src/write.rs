@@ -1,5 +1,6 @@
 //! Writing tables and arrays. Files appear whole or not at all.
 
+use crate::read::maps::FLOW;
 use elbo_core::file::write_atomically;
 use elbo_core::{Array, Data, Error, Result, Values};
 use std::collections::HashSet;
@@ -173,6 +174,69 @@ pub(crate) fn npz_bytes(arrays: &[(String, Array)]) -> Result<Vec<u8>> {
             })?;
     }
     Ok(archive.finish().expect("an archive in memory can be closed").into_inner())
+}
+
+/// Writes a map `[H, W, 2]` of pixels to the right and pixels down as a Middlebury `.flo` file, in single precision.
+///
+/// # Errors
+/// [`Error::Data`] as [`flow_bytes`]; [`Error::File`] when the place cannot be written, and nothing is left behind.
+pub fn write_flow(path: &Path, flow: &Array) -> Result<()> {
+    write_atomically(path, &flow_bytes(flow)?)
+}
+
+/// The contents of a Middlebury `.flo` file, as [`write_flow`] writes it.
+///
+/// # Errors
+/// [`Error::Data`] for an array of another shape, without a pixel, or of text.
+pub fn flow_bytes(flow: &Array) -> Result<Vec<u8>> {
+    let sides = match *flow.shape.as_slice() {
+        [height, width, 2] if height > 0 && width > 0 => i32::try_from(width).ok().zip(i32::try_from(height).ok()),
+        _ => None,
+    };
+    let (Some((width, height)), Some(values)) = (sides, flow.to_f64()) else {
+        return Err(Error::data(
+            format!("an array of shape {:?} is no flow", flow.shape),
+            "give numbers [H, W, 2]: pixels to the right, and pixels down",
+        ));
+    };
+    let mut out = FLOW.to_vec();
+    out.extend([width, height].iter().flat_map(|side| side.to_le_bytes()));
+    out.extend(values.iter().flat_map(|v| (*v as f32).to_le_bytes()));
+    Ok(out)
+}
+
+/// Writes a map `[H, W]` of whole numbers from 0 to 65535 as a grey PNG of 16 bits.
+///
+/// # Errors
+/// [`Error::Data`] as [`grey16_bytes`]; [`Error::File`] when the place cannot be written, and nothing is left behind.
+pub fn write_grey16(path: &Path, map: &Array) -> Result<()> {
+    write_atomically(path, &grey16_bytes(map)?)
+}
+
+/// The contents of a grey PNG file of 16 bits, as [`write_grey16`] writes it.
+///
+/// # Errors
+/// [`Error::Data`] for an array of another shape, without a pixel, or with anything else than such numbers.
+pub fn grey16_bytes(map: &Array) -> Result<Vec<u8>> {
+    let wrong = || {
+        Error::data(
+            format!("an array of shape {:?} is no grey picture of 16 bits", map.shape),
+            "give [H, W] of whole numbers from 0 to 65535",
+        )
+    };
+    let &[height, width] = map.shape.as_slice() else { return Err(wrong()) };
+    let sides = u32::try_from(width).ok().zip(u32::try_from(height).ok()).filter(|(w, h)| *w > 0 && *h > 0);
+    let ((width, height), values) = sides.zip(map.to_f64()).ok_or_else(wrong)?;
+    if values.iter().any(|v| !(0.0..=65_535.0).contains(v) || v.fract() != 0.0) {
+        return Err(wrong());
+    }
+    let pixels: Vec<u16> = values.iter().map(|v| *v as u16).collect();
+    let picture = image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_raw(width, height, pixels).ok_or_else(wrong)?;
+    let mut out = Cursor::new(vec![]);
+    image::DynamicImage::ImageLuma16(picture)
+        .write_to(&mut out, image::ImageFormat::Png)
+        .map_err(|cause| Error::data(format!("the map cannot be written as PNG ({cause})"), "save it as .npy"))?;
+    Ok(out.into_inner())
 }
 
 fn npy_bytes(array: &Array) -> Vec<u8> {

@@ -9,8 +9,9 @@
 //! | [`optimise`] | Gaussians under way: Adam's moments, what densification wants to know |
 //! | [`control`], [`relocate`] | two ways to have as many Gaussians as are needed where they are needed |
 //! | [`scene`] | photographs with their cameras |
+//! | [`prior`] | depths, flows and points that other models estimate for the pixels of photographs |
 //! | [`fit`], [`model`] | from photographs to Gaussians, and what is kept of them |
-//! | [`mod@make`] | made-up scenes with everything known, of drawn bodies or of the meshes of glTF files |
+//! | [`mod@make`] | made-up scenes with everything known, of drawn bodies or of the meshes of glTF files, and stand-ins for priors |
 //! | [`mod@file`] | files that viewers open: PLY, compressed PLY, SPZ, `.splat` |
 //! | [`real`] | single precision for pictures, double for finite differences |
 //!
@@ -25,6 +26,7 @@ pub mod loss;
 pub mod make;
 pub mod model;
 pub mod optimise;
+pub mod prior;
 pub mod project;
 pub mod real;
 pub mod relocate;

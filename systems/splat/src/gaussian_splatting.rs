@@ -73,8 +73,8 @@ impl System for GaussianSplatting {
         let seeds = run.seeds(3);
         let mut claim = Claim::new(seeds.clone());
         let recipe = run.pick(
-            Recipe { views: 15, size: 32, bodies: 2, points: 100, rays: 1 },
-            Recipe { views: 50, size: 64, bodies: 5, points: 400, rays: 2 },
+            Recipe { views: 15, size: 32, bodies: 2, points: 100, rays: 1, ..Recipe::default() },
+            Recipe { views: 50, size: 64, bodies: 5, points: 400, rays: 2, ..Recipe::default() },
         );
         let steps = run.pick(200, 2000);
         let count = seeds.len() as f64;

@@ -112,8 +112,8 @@ fn relocation(claim: &mut Claim) {
 /// A made-up scene fitted with as many Gaussians by the chain and by adaptive density control, from points and from a random start.
 fn against_control(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let recipe = run.pick(
-        Recipe { views: 15, size: 32, bodies: 2, points: 150, rays: 1 },
-        Recipe { views: 50, size: 64, bodies: 5, points: 800, rays: 2 },
+        Recipe { views: 15, size: 32, bodies: 2, points: 150, rays: 1, ..Recipe::default() },
+        Recipe { views: 50, size: 64, bodies: 5, points: 800, rays: 2, ..Recipe::default() },
     );
     // Both caps lie below what growth alone would reach.
     let (steps, cap) = run.pick((200, 160), (2000, 1500));

@@ -1,6 +1,7 @@
 //! Small data for every kind of input, and settings that make a fit quick.
 
 use elbo::core::{AnySystem, Array, Data, DataKind, Result, Rng, Values};
+use elbo::splat::make::Recipe;
 use serde_json::{Map, Value, json};
 
 /// Names of the kinds of data.
@@ -20,7 +21,7 @@ fn photographs(count: usize) -> Data {
 
 /// So many small pictures of bodies on a table, with their cameras.
 fn scene(pictures: usize) -> Data {
-    let recipe = elbo::splat::make::Recipe { views: pictures.max(1), size: 16, bodies: 1, points: 60, rays: 1 };
+    let recipe = Recipe { views: pictures.max(1), size: 16, bodies: 1, points: 60, rays: 1, ..Recipe::default() };
     let data = elbo::splat::make::to_data(&elbo::splat::make::make(&recipe, 3).scene);
     if pictures == 0 { data.take_rows(&[]) } else { data }
 }

@@ -14,6 +14,7 @@
 
 mod csv;
 mod instant;
+pub(crate) mod maps;
 mod npy;
 mod parquet;
 pub(crate) mod pictures;

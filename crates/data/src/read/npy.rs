@@ -157,7 +157,7 @@ fn as_text(name: &str, array: Array) -> Result<Array> {
 }
 
 /// Decodes the bytes of one `.npy` file.
-fn decode(name: &str, bytes: &[u8]) -> Result<Array> {
+pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Array> {
     let damaged = |what: &str| {
         Error::data(
             format!("array `{name}` is damaged or incomplete: {what}"),

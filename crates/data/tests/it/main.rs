@@ -5,6 +5,7 @@ mod bad_input;
 mod catalogue;
 mod csv_tables;
 mod hostile;
+mod maps;
 mod parquet;
 mod pictures;
 mod recipes;

@@ -1,6 +1,7 @@
 //! Triangle meshes of simple bodies.
 
 use crate::camera::{cross, dot, sub, unit};
+use std::collections::BTreeMap;
 
 /// A surface of triangles; those made here are closed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -94,12 +95,51 @@ impl Mesh {
 
     /// A ball with waves.
     pub fn bumpy(height: f64, waves: f64, detail: usize) -> Self {
-        let mut mesh = Self::sphere(detail);
-        for v in &mut mesh.vertices {
+        Self::sphere(detail).displaced(height, waves)
+    }
+
+    /// A ball of radius one whose triangles are nearly alike: those of an icosahedron, each divided into four so many times.
+    pub fn icosphere(divisions: usize) -> Self {
+        let golden = 0.5 * (1.0 + 5f64.sqrt());
+        let corner = |k: usize| {
+            let (axis, signs) = (k / 4, [1.0, -1.0]);
+            let mut v = [0.0; 3];
+            (v[(axis + 1) % 3], v[(axis + 2) % 3]) = (signs[k % 2], golden * signs[k / 2 % 2]);
+            unit(v)
+        };
+        let mut mesh = Self { vertices: (0..12).map(corner).collect(), ..Self::default() };
+        mesh.triangles = neighbours(&mesh.vertices);
+        for _ in 0..divisions {
+            mesh.divide();
+        }
+        mesh.with_normals()
+    }
+
+    /// Divides each triangle of a ball of radius one into four, with the new corners on the ball.
+    fn divide(&mut self) {
+        let mut middles = BTreeMap::new();
+        let vertices = &mut self.vertices;
+        let mut middle = |a: usize, b: usize| {
+            *middles.entry((a.min(b), a.max(b))).or_insert_with(|| {
+                let [p, q] = [vertices[a], vertices[b]];
+                vertices.push(unit([p[0] + q[0], p[1] + q[1], p[2] + q[2]]));
+                vertices.len() - 1
+            })
+        };
+        let four = |[a, b, c]: [usize; 3]| {
+            let [ab, bc, ca] = [middle(a, b), middle(b, c), middle(c, a)];
+            [[a, ab, ca], [b, bc, ab], [c, ca, bc], [ab, bc, ca]]
+        };
+        self.triangles = std::mem::take(&mut self.triangles).into_iter().flat_map(four).collect();
+    }
+
+    /// The mesh with its corners moved away from the origin and towards it, in waves of this height.
+    pub fn displaced(mut self, height: f64, waves: f64) -> Self {
+        for v in &mut self.vertices {
             let r = 1.0 + height * (waves * v[0]).sin() * (waves * v[1] + 0.5).sin() * (waves * v[2] + 1.0).sin();
             *v = v.map(|x| r * x);
         }
-        mesh.with_normals()
+        self.with_normals()
     }
 
     /// A box with sides of two, and sharp edges.
@@ -161,4 +201,20 @@ impl Mesh {
         let n = cross(sub(b, a), sub(c, a));
         dot(n, n).sqrt()
     }
+}
+
+/// The triangles of an icosahedron: all three corners that are nearest to each other, counter-clockwise from outside.
+fn neighbours(corners: &[[f64; 3]]) -> Vec<[usize; 3]> {
+    // Neighbours lie at an angle of 63 degrees, others at 117 and more.
+    let are_near = |a: usize, b: usize| dot(corners[a], corners[b]) > 0.0;
+    let mut triangles = vec![];
+    for a in 0..corners.len() {
+        for b in (a + 1..corners.len()).filter(|b| are_near(a, *b)) {
+            for c in (b + 1..corners.len()).filter(|c| are_near(a, *c) && are_near(b, *c)) {
+                let is_outward = dot(corners[a], cross(corners[b], corners[c])) > 0.0;
+                triangles.push(if is_outward { [a, b, c] } else { [a, c, b] });
+            }
+        }
+    }
+    triangles
 }

@@ -1,13 +1,12 @@
 //! Made-up scenes with everything known: bodies of triangles under one lamp, seen by a ray caster from all around. The bodies are drawn by a recipe
-//! ([`make()`]), or read from a file ([`gltf`], [`make_of`]).
+//! ([`make()`]), or read from a file ([`gltf`], [`make_of`]). From what is known exactly, [`standin`] makes what other models would estimate.
 
 pub mod cast;
 pub mod gltf;
 pub mod mesh;
+pub mod standin;
 pub mod texture;
 mod truth;
-
-pub use truth::Flow;
 
 use crate::camera::{Camera, dot, sub, unit};
 use crate::gaussians::{normalised, rotation_matrix};
@@ -30,11 +29,23 @@ pub struct Recipe {
     pub points: usize,
     /// Rays a pixel's side, against jagged edges.
     pub rays: usize,
+    /// Where the cameras stand.
+    pub cameras: Arrangement,
+}
+
+/// Where cameras stand that look at the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrangement {
+    /// All over a hemisphere, in an order in which neighbours are far apart.
+    #[default]
+    Hemisphere,
+    /// On a circle at a third of a hemisphere's height, one after the other.
+    Ring,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { views: 50, size: 64, bodies: 5, points: 800, rays: 2 }
+        Self { views: 50, size: 64, bodies: 5, points: 800, rays: 2, cameras: Arrangement::Hemisphere }
     }
 }
 
@@ -83,7 +94,7 @@ pub fn make_of(mut bodies: Vec<(Mesh, Material)>, recipe: &Recipe, seed: u64) ->
 
 /// Pictures of bodies around the origin, and points of their surfaces.
 fn photographed(bodies: &[(Mesh, Material)], recipe: &Recipe, rng: &mut Rng) -> Made {
-    let cameras: Vec<Camera<f64>> = (0..recipe.views).map(|i| hemisphere(i, recipe.views, recipe.size)).collect();
+    let cameras: Vec<Camera<f64>> = (0..recipe.views).map(|i| placed(i, recipe)).collect();
     let (points, colours) = samples(bodies, recipe.points, rng);
     let world = World::new(bodies);
     let area = recipe.size * recipe.size;
@@ -101,11 +112,17 @@ fn photographed(bodies: &[(Mesh, Material)], recipe: &Recipe, rng: &mut Rng) -> 
     Made { scene, depth, normal }
 }
 
-/// Cameras spread over a hemisphere, in an order in which neighbours are far apart.
-fn hemisphere(i: usize, count: usize, size: usize) -> Camera<f64> {
+/// Camera `i` of so many.
+fn placed(i: usize, recipe: &Recipe) -> Camera<f64> {
+    let (count, size) = (recipe.views, recipe.size);
     let golden = 0.5 * (5f64.sqrt() - 1.0);
-    let turn = std::f64::consts::TAU * (golden * i as f64).fract();
-    let rise = 0.15 + 0.7 * ((i * 7 % count) as f64 + 0.5) / count as f64;
+    let (share, rise) = match recipe.cameras {
+        Arrangement::Hemisphere => {
+            ((golden * i as f64).fract(), 0.15 + 0.7 * ((i * 7 % count) as f64 + 0.5) / count as f64)
+        }
+        Arrangement::Ring => (i as f64 / count as f64, 1.0 / 3.0),
+    };
+    let turn = std::f64::consts::TAU * share;
     let (r, distance) = ((1.0 - rise * rise).sqrt(), 4.0);
     let eye = [distance * r * turn.cos(), distance * r * turn.sin(), distance * rise];
     Camera::look_at(eye, [0.0, 0.0, 0.1], [0.0, 0.0, 1.0], 0.75, [size, size])
@@ -117,13 +134,15 @@ fn bodies(count: usize, rng: &mut Rng) -> Vec<(Mesh, Material)> {
     let wood = Material { colours: [[0.75, 0.7, 0.6], [0.3, 0.35, 0.45]], pattern: Pattern::Checker(2.0), gloss: 0.0 };
     out.push((Mesh::cube().placed([1.15, 1.15, 0.06], &IDENTITY, [0.0, 0.0, -0.51]), wood));
     for k in 0..count {
-        let mesh = match k % 6 {
+        let mesh = match k % 8 {
             0 => Mesh::torus(0.35, 14),
             1 => Mesh::cube(),
             2 => Mesh::bumpy(0.25, 4.0, 16),
             3 => Mesh::bent_tube(0.3, 3.0, 12),
             4 => Mesh::superquadric(0.4, 1.6, 14),
-            _ => Mesh::sphere(14),
+            5 => Mesh::sphere(14),
+            6 => Mesh::blocks(&["###", "#", "##", "#", "###"]).placed([0.4; 3], &IDENTITY, [0.0; 3]),
+            _ => Mesh::icosphere(3).displaced(0.25, 4.0),
         };
         let q: [f64; 4] = std::array::from_fn(|_| rng.normal());
         let scale = rng.range(0.22, 0.36);

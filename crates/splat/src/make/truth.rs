@@ -2,15 +2,7 @@
 
 use super::Made;
 use crate::camera::{Camera, dot};
-
-/// Where the pixels of one picture lie in another. For tests and programs of your own: no system here asks for it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Flow {
-    /// Pixels to the right, then pixels down, `[2, H, W]`; zero where there is nothing, and for points behind the other camera.
-    pub shift: Vec<f32>,
-    /// Whether the point is seen in the other picture: inside, and nothing before it, to the accuracy of a pixel; `[H, W]`.
-    pub is_seen: Vec<bool>,
-}
+use crate::prior::Flow;
 
 /// A point counts as hidden when all pixels around it are nearer by this share.
 const BEHIND: f64 = 0.01;
@@ -21,7 +13,8 @@ impl Made {
         self.depth.iter().map(|z| *z > 0.0).collect()
     }
 
-    /// The exact optical flow from picture `from` to picture `to`, by depths and cameras.
+    /// The exact optical flow from picture `from` to picture `to`, by depths and cameras. A point counts as seen when it lies inside and nothing is before it, to the
+    /// accuracy of a pixel.
     ///
     /// # Panics
     /// When there is no such picture.
@@ -30,7 +23,7 @@ impl Made {
         let area = w * h;
         let (first, second) = (&self.scene.cameras[from], &self.scene.cameras[to]);
         let (depth, other) = (&self.depth[from * area..(from + 1) * area], &self.depth[to * area..(to + 1) * area]);
-        let mut flow = Flow { shift: vec![0.0; 2 * area], is_seen: vec![false; area] };
+        let mut flow = Flow { width: w, height: h, shift: vec![0.0; 2 * area], is_seen: vec![false; area] };
         for p in (0..area).filter(|p| depth[*p] > 0.0) {
             let (x, y) = ((p % w) as f64 + 0.5, (p / w) as f64 + 0.5);
             let Some((u, v, z)) = seen(second, unprojected(first, x, y, f64::from(depth[p]))) else { continue };
@@ -44,7 +37,7 @@ impl Made {
 }
 
 /// The point of the world at the place `(x, y)` of a picture, at this distance from the camera's plane.
-fn unprojected(camera: &Camera<f64>, x: f64, y: f64, z: f64) -> [f64; 3] {
+pub(super) fn unprojected(camera: &Camera<f64>, x: f64, y: f64, z: f64) -> [f64; 3] {
     let (origin, direction) = camera.ray(x, y);
     let distance = z / dot(direction, camera.forward());
     std::array::from_fn(|k| origin[k] + distance * direction[k])

@@ -4,13 +4,14 @@ use elbo_core::{Budget, Data, FromData, Run};
 use elbo_splat::fit::{Settings, Strategy, fit};
 use elbo_splat::make::cast::{Material, Pattern, World};
 use elbo_splat::make::mesh::Mesh;
-use elbo_splat::make::{Recipe, make, to_data};
+use elbo_splat::make::{Arrangement, Recipe, make, to_data};
+use elbo_splat::prior::Flow;
 use elbo_splat::scene::{Orbit, Scene};
 
 const PLAIN: Material = Material { colours: [[1.0; 3]; 2], pattern: Pattern::Plain, gloss: 0.0 };
 
 fn small() -> Recipe {
-    Recipe { views: 12, size: 24, bodies: 2, points: 200, rays: 1 }
+    Recipe { views: 12, size: 24, bodies: 2, points: 200, rays: 1, ..Recipe::default() }
 }
 
 #[test]
@@ -20,6 +21,8 @@ fn meshes_are_closed_and_face_outwards() {
         ("cube", Mesh::cube(), 8.0, 1e-9),
         ("torus", Mesh::torus(0.35, 24), 2.0 * std::f64::consts::PI.powi(2) * 0.35 * 0.35, 0.03),
         ("bumpy", Mesh::bumpy(0.2, 4.0, 16), 4.2, 0.2),
+        ("icosphere", Mesh::icosphere(3), 4.0 / 3.0 * std::f64::consts::PI, 0.02),
+        ("displaced", Mesh::icosphere(4).displaced(0.2, 4.0), 4.2, 0.2),
         ("tube", Mesh::bent_tube(0.3, 3.0, 16), 3.0 * std::f64::consts::PI * 0.09, 0.15),
         ("superquadric", Mesh::superquadric(0.4, 1.6, 20), 4.0, 0.6),
         ("letters", Mesh::blocks(&["# #", "###", "# #"]), 7.0, 1e-9),
@@ -38,6 +41,41 @@ fn meshes_are_closed_and_face_outwards() {
             .sum();
         assert!((found / volume - 1.0).abs() <= tolerance, "{name}: volume {found}, expected {volume}");
     }
+}
+
+#[test]
+fn an_icosahedrons_ball_has_triangles_that_are_nearly_alike() {
+    for divisions in 0..4usize {
+        let mesh = Mesh::icosphere(divisions);
+        let count = 4usize.pow(divisions as u32);
+        assert_eq!((mesh.vertices.len(), mesh.triangles.len()), (10 * count + 2, 20 * count));
+        assert!(mesh.vertices.iter().all(|v| (v.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-12));
+        let areas: Vec<f64> = (0..20 * count).map(|t| mesh.double_area(t)).collect();
+        let end = |pick: fn(f64, f64) -> f64| areas.iter().copied().reduce(pick).unwrap();
+        assert!(end(f64::max) < 2.0 * end(f64::min), "{divisions}");
+        // Every side belongs to two triangles, once in each direction.
+        let side = |t: &[usize; 3], k: usize| (t[k], t[(k + 1) % 3]);
+        let sides: std::collections::BTreeSet<_> =
+            mesh.triangles.iter().flat_map(|t| [0, 1, 2].map(|k| side(t, k))).collect();
+        assert!(sides.len() == 60 * count && sides.iter().all(|(a, b)| sides.contains(&(*b, *a))), "{divisions}");
+    }
+}
+
+#[test]
+fn a_ring_of_cameras_goes_round_at_one_height() {
+    let scene = make(&Recipe { cameras: Arrangement::Ring, ..small() }, 3).scene;
+    let places: Vec<[f64; 3]> = scene.cameras.iter().map(|c| c.position()).collect();
+    for (k, place) in places.iter().enumerate() {
+        let turn = std::f64::consts::TAU * k as f64 / 12.0;
+        let radius = place[0].hypot(place[1]);
+        assert!((place[2] - 4.0 / 3.0).abs() < 1e-9 && (radius.hypot(place[2]) - 4.0).abs() < 1e-9, "{place:?}");
+        assert!((place[0] - radius * turn.cos()).abs() < 1e-9 && (place[1] - radius * turn.sin()).abs() < 1e-9);
+    }
+    let all_over = make(&small(), 3).scene;
+    let heights = all_over.cameras.iter().map(|c| c.position()[2]);
+    assert!(heights.clone().fold(0.0, f64::max) - heights.fold(9.0, f64::min) > 2.0);
+    // What the cameras look at does not depend on where they stand.
+    assert_eq!(scene.points, all_over.points);
 }
 
 #[test]
@@ -87,7 +125,7 @@ fn where_a_pixel_goes_it_comes_back_from() {
     for to in (0..12).filter(|k| *k != 2) {
         let (there, here) = (made.flow(2, to), made.flow(to, 2));
         for p in (0..area).filter(|p| made.depth[2 * area + p] > 0.0) {
-            let place = |flow: &elbo_splat::make::Flow, p: usize| {
+            let place = |flow: &Flow, p: usize| {
                 [(p % 64) as f32 + 0.5 + flow.shift[p], (p / 64) as f32 + 0.5 + flow.shift[area + p]]
             };
             let [u, v] = place(&there, p);

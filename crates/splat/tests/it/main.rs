@@ -5,4 +5,6 @@ mod gltf;
 mod gradients;
 mod laws;
 mod made;
+mod priors;
+mod standins;
 mod surfels;

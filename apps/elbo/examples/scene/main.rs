@@ -2,9 +2,14 @@
 //! `truth.npz` what no camera sees: depths, normals and where there is anything. With a glTF file its meshes, without bodies on a table.
 //!
 //! ```sh
-//! cargo run --release -p elbo --example scene -- scene [MESH.glb]
+//! cargo run --release -p elbo --example scene -- scene [MESH.glb] [--ring] [--priors]
 //! elbo fit gs-mcmc scene --set cap=1500 --set steps=2000 --report scene.html
 //! ```
+//!
+//! With `--ring` the cameras go round on a circle, in place of all over a hemisphere. With `--priors` the folder `priors` holds what other models would estimate:
+//! depths of each picture, flows and points between each picture and the next.
+
+mod priors;
 
 use elbo::core::file::write_atomically;
 use elbo::core::read::read_file;
@@ -12,7 +17,7 @@ use elbo::data::{read_picture_bytes, write_npz};
 use elbo::prelude::*;
 use elbo::report::picture::png;
 use elbo::splat::make::gltf::{Pixels, Surroundings, read};
-use elbo::splat::make::{Recipe, colmap_text, make, make_of, transforms_json};
+use elbo::splat::make::{Arrangement, Recipe, colmap_text, make, make_of, transforms_json};
 use elbo::splat::scene::interleaved;
 use std::path::{Path, PathBuf};
 
@@ -37,14 +42,25 @@ impl Surroundings for Beside {
 }
 
 fn main() -> Result<()> {
-    let mut words = std::env::args_os().skip(1).map(PathBuf::from);
+    let (mut words, mut recipe, mut has_priors) = (vec![], Recipe::default(), false);
+    for word in std::env::args_os().skip(1) {
+        match word.to_str() {
+            Some("--ring") => recipe.cameras = Arrangement::Ring,
+            Some("--priors") => has_priors = true,
+            Some(other) if other.starts_with("--") => {
+                return Err(Error::data(format!("{other} is unknown"), "give --ring, --priors, both or neither"));
+            }
+            _ => words.push(PathBuf::from(word)),
+        }
+    }
+    let mut words = words.into_iter();
     let folder = words.next().ok_or_else(|| Error::data("no folder was named", "give the name of a new folder"))?;
     let made = match words.next() {
-        None => make(&Recipe::default(), 1),
+        None => make(&recipe, 1),
         Some(mesh) => {
             let beside = Beside(mesh.parent().unwrap_or(Path::new("")).into());
             let bytes = read_file("cannot read the mesh", &mesh)?;
-            make_of(read(&bytes, &beside)?, &Recipe::default(), 1)
+            make_of(read(&bytes, &beside)?, &recipe, 1)
         }
     };
     let scene = &made.scene;
@@ -68,6 +84,9 @@ fn main() -> Result<()> {
     ];
     let truth = truth.map(|(name, shape, values)| (name.to_owned(), Array { shape, values }));
     write_npz(&folder.join("truth.npz"), &truth)?;
+    if has_priors {
+        priors::write(&folder.join("priors"), &made, 1)?;
+    }
     println!("{} pictures in {}", scene.len(), folder.display());
     Ok(())
 }
