@@ -1,5 +1,6 @@
 //! Claims and laws of the systems.
 
+mod bayesian_gpr;
 mod claims;
 mod paths;
 mod scale_mixture_nngp;
