@@ -10,11 +10,13 @@
 //! | something else | implement [`LogDensity`] |
 
 mod parameters;
+mod parted;
 mod support;
 mod toys;
 mod unknowns;
 
 pub use parameters::ParametersDensity;
+pub use parted::Parted;
 pub use support::Support;
 pub use toys::Toy;
 pub use unknowns::{Named, NamedDensity, RowDensity, Unknown, Unknowns};
