@@ -4,7 +4,7 @@ mod claim;
 
 use elbo_core::{
     Array, Card, Claim, Columns, Config, Data, Encode, Error, Kind, Model, ModelFile, Predict, Prediction, Result, Rng,
-    Run, Summary, Supervised, System, Update, Verb, ensure_within,
+    Run, Summary, Supervised, System, Update, Verb, ensure, ensure_within,
 };
 use elbo_nn::bayes::head::{Bound, DiscriminativeHead, GenerativeHead, HeadConfig, NoiseConfig, RegressionHead};
 use elbo_nn::bayes::{AnyHead, Covariance, Fit, LastLayer, Targets, TrainSettings};
@@ -61,6 +61,8 @@ pub struct VbllConfig {
     pub wishart_scale: f64,
     /// What the divergence is multiplied by; anything but 1 is tempered, not Bayes' rule.
     pub kl_weight: f64,
+    /// Whether each step has the best posterior of the last layer inside its bound, from all rows; for numbers with Gaussian noise and a dense covariance.
+    pub collapsed: bool,
     /// Minibatches.
     #[schemars(range(min = 1))]
     pub steps: usize,
@@ -92,6 +94,7 @@ impl Default for VbllConfig {
             wishart_dof: 1.0,
             wishart_scale: 0.01,
             kl_weight: 1.0,
+            collapsed: false,
             steps: 3000,
             batch: 64,
             rate: 1e-3,
@@ -107,7 +110,15 @@ impl Config for VbllConfig {
         check_widths("hidden", &self.hidden)?;
         ensure_within("draws", self.draws, 1..=100_000)?;
         self.head(1, 1, START_NOISE).check()?;
-        self.training().check()
+        self.training().check()?;
+        if self.collapsed {
+            let is_dense = self.covariance == Covariance::Dense;
+            ensure("covariance", format!("{:?}", self.covariance), is_dense, "dense with collapsed=true")?;
+            let is_gaussian = self.noise == NoiseConfig::Gaussian;
+            ensure("noise", format!("{:?}", self.noise), is_gaussian, "gaussian with collapsed=true")?;
+            ensure("kl_weight", self.kl_weight, self.kl_weight == 1.0, "1 with collapsed=true")?;
+        }
+        Ok(())
     }
 }
 
@@ -157,6 +168,9 @@ impl VbllConfig {
         if self.covariance != Covariance::LowRank {
             run.warn_idle(self, &["rank"], "without covariance=low_rank");
         }
+        if self.collapsed {
+            run.warn_idle(self, &["batch"], "with collapsed=true");
+        }
         match (target, self.classifier) {
             (Target::Number, _) => run.warn_idle(self, &["classifier", "bound", "draws"], "on a numeric target"),
             (_, Classifier::Discriminative) => run.warn_idle(self, &["noise"], "on a target of classes"),
@@ -200,6 +214,7 @@ impl VbllConfig {
         };
         let mut network = self.build(x.size(1), target, &shares, &mut run.rng.fork())?;
         let fit = Fit::new(x, y, self.training())?;
+        let fit = if self.collapsed { fit.collapsed()? } else { fit };
         fit.run(&mut network, run)?;
         let bound = fit.bound(&network)?;
         Ok((network, bound))
@@ -308,9 +323,10 @@ impl VbllModel {
         };
         let covariance = serde_json::to_value(self.covariance).expect("a name is plain data");
         summary.text = format!(
-            "A network with hidden layers {:?} on {rows} rows and a Bayesian last layer {head}; covariance {}{}.",
+            "A network with hidden layers {:?} on {rows} rows and a Bayesian last layer {head}; covariance {}{}{}.",
             self.config.hidden,
             covariance.as_str().unwrap_or_default(),
+            if self.config.collapsed { ", collapsed in training" } else { "" },
             if self.config.kl_weight == 1.0 { "" } else { ", tempered" }
         );
         summary

@@ -133,6 +133,37 @@ impl LastLayer {
     }
 }
 
+impl LastLayer {
+    /// The bound of these rows as all there are, with the best posterior of the last layer inside it, in nats: see
+    /// [`RegressionHead::collapsed_bound`].
+    ///
+    /// # Errors
+    /// Those of the head; [`Error::Data`] for a head of classes, whose best posterior has no closed form.
+    pub fn collapsed(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        self.collapsible()?.collapsed_bound(&self.features(x), y)
+    }
+
+    /// Gives the last layer its best posterior at the present features and noise, from these rows as all there are.
+    ///
+    /// # Errors
+    /// As [`LastLayer::collapsed`].
+    pub fn settle(&mut self, x: &Tensor, y: &Tensor) -> Result<()> {
+        let best = self.collapsible()?.optimal(&self.encode(x), y)?;
+        self.head = AnyHead::Regression(best);
+        Ok(())
+    }
+
+    fn collapsible(&self) -> Result<&RegressionHead> {
+        match &self.head {
+            AnyHead::Regression(head) => Ok(head),
+            _ => Err(Error::data(
+                "the target is of classes, for which the best last layer has no closed form",
+                "fit with collapsed=false",
+            )),
+        }
+    }
+}
+
 /// Targets of rows.
 #[derive(Debug, Clone)]
 pub enum Targets {
@@ -197,6 +228,7 @@ pub struct Fit {
     x: Tensor,
     y: Targets,
     settings: TrainSettings,
+    is_collapsed: bool,
 }
 
 /// What training remembers between steps.
@@ -231,7 +263,17 @@ impl Fit {
             let text = format!("there are {} rows and {} targets", x.size(0), y.rows());
             return Err(Error::data(text, "give one target a row"));
         }
-        Ok(Self { x, y, settings })
+        Ok(Self { x, y, settings, is_collapsed: false })
+    }
+
+    /// The same with the best posterior of the last layer inside the bound at every step, [`LastLayer::collapsed`]: each step takes all rows, and
+    /// features and noise alone are learned; [`Fit::run`] gives the last layer that posterior in the end. For numbers with Gaussian noise.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a divergence that is not weighed by one, of which there is no such form.
+    pub fn collapsed(self) -> Result<Self> {
+        ensure("kl_weight", self.settings.kl_weight, self.settings.kl_weight == 1.0, "1 with collapsed=true")?;
+        Ok(Self { is_collapsed: true, ..self })
     }
 
     /// Trains a model to the end.
@@ -239,8 +281,30 @@ impl Fit {
     /// # Errors
     /// [`Error::Numerical`] when the loss or its gradient is not finite, and those of the head.
     pub fn run(&self, model: &mut LastLayer, run: &mut Run) -> Result<()> {
-        drive(self, model, &Stop::after(self.settings.steps, "training", "loss of a minibatch (nats a row)"), run)?;
+        let objective =
+            if self.is_collapsed { "negative bound (nats a row)" } else { "loss of a minibatch (nats a row)" };
+        drive(self, model, &Stop::after(self.settings.steps, "training", objective), run)?;
+        if self.is_collapsed {
+            model.settle(&self.x, &self.every())?;
+        }
         Ok(())
+    }
+
+    /// All targets as a head takes them.
+    fn every(&self) -> Tensor {
+        self.y.take(&(0..self.y.rows()).collect::<Vec<_>>())
+    }
+
+    /// What a step lowers: of the next rows, or of all.
+    fn loss(&self, model: &LastLayer, state: &mut FitState, run: &mut Run) -> Result<Tensor> {
+        let n = self.y.rows() as f64;
+        if self.is_collapsed {
+            return Ok(model.collapsed(&self.x, &self.every())? * (-1.0 / n));
+        }
+        let rows = state.batches.next(&mut run.rng).to_vec();
+        let x = self.x.index_select(0, &Tensor::indices(&rows));
+        let (fit, cost) = model.terms(&x, &self.y.take(&rows))?;
+        Ok(cost * (self.settings.kl_weight / n) - fit)
     }
 
     /// The bound of all rows at the model, the divergence included, in nats a row.
@@ -248,8 +312,7 @@ impl Fit {
     /// # Errors
     /// Those of the head.
     pub fn bound(&self, model: &LastLayer) -> Result<f64> {
-        let every: Vec<usize> = (0..self.y.rows()).collect();
-        let (fit, cost) = no_grad(|| model.terms(&self.x, &self.y.take(&every)))?;
+        let (fit, cost) = no_grad(|| model.terms(&self.x, &self.every()))?;
         Ok(fit.item() - self.settings.kl_weight * cost.item() / self.y.rows() as f64)
     }
 
@@ -277,10 +340,7 @@ impl Step<LastLayer> for Fit {
     }
 
     fn step(&self, model: &mut LastLayer, state: &mut FitState, run: &mut Run) -> Result<Progress> {
-        let rows = state.batches.next(&mut run.rng).to_vec();
-        let x = self.x.index_select(0, &Tensor::indices(&rows));
-        let (fit, cost) = model.terms(&x, &self.y.take(&rows))?;
-        let loss = cost * (self.settings.kl_weight / self.y.rows() as f64) - fit;
+        let loss = self.loss(model, state, run)?;
         let leaves = model.leaves();
         let mut gradients = grad(&loss, &leaves.iter().collect::<Vec<_>>());
         // While the leaves are held, an update in place would have to copy them.

@@ -80,6 +80,7 @@ fn every_head_and_covariance_learns_the_table_and_survives_saving() {
         if is_number {
             settings.push(json!({"noise": "student_t"}));
             settings.push(json!({"noise": "heteroscedastic"}));
+            settings.push(json!({"collapsed": true}));
         } else {
             settings.push(json!({"bound": "tilted"}));
         }
@@ -174,6 +175,29 @@ fn an_interrupted_fit_that_is_resumed_ends_with_the_same_bits() {
         let mut run = Run::new(12).resuming(ModelFile::read(&path).unwrap());
         assert!(bytes(fit(settings, &train, &mut run).as_ref()) == bytes(whole.as_ref()));
     }
+}
+
+#[test]
+fn collapsed_training_leaves_out_what_it_has_no_use_for_and_refuses_what_has_no_closed_form() {
+    let train = table(40, true, 15);
+    let mut run = Run::new(16);
+    let model = fit(json!({"collapsed": true, "steps": 20}), &train, &mut run);
+    assert!(model.summary().text.contains("collapsed in training"));
+    assert!(run.warnings().iter().any(|w| w.contains("`batch` has no effect")), "{:?}", run.warnings());
+    assert!(model.as_update().is_some());
+    for (name, value) in [
+        ("covariance", json!("low_rank")),
+        ("covariance", json!("point")),
+        ("noise", json!("student_t")),
+        ("kl_weight", json!(0.5)),
+    ] {
+        let error = AnySystem::check_config(&Vbll, &json!({"collapsed": true, name: value})).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("collapsed=true"), "{error}");
+    }
+    let classes = table(40, false, 17);
+    let settings = json!({"collapsed": true, "steps": 20, "hidden": [4]});
+    let error = AnySystem::fit(&Vbll, &settings, &classes, &mut Run::new(18)).err().unwrap();
+    assert!(error.to_string().contains("of classes"), "{error}");
 }
 
 #[test]
