@@ -6,6 +6,7 @@
 //! | a model that implements [`Parameters`](elbo_tensor::Parameters), with priors on them | [`ParametersDensity`] |
 //! | a value and a gradient, computed by hand | [`Explicit`] |
 //! | a linear, logistic, Poisson or softmax regression | [`Glm`](crate::glm::Glm) |
+//! | rows of data, of which some shall do for a step | [`Parted`], which [`Glm`](crate::glm::Glm) is |
 //! | a method to try | [`Toy`], targets in the plane |
 //! | something else | implement [`LogDensity`] |
 

@@ -89,8 +89,8 @@ const UNNOTICED: f64 = 0.01;
 fn real(claim: &mut Claim, run: &mut Run) -> Result<()> {
     let mut table = Table::new(
         "real",
-        "Real tables: mean log density of the rows not learned from (nats a row), and their 95 % coverage.",
-        &["table", "rows", "integrated", "likeliest", "difference", "s.e. over seeds", "coverage", "coverage, likeliest"],
+        "Real tables: mean log density of the rows not learned from (nats a row), its standard error over seeds, and 95 % coverage.",
+        &["table", "rows", "integrated", "likeliest", "difference", "s.e.", "coverage", "coverage, likeliest"],
     );
     let (mut gains, mut distances) = (vec![], [0.0; 2]);
     let seeds: Vec<u64> = claim.seeds.iter().copied().take(REAL_SEEDS).collect();
