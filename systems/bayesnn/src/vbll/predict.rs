@@ -1,7 +1,7 @@
 //! What the network says of new rows, over draws of the weights before its last layer where these have distributions.
 
 use super::VbllModel;
-use elbo_core::{Array, Data, Encode, Predict, Prediction, Result, Rng, Run};
+use elbo_core::{Array, Data, Encode, Error, Predict, Prediction, Result, Rng, Run};
 use elbo_dist::GaussianMixtures;
 use elbo_nn::bayes::head::RegressionHead;
 use elbo_nn::bayes::{AnyHead, LastLayer};
@@ -90,8 +90,10 @@ impl Predict for VbllModel {
             (AnyHead::Regression(head), [one]) => Prediction::Numbers(head.predict(one, 0, (shift, scale))),
             (AnyHead::Regression(head), _) => {
                 let (means, variances) = moments(head, &features);
-                let noise = head.noise_sd().expect("such networks have Gaussian noise")[0].powi(2);
-                let (count, sds) = (features.len(), (variances + noise).sqrt());
+                let Some(noise) = head.noise_sd() else {
+                    return Err(Error::misfit("weights with distributions before the last layer need Gaussian noise"));
+                };
+                let (count, sds) = (features.len(), (variances + noise[0].powi(2)).sqrt());
                 let shares = vec![1.0 / count as f64; count];
                 let mixtures = GaussianMixtures::new(count, shares, means.to_vec(), sds.to_vec());
                 Prediction::Numbers(Box::new(mixtures.unscaled(shift, scale)))
