@@ -1,24 +1,25 @@
 #![doc = include_str!("vbll.md")]
 
 mod claim;
+mod predict;
 
 use elbo_core::{
-    Array, Card, Claim, Columns, Config, Data, Encode, Error, Kind, Model, ModelFile, Predict, Prediction, Result, Rng,
-    Run, Summary, Supervised, System, Update, Verb, ensure_within,
+    Card, Claim, Columns, Config, Data, Encode, Error, Kind, Model, ModelFile, Predict, Result, Rng, Run, Summary,
+    Supervised, System, Update, Verb, ensure, ensure_within,
 };
 use elbo_nn::bayes::head::{Bound, DiscriminativeHead, GenerativeHead, HeadConfig, NoiseConfig, RegressionHead};
 use elbo_nn::bayes::{AnyHead, Covariance, Fit, LastLayer, Targets, TrainSettings};
 use elbo_nn::layer::check_widths;
 use elbo_nn::{Activation, table};
-use elbo_tensor::{Parameters, Tensor, no_grad};
+use elbo_tensor::{Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Seed of the draws of logits in predictions: part of the model, not of a run.
-const DRAWS_SEED: u64 = 1;
 /// The noise's standard deviation at the start: that of the scaled target, and a mild one for logits and features.
 const START_NOISE: f64 = 1.0;
 const START_NOISE_OF_LOGITS: f64 = 0.4;
+/// The standard deviation of weights before the last layer at the start, where they have one.
+const START_SD: f64 = 0.01;
 
 /// Variational Bayesian last layers.
 pub struct Vbll;
@@ -32,6 +33,17 @@ pub enum Classifier {
     Discriminative,
     /// A Gaussian of the features for each class, which also tells unusual rows.
     Generative,
+}
+
+/// What the weights before the last layer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Numbers.
+    #[default]
+    Point,
+    /// Independent normal distributions.
+    MeanField,
 }
 
 /// Settings of `vbll`.
@@ -61,6 +73,10 @@ pub struct VbllConfig {
     pub wishart_scale: f64,
     /// What the divergence is multiplied by; anything but 1 is tempered, not Bayes' rule.
     pub kl_weight: f64,
+    /// Weights before the last layer: point, or mean_field for independent normal distributions, of which predictions take 20 draws.
+    pub body: Body,
+    /// Whether each step has the best posterior of the last layer inside its bound, from all rows; for numbers with Gaussian noise and a dense covariance.
+    pub collapsed: bool,
     /// Minibatches.
     #[schemars(range(min = 1))]
     pub steps: usize,
@@ -92,6 +108,8 @@ impl Default for VbllConfig {
             wishart_dof: 1.0,
             wishart_scale: 0.01,
             kl_weight: 1.0,
+            body: Body::Point,
+            collapsed: false,
             steps: 3000,
             batch: 64,
             rate: 1e-3,
@@ -107,7 +125,21 @@ impl Config for VbllConfig {
         check_widths("hidden", &self.hidden)?;
         ensure_within("draws", self.draws, 1..=100_000)?;
         self.head(1, 1, START_NOISE).check()?;
-        self.training().check()
+        self.training().check()?;
+        if self.body == Body::MeanField {
+            ensure("hidden", "[]", !self.hidden.is_empty(), "a width at least with body=mean_field")?;
+            let is_gaussian = self.noise == NoiseConfig::Gaussian;
+            ensure("noise", format!("{:?}", self.noise), is_gaussian, "gaussian with body=mean_field")?;
+            ensure("collapsed", self.collapsed, !self.collapsed, "false with body=mean_field")?;
+        }
+        if self.collapsed {
+            let is_dense = self.covariance == Covariance::Dense;
+            ensure("covariance", format!("{:?}", self.covariance), is_dense, "dense with collapsed=true")?;
+            let is_gaussian = self.noise == NoiseConfig::Gaussian;
+            ensure("noise", format!("{:?}", self.noise), is_gaussian, "gaussian with collapsed=true")?;
+            ensure("kl_weight", self.kl_weight, self.kl_weight == 1.0, "1 with collapsed=true")?;
+        }
+        Ok(())
     }
 }
 
@@ -157,6 +189,12 @@ impl VbllConfig {
         if self.covariance != Covariance::LowRank {
             run.warn_idle(self, &["rank"], "without covariance=low_rank");
         }
+        if self.collapsed {
+            run.warn_idle(self, &["batch"], "with collapsed=true");
+        }
+        if self.body == Body::MeanField {
+            run.warn_idle(self, &["weight_decay"], "with body=mean_field, whose weights have a prior");
+        }
         match (target, self.classifier) {
             (Target::Number, _) => run.warn_idle(self, &["classifier", "bound", "draws"], "on a numeric target"),
             (_, Classifier::Discriminative) => run.warn_idle(self, &["noise"], "on a target of classes"),
@@ -189,6 +227,10 @@ impl VbllConfig {
                 }
             })
         };
+        if self.body == Body::MeanField {
+            let start = (self.activation, START_SD);
+            return LastLayer::mean_field(input, &self.hidden, start, is_generative, head, rng);
+        }
         LastLayer::new(input, &self.hidden, self.activation, is_generative, head, rng)
     }
 
@@ -200,6 +242,7 @@ impl VbllConfig {
         };
         let mut network = self.build(x.size(1), target, &shares, &mut run.rng.fork())?;
         let fit = Fit::new(x, y, self.training())?;
+        let fit = if self.collapsed { fit.collapsed()? } else { fit };
         fit.run(&mut network, run)?;
         let bound = fit.bound(&network)?;
         Ok((network, bound))
@@ -308,40 +351,14 @@ impl VbllModel {
         };
         let covariance = serde_json::to_value(self.covariance).expect("a name is plain data");
         summary.text = format!(
-            "A network with hidden layers {:?} on {rows} rows and a Bayesian last layer {head}; covariance {}{}.",
+            "A network with hidden layers {:?}{} on {rows} rows and a Bayesian last layer {head}; covariance {}{}{}.",
             self.config.hidden,
+            if self.config.body == Body::MeanField { ", whose weights have distributions," } else { "" },
             covariance.as_str().unwrap_or_default(),
+            if self.config.collapsed { ", collapsed in training" } else { "" },
             if self.config.kl_weight == 1.0 { "" } else { ", tempered" }
         );
         summary
-    }
-
-    /// Draws that average the softmax of noisy logits, `[S, K]`.
-    fn draws(&self) -> Tensor {
-        let (draws, classes) = (self.config.draws, self.columns.classes().len());
-        Tensor::from_vec(Rng::new(DRAWS_SEED).normals(draws * classes), &[draws, classes])
-    }
-
-    /// The class probabilities of features, `[B, K]`, and how unusual each row is, `[B]`.
-    fn classify(&self, features: &Tensor) -> Result<(Tensor, Tensor)> {
-        classify(&self.network, features, || self.draws())
-    }
-}
-
-/// Class probabilities `[B, K]`, and how unusual the rows are, `[B]`: less the log density of the features, or less the log of the largest
-/// probability where there is no density.
-fn classify(network: &LastLayer, features: &Tensor, draws: impl FnOnce() -> Tensor) -> Result<(Tensor, Tensor)> {
-    match &network.head {
-        AnyHead::Generative(head) => {
-            let (probabilities, density) = head.probabilities(features)?;
-            Ok((probabilities, -density))
-        }
-        AnyHead::Discriminative(head) => {
-            let probabilities = head.probabilities(features, &draws());
-            let novelty = -probabilities.max_axis(-1, false).log();
-            Ok((probabilities, novelty))
-        }
-        AnyHead::Regression(_) => unreachable!("a target of classes has a head of classes"),
     }
 }
 
@@ -368,51 +385,11 @@ impl Model for VbllModel {
     }
 
     fn as_update(&self) -> Option<&dyn Update> {
-        let is_closed = self.config.noise == NoiseConfig::Gaussian && self.covariance != Covariance::Point;
+        let is_closed = self.config.noise == NoiseConfig::Gaussian
+            && self.covariance != Covariance::Point
+            && self.config.body == Body::Point;
         let is_number = matches!(self.network.head, AnyHead::Regression(_));
         (is_number && is_closed).then_some(self as &dyn Update)
-    }
-}
-
-impl Predict for VbllModel {
-    fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
-        let features = self.network.encode(&table::encode(&self.columns, data, run)?);
-        Ok(match &self.network.head {
-            AnyHead::Regression(head) => Prediction::Numbers(head.predict(&features, 0, self.columns.target_scaling())),
-            _ => Prediction::Classes {
-                classes: self.columns.classes().to_vec(),
-                probabilities: self.classify(&features)?.0.to_vec(),
-            },
-        })
-    }
-
-    fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {
-        let AnyHead::Regression(head) = &self.network.head else { return Ok(None) };
-        let features = self.network.encode(&table::encode(&self.columns, data, run)?);
-        let (shift, scale) = self.columns.target_scaling();
-        // One draw of the weights is one function.
-        let path = |rng: &mut Rng| no_grad(|| features.linear(&head.draw(rng), None).affine(scale, shift).to_vec());
-        Ok(Some((0..count).flat_map(|_| path(&mut run.rng)).collect()))
-    }
-}
-
-impl Encode for VbllModel {
-    fn encode(&self, data: &Data, run: &mut Run) -> Result<Data> {
-        let features = self.network.encode(&table::encode(&self.columns, data, run)?);
-        let rows = features.size(0);
-        let novelty = match &self.network.head {
-            AnyHead::Regression(head) => {
-                let (_, variance) = no_grad(|| head.outputs(&features));
-                (variance.sqrt() * self.columns.target_scaling().1).to_vec()
-            }
-            _ => self.classify(&features)?.1.to_vec(),
-        };
-        let mut arrays = vec![("novelty".to_owned(), Array::new(&[rows], novelty))];
-        let has_constant = !matches!(self.network.head, AnyHead::Generative(_));
-        for h in 0..features.size(1) - usize::from(has_constant) {
-            arrays.push((format!("phi{h}"), Array::new(&[rows], features.select(1, h).to_vec())));
-        }
-        Ok(Data { source: format!("features of {}", data.source), arrays, ..Data::default() })
     }
 }
 

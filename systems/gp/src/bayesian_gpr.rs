@@ -1,23 +1,30 @@
 #![doc = include_str!("bayesian-gpr.md")]
 
+mod claim;
 mod posterior;
+mod process;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+use claim::friedman;
 use elbo_core::{
-    Array, Budget, Card, Claim, Columns, Config, Data, Error, Features, FromData, Kind, ModelFile, Predict, Prediction,
-    Regression, Result, Rng, Run, System, Table, Verb, ensure, ensure_within,
+    Card, Claim, Columns, Config, Error, Features, Kind, ModelFile, Prediction, Regression, Result, Rng, Run, System,
+    Table, Verb, ensure, ensure_within,
 };
-use elbo_dist::{GaussianMixtures, Prior, scores};
-use elbo_gp::exact::{ExactGp, ExactPosterior};
+use elbo_dist::{GaussianMixtures, Prior};
+use elbo_gp::exact::ExactGp;
+use elbo_gp::inducing::InducingPoints;
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::Zero;
 use elbo_gp::path::joint_paths;
 use elbo_gp::settings;
+use elbo_gp::sgpr::Sgpr;
 use elbo_gp::table::{self, Process, TableModel};
 use elbo_infer::mcmc::{Hamiltonian, Trajectory};
 use elbo_tensor::{Constraint, Parameters, Tensor};
 use posterior::Posterior;
+use process::{Conditioned, Hyper};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,7 +81,10 @@ pub struct BayesianGprConfig {
     /// L-BFGS iterations a start, at most.
     #[schemars(range(min = 1))]
     pub iterations: usize,
-    /// Rows beyond which the fit is refused, since every gradient takes time with N³.
+    /// Inducing points that carry the process, whose lower bound then stands for its likelihood: for more rows. Without a number it is exact.
+    #[schemars(range(min = 1))]
+    pub inducing: Option<usize>,
+    /// Rows beyond which an exact fit is refused, since every gradient takes time with N³.
     pub most_rows: usize,
 }
 
@@ -93,6 +103,7 @@ impl Default for BayesianGprConfig {
             mixed: 100,
             starts: 5,
             iterations: 200,
+            inducing: None,
             most_rows: 1000,
         }
     }
@@ -109,6 +120,9 @@ impl Config for BayesianGprConfig {
         }
         if let Some(noise) = self.noise_held {
             ensure_within("noise_held", noise, 2e-6..)?;
+        }
+        if let Some(count) = self.inducing {
+            settings::points("inducing", count)?;
         }
         settings::counts(&[("steps", self.steps), ("mixed", self.mixed), ("iterations", self.iterations)])?;
         ensure_within("chains", self.chains, 1..=1000)?;
@@ -131,19 +145,38 @@ impl BayesianGprConfig {
         if self.noise_held.is_some() {
             run.warn_idle(self, &["noise"], "where `noise_held` is given");
         }
+        if self.inducing.is_some() {
+            run.warn_idle(self, &["most_rows"], "where `inducing` is given");
+        }
     }
 
-    /// The process with its priors.
-    fn build(&self, x: &Features, y: &[f64]) -> Result<ExactGp> {
+    /// The process with its priors; sparse where there are inducing points `z: [M, D]`, which are held.
+    fn build(&self, x: &Features, y: &[f64], z: Option<&Tensor>) -> Result<Hyper> {
         let kernel = "rbf".parse::<KernelConfig>()?.build_for(x)?;
         let start = self.noise_held.unwrap_or(0.1);
-        let mut gp = ExactGp::new(kernel, Box::new(Zero), start, table::tensor(x), Tensor::from_slice(y, &[y.len()]));
+        let (inputs, targets) = (table::tensor(x), Tensor::from_slice(y, &[y.len()]));
+        let mut gp = match z {
+            None => Hyper::Exact(ExactGp::new(kernel, Box::new(Zero), start, inputs, targets)),
+            Some(z) => {
+                let gp = Sgpr::new(kernel, Box::new(Zero), start, z.clone(), inputs, targets);
+                Hyper::Sparse(gp.with_fixed_inducing())
+            }
+        };
         gp.visit_mut(&mut |name, parameter| {
             let prior = self.prior_of(name, parameter.constraint(), x.dims);
             parameter.set_prior(prior.map(|p| Arc::new(p) as Arc<dyn elbo_tensor::Prior>));
+            if name == "noise" {
+                parameter.set_frozen(self.noise_held.is_some());
+            }
         });
-        gp.noise_mut().set_frozen(self.noise_held.is_some());
         Ok(gp)
+    }
+
+    /// The inducing points, `[M, D]`, where they were asked for: centres of k-means.
+    fn place(&self, x: &Features, run: &mut Run) -> Result<Option<Tensor>> {
+        let Some(count) = self.inducing else { return Ok(None) };
+        let kernel = "rbf".parse::<KernelConfig>()?.build_for(x)?;
+        InducingPoints::start(kernel.as_ref(), x, count, run).map(Some)
     }
 
     /// The prior of a parameter. A number between bounds has none: it is uniform there, which its Jacobian makes proper.
@@ -186,16 +219,19 @@ impl System for BayesianGpr {
     fn fit(&self, config: &BayesianGprConfig, input: Regression, run: &mut Run) -> Result<BayesianGprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
         config.warn_idle(run);
-        let instead = "`gpr`, whose likeliest values are well known with so many rows";
-        settings::rows_at_most(input.x.rows, config.most_rows, "integrating over hyperparameters", instead)?;
+        if config.inducing.is_none() {
+            let instead = "`--set inducing=100`, or `gpr`, whose likeliest values are well known with so many rows";
+            settings::rows_at_most(input.x.rows, config.most_rows, "integrating over hyperparameters", instead)?;
+        }
         if input.x.rows < input.x.dims + 2 {
             run.warn(format!(
                 "{} rows for {} inputs: the prior decides most of the answer",
                 input.x.rows, input.x.dims
             ));
         }
-        let Posterior { draws, summary, tables } = config.posterior(&input, run)?;
-        let process = Integrated { config: config.clone(), features: input.x, y: input.y, draws, tables };
+        let inducing = config.place(&input.x, run)?;
+        let Posterior { draws, summary, tables } = config.posterior(&input, inducing.as_ref(), run)?;
+        let process = Integrated { config: config.clone(), features: input.x, y: input.y, inducing, draws, tables };
         Ok(BayesianGprModel::new(config, input.columns, process, summary))
     }
 
@@ -203,7 +239,8 @@ impl System for BayesianGpr {
         BayesianGprModel::load(file, |config, columns| {
             let features = table::load_features(file, columns)?;
             let y = file.get_as("y", &[features.rows])?;
-            let width = config.build(&features, &y)?.pack().len();
+            let inducing = config.inducing.map(|_| table::stored_points(file, "inducing", features.dims)).transpose()?;
+            let width = config.build(&features, &y, inducing.as_ref())?.pack().len();
             let count = file.rows("draws", &[width])?;
             let draws: Vec<f64> = file.get_as("draws", &[count, width])?;
             if draws.is_empty() {
@@ -213,6 +250,7 @@ impl System for BayesianGpr {
                 config: config.clone(),
                 features,
                 y,
+                inducing,
                 draws: draws.chunks_exact(width).map(<[f64]>::to_vec).collect(),
                 tables: file.fact("tables")?,
             })
@@ -220,71 +258,8 @@ impl System for BayesianGpr {
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
-        let full = run.budget == Budget::Full;
-        let seeds = run.seeds(12);
-        // A smoke run looks at three sets of rows for its one seed, with shorter chains.
-        let repeats = run.pick(3, 1);
-        let base = if full {
-            BayesianGprConfig::default()
-        } else {
-            BayesianGprConfig { chains: 2, warmup: 150, draws: 100, ..BayesianGprConfig::default() }
-        };
-        let methods: &[Infer] =
-            if full { &[Infer::Ml2, Infer::Nuts, Infer::ViFull, Infer::ViMf] } else { &[Infer::Ml2, Infer::Nuts] };
-        let mut scored: Vec<Vec<scores::RegressionScores>> = vec![vec![]; methods.len()];
-        for seed in seeds.iter().flat_map(|s| (0..repeats).map(move |r| s + 1000 * r)) {
-            let mut child = run.child(seed);
-            let (train, test) = (friedman(20, &mut child), friedman(300, &mut child));
-            let observed = test.get("y")?.to_f64().expect("generated numbers");
-            for (infer, scored) in methods.iter().zip(&mut scored) {
-                let config = BayesianGprConfig { infer: *infer, ..base.clone() };
-                let model = self.fit(&config, Regression::from_data(&train)?, &mut run.child(seed))?;
-                let Prediction::Numbers(marginals) = model.predict(&test, &mut child)? else { unreachable!("numbers") };
-                scored.push(scores::regression(marginals.as_ref(), &observed)?);
-            }
-        }
-        let count = scored[0].len() as f64;
-        let mean = |of: fn(&scores::RegressionScores) -> f64, k: usize| scored[k].iter().map(of).sum::<f64>() / count;
-        let nlpd = |k: usize| mean(|s| s.nlpd, k);
-        let coverage = |k: usize| mean(|s| s.coverage.p95, k);
-        let better = scored[0].iter().zip(&scored[1]).filter(|(a, b)| b.nlpd < a.nlpd).count() as f64 / count;
-        let mut claim = Claim::new(seeds);
-        let gain = nlpd(0) - nlpd(1);
-        claim.at_least(
-            "gain in test log density over the likeliest values (nats a row)",
-            gain,
-            Some(0.0),
-            if full { 0.5 } else { 0.0 },
-        );
-        claim.at_least("95 % coverage, integrated", coverage(1), Some(coverage(0)), if full { 0.9 } else { 0.85 });
-        if full {
-            // Three data sets of a smoke run say nothing about a share.
-            claim.at_least("share of data sets where integrating is better", better, None, 0.75);
-            claim.at_most("95 % coverage, integrated, from above", coverage(1), Some(coverage(0)), 0.99);
-            claim.at_most("95 % coverage of the likeliest values", coverage(0), None, 0.85);
-            claim.at_most(
-                "test RMSE over that of the likeliest values",
-                mean(|s| s.rmse, 1) / mean(|s| s.rmse, 0),
-                Some(1.0),
-                1.0,
-            );
-            let share = (nlpd(0) - nlpd(2)) / gain;
-            claim.at_least("share of the gain that full-rank variational inference has", share, None, 0.5);
-            claim.at_least("gain of mean-field variational inference (nats a row)", nlpd(0) - nlpd(3), Some(0.0), 0.0);
-        }
-        Ok(claim)
+        claim::claim(run)
     }
-}
-
-/// Friedman's function of five uniform inputs, with unit noise.
-fn friedman(rows: usize, run: &mut Run) -> Data {
-    let x: Vec<f64> = run.rng.uniforms(rows * 5);
-    let f = |x: &[f64]| {
-        10.0 * (std::f64::consts::PI * x[0] * x[1]).sin() + 20.0 * (x[2] - 0.5).powi(2) + 10.0 * x[3] + 5.0 * x[4]
-    };
-    let y: Vec<f64> = x.chunks_exact(5).map(|x| f(x) + run.rng.normal()).collect();
-    let arrays = vec![("x".into(), Array::new(&[rows, 5], x)), ("y".into(), Array::new(&[rows], y))];
-    Data { source: "Friedman's function".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// A process with draws of its hyperparameters.
@@ -297,6 +272,8 @@ pub struct Integrated {
     features: Features,
     /// Standardised targets, `[N]`.
     y: Vec<f64>,
+    /// Inducing points of a sparse process, `[M, D]`.
+    inducing: Option<Tensor>,
     /// Free numbers, one draw a row.
     draws: Vec<Vec<f64>>,
     tables: Vec<Table>,
@@ -304,8 +281,8 @@ pub struct Integrated {
 
 impl Integrated {
     /// The posterior of `f` at one draw of the hyperparameters. It is conditioned anew: a factor for every draw would take J·N² numbers of memory.
-    fn conditioned(&self, draw: &[f64]) -> Result<ExactPosterior> {
-        let mut gp = self.config.build(&self.features, &self.y)?;
+    fn conditioned(&self, draw: &[f64]) -> Result<Conditioned> {
+        let mut gp = self.config.build(&self.features, &self.y, self.inducing.as_ref())?;
         gp.unpack(draw);
         gp.condition()
     }
@@ -315,6 +292,9 @@ impl Process for Integrated {
     fn save(&self, file: &mut ModelFile) {
         table::save_features(file, &self.features);
         file.put("y", &[self.y.len()], &self.y);
+        if let Some(z) = &self.inducing {
+            file.put("inducing", z.shape(), &z.to_vec());
+        }
         file.put("draws", &[self.draws.len(), self.draws[0].len()], &self.draws.concat());
         file.set("tables", &self.tables);
     }

@@ -8,7 +8,7 @@ use elbo_infer::diagnostics::psis;
 use elbo_infer::family::FullRank;
 use elbo_infer::fit::{ViSettings, vi};
 use elbo_infer::gaussian::{
-    Energy, Expectation, Gaussian, GaussianFit, GaussianSteps, Rule, bures_wasserstein, largest_curvature,
+    Energy, Expectation, Gaussian, GaussianFit, GaussianSteps, Minibatch, Rule, bures_wasserstein, largest_curvature,
 };
 use elbo_infer::glm::{Glm, GlmKind, GlmLikelihood, GlmPosterior, GlmSettings, GlmTable};
 use elbo_infer::mcmc::{Hamiltonian, Start, sample};
@@ -35,10 +35,16 @@ pub struct FbGviConfig {
     pub weight_sd: f64,
     /// Prior standard deviation of the intercept.
     pub intercept_sd: f64,
-    /// The update: forward-backward, or bures-wasserstein, natural, newton, location-scale to compare with.
+    /// The update: forward-backward, diagonal for independent weights, or bures-wasserstein, natural, newton, location-scale to compare with.
     pub rule: Rule,
-    /// Step length; without one, the inverse of the largest curvature at the mode.
+    /// Step length; without one, the inverse of the largest curvature at the mode, times the share of the rows in a batch.
     pub eta: Option<f64>,
+    /// Rows of the table that a step is taken from, drawn anew; without a number, all.
+    #[schemars(range(min = 1))]
+    pub batch: Option<usize>,
+    /// Largest curvatures that a step keeps, all others being replaced by their mean; without a number, all.
+    #[schemars(range(min = 1))]
+    pub rank: Option<usize>,
     /// Steps.
     #[schemars(range(min = 1))]
     pub steps: usize,
@@ -59,6 +65,8 @@ impl Default for FbGviConfig {
             intercept_sd: glm.intercept_sd,
             rule: Rule::ForwardBackward,
             eta: None,
+            batch: None,
+            rank: None,
             steps: 1000,
             draws: 1,
             kept: 2000,
@@ -72,6 +80,9 @@ impl Config for FbGviConfig {
         if let Some(eta) = self.eta {
             ensure("eta", eta, eta > 0.0 && eta.is_finite(), "a positive number")?;
         }
+        for (name, count) in [("batch", self.batch), ("rank", self.rank)] {
+            count.map_or(Ok(()), |count| ensure_within(name, count, 1..=1_000_000_000))?;
+        }
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure_within("draws", self.draws, 1..=10_000)?;
         ensure_within("kept", self.kept, 100..=1_000_000)
@@ -83,9 +94,16 @@ impl FbGviConfig {
         GlmSettings { likelihood: self.likelihood, weight_sd: self.weight_sd, intercept_sd: self.intercept_sd }
     }
 
-    fn steps<'a>(&self, target: &'a dyn LogDensity, eta: f64) -> GaussianSteps<'a> {
+    /// Rows of a step, where it does not take all of a table.
+    fn batch_of(&self, rows: usize) -> Option<usize> {
+        self.batch.filter(|batch| *batch < rows)
+    }
+
+    fn steps<'a>(&self, target: &'a Glm, eta: f64) -> GaussianSteps<'a> {
         let expectation = Expectation::Draws { count: self.draws };
-        GaussianSteps { rule: self.rule, expectation, ..GaussianSteps::stochastic(target, eta, self.steps) }
+        let batch = self.batch_of(target.rows()).map(|rows| Minibatch { target, rows });
+        let steps = GaussianSteps::stochastic(target, eta, self.steps);
+        GaussianSteps { rule: self.rule, expectation, batch, rank: self.rank, ..steps }
     }
 }
 
@@ -122,7 +140,12 @@ impl System for FbGvi {
         notes.iter().for_each(|note| run.warn(note));
         let start = mode(&glm)?;
         let curvature = largest_curvature(&glm, &start)?;
-        let eta = config.eta.unwrap_or(1.0 / curvature);
+        if config.batch_of(glm.rows()).is_none() {
+            run.warn_idle(config, &["batch"], "on a table of no more rows");
+        }
+        // The likelihood of a batch counts for all rows: its curvature may be that of all times their number over the batch's.
+        let share = config.batch_of(glm.rows()).map_or(1.0, |batch| batch as f64 / glm.rows() as f64);
+        let eta = config.eta.unwrap_or(share / curvature);
         let mut fit = GaussianFit::new(Gaussian::isotropic(start, 1.0 / curvature));
         let stop = Stop::after(config.steps, "forward-backward steps", "divergence up to a constant (nats)");
         drive(&config.steps(&glm, eta), &mut fit, &stop, run)?;
@@ -146,7 +169,7 @@ impl System for FbGvi {
                 ("eta".into(), eta),
             ],
             text: format!(
-                "A Bayesian {} regression on {} rows with {} unknowns; its posterior is a Gaussian of full covariance. {}.",
+                "A Bayesian {} regression on {} rows with {} unknowns; its posterior is a Gaussian of {}. {}.",
                 match table.kind() {
                     GlmKind::Gaussian => "linear",
                     GlmKind::Bernoulli => "logistic",
@@ -155,6 +178,7 @@ impl System for FbGvi {
                 },
                 glm.rows(),
                 glm.dim(),
+                if config.rule == Rule::Diagonal { "independent unknowns" } else { "full covariance" },
                 weights.verdict()
             ),
             ..Summary::default()

@@ -2,9 +2,9 @@
 
 use super::expectation::{Energy, Expectation};
 use super::law::{Gaussian, product};
-use super::updates::Rule;
-use crate::target::LogDensity;
-use elbo_core::{Error, ModelFile, Progress, Result, Run, Snapshot, Step};
+use super::updates::{Rule, low_rank_hessian};
+use crate::target::{LogDensity, Parted};
+use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Snapshot, Step, ensure_within};
 use elbo_linalg::{MatRef, syevd};
 
 /// Growth of the total variance, relative to the start or one, beyond which the posterior is taken for improper.
@@ -67,10 +67,22 @@ impl Snapshot for GaussianFit {
     }
 }
 
+/// Rows of the data that a step is taken from, drawn anew for each step and without replacement in it.
+#[derive(Clone, Copy)]
+pub struct Minibatch<'a> {
+    /// The target of [`GaussianSteps`], whose rows may be taken in parts.
+    pub target: &'a dyn Parted,
+    /// Rows a step; all where there are no more.
+    pub rows: usize,
+}
+
 /// Repeats an update of a Gaussian; the objective reported is `F`, to be lowered.
 ///
 /// The step is halved, with a warning, when `F` has risen three times (a random run: in a row, and lies a nat per unknown above its
 /// best), and the best Gaussian so far is taken up again; or when an update fails.
+///
+/// A run is random where expectations are by draws, or rows by a [`Minibatch`]. With one the objective, which takes all rows, is looked at once for as
+/// many steps as take all rows, and stands still between.
 pub struct GaussianSteps<'a> {
     /// The log density.
     pub target: &'a dyn LogDensity,
@@ -80,6 +92,10 @@ pub struct GaussianSteps<'a> {
     pub expectation: Expectation,
     /// Step length at the start.
     pub eta: f64,
+    /// Rows of each step; all without one.
+    pub batch: Option<Minibatch<'a>>,
+    /// Eigenvalues of the Hessian that are kept, as [`low_rank_hessian`] does; all without a number.
+    pub rank: Option<usize>,
     /// Draws, the same at each step, by which a random run's objective is watched; of no meaning for a deterministic one.
     pub watched: usize,
     /// Iterates from this step on are averaged in a random run.
@@ -96,6 +112,8 @@ impl<'a> GaussianSteps<'a> {
             rule: Rule::ForwardBackward,
             expectation: Expectation::Draws { count: 1 },
             eta,
+            batch: None,
+            rank: None,
             watched: 64,
             average_from: steps / 2,
             tolerance: 0.0,
@@ -107,13 +125,43 @@ impl<'a> GaussianSteps<'a> {
         Self { expectation, tolerance: 1e-16, ..Self::stochastic(target, eta, usize::MAX) }
     }
 
+    fn is_random(&self) -> bool {
+        !self.expectation.is_deterministic() || self.batch.is_some()
+    }
+
+    /// Steps from one look at the objective to the next.
+    fn steps_a_look(&self) -> usize {
+        self.batch.map_or(1, |batch| batch.target.rows().div_ceil(batch.rows.max(1)).max(1))
+    }
+
+    /// The expectations of a step, from its rows, with the Hessian that the step takes.
+    fn energy(&self, q: &Gaussian, rng: &mut Rng) -> Result<Energy> {
+        let mut energy = match self.batch {
+            None => self.expectation.energy(self.target, q, rng)?,
+            Some(batch) => {
+                ensure_within("batch", batch.rows, 1..)?;
+                let all = batch.target.rows();
+                let rows = rng.choose(all, batch.rows.min(all));
+                self.expectation.energy(batch.target.part(&rows).as_ref(), q, rng)?
+            }
+        };
+        if let Some(rank) = self.rank {
+            let hessian = low_rank_hessian(&energy.hessian, q.dim(), rank)?;
+            // The objective of a potential with this curvature, which is what the steps lower.
+            let change = hessian.iter().zip(&energy.hessian).zip(&q.covariance).map(|((new, old), s)| (new - old) * s);
+            energy.value += 0.5 * change.sum::<f64>();
+            energy.hessian = hessian;
+        }
+        Ok(energy)
+    }
+
     /// The objective `F` at a Gaussian: by the deterministic rule, or by the watched draws.
     fn objective(&self, q: &Gaussian, energy: &Energy, noise: &[f64]) -> Result<f64> {
-        let value = if self.expectation.is_deterministic() {
-            energy.value
-        } else {
+        let value = if self.is_random() {
             let (values, _) = self.target.values_and_gradients(&q.at(noise)?);
             -values.iter().sum::<f64>() / values.len() as f64
+        } else {
+            energy.value
         };
         Ok(value - 0.5 * q.log_det()?)
     }
@@ -162,7 +210,7 @@ impl Step<GaussianFit> for GaussianSteps<'_> {
     type State = Watch;
 
     fn init(&self, model: &mut GaussianFit, run: &mut Run) -> Result<Watch> {
-        let watched = if self.expectation.is_deterministic() { 0 } else { self.watched.max(1) };
+        let watched = if self.is_random() { self.watched.max(1) } else { 0 };
         Ok(Watch {
             eta: self.eta,
             last: f64::INFINITY,
@@ -176,12 +224,15 @@ impl Step<GaussianFit> for GaussianSteps<'_> {
     }
 
     fn step(&self, model: &mut GaussianFit, watch: &mut Watch, run: &mut Run) -> Result<Progress> {
-        let mut energy = self.expectation.energy(self.target, &model.current, &mut run.rng)?;
-        let mut objective = self.objective(&model.current, &energy, &watch.noise)?;
+        let is_random = self.is_random();
+        let mut energy = self.energy(&model.current, &mut run.rng)?;
+        let is_looked_at = watch.steps.is_multiple_of(self.steps_a_look());
+        let mut objective =
+            if is_looked_at { self.objective(&model.current, &energy, &watch.noise)? } else { watch.last };
         watch.steps += 1;
         if objective > watch.last + ROUNDING * watch.last.abs().max(1.0) {
             watch.rises += 1;
-        } else if !self.expectation.is_deterministic() {
+        } else if is_random && is_looked_at {
             watch.rises = 0;
         }
         watch.last = objective;
@@ -189,7 +240,7 @@ impl Step<GaussianFit> for GaussianSteps<'_> {
             watch.best = objective;
             watch.best_at.clone_from(&model.current);
         }
-        let margin = if self.expectation.is_deterministic() { 0.0 } else { model.current.dim() as f64 };
+        let margin = if is_random { model.current.dim() as f64 } else { 0.0 };
         let halve = |watch: &mut Watch, run: &mut Run| {
             watch.eta *= 0.5;
             watch.rises = 0;
@@ -198,16 +249,16 @@ impl Step<GaussianFit> for GaussianSteps<'_> {
         if watch.rises >= RISES && objective > watch.best + margin {
             halve(watch, run);
             model.current.clone_from(&watch.best_at);
-            energy = self.expectation.energy(self.target, &model.current, &mut run.rng)?;
+            energy = self.energy(&model.current, &mut run.rng)?;
             objective = watch.best;
             watch.last = objective;
         }
         let q = &model.current;
-        if self.expectation.is_deterministic() && gradient_norm(q, &energy)? < self.tolerance {
+        if !is_random && gradient_norm(q, &energy, self.rule == Rule::Diagonal)? < self.tolerance {
             return Ok(Progress { objective, converged: true });
         }
         let mut eta = watch.eta;
-        if matches!(self.rule, Rule::ForwardBackward | Rule::BuresWasserstein | Rule::LocationScale) {
+        if !matches!(self.rule, Rule::Natural | Rule::Newton) {
             // Beyond the inverse curvature there are wrong fixed points, at which the objective does not even rise.
             let curvature = largest(&energy.hessian, q.dim())?;
             if eta * curvature > 1.0 + ROUNDING {
@@ -229,18 +280,23 @@ impl Step<GaussianFit> for GaussianSteps<'_> {
                 "give proper priors to every unknown, or start elsewhere",
             ));
         }
-        if !self.expectation.is_deterministic() && watch.steps > self.average_from {
+        if is_random && watch.steps > self.average_from {
             model.absorb();
         }
         Ok(Progress { objective, converged: false })
     }
 }
 
-/// Squared norm of the gradient in the Wasserstein metric, $\|g\|^2 + \mathrm{tr}((H - S^{-1}) S (H - S^{-1}))$.
-fn gradient_norm(q: &Gaussian, energy: &Energy) -> Result<f64> {
+/// Squared norm of the gradient in the Wasserstein metric, $\|g\|^2 + \mathrm{tr}((H - S^{-1}) S (H - S^{-1}))$; among independent unknowns with the
+/// diagonals of both matrices.
+fn gradient_norm(q: &Gaussian, energy: &Energy, is_diagonal: bool) -> Result<f64> {
     let d = q.dim();
     let precision = q.precision()?;
-    let excess: Vec<f64> = energy.hessian.iter().zip(&precision).map(|(h, p)| h - p).collect();
+    let excess = |ij: usize| {
+        let is_felt = !is_diagonal || ij / d == ij % d;
+        if is_felt { energy.hessian[ij] - precision[ij] } else { 0.0 }
+    };
+    let excess: Vec<f64> = (0..d * d).map(excess).collect();
     let pushed = product(&excess, &q.covariance, d);
     let of_covariance: f64 = pushed.iter().zip(&excess).map(|(a, b)| a * b).sum();
     Ok(energy.gradient.iter().map(|g| g * g).sum::<f64>() + of_covariance)

@@ -4,7 +4,7 @@
 
 use super::law::{Gaussian, product, spectral, symmetrise};
 use elbo_core::{Error, Result, ensure, ensure_within};
-use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_in_place, gemm, potri};
+use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_in_place, gemm, potri, syevd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub enum Rule {
     Newton,
     /// Proximal gradient of the triangular factor: implicit in the entropy, without a decomposition by eigenvalues.
     LocationScale,
+    /// Forward-backward among Gaussians of independent unknowns.
+    Diagonal,
 }
 
 impl Rule {
@@ -36,6 +38,7 @@ impl Rule {
             Self::Natural => natural_step(q, g, h, eta),
             Self::Newton => newton_step(q, g, h, eta),
             Self::LocationScale => location_scale_step(q, g, h, eta),
+            Self::Diagonal => diagonal_step(q, g, h, eta),
         }
     }
 }
@@ -68,12 +71,68 @@ fn pushed(covariance: &[f64], h: &[f64], eta: f64, d: usize) -> Vec<f64> {
 pub fn forward_backward_step(q: &Gaussian, g: &[f64], h: &[f64], eta: f64) -> Result<Gaussian> {
     let d = q.dim();
     let half = pushed(&q.covariance, h, eta, d);
-    let covariance = spectral(&half, d, |s| {
-        // Rounding may leave an eigenvalue below zero; zero itself is mapped to eta.
-        let s = s.max(0.0);
-        0.5 * (s + 2.0 * eta + (s * (s + 4.0 * eta)).sqrt())
-    })?;
+    let covariance = spectral(&half, d, |s| entropy_step(s, eta))?;
     Ok(Gaussian { mean: moved(&q.mean, g, eta), covariance })
+}
+
+/// The implicit step of the entropy for one eigenvalue of the covariance.
+fn entropy_step(s: f64, eta: f64) -> f64 {
+    // Rounding may leave an eigenvalue below zero; zero itself is mapped to eta.
+    let s = s.max(0.0);
+    0.5 * (s + 2.0 * eta + (s * (s + 4.0 * eta)).sqrt())
+}
+
+/// [`forward_backward_step`] among Gaussians of independent unknowns: both halves for each unknown alone, with the diagonal of `H`; covariances
+/// that `q` has are dropped. The fixed point is the best of those Gaussians, of variances $1 / H_{ii}$.
+///
+/// # Errors
+/// A recoverable [`Error::Numerical`] when derivatives are not finite.
+///
+/// # Source
+/// Diao, Balasubramanian, Chewi and Salim (2023), restricted to a diagonal. Deviation: the restriction is ours.
+pub fn diagonal_step(q: &Gaussian, g: &[f64], h: &[f64], eta: f64) -> Result<Gaussian> {
+    let d = q.dim();
+    let mut covariance = vec![0.0; d * d];
+    for ii in (0..d).map(|i| i * d + i) {
+        let half = (1.0 - eta * h[ii]).powi(2) * q.covariance[ii];
+        if !half.is_finite() {
+            return Err(Error::recoverable("a variance is not finite", "take a shorter step"));
+        }
+        covariance[ii] = entropy_step(half, eta);
+    }
+    Ok(Gaussian { mean: moved(&q.mean, g, eta), covariance })
+}
+
+/// A Hessian `h: [D, D]` of low rank and a constant: its `rank` largest eigenvalues are kept, all others become their mean `c`, so that the trace stays.
+///
+/// $$ H_r = c I + \sum_{k \le r} (\lambda_k - c)\, u_k u_k^\top $$
+///
+/// A rank of `D - 1` and more changes nothing. With an expectation by few draws it averages the noise of the weak directions; the step's fixed
+/// point has $H_r^{-1}$ as its covariance, which is exact where all but `rank` curvatures are alike.
+///
+/// # Errors
+/// [`Error::Setting`] for a rank of zero; [`Error::Numerical`] when the decomposition fails.
+///
+/// # Source
+/// The form is that of probabilistic principal components, Tipping and Bishop (1999).
+pub fn low_rank_hessian(h: &[f64], d: usize, rank: usize) -> Result<Vec<f64>> {
+    ensure_within("rank", rank, 1..)?;
+    if rank >= d.saturating_sub(1) {
+        return Ok(h.to_vec());
+    }
+    let eigen = syevd(MatRef::row_major(h, d, d))?;
+    let rest = d - rank;
+    let level = eigen.values[..rest].iter().sum::<f64>() / rest as f64;
+    let vectors = |of: &dyn Fn(usize) -> f64| -> Vec<f64> {
+        (0..d * rank).map(|ik| (ik / rank, rest + ik % rank)).map(|(i, k)| eigen.vectors[i * d + k] * of(k)).collect()
+    };
+    let (scaled, plain) = (vectors(&|k| eigen.values[k] - level), vectors(&|_| 1.0));
+    let mut out = vec![0.0; d * d];
+    (0..d).for_each(|i| out[i * d + i] = level);
+    let right = MatRef::row_major(&plain, d, rank).transpose();
+    gemm(MatMut::row_major(&mut out, d, d), 1.0, MatRef::row_major(&scaled, d, rank), right, 1.0);
+    symmetrise(&mut out, d);
+    Ok(out)
 }
 
 /// Gradient descent in the Wasserstein metric, explicit in the entropy: `M = I - eta (H - S^{-1})`.

@@ -63,11 +63,7 @@ impl Glm {
     pub fn new(likelihood: GlmLikelihood, x: Vec<f64>, y: Vec<f64>, prior_sd: Vec<f64>) -> Self {
         let dims = prior_sd.len();
         assert!(dims > 0 && x.len() == y.len() * dims, "a design of {} rows and {dims} columns", y.len());
-        let constant = match likelihood {
-            GlmLikelihood::Gaussian { .. } => -(y.len() as f64) * LOG_SQRT_TAU,
-            GlmLikelihood::Poisson => -y.iter().map(|y| lgamma(y + 1.0)).sum::<f64>(),
-            GlmLikelihood::Bernoulli | GlmLikelihood::Categorical { .. } => 0.0,
-        };
+        let constant = constant(likelihood, &y);
         let columns = columns(&x, dims);
         let mut glm = Self { likelihood, x, columns, y, dims, prior_sd, constant, labels: vec![] };
         let heads = glm.heads();
@@ -179,8 +175,24 @@ impl Glm {
         (total, 0.0)
     }
 
+    /// The same model of some rows alone, without names.
+    pub(super) fn of_rows(&self, rows: &[usize]) -> Self {
+        let x: Vec<f64> =
+            rows.iter().flat_map(|i| self.x[i * self.dims..(i + 1) * self.dims].iter().copied()).collect();
+        let y: Vec<f64> = rows.iter().map(|i| self.y[*i]).collect();
+        Self {
+            columns: columns(&x, self.dims),
+            constant: constant(self.likelihood, &y),
+            x,
+            y,
+            prior_sd: self.prior_sd.clone(),
+            labels: vec![],
+            ..*self
+        }
+    }
+
     /// Log prior and its gradient, added to what is there.
-    fn prior(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
+    pub(super) fn prior(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
         let mut total = 0.0;
         for (w, g) in z[..self.weights()].chunks_exact(self.dims).zip(gradient.chunks_exact_mut(self.dims)) {
             for ((w, g), sd) in w.iter().zip(g).zip(&self.prior_sd) {
@@ -195,6 +207,13 @@ impl Glm {
             gradient[self.weights()] += 1.0 - square;
         }
         total
+    }
+
+    /// The diagonal of the log prior's Hessian, which has nothing else, `[P]`.
+    pub(super) fn prior_curvature(&self, z: &[f64]) -> Vec<f64> {
+        let of_weights = (0..self.heads()).flat_map(|_| self.prior_sd.iter().map(|sd| -sd.powi(-2)));
+        let of_noise = self.has_noise().then(|| -2.0 * (2.0 * z[self.weights()]).exp());
+        of_weights.chain(of_noise).collect()
     }
 
     /// The same density in tensor operations, without a derivative of its own: the reference, and what second derivatives use.
@@ -358,6 +377,15 @@ impl LogDensity for Glm {
     }
 }
 
+/// What the log likelihood adds whatever the weights.
+fn constant(likelihood: GlmLikelihood, y: &[f64]) -> f64 {
+    match likelihood {
+        GlmLikelihood::Gaussian { .. } => -(y.len() as f64) * LOG_SQRT_TAU,
+        GlmLikelihood::Poisson => -y.iter().map(|y| lgamma(y + 1.0)).sum::<f64>(),
+        GlmLikelihood::Bernoulli | GlmLikelihood::Categorical { .. } => 0.0,
+    }
+}
+
 /// The columns of `x: [N, dims]` one after another.
 fn columns(x: &[f64], dims: usize) -> Vec<f64> {
     (0..dims).flat_map(|d| x.iter().skip(d).step_by(dims).copied()).collect()
@@ -378,17 +406,7 @@ impl Score for Glm {
     }
 
     fn scores(&self, z: &[f64], rows: &[usize], gradient: &mut [f64]) {
-        let x: Vec<f64> =
-            rows.iter().flat_map(|i| self.x[i * self.dims..(i + 1) * self.dims].iter().copied()).collect();
-        let part = Self {
-            columns: columns(&x, self.dims),
-            x,
-            y: rows.iter().map(|i| self.y[*i]).collect(),
-            prior_sd: self.prior_sd.clone(),
-            labels: vec![],
-            ..*self
-        };
-        let (_, slope) = part.values_and_gradients(z);
+        let (_, slope) = self.of_rows(rows).values_and_gradients(z);
         gradient.fill(0.0);
         let p = LogDensity::dim(self);
         z.chunks_exact(p).zip(gradient.chunks_exact_mut(p)).for_each(|(z, g)| {

@@ -11,6 +11,7 @@
 
 mod density;
 mod frame;
+mod part;
 mod posterior;
 mod table;
 

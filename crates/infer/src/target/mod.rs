@@ -6,15 +6,18 @@
 //! | a model that implements [`Parameters`](elbo_tensor::Parameters), with priors on them | [`ParametersDensity`] |
 //! | a value and a gradient, computed by hand | [`Explicit`] |
 //! | a linear, logistic, Poisson or softmax regression | [`Glm`](crate::glm::Glm) |
+//! | rows of data, of which some shall do for a step | [`Parted`], which [`Glm`](crate::glm::Glm) is |
 //! | a method to try | [`Toy`], targets in the plane |
 //! | something else | implement [`LogDensity`] |
 
 mod parameters;
+mod parted;
 mod support;
 mod toys;
 mod unknowns;
 
 pub use parameters::ParametersDensity;
+pub use parted::Parted;
 pub use support::Support;
 pub use toys::Toy;
 pub use unknowns::{Named, NamedDensity, RowDensity, Unknown, Unknowns};

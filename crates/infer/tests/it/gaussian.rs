@@ -1,10 +1,10 @@
 //! Closed updates of a Gaussian: guarantees on quadratics, fixed points, bad targets.
 
-use crate::common::assert_close;
+use crate::common::{assert_close, interrupted};
 use elbo_core::{Rng, Run, Stop, drive};
 use elbo_infer::gaussian::{
-    Expectation, Gaussian, GaussianFit, GaussianSteps, Rule, bures_wasserstein, largest_curvature,
-    proximal_entropy_step,
+    Expectation, Gaussian, GaussianFit, GaussianSteps, Minibatch, Rule, bures_wasserstein, diagonal_step,
+    largest_curvature, low_rank_hessian, proximal_entropy_step,
 };
 use elbo_infer::glm::{Glm, GlmLikelihood};
 use elbo_infer::target::LogDensity;
@@ -143,6 +143,169 @@ fn stochastic_steps_reach_the_best_gaussian_of_a_logistic_regression() {
         drive(&steps, &mut random, &Stop::after(1500, "gaussian", "F"), &mut Run::new(seed)).unwrap();
         let gap = random.answer().kl(exact.answer()).unwrap();
         assert!(gap < 0.02, "seed {seed}: {gap} nats from the exact run");
+    }
+}
+
+/// A logistic regression of three weights.
+fn logistic(rows: usize, seed: u64) -> Glm {
+    let (mut rng, d) = (Rng::new(seed), 3);
+    let x = rng.normals(rows * d);
+    let chosen = |i: usize, rng: &mut Rng| x[i * d] - 0.5 * x[i * d + 1] + rng.normal() > 0.0;
+    let y = (0..rows).map(|i| f64::from(u8::from(chosen(i, &mut rng)))).collect();
+    Glm::new(GlmLikelihood::Bernoulli, x, y, vec![1.5; d])
+}
+
+#[test]
+fn steps_from_some_of_the_rows_reach_the_best_gaussian() {
+    let glm = logistic(40, 6);
+    let beta = largest_curvature(&glm, &[0.0; 3]).unwrap();
+    let start = || GaussianFit::new(Gaussian::isotropic(vec![0.0; 3], 1.0 / beta));
+    let mut exact = start();
+    let steps = GaussianSteps::deterministic(&glm, Expectation::Hermite { points: 12 }, 1.0 / beta);
+    drive(&steps, &mut exact, &Stop::after(1500, "gaussian", "F"), &mut Run::new(0)).unwrap();
+    let far = start().answer().kl(exact.answer()).unwrap();
+    let run = |seed: u64, expectation: Expectation| {
+        let mut random = start();
+        let batch = Some(Minibatch { target: &glm, rows: 10 });
+        let steps = GaussianSteps { batch, expectation, ..GaussianSteps::stochastic(&glm, 0.25 / beta, 6000) };
+        drive(&steps, &mut random, &Stop::after(6000, "gaussian", "F"), &mut Run::new(seed)).unwrap();
+        random.answer().clone()
+    };
+    for expectation in [Expectation::Draws { count: 1 }, Expectation::Cubature] {
+        for seed in [1, 2, 3] {
+            let gap = run(seed, expectation).kl(exact.answer()).unwrap();
+            assert!(gap < 0.1 && gap < 0.1 * far, "{expectation:?}, seed {seed}: {gap} nats, {far} at the start");
+        }
+        assert_eq!(run(4, expectation), run(4, expectation), "a seed gives the same bits");
+    }
+}
+
+#[test]
+fn a_batch_of_all_rows_is_no_batch_and_the_objective_is_looked_at_once_for_all_rows() {
+    let glm = logistic(40, 7);
+    let curve = |batch: Option<usize>, expectation: Expectation| {
+        let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 3], 0.1));
+        let batch = batch.map(|rows| Minibatch { target: &glm, rows });
+        let steps = GaussianSteps { batch, expectation, ..GaussianSteps::stochastic(&glm, 0.01, usize::MAX) };
+        let mut run = Run::new(1);
+        drive(&steps, &mut fit, &Stop::after(40, "gaussian", "F"), &mut run).unwrap();
+        (fit.current, run.metrics()[0].1.iter().map(|m| m.1).collect::<Vec<f64>>())
+    };
+    let (all, _) = curve(Some(40), Expectation::Cubature);
+    let (more, _) = curve(Some(1000), Expectation::Cubature);
+    let (none, _) = curve(None, Expectation::Cubature);
+    assert_eq!(all, more);
+    assert_close(&all.covariance, &none.covariance, 1e-10, "covariance");
+    assert_close(&all.mean, &none.mean, 1e-10, "mean");
+    let (_, looks) = curve(Some(10), Expectation::Cubature);
+    let changes = looks.windows(2).filter(|w| w[0] != w[1]).count();
+    assert_eq!(changes, 9, "40 steps of a quarter of the rows take all rows ten times: {looks:?}");
+    let steps = GaussianSteps {
+        batch: Some(Minibatch { target: &glm, rows: 0 }),
+        ..GaussianSteps::stochastic(&glm, 0.01, 10)
+    };
+    let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 3], 0.1));
+    let error = drive(&steps, &mut fit, &Stop::after(10, "gaussian", "F"), &mut Run::new(1)).unwrap_err().to_string();
+    assert!(error.contains("`batch` is 0"), "{error}");
+}
+
+#[test]
+fn a_run_by_batches_that_was_interrupted_goes_on_to_the_same_bits() {
+    let glm = logistic(40, 8);
+    let work = |run: &mut Run| {
+        let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 3], 0.1));
+        let batch = Some(Minibatch { target: &glm, rows: 7 });
+        let steps = GaussianSteps { batch, ..GaussianSteps::stochastic(&glm, 0.01, 60) };
+        drive(&steps, &mut fit, &Stop::after(60, "gaussian", "F"), run).unwrap();
+        fit
+    };
+    let (_, stopped, resumed) = interrupted(25, work);
+    let whole = work(&mut Run::new(6));
+    assert!(stopped != whole && resumed == whole);
+}
+
+#[test]
+fn the_diagonal_rule_finds_the_best_independent_unknowns_and_always_lowers_the_objective() {
+    for seed in [1, 2, 3] {
+        let target = Quadratic::new(&geomspace(0.05, 1.0, 4), &mut Rng::new(seed));
+        let f = |q: &Gaussian| {
+            Expectation::Mean.energy(&target, q, &mut Rng::new(0)).unwrap().value - 0.5 * q.log_det().unwrap()
+        };
+        for variance in [1e-4, 1.0, 50.0] {
+            let mut q = Gaussian::isotropic(vec![0.0; 4], variance);
+            let mut last = f(&q);
+            for step in 0..50 {
+                let energy = Expectation::Mean.energy(&target, &q, &mut Rng::new(0)).unwrap();
+                q = Rule::Diagonal.step(&q, &energy.gradient, &energy.hessian, 1.0).unwrap();
+                let next = f(&q);
+                assert!(next <= last + 1e-10 * last.abs().max(1.0), "seed {seed}, step {step}: {last} to {next}");
+                last = next;
+            }
+        }
+        let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 4], 1.0));
+        let exact = GaussianSteps::deterministic(&target, Expectation::Mean, 1.0);
+        let steps = GaussianSteps { rule: Rule::Diagonal, tolerance: 1e-22, ..exact };
+        let mut run = Run::new(0);
+        drive(&steps, &mut fit, &Stop::after(5000, "gaussian", "F"), &mut run).unwrap();
+        let found = fit.answer();
+        assert_close(&found.mean, &target.mean, 1e-8, "mean");
+        for ij in 0..16 {
+            let expected = if ij / 4 == ij % 4 { 1.0 / target.precision[ij] } else { 0.0 };
+            assert!((found.covariance[ij] - expected).abs() < 1e-8 * expected.max(1.0), "seed {seed}, entry {ij}");
+        }
+        let curve = &run.metrics()[0].1;
+        assert!(curve.len() < 5000, "it stops where its own gradient vanishes");
+    }
+}
+
+#[test]
+fn diagonal_steps_drop_covariances_and_are_forward_backward_steps_of_independent_targets() {
+    let (g, h) = ([0.3, -0.2], [0.8, 0.0, 0.0, 0.1]);
+    let q = Gaussian { mean: vec![1.0, 2.0], covariance: vec![0.7, 0.0, 0.0, 3.0] };
+    let (one, other) = (Rule::Diagonal.step(&q, &g, &h, 0.9).unwrap(), Rule::ForwardBackward.step(&q, &g, &h, 0.9));
+    assert_close(&one.covariance, &other.as_ref().unwrap().covariance, 1e-12, "covariance");
+    assert_eq!(one.mean, other.unwrap().mean);
+    let correlated = Gaussian { covariance: vec![0.7, 0.5, 0.5, 3.0], ..q };
+    assert_eq!(diagonal_step(&correlated, &g, &h, 0.9).unwrap(), one);
+    let error = diagonal_step(&correlated, &g, &[f64::NAN, 0.0, 0.0, 0.1], 0.9).unwrap_err();
+    assert!(error.is_recoverable(), "{error}");
+}
+
+#[test]
+fn a_low_rank_hessian_keeps_the_largest_curvatures_and_the_trace() {
+    let values = [0.1, 0.2, 0.6, 2.0, 5.0];
+    let h = Quadratic::new(&values, &mut Rng::new(9)).precision;
+    for rank in 1..=6 {
+        let found = low_rank_hessian(&h, 5, rank).unwrap();
+        let eigen = elbo_linalg::syevd(MatRef::row_major(&found, 5, 5)).unwrap().values;
+        let rest = 5usize.saturating_sub(rank).max(1);
+        let level = values[..rest].iter().sum::<f64>() / rest as f64;
+        let expected: Vec<f64> = (0..5).map(|i| if i < rest { level } else { values[i] }).collect();
+        assert_close(&eigen, &expected, 1e-12, &format!("rank {rank}"));
+        if rank >= 4 {
+            assert_eq!(found, h, "rank {rank}");
+        }
+    }
+    assert!(low_rank_hessian(&h, 5, 0).unwrap_err().to_string().contains("`rank` is 0"));
+    // Where all but two curvatures are alike, two directions are the whole.
+    let alike = Quadratic::new(&[0.3, 0.3, 0.3, 1.5, 2.0], &mut Rng::new(10)).precision;
+    assert_close(&low_rank_hessian(&alike, 5, 2).unwrap(), &alike, 1e-12, "alike");
+}
+
+#[test]
+fn steps_of_low_rank_end_at_the_covariance_of_their_hessian() {
+    let target = Quadratic::new(&geomspace(0.1, 1.0, 5), &mut Rng::new(11));
+    for rank in [1, 2, 4] {
+        let hessian = low_rank_hessian(&target.precision, 5, rank).unwrap();
+        let expected = Gaussian { mean: vec![0.0; 5], covariance: hessian }.precision().unwrap();
+        let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 5], 0.5));
+        let exact = GaussianSteps::deterministic(&target, Expectation::Mean, 1.0);
+        let steps = GaussianSteps { rank: Some(rank), tolerance: 1e-22, ..exact };
+        let mut run = Run::new(0);
+        drive(&steps, &mut fit, &Stop::after(3000, "gaussian", "F"), &mut run).unwrap();
+        assert_close(&fit.answer().covariance, &expected, 1e-8, "covariance");
+        assert_close(&fit.answer().mean, &target.mean, 1e-8, "mean");
+        assert!(run.warnings().is_empty(), "{:?}", run.warnings());
     }
 }
 

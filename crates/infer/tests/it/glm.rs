@@ -5,6 +5,7 @@ use elbo_core::FromData;
 use elbo_core::{Array, Data, Model, ModelFile, Prediction, Rng, Run, Summary, Supervised, Values};
 use elbo_infer::LogDensity;
 use elbo_infer::glm::{Glm, GlmKind, GlmLikelihood, GlmPosterior, GlmSettings, GlmTable};
+use elbo_infer::target::Parted;
 use elbo_tensor::Tensor;
 
 fn every_glm() -> Vec<(&'static str, Glm)> {
@@ -31,6 +32,43 @@ fn derivatives_agree_with_differences_and_with_the_tensor_form() {
         let points = Tensor::from_vec(points, &[4, glm.dim()]);
         assert_close(&glm.log_prob(&points).to_vec(), &glm.reference(&points).to_vec(), 1e-12, name);
         assert_eq!(glm.labels().len(), glm.dim(), "{name}");
+    }
+}
+
+#[test]
+fn parts_of_the_rows_average_to_the_whole() {
+    for (name, glm) in every_glm() {
+        let at: Vec<f64> = (0..glm.dim()).map(|i| 0.4 * (1.7 * i as f64 + 0.2).sin()).collect();
+        let of = |density: &dyn LogDensity| {
+            let (value, gradient) = density.values_and_gradients(&at);
+            [value, gradient, density.hessian(&at).unwrap()].concat()
+        };
+        let whole = of(&glm);
+        let n = glm.rows();
+        let mean = |parts: &[Vec<usize>]| {
+            let mut sum = vec![0.0; whole.len()];
+            for rows in parts {
+                let part = of(glm.part(rows).as_ref());
+                sum.iter_mut().zip(part).for_each(|(s, p)| *s += p / parts.len() as f64);
+            }
+            sum
+        };
+        let ones: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();
+        let pairs: Vec<Vec<usize>> = (0..n).flat_map(|i| (0..i).map(move |j| vec![i, j])).collect();
+        assert_close(&mean(&ones), &whole, 1e-10, name);
+        assert_close(&mean(&pairs), &whole, 1e-10, name);
+        assert_close(&mean(&[(0..n).rev().collect()]), &whole, 1e-10, name);
+        // A part is no part of the whole: one row is far from all.
+        let gap = of(glm.part(&[0]).as_ref()).iter().zip(&whole).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(gap > 0.1, "{name}: {gap}");
+    }
+}
+
+#[test]
+fn derivatives_of_a_part_agree_with_differences() {
+    for (name, glm) in every_glm() {
+        let at: Vec<f64> = (0..glm.dim()).map(|i| 0.5 * (2.1 * i as f64 + 0.3).cos()).collect();
+        assert_derivatives(glm.part(&[4, 1]).as_ref(), &at, name);
     }
 }
 

@@ -19,6 +19,7 @@
 //!
 //! A network whose layers must be read, not only applied, is a [`Stack`].
 
+mod body;
 mod draws;
 pub mod ensemble;
 mod expected;

@@ -1,6 +1,7 @@
 //! What the paper promises: doubt where there are no data, better densities than without a posterior, unusual rows found.
 
-use super::{Classifier, Target, VbllConfig, classify};
+use super::predict::classify;
+use super::{Classifier, Target, VbllConfig};
 use elbo_core::{Claim, FromData, Marginals, Regression, Result, Rng, Run, Stop, Table, drive};
 use elbo_data::{MakeOptions, holdout, make};
 use elbo_dist::calibration::auroc;

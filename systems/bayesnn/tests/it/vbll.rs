@@ -80,6 +80,7 @@ fn every_head_and_covariance_learns_the_table_and_survives_saving() {
         if is_number {
             settings.push(json!({"noise": "student_t"}));
             settings.push(json!({"noise": "heteroscedastic"}));
+            settings.push(json!({"collapsed": true}));
         } else {
             settings.push(json!({"bound": "tilted"}));
         }
@@ -174,6 +175,71 @@ fn an_interrupted_fit_that_is_resumed_ends_with_the_same_bits() {
         let mut run = Run::new(12).resuming(ModelFile::read(&path).unwrap());
         assert!(bytes(fit(settings, &train, &mut run).as_ref()) == bytes(whole.as_ref()));
     }
+}
+
+#[test]
+fn weights_with_distributions_before_the_last_layer_learn_the_table_and_survive_saving() {
+    for (is_number, classifier) in [(true, "discriminative"), (false, "discriminative"), (false, "generative")] {
+        let (train, test) = (table(150, is_number, 19), table(100, is_number, 20));
+        let setting = json!({"body": "mean_field", "classifier": classifier, "steps": 1500});
+        let model = fit(setting.clone(), &train, &mut Run::new(21));
+        let score = log_score(model.as_ref(), &test);
+        // A normal with the target's spread has -1.9; guessing classes -1.1.
+        assert!(score > if is_number { -1.5 } else { -1.0 }, "{setting}: {score}");
+        assert!(model.summary().text.contains("have distributions") && model.as_update().is_none());
+        let back = AnySystem::load(&Vbll, &ModelFile::from_bytes(&bytes(model.as_ref())).unwrap()).unwrap();
+        assert!(bytes(back.as_ref()) == bytes(model.as_ref()), "{setting}");
+        assert_eq!(log_score(back.as_ref(), &test), score, "{setting}");
+        let codes = model.as_encode().unwrap().encode(&test, &mut Run::new(0)).unwrap();
+        assert!(codes.get("novelty").unwrap().to_f64().unwrap().iter().all(|v| v.is_finite()), "{setting}");
+        if is_number {
+            // A path is one function; predictions do not depend on the rows beside.
+            let twice = test.take_rows(&[0, 1, 0]);
+            let paths = model.as_predict().unwrap().sample_paths(&twice, 50, &mut Run::new(1)).unwrap().unwrap();
+            assert!(paths.chunks(3).all(|p| p[0] == p[2]));
+            let mean = |data: &Data, row: usize| match model.as_predict().unwrap().predict(data, &mut Run::new(0)) {
+                Ok(Prediction::Numbers(m)) => m.mean(row),
+                _ => panic!("numbers"),
+            };
+            assert!((mean(&twice, 2) - mean(&test, 0)).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn weights_with_distributions_go_with_gaussian_noise_and_layers_alone() {
+    let train = table(40, true, 22);
+    let mut run = Run::new(23);
+    fit(json!({"body": "mean_field", "steps": 20}), &train, &mut run);
+    assert!(run.warnings().iter().any(|w| w.contains("`weight_decay` has no effect")), "{:?}", run.warnings());
+    for (name, value) in [("hidden", json!([])), ("noise", json!("student_t")), ("collapsed", json!(true))] {
+        let settings = json!({"body": "mean_field", name: value});
+        let error = AnySystem::check_config(&Vbll, &settings).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("body=mean_field"), "{error}");
+    }
+}
+
+#[test]
+fn collapsed_training_leaves_out_what_it_has_no_use_for_and_refuses_what_has_no_closed_form() {
+    let train = table(40, true, 15);
+    let mut run = Run::new(16);
+    let model = fit(json!({"collapsed": true, "steps": 20}), &train, &mut run);
+    assert!(model.summary().text.contains("collapsed in training"));
+    assert!(run.warnings().iter().any(|w| w.contains("`batch` has no effect")), "{:?}", run.warnings());
+    assert!(model.as_update().is_some());
+    for (name, value) in [
+        ("covariance", json!("low_rank")),
+        ("covariance", json!("point")),
+        ("noise", json!("student_t")),
+        ("kl_weight", json!(0.5)),
+    ] {
+        let error = AnySystem::check_config(&Vbll, &json!({"collapsed": true, name: value})).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("collapsed=true"), "{error}");
+    }
+    let classes = table(40, false, 17);
+    let settings = json!({"collapsed": true, "steps": 20, "hidden": [4]});
+    let error = AnySystem::fit(&Vbll, &settings, &classes, &mut Run::new(18)).err().unwrap();
+    assert!(error.to_string().contains("of classes"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The posterior of the hyperparameters: sampled, approximated, or their likeliest values alone.
 
+use super::process::Hyper;
 use super::{BayesianGprConfig, Infer};
 use elbo_core::{Features, ModelFile, Regression, Result, Rng, Run, Snapshot, Summary, Table};
-use elbo_gp::exact::ExactGp;
 use elbo_gp::fit::{Loss, Search, search};
 use elbo_gp::table;
 use elbo_infer::LogDensity;
@@ -14,7 +14,7 @@ use elbo_tensor::{Constraint, Parameters, Tensor};
 
 /// The process with the Jacobian of the logarithms in its loss. With the priors, which the search adds of its own, the least is the most
 /// probable point of the logarithms.
-struct OfLogarithms(ExactGp);
+struct OfLogarithms(Hyper);
 
 impl Parameters for OfLogarithms {
     fn visit(&self, visit: &mut dyn FnMut(&str, &elbo_tensor::Parameter)) {
@@ -38,7 +38,7 @@ impl Snapshot for OfLogarithms {
 
 impl Loss for OfLogarithms {
     fn loss(&self) -> Result<Tensor> {
-        Ok(-(self.0.log_marginal()? + self.0.log_jacobian()))
+        Ok(-(self.0.log_evidence()? + self.0.log_jacobian()))
     }
 }
 
@@ -51,34 +51,46 @@ pub(super) struct Posterior {
 }
 
 impl BayesianGprConfig {
-    /// The posterior of the hyperparameters, as the settings say.
+    /// The posterior of the hyperparameters, as the settings say; with inducing points `z: [M, D]`, that of the lower bound.
     ///
     /// # Errors
     /// When the process cannot be built, or its evidence not be evaluated.
-    pub(super) fn posterior(&self, input: &Regression, run: &mut Run) -> Result<Posterior> {
-        let mut gp = self.build(&input.x, &input.y)?;
+    pub(super) fn posterior(&self, input: &Regression, z: Option<&Tensor>, run: &mut Run) -> Result<Posterior> {
+        let mut gp = self.build(&input.x, &input.y, z)?;
+        let (name, approximately) = match z {
+            None => ("log marginal likelihood", String::new()),
+            Some(z) => {
+                let about = format!(" Approximate: {} inducing points carry the process, and a lower bound", z.size(0));
+                ("lower bound of the log marginal likelihood", about + " stands for its likelihood.")
+            }
+        };
         if self.infer == Infer::Ml2 {
             // With priors the search would find the most probable values in place of the likeliest.
             gp.visit_mut(&mut |_, parameter| parameter.set_prior(None));
             let found = search(&mut gp, Search { starts: self.starts, iterations: self.iterations }, run)?;
             let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
-            summary.objective = Some(("log marginal likelihood".into(), found.evidence()));
-            summary.text = format!("A Gaussian process at its likeliest hyperparameters, on {} rows.", input.x.rows);
+            summary.objective = Some((name.into(), found.evidence()));
+            summary.text = format!(
+                "A Gaussian process at its likeliest hyperparameters, on {} rows.{approximately}",
+                input.x.rows
+            );
             return Ok(Posterior { draws: vec![gp.pack()], summary, tables: vec![found.table()] });
         }
         let base = run.rng.fork();
         let mut of_logarithms = OfLogarithms(gp);
         let found = search(&mut of_logarithms, Search { starts: 1, iterations: self.iterations }, run)?;
         let mode = of_logarithms.pack();
-        let (config, x, y) = (self.clone(), input.x.clone(), input.y.clone());
-        let make = move || config.build(&x, &y).expect("the same settings were built before");
-        let density = ParametersDensity::new(make, |gp: &ExactGp| gp.log_marginal());
+        let (config, x, y, points) = (self.clone(), input.x.clone(), input.y.clone(), z.cloned());
+        let make = move || config.build(&x, &y, points.as_ref()).expect("the same settings were built before");
+        let density = ParametersDensity::new(make, Hyper::log_evidence);
         let mut summary = Summary::default();
         summary.metrics.push(("log posterior at its mode".into(), -found.loss));
         let (draws, posterior) = if self.infer == Infer::Nuts {
             // The first chain starts at the mode, the others at draws of the prior.
-            let start = (0..self.chains)
-                .map(|i| if i == 0 { mode.clone() } else { self.prior_draw(&density, &mut base.split(i as u64)) });
+            let start = (0..self.chains).map(|i| {
+                let mut rng = base.split(i as u64);
+                if i == 0 { mode.clone() } else { self.prior_draw(&density, input.x.dims, &mut rng) }
+            });
             let found = sample(&density, &self.sampler(), &Start::At(start.collect()), run)?;
             let worst = found.summaries();
             let largest = worst.iter().map(|s| s.r_hat).fold(f64::NEG_INFINITY, f64::max);
@@ -91,7 +103,8 @@ impl BayesianGprConfig {
             // A chain that never moved has no R-hat; the warning says so.
             summary.metrics.extend(numbers.into_iter().filter(|(_, v)| v.is_finite()).map(|(n, v)| (n.into(), v)));
             summary.text = format!(
-                "A Gaussian process with its hyperparameters integrated over by {} draws of {} chains, on {} rows.",
+                "A Gaussian process with its hyperparameters integrated over by {} draws of {} chains, on {} \
+                 rows.{approximately}",
                 found.len(),
                 found.chains(),
                 input.x.rows
@@ -114,7 +127,7 @@ impl BayesianGprConfig {
                 }
             }
             summary.text = format!(
-                "A Gaussian process with its hyperparameters integrated over by {method}, on {} rows.",
+                "A Gaussian process with its hyperparameters integrated over by {method}, on {} rows.{approximately}",
                 input.x.rows
             );
             let d = density.dim();
@@ -132,13 +145,12 @@ impl BayesianGprConfig {
     }
 
     /// Free numbers drawn from the prior.
-    fn prior_draw<N, F>(&self, density: &ParametersDensity<ExactGp, N, F>, rng: &mut Rng) -> Vec<f64>
+    fn prior_draw<N, F>(&self, density: &ParametersDensity<Hyper, N, F>, dims: usize, rng: &mut Rng) -> Vec<f64>
     where
-        N: Fn() -> ExactGp + Send + Sync,
-        F: Fn(&ExactGp) -> Result<Tensor> + Send + Sync,
+        N: Fn() -> Hyper + Send + Sync,
+        F: Fn(&Hyper) -> Result<Tensor> + Send + Sync,
     {
         let mut gp = density.at(&vec![0.0; density.dim()]);
-        let dims = gp.inputs().size(1);
         gp.visit_mut(&mut |name, parameter| {
             let constraint = parameter.constraint();
             let prior = self.prior_of(name, constraint, dims);
@@ -219,14 +231,60 @@ mod tests {
         let close = |value: f64, expected: f64| {
             assert!((value - expected).abs() < 1e-9 * expected.abs().max(1.0), "{value}, expected {expected}");
         };
-        let found = config.posterior(&input, &mut Run::new(1)).unwrap();
-        let mut gp = config.build(&input.x, &input.y).unwrap();
+        let found = config.posterior(&input, None, &mut Run::new(1)).unwrap();
+        let mut gp = config.build(&input.x, &input.y, None).unwrap();
         gp.unpack(&found.draws[0]);
-        close(found.summary.objective.unwrap().1, gp.log_marginal().unwrap().item());
+        close(found.summary.objective.unwrap().1, gp.log_evidence().unwrap().item());
 
-        let mut model = OfLogarithms(config.build(&input.x, &input.y).unwrap());
+        let mut model = OfLogarithms(config.build(&input.x, &input.y, None).unwrap());
         let found = search(&mut model, Search { starts: 1, iterations: 20 }, &mut Run::new(1)).unwrap();
-        let density = model.0.log_marginal().unwrap() + model.0.log_prior() + model.0.log_jacobian();
+        let density = model.0.log_evidence().unwrap() + model.0.log_prior() + model.0.log_jacobian();
         close(-found.loss, density.item());
+    }
+
+    #[test]
+    fn the_sparse_density_is_below_the_exact_one_and_equal_with_all_rows() {
+        let input = Regression::from_data(&friedman(20, &mut Run::new(6))).unwrap();
+        let config = BayesianGprConfig::default();
+        let all = table::tensor(&input.x);
+        let few = all.narrow(0, 0, 6);
+        let [mut exact, mut full, mut sparse] =
+            [None, Some(&all), Some(&few)].map(|z| config.build(&input.x, &input.y, z).unwrap());
+        let start = exact.pack();
+        assert_eq!(start.len(), 7, "inducing points are no unknowns");
+        let mut rng = Rng::new(7);
+        for _ in 0..10 {
+            let at: Vec<f64> = start.iter().map(|v| v + 0.7 * rng.normal()).collect();
+            let value = |gp: &mut Hyper| {
+                gp.unpack(&at);
+                gp.log_evidence().unwrap().item()
+            };
+            let [exact, full, sparse] = [&mut exact, &mut full, &mut sparse].map(value);
+            // The jitter of the inducing covariance, 1e-6 of its diagonal at most, is felt through the noise.
+            assert!((full - exact).abs() < 1e-3 * exact.abs().max(1.0), "{full}, expected {exact}");
+            assert!(sparse < exact, "{sparse} is no lower bound of {exact}");
+        }
+    }
+
+    #[test]
+    fn gradients_of_the_sparse_density_agree_with_differences() {
+        let input = Regression::from_data(&friedman(20, &mut Run::new(8))).unwrap();
+        let config = BayesianGprConfig::default();
+        let z = table::tensor(&input.x).narrow(0, 0, 6);
+        let make = || config.build(&input.x, &input.y, Some(&z)).unwrap();
+        let density = ParametersDensity::new(make, Hyper::log_evidence);
+        let mut rng = Rng::new(9);
+        let at: Vec<f64> = make().pack().iter().map(|v| v + 0.3 * rng.normal()).collect();
+        let mut gradient = vec![0.0; at.len()];
+        density.value_and_gradient(&at, &mut gradient);
+        for (i, exact) in gradient.iter().enumerate() {
+            let shifted = |delta: f64| {
+                let mut at = at.clone();
+                at[i] += delta;
+                density.value_and_gradient(&at, &mut vec![0.0; at.len()])
+            };
+            let numeric = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
+            assert!((numeric - exact).abs() < 1e-5 * exact.abs().max(1.0), "d{i}: {numeric} (numeric) vs {exact}");
+        }
     }
 }

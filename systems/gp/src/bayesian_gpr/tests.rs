@@ -1,6 +1,7 @@
 //! Sample paths as draws of a mixture over the hyperparameters.
 
 use super::*;
+use elbo_core::FromData;
 
 const DRAWS: usize = 6000;
 
@@ -8,9 +9,9 @@ const DRAWS: usize = 6000;
 fn mixture() -> Integrated {
     let input = Regression::from_data(&friedman(20, &mut Run::new(5))).unwrap();
     let config = BayesianGprConfig::default();
-    let start = config.build(&input.x, &input.y).unwrap().pack();
+    let start = config.build(&input.x, &input.y, None).unwrap().pack();
     let draws = [-0.7, 0.0, 0.9].iter().map(|delta| start.iter().map(|v| v + delta).collect::<Vec<f64>>()).collect();
-    Integrated { config, features: input.x, y: input.y, draws, tables: vec![] }
+    Integrated { config, features: input.x, y: input.y, inducing: None, draws, tables: vec![] }
 }
 
 /// Five points, of which the first two are near each other.

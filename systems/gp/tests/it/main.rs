@@ -1,5 +1,6 @@
 //! Claims and laws of the systems.
 
+mod bayesian_gpr;
 mod claims;
 mod gpr;
 mod paths;

@@ -54,6 +54,7 @@ fn every() -> Vec<(&'static dyn AnySystem, Value)> {
     vec![
         (&SvgpSystem, json!({ "inducing": 20, "steps": 150, "batch": 30 })),
         (&BayesianGpr, json!({ "infer": "vi-mf", "steps": 100, "mixed": 10, "iterations": 20 })),
+        (&BayesianGpr, json!({ "infer": "vi-mf", "steps": 100, "mixed": 10, "iterations": 20, "inducing": 15 })),
         (&Cvtgp, json!({ "points": 20, "steps": 60 })),
         (&CviEpHyper, json!({ "rounds": 2 })),
         (&CviEpHyper, json!({ "rounds": 2, "most_dense_rows": 10, "inducing": 20 })),

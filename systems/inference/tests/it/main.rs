@@ -2,5 +2,6 @@
 
 mod claims;
 mod coin_sampling;
+mod fb_gvi;
 mod latent;
 mod paths;

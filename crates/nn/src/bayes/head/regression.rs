@@ -190,6 +190,63 @@ impl RegressionHead {
         }
     }
 
+    /// The noise's deviations, where it is Gaussian of one size, and the weights' best posterior so in closed form.
+    fn collapsible(&self) -> Result<&Parameter> {
+        match &self.noise {
+            Noise::Gaussian { sd } => Ok(sd),
+            _ => Err(Error::data(
+                "the noise of this model is not Gaussian of one size, so the best last layer has no closed form",
+                "fit with noise=gaussian, or with collapsed=false",
+            )),
+        }
+    }
+
+    /// The bound of all rows with the best posterior of the weights inside it, less the cost of the noise; in nats, a scalar.
+    ///
+    /// $$ \sum_k \log N(y_k; 0, \sigma_k^2 I + s\, \Phi \Phi^\top) + \log p(\sigma^2) $$
+    ///
+    /// It is the sum of [`Head::bound`] less [`Head::cost`] at [`RegressionHead::optimal`], and no posterior of the weights has more at the same
+    /// features and noise. Differentiable in both; the head's own weights are not in it. Costs N H² + K H³.
+    ///
+    /// # Shapes
+    /// `features: [N, H]`, `y: [N, K]`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where the noise is not Gaussian of one size; [`Error::Numerical`] when the features are not finite.
+    pub fn collapsed_bound(&self, features: &Tensor, y: &Tensor) -> Result<Tensor> {
+        let sd = self.collapsible()?.get();
+        let prior = self.prior_variance();
+        let (n, unit) = (y.size(0) as f64, Tensor::eye(self.config.features, features.dtype()));
+        let gram = features.t().matmul(features) * prior;
+        let pulled = features.t().matmul(y) * prior.sqrt();
+        let mut total = -self.config.noise_cost(&sd);
+        for k in 0..self.config.outputs {
+            let variance = sd.select(0, k).square();
+            // With A = I + s Φ'Φ / σ²: log |σ² I + s Φ Φ'| = N log σ² + log |A|, and its inverse is (I - s Φ A⁻¹ Φ' / σ²) / σ².
+            let factor = (&gram / &variance + &unit).cholesky()?;
+            let explained = factor.solve_lower(&pulled.narrow(1, k, 1)).square().sum();
+            let square = (y.select(1, k).square().sum() - explained / &variance) / &variance;
+            let log_det = factor.cholesky_log_det() + variance.log() * n;
+            total = total + (square + log_det + n * std::f64::consts::TAU.ln()) * -0.5;
+        }
+        Ok(total)
+    }
+
+    /// The head with the best posterior of the weights at these features and the present noise, as if it had seen these rows and no others; dense.
+    /// `features: [N, H]`, `y: [N, K]`.
+    ///
+    /// # Errors
+    /// As [`RegressionHead::collapsed_bound`]; [`Error::Data`] when dense covariances would take more than a gigabyte.
+    pub fn optimal(&self, features: &Tensor, y: &Tensor) -> Result<Self> {
+        let sd = self.collapsible()?.clone();
+        let prior = no_grad(|| {
+            let root = Tensor::eye(self.config.features, features.dtype()) * self.prior_variance().sqrt();
+            let mean = Tensor::zeros(&[self.config.outputs, self.config.features], features.dtype());
+            Gaussians::from_cholesky(&mean, &Tensor::stack(&vec![root; self.config.outputs], 0))
+        });
+        Self { config: self.config, weights: prior, noise: Noise::Gaussian { sd } }.condition(features, y)
+    }
+
     /// The head after rows were seen, by Bayes' rule with these features; the weights' covariances become dense.
     /// `features: [N, H]`, `y: [N, K]`.
     ///

@@ -303,6 +303,134 @@ fn network(seed: u64) -> LastLayer {
     LastLayer::new(3, &[8], Activation::Tanh, false, head, &mut Rng::new(seed)).unwrap()
 }
 
+/// Two outputs of a tanh network with different noises, away from its start, and rows.
+fn collapsible(seed: u64) -> (LastLayer, Tensor, Tensor) {
+    let head = |h: usize, rng: &mut Rng| {
+        let config = HeadConfig { wishart_dof: 3.0, wishart_scale: 0.4, ..HeadConfig::new(2, h) };
+        Ok(AnyHead::Regression(RegressionHead::new(config, NoiseConfig::Gaussian, rng)?))
+    };
+    let mut rng = Rng::new(seed);
+    let mut network = LastLayer::new(3, &[4], Activation::Tanh, false, head, &mut rng).unwrap();
+    shake(&mut network, 0.3, &mut rng);
+    let (x, y, _) = rows(12, seed + 100);
+    (network, x, y)
+}
+
+fn regression_of(network: &LastLayer) -> &RegressionHead {
+    let AnyHead::Regression(head) = &network.head else { unreachable!("it was built so") };
+    head
+}
+
+/// The bound of all rows as the head has it, less what they pay.
+fn whole_bound(head: &RegressionHead, features: &Tensor, y: &Tensor) -> f64 {
+    (head.bound(features, y).unwrap().sum() - head.cost().unwrap()).item()
+}
+
+#[test]
+fn no_posterior_has_more_than_the_collapsed_bound_and_the_optimal_one_attains_it() {
+    for seed in 20..26 {
+        let (network, x, y) = collapsible(seed);
+        let (head, features) = (regression_of(&network), network.encode(&x));
+        let collapsed = head.collapsed_bound(&features, &y).unwrap().item();
+        let best = head.optimal(&features, &y).unwrap();
+        let attained = whole_bound(&best, &features, &y);
+        assert!((collapsed - attained).abs() < 1e-9 * collapsed.abs().max(1.0), "seed {seed}: {collapsed} {attained}");
+        assert!(whole_bound(head, &features, &y) < collapsed - 1e-3, "seed {seed}: the start is no optimum");
+        assert_eq!(best.noise_sd(), head.noise_sd(), "the noise is held");
+        // Every posterior near the best one, and every family of another covariance, has less.
+        let mut rng = Rng::new(seed);
+        for size in [1e-3, 0.03, 0.5] {
+            let mut other = head.optimal(&features, &y).unwrap();
+            shake(&mut other.weights, size, &mut rng);
+            assert!(whole_bound(&other, &features, &y) < collapsed, "seed {seed}, moved by {size}");
+        }
+    }
+    for covariance in COVARIANCES {
+        let (network, x, y) = collapsible(30);
+        let features = network.encode(&x);
+        let config = HeadConfig { covariance, ..HeadConfig::new(2, 5) };
+        let head = RegressionHead::new(config, NoiseConfig::Gaussian, &mut Rng::new(31)).unwrap();
+        let collapsed = head.collapsed_bound(&features, &y).unwrap().item();
+        assert!(whole_bound(&head, &features, &y) < collapsed, "{covariance:?}");
+    }
+}
+
+#[test]
+fn the_collapsed_bound_is_the_log_evidence_of_the_features_and_the_noises_prior() {
+    let (network, x, y) = collapsible(40);
+    let (head, features) = (regression_of(&network), network.encode(&x));
+    let sd = head.noise_sd().unwrap();
+    let mut expected = 0.0;
+    for (k, sd) in sd.iter().enumerate() {
+        let noise = Tensor::eye(12, features.dtype()) * (sd * sd);
+        let factor = (features.matmul(&features.t()) * head.prior_variance() + noise).cholesky().unwrap();
+        let square = factor.solve_lower(&y.narrow(1, k, 1)).square().sum();
+        let constant = 12.0 * std::f64::consts::TAU.ln();
+        expected -= 0.5 * (square + factor.cholesky_log_det() + constant).item();
+    }
+    // The prior of the noise with three degrees of freedom and two outputs: what the cost has besides the divergence.
+    let prior = head.cost().unwrap() - head.weights.kl(head.prior_variance()).unwrap().sum();
+    let found = head.collapsed_bound(&features, &y).unwrap().item();
+    assert!((found - (expected - prior.item())).abs() < 1e-9 * expected.abs(), "{found} {expected}");
+}
+
+#[test]
+fn gradients_of_the_collapsed_bound_agree_with_differences() {
+    let (mut network, x, y) = collapsible(50);
+    // Of the features' weights and the noise; the last layer's own weights are not in it, and have gradients of zero.
+    assert_gradient("collapsed", &mut network, |m: &LastLayer| m.collapsed(&x, &y).unwrap(), 1e-6);
+    let gradient = network.gradient(&network.collapsed(&x, &y).unwrap());
+    let of_weights = network.head.pack().len() - 2;
+    let body = gradient.len() - of_weights - 2;
+    assert!(gradient[body..body + of_weights].iter().all(|g| *g == 0.0));
+    assert!(gradient[..body].iter().chain(&gradient[body + of_weights..]).all(|g| *g != 0.0));
+}
+
+#[test]
+fn collapsed_training_ends_at_the_optimal_last_layer_and_goes_on_from_a_checkpoint() {
+    let (x, y) = linear_rows(40);
+    let fit = || Fit::new(x.clone(), Targets::Numbers(y.clone()), settings(60)).unwrap().collapsed().unwrap();
+    let mut whole = network(1);
+    let before = whole.collapsed(&x, &y).unwrap().item();
+    fit().run(&mut whole, &mut Run::new(2)).unwrap();
+    let after = whole.collapsed(&x, &y).unwrap().item();
+    assert!(after > before + 0.1, "{before} to {after}");
+    let bound = 40.0 * fit().bound(&whole).unwrap();
+    assert!((bound - after).abs() < 1e-8 * after.abs(), "{bound} at the end, {after} at the best");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let checkpoints = elbo_core::run::Checkpoints {
+        path: path.clone(),
+        every: std::time::Duration::ZERO,
+        header: ModelFile::new("test"),
+    };
+    let short = Stop::after(27, "training", "loss");
+    drive(&fit(), &mut network(1), &short, &mut Run::new(2).with_checkpoints(checkpoints)).unwrap();
+    let mut resumed = network(5);
+    fit().run(&mut resumed, &mut Run::new(77).resuming(ModelFile::read(&path).unwrap())).unwrap();
+    assert_eq!(resumed.pack(), whole.pack());
+}
+
+#[test]
+fn what_has_no_closed_form_is_not_collapsed() {
+    let (x, y) = linear_rows(10);
+    for noise in [NoiseConfig::StudentT, NoiseConfig::Heteroscedastic] {
+        let head = RegressionHead::new(HeadConfig::new(1, 3), noise, &mut Rng::new(1)).unwrap();
+        let error = head.collapsed_bound(&x, &y).unwrap_err();
+        assert!(error.to_string().contains("no closed form") && error.remedy().contains("gaussian"), "{error}");
+        assert!(head.optimal(&x, &y).is_err());
+    }
+    let head = |h: usize, rng: &mut Rng| {
+        Ok(AnyHead::Discriminative(DiscriminativeHead::new(HeadConfig::new(2, h), Bound::Jensen, rng)?))
+    };
+    let network = LastLayer::new(3, &[4], Activation::Tanh, false, head, &mut Rng::new(2)).unwrap();
+    let error = network.collapsed(&x, &y).unwrap_err().to_string();
+    assert!(error.contains("of classes"), "{error}");
+    let tempered = TrainSettings { kl_weight: 0.5, ..settings(1) };
+    let error = Fit::new(x, Targets::Numbers(y), tempered).unwrap().collapsed().err().unwrap();
+    assert!(error.to_string().contains("kl_weight"), "{error}");
+}
+
 fn settings(steps: usize) -> TrainSettings {
     TrainSettings { steps, batch: 8, rate: 0.01, weight_decay: 0.01, clip: 1.0, kl_weight: 1.0 }
 }

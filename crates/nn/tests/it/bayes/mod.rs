@@ -1,5 +1,6 @@
 //! Posteriors over weights.
 
+mod body;
 mod draws;
 mod fisher;
 mod gaussians;
