@@ -13,12 +13,15 @@
 //! | [`fit`], [`model`] | from photographs to Gaussians, and what is kept of them |
 //! | [`mod@make`] | made-up scenes with everything known, of drawn bodies or of the meshes of glTF files, and stand-ins for priors |
 //! | [`mod@file`] | files that viewers open: PLY, compressed PLY, SPZ, `.splat` |
+//! | `cuda`, with the feature of this name | pictures and their derivatives on an NVIDIA GPU |
 //! | [`real`] | single precision for pictures, double for finite differences |
 //!
 //! A strategy is a step of a [`optimise::Cloud`]: to add one, write it beside [`relocate`] and combine it with the descent.
 
 pub mod camera;
 pub mod control;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod file;
 pub mod fit;
 pub mod gaussians;

@@ -113,10 +113,21 @@ impl Cloud {
 
     /// Adds what one view says about where more Gaussians are wanted: the derivative in the centre, in halves of the picture's sides.
     pub fn observe(&mut self, made: &Rendering<f32>, gradients: &Gradients<f32>, is_absolute: bool) {
+        self.observe_where(|i| made.is_visible(i), [made.width, made.height], gradients, is_absolute);
+    }
+
+    /// The same for a picture of `size` that anything may have drawn.
+    pub(crate) fn observe_where(
+        &mut self,
+        is_visible: impl Fn(usize) -> bool,
+        size: [usize; 2],
+        gradients: &Gradients<f32>,
+        is_absolute: bool,
+    ) {
         let from = if is_absolute { &gradients.absolute } else { &gradients.centres };
-        let (w, h) = (0.5 * made.width as f32, 0.5 * made.height as f32);
+        let [w, h] = size.map(|side| 0.5 * side as f32);
         for i in 0..self.gaussians.len() {
-            if made.is_visible(i) {
+            if is_visible(i) {
                 self.pull[i] += (w * from[2 * i]).hypot(h * from[2 * i + 1]);
                 self.seen[i] += 1.0;
             }

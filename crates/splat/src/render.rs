@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Gaussians a piece of parallel work.
 const CHUNK: usize = 256;
 /// Most pairs of tile and Gaussian in a picture; each takes twelve bytes.
-const MOST_PAIRS: usize = 1 << 30;
+pub(crate) const MOST_PAIRS: usize = 1 << 30;
 
 /// A picture, and what its derivative needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -289,6 +289,14 @@ fn by_depth<T: Raster>(splats: &[Splat<T>]) -> Vec<u32> {
     keys.into_iter().map(|(_, i)| i).collect()
 }
 
+/// What is said when `count` Gaussians have more than `most` pairs with the tiles of a picture.
+pub(crate) fn too_many_pairs(count: usize, [columns, rows]: [usize; 2], most: usize) -> Error {
+    Error::data(
+        format!("{count} Gaussians cover a picture of {columns} x {rows} tiles more than {most} times"),
+        "draw a smaller picture, or fewer or smaller Gaussians",
+    )
+}
+
 struct Binned {
     first: Vec<u32>,
     slots: Vec<u32>,
@@ -310,13 +318,7 @@ fn bin<T: Raster>(splats: &[Splat<T>], order: &[u32], [columns, rows]: [usize; 2
             }
             // Seen while the lists grow, so that memory does not run out first.
             if pairs.fetch_add(tiles.len(), Ordering::Relaxed) + tiles.len() > most {
-                return Err(Error::data(
-                    format!(
-                        "{} Gaussians cover a picture of {columns} x {rows} tiles more than {most} times",
-                        order.len()
-                    ),
-                    "draw a smaller picture, or fewer or smaller Gaussians",
-                ));
+                return Err(too_many_pairs(order.len(), [columns, rows], most));
             }
             Ok((tiles, counts))
         })

@@ -27,7 +27,7 @@ pub const PAGE: &str = "ARCHITECTURE.md";
 /// [`DevError::Faults`] with one line per fault; [`DevError::Command`] when the locked packages cannot be listed.
 pub fn check(root: &Path) -> Result<String> {
     // Without --offline: packages for other operating systems may have to be fetched for their licence to be known.
-    let known = lock::parse_metadata(&cargo::metadata(root, &["--locked"])?)?;
+    let known = lock::parse_metadata(&cargo::metadata(root, &["--locked", "--all-features"])?)?;
     let locked = lock::parse_lock(&read(&root.join("Cargo.lock"))?)?;
     let allowed = licence::allowed(&read(&root.join("deny.toml"))?)?;
     let page = read(&root.join(PAGE))?;

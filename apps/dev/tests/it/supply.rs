@@ -15,7 +15,7 @@ fn this_workspace_accounts_for_everything_it_compiles() {
 
 #[test]
 fn the_check_sees_a_real_package_that_breaks_the_laws() {
-    let known = lock::parse_metadata(&cargo::metadata(root(), &["--locked"]).unwrap()).unwrap();
+    let known = lock::parse_metadata(&cargo::metadata(root(), &["--locked", "--all-features"]).unwrap()).unwrap();
     let page = read(&root().join(supply::PAGE)).unwrap();
     let rows = libraries::explained(markers::between(&page, "libraries").unwrap()).unwrap();
     let without: Vec<_> = rows.into_iter().filter(|library| library.name != "faer").collect();

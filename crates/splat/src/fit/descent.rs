@@ -1,5 +1,6 @@
 //! One step of a fit: down the loss of one picture, and what happens to the number of Gaussians before it.
 
+use super::drawer::Drawer;
 use super::{Settings, Strategy};
 use crate::camera::Camera;
 use crate::control::{Control, densify, reset_opacities};
@@ -8,7 +9,7 @@ use crate::loss::photometric;
 use crate::optimise::{Cloud, Rates};
 use crate::project::Options;
 use crate::relocate;
-use crate::render::{Pixels, render};
+use crate::render::Pixels;
 use crate::scene::Scene;
 use elbo_core::step::Batches;
 use elbo_core::{Error, Progress, Result, Run, Step};
@@ -24,6 +25,7 @@ pub(super) struct Descent<'a> {
     pub(super) scene: &'a Scene,
     pub(super) cameras: &'a [Camera<f32>],
     pub(super) training: &'a [usize],
+    pub(super) drawer: &'a Drawer,
 }
 
 impl Descent<'_> {
@@ -67,13 +69,16 @@ impl Step<Cloud> for Descent<'_> {
             ..s.options()
         };
         let camera = &self.cameras[view];
-        let made = render(&cloud.gaussians, camera, &options)?;
+        let made = self.drawer.render(&cloud.gaussians, camera, &options)?;
+        let size = [camera.width, camera.height];
         let truth = self.scene.picture(view);
-        let (mut loss, slope) = photometric(&made.colour, &truth, [made.width, made.height], s.similarity);
+        let (mut loss, slope) = photometric(made.colour(), &truth, size, s.similarity);
         let pixels = Pixels { colour: &slope, depth: None, alpha: None };
-        let mut gradients = made.backward(&cloud.gaussians, camera, &options, pixels);
+        let mut gradients = self.drawer.backward(&made, &cloud.gaussians, camera, &options, pixels)?;
         match self.strategy {
-            Strategy::Adaptive { absolute, .. } => cloud.observe(&made, &gradients, *absolute),
+            Strategy::Adaptive { absolute, .. } => {
+                cloud.observe_where(|i| made.is_visible(i), size, &gradients, *absolute);
+            }
             Strategy::Relocation { opacity_weight, scale_weight, .. } => {
                 loss += regularise(&cloud.gaussians, &mut gradients.gaussians, *opacity_weight, *scale_weight);
             }

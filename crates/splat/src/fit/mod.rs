@@ -1,9 +1,12 @@
 //! From photographs to Gaussians: settings, start, descent, judgement.
 
 mod descent;
+mod drawer;
 mod settings;
 mod start;
 
+#[cfg(feature = "cuda")]
+pub use settings::Device;
 pub use settings::{Background, Settings, Start, Strategy};
 
 use crate::camera::Camera;
@@ -14,6 +17,7 @@ use crate::project::Options;
 use crate::render::render;
 use crate::scene::{Orbit, Scene};
 use descent::{Density, Descent};
+use drawer::Drawer;
 use elbo_core::{Error, Figure, Result, Run, Step, Stop, drive, picture_grid};
 use elbo_picture::ssim;
 use serde::{Deserialize, Serialize};
@@ -56,8 +60,10 @@ pub struct Quality {
 /// Fits Gaussians to a scene.
 ///
 /// # Errors
-/// [`Error::Data`] for a scene that cannot be used so, [`Error::Numerical`] when the loss is not a number or all Gaussians become transparent.
+/// [`Error::Data`] for a scene that cannot be used so and for a GPU that fails, [`Error::Numerical`] when the loss is not a number or all Gaussians
+/// become transparent.
 pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run) -> Result<Fitted> {
+    let drawer = Drawer::of(settings, run)?;
     let mut scene = scene.reduced(settings.size);
     std::mem::take(&mut scene.notes).iter().for_each(|note| run.note(note));
     let extent = scene.extent();
@@ -78,7 +84,8 @@ pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run
     ));
     let mut cloud = Cloud::new(start);
     let cameras: Vec<Camera<f32>> = scene.cameras.iter().map(Camera::cast).collect();
-    let descent = Descent { settings, strategy, scene: &scene, cameras: &cameras, training: &training };
+    let descent =
+        Descent { settings, strategy, scene: &scene, cameras: &cameras, training: &training, drawer: &drawer };
     let density = Density { settings, strategy };
     let stop = Stop::after(settings.steps, "Gaussians", "loss");
     let outcome = drive(&density.then(descent), &mut cloud, &stop, run)?;

@@ -20,6 +20,18 @@ pub enum Start {
     Random,
 }
 
+/// What draws the pictures of a fit and takes their derivatives.
+#[cfg(feature = "cuda")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    /// All threads.
+    #[default]
+    Cpu,
+    /// The first NVIDIA GPU.
+    Cuda,
+}
+
 /// What is behind everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +99,9 @@ pub struct Settings {
     pub rate_colour: f64,
     /// What is nearer to a camera than this is not drawn.
     pub near: f64,
+    /// What draws the pictures of the fit: cpu or cuda.
+    #[cfg(feature = "cuda")]
+    pub device: Device,
 }
 
 impl Default for Settings {
@@ -110,6 +125,8 @@ impl Default for Settings {
             rate_opacity: 0.05,
             rate_colour: 2.5e-3,
             near: 0.01,
+            #[cfg(feature = "cuda")]
+            device: Device::Cpu,
         }
     }
 }
