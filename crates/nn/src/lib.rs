@@ -11,6 +11,7 @@
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
 //! | inputs that are moved so that a loss grows | [`attack`] |
+//! | how far samples are from data: Fréchet and kernel distances of named features | [`fidelity`], [`frechet`], [`kernel_distance`] |
 //! | how far apart pictures look, by weights from a file | [`perceptual::Lpips`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | numbers that training keeps above a bound | [`bound`] |
@@ -24,7 +25,10 @@ pub mod attack;
 pub mod bayes;
 pub mod bound;
 pub mod equivariant;
+pub mod fidelity;
+pub mod frechet;
 pub mod init;
+pub mod kernel_distance;
 pub mod layer;
 pub mod model;
 pub mod network;
