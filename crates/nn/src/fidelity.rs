@@ -32,6 +32,10 @@ pub struct Fidelity {
 }
 
 impl Fidelity {
+    /// Columns of a table of distances; see [`Fidelity::cells`].
+    pub const COLUMNS: [&'static str; 5] =
+        ["fréchet", "fréchet, independent numbers", "kernel distance", "its sd over blocks", "features"];
+
     /// Measures samples `drawn: [N, dims]` against data `[M, dims]`, of which the leading principal components are the features.
     ///
     /// # Errors
@@ -63,6 +67,12 @@ impl Fidelity {
             ("kernel_distance_sd", self.kernel_distance_sd),
             ("samples_measured", self.samples as f64),
         ]
+    }
+
+    /// A row of a table with [`Fidelity::COLUMNS`].
+    pub fn cells(&self) -> Vec<String> {
+        let numbers = [self.frechet, self.frechet_independent, self.kernel_distance, self.kernel_distance_sd];
+        numbers.iter().map(|v| format!("{v:.4}")).chain([self.extractor.clone()]).collect()
     }
 
     /// In words, with the features named.
