@@ -12,7 +12,8 @@ use elbo_nn::network::{DecoderConfig, EncoderConfig, SequenceConfig};
 use elbo_nn::probe::Probe;
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
-    Decay, Estimate, EvaluationConfig, LikelihoodConfig, ObjectiveConfig, Term, TrainingConfig, VaeConfig, Weighted,
+    Decay, Estimate, EvaluationConfig, Field, LikelihoodConfig, ObjectiveConfig, Term, TrainingConfig, VaeConfig,
+    Weighted,
 };
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
@@ -32,6 +33,8 @@ pub enum Divergence {
     Stein,
     /// A discriminator's estimate of the Kullback-Leibler divergence.
     Adversarial,
+    /// The move of codes along the gradient of a divergence between noisy codes and noisy draws of the prior.
+    Matching,
 }
 
 /// Settings of `infovae`.
@@ -45,7 +48,7 @@ pub struct InfoVaeConfig {
     pub alpha: f64,
     /// Weight of the aggregated divergence: alpha + lambda - 1.
     pub lambda: f64,
-    /// The aggregated divergence: mmd, stein or adversarial.
+    /// The aggregated divergence: mmd, stein, adversarial or matching.
     pub divergence: Divergence,
     /// The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
@@ -105,7 +108,7 @@ impl InfoVaeConfig {
 
     /// Whether a kernel compares the codes of a batch with the prior.
     fn has_kernel(&self) -> bool {
-        self.divergence != Divergence::Adversarial && self.aggregated_weight() > 0.0
+        matches!(self.divergence, Divergence::Mmd | Divergence::Stein) && self.aggregated_weight() > 0.0
     }
 
     /// Reconstruction, each data point's divergence, the aggregated one, and the terms of regularised autoencoders.
@@ -115,6 +118,7 @@ impl InfoVaeConfig {
             Divergence::Mmd => Term::Mmd { kernel },
             Divergence::Stein => Term::Stein { kernel },
             Divergence::Adversarial => Term::Adversarial { hidden: vec![128, 128] },
+            Divergence::Matching => Term::DistributionMatching { field: Field::default() },
         };
         let kl = Weighted::new(1.0 - self.alpha, Term::Kl { estimate: Estimate::Closed });
         let aggregated = Weighted::new(self.aggregated_weight(), aggregated);

@@ -7,6 +7,7 @@ use super::decoder_weights::{DecoderWeights, WeightPosterior};
 use super::family::{Family, LEAST_LOG_VARIANCE, check_log_variances};
 use super::flowed::flow_of;
 use super::likelihood_config::LikelihoodConfig;
+use super::matching::Fields;
 use super::objective::ObjectiveConfig;
 use super::prior::PriorConfig;
 use super::topk::check_topk;
@@ -166,7 +167,20 @@ impl VaeConfig {
             .map(|(classes, hidden)| mlp(self.latent, classes, &MlpConfig::new(hidden, Activation::Relu), &mut build))
             .transpose()?;
         let critic = objective.critic().map(|(channels, _)| patches(channels, shape, &mut build)).transpose()?;
-        let config = self.clone();
-        Ok(Vae { config, size, places, encoder, flow, decoder, prior, likelihood, classifier, adversary, critic })
+        let fields = objective.fields().map(|hidden| Fields::build(hidden, self.latent, &mut build)).transpose()?;
+        Ok(Vae {
+            config: self.clone(),
+            size,
+            places,
+            encoder,
+            flow,
+            decoder,
+            prior,
+            likelihood,
+            classifier,
+            adversary,
+            critic,
+            fields,
+        })
     }
 }

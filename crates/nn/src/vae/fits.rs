@@ -52,6 +52,7 @@ impl Family {
                 | Term::Mmd { .. }
                 | Term::Stein { .. }
                 | Term::Adversarial { .. }
+                | Term::DistributionMatching { .. }
                 | Term::AggregatedKl { .. },
                 Self::SigmaPoints(_),
             ) => {
@@ -63,6 +64,9 @@ impl Family {
             }
             (Term::Wasserstein, family) if !family.is_vector() => {
                 refuse("terms", term.name(), "a Gaussian family, or dirac")
+            }
+            (Term::DistributionMatching { .. }, family) if !family.is_vector() => {
+                refuse("terms", term.name(), "a Gaussian family or dirac, whose codes are free numbers that noise can be added to")
             }
             (Term::Jacobian | Term::Cycle, family) if !family.is_gaussian() => {
                 refuse("terms", term.name(), "a Gaussian family")
@@ -212,6 +216,7 @@ fn check_term_for_model(term: &Term, model: &VaeConfig) -> Result<()> {
             let expected = "false; a discriminator sees whole data points";
             ensure("nan_is_missing", format!("true with a {name}"), !(is_judged && model.nan_is_missing), expected)
         }
+        Term::DistributionMatching { field } => field.check_prior(&model.prior),
         Term::CrossEntropy { classifier: Classifier::Prior } => {
             let found = format!("{} with a {name} by the prior", model.prior.name());
             ensure("prior", found, model.prior.components() > 0, "mixture or class_conditional, which have components")

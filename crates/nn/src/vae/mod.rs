@@ -3,7 +3,7 @@
 //! | axis | values |
 //! |---|---|
 //! | family of the posterior | [`Family`], a flow behind it: [`VaeConfig::flow`], and how many numbers of a code are kept: [`VaeConfig::topk`] |
-//! | prior | [`PriorConfig`]; after training, a density of the codes: [`CodeDensityConfig`] |
+//! | prior | [`PriorConfig`], also one given by samples; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
 //! | family and prior along inputs such as times, for sequences | [`gp`] |
 //! | encoder, decoder | [`EncoderConfig`](crate::network::EncoderConfig), [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
@@ -32,12 +32,14 @@ mod impute;
 mod joint;
 mod likelihood;
 mod likelihood_config;
+pub mod matching;
 mod mixture;
 mod objective;
 mod path;
 mod pixel_mixture;
 mod posterior;
 mod prior;
+mod reference;
 mod regulariser;
 mod shares;
 mod sigma_points;
@@ -67,6 +69,7 @@ pub use impute::Imputation;
 pub use joint::Joint;
 pub use likelihood::Likelihood;
 pub use likelihood_config::{LikelihoodConfig, Noise};
+pub use matching::Field;
 pub use mixture::{Responsibilities, Spread};
 pub use objective::{Classifier, Estimate, ObjectiveConfig, Term, Weighted};
 pub use path::{Gradient, Path};
@@ -81,6 +84,7 @@ pub(crate) use topk::check_topk;
 pub use train::{Binarise, Decay, Training, TrainingConfig};
 pub use weight::Weight;
 
+use self::matching::Fields;
 use self::topk::keep_largest;
 use crate::layer::{Pass, Sequential};
 use crate::network::{Decoder, Encoder};
@@ -108,6 +112,8 @@ pub struct Vae {
     /// Tells codes from draws of the prior, and data points from what the decoder makes; each has a step of its own in training.
     adversary: Option<Sequential>,
     critic: Option<Sequential>,
+    /// Velocity fields of the prior's draws and of the codes, where networks match them.
+    fields: Option<Fields>,
 }
 
 impl Parameters for Vae {
@@ -115,12 +121,14 @@ impl Parameters for Vae {
         self.visit_model(f);
         nested("adversary", &self.adversary, f);
         nested("critic", &self.critic, f);
+        nested("fields", &self.fields, f);
     }
 
     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
         self.visit_model_mut(f);
         nested_mut("adversary", &mut self.adversary, f);
         nested_mut("critic", &mut self.critic, f);
+        nested_mut("fields", &mut self.fields, f);
     }
 }
 

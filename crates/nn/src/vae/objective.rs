@@ -2,6 +2,7 @@
 
 use super::critic::AdversarialLoss;
 use super::divergence::{Kernel, check_batch};
+use super::matching::Field;
 use super::path::Gradient;
 use super::weight::Weight;
 use crate::activation::Activation;
@@ -105,6 +106,13 @@ pub enum Term {
         #[serde(default)]
         marginal: bool,
     },
+    /// Half the squared length of the move that brings the codes of the batch nearer to draws of the prior, along the gradient of a divergence between
+    /// noisy ones: its derivative in the codes is that move. See [`matching`](super::matching).
+    DistributionMatching {
+        /// Where the gradient comes from.
+        #[serde(default)]
+        field: Field,
+    },
     /// -log q(y | x) of data points whose class y is known; the others cost nothing, and count in the average over the batch.
     CrossEntropy {
         /// What gives q(y | x).
@@ -188,6 +196,7 @@ impl Term {
             Self::Stein { .. } => "stein discrepancy",
             Self::Adversarial { .. } => "adversarial kl",
             Self::AggregatedKl { .. } => "aggregated kl",
+            Self::DistributionMatching { .. } => "distribution matching",
             Self::CrossEntropy { .. } => "cross-entropy of classes",
             Self::Cycle => "cycle consistency",
             Self::Attributes { .. } => "ranks of attributes",
@@ -202,6 +211,7 @@ impl Term {
                 | Self::Stein { .. }
                 | Self::Adversarial { .. }
                 | Self::AggregatedKl { .. }
+                | Self::DistributionMatching { .. }
                 | Self::Attributes { .. }
         )
     }
@@ -211,6 +221,7 @@ impl Term {
         match self {
             Self::Adversarial { .. } => network == "adversary",
             Self::PatchAdversarial { .. } => network == "critic",
+            Self::DistributionMatching { field: Field::Network { .. } } => network == "fields",
             Self::CrossEntropy { classifier: Classifier::Network { .. } } => network == "classifier",
             _ => false,
         }
@@ -263,14 +274,14 @@ impl ObjectiveConfig {
             matches!(t, Term::Kl { .. } | Term::FreeBits { .. } | Term::Capacity { .. } | Term::Wasserstein)
         });
         let is_single = |network: &str| count(&|t| t.is_of(network)) <= 1;
-        let are_single = ["adversary", "critic", "classifier"].into_iter().all(is_single);
+        let are_single = ["adversary", "critic", "classifier", "fields"].into_iter().all(is_single);
         let fits = bounds + reconstructions == 1 && (bounds == 0 || divergences == 0) && are_single;
         ensure(
             "terms",
             format!("{:?}", self.terms.iter().map(|t| t.term.name()).collect::<Vec<_>>()),
             fits,
-            "one reconstruction, with divergences, or one importance-weighted bound without; one adversary of codes, one of patches and one network of \
-             classes at most",
+            "one reconstruction, with divergences, or one importance-weighted bound without; one adversary of codes, one of patches, one network of \
+             classes and one pair of networks that match distributions at most",
         )?;
         if self.terms.iter().any(|t| t.term.is_aggregated()) {
             check_batch(batch)?;
@@ -293,6 +304,7 @@ impl ObjectiveConfig {
                     ensure("steepness", steepness, *steepness > 0.0 && steepness.is_finite(), "above 0")?;
                 }
                 Term::PatchAdversarial { channels, .. } => check_widths("channels", channels)?,
+                Term::DistributionMatching { field } => field.check(batch)?,
                 _ => {}
             }
         }
@@ -328,6 +340,21 @@ impl ObjectiveConfig {
     pub(super) fn critic(&self) -> Option<(&[usize], AdversarialLoss)> {
         self.terms.iter().find_map(|t| match &t.term {
             Term::PatchAdversarial { channels, loss } => Some((channels.as_slice(), *loss)),
+            _ => None,
+        })
+    }
+
+    /// Widths of the networks that match distributions, where there are some.
+    pub(super) fn fields(&self) -> Option<&[usize]> {
+        self.matched().map(|(hidden, ..)| hidden)
+    }
+
+    /// Their widths, the steps of the teacher, and those of the student a step.
+    pub(super) fn matched(&self) -> Option<(&[usize], usize, usize)> {
+        self.terms.iter().find_map(|t| match &t.term {
+            Term::DistributionMatching { field: Field::Network { hidden, teacher_steps, updates } } => {
+                Some((hidden.as_slice(), *teacher_steps, *updates))
+            }
             _ => None,
         })
     }

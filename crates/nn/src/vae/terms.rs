@@ -109,6 +109,7 @@ impl Vae {
                 }
                 stein(&codes(), kernel)
             }
+            Term::DistributionMatching { field } => self.matching(&codes(), field, rng),
             // The discriminators are held; their own steps are in training.
             Term::Adversarial { .. } => {
                 let adversary = self.adversary.as_ref().expect("an adversarial term has a discriminator");

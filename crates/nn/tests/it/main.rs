@@ -18,6 +18,7 @@ mod gradients;
 mod identity;
 mod layers;
 mod likelihood;
+mod matching;
 mod missing;
 mod mixtures;
 mod oracle;
