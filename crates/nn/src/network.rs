@@ -7,7 +7,7 @@ use crate::layer::{
     GroupNormConfig, Gru, GruConfig, Layer, LayerConfig, Linear, LinearConfig, Output, Pass, ReshapeConfig, Sequential,
     check_widths, refuse,
 };
-use elbo_core::{Error, Result, ensure_within};
+use elbo_core::{Error, Result, ensure, ensure_within};
 use elbo_tensor::{DType, Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,36 @@ pub enum EncoderConfig {
         /// Number of data points.
         rows: usize,
     },
+    /// No network but steps down the gradient of the decoder's loss from the origin, whose end is the code; a linear layer makes more numbers of it
+    /// where a posterior has a spread.
+    GradientOrigin(OriginConfig),
+}
+
+/// Settings of codes that are found from the origin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OriginConfig {
+    /// Steps.
+    pub steps: usize,
+    /// Length of a step, in that of the gradient.
+    pub scale: f64,
+}
+
+impl Default for OriginConfig {
+    fn default() -> Self {
+        Self { steps: 1, scale: 1.0 }
+    }
+}
+
+impl OriginConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure_within("encoder.steps", self.steps, 1..=1000)?;
+        ensure("encoder.scale", self.scale, self.scale > 0.0 && self.scale.is_finite(), "above 0")
+    }
 }
 
 /// A network from a code to the parameters of a likelihood.
@@ -244,7 +274,7 @@ impl EncoderConfig {
             _ => None,
         };
         match self {
-            Self::Mlp(_) | Self::Conv(_) | Self::Table { .. } => 0,
+            Self::Mlp(_) | Self::Conv(_) | Self::Table { .. } | Self::GradientOrigin(_) => 0,
             Self::Gru(config) => config.levels,
             Self::Layers { layers } => layers.iter().find_map(of).unwrap_or(0),
         }
@@ -255,7 +285,7 @@ impl EncoderConfig {
     /// # Errors
     /// [`Error::Setting`] when the network cannot take such data points.
     pub fn build(&self, shape: &[usize], width: usize, build: &mut Build<'_>) -> Result<Encoder> {
-        let count = shape.iter().product();
+        let count: usize = shape.iter().product();
         let (seen, layers) = match self {
             Self::Mlp(config) => (vec![count], config.layers(width)),
             Self::Conv(config) => {
@@ -286,6 +316,9 @@ impl EncoderConfig {
                 let table = EmbeddingConfig { levels: *rows, out: width };
                 (vec![1], vec![LayerConfig::Embedding(table), LayerConfig::Reshape(ReshapeConfig::default())])
             }
+            // It sees codes, which are all that points need.
+            Self::GradientOrigin(_) if count == width => (vec![count], vec![]),
+            Self::GradientOrigin(_) => (vec![count], vec![LayerConfig::Linear(LinearConfig::new(width))]),
         };
         let (layers, _) = Sequential::build(&layers, &seen, build)?;
         Ok(Encoder { shape: seen, layers, is_table: matches!(self, Self::Table { .. }) })

@@ -98,6 +98,7 @@ impl VaeConfig {
         self.weights.check(&self.decoder)?;
         self.condition.iter().try_for_each(|condition| condition.check(&self.encoder))?;
         self.check_table()?;
+        self.check_origin()?;
         for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
             ensure(
                 &format!("{network}.levels"),
@@ -145,7 +146,10 @@ impl VaeConfig {
         let mut build = Build { rng, dtype: self.start.dtype(), init: self.start.init };
         let size: usize = shape.iter().product();
         let width = self.family.width(self.latent) + flow.map_or(0, |spec| spec.context(self.latent));
-        let (seen, places) = self.seen(shape)?;
+        let (mut seen, places) = self.seen(shape)?;
+        if let EncoderConfig::GradientOrigin(_) = self.encoder {
+            seen = vec![self.latent];
+        }
         let encoder = self.encoder.build(&seen, width, &mut build)?;
         let blocks = self.likelihood.blocks();
         let decoded = self.latent + self.condition_of_decoder();

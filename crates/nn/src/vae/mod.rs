@@ -6,7 +6,7 @@
 //! | prior | [`PriorConfig`], also one given by samples; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
 //! | family and prior along inputs such as times, for sequences | [`gp`] |
-//! | encoder, decoder | [`EncoderConfig`](crate::network::EncoderConfig), [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
+//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
@@ -35,6 +35,7 @@ mod likelihood_config;
 pub mod matching;
 mod mixture;
 mod objective;
+mod origin;
 mod path;
 mod pixel_mixture;
 mod posterior;
@@ -87,7 +88,7 @@ pub use weight::Weight;
 use self::matching::Fields;
 use self::topk::keep_largest;
 use crate::layer::{Pass, Sequential};
-use crate::network::{Decoder, Encoder};
+use crate::network::{Decoder, Encoder, EncoderConfig};
 use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result, Rng};
 use elbo_dist::flow::Amortised;
@@ -210,9 +211,14 @@ impl Vae {
 
     /// The encoder's numbers for data points `x: [B, width]`.
     fn encoded(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
-        let elements = self.elements(x);
-        let seen = if self.config.nan_is_missing { with_mask(&elements) } else { elements };
-        let raw = self.encoder.forward(&self.with_condition(seen, x), pass);
+        let seen = if let EncoderConfig::GradientOrigin(config) = &self.config.encoder {
+            self.descended(x, config)
+        } else {
+            let elements = self.elements(x);
+            let seen = if self.config.nan_is_missing { with_mask(&elements) } else { elements };
+            self.with_condition(seen, x)
+        };
+        let raw = self.encoder.forward(&seen, pass);
         self.config.family.shifted(&raw, self.config.latent, self.config.start_log_variance)
     }
 

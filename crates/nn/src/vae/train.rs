@@ -374,6 +374,7 @@ impl Step<Vae> for Training {
         if self.objective.ranks_attributes() && !(1..=vae.latent()).contains(&attributes) {
             return Err(vae.refuse_attributes(attributes));
         }
+        vae.check_slope(&self.values)?;
         if let Some((_, steps, _)) = self.objective.matched() {
             vae.teach(steps, run)?;
         }

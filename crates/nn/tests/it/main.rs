@@ -22,6 +22,7 @@ mod matching;
 mod missing;
 mod mixtures;
 mod oracle;
+mod origin;
 mod perceptual;
 mod pixel_mixture;
 mod points;
