@@ -6,7 +6,7 @@
 //! | prior | [`PriorConfig`], also one given by samples; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
 //! | family and prior along inputs such as times, for sequences | [`gp`] |
-//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
+//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; an encoder that is a regression on chains, [`Term::StochasticInverse`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
@@ -29,6 +29,7 @@ mod flowed;
 mod free;
 pub mod gp;
 mod impute;
+mod inverse;
 mod joint;
 mod likelihood;
 mod likelihood_config;

@@ -75,6 +75,16 @@ pub enum Term {
     /// The two halves of wake-sleep, in place of the other terms: -log p(x, z) at held draws, for the model, and -log q(z | x) at
     /// data points drawn from the model, for the encoder.
     WakeSleep,
+    /// The encoder as a stochastic inverse of the decoder, in place of the other terms: -log q(z | x), and -log p(x, z) for the model, at the ends of
+    /// chains that start from draws of q(z | x) and leave the model's own p(z | x) as it is. For Gaussians without a flow.
+    StochasticInverse {
+        /// Steps of a chain.
+        #[serde(default = "ten")]
+        steps: usize,
+        /// Length of a step, in the unit of the code: about the smallest standard deviation of p(z | x).
+        #[serde(default = "tenth")]
+        length: f64,
+    },
     /// Squared 2-Wasserstein distance of q(z | x) from N(0, I), for each data point, in squared units of the code. For Gaussians or points, and a
     /// standard prior.
     Wasserstein,
@@ -161,6 +171,14 @@ fn one() -> usize {
     1
 }
 
+fn ten() -> usize {
+    10
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
 /// How the divergence of a posterior from the prior is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -190,6 +208,7 @@ impl Term {
             Self::Capacity { .. } => "distance of the kl from its capacity",
             Self::Iwae { .. } => "negative importance-weighted bound",
             Self::WakeSleep => "wake and sleep",
+            Self::StochasticInverse { .. } => "stochastic inverse",
             Self::Wasserstein => "wasserstein distance",
             Self::Jacobian => "jacobian penalty",
             Self::Mmd { .. } => "mmd",
@@ -268,7 +287,7 @@ impl ObjectiveConfig {
     pub fn check(&self, batch: usize) -> Result<()> {
         ensure_within("draws", self.draws, 1..=100_000)?;
         let count = |is: &dyn Fn(&Term) -> bool| self.terms.iter().filter(|t| is(&t.term)).count();
-        let bounds = count(&|t| matches!(t, Term::Iwae { .. } | Term::WakeSleep));
+        let bounds = count(&|t| matches!(t, Term::Iwae { .. } | Term::WakeSleep | Term::StochasticInverse { .. }));
         let reconstructions = count(&|t| matches!(t, Term::Reconstruction));
         let divergences = count(&|t| {
             matches!(t, Term::Kl { .. } | Term::FreeBits { .. } | Term::Capacity { .. } | Term::Wasserstein)
@@ -305,6 +324,10 @@ impl ObjectiveConfig {
                 }
                 Term::PatchAdversarial { channels, .. } => check_widths("channels", channels)?,
                 Term::DistributionMatching { field } => field.check(batch)?,
+                Term::StochasticInverse { steps, length } => {
+                    ensure_within("steps", *steps, 1..=100_000)?;
+                    ensure("length", length, *length > 0.0 && length.is_finite(), "above 0")?;
+                }
                 _ => {}
             }
         }
@@ -368,7 +391,7 @@ impl ObjectiveConfig {
     pub(super) fn gradient(&self) -> Gradient {
         let of = |t: &Weighted| match t.term {
             Term::Iwae { gradient, .. } => Some(gradient),
-            Term::WakeSleep => Some(Gradient::Held),
+            Term::WakeSleep | Term::StochasticInverse { .. } => Some(Gradient::Held),
             _ => None,
         };
         self.terms.iter().find_map(of).unwrap_or(Gradient::Plain)

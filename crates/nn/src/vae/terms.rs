@@ -92,6 +92,7 @@ impl Vae {
                 let q = self.posterior(&self.as_rows(dreamt, batch.x), &mut Pass::evaluation());
                 -(&draws.log_likelihood + &draws.log_prior).mean() - q.log_prob(&z.unsqueeze(0)).mean()
             }
+            Term::StochasticInverse { steps, length } => self.inverted(draws, batch.x, (*steps, *length), rng),
             Term::Wasserstein => wasserstein(&draws.q)?.mean(),
             Term::Jacobian => self.steepness(&draws.q, batch.x, rng),
             Term::Mmd { kernel } => {

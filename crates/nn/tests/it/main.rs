@@ -16,6 +16,7 @@ mod golden;
 mod gp;
 mod gradients;
 mod identity;
+mod inverse;
 mod layers;
 mod likelihood;
 mod matching;
