@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a layer, or several in a row | [`layer`] |
 //! | an encoder or decoder of vectors, pictures or sequences | [`network`] |
+//! | a network of functions, whatever they were sampled at | [`operator`] |
 //! | a variational autoencoder: family, prior, likelihood, objective, training, measures | [`vae`] |
 //! | the model behind the systems `aevb`, `iwae`, `infovae`, with its verbs | [`model`] |
 //! | a posterior over weights: last layer, mean field, Kronecker, Laplace, SWAG, variational Newton, dropout, ensembles | [`bayes`] |
@@ -32,6 +33,7 @@ pub mod kernel_distance;
 pub mod layer;
 pub mod model;
 pub mod network;
+pub mod operator;
 pub mod perceptual;
 pub mod probe;
 pub mod table;

@@ -13,7 +13,7 @@ use super::prior::PriorConfig;
 use super::topk::check_topk;
 use crate::activation::Activation;
 use crate::layer::{Build, MOST_WIDTH};
-use crate::network::{Decoder, DecoderConfig, EncoderConfig, MlpConfig, Start, mlp};
+use crate::network::{Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig, Start, mlp};
 use elbo_core::{Result, Rng, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,7 +150,12 @@ impl VaeConfig {
         if let EncoderConfig::GradientOrigin(_) = self.encoder {
             seen = vec![self.latent];
         }
-        let encoder = self.encoder.build(&seen, width, &mut build)?;
+        let encoder = match &self.encoder {
+            EncoderConfig::Operator(config) => {
+                Encoder::of_functions(config, shape, self.nan_is_missing, width, &mut build)?
+            }
+            network => network.build(&seen, width, &mut build)?,
+        };
         let blocks = self.likelihood.blocks();
         let decoded = self.latent + self.condition_of_decoder();
         let decoder: Box<dyn Decoder> = match self.weights {

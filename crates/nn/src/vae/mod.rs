@@ -6,7 +6,7 @@
 //! | prior | [`PriorConfig`], also one given by samples; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
 //! | family and prior along inputs such as times, for sequences | [`gp`] |
-//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; an encoder that is a regression on chains, [`Term::StochasticInverse`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
+//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); of functions, [`operator`](crate::operator); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; an encoder that is a regression on chains, [`Term::StochasticInverse`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
@@ -74,6 +74,7 @@ pub use likelihood_config::{LikelihoodConfig, Noise};
 pub use matching::Field;
 pub use mixture::{Responsibilities, Spread};
 pub use objective::{Classifier, Estimate, ObjectiveConfig, Term, Weighted};
+pub use origin::OriginConfig;
 pub use path::{Gradient, Path};
 pub use posterior::Posterior;
 pub use prior::{Prior, PriorConfig, PriorPass};

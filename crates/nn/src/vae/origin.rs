@@ -5,12 +5,41 @@ use super::likelihood_config::{LikelihoodConfig, Noise};
 use super::prior::PriorConfig;
 use super::{ROWS_AT_ONCE, Vae};
 use crate::layer::Pass;
-use crate::network::{DecoderConfig, EncoderConfig, OriginConfig};
-use elbo_core::{Error, Result, ensure};
+use crate::network::{DecoderConfig, EncoderConfig};
+use elbo_core::{Error, Result, ensure, ensure_within};
 use elbo_tensor::{Tensor, grad, grad_graph, is_recording, no_grad, with_grad};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Codes of this size and smaller are at the origin still.
 const LEAST_CODE: f64 = 1e-8;
+
+/// Settings of codes that are found from the origin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OriginConfig {
+    /// Steps.
+    pub steps: usize,
+    /// Length of a step, in that of the gradient.
+    pub scale: f64,
+}
+
+impl Default for OriginConfig {
+    fn default() -> Self {
+        Self { steps: 1, scale: 1.0 }
+    }
+}
+
+impl OriginConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        ensure_within("encoder.steps", self.steps, 1..=1000)?;
+        ensure("encoder.scale", self.scale, self.scale > 0.0 && self.scale.is_finite(), "above 0")
+    }
+}
 
 impl VaeConfig {
     /// Refuses a model whose loss has no gradient in a data point's own code, or none that can be differentiated again.

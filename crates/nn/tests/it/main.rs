@@ -22,6 +22,7 @@ mod likelihood;
 mod matching;
 mod missing;
 mod mixtures;
+mod operator;
 mod oracle;
 mod origin;
 mod perceptual;

@@ -26,7 +26,7 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
     activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'relu'
         The nonlinear function: relu, tanh, silu, gelu, ...
-    encoder : one of mlp, conv, gru, layers, table, gradient_origin, or none; default None
+    encoder : one of mlp, conv, gru, layers, table, gradient_origin, operator, or none; default None
         The encoder in full, in place of `hidden` and `channels`.
     decoder : one of mlp, conv, gru, layers, or none; default None
         The decoder in full, in place of `hidden` and `channels`.
