@@ -6,7 +6,7 @@
 //! | prior | [`PriorConfig`], also one given by samples; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
 //! | family and prior along inputs such as times, for sequences | [`gp`] |
-//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); of functions, [`operator`](crate::operator); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; an encoder that is a regression on chains, [`Term::StochasticInverse`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
+//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); of functions, [`operator`](crate::operator); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; an encoder that is a regression on chains, [`Term::StochasticInverse`]; several coupled encoders and decoders, [`arms`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
@@ -14,6 +14,7 @@
 //! to add a term, add a variant of [`Term`], say in `objective.rs` what it does not fit and in `terms.rs` what it is; to add a family, write its posterior in a file such as `sphere.rs` and add it to
 //! [`Family`]. Every sum is in nats a data point, nothing is averaged over elements or dimensions.
 
+pub mod arms;
 mod classes;
 mod code_density;
 pub mod condition;

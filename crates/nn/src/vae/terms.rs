@@ -44,13 +44,28 @@ impl Vae {
         rng: &mut Rng,
     ) -> Result<Losses> {
         let batch = batch.into();
+        self.losses_seen(batch, batch.x, objective, step, rng)
+    }
+
+    /// The same where the encoder sees other data points, `seen: [B, width]`, than those of the batch.
+    ///
+    /// # Errors
+    /// Those of [`Vae::losses`].
+    pub(super) fn losses_seen(
+        &self,
+        batch: Batch<'_>,
+        seen: &Tensor,
+        objective: &ObjectiveConfig,
+        step: usize,
+        rng: &mut Rng,
+    ) -> Result<Losses> {
         self.check_rows(batch.x)?;
         objective.check_labels(&self.config.prior, batch.labels)?;
         let path = Path::new(objective.gradient());
         let mut noise = rng.fork();
         let mut inner = rng.fork();
         let pass = &mut Pass::training(&mut inner);
-        let draws = self.training_draws(batch, (objective.draws, step), &path, &mut noise, pass);
+        let draws = self.training_draws(batch, seen, (objective.draws, step), &path, &mut noise, pass);
         let mut terms = vec![];
         for weighted in &objective.terms {
             terms.push(self.term(&weighted.term, &draws, batch, step, &path, rng)?);

@@ -1,5 +1,6 @@
 //! Tests of the crate as its users see it.
 
+mod arms;
 mod attack;
 mod bayes;
 mod code_density;
