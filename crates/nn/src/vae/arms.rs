@@ -208,7 +208,8 @@ impl Arms {
         let width = self.arms[0].width();
         if values.is_empty() || !values.len().is_multiple_of(width) {
             let found = format!("{} values are no rows of {width}", values.len());
-            return Err(Error::data(found, "give rows of the elements, then the numbers of the condition if there is one"));
+            let remedy = "give rows of the elements, then the numbers of the condition where there is one";
+            return Err(Error::data(found, remedy));
         }
         objective.check(config.batch.min(values.len() / width))?;
         let is_plain = config.weight_precision == 0.0 && config.binarise == Binarise::None;
