@@ -12,7 +12,7 @@
 //! | moments of the clean point given the noisy one | [`tweedie`] |
 //! | masks, blurs, small pictures, projections, with their adjoints | [`operator`] |
 //! | a clean picture from a degraded one | [`restore`] |
-//! | how far samples are from data | [`frechet`], [`kernel_distance`] |
+//! | how far samples are from data | [`frechet`], [`kernel_distance`], both of `elbo_nn` |
 //! | pictures to test with | [`phantom`] |
 //! | the model behind the systems `ddpm` and `red-diff`, with its verbs | [`model`] |
 //!
@@ -22,9 +22,7 @@
 
 pub mod denoiser;
 pub mod flow_map;
-pub mod frechet;
 pub mod guidance;
-pub mod kernel_distance;
 pub mod model;
 pub mod network;
 pub mod operator;
@@ -37,6 +35,7 @@ pub mod schedule;
 pub mod tweedie;
 
 pub use denoiser::Denoiser;
+pub use elbo_nn::{frechet, kernel_distance};
 pub use operator::Operator;
 pub use parameterisation::Parameterisation;
 pub use path::Path;

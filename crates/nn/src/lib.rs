@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a layer, or several in a row | [`layer`] |
 //! | an encoder or decoder of vectors, pictures or sequences | [`network`] |
+//! | a network of functions, whatever they were sampled at | [`operator`] |
 //! | a variational autoencoder: family, prior, likelihood, objective, training, measures | [`vae`] |
 //! | the model behind the systems `aevb`, `iwae`, `infovae`, with its verbs | [`model`] |
 //! | a posterior over weights: last layer, mean field, Kronecker, Laplace, SWAG, variational Newton, dropout, ensembles | [`bayes`] |
@@ -11,6 +12,7 @@
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
 //! | inputs that are moved so that a loss grows | [`attack`] |
+//! | how far samples are from data: Fréchet and kernel distances of named features | [`fidelity`], [`frechet`], [`kernel_distance`] |
 //! | how far apart pictures look, by weights from a file | [`perceptual::Lpips`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | numbers that training keeps above a bound | [`bound`] |
@@ -24,10 +26,14 @@ pub mod attack;
 pub mod bayes;
 pub mod bound;
 pub mod equivariant;
+pub mod fidelity;
+pub mod frechet;
 pub mod init;
+pub mod kernel_distance;
 pub mod layer;
 pub mod model;
 pub mod network;
+pub mod operator;
 pub mod perceptual;
 pub mod probe;
 pub mod table;

@@ -7,6 +7,8 @@ use crate::layer::{
     GroupNormConfig, Gru, GruConfig, Layer, LayerConfig, Linear, LinearConfig, Output, Pass, ReshapeConfig, Sequential,
     check_widths, refuse,
 };
+use crate::operator::{Operator, OperatorConfig};
+pub use crate::vae::OriginConfig;
 use elbo_core::{Error, Result, ensure_within};
 use elbo_tensor::{DType, Parameters, Tensor};
 use schemars::JsonSchema;
@@ -33,6 +35,11 @@ pub enum EncoderConfig {
         /// Number of data points.
         rows: usize,
     },
+    /// No network but steps down the gradient of the decoder's loss from the origin, whose end is the code; a linear layer makes more numbers of it
+    /// where a posterior has a spread.
+    GradientOrigin(OriginConfig),
+    /// A network of functions, whose numbers do not depend on how finely they were sampled.
+    Operator(OperatorConfig),
 }
 
 /// A network from a code to the parameters of a likelihood.
@@ -219,9 +226,11 @@ pub struct Encoder {
     layers: Sequential,
     /// Whether it sees the last number alone.
     is_table: bool,
+    /// The network of functions, in place of the layers.
+    operator: Option<Operator>,
 }
 
-elbo_tensor::parameters!(Encoder { "": layers });
+elbo_tensor::parameters!(Encoder { "": layers, "operator": operator });
 
 impl Encoder {
     /// `x: [B, D]`, row-major data points; returns `[B, width]`.
@@ -229,10 +238,30 @@ impl Encoder {
     /// # Panics
     /// For a data point without a row in a table.
     pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        if let Some(operator) = &self.operator {
+            return operator.forward(x, pass);
+        }
         let x = if self.is_table { x.narrow(-1, x.size(-1) - 1, 1) } else { x.clone() };
         let shaped =
             if self.shape.len() == 1 { x.clone() } else { x.reshape(&[&[x.size(0)], &self.shape[..]].concat()) };
         Layer::forward(&self.layers, &shaped, pass)
+    }
+}
+
+impl Encoder {
+    /// The network of functions of this shape, with a mask behind them where `has_mask`, to `width` numbers.
+    ///
+    /// # Errors
+    /// Those of [`OperatorConfig::build`].
+    pub(crate) fn of_functions(
+        config: &OperatorConfig,
+        shape: &[usize],
+        has_mask: bool,
+        width: usize,
+        build: &mut Build<'_>,
+    ) -> Result<Self> {
+        let operator = Some(config.build(shape, has_mask, width, build)?);
+        Ok(Self { shape: shape.to_vec(), layers: Sequential::default(), is_table: false, operator })
     }
 }
 
@@ -244,7 +273,7 @@ impl EncoderConfig {
             _ => None,
         };
         match self {
-            Self::Mlp(_) | Self::Conv(_) | Self::Table { .. } => 0,
+            Self::Mlp(_) | Self::Conv(_) | Self::Table { .. } | Self::GradientOrigin(_) | Self::Operator(_) => 0,
             Self::Gru(config) => config.levels,
             Self::Layers { layers } => layers.iter().find_map(of).unwrap_or(0),
         }
@@ -255,7 +284,7 @@ impl EncoderConfig {
     /// # Errors
     /// [`Error::Setting`] when the network cannot take such data points.
     pub fn build(&self, shape: &[usize], width: usize, build: &mut Build<'_>) -> Result<Encoder> {
-        let count = shape.iter().product();
+        let count: usize = shape.iter().product();
         let (seen, layers) = match self {
             Self::Mlp(config) => (vec![count], config.layers(width)),
             Self::Conv(config) => {
@@ -286,9 +315,13 @@ impl EncoderConfig {
                 let table = EmbeddingConfig { levels: *rows, out: width };
                 (vec![1], vec![LayerConfig::Embedding(table), LayerConfig::Reshape(ReshapeConfig::default())])
             }
+            Self::Operator(config) => return Encoder::of_functions(config, shape, false, width, build),
+            // It sees codes, which are all that points need.
+            Self::GradientOrigin(_) if count == width => (vec![count], vec![]),
+            Self::GradientOrigin(_) => (vec![count], vec![LayerConfig::Linear(LinearConfig::new(width))]),
         };
         let (layers, _) = Sequential::build(&layers, &seen, build)?;
-        Ok(Encoder { shape: seen, layers, is_table: matches!(self, Self::Table { .. }) })
+        Ok(Encoder { shape: seen, layers, is_table: matches!(self, Self::Table { .. }), operator: None })
     }
 }
 

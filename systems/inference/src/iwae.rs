@@ -1,10 +1,11 @@
 #![doc = include_str!("iwae.md")]
 
-use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Verb, ensure_within};
+use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure_within};
 use elbo_infer::Objective;
 use elbo_infer::objective::Estimate;
 use elbo_nn::Activation;
-use elbo_nn::model::{LatentModel, LatentSettings, trial};
+use elbo_nn::fidelity::Fidelity;
+use elbo_nn::model::{LatentModel, LatentSettings, fidelity, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
 use elbo_nn::vae::{
     Binarise, Decay, EvaluationConfig, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Vae, VaeConfig,
@@ -261,7 +262,7 @@ fn slopes(seed: u64, repeats: usize) -> Result<[f64; 2]> {
 }
 
 /// On digits, more draws give a better likelihood and use at least as many dimensions.
-fn digits(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
+fn digits(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let (train, test) = elbo_data::digits8_split(1437)?;
     let (rows, epochs, draws) = run.pick((200, 2, 20), (1437, 40, 1000));
     let tested = run.pick(40, test.len());
@@ -269,8 +270,10 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
     let effort = EvaluationConfig { draws, pairs: 360 };
     let (mut gain, mut units) = (f64::INFINITY, f64::INFINITY);
     let mut all = [vec![], vec![], vec![]];
+    let caption = "Digits: distances of samples from the training pictures, as many as there are of these.";
+    let mut table = Table::new("samples", caption, &[&["seed", "draws"][..], &Fidelity::COLUMNS].concat());
     for seed in seeds {
-        let found = |draws: usize| -> Result<(f64, usize)> {
+        let mut found = |draws: usize| -> Result<(f64, usize)> {
             let settings = IwaeConfig::default().common;
             let decay = Decay::None;
             let common = LatentSettings { latent: 16, hidden: vec![64], epochs, decay, ..settings };
@@ -279,7 +282,11 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
             let model = config.common.model(form);
             let training = config.common.training();
             let mut child = run.child(*seed);
-            let (_, found) = trial(&model, &form.shape, &config.objective(), &training, data, &effort, &mut child)?;
+            let (vae, found) = trial(&model, &form.shape, &config.objective(), &training, data, &effort, &mut child)?;
+            let mut rng = child.rng.fork();
+            if let Some(measured) = fidelity(&vae, None, data.0, form, &mut rng, &mut child) {
+                table.push([vec![seed.to_string(), draws.to_string()], measured.cells()].concat());
+            }
             Ok((found.iwae, found.active_units))
         };
         let results = [found(1)?, found(5)?, found(20)?];
@@ -287,6 +294,7 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
         units = units.min(results[2].1 as f64 - results[0].1 as f64);
         results.iter().zip(&mut all).for_each(|((bound, _), all)| all.push(*bound));
     }
+    run.table(table);
     let [one, five, twenty] = all.map(|v| v.iter().sum::<f64>() / v.len() as f64);
     claim.at_least("digits: least gain of 20 draws over one (nats)", gain, Some(0.0), 0.3);
     claim.at_least("digits: least number of dimensions in use that 20 draws add", units, Some(0.0), 0.0);

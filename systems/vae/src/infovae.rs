@@ -5,13 +5,15 @@ use elbo_core::{
     Allowed, Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure,
     ensure_within,
 };
+use elbo_nn::fidelity::Fidelity;
 use elbo_nn::layer::{EmbeddingConfig, GruConfig, LayerConfig, Output};
-use elbo_nn::model::{LatentModel, LatentSettings, trial};
+use elbo_nn::model::{LatentModel, LatentSettings, fidelity, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, SequenceConfig};
 use elbo_nn::probe::Probe;
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
-    Decay, Estimate, EvaluationConfig, LikelihoodConfig, ObjectiveConfig, Term, TrainingConfig, VaeConfig, Weighted,
+    Decay, Estimate, EvaluationConfig, Field, LikelihoodConfig, ObjectiveConfig, Term, TrainingConfig, VaeConfig,
+    Weighted,
 };
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
@@ -31,6 +33,8 @@ pub enum Divergence {
     Stein,
     /// A discriminator's estimate of the Kullback-Leibler divergence.
     Adversarial,
+    /// The move of codes along the gradient of a divergence between noisy codes and noisy draws of the prior.
+    Matching,
 }
 
 /// Settings of `infovae`.
@@ -44,7 +48,7 @@ pub struct InfoVaeConfig {
     pub alpha: f64,
     /// Weight of the aggregated divergence: alpha + lambda - 1.
     pub lambda: f64,
-    /// The aggregated divergence: mmd, stein or adversarial.
+    /// The aggregated divergence: mmd, stein, adversarial or matching.
     pub divergence: Divergence,
     /// The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
@@ -104,7 +108,7 @@ impl InfoVaeConfig {
 
     /// Whether a kernel compares the codes of a batch with the prior.
     fn has_kernel(&self) -> bool {
-        self.divergence != Divergence::Adversarial && self.aggregated_weight() > 0.0
+        matches!(self.divergence, Divergence::Mmd | Divergence::Stein) && self.aggregated_weight() > 0.0
     }
 
     /// Reconstruction, each data point's divergence, the aggregated one, and the terms of regularised autoencoders.
@@ -114,6 +118,7 @@ impl InfoVaeConfig {
             Divergence::Mmd => Term::Mmd { kernel },
             Divergence::Stein => Term::Stein { kernel },
             Divergence::Adversarial => Term::Adversarial { hidden: vec![128, 128] },
+            Divergence::Matching => Term::DistributionMatching { field: Field::default() },
         };
         let kl = Weighted::new(1.0 - self.alpha, Term::Kl { estimate: Estimate::Closed });
         let aggregated = Weighted::new(self.aggregated_weight(), aggregated);
@@ -159,7 +164,7 @@ impl System for InfoVae {
         let mut claim = Claim::new(seeds.clone());
         mis_inference(&mut claim, run)?;
         flexible_decoder(&mut claim, &seeds, run)?;
-        generalisation(&seeds, run)?;
+        generalisation(&mut claim, &seeds, run)?;
         Ok(claim)
     }
 }
@@ -318,8 +323,12 @@ fn flexible_decoder(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<(
 /// outweighs what a code gains, and most dimensions end as wide as the prior.
 const SEQUENCE_LAMBDA: f64 = 10.0;
 
-/// How much better training digits are modelled than unseen ones: for the record, without a threshold.
-fn generalisation(seeds: &[u64], run: &mut Run) -> Result<()> {
+/// Weights of the evidence lower bound, alpha and lambda, and those of the objective whose gap is to be smaller.
+const BOUND: (f64, f64) = (0.0, 1.0);
+const OURS: [(f64, f64); 2] = [(0.0, 100.0), (1.0, 100.0)];
+
+/// Training digits are modelled better than unseen ones by less than with the bound; and how far samples are from the training digits.
+fn generalisation(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let (train, test) = elbo_data::digits8_split(500)?;
     let (rows, epochs, draws) = run.pick((100, 3, 20), (500, 100, 200));
     let effort = EvaluationConfig { draws, pairs: 500 };
@@ -327,8 +336,13 @@ fn generalisation(seeds: &[u64], run: &mut Run) -> Result<()> {
         "Digits from 500 pictures: bounds on the log likelihood of training and of unseen pictures, and their gap.";
     let columns = ["seed", "alpha", "lambda", "training (nats)", "unseen (nats)", "gap (nats)"];
     let mut table = Table::new("generalisation", caption, &columns);
+    let caption = "Distances of samples from the training pictures, as many as there are of these.";
+    let columns = [&["seed", "alpha", "lambda"][..], &Fidelity::COLUMNS].concat();
+    let mut samples = Table::new("samples", caption, &columns);
+    // Mean gaps over the seeds: of the bound, then of ours.
+    let mut gaps = [0.0; 1 + OURS.len()];
     for seed in seeds {
-        for (alpha, lambda) in [(0.0, 1.0), (0.0, 100.0), (1.0, 100.0)] {
+        for ((alpha, lambda), mean) in [BOUND].into_iter().chain(OURS).zip(&mut gaps) {
             let common = LatentSettings { latent: 10, hidden: vec![128], epochs, ..InfoVaeConfig::default().common };
             let config = InfoVaeConfig { common, alpha, lambda, ..InfoVaeConfig::default() };
             let (model, training) = (config.common.model(&train.form), config.common.training());
@@ -338,11 +352,24 @@ fn generalisation(seeds: &[u64], run: &mut Run) -> Result<()> {
             let data = (values, &test.values[..run.pick(50, test.len()) * 64]);
             let (vae, unseen) = trial(&model, shape, &config.objective(), &training, data, &effort, &mut child)?;
             let seen = vae.evaluate(values, &effort, &mut child.rng);
-            let row = [alpha, lambda, seen.iwae, unseen.iwae, seen.iwae - unseen.iwae];
+            let gap = seen.iwae - unseen.iwae;
+            *mean += gap / seeds.len() as f64;
+            let row = [alpha, lambda, seen.iwae, unseen.iwae, gap];
             let cells = [seed.to_string()].into_iter().chain(row.iter().map(|v| format!("{v:.3}")));
             table.push(cells.collect());
+            let mut rng = child.rng.fork();
+            if let Some(measured) = fidelity(&vae, None, values, &train.form, &mut rng, &mut child) {
+                let setting = vec![seed.to_string(), alpha.to_string(), lambda.to_string()];
+                samples.push([setting, measured.cells()].concat());
+            }
         }
     }
     run.table(table);
+    run.table(samples);
+    let [bound, ours @ ..] = gaps;
+    for ((alpha, lambda), gap) in OURS.into_iter().zip(ours) {
+        let name = format!("digits: mean gap of training to unseen pictures, alpha {alpha}, lambda {lambda} (nats)");
+        claim.at_most(&name, gap, Some(bound), bound);
+    }
     Ok(())
 }

@@ -14,9 +14,8 @@ pub use settings::{NetworkSettings, PriorKind, StudentKind};
 
 use crate::denoiser::{Denoiser, Empirical};
 use crate::flow_map::{Boundary, Consistency, MeanVelocity, Span};
-use crate::frechet::{Extractor, PrincipalComponents, distance, moments};
+use crate::frechet::moments;
 use crate::guidance::ClassifierFree;
-use crate::kernel_distance::{Blocks, kernel_distance};
 use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig};
 use crate::network::{Network, NetworkDenoiser};
 use elbo_core::samples::Form;
@@ -24,6 +23,8 @@ use elbo_core::{
     Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure_within,
 };
 use elbo_nn::Build;
+use elbo_nn::fidelity::Fidelity;
+pub use elbo_nn::fidelity::independent;
 use elbo_tensor::Parameters;
 use learn::{adopt, distil, picture, told, train};
 use parts::{Classes, Gaussian, Law, Student};
@@ -32,11 +33,6 @@ use serde_json::Value;
 
 /// Points drawn at a time.
 const CHUNK: usize = 256;
-/// Features of the distance between samples and data.
-const FEATURES: usize = 16;
-/// Random blocks of samples and data whose kernel distance is averaged, and the most points in one.
-const BLOCKS: usize = 50;
-const MOST_IN_BLOCK: usize = 100;
 /// Training points that measures look at.
 const MEASURED: usize = 2000;
 /// Most numbers of a point for a Gaussian prior, whose covariance is a full matrix.
@@ -320,28 +316,14 @@ impl DiffusionModel {
 
     /// Draws some points and says how far they are from the data.
     fn measure(&mut self, some: &[f64], rows: usize, run: &mut Run) -> Result<()> {
-        let dims = self.form.size();
-        let chosen = some.len() / dims;
         let count = self.network.measured;
         if count >= 2 {
-            let extractor = PrincipalComponents::fit(some, dims, FEATURES)?;
             // A child goes on after the time of training is used up.
             let mut own = Run::new(run.rng.next_u64());
             let drawn = self.draw(count, &mut own)?;
-            let found = distance(&extractor, &drawn, some)?;
-            let scrambled = independent(some, dims, count, &mut own.rng);
-            self.record.metrics.push(("frechet".into(), found));
-            self.record.metrics.push(("frechet_independent".into(), distance(&extractor, &scrambled, some)?));
-            let blocks = Blocks { count: BLOCKS, size: MOST_IN_BLOCK.min(count).min(chosen) };
-            let kernel = kernel_distance(&extractor, &drawn, some, blocks, &mut own.rng)?;
-            self.record.metrics.push(("kernel_distance".into(), kernel.mean));
-            self.record.metrics.push(("kernel_distance_sd".into(), kernel.sd));
-            self.record.metrics.push(("samples_measured".into(), count as f64));
-            self.record.text = format!(
-                "{} Distance of {count} samples from {chosen} data points: {found:.4} (Fréchet, features {}).",
-                self.record.text,
-                extractor.name()
-            );
+            let found = Fidelity::measure(&drawn, some, self.form.size(), &mut own.rng)?;
+            self.record.metrics.extend(found.metrics().map(|(name, value)| (name.to_owned(), value)));
+            self.record.text = format!("{} {}", self.record.text, found.describe());
         }
         let what = match self.kind {
             PriorKind::Network => "A diffusion model, its denoiser a network",
@@ -352,12 +334,6 @@ impl DiffusionModel {
         self.record.text = text;
         Ok(())
     }
-}
-
-/// Points whose numbers are drawn from the data one by one: the same marginals, and nothing of how they belong together.
-pub fn independent(points: &[f64], dims: usize, count: usize, rng: &mut Rng) -> Vec<f64> {
-    let rows = points.len() / dims;
-    (0..count * dims).map(|i| points[rng.below(rows) * dims + i % dims]).collect()
 }
 
 fn wide(values: &[f32]) -> Vec<f64> {

@@ -3,11 +3,14 @@
 //! A system adds its objective and its claim. Everything else is here: which networks fit the data, which likelihood their values
 //! ask for, training, measures, and the verbs `sample`, `reconstruct`, `encode` and `evaluate`.
 
+mod likeness;
 mod settings;
 mod verbs;
 
+pub use likeness::fidelity;
 pub use settings::LatentSettings;
 
+use crate::fidelity::Fidelity;
 use crate::probe::Probe;
 use crate::vae::{
     Batch, Binarise, CodeDensity, CodeDensityConfig, DecoderWeights, Evaluation, EvaluationConfig, Family,
@@ -43,6 +46,7 @@ pub struct LatentModel {
     terms: Vec<TermRecord>,
     label_error: Option<f64>,
     clusters: Option<ClusterScores>,
+    fidelity: Option<Fidelity>,
     resample: usize,
     seed: u64,
     text: String,
@@ -145,9 +149,11 @@ impl LatentModel {
             Some(config) => fit_density(config, &vae, &binarise.once(&samples.values, &mut measuring), run)?,
             None => None,
         };
+        let grey = samples.gather(&chosen);
+        let fidelity = fidelity(&vae, density.as_ref(), &grey, &samples.form, &mut measuring, run);
         let of_density = density.as_ref().map(CodeDensity::describe);
         let text = format!(
-            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.{}{}{}{}",
+            "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.{}{}{}{}{}",
             samples.form.shape,
             config.latent,
             measures.active_units,
@@ -183,6 +189,7 @@ impl LatentModel {
                 " Codes are points, so that there is no bound on the likelihood, and the reconstruction is what is reported."
             },
             of_density.map_or(String::new(), |from| format!(" Samples are decoded from codes drawn from {from}.")),
+            fidelity.as_ref().map_or(String::new(), |found| format!(" {}", found.describe())),
         );
         Ok(Self {
             settings: serde_json::to_value(settings).expect("settings are plain data"),
@@ -196,6 +203,7 @@ impl LatentModel {
             terms,
             label_error,
             clusters,
+            fidelity,
             resample,
             seed: run.seed,
             text,
@@ -229,6 +237,7 @@ impl LatentModel {
             terms: file.fact("terms")?,
             label_error: file.fact("label_error")?,
             clusters: file.fact("clusters")?,
+            fidelity: file.fact("fidelity")?,
             resample,
             seed: file.fact("model_seed")?,
             text: file.fact("text")?,

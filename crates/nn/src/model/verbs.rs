@@ -1,6 +1,7 @@
 //! What a fitted model offers, and its file.
 
-use super::{LatentModel, MEASURED};
+use super::{LatentModel, MEASURED, likeness};
+use crate::fidelity::Fidelity;
 use crate::vae::EvaluationConfig;
 use elbo_core::{
     Array, Data, Encode, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile, Reconstruct,
@@ -29,6 +30,7 @@ impl Model for LatentModel {
         file.set("terms", &self.terms);
         file.set("label_error", &self.label_error);
         file.set("clusters", &self.clusters);
+        file.set("fidelity", &self.fidelity);
         if let Some(density) = &self.density {
             density.save(file, "density");
         }
@@ -65,11 +67,12 @@ impl Model for LatentModel {
         let label_error = self.label_error.map(|error| ("label_error", error));
         let clusters = self.clusters.map(|c| [("nmi", c.nmi), ("ari", c.ari), ("cluster_accuracy", c.accuracy)]);
         let of_labels = label_error.into_iter().chain(clusters.into_iter().flatten());
+        let of_samples = self.fidelity.iter().flat_map(Fidelity::metrics);
         let (objective, value) =
             if self.vae.config().has_bounds() { ("elbo", m.elbo) } else { ("reconstruction", m.reconstruction) };
         Summary {
             objective: Some((objective.into(), value - unit)),
-            metrics: finite.chain(of_labels).map(|(name, value)| (name.to_owned(), value)).collect(),
+            metrics: finite.chain(of_labels).chain(of_samples).map(|(name, value)| (name.to_owned(), value)).collect(),
             text: self.text.clone(),
             ..Summary::default()
         }
@@ -148,10 +151,7 @@ impl Sample for LatentModel {
     /// was fitted to them.
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
         ensure_within("count", count, 1..)?;
-        let z = match &self.density {
-            Some(density) => density.sample(count, &mut run.rng),
-            None => self.vae.sample_prior(count, &mut run.rng),
-        };
+        let z = likeness::codes(&self.vae, self.density.as_ref(), count, &mut run.rng);
         let is_noisy = self.form.picture().is_none();
         Ok(self.decoded(&z, is_noisy, &mut run.rng))
     }

@@ -44,7 +44,10 @@ impl ConditionConfig {
         ensure("condition", "seen by none", self.encoder || self.decoder, "seen by the encoder, the decoder or both")?;
         let is_sequence = matches!(encoder, EncoderConfig::Gru(_)) || encoder.levels() > 0;
         let expected = "false for recurrent networks and layers that look up levels";
-        ensure("condition.encoder", "true for a sequence", !(self.encoder && is_sequence), expected)
+        ensure("condition.encoder", "true for a sequence", !(self.encoder && is_sequence), expected)?;
+        let is_function = matches!(encoder, EncoderConfig::Operator(_));
+        let expected = "false; a network of functions integrates over places, which a condition has none of";
+        ensure("condition.encoder", "true for functions", !(self.encoder && is_function), expected)
     }
 }
 

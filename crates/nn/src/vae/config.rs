@@ -7,12 +7,13 @@ use super::decoder_weights::{DecoderWeights, WeightPosterior};
 use super::family::{Family, LEAST_LOG_VARIANCE, check_log_variances};
 use super::flowed::flow_of;
 use super::likelihood_config::LikelihoodConfig;
+use super::matching::Fields;
 use super::objective::ObjectiveConfig;
 use super::prior::PriorConfig;
 use super::topk::check_topk;
 use crate::activation::Activation;
 use crate::layer::{Build, MOST_WIDTH};
-use crate::network::{Decoder, DecoderConfig, EncoderConfig, MlpConfig, Start, mlp};
+use crate::network::{Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig, Start, mlp};
 use elbo_core::{Result, Rng, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,7 @@ impl VaeConfig {
         self.weights.check(&self.decoder)?;
         self.condition.iter().try_for_each(|condition| condition.check(&self.encoder))?;
         self.check_table()?;
+        self.check_origin()?;
         for (network, levels) in [("encoder", self.encoder.levels()), ("decoder", self.decoder.levels())] {
             ensure(
                 &format!("{network}.levels"),
@@ -144,8 +146,16 @@ impl VaeConfig {
         let mut build = Build { rng, dtype: self.start.dtype(), init: self.start.init };
         let size: usize = shape.iter().product();
         let width = self.family.width(self.latent) + flow.map_or(0, |spec| spec.context(self.latent));
-        let (seen, places) = self.seen(shape)?;
-        let encoder = self.encoder.build(&seen, width, &mut build)?;
+        let (mut seen, places) = self.seen(shape)?;
+        if let EncoderConfig::GradientOrigin(_) = self.encoder {
+            seen = vec![self.latent];
+        }
+        let encoder = match &self.encoder {
+            EncoderConfig::Operator(config) => {
+                Encoder::of_functions(config, shape, self.nan_is_missing, width, &mut build)?
+            }
+            network => network.build(&seen, width, &mut build)?,
+        };
         let blocks = self.likelihood.blocks();
         let decoded = self.latent + self.condition_of_decoder();
         let decoder: Box<dyn Decoder> = match self.weights {
@@ -166,7 +176,20 @@ impl VaeConfig {
             .map(|(classes, hidden)| mlp(self.latent, classes, &MlpConfig::new(hidden, Activation::Relu), &mut build))
             .transpose()?;
         let critic = objective.critic().map(|(channels, _)| patches(channels, shape, &mut build)).transpose()?;
-        let config = self.clone();
-        Ok(Vae { config, size, places, encoder, flow, decoder, prior, likelihood, classifier, adversary, critic })
+        let fields = objective.fields().map(|hidden| Fields::build(hidden, self.latent, &mut build)).transpose()?;
+        Ok(Vae {
+            config: self.clone(),
+            size,
+            places,
+            encoder,
+            flow,
+            decoder,
+            prior,
+            likelihood,
+            classifier,
+            adversary,
+            critic,
+            fields,
+        })
     }
 }

@@ -105,16 +105,17 @@ impl Vae {
         self.draw_at(q, x, &noise, path, rng, pass)
     }
 
-    /// Draws as [`Vae::draw`], or for classes and sigma points what takes their place in the training step `step`.
+    /// Draws as [`Vae::draw`], or for classes and sigma points what takes their place in the training step `step`, where the encoder sees `seen: [B, width]`.
     pub(super) fn training_draws(
         &self,
         batch: Batch<'_>,
+        seen: &Tensor,
         (draws, step): (usize, usize),
         path: &Path,
         rng: &mut Rng,
         pass: &mut Pass<'_>,
     ) -> Draws {
-        let q = self.posterior(batch.x, pass);
+        let q = self.posterior(seen, pass);
         let (points, weights, log_q) = match (&q, self.config.family) {
             (Posterior::Classes(classes), Family::Categorical(config)) => {
                 let (points, weights) = classes.training_codes(config, draws, step, rng);

@@ -157,14 +157,15 @@ impl Family {
     /// [`elbo_core::Error::Setting`].
     pub(crate) fn check(self, latent: usize, prior: &PriorConfig, flow: Option<&str>) -> Result<()> {
         use PriorConfig as P;
+        prior.check_samples(latent)?;
         let (suits, expected) = match self {
             Self::GaussDiag | Self::GaussFull | Self::SigmaPoints(_) => (
                 !matches!(prior, P::Shares | P::Dirichlet { .. }),
-                "standard, diagonal, mixture, class_conditional, vamp or hierarchical for Gaussian codes",
+                "standard, diagonal, mixture, class_conditional, vamp, hierarchical or samples for Gaussian codes",
             ),
             Self::Dirac => (
                 !matches!(prior, P::Shares | P::Dirichlet { .. } | P::Vamp { .. }),
-                "standard, diagonal, mixture, class_conditional or hierarchical for codes that are points",
+                "standard, diagonal, mixture, class_conditional, hierarchical or samples for codes that are points",
             ),
             Self::Categorical(_) => (
                 matches!(prior, P::Standard | P::Shares),

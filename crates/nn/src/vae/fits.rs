@@ -34,6 +34,9 @@ impl Family {
             ensure(setting, format!("{what} with the family `{}`", self.name()), false, expected)
         };
         match (term, self) {
+            (Term::StochasticInverse { .. }, family) if !matches!(family, Self::GaussDiag | Self::GaussFull) => {
+                refuse("terms", term.name(), "gauss_diag or gauss_full, whose density can be fitted to any code")
+            }
             (
                 Term::Kl { .. }
                 | Term::FreeBits { .. }
@@ -52,6 +55,7 @@ impl Family {
                 | Term::Mmd { .. }
                 | Term::Stein { .. }
                 | Term::Adversarial { .. }
+                | Term::DistributionMatching { .. }
                 | Term::AggregatedKl { .. },
                 Self::SigmaPoints(_),
             ) => {
@@ -63,6 +67,9 @@ impl Family {
             }
             (Term::Wasserstein, family) if !family.is_vector() => {
                 refuse("terms", term.name(), "a Gaussian family, or dirac")
+            }
+            (Term::DistributionMatching { .. }, family) if !family.is_vector() => {
+                refuse("terms", term.name(), "a Gaussian family or dirac, whose codes are free numbers that noise can be added to")
             }
             (Term::Jacobian | Term::Cycle, family) if !family.is_gaussian() => {
                 refuse("terms", term.name(), "a Gaussian family")
@@ -118,6 +125,10 @@ impl ObjectiveConfig {
                     let expected = "no flow, or mmd; this one takes the density of each code under every posterior";
                     ensure("terms", found(term.name()), false, expected)?;
                 }
+                Term::StochasticInverse { .. } => {
+                    let expected = "no flow; the density is fitted to codes that are no draws of its own";
+                    ensure("terms", found(term.name()), false, expected)?;
+                }
                 Term::WakeSleep => {
                     let expected = "a bound; the posterior of a dreamt code has no density";
                     ensure("terms", found("wake-sleep"), false, expected)?;
@@ -139,10 +150,13 @@ impl ObjectiveConfig {
     /// Refuses terms that know no posterior over the decoder's weights.
     ///
     /// # Errors
-    /// [`Error::Setting`] for wake-sleep.
+    /// [`Error::Setting`] for wake-sleep and a stochastic inverse.
     pub(super) fn check_for_weights(&self) -> Result<()> {
         let dreams = self.terms.iter().any(|t| t.term == Term::WakeSleep);
-        ensure("weights", "posterior with wake-sleep", !dreams, "`point` there, or a bound as the objective")
+        ensure("weights", "posterior with wake-sleep", !dreams, "`point` there, or a bound as the objective")?;
+        let inverts = self.terms.iter().any(|t| matches!(t.term, Term::StochasticInverse { .. }));
+        let expected = "`point` there, or a bound as the objective";
+        ensure("weights", "posterior with a stochastic inverse", !inverts, expected)
     }
 
     /// Refuses classes of data points beyond those that the model knows, and none where a term asks for them.
@@ -178,7 +192,7 @@ fn check_term_for_model(term: &Term, model: &VaeConfig) -> Result<()> {
     let is_level = matches!(model.likelihood, LikelihoodConfig::Categorical { .. });
     let is_recurrent = matches!(model.decoder, DecoderConfig::Gru(_));
     let name = term.name();
-    if matches!(term, Term::Iwae { .. } | Term::WakeSleep) {
+    if matches!(term, Term::Iwae { .. } | Term::WakeSleep | Term::StochasticInverse { .. }) {
         let found = format!("a {name} with the likelihood `{}`", model.likelihood.name());
         let expected = "a reconstruction and a divergence; a loss has no bounds";
         ensure("terms", found, model.likelihood.is_density(), expected)?;
@@ -212,11 +226,16 @@ fn check_term_for_model(term: &Term, model: &VaeConfig) -> Result<()> {
             let expected = "false; a discriminator sees whole data points";
             ensure("nan_is_missing", format!("true with a {name}"), !(is_judged && model.nan_is_missing), expected)
         }
+        Term::DistributionMatching { field } => field.check_prior(&model.prior),
         Term::CrossEntropy { classifier: Classifier::Prior } => {
             let found = format!("{} with a {name} by the prior", model.prior.name());
             ensure("prior", found, model.prior.components() > 0, "mixture or class_conditional, which have components")
         }
-        Term::Stein { .. } | Term::WakeSleep => {
+        Term::StochasticInverse { .. } if matches!(model.prior, PriorConfig::Hierarchical { .. }) => {
+            let found = format!("hierarchical with a {name}");
+            ensure("prior", found, false, "one with a density of its own")
+        }
+        Term::Stein { .. } | Term::WakeSleep | Term::StochasticInverse { .. } => {
             let found = format!("{} with a {name}", model.topk.unwrap_or_default());
             ensure("topk", found, model.topk.is_none(), "none; the prior is of codes all of whose numbers are kept")
         }

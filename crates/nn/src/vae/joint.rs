@@ -1,8 +1,6 @@
 //! The code of one data point as an unknown: its posterior for samplers, and its evidence by chains.
 
-use super::path::{Gradient, Path};
-use super::{Posterior, PriorConfig, PriorPass, Vae};
-use crate::layer::Pass;
+use super::{Posterior, PriorConfig, Vae};
 use elbo_core::{Error, Result, Rng, ensure};
 use elbo_infer::LogDensity;
 use elbo_infer::family::{FullRank, MeanField, Variational};
@@ -76,14 +74,7 @@ impl LogDensity for Joint<'_> {
     }
 
     fn log_prob(&self, z: &Tensor) -> Tensor {
-        let (vae, pass) = (self.vae, &mut Pass::evaluation());
-        let points = z.cast(vae.dtype()).unsqueeze(1);
-        let likelihood = vae.log_likelihood(&vae.decode(&vae.kept(&points), &self.x, pass), &self.x);
-        let pseudo = vae.pseudo(pass);
-        let (path, rng) = (Path::new(Gradient::Plain), &mut Rng::new(0));
-        let mut of_prior = PriorPass { pseudo: pseudo.as_ref(), labels: &[], rng, path: &path };
-        let prior = vae.prior.log_prob(&points, &mut of_prior);
-        (likelihood.to_f64() + prior.to_f64()).squeeze(1)
+        self.vae.log_joint(&z.unsqueeze(1), &self.x).squeeze(1)
     }
 
     fn values_and_gradients(&self, z: &[f64]) -> (Vec<f64>, Vec<f64>) {

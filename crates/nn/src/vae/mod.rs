@@ -3,10 +3,10 @@
 //! | axis | values |
 //! |---|---|
 //! | family of the posterior | [`Family`], a flow behind it: [`VaeConfig::flow`], and how many numbers of a code are kept: [`VaeConfig::topk`] |
-//! | prior | [`PriorConfig`]; after training, a density of the codes: [`CodeDensityConfig`] |
+//! | prior | [`PriorConfig`], also one given by samples; after training, a density of the codes: [`CodeDensityConfig`] |
 //! | objective | [`ObjectiveConfig`]: terms with weights over time; what they know of data points besides elements is in a [`Batch`] |
 //! | family and prior along inputs such as times, for sequences | [`gp`] |
-//! | encoder, decoder | [`EncoderConfig`](crate::network::EncoderConfig), [`DecoderConfig`](crate::network::DecoderConfig); what both are given besides, [`condition`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
+//! | encoder, decoder | [`EncoderConfig`], [`DecoderConfig`](crate::network::DecoderConfig); of functions, [`operator`](crate::operator); what both are given besides, [`condition`]; codes from the decoder's gradient at the origin, [`EncoderConfig::GradientOrigin`]; an encoder that is a regression on chains, [`Term::StochasticInverse`]; several coupled encoders and decoders, [`arms`]; posteriors of their own for data points, [`Vae::refined`]; the decoder's weights [`DecoderWeights`] |
 //! | likelihood | [`LikelihoodConfig`] |
 //! | data | rows of numbers with the shape of a data point, NaN where one is missing; [`Binarise`] |
 //!
@@ -14,6 +14,7 @@
 //! to add a term, add a variant of [`Term`], say in `objective.rs` what it does not fit and in `terms.rs` what it is; to add a family, write its posterior in a file such as `sphere.rs` and add it to
 //! [`Family`]. Every sum is in nats a data point, nothing is averaged over elements or dimensions.
 
+pub mod arms;
 mod classes;
 mod code_density;
 pub mod condition;
@@ -29,15 +30,19 @@ mod flowed;
 mod free;
 pub mod gp;
 mod impute;
+mod inverse;
 mod joint;
 mod likelihood;
 mod likelihood_config;
+pub mod matching;
 mod mixture;
 mod objective;
+mod origin;
 mod path;
 mod pixel_mixture;
 mod posterior;
 mod prior;
+mod reference;
 mod regulariser;
 mod shares;
 mod sigma_points;
@@ -67,8 +72,10 @@ pub use impute::Imputation;
 pub use joint::Joint;
 pub use likelihood::Likelihood;
 pub use likelihood_config::{LikelihoodConfig, Noise};
+pub use matching::Field;
 pub use mixture::{Responsibilities, Spread};
 pub use objective::{Classifier, Estimate, ObjectiveConfig, Term, Weighted};
+pub use origin::OriginConfig;
 pub use path::{Gradient, Path};
 pub use posterior::Posterior;
 pub use prior::{Prior, PriorConfig, PriorPass};
@@ -81,9 +88,10 @@ pub(crate) use topk::check_topk;
 pub use train::{Binarise, Decay, Training, TrainingConfig};
 pub use weight::Weight;
 
+use self::matching::Fields;
 use self::topk::keep_largest;
 use crate::layer::{Pass, Sequential};
-use crate::network::{Decoder, Encoder};
+use crate::network::{Decoder, Encoder, EncoderConfig};
 use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result, Rng};
 use elbo_dist::flow::Amortised;
@@ -108,6 +116,8 @@ pub struct Vae {
     /// Tells codes from draws of the prior, and data points from what the decoder makes; each has a step of its own in training.
     adversary: Option<Sequential>,
     critic: Option<Sequential>,
+    /// Velocity fields of the prior's draws and of the codes, where networks match them.
+    fields: Option<Fields>,
 }
 
 impl Parameters for Vae {
@@ -115,12 +125,14 @@ impl Parameters for Vae {
         self.visit_model(f);
         nested("adversary", &self.adversary, f);
         nested("critic", &self.critic, f);
+        nested("fields", &self.fields, f);
     }
 
     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
         self.visit_model_mut(f);
         nested_mut("adversary", &mut self.adversary, f);
         nested_mut("critic", &mut self.critic, f);
+        nested_mut("fields", &mut self.fields, f);
     }
 }
 
@@ -202,9 +214,14 @@ impl Vae {
 
     /// The encoder's numbers for data points `x: [B, width]`.
     fn encoded(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
-        let elements = self.elements(x);
-        let seen = if self.config.nan_is_missing { with_mask(&elements) } else { elements };
-        let raw = self.encoder.forward(&self.with_condition(seen, x), pass);
+        let seen = if let EncoderConfig::GradientOrigin(config) = &self.config.encoder {
+            self.descended(x, config)
+        } else {
+            let elements = self.elements(x);
+            let seen = if self.config.nan_is_missing { with_mask(&elements) } else { elements };
+            self.with_condition(seen, x)
+        };
+        let raw = self.encoder.forward(&seen, pass);
         self.config.family.shifted(&raw, self.config.latent, self.config.start_log_variance)
     }
 

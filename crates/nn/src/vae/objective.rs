@@ -2,6 +2,7 @@
 
 use super::critic::AdversarialLoss;
 use super::divergence::{Kernel, check_batch};
+use super::matching::Field;
 use super::path::Gradient;
 use super::weight::Weight;
 use crate::activation::Activation;
@@ -74,6 +75,16 @@ pub enum Term {
     /// The two halves of wake-sleep, in place of the other terms: -log p(x, z) at held draws, for the model, and -log q(z | x) at
     /// data points drawn from the model, for the encoder.
     WakeSleep,
+    /// The encoder as a stochastic inverse of the decoder, in place of the other terms: -log q(z | x), and -log p(x, z) for the model, at the ends of
+    /// chains that start from draws of q(z | x) and leave the model's own p(z | x) as it is. For Gaussians without a flow.
+    StochasticInverse {
+        /// Steps of a chain.
+        #[serde(default = "ten")]
+        steps: usize,
+        /// Length of a step, in the unit of the code: about the smallest standard deviation of p(z | x).
+        #[serde(default = "tenth")]
+        length: f64,
+    },
     /// Squared 2-Wasserstein distance of q(z | x) from N(0, I), for each data point, in squared units of the code. For Gaussians or points, and a
     /// standard prior.
     Wasserstein,
@@ -104,6 +115,13 @@ pub enum Term {
         /// gauss_diag and a standard prior.
         #[serde(default)]
         marginal: bool,
+    },
+    /// Half the squared length of the move that brings the codes of the batch nearer to draws of the prior, along the gradient of a divergence between
+    /// noisy ones: its derivative in the codes is that move. See [`matching`](super::matching).
+    DistributionMatching {
+        /// Where the gradient comes from.
+        #[serde(default)]
+        field: Field,
     },
     /// -log q(y | x) of data points whose class y is known; the others cost nothing, and count in the average over the batch.
     CrossEntropy {
@@ -153,6 +171,14 @@ fn one() -> usize {
     1
 }
 
+fn ten() -> usize {
+    10
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
 /// How the divergence of a posterior from the prior is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -182,12 +208,14 @@ impl Term {
             Self::Capacity { .. } => "distance of the kl from its capacity",
             Self::Iwae { .. } => "negative importance-weighted bound",
             Self::WakeSleep => "wake and sleep",
+            Self::StochasticInverse { .. } => "stochastic inverse",
             Self::Wasserstein => "wasserstein distance",
             Self::Jacobian => "jacobian penalty",
             Self::Mmd { .. } => "mmd",
             Self::Stein { .. } => "stein discrepancy",
             Self::Adversarial { .. } => "adversarial kl",
             Self::AggregatedKl { .. } => "aggregated kl",
+            Self::DistributionMatching { .. } => "distribution matching",
             Self::CrossEntropy { .. } => "cross-entropy of classes",
             Self::Cycle => "cycle consistency",
             Self::Attributes { .. } => "ranks of attributes",
@@ -202,6 +230,7 @@ impl Term {
                 | Self::Stein { .. }
                 | Self::Adversarial { .. }
                 | Self::AggregatedKl { .. }
+                | Self::DistributionMatching { .. }
                 | Self::Attributes { .. }
         )
     }
@@ -211,6 +240,7 @@ impl Term {
         match self {
             Self::Adversarial { .. } => network == "adversary",
             Self::PatchAdversarial { .. } => network == "critic",
+            Self::DistributionMatching { field: Field::Network { .. } } => network == "fields",
             Self::CrossEntropy { classifier: Classifier::Network { .. } } => network == "classifier",
             _ => false,
         }
@@ -257,20 +287,20 @@ impl ObjectiveConfig {
     pub fn check(&self, batch: usize) -> Result<()> {
         ensure_within("draws", self.draws, 1..=100_000)?;
         let count = |is: &dyn Fn(&Term) -> bool| self.terms.iter().filter(|t| is(&t.term)).count();
-        let bounds = count(&|t| matches!(t, Term::Iwae { .. } | Term::WakeSleep));
+        let bounds = count(&|t| matches!(t, Term::Iwae { .. } | Term::WakeSleep | Term::StochasticInverse { .. }));
         let reconstructions = count(&|t| matches!(t, Term::Reconstruction));
         let divergences = count(&|t| {
             matches!(t, Term::Kl { .. } | Term::FreeBits { .. } | Term::Capacity { .. } | Term::Wasserstein)
         });
         let is_single = |network: &str| count(&|t| t.is_of(network)) <= 1;
-        let are_single = ["adversary", "critic", "classifier"].into_iter().all(is_single);
+        let are_single = ["adversary", "critic", "classifier", "fields"].into_iter().all(is_single);
         let fits = bounds + reconstructions == 1 && (bounds == 0 || divergences == 0) && are_single;
         ensure(
             "terms",
             format!("{:?}", self.terms.iter().map(|t| t.term.name()).collect::<Vec<_>>()),
             fits,
-            "one reconstruction, with divergences, or one importance-weighted bound without; one adversary of codes, one of patches and one network of \
-             classes at most",
+            "one reconstruction, with divergences, or one importance-weighted bound without; one adversary of codes, one of patches, one network of \
+             classes and one pair of networks that match distributions at most",
         )?;
         if self.terms.iter().any(|t| t.term.is_aggregated()) {
             check_batch(batch)?;
@@ -293,6 +323,11 @@ impl ObjectiveConfig {
                     ensure("steepness", steepness, *steepness > 0.0 && steepness.is_finite(), "above 0")?;
                 }
                 Term::PatchAdversarial { channels, .. } => check_widths("channels", channels)?,
+                Term::DistributionMatching { field } => field.check(batch)?,
+                Term::StochasticInverse { steps, length } => {
+                    ensure_within("steps", *steps, 1..=100_000)?;
+                    ensure("length", length, *length > 0.0 && length.is_finite(), "above 0")?;
+                }
                 _ => {}
             }
         }
@@ -332,6 +367,21 @@ impl ObjectiveConfig {
         })
     }
 
+    /// Widths of the networks that match distributions, where there are some.
+    pub(super) fn fields(&self) -> Option<&[usize]> {
+        self.matched().map(|(hidden, ..)| hidden)
+    }
+
+    /// Their widths, the steps of the teacher, and those of the student a step.
+    pub(super) fn matched(&self) -> Option<(&[usize], usize, usize)> {
+        self.terms.iter().find_map(|t| match &t.term {
+            Term::DistributionMatching { field: Field::Network { hidden, teacher_steps, updates } } => {
+                Some((hidden.as_slice(), *teacher_steps, *updates))
+            }
+            _ => None,
+        })
+    }
+
     /// Whether a term ranks data points by attributes.
     pub(super) fn ranks_attributes(&self) -> bool {
         self.terms.iter().any(|t| matches!(t.term, Term::Attributes { .. }))
@@ -341,7 +391,7 @@ impl ObjectiveConfig {
     pub(super) fn gradient(&self) -> Gradient {
         let of = |t: &Weighted| match t.term {
             Term::Iwae { gradient, .. } => Some(gradient),
-            Term::WakeSleep => Some(Gradient::Held),
+            Term::WakeSleep | Term::StochasticInverse { .. } => Some(Gradient::Held),
             _ => None,
         };
         self.terms.iter().find_map(of).unwrap_or(Gradient::Plain)

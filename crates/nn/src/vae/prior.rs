@@ -6,6 +6,7 @@ use super::family::{Family, LEAST_LOG_VARIANCE};
 use super::mixture::{Mixture, Responsibilities, Spread};
 use super::path::Path;
 use super::posterior::{LN_TAU, Posterior};
+use super::reference::Reference;
 use super::shares::SharesPrior;
 use super::sphere::UniformSphere;
 use crate::activation::Activation;
@@ -67,6 +68,16 @@ pub enum PriorConfig {
         /// Below one, few shares of a code are large; above, they are alike.
         concentration: f64,
     },
+    /// The law that samples are from: a narrow normal around each, all alike.
+    Samples {
+        /// The samples, one after the other, each with as many numbers as the code has dimensions.
+        #[serde(default)]
+        points: Vec<f64>,
+        /// Standard deviation of the normals, as a share of that of the samples in each dimension; without it, Scott's: the number of samples to the power of
+        /// -1 / (dimensions + 4).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bandwidth: Option<f64>,
+    },
 }
 
 fn ten() -> usize {
@@ -99,6 +110,7 @@ impl PriorConfig {
             Self::Hierarchical { .. } => "hierarchical",
             Self::Shares => "shares",
             Self::Dirichlet { .. } => "dirichlet",
+            Self::Samples { .. } => "samples",
         }
     }
 
@@ -125,6 +137,14 @@ impl PriorConfig {
                 let is_positive = *concentration > 0.0 && concentration.is_finite();
                 ensure("prior.concentration", concentration, is_positive, "above 0")
             }
+            Self::Samples { points, bandwidth } => {
+                let unfit = points.iter().filter(|v| !v.is_finite()).count();
+                let found = format!("{} numbers, {unfit} of them not finite", points.len());
+                let expected = "finite numbers of samples of the code, one sample after the other";
+                ensure("prior.points", found, unfit == 0 && !points.is_empty(), expected)?;
+                let share = bandwidth.unwrap_or(1.0);
+                ensure("prior.bandwidth", share, share > 0.0 && share.is_finite(), "above 0")
+            }
         }
     }
 
@@ -134,6 +154,7 @@ impl PriorConfig {
     /// [`elbo_core::Error::Setting`] for empty sizes, and pseudo-inputs that would not fit into memory.
     pub fn build(&self, family: Family, latent: usize, size: usize, build: &mut Build<'_>) -> Result<Box<dyn Prior>> {
         self.check()?;
+        self.check_samples(latent)?;
         let dtype = build.dtype;
         let zeros = |shape: &[usize]| Parameter::real(&Tensor::zeros(shape, dtype));
         Ok(match self {
@@ -147,6 +168,7 @@ impl PriorConfig {
             },
             Self::Shares => Box::new(ClassPrior::new(latent, true, dtype)),
             Self::Dirichlet { concentration } => Box::new(SharesPrior { latent, concentration: *concentration }),
+            Self::Samples { points, bandwidth } => Box::new(Reference::new(points, latent, *bandwidth)),
             Self::Diagonal => Box::new(Diagonal { mean: zeros(&[latent]), log_variance: zeros(&[latent]) }),
             Self::Mixture { components, spread, responsibilities } => {
                 Box::new(Mixture::of_components(*components, latent, *spread, *responsibilities, build))

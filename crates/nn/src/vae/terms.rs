@@ -44,13 +44,28 @@ impl Vae {
         rng: &mut Rng,
     ) -> Result<Losses> {
         let batch = batch.into();
+        self.losses_seen(batch, batch.x, objective, step, rng)
+    }
+
+    /// The same where the encoder sees other data points, `seen: [B, width]`, than those of the batch.
+    ///
+    /// # Errors
+    /// Those of [`Vae::losses`].
+    pub(super) fn losses_seen(
+        &self,
+        batch: Batch<'_>,
+        seen: &Tensor,
+        objective: &ObjectiveConfig,
+        step: usize,
+        rng: &mut Rng,
+    ) -> Result<Losses> {
         self.check_rows(batch.x)?;
         objective.check_labels(&self.config.prior, batch.labels)?;
         let path = Path::new(objective.gradient());
         let mut noise = rng.fork();
         let mut inner = rng.fork();
         let pass = &mut Pass::training(&mut inner);
-        let draws = self.training_draws(batch, (objective.draws, step), &path, &mut noise, pass);
+        let draws = self.training_draws(batch, seen, (objective.draws, step), &path, &mut noise, pass);
         let mut terms = vec![];
         for weighted in &objective.terms {
             terms.push(self.term(&weighted.term, &draws, batch, step, &path, rng)?);
@@ -92,6 +107,7 @@ impl Vae {
                 let q = self.posterior(&self.as_rows(dreamt, batch.x), &mut Pass::evaluation());
                 -(&draws.log_likelihood + &draws.log_prior).mean() - q.log_prob(&z.unsqueeze(0)).mean()
             }
+            Term::StochasticInverse { steps, length } => self.inverted(draws, batch.x, (*steps, *length), rng),
             Term::Wasserstein => wasserstein(&draws.q)?.mean(),
             Term::Jacobian => self.steepness(&draws.q, batch.x, rng),
             Term::Mmd { kernel } => {
@@ -109,6 +125,7 @@ impl Vae {
                 }
                 stein(&codes(), kernel)
             }
+            Term::DistributionMatching { field } => self.matching(&codes(), field, rng),
             // The discriminators are held; their own steps are in training.
             Term::Adversarial { .. } => {
                 let adversary = self.adversary.as_ref().expect("an adversarial term has a discriminator");

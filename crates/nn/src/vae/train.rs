@@ -159,6 +159,7 @@ pub struct TrainingState {
     adam: AdamState,
     adversary: AdamState,
     critic: AdamState,
+    student: AdamState,
     controls: Vec<f64>,
     step: usize,
 }
@@ -169,6 +170,7 @@ impl Snapshot for TrainingState {
         self.adam.save(file, &format!("{prefix}.adam"));
         self.adversary.save(file, &format!("{prefix}.adversary"));
         self.critic.save(file, &format!("{prefix}.critic"));
+        self.student.save(file, &format!("{prefix}.student"));
         self.controls.save(file, &format!("{prefix}.controls"));
         self.step.save(file, &format!("{prefix}.step"));
     }
@@ -178,6 +180,7 @@ impl Snapshot for TrainingState {
         self.adam.restore(file, &format!("{prefix}.adam"))?;
         self.adversary.restore(file, &format!("{prefix}.adversary"))?;
         self.critic.restore(file, &format!("{prefix}.critic"))?;
+        self.student.restore(file, &format!("{prefix}.student"))?;
         self.controls.restore(file, &format!("{prefix}.controls"))?;
         self.step.restore(file, &format!("{prefix}.step"))
     }
@@ -362,7 +365,7 @@ pub(super) fn update(
 impl Step<Vae> for Training {
     type State = TrainingState;
 
-    fn init(&self, vae: &mut Vae, _: &mut Run) -> Result<TrainingState> {
+    fn init(&self, vae: &mut Vae, run: &mut Run) -> Result<TrainingState> {
         vae.config().weights.check_precision(self.config.weight_precision)?;
         let changes_values = self.config.binarise != Binarise::None;
         vae.check_conditions(&self.values, self.values.len() / self.rows, changes_values)?;
@@ -371,12 +374,17 @@ impl Step<Vae> for Training {
         if self.objective.ranks_attributes() && !(1..=vae.latent()).contains(&attributes) {
             return Err(vae.refuse_attributes(attributes));
         }
+        vae.check_slope(&self.values)?;
+        if let Some((_, steps, _)) = self.objective.matched() {
+            vae.teach(steps, run)?;
+        }
         let adam = self.adam(0);
         Ok(TrainingState {
             batches: Batches::new(self.rows, self.config.batch),
             adam: adam.start_parts(&parts(&Model(vae))),
             adversary: adam.start_parts(&vae.adversary.as_ref().map_or(vec![], parts)),
             critic: adam.start_parts(&vae.critic.as_ref().map_or(vec![], parts)),
+            student: adam.start_parts(&vae.fields.as_ref().map_or(vec![], |fields| parts(fields.student()))),
             controls: vec![1.0; self.objective.terms.len()],
             step: 0,
         })
@@ -392,6 +400,12 @@ impl Step<Vae> for Training {
         if vae.critic.is_some() {
             let mut rng = run.rng.fork();
             self.train_critic(vae, &x, state, &mut rng)?;
+        }
+        if let Some((_, _, updates)) = self.objective.matched() {
+            let (mut rng, adam) = (run.rng.fork(), self.adam(state.step));
+            for _ in 0..updates {
+                vae.train_student(&x, &adam, &mut state.student, &mut rng)?;
+            }
         }
         let (labels, attributes) = (self.labels_of(&rows), self.attributes_of(&rows));
         let batch = Batch { x: &x, labels: &labels, attributes: attributes.as_ref() };

@@ -48,6 +48,7 @@ fn every_family_prior_and_likelihood_has_the_gradient_of_its_value() {
         PriorConfig::mixture(3),
         PriorConfig::Vamp { components: 3 },
         PriorConfig::Hierarchical { latent: 2, hidden: vec![3] },
+        PriorConfig::Samples { points: vec![0.3, -1.0, 0.9, 0.4, -1.2, 0.1], bandwidth: None },
     ];
     let gaussian = |noise| LikelihoodConfig::Gaussian { noise };
     let likelihoods = [

@@ -1,5 +1,6 @@
 //! Tests of the crate as its users see it.
 
+mod arms;
 mod attack;
 mod bayes;
 mod code_density;
@@ -16,11 +17,15 @@ mod golden;
 mod gp;
 mod gradients;
 mod identity;
+mod inverse;
 mod layers;
 mod likelihood;
+mod matching;
 mod missing;
 mod mixtures;
+mod operator;
 mod oracle;
+mod origin;
 mod perceptual;
 mod pixel_mixture;
 mod points;

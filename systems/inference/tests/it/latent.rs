@@ -35,6 +35,28 @@ fn pictures_come_back_in_their_own_unit_and_codes_have_names() {
 }
 
 #[test]
+fn samples_are_measured_against_the_data_with_the_features_named() {
+    let settings = json!({"latent": 3, "hidden": [16], "epochs": 2, "batch": 20});
+    for system in [&Aevb as &dyn AnySystem, &Iwae] {
+        let model = fit(system, settings.clone(), &digits(100)).unwrap();
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let summary = system.load(&file).unwrap().summary();
+        assert_eq!(summary, model.summary(), "a model file knows the same");
+        let metric = |name: &str| summary.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v).unwrap();
+        assert_eq!(metric("samples_measured"), 100.0);
+        assert!(metric("frechet") > 0.0 && metric("frechet_independent") > 0.0);
+        assert!(metric("kernel_distance").is_finite() && metric("kernel_distance_sd") > 0.0);
+        assert!(summary.text.contains("features pca-16 of the training data"), "{}", summary.text);
+    }
+    // Gaps have no features.
+    let settings = json!({"latent": 1, "hidden": [4], "epochs": 1, "nan_is_missing": true});
+    let summary = fit(&Aevb, settings, &with_gaps().0).unwrap().summary();
+    assert!(!summary.metrics.iter().any(|(n, _)| n == "frechet"), "{:?}", summary.metrics);
+    assert!(!summary.text.contains("features"), "{}", summary.text);
+}
+
+#[test]
 fn one_importance_draw_is_the_evidence_lower_bound_and_resampling_moves_codes() {
     let data = digits(120);
     let settings = |resample| json!({"latent": 2, "hidden": [16], "epochs": 3, "draws": 1, "resample": resample});

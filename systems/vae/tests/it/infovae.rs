@@ -16,7 +16,7 @@ fn fit(settings: Value, data: &Data, run: &mut Run) -> Result<Box<dyn Model>, Er
 #[test]
 fn every_divergence_trains_and_leaves_its_terms_in_a_table() {
     let data = digits(100);
-    for divergence in ["mmd", "stein", "adversarial"] {
+    for divergence in ["mmd", "stein", "adversarial", "matching"] {
         let settings =
             json!({"latent": 2, "hidden": [16], "epochs": 2, "alpha": 0.0, "lambda": 10.0, "divergence": divergence});
         let model = fit(settings, &data, &mut Run::new(1)).unwrap();

@@ -28,7 +28,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
     activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'relu'
         The nonlinear function: relu, tanh, silu, gelu, ...
-    encoder : one of mlp, conv, gru, layers, table, or none; default None
+    encoder : one of mlp, conv, gru, layers, table, gradient_origin, operator, or none; default None
         The encoder in full, in place of `hidden` and `channels`.
     decoder : one of mlp, conv, gru, layers, or none; default None
         The decoder in full, in place of `hidden` and `channels`.
@@ -42,7 +42,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
     topk : whole number at least 1, or none; default None
         How many numbers of a code are kept, those of the largest size, with zeros for the others; without it,
         all.
-    prior : one of standard, diagonal, mixture, class_conditional, vamp, hierarchical, shares, dirichlet; default 'standard'
+    prior : one of standard, diagonal, mixture, class_conditional, vamp, hierarchical, shares, dirichlet, samples; default 'standard'
         The prior of the code: standard, diagonal, mixture, class_conditional (with the column of classes as
         target), vamp or hierarchical; for classes standard or shares, on a sphere standard or vamp, for
         shares standard, dirichlet or vamp.
@@ -84,8 +84,8 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         most 1.
     lambda_ : number; default 1000.0
         Weight of the aggregated divergence: alpha + lambda - 1.
-    divergence : one of mmd, stein, adversarial; default 'mmd'
-        The aggregated divergence: mmd, stein or adversarial.
+    divergence : one of mmd, stein, adversarial, matching; default 'mmd'
+        The aggregated divergence: mmd, stein, adversarial or matching.
     kernel : one of inverse_multiquadric, rbf, rbf_median, original; default 'inverse_multiquadric'
         The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
     wasserstein : number at least 0; default 0.0

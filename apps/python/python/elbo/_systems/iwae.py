@@ -27,7 +27,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         Channels of convolutions before them, each of which halves the picture; none for linear layers alone.
     activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'tanh'
         The nonlinear function: relu, tanh, silu, gelu, ...
-    encoder : one of mlp, conv, gru, layers, table, or none; default None
+    encoder : one of mlp, conv, gru, layers, table, gradient_origin, operator, or none; default None
         The encoder in full, in place of `hidden` and `channels`.
     decoder : one of mlp, conv, gru, layers, or none; default None
         The decoder in full, in place of `hidden` and `channels`.
@@ -41,7 +41,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
     topk : whole number at least 1, or none; default None
         How many numbers of a code are kept, those of the largest size, with zeros for the others; without it,
         all.
-    prior : one of standard, diagonal, mixture, class_conditional, vamp, hierarchical, shares, dirichlet; default 'standard'
+    prior : one of standard, diagonal, mixture, class_conditional, vamp, hierarchical, shares, dirichlet, samples; default 'standard'
         The prior of the code: standard, diagonal, mixture, class_conditional (with the column of classes as
         target), vamp or hierarchical; for classes standard or shares, on a sphere standard or vamp, for
         shares standard, dirichlet or vamp.

@@ -4,9 +4,9 @@
 //! compared, and assumes no Gaussian. As there, the number means something beside others of the same extractor only, so it is named with it.
 
 use crate::frechet::Extractor;
+use crate::vae::divergence::mmd_of_grams;
 use elbo_core::{Error, Result, Rng, ensure, ensure_within};
 use elbo_infer::objective::Estimate;
-use elbo_nn::vae::divergence::mmd_of_grams;
 use elbo_tensor::{Tensor, no_grad};
 
 /// How many random blocks are compared, and of how many points.
