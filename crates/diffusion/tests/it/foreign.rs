@@ -4,7 +4,7 @@ use elbo_core::{Array, Data, FromData, Model, ModelFile, Rng, Run, Samples, Valu
 use elbo_diffusion::Schedule;
 use elbo_diffusion::denoiser::estimate;
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind};
-use elbo_diffusion::network::diffusers::read_folder;
+use elbo_diffusion::network::foreign::read_folder;
 use elbo_diffusion::network::{Network, NetworkDenoiser};
 use elbo_diffusion::parameterisation::Preconditioning;
 use elbo_diffusion::schedule::ddpm_levels;
