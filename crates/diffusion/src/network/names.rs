@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn header(names: &[&str]) -> Header {
-        let entries: serde_json::Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+        let entries = names.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
         let text = Value::Object(entries).to_string();
         Header::read(&[&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()).unwrap().0
     }

@@ -109,7 +109,7 @@ fn shapes(header: &Header, naming: Naming) -> Result<(DnCnnConfig, Vec<bool>)> {
     if first[1] != last[0] {
         return Err(wrong(
             format!("the network takes {} channels and returns {}", first[1], last[0]),
-            "give a DnCNN, which takes the picture alone; networks with a map of the level (FDnCNN, FFDNet) are not read",
+            "give a DnCNN, which takes the picture alone; FDnCNN and FFDNet, with a map of the level, are not read",
         ));
     }
     let biases: Vec<bool> = filters.iter().map(|(p, _)| header.has(&format!("model.{p}.bias"))).collect();
