@@ -231,7 +231,8 @@ pub fn grey16_bytes(map: &Array) -> Result<Vec<u8>> {
         return Err(wrong());
     }
     let pixels: Vec<u16> = values.iter().map(|v| *v as u16).collect();
-    let picture = image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_raw(width, height, pixels).ok_or_else(wrong)?;
+    let picture =
+        image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_raw(width, height, pixels).ok_or_else(wrong)?;
     let mut out = Cursor::new(vec![]);
     image::DynamicImage::ImageLuma16(picture)
         .write_to(&mut out, image::ImageFormat::Png)

@@ -128,10 +128,8 @@ impl Operator {
     /// `x: [B, D]`, row-major functions, with a mask behind them `[B, 2 D]`; returns `[B, width]`. Places without a value drop out of the mean.
     pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
         let (rows, size, dims) = (x.size(0), self.places * self.values, self.coordinates.size(-1));
-        let mut parts = vec![
-            self.coordinates.broadcast_to(&[rows, self.places, dims]),
-            self.at_places(&x.narrow(-1, 0, size)),
-        ];
+        let mut parts =
+            vec![self.coordinates.broadcast_to(&[rows, self.places, dims]), self.at_places(&x.narrow(-1, 0, size))];
         let mut weights = self.weights.clone();
         if self.has_mask {
             let mask = self.at_places(&x.narrow(-1, size, size));

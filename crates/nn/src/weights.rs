@@ -4,14 +4,22 @@ use elbo_core::read::read_file;
 use elbo_core::{Error, Result};
 use elbo_tensor::{DType, Parameters};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 /// Arrays that PyTorch stores beside weights and that have no counterpart here.
 const IGNORED: &str = "num_batches_tracked";
 
+/// Arrays of one kind that a message names.
+const NAMED: usize = 5;
+
 /// The parameters as a safetensors file: what PyTorch's `load_state_dict` takes.
 pub fn to_safetensors(parameters: &dyn Parameters) -> Vec<u8> {
+    to_safetensors_with(parameters, None)
+}
+
+/// The same with a text under a key of the file's metadata, which PyTorch passes over.
+pub fn to_safetensors_with(parameters: &dyn Parameters, text: Option<(&str, String)>) -> Vec<u8> {
     let mut arrays = BTreeMap::new();
     parameters.visit(&mut |name, p| {
         let natural = p.get().detach();
@@ -24,41 +32,75 @@ pub fn to_safetensors(parameters: &dyn Parameters) -> Vec<u8> {
     let views = arrays.iter().map(|(name, (dtype, shape, bytes))| {
         (name, TensorView::new(*dtype, shape.clone(), bytes).expect("the bytes were made for this shape"))
     });
-    safetensors::serialize(views, None).expect("the views are valid")
+    let metadata = text.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
+    safetensors::serialize(views, metadata).expect("the views are valid")
+}
+
+/// What a file has beside the parameters, and what its arrays are called in messages.
+pub struct Reading<'a> {
+    /// An array's name in the file as its author knows it, from the parameter's name.
+    pub told: &'a dyn Fn(&str) -> String,
+    /// Whether an array without a parameter is no mistake.
+    pub is_beside: &'a dyn Fn(&str) -> bool,
 }
 
 /// Reads the parameters from a safetensors file, as written by PyTorch or by [`to_safetensors`]: single, double or half precision.
 ///
 /// # Errors
-/// [`Error::ModelFile`] when the file is damaged, a parameter is missing or has another shape, or the file has arrays that the
-/// network has not.
+/// [`Error::ModelFile`] when the file is damaged, parameters are missing or have another shape, or the file has arrays that the
+/// network has not: the message names the first of each.
 pub fn from_safetensors(parameters: &mut dyn Parameters, bytes: &[u8]) -> Result<()> {
+    from_safetensors_as(parameters, bytes, &Reading { told: &str::to_owned, is_beside: &|_| false })
+}
+
+/// [`from_safetensors`] of a file that was renamed, or has more than the parameters.
+///
+/// # Errors
+/// As [`from_safetensors`].
+pub fn from_safetensors_as(parameters: &mut dyn Parameters, bytes: &[u8], reading: &Reading<'_>) -> Result<()> {
     let wrong = |message: String| {
         Error::model_file(message, "give the weights of a network with the same layers; names and shapes are PyTorch's")
     };
     let file =
         SafeTensors::deserialize(bytes).map_err(|cause| wrong(format!("the weights cannot be read: {cause}")))?;
-    let mut left: Vec<String> = file.names().iter().map(|n| n.to_string()).filter(|n| !n.ends_with(IGNORED)).collect();
-    let mut outcome = Ok(());
-    let mut read = |name: &str, p: &mut elbo_tensor::Parameter| -> Result<()> {
-        let view = file.tensor(name).map_err(|_| wrong(format!("the weights have no array `{name}`")))?;
-        if view.shape() != p.shape() {
-            return Err(wrong(format!("`{name}` has the shape {:?}; expected {:?}", view.shape(), p.shape())));
-        }
-        let values = numbers(&view).ok_or_else(|| wrong(format!("`{name}` is {:?}, not numbers", view.dtype())))?;
-        left.retain(|n| n != name);
-        p.set(&values)
-    };
+    let is_left = |name: &String| !name.ends_with(IGNORED) && !(reading.is_beside)(name);
+    let mut left: BTreeSet<String> = file.names().iter().map(|n| n.to_string()).filter(is_left).collect();
+    let (mut missing, mut misfits, mut outcome) = (vec![], vec![], Ok(()));
     parameters.visit_mut(&mut |name, p| {
-        if outcome.is_ok() {
-            outcome = read(name, p);
+        left.remove(name);
+        let told = (reading.told)(name);
+        match file.tensor(name) {
+            Err(_) => missing.push(told),
+            Ok(view) if view.shape() != p.shape() => {
+                misfits.push(format!("`{told}` has the shape {:?}, expected {:?}", view.shape(), p.shape()));
+            }
+            Ok(view) => match numbers(&view) {
+                None => misfits.push(format!("`{told}` is {:?}, not numbers", view.dtype())),
+                // Nothing is changed by a file that does not fit as far as it was read.
+                Some(values) if outcome.is_ok() && missing.is_empty() && misfits.is_empty() => outcome = p.set(&values),
+                Some(_) => {}
+            },
         }
     });
-    outcome?;
-    if let Some(extra) = left.first() {
-        return Err(wrong(format!("the weights have an array `{extra}` that the network has not")));
+    let mut parts = vec![];
+    if !missing.is_empty() {
+        parts.push(format!("the weights have no array {}", first(&missing, true)));
     }
-    Ok(())
+    if !misfits.is_empty() {
+        parts.push(first(&misfits, false));
+    }
+    if !left.is_empty() {
+        let extra: Vec<String> = left.iter().map(|name| (reading.told)(name)).collect();
+        parts.push(format!("the weights have an array {} that the network has not", first(&extra, true)));
+    }
+    if parts.is_empty() { outcome } else { Err(wrong(parts.join("; "))) }
+}
+
+/// The first few of a list, and how many more there are.
+fn first(list: &[String], is_quoted: bool) -> String {
+    let shown = list.iter().take(NAMED).map(|part| if is_quoted { format!("`{part}`") } else { part.clone() });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    if list.len() > NAMED { format!("{shown} and {} more", list.len() - NAMED) } else { shown }
 }
 
 /// Writes [`to_safetensors`] to a file.

@@ -239,7 +239,8 @@ impl System for BayesianGpr {
         BayesianGprModel::load(file, |config, columns| {
             let features = table::load_features(file, columns)?;
             let y = file.get_as("y", &[features.rows])?;
-            let inducing = config.inducing.map(|_| table::stored_points(file, "inducing", features.dims)).transpose()?;
+            let inducing =
+                config.inducing.map(|_| table::stored_points(file, "inducing", features.dims)).transpose()?;
             let width = config.build(&features, &y, inducing.as_ref())?.pack().len();
             let count = file.rows("draws", &[width])?;
             let draws: Vec<f64> = file.get_as("draws", &[count, width])?;

@@ -93,7 +93,7 @@ impl Default for GprConfig {
             priors: PriorsConfig::default(),
             starts: 5,
             iterations: 200,
-            errors: Errors::LeaveOneOut,
+            errors: Errors::CrossValidation,
             copies: Copies::Auto,
             most_rows: 10_000,
         }

@@ -235,8 +235,7 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
             let data = (values, test.values.as_slice());
             let config = common.model(form);
             let mut child = run.child(*seed);
-            let (vae, found) =
-                trial(&config, &form.shape, &objective, &common.training(), data, &effort, &mut child)?;
+            let (vae, found) = trial(&config, &form.shape, &objective, &common.training(), data, &effort, &mut child)?;
             let mut rng = child.rng.fork();
             if let Some(measured) = fidelity(&vae, None, values, form, &mut rng, &mut child) {
                 table.push([vec![seed.to_string(), name.into()], measured.cells()].concat());
@@ -246,7 +245,8 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         let ours = AevbConfig::default().objective();
         let narrow = bound("8 latents", 8, ours.clone())?;
         let wide = bound("32 latents", 32, ours)?;
-        let wake = bound("8 latents, wake-sleep", 8, ObjectiveConfig { draws: 1, terms: vec![Term::WakeSleep.into()] })?;
+        let wake =
+            bound("8 latents, wake-sleep", 8, ObjectiveConfig { draws: 1, terms: vec![Term::WakeSleep.into()] })?;
         lead = lead.min(narrow - independent);
         over_sleep = over_sleep.min(narrow - wake);
         loss = loss.max(narrow - wide);

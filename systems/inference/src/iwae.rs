@@ -1,6 +1,8 @@
 #![doc = include_str!("iwae.md")]
 
-use elbo_core::{Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure_within};
+use elbo_core::{
+    Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure_within,
+};
 use elbo_infer::Objective;
 use elbo_infer::objective::Estimate;
 use elbo_nn::Activation;

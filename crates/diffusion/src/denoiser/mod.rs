@@ -5,17 +5,21 @@
 //! | the exact estimate under a Gaussian law, or a mixture of Gaussians | [`GaussianMixture`] |
 //! | the exact estimate under the law of the points of a data set | [`Empirical`] |
 //! | a network that has been trained | [`crate::network::NetworkDenoiser`] |
+//! | a row of convolutions that says the noise: DnCNN, trained here or elsewhere | [`dncnn`] |
 //! | no training: pictures of few edges, or that repeat themselves | [`TotalVariation`], [`NonLocalMeans`] |
 //! | any function | a closure, through [`from_fn`] |
 //!
-//! Those without training are for programs of your own: no system here has them as a prior, and [`crate::restore`] takes them as any other.
+//! Those without training are for programs of your own: no system here has them as a prior, and [`crate::restore`] takes them as any other. A
+//! DnCNN can stand in for the prior of a model ([`crate::model::RestoreSettings`]).
 //!
 //! To add one, implement [`Denoiser`]. Where it is made of tensor operations, its derivatives are there already.
 
+pub mod dncnn;
 mod empirical;
 mod mixture;
 mod plain;
 
+pub use dncnn::{DnCnn, DnCnnConfig, DnCnnDenoiser, DnCnnTraining, DnCnnTrainingConfig};
 pub use empirical::Empirical;
 pub use mixture::GaussianMixture;
 pub use plain::{NonLocalMeans, TotalVariation};

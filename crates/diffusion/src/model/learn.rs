@@ -4,7 +4,7 @@ use super::Record;
 use super::parts::Student;
 use super::settings::{NetworkSettings, PriorKind, StudentKind};
 use crate::flow_map::{DistillConfig, Distillation, MeanVelocity, MeanVelocityConfig, MeanVelocityTraining};
-use crate::network::diffusers::{NoiseConfig, UNetConfig, read_folder};
+use crate::network::foreign::{self, Foreign};
 use crate::network::{NetworkDenoiser, Trainee, Training};
 use elbo_core::samples::{Form, Labels};
 use elbo_core::{Error, Result, Rng, Run, Samples};
@@ -35,10 +35,9 @@ pub(super) fn picture(form: &Form) -> Result<[usize; 3]> {
 }
 
 /// A network that was trained elsewhere, and what its files say.
-pub(super) fn adopt(folder: &str, form: &Form) -> Result<(NetworkDenoiser, (UNetConfig, NoiseConfig))> {
-    let (network, config, noise) = read_folder(Path::new(folder), picture(form)?)?;
-    let denoiser = NetworkDenoiser::new(Box::new(network), noise.preconditioning()?, form.size());
-    Ok((denoiser, (config, noise)))
+pub(super) fn adopt(place: &str, form: &Form) -> Result<(NetworkDenoiser, Foreign)> {
+    let (network, foreign) = foreign::read(Path::new(place), picture(form)?)?;
+    Ok((NetworkDenoiser::new(network, foreign.preconditioning()?, form.size()), foreign))
 }
 
 /// A second network that learns where the flow of the first one ends; none when the time is up.

@@ -16,7 +16,7 @@ use crate::denoiser::{Denoiser, Empirical};
 use crate::flow_map::{Boundary, Consistency, MeanVelocity, Span};
 use crate::frechet::moments;
 use crate::guidance::ClassifierFree;
-use crate::network::diffusers::{DiffusersUNet, NoiseConfig, UNetConfig};
+use crate::network::foreign::Foreign;
 use crate::network::{Network, NetworkDenoiser};
 use elbo_core::samples::Form;
 use elbo_core::{
@@ -49,7 +49,7 @@ pub struct DiffusionModel {
     student: Option<Student>,
     classes: Option<Classes>,
     /// What the files of a network that was trained elsewhere say of it.
-    foreign: Option<(UNetConfig, NoiseConfig)>,
+    foreign: Option<Foreign>,
     record: Record,
 }
 
@@ -191,13 +191,12 @@ impl DiffusionModel {
         } else {
             None
         };
-        let foreign: Option<(UNetConfig, NoiseConfig)> =
-            if file.has("foreign") { Some(file.fact("foreign")?) } else { None };
+        let foreign: Option<Foreign> = if file.has("foreign") { Some(file.fact("foreign")?) } else { None };
         let law = match (kind, &foreign) {
-            (PriorKind::Network, Some((config, noise))) => {
-                let mut built = DiffusersUNet::new(config, noise, picture(&form)?, &mut Build::new(&mut Rng::new(0)))?;
+            (PriorKind::Network, Some(foreign)) => {
+                let mut built = foreign.build(picture(&form)?)?;
                 built.read_from(file, "weights")?;
-                Law::Network(NetworkDenoiser::new(Box::new(built), noise.preconditioning()?, dims))
+                Law::Network(NetworkDenoiser::new(built, foreign.preconditioning()?, dims))
             }
             (PriorKind::Network, None) => {
                 Law::Network(NetworkDenoiser::new(read("weights", &form.shape)?, network.parameterisation, dims))

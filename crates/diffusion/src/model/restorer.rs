@@ -1,6 +1,7 @@
 //! The verb `restore`.
 
 use super::{Degradation, DiffusionModel, MaskConfig, OperatorName, from_model, to_model};
+use crate::denoiser::{Denoiser, DnCnn, DnCnnDenoiser};
 use crate::operator::{Noise, Operator};
 use crate::restore::{Method, Order, Problem, RedDiff, RestoreConfig, Rule, restore};
 use crate::schedule::Schedule;
@@ -10,6 +11,7 @@ use elbo_picture::psnr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::path::Path;
 
 /// Settings of the verb.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,11 @@ pub struct RestoreSettings {
     pub simulate: bool,
     /// The class of what is to be restored, for a model fitted with conditional=true.
     pub class: Option<String>,
+    /// A safetensors file with a DnCNN, which is the prior in place of the model's: of grey pictures, which takes each channel alone, or of the
+    /// model's channels.
+    pub denoiser: Option<String>,
+    /// Lowest and highest noise level that it was trained at, as shares of the range from black to white; files from here have theirs.
+    pub denoiser_levels: Option<[f64; 2]>,
     /// How to restore: red_diff, dps, pi_gdm, diff_pir, ddrm, pseudo_inverse or tikhonov.
     pub method: Method,
     /// Noise levels that are visited.
@@ -54,6 +61,8 @@ impl Default for RestoreSettings {
             degradation: Degradation::default(),
             simulate: false,
             class: None,
+            denoiser: None,
+            denoiser_levels: None,
             method: config.method,
             steps: config.steps,
             schedule: config.schedule,
@@ -104,6 +113,24 @@ impl RestoreSettings {
         parsed.degradation.check()?;
         parsed.config(1.0).check()?;
         Ok(parsed)
+    }
+
+    /// The denoiser that stands in for the model's, on pictures from -1 to 1.
+    fn plugged(&self, form: &Form, run: &mut Run) -> Result<Option<DnCnnDenoiser>> {
+        let Some(path) = &self.denoiser else {
+            if self.denoiser_levels.is_some() {
+                run.warn("`denoiser_levels` has no effect without `denoiser`");
+            }
+            return Ok(None);
+        };
+        if self.class.is_some() {
+            run.warn("`class` has no effect with `denoiser`, which knows no classes");
+        }
+        let shape = form.picture().ok_or_else(|| {
+            Error::data("a DnCNN is a denoiser of pictures; the model's data points are rows", "leave `denoiser` out")
+        })?;
+        let network = DnCnn::read(Path::new(path), self.denoiser_levels)?.folded()?;
+        network.on(shape, [-1.0, 1.0]).map(Some)
     }
 
     /// The method's settings, where the user's unit is so many of the model's.
@@ -221,7 +248,13 @@ impl Restore for DiffusionModel {
         let problems: Vec<Problem<'_>> =
             (0..rows).map(|i| Problem { operator: operator(i) as &dyn Operator, y: measure(i, run) }).collect();
         let class = settings.class.as_ref().map(|name| self.class(name)).transpose()?;
-        let restored = restore(&self.guided(class.as_slice()), &problems, &config, run)?;
+        let plugged = settings.plugged(&self.form, run)?;
+        let own = self.guided(class.as_slice());
+        let denoiser: &dyn Denoiser = match &plugged {
+            Some(plugged) => plugged,
+            None => &own,
+        };
+        let restored = restore(denoiser, &problems, &config, run)?;
         let x = restored.x.to_vec();
         // The same layout as given, in the size of the model.
         let out = Form { shape: shape.clone(), ..form.clone() };

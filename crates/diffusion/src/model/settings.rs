@@ -42,8 +42,9 @@ pub struct NetworkSettings {
     pub hidden: Vec<usize>,
     /// Length of the vector that stands for the noise level; even.
     pub embedding: usize,
-    /// A folder with a U-Net of the library diffusers (`config.json` and weights as safetensors), which is taken as it is instead of
-    /// training one; the data then say what pictures look like.
+    /// A U-Net that was trained elsewhere, which is taken as it is instead of training one: a folder of the library diffusers (`config.json` and
+    /// weights as safetensors), or a safetensors file with the names of the DDPM paper's network or of EDM's DDPM++; the data then say what
+    /// pictures look like.
     pub weights: Option<String>,
     /// Steps of training, each on one batch.
     #[schemars(range(min = 1))]

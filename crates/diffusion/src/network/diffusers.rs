@@ -1,50 +1,44 @@
 //! U-shaped networks that were trained elsewhere: `UNet2DModel` of the library diffusers, by its `config.json` and its names of arrays.
 //!
-//! A folder holds `config.json` and `diffusion_pytorch_model.safetensors`, itself or under `unet/`, and perhaps a scheduler's
-//! `scheduler_config.json`, itself or under `scheduler/`. Attention may have its names of before 2023 (`query`, `proj_attn`), and the arrays those
-//! of the DDPM paper's network in PyTorch (`temb.dense.0`, `down.0.block.0`), with the `config.json` that diffusers gives such a network.
+//! The DDPM paper's network is one of them. Files are read by [`super::foreign`].
 
 use super::Network;
-use super::names::renamed;
 use crate::parameterisation::Preconditioning;
 use crate::schedule::ddpm_levels;
-use elbo_core::read::read_file;
 use elbo_core::{Error, Result};
 use elbo_nn::layer::{Conv2dConfig, GroupNorm, GroupNormConfig, Linear};
-use elbo_nn::{Build, Layer, Pass, weights};
+use elbo_nn::{Build, Layer, Pass};
 use elbo_tensor::{Attention as How, Tensor};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
 
 /// Most channels of a block: layers are made before the weights are read.
-const MOST_WIDTH: usize = 8192;
+pub(super) const MOST_WIDTH: usize = 8192;
 
 /// What `config.json` says of the network. Entries that change nothing here are not read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UNetConfig {
-    in_channels: usize,
-    out_channels: usize,
-    center_input_sample: bool,
-    time_embedding_type: String,
-    freq_shift: f64,
-    flip_sin_to_cos: bool,
-    down_block_types: Vec<String>,
-    up_block_types: Vec<String>,
-    block_out_channels: Vec<usize>,
-    layers_per_block: usize,
-    downsample_padding: usize,
-    act_fn: String,
-    attention_head_dim: Option<usize>,
-    norm_num_groups: usize,
-    attn_norm_num_groups: Option<usize>,
-    norm_eps: f64,
-    resnet_time_scale_shift: String,
-    add_attention: bool,
-    mid_block_scale_factor: f64,
-    class_embed_type: Option<String>,
-    num_class_embeds: Option<usize>,
+    pub(super) in_channels: usize,
+    pub(super) out_channels: usize,
+    pub(super) center_input_sample: bool,
+    pub(super) time_embedding_type: String,
+    pub(super) freq_shift: f64,
+    pub(super) flip_sin_to_cos: bool,
+    pub(super) down_block_types: Vec<String>,
+    pub(super) up_block_types: Vec<String>,
+    pub(super) block_out_channels: Vec<usize>,
+    pub(super) layers_per_block: usize,
+    pub(super) downsample_padding: usize,
+    pub(super) act_fn: String,
+    pub(super) attention_head_dim: Option<usize>,
+    pub(super) norm_num_groups: usize,
+    pub(super) attn_norm_num_groups: Option<usize>,
+    pub(super) norm_eps: f64,
+    pub(super) resnet_time_scale_shift: String,
+    pub(super) add_attention: bool,
+    pub(super) mid_block_scale_factor: f64,
+    pub(super) class_embed_type: Option<String>,
+    pub(super) num_class_embeds: Option<usize>,
 }
 
 impl Default for UNetConfig {
@@ -103,7 +97,8 @@ impl Default for NoiseConfig {
     }
 }
 
-fn unsupported(what: &str, found: impl std::fmt::Display, expected: &str) -> Error {
+/// A part of a network that has no counterpart here.
+pub(super) fn unsupported(what: &str, found: impl std::fmt::Display, expected: &str) -> Error {
     Error::Setting {
         setting: "weights".into(),
         found: format!("a network with {what} {found}"),
@@ -478,40 +473,4 @@ impl Network for DiffusersUNet {
         }
         self.conv_out.forward(&self.norm.forward(&hidden, pass).silu(), pass).reshape(&[batch, c * h * w])
     }
-}
-
-/// Reads a folder for pictures of this shape: the network with its weights, and what its two files say.
-///
-/// # Errors
-/// [`Error::File`] for files that cannot be read, [`Error::ModelFile`] for damaged ones or weights that do not fit, [`Error::Setting`] for
-/// parts that are not supported.
-pub fn read_folder(folder: &Path, shape: [usize; 3]) -> Result<(DiffusersUNet, UNetConfig, NoiseConfig)> {
-    let config: UNetConfig = json(&place(folder, "unet", "config.json"))?;
-    let scheduler = place(folder, "scheduler", "scheduler_config.json");
-    let noise = if scheduler.is_file() { json(&scheduler)? } else { NoiseConfig::default() };
-    let mut network = DiffusersUNet::new(&config, &noise, shape, &mut Build::new(&mut elbo_core::Rng::new(0)))?;
-    weights::from_safetensors(
-        &mut network,
-        &renamed(&bytes(&place(folder, "unet", "diffusion_pytorch_model.safetensors"))?)?,
-    )?;
-    Ok((network, config, noise))
-}
-
-/// A file of the folder, or of the folder in it.
-fn place(folder: &Path, part: &str, name: &str) -> PathBuf {
-    let deep = folder.join(part).join(name);
-    if deep.is_file() { deep } else { folder.join(name) }
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>> {
-    read_file("a file of the network cannot be read", path)
-}
-
-fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    serde_json::from_slice(&bytes(path)?).map_err(|cause| {
-        Error::model_file(
-            format!("{} is not understood ({cause})", path.display()),
-            "give the file as diffusers wrote it",
-        )
-    })
 }

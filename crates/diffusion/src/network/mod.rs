@@ -4,11 +4,15 @@
 //! |---|---|
 //! | pictures `[C, H, W]` | [`NetworkConfig`] with `widths`: a U-shaped network ([`unet`]) |
 //! | rows of numbers | the same with `hidden`: fully connected layers ([`mlp`]) |
-//! | one that was trained elsewhere | [`diffusers::read_folder`] |
+//! | one that was trained elsewhere: diffusers, the DDPM paper's, EDM | [`foreign::read`] |
 //! | to train one | [`Training`] |
 //! | clean estimates from one | [`NetworkDenoiser`], of a class [`OfClasses`] |
 
+mod ddpm;
 pub mod diffusers;
+pub mod edm;
+pub mod foreign;
+pub(crate) mod header;
 pub mod mlp;
 mod names;
 pub mod train;
@@ -111,15 +115,20 @@ impl Told {
 /// Sines and cosines of ln(σ)/4 at frequencies from 1 to 16, `[B, embedding]`, in single precision.
 fn embed(level: &[f64], embedding: usize) -> Tensor {
     let half = embedding / 2;
-    let frequency = |k: usize| 16f64.powf(k as f64 / (half.max(2) - 1) as f64);
+    sines(level, half, |k| 16f64.powf(k as f64 / (half.max(2) - 1) as f64))
+}
+
+/// Sines, then cosines, of one number a row at `half` frequencies, `[B, 2 half]`, in single precision.
+fn sines(values: &[f64], half: usize, frequency: impl Fn(usize) -> f64) -> Tensor {
+    let frequency = &frequency;
     let row = |v: &f64| {
         let v = *v;
-        (0..embedding).map(move |k| {
+        (0..2 * half).map(move |k| {
             let angle = v * frequency(k % half);
             (if k < half { angle.sin() } else { angle.cos() }) as f32
         })
     };
-    Tensor::from_f32(level.iter().flat_map(row).collect(), &[level.len(), embedding])
+    Tensor::from_f32(values.iter().flat_map(row).collect(), &[values.len(), 2 * half])
 }
 
 /// A network as a denoiser. Its weights are held fixed, so that a graph holds what depends on the noisy point only.

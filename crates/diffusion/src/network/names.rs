@@ -1,7 +1,8 @@
-//! Names of the arrays of U-shaped networks: those of other programs as today's diffusers has them. Only the header of a safetensors file is written anew.
+//! Names of the arrays of U-shaped networks: those of other programs as today's diffusers has them.
 
-use elbo_core::{Error, Result};
-use serde_json::{Map, Value, json};
+use super::header::Header;
+use elbo_core::Result;
+use serde_json::{Value, json};
 
 /// Parts of names, old and new, in the order in which they are replaced.
 type Names = &'static [(&'static str, &'static str)];
@@ -35,40 +36,69 @@ const DDPM_ATTENTION: Names = &[
     (".proj_out.", ".to_out.0."),
 ];
 
-/// A safetensors file with today's names of diffusers; files that have them are left as they are.
+/// No network has as many levels.
+const MOST_LEVELS: usize = 64;
+
+/// What a file's arrays were called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// As today in diffusers, or with attention as it was called there before 2023.
+    Diffusers,
+    /// As in the DDPM paper's network, whose levels are numbered up to this one.
+    Ddpm {
+        /// The level of the smallest pictures.
+        last: usize,
+    },
+}
+
+impl Naming {
+    /// What the author of the file calls an array that is called so today.
+    pub(super) fn told(self, name: &str) -> String {
+        let Self::Ddpm { last } = self else { return name.to_owned() };
+        let mut name = name.to_owned();
+        if name.contains("attentions.") {
+            name = swapped(name, DDPM_ATTENTION);
+        }
+        name = swapped(name, DDPM);
+        for k in 0..=last {
+            let front = format!("up_blocks.{k}.");
+            if let Some(rest) = name.strip_prefix(&front) {
+                return format!("up.{}.{rest}", last - k);
+            }
+        }
+        name.strip_prefix("down_blocks.").map_or(name.clone(), |rest| format!("down.{rest}"))
+    }
+}
+
+/// A header with today's names of diffusers, and which ones it had; headers that have them are left as they are.
 ///
 /// # Errors
-/// [`Error::ModelFile`] for a file without a header, and for two arrays that get one name.
-pub(super) fn renamed(file: &[u8]) -> Result<Vec<u8>> {
-    let damaged = || Error::model_file("the weights have no header", "give a complete safetensors file");
-    let length = file.first_chunk().map(|b| u64::from_le_bytes(*b)).ok_or_else(damaged)?;
-    let end = usize::try_from(length).ok().and_then(|n| n.checked_add(8)).ok_or_else(damaged)?;
-    let header: Map<String, Value> =
-        serde_json::from_slice(file.get(8..end).ok_or_else(damaged)?).map_err(|_| damaged())?;
-    let count = header.len();
-    let header = if header.contains_key("temb.dense.0.weight") { of_ddpm(header) } else { of_diffusers(header) };
-    if header.len() < count {
-        return Err(Error::model_file("the weights have arrays under old and new names", "leave one of each out"));
+/// [`elbo_core::Error::ModelFile`] for two arrays that get one name.
+pub(super) fn renamed(header: Header) -> Result<(Header, Naming)> {
+    if header.has("temb.dense.0.weight") {
+        return of_ddpm(header);
     }
-    let mut text = serde_json::to_vec(&header).expect("a header is plain data");
-    text.resize(text.len().next_multiple_of(8), b' ');
-    Ok([&(text.len() as u64).to_le_bytes()[..], &text, &file[end..]].concat())
+    let today = |name: String| if name.contains("attentions.") { replaced(name, OLD_ATTENTION) } else { name };
+    Ok((header.renamed(|name, _| today(name))?, Naming::Diffusers))
 }
 
 fn replaced(name: String, names: Names) -> String {
     names.iter().fold(name, |name, (old, new)| name.replace(old, new))
 }
 
-fn of_diffusers(header: Map<String, Value>) -> Map<String, Value> {
-    let today = |name: String| if name.contains("attentions.") { replaced(name, OLD_ATTENTION) } else { name };
-    header.into_iter().map(|(name, entry)| (today(name), entry)).collect()
+/// The way back.
+fn swapped(name: String, names: Names) -> String {
+    names.iter().fold(name, |name, (old, new)| name.replace(new, old))
 }
 
 /// There, blocks on the way up are numbered by their level, here in their order; and attention's products are convolutions of single pixels.
-fn of_ddpm(header: Map<String, Value>) -> Map<String, Value> {
-    let level = |name: &str| -> Option<usize> { name.strip_prefix("up.")?.split('.').next()?.parse().ok() };
-    let last = header.keys().filter_map(|name| level(name)).max().unwrap_or(0);
-    let today = |(name, mut entry): (String, Value)| {
+fn of_ddpm(header: Header) -> Result<(Header, Naming)> {
+    let level = |name: &str| -> Option<usize> {
+        let level = name.strip_prefix("up.")?.split('.').next()?.parse().ok()?;
+        (level < MOST_LEVELS).then_some(level)
+    };
+    let last = header.names().filter_map(level).max().unwrap_or(0);
+    let today = |name: String, entry: &mut Value| {
         let place = match (level(&name), name.strip_prefix("down.")) {
             (Some(k), _) => name.replacen(&format!("up.{k}."), &format!("up_blocks.{}.", last - k), 1),
             (None, Some(rest)) => format!("down_blocks.{rest}"),
@@ -76,30 +106,60 @@ fn of_ddpm(header: Map<String, Value>) -> Map<String, Value> {
         };
         let name = replaced(place, DDPM);
         if !name.contains("attentions.") {
-            return (name, entry);
+            return name;
         }
         if let Some([rows, columns, height, width]) = entry["shape"].as_array().map(Vec::as_slice)
             && (height, width) == (&json!(1), &json!(1))
         {
             entry["shape"] = json!([rows, columns]);
         }
-        (replaced(name, DDPM_ATTENTION), entry)
+        replaced(name, DDPM_ATTENTION)
     };
-    header.into_iter().map(today).collect()
+    Ok((header.renamed(today)?, Naming::Ddpm { last }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn header(names: &[&str]) -> Header {
+        let entries = names.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+        let text = Value::Object(entries).to_string();
+        Header::read(&[&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()).unwrap().0
+    }
+
     #[test]
     fn arrays_under_old_and_new_names_are_refused() {
-        let of = |names: [&str; 2]| {
-            let header = json!({ names[0]: {}, names[1]: {} }).to_string();
-            renamed(&[&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat())
-        };
+        let of = |names: [&str; 2]| renamed(header(&names));
         assert!(of(["x.attentions.0.query.weight", "x.attentions.0.to_k.weight"]).is_ok());
-        let error = of(["x.attentions.0.query.weight", "x.attentions.0.to_q.weight"]).unwrap_err();
+        let error = of(["x.attentions.0.query.weight", "x.attentions.0.to_q.weight"]).err().unwrap();
         assert!(error.to_string().contains("old and new names"), "{error}");
+    }
+
+    #[test]
+    fn names_of_the_paper_come_back_in_messages() {
+        let names = [
+            "temb.dense.0.weight",
+            "conv_in.weight",
+            "down.0.block.1.conv1.weight",
+            "down.1.attn.0.q.weight",
+            "down.0.downsample.conv.bias",
+            "mid.block_2.temb_proj.bias",
+            "mid.attn_1.proj_out.weight",
+            "mid.attn_1.norm.weight",
+            "up.2.block.0.nin_shortcut.weight",
+            "up.1.upsample.conv.weight",
+            "up.0.attn.1.v.bias",
+            "norm_out.weight",
+        ];
+        let (today, naming) = renamed(header(&names)).unwrap();
+        assert_eq!(naming, Naming::Ddpm { last: 2 });
+        let mut back: Vec<String> = today.names().map(|name| naming.told(name)).collect();
+        let mut expected = names.map(str::to_owned);
+        back.sort();
+        expected.sort();
+        assert_eq!(back, expected);
+        assert!(today.has("up_blocks.0.resnets.0.conv_shortcut.weight"));
+        assert!(today.has("mid_block.attentions.0.to_out.0.weight"));
     }
 }

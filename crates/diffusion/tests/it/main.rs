@@ -2,6 +2,8 @@
 
 mod conversions;
 mod denoisers;
+mod dncnn;
+mod files;
 mod flow_maps;
 mod foreign;
 mod guidance;

@@ -1,7 +1,10 @@
 //! The model with its verbs.
 
+use crate::files::moved;
 use elbo_core::{Array, Data, Event, FromData, Model, ModelFile, Restore, Rng, Run, Sample, Samples, Values};
+use elbo_diffusion::denoiser::DnCnnConfig;
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind, StudentKind};
+use elbo_nn::Build;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -332,4 +335,49 @@ fn rows_of_numbers_are_completed_from_what_is_seen() {
     let made = model.restore(&given, &how, &mut Run::new(2)).unwrap();
     let y = made.arrays[1].1.to_f64().unwrap()[0];
     assert!((y - 36.0).abs() < 3.0, "{y}");
+}
+
+#[test]
+fn a_dncnn_can_stand_in_for_the_prior() {
+    let config = DnCnnConfig { depth: 3, width: 4, ..DnCnnConfig::small(1, [0.05, 0.2]) };
+    let mut network = config.build(&mut Build::new(&mut Rng::new(6))).unwrap();
+    moved(&mut network, 7);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dncnn.safetensors");
+    std::fs::write(&path, network.to_safetensors()).unwrap();
+    let how = |more: Value| {
+        let mut how = json!({"simulate": true, "operator": "denoise", "noise": 0.1, "steps": 12});
+        more.as_object().unwrap().iter().for_each(|(key, value)| how[key] = value.clone());
+        how
+    };
+    let restored = |kind: PriorKind, more: Value| {
+        let mut run = Run::new(4);
+        let made = fitted(kind).restore(&bars(2), &how(more), &mut run).unwrap();
+        (made.arrays, run.warnings().to_vec())
+    };
+    let plugged = json!({"denoiser": path.to_str().unwrap()});
+    let (found, warnings) = restored(PriorKind::Gaussian, plugged.clone());
+    assert!(warnings.is_empty(), "{warnings:?}");
+    // The model's own prior is not asked.
+    assert_eq!(found, restored(PriorKind::Empirical, plugged.clone()).0);
+    assert!(found != restored(PriorKind::Gaussian, json!({})).0);
+    let mut leveled = plugged.clone();
+    leveled["denoiser_levels"] = json!([0.5, 0.5]);
+    assert!(found != restored(PriorKind::Gaussian, leveled).0);
+    let idle = restored(PriorKind::Gaussian, json!({"denoiser_levels": [0.1, 0.2]})).1;
+    assert!(idle.iter().any(|text| text.contains("without `denoiser`")), "{idle:?}");
+    let refuse = |model: &DiffusionModel, data: &Data, more: Value| {
+        model.restore(data, &how(more), &mut Run::new(4)).unwrap_err().to_string()
+    };
+    let model = fitted(PriorKind::Gaussian);
+    assert!(refuse(&model, &bars(1), json!({"denoiser": "no/such/file"})).contains("cannot be read"));
+    assert!(refuse(&model, &bars(1), json!({"denoiser": 3})).contains("denoiser"));
+    let mut wrong = plugged.clone();
+    wrong["denoiser_levels"] = json!([0.3, 0.1]);
+    assert!(refuse(&model, &bars(1), wrong).contains("levels"));
+    let columns = |name: &str, seed: u64| (name.to_owned(), Array::new(&[20], Rng::new(seed).normals(20)));
+    let table = Data { source: "a table".into(), arrays: vec![columns("a", 1), columns("b", 2)], ..Data::default() };
+    let samples = Samples::from_data(&table).unwrap();
+    let rows = DiffusionModel::fit(PriorKind::Gaussian, 9, &settings(), &json!({}), samples, &mut Run::new(1)).unwrap();
+    assert!(refuse(&rows, &table, plugged).contains("a denoiser of pictures"));
 }

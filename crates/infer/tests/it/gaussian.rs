@@ -200,10 +200,8 @@ fn a_batch_of_all_rows_is_no_batch_and_the_objective_is_looked_at_once_for_all_r
     let (_, looks) = curve(Some(10), Expectation::Cubature);
     let changes = looks.windows(2).filter(|w| w[0] != w[1]).count();
     assert_eq!(changes, 9, "40 steps of a quarter of the rows take all rows ten times: {looks:?}");
-    let steps = GaussianSteps {
-        batch: Some(Minibatch { target: &glm, rows: 0 }),
-        ..GaussianSteps::stochastic(&glm, 0.01, 10)
-    };
+    let steps =
+        GaussianSteps { batch: Some(Minibatch { target: &glm, rows: 0 }), ..GaussianSteps::stochastic(&glm, 0.01, 10) };
     let mut fit = GaussianFit::new(Gaussian::isotropic(vec![0.0; 3], 0.1));
     let error = drive(&steps, &mut fit, &Stop::after(10, "gaussian", "F"), &mut Run::new(1)).unwrap_err().to_string();
     assert!(error.contains("`batch` is 0"), "{error}");

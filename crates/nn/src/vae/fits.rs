@@ -68,9 +68,11 @@ impl Family {
             (Term::Wasserstein, family) if !family.is_vector() => {
                 refuse("terms", term.name(), "a Gaussian family, or dirac")
             }
-            (Term::DistributionMatching { .. }, family) if !family.is_vector() => {
-                refuse("terms", term.name(), "a Gaussian family or dirac, whose codes are free numbers that noise can be added to")
-            }
+            (Term::DistributionMatching { .. }, family) if !family.is_vector() => refuse(
+                "terms",
+                term.name(),
+                "a Gaussian family or dirac, whose codes are free numbers that noise can be added to",
+            ),
             (Term::Jacobian | Term::Cycle, family) if !family.is_gaussian() => {
                 refuse("terms", term.name(), "a Gaussian family")
             }

@@ -6,8 +6,8 @@ use elbo_nn::Activation;
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig};
 use elbo_nn::vae::matching::{clean_estimate, direction, score};
 use elbo_nn::vae::{
-    Family, Field, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Path, PriorConfig, PriorPass, SphereConfig, Term,
-    Training, TrainingConfig, Vae, VaeConfig, Weighted,
+    Family, Field, Gradient, LikelihoodConfig, Noise, ObjectiveConfig, Path, PriorConfig, PriorPass, SphereConfig,
+    Term, Training, TrainingConfig, Vae, VaeConfig, Weighted,
 };
 use elbo_tensor::{DType, Parameters, Tensor};
 

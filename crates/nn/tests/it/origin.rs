@@ -137,7 +137,8 @@ fn models_whose_loss_is_no_function_of_a_data_points_own_code_are_refused() {
     refused(VaeConfig { family: Family::Dirichlet, ..of() }, "dirichlet with codes from the origin");
     let optimal = LikelihoodConfig::Gaussian { noise: Noise::Optimal };
     refused(VaeConfig { likelihood: optimal, ..of() }, "gaussian with codes from the origin");
-    let similarity = LikelihoodConfig::Similarity { scales: Scales::default(), share: 0.84, weight: 1.0, picture: None };
+    let similarity =
+        LikelihoodConfig::Similarity { scales: Scales::default(), share: 0.84, weight: 1.0, picture: None };
     refused(VaeConfig { likelihood: similarity, ..of() }, "similarity with codes from the origin");
     let gru = DecoderConfig::Gru(SequenceConfig::default());
     refused(VaeConfig { decoder: gru, ..of() }, "gru with codes from the origin");

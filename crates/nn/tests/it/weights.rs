@@ -35,6 +35,33 @@ fn weights_of_another_network_are_refused_by_name() {
 }
 
 #[test]
+fn a_message_names_the_first_arrays_of_each_kind() {
+    let mut layers: Vec<Box<dyn Layer>> = (0..7).map(|seed| linear(2, seed)).collect();
+    let fewer: Vec<Box<dyn Layer>> = vec![linear(2, 0), linear(3, 1)];
+    let before = layers[2].pack();
+    let message = weights::from_safetensors(&mut layers, &weights::to_safetensors(&fewer)).unwrap_err().to_string();
+    for part in [
+        "no array `2.weight`, `2.bias`, `3.weight`, `3.bias`, `4.weight` and 5 more",
+        "`1.weight` has the shape [3, 3], expected [2, 3], `1.bias` has the shape [3], expected [2]",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(layers[2].pack(), before);
+    let whole = weights::to_safetensors(&layers);
+    let mut one: Vec<Box<dyn Layer>> = vec![linear(2, 9)];
+    let message = weights::from_safetensors(&mut one, &whole).unwrap_err().to_string();
+    assert!(message.contains("`1.bias`, `1.weight`, `2.bias`, `2.weight`, `3.bias` and 7 more"), "{message}");
+    // What is known to stand beside the parameters is no mistake, and names are told as the file's author knows them.
+    let told = |name: &str| format!("net.{name}");
+    let reading = weights::Reading { told: &told, is_beside: &|name| !name.starts_with("0.") };
+    weights::from_safetensors_as(&mut one, &whole, &reading).unwrap();
+    assert_eq!(one[0].pack(), layers[0].pack());
+    let mut wide: Vec<Box<dyn Layer>> = vec![linear(4, 9)];
+    let message = weights::from_safetensors_as(&mut wide, &whole, &reading).unwrap_err().to_string();
+    assert!(message.contains("`net.0.weight` has the shape [2, 3], expected [4, 3]"), "{message}");
+}
+
+#[test]
 fn a_file_of_more_than_eight_gibibytes_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     // Without any byte written.

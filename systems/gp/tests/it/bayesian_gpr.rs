@@ -68,9 +68,7 @@ fn inducing_points_lift_the_limit_of_rows() {
 #[test]
 fn more_inducing_points_than_rows_are_all_rows_and_none_are_refused() {
     let (train, test) = (table(15, 6), table(10, 7));
-    let settings = |inducing: Value| {
-        json!({ "infer": "ml2", "starts": 1, "iterations": 60, "noise_held": 0.05, "inducing": inducing })
-    };
+    let settings = |inducing: Value| json!({ "infer": "ml2", "starts": 1, "iterations": 60, "noise_held": 0.05, "inducing": inducing });
     let sparse = predicted(fit(&settings(json!(40)), &train, &mut Run::new(8)).as_ref(), &test);
     let exact = predicted(fit(&settings(Value::Null), &train, &mut Run::new(8)).as_ref(), &test);
     // The bound is the likelihood then, but for jitter; the two searches end within their tolerance of one optimum.

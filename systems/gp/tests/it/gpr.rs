@@ -5,7 +5,8 @@ use elbo_systems_gp::gpr::Gpr;
 use serde_json::{Value, json};
 
 fn table(x: Vec<f64>, y: Vec<f64>) -> Data {
-    let arrays = vec![("x".into(), Array::new(&[y.len(), x.len() / y.len()], x)), ("y".into(), Array::column(Values::F64(y)))];
+    let arrays =
+        vec![("x".into(), Array::new(&[y.len(), x.len() / y.len()], x)), ("y".into(), Array::column(Values::F64(y)))];
     Data { source: "made".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
@@ -21,7 +22,9 @@ fn wave(rows: usize, seed: u64, factor: impl Fn(&mut Rng) -> f64) -> Data {
 fn held_out(train: &Data, test: &Data, settings: &Value) -> (f64, f64, f64) {
     let mut run = Run::new(0);
     let model = Gpr.fit(settings, train, &mut run).unwrap();
-    let Prediction::Numbers(p) = model.as_predict().unwrap().predict(test, &mut run).unwrap() else { panic!("numbers") };
+    let Prediction::Numbers(p) = model.as_predict().unwrap().predict(test, &mut run).unwrap() else {
+        panic!("numbers")
+    };
     let observed = test.get("y").unwrap().to_f64().unwrap();
     let scores = elbo_dist::scores::regression(p.as_ref(), &observed).unwrap();
     (scores.coverage.p50, scores.coverage.p95, -scores.nlpd)

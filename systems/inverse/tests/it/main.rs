@@ -1,4 +1,5 @@
 //! Claims and laws of the systems.
 
 mod claims;
+mod denoiser;
 mod models;

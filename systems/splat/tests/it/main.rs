@@ -47,7 +47,8 @@ fn the_cap_is_exact_and_a_scene_can_be_rendered_again() {
 
 #[test]
 fn a_scene_far_away_in_another_unit_fits_as_well() {
-    let mut scene = make(&Recipe { views: 10, size: 24, bodies: 2, points: 100, rays: 1, ..Recipe::default() }, 5).scene;
+    let mut scene =
+        make(&Recipe { views: 10, size: 24, bodies: 2, points: 100, rays: 1, ..Recipe::default() }, 5).scene;
     let config = json!({"steps": 60, "cap": 120, "refine_every": 10});
     let psnr = |scene: &elbo_splat::scene::Scene| {
         let model = AnySystem::fit(&gs_mcmc::GsMcmc, &config, &to_data(scene), &mut Run::new(1)).unwrap();

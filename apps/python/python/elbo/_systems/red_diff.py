@@ -33,8 +33,9 @@ class RedDiff(Samples, Restores):
     embedding : whole number; default 32
         Length of the vector that stands for the noise level; even.
     weights : text, or none; default None
-        A folder with a U-Net of the library diffusers (`config.json` and weights as safetensors), which is
-        taken as it is instead of training one; the data then say what pictures look like.
+        A U-Net that was trained elsewhere, which is taken as it is instead of training one: a folder of the
+        library diffusers (`config.json` and weights as safetensors), or a safetensors file with the names of
+        the DDPM paper's network or of EDM's DDPM++; the data then say what pictures look like.
     iterations : whole number at least 1; default 4000
         Steps of training, each on one batch.
     batch : whole number at least 1; default 32
