@@ -5,8 +5,8 @@ mod posterior;
 mod tests;
 
 use elbo_core::{
-    Array, Budget, Card, Claim, Columns, Config, Data, Error, Features, FromData, Kind, ModelFile, Predict, Prediction,
-    Regression, Result, Rng, Run, System, Table, Verb, ensure, ensure_within,
+    Array, Budget, Card, Chains, Claim, Columns, Config, Data, Error, Features, FromData, Kind, ModelFile, Predict,
+    Prediction, Regression, Result, Rng, Run, System, Table, Verb, ensure, ensure_within,
 };
 use elbo_dist::{GaussianMixtures, Prior, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
@@ -174,7 +174,7 @@ impl System for BayesianGpr {
         title: "Approximate Inference for Fully Bayesian Gaussian Process Regression",
         family: "gp",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Sample, Verb::Reproduce],
         source: "Lalchand and Rasmussen (2020), AABI",
         about: include_str!("bayesian-gpr.md"),
         validates_itself: false,
@@ -194,8 +194,8 @@ impl System for BayesianGpr {
                 input.x.rows, input.x.dims
             ));
         }
-        let Posterior { draws, summary, tables } = config.posterior(&input, run)?;
-        let process = Integrated { config: config.clone(), features: input.x, y: input.y, draws, tables };
+        let Posterior { draws, chains, summary, tables } = config.posterior(&input, run)?;
+        let process = Integrated { config: config.clone(), features: input.x, y: input.y, draws, chains, tables };
         Ok(BayesianGprModel::new(config, input.columns, process, summary))
     }
 
@@ -214,6 +214,8 @@ impl System for BayesianGpr {
                 features,
                 y,
                 draws: draws.chunks_exact(width).map(<[f64]>::to_vec).collect(),
+                // Files of earlier versions hold the draws of predictions alone.
+                chains: if file.has("chains") { Chains::load(file, "chains")? } else { Chains::default() },
                 tables: file.fact("tables")?,
             })
         })
@@ -299,6 +301,8 @@ pub struct Integrated {
     y: Vec<f64>,
     /// Free numbers, one draw a row.
     draws: Vec<Vec<f64>>,
+    /// All draws on their natural scale: those of the sampler, or one chain of an approximation's; empty for the likeliest values.
+    chains: Chains,
     tables: Vec<Table>,
 }
 
@@ -316,6 +320,7 @@ impl Process for Integrated {
         table::save_features(file, &self.features);
         file.put("y", &[self.y.len()], &self.y);
         file.put("draws", &[self.draws.len(), self.draws[0].len()], &self.draws.concat());
+        self.chains.save(file, "chains");
         file.set("tables", &self.tables);
     }
 
@@ -362,6 +367,10 @@ impl Process for Integrated {
             }
         }
         Ok(Some(out))
+    }
+
+    fn chains(&self) -> Option<&Chains> {
+        Some(&self.chains)
     }
 
     fn tables(&self, _: &Columns) -> Vec<Table> {
