@@ -24,7 +24,7 @@ import elbo
 TABULAR = [c for c in quick.classes() if issubclass(c, (elbo._tabular.Regressor, elbo._tabular.Classifier))]
 REGRESSORS = [c for c in TABULAR if issubclass(c, elbo._tabular.Regressor)]
 #: Systems that are regressions on one column, of times. scikit-learn's checks give several columns, and none is named `time`:
-#: as it is made, such a system refuses them, since it cannot know which column is meant. Told `time="x0"` it takes the first and
+#: as made, such a system refuses them, since it cannot know which column is meant. Told `time="x0"` it takes the first and
 #: leaves the others alone; what then fails, and why, stands in `FAILS_IN_TIME`.
 IN_TIME = {"markov-gp"}
 FAILS_IN_TIME = {
