@@ -22,18 +22,19 @@ target="${CARGO_TARGET_DIR:-target}"
 "$target/debug/elbo-dev" layers
 "$target/debug/elbo-dev" supply
 "$target/debug/elbo-dev" generate --check
-# Compiling cargo-deny takes longer than all tests; `supply` checks licences and sources without it, but knows no advisories.
+# Compiling cargo-deny takes longer than all tests. `supply` checks licences, bans and sources of the same deny.toml without it; what only
+# cargo-deny knows are published advisories, withdrawn versions and the texts of licences.
 if command -v cargo-deny > /dev/null; then
-    say "licences, sources, advisories"
+    say "licences, bans, sources, advisories"
     cargo deny --offline check licenses bans sources
     databases="${CARGO_HOME:-$HOME/.cargo}/advisory-dbs"
     if cargo deny fetch db > /dev/null 2>&1 || [ -n "$(ls -A "$databases" 2> /dev/null)" ]; then
         cargo deny --offline check advisories
     else
-        echo "advisories: not checked, the database cannot be had"
+        echo "advisories: NOT CHECKED, the database cannot be had; licences, bans and sources were"
     fi
 else
-    echo "advisories: not checked; \`cargo install cargo-deny --locked\` brings what does"
+    echo "advisories: NOT CHECKED; licences, bans and sources were, by \`elbo-dev supply\`. \`cargo install cargo-deny --locked\` brings what does"
 fi
 say "python";                apps/python/test.sh
 say "documentation";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked

@@ -10,7 +10,7 @@
 //! | compressed photographs | `codec` |
 //! | models, weights, kernel expressions | `models` |
 //! | models whose contents somebody changed, sealed again | `forged` |
-//! | tables with values that nobody expects, fitted by quick systems | `fitting` |
+//! | tables, pictures, sequences, photographs and scenes with values that nobody expects, fitted by every registered system | `fitting` |
 //!
 //! An input may be refused with an error; it may not panic, hang, or take memory out of proportion. The test of this package changes the seeds of every
 //! target a fixed number of times; README.md says how to do it for longer, and with cargo-fuzz.
@@ -81,7 +81,8 @@ pub static TARGETS: &[Target] = &[
     Target::new("forged", forged::seeds, forged::run).with(1000, 1 << 30),
     Target::new("weights", models::weight_seeds, models::weights),
     Target::new("kernel", models::kernel_seeds, models::kernel),
-    Target::new("fit", fitting::seeds, fitting::run).with(150, 512 * MIB),
+    // Four changes of each seed; there is one seed or two for every registered system.
+    Target::new("fit", fitting::seeds, fitting::run).with(180, 512 * MIB),
 ];
 
 /// Gives an input to the target of this name: for cargo-fuzz, whose targets are one line each.

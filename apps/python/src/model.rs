@@ -1,6 +1,6 @@
 //! Fitted models: their verbs, their report, and the model file.
 
-use crate::arrays::{Given, Taken, data, floats, taken};
+use crate::arrays::{Given, Reals, Taken, data, floats, taken};
 use crate::error::{raise, raised};
 use crate::fit::{identity, parsed, told};
 use crate::prediction::Prediction;
@@ -11,6 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+
+/// Columns of numbers by name.
+type Named<'py> = Vec<(String, Reals<'py>)>;
 
 /// A fitted model with where it came from.
 #[pyclass(frozen, module = "elbo._native")]
@@ -144,6 +147,16 @@ impl Model {
             model.save(&mut file)?;
             Ok(file.fact::<core::Columns>("columns")?.classes().to_vec())
         })
+    }
+
+    /// Of a model that a sampler fitted: the number of chains and of draws in each, the unknowns and what was noted, `[chains, draws]` by name.
+    #[getter]
+    fn chains<'py>(&self, py: Python<'py>) -> Option<(usize, usize, Named<'py>, Named<'py>)> {
+        let kept = self.model.chains()?;
+        let listed = |columns: &[(String, Vec<f64>)]| -> Named<'py> {
+            columns.iter().map(|(name, values)| (name.clone(), floats(py, values))).collect()
+        };
+        Some((kept.chains(), kept.draws(), listed(kept.unknowns()), listed(kept.stats())))
     }
 
     /// The model file's bytes.

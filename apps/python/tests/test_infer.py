@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import quick
 
 import elbo
 
@@ -51,6 +52,50 @@ def test_arviz_reads_the_draws() -> None:
     assert data.posterior["a"].shape == (2, 50)
     assert data.sample_stats["diverging"].dtype == bool
     assert "a" in arviz.summary(data).index
+    found = elbo.infer.vi(normal, 2, "full-rank", draws=500, names=["a", "b"]).to_arviz()
+    assert found.posterior["b"].shape == found.sample_stats["weight"].shape == (1, 500)
+    assert abs(float(found.sample_stats["weight"].sum()) - 1.0) < 1e-9
+
+
+def test_arviz_reads_the_chains_of_a_sampled_model(tmp_path: Any) -> None:
+    arviz = pytest.importorskip("arviz")
+    x, y = quick.table(30)
+    model = elbo.BayesianGPR(chains=2, warmup=50, draws=40, mixed=10).fit(x, y)
+    data = model.to_arviz()
+    names = list(data.posterior.data_vars)
+    assert len(names) == 4 and all(data.posterior[name].shape == (2, 40) for name in names)
+    assert data.sample_stats["diverging"].dtype == bool and data.sample_stats["tree_depth"].dtype.kind == "i"
+    # The page's table is of the same draws, to its four digits.
+    for row in model.tables_["posterior"]:
+        mean = float(data.posterior[row["unknown"]].mean())
+        assert abs(float(row["mean"]) - mean) < 1e-4 * max(1.0, mean)
+    assert set(arviz.summary(data).index) == set(names)
+    model.save(tmp_path / "model.elbo")
+    again = elbo.load(tmp_path / "model.elbo").to_arviz()
+    for name in names:
+        np.testing.assert_array_equal(again.posterior[name], data.posterior[name])
+    approximated = elbo.BayesianGPR(infer="vi-mf", steps=50).fit(x, y).to_arviz()
+    assert approximated.posterior[names[0]].shape[0] == 1
+    with pytest.raises(elbo.DataError, match="no draws of them"):
+        elbo.BayesianGPR(infer="ml2", starts=1, iterations=5).fit(x, y).to_arviz()
+
+
+@pytest.mark.parametrize("name", ["FBGVIRegressor", "FlowVIRegressor", "CoinSamplingRegressor", "FBGVIClassifier"])
+def test_arviz_reads_the_draws_of_weights(name: str) -> None:
+    pytest.importorskip("arviz")
+    x, y = quick.table(60)
+    model = quick.made(getattr(elbo, name)).fit(x, y if name.endswith("Regressor") else y > 0)
+    data = model.to_arviz(n_samples=200, random_state=1)
+    drawn = model.sample(200, random_state=1)
+    assert set(data.posterior.data_vars) == set(drawn)
+    for unknown, values in drawn.items():
+        np.testing.assert_array_equal(data.posterior[unknown], values[np.newaxis])
+
+
+def test_every_class_that_draws_unknowns_has_them_for_arviz() -> None:
+    drawing = {c._system for c in quick.classes() if issubclass(c, elbo._verbs.Draws)}
+    of_targets = {name for name, s in elbo.systems().items() if "sample" in s["verbs"] and s["data"] in ("target", "series")}
+    assert drawing == of_targets == {"bayesian-gpr", "coin-sampling", "fb-gvi", "flow-vi"}
 
 
 def test_a_gaussian_is_found_by_variational_inference() -> None:

@@ -17,6 +17,7 @@
 //! | [`named`] | settings that may be given by their name alone |
 //! | [`predict`] | predictive distributions of a numeric target or of classes |
 //! | [`generative`] | what models of data points offer: samples, reconstructions, codes, bounds |
+//! | [`chains`] | draws of a sampler, chain by chain |
 //! | [`picture`] | what models of pictures and scenes offer: restored, compressed, rendered |
 //! | [`suggest`] | what models of an experiment offer: where to measure next |
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
@@ -28,6 +29,7 @@
 //! To add a system, implement [`System`] and put one line into its family's list.
 
 pub mod allowed;
+pub mod chains;
 pub mod claim;
 pub mod columns;
 pub mod data;
@@ -52,6 +54,7 @@ pub mod suggest;
 pub mod system;
 
 pub use allowed::{Allowed, ensure, ensure_within, half_open};
+pub use chains::Chains;
 pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
 pub use data::{Array, Data, Task, Values};

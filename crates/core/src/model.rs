@@ -1,5 +1,6 @@
 //! A fitted object: its verbs are capabilities; asking for an absent one is answered with the ones present.
 
+use crate::chains::Chains;
 use crate::data::Data;
 use crate::error::Result;
 use crate::figure::{Figure, Table};
@@ -74,6 +75,11 @@ pub trait Model: Send + Sync {
 
     /// Predictions of training rows that did not see them, where the model has them in closed form.
     fn validation(&self) -> Option<Validation> {
+        None
+    }
+
+    /// The draws of the sampler that fitted the model, chain by chain, where one did.
+    fn chains(&self) -> Option<&Chains> {
         None
     }
 

@@ -9,8 +9,8 @@ mod tests;
 #[cfg(test)]
 use claim::friedman;
 use elbo_core::{
-    Card, Claim, Columns, Config, Error, Features, Kind, ModelFile, Prediction, Regression, Result, Rng, Run, System,
-    Table, Verb, ensure, ensure_within,
+    Card, Chains, Claim, Columns, Config, Error, Features, Kind, ModelFile, Prediction, Regression, Result, Rng, Run,
+    System, Table, Verb, ensure, ensure_within,
 };
 use elbo_dist::{GaussianMixtures, Prior};
 use elbo_gp::exact::ExactGp;
@@ -207,7 +207,7 @@ impl System for BayesianGpr {
         title: "Approximate Inference for Fully Bayesian Gaussian Process Regression",
         family: "gp",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Sample, Verb::Reproduce],
         source: "Lalchand and Rasmussen (2020), AABI",
         about: include_str!("bayesian-gpr.md"),
         validates_itself: false,
@@ -230,8 +230,9 @@ impl System for BayesianGpr {
             ));
         }
         let inducing = config.place(&input.x, run)?;
-        let Posterior { draws, summary, tables } = config.posterior(&input, inducing.as_ref(), run)?;
-        let process = Integrated { config: config.clone(), features: input.x, y: input.y, inducing, draws, tables };
+        let Posterior { draws, chains, summary, tables } = config.posterior(&input, inducing.as_ref(), run)?;
+        let process =
+            Integrated { config: config.clone(), features: input.x, y: input.y, inducing, draws, chains, tables };
         Ok(BayesianGprModel::new(config, input.columns, process, summary))
     }
 
@@ -253,6 +254,8 @@ impl System for BayesianGpr {
                 y,
                 inducing,
                 draws: draws.chunks_exact(width).map(<[f64]>::to_vec).collect(),
+                // Files of earlier versions hold the draws of predictions alone.
+                chains: if file.has("chains") { Chains::load(file, "chains")? } else { Chains::default() },
                 tables: file.fact("tables")?,
             })
         })
@@ -277,6 +280,8 @@ pub struct Integrated {
     inducing: Option<Tensor>,
     /// Free numbers, one draw a row.
     draws: Vec<Vec<f64>>,
+    /// All draws on their natural scale: those of the sampler, or one chain of an approximation's; empty for the likeliest values.
+    chains: Chains,
     tables: Vec<Table>,
 }
 
@@ -297,6 +302,7 @@ impl Process for Integrated {
             file.put("inducing", z.shape(), &z.to_vec());
         }
         file.put("draws", &[self.draws.len(), self.draws[0].len()], &self.draws.concat());
+        self.chains.save(file, "chains");
         file.set("tables", &self.tables);
     }
 
@@ -343,6 +349,10 @@ impl Process for Integrated {
             }
         }
         Ok(Some(out))
+    }
+
+    fn chains(&self) -> Option<&Chains> {
+        Some(&self.chains)
     }
 
     fn tables(&self, _: &Columns) -> Vec<Table> {

@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// The classes of the Python package, a file for each system.
 const CLASSES: &str = "apps/python/python/elbo/_systems";
+/// A program in Python for each system, by its id.
+const PROGRAMS: &str = "examples/python/systems";
 
 /// What is found in the repository about all systems.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub struct Found {
     results: String,
     /// Names of the Python classes by id.
     classes: BTreeMap<String, Vec<String>>,
+    /// Programs in Python by id.
+    programs: BTreeMap<String, String>,
 }
 
 impl Found {
@@ -26,10 +30,11 @@ impl Found {
     /// # Errors
     /// [`DevError::File`](crate::DevError::File).
     pub fn read(root: &Path) -> Result<Self> {
-        let mut found = Self { results: read(&root.join(RESULTS))?, classes: BTreeMap::new() };
+        let mut found = Self { results: read(&root.join(RESULTS))?, ..Self::default() };
         for id in elbo::systems().iter().map(|system| system.card().id) {
             let python = read(&root.join(CLASSES).join(format!("{}.py", id.replace('-', "_"))))?;
             found.classes.insert(id.into(), classes(&python));
+            found.programs.insert(id.into(), read(&root.join(PROGRAMS).join(format!("{id}.py")))?);
         }
         Ok(found)
     }
@@ -61,8 +66,7 @@ pub fn page(system: &dyn AnySystem, text: &str, found: &Found) -> Result<String,
         let up = "../".repeat(page_of(card).matches('/').count());
         write!(about, "![What `{}` shows]({up}{picture})\n\n", card.id).expect("string");
     }
-    let classes = found.classes.get(card.id).map_or(&[][..], Vec::as_slice);
-    let how = format!("{}\n{}\n", in_rust(system), in_python(system, classes)?);
+    let how = format!("{}\n{}\n", in_rust(system), in_python(card.id, found)?);
     let end = format!(
         "## Measured\n\n{}\n\n## Settings\n\n{}\n",
         measured(&found.results, card.id),
@@ -156,58 +160,23 @@ fn in_rust(system: &dyn AnySystem) -> String {
     out
 }
 
-/// How the system is used from Python.
-fn in_python(system: &dyn AnySystem, classes: &[String]) -> Result<String, String> {
-    let id = system.card().id;
-    let Some(class) = classes.first() else {
+/// How the system is used from Python: its program, which the tests of the package run.
+fn in_python(id: &str, found: &Found) -> Result<String, String> {
+    let classes = found.classes.get(id).map_or(&[][..], Vec::as_slice);
+    if classes.is_empty() {
         return Err(format!("{CLASSES} has no class of `{id}`; run `apps/python/generate.py`"));
-    };
-    let mut out = String::from("## In Python\n\n```python\nimport elbo\n\n");
-    let others: Vec<String> = classes[1..].iter().map(|name| format!("elbo.{name}")).collect();
-    let behind = if others.is_empty() { String::new() } else { format!("    # or {}", others.join(", ")) };
-    let data = match system.data_kind() {
-        DataKind::Target | DataKind::Series => "X, y",
-        DataKind::Trials => "trials, results",
-        DataKind::Photographs => "photos",
-        DataKind::Scene => "\"SCENE\"",
-        DataKind::Rows => "data",
-    };
-    writeln!(out, "model = elbo.{class}().fit({data}){behind}").expect("string");
-    for call in calls(system, class) {
-        writeln!(out, "{call}").expect("string");
     }
-    out.push_str(
-        "model.save(\"model.elbo\")\n```\n\nSettings are the class's arguments, verbs its methods: `help(model)`, \
-         [Python](../../../docs/python.md).\n",
-    );
-    Ok(out)
-}
-
-/// A line of Python for each verb of a fitted model.
-fn calls(system: &dyn AnySystem, class: &str) -> Vec<&'static str> {
-    let has_target = system.data_kind().has_target();
-    let verbs = system.card().verbs.iter();
-    let is_codec = system.card().verbs.contains(&Verb::Compress);
-    verbs
-        .filter_map(|verb| match verb {
-            Verb::Predict if class.ends_with("Classifier") => Some("shares = model.predict_proba(X_new)"),
-            Verb::Predict => Some("mean, sd = model.predict(X_new, return_std=True)"),
-            Verb::Evaluate if has_target => Some("scores = model.evaluate(X_test, y_test)"),
-            Verb::Evaluate => Some("bounds = model.evaluate(data)"),
-            Verb::Update => Some("model.update(X_more, y_more)"),
-            Verb::Sample | Verb::Reconstruct if has_target => None,
-            Verb::Sample => Some("drawn = model.sample(10)"),
-            Verb::Reconstruct => Some("again = model.reconstruct(data)"),
-            Verb::Encode if has_target => Some("codes = model.encode(X_new)"),
-            Verb::Encode => Some("codes = model.encode(data)"),
-            Verb::Compress => Some("file = model.compress(photo)"),
-            Verb::Restore if is_codec => Some("photo = model.decompress(file)"),
-            Verb::Restore => Some("clean = model.restore(degraded, mask=mask)"),
-            Verb::Render => Some("views = model.render(orbit=8)"),
-            Verb::Suggest => Some("trial = model.suggest(1)"),
-            Verb::Fit | Verb::Reproduce => None,
-        })
-        .collect()
+    let Some(program) = found.programs.get(id) else {
+        return Err(format!("{PROGRAMS} has no program of `{id}`; write one that uses its verbs on shipped data"));
+    };
+    let listed: Vec<String> = classes.iter().map(|name| format!("`elbo.{name}`")).collect();
+    Ok(format!(
+        "## In Python\n\n```python\n{}\n```\n\nThe program runs from the root of the repository, within seconds: its data ship with it, and its budget is small \
+         ([{id}.py](../../../{PROGRAMS}/{id}.py)). Settings of {} are its arguments, verbs its methods: `help(model)`, \
+         [Python](../../../docs/python.md). `model.save(\"model.elbo\")` writes the file that `elbo.load` and the command line read.\n",
+        program.trim_end(),
+        listed.join(" and ")
+    ))
 }
 
 /// What the document of measured claims says about a system.
@@ -252,17 +221,25 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_python_call_methods_that_there_are() {
-        let package = Path::new("../python/python/elbo");
-        let methods = ["_verbs.py", "_tabular.py"].map(|file| read(&package.join(file)).unwrap()).concat();
+    fn a_program_in_python_makes_the_system_s_class_and_calls_every_verb() {
+        let found = Found::read(Path::new("../..")).unwrap();
         for system in elbo::systems() {
-            for class in ["Regressor", "Classifier"] {
-                for call in calls(system, class) {
-                    let method = call.split_once("model.").unwrap().1.split('(').next().unwrap();
-                    assert!(methods.contains(&format!("    def {method}(self")), "{}: {call}", system.card().id);
-                }
+            let (card, kind) = (system.card(), system.data_kind());
+            let program = &found.programs[card.id];
+            let is_made = found.classes[card.id].iter().any(|class| program.contains(&format!("elbo.{class}(")));
+            assert!(is_made && program.contains(".fit("), "{}: {program}", card.id);
+            for verb in card.verbs {
+                let call = match verb {
+                    Verb::Fit | Verb::Reproduce => continue,
+                    Verb::Restore if card.verbs.contains(&Verb::Compress) => "decompress",
+                    Verb::Predict if program.contains("Classifier(") => "predict_proba",
+                    verb => verb.name(),
+                };
+                assert!(program.contains(&format!("model.{call}(")), "{} {kind:?}: no `{call}` in {program}", card.id);
             }
         }
+        let files = crate::files::below(&Path::new("../..").join(PROGRAMS)).unwrap();
+        assert_eq!(files.len(), found.programs.len(), "a program of no system: {files:?}");
     }
 
     #[test]
@@ -280,8 +257,12 @@ mod tests {
 
     #[test]
     fn a_page_without_a_section_is_refused() {
-        let found = Found { results: String::new(), classes: BTreeMap::from([("gpr".into(), vec!["GPR".into()])]) };
+        let mut found = Found::default();
+        found.classes.insert("gpr".into(), vec!["GPR".into()]);
         let system = elbo::find("gpr").unwrap();
+        let error = page(system, "# GPR\n", &found).unwrap_err();
+        assert!(error.contains("no program of `gpr`"), "{error}");
+        found.programs.insert("gpr".into(), "import elbo\n".into());
         let error = page(system, "# GPR\n\n## What it is\n\nx\n\n## Source\n", &found).unwrap_err();
         assert!(error.contains("What to expect"), "{error}");
         assert!(page(system, "# GPR\n", &Found::default()).unwrap_err().contains("no class of `gpr`"));

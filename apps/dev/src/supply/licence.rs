@@ -1,25 +1,15 @@
 //! Licences: whether an SPDX expression can be met by licences of a list.
 
-use super::lock::Package;
-use crate::error::{DevError, Result};
-use serde::Deserialize;
+use super::{deny, lock::Package};
+use crate::error::Result;
 use std::collections::BTreeSet;
 
 /// The list `licenses.allow` of `deny.toml`.
 ///
 /// # Errors
-/// [`DevError::Format`].
+/// As [`deny::parse`].
 pub fn allowed(text: &str) -> Result<BTreeSet<String>> {
-    #[derive(Deserialize)]
-    struct Deny {
-        licenses: Licences,
-    }
-    #[derive(Deserialize)]
-    struct Licences {
-        allow: BTreeSet<String>,
-    }
-    let deny: Deny = toml::from_str(text).map_err(|error| DevError::format("deny.toml", error))?;
-    Ok(deny.licenses.allow)
+    Ok(deny::parse(text)?.licenses.allow)
 }
 
 /// Packages whose licence the list does not meet, and licences of the list that no package offers.

@@ -19,6 +19,9 @@ pub struct Locked {
     pub source: Option<String>,
     /// SHA-256 of its archive, in hexadecimal digits.
     pub checksum: Option<String>,
+    /// What it depends on: names, each followed by a version where several are locked.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
 }
 
 /// What `cargo metadata` says about a package.
@@ -101,7 +104,7 @@ pub fn faults(locked: &[Locked], known: &[Package]) -> Vec<String> {
     let named: BTreeSet<(&str, &str)> = known.iter().map(|p| (p.name.as_str(), p.version.as_str())).collect();
     let ours: BTreeSet<&str> = known.iter().filter(|p| p.folder.is_some()).map(|p| p.name.as_str()).collect();
     let mut found = vec![];
-    for Locked { name, version, source, checksum } in locked {
+    for Locked { name, version, source, checksum, .. } in locked {
         match source.as_deref() {
             None if ours.contains(name.as_str()) => {}
             None => found.push(format!("{name} {version} is a folder outside the workspace; take it from crates.io")),
@@ -145,7 +148,9 @@ mod tests {
         );
         let known =
             [("elbo", Some("apps/elbo")), ("good", None), ("loose", None), ("fork", None)].map(|(n, f)| known(n, f));
-        let found = faults(&parse_lock(&lock).unwrap(), &known);
+        let locked = parse_lock(&lock).unwrap();
+        assert_eq!((locked[0].dependencies.concat().as_str(), locked[1].dependencies.len()), ("good", 0));
+        let found = faults(&locked, &known);
         assert_eq!(found.len(), 4, "{found:?}");
         assert!(found[0].starts_with("loose 1.0.0 has no checksum"), "{found:?}");
         assert!(found[1].contains("comes from git+https://example.org/fork"), "{found:?}");

@@ -43,6 +43,10 @@ pub struct Options {
     /// Only these systems; the document is then not written.
     #[arg(long, value_delimiter = ',')]
     pub systems: Vec<String>,
+    /// Only the coverage of intervals on these tables, or tables of these folders: `classic`. The simulations are not run; of all systems the
+    /// rows are put into the document's table, and others stay as they are.
+    #[arg(long, value_delimiter = ',')]
+    pub tables: Vec<String>,
     /// The quick suite of the tests; the document is then not written.
     #[arg(long)]
     pub small: bool,
@@ -77,6 +81,9 @@ pub fn entries() -> Vec<Entry> {
 /// [`DevError::Faults`] when a system fails its test or the overconfident baseline passes it; the tables are written all the same.
 /// Errors of the systems, and of files.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
+    if !options.tables.is_empty() {
+        return intervals(root, options);
+    }
     let size = if options.small { Size::Small } else { Size::Full };
     let mut all = entries();
     if let Some(unknown) = options.systems.iter().find(|id| all.iter().all(|entry| entry.system != **id)) {
@@ -97,7 +104,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         faults.push("the overconfident baseline passes: the suite cannot fail".into());
     }
     let suite = page::suite(&found, &(baseline, outcome));
-    let regression = if options.small { String::new() } else { regression::table(root, &options.systems)? };
+    let regression = if options.small { String::new() } else { regression::table(root, &options.systems, &[])? };
     if options.systems.is_empty() && !options.small {
         let path = root.join(&options.out);
         let page = markers::replace(&read(&path)?, "trust-suite", &suite)?;
@@ -106,4 +113,17 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         println!("{suite}\n{regression}");
     }
     if faults.is_empty() { Ok(()) } else { Err(DevError::Faults(faults)) }
+}
+
+/// The coverages on some tables alone.
+fn intervals(root: &Path, options: &Options) -> Result<()> {
+    let found = regression::table(root, &options.systems, &options.tables)?;
+    if !options.systems.is_empty() {
+        println!("{found}");
+        return Ok(());
+    }
+    let path = root.join(&options.out);
+    let document = read(&path)?;
+    let table = regression::merged(markers::between(&document, "trust-regression")?, &found);
+    write(&path, &markers::replace(&document, "trust-regression", &table)?)
 }

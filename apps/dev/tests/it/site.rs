@@ -19,7 +19,7 @@ fn the_site_is_built_with_formulas_pictures_and_settings() {
     site::build(root(), &out).unwrap();
     let page = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
     let gpr = page("systems/gpr.html");
-    for part in ["<math", "files/docs/pictures/gpr.svg", "id=\"settings\"", "id=\"in-rust\"", "elbo.GPR()"] {
+    for part in ["<math", "files/docs/pictures/gpr.svg", "id=\"settings\"", "id=\"in-rust\"", "elbo.GPR("] {
         assert!(gpr.contains(part), "{part}");
     }
     assert!(page("index.html").contains("href=\"systems/gpr.html\""));

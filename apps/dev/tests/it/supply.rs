@@ -1,5 +1,5 @@
 use elbo_dev::error::read;
-use elbo_dev::supply::{libraries, licence, lock, soundness};
+use elbo_dev::supply::{deny, libraries, licence, lock, soundness};
 use elbo_dev::{cargo, files, markers, supply, tables};
 use std::path::Path;
 
@@ -25,6 +25,12 @@ fn the_check_sees_a_real_package_that_breaks_the_laws() {
     allowed.remove("Zlib");
     let found = licence::faults(&known, &allowed);
     assert!(found.iter().any(|fault| fault.contains("is under `Zlib`")), "{found:?}");
+
+    let locked = lock::parse_lock(&read(&root().join("Cargo.lock")).unwrap()).unwrap();
+    let mut bans = deny::parse(&read(&root().join("deny.toml")).unwrap()).unwrap().bans;
+    bans.deny.iter_mut().for_each(|ban| ban.wrappers.clear());
+    let found = deny::faults(&locked, &bans);
+    assert!(found.len() == 1 && found[0].starts_with("`faer` is locked, by elbo-linalg"), "{found:?}");
 
     let mut modules = soundness::allowed(markers::between(&page, "unsafe").unwrap()).unwrap();
     assert!(modules.remove("crates/tensor/src/kernels/gemm/tile.rs"));

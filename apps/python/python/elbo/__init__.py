@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import infer, kernels
+from . import kernels
 from ._native import __version__
 from ._registry import load, read, systems
 from ._systems import *  # noqa: F403
@@ -35,10 +35,10 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from . import acquisitions, coders, distributions, flows, likelihoods
+    from . import acquisitions, coders, distributions, flows, infer, likelihoods
 
 #: Modules that are imported when they are first asked for.
-_LATER = ("acquisitions", "coders", "distributions", "flows", "likelihoods")
+_LATER = ("acquisitions", "coders", "distributions", "flows", "infer", "likelihoods")
 
 __all__ = [
     "DataError",

@@ -149,6 +149,7 @@ class Model:
     tables: str
     classes: list[str]
     has_report: bool
+    chains: tuple[int, int, list[tuple[str, bytearray]], list[tuple[str, bytearray]]] | None
     figures: list[tuple[str, str, str]]
     def to_bytes(self) -> bytes: ...
     @staticmethod

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _arrays, _native, _progress
 from ._arrays import Array, Floats, Sent
+from ._arviz import inference_data, shaped
 from ._base import Estimator, seed_of, to_json
 from ._parts import whole
 from ._tables import layout_of, table
@@ -103,6 +104,18 @@ class Draws(Estimator):
     def sample(self, n_samples: int = 1, random_state: Any = 0) -> dict[str, Array]:
         """Draws of the posterior's unknowns, for standardised inputs and target: columns by name."""
         return _arrays.received(self._fitted().sample(whole("n_samples", n_samples, 1), seed_of(random_state)))
+
+    def to_arviz(self, n_samples: int = 1000, random_state: Any = 0) -> Any:
+        """The posterior's unknowns as ArviZ has them, for standardised inputs and target; needs `arviz`.
+
+        Where a sampler fitted the model, all of its chains with what it noted of each draw; otherwise `n_samples` draws as one chain.
+        """
+        kept = self._fitted().chains
+        if kept is None:
+            drawn = self.sample(n_samples, random_state)
+            return inference_data({name: column[np.newaxis] for name, column in drawn.items()}, {})
+        chains, draws, unknowns, stats = kept
+        return inference_data(shaped(unknowns, (chains, draws)), shaped(stats, (chains, draws)))
 
 
 class Reconstructs(Points):

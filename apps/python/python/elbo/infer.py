@@ -10,7 +10,6 @@ Draws from anywhere are judged by `r_hat`, `ess` and `mcse`, importance weights 
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import numpy as np
 
 from . import _arrays, _html, _native, _progress
 from ._arrays import Array, Floats
+from ._arviz import inference_data, shaped
 from ._base import _limit, seed_of, to_json
 from ._diagnostics import Psis, ess, mcse, psis, r_hat
 from ._parts import reals
@@ -95,7 +95,7 @@ class Draws:
     def to_arviz(self) -> Any:
         """The draws as ArviZ has them; needs `arviz`."""
         posterior = {name: self.values[:, :, i] for i, name in enumerate(self.names)}
-        return _inference_data(posterior, self.stats)
+        return inference_data(posterior, self.stats)
 
 
 @dataclass(frozen=True)
@@ -136,17 +136,9 @@ class Approximation:
         return _html.heart(f"An approximation, {trust}", [text], rows, self.warnings)
 
     def to_arviz(self) -> Any:
-        """The draws as one chain of ArviZ; needs `arviz`."""
-        return _inference_data({name: self.values[np.newaxis, :, i] for i, name in enumerate(self.names)}, {})
-
-
-def _inference_data(posterior: dict[str, Array], stats: dict[str, Array]) -> Any:
-    import arviz
-
-    groups: dict[str, Any] = {"posterior": posterior, **({"sample_stats": stats} if stats else {})}
-    # ArviZ 1 takes all groups as one dictionary, earlier ones take each by its name.
-    by_name = "posterior" in inspect.signature(arviz.from_dict).parameters
-    return arviz.from_dict(**groups) if by_name else arviz.from_dict(groups)
+        """The draws as one chain of ArviZ, with their importance weights; needs `arviz`."""
+        posterior = {name: self.values[np.newaxis, :, i] for i, name in enumerate(self.names)}
+        return inference_data(posterior, {"weight": self.weights[np.newaxis]})
 
 
 def nuts(
@@ -193,13 +185,10 @@ def nuts(
     told = json.loads(rest)
     _tell(told, labels)
     shape = (told["chains"], told["draws"])
-    noted: dict[str, Array] = {name: _arrays.floats(data).reshape(shape) for name, data in stats}
-    for name, kind in (("diverging", bool), ("n_steps", int), ("tree_depth", int)):
-        noted[name] = noted[name].astype(kind)
     return Draws(
         _arrays.floats(values).reshape(*shape, dim),
         labels,
-        noted,
+        shaped(stats, shape),
         {label: {key: _real(value) for key, value in found.items()} for label, found in zip(labels, told["summaries"])},
         [_real(size) for size in told["step_size"]],
         told["gradients"],

@@ -82,7 +82,8 @@ impl EdmConfig {
             name.strip_prefix("enc.")?.strip_suffix("_conv.weight")?.split('x').next()?.parse().ok()
         };
         let resolution = header.names().find_map(first);
-        let resolution = resolution.ok_or_else(|| unsupported("the names of EDM but no", "`enc.RxR_conv`", expected))?;
+        let resolution =
+            resolution.ok_or_else(|| unsupported("the names of EDM but no", "`enc.RxR_conv`", expected))?;
         let at = |level: usize, rest: &str| {
             let side = resolution.checked_shr(level as u32).unwrap_or(0);
             format!("enc.{side}x{side}_{rest}")
@@ -166,7 +167,7 @@ enum Part {
     Block(Box<Block>),
     /// A block that also sees the features of the same size on the way down.
     Joining(Box<Block>),
-    Norm(GroupNorm),
+    Norm(Box<GroupNorm>),
 }
 
 impl Parameters for Stack {
@@ -175,7 +176,7 @@ impl Parameters for Stack {
             match part {
                 Part::Convolution(layer) => nested(name, layer, f),
                 Part::Block(block) | Part::Joining(block) => nested(name, block, f),
-                Part::Norm(norm) => nested(name, norm, f),
+                Part::Norm(norm) => nested(name, &**norm, f),
             }
         }
     }
@@ -185,7 +186,7 @@ impl Parameters for Stack {
             match part {
                 Part::Convolution(layer) => nested_mut(name, layer, f),
                 Part::Block(block) | Part::Joining(block) => nested_mut(name, block, f),
-                Part::Norm(norm) => nested_mut(name, norm, f),
+                Part::Norm(norm) => nested_mut(name, &mut **norm, f),
             }
         }
     }
@@ -321,7 +322,7 @@ impl Maker<'_, '_> {
                 width = *out;
             }
         }
-        parts.push((named(config, 0, "aux_norm"), Part::Norm(self.norm(width)?)));
+        parts.push((named(config, 0, "aux_norm"), Part::Norm(Box::new(self.norm(width)?))));
         let last = self.convolution(width, config.channels, 3)?;
         parts.push((named(config, 0, "aux_conv"), Part::Convolution(last)));
         Ok(Stack(parts))

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 #[serde(untagged)]
 pub enum Foreign {
     /// A network of diffusers, or of the DDPM paper, and its noise.
-    Diffusers(UNetConfig, NoiseConfig),
+    Diffusers(Box<UNetConfig>, NoiseConfig),
     /// A network of EDM.
     Edm(EdmConfig),
 }
@@ -68,7 +68,7 @@ impl Foreign {
 pub fn read(place: &Path, shape: [usize; 3]) -> Result<(Box<dyn Network>, Foreign)> {
     if file_in(place, "unet", "config.json").is_file() {
         let (network, config, noise) = read_folder(place, shape)?;
-        return Ok((Box::new(network), Foreign::Diffusers(config, noise)));
+        return Ok((Box::new(network), Foreign::Diffusers(Box::new(config), noise)));
     }
     let file = bytes(&weights_in(place)?)?;
     let (header, numbers) = Header::read(&file)?;
@@ -85,7 +85,7 @@ pub fn read(place: &Path, shape: [usize; 3]) -> Result<(Box<dyn Network>, Foreig
     let (config, noise) = (UNetConfig::of_ddpm(&header)?, scheduler(place)?);
     let mut network = DiffusersUNet::new(&config, &noise, shape, &mut Build::new(&mut Rng::new(0)))?;
     fill(&mut network, header, numbers)?;
-    Ok((Box::new(network), Foreign::Diffusers(config, noise)))
+    Ok((Box::new(network), Foreign::Diffusers(Box::new(config), noise)))
 }
 
 /// Reads a folder with a `config.json` of diffusers for pictures of this shape: the network with its weights, and what its two files say.

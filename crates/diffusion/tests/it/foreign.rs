@@ -121,7 +121,7 @@ fn the_papers_network_is_known_by_its_arrays() {
     std::fs::write(&path, renamed(&file, |name, _| format!("module.{name}"))).unwrap();
     for place in [folder.path(), path.as_path()] {
         let (found, foreign) = read(place, [1, 8, 8]).unwrap();
-        assert_eq!(foreign, Foreign::Diffusers(config.clone(), noise.clone()));
+        assert_eq!(foreign, Foreign::Diffusers(Box::new(config.clone()), noise.clone()));
         assert_eq!(answers(found.as_ref()), answers(&network));
     }
     // Missing arrays, and those left over, have the file's own names.

@@ -2,7 +2,8 @@
 
 use super::{encode, unscaled};
 use elbo_core::{
-    Columns, Config, Data, Model, ModelFile, Predict, Prediction, Result, Rng, Run, Summary, Table, Validation,
+    Chains, Columns, Config, Data, Error, Model, ModelFile, Predict, Prediction, Result, Rng, Run, Sample, Summary,
+    Table, Validation,
 };
 use elbo_tensor::Tensor;
 
@@ -23,6 +24,12 @@ pub trait Process: Send + Sync {
     /// When the arithmetic fails, or there are fewer paths than asked for.
     fn sample_paths(&self, _x: &Tensor, _count: usize, _rng: &mut Rng) -> Result<Option<Vec<f64>>> {
         Ok(None)
+    }
+
+    /// Draws of its hyperparameters on their natural scale, for processes that integrate over them; the verb `sample` is offered where this is not
+    /// `None`. Empty where the settings asked for one value alone.
+    fn chains(&self) -> Option<&Chains> {
+        None
     }
 
     /// As [`Model::validation`].
@@ -82,8 +89,16 @@ impl<C: Config, P: Process> Model for TableModel<C, P> {
         Some(self)
     }
 
+    fn as_sample(&self) -> Option<&dyn Sample> {
+        self.process.chains().map(|_| self as &dyn Sample)
+    }
+
     fn validation(&self) -> Option<Validation> {
         self.process.validation(&self.columns)
+    }
+
+    fn chains(&self) -> Option<&Chains> {
+        self.process.chains().filter(|chains| !chains.is_empty())
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -100,5 +115,18 @@ impl<C: Config, P: Process> Predict for TableModel<C, P> {
         let x = encode(&self.columns, data, run)?;
         let paths = self.process.sample_paths(&x, count, &mut run.rng)?;
         Ok(paths.map(|paths| unscaled(paths, &self.columns)))
+    }
+}
+
+impl<C: Config, P: Process> Sample for TableModel<C, P> {
+    /// Draws of the hyperparameters, for standardised inputs and target.
+    fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
+        let chains = Model::chains(self).ok_or_else(|| {
+            Error::data(
+                "the model holds one value of its hyperparameters, and no draws of them",
+                "fit it with a setting that integrates over them, as infer=nuts",
+            )
+        })?;
+        Ok(chains.shuffled(count, &mut run.rng))
     }
 }

@@ -3,7 +3,7 @@
 use super::chain::{Chain, Record};
 use crate::diagnostics::chains::{Summary, e_bfmi, summarise};
 use crate::target::LogDensity;
-use elbo_core::{ModelFile, Result, Snapshot, Table};
+use elbo_core::{Chains, ModelFile, Result, Snapshot, Table};
 use serde_json::{Value, json};
 
 /// Draws of several chains of equal length.
@@ -320,6 +320,13 @@ impl Draws {
             ("n_steps", &self.steps),
             ("diverging", &self.divergent),
         ]
+    }
+
+    /// The draws as a fitted model keeps them.
+    pub fn to_chains(&self) -> Chains {
+        let unknowns = self.names.iter().enumerate().map(|(i, name)| (name.clone(), self.column(i))).collect();
+        let stats = self.stats().map(|(name, values)| (name.to_owned(), values.to_vec()));
+        Chains::new(self.chains, unknowns, stats.into())
     }
 
     /// The draws in the groups of ArviZ: `az.from_dict(**json.load(file))` reads them.

@@ -2,7 +2,7 @@
 
 use super::process::Hyper;
 use super::{BayesianGprConfig, Infer};
-use elbo_core::{Features, ModelFile, Regression, Result, Rng, Run, Snapshot, Summary, Table};
+use elbo_core::{Chains, Features, ModelFile, Regression, Result, Rng, Run, Snapshot, Summary, Table};
 use elbo_gp::fit::{Loss, Search, search};
 use elbo_gp::table;
 use elbo_infer::LogDensity;
@@ -46,6 +46,8 @@ impl Loss for OfLogarithms {
 pub(super) struct Posterior {
     /// Free numbers, one draw a row.
     pub(super) draws: Vec<Vec<f64>>,
+    /// All draws on their natural scale.
+    pub(super) chains: Chains,
     pub(super) summary: Summary,
     pub(super) tables: Vec<Table>,
 }
@@ -74,7 +76,8 @@ impl BayesianGprConfig {
                 "A Gaussian process at its likeliest hyperparameters, on {} rows.{approximately}",
                 input.x.rows
             );
-            return Ok(Posterior { draws: vec![gp.pack()], summary, tables: vec![found.table()] });
+            let (draws, chains) = (vec![gp.pack()], Chains::default());
+            return Ok(Posterior { draws, chains, summary, tables: vec![found.table()] });
         }
         let base = run.rng.fork();
         let mut of_logarithms = OfLogarithms(gp);
@@ -85,7 +88,7 @@ impl BayesianGprConfig {
         let density = ParametersDensity::new(make, Hyper::log_evidence);
         let mut summary = Summary::default();
         summary.metrics.push(("log posterior at its mode".into(), -found.loss));
-        let (draws, posterior) = if self.infer == Infer::Nuts {
+        let (draws, chains, posterior) = if self.infer == Infer::Nuts {
             // The first chain starts at the mode, the others at draws of the prior.
             let start = (0..self.chains).map(|i| {
                 let mut rng = base.split(i as u64);
@@ -109,7 +112,8 @@ impl BayesianGprConfig {
                 found.chains(),
                 input.x.rows
             );
-            (found.thinned(self.mixed), found.natural(&density).table())
+            let natural = found.natural(&density);
+            (found.thinned(self.mixed), natural.to_chains(), natural.table())
         } else {
             let method = if self.infer == Infer::ViFull { Method::FullRank } else { Method::MeanField };
             let vi = ViSettings { draws: 8, rate: 0.02, steps: self.steps, ..ViSettings::default() };
@@ -134,14 +138,15 @@ impl BayesianGprConfig {
             let count = found.draws.len() / d;
             let mixed = self.mixed.min(count);
             let row = |k: usize| found.draws[k * count / mixed * d..][..d].to_vec();
-            ((0..mixed).map(row).collect(), without_chains(&found.labels, &found.natural))
+            let table = without_chains(&found.labels, &found.natural);
+            ((0..mixed).map(row).collect(), one_chain(&found.labels, &found.natural), table)
         };
         let relevance = relevance(&draws, &density, &input.x);
         summary.relevance = relevance.inverse_median;
         for row in &posterior.rows {
             summary.parameters.push((row[0].clone(), format!("{} ± {}", row[1], row[2]), "posterior mean ± sd".into()));
         }
-        Ok(Posterior { draws, summary, tables: vec![posterior, relevance.table] })
+        Ok(Posterior { draws, chains, summary, tables: vec![posterior, relevance.table] })
     }
 
     /// Free numbers drawn from the prior.
@@ -167,6 +172,12 @@ impl BayesianGprConfig {
         });
         gp.pack()
     }
+}
+
+/// Draws of an approximation, which are independent, as one chain.
+fn one_chain(labels: &[String], natural: &[f64]) -> Chains {
+    let column = |i: usize| natural.iter().skip(i).step_by(labels.len()).copied().collect();
+    Chains::new(1, labels.iter().enumerate().map(|(i, label)| (label.clone(), column(i))).collect(), vec![])
 }
 
 /// The posterior's table where there are no chains to compare.

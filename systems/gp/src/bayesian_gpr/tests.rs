@@ -11,7 +11,8 @@ fn mixture() -> Integrated {
     let config = BayesianGprConfig::default();
     let start = config.build(&input.x, &input.y, None).unwrap().pack();
     let draws = [-0.7, 0.0, 0.9].iter().map(|delta| start.iter().map(|v| v + delta).collect::<Vec<f64>>()).collect();
-    Integrated { config, features: input.x, y: input.y, inducing: None, draws, tables: vec![] }
+    let chains = Chains::default();
+    Integrated { config, features: input.x, y: input.y, inducing: None, draws, chains, tables: vec![] }
 }
 
 /// Five points, of which the first two are near each other.
@@ -91,4 +92,39 @@ fn paths_are_the_same_bits_for_a_seed() {
     };
     assert_eq!(bits(1), bits(1));
     assert_ne!(bits(1), bits(2));
+}
+
+fn fitted(config: &BayesianGprConfig) -> BayesianGprModel {
+    let input = Regression::from_data(&friedman(15, &mut Run::new(5))).unwrap();
+    BayesianGpr.fit(config, input, &mut Run::new(1)).unwrap()
+}
+
+#[test]
+fn a_sampled_model_keeps_its_chains_and_an_approximation_is_one_of_its_draws() {
+    use elbo_core::{Model, Sample};
+    let quick = BayesianGprConfig { warmup: 20, mixed: 3, steps: 20, ..BayesianGprConfig::default() };
+    let short = BayesianGprConfig { chains: 2, draws: 12, ..quick };
+    let model = fitted(&short);
+    let chains = Model::chains(&model).unwrap();
+    // Five lengthscales, a variance and the noise, all positive.
+    assert_eq!((chains.chains(), chains.draws(), chains.unknowns().len()), (2, 12, 7));
+    assert!(chains.unknowns().iter().all(|(_, values)| values.len() == 24 && values.iter().all(|v| *v > 0.0)));
+    assert!(chains.stats().iter().any(|(name, _)| name == "diverging"));
+    let table = model.tables().into_iter().find(|table| table.name == "posterior").unwrap();
+    for ((name, values), row) in chains.unknowns().iter().zip(&table.rows) {
+        let mean = values.iter().sum::<f64>() / 24.0;
+        let shown: f64 = row[1].parse().unwrap();
+        assert!(*name == row[0] && (shown - mean).abs() < 1e-4 * mean.max(1.0), "{name}: {mean}, {row:?}");
+    }
+    let drawn = model.sample(24, &mut Run::new(2)).unwrap();
+    assert_eq!((drawn.rows(), drawn.arrays.len()), (24, 7));
+
+    let approximated = fitted(&BayesianGprConfig { infer: Infer::ViMf, ..short.clone() });
+    let chains = Model::chains(&approximated).unwrap();
+    assert!(chains.chains() == 1 && chains.draws() > 3 && chains.stats().is_empty());
+
+    let likeliest = fitted(&BayesianGprConfig { infer: Infer::Ml2, starts: 1, iterations: 5, ..short });
+    assert!(Model::chains(&likeliest).is_none());
+    let error = likeliest.sample(3, &mut Run::new(2)).unwrap_err();
+    assert!(error.to_string().contains("no draws of them") && error.remedy().contains("infer=nuts"), "{error}");
 }

@@ -6,9 +6,10 @@ from typing import Any
 
 from .._parts import Choice
 from .._tabular import Regressor
+from .._verbs import Draws
 
 
-class BayesianGPR(Regressor):
+class BayesianGPR(Draws, Regressor):
     """Approximate Inference for Fully Bayesian Gaussian Process Regression.
 
     Exact regression with a squared-exponential process whose lengthscales, variance and noise are not fixed
