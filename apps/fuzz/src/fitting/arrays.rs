@@ -75,7 +75,7 @@ pub(super) fn photographs(code: &mut Code<'_>) -> Data {
 /// A scene of four small pictures, with as many edits as the head says.
 pub(super) fn scene(code: &mut Code<'_>) -> Data {
     static SCENE: OnceLock<Data> = OnceLock::new();
-    let recipe = || Recipe { views: 4, size: 16, bodies: 1, points: 40, rays: 1 };
+    let recipe = || Recipe { views: 4, size: 16, bodies: 1, points: 40, rays: 1, ..Recipe::default() };
     let mut data = SCENE.get_or_init(|| to_data(&make(&recipe(), 3).scene)).clone();
     for _ in 0..code.head[1] % 4 {
         edit(&mut data, code);
