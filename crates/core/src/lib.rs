@@ -28,6 +28,7 @@
 //! To add a system, implement [`System`] and put one line into its family's list.
 
 pub mod allowed;
+mod checkpoint;
 pub mod claim;
 pub mod columns;
 pub mod data;
