@@ -263,7 +263,8 @@ fn a_shared_target_is_the_target() {
         let mut gradient = [0.0; 2];
         let value = target.value_and_gradient(&at, &mut gradient);
         let rows = target.log_prob(&Tensor::from_slice(&at, &[1, 2])).to_vec();
-        (value, gradient, rows, target.values_and_gradients(&at), target.hessian(&at), target.labels(), target.natural(&at))
+        let many = target.values_and_gradients(&at);
+        (value, gradient, rows, many, target.hessian(&at), target.labels(), target.natural(&at))
     });
     assert_eq!(found, expected);
     assert_eq!((shared.dim(), shared.shared().is_some(), Banana.shared().is_none()), (2, true, true));

@@ -168,7 +168,13 @@ fn softmax_family_survives_infinities() {
 
 /// Checks first derivatives, and the Hessian's product with a vector, against numbers.
 #[track_caller]
-fn assert_both_derivatives(what: &str, value: &Tensor, inputs: &[&Tensor], along: &[&Tensor], expected: [&[&[f64]]; 2]) {
+fn assert_both_derivatives(
+    what: &str,
+    value: &Tensor,
+    inputs: &[&Tensor],
+    along: &[&Tensor],
+    expected: [&[&[f64]]; 2],
+) {
     let found = [grad(value, inputs), hvp(value, inputs, along)];
     for (order, (found, expected)) in found.iter().zip(expected).enumerate() {
         for (found, expected) in found.iter().zip(expected) {
