@@ -51,6 +51,8 @@ pub struct LikelihoodBounds {
     pub rows: usize,
     /// The evidence lower bound.
     pub elbo: f64,
+    /// Its standard error over data points.
+    pub elbo_se: f64,
     /// The importance-weighted bound, which is tighter.
     pub iwae: ImportanceBound,
     /// `-elbo / (D ln 2)`; less is better.

@@ -30,6 +30,7 @@
 
 pub mod allowed;
 pub mod chains;
+mod checkpoint;
 pub mod claim;
 pub mod columns;
 pub mod data;

@@ -79,6 +79,7 @@ pub struct Run {
     tables: Vec<Table>,
     resume: Option<ModelFile>,
     stage: usize,
+    is_part: bool,
     stopped_early: bool,
     has_checkpoint: bool,
 }
@@ -102,6 +103,7 @@ impl Run {
             tables: vec![],
             resume: None,
             stage: 0,
+            is_part: false,
             stopped_early: false,
             has_checkpoint: false,
         }
@@ -164,6 +166,27 @@ impl Run {
             self.mark_stopped_early();
             child.warnings.iter().for_each(|text| self.warn(text));
         }
+    }
+
+    /// A quiet run for a part of the work that has its own seed and curves, as [`Run::child`], and whose checkpoints are those of this run: a fit that is stopped
+    /// in it goes on in it. A fit hands it to [`Run::rejoin`] afterwards, whatever came of the part.
+    pub fn part(&mut self, seed: u64) -> Self {
+        let mut part = self.child(seed);
+        part.is_part = true;
+        part.stage = self.stage;
+        part.resume = self.resume.take();
+        // After a stop the checkpoint is that of the stop, which nothing may replace.
+        part.checkpoints = if self.stopped_early { None } else { self.checkpoints.take() };
+        part
+    }
+
+    /// Takes a [`Run::part`] back: what [`Run::join`] takes over, the checkpoints, and the count of stages.
+    pub fn rejoin(&mut self, part: Self) {
+        self.join(&part);
+        self.stage = part.stage;
+        self.resume = part.resume;
+        self.has_checkpoint |= part.has_checkpoint;
+        self.checkpoints = part.checkpoints.or_else(|| self.checkpoints.take());
     }
 
     /// The seeds of a claim: the run's seed and the following ones; one in a smoke budget, unless the user said how many.
@@ -257,21 +280,21 @@ impl Run {
         &self.metrics
     }
 
-    /// Stores the recorded series in a checkpoint.
-    pub(crate) fn save_metrics(&self, file: &mut ModelFile) {
+    /// Stores the recorded series under names that start with `prefix`.
+    pub(crate) fn save_metrics(&self, file: &mut ModelFile, prefix: &str) {
         let names: Vec<&str> = self.metrics.iter().map(|(name, _)| name.as_str()).collect();
-        file.set("checkpoint.metrics", &names);
+        file.set(&format!("{prefix}.metrics"), &names);
         for (i, (_, series)) in self.metrics.iter().enumerate() {
             let flat: Vec<f64> = series.iter().flat_map(|(step, value)| [*step, *value]).collect();
-            file.put(&format!("checkpoint.metrics.{i}"), &[series.len(), 2], &flat);
+            file.put(&format!("{prefix}.metrics.{i}"), &[series.len(), 2], &flat);
         }
     }
 
     /// Takes back what [`Run::save_metrics`] stored; values need not be finite.
-    pub(crate) fn restore_metrics(&mut self, file: &ModelFile) -> Result<()> {
-        let names: Vec<String> = file.fact("checkpoint.metrics")?;
+    pub(crate) fn restore_metrics(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        let names: Vec<String> = file.fact(&format!("{prefix}.metrics"))?;
         let series = |(i, name): (usize, String)| {
-            let array = format!("checkpoint.metrics.{i}");
+            let array = format!("{prefix}.metrics.{i}");
             file.rows(&array, &[2])?;
             Ok((name, file.get(&array)?.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()))
         };
@@ -310,12 +333,19 @@ impl Run {
         self.stage
     }
 
-    /// The checkpoint to continue from, if it was written at this stage; taken once.
-    pub(crate) fn take_checkpoint(&mut self, stage: usize) -> Result<Option<ModelFile>> {
-        match &self.resume {
-            Some(file) if file.fact::<usize>("checkpoint.stage")? == stage => Ok(self.resume.take()),
-            _ => Ok(None),
-        }
+    /// The checkpoint to continue from, which a stage before the one that wrote it gives back.
+    pub(crate) fn take_checkpoint(&mut self) -> Option<ModelFile> {
+        self.resume.take()
+    }
+
+    /// Keeps a checkpoint for the stage that it was written at.
+    pub(crate) fn keep_checkpoint(&mut self, file: ModelFile) {
+        self.resume = Some(file);
+    }
+
+    /// Whether this is a [`Run::part`], whose curves are not those of the work.
+    pub(crate) fn is_part(&self) -> bool {
+        self.is_part
     }
 
     pub(crate) fn mark_checkpoint(&mut self) {

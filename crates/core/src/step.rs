@@ -1,5 +1,6 @@
 //! Updates of a model, and the one driver of every iterative fit.
 
+use crate::checkpoint::{Place, keep_end, resumed, write_checkpoint};
 use crate::error::{Error, Result};
 use crate::file::ModelFile;
 use crate::rng::Rng;
@@ -240,31 +241,20 @@ pub struct Outcome {
 /// Repeats a step until it converges, the steps or the time are used up, or the user stops it.
 ///
 /// Records the objective, reports progress, writes checkpoints and continues from one: a resumed run ends with the same bits
-/// as an uninterrupted one with the same seed, since model, memory, random numbers and recorded series are restored.
+/// as an uninterrupted one with the same seed, since model, memory, random numbers and recorded series are restored. A checkpoint of a later stage holds how the
+/// earlier ones ended, and these are not done again.
 ///
 /// # Errors
-/// Those of the step, and of writing a checkpoint.
+/// Those of the step, and of writing a checkpoint; [`Error::Stopped`] when the run had to stop before the first step.
 pub fn drive<M: Snapshot, S: Step<M>>(step: &S, model: &mut M, stop: &Stop, run: &mut Run) -> Result<Outcome> {
     let stage = run.next_stage();
     let mut state = step.init(model, run)?;
-    let mut done = 0;
-    let mut objective = f64::NAN;
-    let mut converged = false;
-    if let Some(file) = run.take_checkpoint(stage)? {
-        model.restore(&file, "checkpoint.model")?;
-        state.restore(&file, "checkpoint.state")?;
-        run.rng = file.fact::<Rng>("checkpoint.rng")?;
-        done = file.fact("checkpoint.step")?;
-        converged = file.fact("checkpoint.converged")?;
-        objective.restore(&file, "checkpoint.objective")?;
-        run.restore_metrics(&file)?;
-        run.note(format!("resumed at step {done} of {}", stop.name));
-    }
+    let mut at = resumed(model, &mut state, stage, stop, run)?;
     run.send(Event::Stage { name: &stop.name, steps: stop.steps });
     let mut written = Instant::now();
     let mut reason = Reason::Steps;
-    while done < stop.steps {
-        if converged {
+    while at.done < stop.steps {
+        if at.converged {
             reason = Reason::Converged;
             break;
         }
@@ -273,51 +263,33 @@ pub fn drive<M: Snapshot, S: Step<M>>(step: &S, model: &mut M, stop: &Stop, run:
             break;
         }
         let progress = step.step(model, &mut state, run)?;
-        done += 1;
-        (objective, converged) = (progress.objective, progress.converged);
-        run.metric(&stop.objective, done as f64, objective);
-        run.send(Event::Step { step: done, objective });
+        at = Place { done: at.done + 1, objective: progress.objective, converged: progress.converged };
+        run.metric(&stop.objective, at.done as f64, at.objective);
+        run.send(Event::Step { step: at.done, objective: at.objective });
         if run.checkpoints.as_ref().is_some_and(|c| written.elapsed() >= c.every) {
-            write_checkpoint(model, &state, stage, (done, objective, converged), run)?;
+            write_checkpoint(model, &state, stage, at, run)?;
             written = Instant::now();
         }
     }
     run.send(Event::Done);
     if matches!(reason, Reason::Time | Reason::Cancelled) {
-        if done == 0 {
+        // Before the first step of a later stage the end of the earlier ones is worth a checkpoint, unless one of them was stopped and has written its own.
+        if at.done > 0 || (stage > 1 && !run.stopped_early()) {
+            write_checkpoint(model, &state, stage, at, run)?;
+        }
+        if at.done == 0 {
             return Err(Error::Stopped);
         }
-        write_checkpoint(model, &state, stage, (done, objective, converged), run)?;
         run.mark_stopped_early();
         let why = if reason == Reason::Time { "the time budget was used up" } else { "stopped by the user" };
         run.warn(format!(
-            "{}: {why} after {done} of at most {} steps; the result is the state then",
-            stop.name, stop.steps
+            "{}: {why} after {} of at most {} steps; the result is the state then",
+            stop.name, at.done, stop.steps
         ));
+    } else {
+        keep_end(model, stage, at, run);
     }
-    Ok(Outcome { steps: done, objective, reason })
-}
-
-fn write_checkpoint<M: Snapshot, S: Snapshot>(
-    model: &M,
-    state: &S,
-    stage: usize,
-    (done, objective, converged): (usize, f64, bool),
-    run: &mut Run,
-) -> Result<()> {
-    let Some(plan) = &run.checkpoints else { return Ok(()) };
-    let mut file = plan.header.clone();
-    model.save(&mut file, "checkpoint.model");
-    state.save(&mut file, "checkpoint.state");
-    objective.save(&mut file, "checkpoint.objective");
-    file.set("checkpoint.rng", &run.rng);
-    file.set("checkpoint.stage", &stage);
-    file.set("checkpoint.step", &done);
-    file.set("checkpoint.converged", &converged);
-    run.save_metrics(&mut file);
-    file.write(&plan.path)?;
-    run.mark_checkpoint();
-    Ok(())
+    Ok(Outcome { steps: at.done, objective: at.objective, reason })
 }
 
 /// Minibatches without replacement: every row once an epoch, in an order drawn anew each time.

@@ -26,6 +26,7 @@ pub mod mcmc;
 pub mod network;
 pub mod objective;
 pub mod particles;
+mod rows;
 pub mod score;
 pub mod target;
 

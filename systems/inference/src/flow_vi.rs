@@ -90,7 +90,10 @@ impl FlowViConfig {
         // The start need not have settled: steps of its own for each step of the flow, up to the usual number.
         let usual = ViSettings::default();
         let settings = ViSettings { steps: usual.steps.min(START_STEPS * self.steps), ..usual };
-        let first = vi(target, Box::new(start), &settings, &mut run.child(run.seed))?;
+        let mut own = run.part(run.seed);
+        let first = vi(target, Box::new(start), &settings, &mut own);
+        run.rejoin(own);
+        let first = first?;
         let packed = first.family.pack();
         let sd: Vec<f64> = packed[d..].iter().map(|s| s.exp()).collect();
         let family = FlowFamily::new(self.flow.parse()?, &packed[..d], &sd, &mut run.rng)?;

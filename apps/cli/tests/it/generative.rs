@@ -54,6 +54,7 @@ fn a_model_of_pictures_draws_codes_and_reconstructs() {
     assert_eq!(bounds["iwae"]["k"], 30);
     let (elbo, iwae) = (bounds["elbo"].as_f64().unwrap(), bounds["iwae"]["value"].as_f64().unwrap());
     assert!(elbo <= iwae + 3.0 * bounds["iwae"]["se"].as_f64().unwrap(), "{bounds}");
+    assert!(bounds["elbo_se"].as_f64().is_some_and(|error| error > 0.0), "{bounds}");
     let bits = bounds["bits_per_dim"].as_f64().unwrap();
     assert!((bits + elbo / (16.0 * std::f64::consts::LN_2)).abs() < 1e-9, "{bounds}");
 }

@@ -47,9 +47,6 @@ pub(super) fn distil(
     samples: &Samples,
     run: &mut Run,
 ) -> Result<Option<Student>> {
-    if run.must_stop() {
-        return Ok(without_student(run));
-    }
     let dims = samples.form.size();
     let count = samples.values.len() as f64;
     let mean = samples.values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
@@ -61,9 +58,9 @@ pub(super) fn distil(
         let build = || settings.network(0).build(shape, &mut Build::new(&mut start.clone()));
         Ok(Trainee::new(build()?, build()?))
     };
-    // A run of its own, since the checkpoint is the teacher's.
+    // Its curves are not those of the teacher.
     let seed = run.rng.next_u64();
-    let mut own = run.child(seed);
+    let mut own = run.part(seed);
     let made = match settings.student {
         StudentKind::Consistency => {
             let config = DistillConfig { iterations, batch, rate, data_sd, ..DistillConfig::default() };
@@ -76,8 +73,9 @@ pub(super) fn distil(
             training.run(trainee(&MeanVelocity::seen(shape))?, &mut own).map(Student::MeanVelocity)
         }
     };
-    run.join(&own);
-    if own.stopped_early() {
+    let is_stopped = own.stopped_early();
+    run.rejoin(own);
+    if is_stopped {
         run.warn("`distil` was stopped before its end");
     }
     match made {

@@ -1,6 +1,7 @@
 //! The model with its verbs.
 
 use crate::files::moved;
+use elbo_core::run::Checkpoints;
 use elbo_core::{Array, Data, Event, FromData, Model, ModelFile, Restore, Rng, Run, Sample, Samples, Values};
 use elbo_diffusion::denoiser::DnCnnConfig;
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind, StudentKind};
@@ -158,6 +159,48 @@ fn a_fit_that_is_stopped_while_it_distils_keeps_its_model_and_says_so() {
         assert!(run.stopped_early(), "{student:?} after {wait} ms");
         assert!(run.warnings().iter().any(|w| w.contains("`distil`")), "{:?}", run.warnings());
         assert!(model.draw(2, &mut Run::new(2)).unwrap().iter().all(|v| v.is_finite()));
+    }
+}
+
+#[test]
+fn a_fit_that_is_stopped_before_or_while_it_distils_goes_on_from_there() {
+    let samples = Samples::from_data(&bars(20)).unwrap();
+    let saved = |student: StudentKind, run: &mut Run| {
+        let settings = NetworkSettings { distil: 200, student, jumps: 1, ..settings() };
+        let model = DiffusionModel::fit(PriorKind::Network, 9, &settings, &json!({}), samples.clone(), run).unwrap();
+        let mut file = ModelFile::new("test");
+        model.save(&mut file).unwrap();
+        file.to_bytes()
+    };
+    for student in [StudentKind::Consistency, StudentKind::MeanVelocity] {
+        let whole = saved(student, &mut Run::new(1));
+        // The second network tells of no steps; wherever in its work the stop comes, the end must be the same.
+        for wait in [0, 20] {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, every) = (folder.path().join("checkpoint"), Duration::from_secs(3600));
+            let plan = Checkpoints { path: path.clone(), every, header: ModelFile::new("test") };
+            let flag = Arc::new(AtomicBool::new(false));
+            let raised = flag.clone();
+            let mut run = Run::new(1).with_checkpoints(plan).with_cancel(flag).with_watcher(move |event| {
+                let raised = raised.clone();
+                if matches!(event, Event::Done) && wait == 0 {
+                    raised.store(true, Ordering::Relaxed);
+                } else if matches!(event, Event::Done) {
+                    std::thread::spawn(move || {
+                        std::thread::sleep(Duration::from_millis(wait));
+                        raised.store(true, Ordering::Relaxed);
+                    });
+                }
+            });
+            let found = saved(student, &mut run);
+            if wait > 0 && !run.stopped_early() {
+                assert!(found == whole, "{student:?} was done within {wait} ms");
+                continue;
+            }
+            assert!(run.has_checkpoint() && found != whole, "{student:?} after {wait} ms");
+            let mut resumed = Run::new(1).resuming(ModelFile::read(&path).unwrap());
+            assert!(saved(student, &mut resumed) == whole, "{student:?} after {wait} ms");
+        }
     }
 }
 

@@ -27,7 +27,10 @@
 //!
 //! [`Batched::support`] says where points lie, and [`Batched::fisher_information`] how much one draw says about the parameters.
 //!
-//! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, and add it to the list in `tests/it/batched/families.rs`.
+//! [`Unconstrained::free_form`] is the map from unconstrained numbers to the parameters, with its log-Jacobian.
+//!
+//! To add a family, implement [`Batched`] (and [`Kl`] where it is closed) in one file, give it a line in `free.rs`, and add it to the lists in
+//! `tests/it/batched/families.rs` and `free.rs`.
 
 mod by_quantile;
 mod concrete;
@@ -36,6 +39,7 @@ mod directional;
 mod dirichlet;
 mod discrete;
 mod fisher;
+mod free;
 mod gamma;
 mod generalised_normal;
 mod geometric;
@@ -61,6 +65,7 @@ pub use directional::{VonMises, VonMisesFisher};
 pub(crate) use directional::{log_bessel, von_mises_draw};
 pub use dirichlet::{Beta, Dirichlet};
 pub use discrete::{Bernoulli, Categorical};
+pub use free::{FreeForm, Range, Unconstrained};
 pub use gamma::{Gamma, InverseGamma, log_gamma_draws};
 pub(crate) use gamma::{log_gamma_at, log_gamma_draw, log_gamma_noise};
 pub use generalised_normal::GeneralisedNormal;

@@ -66,6 +66,36 @@ impl Bijector for StickBreaking {
     }
 }
 
+/// Vectors of `D (D + 1) / 2` numbers to lower triangular matrices with a positive diagonal, row by row, with logarithms on the diagonal: Cholesky factors.
+#[derive(Debug, Clone, Copy)]
+pub struct CholeskyFactor {
+    dimension: usize,
+}
+
+impl CholeskyFactor {
+    /// To matrices `[D, D]`.
+    pub fn new(dimension: usize) -> Self {
+        Self { dimension }
+    }
+}
+
+impl Bijector for CholeskyFactor {
+    fn ranks(&self) -> (usize, usize) {
+        (1, 2)
+    }
+    fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
+        let raw = lower_triangle(x, self.dimension, 0);
+        let log_diagonal = raw.diagonal();
+        (raw.tril(-1) + log_diagonal.exp().diag(), log_diagonal.sum_axis(-1, false))
+    }
+    /// What stands above the diagonal is not looked at.
+    fn inverse(&self, y: &Tensor) -> Option<(Tensor, Tensor)> {
+        let log_diagonal = y.diagonal().log();
+        let raw = y.tril(-1) + log_diagonal.diag();
+        Some((triangle_entries(&raw, 0), -log_diagonal.sum_axis(-1, false)))
+    }
+}
+
 /// Vectors of `D (D + 1) / 2` numbers to positive definite matrices $L L^\top$, where the vector holds the lower triangle of $L$ row by row, with
 /// logarithms on its diagonal.
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +189,7 @@ impl Bijector for CorrelationCholesky {
 
 elbo_tensor::parameters!(Ordered {});
 elbo_tensor::parameters!(StickBreaking {});
+elbo_tensor::parameters!(CholeskyFactor {});
 elbo_tensor::parameters!(PositiveDefinite {});
 elbo_tensor::parameters!(CorrelationCholesky {});
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | keep numbers in a range | [`Exp`], [`Softplus`], [`Interval`], [`Tanh`] |
 //! | shift, scale, mix coordinates | [`Affine`], [`Triangular`], [`Permutation`], [`Lu`], [`Householder`] |
-//! | make increasing vectors, points of the simplex, covariances, correlations | [`Ordered`], [`StickBreaking`], [`PositiveDefinite`], [`CorrelationCholesky`] |
+//! | make increasing vectors, points of the simplex, covariances, correlations | [`Ordered`], [`StickBreaking`], [`PositiveDefinite`], [`CholeskyFactor`], [`CorrelationCholesky`] |
 //! | split vectors into a point of the circle or sphere and a radius | [`Sphere`] |
 //! | put bijections together | [`Chain`], [`Invert`], [`Blocks`], [`Masked`] |
 //! | push a distribution through one | [`Transformed`] |
@@ -22,7 +22,9 @@ mod sphere;
 
 pub(crate) use combine::merged;
 pub use combine::{Blocks, Chain, Invert, Masked};
-pub use constrained::{CorrelationCholesky, Ordered, PositiveDefinite, StickBreaking, lkj_cholesky_log_prob};
+pub use constrained::{
+    CholeskyFactor, CorrelationCholesky, Ordered, PositiveDefinite, StickBreaking, lkj_cholesky_log_prob,
+};
 pub use distribution::Transformed;
 pub use elementwise::{Affine, Exp, Interval, Softplus, Tanh};
 pub use linear::{Householder, Lu, Permutation, Triangular};

@@ -2,6 +2,7 @@
 
 mod families;
 mod fisher;
+mod free;
 mod hurdle;
 mod members;
 mod support;

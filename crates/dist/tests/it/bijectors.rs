@@ -60,6 +60,7 @@ fn maps() -> Vec<Case> {
     add("ordered", Box::new(Ordered), &[4], Free::All);
     add("stick-breaking", Box::new(StickBreaking), &[3], Free::Simplex);
     add("positive definite", Box::new(PositiveDefinite::new(3)), &[6], Free::Triangle(0));
+    add("cholesky factor", Box::new(CholeskyFactor::new(3)), &[6], Free::Triangle(0));
     add("correlation", Box::new(CorrelationCholesky::new(4)), &[6], Free::Triangle(1));
     add("circle", Box::new(Sphere), &[2], Free::Sphere);
     add("sphere", Box::new(Sphere), &[3], Free::Sphere);

@@ -3,7 +3,7 @@
 use super::gaussian::log_standard;
 use super::{Drawn, Variational};
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, ensure, ensure_within};
+use elbo_core::{Result, ensure, ensure_within};
 use elbo_tensor::{Constraint, Parameter, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl InfinitesimalFlow {
     /// Without steps it is the base.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a base of another dimension than the target's, deviations that are not positive, more than 1000 steps, and a target
+    /// [`elbo_core::Error::Setting`] for a base of another dimension than the target's, deviations that are not positive, more than 1000 steps, and a target
     /// without a Hessian.
     pub fn hamiltonian(target: Arc<dyn LogDensity + Send>, mean: &[f64], sd: &[f64], steps: usize) -> Result<Self> {
         let rounds = if steps == 0 { vec![] } else { vec![steps] };
@@ -100,13 +100,7 @@ impl InfinitesimalFlow {
             ensure("sd", s, Constraint::Positive.allows(*s), "positive and finite")?;
         }
         ensure_within("steps", rounds.iter().sum::<usize>(), 0..=MOST_STEPS)?;
-        if target.hessian(mean).is_none() {
-            return Err(Error::Setting {
-                setting: "target".into(),
-                found: "a log density with first derivatives only".into(),
-                expected: "one with a Hessian, such as one in tensor operations; for others take a flow".into(),
-            });
-        }
+        ensure_hessian(&*target, mean)?;
         Ok(Self {
             target,
             mean: Parameter::new(mean, &[d], Constraint::Real),
@@ -130,6 +124,12 @@ impl InfinitesimalFlow {
             vec![Some(Tensor::from_vec(rows.concat(), g.shape()))]
         })
     }
+}
+
+/// Refuses a target that cannot drive a flow.
+pub(crate) fn ensure_hessian(target: &dyn LogDensity, at: &[f64]) -> Result<()> {
+    let expected = "one with a Hessian, such as one in tensor operations; for others take a flow";
+    ensure("target", "a log density with first derivatives only", target.hessian(at).is_some(), expected)
 }
 
 /// The Hessian at one point `z: [D]` times a vector `[D]`. NaN where the Hessian, which exists elsewhere, does not.

@@ -25,6 +25,7 @@ pub use flow::FlowFamily;
 pub use gaussian::{FullRank, LowRank, MeanField};
 pub use hierarchical::Hierarchical;
 pub use infinitesimal::InfinitesimalFlow;
+pub(crate) use infinitesimal::ensure_hessian;
 pub use mixture::Mixture;
 
 use elbo_core::{ModelFile, Result, Rng, Snapshot};

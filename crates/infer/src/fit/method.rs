@@ -4,17 +4,21 @@ use super::ensure_dim;
 use super::pathfinder::{PathfinderSettings, pathfinder};
 use super::vi::{ViSettings, vi};
 use crate::diagnostics::Psis;
-use crate::family::{FlowFamily, FullRank, LowRank, MeanField, Mixture, Variational};
+use crate::family::{
+    FlowFamily, FullRank, InfinitesimalFlow, LowRank, MeanField, Mixture, Variational, ensure_hessian,
+};
 use crate::mcmc::{Hamiltonian, Start, sample};
 use crate::objective::Estimate;
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, Run};
+use elbo_core::{Error, Result, Rng, Run};
 use elbo_dist::flow::FlowSpec;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Instant;
 
-/// A method of inference. As a text: `nuts`, `pathfinder`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, or a flow such as `spline:4x8`.
+/// A method of inference. As a text: `nuts`, `pathfinder`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, a flow such as `spline:4x8`, or one that the
+/// target drives, `hamiltonian:4` or `langevin:4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// The no-U-turn sampler.
@@ -40,6 +44,17 @@ pub enum Method {
         /// Which.
         flow: FlowSpec,
     },
+    /// Variational, a flow along the target's own gradient with momenta drawn once. The target must be one that can be kept, an
+    /// `Arc<dyn LogDensity + Send>` ([`LogDensity::shared`]), and have a Hessian.
+    Hamiltonian {
+        /// Leapfrog steps.
+        steps: usize,
+    },
+    /// The same with momenta drawn anew before each step.
+    Langevin {
+        /// Leapfrog steps.
+        steps: usize,
+    },
 }
 
 impl FromStr for Method {
@@ -49,7 +64,8 @@ impl FromStr for Method {
         let refuse = || Error::Setting {
             setting: "method".into(),
             found: format!("`{text}`"),
-            expected: "nuts, pathfinder, mean-field, full-rank, low-rank:R, mixture:K, or a flow such as spline:4x8"
+            expected: "nuts, pathfinder, mean-field, full-rank, low-rank:R, mixture:K, hamiltonian:K, langevin:K with \
+                       numbers from 1 to 1000, or a flow such as spline:4x8"
                 .into(),
         };
         let count = |t: &str| t.parse::<usize>().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(refuse);
@@ -63,6 +79,8 @@ impl FromStr for Method {
             },
             Some(("low-rank", rank)) => Ok(Self::LowRank { rank: count(rank)? }),
             Some(("mixture", components)) => Ok(Self::Mixture { components: count(components)? }),
+            Some(("hamiltonian", steps)) => Ok(Self::Hamiltonian { steps: count(steps)? }),
+            Some(("langevin", steps)) => Ok(Self::Langevin { steps: count(steps)? }),
             Some(_) => Ok(Self::Flow { flow: text.parse()? }),
         }
     }
@@ -78,6 +96,8 @@ impl fmt::Display for Method {
             Self::LowRank { rank } => write!(f, "low-rank:{rank}"),
             Self::Mixture { components } => write!(f, "mixture:{components}"),
             Self::Flow { flow } => write!(f, "{flow}"),
+            Self::Hamiltonian { steps } => write!(f, "hamiltonian:{steps}"),
+            Self::Langevin { steps } => write!(f, "langevin:{steps}"),
         }
     }
 }
@@ -189,7 +209,8 @@ impl Inference {
 /// Runs one method.
 ///
 /// # Errors
-/// Those of [`sample`], [`vi`] and [`pathfinder`]; [`Error::Setting`] for a start of another length.
+/// Those of [`sample`], [`vi`] and [`pathfinder`]; [`Error::Setting`] for a start of another length, and for a target that cannot drive the flow that is
+/// asked for.
 pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
     let started = Instant::now();
     let d = target.dim();
@@ -206,7 +227,9 @@ pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings,
         Method::FullRank => Box::new(FullRank::new(&mean, &sd)),
         Method::LowRank { rank } => Box::new(LowRank::new(&mean, &sd, rank)),
         Method::Mixture { components } => Box::new(Mixture::new(&mean, &sd, components, &mut run.rng)),
-        Method::Flow { flow } => return by_flow(target, flow, settings, run),
+        Method::Flow { .. } | Method::Hamiltonian { .. } | Method::Langevin { .. } => {
+            return by_flow(target, method, settings, run);
+        }
     };
     let fit = vi(target, family, &settings.vi, run)?;
     Ok(of_fit(target, method, fit, started))
@@ -229,19 +252,52 @@ fn of_fit(target: &dyn LogDensity, method: Method, fit: super::vi::Fit, started:
     }
 }
 
+/// What builds a flow on a base of independent normals, from their means and deviations.
+type Build = Box<dyn Fn(&[f64], &[f64], &mut Rng) -> Result<Box<dyn Variational>>>;
+
+/// The flow of a method, for this target.
+///
+/// # Errors
+/// [`Error::Setting`] for a flow that the target drives, where it has no Hessian or is only lent.
+fn flow_of(target: &dyn LogDensity, method: Method, at: &[f64]) -> Result<Build> {
+    if let Method::Flow { flow } = method {
+        return Ok(Box::new(move |mean: &[f64], sd: &[f64], rng: &mut Rng| -> Result<Box<dyn Variational>> {
+            Ok(Box::new(FlowFamily::new(flow, mean, sd, rng)?))
+        }));
+    }
+    ensure_hessian(target, at)?;
+    let kept = target.shared().ok_or_else(|| Error::Setting {
+        setting: "target".into(),
+        found: format!("a log density that is only lent, for `{method}`"),
+        expected: "one that can be kept, an `Arc<dyn LogDensity + Send>`; for others take a flow".into(),
+    })?;
+    Ok(Box::new(move |mean: &[f64], sd: &[f64], _: &mut Rng| -> Result<Box<dyn Variational>> {
+        let target = Arc::clone(&kept);
+        Ok(Box::new(match method {
+            Method::Langevin { steps } => InfinitesimalFlow::langevin(target, mean, sd, steps)?,
+            Method::Hamiltonian { steps } => InfinitesimalFlow::hamiltonian(target, mean, sd, steps)?,
+            other => unreachable!("`{other}` is no flow"),
+        }))
+    }))
+}
+
 /// A flow starts from the mean-field solution, so that its layers only have to bend.
-fn by_flow(target: &dyn LogDensity, flow: FlowSpec, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
+fn by_flow(target: &dyn LogDensity, method: Method, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
     let started = Instant::now();
     let d = target.dim();
     let start = settings.start.clone().unwrap_or_else(|| vec![0.0; d]);
-    let first = vi(target, Box::new(MeanField::new(&start, &vec![1.0; d])), &settings.vi, &mut run.child(run.seed))?;
+    let build = flow_of(target, method, &start)?;
+    let mut own = run.part(run.seed);
+    let first = vi(target, Box::new(MeanField::new(&start, &vec![1.0; d])), &settings.vi, &mut own);
+    run.rejoin(own);
+    let first = first?;
     let packed = first.family.pack();
     let sd: Vec<f64> = packed[d..].iter().map(|s| s.exp()).collect();
-    let family = FlowFamily::new(flow, &packed[..d], &sd, &mut run.rng)?;
+    let family = build(&packed[..d], &sd, &mut run.rng)?;
     let vi_settings = ViSettings { rate: settings.flow_rate, steps: settings.flow_steps, ..settings.vi.clone() };
-    let mut fit = vi(target, Box::new(family), &vi_settings, run)?;
+    let mut fit = vi(target, family, &vi_settings, run)?;
     fit.gradients += first.gradients;
-    Ok(of_fit(target, Method::Flow { flow }, fit, started))
+    Ok(of_fit(target, method, fit, started))
 }
 
 fn nuts(target: &dyn LogDensity, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {

@@ -8,8 +8,10 @@
 //! | one answer from a method named in a setting | [`infer`] with a [`Method`] |
 //! | the posterior of any data at once, from a model that can be simulated but not evaluated | [`simulated`] |
 //! | several answers, how far apart they are, and which to trust | [`compare`] |
+//! | to know whether fits of a family are right on average over the prior | [`Fit::calibration`] |
 
 mod annealed;
+mod calibration;
 mod compare;
 mod file;
 mod iterates;
@@ -19,6 +21,7 @@ mod simulated;
 mod vi;
 
 pub use annealed::{AnnealedSettings, annealed};
+pub use calibration::{Finding, VariationalCalibration};
 pub use compare::{Comparison, compare};
 pub use method::{Inference, Method, MethodSettings, infer};
 pub use pathfinder::{PathfinderSettings, pathfinder};

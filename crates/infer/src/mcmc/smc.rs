@@ -5,6 +5,7 @@ use super::resample::systematic;
 use crate::diagnostics::effective_size;
 use crate::family::Variational;
 use crate::objective::Estimate;
+use crate::rows::rows_of;
 use crate::target::LogDensity;
 use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::special::log_sum_exp;
@@ -82,28 +83,9 @@ pub struct Population {
     pub gradients: u64,
 }
 
+rows_of!(Population, draws);
+
 impl Population {
-    /// Number of particles, `N`.
-    pub fn len(&self) -> usize {
-        self.draws.len() / self.dim.max(1)
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.draws.is_empty()
-    }
-
-    /// The particles, each `[D]`.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
-        self.draws.chunks_exact(self.dim.max(1))
-    }
-
-    /// Means of the unknowns, `[D]`.
-    pub fn mean(&self) -> Vec<f64> {
-        let count = self.len() as f64;
-        (0..self.dim).map(|i| self.rows().map(|z| z[i]).sum::<f64>() / count).collect()
-    }
-
     /// The exponent that was reached.
     pub fn temperature(&self) -> f64 {
         self.temperatures.last().copied().unwrap_or(0.0)

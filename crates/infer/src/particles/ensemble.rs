@@ -1,5 +1,6 @@
 //! Ensemble Kalman methods: a forward model that is only run, never differentiated, seen through Gaussian noise.
 
+use crate::rows::{mean_of, rows_of};
 use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure, ensure_within};
 use elbo_dist::MultivariateNormal;
 use elbo_linalg::vector::{axpy, dot, norm};
@@ -111,14 +112,6 @@ fn centred(rows: &[f64], dim: usize) -> Vec<f64> {
     out
 }
 
-fn mean_of(rows: &[f64], dim: usize) -> Vec<f64> {
-    let mut mean = vec![0.0; dim];
-    rows.chunks_exact(dim).for_each(|row| axpy(1.0, row, &mut mean));
-    let count = (rows.len() / dim) as f64;
-    mean.iter_mut().for_each(|m| *m /= count);
-    mean
-}
-
 /// An ensemble of particles, and those that samplers kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ensemble {
@@ -134,27 +127,7 @@ pub struct Ensemble {
     pub evaluations: u64,
 }
 
-impl Ensemble {
-    /// Number of particles, `N`.
-    pub fn len(&self) -> usize {
-        self.points.len() / self.dim.max(1)
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-
-    /// The last particles, each `[D]`.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
-        self.points.chunks_exact(self.dim.max(1))
-    }
-
-    /// Mean of the last particles, `[D]`.
-    pub fn mean(&self) -> Vec<f64> {
-        mean_of(&self.points, self.dim)
-    }
-}
+rows_of!(Ensemble, points);
 
 impl Snapshot for Ensemble {
     fn save(&self, file: &mut ModelFile, prefix: &str) {

@@ -88,6 +88,11 @@ impl Purse {
         Self { dim, start: start.into(), memory: None }
     }
 
+    /// Whether it is of this number of particles in as many unknowns.
+    pub(super) fn is_of(&self, count: usize, dim: usize) -> bool {
+        self.dim == dim && self.start.len() == count * dim
+    }
+
     /// A rule's memory of all particles before the first move.
     fn empty(&self, pace: Pace) -> AnyState {
         let count = self.start.len() / self.dim.max(1);

@@ -3,6 +3,7 @@
 use super::field::{Field, Ksdd, Svgd, Velocity};
 use super::pace::{Pace, Purse};
 use crate::diagnostics::stein::{SteinKernel, ksd_squared_v};
+use crate::rows::rows_of;
 use crate::score::Score;
 use elbo_core::step::Batches;
 use elbo_core::{Config, Error, ModelFile, Progress, Result, Run, Snapshot, Step, Stop, drive, ensure, ensure_within};
@@ -68,22 +69,9 @@ impl Particles {
         let points = points.concat();
         Self { purse: Purse::new(&points, dim), points, dim, ..Self::default() }
     }
-
-    /// Number of particles, `N`.
-    pub fn len(&self) -> usize {
-        self.points.len() / self.dim.max(1)
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-
-    /// The points, each `[D]`.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
-        self.points.chunks_exact(self.dim.max(1))
-    }
 }
+
+rows_of!(Particles, points);
 
 impl Snapshot for Particles {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
@@ -93,9 +81,18 @@ impl Snapshot for Particles {
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        let (count, dim) = (self.len(), self.dim);
         self.points = file.get(&format!("{prefix}.points"))?;
         (self.dim, self.ksd, self.reach, self.frozen) = file.fact(prefix)?;
-        self.purse.restore(file, &format!("{prefix}.purse"))
+        if self.points.len() != count * dim || self.dim != dim {
+            let found = format!("{} numbers of particles in {} unknowns", self.points.len(), self.dim);
+            return Err(Error::misfit(format!("{found} where there are {count} particles in {dim}")));
+        }
+        self.purse.restore(file, &format!("{prefix}.purse"))?;
+        if self.purse.is_of(count, dim) {
+            return Ok(());
+        }
+        Err(Error::misfit(format!("a purse of other particles where there are {count} in {dim} unknowns")))
     }
 }
 

@@ -24,6 +24,7 @@ pub use unknowns::{Named, NamedDensity, RowDensity, Unknown, Unknowns};
 
 use elbo_tensor::{Tensor, grad, grad_graph, with_grad};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// A log density on $\mathbb{R}^D$, known up to a constant, in nats.
 ///
@@ -76,6 +77,12 @@ pub trait LogDensity: Sync {
         })
     }
 
+    /// The same density for keeps; `None` where it is only lent. What the target itself drives, as
+    /// [`InfinitesimalFlow`](crate::family::InfinitesimalFlow), keeps it: an `Arc<dyn LogDensity + Send>` is a target that can be kept.
+    fn shared(&self) -> Option<Arc<dyn LogDensity + Send>> {
+        None
+    }
+
     /// Names of the natural values that [`LogDensity::natural`] returns, `P` of them.
     fn labels(&self) -> Vec<String> {
         (0..self.dim()).map(|d| format!("z[{d}]")).collect()
@@ -84,6 +91,40 @@ pub trait LogDensity: Sync {
     /// Draws in the author's own terms: `[S, D]` row-major to `[S, P]`.
     fn natural(&self, draws: &[f64]) -> Vec<f64> {
         draws.to_vec()
+    }
+}
+
+impl LogDensity for Arc<dyn LogDensity + Send> {
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        (**self).log_prob(z)
+    }
+
+    fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
+        (**self).value_and_gradient(z, gradient)
+    }
+
+    fn values_and_gradients(&self, z: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        (**self).values_and_gradients(z)
+    }
+
+    fn hessian(&self, z: &[f64]) -> Option<Vec<f64>> {
+        (**self).hessian(z)
+    }
+
+    fn shared(&self) -> Option<Self> {
+        Some(Self::clone(self))
+    }
+
+    fn labels(&self) -> Vec<String> {
+        (**self).labels()
+    }
+
+    fn natural(&self, draws: &[f64]) -> Vec<f64> {
+        (**self).natural(draws)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fits: each family reaches its own known optimum, hard targets are flagged, methods agree through one call.
 
-use crate::common::assert_close;
+use crate::common::{assert_close, interrupted};
 use elbo_core::run::Checkpoints;
 use elbo_core::{ModelFile, Rng, Run};
 use elbo_infer::estimator::Baseline;
@@ -312,10 +312,35 @@ fn a_pathfinder_that_was_stopped_says_so() {
 }
 
 #[test]
+fn a_flow_that_is_stopped_goes_on_to_the_same_bits_without_its_base_being_fitted_again() {
+    let calls = AtomicUsize::new(0);
+    let target = Explicit::new(2, |z: &[f64], g: &mut [f64]| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        g.iter_mut().zip(z).for_each(|(g, z)| *g = -z - z.powi(3));
+        z.iter().map(|z| -0.5 * z * z - 0.25 * z.powi(4)).sum()
+    });
+    let vi = ViSettings { steps: 300, evaluated: 100, ..ViSettings::default() };
+    let settings = MethodSettings { vi, flow_steps: 20, ..MethodSettings::default() };
+    let work = |run: &mut Run| {
+        calls.store(0, Ordering::Relaxed);
+        let found = infer(&target, "planar:2".parse().unwrap(), &settings, run).unwrap();
+        (found.draws, found.elbo, found.gradients, calls.load(Ordering::Relaxed))
+    };
+    let whole = work(&mut Run::new(6));
+    let (run, stopped, resumed) = interrupted(7, work);
+    assert!(run.stopped_early() && stopped.0 != whole.0);
+    assert_eq!((&resumed.0, resumed.1, resumed.2), (&whole.0, whole.1, whole.2));
+    // Of 3000 gradients for the base and 200 for the flow, 130 are left, and two times a hundred draws to be judged.
+    assert!(resumed.3 < 1000 && whole.3 > 2000, "{} and {} calls", resumed.3, whole.3);
+}
+
+#[test]
 fn bad_settings_and_targets_without_support_are_refused() {
     let message = |text: &str| text.parse::<Method>().unwrap_err().to_string();
     assert!(message("nutz").contains("mean-field") && message("mixture:0").contains("mixture:K"));
-    for text in ["nuts", "pathfinder", "low-rank:2", "mixture:3", "spline:4x8", "planar:4"] {
+    for text in
+        ["nuts", "pathfinder", "low-rank:2", "mixture:3", "spline:4x8", "planar:4", "hamiltonian:4", "langevin:2"]
+    {
         assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
     }
     let nowhere = Explicit::new(1, |_: &[f64], g: &mut [f64]| {

@@ -3,7 +3,7 @@
 use crate::common::assert_close;
 use elbo_core::{Rng, Run};
 use elbo_infer::family::{InfinitesimalFlow, MeanField};
-use elbo_infer::fit::{ViSettings, vi};
+use elbo_infer::fit::{Method, MethodSettings, ViSettings, infer, vi};
 use elbo_infer::glm::{Glm, GlmLikelihood};
 use elbo_infer::{Estimate, Estimator, Explicit, LogDensity, Objective, Variational};
 use elbo_tensor::{Parameters, Tensor};
@@ -217,4 +217,55 @@ fn what_cannot_drive_a_flow_is_refused() {
     refused(Arc::new(Banana), &[0.0, f64::NAN], &[1.0; 2], 2, "`mean` is NaN");
     refused(Arc::new(Banana), &[0.0; 2], &[1.0, 0.0], 2, "`sd` is 0");
     refused(Arc::new(Banana), &[0.0; 2], &[1.0; 2], 1001, "`steps` is 1001");
+}
+
+#[test]
+fn words_name_flows_that_the_target_drives() {
+    let exact = Conjugate::log_evidence();
+    let target: Target = Arc::new(Conjugate);
+    let settings = MethodSettings { flow_rate: 0.03, flow_steps: 800, ..MethodSettings::default() };
+    let base = infer(&Conjugate, Method::MeanField, &settings, &mut Run::new(1)).unwrap().elbo.unwrap();
+    for word in ["hamiltonian:3", "langevin:3"] {
+        let found = infer(&target, word.parse().unwrap(), &settings, &mut Run::new(1)).unwrap();
+        assert_eq!(found.method.to_string(), word);
+        let bound = found.elbo.unwrap();
+        assert!(bound.value < exact + 4.0 * bound.error, "{word}: {bound:?} and {exact}");
+        // Half of what independence costs, at least.
+        let (left, lost, error) = (exact - bound.value, exact - base.value, bound.error.hypot(base.error));
+        assert!(left < 0.5 * lost + 4.0 * error && lost - left > 4.0 * error, "{word}: {bound:?}, {base:?}, {exact}");
+    }
+}
+
+#[test]
+fn words_of_flows_that_nothing_can_drive_are_refused() {
+    for word in ["hamiltonian", "hamiltonian:0", "hamiltonian:1001", "langevin:two", "langevin:2x3"] {
+        let error = word.parse::<Method>().unwrap_err().to_string();
+        assert!(error.contains(&format!("`{word}`")) && error.contains("hamiltonian:K"), "{error}");
+    }
+    let refused = |target: &dyn LogDensity, part: &str| {
+        let method = Method::Hamiltonian { steps: 3 };
+        let error = infer(target, method, &MethodSettings::default(), &mut Run::new(1)).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    refused(&Conjugate, "only lent, for `hamiltonian:3`");
+    let without: Target = Arc::new(Explicit::new(1, |z: &[f64], g: &mut [f64]| {
+        g[0] = -z[0];
+        -0.5 * z[0] * z[0]
+    }));
+    refused(&without, "first derivatives only");
+}
+
+#[test]
+fn a_shared_target_is_the_target() {
+    let (shared, at): (Target, _) = (Arc::new(Banana), [0.3, -0.7]);
+    let both: [&dyn LogDensity; 2] = [&shared, &Banana];
+    let [found, expected] = both.map(|target| {
+        let mut gradient = [0.0; 2];
+        let value = target.value_and_gradient(&at, &mut gradient);
+        let rows = target.log_prob(&Tensor::from_slice(&at, &[1, 2])).to_vec();
+        let many = target.values_and_gradients(&at);
+        (value, gradient, rows, many, target.hessian(&at), target.labels(), target.natural(&at))
+    });
+    assert_eq!(found, expected);
+    assert_eq!((shared.dim(), shared.shared().is_some(), Banana.shared().is_none()), (2, true, true));
 }

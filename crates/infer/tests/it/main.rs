@@ -8,6 +8,7 @@ mod estimator;
 mod evidence;
 mod family;
 mod fit;
+mod fit_calibration;
 mod fit_file;
 mod gaussian;
 mod gibbs;

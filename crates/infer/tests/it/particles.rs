@@ -2,7 +2,7 @@
 
 use crate::support::{assert_gradient, correlated, independent};
 use elbo_core::run::Checkpoints;
-use elbo_core::{ModelFile, Rng, Run};
+use elbo_core::{ModelFile, Rng, Run, Snapshot};
 use elbo_infer::diagnostics::{SteinKernel, ksd_squared_v};
 use elbo_infer::glm::{Glm, GlmLikelihood};
 use elbo_infer::network::Network;
@@ -261,6 +261,23 @@ fn particles_and_grids_that_are_not_of_the_target_are_refused() {
     let line = independent(vec![0.0], vec![1.0]);
     refuse(&FullScore(&line), (5.0, -5.0), 101, "`interval` is from 5 to -5");
     refuse(&FullScore(&line), (-5.0, 5.0), 11, "`size` is 11");
+}
+
+#[test]
+fn checkpoints_of_other_particles_are_refused() {
+    let mut file = ModelFile::new("test");
+    start(3, 2, 1).save(&mut file, "particles");
+    let mut same = start(3, 2, 5);
+    same.restore(&file, "particles").unwrap();
+    assert_eq!(same, start(3, 2, 1));
+    // Too many, too few, and as many numbers in another shape.
+    for (count, dim) in [(4, 2), (2, 2), (2, 3), (6, 1)] {
+        let error = start(count, dim, 1).restore(&file, "particles").unwrap_err().to_string();
+        assert!(error.contains(&format!("where there are {count} particles in {dim}")), "{error}");
+    }
+    file.put("particles.purse.start", &[2], &[0.0; 2]);
+    let error = start(3, 2, 1).restore(&file, "particles").unwrap_err().to_string();
+    assert!(error.contains("a purse of other particles"), "{error}");
 }
 
 #[test]

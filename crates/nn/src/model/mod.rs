@@ -405,8 +405,10 @@ fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) ->
     let part =
         |rows: &[usize]| (q.mean().index_select(0, &Tensor::indices(rows)), rows.iter().map(|r| codes[*r]).collect());
     let ((x, y), (x_test, y_test)): ((Tensor, Vec<usize>), (Tensor, Vec<usize>)) = (part(train), part(test));
-    let mut own = run.child(run.seed);
-    let probe = match Probe::fit(&x, &y, labels.classes.len(), &mut own) {
+    let mut own = run.part(run.seed);
+    let fitted = Probe::fit(&x, &y, labels.classes.len(), &mut own);
+    run.rejoin(own);
+    let probe = match fitted {
         // A fit that was stopped keeps what it has.
         Err(Error::Stopped) => {
             run.mark_stopped_early();
@@ -414,7 +416,6 @@ fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) ->
         }
         fitted => fitted?,
     };
-    run.join(&own);
     Ok(Some(1.0 - probe.accuracy(&x_test, &y_test)))
 }
 

@@ -199,6 +199,7 @@ impl Evaluate for LatentModel {
         Ok(LikelihoodBounds {
             rows: found.rows,
             elbo: found.elbo - unit,
+            elbo_se: found.elbo_se,
             iwae: ImportanceBound { k: draws, value: found.iwae - unit, se: found.iwae_se },
             bits_per_dim: found.bits_per_dim + unit / (elements * std::f64::consts::LN_2),
         })

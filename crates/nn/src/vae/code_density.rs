@@ -205,11 +205,13 @@ impl SecondStage {
         let mut vae = config.build(&[latent], &objective, &mut run.rng.fork())?;
         let settings = TrainingConfig { epochs, ..TrainingConfig::default() };
         let training = Training::new(&values, latent, &objective, &settings, &mut run.rng.fork())?;
-        // A run of its own: curves and checkpoints are those of the model.
-        let mut own = run.child(run.seed);
-        training.run(&mut vae, &mut own)?;
-        run.join(&own);
-        if own.stopped_early() {
+        // Its curves are not those of the model.
+        let mut own = run.part(run.seed);
+        let trained = training.run(&mut vae, &mut own);
+        let is_stopped = own.stopped_early();
+        run.rejoin(own);
+        trained?;
+        if is_stopped {
             run.warn("the density of the codes was stopped before its end, and is what it was then");
         }
         Ok(Self { vae, shift, scale })

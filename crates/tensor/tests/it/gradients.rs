@@ -165,3 +165,82 @@ fn softmax_family_survives_infinities() {
     let b = Tensor::from_vec(vec![-inf, -inf, 800.0], &[3]);
     assert_eq!(a.logaddexp(&b).to_vec(), [-inf, 0.0, 800.0]);
 }
+
+/// Checks first derivatives, and the Hessian's product with a vector, against numbers.
+#[track_caller]
+fn assert_both_derivatives(
+    what: &str,
+    value: &Tensor,
+    inputs: &[&Tensor],
+    along: &[&Tensor],
+    expected: [&[&[f64]]; 2],
+) {
+    let found = [grad(value, inputs), hvp(value, inputs, along)];
+    for (order, (found, expected)) in found.iter().zip(expected).enumerate() {
+        for (found, expected) in found.iter().zip(expected) {
+            // Rounding of the precision at hand.
+            let tolerance = if found.dtype() == DType::F32 { 2e-6 } else { 1e-14 };
+            let found = found.to_vec();
+            let is_close = found.iter().zip(*expected).all(|(f, e)| (f - e).abs() <= tolerance);
+            assert!(is_close, "{what}: derivatives of order {}: {found:?}, expected {expected:?}", order + 1);
+        }
+    }
+}
+
+#[test]
+fn sums_of_exponentials_of_nothing_have_slopes_of_zero() {
+    let inf = f64::INFINITY;
+    let p = 1.0 / (1.0 + (-0.7f64).exp());
+    for dtype in [DType::F64, DType::F32] {
+        let tensor = |values: &[f64], shape: &[usize]| Tensor::from_slice(values, shape).cast(dtype);
+        // Nothing at all, a usual slice, and one with a part of nothing.
+        let x = tensor(&[-inf, -inf, 0.3, -0.4, -inf, 1.0], &[3, 2]).variable();
+        let weights = tensor(&[1.0, 2.0, 3.0], &[3]);
+        let along = tensor(&[1.0, 2.0, 1.0, -2.0, 1.0, 2.0], &[3, 2]);
+        // The curvature diag(p) - p p' along (1, -2), which is p (1 - p) (3, -3).
+        let curved = 2.0 * p * (1.0 - p) * 3.0;
+        let expected: [&[&[f64]]; 2] =
+            [&[&[0.0, 0.0, 2.0 * p, 2.0 * (1.0 - p), 0.0, 3.0]], &[&[0.0, 0.0, curved, -curved, 0.0, 0.0]]];
+        for keep in [false, true] {
+            let value = x.log_sum_exp(1, keep);
+            assert_eq!(value.to_vec()[0], -inf);
+            let total = (value.reshape(&[3]) * &weights).sum();
+            assert_both_derivatives("log_sum_exp", &total, &[&x], &[&along], expected);
+        }
+        // A slice of nothing has no softmax, and does not touch the others.
+        let logs = x.log_softmax(1);
+        assert!(logs.to_vec()[..2].iter().all(|v| v.is_nan()) && logs.to_vec()[4] == -inf);
+        let rest = logs.select(0, 1).select(0, 0) * 2.0;
+        let slopes: &[f64] = &[0.0, 0.0, 2.0 * (1.0 - p), -2.0 * (1.0 - p), 0.0, 0.0];
+        let bent: &[f64] = &[0.0, 0.0, -curved, curved, 0.0, 0.0];
+        assert_both_derivatives("log_softmax", &rest, &[&x], &[&along], [&[slopes], &[bent]]);
+        let last = logs.select(0, 2).select(0, 1);
+        assert_both_derivatives("beside nothing", &last, &[&x], &[&along], [&[&[0.0; 6]], &[&[0.0; 6]]]);
+    }
+}
+
+#[test]
+fn two_numbers_of_nothing_add_up_to_nothing_with_slopes_of_zero() {
+    let inf = f64::INFINITY;
+    let p = 1.0 / (1.0 + (-0.7f64).exp());
+    for dtype in [DType::F64, DType::F32] {
+        let tensor = |values: &[f64]| Tensor::from_slice(values, &[4]).cast(dtype);
+        let a = tensor(&[-inf, 0.3, -inf, 2.0]).variable();
+        let b = tensor(&[-inf, -0.4, 1.0, -inf]).variable();
+        let value = a.logaddexp(&b);
+        assert_eq!(value.to_vec()[0], -inf);
+        let curved = p * (1.0 - p) * 3.0;
+        let along = [tensor(&[1.0; 4]), tensor(&[-2.0; 4])];
+        assert_both_derivatives(
+            "logaddexp",
+            &value.sum(),
+            &[&a, &b],
+            &[&along[0], &along[1]],
+            [&[&[0.0, p, 0.0, 1.0], &[0.0, 1.0 - p, 1.0, 0.0]], &[&[0.0, curved, 0.0, 0.0], &[0.0, -curved, 0.0, 0.0]]],
+        );
+        // One number against a vector of them.
+        let one = Tensor::full(&[], -inf, dtype).variable();
+        let slopes = grad(&one.logaddexp(&a).narrow(0, 0, 2).sum(), &[&one, &a]);
+        assert_eq!((slopes[0].to_vec(), slopes[1].to_vec()), (vec![0.0], vec![0.0, 1.0, 0.0, 0.0]));
+    }
+}

@@ -1,10 +1,13 @@
 //! `aevb` and `iwae` on digits: what differs, what does not, and what is refused.
 
+use elbo_core::run::Checkpoints;
 use elbo_core::{AnySystem, Array, Data, Error, Event, Model, ModelFile, Rng, Run};
 use elbo_systems_inference::{aevb::Aevb, iwae::Iwae};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 fn digits(rows: usize) -> Data {
     let data = elbo_data::digits8().unwrap();
@@ -134,6 +137,37 @@ fn a_fit_that_is_stopped_after_its_training_is_stopped() {
     assert!(run.stopped_early());
     assert!(run.warnings().iter().any(|w| w.contains("before a density of the codes")), "{:?}", run.warnings());
     assert!(model.summary().metrics.iter().all(|(name, _)| name != "label_error"));
+}
+
+#[test]
+fn a_fit_that_is_stopped_after_its_training_does_not_train_again() {
+    let density = json!({"type": "vae", "hidden": [8], "epochs": 2});
+    let settings = json!({"latent": 2, "hidden": [16], "epochs": 3, "density": density});
+    let saved = |run: &mut Run| {
+        let model = AnySystem::fit(&Aevb, &settings, &digits(100), run).unwrap();
+        let mut file = ModelFile::new("aevb");
+        model.save(&mut file).unwrap();
+        file.to_bytes()
+    };
+    let whole = saved(&mut Run::new(3));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stopped-after-training.checkpoint");
+    let (flag, every) = (Arc::new(AtomicBool::new(false)), Duration::from_secs(3600));
+    let raised = flag.clone();
+    let plan = Checkpoints { path: path.clone(), every, header: ModelFile::new("aevb") };
+    let mut run = Run::new(3).with_checkpoints(plan).with_cancel(flag).with_watcher(move |event| {
+        if matches!(event, Event::Done) {
+            raised.store(true, Ordering::Relaxed);
+        }
+    });
+    assert!(saved(&mut run) != whole && run.has_checkpoint());
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = steps.clone();
+    let mut resumed = Run::new(3).resuming(ModelFile::read(&path).unwrap()).with_watcher(move |event| {
+        counted.fetch_add(usize::from(matches!(event, Event::Step { .. })), Ordering::Relaxed);
+    });
+    assert!(saved(&mut resumed) == whole, "a resumed fit ends with another model");
+    assert_eq!(steps.load(Ordering::Relaxed), 0);
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
