@@ -46,7 +46,7 @@ pub(super) fn pictures(code: &mut Code<'_>) -> Data {
 pub(super) fn sequences(code: &mut Code<'_>) -> Data {
     let head = code.head;
     let (count, size) = (usize::from(head[1]) % SEQUENCE[0], usize::from(head[2]) % SEQUENCE[2]);
-    let steps = if head[3] % 4 == 0 { 20 } else { code.below(SEQUENCE[1]) };
+    let steps = if head[3].is_multiple_of(4) { 20 } else { code.below(SEQUENCE[1]) };
     let mut columns: Vec<Vec<f64>> = vec![];
     for k in 0..size {
         let values = column(head[4 + k], count * steps, code, columns.last());
@@ -120,7 +120,7 @@ fn first(rows: usize, code: &mut Code<'_>) -> Vec<usize> {
 
 /// Another number in one place, or everywhere.
 fn change(values: &mut Values, code: &mut Code<'_>) {
-    let (low, high, everywhere) = (code.next(), code.next(), code.next() % 4 == 0);
+    let (low, high, everywhere) = (code.next(), code.next(), code.next().is_multiple_of(4));
     let place = usize::from(u16::from_le_bytes([low, high]));
     let (byte, number) = (code.next(), code.strange());
     match values {
