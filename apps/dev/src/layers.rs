@@ -3,8 +3,7 @@
 //! ```text
 //! core ─> linalg ─> tensor ─> dist ─┬─> gp ─> markov ─┐
 //!                                   ├─> infer ────────┼─> decide
-//!                                   ├─> nn(infer) ────┴─> diffusion, codec
-//!                                   └─> splat
+//!                                   └─> nn(infer) ────┴─> diffusion, codec, splat
 //! core ─> data, report
 //! core ─> picture ─> nn, diffusion, codec, splat
 //! systems/* ─> any of crates/        never systems/* ─> systems/*
@@ -30,7 +29,7 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("infer", &["core", "linalg", "tensor", "dist"]),
     ("picture", &["core"]),
     ("nn", &["core", "linalg", "tensor", "dist", "infer", "picture"]),
-    ("splat", &["core", "linalg", "tensor", "dist", "picture"]),
+    ("splat", &["core", "linalg", "tensor", "dist", "infer", "nn", "picture"]),
     ("decide", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn"]),
     ("diffusion", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn", "picture"]),
     ("codec", &["core", "linalg", "tensor", "dist", "gp", "markov", "infer", "nn", "picture"]),

@@ -11,6 +11,7 @@
 //! | [`results`](mod@results) | `results` | writes measured claims into `docs/results.md` |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
 //! | [`scale`] | `scale` | time and memory of fits to many rows, in `docs/benchmarks.md` |
+//! | [`percep`] | `percep` | trains the network behind the perceptual distance `percep`, and writes its weights |
 //! | [`trust`] | `trust` | whether systems are as sure as they may be: calibration, exact answers, coverage, in `docs/trust.md` |
 
 pub mod accuracy;
@@ -21,6 +22,7 @@ pub mod generate;
 pub mod layers;
 pub mod markers;
 pub mod peers;
+pub mod percep;
 pub mod results;
 pub mod scale;
 pub mod site;

@@ -1,7 +1,7 @@
 //! The program `elbo-dev`.
 
 use clap::{Parser, Subcommand};
-use elbo_dev::{Result, accuracy, generate, layers, peers, results, scale, site, supply, timing, trust};
+use elbo_dev::{Result, accuracy, generate, layers, peers, percep, results, scale, site, supply, timing, trust};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -43,6 +43,8 @@ enum Command {
     Scale(scale::Options),
     /// Test whether systems are as sure as they may be; writes the tables in docs/trust.md.
     Trust(trust::Options),
+    /// Train the small network behind the perceptual distance `percep` on made-up pictures; writes the weights that travel with the library.
+    Percep(percep::Options),
     /// Time our side of one work; prints a line of JSON.
     Time(timing::Options),
     /// Time the Python peers and elbo on the same data.
@@ -88,6 +90,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Accuracy(options) => accuracy::run(&arguments.root, &options)?,
         Command::Scale(options) => scale::run(&arguments.root, &options)?,
         Command::Trust(options) => trust::run(&arguments.root, &options)?,
+        Command::Percep(options) => println!("{}", percep::run(&arguments.root, &options)?),
         Command::Time(options) => {
             let row = timing::time(&options)?;
             println!("{}", serde_json::to_string(&row).expect("a row is plain data"));

@@ -13,7 +13,7 @@
 //! | what a linear classifier reads off codes | [`probe`] |
 //! | inputs that are moved so that a loss grows | [`attack`] |
 //! | how far samples are from data: Fréchet and kernel distances of named features | [`fidelity`], [`frechet`], [`kernel_distance`] |
-//! | how far apart pictures look, by weights from a file | [`perceptual::Lpips`] |
+//! | how far apart pictures look, by weights from a file or by those of a small network | [`perceptual::Lpips`], [`perceptual::Percep`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | numbers that training keeps above a bound | [`bound`] |
 //! | weights from or for PyTorch | [`weights`] |

@@ -47,8 +47,8 @@ pub struct Reading<'a> {
 /// Reads the parameters from a safetensors file, as written by PyTorch or by [`to_safetensors`]: single, double or half precision.
 ///
 /// # Errors
-/// [`Error::ModelFile`] when the file is damaged, parameters are missing or have another shape, or the file has arrays that the
-/// network has not: the message names the first of each.
+/// [`Error::ModelFile`] when the file is damaged, parameters are missing, have another shape or numbers that are not finite, or the
+/// file has arrays that the network has not: the message names the first of each.
 pub fn from_safetensors(parameters: &mut dyn Parameters, bytes: &[u8]) -> Result<()> {
     from_safetensors_as(parameters, bytes, &Reading { told: &str::to_owned, is_beside: &|_| false })
 }
@@ -76,6 +76,9 @@ pub fn from_safetensors_as(parameters: &mut dyn Parameters, bytes: &[u8], readin
             }
             Ok(view) => match numbers(&view) {
                 None => misfits.push(format!("`{told}` is {:?}, not numbers", view.dtype())),
+                Some(values) if values.iter().any(|v| !v.is_finite()) => {
+                    misfits.push(format!("`{told}` holds numbers that are not finite"));
+                }
                 // Nothing is changed by a file that does not fit as far as it was read.
                 Some(values) if outcome.is_ok() && missing.is_empty() && misfits.is_empty() => outcome = p.set(&values),
                 Some(_) => {}

@@ -6,6 +6,7 @@
 //! | [`project`], [`tile`], [`mod@render`] | one Gaussian, one tile, a whole picture; forward and backward |
 //! | [`surfel`] | flat Gaussians: discs with depths and normals of their own |
 //! | [`loss`] | absolute error, structural similarity, peak signal to noise |
+//! | [`quality`] | every measure that pictures are judged by, averaged |
 //! | [`optimise`] | Gaussians under way: Adam's moments, what densification wants to know |
 //! | [`control`], [`relocate`] | two ways to have as many Gaussians as are needed where they are needed |
 //! | [`scene`] | photographs with their cameras |
@@ -31,6 +32,7 @@ pub mod model;
 pub mod optimise;
 pub mod prior;
 pub mod project;
+pub mod quality;
 pub mod real;
 pub mod relocate;
 pub mod render;

@@ -137,6 +137,8 @@ fn summarise(fitted: &Fitted) -> Summary {
             ("ssim".to_owned(), held.ssim),
             ("pictures_kept_back".to_owned(), held.pictures as f64),
         ]);
+        // Distances by different networks are not comparable, so the name says which.
+        metrics.extend(held.lpips.map(|(network, distance)| (format!("lpips_{network}"), distance)));
     }
     metrics.push(("psnr_fitted".into(), fitted.training.psnr));
     metrics.push(("ssim_fitted".into(), fitted.training.ssim));

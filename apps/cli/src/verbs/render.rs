@@ -8,13 +8,11 @@ use elbo::core::file::write_atomically;
 use elbo::core::read::read_file;
 use elbo::core::{Data, Error, FromData, Model, ModelFile, Run, Values, Views};
 use elbo::nn::perceptual::Lpips;
-use elbo::picture::ssim;
 use elbo::refused;
 use elbo::splat::file::{self, Format, Stored};
-use elbo::splat::loss::psnr;
 use elbo::splat::model::SplatModel;
+use elbo::splat::quality::{Judge, Quality};
 use elbo::splat::scene::Scene;
-use elbo::tensor::{Tensor, no_grad};
 use elbo_data::{ReadOptions, write_npy};
 use elbo_report::picture::png;
 use serde_json::{Value, json};
@@ -77,18 +75,17 @@ pub fn run(args: &Render, json: bool) -> Result<ExitCode, Failure> {
         told["files"] = files.iter().map(|f| Value::from(f.display().to_string())).collect();
         text.push_str(&format!("{} pictures written to {}\n", made.rows(), args.out.display()));
         if let Some(quality) = truth.as_ref().map(|data| quality(&made, data, lpips.as_ref())).transpose()? {
-            let Quality { psnr, ssim, lpips: distance } = quality;
-            told["psnr"] = psnr.into();
-            told["ssim"] = ssim.into();
+            told["psnr"] = quality.psnr.into();
+            told["ssim"] = quality.ssim.into();
             text.push_str(&format!(
                 "against the scene's own pictures: {} dB, similarity {}",
-                number(psnr),
-                number(ssim)
+                number(quality.psnr),
+                number(quality.ssim)
             ));
-            if let (Some(distance), Some(network)) = (distance, &lpips) {
+            if let Some((network, distance)) = quality.lpips {
                 told["lpips"] = distance.into();
-                told["lpips_network"] = network.name().into();
-                text.push_str(&format!(", LPIPS ({}) {}", network.name(), number(distance)));
+                told["lpips_network"] = network.into();
+                text.push_str(&format!(", LPIPS ({network}) {}", number(distance)));
             }
             text.push('\n');
         }
@@ -158,30 +155,15 @@ fn write_pictures(made: &Data, folder: &Path, with_depth: bool) -> Result<Vec<Pa
     Ok(files)
 }
 
-/// Means over the pictures.
-struct Quality {
-    psnr: f64,
-    ssim: f64,
-    /// With its weights only.
-    lpips: Option<f64>,
-}
-
 /// How near the pictures come to those of the scene.
 fn quality(made: &Data, scene: &Data, lpips: Option<&Lpips>) -> Result<Quality, Error> {
     let scene = Scene::from_data(scene)?;
     let Values::U8(bytes) = &made.get("image")?.values else { unreachable!("a rendered picture is bytes") };
     let area = scene.width * scene.height;
-    let shape = [1, 3, scene.height, scene.width];
-    let mut total = Quality { psnr: 0.0, ssim: 0.0, lpips: lpips.map(|_| 0.0) };
+    let mut judge = Judge::new(lpips);
     for (i, picture) in bytes.chunks_exact(3 * area).enumerate() {
         let planes: Vec<f32> = (0..3 * area).map(|k| f32::from(picture[3 * (k % area) + k / area]) / 255.0).collect();
-        let truth = scene.picture(i);
-        total.psnr += psnr(&planes, &truth) / scene.len() as f64;
-        total.ssim += ssim(&planes, &truth, [scene.width, scene.height]) / scene.len() as f64;
-        if let (Some(network), Some(sum)) = (lpips, &mut total.lpips) {
-            let [planes, truth] = [planes, truth].map(|picture| Tensor::from_f32(picture, &shape));
-            *sum += no_grad(|| network.distance(&planes, &truth))?.to_vec()[0] / scene.len() as f64;
-        }
+        judge.see(&planes, &scene.picture(i), [scene.width, scene.height])?;
     }
-    Ok(total)
+    Ok(judge.quality())
 }

@@ -47,13 +47,17 @@ fn weights() -> Vec<u8> {
 #[test]
 fn a_scene_is_fitted_rendered_and_exported() {
     let folder = folder();
+    folder.write("vgg.safetensors", &weights());
     let words = "fit gs-mcmc scene --set cap=137 --set steps=150 --set refine_every=10 --set points=100 --set test_every=4 \
-                 --report r.html --json";
+                 --set lpips=vgg.safetensors --report r.html --json";
     let fitted = folder.elbo(words).json();
     assert_eq!(fitted["metrics"]["gaussians"].as_f64(), Some(137.0), "{fitted}");
     assert!(fitted["metrics"]["psnr"].as_f64().unwrap() > 10.0, "{fitted}");
+    // Answers of length one that are not negative are at most the root of two apart, which five heads of 0.1 make 1.
+    let is_distance = |value: &serde_json::Value| value.as_f64().is_some_and(|d| (0.01..1.0).contains(&d));
+    assert!(is_distance(&fitted["metrics"]["lpips_vgg"]), "{fitted}");
     let report = std::fs::read_to_string(folder.path("r.html")).unwrap();
-    assert!(report.contains("kept back") && report.contains("data:image/png"));
+    assert!(report.contains("kept back") && report.contains("data:image/png") && report.contains("LPIPS (vgg)"));
 
     let orbit = folder.elbo("render scene.gs-mcmc.elbo --orbit 3 --size 40x30 --out frames --ply s.ply --json").json();
     assert_eq!(orbit["count"].as_u64(), Some(3));
@@ -64,12 +68,10 @@ fn a_scene_is_fitted_rendered_and_exported() {
     let views = folder.elbo("render scene.gs-mcmc.elbo --views scene --out again --json").json();
     assert_eq!(views["count"].as_u64(), Some(12));
     assert!(views["psnr"].as_f64().unwrap() > 10.0 && views["ssim"].as_f64().unwrap() < 1.0, "{views}");
-    folder.write("vgg.safetensors", &weights());
     let words = "render scene.gs-mcmc.elbo --views scene --lpips vgg.safetensors --out third --json";
     let looks = folder.elbo(words).json();
     assert_eq!((looks["lpips_network"].as_str(), looks["psnr"].as_f64()), (Some("vgg"), views["psnr"].as_f64()));
-    // Answers of length one that are not negative are at most the root of two apart, which five heads of 0.1 make 1.
-    assert!(looks["lpips"].as_f64().is_some_and(|distance| (0.01..1.0).contains(&distance)), "{looks}");
+    assert!(is_distance(&looks["lpips"]), "{looks}");
     let ran = folder.elbo("render scene.gs-mcmc.elbo --views scene --lpips s.ply --out fourth");
     assert!(ran.code != 0 && ran.err.contains("the weights cannot be read"), "{}", ran.err);
     let from_file = folder.elbo("render s.ply --orbit 2 --size 32x32 --out other --json").json();
@@ -80,4 +82,21 @@ fn a_scene_is_fitted_rendered_and_exported() {
     assert_eq!(packed["system"].as_str(), Some("spz"));
     let ran = folder.elbo("render s.ply --ply s.obj");
     assert!(ran.code != 0 && ran.err.contains("names no format of Gaussians"), "{}", ran.err);
+}
+
+#[test]
+fn lpips_is_refused_where_it_cannot_judge() {
+    let folder = folder();
+    folder.write("vgg.safetensors", &weights());
+    let fit = "fit gs-mcmc scene --set cap=137 --set points=100 --set steps=5";
+    let refused = |settings: &str, words: &[&str]| {
+        let ran = folder.elbo(&format!("{fit} {settings}"));
+        assert!(ran.code != 0 && words.iter().all(|word| ran.err.contains(word)), "{}", ran.err);
+    };
+    refused("--set lpips=none.safetensors", &["the weights of LPIPS cannot be read", "none.safetensors"]);
+    refused("--set lpips=scene/transforms.json", &["the weights cannot be read", "AlexNet"]);
+    refused("--set lpips=vgg.safetensors --set size=15", &["15 x 15", "LPIPS (vgg)", "below 16"]);
+    let ran = folder.elbo(&format!("{fit} --set test_every=0 --set lpips=none.safetensors"));
+    let warning = "setting `lpips` has no effect where no picture is kept back";
+    assert!(ran.code == 0 && ran.err.contains(warning), "{}", ran.err);
 }

@@ -78,6 +78,12 @@ fn judged(work: &Work<'_>) -> (Vec<Card>, Option<String>) {
         cards.push(Card::new("SSIM", format!("{ssim:.3}"), "on pictures kept back; one is perfect"));
         sentence = Some(format!("{psnr:.2} dB on pictures it has not seen"));
     }
+    for (name, distance) in &work.record.summary.metrics {
+        if let Some(network) = name.strip_prefix("lpips_") {
+            let note = "on pictures kept back; zero is perfect";
+            cards.push(Card::new(format!("LPIPS ({network})"), number(*distance), note));
+        }
+    }
     if let Some((found, apart)) = metric("frechet").zip(metric("frechet_independent")) {
         let note = format!("of samples from the data; {} for independent numbers; less is better", number(apart));
         cards.push(Card::new("Fréchet distance", number(found), note));

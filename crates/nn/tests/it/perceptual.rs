@@ -1,7 +1,9 @@
-//! LPIPS against its definition; `golden/make_lpips.py` printed the numbers.
+//! LPIPS and percep against their definitions; `golden/make_perceptual.py` printed the numbers.
 
-use elbo_nn::perceptual::Lpips;
-use elbo_tensor::{Tensor, grad};
+use elbo_core::Rng;
+use elbo_nn::perceptual::{Lpips, Percep};
+use elbo_nn::weights::to_safetensors;
+use elbo_tensor::{Parameters, Tensor, grad};
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Index, filter size, and whether answers are compared.
@@ -30,15 +32,20 @@ fn array(name: String, shape: &[usize], formula: impl Fn(f64) -> f64) -> (String
     (name, shape.to_vec(), bytes)
 }
 
-/// Two to four channels a layer, with the script's weights.
+/// A convolution with the script's weights.
+fn convolution(found: &mut Arrays, index: usize, [channels, before, size]: [usize; 3]) {
+    let (scale, shift) = ((3.0 / (before * size * size) as f64).sqrt(), index as f64);
+    let filters = [channels, before, size, size];
+    found.push(array(format!("features.{index}.weight"), &filters, |k| scale * (0.7 * k + shift).sin()));
+    found.push(array(format!("features.{index}.bias"), &[channels], |k| 0.1 * (k + shift).cos()));
+}
+
+/// Two to four channels a layer.
 fn arrays(plan: &[(usize, usize, bool)]) -> Arrays {
     let (mut found, mut before, mut heads) = (vec![], 3, 0);
     for (place, (index, size, is_compared)) in plan.iter().enumerate() {
-        let (channels, shift) = (2 + place % 3, *index as f64);
-        let scale = (3.0 / (before * size * size) as f64).sqrt();
-        let filters = [channels, before, *size, *size];
-        found.push(array(format!("features.{index}.weight"), &filters, |k| scale * (0.7 * k + shift).sin()));
-        found.push(array(format!("features.{index}.bias"), &[channels], |k| 0.1 * (k + shift).cos()));
+        let channels = 2 + place % 3;
+        convolution(&mut found, *index, [channels, before, *size]);
         if *is_compared {
             let turn = 2.0 * f64::from(heads);
             let name = format!("lin{heads}.model.1.weight");
@@ -46,6 +53,14 @@ fn arrays(plan: &[(usize, usize, bool)]) -> Arrays {
             heads += 1;
         }
         before = channels;
+    }
+    found
+}
+
+fn percep_arrays() -> Arrays {
+    let mut found = vec![];
+    for (index, [channels, before]) in [[16, 3], [32, 16], [64, 32]].into_iter().enumerate() {
+        convolution(&mut found, index, [channels, before, 3]);
     }
     found
 }
@@ -74,20 +89,26 @@ fn distances_are_those_of_the_definition() {
         let found = lpips.distance(&x, &y).unwrap();
         assert_eq!(found.shape(), [1]);
         // Single precision, up to thirteen layers deep.
-        assert!((found.to_vec()[0] / expected - 1.0).abs() < 1e-3, "{name}: {:?}", found.to_vec());
+        assert!((found.to_vec()[0] - expected).abs() < 1e-5, "{name}: {:?}", found.to_vec());
         // Both ways round, and of several pictures at once; a picture is nowhere away from itself.
         let both = lpips.distance(&Tensor::cat(&[y.clone(), x.clone()], 0), &Tensor::cat(&[x.clone(), x], 0)).unwrap();
         let both = both.to_vec();
-        assert!((both[0] / expected - 1.0).abs() < 1e-3 && both[1].abs() < 1e-9, "{name}: {both:?}");
+        assert!((both[0] - expected).abs() < 1e-5 && both[1].abs() < 1e-9, "{name}: {both:?}");
     }
 }
 
 #[test]
-fn its_slope_agrees_with_differences() {
+fn slopes_agree_with_differences() {
     let lpips = Lpips::from_safetensors(&file(&arrays(&VGG))).unwrap();
-    let [x, y] = pictures(16, 16);
+    let percep = Percep::from_weights(&file(&percep_arrays())).unwrap();
+    let y = &pictures(16, 16)[1];
+    check_slope(|x| lpips.distance(x, y).unwrap().sum());
+    check_slope(|x| percep.distance(x, y).unwrap().sum());
+}
+
+fn check_slope(value: impl Fn(&Tensor) -> Tensor) {
+    let [x, _] = pictures(16, 16);
     let direction = Tensor::from_vec((0..768).map(|k| (0.9 * f64::from(k)).sin()).collect(), &[1, 3, 16, 16]);
-    let value = |x: &Tensor| lpips.distance(x, &y).unwrap().sum();
     let x = x.variable();
     let exact = (&grad(&value(&x), &[&x])[0] * &direction).sum().item();
     let moved = |h: f64| value(&(x.detach() + &direction * h)).item();
@@ -135,4 +156,70 @@ fn weights_and_pictures_that_do_not_fit_are_refused() {
     let [x, y] = pictures(31, 31);
     assert!(lpips.distance(&x, &y).is_ok());
     assert!(lpips.distance(&x, &pictures(31, 32)[1]).is_err());
+}
+
+#[test]
+fn percep_is_what_its_definition_says() {
+    let percep = Percep::from_weights(&file(&percep_arrays())).unwrap();
+    let [x, y] = pictures(9, 14);
+    let found = percep.distance(&x, &y).unwrap();
+    assert_eq!(found.shape(), [1]);
+    // Single precision.
+    assert!((found.item() - 0.027_001_913).abs() < 1e-6, "{}", found.item());
+    assert_eq!(percep.distance(&y, &x).unwrap().item(), found.item(), "symmetric to the bit");
+    let both = percep.distance(&Tensor::cat(&[x.clone(), y.clone()], 0), &Tensor::cat(&[y, x.clone()], 0)).unwrap();
+    assert!(both.to_vec().iter().all(|d| (d - found.item()).abs() < 1e-6), "{:?}", both.to_vec());
+    let own = percep.distance(&x, &x).unwrap().item();
+    assert_eq!(own, 0.0, "a picture is nowhere away from itself");
+    let shapes: Vec<Vec<usize>> = percep.answers(&x).iter().map(|a| a.shape().to_vec()).collect();
+    assert_eq!(shapes, [[1, 16, 9, 14], [1, 32, 4, 7], [1, 64, 2, 3]]);
+}
+
+#[test]
+fn percep_lies_between_zero_and_one_also_without_answers() {
+    let [x, y] = pictures(8, 8);
+    for seed in 0..5 {
+        let mut percep = Percep::new(&mut Rng::new(seed));
+        let found = percep.distance(&x, &y).unwrap().item();
+        assert!((0.0..=1.0).contains(&found) && found > 0.0, "{found}");
+        // Nothing answers: both pictures look like nothing.
+        percep.visit_mut(&mut |name, p| {
+            let value = if name.ends_with("bias") { -1.0 } else { 0.0 };
+            p.set(&vec![value; p.len()]).unwrap();
+        });
+        assert_eq!(percep.distance(&x, &y).unwrap().item(), 0.0);
+    }
+}
+
+#[test]
+fn weights_and_pictures_that_do_not_fit_percep_are_refused() {
+    let refused = |change: &dyn Fn(&mut Arrays), word: &str| {
+        let mut arrays = percep_arrays();
+        change(&mut arrays);
+        let error = Percep::from_weights(&file(&arrays)).err().unwrap_or_else(|| panic!("{word}: accepted"));
+        assert!(error.to_string().contains(word) && !error.remedy().is_empty(), "{word}: {error}");
+    };
+    refused(&|arrays| arrays.retain(|(name, ..)| name != "features.1.bias"), "no array `features.1.bias`");
+    refused(&|arrays| arrays[2] = array("features.1.weight".into(), &[32, 16, 5, 5], |_| 0.1), "[32, 16, 5, 5]");
+    refused(&|arrays| arrays[5] = array("features.2.bias".into(), &[64], |_| f64::NAN), "`features.2.bias` holds numbers");
+    refused(&|arrays| arrays.push(array("lin0.weight".into(), &[1, 16, 1, 1], |_| 0.1)), "`lin0.weight`");
+    assert!(Percep::from_weights(b"no file").err().unwrap().to_string().contains("cannot be read"));
+    // Neither takes the other's weights.
+    assert!(Percep::from_weights(&file(&arrays(&ALEX))).is_err());
+    assert!(Lpips::from_safetensors(&file(&percep_arrays())).err().unwrap().to_string().contains("`features.0`"));
+
+    let percep = Percep::from_weights(&file(&percep_arrays())).unwrap();
+    let [x, y] = pictures(3, 8);
+    assert!(percep.distance(&x, &y).err().unwrap().to_string().contains("by percep"));
+    let [x, y] = pictures(4, 8);
+    assert!(percep.distance(&x, &y).is_ok() && percep.distance(&x, &pictures(4, 9)[1]).is_err());
+}
+
+#[test]
+fn the_weights_of_percep_come_back_to_the_bit() {
+    let percep = Percep::new(&mut Rng::new(3));
+    let bytes = to_safetensors(&percep);
+    assert_eq!(Percep::from_weights(&bytes).unwrap().pack(), percep.pack());
+    let names = percep.names();
+    assert_eq!((names.len(), names[0].as_str(), names[5].as_str()), (6, "features.0.weight", "features.2.bias"));
 }

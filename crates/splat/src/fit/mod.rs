@@ -11,17 +11,18 @@ pub use settings::{Background, Settings, Start, Strategy};
 
 use crate::camera::Camera;
 use crate::gaussians::Gaussians;
-use crate::loss::{psnr, psnr_of_bytes};
+use crate::loss::psnr;
 use crate::optimise::Cloud;
 use crate::project::Options;
+use crate::quality::{Judge, Quality};
 use crate::render::render;
 use crate::scene::{Orbit, Scene};
 use descent::{Density, Descent};
 use drawer::Drawer;
 use elbo_core::{Error, Figure, Result, Run, Step, Stop, drive, picture_grid};
-use elbo_picture::ssim;
-use serde::{Deserialize, Serialize};
+use elbo_nn::perceptual::Lpips;
 use start::first;
+use std::path::Path;
 
 /// A fitted scene, in the user's coordinates, and how good it is.
 #[derive(Debug, Clone)]
@@ -44,24 +45,11 @@ pub struct Fitted {
     pub loss: f64,
 }
 
-/// Means over pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Quality {
-    /// Number of pictures.
-    pub pictures: usize,
-    /// Peak signal to noise in decibels.
-    pub psnr: f64,
-    /// The same after rounding to 8 bits.
-    pub psnr_8bit: f64,
-    /// Structural similarity.
-    pub ssim: f64,
-}
-
 /// Fits Gaussians to a scene.
 ///
 /// # Errors
 /// [`Error::Data`] for a scene that cannot be used so and for a GPU that fails, [`Error::Numerical`] when the loss is not a number or all Gaussians
-/// become transparent.
+/// become transparent; those of [`Lpips::read`] for the weights of LPIPS.
 pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run) -> Result<Fitted> {
     let drawer = Drawer::of(settings, run)?;
     let mut scene = scene.reduced(settings.size);
@@ -72,6 +60,7 @@ pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run
     let shift = orbit.target.map(|v| -v / extent);
     scene.transform(1.0 / extent, shift);
     let (training, held) = divided(&scene, settings.test_every, run)?;
+    let lpips = lpips(settings, &scene, &held, run)?;
     let distance = orbit.distance / extent;
     let start = first(settings, strategy, &scene, distance, run)?;
     run.note(format!(
@@ -91,9 +80,11 @@ pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run
     let outcome = drive(&density.then(descent), &mut cloud, &stop, run)?;
 
     let options = settings.options();
-    let judge = |views: &[usize]| judged(&cloud.gaussians, &scene, &cameras, views, &options);
-    let training_quality = judge(&training)?;
-    let held_quality = if held.is_empty() { None } else { Some(judge(&held)?) };
+    let judge = |views: &[usize], lpips: Option<&Lpips>| {
+        judged(&cloud.gaussians, &scene, &cameras, views, &options, lpips)
+    };
+    let training_quality = judge(&training, None)?;
+    let held_quality = if held.is_empty() { None } else { Some(judge(&held, lpips.as_ref())?) };
     let plain = (!held.is_empty()).then(|| plain(&scene, &training, &held));
     let (shown, whose) = if held.is_empty() { (&training, "fitted") } else { (&held, "kept back") };
     run.figure(side_by_side(&cloud.gaussians, &scene, &cameras, shown, whose, &options)?);
@@ -133,27 +124,46 @@ fn divided(scene: &Scene, test_every: usize, run: &mut Run) -> Result<(Vec<usize
     Ok((training, held))
 }
 
-/// Mean quality of these pictures.
+/// LPIPS, where its weights are given and there are pictures to judge: read before the work, so that none is lost.
+fn lpips(settings: &Settings, scene: &Scene, held: &[usize], run: &mut Run) -> Result<Option<Lpips>> {
+    if held.is_empty() {
+        run.warn_idle(settings, &["lpips"], "where no picture is kept back");
+        return Ok(None);
+    }
+    let Some(path) = &settings.lpips else { return Ok(None) };
+    let network = Lpips::read(Path::new(path))?;
+    if scene.width.min(scene.height) < network.least() {
+        return Err(Error::data(
+            format!(
+                "pictures of {} x {} pixels cannot be compared by LPIPS ({})",
+                scene.width,
+                scene.height,
+                network.name()
+            ),
+            format!("raise `size`, so that no side is below {} pixels, or leave `lpips` out", network.least()),
+        ));
+    }
+    Ok(Some(network))
+}
+
+/// Mean quality of these pictures, by LPIPS too where there is one.
 ///
 /// # Errors
-/// As [`render`].
+/// As [`render`] and [`Judge::see`].
 pub fn judged(
     g: &Gaussians<f32>,
     scene: &Scene,
     cameras: &[Camera<f32>],
     views: &[usize],
     options: &Options<f32>,
+    lpips: Option<&Lpips>,
 ) -> Result<Quality> {
-    let mut total = Quality { pictures: views.len(), psnr: 0.0, psnr_8bit: 0.0, ssim: 0.0 };
-    let n = views.len() as f64;
+    let mut judge = Judge::new(lpips);
     for view in views {
         let made = render(g, &cameras[*view], options)?;
-        let truth = scene.picture(*view);
-        total.psnr += psnr(&made.colour, &truth) / n;
-        total.psnr_8bit += psnr_of_bytes(&made.colour, &truth) / n;
-        total.ssim += ssim(&made.colour, &truth, [made.width, made.height]) / n;
+        judge.see(&made.colour, &scene.picture(*view), [made.width, made.height])?;
     }
-    Ok(total)
+    Ok(judge.quality())
 }
 
 /// Mean decibels of the pictures `held` against one colour, the mean of the pictures `training`.

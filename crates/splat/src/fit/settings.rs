@@ -82,6 +82,9 @@ pub struct Settings {
     pub cube: f64,
     /// Of the pictures, every so many-th is kept back to judge by; zero keeps none.
     pub test_every: usize,
+    /// A safetensors file with the weights of LPIPS (torchvision's AlexNet or VGG-16, and the heads), by which pictures kept back are judged
+    /// too.
+    pub lpips: Option<String>,
     /// Steps between two changes of the number of Gaussians.
     #[schemars(range(min = 1))]
     pub refine_every: usize,
@@ -117,6 +120,7 @@ impl Default for Settings {
             points: 5000,
             cube: 0.4,
             test_every: 8,
+            lpips: None,
             refine_every: 50,
             rate_mean: 1.6e-4,
             rate_mean_end: 1.6e-6,

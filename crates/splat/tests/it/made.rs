@@ -207,3 +207,24 @@ fn fitting_makes_pictures_better_and_resumes_to_the_same_bits() {
     let resumed = go(60, &mut Run::new(5).resuming(ModelFile::read(&path).unwrap()));
     assert_eq!(resumed.gaussians, whole.gaussians);
 }
+
+#[test]
+fn weights_of_lpips_that_cannot_be_read_are_refused_before_the_first_step() {
+    let scene = make(&small(), 4).scene;
+    let strategy = Strategy::Relocation { cap: 150, noise: 5e5, opacity_weight: 0.01, scale_weight: 0.01 };
+    let settings = Settings { steps: 3, lpips: Some("no-such-file".into()), ..Settings::default() };
+    let steps = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = steps.clone();
+    let mut run = Run::new(5).with_watcher(move |event| {
+        if let elbo_core::Event::Step { .. } = event {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let error = fit(&settings, &strategy, scene.clone(), &mut run).unwrap_err();
+    assert!(error.to_string().contains("the weights of LPIPS cannot be read"), "{error}");
+    assert_eq!(steps.load(std::sync::atomic::Ordering::Relaxed), 0);
+    // Without pictures to judge they are not asked for.
+    let fitted = fit(&Settings { test_every: 0, points: 100, ..settings }, &strategy, scene, &mut run).unwrap();
+    assert!(fitted.held.is_none() && run.warnings().iter().any(|w| w.contains("`lpips` has no effect")));
+    assert_eq!(steps.load(std::sync::atomic::Ordering::Relaxed), 3);
+}

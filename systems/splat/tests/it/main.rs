@@ -76,6 +76,7 @@ fn bad_input_is_refused_by_name() {
     assert!(matches!(error, Error::Setting { .. }) && error.to_string().contains("MB"), "{error}");
     refused(&json!({"test_every": 1}), &data, "test_every");
     refused(&json!({"degree": 4}), &data, "degree");
+    refused(&json!({"lpips": "no-such-file"}), &data, "the weights of LPIPS cannot be read");
     let change = |name: &str, change: &dyn Fn(&mut elbo_core::Array)| {
         let mut data = data.clone();
         change(&mut data.arrays.iter_mut().find(|(n, _)| n == name).unwrap().1);

@@ -40,6 +40,9 @@ class GSMCMC(Renders):
         at.
     test_every : whole number; default 8
         Of the pictures, every so many-th is kept back to judge by; zero keeps none.
+    lpips : text, or none; default None
+        A safetensors file with the weights of LPIPS (torchvision's AlexNet or VGG-16, and the heads), by
+        which pictures kept back are judged too.
     refine_every : whole number at least 1; default 50
         Steps between two changes of the number of Gaussians.
     rate_mean : number; default 0.00016
@@ -88,6 +91,7 @@ class GSMCMC(Renders):
         points: int = 5000,
         cube: float = 0.4,
         test_every: int = 8,
+        lpips: str | None = None,
         refine_every: int = 50,
         rate_mean: float = 0.00016,
         rate_mean_end: float = 1.6e-06,
@@ -114,6 +118,7 @@ class GSMCMC(Renders):
         self.points = points
         self.cube = cube
         self.test_every = test_every
+        self.lpips = lpips
         self.refine_every = refine_every
         self.rate_mean = rate_mean
         self.rate_mean_end = rate_mean_end

@@ -1,8 +1,9 @@
-//! LPIPS: how far apart pictures are in the answers of a network that was trained to recognise things.
+//! LPIPS: the answers of AlexNet or VGG-16, weighed by what people call alike.
 //!
 //! The weights do not travel with the library. A file holds the convolutions of torchvision's AlexNet or VGG-16 under their names there
 //! (`features.0.weight`, ...) and the five heads of LPIPS (`lin0.weight` or `lin0.model.1.weight`, ...); other arrays are passed over.
 
+use super::{check_pictures, unit};
 use crate::weights::numbers;
 use elbo_core::read::read_file;
 use elbo_core::{Error, Result};
@@ -138,18 +139,7 @@ impl Lpips {
     /// # Errors
     /// [`Error::Data`] for other shapes, and for pictures that are too small for the network.
     pub fn distance(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-        let fits = matches!(x.shape(), [_, 3, h, w] if self.holds([*h, *w])) && x.shape() == y.shape();
-        if !fits {
-            return Err(Error::data(
-                format!(
-                    "pictures of the shapes {:?} and {:?} cannot be compared by LPIPS ({})",
-                    x.shape(),
-                    y.shape(),
-                    self.name
-                ),
-                "give pictures of three colours and one size, 31 pixels a side or more",
-            ));
-        }
+        check_pictures(x, y, &format!("LPIPS ({})", self.name), self.least())?;
         let (a, b) = (self.answers(x), self.answers(y));
         let heads = self.layers.iter().filter_map(|layer| layer.head.as_ref());
         let one = |((a, b), head): ((&Tensor, &Tensor), &Tensor)| {
@@ -159,16 +149,20 @@ impl Lpips {
         Ok(terms.reduce(|sum, term| sum + term).expect("there are five heads"))
     }
 
-    /// Whether pictures of this size leave a pixel at every layer.
-    fn holds(&self, size: [usize; 2]) -> bool {
-        let after = |size: [usize; 2], layer: &Layer| -> Option<[usize; 2]> {
+    /// Pixels that the shorter side of a picture needs, so that every layer has one left.
+    pub fn least(&self) -> usize {
+        (1..).find(|size| self.holds(*size)).expect("a picture that is large enough holds every layer")
+    }
+
+    /// Whether square pictures of this size leave a pixel at every layer.
+    fn holds(&self, size: usize) -> bool {
+        let after = |size: usize, layer: &Layer| -> Option<usize> {
             let pooled = match &layer.pool {
-                Some(window) => [0, 1].map(|d| size[d].checked_sub(window.kernel[d]).map(|left| left / 2 + 1)),
-                None => size.map(Some),
+                Some(window) => size.checked_sub(window.kernel[0])? / window.stride[0] + 1,
+                None => size,
             };
-            let [h, w] = pooled;
             let shape = layer.filters.shape();
-            layer.how.output([h?, w?], [shape[2], shape[3]])
+            layer.how.output([pooled; 2], [shape[2], shape[3]]).map(|[height, _]| height)
         };
         self.layers.iter().try_fold(size, after).is_some()
     }
@@ -184,9 +178,7 @@ impl Lpips {
             }
             x = x.conv2d(&layer.filters, Some(&layer.bias), &layer.how).relu();
             if layer.head.is_some() {
-                // The first small number keeps the slope finite where there is no answer at all.
-                let length = (x.square().sum_axis(1, true) + 1e-20).sqrt() + 1e-10;
-                found.push(&x / length);
+                found.push(unit(&x));
             }
         }
         found
