@@ -1,7 +1,7 @@
 //! `percep`: the answers of a small network that was trained to tell bodies and patterns of made-up scenes apart.
 
 use super::{check_pictures, unit};
-use crate::layer::{Build, Conv2dConfig, Layer, LayerConfig, Pass, Sequential};
+use crate::layer::{Build, Conv2dConfig, LayerConfig, Pass, Sequential};
 use crate::weights::from_safetensors;
 use elbo_core::{Result, Rng};
 use elbo_tensor::{DType, Tensor, Window};

@@ -201,7 +201,10 @@ fn weights_and_pictures_that_do_not_fit_percep_are_refused() {
     };
     refused(&|arrays| arrays.retain(|(name, ..)| name != "features.1.bias"), "no array `features.1.bias`");
     refused(&|arrays| arrays[2] = array("features.1.weight".into(), &[32, 16, 5, 5], |_| 0.1), "[32, 16, 5, 5]");
-    refused(&|arrays| arrays[5] = array("features.2.bias".into(), &[64], |_| f64::NAN), "`features.2.bias` holds numbers");
+    refused(
+        &|arrays| arrays[5] = array("features.2.bias".into(), &[64], |_| f64::NAN),
+        "`features.2.bias` holds numbers",
+    );
     refused(&|arrays| arrays.push(array("lin0.weight".into(), &[1, 16, 1, 1], |_| 0.1)), "`lin0.weight`");
     assert!(Percep::from_weights(b"no file").err().unwrap().to_string().contains("cannot be read"));
     // Neither takes the other's weights.

@@ -80,9 +80,8 @@ pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run
     let outcome = drive(&density.then(descent), &mut cloud, &stop, run)?;
 
     let options = settings.options();
-    let judge = |views: &[usize], lpips: Option<&Lpips>| {
-        judged(&cloud.gaussians, &scene, &cameras, views, &options, lpips)
-    };
+    let judge =
+        |views: &[usize], lpips: Option<&Lpips>| judged(&cloud.gaussians, &scene, &cameras, views, &options, lpips);
     let training_quality = judge(&training, None)?;
     let held_quality = if held.is_empty() { None } else { Some(judge(&held, lpips.as_ref())?) };
     let plain = (!held.is_empty()).then(|| plain(&scene, &training, &held));
