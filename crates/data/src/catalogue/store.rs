@@ -33,14 +33,15 @@ pub fn default_dir() -> Result<PathBuf> {
         })
 }
 
-/// Fetches a data set into `dir`, unless an intact copy is there. `say` is told what is going on.
+/// Fetches a data set into `dir`, unless an intact copy is there that has been made as the catalogue describes it now. `say` is told what is
+/// going on.
 ///
 /// # Errors
 /// [`Error::Unknown`] for an unknown key; [`Error::Data`] when the package cannot be had or its files are not those pinned;
 /// [`Error::File`] when `dir` cannot be written. On any error an older copy stays as it was and nothing is left half-written.
 pub fn get(key: &str, dir: &Path, say: &mut dyn FnMut(&str)) -> Result<Stored> {
     let entry = entry(key)?;
-    if dir.join(key).join(SOURCE).exists() && verify(key, dir).is_ok() {
+    if dir.join(key).join(SOURCE).exists() && verify(key, dir).is_ok() && is_current(entry, dir) {
         return Ok(stored(entry, dir, false));
     }
     let sources = fetch(entry, say)?;
@@ -48,6 +49,12 @@ pub fn get(key: &str, dir: &Path, say: &mut dyn FnMut(&str)) -> Result<Stored> {
     let outputs = convert::convert(entry, &sources)?;
     install(entry, dir, &outputs, &sources)?;
     Ok(stored(entry, dir, true))
+}
+
+/// Whether the copy has the columns and changes of this version of the catalogue.
+fn is_current(entry: &Entry, dir: &Path) -> bool {
+    let text = std::fs::read(dir.join(entry.key).join(SOURCE)).unwrap_or_default();
+    serde_json::from_slice(&text).is_ok_and(|record: Value| record["changes"] == entry.changes)
 }
 
 /// The copy of a data set, without looking at its contents.
@@ -183,8 +190,23 @@ mod tests {
         assert_eq!(found.files, [dir.path().join("uci-yacht/uci-yacht.csv.gz")]);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but the data set is left");
         assert!(!get("uci-yacht", dir.path(), &mut |_| {}).unwrap().is_new, "an intact copy is not fetched again");
+        assert!(is_current(entry("uci-yacht").unwrap(), dir.path()));
         std::fs::write(&found.files[0], b"other").unwrap();
         assert!(verify("uci-yacht", dir.path()).unwrap_err().to_string().contains("not as it was made"));
+    }
+
+    #[test]
+    fn a_copy_that_an_older_version_made_in_another_form_is_not_current() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = install_example(dir.path());
+        let source = dir.path().join("uci-yacht").join(SOURCE);
+        let mut record: Value = serde_json::from_slice(&std::fs::read(&source).unwrap()).unwrap();
+        record["changes"] = "one column less".into();
+        std::fs::write(&source, record.to_string()).unwrap();
+        assert!(verify("uci-yacht", dir.path()).is_ok(), "its files are as they were made");
+        assert!(!is_current(entry, dir.path()));
+        std::fs::write(&source, "no record").unwrap();
+        assert!(!is_current(entry, dir.path()));
     }
 
     #[test]

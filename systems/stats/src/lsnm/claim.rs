@@ -1,8 +1,10 @@
 //! What the paper shows, as numbers with thresholds: the shares of pairs whose direction is found.
 
-use super::{Estimator, LsnmConfig, Pairs, Rule};
-use elbo_core::{Budget, Claim, FromData, Result, Rng, Run, Table};
-use elbo_data::{MakeOptions, make, stored_table};
+mod real;
+
+use super::{Estimator, LsnmConfig};
+use elbo_core::{Budget, Claim, Result, Rng, Run, Table};
+use elbo_data::{MakeOptions, make};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -36,7 +38,7 @@ pub(super) fn claim(run: &mut Run) -> Result<Claim> {
         );
         run.table(shares.table("gaussian-noise", "Gaussian noise: share of the pairs whose direction is right."));
         run.table(uniform.table("uniform-noise", "Uniform noise: share of the pairs whose direction is right."));
-        real_pairs(&mut claim, &seeds, run)?;
+        real::pairs(&mut claim, &seeds, run)?;
     }
     Ok(claim)
 }
@@ -107,51 +109,4 @@ fn control(seeds: &[u64], count: usize, rows: usize) -> Result<f64> {
         }
     }
     Ok(undecided as f64 / all as f64)
-}
-
-/// On the first 60 pairs of the Tübingen collection, turned round by coins.
-fn real_pairs(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    const CHECK: &str = "Tübingen pairs 1 to 60: right by likelihood";
-    let data = match stored_table("pairs", false) {
-        Ok(data) => data,
-        Err(absence) => {
-            claim.skip(CHECK, &absence);
-            return Ok(());
-        }
-    };
-    let input = Pairs::from_data(&data)?;
-    let mut table = Table::new(
-        "tuebingen",
-        "Tübingen pairs 1 to 60: share that is right when forced to answer, and among those decided at 1.96 standard errors.",
-        &["estimator", "rule", "right", "decided", "right of those"],
-    );
-    for estimator in [Estimator::Splines, Estimator::Homoscedastic] {
-        for rule in [Rule::Likelihood, Rule::Independence] {
-            let config =
-                LsnmConfig { estimator, rule, permutations: 19, resamples: 20, rows: 1000, ..LsnmConfig::default() };
-            let decide = config.decide();
-            let (mut right, mut decided, mut right_decided, mut all) = (0.0, 0.0, 0.0, 0.0);
-            // The first seed alone: turning a pair round turns its verdict round, so that seeds differ in drawn rows only.
-            for (i, pair) in input.pairs.iter().enumerate() {
-                let mut rng = Rng::new(seeds[0]).split(i as u64);
-                let is_turned = rng.uniform() < 0.5;
-                let (a, b) = if is_turned { (&pair.b, &pair.a) } else { (&pair.a, &pair.b) };
-                let found = decide.pair(a, b, &mut rng)?;
-                let is_right = if is_turned { found.score < 0.0 } else { found.score > 0.0 };
-                let is_decided = found.error > 0.0 && (found.score / found.error).abs() >= config.decide;
-                right += f64::from(is_right);
-                decided += f64::from(is_decided);
-                right_decided += f64::from(is_right && is_decided);
-                all += 1.0;
-            }
-            if estimator == Estimator::Splines && rule == Rule::Likelihood {
-                claim.at_least(CHECK, right / all, Some(0.5), 0.6);
-            }
-            let share = |value: f64| format!("{value:.3}");
-            let cells = [share(right / all), share(decided / all), share(right_decided / f64::max(decided, 1.0))];
-            table.push([word(&estimator), word(&rule)].into_iter().chain(cells).collect());
-        }
-    }
-    run.table(table);
-    Ok(())
 }

@@ -156,39 +156,70 @@ impl Decide {
         (terms.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt()
     }
 
-    /// The jackknife that leaves half of the rows out: the spread of its scores around their mean is that of the full sample's score. Unlike the
-    /// bootstrap it repeats no row, which would make residuals depend on the cause.
-    fn half_samples(&self, a: &[f64], b: &[f64], score: f64, rng: &mut Rng) -> Result<(f64, f64)> {
+    /// The score of the full sample and its standard error, by both rules: likelihood, independence. Without half-samples the errors are zero.
+    ///
+    /// # Errors
+    /// As [`fit`].
+    pub fn scores_with_errors(&self, a: &[f64], b: &[f64], rng: &mut Rng) -> Result<[(f64, f64); 2]> {
+        let rows = some_rows(a.len(), self.rows, rng);
+        let (a, b) = (take(a, &rows), take(b, &rows));
+        let full = self.scores(&a, &b, rng)?;
+        let halves = self.on_halves(a.len(), rng, |rows, rng| {
+            let (a, b) = (take(&a, rows), take(&b, rows));
+            if varies(&a) && varies(&b) { self.scores(&a, &b, rng) } else { Ok([0.0; 2]) }
+        })?;
+        let error = |rule: usize| deviation(&halves.iter().map(|scores| scores[rule]).collect::<Vec<_>>());
+        Ok([(full[0], error(0)), (full[1], error(1))])
+    }
+
+    /// Something of each half-sample, given its rows and its random numbers.
+    fn on_halves<T: Send>(
+        &self,
+        n: usize,
+        rng: &mut Rng,
+        of: impl Fn(&[usize], &mut Rng) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         let root = rng.fork();
-        let n = a.len();
-        let once = |k: usize| -> Result<f64> {
+        let once = |k: usize| -> Result<T> {
             let mut rng = root.split(k as u64);
             let mut rows = rng.choose(n, n.div_ceil(2));
             rows.sort_unstable();
-            let (mut a, mut b) = (take(a, &rows), take(b, &rows));
+            of(&rows, &mut rng)
+        };
+        (0..self.resamples).into_par_iter().map(once).collect()
+    }
+
+    /// The jackknife that leaves half of the rows out: the spread of its scores around their mean is that of the full sample's score. Unlike the
+    /// bootstrap it repeats no row, which would make residuals depend on the cause.
+    fn half_samples(&self, a: &[f64], b: &[f64], score: f64, rng: &mut Rng) -> Result<(f64, f64)> {
+        let scores = self.on_halves(a.len(), rng, |rows, rng| {
+            let (mut a, mut b) = (take(a, rows), take(b, rows));
             if !varies(&a) || !varies(&b) {
                 return Ok(0.0);
             }
             standardise(&mut a);
             standardise(&mut b);
             let fits = [
-                (fit(self.estimator, &self.form, &a, &b, &mut rng)?, &a),
-                (fit(self.estimator, &self.form, &b, &a, &mut rng)?, &b),
+                (fit(self.estimator, &self.form, &a, &b, rng)?, &a),
+                (fit(self.estimator, &self.form, &b, &a, rng)?, &b),
             ];
-            let tested = some_rows(a.len(), self.test_rows, &mut rng);
+            let tested = some_rows(a.len(), self.test_rows, rng);
             let found = fits.each_ref().map(|(fitted, cause)| match self.rule {
                 Rule::Likelihood => (fitted, 0.0),
                 Rule::Independence => (fitted, excess(&take(cause, &tested), &take(&fitted.residuals, &tested))),
             });
             Ok(self.score(&found))
-        };
-        let scores: Vec<f64> = (0..self.resamples).into_par_iter().map(once).collect::<Result<_>>()?;
-        let count = scores.len() as f64;
-        let mean = scores.iter().sum::<f64>() / count;
-        let squares: f64 = scores.iter().map(|s| (s - mean).powi(2)).sum();
+        })?;
         let agreeing = scores.iter().filter(|s| s.signum() == score.signum()).count();
-        Ok(((squares / (count - 1.0).max(1.0)).sqrt(), agreeing as f64 / count))
+        Ok((deviation(&scores), agreeing as f64 / scores.len() as f64))
     }
+}
+
+/// Standard deviation of the scores of half-samples; zero for fewer than two.
+fn deviation(scores: &[f64]) -> f64 {
+    let count = scores.len() as f64;
+    let mean = scores.iter().sum::<f64>() / count.max(1.0);
+    (scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0)).sqrt()
 }
 
 /// Dependence beyond chance, in standard deviations over the number of rows, so that samples of different size compare. The kernel is half as
@@ -200,5 +231,36 @@ fn excess(cause: &[f64], residuals: &[f64]) -> f64 {
     } else {
         // Less than any sample can have.
         -1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lsnm::LsnmConfig;
+    use elbo_data::{MakeOptions, make};
+
+    #[test]
+    fn both_rules_at_once_say_what_each_says_alone() {
+        let data = make("cause-effect", 3, &MakeOptions { rows: Some(300), ..MakeOptions::default() }).unwrap();
+        let [a, b] = [0, 1].map(|i| data.arrays[i].1.to_f64().unwrap());
+        let both = LsnmConfig::default().decide().scores_with_errors(&a, &b, &mut Rng::new(1)).unwrap();
+        for (rule, (score, error)) in [Rule::Likelihood, Rule::Independence].into_iter().zip(both) {
+            let decide = LsnmConfig { rule, permutations: 19, ..LsnmConfig::default() }.decide();
+            let alone = decide.pair(&a, &b, &mut Rng::new(2)).unwrap();
+            assert!((score - alone.score).abs() < 1e-9, "{rule:?}: {score} {}", alone.score);
+            // Other half-samples: forty tell a deviation to a ninth, two of them their ratio to a sixth; five times that.
+            let ratio = (error / alone.error).ln().abs();
+            assert!(ratio < 0.8, "{rule:?}: {error} {}", alone.error);
+        }
+    }
+
+    #[test]
+    fn without_half_samples_there_are_scores_and_no_errors() {
+        let data = make("cause-effect", 4, &MakeOptions { rows: Some(100), ..MakeOptions::default() }).unwrap();
+        let [a, b] = [0, 1].map(|i| data.arrays[i].1.to_f64().unwrap());
+        let decide = LsnmConfig { resamples: 0, ..LsnmConfig::default() }.decide();
+        let both = decide.scores_with_errors(&a, &b, &mut Rng::new(1)).unwrap();
+        assert!(both.iter().all(|(score, error)| *score != 0.0 && *error == 0.0), "{both:?}");
     }
 }
