@@ -91,7 +91,8 @@ impl Marginals for StudentTs {
     }
 
     fn sd(&self, i: usize) -> f64 {
-        self.row(i).variance().sqrt()
+        // Not the root of the variance, which overflows from a scale of 1e154 on.
+        if self.dof > 2.0 { self.scale[i] * (self.dof / (self.dof - 2.0)).sqrt() } else { f64::INFINITY }
     }
 
     fn quantile(&self, i: usize, p: f64) -> f64 {

@@ -87,7 +87,7 @@ fn pinned(unit: &Process) -> Value {
 }
 
 fn gpr(unit: &Process) -> Value {
-    json!({"kernel": kernel(unit), "mean": "zero", "noise": unit.noise, "priors": pinned(unit), "starts": 1, "iterations": 1})
+    json!({"kernel": kernel(unit), "mean": "zero", "noise": unit.noise, "priors": pinned(unit), "errors": "normal", "starts": 1, "iterations": 1})
 }
 
 fn sgpr(unit: &Process) -> Value {

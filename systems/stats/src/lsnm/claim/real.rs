@@ -24,7 +24,17 @@ pub(super) fn pairs(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<(
         "tuebingen",
         "Tübingen pairs 1 to 60: share that is right when forced to answer, in the mean over seeds, with its standard error over pairs (those of a source \
          taken as independent) and its range over seeds; with weights; the share decided at 1.96 standard errors, and the right ones of those.",
-        &["estimator", "rule", "right", "its error", "over seeds", "weighted", "its error, weighted", "decided", "right of those"],
+        &[
+            "estimator",
+            "rule",
+            "right",
+            "its error",
+            "over seeds",
+            "weighted",
+            "its error, weighted",
+            "decided",
+            "right of those",
+        ],
     );
     for estimator in [Estimator::Splines, Estimator::Homoscedastic] {
         let config = LsnmConfig { estimator, resamples: 20, rows: 1000, ..LsnmConfig::default() };
