@@ -44,8 +44,11 @@ class BayesianGPR(Draws, Regressor):
         Starting points of the search for the likeliest values.
     iterations : whole number at least 1; default 200
         L-BFGS iterations a start, at most.
+    inducing : whole number at least 1, or none; default None
+        Inducing points that carry the process, whose lower bound then stands for its likelihood: for more
+        rows. Without a number it is exact.
     most_rows : whole number; default 1000
-        Rows beyond which the fit is refused, since every gradient takes time with N³.
+        Rows beyond which an exact fit is refused, since every gradient takes time with N³.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -72,6 +75,7 @@ class BayesianGPR(Draws, Regressor):
         mixed: int = 100,
         starts: int = 5,
         iterations: int = 200,
+        inducing: int | None = None,
         most_rows: int = 1000,
         random_state: Any = 0,
         max_time: float | None = None,
@@ -89,6 +93,7 @@ class BayesianGPR(Draws, Regressor):
         self.mixed = mixed
         self.starts = starts
         self.iterations = iterations
+        self.inducing = inducing
         self.most_rows = most_rows
         self.random_state = random_state
         self.max_time = max_time

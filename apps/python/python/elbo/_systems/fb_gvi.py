@@ -26,10 +26,16 @@ class _FBGVI(Draws, Tabular):
         Prior standard deviation of the weights, for inputs of unit variance.
     intercept_sd : number; default 5.0
         Prior standard deviation of the intercept.
-    rule : one of forward-backward, bures-wasserstein, natural, newton, location-scale; default 'forward-backward'
-        The update: forward-backward, or bures-wasserstein, natural, newton, location-scale to compare with.
+    rule : one of forward-backward, bures-wasserstein, natural, newton, location-scale, diagonal; default 'forward-backward'
+        The update: forward-backward, diagonal for independent weights, or bures-wasserstein, natural, newton,
+        location-scale to compare with.
     eta : number, or none; default None
-        Step length; without one, the inverse of the largest curvature at the mode.
+        Step length; without one, the inverse of the largest curvature at the mode, times the share of the
+        rows in a batch.
+    batch : whole number at least 1, or none; default None
+        Rows of the table that a step is taken from, drawn anew; without a number, all.
+    rank : whole number at least 1, or none; default None
+        Largest curvatures that a step keeps, all others being replaced by their mean; without a number, all.
     steps : whole number at least 1; default 1000
         Steps.
     draws : whole number at least 1; default 1
@@ -54,6 +60,8 @@ class _FBGVI(Draws, Tabular):
         intercept_sd: float = 5.0,
         rule: Choice = 'forward-backward',
         eta: float | None = None,
+        batch: int | None = None,
+        rank: int | None = None,
         steps: int = 1000,
         draws: int = 1,
         kept: int = 2000,
@@ -66,6 +74,8 @@ class _FBGVI(Draws, Tabular):
         self.intercept_sd = intercept_sd
         self.rule = rule
         self.eta = eta
+        self.batch = batch
+        self.rank = rank
         self.steps = steps
         self.draws = draws
         self.kept = kept

@@ -34,6 +34,11 @@ class GPR(Regressor):
         Starting points of the search for hyperparameters; the best end is kept.
     iterations : whole number at least 1; default 200
         L-BFGS iterations a start, at most.
+    errors : one of normal, leave_one_out, cross_validation; default 'cross_validation'
+        The errors of predictions: `leave_one_out` fits their tails to the residuals of rows left out,
+        `normal` keeps the process's own.
+    copies : one of auto, keep, once; default 'auto'
+        Rows that are equal to others in every input and in the target: `auto`, `keep` or `once`.
     most_rows : whole number; default 10000
         Rows beyond which the fit is refused, since time grows with N³ and memory with N².
     random_state : default 0
@@ -56,6 +61,8 @@ class GPR(Regressor):
         priors: Mapping[str, Any] | None = None,
         starts: int = 5,
         iterations: int = 200,
+        errors: Choice = 'cross_validation',
+        copies: Choice = 'auto',
         most_rows: int = 10000,
         random_state: Any = 0,
         max_time: float | None = None,
@@ -67,6 +74,8 @@ class GPR(Regressor):
         self.priors = priors
         self.starts = starts
         self.iterations = iterations
+        self.errors = errors
+        self.copies = copies
         self.most_rows = most_rows
         self.random_state = random_state
         self.max_time = max_time

@@ -44,6 +44,12 @@ class _VBLL(Updates, Encodes, Tabular):
         Scale of that prior, in the unit of the scaled target.
     kl_weight : number; default 1.0
         What the divergence is multiplied by; anything but 1 is tempered, not Bayes' rule.
+    body : one of point, mean_field; default 'point'
+        Weights before the last layer: point, or mean_field for independent normal distributions, of which
+        predictions take 20 draws.
+    collapsed : true or false; default False
+        Whether each step has the best posterior of the last layer inside its bound, from all rows; for
+        numbers with Gaussian noise and a dense covariance.
     steps : whole number at least 1; default 3000
         Minibatches.
     batch : whole number at least 1; default 64
@@ -80,6 +86,8 @@ class _VBLL(Updates, Encodes, Tabular):
         wishart_dof: float = 1.0,
         wishart_scale: float = 0.01,
         kl_weight: float = 1.0,
+        body: Choice = 'point',
+        collapsed: bool = False,
         steps: int = 3000,
         batch: int = 64,
         rate: float = 0.001,
@@ -101,6 +109,8 @@ class _VBLL(Updates, Encodes, Tabular):
         self.wishart_dof = wishart_dof
         self.wishart_scale = wishart_scale
         self.kl_weight = kl_weight
+        self.body = body
+        self.collapsed = collapsed
         self.steps = steps
         self.batch = batch
         self.rate = rate
