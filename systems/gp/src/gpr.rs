@@ -76,7 +76,7 @@ pub struct GprConfig {
     /// L-BFGS iterations a start, at most.
     #[schemars(range(min = 1))]
     pub iterations: usize,
-    /// The errors of predictions: `leave_one_out` fits their tails to the residuals of rows left out, `normal` keeps the process's own.
+    /// The errors of predictions: `cross_validation` and `leave_one_out` fit their width and tails to residuals of rows left out, `normal` keeps the process's own.
     pub errors: Errors,
     /// Rows that are equal to others in every input and in the target: `auto`, `keep` or `once`.
     pub copies: Copies,
