@@ -135,6 +135,7 @@ fn summarise(fitted: &Fitted) -> Summary {
             ("psnr".to_owned(), held.psnr),
             ("psnr_8bit".to_owned(), held.psnr_8bit),
             ("ssim".to_owned(), held.ssim),
+            ("percep".to_owned(), held.percep),
             ("pictures_kept_back".to_owned(), held.pictures as f64),
         ]);
         // Distances by different networks are not comparable, so the name says which.
@@ -142,6 +143,7 @@ fn summarise(fitted: &Fitted) -> Summary {
     }
     metrics.push(("psnr_fitted".into(), fitted.training.psnr));
     metrics.push(("ssim_fitted".into(), fitted.training.ssim));
+    metrics.push(("percep_fitted".into(), fitted.training.percep));
     let opaque = g.opacity.iter().filter(|a| sigmoid(f64::from(**a)) > 0.5).count();
     metrics.push(("opaque_share".into(), opaque as f64 / g.len().max(1) as f64));
     let quality = match &fitted.held {

@@ -2,7 +2,7 @@
 
 use crate::loss::{psnr, psnr_of_bytes};
 use elbo_core::Result;
-use elbo_nn::perceptual::Lpips;
+use elbo_nn::perceptual::{Lpips, Percep};
 use elbo_picture::ssim;
 use elbo_tensor::{Tensor, no_grad};
 
@@ -17,6 +17,8 @@ pub struct Quality {
     pub psnr_8bit: f64,
     /// Structural similarity.
     pub ssim: f64,
+    /// The distance `percep` of [`Percep::shipped`], which is not LPIPS.
+    pub percep: f64,
     /// LPIPS, where its weights were given: the name of the network, without which the number says nothing, and the distance.
     pub lpips: Option<(&'static str, f64)>,
 }
@@ -32,13 +34,13 @@ impl<'a> Judge<'a> {
     /// A judge who has seen nothing, and compares by LPIPS too where there is one.
     pub fn new(lpips: Option<&'a Lpips>) -> Self {
         let none = lpips.map(|network| (network.name(), 0.0));
-        Self { lpips, total: Quality { pictures: 0, psnr: 0.0, psnr_8bit: 0.0, ssim: 0.0, lpips: none } }
+        Self { lpips, total: Quality { pictures: 0, psnr: 0.0, psnr_8bit: 0.0, ssim: 0.0, percep: 0.0, lpips: none } }
     }
 
     /// Compares a picture with what it should be, both `[3, H, W]`, the second on `[0, 1]`; `size` is `[W, H]`.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Data`] where the pictures are too small for LPIPS.
+    /// [`elbo_core::Error::Data`] where the pictures are too small for LPIPS, or have less than 4 pixels a side.
     ///
     /// # Panics
     /// When the pictures do not have this size.
@@ -48,8 +50,9 @@ impl<'a> Judge<'a> {
         total.psnr += psnr(made, truth);
         total.psnr_8bit += psnr_of_bytes(made, truth);
         total.ssim += ssim(made, truth, size);
+        let [made, truth] = [shown(made, size), shown(truth, size)];
+        total.percep += no_grad(|| Percep::shipped().distance(&made, &truth))?.to_vec()[0];
         if let (Some(network), Some((_, sum))) = (self.lpips, &mut total.lpips) {
-            let [made, truth] = [shown(made, size), shown(truth, size)];
             *sum += no_grad(|| network.distance(&made, &truth))?.to_vec()[0];
         }
         Ok(())
@@ -58,12 +61,13 @@ impl<'a> Judge<'a> {
     /// The means of what was seen; zeros where there was nothing.
     pub fn quality(&self) -> Quality {
         let n = self.total.pictures.max(1) as f64;
-        let Quality { pictures, psnr, psnr_8bit, ssim, lpips } = self.total;
+        let Quality { pictures, psnr, psnr_8bit, ssim, percep, lpips } = self.total;
         Quality {
             pictures,
             psnr: psnr / n,
             psnr_8bit: psnr_8bit / n,
             ssim: ssim / n,
+            percep: percep / n,
             lpips: lpips.map(|(name, sum)| (name, sum / n)),
         }
     }
@@ -91,6 +95,7 @@ mod tests {
         assert!((near.psnr - 40.0).abs() < 1e-3 && (far.psnr - 20.0).abs() < 1e-3, "{near:?} {far:?}");
         assert!((both.psnr - 30.0).abs() < 1e-3 && both.pictures == 2);
         assert!((both.ssim - 0.5 * (near.ssim + far.ssim)).abs() < 1e-12 && far.ssim < near.ssim);
-        assert_eq!((both.lpips, of(&[]).psnr), (None, 0.0));
+        assert!((both.percep - 0.5 * (near.percep + far.percep)).abs() < 1e-12 && far.percep > near.percep);
+        assert_eq!((both.lpips, of(&[]).psnr, of(&[0.0]).percep), (None, 0.0, 0.0));
     }
 }

@@ -77,10 +77,12 @@ pub fn run(args: &Render, json: bool) -> Result<ExitCode, Failure> {
         if let Some(quality) = truth.as_ref().map(|data| quality(&made, data, lpips.as_ref())).transpose()? {
             told["psnr"] = quality.psnr.into();
             told["ssim"] = quality.ssim.into();
+            told["percep"] = quality.percep.into();
             text.push_str(&format!(
-                "against the scene's own pictures: {} dB, similarity {}",
+                "against the scene's own pictures: {} dB, similarity {}, percep {}",
                 number(quality.psnr),
-                number(quality.ssim)
+                number(quality.ssim),
+                number(quality.percep)
             ));
             if let Some((network, distance)) = quality.lpips {
                 told["lpips"] = distance.into();

@@ -54,10 +54,13 @@ fn a_scene_is_fitted_rendered_and_exported() {
     assert_eq!(fitted["metrics"]["gaussians"].as_f64(), Some(137.0), "{fitted}");
     assert!(fitted["metrics"]["psnr"].as_f64().unwrap() > 10.0, "{fitted}");
     // Answers of length one that are not negative are at most the root of two apart, which five heads of 0.1 make 1.
+    let is_near = |value: &serde_json::Value| value.as_f64().is_some_and(|d| d > 0.0 && d < 0.5);
+    assert!(is_near(&fitted["metrics"]["percep"]) && is_near(&fitted["metrics"]["percep_fitted"]), "{fitted}");
     let is_distance = |value: &serde_json::Value| value.as_f64().is_some_and(|d| (0.01..1.0).contains(&d));
     assert!(is_distance(&fitted["metrics"]["lpips_vgg"]), "{fitted}");
     let report = std::fs::read_to_string(folder.path("r.html")).unwrap();
     assert!(report.contains("kept back") && report.contains("data:image/png") && report.contains("LPIPS (vgg)"));
+    assert!(report.contains("not LPIPS"));
 
     let orbit = folder.elbo("render scene.gs-mcmc.elbo --orbit 3 --size 40x30 --out frames --ply s.ply --json").json();
     assert_eq!(orbit["count"].as_u64(), Some(3));
@@ -68,6 +71,9 @@ fn a_scene_is_fitted_rendered_and_exported() {
     let views = folder.elbo("render scene.gs-mcmc.elbo --views scene --out again --json").json();
     assert_eq!(views["count"].as_u64(), Some(12));
     assert!(views["psnr"].as_f64().unwrap() > 10.0 && views["ssim"].as_f64().unwrap() < 1.0, "{views}");
+    // Without weights of LPIPS nothing has its name.
+    let names = ["lpips", "lpips_network"];
+    assert!(is_near(&views["percep"]) && names.iter().all(|name| views.get(name).is_none()), "{views}");
     let words = "render scene.gs-mcmc.elbo --views scene --lpips vgg.safetensors --out third --json";
     let looks = folder.elbo(words).json();
     assert_eq!((looks["lpips_network"].as_str(), looks["psnr"].as_f64()), (Some("vgg"), views["psnr"].as_f64()));

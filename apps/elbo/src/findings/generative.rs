@@ -78,6 +78,10 @@ fn judged(work: &Work<'_>) -> (Vec<Card>, Option<String>) {
         cards.push(Card::new("SSIM", format!("{ssim:.3}"), "on pictures kept back; one is perfect"));
         sentence = Some(format!("{psnr:.2} dB on pictures it has not seen"));
     }
+    if let Some(percep) = metric("percep") {
+        let note = "on pictures kept back, by a small network trained on made-up scenes; not LPIPS; zero is perfect";
+        cards.push(Card::new("percep", number(percep), note));
+    }
     for (name, distance) in &work.record.summary.metrics {
         if let Some(network) = name.strip_prefix("lpips_") {
             let note = "on pictures kept back; zero is perfect";

@@ -5,6 +5,10 @@ use crate::layer::{Build, Conv2dConfig, LayerConfig, Pass, Sequential};
 use crate::weights::from_safetensors;
 use elbo_core::{Result, Rng};
 use elbo_tensor::{DType, Tensor, Window};
+use std::sync::LazyLock;
+
+/// What `elbo-dev percep` wrote.
+const SHIPPED: &[u8] = include_bytes!("percep.safetensors");
 
 /// Channels of the convolutions, one a scale.
 const WIDTHS: [usize; 3] = [16, 32, 64];
@@ -43,6 +47,17 @@ impl Percep {
         let mut percep = Self::new(&mut Rng::new(0));
         from_safetensors(&mut percep, bytes)?;
         Ok(percep)
+    }
+
+    /// The network with the weights that travel with the library: trained by `cargo run --release -p elbo-dev -- percep` to tell six
+    /// kinds of bodies times four kinds of patterns apart.
+    ///
+    /// # Panics
+    /// When those weights are not of this network, which a test excludes.
+    pub fn shipped() -> &'static Self {
+        static NETWORK: LazyLock<Percep> =
+            LazyLock::new(|| Percep::from_weights(SHIPPED).expect("the shipped weights are of this network"));
+        &NETWORK
     }
 
     /// The rectified answers at the three scales, finest first; differentiable in the pictures and the weights.

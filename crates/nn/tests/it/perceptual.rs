@@ -201,10 +201,7 @@ fn weights_and_pictures_that_do_not_fit_percep_are_refused() {
     };
     refused(&|arrays| arrays.retain(|(name, ..)| name != "features.1.bias"), "no array `features.1.bias`");
     refused(&|arrays| arrays[2] = array("features.1.weight".into(), &[32, 16, 5, 5], |_| 0.1), "[32, 16, 5, 5]");
-    refused(
-        &|arrays| arrays[5] = array("features.2.bias".into(), &[64], |_| f64::NAN),
-        "`features.2.bias` holds numbers",
-    );
+    refused(&|arrays| arrays[5] = array("features.2.bias".into(), &[64], |_| f64::NAN), "2.bias` holds numbers");
     refused(&|arrays| arrays.push(array("lin0.weight".into(), &[1, 16, 1, 1], |_| 0.1)), "`lin0.weight`");
     assert!(Percep::from_weights(b"no file").err().unwrap().to_string().contains("cannot be read"));
     // Neither takes the other's weights.
@@ -225,4 +222,71 @@ fn the_weights_of_percep_come_back_to_the_bit() {
     assert_eq!(Percep::from_weights(&bytes).unwrap().pack(), percep.pack());
     let names = percep.names();
     assert_eq!((names.len(), names[0].as_str(), names[5].as_str()), (6, "features.0.weight", "features.2.bias"));
+}
+
+/// Tiles of 6 x 6 pixels in two colours with a fine wave over them, within `[0.15, 0.65]`; `[1, 3, 48, 48]`.
+fn tiles() -> Vec<f64> {
+    let value = |k: usize| {
+        let (plane, i, j) = (k / (48 * 48), k / 48 % 48, k % 48);
+        let sign = if (i / 6 + j / 6) % 2 == 0 { 1.0 } else { -1.0 };
+        0.4 + sign * (0.2 - 0.04 * plane as f64) + 0.05 * (0.9 * i as f64 + 0.5 * j as f64).sin()
+    };
+    (0..3 * 48 * 48).map(value).collect()
+}
+
+/// Means over three pixels along each axis, `times` times; the edges are repeated.
+fn blurred(picture: &[f64], times: usize) -> Vec<f64> {
+    let mut x = picture.to_vec();
+    for step in [1, 48].repeat(times) {
+        let mean = |k: usize| {
+            let at = k / step % 48;
+            let (before, after) = (if at == 0 { k } else { k - step }, if at == 47 { k } else { k + step });
+            (x[before] + x[k] + x[after]) / 3.0
+        };
+        x = (0..x.len()).map(mean).collect();
+    }
+    x
+}
+
+fn percep_of(x: &[f64], y: &[f64]) -> f64 {
+    let [x, y] = [x, y].map(|v| Tensor::from_slice(v, &[1, 3, 48, 48]));
+    Percep::shipped().distance(&x, &y).unwrap().item()
+}
+
+#[test]
+fn the_shipped_distance_is_a_distance_and_grows_with_noise_and_blur() {
+    let x = tiles();
+    assert_eq!(percep_of(&x, &x), 0.0);
+    let noise = Rng::new(8).normals(x.len());
+    let noisy = |sd: f64| -> Vec<f64> { x.iter().zip(&noise).map(|(v, n)| (v + sd * n).clamp(0.0, 1.0)).collect() };
+    let of_noise: Vec<f64> = [0.01, 0.03, 0.09].map(|sd| percep_of(&x, &noisy(sd))).to_vec();
+    let of_blur: Vec<f64> = [1, 3, 9].map(|times| percep_of(&x, &blurred(&x, times))).to_vec();
+    for distances in [&of_noise, &of_blur] {
+        assert!(distances[0] > 0.0 && distances.is_sorted_by(|a, b| a < b) && distances[2] < 1.0, "{distances:?}");
+    }
+    let worst = noisy(0.09);
+    assert_eq!(percep_of(&x, &worst), percep_of(&worst, &x));
+}
+
+#[test]
+fn a_blurred_picture_is_farther_away_than_a_brighter_one_of_the_same_squared_error() {
+    let x = tiles();
+    for times in [2, 6] {
+        let soft = blurred(&x, times);
+        let error = (x.iter().zip(&soft).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / x.len() as f64).sqrt();
+        let bright: Vec<f64> = x.iter().map(|v| v + error).collect();
+        assert!(error > 0.02 && bright.iter().all(|v| *v < 1.0), "{error}");
+        let (blur, shift) = (percep_of(&x, &soft), percep_of(&x, &bright));
+        assert!(blur > shift, "{times}: {blur} by blur, {shift} by brightness, both {error}");
+    }
+}
+
+#[test]
+fn the_shipped_weights_are_small_and_trained() {
+    let shipped = Percep::shipped();
+    assert!(to_safetensors(shipped).len() < 200_000);
+    // As they start all lie within one over the root of 27, the smallest number of inputs; training moves some beyond.
+    let bound = 1.0 / 27f64.sqrt();
+    let largest = |percep: &Percep| percep.pack().into_iter().map(f64::abs).fold(0.0, f64::max);
+    assert!(largest(&Percep::new(&mut Rng::new(1))) <= bound && largest(shipped) > bound);
 }

@@ -24,6 +24,7 @@ fn the_cap_is_exact_and_a_scene_can_be_rendered_again() {
     let metric = |name: &str| model.summary().metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
     assert_eq!(metric("gaussians"), Some(137.0));
     assert!(metric("psnr").unwrap() > 10.0 && metric("ssim").unwrap() > 0.1);
+    assert!(metric("percep").is_some_and(|d| d > 0.0 && d < 0.5) && metric("lpips_alex").is_none());
 
     let renderer = model.as_render().unwrap();
     let orbit = renderer.render(&Views::Orbit { count: 3, size: Some([20, 16]) }, &mut Run::new(0)).unwrap();
