@@ -35,8 +35,8 @@ class GPR(Regressor):
     iterations : whole number at least 1; default 200
         L-BFGS iterations a start, at most.
     errors : one of normal, leave_one_out, cross_validation; default 'cross_validation'
-        The errors of predictions: `leave_one_out` fits their tails to the residuals of rows left out,
-        `normal` keeps the process's own.
+        The errors of predictions: `cross_validation` and `leave_one_out` fit their width and tails to
+        residuals of rows left out, `normal` keeps the process's own.
     copies : one of auto, keep, once; default 'auto'
         Rows that are equal to others in every input and in the target: `auto`, `keep` or `once`.
     most_rows : whole number; default 10000
