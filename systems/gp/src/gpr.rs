@@ -2,8 +2,8 @@
 #![doc = include_str!("gpr.md")]
 
 use elbo_core::{
-    Budget, Card, Claim, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
-    Result, Rng, Run, System, Table, Validation, Verb,
+    Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction,
+    Regression, Result, Rng, Run, System, Table, Validation, Verb,
 };
 use elbo_dist::{StudentT, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
@@ -49,6 +49,10 @@ pub enum Copies {
 const FOLDS: usize = 5;
 /// L-BFGS iterations a fold, at most; they start near the end.
 const FOLD_ITERATIONS: usize = 50;
+
+fn pick(y: &[f64], rows: &[usize]) -> Vec<f64> {
+    rows.iter().map(|i| y[*i]).collect()
+}
 
 fn standardised(y: &[f64], mean: &[f64], variance: &[f64]) -> Vec<f64> {
     (0..y.len()).map(|i| (y[i] - mean[i]) / variance[i].sqrt()).collect()
@@ -121,25 +125,37 @@ impl GprConfig {
 
     /// The process at its likeliest hyperparameters, and the rows that it stands on.
     fn learn(&self, x: Features, y: &[f64], run: &mut Run) -> Result<(Features, ExactGp, Found)> {
-        let options = Search { starts: self.starts, iterations: self.iterations };
         let singles = if self.copies == Copies::Keep { vec![] } else { table::without_copies(&x, y) };
-        let copies = x.rows.saturating_sub(singles.len());
-        if self.copies != Copies::Once || copies == 0 {
-            let mut gp = self.build(&x, y)?;
-            let found = search(&mut gp, options, run)?;
-            let is_spoilt = self.copies == Copies::Auto && copies > 0 && gp.noise() < NOISELESS;
-            if !is_spoilt || run.stopped_early() {
-                return Ok((x, gp, found));
-            }
-            run.warn(format!(
-                "{copies} rows are copies of others, target and all, and with them the likeliest noise is none: each counts once; \
-                 `copies=keep` keeps them"
-            ));
+        let copies = if self.copies == Copies::Keep { 0 } else { x.rows - singles.len() };
+        let once = |x: &Features| (x.take_rows(&singles), pick(y, &singles));
+        if self.copies == Copies::Once && copies > 0 {
+            let (x, y) = once(&x);
+            return self.search(x, &y, run);
         }
-        let y: Vec<f64> = singles.iter().map(|i| y[*i]).collect();
-        let x = x.take_rows(&singles);
-        let mut gp = self.build(&x, &y)?;
-        let found = search(&mut gp, options, run)?;
+        let first = self.search(x, y, run)?;
+        if copies == 0 || first.1.noise() >= NOISELESS {
+            return Ok(first);
+        }
+        let (x, y) = once(&first.0);
+        match self.search(x, &y, run) {
+            // Out of time: the first answer is what there is.
+            Err(Error::Stopped) => {
+                run.mark_stopped_early();
+                Ok(first)
+            }
+            second => {
+                run.warn(format!(
+                    "{copies} rows are copies of others, target and all, and with them the likeliest noise is none: each counts once; \
+                     `copies=keep` keeps them"
+                ));
+                second
+            }
+        }
+    }
+
+    fn search(&self, x: Features, y: &[f64], run: &mut Run) -> Result<(Features, ExactGp, Found)> {
+        let mut gp = self.build(&x, y)?;
+        let found = search(&mut gp, Search { starts: self.starts, iterations: self.iterations }, run)?;
         Ok((x, gp, found))
     }
 
@@ -151,34 +167,48 @@ impl GprConfig {
         run: &mut Run,
     ) -> Result<Option<StudentT>> {
         let y = posterior.targets().to_vec();
-        let residuals = match self.errors {
+        let folds = match self.errors {
             Errors::Normal => return Ok(None),
-            Errors::LeaveOneOut => {
-                let loo = posterior.leave_one_out();
-                standardised(&y, &loo.mean, &loo.variance)
+            Errors::LeaveOneOut => None,
+            Errors::CrossValidation => {
+                let folds = self.folds(x, &y, gp, run)?;
+                if folds.is_none() {
+                    run.mark_stopped_early();
+                    run.warn("stopped before every fold was predicted: the errors are those of `errors=leave_one_out`");
+                }
+                folds
             }
-            Errors::CrossValidation => self.folds(x, &y, gp, run)?,
         };
+        let residuals = folds.unwrap_or_else(|| {
+            let loo = posterior.leave_one_out();
+            standardised(&y, &loo.mean, &loo.variance)
+        });
         Ok(Some(StudentT::of_residuals(&residuals)))
     }
 
-    /// Residuals of every row in standard deviations, predicted from the other folds, whose hyperparameters start at those of all rows.
-    fn folds(&self, x: &Features, y: &[f64], gp: &ExactGp, run: &mut Run) -> Result<Vec<f64>> {
+    /// Residuals of every row in standard deviations, predicted from the other folds, whose hyperparameters start at those of all rows;
+    /// `None` when the run stops before the last.
+    fn folds(&self, x: &Features, y: &[f64], gp: &ExactGp, run: &mut Run) -> Result<Option<Vec<f64>>> {
         let start = gp.pack();
         let order = run.rng.permutation(x.rows);
         let mut residuals = vec![];
         for fold in 0..FOLDS.min(x.rows) {
             let (held, rest): (Vec<usize>, Vec<usize>) = (0..x.rows).partition(|i| order[*i] % FOLDS == fold);
-            let pick = |rows: &[usize]| -> Vec<f64> { rows.iter().map(|i| y[*i]).collect() };
-            let mut part = self.build(&x.take_rows(&rest), &pick(&rest))?;
+            let mut part = self.build(&x.take_rows(&rest), &pick(y, &rest))?;
             part.unpack(&start);
-            search(&mut part, Search { starts: 1, iterations: self.iterations.min(FOLD_ITERATIONS) }, run)?;
+            match search(&mut part, Search { starts: 1, iterations: self.iterations.min(FOLD_ITERATIONS) }, run) {
+                Err(Error::Stopped) => return Ok(None),
+                found => found?,
+            };
+            if run.must_stop() {
+                return Ok(None);
+            }
             let posterior = part.condition()?;
             let (mean, mut variance) = posterior.marginals(&table::tensor(&x.take_rows(&held)))?;
             variance.iter_mut().for_each(|v| *v += posterior.noise());
-            residuals.extend(standardised(&pick(&held), &mean, &variance));
+            residuals.extend(standardised(&pick(y, &held), &mean, &variance));
         }
-        Ok(residuals)
+        Ok(Some(residuals))
     }
 }
 

@@ -35,7 +35,7 @@ impl Drawer {
 
     /// The CPU; there is nothing else.
     #[cfg(not(feature = "cuda"))]
-    #[allow(clippy::unnecessary_wraps)]
+    #[allow(clippy::unnecessary_wraps, reason = "its twin with the feature can fail")]
     pub(super) fn of(_: &Settings, _: &mut Run) -> Result<Self> {
         Ok(Self::Cpu)
     }

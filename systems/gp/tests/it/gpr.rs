@@ -1,8 +1,13 @@
 //! `gpr`: the tails of its errors, and rows that stand in the table twice.
 
-use elbo_core::{AnySystem, Array, Data, Prediction, Rng, Run, Values};
+use elbo_core::run::Checkpoints;
+use elbo_core::{AnySystem, Array, Data, Event, Model, ModelFile, Prediction, Rng, Run, Values};
 use elbo_systems_gp::gpr::Gpr;
 use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn table(x: Vec<f64>, y: Vec<f64>) -> Data {
     let arrays =
@@ -95,4 +100,48 @@ fn copies_that_do_no_harm_are_rows_as_others() {
     let (auto, warnings) = noise(&json!({ "starts": 1 }), &data);
     assert_eq!(auto.to_bits(), kept.to_bits());
     assert!(!warnings.iter().any(|w| w.contains("copies")), "{warnings:?}");
+}
+
+fn bytes(model: &dyn Model) -> Vec<u8> {
+    let mut file = ModelFile::new("gpr");
+    model.save(&mut file).unwrap();
+    file.to_bytes()
+}
+
+/// A fit that is told to stop when stage `stage` has done `step` steps, with a checkpoint at the stop.
+fn stopped(data: &Data, stage: usize, step: usize, path: &Path) -> (Vec<u8>, Run) {
+    let flag = Arc::new(AtomicBool::new(false));
+    let (raised, mut seen) = (flag.clone(), 0);
+    let plan = Checkpoints { path: path.to_owned(), every: Duration::from_secs(3600), header: ModelFile::new("gpr") };
+    let mut run = Run::new(3).with_cancel(flag).with_checkpoints(plan).with_watcher(move |event| {
+        seen += usize::from(matches!(event, Event::Stage { .. }));
+        let done = match event {
+            Event::Stage { .. } => 0,
+            Event::Step { step, .. } => step,
+            _ => return,
+        };
+        if seen == stage && done == step {
+            raised.store(true, Ordering::Relaxed);
+        }
+    });
+    let model = Gpr.fit(&json!({ "starts": 2 }), data, &mut run).unwrap();
+    (bytes(model.as_ref()), run)
+}
+
+#[test]
+fn a_fit_that_is_stopped_keeps_its_best_state_and_goes_on_to_the_same_bits() {
+    let data = wave(60, 7, |_| 1.0);
+    let whole = bytes(Gpr.fit(&json!({ "starts": 2 }), &data, &mut Run::new(3)).unwrap().as_ref());
+    // In the search, before the first fold, in it, before and in the last.
+    for (stage, step) in [(1, 3), (2, 0), (2, 1), (6, 0), (6, 1)] {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("gpr-{stage}-{step}.checkpoint"));
+        let (part, run) = stopped(&data, stage, step, &path);
+        assert!(run.stopped_early() && part != whole, "{stage} {step}");
+        let told = run.warnings().iter().any(|w| w.contains("stopped before every fold was predicted"));
+        assert!(told, "{stage} {step}: {:?}", run.warnings());
+        let mut run = Run::new(3).resuming(ModelFile::read(&path).unwrap());
+        let end = Gpr.fit(&json!({ "starts": 2 }), &data, &mut run).unwrap();
+        assert!(bytes(end.as_ref()) == whole, "{stage} {step}");
+        std::fs::remove_file(&path).unwrap();
+    }
 }
