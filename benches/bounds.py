@@ -13,7 +13,6 @@ picture. Draws are made and forgotten in blocks of a few thousand. The defaults 
 import argparse
 import ast
 import json
-import math
 import os
 import random
 import statistics
@@ -102,8 +101,8 @@ def measured(arguments, system, settings, seed, files, folder):
 def cells(name, settings, rows):
     def spread(key):
         values = [row[key] for row in rows]
-        deviation = statistics.stdev(values) if len(values) > 1 else math.nan
-        return f"{statistics.mean(values):.2f} ± {deviation:.2f}"
+        mean = f"{statistics.mean(values):.2f}"
+        return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
     def mean(key):
         return f"{statistics.mean(row[key] for row in rows):.2f}"

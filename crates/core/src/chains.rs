@@ -55,13 +55,8 @@ impl Chains {
     /// `count` draws of all chains as columns, in a random order: each comes once before any comes again. No rows where there are no draws.
     pub fn shuffled(&self, count: usize, rng: &mut Rng) -> Data {
         let all = if self.is_empty() { 0 } else { self.chains * self.draws };
-        let count = if all == 0 { 0 } else { count };
-        let mut places: Vec<usize> = Vec::with_capacity(count);
-        while places.len() < count {
-            let left = count - places.len();
-            places.extend(rng.permutation(all).into_iter().take(left));
-        }
-        let column = |values: &[f64]| Array::new(&[count], places.iter().map(|i| values[*i]).collect());
+        let places = rng.in_rounds(all, count);
+        let column = |values: &[f64]| Array::new(&[places.len()], places.iter().map(|i| values[*i]).collect());
         let arrays = self.unknowns.iter().map(|(name, values)| (name.clone(), column(values))).collect();
         Data { source: "posterior draws".into(), arrays, ..Data::default() }
     }

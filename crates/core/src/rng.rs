@@ -176,6 +176,17 @@ impl Rng {
         order
     }
 
+    /// `count` indices out of 0..n in random order, each once before any comes again; none where `n` is zero.
+    pub fn in_rounds(&mut self, n: usize, count: usize) -> Vec<usize> {
+        let count = if n == 0 { 0 } else { count };
+        let mut places = Vec::with_capacity(count);
+        while places.len() < count {
+            let left = count - places.len();
+            places.extend(self.permutation(n).into_iter().take(left));
+        }
+        places
+    }
+
     /// `count` different indices out of 0..n, in random order. `count` must not exceed `n`.
     pub fn choose(&mut self, n: usize, count: usize) -> Vec<usize> {
         assert!(count <= n, "cannot choose {count} of {n}");

@@ -273,7 +273,7 @@ pub fn drive<M: Snapshot, S: Step<M>>(step: &S, model: &mut M, stop: &Stop, run:
     }
     run.send(Event::Done);
     if matches!(reason, Reason::Time | Reason::Cancelled) {
-        // Before the first step of a later stage the end of the earlier ones is worth a checkpoint, unless one of them was stopped and has written its own.
+        // Before the first step of a later stage the end of the earlier ones is worth a checkpoint, unless the run was stopped before, when the checkpoint is that of the stop.
         if at.done > 0 || (stage > 1 && !run.stopped_early()) {
             write_checkpoint(model, &state, stage, at, run)?;
         }

@@ -125,7 +125,7 @@ mod tests {
         let [same, shifted] = [same, shifted].map(|drawn| Fidelity::measure(&drawn, &data, 3, &mut rng).unwrap());
         // Nine of squared means, which sampling blurs by less than one.
         assert!(shifted.frechet > 7.0 && same.frechet < 1.0, "{same:?} {shifted:?}");
-        assert!(shifted.kernel_distance > same.kernel_distance, "{same:?} {shifted:?}");
+        assert!(shifted.kernel_distance > same.kernel_distance + 4.0 * same.kernel_distance_sd, "{same:?} {shifted:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Gaussians that are being fitted: parameters, Adam's moments, and what densification wants to know.
 
 use crate::gaussians::{Gaussians, coefficients};
-use crate::render::{Gradients, Rendering};
+use crate::render::Gradients;
 use elbo_core::{Error, ModelFile, Result, Snapshot};
 use rayon::prelude::*;
 
@@ -112,11 +112,7 @@ impl Cloud {
     }
 
     /// Adds what one view says about where more Gaussians are wanted: the derivative in the centre, in halves of the picture's sides.
-    pub fn observe(&mut self, made: &Rendering<f32>, gradients: &Gradients<f32>, is_absolute: bool) {
-        self.observe_where(|i| made.is_visible(i), [made.width, made.height], gradients, is_absolute);
-    }
-
-    /// The same for a picture of `size` that anything may have drawn.
+    /// The picture is of `size`, `[W, H]`; anything may have drawn it.
     pub(crate) fn observe_where(
         &mut self,
         is_visible: impl Fn(usize) -> bool,

@@ -129,14 +129,14 @@ impl Config for VbllConfig {
         if self.body == Body::MeanField {
             ensure("hidden", "[]", !self.hidden.is_empty(), "a width at least with body=mean_field")?;
             let is_gaussian = self.noise == NoiseConfig::Gaussian;
-            ensure("noise", format!("{:?}", self.noise), is_gaussian, "gaussian with body=mean_field")?;
+            ensure("noise", serde_json::json!(self.noise), is_gaussian, "gaussian with body=mean_field")?;
             ensure("collapsed", self.collapsed, !self.collapsed, "false with body=mean_field")?;
         }
         if self.collapsed {
             let is_dense = self.covariance == Covariance::Dense;
-            ensure("covariance", format!("{:?}", self.covariance), is_dense, "dense with collapsed=true")?;
+            ensure("covariance", serde_json::json!(self.covariance), is_dense, "dense with collapsed=true")?;
             let is_gaussian = self.noise == NoiseConfig::Gaussian;
-            ensure("noise", format!("{:?}", self.noise), is_gaussian, "gaussian with collapsed=true")?;
+            ensure("noise", serde_json::json!(self.noise), is_gaussian, "gaussian with collapsed=true")?;
             ensure("kl_weight", self.kl_weight, self.kl_weight == 1.0, "1 with collapsed=true")?;
         }
         Ok(())

@@ -141,6 +141,10 @@ impl GprConfig {
             // Out of time: the first answer is what there is.
             Err(Error::Stopped) => {
                 run.mark_stopped_early();
+                run.warn(format!(
+                    "stopped before the fit with each of {copies} copied rows counted once: with the copies the likeliest noise is none, \
+                     and intervals may be too narrow"
+                ));
                 Ok(first)
             }
             second => {
@@ -196,11 +200,16 @@ impl GprConfig {
             let (held, rest): (Vec<usize>, Vec<usize>) = (0..x.rows).partition(|i| order[*i] % FOLDS == fold);
             let mut part = self.build(&x.take_rows(&rest), &pick(y, &rest))?;
             part.unpack(&start);
-            match search(&mut part, Search { starts: 1, iterations: self.iterations.min(FOLD_ITERATIONS) }, run) {
+            let options = Search { starts: 1, iterations: self.iterations.min(FOLD_ITERATIONS) };
+            // Curves and warnings of a fold are not those of the model.
+            let mut own = run.part(run.seed);
+            let found = search(&mut part, options, &mut own);
+            run.rejoin(own);
+            match found {
                 Err(Error::Stopped) => return Ok(None),
                 found => found?,
             };
-            if run.must_stop() {
+            if run.stopped_early() {
                 return Ok(None);
             }
             let posterior = part.condition()?;
@@ -242,7 +251,7 @@ impl System for Gpr {
         let errors = config.errors_of(&features, &gp, &posterior, run)?;
         if let Some(errors) = &errors {
             summary.text += &format!(
-                " Errors of rows left out are {:.2} times as wide as it says, with {:.0} degrees of freedom.",
+                " Errors of rows left out are Student-t: a scale of {:.2} of its standard deviations, with {:.1} degrees of freedom.",
                 errors.scale, errors.dof
             );
         }
@@ -256,7 +265,9 @@ impl System for Gpr {
             let mut gp = config.build(&features, &file.get_as("y", &[features.rows])?)?;
             gp.read_from(file, "parameters")?;
             let posterior = gp.condition()?;
-            Ok(Exact { features, gp, posterior, errors: file.fact("errors")?, starts: file.fact("starts")? })
+            // Files of earlier versions hold normal errors.
+            let errors = if file.has("errors") { file.fact("errors")? } else { None };
+            Ok(Exact { features, gp, posterior, errors, starts: file.fact("starts")? })
         })
     }
 

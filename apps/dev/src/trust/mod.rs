@@ -48,7 +48,7 @@ pub struct Options {
     #[arg(long, value_delimiter = ',')]
     pub tables: Vec<String>,
     /// The quick suite of the tests; the document is then not written.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tables")]
     pub small: bool,
     /// The document that holds the tables.
     #[arg(long, default_value = "docs/trust.md")]
@@ -81,13 +81,13 @@ pub fn entries() -> Vec<Entry> {
 /// [`DevError::Faults`] when a system fails its test or the overconfident baseline passes it; the tables are written all the same.
 /// Errors of the systems, and of files.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    if !options.tables.is_empty() {
-        return intervals(root, options);
-    }
     let size = if options.small { Size::Small } else { Size::Full };
     let mut all = entries();
     if let Some(unknown) = options.systems.iter().find(|id| all.iter().all(|entry| entry.system != **id)) {
         return Err(DevError::format(format!("system `{unknown}`"), "it has no test in the suite"));
+    }
+    if !options.tables.is_empty() {
+        return intervals(root, options);
     }
     all.retain(|entry| options.systems.is_empty() || options.systems.iter().any(|chosen| chosen == entry.system));
     let (mut faults, mut found) = (vec![], vec![]);

@@ -193,8 +193,7 @@ impl Step<Trainee> for Training<'_> {
         let frozen = self.part == Part::Entropy;
         model.transform.set_all_frozen(frozen);
         model.hyper.set_encoder_frozen(frozen);
-        let parts: Vec<(usize, DType)> = model.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        Ok(TrainingState { adam: Adam::default().start_parts(&parts), step: 0, shape_gradients: vec![] })
+        Ok(TrainingState { adam: Adam::default().start_parts(&model.parts()), step: 0, shape_gradients: vec![] })
     }
 
     fn step(&self, model: &mut Trainee, state: &mut TrainingState, run: &mut Run) -> Result<Progress> {

@@ -51,7 +51,7 @@ pub fn get(key: &str, dir: &Path, say: &mut dyn FnMut(&str)) -> Result<Stored> {
     Ok(stored(entry, dir, true))
 }
 
-/// Whether the copy has the columns and changes of this version of the catalogue.
+/// Whether the copy was made by the changes that this version of the catalogue names; an entry whose columns change has to say so there of the catalogue.
 fn is_current(entry: &Entry, dir: &Path) -> bool {
     let text = std::fs::read(dir.join(entry.key).join(SOURCE)).unwrap_or_default();
     serde_json::from_slice(&text).is_ok_and(|record: Value| record["changes"] == entry.changes)

@@ -130,10 +130,9 @@ fn a_picture_of_more_pixels_than_its_bytes_can_hold_is_refused_before_it_is_unpa
 
 /// The checksum of PNG's chunks.
 fn crc32(bytes: &[u8]) -> u32 {
-    let step = |sum: u32, byte: &u8| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
-    };
-    !bytes.iter().fold(u32::MAX, step)
+    let mut sum = flate2::Crc::new();
+    sum.update(bytes);
+    sum.sum()
 }
 
 #[test]

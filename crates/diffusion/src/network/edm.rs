@@ -1,8 +1,8 @@
 //! The network DDPM++ as *Elucidating the Design Space of Diffusion-Based Generative Models* has it in PyTorch (`SongUNet` with its standard
-//! encoder and decoder, in `EDMPrecond`), by its names of arrays. Everything about it but the standard deviation of the data is told by them.
+//! encoder and decoder, in `EDMPrecond`), by its names of arrays. Everything about it but the wrapper and the standard deviation of the data is told by them.
 //!
-//! NCSN++ (Fourier features, residual encoder, longer filters), ADM (`DhariwalUNet`), networks with class labels and other wrappers are
-//! refused. The layer of augmentation labels is passed over: a sample is drawn without any.
+//! NCSN++ (Fourier features, residual encoder, longer filters), ADM (`DhariwalUNet`), networks with class labels and the wrapper of improved DDPM are
+//! refused; a wrapper without arrays of its own, such as that of VP, cannot be told from EDM's, and its network is taken as one of EDM's. The layer of augmentation labels is passed over: a sample is drawn without any.
 
 use super::diffusers::{MOST_WIDTH, unsupported};
 use super::header::Header;
@@ -88,7 +88,8 @@ impl EdmConfig {
             let side = resolution.checked_shr(level as u32).unwrap_or(0);
             format!("enc.{side}x{side}_{rest}")
         };
-        let levels = (0..).take_while(|k| header.has(&at(*k, "block0.conv0.weight"))).count();
+        // One more than the check allows: past the last halving all names are alike.
+        let levels = (0..17).take_while(|k| header.has(&at(*k, "block0.conv0.weight"))).count();
         let widths = (0..levels).map(|k| axis(&at(k, "block0.conv0.weight"), 0)).collect::<Result<Vec<_>>>()?;
         let affine = axis(&at(0, "block0.affine.weight"), 0)?;
         if widths.first() != Some(&affine) {

@@ -20,6 +20,7 @@ use elbo_core::read::read_file;
 use elbo_core::{Error, Result, Rng};
 use elbo_nn::weights::{Reading, from_safetensors_as};
 use elbo_nn::{Build, Init};
+use elbo_tensor::Parameters;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -82,10 +83,10 @@ pub fn read(place: &Path, shape: [usize; 3]) -> Result<(Box<dyn Network>, Foreig
     if !header.has("temb.dense.0.weight") {
         return Err(unknown(&header));
     }
-    let (config, noise) = (UNetConfig::of_ddpm(&header)?, scheduler(place)?);
-    let mut network = DiffusersUNet::new(&config, &noise, shape, &mut Build::new(&mut Rng::new(0)))?;
+    let foreign = Foreign::Diffusers(Box::new(UNetConfig::of_ddpm(&header)?), scheduler(place)?);
+    let mut network = foreign.build(shape)?;
     fill(&mut network, header, numbers)?;
-    Ok((Box::new(network), Foreign::Diffusers(Box::new(config), noise)))
+    Ok((network, foreign))
 }
 
 /// Reads a folder with a `config.json` of diffusers for pictures of this shape: the network with its weights, and what its two files say.
@@ -104,7 +105,7 @@ pub fn read_folder(folder: &Path, shape: [usize; 3]) -> Result<(DiffusersUNet, U
 }
 
 /// Weights under the names of diffusers or of the DDPM paper's network.
-fn fill(network: &mut DiffusersUNet, header: Header, numbers: &[u8]) -> Result<()> {
+fn fill(network: &mut impl Parameters, header: Header, numbers: &[u8]) -> Result<()> {
     let (header, naming) = renamed(header)?;
     let told = |name: &str| naming.told(name);
     from_safetensors_as(network, &header.with(numbers), &Reading { told: &told, is_beside: &|_| false })

@@ -6,7 +6,7 @@ use crate::schedule::NoiseLaw;
 use elbo_core::step::{Batches, Snapshot};
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
-use elbo_tensor::{DType, Parameters, Tensor, grad};
+use elbo_tensor::{Parameters, Tensor, grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -163,8 +163,11 @@ pub struct TrainingState {
 
 impl TrainingState {
     pub(crate) fn new(trainee: &Trainee, rows: usize, batch: usize) -> Self {
-        let parts: Vec<(usize, DType)> = trainee.network.leaves().iter().map(|l| (l.len(), l.dtype())).collect();
-        Self { batches: Batches::new(rows, batch), adam: Adam::default().start_parts(&parts), step: 0 }
+        Self {
+            batches: Batches::new(rows, batch),
+            adam: Adam::default().start_parts(&trainee.network.parts()),
+            step: 0,
+        }
     }
 
     /// Rows of the next batch.

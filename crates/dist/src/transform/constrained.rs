@@ -66,6 +66,19 @@ impl Bijector for StickBreaking {
     }
 }
 
+/// The factor of numbers row by row, with logarithms on its diagonal, which are given too.
+fn factor(x: &Tensor, dimension: usize) -> (Tensor, Tensor) {
+    let raw = lower_triangle(x, dimension, 0);
+    let log_diagonal = raw.diagonal();
+    (raw.tril(-1) + log_diagonal.exp().diag(), log_diagonal)
+}
+
+/// The numbers of a factor, and the logarithms of its diagonal.
+fn factor_entries(factor: &Tensor) -> (Tensor, Tensor) {
+    let log_diagonal = factor.diagonal().log();
+    (triangle_entries(&(factor.tril(-1) + log_diagonal.diag()), 0), log_diagonal)
+}
+
 /// Vectors of `D (D + 1) / 2` numbers to lower triangular matrices with a positive diagonal, row by row, with logarithms on the diagonal: Cholesky factors.
 #[derive(Debug, Clone, Copy)]
 pub struct CholeskyFactor {
@@ -84,15 +97,13 @@ impl Bijector for CholeskyFactor {
         (1, 2)
     }
     fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
-        let raw = lower_triangle(x, self.dimension, 0);
-        let log_diagonal = raw.diagonal();
-        (raw.tril(-1) + log_diagonal.exp().diag(), log_diagonal.sum_axis(-1, false))
+        let (factor, log_diagonal) = factor(x, self.dimension);
+        (factor, log_diagonal.sum_axis(-1, false))
     }
     /// What stands above the diagonal is not looked at.
     fn inverse(&self, y: &Tensor) -> Option<(Tensor, Tensor)> {
-        let log_diagonal = y.diagonal().log();
-        let raw = y.tril(-1) + log_diagonal.diag();
-        Some((triangle_entries(&raw, 0), -log_diagonal.sum_axis(-1, false)))
+        let (entries, log_diagonal) = factor_entries(y);
+        Some((entries, -log_diagonal.sum_axis(-1, false)))
     }
 }
 
@@ -122,9 +133,7 @@ impl Bijector for PositiveDefinite {
         (1, 2)
     }
     fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
-        let raw = lower_triangle(x, self.dimension, 0);
-        let log_diagonal = raw.diagonal();
-        let factor = raw.tril(-1) + log_diagonal.exp().diag();
+        let (factor, log_diagonal) = factor(x, self.dimension);
         (factor.matmul(&factor.t()), self.log_det(&log_diagonal))
     }
     /// The matrices must be positive definite; where one is not, the point is NaN.
@@ -137,9 +146,8 @@ impl Bijector for PositiveDefinite {
                 Tensor::full(lead, f64::NAN, y.dtype()),
             ));
         };
-        let log_diagonal = factor.diagonal().log();
-        let raw = factor.tril(-1) + log_diagonal.diag();
-        Some((triangle_entries(&raw, 0), -self.log_det(&log_diagonal)))
+        let (entries, log_diagonal) = factor_entries(&factor);
+        Some((entries, -self.log_det(&log_diagonal)))
     }
 }
 

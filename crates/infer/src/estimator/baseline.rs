@@ -3,7 +3,7 @@
 use elbo_core::{ModelFile, Result, Rng, Snapshot};
 use elbo_dist::flow::MaskedNetwork;
 use elbo_tensor::optim::{Rule, descend};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad, with_grad};
+use elbo_tensor::{Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad, with_grad};
 use serde::{Deserialize, Serialize};
 
 /// What the score estimator subtracts.
@@ -95,8 +95,7 @@ impl LearnedBaseline {
 
     /// The memory of a rule for [`LearnedBaseline::learn`].
     pub fn memory<R: Rule>(&self, rule: &R) -> R::State {
-        let parts: Vec<(usize, DType)> = self.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        rule.start_parts(&parts)
+        rule.start_parts(&self.parts())
     }
 
     /// One step towards a signal `[K, B]` that has been used, by the mean of squared differences; returns that mean, of before the step.

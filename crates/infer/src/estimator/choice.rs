@@ -84,6 +84,10 @@ impl Choice {
         let price = |c: &Candidate| c.price(c.report.total_variance());
         let others = self.candidates.iter().filter(|c| c.name != best.name);
         match others.min_by(|a, b| price(a).total_cmp(&price(b))) {
+            _ if price(best).is_infinite() => "No estimator's variance is a number.".into(),
+            Some(next) if price(next).is_infinite() => {
+                format!("The cheapest estimator is {}: no other's variance is a number.", best.name)
+            }
             Some(next) if price(best) > 0.0 => format!(
                 "The cheapest estimator is {}; {} costs {:.3} times as much at the same precision.",
                 best.name,

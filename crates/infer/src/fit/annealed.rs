@@ -79,8 +79,7 @@ impl Step<Approximation> for Descent<'_> {
     type State = (usize, AnyState);
 
     fn init(&self, family: &mut Approximation, _: &mut Run) -> Result<Self::State> {
-        let parts: Vec<_> = family.0.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        Ok((0, self.settings.optimiser.rule(self.settings.rate, Some(CLIP)).start_parts(&parts)))
+        Ok((0, self.settings.optimiser.rule(self.settings.rate, Some(CLIP)).start_parts(&family.0.parts())))
     }
 
     fn step(&self, family: &mut Approximation, (done, state): &mut Self::State, run: &mut Run) -> Result<Progress> {

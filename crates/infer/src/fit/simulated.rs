@@ -109,8 +109,7 @@ impl<F: Fn(usize, &mut Rng) -> (Vec<f64>, Vec<f64>)> Step<Amortised> for Sleep<'
     type State = (usize, AnyState);
 
     fn init(&self, family: &mut Amortised, _: &mut Run) -> Result<Self::State> {
-        let parts: Vec<_> = family.0.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        Ok((0, self.settings.optimiser.rule(self.settings.rate, Some(CLIP)).start_parts(&parts)))
+        Ok((0, self.settings.optimiser.rule(self.settings.rate, Some(CLIP)).start_parts(&family.0.parts())))
     }
 
     fn step(&self, family: &mut Amortised, (done, state): &mut Self::State, run: &mut Run) -> Result<Progress> {

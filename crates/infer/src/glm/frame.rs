@@ -35,11 +35,7 @@ impl Frame {
     /// of an unknown into the one that is shown.
     pub fn sample(&self, names: Vec<String>, count: usize, rng: &mut Rng, value: impl Fn(usize, f64) -> f64) -> Data {
         let all: Vec<&[f64]> = self.rows().collect();
-        let mut drawn: Vec<&[f64]> = Vec::with_capacity(count);
-        while drawn.len() < count {
-            let left = count - drawn.len();
-            drawn.extend(rng.permutation(all.len()).into_iter().take(left).map(|i| all[i]));
-        }
+        let drawn: Vec<&[f64]> = rng.in_rounds(all.len(), count).into_iter().map(|i| all[i]).collect();
         let column = |d: usize| Array::new(&[count], drawn.iter().map(|z| value(d, z[d])).collect());
         let arrays = names.into_iter().enumerate().map(|(d, name)| (name, column(d))).collect();
         Data { source: "posterior draws".into(), arrays, ..Data::default() }

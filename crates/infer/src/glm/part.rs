@@ -43,12 +43,6 @@ impl LogDensity for Part {
         (values, gradient)
     }
 
-    fn value_and_gradient(&self, z: &[f64], gradient: &mut [f64]) -> f64 {
-        let (values, slope) = self.values_and_gradients(z);
-        gradient.copy_from_slice(&slope);
-        values[0]
-    }
-
     fn hessian(&self, z: &[f64]) -> Option<Vec<f64>> {
         let p = self.dim();
         let mut hessian = self.rows.hessian(z)?;

@@ -13,7 +13,7 @@ use elbo_infer::mcmc::{Hamiltonian, Start, sample};
 use elbo_infer::{Explicit, LogDensity, Unknowns};
 use elbo_tensor::optim::{Adam, Rule as _, Schedule, descend, golden_section};
 use elbo_tensor::special::{LOG_SQRT_TAU, lgamma, log_beta};
-use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, grad};
+use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, grad};
 
 /// Unknowns of the large Gaussian.
 const D: usize = 100;
@@ -309,8 +309,7 @@ fn a_kind_of_coin_and_its_odds_are_found_together() {
             SiteEstimator::Enumeration.surrogate(&kinds, 1, rng, |z| each.index_select(0, z)).unwrap()
         };
         let rule = Adam::with_rate(Schedule::Cosine { start: 0.05, end: 5e-4, steps: 1500 });
-        let parts_of: Vec<(usize, DType)> = guide.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        let mut memory = rule.start_parts(&parts_of);
+        let mut memory = rule.start_parts(&guide.parts());
         for _ in 0..1500 {
             let loss = -bound(&guide, 8, &mut rng);
             let leaves = guide.leaves();

@@ -374,9 +374,9 @@ impl Fit {
     pub fn bound(&self, model: &LastLayer) -> Result<f64> {
         let (count, seed) = if model.is_mean_field() { BOUND_DRAWS } else { (1, BOUND_DRAWS.1) };
         let mut rng = elbo_core::Rng::new(seed);
-        let mut total = 0.0;
+        let (mut total, every) = (0.0, self.every());
         for _ in 0..count {
-            let (fit, cost) = no_grad(|| model.terms_in(&self.x, &self.every(), &mut Pass::training(&mut rng)))?;
+            let (fit, cost) = no_grad(|| model.terms_in(&self.x, &every, &mut Pass::training(&mut rng)))?;
             total += fit.item() - self.settings.kl_weight * cost.item() / self.y.rows() as f64;
         }
         Ok(total / count as f64)
@@ -389,10 +389,6 @@ impl Fit {
     }
 }
 
-fn parts(parameters: &impl Parameters) -> Vec<(usize, DType)> {
-    parameters.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect()
-}
-
 impl Step<LastLayer> for Fit {
     type State = FitState;
 
@@ -400,8 +396,8 @@ impl Step<LastLayer> for Fit {
         let adam = self.adam(0.0);
         Ok(FitState {
             batches: Batches::new(self.y.rows(), self.settings.batch),
-            body: adam.start_parts(&parts(&model.body)),
-            head: adam.start_parts(&parts(&model.head)),
+            body: adam.start_parts(&model.body.parts()),
+            head: adam.start_parts(&model.head.parts()),
         })
     }
 

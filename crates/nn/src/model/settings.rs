@@ -40,7 +40,7 @@ pub struct LatentSettings {
     /// How many numbers of a code are kept, those of the largest size, with zeros for the others; without it, all.
     #[schemars(range(min = 1))]
     pub topk: Option<usize>,
-    /// The prior of the code: standard, diagonal, mixture, class_conditional (with the column of classes as target), vamp or hierarchical; for classes
+    /// The prior of the code: standard, diagonal, mixture, class_conditional (with the column of classes as target), vamp, hierarchical or samples (with their points); for classes
     /// standard or shares, on a sphere standard or vamp, for shares standard, dirichlet or vamp.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub prior: PriorConfig,

@@ -60,6 +60,11 @@ impl Percep {
         &NETWORK
     }
 
+    /// Fewest pixels a side that it compares.
+    pub fn least(&self) -> usize {
+        LEAST
+    }
+
     /// The rectified answers at the three scales, finest first; differentiable in the pictures and the weights.
     ///
     /// # Shapes

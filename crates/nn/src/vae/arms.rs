@@ -4,8 +4,8 @@ use super::train::update;
 use super::{Batch, Binarise, Family, ObjectiveConfig, Posterior, TrainingConfig, Vae, VaeConfig, Weight};
 use elbo_core::step::{Batches, Snapshot};
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
-use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+use elbo_tensor::optim::{Adam, AdamState, Rule};
+use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -265,12 +265,7 @@ impl ArmsTraining<'_> {
     }
 
     fn adam(&self, step: usize) -> Adam {
-        Adam {
-            rate: Schedule::from(self.config.rate * self.config.decay.at(step, self.steps())),
-            epsilon: self.config.epsilon,
-            clip: self.config.clip,
-            ..Adam::default()
-        }
+        self.config.adam(step, self.steps())
     }
 }
 
@@ -281,8 +276,7 @@ impl Step<Arms> for ArmsTraining<'_> {
         for arm in &arms.arms {
             arm.check_conditions(self.values, self.width, false)?;
         }
-        let parts: Vec<(usize, DType)> = arms.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        let adam = self.adam(0).start_parts(&parts);
+        let adam = self.adam(0).start_parts(&arms.parts());
         Ok(ArmsState { batches: Batches::new(self.rows(), self.config.batch), adam, step: 0 })
     }
 

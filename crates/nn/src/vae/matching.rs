@@ -216,7 +216,8 @@ impl Vae {
             rate: Schedule::from(TEACHER_RATE * Decay::Cosine.at(step, steps)),
             ..Adam::default()
         };
-        let mut state: Option<AdamState> = None;
+        let fields = self.fields.as_ref().expect("networks that match distributions were built");
+        let mut state = adam(0).start_parts(&fields.teacher.parts());
         for step in 0..steps {
             if run.must_stop() {
                 return Err(Error::Stopped);
@@ -224,11 +225,7 @@ impl Vae {
             let z = self.sample_prior(TEACHER_BATCH, &mut rng);
             let teacher = &mut self.fields.as_mut().expect("networks that match distributions were built").teacher;
             let loss = flow_matching(teacher, &z, &mut rng);
-            let state = state.get_or_insert_with(|| {
-                let parts: Vec<_> = teacher.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-                adam(0).start_parts(&parts)
-            });
-            update(teacher, &loss, &adam(step), state)?;
+            update(teacher, &loss, &adam(step), &mut state)?;
         }
         let fields = self.fields.as_mut().expect("networks that match distributions were built");
         let taught = fields.teacher.pack();

@@ -98,6 +98,8 @@ impl Vae {
         let EncoderConfig::GradientOrigin(config) = &self.config.encoder else { return Ok(()) };
         let some = values.len().min(ROWS_AT_ONCE / 16 * self.width());
         let codes = no_grad(|| self.descended(&self.tensor(&values[..some]), config));
+        let found = format!("{}, with which codes are not finite", config.scale);
+        ensure("encoder.scale", found, codes.is_finite(), "smaller, or with fewer `encoder.steps`")?;
         if codes.abs().max().item() >= LEAST_CODE {
             return Ok(());
         }

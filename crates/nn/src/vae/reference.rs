@@ -23,21 +23,14 @@ impl PriorConfig {
     }
 }
 
-/// Of points `[M, L]`, by dimension.
-fn standard_deviations(points: &[f64], dims: usize) -> Vec<f64> {
-    let rows = (points.len() / dims) as f64;
-    let (mut mean, mut square) = (vec![0.0; dims], vec![0.0; dims]);
-    points.iter().enumerate().for_each(|(i, v)| mean[i % dims] += v / rows);
-    points.iter().enumerate().for_each(|(i, v)| square[i % dims] += (v - mean[i % dims]).powi(2) / rows);
-    square.iter().map(|v| v.sqrt()).collect()
-}
-
 /// (1/M) Σ_m N(r_m, diag h²) around samples r_m, with bandwidths h in proportion to the spread of the samples in each dimension.
 ///
 /// # Source
 /// Scott (1992) for the bandwidth, where none is given.
 pub(super) struct Reference {
     points: Vec<f64>,
+    /// Their mean, `[L]`, taken off before squares are, so that samples far from zero keep their digits.
+    mean: Vec<f64>,
     /// h, `[L]`.
     bandwidth: Vec<f64>,
 }
@@ -49,8 +42,9 @@ impl Reference {
     pub(super) fn new(points: &[f64], latent: usize, bandwidth: Option<f64>) -> Self {
         let rows = (points.len() / latent) as f64;
         let share = bandwidth.unwrap_or_else(|| rows.powf(-1.0 / (latent as f64 + 4.0)));
-        let bandwidth = standard_deviations(points, latent).iter().map(|sd| share * sd).collect();
-        Self { points: points.to_vec(), bandwidth }
+        let all = Tensor::from_slice(points, &[points.len() / latent, latent]);
+        let bandwidth = (all.variance_axis(0, false, 0).sqrt() * share).to_vec();
+        Self { points: points.to_vec(), mean: all.mean_axis(0, false).to_vec(), bandwidth }
     }
 
     fn rows(&self) -> usize {
@@ -63,8 +57,9 @@ impl Prior for Reference {
         let dims = self.bandwidth.len();
         let inverse: Vec<f64> = self.bandwidth.iter().map(|h| 1.0 / h).collect();
         let inverse = Tensor::from_vec(inverse, &[dims]).cast(z.dtype());
-        let centres = Tensor::from_slice(&self.points, &[self.rows(), dims]).cast(z.dtype()) * &inverse;
-        let flat = z.reshape(&[z.len() / dims, dims]) * inverse;
+        let mean = Tensor::from_slice(&self.mean, &[dims]);
+        let centres = (Tensor::from_slice(&self.points, &[self.rows(), dims]) - &mean).cast(z.dtype()) * &inverse;
+        let flat = (z.reshape(&[z.len() / dims, dims]) - mean.cast(z.dtype())) * inverse;
         let squares = flat.square().sum_axis(-1, true) + centres.square().sum_axis(-1, false);
         let each = (squares - flat.matmul(&centres.t()) * 2.0) * -0.5;
         let log_scale: f64 = self.bandwidth.iter().map(|h| h.ln()).sum();

@@ -5,7 +5,7 @@ use crate::layer::{Layer, Pass};
 use elbo_core::step::{Batches, Snapshot};
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, no_grad};
+use elbo_tensor::{Parameter, Parameters, Tensor, grad, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,16 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Adam at one of so many steps.
+    pub(super) fn adam(&self, step: usize, steps: usize) -> Adam {
+        Adam {
+            rate: Schedule::from(self.rate * self.decay.at(step, steps)),
+            epsilon: self.epsilon,
+            clip: self.clip,
+            ..Adam::default()
+        }
+    }
+
     /// Checks ranges.
     ///
     /// # Errors
@@ -280,12 +290,7 @@ impl Training {
     }
 
     fn adam(&self, step: usize) -> Adam {
-        Adam {
-            rate: Schedule::from(self.config.rate * self.config.decay.at(step, self.steps)),
-            epsilon: self.config.epsilon,
-            clip: self.config.clip,
-            ..Adam::default()
-        }
+        self.config.adam(step, self.steps)
     }
 
     fn gather(&self, rows: &[usize], vae: &Vae, rng: &mut Rng) -> Tensor {
@@ -336,11 +341,6 @@ impl Training {
     }
 }
 
-/// Lengths and types of what is moved.
-fn parts(parameters: &impl Parameters) -> Vec<(usize, DType)> {
-    parameters.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect()
-}
-
 /// Moves parameters down the gradient of a loss.
 pub(super) fn update(
     parameters: &mut impl Parameters,
@@ -365,7 +365,7 @@ pub(super) fn update(
 impl Step<Vae> for Training {
     type State = TrainingState;
 
-    fn init(&self, vae: &mut Vae, run: &mut Run) -> Result<TrainingState> {
+    fn init(&self, vae: &mut Vae, _: &mut Run) -> Result<TrainingState> {
         vae.config().weights.check_precision(self.config.weight_precision)?;
         let changes_values = self.config.binarise != Binarise::None;
         vae.check_conditions(&self.values, self.values.len() / self.rows, changes_values)?;
@@ -375,22 +375,25 @@ impl Step<Vae> for Training {
             return Err(vae.refuse_attributes(attributes));
         }
         vae.check_slope(&self.values)?;
-        if let Some((_, steps, _)) = self.objective.matched() {
-            vae.teach(steps, run)?;
-        }
         let adam = self.adam(0);
         Ok(TrainingState {
             batches: Batches::new(self.rows, self.config.batch),
-            adam: adam.start_parts(&parts(&Model(vae))),
-            adversary: adam.start_parts(&vae.adversary.as_ref().map_or(vec![], parts)),
-            critic: adam.start_parts(&vae.critic.as_ref().map_or(vec![], parts)),
-            student: adam.start_parts(&vae.fields.as_ref().map_or(vec![], |fields| parts(fields.student()))),
+            adam: adam.start_parts(&Model(vae).parts()),
+            adversary: adam.start_parts(&vae.adversary.as_ref().map_or(vec![], Parameters::parts)),
+            critic: adam.start_parts(&vae.critic.as_ref().map_or(vec![], Parameters::parts)),
+            student: adam.start_parts(&vae.fields.as_ref().map_or(vec![], |fields| fields.student().parts())),
             controls: vec![1.0; self.objective.terms.len()],
             step: 0,
         })
     }
 
     fn step(&self, vae: &mut Vae, state: &mut TrainingState, run: &mut Run) -> Result<Progress> {
+        if state.step == 0
+            && let Some((_, steps, _)) = self.objective.matched()
+        {
+            // Not in `init`, which a fit that is resumed passes through again.
+            vae.teach(steps, run)?;
+        }
         let rows = state.batches.next(&mut run.rng).to_vec();
         let x = self.gather(&rows, vae, &mut run.rng);
         if vae.adversary.is_some() {

@@ -1,6 +1,6 @@
 // The rasteriser on a GPU, compiled at run time for the device at hand, without contraction of products and sums: where the code for the CPU
 // (project.rs, tile.rs, render.rs) rounds, this rounds too, and fmaf stands where that code fuses. So the order of Gaussians and the pixels that
-// thresholds decide about are the same on both.
+// thresholds decide about are the same on both, but where the last digit of an exponential or a logarithm decides.
 //
 // The signatures of the kernels are read by kernel.rs: parameters are `Frame f`, pointers, and `u32` numbers.
 

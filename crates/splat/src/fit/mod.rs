@@ -20,7 +20,7 @@ use crate::scene::{Orbit, Scene};
 use descent::{Density, Descent};
 use drawer::Drawer;
 use elbo_core::{Error, Figure, Result, Run, Step, Stop, drive, picture_grid};
-use elbo_nn::perceptual::Lpips;
+use elbo_nn::perceptual::{Lpips, Percep};
 use start::first;
 use std::path::Path;
 
@@ -53,6 +53,13 @@ pub struct Fitted {
 pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run) -> Result<Fitted> {
     let drawer = Drawer::of(settings, run)?;
     let mut scene = scene.reduced(settings.size);
+    let least = Percep::shipped().least();
+    if scene.width.min(scene.height) < least {
+        return Err(Error::data(
+            format!("pictures of {} x {} pixels are too small to be judged", scene.width, scene.height),
+            format!("raise `size`, so that no side is below {least} pixels"),
+        ));
+    }
     std::mem::take(&mut scene.notes).iter().for_each(|note| run.note(note));
     let extent = scene.extent();
     let orbit = Orbit::of(&scene.cameras);

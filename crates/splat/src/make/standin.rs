@@ -18,7 +18,7 @@ const POINTS: u64 = 3;
 /// $$ d(p) = s \, (z(p) + t) \, e^{b \, w(p)} \, e^{\nu \, \varepsilon(p)} $$
 ///
 /// with the true depth $z$; $\log s$ uniform on $[-\log S, \log S]$ and $t$ uniform on $[0, T \bar z]$ once a picture, $\bar z$ the mean depth; $w$ a wave over the
-/// picture between -1 and 1, of at most half a period across it; $\varepsilon$ standard normal. Noise is a share of the value, so that depths stay positive.
+/// picture between -1 and 1, of at most half a period along each side; $\varepsilon$ standard normal. Noise is a share of the value, so that depths stay positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DepthFaults {
     /// Largest factor, $S$, from 1 to 1e6.

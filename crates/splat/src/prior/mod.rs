@@ -1,4 +1,4 @@
-//! What other models say about the pictures of a scene, pixel by pixel: to start from, or to hold a fit to.
+//! What other models say about the pictures of a scene, pixel by pixel. For tests and programs of your own: no fit here takes one.
 //!
 //! | prior | read from | shape | made up by |
 //! |---|---|---|---|

@@ -178,8 +178,7 @@ impl<M: Parameters, R: Rule, O: Objective<M>> Step<M> for Descent<R, O> {
     type State = R::State;
 
     fn init(&self, model: &mut M, _: &mut Run) -> Result<Self::State> {
-        let parts: Vec<(usize, DType)> = model.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        Ok(self.rule.start_parts(&parts))
+        Ok(self.rule.start_parts(&model.parts()))
     }
 
     /// Reports the loss before the update, which is what was computed.

@@ -92,6 +92,11 @@ pub trait Parameters {
         leaves
     }
 
+    /// Lengths and types of the variables that are not frozen, in order: what the memory of an optimiser is made for.
+    fn parts(&self) -> Vec<(usize, crate::DType)> {
+        self.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect()
+    }
+
     /// Unconstrained values of what is not frozen, one after the other.
     fn pack(&self) -> Vec<f64> {
         let mut flat = vec![];

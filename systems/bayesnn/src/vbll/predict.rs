@@ -64,7 +64,9 @@ impl VbllModel {
 
     /// The class probabilities of rows, `[B, K]`, and how unusual each is, `[B]`.
     fn classify(&self, features: &[Tensor]) -> Result<(Tensor, Tensor)> {
-        let each = features.iter().map(|f| classify(&self.network, f, || self.draws())).collect::<Result<Vec<_>>>()?;
+        let draws = std::cell::LazyCell::new(|| self.draws());
+        let each =
+            features.iter().map(|f| classify(&self.network, f, || (*draws).clone())).collect::<Result<Vec<_>>>()?;
         if let [one] = &each[..] {
             return Ok(one.clone());
         }
@@ -127,7 +129,9 @@ impl Predict for VbllModel {
 impl Encode for VbllModel {
     fn encode(&self, data: &Data, run: &mut Run) -> Result<Data> {
         let x = table::encode(&self.columns, data, run)?;
-        let (features, draws) = (self.network.encode(&x), drawn(&self.network, &x));
+        let draws = drawn(&self.network, &x);
+        // The features that are given are those at the weights' means.
+        let features = if self.network.is_mean_field() { self.network.encode(&x) } else { draws[0].clone() };
         let rows = features.size(0);
         let novelty = match &self.network.head {
             AnyHead::Regression(head) => {

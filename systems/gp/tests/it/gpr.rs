@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn table(x: Vec<f64>, y: Vec<f64>) -> Data {
     let arrays =
@@ -39,27 +39,45 @@ fn held_out(train: &Data, test: &Data, settings: &Value) -> (f64, f64, f64) {
 fn heavy_tailed_errors_get_narrow_middles_and_long_tails() {
     // One error in ten is six times as large as the others.
     let gross = |rng: &mut Rng| if rng.uniform() < 0.1 { 6.0 } else { 1.0 };
-    let (mut with, mut without) = ([0.0; 3], [0.0; 3]);
+    let mut means = [[0.0; 3]; 3];
     for seed in [1, 2, 3] {
         let (train, test) = (wave(300, seed, gross), wave(600, 100 + seed, gross));
-        for (sums, errors) in [(&mut with, "leave_one_out"), (&mut without, "normal")] {
+        for (sums, errors) in means.iter_mut().zip(["normal", "leave_one_out", "cross_validation"]) {
             let (p50, p95, density) = held_out(&train, &test, &json!({ "errors": errors, "starts": 1 }));
             [p50, p95, density].iter().zip(sums.iter_mut()).for_each(|(v, sum)| *sum += v / 3.0);
         }
     }
-    // Three binomial standard errors of 1800 rows are 0.035 and 0.015; the residuals that were fitted add half as much again.
-    assert!((with[0] - 0.5).abs() < 0.06 && (with[1] - 0.95).abs() < 0.025, "{with:?}");
+    let [without, rest @ ..] = means;
     assert!(without[0] > 0.65, "{without:?}");
-    assert!(with[2] > without[2] + 0.1, "{with:?} {without:?}");
+    for with in rest {
+        // Three binomial standard errors of 1800 rows are 0.035 and 0.015; the residuals that were fitted add half as much again.
+        assert!((with[0] - 0.5).abs() < 0.06 && (with[1] - 0.95).abs() < 0.025, "{with:?}");
+        assert!(with[2] > without[2] + 0.1, "{with:?} {without:?}");
+    }
 }
 
 #[test]
 fn with_normal_errors_the_two_agree() {
     let (train, test) = (wave(300, 4, |_| 1.0), wave(600, 104, |_| 1.0));
-    let with = held_out(&train, &test, &json!({ "errors": "leave_one_out", "starts": 1 }));
     let without = held_out(&train, &test, &json!({ "errors": "normal", "starts": 1 }));
-    assert!((with.0 - without.0).abs() < 0.05 && (with.1 - without.1).abs() < 0.02, "{with:?} {without:?}");
-    assert!((with.2 - without.2).abs() < 0.02, "{with:?} {without:?}");
+    for errors in ["leave_one_out", "cross_validation"] {
+        let with = held_out(&train, &test, &json!({ "errors": errors, "starts": 1 }));
+        assert!((with.0 - without.0).abs() < 0.05 && (with.1 - without.1).abs() < 0.02, "{with:?} {without:?}");
+        assert!((with.2 - without.2).abs() < 0.02, "{with:?} {without:?}");
+    }
+}
+
+#[test]
+fn tables_of_a_few_rows_have_finite_intervals() {
+    for rows in 2..=7 {
+        let data = wave(rows, 8, |_| 1.0);
+        let mut run = Run::new(0);
+        let model = Gpr.fit(&json!({}), &data, &mut run).unwrap();
+        let Prediction::Numbers(p) = model.as_predict().unwrap().predict(&data, &mut run).unwrap() else {
+            panic!("numbers")
+        };
+        assert!((0..rows).all(|i| p.sd(i).is_finite() && p.sd(i) > 0.0 && p.quantile(i, 0.99).is_finite()), "{rows}");
+    }
 }
 
 /// A hundred rows of six inputs, of which every second stands twice, target and all.
@@ -108,40 +126,52 @@ fn bytes(model: &dyn Model) -> Vec<u8> {
     file.to_bytes()
 }
 
-/// A fit that is told to stop when stage `stage` has done `step` steps, with a checkpoint at the stop.
-fn stopped(data: &Data, stage: usize, step: usize, path: &Path) -> (Vec<u8>, Run) {
-    let flag = Arc::new(AtomicBool::new(false));
-    let (raised, mut seen) = (flag.clone(), 0);
+/// A fit that may be stopped, with a checkpoint at the stop.
+fn stopped(data: &Data, path: &Path, stops: impl FnOnce(Run) -> Run) -> (Vec<u8>, Run) {
     let plan = Checkpoints { path: path.to_owned(), every: Duration::from_secs(3600), header: ModelFile::new("gpr") };
-    let mut run = Run::new(3).with_cancel(flag).with_checkpoints(plan).with_watcher(move |event| {
-        seen += usize::from(matches!(event, Event::Stage { .. }));
-        let done = match event {
-            Event::Stage { .. } => 0,
-            Event::Step { step, .. } => step,
-            _ => return,
-        };
-        if seen == stage && done == step {
-            raised.store(true, Ordering::Relaxed);
-        }
-    });
+    let mut run = stops(Run::new(3).with_checkpoints(plan));
     let model = Gpr.fit(&json!({ "starts": 2 }), data, &mut run).unwrap();
     (bytes(model.as_ref()), run)
 }
 
 #[test]
 fn a_fit_that_is_stopped_keeps_its_best_state_and_goes_on_to_the_same_bits() {
-    let data = wave(60, 7, |_| 1.0);
-    let whole = bytes(Gpr.fit(&json!({ "starts": 2 }), &data, &mut Run::new(3)).unwrap().as_ref());
-    // In the search, before the first fold, in it, before and in the last.
-    for (stage, step) in [(1, 3), (2, 0), (2, 1), (6, 0), (6, 1)] {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("gpr-{stage}-{step}.checkpoint"));
-        let (part, run) = stopped(&data, stage, step, &path);
-        assert!(run.stopped_early() && part != whole, "{stage} {step}");
+    let data = wave(120, 7, |_| 1.0);
+    let started = Instant::now();
+    let mut run = Run::new(3);
+    let whole = bytes(Gpr.fit(&json!({ "starts": 2 }), &data, &mut run).unwrap().as_ref());
+    let (time, steps) = (started.elapsed(), run.metrics()[0].1.len());
+    let check = |name: &str, stops: &dyn Fn(Run) -> Run| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("gpr-{name}.checkpoint"));
+        let (part, run) = stopped(&data, &path, stops);
+        if !run.stopped_early() {
+            assert!(part == whole, "{name}");
+            return false;
+        }
         let told = run.warnings().iter().any(|w| w.contains("stopped before every fold was predicted"));
-        assert!(told, "{stage} {step}: {:?}", run.warnings());
+        assert!(told && part != whole, "{name}: {:?}", run.warnings());
         let mut run = Run::new(3).resuming(ModelFile::read(&path).unwrap());
         let end = Gpr.fit(&json!({ "starts": 2 }), &data, &mut run).unwrap();
-        assert!(bytes(end.as_ref()) == whole, "{stage} {step}");
+        assert!(bytes(end.as_ref()) == whole, "{name}");
         std::fs::remove_file(&path).unwrap();
+        true
+    };
+    // In the search and at its last step, after which folds have still to be predicted.
+    for at in [3, steps] {
+        let stops = |run: Run| {
+            let flag = Arc::new(AtomicBool::new(false));
+            let (raised, mut seen) = (flag.clone(), 0);
+            run.with_cancel(flag).with_watcher(move |event| {
+                seen += usize::from(matches!(event, Event::Step { .. }));
+                if seen == at {
+                    raised.store(true, Ordering::Relaxed);
+                }
+            })
+        };
+        assert!(check(&format!("step-{at}"), &stops));
+    }
+    // Wherever these times fall, mostly among the folds.
+    for share in [0.5, 0.6, 0.7, 0.8, 0.9] {
+        check(&format!("share-{share}"), &|run| run.with_time(time.mul_f64(share)));
     }
 }

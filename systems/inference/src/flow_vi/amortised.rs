@@ -97,8 +97,7 @@ impl Step<DeepLatent> for Training {
     type State = AdamState;
 
     fn init(&self, model: &mut DeepLatent, _: &mut Run) -> Result<AdamState> {
-        let parts: Vec<_> = model.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        Ok(Adam::default().start_parts(&parts))
+        Ok(Adam::default().start_parts(&model.parts()))
     }
 
     fn step(&self, model: &mut DeepLatent, state: &mut AdamState, run: &mut Run) -> Result<Progress> {

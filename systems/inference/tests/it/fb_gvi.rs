@@ -46,7 +46,7 @@ fn correlation(model: &dyn Model, draws: usize, a: &str, b: &str) -> f64 {
 }
 
 fn variants() -> Vec<Value> {
-    vec![json!({ "batch": 20 }), json!({ "rank": 2 }), json!({ "rule": "diagonal" }), json!({ "batch": 30, "rank": 3 })]
+    vec![json!({ "batch": 20 }), json!({ "rank": 2 }), json!({ "rule": "diagonal" }), json!({ "batch": 30, "rank": 2 })]
 }
 
 #[test]

@@ -138,8 +138,7 @@ impl Step<DnCnn> for DnCnnTraining<'_> {
             ));
         }
         let rows = self.patches.len() / self.shape.iter().product::<usize>();
-        let parts: Vec<(usize, DType)> = network.leaves().iter().map(|leaf| (leaf.len(), leaf.dtype())).collect();
-        Ok((Batches::new(rows, self.config.batch), (Adam::default().start_parts(&parts), 0)))
+        Ok((Batches::new(rows, self.config.batch), (Adam::default().start_parts(&network.parts()), 0)))
     }
 
     fn step(&self, network: &mut DnCnn, state: &mut Self::State, run: &mut Run) -> Result<Progress> {
