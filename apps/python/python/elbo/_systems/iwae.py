@@ -43,8 +43,8 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         all.
     prior : one of standard, diagonal, mixture, class_conditional, vamp, hierarchical, shares, dirichlet, samples; default 'standard'
         The prior of the code: standard, diagonal, mixture, class_conditional (with the column of classes as
-        target), vamp or hierarchical; for classes standard or shares, on a sphere standard or vamp, for
-        shares standard, dirichlet or vamp.
+        target), vamp, hierarchical or samples (with their points); for classes standard or shares, on a
+        sphere standard or vamp, for shares standard, dirichlet or vamp.
     density : one of mixture, vae, or none; default None
         What is fitted to the codes of the training data afterwards, for `sample` to draw from in place of the
         prior: mixture, of normals with full covariances, or vae, a second autoencoder. Without it, the prior.
