@@ -66,5 +66,5 @@ pub use tanh_sinh::tanh_sinh;
 pub use univariate::{
     Bernoulli, Beta, Binomial, Categorical, Distribution, Exponential, Gamma, GeneralisedNormal, Geometric, Gumbel,
     HalfCauchy, HalfNormal, Hurdle, InverseGamma, InverseGaussian, Kumaraswamy, Laplace, LogNormal, Logistic,
-    NegativeBinomial, Normal, Pareto, Poisson, StudentT, Uniform, VonMises, Weibull, ZeroInflated,
+    NegativeBinomial, Normal, NormalScaleMixture, Pareto, Poisson, StudentT, Uniform, VonMises, Weibull, ZeroInflated,
 };

@@ -168,7 +168,10 @@ impl Marginals for GaussianMixtures {
 
     fn sd(&self, i: usize) -> f64 {
         let mean = self.mean(i);
-        self.parts(i).map(|(w, n)| w * (n.sd * n.sd + (n.mean - mean).powi(2))).sum::<f64>().sqrt()
+        // Against the greatest, whose square may overflow where the deviation does not.
+        let spread = |n: &Normal| n.sd.hypot(n.mean - mean);
+        let greatest = self.parts(i).map(|(_, n)| spread(&n)).fold(f64::MIN_POSITIVE, f64::max);
+        greatest * self.parts(i).map(|(w, n)| w * (spread(&n) / greatest).powi(2)).sum::<f64>().sqrt()
     }
 
     fn quantile(&self, i: usize, p: f64) -> f64 {

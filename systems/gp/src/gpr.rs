@@ -5,7 +5,7 @@ use elbo_core::{
     Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction,
     Regression, Result, Rng, Run, System, Table, Validation, Verb,
 };
-use elbo_dist::{StudentT, scores};
+use elbo_dist::{Distribution, NormalScaleMixture, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::fit::{Found, Search, search};
 use elbo_gp::kernel::KernelConfig;
@@ -26,8 +26,8 @@ pub struct Gpr;
 pub enum Errors {
     /// As the process has it: normal, with its own standard deviation.
     Normal,
-    /// Student-t around the process's mean, a multiple of its standard deviation wide: the likeliest multiple and degrees of freedom for
-    /// the leave-one-out residuals. The hyperparameters have seen these rows.
+    /// A mixture of normal distributions around the process's mean, multiples of its standard deviation wide: the likeliest for the
+    /// leave-one-out residuals. The hyperparameters have seen these rows.
     LeaveOneOut,
     /// The same for residuals of five folds, each predicted with hyperparameters learned without it.
     CrossValidation,
@@ -169,7 +169,7 @@ impl GprConfig {
         gp: &ExactGp,
         posterior: &ExactPosterior,
         run: &mut Run,
-    ) -> Result<Option<StudentT>> {
+    ) -> Result<Option<NormalScaleMixture>> {
         let y = posterior.targets().to_vec();
         let folds = match self.errors {
             Errors::Normal => return Ok(None),
@@ -187,7 +187,7 @@ impl GprConfig {
             let loo = posterior.leave_one_out();
             standardised(&y, &loo.mean, &loo.variance)
         });
-        Ok(Some(StudentT::of_residuals(&residuals)))
+        Ok(Some(NormalScaleMixture::of_residuals(&residuals)))
     }
 
     /// Residuals of every row in standard deviations, predicted from the other folds, whose hyperparameters start at those of all rows;
@@ -251,8 +251,9 @@ impl System for Gpr {
         let errors = config.errors_of(&features, &gp, &posterior, run)?;
         if let Some(errors) = &errors {
             summary.text += &format!(
-                " Errors of rows left out are Student-t: a scale of {:.2} of its standard deviations, with {:.1} degrees of freedom.",
-                errors.scale, errors.dof
+                " Half of the errors of rows left out lie within {:.2} of its standard deviations and 95 % within {:.2}; of normal ones, within 0.67 and 1.96.",
+                errors.quantile(0.75),
+                errors.quantile(0.975)
             );
         }
         let process = Exact { features, gp, posterior, errors, starts: found.table() };
@@ -334,7 +335,7 @@ pub struct Exact {
     gp: ExactGp,
     posterior: ExactPosterior,
     /// In standard deviations; `None` for a standard normal.
-    errors: Option<StudentT>,
+    errors: Option<NormalScaleMixture>,
     starts: Table,
 }
 
@@ -342,7 +343,7 @@ impl Exact {
     /// Means and variances, noise included, of the scaled target.
     fn spread(&self, (mean, variance): (Vec<f64>, Vec<f64>), noise: f64, columns: &Columns) -> Prediction {
         match &self.errors {
-            Some(errors) => table::student_prediction((mean, variance), noise, errors, columns),
+            Some(errors) => table::mixture_prediction((mean, variance), noise, errors, columns),
             None => table::normal_prediction((mean, variance), noise, columns),
         }
     }

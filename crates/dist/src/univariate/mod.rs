@@ -2,7 +2,7 @@
 //!
 //! | on | distributions |
 //! |---|---|
-//! | the line | [`Normal`], [`StudentT`], [`Laplace`], [`GeneralisedNormal`], [`Logistic`], [`Gumbel`], [`Uniform`] on an interval |
+//! | the line | [`Normal`], [`StudentT`], [`Laplace`], [`GeneralisedNormal`], [`Logistic`], [`Gumbel`], [`NormalScaleMixture`], [`Uniform`] on an interval |
 //! | the positive numbers | [`Gamma`], [`InverseGamma`], [`LogNormal`], [`HalfNormal`], [`HalfCauchy`], [`Exponential`], [`Weibull`], [`InverseGaussian`], [`Pareto`] |
 //! | the unit interval | [`Beta`], [`Kumaraswamy`] |
 //! | the circle | [`VonMises`] |
@@ -28,6 +28,7 @@ mod log_normal;
 mod logistic;
 mod negative_binomial;
 mod normal;
+mod normal_scale_mixture;
 mod pareto;
 mod poisson;
 mod student_t;
@@ -56,6 +57,7 @@ pub use log_normal::LogNormal;
 pub use logistic::Logistic;
 pub use negative_binomial::NegativeBinomial;
 pub use normal::Normal;
+pub use normal_scale_mixture::NormalScaleMixture;
 pub use pareto::Pareto;
 pub use poisson::Poisson;
 pub use student_t::StudentT;

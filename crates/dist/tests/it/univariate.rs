@@ -17,6 +17,7 @@ fn continuous() -> Vec<Box<dyn Distribution>> {
         Box::new(Beta { a: 0.6, b: 1.3 }),
         Box::new(Uniform { low: -2.0, high: 0.5 }),
         Box::new(Laplace { location: 0.4, scale: 1.3 }),
+        Box::new(NormalScaleMixture { weights: vec![0.7, 0.3], sds: vec![0.5, 2.0] }),
         Box::new(GeneralisedNormal { mean: 0.4, scale: 1.3, exponent: 1.4 }),
         Box::new(GeneralisedNormal { mean: -1.0, scale: 0.7, exponent: 4.0 }),
         Box::new(VonMises { direction: 0.4, concentration: 1.3 }),

@@ -8,7 +8,7 @@ use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, LikelihoodMarginals};
 use crate::priors::PriorsConfig;
 use elbo_core::{Columns, Data, Error, Features, ModelFile, Prediction, Result, Run, Summary};
-use elbo_dist::{Normals, StudentT, StudentTs};
+use elbo_dist::{GaussianMixtures, NormalScaleMixture, Normals};
 use elbo_tensor::{Parameters, Tensor, stored};
 
 /// The inputs as a tensor, `[N, D]`.
@@ -115,15 +115,19 @@ pub fn normal_prediction((mean, variance): (Vec<f64>, Vec<f64>), noise: f64, col
 }
 
 /// As [`normal_prediction`], with the errors, in standard deviations, distributed as `errors` instead of as a standard normal.
-pub fn student_prediction(
-    (location, variance): (Vec<f64>, Vec<f64>),
+pub fn mixture_prediction(
+    (mean, variance): (Vec<f64>, Vec<f64>),
     noise: f64,
-    errors: &StudentT,
+    errors: &NormalScaleMixture,
     columns: &Columns,
 ) -> Prediction {
     let (shift, scale) = columns.target_scaling();
-    let scales = variance.iter().map(|v| errors.scale * (v + noise).sqrt()).collect();
-    Prediction::Numbers(Box::new(StudentTs { location, scale: scales, dof: errors.dof }.unscaled(shift, scale)))
+    let parts = errors.sds.len();
+    let means = mean.iter().flat_map(|m| std::iter::repeat_n(*m, parts)).collect();
+    let sds = variance.iter().flat_map(|v| errors.sds.iter().map(move |sd| sd * (v + noise).sqrt())).collect();
+    Prediction::Numbers(Box::new(
+        GaussianMixtures::new(parts, errors.weights.clone(), means, sds).unscaled(shift, scale),
+    ))
 }
 
 /// The first of every set of rows that are equal in all inputs and in the target, in their order; `x: [N, D]`, `y: [N]`.
