@@ -165,7 +165,7 @@ pub struct Predict {
     pub model: PathBuf,
     /// The table with the model's input columns.
     pub data: String,
-    /// Write the CSV to this file instead of standard output.
+    /// Write the CSV to this file instead of standard output, which `-` stands for.
     #[arg(long, value_name = "CSV")]
     pub out: Option<PathBuf>,
     /// Share of the probability between `lower` and `upper`.
@@ -226,7 +226,7 @@ pub struct Encode {
     pub model: PathBuf,
     /// Data points of the model's form: a table, an array, or a folder of pictures.
     pub data: String,
-    /// Write the codes to this file (.csv, .csv.gz or .npz) instead of standard output.
+    /// Write the codes to this file (.csv, .csv.gz or .npz) instead of standard output, which `-` stands for.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

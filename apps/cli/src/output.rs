@@ -5,6 +5,12 @@ use elbo::core::{Error, Result, Run};
 pub use elbo::words::{found, number};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// The file to write, without one where standard output is meant: nothing, or `-`.
+pub fn named_file(out: Option<&Path>) -> Option<&Path> {
+    out.filter(|out| out.as_os_str() != "-")
+}
 
 /// Prints a result. A reader that has gone away, as in `elbo list | head -1`, is no error.
 pub fn print(text: &str) -> Result<(), Failure> {

@@ -24,7 +24,7 @@ pub mod write;
 pub use catalogue::{
     Entry, LicenceClass, Member, Package, Stored, catalogue, default_dir, get, locate, stored_table, verify,
 };
-pub use make::{Generator, MakeOptions, generators, make};
+pub use make::{Generator, MakeOptions, generators, make, make_from};
 pub use read::maps::{read_map, read_map_bytes};
 pub use read::pictures::{is_picture_name, read_picture, read_picture_bytes, read_pictures};
 pub use read::{MissingPolicy, ReadOptions, read, read_bytes};

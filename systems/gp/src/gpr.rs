@@ -5,6 +5,7 @@ use elbo_core::{
     Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction,
     Regression, Result, Rng, Run, System, Table, Validation, Verb,
 };
+use elbo_data::MakeOptions;
 use elbo_dist::{Distribution, NormalScaleMixture, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::fit::{Found, Search, search};
@@ -278,7 +279,8 @@ impl System for Gpr {
         let (mut gain, mut coverage, mut self_check, mut count) = (0.0, 0.0, 0.0, 0.0);
         for seed in &seeds {
             let mut child = run.child(*seed);
-            let data = friedman(2 * rows, &mut child);
+            let size = MakeOptions { rows: Some(2 * rows), dims: Some(8), noise: None };
+            let data = elbo_data::make_from("friedman1", &mut child.rng, &size)?;
             let (train, test): (Vec<usize>, Vec<usize>) = (0..2 * rows).partition(|i| i % 2 == 0);
             let config = GprConfig { starts: run.pick(1, 5), ..GprConfig::default() };
             let input = |rows: &[usize]| elbo_core::FromData::from_data(&data.take_rows(rows));
@@ -311,19 +313,6 @@ impl System for Gpr {
         claim.at_most("leave-one-out against held-out RMSE (log ratio)", self_check / count, None, slack);
         Ok(claim)
     }
-}
-
-/// Friedman's function of five of eight uniform inputs, with unit noise.
-fn friedman(rows: usize, run: &mut Run) -> Data {
-    use elbo_core::Array;
-    let x: Vec<f64> = run.rng.uniforms(rows * 8);
-    let y = (0..rows).map(|i| {
-        let x = &x[i * 8..];
-        10.0 * (std::f64::consts::PI * x[0] * x[1]).sin() + 20.0 * (x[2] - 0.5).powi(2) + 10.0 * x[3] + 5.0 * x[4]
-    });
-    let y: Vec<f64> = y.map(|f| f + run.rng.normal()).collect();
-    let arrays = vec![("x".into(), Array::new(&[rows, 8], x)), ("y".into(), Array::new(&[rows], y))];
-    Data { source: "Friedman's function".into(), arrays, target: Some("y".into()), ..Data::default() }
 }
 
 /// A fitted exact process.

@@ -3,7 +3,7 @@
 use super::fit::{check_folder, check_writable};
 use crate::args::{Encode, Reconstruct, Sample};
 use crate::failure::Failure;
-use crate::output::{print, print_json, say, say_warnings};
+use crate::output::{named_file, print, print_json, say, say_warnings};
 use crate::table::for_model;
 use elbo::core::file::write_atomically;
 use elbo::core::{Error, Mark, Run, picture_grid};
@@ -129,7 +129,8 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     let (card, model, file) = elbo::load_model(&args.model)?;
     let record = record_of(&file)?;
     let encoder = model.as_encode().ok_or_else(|| refused(card, "encode"))?;
-    if let Some(out) = &args.out {
+    let out = named_file(args.out.as_deref());
+    if let Some(out) = out {
         check_writable(out, &[args.data.as_ref(), &args.model])?;
     }
     let data = for_model(&args.data, &args.reading, &file, &record, false)?;
@@ -138,12 +139,12 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     let codes = encoder.encode(&data, &mut run)?;
     say_warnings(json, &run);
     let rows = codes.rows();
-    match &args.out {
+    match out {
         Some(out) => write_data(out, &codes)?,
         None if !json => write_table(None, &table_columns(&codes)?)?,
         None => {}
     }
-    match (&args.out, json) {
+    match (out, json) {
         (None, false) => {}
         (Some(out), false) => say(json, format!("{rows} rows written to {}", out.display())),
         (out, true) => {

@@ -3,7 +3,7 @@
 use super::evaluate::predictor;
 use crate::args::Predict;
 use crate::failure::Failure;
-use crate::output::{print_json, say, say_warnings};
+use crate::output::{named_file, print_json, say, say_warnings};
 use crate::table::for_model;
 use elbo::core::{Error, Prediction, Run};
 use elbo::{check_prediction, record_of};
@@ -16,7 +16,8 @@ pub fn run(args: &Predict, json: bool) -> Result<ExitCode, Failure> {
     let (card, model, file) = elbo::load_model(&args.model)?;
     let record = record_of(&file)?;
     let predictor = predictor(card, model.as_ref(), "predict")?;
-    if let Some(out) = &args.out {
+    let out = named_file(args.out.as_deref());
+    if let Some(out) = out {
         super::fit::check_writable(out, &[args.data.as_ref(), &args.model])?;
     }
     let data = for_model(&args.data, &args.reading, &file, &record, false)?;
@@ -30,11 +31,11 @@ pub fn run(args: &Predict, json: bool) -> Result<ExitCode, Failure> {
     say_warnings(json, &run);
     let columns = columns(&prediction, args.level)?;
     let rows = prediction.len();
-    if args.out.is_some() || !json {
-        write_table(args.out.as_deref(), &columns)?;
+    if out.is_some() || !json {
+        write_table(out, &columns)?;
     }
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    match (&args.out, json) {
+    match (out, json) {
         (None, false) => {}
         (Some(out), false) => say(json, format!("{rows} rows written to {}", out.display())),
         (out, true) => {

@@ -62,6 +62,8 @@ fn fit_predict_and_evaluate_print_the_documented_names() {
     assert!(first[2] < first[0] && first[0] < first[3] && first[1] > 0.0, "{first:?}");
     // Half of a Gaussian lies within 0.6745 standard deviations.
     assert!(((first[3] - first[0]) / first[1] - 0.6745).abs() < 1e-3, "{first:?}");
+    assert_eq!(folder.elbo("predict t.gpr.elbo t.csv --level 0.5 --out -").ok(), text);
+    assert!(!folder.names().contains("-"), "`-` is standard output");
     let object = folder.elbo("predict t.gpr.elbo t.csv --json").json();
     assert_has(&object, &["system", "rows", "level", "columns", "predictions"]);
     assert_eq!(object["predictions"]["mean"].as_array().unwrap().len(), 60);

@@ -284,6 +284,15 @@ pub fn generators() -> &'static [Generator] {
 /// # Ok::<(), elbo_core::Error>(())
 /// ```
 pub fn make(name: &str, seed: u64, options: &MakeOptions) -> Result<Data> {
+    let data = make_from(name, &mut Rng::new(seed), options)?;
+    Ok(Data { source: format!("recipe {name}, seed {seed}"), ..data })
+}
+
+/// As [`make`], with random numbers that go on where `rng` is.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_from(name: &str, rng: &mut Rng, options: &MakeOptions) -> Result<Data> {
     let recipe = GENERATORS
         .iter()
         .find(|g| g.name == name)
@@ -312,9 +321,9 @@ pub fn make(name: &str, seed: u64, options: &MakeOptions) -> Result<Data> {
         }
         (None, default) => default.unwrap_or(0.0),
     };
-    let arrays = (recipe.make)(&Size { rows, dims, noise }, &mut Rng::new(seed));
+    let arrays = (recipe.make)(&Size { rows, dims, noise }, rng);
     let target = arrays.last().map(|(n, _)| n.clone()).filter(|n| n == "y" || n == "class");
-    Ok(Data { source: format!("recipe {name}, seed {seed}"), arrays, target, ..Data::default() })
+    Ok(Data { source: format!("recipe {name}"), arrays, target, ..Data::default() })
 }
 
 /// Row-major points as columns `x0`, `x1`, ...

@@ -13,17 +13,18 @@ pub struct NormalScaleMixture {
     pub sds: Vec<f64>,
 }
 
-/// Rounds of expectation maximisation; the likelihood has one maximum over the weights.
+/// Rounds of expectation maximisation.
 const ROUNDS: usize = 300;
-/// Powers of two that the narrowest and the widest standard deviation may be.
+/// Powers of two that the narrowest and the widest standard deviation are at the start, at most.
 const POWERS: (i32, i32) = (-4, 40);
 /// Quantiles of a standard normal that join the residuals.
 const QUANTILES: usize = 20;
 
 impl NormalScaleMixture {
-    /// The likeliest mixture for standardised residuals. Widths are powers of two from a sixteenth to the greatest residual; only the
-    /// weights are learned, so that there is one answer, and it makes no assumption on the tails. Twenty quantiles of a standard normal
-    /// join the residuals: with few of them the answer stays near a standard normal, which is the answer for none.
+    /// The likeliest mixture for standardised residuals, which assumes nothing of the tails. Weights and widths are learned by expectation
+    /// maximisation from the powers of two between a sixteenth, the least width, and the greatest residual; more parts than these add next
+    /// to nothing. Twenty quantiles of a standard normal join the residuals: with few of them the answer stays near a standard normal,
+    /// which is the answer for none.
     ///
     /// # Source
     /// Kiefer and Wolfowitz (1956), the likeliest distribution over widths; Dempster, Laird and Rubin (1977), section 4.3.
@@ -34,35 +35,42 @@ impl NormalScaleMixture {
         let values: Vec<f64> = residuals.iter().map(|z| z.clamp(-limit, limit)).chain(quantiles).collect();
         let greatest = values.iter().fold(2.0f64, |a, z| a.max(z.abs()));
         let widest = greatest.log2().ceil() as i32;
-        let sds: Vec<f64> = (POWERS.0..=widest).map(f64::from).map(f64::exp2).collect();
-        // Densities over the greatest of each value, [N, K], so that none underflows in every column.
-        let densities: Vec<f64> = values.iter().flat_map(|z| relative_densities(*z, &sds)).collect();
         let count = values.len() as f64;
-        let mut weights = vec![1.0 / sds.len() as f64; sds.len()];
-        for _ in 0..ROUNDS {
-            let mut sums = vec![0.0; sds.len()];
-            for row in densities.chunks(sds.len()) {
-                let total: f64 = row.iter().zip(&weights).map(|(p, w)| p * w).sum();
-                sums.iter_mut().zip(row).zip(&weights).for_each(|((sum, p), w)| *sum += p * w / total);
-            }
-            weights.iter_mut().zip(&sums).for_each(|(w, sum)| *w = sum / count);
-        }
+        let sds: Vec<f64> = (POWERS.0..=widest).map(f64::from).map(f64::exp2).collect();
+        let mut mixture = Self { weights: vec![1.0 / sds.len() as f64; sds.len()], sds };
+        (0..ROUNDS).for_each(|_| mixture.improve(&values));
         // A part that stands for less than a tenth of a value is one whose weight has not yet reached zero.
-        let kept: Vec<(f64, f64)> = weights.into_iter().zip(sds).filter(|(w, _)| *w > 0.1 / count).collect();
+        let kept: Vec<(f64, f64)> =
+            mixture.weights.into_iter().zip(mixture.sds).filter(|(w, _)| *w > 0.1 / count).collect();
         let total: f64 = kept.iter().map(|(w, _)| w).sum();
         let (weights, sds) = kept.into_iter().map(|(w, sd)| (w / total, sd)).unzip();
         Self { weights, sds }
     }
 
+    /// One round: every part takes its share of each value.
+    fn improve(&mut self, values: &[f64]) {
+        let mut sums = vec![(0.0, 0.0); self.sds.len()];
+        for z in values {
+            let logs: Vec<f64> = self.parts().map(|(w, part)| w.ln() + part.log_prob(*z)).collect();
+            let total = log_sum_exp(&logs);
+            for ((share, squares), log) in sums.iter_mut().zip(&logs) {
+                let p = (log - total).exp();
+                *share += p;
+                *squares += p * z * z;
+            }
+        }
+        let least = f64::from(POWERS.0).exp2();
+        for ((w, sd), (share, squares)) in self.weights.iter_mut().zip(&mut self.sds).zip(sums) {
+            *w = share / values.len() as f64;
+            if share > 0.0 {
+                *sd = (squares / share).sqrt().max(least);
+            }
+        }
+    }
+
     fn parts(&self) -> impl Iterator<Item = (f64, Normal)> + '_ {
         self.weights.iter().zip(&self.sds).map(|(w, sd)| (*w, Normal { mean: 0.0, sd: *sd }))
     }
-}
-
-fn relative_densities(z: f64, sds: &[f64]) -> Vec<f64> {
-    let logs: Vec<f64> = sds.iter().map(|sd| Normal { mean: 0.0, sd: *sd }.log_prob(z)).collect();
-    let greatest = logs.iter().fold(f64::NEG_INFINITY, |a, l| a.max(*l));
-    logs.iter().map(|l| (l - greatest).exp()).collect()
 }
 
 impl Distribution for NormalScaleMixture {
@@ -121,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn no_mixture_on_the_same_widths_is_likelier() {
+    fn no_further_part_would_make_it_likelier() {
         let mut rng = Rng::new(4);
         let drawn: Vec<f64> = (0..200).map(|_| rng.normal() * (0.5 * rng.normal()).exp()).collect();
         let found = NormalScaleMixture::of_residuals(&drawn);
@@ -129,11 +137,11 @@ mod tests {
         let all: Vec<f64> =
             drawn.into_iter().chain((0..20).map(|k| standard.quantile((k as f64 + 0.5) / 20.0))).collect();
         // At the maximum the mean of p(z | width) / p(z) is at most one for every width.
-        for power in -4..=3 {
-            let part = Normal { mean: 0.0, sd: f64::from(power).exp2() };
+        for power in -16..=16 {
+            let part = Normal { mean: 0.0, sd: (0.25 * f64::from(power)).exp2() };
             let ratio =
                 all.iter().map(|z| (part.log_prob(*z) - found.log_prob(*z)).exp()).sum::<f64>() / all.len() as f64;
-            assert!(ratio < 1.01, "width 2^{power}: {ratio}");
+            assert!(ratio < 1.01, "width 2^({power}/4): {ratio}");
         }
     }
 

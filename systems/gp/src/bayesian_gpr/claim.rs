@@ -1,10 +1,8 @@
 //! What the paper promises: with few rows, integrating gives better densities and coverage than the likeliest values.
 
 use super::{BayesianGpr, BayesianGprConfig, Infer};
-use elbo_core::{
-    Array, Budget, Claim, Data, FromData, Predict, Prediction, Regression, Result, Rng, Run, System, Table,
-};
-use elbo_data::{holdout, stored_table};
+use elbo_core::{Budget, Claim, Data, FromData, Predict, Prediction, Regression, Result, Rng, Run, System, Table};
+use elbo_data::{MakeOptions, holdout, make_from, stored_table};
 use elbo_dist::scores::{self, RegressionScores};
 
 pub(super) fn claim(run: &mut Run) -> Result<Claim> {
@@ -39,7 +37,7 @@ fn made_up(claim: &mut Claim, run: &mut Run) -> Result<()> {
     let mut all: Vec<Vec<RegressionScores>> = vec![vec![]; methods.len()];
     for seed in claim.seeds.iter().flat_map(|s| (0..repeats).map(move |r| s + 1000 * r)) {
         let mut child = run.child(seed);
-        let (train, test) = (friedman(20, &mut child), friedman(300, &mut child));
+        let (train, test) = (friedman(20, &mut child)?, friedman(300, &mut child)?);
         for (infer, found) in methods.iter().zip(&mut all) {
             let config = BayesianGprConfig { infer: *infer, ..base.clone() };
             found.push(scored(&config, &train, &test, &mut run.child(seed))?);
@@ -141,12 +139,6 @@ fn real(claim: &mut Claim, run: &mut Run) -> Result<()> {
 }
 
 /// Friedman's function of five uniform inputs, with unit noise.
-pub(super) fn friedman(rows: usize, run: &mut Run) -> Data {
-    let x: Vec<f64> = run.rng.uniforms(rows * 5);
-    let f = |x: &[f64]| {
-        10.0 * (std::f64::consts::PI * x[0] * x[1]).sin() + 20.0 * (x[2] - 0.5).powi(2) + 10.0 * x[3] + 5.0 * x[4]
-    };
-    let y: Vec<f64> = x.chunks_exact(5).map(|x| f(x) + run.rng.normal()).collect();
-    let arrays = vec![("x".into(), Array::new(&[rows, 5], x)), ("y".into(), Array::new(&[rows], y))];
-    Data { source: "Friedman's function".into(), arrays, target: Some("y".into()), ..Data::default() }
+pub(super) fn friedman(rows: usize, run: &mut Run) -> Result<Data> {
+    make_from("friedman1", &mut run.rng, &MakeOptions { rows: Some(rows), dims: Some(5), noise: None })
 }

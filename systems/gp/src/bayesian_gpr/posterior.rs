@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn ml2_maximises_the_likelihood_without_priors_and_the_mode_counts_them_once() {
-        let input = Regression::from_data(&friedman(20, &mut Run::new(5))).unwrap();
+        let input = Regression::from_data(&friedman(20, &mut Run::new(5)).unwrap()).unwrap();
         let config = BayesianGprConfig { infer: Infer::Ml2, starts: 1, iterations: 20, ..BayesianGprConfig::default() };
         let close = |value: f64, expected: f64| {
             assert!((value - expected).abs() < 1e-9 * expected.abs().max(1.0), "{value}, expected {expected}");
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_sparse_density_is_below_the_exact_one_and_equal_with_all_rows() {
-        let input = Regression::from_data(&friedman(20, &mut Run::new(6))).unwrap();
+        let input = Regression::from_data(&friedman(20, &mut Run::new(6)).unwrap()).unwrap();
         let config = BayesianGprConfig::default();
         let all = table::tensor(&input.x);
         let few = all.narrow(0, 0, 6);
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn gradients_of_the_sparse_density_agree_with_differences() {
-        let input = Regression::from_data(&friedman(20, &mut Run::new(8))).unwrap();
+        let input = Regression::from_data(&friedman(20, &mut Run::new(8)).unwrap()).unwrap();
         let config = BayesianGprConfig::default();
         let z = table::tensor(&input.x).narrow(0, 0, 6);
         let make = || config.build(&input.x, &input.y, Some(&z)).unwrap();

@@ -7,7 +7,7 @@ const DRAWS: usize = 6000;
 
 /// A process of 20 rows at three hyperparameters that are far apart.
 fn mixture() -> Integrated {
-    let input = Regression::from_data(&friedman(20, &mut Run::new(5))).unwrap();
+    let input = Regression::from_data(&friedman(20, &mut Run::new(5)).unwrap()).unwrap();
     let config = BayesianGprConfig::default();
     let start = config.build(&input.x, &input.y, None).unwrap().pack();
     let draws = [-0.7, 0.0, 0.9].iter().map(|delta| start.iter().map(|v| v + delta).collect::<Vec<f64>>()).collect();
@@ -95,7 +95,7 @@ fn paths_are_the_same_bits_for_a_seed() {
 }
 
 fn fitted(config: &BayesianGprConfig) -> BayesianGprModel {
-    let input = Regression::from_data(&friedman(15, &mut Run::new(5))).unwrap();
+    let input = Regression::from_data(&friedman(15, &mut Run::new(5)).unwrap()).unwrap();
     BayesianGpr.fit(config, input, &mut Run::new(1)).unwrap()
 }
 
