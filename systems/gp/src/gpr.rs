@@ -2,8 +2,8 @@
 #![doc = include_str!("gpr.md")]
 
 use elbo_core::{
-    Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction,
-    Regression, Result, Rng, Run, System, Table, Validation, Verb,
+    Budget, Card, Claim, Columns, Config, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
+    Result, Rng, Run, System, Table, Validation, Verb,
 };
 use elbo_data::MakeOptions;
 use elbo_dist::{Distribution, NormalScaleMixture, scores};
