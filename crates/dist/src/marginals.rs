@@ -138,6 +138,13 @@ impl GaussianMixtures {
         Self { components, weights, means, sds }
     }
 
+    /// Mixtures whose parts have one mean: means `[N]`, weights `[K]` of every row, standard deviations `[N, K]` row-major.
+    pub fn around(means: &[f64], weights: Vec<f64>, sds: Vec<f64>) -> Self {
+        let components = weights.len();
+        let means = means.iter().flat_map(|m| std::iter::repeat_n(*m, components)).collect();
+        Self::new(components, weights, means, sds)
+    }
+
     /// The distributions of `shift + scale * y`; `scale` is positive.
     pub fn unscaled(mut self, shift: f64, scale: f64) -> Self {
         self.means.iter_mut().for_each(|m| *m = shift + scale * *m);

@@ -5,7 +5,7 @@ use elbo_core::{
     Budget, Card, Claim, Columns, Config, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
     Result, Rng, Run, System, Table, Validation, Verb,
 };
-use elbo_data::MakeOptions;
+use elbo_data::{MakeOptions, make_from};
 use elbo_dist::{Distribution, NormalScaleMixture, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::fit::{Found, Search, search};
@@ -280,7 +280,7 @@ impl System for Gpr {
         for seed in &seeds {
             let mut child = run.child(*seed);
             let size = MakeOptions { rows: Some(2 * rows), dims: Some(8), noise: None };
-            let data = elbo_data::make_from("friedman1", &mut child.rng, &size)?;
+            let data = make_from("friedman1", &mut child.rng, &size)?;
             let (train, test): (Vec<usize>, Vec<usize>) = (0..2 * rows).partition(|i| i % 2 == 0);
             let config = GprConfig { starts: run.pick(1, 5), ..GprConfig::default() };
             let input = |rows: &[usize]| elbo_core::FromData::from_data(&data.take_rows(rows));

@@ -24,7 +24,7 @@ impl NormalScaleMixture {
     /// The likeliest mixture for standardised residuals, which assumes nothing of the tails. Weights and widths are learned by expectation
     /// maximisation from the powers of two between a sixteenth, the least width, and the greatest residual; more parts than these add next
     /// to nothing. Twenty quantiles of a standard normal join the residuals: with few of them the answer stays near a standard normal,
-    /// which is the answer for none.
+    /// which is the answer for none. Residuals that are not numbers are left out.
     ///
     /// # Source
     /// Kiefer and Wolfowitz (1956), the likeliest distribution over widths; Dempster, Laird and Rubin (1977), section 4.3.
@@ -32,7 +32,8 @@ impl NormalScaleMixture {
         let standard = Normal { mean: 0.0, sd: 1.0 };
         let quantiles = (0..QUANTILES).map(|k| standard.quantile((k as f64 + 0.5) / QUANTILES as f64));
         let limit = f64::from(POWERS.1).exp2();
-        let values: Vec<f64> = residuals.iter().map(|z| z.clamp(-limit, limit)).chain(quantiles).collect();
+        let values: Vec<f64> =
+            residuals.iter().filter(|z| !z.is_nan()).map(|z| z.clamp(-limit, limit)).chain(quantiles).collect();
         let greatest = values.iter().fold(2.0f64, |a, z| a.max(z.abs()));
         let widest = greatest.log2().ceil() as i32;
         let count = values.len() as f64;
@@ -155,5 +156,8 @@ mod tests {
         assert!(found.quantile(0.75) > 0.0 && found.quantile(0.75) < 0.1, "{found:?}");
         let found = NormalScaleMixture::of_residuals(&[1e300, -1e300]);
         assert!(found.variance().is_finite() && found.quantile(0.99) > 1e9, "{found:?}");
+        let found = NormalScaleMixture::of_residuals(&[f64::NAN, f64::INFINITY]);
+        assert_eq!(found, NormalScaleMixture::of_residuals(&[f64::INFINITY]));
+        assert!(found.variance().is_finite(), "{found:?}");
     }
 }

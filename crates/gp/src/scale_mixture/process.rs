@@ -290,14 +290,12 @@ impl ScaleMixturePosterior {
                 Box::new(t.unscaled(shift, scale))
             }
             ScalePrior::Burr { .. } => {
-                let count = self.scales.nodes.len();
-                let means = mean.iter().flat_map(|m| vec![*m; count]).collect();
                 let spread = |v: &f64| {
                     let v = v + self.noise;
                     self.scales.nodes.iter().map(move |s| (s * v).sqrt()).collect::<Vec<_>>()
                 };
                 let sds = variance.iter().flat_map(spread).collect();
-                Box::new(GaussianMixtures::new(count, self.scales.weights.clone(), means, sds).unscaled(shift, scale))
+                Box::new(GaussianMixtures::around(&mean, self.scales.weights.clone(), sds).unscaled(shift, scale))
             }
         })
     }

@@ -122,12 +122,8 @@ pub fn mixture_prediction(
     columns: &Columns,
 ) -> Prediction {
     let (shift, scale) = columns.target_scaling();
-    let parts = errors.sds.len();
-    let means = mean.iter().flat_map(|m| std::iter::repeat_n(*m, parts)).collect();
     let sds = variance.iter().flat_map(|v| errors.sds.iter().map(move |sd| sd * (v + noise).sqrt())).collect();
-    Prediction::Numbers(Box::new(
-        GaussianMixtures::new(parts, errors.weights.clone(), means, sds).unscaled(shift, scale),
-    ))
+    Prediction::Numbers(Box::new(GaussianMixtures::around(&mean, errors.weights.clone(), sds).unscaled(shift, scale)))
 }
 
 /// The first of every set of rows that are equal in all inputs and in the target, in their order; `x: [N, D]`, `y: [N]`.

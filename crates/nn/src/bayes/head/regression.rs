@@ -164,14 +164,13 @@ impl RegressionHead {
                     let doubt = column(&log_variance.project_variance(features));
                     let total: f64 = rule.weights.iter().sum();
                     let weights = rule.weights.iter().map(|w| w / total).collect();
-                    let means = mean.iter().flat_map(|m| std::iter::repeat_n(*m, NODES)).collect();
                     let sds = (0..mean.len())
                         .flat_map(|i| {
                             let (v, l, d) = (spread[i], level[i], doubt[i].sqrt());
                             rule.nodes.iter().map(move |x| (v + (l + d * x).exp()).sqrt())
                         })
                         .collect();
-                    Box::new(GaussianMixtures::new(NODES, weights, means, sds).unscaled(shift, scale))
+                    Box::new(GaussianMixtures::around(&mean, weights, sds).unscaled(shift, scale))
                 }
             }
         })
