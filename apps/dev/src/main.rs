@@ -31,10 +31,10 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Write the systems of files that `elbo reproduce --budget full --json` printed into docs/results.md; others stay as they are.
+    /// Write the systems of files that `elbo reproduce --budget full --json` printed into docs/results.md, and draw the checks of all; others stay as
+    /// they are.
     Results {
-        /// The files, in any order.
-        #[arg(required = true)]
+        /// The files, in any order; with none, only the pictures are drawn.
         files: Vec<PathBuf>,
     },
     /// Score our models on the fixed splits beside GPyTorch's; writes the table in docs/benchmarks.md.

@@ -1,8 +1,9 @@
 //! The measured claims as a document, from what `elbo reproduce --json` printed.
 
 mod page;
+pub mod picture;
 
-use crate::error::{DevError, Result, read};
+use crate::error::{DevError, Result, read, write};
 use elbo::core::Direction;
 use elbo::core::claim::{Skipped, Verdict};
 use elbo::core::file::write_atomically;
@@ -46,7 +47,7 @@ struct Failure {
     remedy: String,
 }
 
-/// Writes the systems of these files of `elbo reproduce ... --json` into the document. Those of others stay as they are, and so does what is said by
+/// Writes the systems of these files of `elbo reproduce ... --json` into the document, and draws the checks of all. Those of others stay as they are, and so does what is said by
 /// hand: between the markers `measured` how it was measured, and between those named by a system's id what is to be said of its numbers. Systems
 /// stand in the registry's order; one that it no longer has is dropped.
 ///
@@ -61,6 +62,11 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
     let registered: Vec<&str> = elbo::systems().iter().map(|system| system.card().id).collect();
     let dropped = page.arrange(&registered);
     write_atomically(&path, page.text().as_bytes())?;
+    for part in &page.systems {
+        if let Some(picture) = picture::picture(part)? {
+            write(&root.join(picture::FOLDER).join(format!("{}.svg", part.id)), &picture)?;
+        }
+    }
     let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
     let mut told = format!("wrote {RESULTS}: {}; {} as before", ids.join(", "), page.systems.len() - ids.len());
     if !dropped.is_empty() {
@@ -226,7 +232,7 @@ mod tests {
             .replace("| a\\|b | 3 |", "| a\\|b | 9 |");
         assert_eq!(root.page(), expected);
         let files: Vec<_> = std::fs::read_dir(root.0.path().join("docs")).unwrap().collect();
-        assert_eq!(files.len(), 1, "nothing temporary is left");
+        assert_eq!(files.len(), 2, "the document and the folder of pictures: nothing temporary is left");
     }
 
     #[test]

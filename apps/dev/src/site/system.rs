@@ -3,6 +3,7 @@
 use crate::error::{Result, read};
 use crate::generate::{page_of, settings};
 use crate::results::RESULTS;
+use crate::results::picture::FOLDER;
 use elbo::core::{AnySystem, DataKind, Kind, Verb};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -69,7 +70,7 @@ pub fn page(system: &dyn AnySystem, text: &str, found: &Found) -> Result<String,
     let how = format!("{}\n{}\n", in_rust(system), in_python(card.id, found)?);
     let end = format!(
         "## Measured\n\n{}\n\n## Settings\n\n{}\n",
-        measured(&found.results, card.id),
+        measured(&found.results, card.id, &"../".repeat(page_of(card).matches('/').count())),
         settings(&system.schema(), &system.defaults())
     );
     let mut page = text.to_owned();
@@ -179,8 +180,8 @@ fn in_python(id: &str, found: &Found) -> Result<String, String> {
     ))
 }
 
-/// What the document of measured claims says about a system.
-fn measured(results: &str, id: &str) -> String {
+/// What the document of measured claims says about a system, with the picture of its checks; `up` leads to the root of the repository.
+fn measured(results: &str, id: &str, up: &str) -> String {
     let opening = format!("\n## {id}: ");
     let Some(start) = results.find(&opening) else {
         return format!("The claim has not been measured in the full budget for this page: `elbo reproduce {id}`.");
@@ -188,7 +189,9 @@ fn measured(results: &str, id: &str) -> String {
     let section = &results[start + opening.len()..];
     let section = section.find("\n## ").map_or(section, |end| &section[..end]);
     let (verdict, rest) = section.split_once('\n').unwrap_or((section, ""));
-    format!("The claim, by `elbo reproduce {id}` in the full budget: **{}**.\n\n{}", verdict.trim(), rest.trim())
+    let verdict = verdict.trim();
+    let picture = format!("![The checks of the claim of `{id}`]({up}{FOLDER}/{id}.svg)");
+    format!("The claim, by `elbo reproduce {id}` in the full budget: **{verdict}**.\n\n{picture}\n\n{}", rest.trim())
 }
 
 #[cfg(test)]
@@ -246,13 +249,12 @@ mod tests {
     fn the_measured_claim_is_the_system_s_own() {
         let results =
             "# Results\n\n## bo-mean: fails\n\nmean\n\n## bo: holds\n\n3 seeds.\n\n| a |\n\n## vbll: holds\n\nlast\n";
-        let text = measured(results, "bo");
-        assert!(
-            text.contains("**holds**.\n\n3 seeds.\n\n| a |") && !text.contains("last") && !text.contains("mean"),
-            "{text}"
-        );
-        assert!(measured(results, "vbll").ends_with("last"));
-        assert!(measured(results, "gpr").contains("has not been measured"));
+        let text = measured(results, "bo", "../");
+        let shown =
+            "**holds**.\n\n![The checks of the claim of `bo`](../docs/pictures/claims/bo.svg)\n\n3 seeds.\n\n| a |";
+        assert!(text.contains(shown) && !text.contains("last") && !text.contains("mean"), "{text}");
+        assert!(measured(results, "vbll", "").ends_with("last"));
+        assert!(measured(results, "gpr", "").contains("has not been measured"));
     }
 
     #[test]
