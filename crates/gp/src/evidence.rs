@@ -22,6 +22,12 @@ pub trait Evidence: std::fmt::Debug + Send + Sync {
 
     /// The evidence's name.
     fn name(&self) -> &'static str;
+
+    /// Whether the value has derivatives by the likelihood's parameters too; where it has none, [`Rounds`](crate::learn::Rounds) holds
+    /// them.
+    fn learns_likelihood(&self) -> bool {
+        true
+    }
 }
 
 /// Evidence lower bound `E[log p(y|f)] - E[log sites] + log_z`.
@@ -98,7 +104,8 @@ impl Evidence for Energy {
 /// Laplace's log evidence, valid at the fixed point of the [`Laplace`](crate::site::Laplace) rule.
 ///
 /// The mode is written as one differentiable Newton step from itself, and the sites as functions of it, so that the gradient holds
-/// the mode's part (third derivatives of the log likelihood) for every prior. Parameters of the likelihood itself are held.
+/// the mode's part (third derivatives of the log likelihood) for every prior. Parameters of the likelihood itself have no derivative
+/// here: they are held.
 ///
 /// # Source
 /// Rasmussen and Williams (2006), section 5.5.1; the gradient by implicit differentiation.
@@ -122,6 +129,10 @@ impl Evidence for LaplaceEvidence {
 
     fn name(&self) -> &'static str {
         "laplace"
+    }
+
+    fn learns_likelihood(&self) -> bool {
+        false
     }
 }
 

@@ -11,7 +11,8 @@ use elbo_tensor::optim::Lbfgs;
 pub const MOST_VARIANCE: f64 = 2980.957987041728; // exp(8)
 
 /// One round: sweeps of a site rule, then L-BFGS moves of the hyperparameters on an evidence. Rule and evidence are chosen apart, so
-/// variational sites with EP's evidence is one point of the grid.
+/// variational sites with EP's evidence is one point of the grid. The likelihood's parameters are held, with a warning, where the
+/// evidence has no derivatives by them.
 pub struct Rounds<'a> {
     /// How sites are found.
     pub rule: &'a dyn SiteRule,
@@ -64,7 +65,10 @@ impl Rounds<'_> {
 impl Step<SiteGp> for Rounds<'_> {
     type State = RoundsState;
 
-    fn init(&self, model: &mut SiteGp, _: &mut Run) -> Result<RoundsState> {
+    fn init(&self, model: &mut SiteGp, run: &mut Run) -> Result<RoundsState> {
+        if !self.evidence.learns_likelihood() {
+            hold_likelihood(model, self.evidence.name(), run);
+        }
         // The first round starts from flat sites, so it may take more sweeps than later ones.
         for _ in 0..5 {
             if model.infer(self.rule, self.sweeps, 1e-6)?.0.change <= 1e-6 {
@@ -102,6 +106,18 @@ impl Step<SiteGp> for Rounds<'_> {
             Self::roll_back(model, state);
         }
         Ok(Progress { objective: state.best, converged })
+    }
+}
+
+/// Holds the likelihood's parameters, and says so.
+fn hold_likelihood(model: &mut SiteGp, evidence: &str, run: &mut Run) {
+    let held: Vec<String> = model.hold_likelihood().iter().map(|name| format!("`{name}`")).collect();
+    if !held.is_empty() {
+        run.warn(format!(
+            "{} of the likelihood held at the start: the evidence `{evidence}` has no derivatives by them; the bound and the energy \
+             learn them",
+            held.join(", ")
+        ));
     }
 }
 

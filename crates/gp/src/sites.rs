@@ -44,6 +44,18 @@ impl SiteGp {
         self.likelihood.as_ref()
     }
 
+    /// Holds the likelihood's parameters at their present values. Returns the names of those that were free.
+    pub fn hold_likelihood(&mut self) -> Vec<String> {
+        let mut held = vec![];
+        self.likelihood.visit_mut(&mut |name, p| {
+            if !p.is_frozen() {
+                p.set_frozen(true);
+                held.push(name.to_owned());
+            }
+        });
+        held
+    }
+
     /// The mean function.
     pub fn mean(&self) -> &dyn Mean {
         self.mean.as_ref()

@@ -3,6 +3,7 @@
 mod bayesian_gpr;
 mod claims;
 mod gpr;
+mod laplace_evidence;
 mod paths;
 mod scale_mixture_nngp;
 mod sdd_gp;
