@@ -23,6 +23,11 @@ pub trait Evidence: std::fmt::Debug + Send + Sync {
     /// The evidence's name.
     fn name(&self) -> &'static str;
 
+    /// An evidence of the same kind that exists in more places, to climb where this one does not.
+    fn milder(&self) -> Option<Box<dyn Evidence>> {
+        None
+    }
+
     /// Whether the value has derivatives by the likelihood's parameters too; where it has none, [`Rounds`](crate::learn::Rounds) holds
     /// them.
     fn learns_likelihood(&self) -> bool {
@@ -64,6 +69,9 @@ pub struct Energy {
     pub alpha: f64,
 }
 
+/// The power that is tried when a cavity at a larger one has no positive variance.
+const MILDER_POWER: f64 = 0.8;
+
 impl Evidence for Energy {
     fn value(&self, model: &SiteGp) -> Result<Tensor> {
         let alpha = self.alpha;
@@ -98,6 +106,11 @@ impl Evidence for Energy {
 
     fn name(&self) -> &'static str {
         "energy"
+    }
+
+    /// The energy at power 0.8.
+    fn milder(&self) -> Option<Box<dyn Evidence>> {
+        (self.alpha > MILDER_POWER).then(|| Box::new(Self { alpha: MILDER_POWER }) as Box<dyn Evidence>)
     }
 }
 

@@ -5,9 +5,12 @@ use crate::likelihood::Likelihood;
 use crate::mean::Mean;
 use crate::path::joint_paths;
 use crate::prior::{LatentPosterior, LatentPrior};
-use crate::site::{Marginal, SiteRule, Sites, Update};
+use crate::site::{Marginal, Place, SiteRule, Sites, Update};
 use elbo_core::{ModelFile, Result, Rng, Snapshot};
 use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+
+/// Halvings of a step after which it is taken as it is.
+const HALVINGS: usize = 20;
 
 /// A Gaussian process with an arbitrary likelihood of one latent function, approximated by sites.
 ///
@@ -108,20 +111,54 @@ impl SiteGp {
         Ok(rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites))
     }
 
-    /// Sweeps until no site changes by more than `tolerance`, at most `sweeps` times. Returns the last report and the number
-    /// of sweeps.
+    /// Sweeps until no site changes by more than `tolerance`, at most `sweeps` times. A step that [`SiteRule::overshoots`], or after
+    /// which the posterior cannot be computed, is halved. Returns the last report and the number of sweeps.
     ///
     /// # Errors
     /// As [`SiteGp::marginals`].
     pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<(Update, usize)> {
         let mut report = Update::default();
+        if sweeps == 0 {
+            return Ok((report, 0));
+        }
+        let mut marginals = self.marginals()?;
         for done in 1..=sweeps {
-            report = self.sweep(rule)?;
+            let before = self.sites.clone();
+            report = rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites);
             if report.change <= tolerance {
                 return Ok((report, done));
             }
+            (marginals, report.halvings) = self.settle(rule, Place { sites: &before, marginals: &marginals })?;
         }
         Ok((report, sweeps))
+    }
+
+    /// Goes back towards a place, by halves, until the rule has no objection. Returns the marginals there and the number of halvings.
+    fn settle(&mut self, rule: &dyn SiteRule, from: Place<'_>) -> Result<(Vec<Marginal>, usize)> {
+        let mut halvings = 0;
+        loop {
+            let is_last = halvings == HALVINGS;
+            match self.marginals() {
+                Ok(marginals) => {
+                    let to = Place { sites: &self.sites, marginals: &marginals };
+                    if is_last || !rule.overshoots(self.likelihood.as_ref(), &self.y, from, to) {
+                        return Ok((marginals, halvings));
+                    }
+                }
+                Err(error) if is_last || !error.is_recoverable() => return Err(error),
+                Err(_) => {}
+            }
+            self.sites.halve_towards(from.sites);
+            halvings += 1;
+        }
+    }
+
+    /// What one more sweep would do, without doing it: how many sites the rule skips or floors where they stand.
+    ///
+    /// # Errors
+    /// As [`SiteGp::marginals`].
+    pub fn survey(&self, rule: &dyn SiteRule) -> Result<Update> {
+        Ok(rule.update(self.likelihood.as_ref(), &self.y, &self.marginals()?, &mut self.sites.clone()))
     }
 
     /// Means and variances of `f`, mean function included, at `x: [N*, D]`, both `[N*]`, from a posterior that

@@ -10,7 +10,7 @@ use elbo_dist::scores;
 use elbo_gp::evidence::{Elbo, Energy, Evidence, LaplaceEvidence};
 use elbo_gp::inducing::InducingPoints;
 use elbo_gp::kernel::{KernelConfig, Profile, Stationary};
-use elbo_gp::learn::Rounds;
+use elbo_gp::learn::{self, Rounds};
 use elbo_gp::likelihood::{BernoulliProbit, LikelihoodConfig, MultiLikelihood, Single};
 use elbo_gp::mean::{MeanConfig, Zero};
 use elbo_gp::prior::{DensePrior, LatentPosterior, LatentPrior, SparsePrior};
@@ -220,6 +220,7 @@ impl System for CviEpHyper {
             }
             Err(error) => return Err(error),
         }
+        summary.metrics.extend(learn::site_counts(&model, config.infer.rule(config).as_ref(), run)?);
         summary.text = format!(
             "A Gaussian process with kernel {} and likelihood {} on {} rows.",
             model.prior.kernel().summary(),
