@@ -1,6 +1,7 @@
 //! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, kriging.
 
 use crate::fit::Loss;
+use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use elbo_core::{Error, ModelFile, Result, Snapshot};
@@ -27,13 +28,27 @@ pub struct ExactGp {
     noise: Parameter,
     x: Tensor,
     y: Tensor,
+    rung: Rung,
 }
 
 impl ExactGp {
     /// A model of `x: [N, D]`, `y: [N]`, with this start for the noise variance.
     pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, x: Tensor, y: Tensor) -> Self {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
-        Self { kernel, mean, noise: Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR)), x, y }
+        Self {
+            kernel,
+            mean,
+            noise: Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR)),
+            x,
+            y,
+            rung: Rung::default(),
+        }
+    }
+
+    /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
+    pub fn with_held_jitter(mut self) -> Self {
+        self.rung = Rung::held();
+        self
     }
 
     /// The kernel.
@@ -78,9 +93,9 @@ impl ExactGp {
     /// # Errors
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
-        let (noise, residual) = (self.noise.get(), self.residual());
+        let (noise, residual, ladder) = (self.noise.get(), self.residual(), self.rung.ladder());
         let value = match self.kernel.radial_form() {
-            Some(k) => fused::stationary_log_marginal(
+            Some(k) => fused::stationary_log_marginal_with(
                 k.radial,
                 &self.x,
                 &k.lengthscale,
@@ -88,10 +103,11 @@ impl ExactGp {
                 k.alpha.as_ref(),
                 &noise,
                 &residual,
+                ladder,
             ),
-            None => fused::gaussian_log_marginal(&self.kernel.gram_symmetric(&self.x), &noise, &residual),
+            None => fused::gaussian_log_marginal_with(&self.kernel.gram_symmetric(&self.x), &noise, &residual, ladder),
         };
-        value.map_err(|e| self.diagnose(e))
+        Ok(self.rung.keep(value.map_err(|e| self.diagnose(e))?))
     }
 
     /// The posterior at the present parameters.
@@ -103,7 +119,8 @@ impl ExactGp {
             let noise = self.noise.get();
             let n = self.y.len();
             let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * &noise;
-            let (chol, jitter) = ky.cholesky_jittered().map_err(|e| self.diagnose(e.into()))?;
+            let (chol, jitter) = ky.cholesky_with(self.rung.ladder()).map_err(|e| self.diagnose(e.into()))?;
+            let chol = self.rung.keep((chol, jitter));
             let alpha = chol.cholesky_solve(&self.residual().unsqueeze(1)).reshape(&[n]);
             Ok(ExactPosterior {
                 kernel: self.kernel.clone_box(),
@@ -114,6 +131,7 @@ impl ExactGp {
                 chol,
                 alpha,
                 jitter: jitter.relative,
+                clamps: Clamps::default(),
             })
         })
     }
@@ -146,10 +164,12 @@ impl Parameters for ExactGp {
 impl Snapshot for ExactGp {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.write_to(file, prefix);
+        self.rung.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.read_from(file, prefix)
+        self.read_from(file, prefix)?;
+        self.rung.restore(file, prefix)
     }
 }
 
@@ -169,6 +189,7 @@ pub struct ExactPosterior {
     chol: Tensor,
     alpha: Tensor,
     jitter: f64,
+    clamps: Clamps,
 }
 
 /// Leave-one-out predictions of the targets.
@@ -192,7 +213,7 @@ impl ExactPosterior {
             let mean = with_mean(self.mean.as_ref(), x, cross.t().matmul(&self.alpha));
             let prior = self.kernel.diag(x);
             let variance = (&prior - half.square().sum_axis(0, false)).to_vec();
-            Ok((mean.to_vec(), checked_variances(variance, &prior.to_vec())?))
+            Ok((mean.to_vec(), self.clamps.check(variance, &prior.to_vec())?))
         })
     }
 
@@ -249,6 +270,7 @@ impl ExactPosterior {
                 chol,
                 alpha,
                 jitter: self.jitter,
+                clamps: Clamps::default(),
             })
         })
     }
@@ -266,7 +288,12 @@ impl ExactPosterior {
         self.noise
     }
 
-    /// The jitter that the factorisation needed, zero as a rule.
+    /// Variances that [`ExactPosterior::marginals`] has raised since this was last asked; see [`Clamps::check`].
+    pub fn take_clamped(&self) -> usize {
+        self.clamps.take()
+    }
+
+    /// The jitter that the factorisation needed, relative to the mean of the diagonal; zero as a rule.
     pub fn jitter(&self) -> f64 {
         self.jitter
     }
@@ -372,16 +399,7 @@ pub(crate) fn in_blocks(
     Ok((means, variances))
 }
 
-/// Variances that rounding made slightly negative become `1e-12` of the prior's; more than rounding is an error.
-pub(crate) fn checked_variances(mut variance: Vec<f64>, prior: &[f64]) -> Result<Vec<f64>> {
-    for (v, p) in variance.iter_mut().zip(prior) {
-        if *v < -1e-6 * p || v.is_nan() {
-            return Err(Error::numerical(
-                format!("a predictive variance came out as {v:.1e} of a prior {p:.1e}"),
-                "the covariance is nearly singular; raise the noise or remove repeated inputs",
-            ));
-        }
-        *v = v.max(1e-12 * p);
-    }
-    Ok(variance)
+/// [`Clamps::check`] where nobody asks for the count.
+pub(crate) fn checked_variances(variance: Vec<f64>, prior: &[f64]) -> Result<Vec<f64>> {
+    Clamps::default().check(variance, prior)
 }

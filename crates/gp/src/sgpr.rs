@@ -1,12 +1,13 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
-use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, stored_noise, with_mean};
+use crate::exact::{NOISE_FLOOR, in_blocks, stored_noise, with_mean};
 use crate::fit::Loss;
+use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use crate::table::{self, Process};
 use elbo_core::{Columns, ModelFile, Prediction, Result, Rng, Snapshot};
-use elbo_tensor::{Constraint, Ladder, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
+use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
 
 /// Regression through `M` inducing points, the best `q(u)` found in closed form.
 ///
@@ -24,6 +25,7 @@ pub struct Sgpr {
     z: Parameter,
     x: Tensor,
     y: Tensor,
+    rung: Rung,
 }
 
 /// Number of covariances `M N` from which they are made in blocks: 128 MiB.
@@ -49,7 +51,7 @@ impl Sgpr {
     pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, z: Tensor, x: Tensor, y: Tensor) -> Self {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         let noise = Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR));
-        Self { kernel, mean, noise, z: Parameter::real(&z), x, y }
+        Self { kernel, mean, noise, z: Parameter::real(&z), x, y, rung: Rung::default() }
     }
 
     /// Holds the inducing inputs where they are.
@@ -78,6 +80,18 @@ impl Sgpr {
         self.z.get()
     }
 
+    /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
+    pub fn with_held_jitter(mut self) -> Self {
+        self.rung = Rung::held();
+        self
+    }
+
+    /// The jitter of the inducing variables' covariance at which solves begin, relative to the mean of its diagonal: where it is held, the
+    /// largest that was needed so far.
+    pub fn jitter(&self) -> f64 {
+        self.rung.relative()
+    }
+
     fn residual(&self) -> Tensor {
         if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
     }
@@ -92,7 +106,9 @@ impl Sgpr {
         let kuu = self.kernel.gram_symmetric(&z);
         let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise.get(), self.residual());
         if z.shape()[0] * self.y.len() < BLOCKED {
-            return fused::sgpr_bound(&kuu, &self.kernel.gram(&z, &self.x), &diag, &noise, &residual);
+            let kuf = self.kernel.gram(&z, &self.x);
+            let bound = fused::sgpr_bound_with(&kuu, &kuf, &diag, &noise, &residual, self.rung.ladder())?;
+            return Ok(self.rung.keep(bound));
         }
         // The copies share the variables, so gradients reach them.
         let (kernel, points, x) = (self.kernel.clone_box(), self.z.clone(), self.x.clone());
@@ -102,8 +118,8 @@ impl Sgpr {
         }
         let block =
             move |rows: std::ops::Range<usize>| kernel.gram(&points.get(), &x.narrow(0, rows.start, rows.len()));
-        let ladder = Ladder::standard::<f64>();
-        Ok(fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder)?.0)
+        let ladder = self.rung.ladder();
+        Ok(self.rung.keep(fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder)?))
     }
 
     /// The bound of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC. In nats.
@@ -115,7 +131,7 @@ impl Sgpr {
     /// Bui, Yan and Turner (2017), power EP for Gaussian noise.
     pub fn power_bound(&self, alpha: f64) -> Result<Tensor> {
         let z = self.z.get();
-        let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &self.x));
+        let a = self.kuu_chol(&z)?.solve_lower(&self.kernel.gram(&z, &self.x));
         let noise = self.noise.get();
         let missing = self.kernel.diag(&self.x) - a.square().sum_axis(0, false);
         let spread = &missing * alpha + &noise;
@@ -145,10 +161,15 @@ impl Sgpr {
         })
     }
 
+    /// `chol(K_uu)` at inducing inputs `z`.
+    fn kuu_chol(&self, z: &Tensor) -> Result<Tensor> {
+        Ok(self.rung.keep(self.kernel.gram_symmetric(z).cholesky_with(self.rung.ladder())?))
+    }
+
     /// `chol(K_uu)`, and sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks.
     fn sums(&self) -> Result<(Tensor, Sums)> {
         let z = self.z.get().detach();
-        let kuu_chol = self.kernel.gram_symmetric(&z).cholesky()?;
+        let kuu_chol = self.kuu_chol(&z)?;
         let (m, residual) = (z.shape()[0], self.residual());
         let mut sums = Sums { gram: Tensor::zeros(&[m, m], z.dtype()), projected: Tensor::zeros(&[m], z.dtype()) };
         for start in (0..self.y.len()).step_by(2048) {
@@ -172,7 +193,8 @@ impl Sgpr {
             let b_chol = inner.cholesky()?;
             let centre = b_chol.solve_lower(&(sums.projected * (1.0 / noise)).unsqueeze(1));
             let (kernel, mean) = (self.kernel.clone_box(), self.mean.clone_box());
-            Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise })
+            let clamps = Clamps::default();
+            Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise, clamps })
         })
     }
 }
@@ -209,10 +231,12 @@ impl Parameters for Sgpr {
 impl Snapshot for Sgpr {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.write_to(file, prefix);
+        self.rung.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.read_from(file, prefix)
+        self.read_from(file, prefix)?;
+        self.rung.restore(file, prefix)
     }
 }
 
@@ -231,6 +255,7 @@ pub struct SgprPosterior {
     b_chol: Tensor,
     centre: Tensor,
     noise: f64,
+    clamps: Clamps,
 }
 
 impl SgprPosterior {
@@ -246,7 +271,7 @@ impl SgprPosterior {
             let prior = self.kernel.diag(x);
             let variance = &prior - a.square().sum_axis(0, false) + half.square().sum_axis(0, false);
             let mean = with_mean(self.mean.as_ref(), x, mean);
-            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior.to_vec())?))
+            Ok((mean.to_vec(), self.clamps.check(variance.to_vec(), &prior.to_vec())?))
         })
     }
 
@@ -292,7 +317,7 @@ impl SgprPosterior {
         let part = |part: &str, shape: &[usize]| stored(file, &name(part), shape);
         let (kuu_chol, b_chol, centre) =
             (part("kuu_chol", &[m, m])?, part("b_chol", &[m, m])?, part("centre", &[m, 1])?);
-        Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise })
+        Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise, clamps: Clamps::default() })
     }
 
     /// The noise variance.
@@ -321,6 +346,10 @@ impl Process for SgprPosterior {
 
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         Ok(table::normal_prediction(self.marginals(x)?, self.noise, columns))
+    }
+
+    fn clamped(&self) -> usize {
+        self.clamps.take()
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {

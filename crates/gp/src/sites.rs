@@ -1,6 +1,7 @@
 //! The model of the site grid: a prior, a likelihood, a mean function and Gaussian sites, as values side by side.
 
-use crate::exact::{checked_variances, in_blocks, with_mean};
+use crate::exact::{in_blocks, with_mean};
+use crate::jitter::Clamps;
 use crate::likelihood::Likelihood;
 use crate::mean::Mean;
 use crate::path::joint_paths;
@@ -24,6 +25,7 @@ pub struct SiteGp {
     pub(crate) y: Vec<f64>,
     mean: Box<dyn Mean>,
     likelihood: Box<dyn Likelihood>,
+    clamps: Clamps,
 }
 
 impl SiteGp {
@@ -39,7 +41,7 @@ impl SiteGp {
     ) -> Result<Self> {
         assert_eq!(prior.rows(), y.len(), "one target a row");
         likelihood.check_targets(&y)?;
-        Ok(Self { sites: Sites::flat(y.len()), prior, y, mean, likelihood })
+        Ok(Self { sites: Sites::flat(y.len()), prior, y, mean, likelihood, clamps: Clamps::default() })
     }
 
     /// The likelihood.
@@ -170,8 +172,13 @@ impl SiteGp {
         in_blocks(x, |x| {
             let (mean, variance) = posterior.marginals(x);
             let mean = with_mean(self.mean.as_ref(), x, mean);
-            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &self.prior.kernel().diag(x).to_vec())?))
+            Ok((mean.to_vec(), self.clamps.check(variance.to_vec(), &self.prior.kernel().diag(x).to_vec())?))
         })
+    }
+
+    /// Variances that [`SiteGp::predict_with`] has raised since this was last asked; see [`Clamps::check`].
+    pub fn take_clamped(&self) -> usize {
+        self.clamps.take()
     }
 
     /// Mean `[N*]` and covariance `[N*, N*]` of `f`, mean function included, at `x: [N*, D]`, from a posterior that

@@ -17,7 +17,7 @@ use elbo_gp::prior::{DensePrior, LatentPosterior, LatentPrior, SparsePrior};
 use elbo_gp::settings;
 use elbo_gp::site::{Cvi, Laplace, PowerEp, SiteRule};
 use elbo_gp::sites::SiteGp;
-use elbo_gp::{importance, table};
+use elbo_gp::{importance, jitter, table};
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -485,6 +485,7 @@ impl Predict for CviEpHyperModel {
     fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
         let x = table::encode(&self.rows.columns, data, run)?;
         let (mean, variance) = self.model.predict_with(self.posterior.as_ref(), &x)?;
+        jitter::warn_about_clamps(self.model.take_clamped(), run);
         let single = Single(self.model.likelihood().clone_box());
         Ok(single.prediction(&mean, &variance, self.rows.columns.target_scaling(), self.rows.columns.classes()))
     }

@@ -3,12 +3,13 @@
 
 use elbo_core::{
     Budget, Card, Claim, Columns, Config, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
-    Result, Rng, Run, System, Table, Validation, Verb,
+    Result, Rng, Run, Snapshot, System, Table, Validation, Verb,
 };
 use elbo_data::{MakeOptions, make_from};
 use elbo_dist::{Distribution, NormalScaleMixture, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::fit::{Found, Search, search};
+use elbo_gp::jitter;
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::MeanConfig;
 use elbo_gp::priors::PriorsConfig;
@@ -119,7 +120,8 @@ impl GprConfig {
     fn build(&self, x: &Features, y: &[f64]) -> Result<ExactGp> {
         let kernel = self.kernel.start_for(x)?;
         let mean = self.mean.build(&x.levels)?;
-        let mut gp = ExactGp::new(kernel, mean, self.noise, table::tensor(x), Tensor::from_slice(y, &[y.len()]));
+        let y = Tensor::from_slice(y, &[y.len()]);
+        let mut gp = ExactGp::new(kernel, mean, self.noise, table::tensor(x), y).with_held_jitter();
         self.priors.apply(&mut gp, x.dims)?;
         Ok(gp)
     }
@@ -243,11 +245,9 @@ impl System for Gpr {
         let (features, gp, found) = config.learn(input.x, &input.y, run)?;
         table::warn_about_noise(gp.noise(), run);
         let posterior = gp.condition()?;
-        if posterior.jitter() > 1e-8 {
-            run.warn(format!("the covariance needed a jitter of {:.0e} to factorise", posterior.jitter()));
-        }
         let mut summary = table::summarise(gp.kernel(), &gp, &features.names);
         summary.text = format!("A Gaussian process with kernel {} on {} rows.", gp.kernel().summary(), features.rows);
+        jitter::report(&mut summary, posterior.jitter(), run);
         table::add_objective(&mut summary, "log marginal likelihood", &found, &config.priors);
         let errors = config.errors_of(&features, &gp, &posterior, run)?;
         if let Some(errors) = &errors {
@@ -265,7 +265,7 @@ impl System for Gpr {
         GprModel::load(file, |config, columns| {
             let features = table::load_features(file, columns)?;
             let mut gp = config.build(&features, &file.get_as("y", &[features.rows])?)?;
-            gp.read_from(file, "parameters")?;
+            gp.restore(file, "parameters")?;
             let posterior = gp.condition()?;
             // Files of earlier versions hold normal errors.
             let errors = if file.has("errors") { file.fact("errors")? } else { None };
@@ -343,13 +343,17 @@ impl Process for Exact {
         table::save_features(file, &self.features);
         let y = self.posterior.targets().to_vec();
         file.put("y", &[y.len()], &y);
-        self.gp.write_to(file, "parameters");
+        self.gp.save(file, "parameters");
         file.set("errors", &self.errors);
         file.set("starts", &self.starts);
     }
 
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         Ok(self.spread(self.posterior.marginals(x)?, self.posterior.noise(), columns))
+    }
+
+    fn clamped(&self) -> usize {
+        self.posterior.take_clamped()
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {

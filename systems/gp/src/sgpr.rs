@@ -5,6 +5,7 @@ use elbo_core::{Card, Claim, Config, Kind, ModelFile, Regression, Result, Run, S
 use elbo_gp::exact::ExactGp;
 use elbo_gp::fit::{Search, search};
 use elbo_gp::inducing::InducingPoints;
+use elbo_gp::jitter;
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::{MeanConfig, Zero};
 use elbo_gp::priors::PriorsConfig;
@@ -87,7 +88,7 @@ impl System for SgprSystem {
         let kernel = config.kernel.start_for(&input.x)?;
         let mean = config.mean.build(&input.x.levels)?;
         let z = InducingPoints::start(kernel.as_ref(), &input.x, config.inducing, run)?;
-        let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y);
+        let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y).with_held_jitter();
         // Coordinates of categories are levels: moving them would mean nothing.
         if !config.move_inducing || !input.x.is_numeric() {
             gp = gp.with_fixed_inducing();
@@ -113,6 +114,7 @@ impl System for SgprSystem {
             ("upper_bound".into(), bounds.upper),
             ("gap_per_row".into(), gap),
         ];
+        jitter::report(&mut summary, gp.jitter(), run);
         summary.text = format!(
             "A sparse Gaussian process with kernel {} on {n} rows, carried by {} inducing points.",
             gp.kernel().summary(),

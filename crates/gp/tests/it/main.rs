@@ -4,6 +4,7 @@ mod features;
 mod golden;
 mod identities;
 mod inducing;
+mod jitter;
 mod kernel_config;
 mod kernels;
 mod learn;
