@@ -21,13 +21,19 @@ pub(crate) fn stored_noise(file: &ModelFile, name: &str) -> Result<f64> {
     }
 }
 
-/// `y = mean(x) + f(x) + noise`, `f ~ GP(0, k)`, with all `N³` of it.
+/// Noise variances at the data: the learned one, `[]`, or with known ones added `[N]`.
+pub(crate) fn noise_of_rows(learned: &Tensor, known: Option<&Tensor>) -> Tensor {
+    known.map_or_else(|| learned.clone(), |known| known + learned)
+}
+
+/// `y = mean(x) + f(x) + noise`, `f ~ GP(0, k)`, with all `N³` of it. Rows may have known noise besides the learned one.
 pub struct ExactGp {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     noise: Parameter,
     x: Tensor,
     y: Tensor,
+    known: Option<Tensor>,
     rung: Rung,
 }
 
@@ -41,8 +47,16 @@ impl ExactGp {
             noise: Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR)),
             x,
             y,
+            known: None,
             rung: Rung::default(),
         }
+    }
+
+    /// The same, with noise of these variances `[N]`, zero at least, besides the learned noise.
+    pub fn with_known_noise(mut self, variances: &[f64]) -> Self {
+        assert_eq!(variances.len(), self.y.len(), "one known variance a row");
+        self.known = Some(Tensor::from_slice(variances, &[variances.len()]));
+        self
     }
 
     /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
@@ -66,7 +80,7 @@ impl ExactGp {
         self.mean.as_ref()
     }
 
-    /// The noise variance.
+    /// The learned noise variance.
     pub fn noise(&self) -> f64 {
         self.noise.get().item()
     }
@@ -81,6 +95,10 @@ impl ExactGp {
         &self.x
     }
 
+    fn noise_of_rows(&self) -> Tensor {
+        noise_of_rows(&self.noise.get(), self.known.as_ref())
+    }
+
     /// Targets less the mean function, `[N]`.
     fn residual(&self) -> Tensor {
         if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
@@ -93,7 +111,7 @@ impl ExactGp {
     /// # Errors
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
-        let (noise, residual, ladder) = (self.noise.get(), self.residual(), self.rung.ladder());
+        let (noise, residual, ladder) = (self.noise_of_rows(), self.residual(), self.rung.ladder());
         let value = match self.kernel.radial_form() {
             Some(k) => fused::stationary_log_marginal_with(
                 k.radial,
@@ -116,16 +134,16 @@ impl ExactGp {
     /// As [`ExactGp::log_marginal`].
     pub fn condition(&self) -> Result<ExactPosterior> {
         no_grad(|| {
-            let noise = self.noise.get();
             let n = self.y.len();
-            let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * &noise;
+            let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * self.noise_of_rows();
             let (chol, jitter) = ky.cholesky_with(self.rung.ladder()).map_err(|e| self.diagnose(e.into()))?;
             let chol = self.rung.keep((chol, jitter));
             let alpha = chol.cholesky_solve(&self.residual().unsqueeze(1)).reshape(&[n]);
             Ok(ExactPosterior {
                 kernel: self.kernel.clone_box(),
                 mean: self.mean.clone_box(),
-                noise: noise.item(),
+                noise: self.noise(),
+                known: self.known.clone(),
                 x: self.x.detach(),
                 y: self.y.detach(),
                 chol,
@@ -184,6 +202,7 @@ pub struct ExactPosterior {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     noise: f64,
+    known: Option<Tensor>,
     x: Tensor,
     y: Tensor,
     chol: Tensor,
@@ -237,7 +256,8 @@ impl ExactPosterior {
         })
     }
 
-    /// The posterior after one more observation, by growing the factor by a row: equal to a refit at the same parameters.
+    /// The posterior after one more observation, which has the learned noise alone, by growing the factor by a row: equal to a refit at the
+    /// same parameters.
     ///
     /// # Errors
     /// When the new point repeats an old one and there is no noise.
@@ -265,6 +285,10 @@ impl ExactPosterior {
                 kernel: self.kernel.clone_box(),
                 mean: self.mean.clone_box(),
                 noise: self.noise,
+                known: self
+                    .known
+                    .as_ref()
+                    .map(|known| Tensor::cat(&[known.clone(), Tensor::zeros(&[1], known.dtype())], 0)),
                 x,
                 y: targets,
                 chol,
@@ -283,9 +307,14 @@ impl ExactPosterior {
         Kriging::new(self, basis)
     }
 
-    /// The noise variance.
+    /// The learned noise variance, that of a new row.
     pub fn noise(&self) -> f64 {
         self.noise
+    }
+
+    /// Noise variances at the data: `[]`, or `[N]` where some are known.
+    pub fn noise_of_rows(&self) -> Tensor {
+        noise_of_rows(&Tensor::scalar(self.noise), self.known.as_ref())
     }
 
     /// Variances that [`ExactPosterior::marginals`] has raised since this was last asked; see [`Clamps::check`].

@@ -1,6 +1,6 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
-use crate::exact::{NOISE_FLOOR, in_blocks, stored_noise, with_mean};
+use crate::exact::{NOISE_FLOOR, in_blocks, noise_of_rows, stored_noise, with_mean};
 use crate::fit::Loss;
 use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
@@ -25,16 +25,18 @@ pub struct Sgpr {
     z: Parameter,
     x: Tensor,
     y: Tensor,
+    known: Option<Tensor>,
     rung: Rung,
 }
 
 /// Number of covariances `M N` from which they are made in blocks: 128 MiB.
 pub const BLOCKED: usize = 1 << 24;
 
-/// `A Aᵀ` and `A r` for whitened covariances `A = L⁻¹ K_uf`.
+/// `A W Aᵀ` and `A W r` for whitened covariances `A = L⁻¹ K_uf` and weights `W` of the rows, and `tr AᵀA`.
 struct Sums {
     gram: Tensor,
     projected: Tensor,
+    explained: f64,
 }
 
 /// Lower and upper bounds of the exact log marginal likelihood at the same parameters, in nats.
@@ -51,7 +53,14 @@ impl Sgpr {
     pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, z: Tensor, x: Tensor, y: Tensor) -> Self {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         let noise = Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR));
-        Self { kernel, mean, noise, z: Parameter::real(&z), x, y, rung: Rung::default() }
+        Self { kernel, mean, noise, z: Parameter::real(&z), x, y, known: None, rung: Rung::default() }
+    }
+
+    /// The same, with noise of these variances `[N]`, zero at least, besides the learned noise.
+    pub fn with_known_noise(mut self, variances: &[f64]) -> Self {
+        assert_eq!(variances.len(), self.y.len(), "one known variance a row");
+        self.known = Some(Tensor::from_slice(variances, &[variances.len()]));
+        self
     }
 
     /// Holds the inducing inputs where they are.
@@ -65,9 +74,13 @@ impl Sgpr {
         self.kernel.as_ref()
     }
 
-    /// The noise variance.
+    /// The learned noise variance.
     pub fn noise(&self) -> f64 {
         self.noise.get().item()
+    }
+
+    fn noise_of_rows(&self) -> Tensor {
+        noise_of_rows(&self.noise.get(), self.known.as_ref())
     }
 
     /// The mean function.
@@ -104,7 +117,7 @@ impl Sgpr {
     pub fn bound(&self) -> Result<Tensor> {
         let z = self.z.get();
         let kuu = self.kernel.gram_symmetric(&z);
-        let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise.get(), self.residual());
+        let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise_of_rows(), self.residual());
         if z.shape()[0] * self.y.len() < BLOCKED {
             let kuf = self.kernel.gram(&z, &self.x);
             let bound = fused::sgpr_bound_with(&kuu, &kuf, &diag, &noise, &residual, self.rung.ladder())?;
@@ -132,7 +145,7 @@ impl Sgpr {
     pub fn power_bound(&self, alpha: f64) -> Result<Tensor> {
         let z = self.z.get();
         let a = self.kuu_chol(&z)?.solve_lower(&self.kernel.gram(&z, &self.x));
-        let noise = self.noise.get();
+        let noise = self.noise_of_rows();
         let missing = self.kernel.diag(&self.x) - a.square().sum_axis(0, false);
         let spread = &missing * alpha + &noise;
         let value = low_rank_log_density(&a, &spread, &spread, &self.residual())?;
@@ -146,17 +159,19 @@ impl Sgpr {
     /// As [`Sgpr::bound`].
     pub fn bounds(&self) -> Result<Bounds> {
         no_grad(|| {
-            let (kuu_chol, sums) = self.sums()?;
-            let (n, m) = (self.y.len() as f64, kuu_chol.shape()[0]);
-            let noise = self.noise();
-            let missing = (self.kernel.diag(&self.x).sum().item() - sums.gram.trace().item()).max(0.0);
-            let factor = |noise: f64| (&sums.gram * (1.0 / noise) + Tensor::eye(m, self.x.dtype())).cholesky();
-            let log_det = factor(noise)?.diagonal().log().sum().item() * 2.0 + n * noise.ln();
+            let kuu_chol = self.kuu_chol(&self.z.get().detach())?;
+            // Equal weights leave the sums alone but for a factor.
+            let alike = self.known.is_none().then(|| self.sums(&kuu_chol, None));
+            let sums = self.weighted_sums(&kuu_chol, alike.as_ref(), 0.0);
+            let missing = (self.kernel.diag(&self.x).sum().item() - sums.explained).max(0.0);
+            let n = self.y.len();
+            let noise = self.noise_of_rows().broadcast_to(&[n]);
+            let log_det = sums.inner_chol()?.diagonal().log().sum().item() * 2.0 + noise.log().sum().item();
             // The upper bound takes a larger noise in the quadratic term only.
-            let loose = noise + missing;
-            let explained = factor(loose)?.solve_lower(&sums.projected.unsqueeze(1)).square().sum().item();
-            let quadratic = self.residual().square().sum().item() / loose - explained / (loose * loose);
-            let upper = -0.5 * (log_det + quadratic + n * std::f64::consts::TAU.ln());
+            let loose = self.weighted_sums(&kuu_chol, alike.as_ref(), missing);
+            let explained = loose.inner_chol()?.solve_lower(&loose.projected.unsqueeze(1)).square().sum().item();
+            let quadratic = (self.residual().square() / (noise + missing)).sum().item() - explained;
+            let upper = -0.5 * (log_det + quadratic + n as f64 * std::f64::consts::TAU.ln());
             Ok(Bounds { lower: self.bound()?.item(), upper })
         })
     }
@@ -166,19 +181,31 @@ impl Sgpr {
         Ok(self.rung.keep(self.kernel.gram_symmetric(z).cholesky_with(self.rung.ladder())?))
     }
 
-    /// `chol(K_uu)`, and sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks.
-    fn sums(&self) -> Result<(Tensor, Sums)> {
+    /// Sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks, with weights `[N]`, or one for each.
+    fn sums(&self, kuu_chol: &Tensor, weights: Option<&Tensor>) -> Sums {
         let z = self.z.get().detach();
-        let kuu_chol = self.kuu_chol(&z)?;
         let (m, residual) = (z.shape()[0], self.residual());
-        let mut sums = Sums { gram: Tensor::zeros(&[m, m], z.dtype()), projected: Tensor::zeros(&[m], z.dtype()) };
+        let mut sums =
+            Sums { gram: Tensor::zeros(&[m, m], z.dtype()), projected: Tensor::zeros(&[m], z.dtype()), explained: 0.0 };
         for start in (0..self.y.len()).step_by(2048) {
             let length = 2048.min(self.y.len() - start);
             let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x.narrow(0, start, length)));
-            sums.gram = sums.gram + a.matmul(&a.t());
-            sums.projected = sums.projected + a.matmul(&residual.narrow(0, start, length));
+            let weighted =
+                weights.map_or_else(|| a.clone(), |weights| &a * weights.narrow(0, start, length).unsqueeze(0));
+            sums.gram = sums.gram + weighted.matmul(&a.t());
+            sums.projected = sums.projected + weighted.matmul(&residual.narrow(0, start, length));
+            sums.explained += a.square().sum().item();
         }
-        Ok((kuu_chol, sums))
+        sums
+    }
+
+    /// Sums in which a row's weight is the inverse of its noise variance with `extra` added; `alike` holds those of equal weights, where rows
+    /// have the same noise.
+    fn weighted_sums(&self, kuu_chol: &Tensor, alike: Option<&Sums>, extra: f64) -> Sums {
+        match alike {
+            Some(alike) => alike.scaled(1.0 / (self.noise() + extra)),
+            None => self.sums(kuu_chol, Some(&(self.noise_of_rows() + extra).recip())),
+        }
     }
 
     /// The posterior at the present parameters.
@@ -187,15 +214,28 @@ impl Sgpr {
     /// As [`Sgpr::bound`].
     pub fn condition(&self) -> Result<SgprPosterior> {
         no_grad(|| {
-            let (kuu_chol, sums) = self.sums()?;
             let (z, noise) = (self.z.get().detach(), self.noise());
-            let inner = sums.gram * (1.0 / noise) + Tensor::eye(z.shape()[0], z.dtype());
-            let b_chol = inner.cholesky()?;
-            let centre = b_chol.solve_lower(&(sums.projected * (1.0 / noise)).unsqueeze(1));
+            let kuu_chol = self.kuu_chol(&z)?;
+            let alike = self.known.is_none().then(|| self.sums(&kuu_chol, None));
+            let sums = self.weighted_sums(&kuu_chol, alike.as_ref(), 0.0);
+            let b_chol = sums.inner_chol()?;
+            let centre = b_chol.solve_lower(&sums.projected.unsqueeze(1));
             let (kernel, mean) = (self.kernel.clone_box(), self.mean.clone_box());
             let clamps = Clamps::default();
             Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise, clamps })
         })
+    }
+}
+
+impl Sums {
+    /// With all weights this many times as large.
+    fn scaled(&self, factor: f64) -> Self {
+        Self { gram: &self.gram * factor, projected: &self.projected * factor, explained: self.explained }
+    }
+
+    /// The Cholesky factor of `I + A W Aᵀ`.
+    fn inner_chol(&self) -> Result<Tensor> {
+        Ok((&self.gram + Tensor::eye(self.gram.shape()[0], self.gram.dtype())).cholesky()?)
     }
 }
 

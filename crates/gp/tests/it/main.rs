@@ -7,6 +7,7 @@ mod inducing;
 mod jitter;
 mod kernel_config;
 mod kernels;
+mod known_noise;
 mod learn;
 mod likelihood;
 mod means;
