@@ -1,12 +1,12 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
 use crate::exact::{NOISE_FLOOR, in_blocks, noise_of_rows, stored_noise, with_mean};
-use crate::fit::Loss;
+use crate::fit::{Loss, inducing_diagnosis};
 use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use crate::table::{self, Process};
-use elbo_core::{Columns, ModelFile, Prediction, Result, Rng, Snapshot};
+use elbo_core::{Columns, Error, ModelFile, Prediction, Result, Rng, Snapshot};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
 
 /// Regression through `M` inducing points, the best `q(u)` found in closed form.
@@ -120,8 +120,8 @@ impl Sgpr {
         let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise_of_rows(), self.residual());
         if z.shape()[0] * self.y.len() < BLOCKED {
             let kuf = self.kernel.gram(&z, &self.x);
-            let bound = fused::sgpr_bound_with(&kuu, &kuf, &diag, &noise, &residual, self.rung.ladder())?;
-            return Ok(self.rung.keep(bound));
+            let bound = fused::sgpr_bound_with(&kuu, &kuf, &diag, &noise, &residual, self.rung.ladder());
+            return Ok(self.rung.keep(bound.map_err(|e| self.diagnose(e))?));
         }
         // The copies share the variables, so gradients reach them.
         let (kernel, points, x) = (self.kernel.clone_box(), self.z.clone(), self.x.clone());
@@ -132,7 +132,8 @@ impl Sgpr {
         let block =
             move |rows: std::ops::Range<usize>| kernel.gram(&points.get(), &x.narrow(0, rows.start, rows.len()));
         let ladder = self.rung.ladder();
-        Ok(self.rung.keep(fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder)?))
+        let bound = fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder);
+        Ok(self.rung.keep(bound.map_err(|e| self.diagnose(e))?))
     }
 
     /// The bound of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC. In nats.
@@ -178,7 +179,18 @@ impl Sgpr {
 
     /// `chol(K_uu)` at inducing inputs `z`.
     fn kuu_chol(&self, z: &Tensor) -> Result<Tensor> {
-        Ok(self.rung.keep(self.kernel.gram_symmetric(z).cholesky_with(self.rung.ladder())?))
+        let factor = self.kernel.gram_symmetric(z).cholesky_with(self.rung.ladder());
+        Ok(self.rung.keep(factor.map_err(|e| self.diagnose(e.into()))?))
+    }
+
+    /// Adds what the user can change to a failed factorisation.
+    fn diagnose(&self, error: Error) -> Error {
+        match error {
+            Error::Numerical { message, recoverable, .. } => {
+                Error::Numerical { message, remedy: inducing_diagnosis(&self.z.get()), recoverable }
+            }
+            other => other,
+        }
     }
 
     /// Sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks, with weights `[N]`, or one for each.

@@ -1,7 +1,7 @@
 //! One jitter over the solves of a fit.
 
 use crate::problems::Problem;
-use elbo_core::{ModelFile, Snapshot};
+use elbo_core::{Error, ModelFile, Snapshot};
 use elbo_gp::exact::ExactGp;
 use elbo_gp::kernel::{Kernel, Profile, Stationary};
 use elbo_gp::mean::Zero;
@@ -57,4 +57,42 @@ fn an_exact_process_with_noise_needs_no_jitter_and_counts_no_variances() {
     let posterior = gp.condition().unwrap();
     posterior.marginals(&p.x).unwrap();
     assert_eq!((posterior.jitter(), posterior.take_clamped()), (0.0, 0));
+}
+
+/// The sum of two numbers: symmetric, and not positive semi-definite.
+struct Indefinite;
+
+elbo_tensor::parameters!(Indefinite {});
+
+impl Kernel for Indefinite {
+    fn gram(&self, x: &Tensor, z: &Tensor) -> Tensor {
+        x + z.t()
+    }
+
+    fn diag(&self, x: &Tensor) -> Tensor {
+        (x * 2.0).reshape(&[x.size(0)])
+    }
+
+    fn summary(&self) -> String {
+        "indefinite".into()
+    }
+
+    fn clone_box(&self) -> Box<dyn Kernel> {
+        Box::new(Self)
+    }
+}
+
+#[test]
+fn a_failed_factorisation_of_inducing_points_says_what_is_at_fault() {
+    let p = Problem::regression(12, 1, 33);
+    for (points, says) in
+        [([0.0, 1.0, 2.0], "positive semi-definite"), ([0.0, 2.0, 0.0], "points 1 and 3 are the same")]
+    {
+        let z = Tensor::from_slice(&points, &[3, 1]);
+        let gp = Sgpr::new(Box::new(Indefinite), Box::new(Zero), 0.1, z, p.x.clone(), p.targets());
+        for error in [gp.bound().err().unwrap(), gp.condition().err().unwrap()] {
+            let Error::Numerical { remedy, .. } = &error else { panic!("{error}") };
+            assert!(remedy.contains(says), "{remedy}");
+        }
+    }
 }
