@@ -22,6 +22,17 @@ pub trait Evidence: std::fmt::Debug + Send + Sync {
 
     /// The evidence's name.
     fn name(&self) -> &'static str;
+
+    /// An evidence of the same kind that exists in more places, to climb where this one does not.
+    fn milder(&self) -> Option<Box<dyn Evidence>> {
+        None
+    }
+
+    /// Whether the value has derivatives by the likelihood's parameters too; where it has none, [`Rounds`](crate::learn::Rounds) holds
+    /// them.
+    fn learns_likelihood(&self) -> bool {
+        true
+    }
 }
 
 /// Evidence lower bound `E[log p(y|f)] - E[log sites] + log_z`.
@@ -58,6 +69,9 @@ pub struct Energy {
     pub alpha: f64,
 }
 
+/// The power that is tried when a cavity at a larger one has no positive variance.
+const MILDER_POWER: f64 = 0.8;
+
 impl Evidence for Energy {
     fn value(&self, model: &SiteGp) -> Result<Tensor> {
         let alpha = self.alpha;
@@ -93,12 +107,18 @@ impl Evidence for Energy {
     fn name(&self) -> &'static str {
         "energy"
     }
+
+    /// The energy at power 0.8.
+    fn milder(&self) -> Option<Box<dyn Evidence>> {
+        (self.alpha > MILDER_POWER).then(|| Box::new(Self { alpha: MILDER_POWER }) as Box<dyn Evidence>)
+    }
 }
 
 /// Laplace's log evidence, valid at the fixed point of the [`Laplace`](crate::site::Laplace) rule.
 ///
 /// The mode is written as one differentiable Newton step from itself, and the sites as functions of it, so that the gradient holds
-/// the mode's part (third derivatives of the log likelihood) for every prior. Parameters of the likelihood itself are held.
+/// the mode's part (third derivatives of the log likelihood) for every prior. Parameters of the likelihood itself have no derivative
+/// here: they are held.
 ///
 /// # Source
 /// Rasmussen and Williams (2006), section 5.5.1; the gradient by implicit differentiation.
@@ -122,6 +142,10 @@ impl Evidence for LaplaceEvidence {
 
     fn name(&self) -> &'static str {
         "laplace"
+    }
+
+    fn learns_likelihood(&self) -> bool {
+        false
     }
 }
 

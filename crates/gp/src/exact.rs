@@ -1,6 +1,7 @@
 //! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, kriging.
 
 use crate::fit::Loss;
+use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use elbo_core::{Error, ModelFile, Result, Snapshot};
@@ -20,20 +21,48 @@ pub(crate) fn stored_noise(file: &ModelFile, name: &str) -> Result<f64> {
     }
 }
 
-/// `y = mean(x) + f(x) + noise`, `f ~ GP(0, k)`, with all `N³` of it.
+/// Noise variances at the data: the learned one, `[]`, or with known ones added `[N]`.
+pub(crate) fn noise_of_rows(learned: &Tensor, known: Option<&Tensor>) -> Tensor {
+    known.map_or_else(|| learned.clone(), |known| known + learned)
+}
+
+/// `y = mean(x) + f(x) + noise`, `f ~ GP(0, k)`, with all `N³` of it. Rows may have known noise besides the learned one.
 pub struct ExactGp {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     noise: Parameter,
     x: Tensor,
     y: Tensor,
+    known: Option<Tensor>,
+    rung: Rung,
 }
 
 impl ExactGp {
     /// A model of `x: [N, D]`, `y: [N]`, with this start for the noise variance.
     pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, x: Tensor, y: Tensor) -> Self {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
-        Self { kernel, mean, noise: Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR)), x, y }
+        Self {
+            kernel,
+            mean,
+            noise: Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR)),
+            x,
+            y,
+            known: None,
+            rung: Rung::default(),
+        }
+    }
+
+    /// The same, with noise of these variances `[N]`, zero at least, besides the learned noise.
+    pub fn with_known_noise(mut self, variances: &[f64]) -> Self {
+        assert_eq!(variances.len(), self.y.len(), "one known variance a row");
+        self.known = Some(Tensor::from_slice(variances, &[variances.len()]));
+        self
+    }
+
+    /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
+    pub fn with_held_jitter(mut self) -> Self {
+        self.rung = Rung::held();
+        self
     }
 
     /// The kernel.
@@ -51,7 +80,7 @@ impl ExactGp {
         self.mean.as_ref()
     }
 
-    /// The noise variance.
+    /// The learned noise variance.
     pub fn noise(&self) -> f64 {
         self.noise.get().item()
     }
@@ -66,6 +95,10 @@ impl ExactGp {
         &self.x
     }
 
+    fn noise_of_rows(&self) -> Tensor {
+        noise_of_rows(&self.noise.get(), self.known.as_ref())
+    }
+
     /// Targets less the mean function, `[N]`.
     fn residual(&self) -> Tensor {
         if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
@@ -78,9 +111,9 @@ impl ExactGp {
     /// # Errors
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
-        let (noise, residual) = (self.noise.get(), self.residual());
+        let (noise, residual, ladder) = (self.noise_of_rows(), self.residual(), self.rung.ladder());
         let value = match self.kernel.radial_form() {
-            Some(k) => fused::stationary_log_marginal(
+            Some(k) => fused::stationary_log_marginal_with(
                 k.radial,
                 &self.x,
                 &k.lengthscale,
@@ -88,10 +121,11 @@ impl ExactGp {
                 k.alpha.as_ref(),
                 &noise,
                 &residual,
+                ladder,
             ),
-            None => fused::gaussian_log_marginal(&self.kernel.gram_symmetric(&self.x), &noise, &residual),
+            None => fused::gaussian_log_marginal_with(&self.kernel.gram_symmetric(&self.x), &noise, &residual, ladder),
         };
-        value.map_err(|e| self.diagnose(e))
+        Ok(self.rung.keep(value.map_err(|e| self.diagnose(e))?))
     }
 
     /// The posterior at the present parameters.
@@ -100,20 +134,22 @@ impl ExactGp {
     /// As [`ExactGp::log_marginal`].
     pub fn condition(&self) -> Result<ExactPosterior> {
         no_grad(|| {
-            let noise = self.noise.get();
             let n = self.y.len();
-            let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * &noise;
-            let (chol, jitter) = ky.cholesky_jittered().map_err(|e| self.diagnose(e.into()))?;
+            let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * self.noise_of_rows();
+            let (chol, jitter) = ky.cholesky_with(self.rung.ladder()).map_err(|e| self.diagnose(e.into()))?;
+            let chol = self.rung.keep((chol, jitter));
             let alpha = chol.cholesky_solve(&self.residual().unsqueeze(1)).reshape(&[n]);
             Ok(ExactPosterior {
                 kernel: self.kernel.clone_box(),
                 mean: self.mean.clone_box(),
-                noise: noise.item(),
+                noise: self.noise(),
+                known: self.known.clone(),
                 x: self.x.detach(),
                 y: self.y.detach(),
                 chol,
                 alpha,
                 jitter: jitter.relative,
+                clamps: Clamps::default(),
             })
         })
     }
@@ -146,10 +182,12 @@ impl Parameters for ExactGp {
 impl Snapshot for ExactGp {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.write_to(file, prefix);
+        self.rung.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.read_from(file, prefix)
+        self.read_from(file, prefix)?;
+        self.rung.restore(file, prefix)
     }
 }
 
@@ -164,11 +202,13 @@ pub struct ExactPosterior {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     noise: f64,
+    known: Option<Tensor>,
     x: Tensor,
     y: Tensor,
     chol: Tensor,
     alpha: Tensor,
     jitter: f64,
+    clamps: Clamps,
 }
 
 /// Leave-one-out predictions of the targets.
@@ -192,7 +232,7 @@ impl ExactPosterior {
             let mean = with_mean(self.mean.as_ref(), x, cross.t().matmul(&self.alpha));
             let prior = self.kernel.diag(x);
             let variance = (&prior - half.square().sum_axis(0, false)).to_vec();
-            Ok((mean.to_vec(), checked_variances(variance, &prior.to_vec())?))
+            Ok((mean.to_vec(), self.clamps.check(variance, &prior.to_vec())?))
         })
     }
 
@@ -216,7 +256,8 @@ impl ExactPosterior {
         })
     }
 
-    /// The posterior after one more observation, by growing the factor by a row: equal to a refit at the same parameters.
+    /// The posterior after one more observation, which has the learned noise alone, by growing the factor by a row: equal to a refit at the
+    /// same parameters.
     ///
     /// # Errors
     /// When the new point repeats an old one and there is no noise.
@@ -244,11 +285,16 @@ impl ExactPosterior {
                 kernel: self.kernel.clone_box(),
                 mean: self.mean.clone_box(),
                 noise: self.noise,
+                known: self
+                    .known
+                    .as_ref()
+                    .map(|known| Tensor::cat(&[known.clone(), Tensor::zeros(&[1], known.dtype())], 0)),
                 x,
                 y: targets,
                 chol,
                 alpha,
                 jitter: self.jitter,
+                clamps: Clamps::default(),
             })
         })
     }
@@ -261,12 +307,22 @@ impl ExactPosterior {
         Kriging::new(self, basis)
     }
 
-    /// The noise variance.
+    /// The learned noise variance, that of a new row.
     pub fn noise(&self) -> f64 {
         self.noise
     }
 
-    /// The jitter that the factorisation needed, zero as a rule.
+    /// Noise variances at the data: `[]`, or `[N]` where some are known.
+    pub fn noise_of_rows(&self) -> Tensor {
+        noise_of_rows(&Tensor::scalar(self.noise), self.known.as_ref())
+    }
+
+    /// Variances that [`ExactPosterior::marginals`] has raised since this was last asked; see [`Clamps::check`].
+    pub fn take_clamped(&self) -> usize {
+        self.clamps.take()
+    }
+
+    /// The jitter that the factorisation needed, relative to the mean of the diagonal; zero as a rule.
     pub fn jitter(&self) -> f64 {
         self.jitter
     }
@@ -372,16 +428,7 @@ pub(crate) fn in_blocks(
     Ok((means, variances))
 }
 
-/// Variances that rounding made slightly negative become `1e-12` of the prior's; more than rounding is an error.
-pub(crate) fn checked_variances(mut variance: Vec<f64>, prior: &[f64]) -> Result<Vec<f64>> {
-    for (v, p) in variance.iter_mut().zip(prior) {
-        if *v < -1e-6 * p || v.is_nan() {
-            return Err(Error::numerical(
-                format!("a predictive variance came out as {v:.1e} of a prior {p:.1e}"),
-                "the covariance is nearly singular; raise the noise or remove repeated inputs",
-            ));
-        }
-        *v = v.max(1e-12 * p);
-    }
-    Ok(variance)
+/// [`Clamps::check`] where nobody asks for the count.
+pub(crate) fn checked_variances(variance: Vec<f64>, prior: &[f64]) -> Result<Vec<f64>> {
+    Clamps::default().check(variance, prior)
 }

@@ -310,6 +310,32 @@ impl<M: Loss> Step<Tracked<'_, M>> for MultiStart {
     }
 }
 
+/// Up to three pairs of rows of `d` values that are equal, in words.
+fn repeats(values: &[f64], d: usize) -> Vec<String> {
+    let mut order: Vec<usize> = (0..values.len() / d.max(1)).collect();
+    let row = |i: usize| &values[i * d..(i + 1) * d];
+    order.sort_by(|a, b| {
+        row(*a).iter().zip(row(*b)).map(|(p, q)| p.total_cmp(q)).find(|o| o.is_ne()).unwrap_or(a.cmp(b))
+    });
+    let pairs = order.windows(2).filter(|w| row(w[0]) == row(w[1])).take(3);
+    pairs.map(|w| format!("{} and {}", w[0] + 1, w[1] + 1)).collect()
+}
+
+/// What most likely made the covariance of inducing inputs singular, and what to do. `z: [M, D]`.
+pub fn inducing_diagnosis(z: &Tensor) -> String {
+    let values = z.as_f64();
+    if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+        return format!("inducing point {} is not finite; hold the points where they are", i / z.shape()[1].max(1) + 1);
+    }
+    let repeats = repeats(&values, z.shape()[1]);
+    if !repeats.is_empty() {
+        return format!("inducing points {} are the same; use fewer points", repeats.join(", "));
+    }
+    "use fewer inducing points or shorter lengthscales, which may be far beyond the range of the data; a kernel of your own may not be \
+     positive semi-definite"
+        .into()
+}
+
 /// What most likely made a covariance of these inputs singular, and what to do. `x: [N, D]`.
 pub fn diagnosis(x: &Tensor, noise: f64) -> String {
     let (n, d) = (x.shape()[0], x.shape()[1]);
@@ -317,17 +343,7 @@ pub fn diagnosis(x: &Tensor, noise: f64) -> String {
     if let Some(i) = values.iter().position(|v| !v.is_finite()) {
         return format!("row {} of the inputs is not finite; mend or remove it", i / d + 1);
     }
-    let mut order: Vec<usize> = (0..n).collect();
-    let row = |i: usize| &values[i * d..(i + 1) * d];
-    order.sort_by(|a, b| {
-        row(*a).iter().zip(row(*b)).map(|(p, q)| p.total_cmp(q)).find(|o| o.is_ne()).unwrap_or(a.cmp(b))
-    });
-    let repeats: Vec<String> = order
-        .windows(2)
-        .filter(|w| row(w[0]) == row(w[1]))
-        .take(3)
-        .map(|w| format!("{} and {}", w[0] + 1, w[1] + 1))
-        .collect();
+    let repeats = repeats(&values, d);
     if !repeats.is_empty() {
         return format!(
             "rows {} have the same inputs; allow more noise (now {noise:.1e}) or merge them",
@@ -353,7 +369,8 @@ pub fn diagnosis(x: &Tensor, noise: f64) -> String {
         );
     }
     format!(
-        "raise the noise (now {noise:.1e}) or shorten the lengthscales, which may be far beyond the range of the data"
+        "raise the noise (now {noise:.1e}) or shorten the lengthscales, which may be far beyond the range of the data; a kernel of your \
+         own may not be positive semi-definite"
     )
 }
 
@@ -377,6 +394,18 @@ mod tests {
             ([[0.0, 1.0], [5.0, 2.0], [1.0, 3.0]], 0.1, "shorten the lengthscales"),
         ] {
             let text = diagnosis(&points(&rows), noise);
+            assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_singular_covariance_of_inducing_points_is_put_down_to_what_they_show() {
+        for (rows, says) in [
+            ([[0.0, 1.0], [f64::NAN, 2.0], [1.0, 3.0]], "inducing point 2 is not finite"),
+            ([[0.0, 1.0], [5.0, 2.0], [0.0, 1.0]], "inducing points 1 and 3 are the same"),
+            ([[0.0, 1.0], [5.0, 2.0], [1.0, 3.0]], "use fewer inducing points"),
+        ] {
+            let text = inducing_diagnosis(&points(&rows));
             assert!(text.contains(says), "{text}");
         }
     }

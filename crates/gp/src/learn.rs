@@ -1,17 +1,18 @@
 //! Learning hyperparameters of a site model: inference at fixed hyperparameters, then hyperparameters at fixed sites, in turn.
 
 use crate::evidence::Evidence;
-use crate::site::SiteRule;
+use crate::site::{SiteRule, Update};
 use crate::sites::SiteGp;
 use elbo_core::{ModelFile, Progress, Result, Run, Snapshot, Step};
-use elbo_tensor::Parameters;
 use elbo_tensor::optim::Lbfgs;
+use elbo_tensor::{Parameters, Tensor, no_grad};
 
 /// Largest kernel variance: separable classes would let it grow without end.
 pub const MOST_VARIANCE: f64 = 2980.957987041728; // exp(8)
 
 /// One round: sweeps of a site rule, then L-BFGS moves of the hyperparameters on an evidence. Rule and evidence are chosen apart, so
-/// variational sites with EP's evidence is one point of the grid.
+/// variational sites with EP's evidence is one point of the grid. The likelihood's parameters are held, with a warning, where the
+/// evidence has no derivatives by them. Where it does not exist its milder form, if it has one, is climbed from the best round on.
 pub struct Rounds<'a> {
     /// How sites are found.
     pub rule: &'a dyn SiteRule,
@@ -31,6 +32,8 @@ pub struct RoundsState {
     parameters: Vec<f64>,
     sites: crate::site::Sites,
     worse: usize,
+    /// Whether [`Evidence::milder`] is climbed.
+    is_milder: bool,
 }
 
 impl Snapshot for RoundsState {
@@ -39,20 +42,49 @@ impl Snapshot for RoundsState {
         self.parameters.save(file, &format!("{prefix}.parameters"));
         self.sites.save(file, &format!("{prefix}.sites"));
         self.worse.save(file, &format!("{prefix}.worse"));
+        file.set(&format!("{prefix}.is_milder"), &self.is_milder);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
         self.best.restore(file, &format!("{prefix}.best"))?;
         self.parameters.restore(file, &format!("{prefix}.parameters"))?;
         self.sites.restore(file, &format!("{prefix}.sites"))?;
-        self.worse.restore(file, &format!("{prefix}.worse"))
+        self.worse.restore(file, &format!("{prefix}.worse"))?;
+        self.is_milder = file.fact(&format!("{prefix}.is_milder"))?;
+        Ok(())
     }
 }
 
 impl Rounds<'_> {
-    fn infer(&self, model: &mut SiteGp) -> Result<f64> {
+    /// The evidence at the present sites, or its milder form.
+    fn value(&self, model: &SiteGp, is_milder: bool) -> Result<Tensor> {
+        match self.evidence.milder().filter(|_| is_milder) {
+            Some(milder) => milder.value(model),
+            None => self.evidence.value(model),
+        }
+    }
+
+    fn infer(&self, model: &mut SiteGp, is_milder: bool) -> Result<f64> {
         model.infer(self.rule, self.sweeps, 1e-6)?;
-        Ok(elbo_tensor::no_grad(|| self.evidence.value(model))?.item())
+        Ok(no_grad(|| self.value(model, is_milder))?.item())
+    }
+
+    /// Goes on from the best round with the milder evidence, if there is one that has not been tried. Returns whether it does.
+    fn soften(&self, model: &mut SiteGp, state: &mut RoundsState, run: &mut Run) -> Result<bool> {
+        if state.is_milder || self.evidence.milder().is_none() {
+            return Ok(false);
+        }
+        Self::roll_back(model, state);
+        state.best = match no_grad(|| self.value(model, true)) {
+            Err(error) if error.is_recoverable() => return Ok(false),
+            value => value?.item(),
+        };
+        (state.is_milder, state.worse) = (true, 0);
+        run.warn(format!(
+            "the evidence `{}` does not exist at some sites: from there on its milder form is climbed",
+            self.evidence.name()
+        ));
+        Ok(true)
     }
 
     fn roll_back(model: &mut SiteGp, state: &RoundsState) {
@@ -64,19 +96,31 @@ impl Rounds<'_> {
 impl Step<SiteGp> for Rounds<'_> {
     type State = RoundsState;
 
-    fn init(&self, model: &mut SiteGp, _: &mut Run) -> Result<RoundsState> {
+    fn init(&self, model: &mut SiteGp, run: &mut Run) -> Result<RoundsState> {
+        if !self.evidence.learns_likelihood() {
+            hold_likelihood(model, self.evidence.name(), run);
+        }
         // The first round starts from flat sites, so it may take more sweeps than later ones.
         for _ in 0..5 {
             if model.infer(self.rule, self.sweeps, 1e-6)?.0.change <= 1e-6 {
                 break;
             }
         }
-        let best = self.infer(model)?;
-        Ok(RoundsState { best, parameters: model.pack(), sites: model.sites.clone(), worse: 0 })
+        let (best, failure) = match self.infer(model, false) {
+            Err(error) if error.is_recoverable() => (f64::NEG_INFINITY, Some(error)),
+            best => (best?, None),
+        };
+        let (parameters, sites) = (model.pack(), model.sites.clone());
+        let mut state = RoundsState { best, parameters, sites, worse: 0, is_milder: false };
+        match failure {
+            Some(error) if !self.soften(model, &mut state, run)? => Err(error),
+            _ => Ok(state),
+        }
     }
 
     fn step(&self, model: &mut SiteGp, state: &mut RoundsState, run: &mut Run) -> Result<Progress> {
-        let optimiser = Lbfgs::default().on(|model: &SiteGp, _: &mut Run| Ok(-self.evidence.value(model)?));
+        let is_milder = state.is_milder;
+        let optimiser = Lbfgs::default().on(|model: &SiteGp, _: &mut Run| Ok(-self.value(model, is_milder)?));
         let mut memory = optimiser.init(model, run)?;
         for _ in 0..self.moves {
             match optimiser.step(model, &mut memory, run) {
@@ -89,11 +133,15 @@ impl Step<SiteGp> for Rounds<'_> {
         }
         bound_variances(model, run);
         let value = self
-            .infer(model)
+            .infer(model, is_milder)
             .or_else(|error| if error.is_recoverable() { Ok(f64::NEG_INFINITY) } else { Err(error) })?;
+        if value == f64::NEG_INFINITY && self.soften(model, state, run)? {
+            return Ok(Progress { objective: state.best, converged: false });
+        }
         let rise = value - state.best;
         if rise > 0.0 {
-            *state = RoundsState { best: value, parameters: model.pack(), sites: model.sites.clone(), worse: 0 };
+            let (parameters, sites) = (model.pack(), model.sites.clone());
+            *state = RoundsState { best: value, parameters, sites, worse: 0, is_milder };
         } else {
             state.worse += 1;
         }
@@ -102,6 +150,36 @@ impl Step<SiteGp> for Rounds<'_> {
             Self::roll_back(model, state);
         }
         Ok(Progress { objective: state.best, converged })
+    }
+}
+
+/// How many sites the rule skips or floors where a fit has left them, as metrics; warns of those that it skips.
+///
+/// # Errors
+/// As [`SiteGp::marginals`].
+pub fn site_counts(model: &SiteGp, rule: &dyn SiteRule, run: &mut Run) -> Result<Vec<(String, f64)>> {
+    let Update { skipped, floored, .. } = model.survey(rule)?;
+    if skipped > 0 {
+        run.warn(format!(
+            "{skipped} of {} sites stand where the rule `{}` could not move them, since their cavities have no positive variance: \
+             predictions near these rows may be off; a smaller step or power, or variational sites, may reach them",
+            model.targets().len(),
+            rule.name()
+        ));
+    }
+    let counts = [("skipped_sites", skipped), ("floored_sites", floored)];
+    Ok(counts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| ((*name).into(), *n as f64)).collect())
+}
+
+/// Holds the likelihood's parameters, and says so.
+fn hold_likelihood(model: &mut SiteGp, evidence: &str, run: &mut Run) {
+    let held: Vec<String> = model.hold_likelihood().iter().map(|name| format!("`{name}`")).collect();
+    if !held.is_empty() {
+        run.warn(format!(
+            "{} of the likelihood held at the start: the evidence `{evidence}` has no derivatives by them; the bound and the energy \
+             learn them",
+            held.join(", ")
+        ));
     }
 }
 

@@ -18,6 +18,7 @@
 //! | priors on hyperparameters | [`priors`] |
 //! | hyperparameters of a site model | [`learn::Rounds`] |
 //! | the true evidence, by sampling | [`importance::log_evidence`] |
+//! | the jitter of a fit, and variances that were raised | [`jitter`] |
 //! | to go from a table to tensors and back, and the frame of a system's model | [`table`] |
 //! | the checks that settings of a name share | [`settings`] |
 
@@ -29,6 +30,7 @@ pub mod features;
 pub mod fit;
 pub mod importance;
 pub mod inducing;
+pub mod jitter;
 pub mod kernel;
 pub mod learn;
 pub mod likelihood;

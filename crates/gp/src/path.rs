@@ -40,7 +40,7 @@ impl ExactPosterior {
         let prior = PriorPath::sample(self.kernel(), self.inputs().shape()[1], features, rng)?;
         no_grad(|| {
             let n = self.targets().len();
-            let noise = Tensor::from_vec(rng.normals(n), &[n]) * self.noise().sqrt();
+            let noise = Tensor::from_vec(rng.normals(n), &[n]) * self.noise_of_rows().sqrt();
             let x = self.inputs();
             // K_y⁻¹ (y - mean - f_0(X) - noise), the mean's part being `alpha` already.
             let drawn = self.solve(&(prior.value(x) + noise).unsqueeze(1)).reshape(&[n]);

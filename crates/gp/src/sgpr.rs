@@ -1,12 +1,13 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
-use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, stored_noise, with_mean};
-use crate::fit::Loss;
+use crate::exact::{NOISE_FLOOR, in_blocks, noise_of_rows, stored_noise, with_mean};
+use crate::fit::{Loss, inducing_diagnosis};
+use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use crate::table::{self, Process};
-use elbo_core::{Columns, ModelFile, Prediction, Result, Rng, Snapshot};
-use elbo_tensor::{Constraint, Ladder, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
+use elbo_core::{Columns, Error, ModelFile, Prediction, Result, Rng, Snapshot};
+use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
 
 /// Regression through `M` inducing points, the best `q(u)` found in closed form.
 ///
@@ -24,15 +25,18 @@ pub struct Sgpr {
     z: Parameter,
     x: Tensor,
     y: Tensor,
+    known: Option<Tensor>,
+    rung: Rung,
 }
 
 /// Number of covariances `M N` from which they are made in blocks: 128 MiB.
 pub const BLOCKED: usize = 1 << 24;
 
-/// `A Aᵀ` and `A r` for whitened covariances `A = L⁻¹ K_uf`.
+/// `A W Aᵀ` and `A W r` for whitened covariances `A = L⁻¹ K_uf` and weights `W` of the rows, and `tr AᵀA`.
 struct Sums {
     gram: Tensor,
     projected: Tensor,
+    explained: f64,
 }
 
 /// Lower and upper bounds of the exact log marginal likelihood at the same parameters, in nats.
@@ -49,7 +53,14 @@ impl Sgpr {
     pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, z: Tensor, x: Tensor, y: Tensor) -> Self {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         let noise = Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR));
-        Self { kernel, mean, noise, z: Parameter::real(&z), x, y }
+        Self { kernel, mean, noise, z: Parameter::real(&z), x, y, known: None, rung: Rung::default() }
+    }
+
+    /// The same, with noise of these variances `[N]`, zero at least, besides the learned noise.
+    pub fn with_known_noise(mut self, variances: &[f64]) -> Self {
+        assert_eq!(variances.len(), self.y.len(), "one known variance a row");
+        self.known = Some(Tensor::from_slice(variances, &[variances.len()]));
+        self
     }
 
     /// Holds the inducing inputs where they are.
@@ -63,9 +74,13 @@ impl Sgpr {
         self.kernel.as_ref()
     }
 
-    /// The noise variance.
+    /// The learned noise variance.
     pub fn noise(&self) -> f64 {
         self.noise.get().item()
+    }
+
+    fn noise_of_rows(&self) -> Tensor {
+        noise_of_rows(&self.noise.get(), self.known.as_ref())
     }
 
     /// The mean function.
@@ -76,6 +91,18 @@ impl Sgpr {
     /// The inducing inputs, `[M, D]`.
     pub fn inducing(&self) -> Tensor {
         self.z.get()
+    }
+
+    /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
+    pub fn with_held_jitter(mut self) -> Self {
+        self.rung = Rung::held();
+        self
+    }
+
+    /// The jitter of the inducing variables' covariance at which solves begin, relative to the mean of its diagonal: where it is held, the
+    /// largest that was needed so far.
+    pub fn jitter(&self) -> f64 {
+        self.rung.relative()
     }
 
     fn residual(&self) -> Tensor {
@@ -90,9 +117,11 @@ impl Sgpr {
     pub fn bound(&self) -> Result<Tensor> {
         let z = self.z.get();
         let kuu = self.kernel.gram_symmetric(&z);
-        let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise.get(), self.residual());
+        let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise_of_rows(), self.residual());
         if z.shape()[0] * self.y.len() < BLOCKED {
-            return fused::sgpr_bound(&kuu, &self.kernel.gram(&z, &self.x), &diag, &noise, &residual);
+            let kuf = self.kernel.gram(&z, &self.x);
+            let bound = fused::sgpr_bound_with(&kuu, &kuf, &diag, &noise, &residual, self.rung.ladder());
+            return Ok(self.rung.keep(bound.map_err(|e| self.diagnose(e))?));
         }
         // The copies share the variables, so gradients reach them.
         let (kernel, points, x) = (self.kernel.clone_box(), self.z.clone(), self.x.clone());
@@ -102,8 +131,9 @@ impl Sgpr {
         }
         let block =
             move |rows: std::ops::Range<usize>| kernel.gram(&points.get(), &x.narrow(0, rows.start, rows.len()));
-        let ladder = Ladder::standard::<f64>();
-        Ok(fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder)?.0)
+        let ladder = self.rung.ladder();
+        let bound = fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder);
+        Ok(self.rung.keep(bound.map_err(|e| self.diagnose(e))?))
     }
 
     /// The bound of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC. In nats.
@@ -115,8 +145,8 @@ impl Sgpr {
     /// Bui, Yan and Turner (2017), power EP for Gaussian noise.
     pub fn power_bound(&self, alpha: f64) -> Result<Tensor> {
         let z = self.z.get();
-        let a = self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, &self.x));
-        let noise = self.noise.get();
+        let a = self.kuu_chol(&z)?.solve_lower(&self.kernel.gram(&z, &self.x));
+        let noise = self.noise_of_rows();
         let missing = self.kernel.diag(&self.x) - a.square().sum_axis(0, false);
         let spread = &missing * alpha + &noise;
         let value = low_rank_log_density(&a, &spread, &spread, &self.residual())?;
@@ -130,34 +160,64 @@ impl Sgpr {
     /// As [`Sgpr::bound`].
     pub fn bounds(&self) -> Result<Bounds> {
         no_grad(|| {
-            let (kuu_chol, sums) = self.sums()?;
-            let (n, m) = (self.y.len() as f64, kuu_chol.shape()[0]);
-            let noise = self.noise();
-            let missing = (self.kernel.diag(&self.x).sum().item() - sums.gram.trace().item()).max(0.0);
-            let factor = |noise: f64| (&sums.gram * (1.0 / noise) + Tensor::eye(m, self.x.dtype())).cholesky();
-            let log_det = factor(noise)?.diagonal().log().sum().item() * 2.0 + n * noise.ln();
+            let kuu_chol = self.kuu_chol(&self.z.get().detach())?;
+            // Equal weights leave the sums alone but for a factor.
+            let alike = self.known.is_none().then(|| self.sums(&kuu_chol, None));
+            let sums = self.weighted_sums(&kuu_chol, alike.as_ref(), 0.0);
+            let missing = (self.kernel.diag(&self.x).sum().item() - sums.explained).max(0.0);
+            let n = self.y.len();
+            let noise = self.noise_of_rows().broadcast_to(&[n]);
+            let log_det = sums.inner_chol()?.diagonal().log().sum().item() * 2.0 + noise.log().sum().item();
             // The upper bound takes a larger noise in the quadratic term only.
-            let loose = noise + missing;
-            let explained = factor(loose)?.solve_lower(&sums.projected.unsqueeze(1)).square().sum().item();
-            let quadratic = self.residual().square().sum().item() / loose - explained / (loose * loose);
-            let upper = -0.5 * (log_det + quadratic + n * std::f64::consts::TAU.ln());
+            let loose = self.weighted_sums(&kuu_chol, alike.as_ref(), missing);
+            let explained = loose.inner_chol()?.solve_lower(&loose.projected.unsqueeze(1)).square().sum().item();
+            let quadratic = (self.residual().square() / (noise + missing)).sum().item() - explained;
+            let upper = -0.5 * (log_det + quadratic + n as f64 * std::f64::consts::TAU.ln());
             Ok(Bounds { lower: self.bound()?.item(), upper })
         })
     }
 
-    /// `chol(K_uu)`, and sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks.
-    fn sums(&self) -> Result<(Tensor, Sums)> {
+    /// `chol(K_uu)` at inducing inputs `z`.
+    fn kuu_chol(&self, z: &Tensor) -> Result<Tensor> {
+        let factor = self.kernel.gram_symmetric(z).cholesky_with(self.rung.ladder());
+        Ok(self.rung.keep(factor.map_err(|e| self.diagnose(e.into()))?))
+    }
+
+    /// Adds what the user can change to a failed factorisation.
+    fn diagnose(&self, error: Error) -> Error {
+        match error {
+            Error::Numerical { message, recoverable, .. } => {
+                Error::Numerical { message, remedy: inducing_diagnosis(&self.z.get()), recoverable }
+            }
+            other => other,
+        }
+    }
+
+    /// Sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks, with weights `[N]`, or one for each.
+    fn sums(&self, kuu_chol: &Tensor, weights: Option<&Tensor>) -> Sums {
         let z = self.z.get().detach();
-        let kuu_chol = self.kernel.gram_symmetric(&z).cholesky()?;
         let (m, residual) = (z.shape()[0], self.residual());
-        let mut sums = Sums { gram: Tensor::zeros(&[m, m], z.dtype()), projected: Tensor::zeros(&[m], z.dtype()) };
+        let mut sums =
+            Sums { gram: Tensor::zeros(&[m, m], z.dtype()), projected: Tensor::zeros(&[m], z.dtype()), explained: 0.0 };
         for start in (0..self.y.len()).step_by(2048) {
             let length = 2048.min(self.y.len() - start);
             let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x.narrow(0, start, length)));
-            sums.gram = sums.gram + a.matmul(&a.t());
-            sums.projected = sums.projected + a.matmul(&residual.narrow(0, start, length));
+            let weighted =
+                weights.map_or_else(|| a.clone(), |weights| &a * weights.narrow(0, start, length).unsqueeze(0));
+            sums.gram = sums.gram + weighted.matmul(&a.t());
+            sums.projected = sums.projected + weighted.matmul(&residual.narrow(0, start, length));
+            sums.explained += a.square().sum().item();
         }
-        Ok((kuu_chol, sums))
+        sums
+    }
+
+    /// Sums in which a row's weight is the inverse of its noise variance with `extra` added; `alike` holds those of equal weights, where rows
+    /// have the same noise.
+    fn weighted_sums(&self, kuu_chol: &Tensor, alike: Option<&Sums>, extra: f64) -> Sums {
+        match alike {
+            Some(alike) => alike.scaled(1.0 / (self.noise() + extra)),
+            None => self.sums(kuu_chol, Some(&(self.noise_of_rows() + extra).recip())),
+        }
     }
 
     /// The posterior at the present parameters.
@@ -166,14 +226,28 @@ impl Sgpr {
     /// As [`Sgpr::bound`].
     pub fn condition(&self) -> Result<SgprPosterior> {
         no_grad(|| {
-            let (kuu_chol, sums) = self.sums()?;
             let (z, noise) = (self.z.get().detach(), self.noise());
-            let inner = sums.gram * (1.0 / noise) + Tensor::eye(z.shape()[0], z.dtype());
-            let b_chol = inner.cholesky()?;
-            let centre = b_chol.solve_lower(&(sums.projected * (1.0 / noise)).unsqueeze(1));
+            let kuu_chol = self.kuu_chol(&z)?;
+            let alike = self.known.is_none().then(|| self.sums(&kuu_chol, None));
+            let sums = self.weighted_sums(&kuu_chol, alike.as_ref(), 0.0);
+            let b_chol = sums.inner_chol()?;
+            let centre = b_chol.solve_lower(&sums.projected.unsqueeze(1));
             let (kernel, mean) = (self.kernel.clone_box(), self.mean.clone_box());
-            Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise })
+            let clamps = Clamps::default();
+            Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise, clamps })
         })
+    }
+}
+
+impl Sums {
+    /// With all weights this many times as large.
+    fn scaled(&self, factor: f64) -> Self {
+        Self { gram: &self.gram * factor, projected: &self.projected * factor, explained: self.explained }
+    }
+
+    /// The Cholesky factor of `I + A W Aᵀ`.
+    fn inner_chol(&self) -> Result<Tensor> {
+        Ok((&self.gram + Tensor::eye(self.gram.shape()[0], self.gram.dtype())).cholesky()?)
     }
 }
 
@@ -209,10 +283,12 @@ impl Parameters for Sgpr {
 impl Snapshot for Sgpr {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.write_to(file, prefix);
+        self.rung.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.read_from(file, prefix)
+        self.read_from(file, prefix)?;
+        self.rung.restore(file, prefix)
     }
 }
 
@@ -231,6 +307,7 @@ pub struct SgprPosterior {
     b_chol: Tensor,
     centre: Tensor,
     noise: f64,
+    clamps: Clamps,
 }
 
 impl SgprPosterior {
@@ -246,7 +323,7 @@ impl SgprPosterior {
             let prior = self.kernel.diag(x);
             let variance = &prior - a.square().sum_axis(0, false) + half.square().sum_axis(0, false);
             let mean = with_mean(self.mean.as_ref(), x, mean);
-            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior.to_vec())?))
+            Ok((mean.to_vec(), self.clamps.check(variance.to_vec(), &prior.to_vec())?))
         })
     }
 
@@ -292,7 +369,7 @@ impl SgprPosterior {
         let part = |part: &str, shape: &[usize]| stored(file, &name(part), shape);
         let (kuu_chol, b_chol, centre) =
             (part("kuu_chol", &[m, m])?, part("b_chol", &[m, m])?, part("centre", &[m, 1])?);
-        Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise })
+        Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise, clamps: Clamps::default() })
     }
 
     /// The noise variance.
@@ -321,6 +398,10 @@ impl Process for SgprPosterior {
 
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         Ok(table::normal_prediction(self.marginals(x)?, self.noise, columns))
+    }
+
+    fn clamped(&self) -> usize {
+        self.clamps.take()
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {

@@ -1,13 +1,17 @@
 //! The model of the site grid: a prior, a likelihood, a mean function and Gaussian sites, as values side by side.
 
-use crate::exact::{checked_variances, in_blocks, with_mean};
+use crate::exact::{in_blocks, with_mean};
+use crate::jitter::Clamps;
 use crate::likelihood::Likelihood;
 use crate::mean::Mean;
 use crate::path::joint_paths;
 use crate::prior::{LatentPosterior, LatentPrior};
-use crate::site::{Marginal, SiteRule, Sites, Update};
+use crate::site::{Marginal, Place, SiteRule, Sites, Update};
 use elbo_core::{ModelFile, Result, Rng, Snapshot};
 use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
+
+/// Halvings of a step after which it is taken as it is.
+const HALVINGS: usize = 20;
 
 /// A Gaussian process with an arbitrary likelihood of one latent function, approximated by sites.
 ///
@@ -21,6 +25,7 @@ pub struct SiteGp {
     pub(crate) y: Vec<f64>,
     mean: Box<dyn Mean>,
     likelihood: Box<dyn Likelihood>,
+    clamps: Clamps,
 }
 
 impl SiteGp {
@@ -36,12 +41,24 @@ impl SiteGp {
     ) -> Result<Self> {
         assert_eq!(prior.rows(), y.len(), "one target a row");
         likelihood.check_targets(&y)?;
-        Ok(Self { sites: Sites::flat(y.len()), prior, y, mean, likelihood })
+        Ok(Self { sites: Sites::flat(y.len()), prior, y, mean, likelihood, clamps: Clamps::default() })
     }
 
     /// The likelihood.
     pub fn likelihood(&self) -> &dyn Likelihood {
         self.likelihood.as_ref()
+    }
+
+    /// Holds the likelihood's parameters at their present values. Returns the names of those that were free.
+    pub fn hold_likelihood(&mut self) -> Vec<String> {
+        let mut held = vec![];
+        self.likelihood.visit_mut(&mut |name, p| {
+            if !p.is_frozen() {
+                p.set_frozen(true);
+                held.push(name.to_owned());
+            }
+        });
+        held
     }
 
     /// The mean function.
@@ -96,20 +113,54 @@ impl SiteGp {
         Ok(rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites))
     }
 
-    /// Sweeps until no site changes by more than `tolerance`, at most `sweeps` times. Returns the last report and the number
-    /// of sweeps.
+    /// Sweeps until no site changes by more than `tolerance`, at most `sweeps` times. A step that [`SiteRule::overshoots`], or after
+    /// which the posterior cannot be computed, is halved. Returns the last report and the number of sweeps.
     ///
     /// # Errors
     /// As [`SiteGp::marginals`].
     pub fn infer(&mut self, rule: &dyn SiteRule, sweeps: usize, tolerance: f64) -> Result<(Update, usize)> {
         let mut report = Update::default();
+        if sweeps == 0 {
+            return Ok((report, 0));
+        }
+        let mut marginals = self.marginals()?;
         for done in 1..=sweeps {
-            report = self.sweep(rule)?;
+            let before = self.sites.clone();
+            report = rule.update(self.likelihood.as_ref(), &self.y, &marginals, &mut self.sites);
             if report.change <= tolerance {
                 return Ok((report, done));
             }
+            (marginals, report.halvings) = self.settle(rule, Place { sites: &before, marginals: &marginals })?;
         }
         Ok((report, sweeps))
+    }
+
+    /// Goes back towards a place, by halves, until the rule has no objection. Returns the marginals there and the number of halvings.
+    fn settle(&mut self, rule: &dyn SiteRule, from: Place<'_>) -> Result<(Vec<Marginal>, usize)> {
+        let mut halvings = 0;
+        loop {
+            let is_last = halvings == HALVINGS;
+            match self.marginals() {
+                Ok(marginals) => {
+                    let to = Place { sites: &self.sites, marginals: &marginals };
+                    if is_last || !rule.overshoots(self.likelihood.as_ref(), &self.y, from, to) {
+                        return Ok((marginals, halvings));
+                    }
+                }
+                Err(error) if is_last || !error.is_recoverable() => return Err(error),
+                Err(_) => {}
+            }
+            self.sites.halve_towards(from.sites);
+            halvings += 1;
+        }
+    }
+
+    /// What one more sweep would do, without doing it: how many sites the rule skips or floors where they stand.
+    ///
+    /// # Errors
+    /// As [`SiteGp::marginals`].
+    pub fn survey(&self, rule: &dyn SiteRule) -> Result<Update> {
+        Ok(rule.update(self.likelihood.as_ref(), &self.y, &self.marginals()?, &mut self.sites.clone()))
     }
 
     /// Means and variances of `f`, mean function included, at `x: [N*, D]`, both `[N*]`, from a posterior that
@@ -121,8 +172,13 @@ impl SiteGp {
         in_blocks(x, |x| {
             let (mean, variance) = posterior.marginals(x);
             let mean = with_mean(self.mean.as_ref(), x, mean);
-            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &self.prior.kernel().diag(x).to_vec())?))
+            Ok((mean.to_vec(), self.clamps.check(variance.to_vec(), &self.prior.kernel().diag(x).to_vec())?))
         })
+    }
+
+    /// Variances that [`SiteGp::predict_with`] has raised since this was last asked; see [`Clamps::check`].
+    pub fn take_clamped(&self) -> usize {
+        self.clamps.take()
     }
 
     /// Mean `[N*]` and covariance `[N*, N*]` of `f`, mean function included, at `x: [N*, D]`, from a posterior that

@@ -10,14 +10,14 @@ use elbo_dist::scores;
 use elbo_gp::evidence::{Elbo, Energy, Evidence, LaplaceEvidence};
 use elbo_gp::inducing::InducingPoints;
 use elbo_gp::kernel::{KernelConfig, Profile, Stationary};
-use elbo_gp::learn::Rounds;
+use elbo_gp::learn::{self, Rounds};
 use elbo_gp::likelihood::{BernoulliProbit, LikelihoodConfig, MultiLikelihood, Single};
 use elbo_gp::mean::{MeanConfig, Zero};
 use elbo_gp::prior::{DensePrior, LatentPosterior, LatentPrior, SparsePrior};
 use elbo_gp::settings;
 use elbo_gp::site::{Cvi, Laplace, PowerEp, SiteRule};
 use elbo_gp::sites::SiteGp;
-use elbo_gp::{importance, table};
+use elbo_gp::{importance, jitter, table};
 use elbo_tensor::{Parameters, Tensor, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,7 @@ impl System for CviEpHyper {
             }
             Err(error) => return Err(error),
         }
+        summary.metrics.extend(learn::site_counts(&model, config.infer.rule(config).as_ref(), run)?);
         summary.text = format!(
             "A Gaussian process with kernel {} and likelihood {} on {} rows.",
             model.prior.kernel().summary(),
@@ -484,6 +485,7 @@ impl Predict for CviEpHyperModel {
     fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
         let x = table::encode(&self.rows.columns, data, run)?;
         let (mean, variance) = self.model.predict_with(self.posterior.as_ref(), &x)?;
+        jitter::warn_about_clamps(self.model.take_clamped(), run);
         let single = Single(self.model.likelihood().clone_box());
         Ok(single.prediction(&mean, &variance, self.rows.columns.target_scaling(), self.rows.columns.classes()))
     }

@@ -3,12 +3,13 @@
 
 use elbo_core::{
     Budget, Card, Claim, Columns, Config, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
-    Result, Rng, Run, System, Table, Validation, Verb,
+    Result, Rng, Run, Snapshot, System, Table, Validation, Verb,
 };
 use elbo_data::{MakeOptions, make_from};
 use elbo_dist::{Distribution, NormalScaleMixture, scores};
 use elbo_gp::exact::{ExactGp, ExactPosterior};
 use elbo_gp::fit::{Found, Search, search};
+use elbo_gp::jitter;
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::MeanConfig;
 use elbo_gp::priors::PriorsConfig;
@@ -55,6 +56,26 @@ fn pick(y: &[f64], rows: &[usize]) -> Vec<f64> {
     rows.iter().map(|i| y[*i]).collect()
 }
 
+fn mean_of(known: Option<&[f64]>) -> f64 {
+    known.map_or(0.0, |known| known.iter().sum::<f64>() / known.len().max(1) as f64)
+}
+
+/// The rows of a fit.
+struct Rows {
+    x: Features,
+    /// Scaled.
+    y: Vec<f64>,
+    /// Known noise variances of the scaled target, where a column gives them.
+    known: Option<Vec<f64>>,
+}
+
+impl Rows {
+    fn take(&self, rows: &[usize]) -> Self {
+        let known = self.known.as_ref().map(|known| pick(known, rows));
+        Self { x: self.x.take_rows(rows), y: pick(&self.y, rows), known }
+    }
+}
+
 fn standardised(y: &[f64], mean: &[f64], variance: &[f64]) -> Vec<f64> {
     (0..y.len()).map(|i| (y[i] - mean[i]) / variance[i].sqrt()).collect()
 }
@@ -73,6 +94,8 @@ pub struct GprConfig {
     pub mean: MeanConfig,
     /// Noise variance at the start, as a share of the target's variance.
     pub noise: f64,
+    /// A column of standard deviations in the target's unit, the known noise of each row, besides the learned noise; it is no input then.
+    pub noise_column: Option<String>,
     /// Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise = "log_normal(-4, 1)"}`.
     pub priors: PriorsConfig,
     /// Starting points of the search for hyperparameters; the best end is kept.
@@ -95,6 +118,7 @@ impl Default for GprConfig {
             kernel: KernelConfig::default(),
             mean: MeanConfig::Constant,
             noise: 0.1,
+            noise_column: None,
             priors: PriorsConfig::default(),
             starts: 5,
             iterations: 200,
@@ -116,29 +140,44 @@ impl Config for GprConfig {
 }
 
 impl GprConfig {
-    fn build(&self, x: &Features, y: &[f64]) -> Result<ExactGp> {
+    fn build(&self, Rows { x, y, known }: &Rows) -> Result<ExactGp> {
         let kernel = self.kernel.start_for(x)?;
         let mean = self.mean.build(&x.levels)?;
-        let mut gp = ExactGp::new(kernel, mean, self.noise, table::tensor(x), Tensor::from_slice(y, &[y.len()]));
+        let y = Tensor::from_slice(y, &[y.len()]);
+        let mut gp = ExactGp::new(kernel, mean, self.noise, table::tensor(x), y).with_held_jitter();
+        if let Some(known) = known {
+            gp = gp.with_known_noise(known);
+        }
         self.priors.apply(&mut gp, x.dims)?;
         Ok(gp)
     }
 
-    /// The process at its likeliest hyperparameters, and the rows that it stands on.
-    fn learn(&self, x: Features, y: &[f64], run: &mut Run) -> Result<(Features, ExactGp, Found)> {
-        let singles = if self.copies == Copies::Keep { vec![] } else { table::without_copies(&x, y) };
-        let copies = if self.copies == Copies::Keep { 0 } else { x.rows - singles.len() };
-        let once = |x: &Features| (x.take_rows(&singles), pick(y, &singles));
-        if self.copies == Copies::Once && copies > 0 {
-            let (x, y) = once(&x);
-            return self.search(x, &y, run);
+    /// The known noise variances that a model file holds, where the settings name a column of them.
+    fn stored_known(&self, file: &ModelFile, rows: usize) -> Result<Option<Vec<f64>>> {
+        if self.noise_column.is_none() {
+            return Ok(None);
         }
-        let first = self.search(x, y, run)?;
+        let known = file.get_as("known_noise", &[rows])?;
+        match known.iter().find(|variance| !variance.is_finite() || **variance < 0.0) {
+            Some(variance) => Err(Error::misfit(format!("a known noise variance of {variance}"))),
+            None => Ok(Some(known)),
+        }
+    }
+
+    /// The process at its likeliest hyperparameters, and the rows that it stands on.
+    fn learn(&self, rows: Rows, run: &mut Run) -> Result<(Rows, ExactGp, Found)> {
+        // Beside known noise the learned one may well be none.
+        let keeps = self.copies == Copies::Keep || (self.copies == Copies::Auto && rows.known.is_some());
+        let singles = if keeps { vec![] } else { table::without_copies(&rows.x, &rows.y) };
+        let copies = if keeps { 0 } else { rows.x.rows - singles.len() };
+        if self.copies == Copies::Once && copies > 0 {
+            return self.search(rows.take(&singles), run);
+        }
+        let first = self.search(rows, run)?;
         if copies == 0 || first.1.noise() >= NOISELESS {
             return Ok(first);
         }
-        let (x, y) = once(&first.0);
-        match self.search(x, &y, run) {
+        match self.search(first.0.take(&singles), run) {
             // Out of time: the first answer is what there is.
             Err(Error::Stopped) => {
                 run.mark_stopped_early();
@@ -158,25 +197,24 @@ impl GprConfig {
         }
     }
 
-    fn search(&self, x: Features, y: &[f64], run: &mut Run) -> Result<(Features, ExactGp, Found)> {
-        let mut gp = self.build(&x, y)?;
+    fn search(&self, rows: Rows, run: &mut Run) -> Result<(Rows, ExactGp, Found)> {
+        let mut gp = self.build(&rows)?;
         let found = search(&mut gp, Search { starts: self.starts, iterations: self.iterations }, run)?;
-        Ok((x, gp, found))
+        Ok((rows, gp, found))
     }
 
     fn errors_of(
         &self,
-        x: &Features,
+        rows: &Rows,
         gp: &ExactGp,
         posterior: &ExactPosterior,
         run: &mut Run,
     ) -> Result<Option<NormalScaleMixture>> {
-        let y = posterior.targets().to_vec();
         let folds = match self.errors {
             Errors::Normal => return Ok(None),
             Errors::LeaveOneOut => None,
             Errors::CrossValidation => {
-                let folds = self.folds(x, &y, gp, run)?;
+                let folds = self.folds(rows, gp, run)?;
                 if folds.is_none() {
                     run.mark_stopped_early();
                     run.warn("stopped before every fold was predicted: the errors are those of `errors=leave_one_out`");
@@ -186,20 +224,21 @@ impl GprConfig {
         };
         let residuals = folds.unwrap_or_else(|| {
             let loo = posterior.leave_one_out();
-            standardised(&y, &loo.mean, &loo.variance)
+            standardised(&rows.y, &loo.mean, &loo.variance)
         });
         Ok(Some(NormalScaleMixture::of_residuals(&residuals)))
     }
 
     /// Residuals of every row in standard deviations, predicted from the other folds, whose hyperparameters start at those of all rows;
     /// `None` when the run stops before the last.
-    fn folds(&self, x: &Features, y: &[f64], gp: &ExactGp, run: &mut Run) -> Result<Option<Vec<f64>>> {
+    fn folds(&self, rows: &Rows, gp: &ExactGp, run: &mut Run) -> Result<Option<Vec<f64>>> {
         let start = gp.pack();
-        let order = run.rng.permutation(x.rows);
+        let count = rows.x.rows;
+        let order = run.rng.permutation(count);
         let mut residuals = vec![];
-        for fold in 0..FOLDS.min(x.rows) {
-            let (held, rest): (Vec<usize>, Vec<usize>) = (0..x.rows).partition(|i| order[*i] % FOLDS == fold);
-            let mut part = self.build(&x.take_rows(&rest), &pick(y, &rest))?;
+        for fold in 0..FOLDS.min(count) {
+            let (held, rest): (Vec<usize>, Vec<usize>) = (0..count).partition(|i| order[*i] % FOLDS == fold);
+            let mut part = self.build(&rows.take(&rest))?;
             part.unpack(&start);
             let options = Search { starts: 1, iterations: self.iterations.min(FOLD_ITERATIONS) };
             // Curves and warnings of a fold are not those of the model.
@@ -214,9 +253,11 @@ impl GprConfig {
                 return Ok(None);
             }
             let posterior = part.condition()?;
-            let (mean, mut variance) = posterior.marginals(&table::tensor(&x.take_rows(&held)))?;
+            let held = rows.take(&held);
+            let (mean, mut variance) = posterior.marginals(&table::tensor(&held.x))?;
             variance.iter_mut().for_each(|v| *v += posterior.noise());
-            residuals.extend(standardised(&pick(y, &held), &mean, &variance));
+            variance.iter_mut().zip(held.known.iter().flatten()).for_each(|(v, known)| *v += known);
+            residuals.extend(standardised(&held.y, &mean, &variance));
         }
         Ok(Some(residuals))
     }
@@ -237,19 +278,21 @@ impl System for Gpr {
     type Input = Regression;
     type Model = GprModel;
 
-    fn fit(&self, config: &GprConfig, input: Regression, run: &mut Run) -> Result<GprModel> {
+    fn fit(&self, config: &GprConfig, mut input: Regression, run: &mut Run) -> Result<GprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
         settings::rows_at_most(input.x.rows, config.most_rows, "exact regression", "`sgpr`, `svgp` or `sdd-gp`")?;
-        let (features, gp, found) = config.learn(input.x, &input.y, run)?;
-        table::warn_about_noise(gp.noise(), run);
+        let known = config.noise_column.as_ref().map(|name| table::take_noise_column(&mut input, name)).transpose()?;
+        let (rows, gp, found) = config.learn(Rows { x: input.x, y: input.y, known }, run)?;
+        table::warn_about_noise(gp.noise() + mean_of(rows.known.as_deref()), run);
         let posterior = gp.condition()?;
-        if posterior.jitter() > 1e-8 {
-            run.warn(format!("the covariance needed a jitter of {:.0e} to factorise", posterior.jitter()));
+        let mut summary = table::summarise(gp.kernel(), &gp, &rows.x.names);
+        summary.text = format!("A Gaussian process with kernel {} on {} rows.", gp.kernel().summary(), rows.x.rows);
+        if let (Some(name), Some(known)) = (&config.noise_column, &rows.known) {
+            summary.text += &table::describe_noise(name, known, input.columns.target_scaling().1);
         }
-        let mut summary = table::summarise(gp.kernel(), &gp, &features.names);
-        summary.text = format!("A Gaussian process with kernel {} on {} rows.", gp.kernel().summary(), features.rows);
+        jitter::report(&mut summary, posterior.jitter(), run);
         table::add_objective(&mut summary, "log marginal likelihood", &found, &config.priors);
-        let errors = config.errors_of(&features, &gp, &posterior, run)?;
+        let errors = config.errors_of(&rows, &gp, &posterior, run)?;
         if let Some(errors) = &errors {
             summary.text += &format!(
                 " Half of the errors of rows left out lie within {:.2} of its standard deviations and 95 % within {:.2}; of normal ones, within 0.67 and 1.96.",
@@ -257,19 +300,22 @@ impl System for Gpr {
                 errors.quantile(0.975)
             );
         }
-        let process = Exact { features, gp, posterior, errors, starts: found.table() };
+        let Rows { x: features, known, .. } = rows;
+        let process = Exact { features, known, gp, posterior, errors, starts: found.table() };
         Ok(GprModel::new(config, input.columns, process, summary))
     }
 
     fn load(&self, file: &ModelFile) -> Result<GprModel> {
         GprModel::load(file, |config, columns| {
             let features = table::load_features(file, columns)?;
-            let mut gp = config.build(&features, &file.get_as("y", &[features.rows])?)?;
-            gp.read_from(file, "parameters")?;
+            let y = file.get_as("y", &[features.rows])?;
+            let rows = Rows { known: config.stored_known(file, features.rows)?, x: features, y };
+            let mut gp = config.build(&rows)?;
+            gp.restore(file, "parameters")?;
             let posterior = gp.condition()?;
             // Files of earlier versions hold normal errors.
             let errors = if file.has("errors") { file.fact("errors")? } else { None };
-            Ok(Exact { features, gp, posterior, errors, starts: file.fact("starts")? })
+            Ok(Exact { features: rows.x, known: rows.known, gp, posterior, errors, starts: file.fact("starts")? })
         })
     }
 
@@ -321,6 +367,7 @@ pub type GprModel = TableModel<GprConfig, Exact>;
 /// The process, its posterior, and how the search went.
 pub struct Exact {
     features: Features,
+    known: Option<Vec<f64>>,
     gp: ExactGp,
     posterior: ExactPosterior,
     /// In standard deviations; `None` for a standard normal.
@@ -343,13 +390,20 @@ impl Process for Exact {
         table::save_features(file, &self.features);
         let y = self.posterior.targets().to_vec();
         file.put("y", &[y.len()], &y);
-        self.gp.write_to(file, "parameters");
+        if let Some(known) = &self.known {
+            file.put("known_noise", &[known.len()], known);
+        }
+        self.gp.save(file, "parameters");
         file.set("errors", &self.errors);
         file.set("starts", &self.starts);
     }
 
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction> {
         Ok(self.spread(self.posterior.marginals(x)?, self.posterior.noise(), columns))
+    }
+
+    fn clamped(&self) -> usize {
+        self.posterior.take_clamped()
     }
 
     fn sample_paths(&self, x: &Tensor, count: usize, rng: &mut Rng) -> Result<Option<Vec<f64>>> {

@@ -5,10 +5,11 @@ mod claim;
 
 use elbo_core::{
     Card, Claim, Classification, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction,
-    Regression, Result, Rng, Run, Stop, Summary, Supervised, System, Table, Verb, drive, ensure_within,
+    Regression, Result, Rng, Run, Snapshot, Stop, Summary, Supervised, System, Table, Verb, drive, ensure_within,
 };
 use elbo_gp::fit::{Search, search};
 use elbo_gp::inducing::InducingPoints;
+use elbo_gp::jitter;
 use elbo_gp::kernel::{KernelConfig, NngpConfig};
 use elbo_gp::scale_mixture::{ClassBatch, ScaleMixtureClassifier, ScaleMixtureGp, ScaleMixturePosterior, ScalePrior};
 use elbo_gp::settings;
@@ -141,7 +142,7 @@ impl ScaleMixtureNngpConfig {
     fn process(&self, x: &Features, y: &[f64]) -> Result<ScaleMixtureGp> {
         let kernel = self.kernel.start_for(x)?;
         let y = Tensor::from_slice(y, &[y.len()]);
-        let mut gp = ScaleMixtureGp::new(kernel, self.noise, self.prior(), table::tensor(x), y);
+        let mut gp = ScaleMixtureGp::new(kernel, self.noise, self.prior(), table::tensor(x), y).with_held_jitter();
         if let (Some((alpha, beta)), false) = (gp.tails_mut(), self.learn_tails) {
             alpha.set_frozen(true);
             beta.set_frozen(true);
@@ -160,6 +161,7 @@ impl ScaleMixtureNngpConfig {
         summary.objective = Some(("log marginal likelihood".into(), -found.loss));
         let factor = posterior.scale_factor();
         summary.metrics.push(("scale_factor".into(), factor));
+        jitter::report(&mut summary, posterior.jitter(), run);
         let n = input.x.rows;
         summary.text =
             format!("A scale mixture of Gaussian processes with kernel {} on {n} rows.", gp.kernel().summary());
@@ -255,7 +257,7 @@ impl System for ScaleMixtureNngp {
             features = table::load_features(file, &columns)?;
             let y = file.get_as("y", &[features.rows])?;
             let mut gp = config.process(&features, &y)?;
-            gp.read_from(file, "parameters")?;
+            gp.restore(file, "parameters")?;
             let posterior = gp.condition()?;
             Fitted::Numbers { gp: Box::new(gp), posterior: Box::new(posterior), y, starts: file.fact("starts")? }
         } else {
@@ -296,7 +298,7 @@ impl Model for ScaleMixtureNngpModel {
             Fitted::Numbers { gp, y, starts, .. } => {
                 table::save_features(file, &self.features);
                 file.put("y", &[y.len()], y);
-                gp.write_to(file, "parameters");
+                gp.save(file, "parameters");
                 file.set("starts", starts);
             }
             Fitted::Classes(model) => {
@@ -329,7 +331,9 @@ impl Predict for ScaleMixtureNngpModel {
         let x = table::encode(&self.columns, data, run)?;
         match &self.fitted {
             Fitted::Numbers { posterior, .. } => {
-                Ok(Prediction::Numbers(posterior.predict(&x, self.columns.target_scaling())?))
+                let prediction = posterior.predict(&x, self.columns.target_scaling())?;
+                jitter::warn_about_clamps(posterior.take_clamped(), run);
+                Ok(Prediction::Numbers(prediction))
             }
             Fitted::Classes(model) => {
                 Ok(Prediction::Classes { classes: self.columns.classes().to_vec(), probabilities: model.predict(&x)? })

@@ -5,6 +5,7 @@ use elbo_core::{Card, Claim, Config, Kind, ModelFile, Regression, Result, Run, S
 use elbo_gp::exact::ExactGp;
 use elbo_gp::fit::{Search, search};
 use elbo_gp::inducing::InducingPoints;
+use elbo_gp::jitter;
 use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::{MeanConfig, Zero};
 use elbo_gp::priors::PriorsConfig;
@@ -34,6 +35,8 @@ pub struct SgprConfig {
     pub move_inducing: bool,
     /// Noise variance at the start, as a share of the target's variance.
     pub noise: f64,
+    /// A column of standard deviations in the target's unit, the known noise of each row, besides the learned noise; it is no input then.
+    pub noise_column: Option<String>,
     /// Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise = "log_normal(-4, 1)"}`.
     pub priors: PriorsConfig,
     /// L-BFGS iterations, at most.
@@ -49,6 +52,7 @@ impl Default for SgprConfig {
             inducing: 200,
             move_inducing: true,
             noise: 0.1,
+            noise_column: None,
             priors: PriorsConfig::default(),
             iterations: 100,
         }
@@ -80,21 +84,27 @@ impl System for SgprSystem {
     type Input = Regression;
     type Model = SgprModel;
 
-    fn fit(&self, config: &SgprConfig, input: Regression, run: &mut Run) -> Result<SgprModel> {
+    fn fit(&self, config: &SgprConfig, mut input: Regression, run: &mut Run) -> Result<SgprModel> {
         input.notes.iter().for_each(|note| run.warn(note));
+        let known = config.noise_column.as_ref().map(|name| table::take_noise_column(&mut input, name)).transpose()?;
         let n = input.x.rows;
         let y = Tensor::from_slice(&input.y, &[n]);
         let kernel = config.kernel.start_for(&input.x)?;
         let mean = config.mean.build(&input.x.levels)?;
         let z = InducingPoints::start(kernel.as_ref(), &input.x, config.inducing, run)?;
-        let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y);
+        let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y).with_held_jitter();
+        let mut noise_of_column = 0.0;
+        if let Some(known) = &known {
+            noise_of_column = known.iter().sum::<f64>() / n as f64;
+            gp = gp.with_known_noise(known);
+        }
         // Coordinates of categories are levels: moving them would mean nothing.
         if !config.move_inducing || !input.x.is_numeric() {
             gp = gp.with_fixed_inducing();
         }
         config.priors.apply(&mut gp, input.x.dims)?;
         let found = search(&mut gp, Search { starts: 1, iterations: config.iterations }, run)?;
-        table::warn_about_noise(gp.noise(), run);
+        table::warn_about_noise(gp.noise() + noise_of_column, run);
         let bounds = gp.bounds()?;
         let gap = (bounds.upper - bounds.lower) / n as f64;
         if gap > 0.1 {
@@ -113,11 +123,15 @@ impl System for SgprSystem {
             ("upper_bound".into(), bounds.upper),
             ("gap_per_row".into(), gap),
         ];
+        jitter::report(&mut summary, gp.jitter(), run);
         summary.text = format!(
             "A sparse Gaussian process with kernel {} on {n} rows, carried by {} inducing points.",
             gp.kernel().summary(),
             gp.inducing().shape()[0]
         );
+        if let (Some(name), Some(known)) = (&config.noise_column, &known) {
+            summary.text += &table::describe_noise(name, known, input.columns.target_scaling().1);
+        }
         table::add_objective(&mut summary, "lower bound of the log marginal likelihood", &found, &config.priors);
         Ok(SgprModel::new(config, input.columns, posterior, summary))
     }

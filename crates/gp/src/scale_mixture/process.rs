@@ -1,8 +1,9 @@
 //! Regression: the evidence in closed form for an inverse gamma scale, by quadrature for any other.
 
 use super::{ScalePrior, ScaleWeights};
-use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks};
+use crate::exact::{NOISE_FLOOR, in_blocks};
 use crate::fit::Loss;
+use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::path::{ensure_joint, joint_samples};
 use elbo_core::{Error, Marginals, ModelFile, Result, Rng, Snapshot};
@@ -27,6 +28,7 @@ pub struct ScaleMixtureGp {
     prior: ScalePrior,
     x: Tensor,
     y: Tensor,
+    rung: Rung,
 }
 
 impl ScaleMixtureGp {
@@ -38,7 +40,14 @@ impl ScaleMixtureGp {
             ScalePrior::InverseGamma { alpha, beta } => Some((positive(alpha), positive(beta))),
             _ => None,
         };
-        Self { kernel, noise: Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR)), tails, prior, x, y }
+        let noise = Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR));
+        Self { kernel, noise, tails, prior, x, y, rung: Rung::default() }
+    }
+
+    /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
+    pub fn with_held_jitter(mut self) -> Self {
+        self.rung = Rung::held();
+        self
     }
 
     /// The kernel.
@@ -69,16 +78,18 @@ impl ScaleMixtureGp {
         }
     }
 
-    fn factor(&self) -> Result<Tensor> {
+    /// The factor of the covariance, and the jitter that it needed, relative to the mean of the diagonal.
+    fn factor(&self) -> Result<(Tensor, f64)> {
         let n = self.y.len();
         let gram = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * self.noise.get();
-        gram.cholesky().map_err(|error| match error.into() {
+        let (chol, jitter) = gram.cholesky_with(self.rung.ladder()).map_err(|error| match error.into() {
             Error::Numerical { message, recoverable, .. } => {
                 let remedy = crate::fit::diagnosis(&self.x, self.noise());
                 Error::Numerical { message, remedy, recoverable }
             }
             other => other,
-        })
+        })?;
+        Ok((self.rung.keep((chol, jitter)), jitter.relative))
     }
 
     /// Log marginal likelihood in nats, a scalar, differentiable in all parameters.
@@ -88,7 +99,7 @@ impl ScaleMixtureGp {
     pub fn log_marginal(&self) -> Result<Tensor> {
         let n = self.y.len();
         let half = 0.5 * n as f64;
-        let chol = self.factor()?;
+        let (chol, _) = self.factor()?;
         let d = chol.solve_lower(&self.y.unsqueeze(1)).square().sum();
         let log_det = chol.diagonal().log().sum();
         if let Some((alpha, beta)) = &self.tails {
@@ -117,13 +128,13 @@ impl ScaleMixtureGp {
     pub fn condition(&self) -> Result<ScaleMixturePosterior> {
         no_grad(|| {
             let n = self.y.len();
-            let (factors, d) = if n == 0 {
-                (None, 0.0)
+            let (factors, d, jitter) = if n == 0 {
+                (None, 0.0, 0.0)
             } else {
-                let chol = self.factor()?;
+                let (chol, jitter) = self.factor()?;
                 let d = chol.solve_lower(&self.y.unsqueeze(1)).square().sum().item();
                 let weights = chol.cholesky_solve(&self.y.unsqueeze(1)).reshape(&[n]);
-                (Some((chol, weights)), d)
+                (Some((chol, weights)), d, jitter)
             };
             let prior = self.prior();
             Ok(ScaleMixturePosterior {
@@ -134,6 +145,8 @@ impl ScaleMixtureGp {
                 factors,
                 d,
                 scales: prior.given(d, n),
+                jitter,
+                clamps: Clamps::default(),
             })
         })
     }
@@ -162,10 +175,12 @@ impl Parameters for ScaleMixtureGp {
 impl Snapshot for ScaleMixtureGp {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.write_to(file, prefix);
+        self.rung.save(file, prefix);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.read_from(file, prefix)
+        self.read_from(file, prefix)?;
+        self.rung.restore(file, prefix)
     }
 }
 
@@ -185,6 +200,8 @@ pub struct ScaleMixturePosterior {
     factors: Option<(Tensor, Tensor)>,
     d: f64,
     scales: ScaleWeights,
+    jitter: f64,
+    clamps: Clamps,
 }
 
 impl ScaleMixturePosterior {
@@ -207,6 +224,16 @@ impl ScaleMixturePosterior {
         }
     }
 
+    /// The jitter that the factorisation needed, relative to the mean of the diagonal; zero as a rule.
+    pub fn jitter(&self) -> f64 {
+        self.jitter
+    }
+
+    /// Variances that predictions have raised since this was last asked; see [`Clamps::check`].
+    pub fn take_clamped(&self) -> usize {
+        self.clamps.take()
+    }
+
     /// The prior over the scale.
     pub fn prior(&self) -> ScalePrior {
         self.prior
@@ -223,7 +250,7 @@ impl ScaleMixturePosterior {
                 return Ok((vec![0.0; prior.len()], prior.to_vec()));
             };
             let variance = (&prior - half.square().sum_axis(0, false)).to_vec();
-            Ok((mean.to_vec(), checked_variances(variance, &prior.to_vec())?))
+            Ok((mean.to_vec(), self.clamps.check(variance, &prior.to_vec())?))
         })
     }
 

@@ -65,6 +65,15 @@ impl Sites {
         self.shift.is_empty()
     }
 
+    /// Goes half of the way to other sites of the same number.
+    pub fn halve_towards(&mut self, others: &Self) {
+        let midpoints = |mine: &mut [f64], others: &[f64]| {
+            mine.iter_mut().zip(others).for_each(|(a, b)| *a = 0.5 * (*a + b));
+        };
+        midpoints(&mut self.shift, &others.shift);
+        midpoints(&mut self.precision, &others.precision);
+    }
+
     /// As constants in a graph: `(shift, precision)`, both `[N]`.
     pub fn tensors(&self) -> (Tensor, Tensor) {
         (Tensor::from_slice(&self.shift, &[self.len()]), Tensor::from_slice(&self.precision, &[self.len()]))
@@ -108,6 +117,17 @@ pub struct Update {
     pub skipped: usize,
     /// Sites whose precision was raised to [`PRECISION_FLOOR`].
     pub floored: usize,
+    /// Times that [`SiteGp::infer`](crate::sites::SiteGp::infer) halved the step of all sites; `change` is that of the whole step.
+    pub halvings: usize,
+}
+
+/// Sites and the marginals of the posterior at them, one of each a datum.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The sites.
+    pub sites: &'a Sites,
+    /// The posterior's marginals at these sites.
+    pub marginals: &'a [Marginal],
 }
 
 /// How likelihood terms become sites.
@@ -120,6 +140,11 @@ pub trait SiteRule: std::fmt::Debug + Send + Sync {
 
     /// The rule's name.
     fn name(&self) -> &'static str;
+
+    /// Whether the step from one place to another went too far, so that half of it is to be tried; never for a rule that does not say.
+    fn overshoots(&self, _likelihood: &dyn Likelihood, _y: &[f64], _from: Place<'_>, _to: Place<'_>) -> bool {
+        false
+    }
 
     /// One parallel sweep over all sites. `y` and `marginals` have one entry a datum.
     fn update(&self, likelihood: &dyn Likelihood, y: &[f64], marginals: &[Marginal], sites: &mut Sites) -> Update {

@@ -1,8 +1,10 @@
 //! From a table to tensors and back: what every system on tabular data shares.
 
 mod model;
+mod noise;
 
 pub use model::{Process, TableModel};
+pub use noise::{describe_noise, take_noise_column};
 
 use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, LikelihoodMarginals};

@@ -1,6 +1,7 @@
 //! A fitted process on a table: the frame that systems share.
 
 use super::{encode, unscaled};
+use crate::jitter::warn_about_clamps;
 use elbo_core::{
     Chains, Columns, Config, Data, Error, Model, ModelFile, Predict, Prediction, Result, Rng, Run, Sample, Summary,
     Table, Validation,
@@ -17,6 +18,11 @@ pub trait Process: Send + Sync {
     /// # Errors
     /// When the arithmetic fails.
     fn predict(&self, x: &Tensor, columns: &Columns) -> Result<Prediction>;
+
+    /// Predictive variances that were raised since this was last asked; see [`Clamps::check`](crate::jitter::Clamps::check).
+    fn clamped(&self) -> usize {
+        0
+    }
 
     /// Sample paths of the scaled target without noise, `[count, N]` row-major; `None` where there are none.
     ///
@@ -108,7 +114,9 @@ impl<C: Config, P: Process> Model for TableModel<C, P> {
 
 impl<C: Config, P: Process> Predict for TableModel<C, P> {
     fn predict(&self, data: &Data, run: &mut Run) -> Result<Prediction> {
-        self.process.predict(&encode(&self.columns, data, run)?, &self.columns)
+        let prediction = self.process.predict(&encode(&self.columns, data, run)?, &self.columns)?;
+        warn_about_clamps(self.process.clamped(), run);
+        Ok(prediction)
     }
 
     fn sample_paths(&self, data: &Data, count: usize, run: &mut Run) -> Result<Option<Vec<f64>>> {

@@ -3,6 +3,8 @@
 mod bayesian_gpr;
 mod claims;
 mod gpr;
+mod laplace_evidence;
+mod noise_column;
 mod paths;
 mod scale_mixture_nngp;
 mod sdd_gp;

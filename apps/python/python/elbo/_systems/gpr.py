@@ -27,6 +27,9 @@ class GPR(Regressor):
         The mean function: zero, constant, linear or polynomial.
     noise : number; default 0.1
         Noise variance at the start, as a share of the target's variance.
+    noise_column : text, or none; default None
+        A column of standard deviations in the target's unit, the known noise of each row, besides the learned
+        noise; it is no input then.
     priors : table; default None
         Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise
         = "log_normal(-4, 1)"}`.
@@ -58,6 +61,7 @@ class GPR(Regressor):
         kernel: Kernel | Choice = 'matern52',
         mean: Choice = 'constant',
         noise: float = 0.1,
+        noise_column: str | None = None,
         priors: Mapping[str, Any] | None = None,
         starts: int = 5,
         iterations: int = 200,
@@ -71,6 +75,7 @@ class GPR(Regressor):
         self.kernel = kernel
         self.mean = mean
         self.noise = noise
+        self.noise_column = noise_column
         self.priors = priors
         self.starts = starts
         self.iterations = iterations

@@ -32,6 +32,9 @@ class SGPR(Regressor):
         Whether the inducing points move with the hyperparameters.
     noise : number; default 0.1
         Noise variance at the start, as a share of the target's variance.
+    noise_column : text, or none; default None
+        A column of standard deviations in the target's unit, the known noise of each row, besides the learned
+        noise; it is no input then.
     priors : table; default None
         Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise
         = "log_normal(-4, 1)"}`.
@@ -56,6 +59,7 @@ class SGPR(Regressor):
         inducing: int = 200,
         move_inducing: bool = True,
         noise: float = 0.1,
+        noise_column: str | None = None,
         priors: Mapping[str, Any] | None = None,
         iterations: int = 100,
         random_state: Any = 0,
@@ -67,6 +71,7 @@ class SGPR(Regressor):
         self.inducing = inducing
         self.move_inducing = move_inducing
         self.noise = noise
+        self.noise_column = noise_column
         self.priors = priors
         self.iterations = iterations
         self.random_state = random_state
