@@ -8,6 +8,7 @@
 //! | regression, up to a few thousand rows | [`exact::ExactGp`] |
 //! | regression, up to a million rows | [`sgpr::Sgpr`] |
 //! | regression, many rows without inducing points | [`sdd`] |
+//! | several outputs at the same inputs | [`multi_output`] |
 //! | heavier tails than a Gaussian process | [`scale_mixture`] |
 //! | any likelihood, minibatches | [`svgp::Svgp`] |
 //! | any likelihood, sites: CVI, EP, Laplace, dense or sparse | [`sites::SiteGp`] |
@@ -34,6 +35,7 @@ pub mod learn;
 pub mod likelihood;
 pub mod mean;
 pub mod memory;
+pub mod multi_output;
 pub mod path;
 pub mod prior;
 pub mod priors;

@@ -9,6 +9,7 @@ mod kernels;
 mod likelihood;
 mod means;
 mod memory;
+mod multi_output;
 mod paths;
 mod priors;
 mod problems;
