@@ -8,6 +8,7 @@
 //! | regression, up to a few thousand rows | [`exact::ExactGp`] |
 //! | regression, up to a million rows | [`sgpr::Sgpr`] |
 //! | regression, many rows without inducing points | [`sdd`] |
+//! | the posterior of FITC, and of power EP between it and `Sgpr` | [`power`] |
 //! | several outputs at the same inputs | [`multi_output`] |
 //! | heavier tails than a Gaussian process | [`scale_mixture`] |
 //! | any likelihood, minibatches | [`svgp::Svgp`] |
@@ -37,6 +38,7 @@ pub mod mean;
 pub mod memory;
 pub mod multi_output;
 pub mod path;
+pub mod power;
 pub mod prior;
 pub mod priors;
 pub mod scale_mixture;

@@ -11,5 +11,6 @@ mod means;
 mod memory;
 mod multi_output;
 mod paths;
+mod power;
 mod priors;
 mod problems;
