@@ -10,6 +10,7 @@
 //! | regression, many rows without inducing points | [`sdd`] |
 //! | the posterior of FITC, and of power EP between it and `Sgpr` | [`power`] |
 //! | several outputs at the same inputs | [`multi_output`] |
+//! | inputs that are uncertain or unknown | [`latent`] |
 //! | heavier tails than a Gaussian process | [`scale_mixture`] |
 //! | any likelihood, minibatches | [`svgp::Svgp`] |
 //! | any likelihood, sites: CVI, EP, Laplace, dense or sparse | [`sites::SiteGp`] |
@@ -32,6 +33,7 @@ pub mod fit;
 pub mod importance;
 pub mod inducing;
 pub mod kernel;
+pub mod latent;
 pub mod learn;
 pub mod likelihood;
 pub mod mean;

@@ -6,6 +6,7 @@ mod identities;
 mod inducing;
 mod kernel_config;
 mod kernels;
+mod latent;
 mod likelihood;
 mod means;
 mod memory;
