@@ -1,4 +1,5 @@
-//! Regression on inputs that are not known exactly, and latent variable models, by the collapsed bound from kernel expectations.
+//! Regression on inputs that are not known exactly, and latent variable models, by the collapsed bound from kernel
+//! expectations.
 //!
 //! | the inputs are | use |
 //! |---|---|
@@ -11,20 +12,24 @@ use crate::kernel::{Expectations, Kernel, Profile, Stationary, expectations};
 use elbo_core::{Error, ModelFile, Result, Snapshot};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, no_grad};
 
-/// `y_p = f_p(x) + noise`, `f_p ~ GP(0, k)` with an RBF `k` that all outputs share, and inputs `x_n ~ q(x_n) = N(μ_n, diag(s_n))`.
+/// `y_p = f_p(x) + noise`, `f_p ~ GP(0, k)` with an RBF `k` that all outputs share, and inputs
+/// `x_n ~ q(x_n) = N(μ_n, diag(s_n))`.
 ///
-/// With `ψ0 = Σ E k(x_n, x_n)`, `Ψ1 = E K_fu`, `Ψ2 = Σ E k_un k_nu` under `q(X)`, `L = chol(K_uu)`, `A = L⁻¹ Ψ2 L⁻ᵀ / σ²`, `B = I + A` and
-/// `c = chol(B)⁻¹ L⁻¹ Ψ1ᵀ Y / σ²`:
+/// With `ψ0 = Σ E k(x_n, x_n)`, `Ψ1 = E K_fu`, `Ψ2 = Σ E k_un k_nu` under `q(X)`, `L = chol(K_uu)`,
+/// `A = L⁻¹ Ψ2 L⁻ᵀ / σ²`, `B = I + A` and `c = chol(B)⁻¹ L⁻¹ Ψ1ᵀ Y / σ²`:
 ///
 /// $$ \mathcal L = -\tfrac{NP}2 \log 2\pi\sigma^2 - \tfrac P2 \log|B| - \frac{\mathrm{tr}\, Y Y^\top}{2\sigma^2} + \tfrac12 \|c\|^2
 ///    - \frac{P \psi_0}{2\sigma^2} + \tfrac P2 \mathrm{tr} A - \mathrm{KL}[q(X) \,\|\, p(X)] $$
 ///
-/// Where inputs are certain it is the collapsed bound of sparse regression. The process has mean zero: centre each output first.
+/// Where inputs are certain it is the collapsed bound of sparse regression. The process has mean zero: centre each
+/// output first.
 ///
-/// Parameters: `kernel.*`; `noise` `[]`; `inducing` `[M, Q]`; `mean` `[N, Q]` and `variance` `[N, Q]` of the inputs, held where they are known.
+/// Parameters: `kernel.*`; `noise` `[]`; `inducing` `[M, Q]`; `mean` `[N, Q]` and `variance` `[N, Q]` of the inputs,
+/// held where they are known.
 ///
 /// # Source
-/// Titsias and Lawrence (2010); for uncertain inputs Damianou, Titsias and Lawrence (2016), where `q(X)` is fixed at `p(X)`.
+/// Titsias and Lawrence (2010); for uncertain inputs Damianou, Titsias and Lawrence (2016), where `q(X)` is fixed at
+/// `p(X)`.
 pub struct LatentGp {
     kernel: Stationary,
     noise: Parameter,
@@ -60,7 +65,8 @@ fn collapse(found: &Expectations, kuu: &Tensor, noise: &Tensor, y: &Tensor) -> R
 }
 
 impl LatentGp {
-    /// Inputs known up to a normal error: `mean: [N, Q]` and `variance: [N, Q]`, positive, both held; `z: [M, Q]`, `y: [N, P]`.
+    /// Inputs known up to a normal error: `mean: [N, Q]` and `variance: [N, Q]`, positive, both held; `z: [M, Q]`,
+    /// `y: [N, P]`.
     ///
     /// # Errors
     /// [`Error::Data`] when a target or an input is not finite, or a variance is not positive.
@@ -82,8 +88,9 @@ impl LatentGp {
         Ok(model)
     }
 
-    /// Unknown inputs with the prior `N(0, I)`, from these starts of `q(X)`; the principal components of `y`, scaled to unit variance, are
-    /// good means, and 0.1 a good variance. Shapes and failures as in [`LatentGp::with_uncertain_inputs`].
+    /// Unknown inputs with the prior `N(0, I)`, from these starts of `q(X)`; the principal components of `y`, scaled to
+    /// unit variance, are good means, and 0.1 a good variance. Shapes and failures as in
+    /// [`LatentGp::with_uncertain_inputs`].
     ///
     /// # Errors
     /// As there.
@@ -222,8 +229,8 @@ pub struct LatentGpPosterior {
 }
 
 impl LatentGpPosterior {
-    /// Means and variances of every output's `f` (noise not included) at `x: [N*, Q]`, both `[N*, P]` row-major. The variances of a row
-    /// are equal.
+    /// Means and variances of every output's `f` (noise not included) at `x: [N*, Q]`, both `[N*, P]` row-major. The
+    /// variances of a row are equal.
     ///
     /// # Errors
     /// When a variance is negative beyond rounding.
@@ -240,7 +247,8 @@ impl LatentGpPosterior {
         })
     }
 
-    /// Means `[M, P]` and the covariance `[M, M]`, one for all outputs, of the whitened inducing variables: `L_B⁻ᵀ c`, `B⁻¹`.
+    /// Means `[M, P]` and the covariance `[M, M]`, one for all outputs, of the whitened inducing variables: `L_B⁻ᵀ c`,
+    /// `B⁻¹`.
     pub fn whitened(&self) -> (Tensor, Tensor) {
         no_grad(|| (self.b_chol.solve_lower_t(&self.centre), self.b_chol.cholesky_inverse()))
     }

@@ -12,7 +12,8 @@ const BLOCK: usize = 2048;
 
 /// The posterior of power expectation propagation with power `alpha` and Gaussian noise, at its fixed point.
 ///
-/// Each row is seen through the inducing variables with the noise `σ² + α (k_nn - q_nn)`, where `q_nn` is what they explain of its variance:
+/// Each row is seen through the inducing variables with the noise `σ² + α (k_nn - q_nn)`, where `q_nn` is what they
+/// explain of its variance:
 /// `alpha` 0 is the posterior of [`Sgpr::condition`], 1 that of FITC.
 ///
 /// $$ q(u) = N(u;\ K_{uf} \bar K^{-1} y,\ K_{uu} - K_{uf} \bar K^{-1} K_{fu}), \qquad \bar K = Q + \alpha\,\mathrm{diag}(K - Q) + \sigma^2 I $$
@@ -33,8 +34,8 @@ impl PowerPosterior {
     /// From the hyperparameters and inducing points of a model, given the rows `x: [N, D]`, `y: [N]`. Costs `N M²`.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Setting`] for a power outside `0..=1`; [`elbo_core::Error::Numerical`] when a covariance is not positive definite
-    /// within the jitter policy, or a variance is negative beyond rounding.
+    /// [`elbo_core::Error::Setting`] for a power outside `0..=1`; [`elbo_core::Error::Numerical`] when a covariance is
+    /// not positive definite within the jitter policy, or a variance is negative beyond rounding.
     pub fn new(model: &Sgpr, x: &Tensor, y: &Tensor, alpha: f64) -> Result<Self> {
         ensure_within("alpha", alpha, 0.0..=1.0)?;
         assert_eq!(x.size(0), y.len(), "one target a row");

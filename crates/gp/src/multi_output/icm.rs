@@ -11,11 +11,11 @@ use elbo_tensor::{Parameter, Tensor, no_grad};
 ///
 /// $$ \mathrm{vec}(Y) \sim N(0,\ B \otimes K + \mathrm{diag}(\sigma^2) \otimes I) $$
 ///
-/// Outputs are divided by their noise, so that the noise of `B̃ = S⁻¹ B S⁻¹`, `S = diag(σ)`, is the identity; the eigendecompositions of `B̃` and `K` then
-/// give everything in `N³ + P³ + N² P`.
+/// Outputs are divided by their noise, so that the noise of `B̃ = S⁻¹ B S⁻¹`, `S = diag(σ)`, is the identity; the
+/// eigendecompositions of `B̃` and `K` then give everything in `N³ + P³ + N² P`.
 ///
-/// Parameters: `coregionalisation.weights` `[P, rank]` and `coregionalisation.variance` `[P]`; those of the kernel; `noise` `[P]`, or `[1]`
-/// for all outputs together.
+/// Parameters: `coregionalisation.weights` `[P, rank]` and `coregionalisation.variance` `[P]`; those of the kernel;
+/// `noise` `[P]`, or `[1]` for all outputs together.
 ///
 /// # Source
 /// Bonilla, Chai and Williams (2008); Rakitsch, Lippert, Borgwardt and Stegle (2013) for the noise.
@@ -39,8 +39,8 @@ struct Scaled {
 }
 
 impl Icm {
-    /// A model of `x: [N, D]`, `y: [N, P]` with a covariance of `P` levels and these starts for the noise variances: `P`, or one that all
-    /// outputs share.
+    /// A model of `x: [N, D]`, `y: [N, P]` with a covariance of `P` levels and these starts for the noise variances:
+    /// `P`, or one that all outputs share.
     ///
     /// # Errors
     /// [`elbo_core::Error::Data`] when there is no row or no output, or a target is missing.

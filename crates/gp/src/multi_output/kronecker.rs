@@ -1,15 +1,16 @@
 //! Normal densities whose covariance is a Kronecker product plus noise, by the eigendecompositions of the two factors.
 //!
-//! With `B = V diag(β) Vᵀ`, `K = U diag(κ) Uᵀ`, `D_np = κ_n β_p + 1` and `A = (Uᵀ Y V) / D`, elementwise, the log density of
-//! `vec(Y) ~ N(0, B ⊗ K + I)` is `-½ Σ D A² - ½ Σ log D - NP/2 log 2π`. Its derivatives are `dK = ½ U [A diag(β) Aᵀ - diag((1/D) β)] Uᵀ`,
-//! `dB = ½ V [Aᵀ diag(κ) A - diag((1/D)ᵀ κ)] Vᵀ` and `dY = -U A Vᵀ`: nowhere is a difference of eigenvalues divided by, as derivatives of
-//! single eigenvectors would do, so that equal eigenvalues do no harm.
+//! With `B = V diag(β) Vᵀ`, `K = U diag(κ) Uᵀ`, `D_np = κ_n β_p + 1` and `A = (Uᵀ Y V) / D`, elementwise, the log
+//! density of `vec(Y) ~ N(0, B ⊗ K + I)` is `-½ Σ D A² - ½ Σ log D - NP/2 log 2π`. Its derivatives are
+//! `dK = ½ U [A diag(β) Aᵀ - diag((1/D) β)] Uᵀ`, `dB = ½ V [Aᵀ diag(κ) A - diag((1/D)ᵀ κ)] Vᵀ` and `dY = -U A Vᵀ`:
+//! nowhere is a difference of eigenvalues divided by, as derivatives of single eigenvectors would do, so that equal
+//! eigenvalues do no harm.
 
 use elbo_core::{Error, Result};
 use elbo_tensor::Tensor;
 
-/// `B ⊗ K`: `[P, Q]` and `[N, M]` to `[P N, Q M]`, differentiable in both. Block `(p, q)` is `B_pq K`, so that numbers are stacked
-/// output by output.
+/// `B ⊗ K`: `[P, Q]` and `[N, M]` to `[P N, Q M]`, differentiable in both. Block `(p, q)` is `B_pq K`, so that numbers
+/// are stacked output by output.
 pub fn kronecker(b: &Tensor, k: &Tensor) -> Tensor {
     let ([p, q], [n, m]) = ([b.size(0), b.size(1)], [k.size(0), k.size(1)]);
     (b.reshape(&[p, 1, q, 1]) * k.reshape(&[1, n, 1, m])).reshape(&[p * n, q * m])
@@ -37,7 +38,8 @@ impl Grid {
     /// From `b: [P, P]` and `k: [N, N]`, symmetric, and `y: [N, P]`; outside of any graph.
     ///
     /// # Errors
-    /// Recoverable, when a matrix is not finite, or so far from positive semi-definite that the sum is not positive definite.
+    /// Recoverable, when a matrix is not finite, or so far from positive semi-definite that the sum is not positive
+    /// definite.
     pub fn new(b: &Tensor, k: &Tensor, y: &Tensor) -> Result<Self> {
         let (b_values, b_vectors) = b.detach().eigh()?;
         let (k_values, k_vectors) = k.detach().eigh()?;
@@ -85,8 +87,8 @@ fn symmetric(a: &Tensor) -> Tensor {
     (a + a.t()) * 0.5
 }
 
-/// Log density of `vec(Y) ~ N(0, B ⊗ K + I)` in nats, a scalar, for `b: [P, P]` and `k: [N, N]` symmetric and `y: [N, P]`; differentiable in
-/// all of them, gradients by `B` and `K` being symmetric.
+/// Log density of `vec(Y) ~ N(0, B ⊗ K + I)` in nats, a scalar, for `b: [P, P]` and `k: [N, N]` symmetric and
+/// `y: [N, P]`; differentiable in all of them, gradients by `B` and `K` being symmetric.
 ///
 /// # Errors
 /// As [`Grid::new`].

@@ -41,7 +41,8 @@ fn total(components: &[Component], term: impl Fn(&Component) -> Tensor) -> Tenso
 ///
 /// Costs the cube of the observed numbers, and holds a few matrices of their square.
 ///
-/// Parameters: `components.Q.coregionalisation.*` and `components.Q.kernel.*`; `noise` `[P]`, or `[1]` for all outputs together.
+/// Parameters: `components.Q.coregionalisation.*` and `components.Q.kernel.*`; `noise` `[P]`, or `[1]` for all outputs
+/// together.
 ///
 /// # Source
 /// Journel and Huijbregts (1978); Álvarez, Rosasco and Lawrence (2012).
@@ -58,8 +59,8 @@ pub struct Lmc {
 elbo_tensor::parameters!(Lmc { components, noise });
 
 impl Lmc {
-    /// A model of `x: [N, D]`, `y: [N, P]`, where NaN stands for a missing target, with these starts for the noise variances: `P`, or one that
-    /// all outputs share.
+    /// A model of `x: [N, D]`, `y: [N, P]`, where NaN stands for a missing target, with these starts for the noise
+    /// variances: `P`, or one that all outputs share.
     ///
     /// # Errors
     /// [`elbo_core::Error::Data`] when there is no row or no output, an output is never seen, or a target is infinite.

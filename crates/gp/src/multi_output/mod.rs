@@ -11,8 +11,8 @@
 //!
 //! The last is [`Icm`] in another form, with one noise variance: the same evidence and the same predictions.
 //!
-//! The processes have mean zero: centre each output first. Covariances of outputs are [`Index`](crate::kernel::Index) kernels, `B = W Wᵀ + diag(κ)`. Since `B`
-//! scales the kernel beside it, freeze that kernel's variance before a search.
+//! The processes have mean zero: centre each output first. Covariances of outputs are [`Index`](crate::kernel::Index)
+//! kernels, `B = W Wᵀ + diag(κ)`. Since `B` scales the kernel beside it, freeze that kernel's variance before a search.
 //!
 //! ```
 //! use elbo_gp::kernel::{Index, Stationary};
@@ -28,8 +28,8 @@
 //!
 //! # How do I add one?
 //!
-//! A struct with its covariance and noise, `log_marginal` and `condition`, and a test that both are those of the dense process of all
-//! numbers.
+//! A struct with its covariance and noise, `log_marginal` and `condition`, and a test that both are those of the dense
+//! process of all numbers.
 
 mod icm;
 mod kronecker;

@@ -97,8 +97,8 @@ pub struct SharedPosterior {
 }
 
 impl SharedPosterior {
-    /// Means and variances of every output's `f` (noise not included) at `x: [N*, D]`, both `[N*, P]` row-major. The variances of a row
-    /// are equal.
+    /// Means and variances of every output's `f` (noise not included) at `x: [N*, D]`, both `[N*, P]` row-major. The
+    /// variances of a row are equal.
     ///
     /// # Errors
     /// When a variance is negative beyond rounding.

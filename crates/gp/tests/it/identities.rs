@@ -307,8 +307,8 @@ fn the_elbo_is_below_the_sampled_evidence_and_the_ep_energy_is_near_it() {
     assert!(elbo <= truth + 4.0 * error && elbo > truth - 2.0, "elbo {elbo}, sampled {truth} +- {error}");
 }
 
-/// Every path draws frequencies of its own, so that the prior's part has the kernel as its covariance, without bias, whatever their number; what is
-/// left is the error of as many draws. A periodic kernel's waves are its harmonics themselves.
+/// Every path draws frequencies of its own, so that the prior's part has the kernel as its covariance, without bias,
+/// whatever their number; what is left is the error of as many draws. A periodic kernel's waves are its harmonics themselves.
 #[test]
 fn moments_of_sample_paths_are_the_predictive_moments() {
     let p = Problem::regression(25, 1, 17);

@@ -53,7 +53,8 @@ fn dense(terms: &[(&Index, &dyn Kernel)], x: &Tensor, z: &Tensor) -> Tensor {
     Tensor::from_vec(values, &[3 * n, 3 * m])
 }
 
-/// Log density, and means and variances `[N*, 3]` row-major, of a zero-mean process seen at some of the stacked numbers.
+/// Log density, and means and variances `[N*, 3]` row-major, of a zero-mean process seen at some of the stacked
+/// numbers.
 fn by_hand(
     terms: &[(&Index, &dyn Kernel)],
     noise: [f64; 3],
@@ -130,7 +131,8 @@ fn repeated_inputs_and_outputs_that_do_not_differ_change_nothing() {
     let (x, y, new) = table();
     let x = Tensor::cat(&[x.narrow(0, 0, 4), x.narrow(0, 0, 4), x.narrow(0, 8, 1)], 0);
     let data = (x.clone(), y.clone(), new);
-    // Without weights `B` is a multiple of the identity: all its eigenvalues are equal, and so are many of `K`, at zero.
+    // Without weights `B` is a multiple of the identity: all its eigenvalues are equal, and so are many of `K`, at
+    // zero.
     let mut index = Index::new(3, 1);
     index.weights.set(&[0.0; 3]).unwrap();
     let mut model = Icm::new(index.clone(), rbf(), &[0.1], x, y).unwrap();
