@@ -8,6 +8,9 @@
 //! | regression, up to a few thousand rows | [`exact::ExactGp`] |
 //! | regression, up to a million rows | [`sgpr::Sgpr`] |
 //! | regression, many rows without inducing points | [`sdd`] |
+//! | the posterior of FITC, and of power EP between it and `Sgpr` | [`power`] |
+//! | several outputs at the same inputs | [`multi_output`] |
+//! | inputs that are uncertain or unknown | [`latent`] |
 //! | heavier tails than a Gaussian process | [`scale_mixture`] |
 //! | any likelihood, minibatches | [`svgp::Svgp`] |
 //! | any likelihood, sites: CVI, EP, Laplace, dense or sparse | [`sites::SiteGp`] |
@@ -32,11 +35,14 @@ pub mod importance;
 pub mod inducing;
 pub mod jitter;
 pub mod kernel;
+pub mod latent;
 pub mod learn;
 pub mod likelihood;
 pub mod mean;
 pub mod memory;
+pub mod multi_output;
 pub mod path;
+pub mod power;
 pub mod prior;
 pub mod priors;
 pub mod scale_mixture;

@@ -5,7 +5,7 @@ use elbo_core::{Rng, Run};
 use elbo_gp::dual::DualGp;
 use elbo_gp::evidence::{Elbo, Energy, Evidence, LaplaceEvidence};
 use elbo_gp::exact::ExactGp;
-use elbo_gp::kernel::{Profile, Scaled, Stationary};
+use elbo_gp::kernel::{Periodic, Profile, Scaled, Stationary};
 use elbo_gp::likelihood::{BernoulliLogit, BernoulliProbit, Gaussian, Likelihood, Poisson, Single, StudentT};
 use elbo_gp::mean::Zero;
 use elbo_gp::prior::{DensePrior, LatentPrior, SparsePrior};
@@ -307,23 +307,36 @@ fn the_elbo_is_below_the_sampled_evidence_and_the_ep_energy_is_near_it() {
     assert!(elbo <= truth + 4.0 * error && elbo > truth - 2.0, "elbo {elbo}, sampled {truth} +- {error}");
 }
 
+/// Every path draws frequencies of its own, so that the prior's part has the kernel as its covariance, without bias,
+/// whatever their number; what is left is the error of as many draws. A periodic kernel's waves are its harmonics themselves.
 #[test]
 fn moments_of_sample_paths_are_the_predictive_moments() {
     let p = Problem::regression(25, 1, 17);
-    let posterior = exact(&p).condition().unwrap();
     let new = Problem::regression(4, 1, 18).x;
-    let (mean, variance) = posterior.marginals(&new).unwrap();
-    let (draws, mut rng) = (800, Rng::new(9));
-    let paths: Vec<Vec<f64>> =
-        (0..draws).map(|_| posterior.sample_path(400, &mut rng).unwrap().value(&new).to_vec()).collect();
-    for i in 0..4 {
-        let m = paths.iter().map(|v| v[i]).sum::<f64>() / draws as f64;
-        let v = paths.iter().map(|v| (v[i] - mean[i]).powi(2)).sum::<f64>() / draws as f64;
-        // Four standard errors, and the bias of 400 random frequencies, which is of the order of 1/sqrt(400) of the prior's variance.
-        assert!((m - mean[i]).abs() < 4.0 * (variance[i] / draws as f64).sqrt() + 0.01, "mean {m} of {}", mean[i]);
-        let error = variance[i] * (2.0 / draws as f64).sqrt();
-        assert!((v - variance[i]).abs() < 4.0 * error + 0.05 * variance[i].sqrt(), "variance {v} of {}", variance[i]);
+    let periodic = Box::new(Periodic::new(&[3.0]).with(0.9, 1.3));
+    for kernel in [p.kernel(), periodic] {
+        let what = kernel.summary();
+        let model = ExactGp::new(kernel, Box::new(Zero), p.noise, p.x.clone(), p.targets());
+        let posterior = model.condition().unwrap();
+        let (mean, variance) = posterior.marginals(&new).unwrap();
+        let (draws, mut rng) = (2000, Rng::new(9));
+        let paths: Vec<Vec<f64>> =
+            (0..draws).map(|_| posterior.sample_path(200, &mut rng).unwrap().value(&new).to_vec()).collect();
+        for i in 0..4 {
+            let values: Vec<f64> = paths.iter().map(|v| v[i] - mean[i]).collect();
+            within_errors(&values, 0.0, &format!("mean {i}, {what}"));
+            let squares: Vec<f64> = values.iter().map(|v| v * v).collect();
+            within_errors(&squares, variance[i], &format!("variance {i}, {what}"));
+        }
     }
+}
+
+/// The mean of independent values is the expected one, to four standard errors.
+fn within_errors(values: &[f64], expected: f64, what: &str) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let error = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt();
+    assert!((mean - expected).abs() < 4.0 * error, "{what}: {mean} +- {error}, expected {expected}");
 }
 
 #[test]
