@@ -1,6 +1,7 @@
 //! Stochastic variational inference with whitened inducing variables, for any likelihood and minibatches.
 
 use crate::exact::{checked_variances, in_blocks, with_mean};
+use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::mean::Mean;
@@ -10,7 +11,7 @@ use crate::table::Process;
 use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Rng, Run, Snapshot, Step, step::Batches};
 use elbo_tensor::{Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
-/// A sparse Gaussian process with `P` latent functions that share kernel and inducing inputs, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
+/// A sparse Gaussian process with `P` latent functions that share kernel and inducing variables, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
 /// `L = chol(K_uu)`.
 ///
 /// $$ \mathcal L = \frac NB \sum_b \mathbb E_{q(f_b)}[\log p(y_b \mid f_b)] - \sum_p \mathrm{KL}[q_p \,\|\, N(0, I)] $$
@@ -21,7 +22,7 @@ pub struct Svgp {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     likelihood: Box<dyn MultiLikelihood>,
-    z: Parameter,
+    inducing: Box<dyn Inducing>,
     q_mean: Parameter,
     q_chol: Parameter,
     x: Tensor,
@@ -39,7 +40,7 @@ struct BatchSlopes {
 }
 
 impl Svgp {
-    /// A model of `x: [N, D]` and targets `y: [N]` through inducing inputs `z: [M, D]`, started at the prior.
+    /// A model of `x: [N, D]` and targets `y: [N]` through function values at `z: [M, D]`, started at the prior.
     ///
     /// # Errors
     /// [`elbo_core::Error::Data`] for targets outside the likelihood's support.
@@ -51,16 +52,31 @@ impl Svgp {
         x: Tensor,
         y: Vec<f64>,
     ) -> Result<Self> {
+        Self::through(kernel, mean, likelihood, Box::new(InducingPoints::new(z)), x, y)
+    }
+
+    /// A model of `x: [N, D]` and targets `y: [N]` through any inducing variables, started at the prior.
+    ///
+    /// # Errors
+    /// As [`Svgp::new`].
+    pub fn through(
+        kernel: Box<dyn Kernel>,
+        mean: Box<dyn Mean>,
+        likelihood: Box<dyn MultiLikelihood>,
+        inducing: Box<dyn Inducing>,
+        x: Tensor,
+        y: Vec<f64>,
+    ) -> Result<Self> {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         likelihood.check_targets(&y)?;
-        let (p, m) = (likelihood.latents(), z.shape()[0]);
-        let chol = Tensor::eye(m, z.dtype()).unsqueeze(0).broadcast_to(&[p, m, m]);
+        let (p, m) = (likelihood.latents(), inducing.count());
+        let chol = Tensor::eye(m, x.dtype()).unsqueeze(0).broadcast_to(&[p, m, m]);
         Ok(Self {
             kernel,
             mean,
             likelihood,
-            z: Parameter::real(z),
-            q_mean: Parameter::real(&Tensor::zeros(&[p, m], z.dtype())),
+            inducing,
+            q_mean: Parameter::real(&Tensor::zeros(&[p, m], x.dtype())),
             q_chol: Parameter::real(&chol.contiguous()),
             x,
             y,
@@ -83,9 +99,9 @@ impl Svgp {
         self.likelihood.as_ref()
     }
 
-    /// The inducing inputs, `[M, D]`.
-    pub fn inducing(&self) -> Tensor {
-        self.z.get()
+    /// The inducing variables, common to all latent functions.
+    pub fn inducing(&self) -> &dyn Inducing {
+        self.inducing.as_ref()
     }
 
     /// Number of data rows, `N`.
@@ -106,9 +122,9 @@ impl Svgp {
         self
     }
 
-    /// Holds the inducing inputs where they are.
+    /// Holds the inducing variables' own parameters, such as where points are.
     pub fn with_fixed_inducing(mut self) -> Self {
-        self.z.set_frozen(true);
+        self.inducing.set_all_frozen(true);
         self
     }
 
@@ -118,10 +134,20 @@ impl Svgp {
     /// When `K_uu` is not positive definite within the jitter policy.
     pub fn with_unwhitened_posterior(mut self) -> Result<Self> {
         self.is_whitened = false;
-        let chol = no_grad(|| self.kernel.gram_symmetric(&self.z.get()).cholesky())?;
+        let chol = no_grad(|| self.kuu().cholesky())?;
         let shape = self.q_chol.shape().to_vec();
         self.q_chol.set_free(&chol.unsqueeze(0).broadcast_to(&shape).to_vec());
         Ok(self)
+    }
+
+    /// `K_uu: [M, M]`.
+    fn kuu(&self) -> Tensor {
+        self.inducing.kuu(self.kernel.as_ref())
+    }
+
+    /// `K_uf: [M, B]` at `x: [B, D]`.
+    fn kuf(&self, x: &Tensor) -> Tensor {
+        self.inducing.kuf(self.kernel.as_ref(), x)
     }
 
     /// Mean `[P, M]` and factor `[P, M, M]` of the whitened inducing variables, differentiable; of the factor only the lower
@@ -132,7 +158,7 @@ impl Svgp {
             return Ok((q_mean, q_chol));
         }
         let q_chol = q_chol.tril(0);
-        let kuu_chol = self.kernel.gram_symmetric(&self.z.get()).cholesky()?;
+        let kuu_chol = self.kuu().cholesky()?;
         Ok((kuu_chol.solve_lower(&q_mean.t()).t(), kuu_chol.solve_lower(&q_chol)))
     }
 
@@ -141,9 +167,8 @@ impl Svgp {
     /// # Errors
     /// Recoverable, when `K_uu` is not positive definite within the jitter policy.
     pub fn marginals(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let z = self.z.get();
         let (q_mean, q_chol) = self.whitened()?;
-        let (kuu, kuf, kff) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, x), self.kernel.diag(x));
+        let (kuu, kuf, kff) = (self.kuu(), self.kuf(x), self.kernel.diag(x));
         let (mean, variance) = fused::svgp_marginals(&kuu, &kuf, &kff, &q_mean, &q_chol)?;
         let (mean, variance) = (mean.t(), variance.t());
         let mean = if self.mean.is_zero() { mean } else { mean + self.mean.value(x).unsqueeze(1) };
@@ -152,8 +177,7 @@ impl Svgp {
 
     /// `A = L⁻¹ K_uf: [M, B]` at `x: [B, D]`.
     fn projections(&self, x: &Tensor) -> Result<Tensor> {
-        let z = self.z.get();
-        Ok(self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, x)))
+        Ok(self.kuu().cholesky()?.solve_lower(&self.kuf(x)))
     }
 
     /// Mean `[N*]` and covariance `[N*, N*]` of one of the latent functions at `x: [N*, D]`, mean function included:
@@ -288,7 +312,7 @@ impl Parameters for Svgp {
         nested("kernel", &self.kernel, f);
         nested("mean", &self.mean, f);
         nested("likelihood", &self.likelihood, f);
-        f("inducing", &self.z);
+        nested("inducing", &self.inducing, f);
         f("q.mean", &self.q_mean);
         f("q.chol", &self.q_chol);
     }
@@ -297,7 +321,7 @@ impl Parameters for Svgp {
         nested_mut("kernel", &mut self.kernel, f);
         nested_mut("mean", &mut self.mean, f);
         nested_mut("likelihood", &mut self.likelihood, f);
-        f("inducing", &mut self.z);
+        nested_mut("inducing", &mut self.inducing, f);
         f("q.mean", &mut self.q_mean);
         f("q.chol", &mut self.q_chol);
     }

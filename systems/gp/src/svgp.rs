@@ -140,7 +140,7 @@ impl System for SvgpSystem {
             "A sparse Gaussian process with kernel {} and likelihood {} on {rows} rows, carried by {} inducing points.",
             svgp.kernel().summary(),
             svgp.likelihood().description(),
-            svgp.inducing().shape()[0]
+            svgp.inducing().count()
         );
         Ok(SvgpModel::new(config, columns, svgp, summary))
     }
