@@ -5,7 +5,7 @@ use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::mean::Mean;
-use crate::path::joint_paths;
+use crate::path::{SamplePath, joint_paths, sparse_path};
 use crate::site::PRECISION_FLOOR;
 use crate::table::Process;
 use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Rng, Run, Snapshot, Step, step::Batches};
@@ -195,6 +195,24 @@ impl Svgp {
             let half = q_chol.select(0, latent).tril(0).t().matmul(&a);
             let mean = with_mean(self.mean.as_ref(), x, a.t().matmul(&q_mean.select(0, latent)));
             Ok((mean, self.kernel.gram_symmetric(x) - a.t().matmul(&a) + half.t().matmul(&half)))
+        })
+    }
+
+    /// A sample path of one of the latent functions less the mean function, with this many random features: a function, through a draw
+    /// of the inducing variables.
+    ///
+    /// # Errors
+    /// As [`sparse_path`] and [`Svgp::marginals`].
+    ///
+    /// # Panics
+    /// When there is no such latent function.
+    pub fn sample_path(&self, latent: usize, features: usize, rng: &mut Rng) -> Result<SamplePath> {
+        no_grad(|| {
+            let (q_mean, q_chol) = self.whitened()?;
+            let m = self.inducing.count();
+            let noise = Tensor::from_vec(rng.normals(m), &[m]);
+            let drawn = q_mean.select(0, latent) + q_chol.select(0, latent).tril(0).matmul(&noise);
+            sparse_path(self.kernel.as_ref(), self.inducing.as_ref(), &drawn, self.x.size(1), features, rng)
         })
     }
 
