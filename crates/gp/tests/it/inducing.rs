@@ -2,6 +2,7 @@
 
 use crate::problems::{Problem, assert_close};
 use elbo_core::{Features, Rng};
+use elbo_gp::dual::DualGp;
 use elbo_gp::evidence::{Elbo, Evidence};
 use elbo_gp::inducing::*;
 use elbo_gp::kernel::*;
@@ -144,13 +145,22 @@ fn sites(p: &Problem, inducing: Box<dyn Inducing>, new: &Tensor) -> Vec<f64> {
     [vec![bound.item()], model.gradient(&bound), mean, variance].concat()
 }
 
+/// The same of a dual process.
+fn dual(p: &Problem, inducing: Box<dyn Inducing>, new: &Tensor) -> Vec<f64> {
+    let mut model = DualGp::through(p.kernel(), Box::new(Gaussian::new(p.noise)), inducing);
+    model.step(&p.x.narrow(0, 3, 10), &p.y[3..13], 3.0, 0.6).unwrap();
+    let bound = model.bound(&p.x, &p.y, 1.0).unwrap();
+    let (mean, variance) = model.predict(new).unwrap();
+    [vec![bound.item()], model.gradient(&bound), mean, variance].concat()
+}
+
 #[test]
 fn variables_that_are_function_values_are_points_in_every_process() {
     let p = Problem::regression(30, 2, 45);
     let new = Problem::regression(6, 2, 46).x;
     let z = p.x.narrow(0, 0, 7);
     type Fitted = fn(&Problem, Box<dyn Inducing>, &Tensor) -> Vec<f64>;
-    for (fitted, name) in [(variational as Fitted, "variational"), (sites, "sites")] {
+    for (fitted, name) in [(variational as Fitted, "variational"), (sites, "sites"), (dual, "dual")] {
         let (found, expected) = (fitted(&p, values_at(&z), &new), fitted(&p, Box::new(InducingPoints::new(&z)), &new));
         assert_eq!(found.len(), expected.len(), "{name}");
         found.iter().zip(&expected).for_each(|(f, e)| assert_close(*f, *e, 1e-10, name));
