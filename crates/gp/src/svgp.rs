@@ -1,5 +1,7 @@
 //! Stochastic variational inference with whitened inducing variables, for any likelihood and minibatches.
 
+mod factors;
+
 use crate::exact::{checked_variances, in_blocks, with_mean};
 use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
@@ -10,6 +12,7 @@ use crate::site::PRECISION_FLOOR;
 use crate::table::Process;
 use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Rng, Run, Snapshot, Step, step::Batches};
 use elbo_tensor::{Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
+use factors::Factors;
 
 /// A sparse Gaussian process with `P` latent functions that share kernel and inducing variables, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
 /// `L = chol(K_uu)`.
@@ -24,7 +27,7 @@ pub struct Svgp {
     likelihood: Box<dyn MultiLikelihood>,
     inducing: Box<dyn Inducing>,
     q_mean: Parameter,
-    q_chol: Parameter,
+    q_chol: Factors,
     x: Tensor,
     y: Vec<f64>,
     is_whitened: bool,
@@ -70,14 +73,13 @@ impl Svgp {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         likelihood.check_targets(&y)?;
         let (p, m) = (likelihood.latents(), inducing.count());
-        let chol = Tensor::eye(m, x.dtype()).unsqueeze(0).broadcast_to(&[p, m, m]);
         Ok(Self {
             kernel,
             mean,
             likelihood,
             inducing,
             q_mean: Parameter::real(&Tensor::zeros(&[p, m], x.dtype())),
-            q_chol: Parameter::real(&chol.contiguous()),
+            q_chol: Factors::full(p, m, &x),
             x,
             y,
             is_whitened: true,
@@ -109,16 +111,24 @@ impl Svgp {
         self.y.len()
     }
 
-    /// Sets the posterior of the whitened inducing variables: `mean: [P, M]`, `chol: [P, M, M]` lower triangular.
+    /// Sets the posterior of the whitened inducing variables: `mean: [P, M]`, `chol: [P, M, M]` lower triangular, of which a diagonal
+    /// posterior takes the diagonals.
     pub fn set_posterior(&mut self, mean: &Tensor, chol: &Tensor) {
         self.q_mean.set_free(&mean.to_vec());
-        self.q_chol.set_free(&chol.to_vec());
+        self.q_chol.set(chol);
     }
 
     /// Keeps `q` out of the parameters that optimisers see: for natural-gradient steps.
     pub fn with_natural_posterior(mut self) -> Self {
         self.q_mean.set_frozen(true);
-        self.q_chol.set_frozen(true);
+        self.q_chol.parameter_mut().set_frozen(true);
+        self
+    }
+
+    /// The same model with whitened inducing variables that are independent in the posterior, `R` diagonal, started at the prior: `M`
+    /// numbers instead of `M (M + 1) / 2` for the spread. It has no natural-gradient steps here, so an optimiser moves it with the rest.
+    pub fn with_diagonal_posterior(mut self) -> Self {
+        self.q_chol = Factors::diagonal(self.likelihood.latents(), self.inducing.count(), &self.x);
         self
     }
 
@@ -132,11 +142,15 @@ impl Svgp {
     ///
     /// # Errors
     /// When `K_uu` is not positive definite within the jitter policy.
+    ///
+    /// # Panics
+    /// For a diagonal posterior, which is one of whitened variables.
     pub fn with_unwhitened_posterior(mut self) -> Result<Self> {
+        assert!(matches!(self.q_chol, Factors::Full(_)), "a diagonal posterior is one of whitened variables");
         self.is_whitened = false;
         let chol = no_grad(|| self.kuu().cholesky())?;
-        let shape = self.q_chol.shape().to_vec();
-        self.q_chol.set_free(&chol.unsqueeze(0).broadcast_to(&shape).to_vec());
+        let shape = self.q_chol.parameter().shape().to_vec();
+        self.q_chol.set(&chol.unsqueeze(0).broadcast_to(&shape));
         Ok(self)
     }
 
@@ -299,8 +313,12 @@ impl Svgp {
     ///
     /// # Errors
     /// As [`Svgp::marginals`].
+    ///
+    /// # Panics
+    /// For a posterior that is not whitened, or diagonal.
     pub fn natural_step(&mut self, rows: &[usize], rho: f64) -> Result<f64> {
-        assert!(self.is_whitened, "natural steps are written for the whitened posterior");
+        let is_full = matches!(self.q_chol, Factors::Full(_));
+        assert!(self.is_whitened && is_full, "natural steps are written for the whitened posterior with a full factor");
         let BatchSlopes { bound, a, mean, dm, dv } = self.slopes(rows)?;
         let (latents, m) = (self.likelihood.latents(), a.shape()[0]);
         let (mut means, mut chols) = (vec![], vec![]);
@@ -332,7 +350,7 @@ impl Parameters for Svgp {
         nested("likelihood", &self.likelihood, f);
         nested("inducing", &self.inducing, f);
         f("q.mean", &self.q_mean);
-        f("q.chol", &self.q_chol);
+        f(self.q_chol.name(), self.q_chol.parameter());
     }
 
     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
@@ -341,7 +359,7 @@ impl Parameters for Svgp {
         nested_mut("likelihood", &mut self.likelihood, f);
         nested_mut("inducing", &mut self.inducing, f);
         f("q.mean", &mut self.q_mean);
-        f("q.chol", &mut self.q_chol);
+        f(self.q_chol.name(), self.q_chol.parameter_mut());
     }
 }
 

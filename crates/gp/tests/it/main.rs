@@ -12,3 +12,4 @@ mod memory;
 mod paths;
 mod priors;
 mod problems;
+mod svgp;
