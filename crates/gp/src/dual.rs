@@ -4,15 +4,22 @@
 //! towards the sums of a batch equals a natural-gradient step, and sums can be subtracted, added and projected onto other
 //! inducing points, which is what sequential learning needs.
 //!
+//! While hyperparameters move, what the data said is held as natural parameters `λ = K_uu⁻¹ shift_bar`, `Λ = K_uu⁻¹ precision_bar K_uu⁻¹`, which
+//! multiply the prior of the inducing variables by `exp(λᵀu - ½ uᵀΛu)`: the posterior then follows the kernel, so that the bound is
+//! tighter as a function of it than with a mean and a covariance held. [`DualGp`] keeps the sums whitened, `s = L⁻¹ shift_bar = Lᵀλ` and
+//! `S = L⁻¹ precision_bar L⁻ᵀ = LᵀΛL`, with the factor `L` of their time: at another kernel they are `Tᵀs` and `TᵀST` with `T = L_old⁻¹ L_new`,
+//! and no `K_uu` is inverted.
+//!
 //! # Source
 //! Adam, Chang, Khan and Solin (2021), dual parameterisation of sparse variational Gaussian processes.
 
 use crate::exact::{checked_variances, in_blocks};
+use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, expected_log_prob};
 use crate::site::PRECISION_FLOOR;
 use elbo_core::{ModelFile, Result, Snapshot};
-use elbo_tensor::{DType, Tensor, no_grad, stored};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad, stored};
 
 /// Sums of sites as the inducing points see them.
 #[derive(Clone)]
@@ -88,7 +95,7 @@ impl BatchSites {
         Self { shift, precision }
     }
 
-    /// Their sums as seen through `kuf: [M, B]`.
+    /// Their sums as seen through `kuf: [M, B]`; whitened where it is `L⁻¹ K_uf`. Differentiable in it.
     pub fn sums(&self, kuf: &Tensor) -> Sums {
         let b = self.shift.len();
         let weighted = kuf * Tensor::from_slice(&self.precision, &[b]).sqrt().unsqueeze(0);
@@ -122,9 +129,18 @@ impl DualPosterior {
     pub fn from_chol(kuu_chol: &Tensor, sums: &Sums) -> Result<Self> {
         let half = kuu_chol.solve_lower(&sums.precision_bar);
         let inner = kuu_chol.solve_lower(&half.t());
-        let inner = (&inner + inner.t()) * 0.5;
-        let w_chol = (inner + Tensor::eye(kuu_chol.shape()[0], kuu_chol.dtype())).cholesky()?;
-        let centre = w_chol.solve_lower(&kuu_chol.solve_lower(&sums.shift_bar.unsqueeze(1)));
+        let precision_bar = (&inner + inner.t()) * 0.5;
+        let shift_bar = kuu_chol.solve_lower(&sums.shift_bar.unsqueeze(1)).squeeze(1);
+        Self::from_whitened(kuu_chol, &Sums { shift_bar, precision_bar })
+    }
+
+    /// The same from whitened sums, `L⁻¹ shift_bar` and `L⁻¹ precision_bar L⁻ᵀ` with `L = kuu_chol: [M, M]`.
+    ///
+    /// # Errors
+    /// As [`DualPosterior::from_chol`].
+    pub fn from_whitened(kuu_chol: &Tensor, sums: &Sums) -> Result<Self> {
+        let w_chol = (&sums.precision_bar + Tensor::eye(kuu_chol.shape()[0], kuu_chol.dtype())).cholesky()?;
+        let centre = w_chol.solve_lower(&sums.shift_bar.unsqueeze(1));
         Ok(Self { kuu_chol: kuu_chol.clone(), w_chol, centre })
     }
 
@@ -187,25 +203,62 @@ pub struct DualGp {
     pub kernel: Box<dyn Kernel>,
     /// The likelihood.
     pub likelihood: Box<dyn Likelihood>,
-    /// Inducing inputs, `[M, D]`.
-    pub z: Tensor,
-    /// Sums over the data seen.
-    pub sums: Sums,
+    inducing: Box<dyn Inducing>,
+    /// Whitened sums over the data seen, and the factor that whitened them; nothing at the start.
+    seen: Option<(Sums, Tensor)>,
 }
 
 impl DualGp {
-    /// A process that has seen nothing.
+    /// A process that has seen nothing, carried by function values at `z: [M, D]`.
     pub fn new(kernel: Box<dyn Kernel>, likelihood: Box<dyn Likelihood>, z: Tensor) -> Self {
-        let sums = Sums::zero(z.shape()[0]);
-        Self { kernel, likelihood, z, sums }
+        Self::through(kernel, likelihood, Box::new(InducingPoints::new(&z)))
     }
 
-    /// The posterior at the present sums, differentiable in the kernel's parameters with the sums held.
+    /// The same carried by any inducing variables, whose own parameters are held.
+    pub fn through(kernel: Box<dyn Kernel>, likelihood: Box<dyn Likelihood>, mut inducing: Box<dyn Inducing>) -> Self {
+        inducing.set_all_frozen(true);
+        Self { kernel, likelihood, inducing, seen: None }
+    }
+
+    fn kuu_chol(&self) -> Result<Tensor> {
+        Ok(self.inducing.kuu(self.kernel.as_ref()).cholesky()?)
+    }
+
+    /// The sums over the data seen, with their natural parameters held, whitened by the factor of the present kernel.
+    fn sums(&self, kuu_chol: &Tensor) -> Sums {
+        match &self.seen {
+            Some((sums, old)) => sums.project(&old.solve_lower(kuu_chol)),
+            None => Sums::zero(self.inducing.count()),
+        }
+    }
+
+    /// `a = L⁻¹ K_uf: [M, B]` at `x: [B, D]`, and the variances that the inducing variables leave, `[B]`.
+    fn projections(&self, kuu_chol: &Tensor, x: &Tensor) -> (Tensor, Tensor) {
+        let a = kuu_chol.solve_lower(&self.inducing.kuf(self.kernel.as_ref(), x));
+        let left = self.kernel.diag(x) - a.square().sum_axis(0, false);
+        (a, left)
+    }
+
+    /// The posterior at the present kernel, differentiable in its parameters with the natural parameters of the data seen held.
     ///
     /// # Errors
     /// When `K_uu` is not positive definite within the jitter policy.
     pub fn posterior(&self) -> Result<DualPosterior> {
-        DualPosterior::new(&self.kernel.gram_symmetric(&self.z), &self.sums)
+        let kuu_chol = self.kuu_chol()?;
+        DualPosterior::from_whitened(&kuu_chol, &self.sums(&kuu_chol))
+    }
+
+    /// The sites of these rows at the present posterior.
+    ///
+    /// # Errors
+    /// As [`DualGp::posterior`].
+    pub fn sites(&self, x: &Tensor, y: &[f64]) -> Result<BatchSites> {
+        no_grad(|| {
+            let posterior = self.posterior()?;
+            let (a, left) = self.projections(&posterior.kuu_chol, x);
+            let (mean, variance) = posterior.marginals_whitened(&a, &left);
+            Ok(BatchSites::new(self.likelihood.as_ref(), y, &mean.to_vec(), &variance.to_vec()))
+        })
     }
 
     /// A step of length `rho` towards the sums of this batch, weighted by `scale` (rows of the whole data over rows of the
@@ -215,23 +268,40 @@ impl DualGp {
     /// As [`DualGp::posterior`].
     pub fn step(&mut self, x: &Tensor, y: &[f64], scale: f64, rho: f64) -> Result<()> {
         no_grad(|| {
-            let kuf = self.kernel.gram(&self.z, x);
-            let (mean, variance) = self.posterior()?.marginals(&kuf, &self.kernel.diag(x));
-            let sites = BatchSites::new(self.likelihood.as_ref(), y, &mean.to_vec(), &variance.to_vec());
-            self.sums = Sums::zero(self.z.shape()[0]).plus(&self.sums, 1.0 - rho).plus(&sites.sums(&kuf), rho * scale);
+            let sites = self.sites(x, y)?;
+            let kuu_chol = self.kuu_chol()?;
+            let (a, _) = self.projections(&kuu_chol, x);
+            let sums = self.sums(&kuu_chol).times(1.0 - rho).plus(&sites.sums(&a), rho * scale);
+            self.seen = Some((sums, kuu_chol));
             Ok(())
         })
     }
 
-    /// The bound from these rows, weighted by `scale`, with the sums held: in nats, differentiable in the kernel's and the
-    /// likelihood's parameters.
+    /// The bound from these rows, weighted by `scale`, with the natural parameters of the data seen held: in nats, differentiable in the
+    /// kernel's and the likelihood's parameters. The rows seen before are not asked for.
     ///
     /// # Errors
     /// As [`DualGp::posterior`].
     pub fn bound(&self, x: &Tensor, y: &[f64], scale: f64) -> Result<Tensor> {
-        let posterior = self.posterior()?;
-        let (mean, variance) = posterior.marginals(&self.kernel.gram(&self.z, x), &self.kernel.diag(x));
-        Ok(expected_log_prob(self.likelihood.as_ref(), y, &mean, &variance) * scale - posterior.kl())
+        Ok(self.bound_of(&self.posterior()?, x, y, scale))
+    }
+
+    /// The bound on all rows with a site of each held, whose sums are made anew with the present kernel: in nats, differentiable as
+    /// [`DualGp::bound`], to which it is equal where the inducing variables determine the function at all rows.
+    ///
+    /// # Errors
+    /// As [`DualGp::posterior`].
+    pub fn bound_with_sites(&self, x: &Tensor, y: &[f64], sites: &BatchSites) -> Result<Tensor> {
+        let kuu_chol = self.kuu_chol()?;
+        let (a, _) = self.projections(&kuu_chol, x);
+        let posterior = DualPosterior::from_whitened(&kuu_chol, &sites.sums(&a))?;
+        Ok(self.bound_of(&posterior, x, y, 1.0))
+    }
+
+    fn bound_of(&self, posterior: &DualPosterior, x: &Tensor, y: &[f64], scale: f64) -> Tensor {
+        let (a, left) = self.projections(&posterior.kuu_chol, x);
+        let (mean, variance) = posterior.marginals_whitened(&a, &left);
+        expected_log_prob(self.likelihood.as_ref(), y, &mean, &variance) * scale - posterior.kl()
     }
 
     /// Means and variances of `f` at `x: [N*, D]`, both `[N*]`.
@@ -241,10 +311,24 @@ impl DualGp {
     pub fn predict(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
         let posterior = no_grad(|| self.posterior())?;
         in_blocks(x, |x| {
-            let prior = self.kernel.diag(x);
-            let (mean, variance) = posterior.marginals(&self.kernel.gram(&self.z, x), &prior);
-            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &prior.to_vec())?))
+            let (a, left) = self.projections(&posterior.kuu_chol, x);
+            let (mean, variance) = posterior.marginals_whitened(&a, &left);
+            Ok((mean.to_vec(), checked_variances(variance.to_vec(), &self.kernel.diag(x).to_vec())?))
         })
+    }
+}
+
+impl Parameters for DualGp {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Parameter)) {
+        nested("kernel", &self.kernel, visit);
+        nested("likelihood", &self.likelihood, visit);
+        nested("inducing", &self.inducing, visit);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Parameter)) {
+        nested_mut("kernel", &mut self.kernel, visit);
+        nested_mut("likelihood", &mut self.likelihood, visit);
+        nested_mut("inducing", &mut self.inducing, visit);
     }
 }
 

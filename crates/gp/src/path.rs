@@ -1,33 +1,88 @@
 //! Pathwise samples: a draw from the posterior as a function, by Matheron's rule.
+//!
+//! The rule solves with the covariance of what carries the posterior, here by its Cholesky factor: of the rows in
+//! [`ExactPosterior::sample_path`], of the inducing variables in [`sparse_path`]. For many rows without inducing variables
+//! [`sdd`](crate::sdd) solves by stochastic dual descent. Conjugate gradients are left out: they would do what that does, at the cost of a
+//! pass over all pairs of rows an iteration.
 
 use crate::exact::ExactPosterior;
 use crate::features::PriorPath;
+use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
-use elbo_core::{Error, Result, Rng};
-use elbo_tensor::{Tensor, no_grad};
+use crate::table::stored_points;
+use elbo_core::{Error, ModelFile, Result, Rng, Snapshot};
+use elbo_tensor::{Parameters, Tensor, no_grad, stored};
 
 /// One sample path `f(x) = f_0(x) + k(x, anchors) weights`, where `f_0` is a draw from the prior by random Fourier features.
 ///
-/// A path is a function: it can be evaluated anywhere, at the cost of one row of the kernel, and differentiated.
+/// A path is a function: it can be evaluated anywhere, at the cost of one row of the kernel, differentiated, and saved. Over paths with
+/// features of their own, mean and covariance are those of the posterior for any number of features, since random features estimate
+/// the kernel without bias; one path is the nearer to a draw of the process the more there are.
 ///
 /// # Source
 /// Wilson, Borovitskiy, Terenin, Mostowsky and Deisenroth (2020).
 pub struct SamplePath {
     kernel: Box<dyn Kernel>,
     prior: PriorPath,
-    anchors: Tensor,
+    anchors: Box<dyn Inducing>,
     weights: Tensor,
 }
 
 impl SamplePath {
     /// Puts a prior path and an update at `anchors: [A, D]` with `weights: [A]` together.
-    pub fn new(kernel: Box<dyn Kernel>, prior: PriorPath, anchors: Tensor, weights: Tensor) -> Self {
+    pub fn new(kernel: Box<dyn Kernel>, prior: PriorPath, anchors: &Tensor, weights: Tensor) -> Self {
+        Self::through(kernel, prior, Box::new(InducingPoints::new(anchors)), weights)
+    }
+
+    /// The same with an update by `A` variables of any kind, whose own parameters are held.
+    pub fn through(kernel: Box<dyn Kernel>, prior: PriorPath, mut anchors: Box<dyn Inducing>, weights: Tensor) -> Self {
+        assert_eq!(anchors.count(), weights.len(), "one weight a variable");
+        anchors.set_all_frozen(true);
         Self { kernel, prior, anchors, weights }
     }
 
     /// Values at `x: [N, D]`, `[N]`, differentiable in `x`. The mean function is not included.
     pub fn value(&self, x: &Tensor) -> Tensor {
-        self.prior.value(x) + self.kernel.gram(x, &self.anchors).matmul(&self.weights)
+        self.prior.value(x) + self.anchors.kuf(self.kernel.as_ref(), x).t().matmul(&self.weights)
+    }
+
+    /// Rebuilds a path whose anchors are points from what [`Snapshot::save`] wrote, given a kernel of the same form for inputs of `dims`
+    /// columns. A path through other variables is restored into one through variables of the same form.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when something is missing, of another shape, or of another number of columns.
+    pub fn load(kernel: Box<dyn Kernel>, dims: usize, file: &ModelFile, prefix: &str) -> Result<Self> {
+        let anchors = stored_points(file, &format!("{prefix}.anchors"), dims)?;
+        let weights = Tensor::zeros(&[anchors.size(0)], anchors.dtype());
+        let mut path = Self::new(kernel, stored_prior(file, prefix, dims)?, &anchors, weights);
+        path.restore(file, prefix)?;
+        Ok(path)
+    }
+}
+
+/// The prior path that a model file holds, of functions of `dims` inputs.
+fn stored_prior(file: &ModelFile, prefix: &str, dims: usize) -> Result<PriorPath> {
+    let prior: PriorPath = file.fact(&format!("{prefix}.prior"))?;
+    if !prior.is_sound(dims) {
+        return Err(Error::misfit(format!("the random features of the path are not those of {dims} columns")));
+    }
+    Ok(prior)
+}
+
+impl Snapshot for SamplePath {
+    fn save(&self, file: &mut ModelFile, prefix: &str) {
+        self.kernel.write_to(file, &format!("{prefix}.kernel"));
+        file.set(&format!("{prefix}.prior"), &self.prior);
+        self.anchors.write_to(file, &format!("{prefix}.anchors"));
+        file.put(&format!("{prefix}.weights"), self.weights.shape(), &self.weights.to_vec());
+    }
+
+    fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
+        self.kernel.read_from(file, &format!("{prefix}.kernel"))?;
+        self.prior = stored_prior(file, prefix, self.prior.features().dims())?;
+        self.anchors.read_from(file, &format!("{prefix}.anchors"))?;
+        self.weights = stored(file, &format!("{prefix}.weights"), &[self.anchors.count()])?;
+        Ok(())
     }
 }
 
@@ -44,21 +99,38 @@ impl ExactPosterior {
             let x = self.inputs();
             // K_y⁻¹ (y - mean - f_0(X) - noise), the mean's part being `alpha` already.
             let drawn = self.solve(&(prior.value(x) + noise).unsqueeze(1)).reshape(&[n]);
-            Ok(SamplePath::new(self.kernel().clone_box(), prior, x.clone(), self.alpha() - drawn))
+            Ok(SamplePath::new(self.kernel().clone_box(), prior, x, self.alpha() - drawn))
         })
     }
 }
 
-/// A sample path through inducing points: `u: [M]` is a draw of `f(z)`.
+/// A sample path of a function of `dims` inputs through inducing variables, with this many random features:
+/// `f(x) = f_0(x) + k_fu K_uu⁻¹ (u - u_0)`, where `u_0` is what the variables are of `f_0`. `whitened: [M]` is a draw of `L⁻¹u`,
+/// `L = chol(K_uu)`.
 ///
 /// # Errors
-/// For a kernel without a spectral form, or when `K_uu` is not positive definite within the jitter policy.
-pub fn sparse_path(kernel: &dyn Kernel, z: &Tensor, u: &Tensor, features: usize, rng: &mut Rng) -> Result<SamplePath> {
-    let prior = PriorPath::sample(kernel, z.shape()[1], features, rng)?;
+/// For a kernel without a spectral form; [`Error::Data`] for variables without [`Inducing::of_function`]; when `K_uu` is not positive
+/// definite within the jitter policy.
+pub fn sparse_path(
+    kernel: &dyn Kernel,
+    inducing: &dyn Inducing,
+    whitened: &Tensor,
+    dims: usize,
+    features: usize,
+    rng: &mut Rng,
+) -> Result<SamplePath> {
+    let prior = PriorPath::sample(kernel, dims, features, rng)?;
     no_grad(|| {
-        let chol = kernel.gram_symmetric(z).cholesky()?;
-        let weights = chol.cholesky_solve(&(u - prior.value(z)).unsqueeze(1)).reshape(&[z.shape()[0]]);
-        Ok(SamplePath::new(kernel.clone_box(), prior, z.clone(), weights))
+        let before = inducing.of_function(&|x: &Tensor| prior.value(x)).ok_or_else(|| {
+            Error::data(
+                "of these inducing variables only covariances are known, so that no path runs through them",
+                "give them `of_function`, or draw jointly at given points",
+            )
+        })?;
+        let kuu_chol = inducing.kuu(kernel).cholesky()?;
+        let moved = whitened - kuu_chol.solve_lower(&before.unsqueeze(1)).squeeze(1);
+        let weights = kuu_chol.solve_lower_t(&moved.unsqueeze(1)).squeeze(1);
+        Ok(SamplePath::through(kernel.clone_box(), prior, inducing.clone_box(), weights))
     })
 }
 

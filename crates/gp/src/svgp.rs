@@ -1,16 +1,20 @@
 //! Stochastic variational inference with whitened inducing variables, for any likelihood and minibatches.
 
+mod factors;
+
 use crate::exact::{checked_variances, in_blocks, with_mean};
+use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
 use crate::likelihood::{MultiLikelihood, expected_log_prob_multi};
 use crate::mean::Mean;
-use crate::path::joint_paths;
+use crate::path::{SamplePath, joint_paths, sparse_path};
 use crate::site::PRECISION_FLOOR;
 use crate::table::Process;
 use elbo_core::{Columns, ModelFile, Prediction, Progress, Result, Rng, Run, Snapshot, Step, step::Batches};
 use elbo_tensor::{Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
+use factors::Factors;
 
-/// A sparse Gaussian process with `P` latent functions that share kernel and inducing inputs, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
+/// A sparse Gaussian process with `P` latent functions that share kernel and inducing variables, `q(L⁻¹u_p) = N(m_p, R_p R_pᵀ)`,
 /// `L = chol(K_uu)`.
 ///
 /// $$ \mathcal L = \frac NB \sum_b \mathbb E_{q(f_b)}[\log p(y_b \mid f_b)] - \sum_p \mathrm{KL}[q_p \,\|\, N(0, I)] $$
@@ -21,9 +25,9 @@ pub struct Svgp {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     likelihood: Box<dyn MultiLikelihood>,
-    z: Parameter,
+    inducing: Box<dyn Inducing>,
     q_mean: Parameter,
-    q_chol: Parameter,
+    q_chol: Factors,
     x: Tensor,
     y: Vec<f64>,
     is_whitened: bool,
@@ -39,7 +43,7 @@ struct BatchSlopes {
 }
 
 impl Svgp {
-    /// A model of `x: [N, D]` and targets `y: [N]` through inducing inputs `z: [M, D]`, started at the prior.
+    /// A model of `x: [N, D]` and targets `y: [N]` through function values at `z: [M, D]`, started at the prior.
     ///
     /// # Errors
     /// [`elbo_core::Error::Data`] for targets outside the likelihood's support.
@@ -51,17 +55,31 @@ impl Svgp {
         x: Tensor,
         y: Vec<f64>,
     ) -> Result<Self> {
+        Self::through(kernel, mean, likelihood, Box::new(InducingPoints::new(z)), x, y)
+    }
+
+    /// A model of `x: [N, D]` and targets `y: [N]` through any inducing variables, started at the prior.
+    ///
+    /// # Errors
+    /// As [`Svgp::new`].
+    pub fn through(
+        kernel: Box<dyn Kernel>,
+        mean: Box<dyn Mean>,
+        likelihood: Box<dyn MultiLikelihood>,
+        inducing: Box<dyn Inducing>,
+        x: Tensor,
+        y: Vec<f64>,
+    ) -> Result<Self> {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         likelihood.check_targets(&y)?;
-        let (p, m) = (likelihood.latents(), z.shape()[0]);
-        let chol = Tensor::eye(m, z.dtype()).unsqueeze(0).broadcast_to(&[p, m, m]);
+        let (p, m) = (likelihood.latents(), inducing.count());
         Ok(Self {
             kernel,
             mean,
             likelihood,
-            z: Parameter::real(z),
-            q_mean: Parameter::real(&Tensor::zeros(&[p, m], z.dtype())),
-            q_chol: Parameter::real(&chol.contiguous()),
+            inducing,
+            q_mean: Parameter::real(&Tensor::zeros(&[p, m], x.dtype())),
+            q_chol: Factors::full(p, m, &x),
             x,
             y,
             is_whitened: true,
@@ -83,9 +101,9 @@ impl Svgp {
         self.likelihood.as_ref()
     }
 
-    /// The inducing inputs, `[M, D]`.
-    pub fn inducing(&self) -> Tensor {
-        self.z.get()
+    /// The inducing variables, common to all latent functions.
+    pub fn inducing(&self) -> &dyn Inducing {
+        self.inducing.as_ref()
     }
 
     /// Number of data rows, `N`.
@@ -93,22 +111,30 @@ impl Svgp {
         self.y.len()
     }
 
-    /// Sets the posterior of the whitened inducing variables: `mean: [P, M]`, `chol: [P, M, M]` lower triangular.
+    /// Sets the posterior of the whitened inducing variables: `mean: [P, M]`, `chol: [P, M, M]` lower triangular, of which a diagonal
+    /// posterior takes the diagonals.
     pub fn set_posterior(&mut self, mean: &Tensor, chol: &Tensor) {
         self.q_mean.set_free(&mean.to_vec());
-        self.q_chol.set_free(&chol.to_vec());
+        self.q_chol.set(chol);
     }
 
     /// Keeps `q` out of the parameters that optimisers see: for natural-gradient steps.
     pub fn with_natural_posterior(mut self) -> Self {
         self.q_mean.set_frozen(true);
-        self.q_chol.set_frozen(true);
+        self.q_chol.parameter_mut().set_frozen(true);
         self
     }
 
-    /// Holds the inducing inputs where they are.
+    /// The same model with whitened inducing variables that are independent in the posterior, `R` diagonal, started at the prior: `M`
+    /// numbers instead of `M (M + 1) / 2` for the spread. It has no natural-gradient steps here, so an optimiser moves it with the rest.
+    pub fn with_diagonal_posterior(mut self) -> Self {
+        self.q_chol = Factors::diagonal(self.likelihood.latents(), self.inducing.count(), &self.x);
+        self
+    }
+
+    /// Holds the inducing variables' own parameters, such as where points are.
     pub fn with_fixed_inducing(mut self) -> Self {
-        self.z.set_frozen(true);
+        self.inducing.set_all_frozen(true);
         self
     }
 
@@ -116,12 +142,26 @@ impl Svgp {
     ///
     /// # Errors
     /// When `K_uu` is not positive definite within the jitter policy.
+    ///
+    /// # Panics
+    /// For a diagonal posterior, which is one of whitened variables.
     pub fn with_unwhitened_posterior(mut self) -> Result<Self> {
+        assert!(matches!(self.q_chol, Factors::Full(_)), "a diagonal posterior is one of whitened variables");
         self.is_whitened = false;
-        let chol = no_grad(|| self.kernel.gram_symmetric(&self.z.get()).cholesky())?;
-        let shape = self.q_chol.shape().to_vec();
-        self.q_chol.set_free(&chol.unsqueeze(0).broadcast_to(&shape).to_vec());
+        let chol = no_grad(|| self.kuu().cholesky())?;
+        let shape = self.q_chol.parameter().shape().to_vec();
+        self.q_chol.set(&chol.unsqueeze(0).broadcast_to(&shape));
         Ok(self)
+    }
+
+    /// `K_uu: [M, M]`.
+    fn kuu(&self) -> Tensor {
+        self.inducing.kuu(self.kernel.as_ref())
+    }
+
+    /// `K_uf: [M, B]` at `x: [B, D]`.
+    fn kuf(&self, x: &Tensor) -> Tensor {
+        self.inducing.kuf(self.kernel.as_ref(), x)
     }
 
     /// Mean `[P, M]` and factor `[P, M, M]` of the whitened inducing variables, differentiable; of the factor only the lower
@@ -132,7 +172,7 @@ impl Svgp {
             return Ok((q_mean, q_chol));
         }
         let q_chol = q_chol.tril(0);
-        let kuu_chol = self.kernel.gram_symmetric(&self.z.get()).cholesky()?;
+        let kuu_chol = self.kuu().cholesky()?;
         Ok((kuu_chol.solve_lower(&q_mean.t()).t(), kuu_chol.solve_lower(&q_chol)))
     }
 
@@ -141,9 +181,8 @@ impl Svgp {
     /// # Errors
     /// Recoverable, when `K_uu` is not positive definite within the jitter policy.
     pub fn marginals(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let z = self.z.get();
         let (q_mean, q_chol) = self.whitened()?;
-        let (kuu, kuf, kff) = (self.kernel.gram_symmetric(&z), self.kernel.gram(&z, x), self.kernel.diag(x));
+        let (kuu, kuf, kff) = (self.kuu(), self.kuf(x), self.kernel.diag(x));
         let (mean, variance) = fused::svgp_marginals(&kuu, &kuf, &kff, &q_mean, &q_chol)?;
         let (mean, variance) = (mean.t(), variance.t());
         let mean = if self.mean.is_zero() { mean } else { mean + self.mean.value(x).unsqueeze(1) };
@@ -152,8 +191,7 @@ impl Svgp {
 
     /// `A = L⁻¹ K_uf: [M, B]` at `x: [B, D]`.
     fn projections(&self, x: &Tensor) -> Result<Tensor> {
-        let z = self.z.get();
-        Ok(self.kernel.gram_symmetric(&z).cholesky()?.solve_lower(&self.kernel.gram(&z, x)))
+        Ok(self.kuu().cholesky()?.solve_lower(&self.kuf(x)))
     }
 
     /// Mean `[N*]` and covariance `[N*, N*]` of one of the latent functions at `x: [N*, D]`, mean function included:
@@ -171,6 +209,24 @@ impl Svgp {
             let half = q_chol.select(0, latent).tril(0).t().matmul(&a);
             let mean = with_mean(self.mean.as_ref(), x, a.t().matmul(&q_mean.select(0, latent)));
             Ok((mean, self.kernel.gram_symmetric(x) - a.t().matmul(&a) + half.t().matmul(&half)))
+        })
+    }
+
+    /// A sample path of one of the latent functions less the mean function, with this many random features: a function, through a draw
+    /// of the inducing variables.
+    ///
+    /// # Errors
+    /// As [`sparse_path`] and [`Svgp::marginals`].
+    ///
+    /// # Panics
+    /// When there is no such latent function.
+    pub fn sample_path(&self, latent: usize, features: usize, rng: &mut Rng) -> Result<SamplePath> {
+        no_grad(|| {
+            let (q_mean, q_chol) = self.whitened()?;
+            let m = self.inducing.count();
+            let noise = Tensor::from_vec(rng.normals(m), &[m]);
+            let drawn = q_mean.select(0, latent) + q_chol.select(0, latent).tril(0).matmul(&noise);
+            sparse_path(self.kernel.as_ref(), self.inducing.as_ref(), &drawn, self.x.size(1), features, rng)
         })
     }
 
@@ -257,8 +313,12 @@ impl Svgp {
     ///
     /// # Errors
     /// As [`Svgp::marginals`].
+    ///
+    /// # Panics
+    /// For a posterior that is not whitened, or diagonal.
     pub fn natural_step(&mut self, rows: &[usize], rho: f64) -> Result<f64> {
-        assert!(self.is_whitened, "natural steps are written for the whitened posterior");
+        let is_full = matches!(self.q_chol, Factors::Full(_));
+        assert!(self.is_whitened && is_full, "natural steps are written for the whitened posterior with a full factor");
         let BatchSlopes { bound, a, mean, dm, dv } = self.slopes(rows)?;
         let (latents, m) = (self.likelihood.latents(), a.shape()[0]);
         let (mut means, mut chols) = (vec![], vec![]);
@@ -288,18 +348,18 @@ impl Parameters for Svgp {
         nested("kernel", &self.kernel, f);
         nested("mean", &self.mean, f);
         nested("likelihood", &self.likelihood, f);
-        f("inducing", &self.z);
+        nested("inducing", &self.inducing, f);
         f("q.mean", &self.q_mean);
-        f("q.chol", &self.q_chol);
+        f(self.q_chol.name(), self.q_chol.parameter());
     }
 
     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
         nested_mut("kernel", &mut self.kernel, f);
         nested_mut("mean", &mut self.mean, f);
         nested_mut("likelihood", &mut self.likelihood, f);
-        f("inducing", &mut self.z);
+        nested_mut("inducing", &mut self.inducing, f);
         f("q.mean", &mut self.q_mean);
-        f("q.chol", &mut self.q_chol);
+        f(self.q_chol.name(), self.q_chol.parameter_mut());
     }
 }
 

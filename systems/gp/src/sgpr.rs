@@ -39,7 +39,10 @@ pub struct SgprConfig {
     pub noise_column: Option<String>,
     /// Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise = "log_normal(-4, 1)"}`.
     pub priors: PriorsConfig,
-    /// L-BFGS iterations, at most.
+    /// Starting points of the search for hyperparameters; the best end is kept.
+    #[schemars(range(min = 1))]
+    pub starts: usize,
+    /// L-BFGS iterations a start, at most.
     #[schemars(range(min = 1))]
     pub iterations: usize,
 }
@@ -54,6 +57,7 @@ impl Default for SgprConfig {
             noise: 0.1,
             noise_column: None,
             priors: PriorsConfig::default(),
+            starts: 1,
             iterations: 100,
         }
     }
@@ -65,6 +69,7 @@ impl Config for SgprConfig {
         settings::points("inducing", self.inducing)?;
         settings::noise(self.noise)?;
         self.priors.check()?;
+        settings::starts(self.starts)?;
         settings::counts(&[("iterations", self.iterations)])
     }
 }
@@ -103,7 +108,7 @@ impl System for SgprSystem {
             gp = gp.with_fixed_inducing();
         }
         config.priors.apply(&mut gp, input.x.dims)?;
-        let found = search(&mut gp, Search { starts: 1, iterations: config.iterations }, run)?;
+        let found = search(&mut gp, Search { starts: config.starts, iterations: config.iterations }, run)?;
         table::warn_about_noise(gp.noise() + noise_of_column, run);
         let bounds = gp.bounds()?;
         let gap = (bounds.upper - bounds.lower) / n as f64;

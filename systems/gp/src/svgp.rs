@@ -4,7 +4,7 @@
 use elbo_core::{
     Card, Claim, Config, Features, Kind, ModelFile, Result, Run, Step, Stop, Supervised, System, Verb, drive, ensure,
 };
-use elbo_gp::inducing::InducingPoints;
+use elbo_gp::inducing::{InducingPoints, InducingStart};
 use elbo_gp::kernel::{Kernel, KernelConfig};
 use elbo_gp::likelihood::{Gaussian, LikelihoodConfig, MultiLikelihoodConfig, Single};
 use elbo_gp::mean::{MeanConfig, Zero};
@@ -20,6 +20,16 @@ use serde::{Deserialize, Serialize};
 
 /// Stochastic variational inference with inducing variables.
 pub struct SvgpSystem;
+
+/// The covariance of the whitened inducing variables in the posterior.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Posterior {
+    /// Any covariance, moved by natural-gradient steps.
+    Full,
+    /// Variances alone, moved by Adam with everything else.
+    Diagonal,
+}
 
 /// Settings of `svgp`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +49,12 @@ pub struct SvgpConfig {
     /// Number of inducing points, `M`.
     #[schemars(range(min = 1))]
     pub inducing: usize,
+    /// Where the inducing points start: centres of k-means, pivots of the kernel, or random rows.
+    pub start: InducingStart,
     /// Whether the inducing points move with the hyperparameters.
     pub move_inducing: bool,
+    /// The posterior's covariance: `full`, or `diagonal` in whitened coordinates.
+    pub posterior: Posterior,
     /// Rows a step.
     #[schemars(range(min = 1))]
     pub batch: usize,
@@ -61,7 +75,9 @@ impl Default for SvgpConfig {
             likelihood: None,
             multi: None,
             inducing: 128,
+            start: InducingStart::Kmeans,
             move_inducing: true,
+            posterior: Posterior::Full,
             batch: 256,
             steps: 1500,
             rho: 0.1,
@@ -91,7 +107,10 @@ impl SvgpConfig {
     fn build(&self, like: &Features, target: Target, z: &Tensor, x: Tensor, y: Vec<f64>) -> Result<Svgp> {
         let likelihood = self.named().build(target)?;
         let svgp = Svgp::new(self.kernel.build_for(like)?, self.mean.build(&like.levels)?, likelihood, z, x, y)?;
-        let svgp = svgp.with_natural_posterior();
+        let svgp = match self.posterior {
+            Posterior::Full => svgp.with_natural_posterior(),
+            Posterior::Diagonal => svgp.with_diagonal_posterior(),
+        };
         // Coordinates of categories are levels: moving them would mean nothing.
         Ok(if self.move_inducing && like.is_numeric() { svgp } else { svgp.with_fixed_inducing() })
     }
@@ -103,9 +122,16 @@ impl SvgpConfig {
             let bound = svgp.bound(&run.rng.choose(rows, batch))?;
             Ok(bound * (-1.0 / rows as f64))
         });
-        let step = adam.then(NaturalSteps { rho: self.rho, batch });
-        let stop = Stop::after(self.steps, "minibatches", "elbo of a minibatch (nats)");
-        drive(&step, svgp, &stop, run)?;
+        let stop = |objective| Stop::after(self.steps, "minibatches", objective);
+        match self.posterior {
+            Posterior::Full => {
+                let step = adam.then(NaturalSteps { rho: self.rho, batch });
+                drive(&step, svgp, &stop("elbo of a minibatch (nats)"), run)?;
+            }
+            Posterior::Diagonal => {
+                drive(&adam, svgp, &stop("negative elbo of a minibatch (nats a row)"), run)?;
+            }
+        }
         Ok(())
     }
 }
@@ -128,7 +154,11 @@ impl System for SvgpSystem {
     fn fit(&self, config: &SvgpConfig, input: Supervised, run: &mut Run) -> Result<SvgpModel> {
         let Rows { x, y, columns, target, notes } = config.named().rows(input)?;
         notes.iter().for_each(|note| run.warn(note));
-        let z = InducingPoints::start(config.kernel.build_for(&x)?.as_ref(), &x, config.inducing, run)?;
+        if config.posterior == Posterior::Diagonal {
+            run.warn_idle(config, &["rho"], "with posterior=diagonal");
+        }
+        let kernel = config.kernel.build_for(&x)?;
+        let z = InducingPoints::start_as(config.start, kernel.as_ref(), &x, config.inducing, run)?;
         let rows = x.rows;
         let mut svgp = config.build(&x, target, &z, table::tensor(&x), y)?;
         config.train(&mut svgp, run)?;
@@ -140,7 +170,7 @@ impl System for SvgpSystem {
             "A sparse Gaussian process with kernel {} and likelihood {} on {rows} rows, carried by {} inducing points.",
             svgp.kernel().summary(),
             svgp.likelihood().description(),
-            svgp.inducing().shape()[0]
+            svgp.inducing().count()
         );
         Ok(SvgpModel::new(config, columns, svgp, summary))
     }

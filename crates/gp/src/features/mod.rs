@@ -148,6 +148,11 @@ impl PriorPath {
         (value, gradient)
     }
 
+    /// Whether a path that was read from a file fits together, and inputs of `dims` columns.
+    pub(crate) fn is_sound(&self, dims: usize) -> bool {
+        self.features.is_sound(dims) && self.weights.len() == 2 * self.features.count()
+    }
+
     /// The features behind it.
     pub fn features(&self) -> &RandomFeatures {
         &self.features

@@ -7,13 +7,17 @@
 //! | starting points where the kernel is least explained | [`InducingPoints::pivoted`] |
 //! | other linear functionals of the function | [`InterDomain`], or implement [`Inducing`] |
 //! | many more variables for the mean at a lower cost | [`orthogonal`] |
+//!
+//! [`Svgp`](crate::svgp::Svgp), [`SparsePrior`](crate::prior::SparsePrior) and [`DualGp`](crate::dual::DualGp) take any of them: `new` makes
+//! points of a tensor, `through` takes a `Box<dyn Inducing>`. To add a kind, implement [`Inducing::kuu`] and [`Inducing::kuf`], and
+//! [`Inducing::of_function`] for paths that are functions.
 
 pub mod orthogonal;
 mod start;
 
 use std::sync::Arc;
 
-use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut};
+use elbo_tensor::{Parameter, Parameters, Tensor};
 
 use crate::kernel::Kernel;
 pub use start::InducingStart;
@@ -29,6 +33,11 @@ pub trait Inducing: Parameters + Send + Sync {
     /// Covariances of the variables with the function at `x: [N, D]`, `[M, N]`, differentiable as `kuu` and in `x`.
     fn kuf(&self, kernel: &dyn Kernel, x: &Tensor) -> Tensor;
 
+    /// What the variables are, `[M]`, where the function is `f`, which gives `[N]` at `[N, D]`; `None` where only covariances are known.
+    fn of_function(&self, _f: &dyn Fn(&Tensor) -> Tensor) -> Option<Tensor> {
+        None
+    }
+
     /// A copy with parameters of its own.
     fn clone_box(&self) -> Box<dyn Inducing>;
 }
@@ -41,7 +50,8 @@ impl Clone for Box<dyn Inducing> {
 
 /// Function values at `M` points.
 ///
-/// Parameters: `points` `[M, D]`. Codes of categorical dimensions get no gradient, so they stay what they are.
+/// Parameters: the points, `[M, D]`, without a name of their own: in a process they have that of the variables. Codes of categorical
+/// dimensions get no gradient, so they stay what they are.
 #[derive(Debug, Clone)]
 pub struct InducingPoints {
     /// The points, `[M, D]`.
@@ -52,7 +62,7 @@ impl InducingPoints {
     /// Variables at these points, `[M, D]`.
     pub fn new(points: &Tensor) -> Self {
         assert_eq!(points.rank(), 2, "inducing points are [M, D], not {:?}", points.shape());
-        Self { points: Parameter::new(&points.to_vec(), points.shape(), Constraint::Real) }
+        Self { points: Parameter::real(points) }
     }
 
     /// The points, `[M, D]`, tracked unless frozen.
@@ -63,10 +73,10 @@ impl InducingPoints {
 
 impl Parameters for InducingPoints {
     fn visit(&self, f: &mut dyn FnMut(&str, &Parameter)) {
-        nested("points", &self.points, f);
+        f("", &self.points);
     }
     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Parameter)) {
-        nested_mut("points", &mut self.points, f);
+        f("", &mut self.points);
     }
 }
 
@@ -83,6 +93,10 @@ impl Inducing for InducingPoints {
         kernel.gram(&self.points.get(), x)
     }
 
+    fn of_function(&self, f: &dyn Fn(&Tensor) -> Tensor) -> Option<Tensor> {
+        Some(f(&self.points.get()))
+    }
+
     fn clone_box(&self) -> Box<dyn Inducing> {
         Box::new(self.clone())
     }
@@ -90,6 +104,7 @@ impl Inducing for InducingPoints {
 
 type Kuu = Arc<dyn Fn(&dyn Kernel) -> Tensor + Send + Sync>;
 type Kuf = Arc<dyn Fn(&dyn Kernel, &Tensor) -> Tensor + Send + Sync>;
+type OfFunction = Arc<dyn Fn(&dyn Fn(&Tensor) -> Tensor) -> Tensor + Send + Sync>;
 
 /// Variables given by their covariances: integrals of the function, Fourier or spherical features. Nothing else about a sparse
 /// process changes.
@@ -98,6 +113,7 @@ pub struct InterDomain {
     count: usize,
     kuu: Kuu,
     kuf: Kuf,
+    of_function: Option<OfFunction>,
 }
 
 impl InterDomain {
@@ -107,7 +123,16 @@ impl InterDomain {
         kuu: impl Fn(&dyn Kernel) -> Tensor + Send + Sync + 'static,
         kuf: impl Fn(&dyn Kernel, &Tensor) -> Tensor + Send + Sync + 'static,
     ) -> Self {
-        Self { count, kuu: Arc::new(kuu), kuf: Arc::new(kuf) }
+        Self { count, kuu: Arc::new(kuu), kuf: Arc::new(kuf), of_function: None }
+    }
+
+    /// The same variables with what they are of a given function, as [`Inducing::of_function`].
+    pub fn with_of_function(
+        mut self,
+        of_function: impl Fn(&dyn Fn(&Tensor) -> Tensor) -> Tensor + Send + Sync + 'static,
+    ) -> Self {
+        self.of_function = Some(Arc::new(of_function));
+        self
     }
 }
 
@@ -127,6 +152,10 @@ impl Inducing for InterDomain {
 
     fn kuf(&self, kernel: &dyn Kernel, x: &Tensor) -> Tensor {
         (self.kuf)(kernel, x)
+    }
+
+    fn of_function(&self, f: &dyn Fn(&Tensor) -> Tensor) -> Option<Tensor> {
+        self.of_function.as_ref().map(|variables| variables(f))
     }
 
     fn clone_box(&self) -> Box<dyn Inducing> {

@@ -35,8 +35,22 @@ impl InducingPoints {
     /// # Errors
     /// As [`InducingPoints::kmeans`].
     pub fn start(kernel: &dyn Kernel, x: &Features, count: usize, run: &mut Run) -> Result<Tensor> {
+        Self::start_as(InducingStart::Kmeans, kernel, x, count, run)
+    }
+
+    /// The same, placed as `start` says.
+    ///
+    /// # Errors
+    /// As [`InducingPoints::place`].
+    pub fn start_as(
+        start: InducingStart,
+        kernel: &dyn Kernel,
+        x: &Features,
+        count: usize,
+        run: &mut Run,
+    ) -> Result<Tensor> {
         let mut rng = run.rng.fork();
-        let (points, notes) = Self::kmeans(kernel, x, count, &mut rng)?;
+        let (points, notes) = Self::place(start, kernel, x, count, &mut rng)?;
         notes.iter().for_each(|note| run.note(note));
         Ok(points.get().detach())
     }

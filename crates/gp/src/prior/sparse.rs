@@ -1,48 +1,62 @@
 //! The sparse Gaussian process in dual form.
 
 use super::{LatentPosterior, LatentPrior, SitePosterior};
+use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
 use crate::site::Sites;
 use elbo_core::Result;
-use elbo_tensor::{Parameter, Parameters, Tensor, no_grad};
+use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 
-/// `f` explained by inducing variables `u = f(z)`; each site acts on `E[f_n | u]`, a scalar projection of `u`.
+/// `f` explained by inducing variables `u`, as a rule `f(z)`; each site acts on `E[f_n | u]`, a scalar projection of `u`.
 ///
 /// Whitened: `L = chol(K_uu)`, `A = L⁻¹ K_uf`, `W = I + A diag(precision) Aᵀ` with eigenvalues at least one.
 pub struct SparsePrior {
     kernel: Box<dyn Kernel>,
-    z: Parameter,
+    inducing: Box<dyn Inducing>,
     x: Tensor,
 }
 
 impl SparsePrior {
-    /// The prior of this kernel at the data `x: [N, D]`, carried by the inducing inputs `z: [M, D]`, which are held fixed; call
+    /// The prior of this kernel at the data `x: [N, D]`, carried by function values at `z: [M, D]`, which are held fixed; call
     /// [`SparsePrior::with_free_inducing`] to optimise them.
     pub fn new(kernel: Box<dyn Kernel>, z: Tensor, x: Tensor) -> Self {
-        Self { kernel, z: Parameter::real(&z).frozen(), x }
+        Self::through(kernel, Box::new(InducingPoints::new(&z)), x)
     }
 
-    /// The same prior with inducing inputs among the parameters that are optimised.
+    /// The same carried by any inducing variables, whose own parameters are held fixed.
+    pub fn through(kernel: Box<dyn Kernel>, mut inducing: Box<dyn Inducing>, x: Tensor) -> Self {
+        inducing.set_all_frozen(true);
+        Self { kernel, inducing, x }
+    }
+
+    /// The same prior with the inducing variables' own parameters, such as where points are, among those that are optimised.
     pub fn with_free_inducing(mut self) -> Self {
-        self.z.set_frozen(false);
+        self.inducing.set_all_frozen(false);
         self
     }
 
-    /// The inducing inputs, `[M, D]`.
-    pub fn inducing(&self) -> Tensor {
-        self.z.get()
+    /// The inducing variables.
+    pub fn inducing(&self) -> &dyn Inducing {
+        self.inducing.as_ref()
+    }
+
+    /// `chol(K_uu): [M, M]`, and `A = chol(K_uu)⁻¹ K_uf: [M, N]` at the data.
+    fn projections(&self) -> Result<(Tensor, Tensor)> {
+        let kuu_chol = self.inducing.kuu(self.kernel.as_ref()).cholesky()?;
+        let a = kuu_chol.solve_lower(&self.inducing.kuf(self.kernel.as_ref(), &self.x));
+        Ok((kuu_chol, a))
     }
 }
 
 impl Parameters for SparsePrior {
     fn visit(&self, visit: &mut dyn FnMut(&str, &Parameter)) {
         self.kernel.visit(visit);
-        visit("inducing", &self.z);
+        nested("inducing", &self.inducing, visit);
     }
 
     fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Parameter)) {
         self.kernel.visit_mut(visit);
-        visit("inducing", &mut self.z);
+        nested_mut("inducing", &mut self.inducing, visit);
     }
 }
 
@@ -58,9 +72,7 @@ impl LatentPrior for SparsePrior {
     }
 
     fn posterior(&self, shift: &Tensor, precision: &Tensor) -> Result<SitePosterior> {
-        let z = self.z.get();
-        let kuu_chol = self.kernel.gram_symmetric(&z).cholesky()?;
-        let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x));
+        let (_, a) = self.projections()?;
         let w_chol = whitened(&a, precision)?;
         let centre = w_chol.solve_lower(&a.matmul(shift).unsqueeze(1));
         let half = w_chol.solve_lower(&a);
@@ -77,13 +89,11 @@ impl LatentPrior for SparsePrior {
     fn condition(&self, sites: &Sites) -> Result<Box<dyn LatentPosterior>> {
         no_grad(|| {
             let (shift, precision) = sites.tensors();
-            let z = self.z.get().detach();
-            let kuu_chol = self.kernel.gram_symmetric(&z).cholesky()?;
-            let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x));
+            let (kuu_chol, a) = self.projections()?;
             let w_chol = whitened(&a, &precision)?;
             let centre = w_chol.solve_lower(&a.matmul(&shift).unsqueeze(1));
-            let kernel = self.kernel.clone_box();
-            Ok(Box::new(SparsePosterior { kernel, z, kuu_chol, w_chol, centre }) as Box<dyn LatentPosterior>)
+            let (kernel, inducing) = (self.kernel.clone_box(), self.inducing.clone_box());
+            Ok(Box::new(SparsePosterior { kernel, inducing, kuu_chol, w_chol, centre }) as Box<dyn LatentPosterior>)
         })
     }
 
@@ -96,19 +106,19 @@ impl LatentPrior for SparsePrior {
     }
 }
 
-/// A posterior carried by inducing points: `kuu_chol = chol(K_uu)`, `w_chol = chol(I + L⁻¹ Λ̄ L⁻ᵀ)`,
+/// A posterior carried by inducing variables: `kuu_chol = chol(K_uu)`, `w_chol = chol(I + L⁻¹ Λ̄ L⁻ᵀ)`,
 /// `centre = w_chol⁻¹ L⁻¹ λ̄`.
-pub(crate) struct SparsePosterior {
-    pub(crate) kernel: Box<dyn Kernel>,
-    pub(crate) z: Tensor,
-    pub(crate) kuu_chol: Tensor,
-    pub(crate) w_chol: Tensor,
-    pub(crate) centre: Tensor,
+struct SparsePosterior {
+    kernel: Box<dyn Kernel>,
+    inducing: Box<dyn Inducing>,
+    kuu_chol: Tensor,
+    w_chol: Tensor,
+    centre: Tensor,
 }
 
 impl SparsePosterior {
     fn projections(&self, x: &Tensor) -> (Tensor, Tensor, Tensor) {
-        let a = self.kuu_chol.solve_lower(&self.kernel.gram(&self.z, x));
+        let a = self.kuu_chol.solve_lower(&self.inducing.kuf(self.kernel.as_ref(), x));
         let half = self.w_chol.solve_lower(&a);
         let mean = half.t().matmul(&self.centre).reshape(&[x.shape()[0]]);
         (mean, a, half)

@@ -86,6 +86,86 @@ fn a_dual_step_is_a_natural_gradient_step() {
     assert_close(bound, svgp.full_bound().unwrap(), 1e-8, "bound, through the dual form of the KL");
 }
 
+/// A dual process with a probit likelihood that has made two minibatch steps.
+fn stepped_dual(p: &Problem, m: usize) -> DualGp {
+    let mut dual = DualGp::new(p.kernel(), Box::new(BernoulliProbit::new()), p.x.narrow(0, 0, m));
+    for start in [0, 20] {
+        dual.step(&p.x.narrow(0, start, 20), &p.y[start..start + 20], 2.0, 0.5).unwrap();
+    }
+    dual
+}
+
+#[test]
+fn dual_bounds_of_minibatches_average_to_the_bound_of_all_rows_at_every_kernel() {
+    let p = Problem::classification(40, 2, 51);
+    let mut dual = stepped_dual(&p, 10);
+    for lengthscales in [[0.7, 1.1], [1.2, 0.5]] {
+        dual.assign("kernel.lengthscale", &lengthscales).unwrap();
+        let batch = |start| dual.bound(&p.x.narrow(0, start, 10), &p.y[start..start + 10], 4.0).unwrap();
+        let batches = [0, 10, 20, 30].map(batch);
+        let whole = dual.bound(&p.x, &p.y, 1.0).unwrap();
+        assert_close(batches.iter().map(Tensor::item).sum::<f64>() / 4.0, whole.item(), 1e-9, "bound");
+        let gradients = batches.map(|bound| dual.gradient(&bound));
+        for (i, whole) in dual.gradient(&whole).into_iter().enumerate() {
+            assert_close(gradients.iter().map(|g| g[i]).sum::<f64>() / 4.0, whole, 1e-8, "gradient");
+        }
+    }
+}
+
+#[test]
+fn a_dual_bound_has_the_gradient_of_finite_differences_and_a_step_of_length_zero_leaves_it() {
+    let p = Problem::classification(40, 2, 52);
+    let (x, y) = (p.x.narrow(0, 5, 15), &p.y[5..20]);
+    let mut dual = stepped_dual(&p, 8);
+    dual.assign("kernel.lengthscale", &[0.9, 0.8]).unwrap();
+    gradient_check(&mut dual, |m: &mut DualGp| m.bound(&x, y, 2.0), 1e-5, "natural parameters held");
+    let sites = dual.sites(&p.x, &p.y).unwrap();
+    gradient_check(&mut dual, |m: &mut DualGp| m.bound_with_sites(&p.x, &p.y, &sites), 1e-5, "sites held");
+    let before = dual.bound(&x, y, 2.0).unwrap().item();
+    dual.step(&x, y, 2.0, 0.0).unwrap();
+    assert_close(dual.bound(&x, y, 2.0).unwrap().item(), before, 1e-9, "bound");
+}
+
+#[test]
+fn natural_parameters_held_are_sites_held_where_every_row_is_inducing() {
+    let p = Problem::classification(20, 2, 53);
+    let mut dual = DualGp::new(p.kernel(), Box::new(BernoulliProbit::new()), p.x.clone());
+    let sites = dual.sites(&p.x, &p.y).unwrap();
+    dual.step(&p.x, &p.y, 1.0, 1.0).unwrap();
+    let mut dense = site_gp(dense(&p), Box::new(BernoulliProbit::new()), &p.y);
+    (dense.sites.shift, dense.sites.precision) = (sites.shift.clone(), sites.precision.clone());
+    for lengthscales in [[0.7, 1.1], [1.2, 0.5]] {
+        dual.assign("kernel.lengthscale", &lengthscales).unwrap();
+        dense.assign("kernel.lengthscale", &lengthscales).unwrap();
+        let held = dual.bound(&p.x, &p.y, 1.0).unwrap().item();
+        let anew = dual.bound_with_sites(&p.x, &p.y, &sites).unwrap().item();
+        assert_close(held, anew, 1e-6, "sums made anew");
+        assert_close(held, Elbo.value(&dense).unwrap().item(), 1e-6, "a dense process with these sites");
+    }
+}
+
+#[test]
+fn with_gaussian_noise_the_dual_bound_is_the_exact_likelihood_at_kernels_it_has_not_seen() {
+    let p = Problem::regression(25, 2, 54);
+    let rows: Vec<usize> = (0..25).collect();
+    let mut dual = DualGp::new(p.kernel(), Box::new(Gaussian::new(p.noise)), p.x.clone());
+    dual.step(&p.x, &p.y, 1.0, 1.0).unwrap();
+    let likelihood = Box::new(Single(Box::new(Gaussian::new(p.noise))));
+    let mut whitened = Svgp::new(p.kernel(), Box::new(Zero), likelihood, &p.x, p.x.clone(), p.y.clone()).unwrap();
+    whitened.natural_step(&rows, 1.0).unwrap();
+    let mut truth = exact(&p);
+    for (lengthscales, is_other) in [([0.7, 1.1], false), ([1.1, 0.6], true)] {
+        dual.assign("kernel.lengthscale", &lengthscales).unwrap();
+        whitened.assign("kernel.lengthscale", &lengthscales).unwrap();
+        truth.assign("kernel.lengthscale", &lengthscales).unwrap();
+        let (bound, truth) = (dual.bound(&p.x, &p.y, 1.0).unwrap().item(), truth.log_marginal().unwrap().item());
+        assert_close(bound, truth, 1e-6, "dual bound");
+        // Whitened moments held are the optimum of one kernel alone.
+        let below = truth - whitened.full_bound().unwrap();
+        assert_eq!(below > 0.1, is_other, "{below} nats below");
+    }
+}
+
 #[test]
 fn gaussian_sites_are_exact_in_one_step_for_every_rule_and_evidence() {
     let p = Problem::regression(40, 2, 4);

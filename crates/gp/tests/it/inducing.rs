@@ -1,8 +1,17 @@
 //! Inducing variables and where they start.
 
+use crate::problems::{Problem, assert_close};
 use elbo_core::{Features, Rng};
+use elbo_gp::dual::DualGp;
+use elbo_gp::evidence::{Elbo, Evidence};
 use elbo_gp::inducing::*;
 use elbo_gp::kernel::*;
+use elbo_gp::likelihood::{Gaussian, Single, StudentT};
+use elbo_gp::mean::Zero;
+use elbo_gp::prior::SparsePrior;
+use elbo_gp::site::Cvi;
+use elbo_gp::sites::SiteGp;
+use elbo_gp::svgp::Svgp;
 use elbo_tensor::{Parameters, Tensor, no_grad};
 
 fn cloud(n: usize, seed: u64) -> Features {
@@ -82,17 +91,26 @@ fn no_points_and_no_rows_are_refused() {
     assert_eq!(error(&Features::numeric(1, vec![1.0]), 0), "setting `inducing` is 0; expected at least 1");
 }
 
-#[test]
-fn inter_domain_variables_stand_in_for_points() {
-    let z = Tensor::from_vec(vec![-1.0, 0.5], &[2, 1]);
+/// Averages over a pair of points, as a user would write them.
+fn averages(z: &Tensor) -> Box<dyn Inducing> {
     let (a, b) = (z.clone(), z.clone());
-    // Averages over a pair of points, as a user would write them.
-    let pair = move |z: &Tensor| z + 0.1;
-    let domain = InterDomain::new(
-        2,
+    let pair = |z: &Tensor| z + 0.1;
+    Box::new(InterDomain::new(
+        z.size(0),
         move |k| (k.gram(&a, &a) + k.gram(&pair(&a), &a) + k.gram(&a, &pair(&a)) + k.gram(&pair(&a), &pair(&a))) * 0.25,
         move |k, x| (k.gram(&b, x) + k.gram(&pair(&b), x)) * 0.5,
-    );
+    ))
+}
+
+/// Function values at points, written as variables of any kind.
+fn values_at(z: &Tensor) -> Box<dyn Inducing> {
+    let (a, b) = (z.clone(), z.clone());
+    Box::new(InterDomain::new(z.size(0), move |k| k.gram_symmetric(&a), move |k, x| k.gram(&b, x)))
+}
+
+#[test]
+fn inter_domain_variables_stand_in_for_points() {
+    let domain = averages(&Tensor::from_vec(vec![-1.0, 0.5], &[2, 1]));
     let kernel = Stationary::rbf(1);
     let variables: Box<dyn Inducing> = domain.clone_box();
     assert_eq!(variables.count(), 2);
@@ -103,6 +121,74 @@ fn inter_domain_variables_stand_in_for_points() {
     let joint =
         Tensor::cat(&[Tensor::cat(&[kuu, kuf.clone()], 1), Tensor::cat(&[kuf.t(), kernel.gram_symmetric(&x)], 1)], 0);
     assert!(joint.eigh().unwrap().0.min().item() > -1e-12);
+}
+
+/// A process through variables at a step from the start, as its bound, the gradient of it, and predictions at `new`.
+fn variational(p: &Problem, inducing: Box<dyn Inducing>, new: &Tensor) -> Vec<f64> {
+    let likelihood = Box::new(Single(Box::new(Gaussian::new(p.noise))));
+    let model = Svgp::through(p.kernel(), Box::new(Zero), likelihood, inducing, p.x.clone(), p.y.clone()).unwrap();
+    let mut model = model.with_natural_posterior().with_fixed_inducing();
+    model.natural_step(&[0, 4, 7, 11, 12, 13, 20, 29], 0.7).unwrap();
+    let bound = model.bound(&[1, 2, 5, 25]).unwrap();
+    let (mean, variance) = model.predict(new).unwrap();
+    [vec![bound.item(), model.full_bound().unwrap()], model.gradient(&bound), mean, variance].concat()
+}
+
+/// The same of a process of sites.
+fn sites(p: &Problem, inducing: Box<dyn Inducing>, new: &Tensor) -> Vec<f64> {
+    let prior = Box::new(SparsePrior::through(p.kernel(), inducing, p.x.clone()));
+    let mut model = SiteGp::new(prior, Box::new(Zero), Box::new(StudentT::new(4.0, 0.3)), p.y.clone()).unwrap();
+    model.infer(&Cvi { rho: 0.5 }, 10, 1e-9).unwrap();
+    let bound = Elbo.value(&model).unwrap();
+    let posterior = model.condition().unwrap();
+    let (mean, variance) = model.predict_with(posterior.as_ref(), new).unwrap();
+    [vec![bound.item()], model.gradient(&bound), mean, variance].concat()
+}
+
+/// The same of a dual process.
+fn dual(p: &Problem, inducing: Box<dyn Inducing>, new: &Tensor) -> Vec<f64> {
+    let mut model = DualGp::through(p.kernel(), Box::new(Gaussian::new(p.noise)), inducing);
+    model.step(&p.x.narrow(0, 3, 10), &p.y[3..13], 3.0, 0.6).unwrap();
+    let bound = model.bound(&p.x, &p.y, 1.0).unwrap();
+    let (mean, variance) = model.predict(new).unwrap();
+    [vec![bound.item()], model.gradient(&bound), mean, variance].concat()
+}
+
+#[test]
+fn variables_that_are_function_values_are_points_in_every_process() {
+    let p = Problem::regression(30, 2, 45);
+    let new = Problem::regression(6, 2, 46).x;
+    let z = p.x.narrow(0, 0, 7);
+    type Fitted = fn(&Problem, Box<dyn Inducing>, &Tensor) -> Vec<f64>;
+    for (fitted, name) in [(variational as Fitted, "variational"), (sites, "sites"), (dual, "dual")] {
+        let (found, expected) = (fitted(&p, values_at(&z), &new), fitted(&p, Box::new(InducingPoints::new(&z)), &new));
+        assert_eq!(found.len(), expected.len(), "{name}");
+        found.iter().zip(&expected).for_each(|(f, e)| assert_close(*f, *e, 1e-10, name));
+        // Averages are other variables, so that the comparison can fail.
+        let other = fitted(&p, averages(&z), &new);
+        assert!(other.iter().zip(&expected).any(|(o, e)| (o - e).abs() > 1e-3), "{name}");
+    }
+}
+
+#[test]
+fn a_process_through_averages_is_regression_with_the_covariance_that_they_explain() {
+    let p = Problem::regression(30, 2, 47);
+    let (inducing, kernel) = (averages(&p.x.narrow(0, 0, 8)), p.kernel());
+    let expected = no_grad(|| {
+        let kuu_chol = inducing.kuu(kernel.as_ref()).cholesky().unwrap();
+        let a = kuu_chol.solve_lower(&inducing.kuf(kernel.as_ref(), &p.x));
+        let explained = a.t().matmul(&a);
+        let left = kernel.diag(&p.x).sum().item() - explained.trace().item();
+        let chol = (explained + Tensor::eye(30, p.x.dtype()) * p.noise).cholesky().unwrap();
+        let quadratic = chol.solve_lower(&p.targets().unsqueeze(1)).square().sum().item();
+        let log_density = -0.5 * (quadratic + 30.0 * std::f64::consts::TAU.ln()) - chol.diagonal().log().sum().item();
+        log_density - 0.5 * left / p.noise
+    });
+    let likelihood = Box::new(Single(Box::new(Gaussian::new(p.noise))));
+    let mut model = Svgp::through(p.kernel(), Box::new(Zero), likelihood, inducing, p.x.clone(), p.y.clone()).unwrap();
+    model.natural_step(&(0..30).collect::<Vec<_>>(), 1.0).unwrap();
+    assert_close(model.full_bound().unwrap(), expected, 1e-6, "bound");
+    assert_eq!(model.inducing().count(), 8);
 }
 
 /// A lower triangular factor.

@@ -18,3 +18,4 @@ mod paths;
 mod power;
 mod priors;
 mod problems;
+mod svgp;

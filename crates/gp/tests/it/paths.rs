@@ -1,15 +1,18 @@
 //! Joint posteriors and their draws.
 
 use crate::problems::{Problem, assert_close};
-use elbo_core::{Rng, Run};
+use elbo_core::{ModelFile, Rng, Run, Snapshot};
 use elbo_gp::coreset::CoresetGp;
 use elbo_gp::exact::ExactGp;
+use elbo_gp::features::PriorPath;
+use elbo_gp::inducing::InterDomain;
+use elbo_gp::kernel::{Profile, Stationary};
 use elbo_gp::likelihood::{
     BernoulliProbit, Gaussian, Heteroscedastic, Likelihood, MultiLikelihood, Poisson, Single, Softmax, StudentT,
 };
 use elbo_gp::mean::{FixedBasis, Mean, Zero};
 use elbo_gp::memory::{Absorb, MemoryGp, Past};
-use elbo_gp::path::{JOINT_ROWS, joint_paths, joint_samples};
+use elbo_gp::path::{JOINT_ROWS, SamplePath, joint_paths, joint_samples};
 use elbo_gp::prior::{DensePrior, LatentPrior, SparsePrior};
 use elbo_gp::scale_mixture::{ScaleMixtureGp, ScaleMixturePosterior, ScalePrior};
 use elbo_gp::site::Cvi;
@@ -187,6 +190,72 @@ fn the_joint_does_not_depend_on_whitening_and_each_latent_has_its_own() {
     // The target is the first latent function plus noise, whose spread is the second.
     let draw = |count: usize, rng: &mut Rng| whitened.sample_paths(&points(), count, rng).unwrap().unwrap();
     assert_draws(&draw, &whitened.joint(0, &points()).unwrap(), "heteroscedastic");
+}
+
+/// Averages of the function over a pair of points.
+fn averages(z: &Tensor) -> InterDomain {
+    let (a, b) = (z.clone(), z.clone());
+    let pair = |z: &Tensor| z + 0.3;
+    InterDomain::new(
+        z.size(0),
+        move |k| (k.gram(&a, &a) + k.gram(&pair(&a), &a) + k.gram(&a, &pair(&a)) + k.gram(&pair(&a), &pair(&a))) * 0.25,
+        move |k, x| (k.gram(&b, x) + k.gram(&pair(&b), x)) * 0.5,
+    )
+}
+
+#[test]
+fn functions_drawn_from_a_variational_process_have_its_joint_moments() {
+    let p = Problem::regression(30, 2, 42);
+    let z = p.x.narrow(0, 0, 8);
+    let through = |inducing: InterDomain| {
+        Svgp::through(p.kernel(), zero(), gaussian(&p), Box::new(inducing), p.x.clone(), p.y.clone()).unwrap()
+    };
+    let at = z.clone();
+    let known = averages(&z).with_of_function(move |f| (f(&at) + f(&(&at + 0.3))) * 0.5);
+    for (mut model, what) in [(svgp(&p, zero(), gaussian(&p), 8), "points"), (through(known), "averages")] {
+        model.natural_step(&every(&p), 1.0).unwrap();
+        // Each path has features of its own, so that the moments over paths are exact for any number of them.
+        let draw = |count: usize, rng: &mut Rng| -> Vec<f64> {
+            let mut path = || no_grad(|| model.sample_path(0, 30, rng).unwrap().value(&points())).to_vec();
+            (0..count).flat_map(|_| path()).collect()
+        };
+        assert_draws(&draw, &model.joint(0, &points()).unwrap(), what);
+    }
+    let error = through(averages(&z)).sample_path(0, 30, &mut Rng::new(1)).err().unwrap();
+    assert!(error.to_string().contains("only covariances are known"), "{error}");
+}
+
+#[test]
+fn a_path_reads_back_to_the_same_bits() {
+    let p = Problem::regression(20, 2, 43);
+    let mut model = svgp(&p, zero(), gaussian(&p), 6);
+    model.natural_step(&every(&p), 1.0).unwrap();
+    let exact = ExactGp::new(p.kernel(), zero(), p.noise, p.x.clone(), p.targets()).condition().unwrap();
+    let rng = &mut Rng::new(3);
+    let bits = |path: &SamplePath| path.value(&points()).to_vec().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let file_of = |path: &SamplePath| {
+        let mut file = ModelFile::new("test");
+        path.save(&mut file, "path");
+        ModelFile::from_bytes(&file.to_bytes()).unwrap()
+    };
+    let sparse = model.sample_path(0, 50, rng).unwrap();
+    for path in [&sparse, &exact.sample_path(50, rng).unwrap()] {
+        let other = Box::new(Stationary::new(Profile::Matern52, &[9.0, 9.0]));
+        let back = SamplePath::load(other, 2, &file_of(path), "path").unwrap();
+        assert_eq!(bits(&back), bits(path));
+    }
+    let mut second = model.sample_path(0, 50, rng).unwrap();
+    assert_ne!(bits(&second), bits(&sparse));
+    second.restore(&file_of(&sparse), "path").unwrap();
+    assert_eq!(bits(&second), bits(&sparse));
+
+    let refusal = |file: &ModelFile| SamplePath::load(p.kernel(), 2, file, "path").err().unwrap().to_string();
+    let mut file = file_of(&sparse);
+    file.put("path.weights", &[5], &[0.0; 5]);
+    assert!(refusal(&file).contains("path.weights"), "{}", refusal(&file));
+    let mut file = file_of(&sparse);
+    file.set("path.prior", &PriorPath::sample(&Stationary::rbf(1), 1, 50, rng).unwrap());
+    assert!(refusal(&file).contains("not those of 2 columns"), "{}", refusal(&file));
 }
 
 #[test]

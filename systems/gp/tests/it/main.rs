@@ -9,3 +9,4 @@ mod paths;
 mod scale_mixture_nngp;
 mod sdd_gp;
 mod starts;
+mod svgp;

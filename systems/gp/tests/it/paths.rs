@@ -53,6 +53,10 @@ fn rows() -> Data {
 fn every() -> Vec<(&'static dyn AnySystem, Value)> {
     vec![
         (&SvgpSystem, json!({ "inducing": 20, "steps": 150, "batch": 30 })),
+        (
+            &SvgpSystem,
+            json!({ "inducing": 20, "steps": 500, "batch": 30, "start": "pivoted", "posterior": "diagonal" }),
+        ),
         (&BayesianGpr, json!({ "infer": "vi-mf", "steps": 100, "mixed": 10, "iterations": 20 })),
         (&BayesianGpr, json!({ "infer": "vi-mf", "steps": 100, "mixed": 10, "iterations": 20, "inducing": 15 })),
         (&Cvtgp, json!({ "points": 20, "steps": 60 })),

@@ -1,6 +1,9 @@
 //! Where searches for hyperparameters begin.
 
-use elbo_core::{AnySystem, Array, Data, Run};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use elbo_core::{AnySystem, Array, Data, Event, Run};
 use elbo_systems_gp::{gpr::Gpr, sdd_gp::SddGp, sgpr::SgprSystem};
 use serde_json::{Value, json};
 
@@ -32,4 +35,26 @@ fn the_first_start_has_the_lengthscale_of_the_median_distance_unless_one_is_give
         assert!(!starts_within(system, "matern52", 0.8, 1.2));
         assert!(starts_within(system, "matern52(lengthscale = 1)", 0.8, 1.2));
     }
+}
+
+#[test]
+fn sparse_regression_searches_from_as_many_starts_as_it_is_told_and_keeps_the_best() {
+    let fit = |starts: usize| {
+        let steps = Arc::new(AtomicUsize::new(0));
+        let last = steps.clone();
+        let mut run = Run::new(2).with_watcher(move |event| {
+            if let Event::Step { step, .. } = event {
+                last.fetch_max(step, Ordering::Relaxed);
+            }
+        });
+        let settings = json!({ "inducing": 10, "iterations": 5, "starts": starts });
+        let bound = SgprSystem.fit(&settings, &crowded(), &mut run).unwrap().summary().objective.unwrap().1;
+        (steps.load(Ordering::Relaxed), bound)
+    };
+    let (one, three) = (fit(1), fit(3));
+    assert!(one.0 <= 5 && three.0 > 5, "{one:?} and {three:?}: steps, and the bound");
+    // The first start is the same, so that more of them cannot end lower.
+    assert!(three.1 >= one.1, "{one:?} and {three:?}: steps, and the bound");
+    let error = SgprSystem.fit(&json!({ "starts": 0 }), &crowded(), &mut Run::new(0)).err().unwrap().to_string();
+    assert!(error.contains("`starts` is 0"), "{error}");
 }

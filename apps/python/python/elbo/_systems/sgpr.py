@@ -38,8 +38,10 @@ class SGPR(Regressor):
     priors : table; default None
         Priors on hyperparameters: `dimension_scaled`, or a table such as `{lengthscale = "gamma(3, 6)", noise
         = "log_normal(-4, 1)"}`.
+    starts : whole number at least 1; default 1
+        Starting points of the search for hyperparameters; the best end is kept.
     iterations : whole number at least 1; default 100
-        L-BFGS iterations, at most.
+        L-BFGS iterations a start, at most.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -61,6 +63,7 @@ class SGPR(Regressor):
         noise: float = 0.1,
         noise_column: str | None = None,
         priors: Mapping[str, Any] | None = None,
+        starts: int = 1,
         iterations: int = 100,
         random_state: Any = 0,
         max_time: float | None = None,
@@ -73,6 +76,7 @@ class SGPR(Regressor):
         self.noise = noise
         self.noise_column = noise_column
         self.priors = priors
+        self.starts = starts
         self.iterations = iterations
         self.random_state = random_state
         self.max_time = max_time

@@ -30,8 +30,12 @@ class _SVGP(Tabular):
         The likelihood of more than two classes, or `heteroscedastic` for a numeric target whose noise varies.
     inducing : whole number at least 1; default 128
         Number of inducing points, `M`.
+    start : one of kmeans, pivoted, random; default 'kmeans'
+        Where the inducing points start: centres of k-means, pivots of the kernel, or random rows.
     move_inducing : true or false; default True
         Whether the inducing points move with the hyperparameters.
+    posterior : one of full, diagonal; default 'full'
+        The posterior's covariance: `full`, or `diagonal` in whitened coordinates.
     batch : whole number at least 1; default 256
         Rows a step.
     steps : whole number at least 1; default 1500
@@ -58,7 +62,9 @@ class _SVGP(Tabular):
         likelihood: Choice | None = None,
         multi: Choice | None = None,
         inducing: int = 128,
+        start: Choice = 'kmeans',
         move_inducing: bool = True,
+        posterior: Choice = 'full',
         batch: int = 256,
         steps: int = 1500,
         rho: float = 0.1,
@@ -72,7 +78,9 @@ class _SVGP(Tabular):
         self.likelihood = likelihood
         self.multi = multi
         self.inducing = inducing
+        self.start = start
         self.move_inducing = move_inducing
+        self.posterior = posterior
         self.batch = batch
         self.steps = steps
         self.rho = rho
