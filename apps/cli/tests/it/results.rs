@@ -52,7 +52,8 @@ fn fit_predict_and_evaluate_print_the_documented_names() {
     assert!(!page.contains("NaN"), "the report holds a NaN");
 
     let scores = folder.elbo("evaluate t.gpr.elbo t.csv --json").json();
-    assert_eq!(keys(&scores), ["rows", "rmse", "mae", "nlpd", "crps", "coverage", "width"]);
+    assert_eq!(keys(&scores), ["rows", "rmse", "mae", "nlpd", "crps", "coverage", "width", "msll"]);
+    assert!(scores["msll"].as_f64().unwrap() < -0.5, "{scores}");
     assert_eq!(keys(&scores["coverage"]), ["0.5", "0.9", "0.95"]);
     assert!(scores["rmse"].as_f64().unwrap() < 0.3, "{scores}");
 
