@@ -2,6 +2,7 @@
 
 mod bayesian_gpr;
 mod claims;
+mod cvi_ep_hyper;
 mod gpr;
 mod paths;
 mod scale_mixture_nngp;
