@@ -147,6 +147,9 @@ impl MemoryGp {
     ///
     /// # Errors
     /// When the kernel's values are not finite.
+    ///
+    /// # Panics
+    /// When rows were seen already.
     pub fn with_held_inducing(mut self, x: &Tensor, count: usize) -> Result<Self> {
         assert_eq!(self.seen, 0, "inducing points are held from the beginning");
         self.z = no_grad(|| self.chosen(x, HELD_RESIDUAL, count))?;
