@@ -85,6 +85,37 @@ pub fn for_model(
     record: &FitRecord,
     with_target: bool,
 ) -> Result<Data, Failure> {
+    let separator = delimiter(given.delimiter.as_deref())?;
+    Ok(known(path, given, file, record, with_target, separator, None)?)
+}
+
+/// Reads rows for a model to absorb: all of their columns but those that were left out of the fit, so that the system can tell what is new.
+pub fn for_update(path: &str, given: &args::Reading, file: &ModelFile, record: &FitRecord) -> Result<Data, Failure> {
+    let separator = delimiter(given.delimiter.as_deref())?;
+    let mut left_out = record.reading.drop.clone();
+    loop {
+        match known(path, given, file, record, true, separator, Some(&left_out)) {
+            // These rows need not have what was left out of the first ones.
+            Err(Error::Unknown { what: "column", name, .. })
+                if left_out.contains(&name) && !given.drop.contains(&name) =>
+            {
+                left_out.retain(|n| *n != name);
+            }
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// As [`for_model`]; all columns but these where `left_out` is given.
+fn known(
+    path: &str,
+    given: &args::Reading,
+    file: &ModelFile,
+    record: &FitRecord,
+    with_target: bool,
+    separator: Option<u8>,
+    left_out: Option<&[String]>,
+) -> Result<Data, Error> {
     let target = record.target.as_deref().filter(|_| with_target);
     let keep = inputs(file, record);
     let mut categorical = given.categorical.clone();
@@ -104,25 +135,23 @@ pub fn for_model(
             Some(args::Missing::Error) => MissingPolicy::Error,
             None => untold(elbo::find(file.system()).is_ok_and(|system| system.takes_missing())),
         },
-        drop: given.drop.clone(),
-        keep: Some(keep),
+        drop: given.drop.iter().chain(left_out.unwrap_or_default()).cloned().collect(),
+        keep: left_out.is_none().then_some(keep),
         categorical,
         times: times(&record.settings),
-        delimiter: delimiter(given.delimiter.as_deref())?,
+        delimiter: separator,
         ..ReadOptions::default()
     };
     elbo_data::read(Path::new(path), &options).map_err(|error| match error {
         Error::Unknown { what: "column", name, remedy } if Some(name.as_str()) == target => Error::data(
             format!("column `{name}`, the model's target, is not in {path}"),
             format!("scoring needs the observed values; add the column, or use `elbo predict`; {remedy}"),
-        )
-        .into(),
+        ),
         Error::Unknown { what: "column", name, remedy } if record.reading.categorical.contains(&name) => Error::data(
             format!("input column `{name}`, which the model was fitted with, is not in {path}"),
             format!("add the column, or rename the one that holds it; {remedy}"),
-        )
-        .into(),
-        other => other.into(),
+        ),
+        other => other,
     })
 }
 

@@ -23,6 +23,8 @@ const FULL_PASS_ROWS: usize = 50_000;
 const SITES_ROWS: usize = 2000;
 /// Whole-number targets with at most this many values could be classes; the user is told what was assumed.
 const FEW_VALUES: usize = 20;
+/// Names that a column of times goes by.
+const TIMES: [&str; 6] = ["time", "date", "datetime", "timestamp", "t", "year"];
 
 /// Chooses a system for the table. `task` overrides what the target column suggests.
 ///
@@ -46,7 +48,11 @@ pub fn auto(data: &Data, task: Option<Task>) -> Result<Choice> {
     };
     let rows = data.rows();
     let id = match task {
-        Task::Regression => regression(rows, &mut reasons),
+        Task::Regression => {
+            let id = series(data, name, &mut reasons).unwrap_or_else(|| regression(rows, &mut reasons));
+            reasons.extend(counts(name, target, rows));
+            id
+        }
         Task::Classification => classification(rows, distinct(target).unwrap_or(usize::MAX), &mut reasons),
     };
     let texts = data.arrays.iter().filter(|(n, a)| n != name && matches!(a.values, Values::Text { .. })).count();
@@ -58,17 +64,56 @@ pub fn auto(data: &Data, task: Option<Task>) -> Result<Choice> {
     Ok(Choice { id, task, reasons })
 }
 
+/// The system for a series of many rows: of one input, which puts them in an order or is named as times are.
+fn series(data: &Data, target: &str, reasons: &mut Vec<String>) -> Option<&'static str> {
+    let mut inputs = data.arrays.iter().filter(|(name, _)| name != target);
+    let ((name, array), None) = (inputs.next()?, inputs.next()) else { return None };
+    let times = array.to_f64().filter(|_| array.shape.len() == 1)?;
+    if times.len() <= EXACT_ROWS || times.iter().any(|t| !t.is_finite()) {
+        return None;
+    }
+    let why = if times.windows(2).all(|pair| pair[0] < pair[1]) {
+        "rises from row to row"
+    } else if TIMES.contains(&name.to_lowercase().as_str()) {
+        "is named as times are"
+    } else {
+        return None;
+    };
+    let rows = times.len();
+    reasons.push(format!(
+        "`{name}` is the only input and {why}: a series, whose {rows} rows take time in proportion to their number, without inducing points"
+    ));
+    Some("markov-gp")
+}
+
+/// What to say of a target that looks like counts: at most [`FEW_VALUES`] whole numbers from zero up, and more than two of them.
+fn counts(name: &str, target: &Array, rows: usize) -> Option<String> {
+    let is_count = |v: &f64| v.is_nan() || (*v >= 0.0 && v.fract() == 0.0);
+    let looks = (3..=FEW_VALUES).contains(&distinct(target)?) && target.to_f64()?.iter().all(is_count);
+    let instead = if rows <= SITES_ROWS { "cvi-ep-hyper" } else { "svgp" };
+    looks.then(|| {
+        format!(
+            "the whole numbers of `{name}` are none below zero, and the noise assumed here is that of a quantity: if they are counts, \
+             fit `{instead}` with --set likelihood=poisson, or negative_binomial where they vary more"
+        )
+    })
+}
+
 fn regression(rows: usize, reasons: &mut Vec<String>) -> &'static str {
     let (id, reason) = match rows {
         0..=EXACT_ROWS => {
             ("gpr", format!("{rows} rows are few enough for an exact Gaussian process (up to {EXACT_ROWS})"))
         }
         _ if rows <= FULL_PASS_ROWS => {
-            ("sgpr", format!("{rows} rows are too many for an exact Gaussian process: inducing points summarise them"))
+            let summary = "inducing points summarise them; `sdd-gp` needs none, for functions that vary quickly";
+            ("sgpr", format!("{rows} rows are too many for an exact Gaussian process: {summary}"))
         }
         _ => (
             "svgp",
-            format!("{rows} rows: inducing points trained on minibatches, so that no step passes over all rows"),
+            format!(
+                "{rows} rows: inducing points trained on minibatches, so that no step passes over all rows; `sdd-gp` has more detail \
+                 where the function varies quickly, at a higher price"
+            ),
         ),
     };
     reasons.push(reason);
@@ -143,6 +188,45 @@ mod tests {
         assert_eq!(task(Values::I64(vec![0, 1, 1, 0])), Task::Classification);
         assert_eq!(task(Values::I64(vec![3, 4, 5, 4])), Task::Regression);
         assert_eq!(task(Values::F64(vec![0.25, 0.75])), Task::Regression, "fractions are no classes");
+    }
+
+    /// A table of one input of this name, and a target.
+    fn of_one_input(name: &str, x: Vec<f64>, y: Values) -> Data {
+        let arrays = vec![(name.into(), Array::new(&[x.len()], x)), ("y".into(), Array::column(y))];
+        Data { arrays, target: Some("y".into()), ..Data::default() }
+    }
+
+    #[test]
+    fn many_rows_in_the_order_of_their_only_input_are_a_series() {
+        let chosen = |name: &str, x: &[f64]| {
+            let y = x.iter().map(|x| x.sin()).collect();
+            auto(&of_one_input(name, x.to_vec(), Values::F64(y)), None).unwrap()
+        };
+        let ordered: Vec<f64> = (0..4000).map(|i| 0.5 * f64::from(i)).collect();
+        let mixed: Vec<f64> = ordered.iter().map(|x| (x * 0.618_034).fract()).collect();
+        let choice = chosen("depth", &ordered);
+        assert_eq!(choice.id, "markov-gp");
+        assert!(choice.reasons.iter().any(|r| r.contains("`depth`") && r.contains("rises")), "{:?}", choice.reasons);
+        assert_eq!(chosen("depth", &mixed).id, "sgpr");
+        assert_eq!(chosen("Year", &mixed).id, "markov-gp");
+        assert_eq!(chosen("depth", &ordered[..3000]).id, "gpr", "few rows are taken exactly");
+        let mut two = of_one_input("depth", ordered.clone(), Values::F64(mixed.clone()));
+        two.arrays.insert(0, ("x".into(), Array::new(&[4000], mixed)));
+        assert_eq!(auto(&two, None).unwrap().id, "sgpr", "two inputs are no series");
+    }
+
+    #[test]
+    fn counts_are_told_which_likelihood_they_want_and_quantities_are_not() {
+        let told = |y: Vec<f64>, task: Option<Task>| {
+            let x = (0..y.len()).map(|i| i as f64).collect();
+            let choice = auto(&of_one_input("x", x, Values::F64(y)), task).unwrap();
+            choice.reasons.iter().any(|r| r.contains("likelihood=poisson"))
+        };
+        assert!(told(vec![0.0, 3.0, 1.0, 1.0, 7.0], None));
+        assert!(!told(vec![0.0, -3.0, 1.0, 1.0, 7.0], None), "counts are not negative");
+        assert!(!told(vec![0.0, 3.5, 1.0, 1.0, 7.0], None), "counts are whole");
+        assert!(!told(vec![0.0, 1.0, 1.0, 0.0], Some(Task::Regression)), "two values are classes or nothing");
+        assert!(!told((0..40).map(f64::from).collect(), None), "many values could be anything");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::registry::{find, systems};
 use elbo_core::{Array, Card, Data, Error, Model, ModelFile, Result, Summary, Task};
+use elbo_dist::scores::TargetNormal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -67,6 +68,9 @@ pub struct FitRecord {
     pub widths: BTreeMap<String, usize>,
     /// The target column.
     pub target: Option<String>,
+    /// The normal of a numeric target in the table that was read, rows kept back included; missing values aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_normal: Option<TargetNormal>,
     /// The seed.
     pub seed: u64,
     /// The training data.
@@ -88,7 +92,7 @@ pub struct FitRecord {
 }
 
 impl FitRecord {
-    /// The same with the columns of this table, and `target` for its target.
+    /// The same with the columns of this table, and `target` for its target, with its normal where it is numeric and varies.
     pub fn with_columns(self, data: &Data, target: Option<String>) -> Self {
         let inputs = || data.arrays.iter().filter(|(name, _)| Some(name) != target.as_ref());
         let width = |(name, array): &(String, Array)| match array.shape.as_slice() {
@@ -97,7 +101,10 @@ impl FitRecord {
         };
         let (columns, widths) =
             (inputs().map(|(name, _)| name.clone()).collect(), inputs().filter_map(width).collect());
-        Self { columns, widths, target, ..self }
+        let known = |y: Vec<f64>| y.into_iter().filter(|v| v.is_finite()).collect::<Vec<f64>>();
+        let numbers = target.as_ref().and_then(|name| data.get(name).ok()?.to_f64());
+        let target_normal = numbers.and_then(|y| TargetNormal::of(&known(y)).ok());
+        Self { columns, widths, target, target_normal, ..self }
     }
 
     /// A file of this system that holds the record and nothing else yet: the head of a checkpoint.
@@ -191,9 +198,20 @@ mod tests {
         let record = FitRecord::default().with_columns(&data, Some("y".into()));
         assert_eq!(record.columns, ["a", "x", "image"]);
         assert_eq!(record.widths, BTreeMap::from([("x".to_owned(), 3)]));
+        assert_eq!(record.target_normal, None, "a constant target has none");
         assert_eq!(record_of(&record.header("test")).unwrap(), record);
         let plain = FitRecord { widths: BTreeMap::new(), ..record };
         assert!(!serde_json::to_string(&plain).unwrap().contains("widths"), "files of plain tables stay as they were");
         assert_eq!(record_of(&plain.header("test")).unwrap(), plain);
+    }
+
+    #[test]
+    fn a_record_knows_the_normal_of_a_numeric_target() {
+        let y = Array::new(&[4], vec![1.0, f64::NAN, 3.0, 5.0]);
+        let data = Data { arrays: vec![("y".into(), y)], ..Data::default() };
+        let record = FitRecord::default().with_columns(&data, Some("y".into()));
+        let normal = record.target_normal.unwrap();
+        assert!((normal.mean - 3.0).abs() < 1e-14 && (normal.sd - (8f64 / 3.0).sqrt()).abs() < 1e-14, "{normal:?}");
+        assert_eq!(record_of(&record.header("test")).unwrap(), record);
     }
 }

@@ -1,7 +1,7 @@
 //! Predictions against what was observed.
 
 use elbo_core::{Data, Error, Marginals, Prediction, Result};
-use elbo_dist::scores::{Scores, Targets, score};
+use elbo_dist::scores::{Scores, TargetNormal, Targets, score};
 
 /// What was observed, in the form that goes with a prediction.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +76,20 @@ impl Observed {
         };
         score(prediction, targets)
     }
+
+    /// The scores, for numbers with the standardised log loss against the normal of the training targets where it is known.
+    ///
+    /// # Errors
+    /// As [`Observed::score`].
+    pub fn score_against(&self, prediction: &Prediction, normal: Option<&TargetNormal>) -> Result<Scores> {
+        let mut scores = self.score(prediction)?;
+        if let (Scores::Regression(own), Prediction::Numbers(marginals), Self::Numbers(y), Some(normal)) =
+            (&mut scores, prediction, self, normal)
+        {
+            own.msll = Some(normal.standardised_log_loss(marginals.as_ref(), y)?);
+        }
+        Ok(scores)
+    }
 }
 
 /// Refuses predictions that are not numbers, so that no NaN reaches a user's table. A standard deviation may be infinite.
@@ -101,4 +115,27 @@ pub fn check_prediction(prediction: &Prediction) -> Result<()> {
 
 fn is_usable(marginals: &dyn Marginals, i: usize) -> bool {
     marginals.mean(i).is_finite() && marginals.sd(i) >= 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo_dist::Normals;
+
+    #[test]
+    fn the_standardised_loss_is_the_log_loss_less_that_of_the_training_targets() {
+        let observed = Observed::Numbers(vec![0.5, 2.0]);
+        let prediction = || Prediction::Numbers(Box::new(Normals { mean: vec![0.4, 2.2], sd: vec![0.3, 0.5] }));
+        let normal = TargetNormal::of(&[1.0, 3.0, 5.0, 7.0]).unwrap();
+        let Scores::Regression(scores) = observed.score_against(&prediction(), Some(&normal)).unwrap() else {
+            panic!("numbers are scored as numbers")
+        };
+        // The training targets have the mean 4 and the variance 5.
+        let trivial = |y: f64| 0.5 * (2.0 * std::f64::consts::PI * 5.0).ln() + (y - 4.0).powi(2) / 10.0;
+        let expected = scores.nlpd - 0.5 * (trivial(0.5) + trivial(2.0));
+        assert!((scores.msll.unwrap() - expected).abs() < 1e-12, "{:?}, expected {expected}", scores.msll);
+        let unknown = observed.score_against(&prediction(), None).unwrap();
+        assert_eq!(unknown, observed.score(&prediction()).unwrap());
+        assert!(serde_json::to_value(unknown).unwrap().get("msll").is_none());
+    }
 }

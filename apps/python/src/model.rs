@@ -207,7 +207,7 @@ impl Model {
         let scores = self.quick(py, None, |model, run| {
             let prediction = self.offered("evaluate", model.as_predict())?.predict(&rows, run)?;
             check_prediction(&prediction)?;
-            Observed::of(&rows, &prediction)?.score(&prediction)
+            Observed::of(&rows, &prediction)?.score_against(&prediction, self.record.target_normal.as_ref())
         })?;
         Ok(serde_json::to_string(&scores).expect("scores are plain data"))
     }

@@ -41,6 +41,9 @@ pub struct RegressionScores {
     pub coverage: Levels,
     /// Mean width of the central intervals, in the target's unit.
     pub width: Levels,
+    /// Standardised log loss, in nats; `None` where the normal of the training targets is not known ([`TargetNormal`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msll: Option<f64>,
 }
 
 /// Scores of classes. Field names are those of the JSON output.
@@ -139,6 +142,7 @@ pub fn regression(marginals: &dyn Marginals, targets: &[f64]) -> Result<Regressi
         crps: mean(3),
         coverage: levels(4),
         width: levels(7),
+        msll: None,
     })
 }
 
@@ -202,22 +206,53 @@ pub fn pit(marginals: &dyn Marginals, targets: &[f64], counts: bool) -> Result<P
     Ok(Pit { histogram, ks })
 }
 
+/// The normal distribution of the training targets: the trivial model that a standardised score compares with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TargetNormal {
+    /// Mean of the training targets, in their unit.
+    pub mean: f64,
+    /// Their standard deviation, positive.
+    pub sd: f64,
+}
+
+impl TargetNormal {
+    /// That of these targets.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when they are constant, none, or so large that mean or spread are not finite.
+    pub fn of(training: &[f64]) -> Result<Self> {
+        let n = training.len() as f64;
+        let mean = training.iter().map(|y| y / n).sum::<f64>();
+        let sd = root_mean_square(&training.iter().map(|y| y - mean).collect::<Vec<_>>());
+        let is_constant = training.iter().all(|y| *y == training[0]);
+        if is_constant || !mean.is_finite() || !sd.is_finite() || sd <= 0.0 {
+            return Err(Error::data(
+                "the training targets are constant, or without a finite spread",
+                "a standardised score needs targets that vary",
+            ));
+        }
+        Ok(Self { mean, sd })
+    }
+
+    /// Mean `-log p(y)` of the predictions less that of this normal, in nats: negative where they are better than it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when there are no rows, or lengths differ.
+    pub fn standardised_log_loss(&self, marginals: &dyn Marginals, targets: &[f64]) -> Result<f64> {
+        check(marginals.len(), targets.len())?;
+        let trivial = crate::Normals { mean: vec![self.mean], sd: vec![self.sd] };
+        let loss = |i: usize| trivial.log_prob(0, targets[i]) - marginals.log_prob(i, targets[i]);
+        Ok((0..targets.len()).map(loss).sum::<f64>() / targets.len() as f64)
+    }
+}
+
 /// Standardised log loss: mean `-log p(y)` less that of a normal with the training targets' mean and variance. Negative is better than
 /// that trivial model.
 ///
 /// # Errors
 /// [`Error::Data`] when there are no rows, lengths differ, or the training targets are constant.
 pub fn standardised_log_loss(marginals: &dyn Marginals, targets: &[f64], training: &[f64]) -> Result<f64> {
-    check(marginals.len(), targets.len())?;
-    let n = training.len() as f64;
-    let mean = training.iter().sum::<f64>() / n;
-    let sd = (training.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
-    if sd.is_nan() || sd <= 0.0 {
-        return Err(Error::data("the training targets are constant", "a standardised score needs targets that vary"));
-    }
-    let trivial = crate::Normals { mean: vec![mean], sd: vec![sd] };
-    let loss = |i: usize| trivial.log_prob(0, targets[i]) - marginals.log_prob(i, targets[i]);
-    Ok((0..targets.len()).map(loss).sum::<f64>() / targets.len() as f64)
+    TargetNormal::of(training)?.standardised_log_loss(marginals, targets)
 }
 
 pub(crate) fn check(predicted: usize, targets: usize) -> Result<()> {

@@ -184,6 +184,14 @@ impl DualPosterior {
         self.w_chol.diagonal().log().sum() + (inverse_root.square().sum() + mean.square().sum() - m as f64) * 0.5
     }
 
+    /// How many of the inducing variables the data determine, in [0, M]: the sum over data of a site's precision times the variance of what it acts on,
+    /// `tr (I - W⁻¹)` with `W = I + L⁻¹ precision_bar L⁻ᵀ`.
+    pub fn leverage(&self) -> Tensor {
+        let m = self.w_chol.shape()[0];
+        let inverse_root = self.w_chol.solve_lower(&Tensor::eye(m, self.w_chol.dtype()));
+        inverse_root.square().sum() * -1.0 + m as f64
+    }
+
     /// Mean `[M]` and covariance `[M, M]` of the inducing variables.
     pub fn moments(&self) -> (Tensor, Tensor) {
         let (mean, covariance) = self.whitened();

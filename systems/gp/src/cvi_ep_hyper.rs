@@ -1,24 +1,26 @@
 #![doc = "[picture]: ../../../../docs/pictures/cvi-ep-hyper.svg"]
 #![doc = include_str!("cvi-ep-hyper.md")]
 
+mod claim;
+mod grid;
+
 use elbo_core::{
-    Array, Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction,
-    Result, Rng, Run, Stop, Summary, Supervised, System, Table, Values, Verb, drive, ensure_within,
+    Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Result,
+    Run, Stop, Summary, Supervised, System, Table, Verb, drive, ensure_within,
 };
-use elbo_data::{Split, stored_table};
-use elbo_dist::scores;
 use elbo_gp::evidence::{Elbo, Energy, Evidence, LaplaceEvidence};
 use elbo_gp::inducing::InducingPoints;
-use elbo_gp::kernel::{KernelConfig, Profile, Stationary};
+use elbo_gp::kernel::KernelConfig;
 use elbo_gp::learn::{self, Rounds};
-use elbo_gp::likelihood::{BernoulliProbit, LikelihoodConfig, MultiLikelihood, Single};
-use elbo_gp::mean::{MeanConfig, Zero};
+use elbo_gp::likelihood::{LikelihoodConfig, MultiLikelihood, Single};
+use elbo_gp::mean::MeanConfig;
 use elbo_gp::prior::{DensePrior, LatentPosterior, LatentPrior, SparsePrior};
 use elbo_gp::settings;
 use elbo_gp::site::{Cvi, Laplace, PowerEp, SiteRule};
 use elbo_gp::sites::SiteGp;
-use elbo_gp::{importance, jitter, table};
-use elbo_tensor::{Parameters, Tensor, no_grad};
+use elbo_gp::{jitter, table};
+use elbo_tensor::{Parameters, no_grad};
+use grid::Axes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +91,8 @@ pub struct CviEpHyperConfig {
     /// Rounds, at most.
     #[schemars(range(min = 1))]
     pub rounds: usize,
+    /// Points a side of a grid of log lengthscale and log variance around the learned ones, where evidences are compared with importance sampling; zero for none.
+    pub grid: usize,
 }
 
 impl Default for CviEpHyperConfig {
@@ -105,6 +109,7 @@ impl Default for CviEpHyperConfig {
             sweeps: 20,
             moves: 5,
             rounds: 100,
+            grid: 0,
         }
     }
 }
@@ -119,6 +124,7 @@ impl Config for CviEpHyperConfig {
         settings::share("alpha", self.alpha)?;
         settings::points("inducing", self.inducing)?;
         ensure_within("most_dense_rows", self.most_dense_rows, ..=20_000)?;
+        ensure_within("grid", self.grid, 0..=25)?;
         settings::counts(&[("sweeps", self.sweeps), ("moves", self.moves), ("rounds", self.rounds)])
     }
 }
@@ -197,13 +203,18 @@ impl System for CviEpHyper {
     fn fit(&self, config: &CviEpHyperConfig, input: Supervised, run: &mut Run) -> Result<CviEpHyperModel> {
         let rows = config.rows(input)?;
         rows.notes.iter().for_each(|note| run.warn(note));
-        if rows.x.rows <= config.most_dense_rows {
+        let is_dense = rows.x.rows <= config.most_dense_rows;
+        if is_dense {
             run.warn_idle(config, &["inducing"], "on no more rows than `most_dense_rows`");
+        } else {
+            run.warn_idle(config, &["grid"], "on more rows than `most_dense_rows`");
         }
         if matches!(config.infer, Infer::Laplace) {
             run.warn_idle(config, &["rho"], "with infer=laplace");
         }
         let mut model = config.build(&rows, run)?;
+        // A kernel that has no such grid is refused before the work.
+        let axes = if is_dense && config.grid > 0 { Some(Axes::of(&model, config.grid)?) } else { None };
         let objective = config.learn(&mut model, run)?;
         let mut summary = table::summarise(model.prior.kernel(), &model, &rows.x.names);
         summary.objective = Some((config.infer.evidence(config).name().into(), objective));
@@ -214,6 +225,7 @@ impl System for CviEpHyper {
             Ok(energy) => {
                 summary.metrics.push(("energy".into(), energy));
                 summary.metrics.push(("gap".into(), energy - elbo));
+                grid::warn_of_gap((energy - elbo) / rows.x.rows as f64, config.infer, run);
             }
             Err(error) if error.is_recoverable() => {
                 run.warn("the EP energy is not defined at these sites; only the bound is reported")
@@ -227,7 +239,16 @@ impl System for CviEpHyper {
             model.likelihood().description(),
             rows.x.rows
         );
-        CviEpHyperModel::new(config.clone(), rows, model, summary)
+        let table = match axes {
+            Some(axes) => {
+                let again = || config.build(&rows, &mut Run::new(0));
+                let (table, figure) = grid::compare(&axes.around(&model), config.alpha, &model, again, run)?;
+                figure.into_iter().for_each(|figure| run.figure(figure));
+                Some(table)
+            }
+            None => None,
+        };
+        Ok(CviEpHyperModel { grid: table, ..CviEpHyperModel::new(config.clone(), rows, model, summary)? })
     }
 
     fn load(&self, file: &ModelFile) -> Result<CviEpHyperModel> {
@@ -245,195 +266,20 @@ impl System for CviEpHyper {
             config.build(&rows, &mut Run::new(0))?
         };
         elbo_core::Snapshot::restore(&mut model, file, "model")?;
-        CviEpHyperModel::new(config, rows, model, file.fact("summary")?)
+        let grid = if file.has("grid") { Some(file.fact("grid")?) } else { None };
+        Ok(CviEpHyperModel { grid, ..CviEpHyperModel::new(config, rows, model, file.fact("summary")?)? })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
         let seeds = run.seeds(3);
         let mut claim = Claim::new(seeds.clone());
-        grid_claim(&mut claim, &seeds, run)?;
-        amplitude_claim(&mut claim, &seeds, run)?;
+        claim::on_a_grid(&mut claim, &seeds, run)?;
+        claim::amplitudes(&mut claim, &seeds, run)?;
         if run.budget == Budget::Full {
-            real_claim(&mut claim, &seeds, run)?;
+            claim::on_real_sets(&mut claim, &seeds, run)?;
         }
         Ok(claim)
     }
-}
-
-/// Size of the function whose classes are nearly separable.
-const SEPARATED: f64 = 8.0;
-
-/// The kernel on real sets.
-const REAL_KERNEL: &str = "matern52(ard = false)";
-
-/// Errors of the three evidences against importance sampling, over a grid of hyperparameters.
-fn grid_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    let (lengths, variances) = match run.budget {
-        Budget::Smoke => (vec![-1.0, 0.0, 1.0], vec![0.0, 3.0]),
-        Budget::Full => (vec![-1.0, -0.5, 0.0, 0.5, 1.0], vec![0.0, 1.0, 2.0, 3.0]),
-    };
-    let draws = run.pick(4000, 20_000);
-    let mut table = Table::new(
-        "evidence",
-        "Log evidence on a grid of hyperparameters: importance sampling with its standard error, then the estimates.",
-        &["seed", "log l", "log v", "sampled", "s.e.", "hybrid", "ep", "elbo"],
-    );
-    let (mut nearer, mut cells, mut hybrid_error, mut elbo_error) = (0.0, 0.0, 0.0, 0.0);
-    for seed in seeds {
-        let mut rng = Rng::new(*seed);
-        let (x, y) = waves(30, 2.0, &mut rng);
-        for length in &lengths {
-            for variance in &variances {
-                let kernel = Stationary::new(Profile::Rbf, &[f64::exp(*length); 2]).with_variance(f64::exp(*variance));
-                let prior = Box::new(DensePrior::new(Box::new(kernel), x.clone()));
-                let mut model = SiteGp::new(prior, Box::new(Zero), Box::new(BernoulliProbit::new()), y.clone())?;
-                model.infer(&PowerEp { alpha: 1.0, damping: 0.5 }, 400, 1e-8)?;
-                let sampled = importance::log_evidence(&model, draws, &mut rng)?;
-                let ep = no_grad(|| Energy { alpha: 1.0 }.value(&model))?.item();
-                model.infer(&Cvi { rho: 0.5 }, 400, 1e-8)?;
-                let hybrid = no_grad(|| Energy { alpha: 1.0 }.value(&model))?.item();
-                let elbo = no_grad(|| Elbo.value(&model))?.item();
-                let (a, b) = ((hybrid - sampled.value).abs(), (elbo - sampled.value).abs());
-                nearer += f64::from(u8::from(a < b));
-                cells += 1.0;
-                hybrid_error += a;
-                elbo_error += b;
-                let numbers = [*length, *variance, sampled.value, sampled.error, hybrid, ep, elbo];
-                table.push([vec![seed.to_string()], numbers.iter().map(|v| format!("{v:.3}")).collect()].concat());
-            }
-        }
-    }
-    run.table(table);
-    let share = run.pick(0.8, 0.95);
-    claim.at_least(
-        "share of grid cells where the energy at variational sites beats the bound",
-        nearer / cells,
-        Some(0.5),
-        share,
-    );
-    let (hybrid, elbo) = (hybrid_error / cells, elbo_error / cells);
-    claim.at_most("mean error of the energy over that of the bound", hybrid / elbo, Some(1.0), 0.25);
-    Ok(())
-}
-
-/// `f = size sin(2 x1) x2` seen through a probit. Returns inputs `[N, 2]` and classes -1 and 1.
-fn waves(rows: usize, size: f64, rng: &mut Rng) -> (Tensor, Vec<f64>) {
-    let x: Vec<f64> = (0..rows * 2).map(|_| rng.range(-2.0, 2.0)).collect();
-    let f = x.chunks_exact(2).map(|x| size * (2.0 * x[0]).sin() * x[1]);
-    let y = f.map(|f| if rng.normal() < f { 1.0 } else { -1.0 }).collect();
-    (Tensor::from_vec(x, &[rows, 2]), y)
-}
-
-/// What hyperparameters learned on one evidence are worth.
-struct Learned {
-    /// Held-out log loss, nats a row.
-    log_loss: f64,
-    /// The kernel's amplitude.
-    variance: f64,
-}
-
-/// Learns on some rows by one evidence, and scores the others.
-fn learned(infer: Infer, kernel: &str, data: &Data, split: &Split, run: &mut Run) -> Result<Learned> {
-    let config =
-        CviEpHyperConfig { infer, kernel: kernel.parse()?, rounds: run.pick(10, 100), ..CviEpHyperConfig::default() };
-    let (train, test) = split.apply(data);
-    let model = CviEpHyper.fit(&config, elbo_core::FromData::from_data(&train)?, run)?;
-    let Prediction::Classes { probabilities, .. } = model.predict(&test, run)? else {
-        unreachable!("two classes are predicted as classes")
-    };
-    let truth = model.rows.columns.encode_class_target(&test)?;
-    let log_loss = scores::classification(2, &probabilities, &truth)?.log_loss;
-    let mut variance = f64::NAN;
-    model.model.visit(&mut |name, p| {
-        if name == "kernel.variance" {
-            variance = p.value()[0];
-        }
-    });
-    Ok(Learned { log_loss, variance })
-}
-
-/// Amplitudes learned by the hybrid and by the bound from few rows of classes that are nearly separable, where the bound is loosest. With
-/// more rows the difference vanishes.
-fn amplitude_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    const ROWS: usize = 60;
-    const REPLICATES: u64 = 3;
-    let mut ratio = 0.0;
-    for seed in seeds {
-        for k in 1..=REPLICATES {
-            let (x, y) = waves(ROWS + 10, SEPARATED, &mut Rng::new(*seed).split(k));
-            let data = class_table(&x, &y);
-            let split = Split { train: (0..ROWS).collect(), test: (ROWS..ROWS + 10).collect() };
-            let hybrid = learned(Infer::Hybrid, "matern52", &data, &split, &mut run.child(*seed))?;
-            let bound = learned(Infer::Vi, "matern52", &data, &split, &mut run.child(*seed))?;
-            ratio += (hybrid.variance / bound.variance).ln() / (seeds.len() as u64 * REPLICATES) as f64;
-        }
-    }
-    claim.at_least("made-up classes: log ratio of learned amplitudes, hybrid over bound", ratio, Some(0.0), 0.05);
-    Ok(())
-}
-
-/// The sets of the claim on real data.
-const REAL: [&str; 4] = ["keel-ionosphere", "keel-sonar", "keel-heart", "keel-pima"];
-
-/// Five-fold held-out log density and learned amplitudes on real sets of two classes. Sets that were not fetched are skipped.
-fn real_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    let mut table = Table::new(
-        "real",
-        "Real sets: five-fold mean log density of held-out classes (nats a row), and mean log amplitudes.",
-        &["set", "hybrid", "bound", "difference", "s.e. over folds", "log v, hybrid", "log v, bound"],
-    );
-    let (mut sets, mut better, mut total, mut worst, mut amplitude) = (0.0, 0.0, 0.0, f64::INFINITY, 0.0);
-    for key in REAL {
-        let data = match stored_table(key, true) {
-            Ok(data) => data,
-            Err(absence) => {
-                claim.skip(&format!("held-out log density on {key}"), &absence);
-                continue;
-            }
-        };
-        let mut folds = vec![];
-        for seed in seeds {
-            for split in elbo_data::folds(data.rows(), 5, &mut Rng::new(*seed))? {
-                let hybrid = learned(Infer::Hybrid, REAL_KERNEL, &data, &split, &mut run.child(*seed))?;
-                let bound = learned(Infer::Vi, REAL_KERNEL, &data, &split, &mut run.child(*seed))?;
-                folds.push([-hybrid.log_loss, -bound.log_loss, hybrid.variance.ln(), bound.variance.ln()]);
-            }
-        }
-        let count = folds.len() as f64;
-        let mean = |k: usize| folds.iter().map(|f| f[k]).sum::<f64>() / count;
-        let gain = mean(0) - mean(1);
-        let spread = folds.iter().map(|f| (f[0] - f[1] - gain).powi(2)).sum::<f64>() / (count - 1.0);
-        sets += 1.0;
-        better += f64::from(u8::from(gain >= 0.0));
-        total += gain;
-        worst = worst.min(gain);
-        amplitude += mean(2) - mean(3);
-        let numbers = [mean(0), mean(1), gain, (spread / count).sqrt(), mean(2), mean(3)];
-        table.push([vec![key.to_owned()], numbers.iter().map(|v| format!("{v:.4}")).collect()].concat());
-    }
-    if sets > 0.0 {
-        run.table(table);
-        claim.at_least("real sets: mean gain in held-out log density (nats a row)", total / sets, Some(0.0), 0.002);
-        claim.at_least(
-            "real sets: share on which the mean is no worse than the bound's",
-            better / sets,
-            Some(0.5),
-            0.75,
-        );
-        claim.at_least("real sets: least gain over the bound (nats a row)", worst, None, -0.01);
-        claim.at_least("real sets: mean log ratio of learned amplitudes", amplitude / sets, Some(0.0), 0.1);
-    }
-    Ok(())
-}
-
-fn class_table(x: &Tensor, y: &[f64]) -> Data {
-    let levels = vec!["no".into(), "yes".into()];
-    let codes = y.iter().map(|y| Some(u32::from(*y > 0.0))).collect();
-    let arrays = vec![
-        ("x".into(), Array::new(x.shape(), x.to_vec())),
-        ("class".into(), Array::column(Values::Text { levels, codes })),
-    ];
-    Data { source: "waves".into(), arrays, target: Some("class".into()), ..Data::default() }
 }
 
 /// A fitted site model.
@@ -443,12 +289,14 @@ pub struct CviEpHyperModel {
     model: SiteGp,
     posterior: Box<dyn LatentPosterior>,
     summary: Summary,
+    /// Evidences around the learned hyperparameters, where they were asked for.
+    grid: Option<Table>,
 }
 
 impl CviEpHyperModel {
     fn new(config: CviEpHyperConfig, rows: Rows, model: SiteGp, summary: Summary) -> Result<Self> {
         let posterior = model.condition()?;
-        Ok(Self { config, rows, model, posterior, summary })
+        Ok(Self { config, rows, model, posterior, summary, grid: None })
     }
 }
 
@@ -469,6 +317,7 @@ impl Model for CviEpHyperModel {
         }
         elbo_core::Snapshot::save(&self.model, file, "model");
         file.set("summary", &self.summary);
+        self.grid.iter().for_each(|grid| file.set("grid", grid));
         Ok(())
     }
 
@@ -478,6 +327,10 @@ impl Model for CviEpHyperModel {
 
     fn as_predict(&self) -> Option<&dyn Predict> {
         Some(self)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.grid.iter().cloned().collect()
     }
 }
 

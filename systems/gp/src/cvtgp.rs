@@ -71,6 +71,30 @@ impl Config for CvtgpConfig {
     }
 }
 
+/// Whole numbers from zero up are taken for counts where at most this many differ.
+const FEW_COUNTS: usize = 20;
+
+/// What to say of targets whose noise is hardly Gaussian: two values, or what looks like counts.
+fn unlike_gaussian(targets: &[f64]) -> Option<String> {
+    let mut distinct = targets.to_vec();
+    distinct.sort_by(f64::total_cmp);
+    distinct.dedup();
+    let (low, high) = (distinct.first()?, distinct.last()?);
+    if distinct.len() == 2 {
+        return Some(format!(
+            "the target has only the values {low} and {high}; if they are classes, use `svgp` or `cvi-ep-hyper`"
+        ));
+    }
+    let is_count = |value: &f64| *value >= 0.0 && value.fract() == 0.0;
+    (distinct.len() <= FEW_COUNTS && distinct.iter().all(is_count)).then(|| {
+        format!(
+            "the target has {} different whole numbers from {low} to {high}, and this system's noise is Gaussian; if they \
+             are counts, use `svgp` or `cvi-ep-hyper` with --set likelihood=poisson",
+            distinct.len()
+        )
+    })
+}
+
 /// Where the pseudo-observations start: cluster centres, the clusters' mean targets, the clusters' sizes.
 fn clusters(x: &Tensor, y: &[f64], count: usize, rng: &mut elbo_core::Rng) -> (Tensor, Tensor, Tensor) {
     let (n, d) = (y.len(), x.shape()[1]);
@@ -125,15 +149,7 @@ impl System for Cvtgp {
 
     fn fit(&self, config: &CvtgpConfig, input: Regression, run: &mut Run) -> Result<CvtgpModel> {
         input.notes.iter().for_each(|note| run.warn(note));
-        let mut distinct = input.raw.clone();
-        distinct.sort_by(f64::total_cmp);
-        distinct.dedup();
-        if distinct.len() == 2 {
-            let [low, high] = [distinct[0], distinct[1]];
-            run.warn(format!(
-                "the target has only the values {low} and {high}; if they are classes, use `svgp` or `cvi-ep-hyper`"
-            ));
-        }
+        unlike_gaussian(&input.raw).into_iter().for_each(|text| run.warn(text));
         if config.points >= input.x.rows {
             run.warn(format!("{} points for {} rows: `gpr` is exact and cheaper here", config.points, input.x.rows));
         }
@@ -327,3 +343,20 @@ fn stochastic_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<(
 
 /// A trained coreset.
 pub type CvtgpModel = TableModel<CvtgpConfig, CoresetGp>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_and_counts_are_pointed_to_other_likelihoods_and_quantities_are_not() {
+        assert!(unlike_gaussian(&[0.0, 1.0, 1.0, 0.0]).unwrap().contains("only the values 0 and 1"));
+        let counts = unlike_gaussian(&[3.0, 0.0, 1.0, 1.0, 7.0]).unwrap();
+        assert!(counts.contains("4 different whole numbers from 0 to 7"), "{counts}");
+        assert!(counts.contains("likelihood=poisson"), "{counts}");
+        let many: Vec<f64> = (0..=FEW_COUNTS).map(|v| v as f64).collect();
+        for quantity in [vec![0.5, 1.0, 2.0], vec![-1.0, 0.0, 3.0], many] {
+            assert_eq!(unlike_gaussian(&quantity), None, "{quantity:?}");
+        }
+    }
+}

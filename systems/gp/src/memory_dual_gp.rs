@@ -1,14 +1,17 @@
 #![doc = "[picture]: ../../../../docs/pictures/memory-dual-gp.svg"]
 #![doc = include_str!("memory-dual-gp.md")]
 
+mod batch;
+mod claim;
+
+pub use batch::FirstTable;
+
 use elbo_core::{
-    Budget, Card, Claim, Columns, Config, Data, Kind, Model, ModelFile, Predict, Prediction, Progress, Result, Rng,
-    Run, Snapshot, Step, Stop, Summary, Supervised, System, Table, Update, Verb, drive, ensure_within,
+    Budget, Card, Claim, Columns, Config, Data, Kind, Model, ModelFile, Predict, Prediction, Progress, Result, Run,
+    Snapshot, Step, Stop, Summary, System, Table, Update, Verb, drive, ensure_within,
 };
-use elbo_data::stored_table;
-use elbo_dist::scores;
 use elbo_gp::kernel::KernelConfig;
-use elbo_gp::likelihood::{BernoulliProbit, LikelihoodConfig, MultiLikelihoodConfig, Single};
+use elbo_gp::likelihood::{LikelihoodConfig, MultiLikelihoodConfig};
 use elbo_gp::memory::{Absorb, MemoryGp, Past};
 use elbo_gp::settings;
 use elbo_gp::supervised::{Named, Rows, Target};
@@ -54,6 +57,10 @@ pub struct MemoryDualGpConfig {
     pub rounds: usize,
     /// Whether half of the chances to join the memory are in proportion to leverage; otherwise all rows are alike.
     pub by_leverage: bool,
+    /// Whether inducing points are chosen once, among the rows of the table that is fitted, and stay there; otherwise they follow the stream.
+    pub fixed_inducing: bool,
+    /// Whether `update` refuses a batch in which a column varies more than 100 times as much as in the table that was fitted.
+    pub check_scale: bool,
 }
 
 impl Default for MemoryDualGpConfig {
@@ -71,6 +78,8 @@ impl Default for MemoryDualGpConfig {
             moves: 10,
             rounds: 3,
             by_leverage: true,
+            fixed_inducing: false,
+            check_scale: true,
         }
     }
 }
@@ -154,18 +163,23 @@ impl System for MemoryDualGp {
         validates_itself: false,
     };
     type Config = MemoryDualGpConfig;
-    type Input = Supervised;
+    type Input = FirstTable;
     type Model = MemoryDualGpModel;
 
-    fn fit(&self, config: &MemoryDualGpConfig, input: Supervised, run: &mut Run) -> Result<MemoryDualGpModel> {
+    fn fit(&self, config: &MemoryDualGpConfig, input: FirstTable, run: &mut Run) -> Result<MemoryDualGpModel> {
+        let FirstTable { input, names } = input;
         let Rows { x, y, columns, target, notes } = config.named().rows(input)?;
         notes.iter().for_each(|note| run.warn(note));
         let mut gp = MemoryGp::new(config.kernel.build_for(&x)?, config.named().build(target)?, x.dims);
         let inputs = table::tensor(&x);
+        if config.fixed_inducing {
+            gp = gp.with_held_inducing(&inputs, config.inducing)?;
+        }
         let batches = config.batches.min(y.len());
         let stream = Stream { x: &inputs, y: &y, batches, how: config.absorb() };
         drive(&stream, &mut gp, &Stop::after(batches, "batches", "rows seen"), run)?;
-        Ok(MemoryDualGpModel::new(config.clone(), columns, gp, drift(run)))
+        let leverage = gp.leverage()?;
+        Ok(MemoryDualGpModel { config: config.clone(), columns, names, gp, leverage, drift: drift(run) })
     }
 
     fn load(&self, file: &ModelFile) -> Result<MemoryDualGpModel> {
@@ -175,204 +189,23 @@ impl System for MemoryDualGp {
         let likelihood = config.named().build(Target::of(&columns))?;
         let mut gp = MemoryGp::new(config.kernel.build_for(&like)?, likelihood, like.dims);
         gp.restore(file, "gp")?;
-        Ok(MemoryDualGpModel::new(config, columns, gp, file.fact("drift")?))
+        // Files of earlier versions do not know of columns that were left out.
+        let names = if file.has("names") { file.fact("names")? } else { batch::used(&columns) };
+        let leverage = if file.has("leverage") { file.fact("leverage")? } else { gp.leverage()? };
+        Ok(MemoryDualGpModel { config, columns, names, gp, leverage, drift: file.fact("drift")? })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
         let seeds = run.seeds(10);
         let mut claim = Claim::new(seeds.clone());
-        moons_claim(&mut claim, &seeds, run)?;
+        claim::moons(&mut claim, &seeds, run)?;
         if run.budget == Budget::Full {
             let few = &seeds[..seeds.len().min(3)];
-            banana_claim(&mut claim, few, run)?;
-            digits_claim(&mut claim, few, run)?;
+            claim::banana(&mut claim, few, run)?;
+            claim::digits(&mut claim, few, run)?;
         }
         Ok(claim)
     }
-}
-
-/// A process that has read batches of these sizes, in order. `batches` are ends of rows.
-fn streamed(mut gp: MemoryGp, x: &Tensor, y: &[f64], ends: &[usize], how: Absorb, run: &mut Run) -> Result<MemoryGp> {
-    let mut start = 0;
-    for end in ends {
-        gp.absorb(&x.narrow(0, start, end - start), &y[start..*end], how, run)?;
-        start = *end;
-    }
-    Ok(gp)
-}
-
-/// Ends of `count` nearly equal parts.
-fn parts(rows: usize, count: usize) -> Vec<usize> {
-    (1..=count).map(|k| k * rows / count).collect()
-}
-
-/// Two moons, streamed along one axis: with memory, against everything at once and against the baseline without memory.
-fn moons_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    let mut totals = [0.0; 5];
-    let models = [
-        ("25", "everything at once", 0, 1, Past::Memory),
-        ("25", "memory of 4 rows a batch", 4, 15, Past::Memory),
-        ("10", "memory of 6 rows a batch", 6, 15, Past::Memory),
-        ("10", "no memory, old sites carried", 0, 15, Past::Sites),
-        ("10", "no memory", 0, 15, Past::Memory),
-    ];
-    for seed in seeds {
-        let mut rng = Rng::new(*seed);
-        let (x, y) = two_moons(600, true, &mut rng);
-        let (test_x, test_y) = two_moons(1000, false, &mut rng);
-        for ((inducing, _, remembered, batches, past), total) in models.iter().zip(&mut totals) {
-            let how = Absorb {
-                inducing: inducing.parse().expect("a number above"),
-                remembered: *remembered,
-                sweeps: if *batches == 1 { 20 } else { 4 },
-                moves: if *batches == 1 { 40 } else { 10 },
-                past: *past,
-                ..MemoryDualGpConfig::default().absorb()
-            };
-            let likelihood = Box::new(Single(Box::new(BernoulliProbit::new())));
-            let kernel = KernelConfig::default().build_for(&elbo_core::Features::numeric(2, vec![0.0, 0.0]))?;
-            let gp = MemoryGp::new(kernel, likelihood, 2);
-            let gp = streamed(gp, &x, &y, &parts(600, *batches), how, &mut run.child(*seed))?;
-            let (mean, variance) = gp.predict(&test_x)?;
-            let density = |i: usize| gp.likelihood().log_density(test_y[i], &mean[i..=i], &variance[i..=i]);
-            *total -= (0..test_y.len()).map(density).sum::<f64>() / (test_y.len() * seeds.len()) as f64;
-        }
-    }
-    let mut table = Table::new(
-        "streams",
-        "Mean negative log predictive density of two moons streamed in 15 sorted batches (nats a row).",
-        &["inducing points", "model", "nlpd"],
-    );
-    for ((m, name, ..), total) in models.iter().zip(&totals) {
-        table.push(vec![(*m).into(), (*name).into(), format!("{total:.4}")]);
-    }
-    run.table(table);
-    let [offline, with_25, with_10, sites_10, _] = totals;
-    // A smoke run has one seed.
-    let near = run.pick(0.05, 0.02);
-    claim.at_most("25 points: nlpd with memory less that of everything at once", with_25 - offline, Some(0.0), near);
-    let gain = sites_10 - with_10;
-    claim.at_least("10 points: nlpd of the baseline without memory less that with memory", gain, Some(0.0), 0.0);
-    Ok(())
-}
-
-/// What a way of remembering came to on held-out rows, averaged.
-#[derive(Default, Clone, Copy)]
-struct Outcome {
-    accuracy: f64,
-    log_loss: f64,
-}
-
-/// Streams a table of classes with memory by leverage, with as many rows drawn at random, and without memory. `order` puts the training
-/// rows into the stream's order and gives the ends of batches.
-fn remembering(
-    name: &str,
-    data: &Data,
-    seeds: &[u64],
-    how: Absorb,
-    order: impl Fn(&Rows) -> (Vec<usize>, Vec<usize>),
-    run: &mut Run,
-) -> Result<[Outcome; 3]> {
-    let mut found = [Outcome::default(); 3];
-    let named = Named { single: None, multi: None };
-    for seed in seeds {
-        let (train, test) = elbo_data::holdout(data.rows(), 0.2, &mut Rng::new(*seed))?.apply(data);
-        let rows = named.rows(elbo_core::FromData::from_data(&train)?)?;
-        let (order, ends) = order(&rows);
-        let x = table::tensor(&rows.x.take_rows(&order));
-        let y: Vec<f64> = order.iter().map(|i| rows.y[*i]).collect();
-        let test_x = table::encode(&rows.columns, &test, &mut run.child(*seed))?;
-        let truth = rows.columns.encode_class_target(&test)?;
-        let ways = [how, Absorb { by_leverage: false, ..how }, Absorb { remembered: 0, past: Past::Sites, ..how }];
-        for (how, outcome) in ways.into_iter().zip(&mut found) {
-            let kernel: KernelConfig = "matern52(ard = false)".parse()?;
-            let gp = MemoryGp::new(kernel.build_for(&rows.x)?, named.build(rows.target)?, rows.x.dims);
-            let gp = streamed(gp, &x, &y, &ends, how, &mut run.child(*seed))?;
-            let (mean, variance) = gp.predict(&test_x)?;
-            let classes = rows.columns.classes();
-            let Prediction::Classes { probabilities, .. } =
-                gp.likelihood().prediction(&mean, &variance, rows.columns.target_scaling(), classes)
-            else {
-                unreachable!("classes are predicted as classes")
-            };
-            let score = scores::classification(classes.len(), &probabilities, &truth)?;
-            outcome.accuracy += score.accuracy / seeds.len() as f64;
-            outcome.log_loss += score.log_loss / seeds.len() as f64;
-        }
-    }
-    let mut table = Table::new(
-        name,
-        &format!("{name} streamed: accuracy and log loss on a held-out fifth, averaged over the seeds."),
-        &["memory", "accuracy", "log loss (nats a row)"],
-    );
-    for (way, outcome) in ["by leverage", "at random", "none, old sites carried"].into_iter().zip(&found) {
-        table.push(vec![way.into(), format!("{:.4}", outcome.accuracy), format!("{:.4}", outcome.log_loss)]);
-    }
-    run.table(table);
-    Ok(found)
-}
-
-/// Bananas in 50 batches sorted along the first axis.
-fn banana_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    let data = match stored_table("banana", true) {
-        Ok(data) => data,
-        Err(absence) => {
-            claim.skip("banana: accuracy with memory", &absence);
-            return Ok(());
-        }
-    };
-    let how = Absorb { inducing: 30, remembered: 4, ..MemoryDualGpConfig::default().absorb() };
-    let order = |rows: &Rows| {
-        let mut order: Vec<usize> = (0..rows.x.rows).collect();
-        order.sort_by(|a, b| rows.x.row(*a)[0].total_cmp(&rows.x.row(*b)[0]).then(a.cmp(b)));
-        (order, parts(rows.x.rows, 50))
-    };
-    let [ours, random, none] = remembering("banana", &data, seeds, how, order, run)?;
-    compare(claim, "banana", ours, random, none);
-    Ok(())
-}
-
-/// Digits in five tasks of two classes each.
-fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    let data = elbo_data::digits8_classes()?;
-    let how = Absorb { inducing: 100, remembered: 20, sweeps: 10, rho: 0.1, ..MemoryDualGpConfig::default().absorb() };
-    let order = |rows: &Rows| {
-        let mut order: Vec<usize> = (0..rows.x.rows).collect();
-        order.sort_by(|a, b| rows.y[*a].total_cmp(&rows.y[*b]).then(a.cmp(b)));
-        let ends = [2.0, 4.0, 6.0, 8.0, 10.0].map(|c| order.partition_point(|i| rows.y[*i] < c));
-        (order, ends.to_vec())
-    };
-    let [ours, random, none] = remembering("digits", &data, seeds, how, order, run)?;
-    compare(claim, "digits in five tasks", ours, random, none);
-    Ok(())
-}
-
-fn compare(claim: &mut Claim, name: &str, ours: Outcome, random: Outcome, none: Outcome) {
-    let (least, lead) = (random.accuracy - 0.01, ours.accuracy - none.accuracy);
-    claim.at_least(
-        &format!("{name}: accuracy with memory by leverage, against memory at random"),
-        ours.accuracy,
-        None,
-        least,
-    );
-    claim.at_least(&format!("{name}: accuracy with memory less that without"), lead, Some(0.0), 0.0);
-}
-
-/// Two interleaved half circles with noise 0.22 and classes -1 and 1, sorted along the first axis if asked.
-fn two_moons(rows: usize, is_sorted: bool, rng: &mut Rng) -> (Tensor, Vec<f64>) {
-    let mut points: Vec<([f64; 2], f64)> = (0..rows)
-        .map(|i| {
-            let angle = std::f64::consts::PI * rng.uniform();
-            let upper = i % 2 == 0;
-            let (a, b) = if upper { (angle.cos(), angle.sin()) } else { (1.0 - angle.cos(), 0.5 - angle.sin()) };
-            ([a + 0.22 * rng.normal(), b + 0.22 * rng.normal()], if upper { 1.0 } else { -1.0 })
-        })
-        .collect();
-    if is_sorted {
-        points.sort_by(|a, b| a.0[0].total_cmp(&b.0[0]));
-    }
-    let x = points.iter().flat_map(|(x, _)| *x).collect();
-    (Tensor::from_vec(x, &[rows, 2]), points.iter().map(|(_, y)| *y).collect())
 }
 
 /// How the hyperparameters moved over the batches.
@@ -393,20 +226,20 @@ fn drift(run: &Run) -> Table {
 pub struct MemoryDualGpModel {
     config: MemoryDualGpConfig,
     columns: Columns,
+    /// Names of all columns of the table that was fitted.
+    names: Vec<String>,
     gp: MemoryGp,
+    /// The sum of the leverages of all rows seen.
+    leverage: f64,
     drift: Table,
-}
-
-impl MemoryDualGpModel {
-    fn new(config: MemoryDualGpConfig, columns: Columns, gp: MemoryGp, drift: Table) -> Self {
-        Self { config, columns, gp, drift }
-    }
 }
 
 impl Model for MemoryDualGpModel {
     fn save(&self, file: &mut ModelFile) -> Result<()> {
         file.set("config", &self.config);
         file.set("columns", &self.columns);
+        file.set("names", &self.names);
+        file.set("leverage", &self.leverage);
         Snapshot::save(&self.gp, file, "gp");
         file.set("drift", &self.drift);
         Ok(())
@@ -420,6 +253,7 @@ impl Model for MemoryDualGpModel {
             ("rows_seen".into(), self.gp.seen() as f64),
             ("rows_in_memory".into(), memory as f64),
             ("inducing".into(), self.gp.inducing().shape()[0] as f64),
+            ("leverage".into(), self.leverage),
         ];
         summary.text = format!(
             "A sparse Gaussian process with kernel {} and likelihood {} that has seen {} rows and remembers {memory}.",
@@ -460,12 +294,17 @@ impl Predict for MemoryDualGpModel {
 
 impl Update for MemoryDualGpModel {
     fn update(&self, data: &Data, run: &mut Run) -> Result<Box<dyn Model>> {
+        batch::check_names(&self.names, &self.columns, data)?;
+        if self.config.check_scale {
+            batch::check_scales(&self.columns, data, run)?;
+        }
         let x = table::encode(&self.columns, data, run)?;
         let y = self.config.named().encode(&self.columns, data)?;
         let mut file = ModelFile::new(MemoryDualGp::CARD.id);
         Model::save(self, &mut file)?;
         let mut model = System::load(&MemoryDualGp, &file)?;
         model.gp.absorb(&x, &y, self.config.absorb(), run)?;
+        model.leverage = model.gp.leverage()?;
         let mut row = vec![format!("{}", model.drift.rows.len() + 1)];
         model.gp.visit(&mut |_, p| {
             if p.len() == 1 {

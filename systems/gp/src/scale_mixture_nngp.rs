@@ -4,8 +4,9 @@
 mod claim;
 
 use elbo_core::{
-    Card, Claim, Classification, Columns, Config, Data, Features, Kind, Model, ModelFile, Predict, Prediction,
-    Regression, Result, Rng, Run, Snapshot, Stop, Summary, Supervised, System, Table, Verb, drive, ensure_within,
+    Array, Card, Claim, Classification, Columns, Config, Data, Encode, Features, Kind, Model, ModelFile, Predict,
+    Prediction, Regression, Result, Rng, Run, Snapshot, Stop, Summary, Supervised, System, Table, Verb, drive,
+    ensure_within,
 };
 use elbo_gp::fit::{Search, search};
 use elbo_gp::inducing::InducingPoints;
@@ -226,7 +227,7 @@ impl System for ScaleMixtureNngp {
         title: "Scale Mixtures of Neural Network Gaussian Processes",
         family: "gp",
         kind: Kind::Paper,
-        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Reproduce],
+        verbs: &[Verb::Fit, Verb::Predict, Verb::Evaluate, Verb::Encode, Verb::Reproduce],
         source: "Lee, Yun, Yang and Lee (2022), ICLR",
         about: include_str!("scale-mixture-nngp.md"),
         validates_itself: false,
@@ -318,6 +319,10 @@ impl Model for ScaleMixtureNngpModel {
         Some(self)
     }
 
+    fn as_encode(&self) -> Option<&dyn Encode> {
+        Some(self)
+    }
+
     fn tables(&self) -> Vec<Table> {
         match &self.fitted {
             Fitted::Numbers { starts, .. } => vec![starts.clone()],
@@ -345,5 +350,27 @@ impl Predict for ScaleMixtureNngpModel {
         let Fitted::Numbers { posterior, .. } = &self.fitted else { return Ok(None) };
         let x = table::encode(&self.columns, data, run)?;
         Ok(Some(table::unscaled(posterior.sample_paths(&x, count, &mut run.rng)?, &self.columns)))
+    }
+}
+
+/// How unlike the training data rows look: entropies of class probabilities, in nats, or standard deviations of an observation.
+fn novelty(prediction: &Prediction) -> Vec<f64> {
+    match prediction {
+        Prediction::Numbers(marginals) => (0..marginals.len()).map(|i| marginals.sd(i)).collect(),
+        Prediction::Classes { classes, probabilities } => entropies(probabilities, classes.len()),
+    }
+}
+
+/// Entropies in nats of probabilities `[N, classes]`, row-major.
+fn entropies(probabilities: &[f64], classes: usize) -> Vec<f64> {
+    let entropy = |row: &[f64]| row.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum::<f64>();
+    probabilities.chunks_exact(classes).map(entropy).collect()
+}
+
+impl Encode for ScaleMixtureNngpModel {
+    fn encode(&self, data: &Data, run: &mut Run) -> Result<Data> {
+        let novelty = novelty(&self.predict(data, run)?);
+        let arrays = vec![("novelty".to_owned(), Array::new(&[novelty.len()], novelty))];
+        Ok(Data { source: format!("novelty of {}", data.source), arrays, ..Data::default() })
     }
 }

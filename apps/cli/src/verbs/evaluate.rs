@@ -29,7 +29,7 @@ pub fn run(args: &Evaluate, json: bool) -> Result<ExitCode, Failure> {
     let mut run = Run::new(record.seed);
     let prediction = predictor.predict(&data, &mut run)?;
     check_prediction(&prediction)?;
-    let scores = Observed::of(&data, &prediction)?.score(&prediction)?;
+    let scores = Observed::of(&data, &prediction)?.score_against(&prediction, record.target_normal.as_ref())?;
     told(serde_json::to_value(scores).expect("scores are plain data"), &run, json)
 }
 

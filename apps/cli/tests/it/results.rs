@@ -52,7 +52,8 @@ fn fit_predict_and_evaluate_print_the_documented_names() {
     assert!(!page.contains("NaN"), "the report holds a NaN");
 
     let scores = folder.elbo("evaluate t.gpr.elbo t.csv --json").json();
-    assert_eq!(keys(&scores), ["rows", "rmse", "mae", "nlpd", "crps", "coverage", "width"]);
+    assert_eq!(keys(&scores), ["rows", "rmse", "mae", "nlpd", "crps", "coverage", "width", "msll"]);
+    assert!(scores["msll"].as_f64().unwrap() < -0.5, "{scores}");
     assert_eq!(keys(&scores["coverage"]), ["0.5", "0.9", "0.95"]);
     assert!(scores["rmse"].as_f64().unwrap() < 0.3, "{scores}");
 
@@ -245,6 +246,38 @@ fn update_absorbs_new_rows_into_a_saved_model() {
     // In place, and again.
     folder.elbo("update new.elbo one.csv --out new.elbo").ok();
     assert_eq!(folder.elbo("info new.elbo --json").json()["updates"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn update_refuses_columns_that_are_new_and_columns_in_another_unit() {
+    let folder = Folder::new();
+    let text = table(60);
+    let with = |name: &str, cell: &dyn Fn(usize) -> String| {
+        let lines = text.lines().enumerate().map(|(i, line)| match i {
+            0 => format!("{name},{line}\n"),
+            i => format!("{},{line}\n", cell(i)),
+        });
+        lines.collect::<String>()
+    };
+    folder.write("one.csv", with("id", &|i| format!("r{i}")).as_bytes());
+    folder.write("plain.csv", text.as_bytes());
+    folder.write("zz.csv", with("zz", &|i| i.to_string()).as_bytes());
+    let scaled = text.lines().enumerate().map(|(i, line)| match line.split_once(',') {
+        Some((a, rest)) if i > 0 => format!("{},{rest}\n", 1000.0 * a.parse::<f64>().unwrap()),
+        _ => format!("{line}\n"),
+    });
+    folder.write("unit.csv", scaled.collect::<String>().as_bytes());
+    folder.elbo("fit memory-dual-gp one.csv --target y --drop id --set batches=2 --set rounds=1 --out m.elbo").ok();
+    for (rows, message) in [("zz.csv", "`zz`"), ("unit.csv", "`a` varies")] {
+        let refused = folder.elbo(&format!("update m.elbo {rows} --out new.elbo"));
+        assert_eq!(refused.code, 1, "{rows}: {}", refused.err);
+        assert!(refused.err.contains(message), "{rows}: {}", refused.err);
+        assert!(!folder.names().contains("new.elbo"), "{rows}");
+    }
+    folder.elbo("update m.elbo zz.csv --drop zz --out new.elbo").ok();
+    // What the fit left out may be there or not.
+    folder.elbo("update m.elbo one.csv --out new.elbo").ok();
+    folder.elbo("update m.elbo plain.csv --out new.elbo").ok();
 }
 
 #[test]

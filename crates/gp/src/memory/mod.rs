@@ -67,6 +67,12 @@ pub struct Absorb {
 /// Hyperparameters whose unconstrained values move by less than this in a round have settled.
 const SETTLED: f64 = 1e-3;
 
+/// Inducing points are enough when they leave no more than this share of the prior variance.
+const RESIDUAL: f64 = 1e-6;
+
+/// The same of points that are held: the kernel that is learned later may be rougher than the one that chose them.
+const HELD_RESIDUAL: f64 = 1e-10;
+
 /// Updates are not shortened beyond this: sites that no longer one improves have settled.
 const SHORTEST: f64 = 1e-4;
 
@@ -97,6 +103,8 @@ pub struct MemoryGp {
     seen: usize,
     /// Sums of everything, kept up to date.
     sums: Vec<Sums>,
+    /// Whether inducing points stay where they are.
+    is_held: bool,
 }
 
 /// The rows of a batch with their sites.
@@ -131,7 +139,23 @@ impl MemoryGp {
             kept: Kept::nothing(latents, dims),
             seen: 0,
             sums: vec![Sums::zero(0); latents],
+            is_held: false,
         }
+    }
+
+    /// The same with inducing points that stay where they are, at most `count` of the rows `x: [N, D]`, for a process that has seen nothing.
+    ///
+    /// # Errors
+    /// When the kernel's values are not finite.
+    ///
+    /// # Panics
+    /// When rows were seen already.
+    pub fn with_held_inducing(mut self, x: &Tensor, count: usize) -> Result<Self> {
+        assert_eq!(self.seen, 0, "inducing points are held from the beginning");
+        self.z = no_grad(|| self.chosen(x, HELD_RESIDUAL, count))?;
+        let nothing = vec![Sums::zero(self.z.size(0)); self.gone.len()];
+        (self.gone, self.sums, self.is_held) = (nothing.clone(), nothing, true);
+        Ok(self)
     }
 
     /// The kernel.
@@ -165,6 +189,18 @@ impl MemoryGp {
         self.seen
     }
 
+    /// The sum over all rows seen, and latent functions, of leverage as the inducing points see it: the precision of a site times the variance of
+    /// what it acts on. It is how many of the inducing variables the data determine, at most their number times that of latent functions.
+    ///
+    /// # Errors
+    /// When `K_uu` is not positive definite within the jitter policy.
+    pub fn leverage(&self) -> Result<f64> {
+        no_grad(|| {
+            let kuu_chol = self.kernel.gram_symmetric(&self.z).cholesky()?;
+            Ok(of_sums(&kuu_chol, &self.sums)?.iter().map(|posterior| posterior.leverage().item()).sum())
+        })
+    }
+
     /// Absorbs a batch `x: [B, D]`, `y: [B]`.
     ///
     /// # Errors
@@ -192,16 +228,14 @@ impl MemoryGp {
     /// Chooses inducing points among the old ones, the memory and the batch by pivoted Cholesky. The memory takes part since a kernel that has
     /// become rougher needs points again where the stream has been.
     fn place_inducing(&mut self, batch: &Batch<'_>, how: Absorb) -> Result<()> {
+        if self.is_held {
+            self.sums = self.total(&self.gone, Some(batch));
+            return Ok(());
+        }
         let candidates = Tensor::cat(&[self.z.clone(), self.kept.x.clone(), batch.x.clone()], 0);
-        let diagonal = self.kernel.diag(&candidates).to_vec();
-        let column = |pivot: usize, out: &mut [f64]| {
-            let cross = self.kernel.gram(&candidates, &candidates.narrow(0, pivot, 1));
-            out.copy_from_slice(&cross.as_f64());
-        };
-        let pivots = pivoted_cholesky(&diagonal, column, 1e-6, how.inducing)?.pivots;
-        let z = candidates.index_select(0, &Tensor::indices(&pivots));
+        let z = self.chosen(&candidates, RESIDUAL, how.inducing)?;
         if self.z.shape()[0] == 0 {
-            self.gone = vec![Sums::zero(pivots.len()); self.gone.len()];
+            self.gone = vec![Sums::zero(z.size(0)); self.gone.len()];
         } else {
             let p = self.kernel.gram_symmetric(&self.z).cholesky()?.cholesky_solve(&self.kernel.gram(&self.z, &z));
             self.gone = self.gone.iter().map(|s| s.project(&p)).collect();
@@ -209,6 +243,17 @@ impl MemoryGp {
         self.z = z;
         self.sums = self.total(&self.gone, Some(batch));
         Ok(())
+    }
+
+    /// At most `count` of these rows by pivoted Cholesky of the kernel, which ends when they leave at most the share `residual` of the prior variance.
+    fn chosen(&self, candidates: &Tensor, residual: f64, count: usize) -> Result<Tensor> {
+        let diagonal = self.kernel.diag(candidates).to_vec();
+        let column = |pivot: usize, out: &mut [f64]| {
+            let cross = self.kernel.gram(candidates, &candidates.narrow(0, pivot, 1));
+            out.copy_from_slice(&cross.as_f64());
+        };
+        let pivots = pivoted_cholesky(&diagonal, column, residual, count)?.pivots;
+        Ok(candidates.index_select(0, &Tensor::indices(&pivots)))
     }
 
     /// Sums of everything, given those of the rows that are gone; differentiable in the kernel's parameters.

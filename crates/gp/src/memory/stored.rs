@@ -32,6 +32,9 @@ impl Snapshot for MemoryGp {
             sites.precision.save(file, &format!("{prefix}.memory.{p}.precision"));
         }
         file.set(&format!("{prefix}.seen"), &self.seen);
+        if self.is_held {
+            file.set(&format!("{prefix}.held"), &true);
+        }
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
@@ -56,6 +59,7 @@ impl Snapshot for MemoryGp {
             sites.precision = file.get_as(&name(&format!("memory.{p}.precision")), &[kept])?;
         }
         self.seen = file.fact(&format!("{prefix}.seen"))?;
+        self.is_held = file.has(&name("held"));
         self.sums = no_grad(|| self.total(&self.gone, None));
         Ok(())
     }

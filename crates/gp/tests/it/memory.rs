@@ -1,7 +1,7 @@
 //! Streams whose past is gone.
 
-use elbo_core::{Rng, Run};
-use elbo_gp::kernel::{Profile, Stationary};
+use elbo_core::{ModelFile, Rng, Run, Snapshot};
+use elbo_gp::kernel::{Kernel, Profile, Stationary};
 use elbo_gp::likelihood::{Gaussian, MultiLikelihood, Single, Softmax};
 use elbo_gp::memory::{Absorb, MemoryGp, Past};
 use elbo_tensor::{Parameters, Tensor};
@@ -202,4 +202,50 @@ fn rows_that_are_gone_follow_the_noise_that_later_rows_teach() {
     // Otherwise nothing had to follow.
     assert!(last < first / 1.2, "the noise is {first} after the first batch and {last} at the end");
     assert_alike(&read(last, &[60], 0).predict(&x).unwrap(), &streamed.predict(&x).unwrap(), 5e-3);
+}
+
+/// With Gaussian noise and every row an inducing point, leverages are the diagonal of `K (K + noise)⁻¹`.
+#[test]
+fn leverages_sum_to_the_trace_of_the_smoother_where_inducing_points_are_the_rows() {
+    let x = Tensor::from_vec((0..12).map(|i| 0.5 * f64::from(i)).collect(), &[12, 1]);
+    let y: Vec<f64> = (0..12).map(|i| (0.7 * f64::from(i)).sin()).collect();
+    let kernel = || Box::new(Stationary::new(Profile::Matern52, &[1.0]).with_variance(2.0));
+    let likelihood = Box::new(Single(Box::new(Gaussian::new(0.1))));
+    let mut gp = MemoryGp::new(kernel(), likelihood, 1).with_held_inducing(&x, 12).unwrap();
+    assert_eq!(gp.inducing().shape(), [12, 1]);
+    assert_eq!(gp.leverage().unwrap(), 0.0, "nothing was seen");
+    gp.absorb(&x, &y, Absorb { moves: 0, rho: 1.0, ..FEW }, &mut Run::new(1)).unwrap();
+    let noisy = kernel().gram_symmetric(&x) + Tensor::eye(12, x.dtype()) * 0.1;
+    let expected = 12.0 - 0.1 * noisy.cholesky().unwrap().cholesky_inverse().trace().item();
+    let found = gp.leverage().unwrap();
+    assert!((found - expected).abs() < 1e-6 * expected, "{found}, expected {expected}");
+}
+
+#[test]
+fn held_inducing_points_stay_where_they_are_also_after_saving() {
+    let x = Tensor::from_vec((0..40).map(|i| 0.1 * f64::from(i)).collect(), &[40, 1]);
+    let y: Vec<f64> = (0..40).map(|i| (0.3 * f64::from(i)).sin()).collect();
+    let new = || {
+        let kernel = Box::new(Stationary::new(Profile::Matern52, &[1.0]));
+        MemoryGp::new(kernel, Box::new(Single(Box::new(Gaussian::new(0.1)))), 1)
+    };
+    let how = Absorb { inducing: 6, ..FEW };
+    let mut held = new().with_held_inducing(&x, 6).unwrap();
+    let mut free = new();
+    let chosen = held.inducing().to_vec();
+    assert_eq!(chosen.len(), 6);
+    for (start, count) in [(0, 15), (15, 15), (30, 10)] {
+        let batch = x.narrow(0, start, count);
+        for gp in [&mut held, &mut free] {
+            gp.absorb(&batch, &y[start..start + count], how, &mut Run::new(1)).unwrap();
+        }
+        assert_eq!(held.inducing().to_vec(), chosen);
+    }
+    assert_ne!(free.inducing().to_vec(), chosen);
+    let mut file = ModelFile::new("memory-dual-gp");
+    Snapshot::save(&held, &mut file, "gp");
+    let mut back = new();
+    back.restore(&file, "gp").unwrap();
+    back.absorb(&x.narrow(0, 0, 5), &y[..5], how, &mut Run::new(2)).unwrap();
+    assert_eq!(back.inducing().to_vec(), chosen);
 }

@@ -3,8 +3,8 @@
 use elbo_core::{Figure, Mark};
 
 use super::same_length;
-use crate::chance::{binomial_shares, normal_cdf, wilson};
-use crate::format::{count, counted, percent};
+use crate::chance::{binomial_shares, normal_cdf, uniform_distance, uniform_distance_limit, wilson};
+use crate::format::{count, counted, number, percent};
 
 /// Probability integral transform under Gaussian predictions: the distribution function at each observed value.
 pub fn gaussian_pit(observed: &[f64], mean: &[f64], sd: &[f64]) -> Vec<f64> {
@@ -96,7 +96,8 @@ pub fn coverage(levels: &[f64], held: &[usize], rows: usize) -> Figure {
 
 /// Histogram of the probability integral transform, flat when the predictive distributions are right.
 ///
-/// The band is what 95 % of calibrated models show in each bin.
+/// The band is what 95 % of calibrated models show in each bin. The caption has Kolmogorov and Smirnov's distance from an even distribution; that of
+/// counts is larger than zero however right the predictions are, since their distribution function jumps.
 pub fn pit_histogram(pit: &[f64]) -> Figure {
     let values: Vec<f64> = pit.iter().copied().filter(|p| !p.is_nan()).collect();
     let n = values.len();
@@ -112,7 +113,13 @@ pub fn pit_histogram(pit: &[f64]) -> Figure {
     caption.push_str("a hump means too wide, a bowl too narrow, a slope a bias.");
     let outside = counts.iter().filter(|&&c| n > 0 && (c < low * n as f64 || c > high * n as f64)).count();
     if n > 0 {
-        caption.push_str(&format!(" {} of {bins} bins leave the 95\u{a0}% band.", count(outside)));
+        caption.push_str(&format!(
+            " {} of {bins} bins leave the 95\u{a0}% band. Their distribution is at most {} from an even one (Kolmogorov and Smirnov's \
+             distance); 95\u{a0}% of calibrated models stay below {}.",
+            count(outside),
+            number(uniform_distance(&values)),
+            number(uniform_distance_limit(n))
+        ));
     }
     let marks = if n == 0 {
         vec![]
@@ -165,6 +172,20 @@ mod tests {
         let pit = gaussian_pit(&[1.0, 3.0], &[1.0, 1.0], &[2.0, 2.0]);
         assert_eq!(pit[0], 0.5);
         assert!((pit[1] - 0.841_344_746).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_histogram_says_how_far_it_is_from_even_and_how_far_chance_goes() {
+        let even: Vec<f64> = (0..100).map(|i| (f64::from(i) + 0.5) / 100.0).collect();
+        let caption = pit_histogram(&even).caption;
+        assert!(
+            caption.contains("at most 0.005 from an even one") && caption.contains("stay below 0.134"),
+            "{caption}"
+        );
+        let low: Vec<f64> = even.iter().map(|p| 0.5 * p).collect();
+        let caption = pit_histogram(&low).caption;
+        assert!(caption.contains("at most 0.502 from") || caption.contains("at most 0.503 from"), "{caption}");
+        assert!(!pit_histogram(&[f64::NAN]).caption.contains("Kolmogorov"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the paper claims: tails at fixed and at learned hyperparameters, and strangers among digits.
 
-use super::{Fitted, ScaleMixtureNngp, ScaleMixtureNngpConfig, ScaleMixtureNngpModel, Tails};
+use super::{Fitted, ScaleMixtureNngp, ScaleMixtureNngpConfig, ScaleMixtureNngpModel, Tails, entropies};
 use elbo_core::{Array, Budget, Claim, Data, Predict, Prediction, Result, Rng, Run, System, Table, Values};
 use elbo_dist::calibration::auroc;
 use elbo_dist::scores;
@@ -138,7 +138,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
             };
             let (familiar, strange) = (predicted(&test)?, predicted(&strangers)?);
             let score = scores::classification(8, &familiar, &model.columns.encode_class_target(&test)?)?;
-            let area = auroc(&entropies(&familiar), &entropies(&strange));
+            let area = auroc(&entropies(&familiar, 8), &entropies(&strange, 8));
             areas[k] += area / seeds.len() as f64;
             let process = if k == 0 { "Gaussian" } else { "scale mixture" };
             let most = largest_area(&model, &test, &strangers, &mut child)?;
@@ -149,12 +149,6 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     run.table(table);
     claim.at_least(name, areas[1], Some(areas[0]), areas[0] + 0.01);
     Ok(())
-}
-
-/// Entropies in nats of probabilities `[N, 8]`, row-major.
-fn entropies(probabilities: &[f64]) -> Vec<f64> {
-    let entropy = |row: &[f64]| -row.iter().filter(|p| **p > 0.0).map(|p| p * p.ln()).sum::<f64>();
-    probabilities.chunks_exact(8).map(entropy).collect()
 }
 
 /// The largest area under the curve over a grid of inverse gamma distributions of the scale, their medians a hundredfold apart, with
@@ -168,7 +162,7 @@ fn largest_area(model: &ScaleMixtureNngpModel, known: &Data, strangers: &Data, r
         for size in [0.1, 0.3, 1.0, 3.0, 10.0] {
             let scale = ScalePrior::InverseGamma { alpha, beta: alpha * size };
             let scales: Vec<f64> = (0..16).map(|j| scale.quantile((f64::from(j) + 0.5) / 16.0)).collect();
-            let spread = |x: &Tensor| -> Result<Vec<f64>> { Ok(entropies(&classifier.predict_at(x, &scales)?)) };
+            let spread = |x: &Tensor| -> Result<Vec<f64>> { Ok(entropies(&classifier.predict_at(x, &scales)?, 8)) };
             most = most.max(auroc(&spread(&known)?, &spread(&strangers)?));
         }
     }

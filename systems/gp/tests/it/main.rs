@@ -2,6 +2,7 @@
 
 mod bayesian_gpr;
 mod claims;
+mod cvi_ep_hyper;
 mod gpr;
 mod laplace_evidence;
 mod noise_column;

@@ -282,6 +282,39 @@ fn three_classes_are_told_apart_and_reload() {
     }
 }
 
+fn novelty(model: &dyn elbo_core::Model, data: &Data) -> Vec<f64> {
+    let codes = model.as_encode().unwrap().encode(data, &mut Run::new(0)).unwrap();
+    assert_eq!(codes.arrays.len(), 1);
+    codes.get("novelty").unwrap().to_f64().unwrap()
+}
+
+#[test]
+fn novelty_is_the_entropy_of_classes_and_the_spread_of_numbers() {
+    let settings = json!({ "steps": 200, "inducing": 15, "batch": 50, "rate": 0.05 });
+    let model = AnySystem::fit(&ScaleMixtureNngp, &settings, &classes(100, 13), &mut Run::new(2)).unwrap();
+    let new = classes(30, 14);
+    let scores = novelty(model.as_ref(), &new);
+    let Ok(Prediction::Classes { probabilities, .. }) = model.as_predict().unwrap().predict(&new, &mut Run::new(0))
+    else {
+        panic!("classes")
+    };
+    for (score, p) in scores.iter().zip(probabilities.chunks(3)) {
+        let entropy = -p.iter().filter(|p| **p > 0.0).map(|p| p * p.ln()).sum::<f64>();
+        close("entropy", *score, entropy, 1e-12);
+        assert!(*score >= 0.0 && *score <= 3f64.ln() + 1e-12, "{score}");
+    }
+    assert_eq!(scores, novelty(reload(model.as_ref()).as_ref(), &new));
+
+    let settings = json!({ "iterations": 30, "starts": 1 });
+    let model = AnySystem::fit(&ScaleMixtureNngp, &settings, &numbers(40, 11), &mut Run::new(1)).unwrap();
+    let near = numbers(30, 12);
+    let mut far = near.clone();
+    let x = near.get("x").unwrap();
+    far.arrays[0].1 = Array::new(&x.shape, x.to_f64().unwrap().into_iter().map(|v| 5.0 * v).collect());
+    let mean = |data: &Data| novelty(model.as_ref(), data).iter().sum::<f64>() / 30.0;
+    assert!(mean(&far) > 2.0 * mean(&near), "{} far away, {} among the rows", mean(&far), mean(&near));
+}
+
 #[test]
 fn bad_inputs_are_answered() {
     let fit = |settings, data: &Data| {

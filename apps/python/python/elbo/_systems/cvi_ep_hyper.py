@@ -45,6 +45,9 @@ class _CVIEPHyper(Tabular):
         L-BFGS iterations a round.
     rounds : whole number at least 1; default 100
         Rounds, at most.
+    grid : whole number; default 0
+        Points a side of a grid of log lengthscale and log variance around the learned ones, where evidences
+        are compared with importance sampling; zero for none.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -69,6 +72,7 @@ class _CVIEPHyper(Tabular):
         sweeps: int = 20,
         moves: int = 5,
         rounds: int = 100,
+        grid: int = 0,
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
@@ -84,6 +88,7 @@ class _CVIEPHyper(Tabular):
         self.sweeps = sweeps
         self.moves = moves
         self.rounds = rounds
+        self.grid = grid
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose

@@ -50,6 +50,12 @@ class _MemoryDualGP(Updates, Tabular):
     by_leverage : true or false; default True
         Whether half of the chances to join the memory are in proportion to leverage; otherwise all rows are
         alike.
+    fixed_inducing : true or false; default False
+        Whether inducing points are chosen once, among the rows of the table that is fitted, and stay there;
+        otherwise they follow the stream.
+    check_scale : true or false; default True
+        Whether `update` refuses a batch in which a column varies more than 100 times as much as in the table
+        that was fitted.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -75,6 +81,8 @@ class _MemoryDualGP(Updates, Tabular):
         moves: int = 10,
         rounds: int = 3,
         by_leverage: bool = True,
+        fixed_inducing: bool = False,
+        check_scale: bool = True,
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
@@ -91,6 +99,8 @@ class _MemoryDualGP(Updates, Tabular):
         self.moves = moves
         self.rounds = rounds
         self.by_leverage = by_leverage
+        self.fixed_inducing = fixed_inducing
+        self.check_scale = check_scale
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose

@@ -6,10 +6,11 @@ from typing import Any
 
 from .._parts import Choice
 from .._tabular import Classifier, Regressor, Tabular
+from .._verbs import Encodes
 from ..kernels import Kernel
 
 
-class _ScaleMixtureNNGP(Tabular):
+class _ScaleMixtureNNGP(Encodes, Tabular):
     """Scale Mixtures of Neural Network Gaussian Processes.
 
     The function of an infinitely wide network is a Gaussian process. Put a prior on the scale `s` of the last
