@@ -1,6 +1,7 @@
 //! Several latent functions seen through many channels: conjugate-computation sites of rank one a channel, and the readout's Newton steps.
 //!
-//! A channel `n` at step `t` has the likelihood `p(y | η)` at `η = c_n' f_t + d_n`. Sites are on `f`: `[T, L]` and `[T, L, L]`.
+//! A channel `n` at step `t` has the likelihood `p(y | η)` at `η = c_n' f_t + d_n + o_tn`, with offsets `o` that are known. Sites are on `f`: `[T, L]` and
+//! `[T, L, L]`.
 
 use crate::small::{cholesky, cholesky_solve};
 use elbo_core::{Error, Result};
@@ -52,6 +53,27 @@ impl FieldSites {
     }
 }
 
+/// One sequence as its channels saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Observations, `[T, N]`, NaN for missing.
+    pub y: &'a [f64],
+    /// What is known to be added to every `η`, `[T, N]`: the effect of a channel's own last events, or the logarithm of a bin's width.
+    pub offset: Option<&'a [f64]>,
+}
+
+impl<'a> Seen<'a> {
+    /// Observations without offsets.
+    pub fn plain(y: &'a [f64]) -> Self {
+        Self { y, offset: None }
+    }
+
+    /// The offset of an entry of `y`.
+    fn offset(&self, entry: usize) -> f64 {
+        self.offset.map_or(0.0, |offset| offset[entry])
+    }
+}
+
 /// Log rates beyond this are taken as this: counts of e^7 a bin are beyond any of the data.
 pub const LOG_RATE_CAP: f64 = 7.0;
 
@@ -66,35 +88,37 @@ pub struct Proposal {
     pub capped: usize,
 }
 
-/// The sites that CVI proposes. `y: [T, N]`, NaN for missing; `mean: [T, L]`, `covariance: [T, L, L]` are the posterior's marginals.
+/// The sites that CVI proposes. `likelihoods` is one for all channels, or one for each; `mean: [T, L]`, `covariance: [T, L, L]` are the posterior's
+/// marginals.
 ///
 /// `J = Σ_n (-2 dv) c c'`, `j = Σ_n (dm - 2 dv c'm) c`, exact for Gaussian noise. With a log rate `caps` holds terms at [`LOG_RATE_CAP`].
 pub fn propose(
-    likelihood: &dyn Likelihood,
+    likelihoods: &[Box<dyn Likelihood>],
     readout: &Readout,
-    y: &[f64],
+    seen: Seen<'_>,
     mean: &[f64],
     covariance: &[f64],
     caps: bool,
 ) -> Proposal {
     let (l, n) = (readout.latents, readout.channels());
-    let steps = y.len() / n;
+    let steps = seen.y.len() / n;
     let mut out = Proposal { sites: FieldSites::flat(steps, l), expected: 0.0, capped: 0 };
     for t in 0..steps {
         let (m, v) = (&mean[t * l..(t + 1) * l], &covariance[t * l * l..(t + 1) * l * l]);
         for channel in 0..n {
-            let value = y[t * n + channel];
+            let value = seen.y[t * n + channel];
             if value.is_nan() {
                 continue;
             }
             let (mut eta, mut variance) = readout.project(channel, m, v);
             let along = eta - readout.d[channel];
+            eta += seen.offset(t * n + channel);
             if caps && eta + 0.5 * variance > LOG_RATE_CAP {
                 out.capped += 1;
                 variance = variance.min(2.0);
                 eta = LOG_RATE_CAP - 0.5 * variance;
             }
-            let expected = likelihood.expected(value, eta, variance);
+            let expected = likelihoods[channel % likelihoods.len()].expected(value, eta, variance);
             out.expected += expected.value;
             let precision = -2.0 * expected.dv;
             let shift = expected.dm + precision * along;
@@ -133,18 +157,84 @@ pub fn expected_sites(sites: &FieldSites, mean: &[f64], covariance: &[f64]) -> f
     linear - 0.5 * quadratic
 }
 
-/// Posterior moments of one sequence and its counts, as the readout's step needs them.
+/// Posterior moments of one sequence and what was seen of it, as the readout's step needs them.
 #[derive(Debug, Clone, Copy)]
 pub struct Moments<'a> {
-    /// Counts, `[T, N]`, NaN for missing.
-    pub y: &'a [f64],
+    /// Observations and offsets.
+    pub seen: Seen<'a>,
     /// `[T, L]`.
     pub mean: &'a [f64],
     /// `[T, L, L]`.
     pub covariance: &'a [f64],
 }
 
-/// Maximises `Σ E log Poisson(y | exp(c'f + d)) - ridge |c|² / 2` of one channel over `(c, d)` by Newton's method with halved steps, over
+impl Moments<'_> {
+    /// A channel's observations, each with mean and variance of its `η`.
+    pub fn terms(&self, readout: &Readout, channel: usize) -> Vec<(f64, f64, f64)> {
+        let (l, n) = (readout.latents, readout.channels());
+        let term = |t: usize| {
+            let (m, v) = (&self.mean[t * l..(t + 1) * l], &self.covariance[t * l * l..(t + 1) * l * l]);
+            let (eta, variance) = readout.project(channel, m, v);
+            (self.seen.y[t * n + channel], eta + self.seen.offset(t * n + channel), variance)
+        };
+        (0..self.seen.y.len() / n).map(term).filter(|(y, _, _)| !y.is_nan()).collect()
+    }
+}
+
+/// An objective of `(c, d)`, its gradient, and a positive semidefinite matrix in place of the Hessian's negative.
+struct Local {
+    value: f64,
+    gradient: Vec<f64>,
+    curvature: Vec<f64>,
+}
+
+impl Local {
+    /// The penalty on loadings alone.
+    fn penalty(x: &[f64], ridge: f64) -> Self {
+        let size = x.len();
+        let c = &x[..size - 1];
+        let mut gradient: Vec<f64> = c.iter().map(|c| -ridge * c).collect();
+        gradient.push(0.0);
+        let mut curvature = vec![0.0; size * size];
+        (0..size - 1).for_each(|i| curvature[i * size + i] = ridge);
+        Self { value: -0.5 * ridge * c.iter().map(|c| c * c).sum::<f64>(), gradient, curvature }
+    }
+}
+
+/// One step's part of what is known of a channel's latents: `[L]`, `[L, L]`, and `V c: [L]`; with mean and variance of `c'f + d + o`.
+struct At<'a> {
+    y: f64,
+    mean: &'a [f64],
+    covariance: &'a [f64],
+    along: &'a [f64],
+    eta: f64,
+    spread: f64,
+}
+
+/// Calls `visit` with every observation of a channel at `(c, d)`.
+fn each_step(x: &[f64], channel: usize, channels: usize, data: &[Moments<'_>], mut visit: impl FnMut(&At<'_>)) {
+    let l = x.len() - 1;
+    let mut along = vec![0.0; l];
+    for part in data {
+        for t in 0..part.seen.y.len() / channels {
+            let entry = t * channels + channel;
+            let y = part.seen.y[entry];
+            if y.is_nan() {
+                continue;
+            }
+            let (mean, covariance) = (&part.mean[t * l..(t + 1) * l], &part.covariance[t * l * l..(t + 1) * l * l]);
+            let (mut eta, mut spread) = (x[l] + part.seen.offset(entry), 0.0);
+            for i in 0..l {
+                along[i] = (0..l).map(|j| covariance[i * l + j] * x[j]).sum();
+                eta += x[i] * mean[i];
+                spread += x[i] * along[i];
+            }
+            visit(&At { y, mean, covariance, along: &along, eta, spread });
+        }
+    }
+}
+
+/// Maximises `Σ E log Poisson(y | exp(c'f + d + o)) - ridge |c|² / 2` of one channel over `(c, d)` by Newton's method with halved steps, over
 /// all sequences. Returns the objective.
 ///
 /// # Errors
@@ -156,68 +246,86 @@ pub fn fit_channel(
     ridge: f64,
     steps: usize,
 ) -> Result<f64> {
-    let l = readout.latents;
+    let (l, channels) = (readout.latents, readout.channels());
     let size = l + 1;
-    let channels = readout.channels();
-    let mut x: Vec<f64> = readout.c[channel * l..(channel + 1) * l].to_vec();
-    x.push(readout.d[channel]);
-    // The value, its gradient, and the Hessian's negative.
-    let evaluate = |x: &[f64]| -> (f64, Vec<f64>, Vec<f64>) {
-        let (c, d) = (&x[..l], x[l]);
-        let mut value = -0.5 * ridge * c.iter().map(|c| c * c).sum::<f64>();
-        let (mut g, mut h) = (vec![0.0; size], vec![0.0; size * size]);
-        let mut direction = vec![0.0; size];
-        for part in data {
-            for t in 0..part.y.len() / channels {
-                let y = part.y[t * channels + channel];
-                if y.is_nan() {
-                    continue;
-                }
-                let (m, v) = (&part.mean[t * l..(t + 1) * l], &part.covariance[t * l * l..(t + 1) * l * l]);
-                let (mut eta, mut spread) = (d, 0.0);
-                for i in 0..l {
-                    let vc: f64 = (0..l).map(|j| v[i * l + j] * c[j]).sum();
-                    eta += c[i] * m[i];
-                    spread += c[i] * vc;
-                    direction[i] = m[i] + vc;
-                }
-                direction[l] = 1.0;
-                let rate = (eta + 0.5 * spread).min(LOG_RATE_CAP).exp();
-                value += y * eta - rate;
-                for i in 0..size {
-                    g[i] += y * if i < l { m[i] } else { 1.0 } - rate * direction[i];
-                    for j in 0..size {
-                        let own = if i < l && j < l { v[i * l + j] } else { 0.0 };
-                        h[i * size + j] += rate * (direction[i] * direction[j] + own);
-                    }
+    climb(readout, channel, steps, |x| {
+        let mut local = Local::penalty(x, ridge);
+        let mut direction = vec![1.0; size];
+        each_step(x, channel, channels, data, |at| {
+            (0..l).for_each(|i| direction[i] = at.mean[i] + at.along[i]);
+            let rate = (at.eta + 0.5 * at.spread).min(LOG_RATE_CAP).exp();
+            local.value += at.y * at.eta - rate;
+            for i in 0..size {
+                local.gradient[i] += at.y * if i < l { at.mean[i] } else { 1.0 } - rate * direction[i];
+                for j in 0..size {
+                    let own = if i < l && j < l { at.covariance[i * l + j] } else { 0.0 };
+                    local.curvature[i * size + j] += rate * (direction[i] * direction[j] + own);
                 }
             }
-        }
-        for i in 0..l {
-            g[i] -= ridge * c[i];
-            h[i * size + i] += ridge;
-        }
-        (value, g, h)
-    };
-    let (mut value, mut g, mut h) = evaluate(&x);
+        });
+        local
+    })
+}
+
+/// [`fit_channel`] for any likelihood that is log-concave: `Σ E log p(y | c'f + d + o) - ridge |c|² / 2`, by quadrature where there is no closed form.
+///
+/// The Hessian is taken as `Σ E[∂²log p] E[(f, 1)(f, 1)']`, which is exact for Gaussian noise and of the right sign for every other; steps are halved
+/// until the objective rises.
+///
+/// # Errors
+/// As [`fit_channel`].
+pub fn fit_channel_under(
+    likelihood: &dyn Likelihood,
+    readout: &mut Readout,
+    channel: usize,
+    data: &[Moments<'_>],
+    ridge: f64,
+    steps: usize,
+) -> Result<f64> {
+    let (l, channels) = (readout.latents, readout.channels());
+    let size = l + 1;
+    climb(readout, channel, steps, |x| {
+        let mut local = Local::penalty(x, ridge);
+        each_step(x, channel, channels, data, |at| {
+            let expected = likelihood.expected(at.y, at.eta, at.spread);
+            let weight = (-2.0 * expected.dv).max(0.0);
+            local.value += expected.value;
+            let first = |i: usize| if i < l { at.mean[i] } else { 1.0 };
+            for i in 0..size {
+                let spread = if i < l { at.along[i] } else { 0.0 };
+                local.gradient[i] += expected.dm * first(i) + 2.0 * expected.dv * spread;
+                for j in 0..size {
+                    let own = if i < l && j < l { at.covariance[i * l + j] } else { 0.0 };
+                    local.curvature[i * size + j] += weight * (first(i) * first(j) + own);
+                }
+            }
+        });
+        local
+    })
+}
+
+/// Newton's method with halved steps from a channel's readout, which is left at the end. Returns the objective.
+fn climb(readout: &mut Readout, channel: usize, steps: usize, evaluate: impl Fn(&[f64]) -> Local) -> Result<f64> {
+    let l = readout.latents;
+    let mut x: Vec<f64> = readout.c[channel * l..(channel + 1) * l].to_vec();
+    x.push(readout.d[channel]);
+    let mut here = evaluate(&x);
     for _ in 0..steps {
-        let chol = cholesky(&h, size).ok_or_else(|| {
+        let chol = cholesky(&here.curvature, l + 1).ok_or_else(|| {
             Error::numerical(
                 format!("the readout of channel {} cannot be determined", channel + 1),
                 "drop channels without counts, or raise `ridge`",
             )
         })?;
-        let step = cholesky_solve(&chol, &g, size, 1);
+        let step = cholesky_solve(&chol, &here.gradient, l + 1, 1);
         let mut share = 1.0;
         let mut moved = false;
         while share > 1e-6 {
             let trial: Vec<f64> = x.iter().zip(&step).map(|(x, s)| x + share * s).collect();
             let there = evaluate(&trial);
-            if there.0.is_finite() && there.0 > value {
-                let gain = there.0 - value;
-                x = trial;
-                (value, g, h) = there;
-                moved = gain > 1e-9 * (1.0 + value.abs());
+            if there.value.is_finite() && there.value > here.value {
+                moved = there.value - here.value > 1e-9 * (1.0 + there.value.abs());
+                (x, here) = (trial, there);
                 break;
             }
             share *= 0.5;
@@ -228,5 +336,5 @@ pub fn fit_channel(
     }
     readout.c[channel * l..(channel + 1) * l].copy_from_slice(&x[..l]);
     readout.d[channel] = x[l];
-    Ok(value)
+    Ok(here.value)
 }

@@ -23,6 +23,9 @@
 //! A [`Kernel`] becomes a [`StateSpace`], and on a [`Grid`] of times a [`Chain`] of plain arrays. [`run`] is the one fused operation: a pass
 //! forward and a pass back give evidence, smoothed moments and the gradient by every number of the chain, which
 //! [`StateSpace::pull_back`] turns into the gradient by the kernel's parameters.
+//!
+//! [`batch`] takes padded arrays `[B, T]` with lengths and missing values. Everything else takes one series: sites, draws, scans and square roots of many
+//! are a parallel map over them, each with its own [`Grid`].
 
 pub mod batch;
 pub mod bridge;

@@ -1,12 +1,20 @@
 #![doc = include_str!("cvhm.md")]
 
 mod claim;
+mod emission;
 mod expand;
+mod field;
 mod fit;
+mod held;
+mod panel;
 mod rivals;
+mod start;
 mod trials;
 
-pub use fit::{Field, Fitted};
+pub use emission::Emission;
+pub use field::{Field, Moments};
+pub use fit::Fitted;
+pub use panel::Panel;
 pub use trials::{Layout, Trials};
 
 use elbo_core::{
@@ -52,7 +60,9 @@ pub struct CvhmConfig {
     /// The kernel of every latent, as an expression of time in the unit of `width`: `matern32`, `matern32 * cosine(period=1)` (Hida-Matérn); or as
     /// many as there are latents, with `;` between them.
     pub kernel: String,
-    /// Width of a bin.
+    /// How numbers follow from the latents: poisson, bernoulli, negative_binomial or gaussian.
+    pub likelihood: Emission,
+    /// Width of a bin, where the data have no times.
     pub width: f64,
     /// Rounds of inference, readout and kernels, at most.
     #[schemars(range(min = 1))]
@@ -73,6 +83,9 @@ pub struct CvhmConfig {
     pub smoother: Smoother,
     /// Converged when loadings and offsets change by less than this share, twice in a row.
     pub tolerance: f64,
+    /// Share of the trials, or of the last bins of a single one, that the fit does not see: they give `held_out_bits`, what channels tell of each other
+    /// through the latents.
+    pub held_out: f64,
 }
 
 impl Default for CvhmConfig {
@@ -80,6 +93,7 @@ impl Default for CvhmConfig {
         Self {
             trajectories: 2,
             kernel: "matern32".into(),
+            likelihood: Emission::Poisson,
             width: 1.0,
             rounds: 30,
             sweeps: 5,
@@ -89,6 +103,7 @@ impl Default for CvhmConfig {
             paths: 5,
             smoother: Smoother::Passes,
             tolerance: 1e-3,
+            held_out: 0.0,
         }
     }
 }
@@ -126,7 +141,8 @@ impl Config for CvhmConfig {
         ensure("width", self.width, self.width > 0.0 && self.width.is_finite(), "positive")?;
         ensure_within("rate", self.rate, half_open(0.0, 1.0))?;
         ensure_within("ridge", self.ridge, 0.0..)?;
-        ensure_within("tolerance", self.tolerance, 0.0..)
+        ensure_within("tolerance", self.tolerance, 0.0..)?;
+        ensure_within("held_out", self.held_out, 0.0..=0.9)
     }
 }
 
@@ -146,21 +162,44 @@ impl System for Cvhm {
     type Model = CvhmModel;
 
     fn fit(&self, config: &CvhmConfig, input: Trials, run: &mut Run) -> Result<CvhmModel> {
+        let (input, held) = if config.held_out > 0.0 {
+            let (first, last) = input.split(config.held_out)?;
+            (first, Some(last))
+        } else {
+            (input, None)
+        };
         let fitted = fit::fit(config, &input, run)?;
-        let summary = summarise(config, &input, &fitted);
-        let shown = input.counts[..input.steps[0] * input.channels].to_vec();
-        Ok(CvhmModel { config: config.clone(), layout: input.layout, field: fitted.field, shown, summary })
+        let mut summary = summarise(config, &input, &fitted);
+        if let Some(held) = held {
+            match held::held_out_bits(config, &fitted.field, &held)? {
+                Some(bits) => summary.metrics.push(("held_out_bits".into(), bits)),
+                None => run.warn("a single channel has no others to be told by: there are no `held_out_bits`"),
+            }
+        }
+        Ok(CvhmModel { config: config.clone(), field: fitted.field, shown: input.first(), summary })
     }
 
     fn load(&self, file: &ModelFile) -> Result<CvhmModel> {
         let (config, layout): (CvhmConfig, Layout) = (file.fact("config")?, file.fact("layout")?);
         config.check()?;
-        let (field, shown) = (Field::load(file)?, file.get("shown")?);
-        let fits = config.trajectories == field.kernels.len() && layout.channels() == field.channels;
-        if !fits || shown.is_empty() || !shown.len().is_multiple_of(field.channels) {
+        let field = Field::load(file)?;
+        let n = field.panel.channels;
+        let fits = config.trajectories == field.kernels.len() && layout.channels() == n;
+        let bins = file.rows("shown", &[n])?;
+        if !fits || bins == 0 || config.likelihood != field.panel.emission {
             return Err(Error::model_file("the parts of the model file do not fit together", "fit the model again"));
         }
-        Ok(CvhmModel { config, layout, field, shown, summary: file.fact("summary")? })
+        let (has_times, has_offset): (bool, bool) = (file.fact("has_times")?, file.fact("has_offset")?);
+        let shown = Trials {
+            times: has_times.then(|| file.get_as("shown_times", &[bins])).transpose()?,
+            offset: has_offset.then(|| file.get_as("shown_offset", &[bins, n])).transpose()?,
+            ..Trials::plain(file.get_as("shown", &[bins, n])?, vec![bins], layout)
+        };
+        // Also that the numbers are those of the likelihood, and that times increase.
+        if field.panel.trials(config.width, &shown).is_err() {
+            return Err(Error::misfit("the numbers of the first trial are not those of the likelihood"));
+        }
+        Ok(CvhmModel { config, field, shown, summary: file.fact("summary")? })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
@@ -175,12 +214,12 @@ fn summarise(config: &CvhmConfig, input: &Trials, fitted: &Fitted) -> Summary {
         metrics: vec![
             ("trials".into(), input.steps.len() as f64),
             ("channels".into(), input.channels as f64),
-            ("silent_channels".into(), (input.channels - field.kept.len()) as f64),
+            ("silent_channels".into(), (input.channels - field.panel.kept.len()) as f64),
             ("rounds".into(), fitted.rounds as f64),
             ("capped_share".into(), fitted.capped),
         ],
         text: format!(
-            "{} latent trajectories behind the counts of {} channels; {} {}.",
+            "{} latent trajectories behind the numbers of {} channels; {} {}.",
             config.trajectories,
             input.channels,
             if config.kernel.contains(';') { "their kernels are" } else { "the kernel is" },
@@ -201,26 +240,59 @@ fn summarise(config: &CvhmConfig, input: &Trials, fitted: &Fitted) -> Summary {
 /// A fitted field of latents and its readout.
 pub struct CvhmModel {
     config: CvhmConfig,
-    layout: Layout,
     field: Field,
-    /// Counts of the first trial, for the figure.
-    shown: Vec<f64>,
+    /// The first trial, for the figure.
+    shown: Trials,
     summary: Summary,
 }
 
 impl CvhmModel {
+    /// New trials of the form that the model was fitted to.
+    fn read(&self, data: &Data) -> Result<Trials> {
+        let trials = Trials::of_layout(data, &self.shown.layout)?;
+        let given = [
+            ("time", self.shown.times.is_some(), trials.times.is_some()),
+            ("offset", self.shown.offset.is_some(), trials.offset.is_some()),
+        ];
+        match given.into_iter().find(|(_, before, now)| *before && !now) {
+            None => Ok(trials),
+            Some((name, ..)) => Err(Error::data(
+                format!("the model was fitted with `{name}`, and {} has none", data.source),
+                format!("give `{name}` for these trials too"),
+            )),
+        }
+    }
+
     /// Posterior moments of the latents of each trial, with kernels and readout as they are.
-    fn infer(&self, trials: &Trials) -> Result<Vec<fit::Moments>> {
-        fit::infer(&self.config, &self.field, trials)
+    fn infer(&self, trials: &Trials) -> Result<Vec<Moments>> {
+        field::infer(&self.config, &self.field, trials)
+    }
+
+    /// Bits an event that channels of new trials tell of each other through the latents, beyond their mean rates: in five parts, each told by the other
+    /// four. `None` for a model of a single channel.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for data that are not of the model's form.
+    pub fn held_out_bits(&self, data: &Data) -> Result<Option<f64>> {
+        held::held_out_bits(&self.config, &self.field, &self.read(data)?)
     }
 }
 
 impl Model for CvhmModel {
     fn save(&self, file: &mut ModelFile) -> Result<()> {
         file.set("config", &self.config);
-        file.set("layout", &self.layout);
+        file.set("layout", &self.shown.layout);
         self.field.save(file);
-        file.put("shown", &[self.shown.len()], &self.shown);
+        let (bins, n) = (self.shown.steps[0], self.shown.channels);
+        file.put("shown", &[bins, n], &self.shown.counts);
+        file.set("has_times", &self.shown.times.is_some());
+        file.set("has_offset", &self.shown.offset.is_some());
+        if let Some(times) = &self.shown.times {
+            file.put("shown_times", &[bins], times);
+        }
+        if let Some(offset) = &self.shown.offset {
+            file.put("shown_offset", &[bins, n], offset);
+        }
         file.set("summary", &self.summary);
         Ok(())
     }
@@ -238,18 +310,12 @@ impl Model for CvhmModel {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let channels = self.field.channels;
-        let steps = self.shown.len() / channels;
-        let trial = Trials {
-            counts: self.shown.clone(),
-            steps: vec![steps],
-            channels,
-            layout: self.layout.clone(),
-            notes: vec![],
+        let Ok(moments) = self.infer(&self.shown) else { return vec![] };
+        let (l, steps) = (self.config.trajectories, self.shown.steps[0]);
+        let x: Vec<f64> = match &self.shown.times {
+            Some(times) => times.clone(),
+            None => (0..steps).map(|t| t as f64 * self.config.width).collect(),
         };
-        let Ok(moments) = self.infer(&trial) else { return vec![] };
-        let l = self.config.trajectories;
-        let x: Vec<f64> = (0..steps).map(|t| t as f64 * self.config.width).collect();
         let mut out = vec![];
         for latent in 0..l {
             let mean: Vec<f64> = (0..steps).map(|t| moments[0].mean[t * l + latent]).collect();
@@ -274,13 +340,19 @@ impl Model for CvhmModel {
     fn tables(&self) -> Vec<Table> {
         let l = self.config.trajectories;
         let names: Vec<String> = (0..l).map(|i| format!("latent_{}", i + 1)).collect();
-        let mut columns = vec!["channel", "log rate"];
+        let panel = &self.field.panel;
+        let mut columns = vec!["channel", if panel.emission.counts() { "log rate" } else { "offset" }];
         columns.extend(names.iter().map(String::as_str));
-        let mut table =
-            Table::new("readout", "Log rate a bin and loadings of every channel that ever fired.", &columns);
-        for (i, channel) in self.field.kept.iter().enumerate() {
-            let mut row = vec![self.layout.channel_name(*channel), format!("{:.4}", self.field.readout.d[i])];
+        columns.extend(panel.emission.level_name());
+        let mut table = Table::new(
+            "readout",
+            "What every channel that is not left out has in a bin where latents are zero, and its loadings.",
+            &columns,
+        );
+        for (i, channel) in panel.kept.iter().enumerate() {
+            let mut row = vec![self.shown.layout.channel_name(*channel), format!("{:.4}", self.field.readout.d[i])];
             row.extend(self.field.readout.c[i * l..(i + 1) * l].iter().map(|c| format!("{c:.4}")));
+            row.extend(panel.emission.level_name().map(|_| format!("{:.4}", self.field.levels[i])));
             table.push(row);
         }
         vec![table]
@@ -289,7 +361,7 @@ impl Model for CvhmModel {
 
 impl Encode for CvhmModel {
     fn encode(&self, data: &Data, _: &mut Run) -> Result<Data> {
-        let trials = Trials::of_layout(data, &self.layout)?;
+        let trials = self.read(data)?;
         let moments = self.infer(&trials)?;
         let l = self.config.trajectories;
         let mut arrays = vec![];
@@ -310,16 +382,23 @@ impl Encode for CvhmModel {
                 arrays.push((format!("latent_{}{suffix}", latent + 1), Array::new(&trials.shape(), values)));
             }
         }
+        for (first, second) in (0..l).flat_map(|first| (first + 1..l).map(move |second| (first, second))) {
+            let at = first * l + second;
+            let values = moments.iter().flat_map(|m| m.covariance.iter().skip(at).step_by(l * l).copied()).collect();
+            let name = format!("latent_{}_{}_cov", first + 1, second + 1);
+            arrays.push((name, Array::new(&trials.shape(), values)));
+        }
         Ok(Data { source: data.source.clone(), arrays, ..Data::default() })
     }
 }
 
 impl Reconstruct for CvhmModel {
-    /// Mean counts a bin.
+    /// Mean numbers a bin.
     fn reconstruct(&self, data: &Data, _: &mut Run) -> Result<Data> {
-        let trials = Trials::of_layout(data, &self.layout)?;
+        let trials = self.read(data)?;
         let moments = self.infer(&trials)?;
-        let rates: Vec<f64> = moments.iter().flat_map(|m| self.field.rates(m)).collect();
+        let rates: Vec<f64> =
+            moments.iter().zip(trials.offsets()).flat_map(|(m, offset)| self.field.rates(m, offset)).collect();
         Ok(trials.layout.arrays(&trials, &rates, data))
     }
 }

@@ -21,6 +21,8 @@ pub struct MarkovGpSystem;
 
 /// A share of the variance around the trend from which on a found period is worth a component.
 const CLEAR_PERIOD: f64 = 0.2;
+/// Share of a periodic term's variance that may lie in the harmonics left out, where their number is not given.
+const DROPPED: f64 = 1e-6;
 /// A level, a line, and a bend that changes at random: beyond the rows it goes on as it last rose, with a band that widens.
 const TREND: &str = "(constant + linear + integrated_wiener)";
 
@@ -137,15 +139,19 @@ impl System for MarkovGpSystem {
                 "name the column of times with --time",
             ));
         }
-        let (kernel, glance) = starting_kernel(config, &series, run)?;
+        let (kernel, free, glance) = starting_kernel(config, &series, run)?;
         let season = glance.period.map_or(0.0, |(_, share)| share);
         let noise = config.noise.unwrap_or((0.5 * glance.rest * (1.0 - season)).clamp(1e-4, 0.05));
         let mut gp = MarkovGp::new(kernel, noise, &series);
         // A trend that begins at its origin can be followed back over half the span of the rows.
         let ends = [series.grid().times()[0], series.grid().times()[series.grid().len() - 1]];
         gp.origin = ends[0] - 0.5 * (ends[1] - ends[0]);
-        let found = learn::fit(&mut gp, std::slice::from_ref(&series), config.starts, config.iterations, run)?;
+        let mut found = learn::fit(&mut gp, std::slice::from_ref(&series), config.starts, config.iterations, run)?;
+        let has_more = choose_harmonics(&mut gp.kernel, &free, run);
+        let log_marginal =
+            if has_more { refine(&mut gp, &series, config.iterations, run)? } else { found.log_marginal };
         warn(&gp, &found, run);
+        found.log_marginal = log_marginal;
         let columns = columns(&clock, &times, &target, &raw, scaling);
         let mut model =
             MarkovGpModel { config: config.clone(), clock, columns, times, y, series, gp, summary: Summary::default() };
@@ -202,8 +208,29 @@ fn scaling(raw: &[f64], target: &str) -> Result<(f64, f64)> {
     Ok((mean, sd))
 }
 
-/// The kernel as given, or the default one for these data; and what a glance at them said.
-fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> Result<(Kernel, Glance)> {
+/// As many harmonics as the lengthscales ask for, in the terms where they are not given; whether there are more than before.
+fn choose_harmonics(kernel: &mut Kernel, free: &[bool], run: &mut Run) -> bool {
+    kernel.choose_harmonics(free, DROPPED).unwrap_or_else(|error| {
+        run.warn(format!("the kernel keeps its harmonics, as more would be too many: {error}"));
+        false
+    })
+}
+
+/// Goes on from the end of the search with the harmonics that it asked for. Returns the log marginal likelihood, nats.
+fn refine(gp: &mut MarkovGp, series: &Series, iterations: usize, run: &mut Run) -> Result<f64> {
+    if !run.must_stop() {
+        match learn::fit(gp, std::slice::from_ref(series), 1, iterations, run) {
+            Ok(found) => return Ok(found.log_marginal),
+            Err(Error::Stopped) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    run.mark_stopped_early();
+    gp.log_marginal(series)
+}
+
+/// The kernel as given, or the default one for these data; the periodic terms of which harmonics are not given; and what a glance at the data said.
+fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> Result<(Kernel, Vec<bool>, Glance)> {
     let glance = learn::glance(series, config.period);
     let times = series.grid().times();
     let span = times[times.len() - 1] - times[0];
@@ -219,12 +246,13 @@ fn starting_kernel(config: &MarkovGpConfig, series: &Series, run: &mut Run) -> R
         }
         None => format!("{TREND} + matern52 + matern32"),
     };
-    let mut kernel: Kernel = text.parse()?;
+    let (mut kernel, free) = Kernel::parse(&text)?;
     if kernel.parameters().iter().all(|p| p.name != "period" || p.is_given) {
         run.warn_idle(config, &["period"], "with a kernel whose periods are given, or that has none");
     }
     learn::suggest(&mut kernel, series, glance, period);
-    Ok((kernel, glance))
+    choose_harmonics(&mut kernel, &free, run);
+    Ok((kernel, free, glance))
 }
 
 fn warn(gp: &MarkovGp, found: &learn::Found, run: &mut Run) {
@@ -302,6 +330,9 @@ impl MarkovGpModel {
         }
         summary.metrics.push(("one_step_ahead_rmse".into(), (square / count).sqrt() * scale));
         summary.metrics.push(("noise_sd".into(), self.gp.noise.sqrt() * scale));
+        if self.gp.kernel.harmonics_for(DROPPED) > 0 {
+            summary.metrics.push(("dropped_variance".into(), self.gp.kernel.dropped()));
+        }
         if let Some((period, share)) = period {
             summary.metrics.push(("period_found".into(), period));
             summary.metrics.push(("period_share".into(), share));

@@ -67,7 +67,7 @@ pub struct MarkovianGpvaeConfig {
     pub channels: Vec<usize>,
     /// The nonlinear function.
     pub activation: Activation,
-    /// The distribution of a frame's numbers: gaussian, or bernoulli for shares of black.
+    /// The distribution of a frame's numbers: gaussian, bernoulli for shares of black, or poisson for counts.
     pub likelihood: Frame,
     /// Variance of the decoder at the start, of standardised numbers.
     pub noise: f64,

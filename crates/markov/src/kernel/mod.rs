@@ -23,6 +23,7 @@
 //! with its `blocks` and its `covariance`. Put it into `every_kernel` of `tests/it/kernels.rs`: the filter is then compared with dense algebra.
 
 mod factor;
+mod harmonics;
 mod parse;
 mod taylor;
 
@@ -30,7 +31,7 @@ pub use factor::{Factor, MOST_ORDER};
 pub use taylor::{TAYLOR_ORDERS, taylor_error};
 
 use elbo_core::{Error, Result};
-use elbo_tensor::special::bessel_ie;
+use harmonics::harmonic_weights;
 use serde::{Deserialize, Serialize};
 use taylor::taylor_correlation;
 
@@ -201,28 +202,6 @@ impl Kernel {
         }
     }
 
-    /// Share of the variance of periodic terms that lies in the harmonics left out, the largest of all terms.
-    pub fn dropped(&self) -> f64 {
-        match self {
-            Self::Sum(parts) | Self::Product(parts) => parts.iter().map(Self::dropped).fold(0.0, f64::max),
-            Self::Term(Form::Periodic(harmonics), parameters) => {
-                (1.0 - harmonic_weights(parameters[1].value, *harmonics).iter().map(|(w, _)| w).sum::<f64>()).max(0.0)
-            }
-            Self::Term(..) => 0.0,
-        }
-    }
-
-    /// Harmonics after which every periodic term has less than this share of its variance left; at most [`MOST_HARMONICS`].
-    pub fn harmonics_for(&self, tolerance: f64) -> usize {
-        match self {
-            Self::Sum(parts) | Self::Product(parts) => {
-                parts.iter().map(|p| p.harmonics_for(tolerance)).max().unwrap_or(0)
-            }
-            Self::Term(Form::Periodic(_), parameters) => harmonics_needed(parameters[1].value, tolerance),
-            Self::Term(..) => 0,
-        }
-    }
-
     /// Checks a kernel that was read from a file; one that was parsed always passes.
     ///
     /// # Errors
@@ -298,19 +277,6 @@ impl Kernel {
             }
         }
     }
-}
-
-/// Harmonics of one periodic kernel after which less than `tolerance` of its variance is left.
-fn harmonics_needed(lengthscale: f64, tolerance: f64) -> usize {
-    let weights = harmonic_weights(lengthscale, MOST_HARMONICS);
-    let mut left = 1.0 - weights[0].0;
-    for (j, (weight, _)) in weights.iter().enumerate().skip(1) {
-        left -= weight;
-        if left < tolerance {
-            return j;
-        }
-    }
-    MOST_HARMONICS
 }
 
 /// Numbers of the state of these blocks.
@@ -408,21 +374,6 @@ fn term_blocks(form: Form, parameters: &[Parameter], first: usize) -> Vec<Block>
     }
 }
 
-/// Variances `q_j²` of the harmonics `0..=count` of a unit periodic kernel, and `d log q_j² / d log l`.
-fn harmonic_weights(lengthscale: f64, count: usize) -> Vec<(f64, f64)> {
-    let c = lengthscale.powi(-2);
-    let bessel = |j: usize| bessel_ie(j, c);
-    (0..=count)
-        .map(|j| {
-            let factor = if j == 0 { 1.0 } else { 2.0 };
-            let value = bessel(j);
-            let derivative = if j == 0 { bessel(1) } else { 0.5 * (bessel(j - 1) + bessel(j + 1)) } - value;
-            // d log l = -d log c / 2.
-            (factor * value, if value > 0.0 { -2.0 * c * derivative / value } else { 0.0 })
-        })
-        .collect()
-}
-
 /// The Matérn correlation at a scaled distance.
 fn matern(p: usize, scaled: f64) -> f64 {
     let x = (2.0 * p as f64 + 1.0).sqrt() * scaled;
@@ -480,27 +431,6 @@ mod tests {
             assert!((matern(0, r) - (-a).exp()).abs() < 1e-15);
             assert!((matern(1, r) - (1.0 + b) * (-b).exp()).abs() < 1e-15);
             assert!((matern(2, r) - (1.0 + c + c * c / 3.0) * (-c).exp()).abs() < 1e-15);
-        }
-    }
-
-    #[test]
-    fn the_harmonics_needed_are_the_first_that_suffice() {
-        for lengthscale in [0.4, 0.8, 2.0] {
-            let left = |count: usize| 1.0 - harmonic_weights(lengthscale, count).iter().map(|w| w.0).sum::<f64>();
-            let count = harmonics_needed(lengthscale, 1e-6);
-            assert!(left(count) < 1e-6 && left(count - 1) >= 1e-6, "lengthscale {lengthscale}: {count}");
-        }
-    }
-
-    #[test]
-    fn harmonics_add_up_and_their_slopes_are_right() {
-        let sum: f64 = harmonic_weights(0.8, 25).iter().map(|w| w.0).sum();
-        assert!((sum - 1.0).abs() < 1e-13);
-        let step = 1e-6;
-        let (up, down) = (harmonic_weights(0.8 * f64::exp(step), 5), harmonic_weights(0.8 * f64::exp(-step), 5));
-        for (j, (_, slope)) in harmonic_weights(0.8, 5).iter().enumerate() {
-            let numeric = (up[j].0.ln() - down[j].0.ln()) / (2.0 * step);
-            assert!((slope - numeric).abs() < 1e-8, "harmonic {j}");
         }
     }
 }

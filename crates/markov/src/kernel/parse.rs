@@ -16,13 +16,23 @@ impl FromStr for Kernel {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut reader = Reader { text, at: 0, depth: 0 };
+        Ok(Self::parse(text)?.0)
+    }
+}
+
+impl Kernel {
+    /// The kernel of an expression, and for each periodic term in it whether its number of harmonics is left open; see [`Kernel::choose_harmonics`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a mistake in the expression, and numbers that no kernel can have.
+    pub fn parse(text: &str) -> Result<(Self, Vec<bool>)> {
+        let mut reader = Reader { text, at: 0, depth: 0, free: vec![] };
         let kernel = reader.sum()?;
         if reader.peek().is_some() {
             return Err(reader.expected("`+`, `*` or the end"));
         }
         kernel.check_numbers()?;
-        Ok(kernel)
+        Ok((kernel, reader.free))
     }
 }
 
@@ -31,6 +41,8 @@ struct Reader<'a> {
     at: usize,
     /// Brackets that are open.
     depth: usize,
+    /// For each periodic term, whether its harmonics are not given.
+    free: Vec<bool>,
 }
 
 impl<'a> Reader<'a> {
@@ -103,6 +115,7 @@ impl<'a> Reader<'a> {
             .iter()
             .map(|name| Parameter { name: (*name).into(), value: 1.0, is_given: false, is_fixed: false })
             .collect();
+        let mut is_free = true;
         if self.take('(') && !self.take(')') {
             loop {
                 let key = self.word();
@@ -115,6 +128,7 @@ impl<'a> Reader<'a> {
                         if value.fract() == 0.0 && (1.0..=MOST_HARMONICS as f64).contains(&value) =>
                     {
                         *harmonics = value as usize;
+                        is_free = false;
                     }
                     ("harmonics", Form::Periodic(_)) => {
                         return Err(self.expected(&format!("between 1 and {MOST_HARMONICS} harmonics")));
@@ -144,6 +158,9 @@ impl<'a> Reader<'a> {
                     return Err(self.expected("`,` or `)`"));
                 }
             }
+        }
+        if matches!(form, Form::Periodic(_)) {
+            self.free.push(is_free);
         }
         Ok(Kernel::Term(form, parameters))
     }

@@ -195,12 +195,89 @@ fn a_channels_readout_is_found_where_its_latents_are_known() {
     let y: Vec<f64> =
         (0..steps).map(|t| rng.poisson((0.8 * mean[2 * t] - 0.3 * mean[2 * t + 1] - 0.5).exp()) as f64).collect();
     let mut readout = counts::Readout { c: vec![0.0; 2], d: vec![0.0], latents: 2 };
-    let data = [counts::Moments { y: &y, mean: &mean, covariance: &covariance }];
+    let data = [counts::Moments { seen: counts::Seen::plain(&y), mean: &mean, covariance: &covariance }];
     counts::fit_channel(&mut readout, 0, &data, 1e-6, 50).unwrap();
     // Four standard errors: the information is about 0.8 a step.
     assert_near("c", &readout.c, &[0.8, -0.3], 0.05);
     assert_near("d", &readout.d, &[-0.5], 0.05);
     let flat = vec![0.0; steps];
-    let data = [counts::Moments { y: &flat, mean: &mean, covariance: &covariance }];
+    let data = [counts::Moments { seen: counts::Seen::plain(&flat), mean: &mean, covariance: &covariance }];
     assert!(counts::fit_channel(&mut readout, 0, &data, 0.0, 5).is_ok_and(f64::is_finite as fn(f64) -> bool));
+}
+
+/// Latents with some uncertainty, known offsets, and what a channel makes of them.
+fn one_channel(likelihood: &dyn Likelihood, steps: usize) -> [Vec<f64>; 4] {
+    let mut rng = Rng::new(9);
+    let mean = rng.normals(2 * steps);
+    let covariance = [0.3, 0.1, 0.1, 0.2].repeat(steps);
+    let offset: Vec<f64> = (0..steps).map(|t| 0.5 * (0.3 * t as f64).sin()).collect();
+    let eta = |t: usize| 0.8 * mean[2 * t] - 0.3 * mean[2 * t + 1] - 0.5 + offset[t];
+    let y = (0..steps).map(|t| likelihood.sample(eta(t), &mut rng)).collect();
+    [mean, covariance, offset, y]
+}
+
+#[test]
+fn the_readout_of_any_likelihood_ends_where_its_objective_is_flat() {
+    let likelihoods: [Box<dyn Likelihood>; 4] = [
+        Box::new(Gaussian::new(0.3)),
+        Box::new(BernoulliLogit::new()),
+        Box::new(NegativeBinomial::new(2.0)),
+        Box::new(Poisson::new(1.0)),
+    ];
+    let (steps, ridge) = (400, 0.1);
+    for likelihood in likelihoods {
+        let [mean, covariance, offset, y] = one_channel(likelihood.as_ref(), steps);
+        let seen = counts::Seen { y: &y, offset: Some(&offset) };
+        let data = [counts::Moments { seen, mean: &mean, covariance: &covariance }];
+        let mut readout = counts::Readout { c: vec![0.0; 2], d: vec![0.0], latents: 2 };
+        let value = counts::fit_channel_under(likelihood.as_ref(), &mut readout, 0, &data, ridge, 100).unwrap();
+        let objective = |x: &[f64]| -> f64 {
+            let at = counts::Readout { c: x[..2].to_vec(), d: vec![x[2]], latents: 2 };
+            let told: f64 = data[0].terms(&at, 0).iter().map(|(y, m, v)| likelihood.expected(*y, *m, *v).value).sum();
+            told - 0.5 * ridge * (x[0] * x[0] + x[1] * x[1])
+        };
+        let x = [readout.c[0], readout.c[1], readout.d[0]];
+        let name = likelihood.name();
+        assert!((value - objective(&x)).abs() < 1e-9 * (1.0 + value.abs()), "{name}: {value}");
+        for i in 0..3 {
+            for by in [-1e-2, 1e-2] {
+                let mut other = x;
+                other[i] += by;
+                assert!(objective(&other) < value, "{name}, {i}: {} {value}", objective(&other));
+            }
+        }
+        if name == "poisson" {
+            let mut closed = counts::Readout { c: vec![0.0; 2], d: vec![0.0], latents: 2 };
+            counts::fit_channel(&mut closed, 0, &data, ridge, 100).unwrap();
+            assert_near("loadings", &readout.c, &closed.c, 1e-3);
+            assert_near("offset", &readout.d, &closed.d, 1e-3);
+        }
+    }
+}
+
+#[test]
+fn known_offsets_move_the_sites_as_a_readouts_own_offset_does() {
+    let likelihood: Box<dyn Likelihood> = Box::new(Poisson::new(1.0));
+    let steps = 30;
+    let [mean, covariance, _, y] = one_channel(likelihood.as_ref(), steps);
+    let offset = vec![0.4; steps];
+    let readout = |d: f64| counts::Readout { c: vec![0.8, -0.3], d: vec![d], latents: 2 };
+    let likelihoods = [likelihood];
+    let seen = counts::Seen { y: &y, offset: Some(&offset) };
+    let with = counts::propose(&likelihoods, &readout(-0.5), seen, &mean, &covariance, true);
+    let own = counts::propose(&likelihoods, &readout(-0.1), counts::Seen::plain(&y), &mean, &covariance, true);
+    let without = counts::propose(&likelihoods, &readout(-0.5), counts::Seen::plain(&y), &mean, &covariance, true);
+    assert_near("shift", &with.sites.shift, &own.sites.shift, 1e-12);
+    assert_near("precision", &with.sites.precision, &own.sites.precision, 1e-12);
+    assert!((with.expected - own.expected).abs() < 1e-9 && (with.expected - without.expected).abs() > 0.1);
+    // One likelihood a channel: with two channels of one readout each has its own.
+    let two = counts::Readout { c: [0.8, -0.3].repeat(2), d: vec![-0.5; 2], latents: 2 };
+    let both: Vec<f64> = y.iter().flat_map(|y| [*y, *y]).collect();
+    let each: [Box<dyn Likelihood>; 2] = [Box::new(Poisson::new(1.0)), Box::new(NegativeBinomial::new(1.0))];
+    let found = counts::propose(&each, &two, counts::Seen::plain(&both), &mean, &covariance, false);
+    let alone = |k: usize| {
+        let own = [each[k].clone_box()];
+        counts::propose(&own, &readout(-0.5), counts::Seen::plain(&y), &mean, &covariance, false).expected
+    };
+    assert!((found.expected - alone(0) - alone(1)).abs() < 1e-9, "{}", found.expected);
 }

@@ -1,11 +1,12 @@
 //! The claim: exactness, trajectories behind spikes, held-out channels, time, Whittle's likelihood.
 
-use super::fit::{self, Moments};
+use super::field::{Field, Moments, bound, infer, sweep};
+use super::panel::{Panel, Trial};
 use super::rivals::{dense_posterior, dense_seconds, square_roots};
-use super::{CvhmConfig, Layout, Trials};
+use super::{CvhmConfig, Emission, Layout, Trials, fit, held};
 use elbo_core::{Budget, Claim, Error, Result, Rng, Run, Table};
-use elbo_gp::likelihood::{Gaussian, Poisson};
-use elbo_markov::counts::{self, FieldSites, Readout};
+use elbo_gp::likelihood::{Gaussian, Likelihood};
+use elbo_markov::counts::{self, FieldSites, Readout, Seen};
 use elbo_markov::{Evidence, Grid, Kernel, StateSpace, Wants, reference, run as pass, sample, small, whittle};
 use std::time::Instant;
 
@@ -36,13 +37,14 @@ fn exact(claim: &mut Claim, seeds: &[u64]) -> Result<()> {
         let flat = FieldSites::flat(steps, 2);
         let prior =
             pass(&chain, Evidence::Sites { shift: &flat.shift, precision: &flat.precision }, Wants::Smoothed, None)?;
-        let likelihood = Gaussian::new(noise);
-        let sites = counts::propose(&likelihood, &readout, &y, &prior.mean, &prior.covariance, false).sites;
+        let likelihoods: [Box<dyn Likelihood>; 1] = [Box::new(Gaussian::new(noise))];
+        let seen = Seen::plain(&y);
+        let sites = counts::propose(&likelihoods, &readout, seen, &prior.mean, &prior.covariance, false).sites;
         let found =
             pass(&chain, Evidence::Sites { shift: &sites.shift, precision: &sites.precision }, Wants::Smoothed, None)?;
         let moments =
             Moments { mean: found.mean.into_vec(), covariance: found.covariance.into_vec(), log_z: found.log_z };
-        let (bound, _) = fit::bound(&likelihood, &readout, &y, &sites, &moments, false);
+        let (bound, _) = bound((likelihoods.as_slice(), false), &readout, seen, &sites, &moments);
         // The same model with the channels as outputs, by the textbook filter.
         let mut direct = chain.clone();
         direct.outputs = channels;
@@ -152,6 +154,12 @@ fn oscillator(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
          process factor analysis, which has squared exponential kernels.",
         &["seed", "cvhm", "Gaussian noise", "GPFA"],
     );
+    let mut orders = Table::new(
+        "kernels",
+        "Share of the variance of the oscillator explained by three kernels, from a variance of one and a lengthscale of one, and the lengthscales that the \
+         latents end with; a unit of time is 50 bins.",
+        &["seed", "matern12", "lengthscales", "matern32", "lengthscales", "matern52", "lengthscales"],
+    );
     let mut mean = [0.0; 3];
     let (mut bits, mut unexplained) = (0.0, 0.0);
     let count = seeds.len() as f64;
@@ -161,25 +169,28 @@ fn oscillator(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         // In a small run the same information comes from fewer channels.
         let ensemble = Ensemble::new(channels, 0.3 * run.pick(2.0, 1.0), &mut child.rng);
         let counted: Vec<Vec<f64>> = truth.iter().map(|p| ensemble.counts(p, &mut child.rng)).collect();
-        let train = Trials {
-            counts: counted[..trials].concat(),
-            steps: vec![steps; trials],
-            channels,
-            layout: Layout::Cube { name: "counts".into(), channels },
-            notes: vec![],
-        };
+        let layout = Layout::Cube { name: "counts".into(), channels };
+        let train = Trials::plain(counted[..trials].concat(), vec![steps; trials], layout.clone());
         let config = CvhmConfig { rounds: run.pick(8, 30), ..CvhmConfig::default() };
         let fitted = fit::fit(&config, &train, &mut child)?;
-        let moments = fit::infer(&config, &fitted.field, &train)?;
+        let moments = infer(&config, &fitted.field, &train)?;
         let mut shares = [explained(&moments, &truth[..trials]), 0.0, 0.0];
         shares[1] = explained(&square_roots(&config, &train, &mut child)?, &truth[..trials]);
         if is_full {
             let smooth = CvhmConfig { kernel: "squared_exponential".into(), ..config.clone() };
             shares[2] = explained(&square_roots(&smooth, &train, &mut child)?, &truth[..trials]);
-            bits += held_out_bits(&config, &fitted.field, &counted[trials], &train)? / count;
+            let test = Trials::plain(counted[trials].clone(), vec![steps], layout);
+            let (gain, spikes) = held::told(&config, &fitted.field, &test, |channel| channel.is_multiple_of(5))?;
+            bits += gain / f64::max(spikes, 1.0) / std::f64::consts::LN_2 / count;
             // The first trial by dense algebra, from nothing.
             let dense = dense_trial(&config, &fitted.field, &train)?;
             unexplained += (explained(&[dense], &truth[..1]) - explained(&moments[..1], &truth[..1])) / count;
+            let mut row = vec![seed.to_string()];
+            for kernel in KERNELS {
+                let (share, lengthscale) = by_kernel(kernel, &config, &train, &truth[..trials], &mut child)?;
+                row.extend([format!("{share:.4}"), lengthscale]);
+            }
+            orders.push(row);
         }
         mean.iter_mut().zip(shares).for_each(|(m, s)| *m += s / count);
         table.push([seed.to_string()].into_iter().chain(shares.map(|s| format!("{s:.4}"))).collect());
@@ -196,18 +207,40 @@ fn oscillator(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         // is worth half of 2/50 nats, 0.029 bits; a third of that must be found.
         claim.at_least("held-out channels: bits a spike over their mean rate", bits, Some(0.0), 0.01);
         run.table(table);
+        run.table(orders);
     }
     Ok(())
 }
 
+/// Matérn kernels of three orders.
+const KERNELS: [&str; 3] = ["matern12", "matern32", "matern52"];
+
+/// Share of the variance of the truth that the fit with this kernel explains, and its lengthscales. Time is that of the oscillator, 0.02 a bin.
+fn by_kernel(
+    kernel: &str,
+    config: &CvhmConfig,
+    train: &Trials,
+    truth: &[Vec<f64>],
+    run: &mut Run,
+) -> Result<(f64, String)> {
+    let kernel = format!("{kernel}(variance=1, lengthscale=1)");
+    let config = CvhmConfig { kernel, width: 0.02, ..config.clone() };
+    let field = fit::fit(&config, train, run)?.field;
+    let lengths: Vec<String> =
+        field.kernels.iter().map(|kernel| format!("{:.2}", kernel.parameters()[1].value)).collect();
+    Ok((explained(&infer(&config, &field, train)?, truth), lengths.join(", ")))
+}
+
 /// The first trial's latents by dense algebra, kernels and readout held.
-fn dense_trial(config: &CvhmConfig, field: &fit::Field, trials: &Trials) -> Result<Moments> {
+fn dense_trial(config: &CvhmConfig, field: &Field, trials: &Trials) -> Result<Moments> {
     let (steps, l) = (trials.steps[0], field.readout.latents);
-    let y = fit::keep(trials, &field.kept).swap_remove(0);
+    let trial = field.panel.trials(config.width, trials)?.swap_remove(0);
+    let likelihoods = field.likelihoods();
     let mut sites = FieldSites::flat(steps, l);
     let mut moments = dense_posterior(&field.kernels, config.width, &sites, steps)?;
     for _ in 0..15 {
-        let to = counts::propose(&Poisson::new(1.0), &field.readout, &y, &moments.mean, &moments.covariance, true);
+        let (mean, covariance) = (&moments.mean, &moments.covariance);
+        let to = counts::propose(&likelihoods, &field.readout, trial.seen(), mean, covariance, true);
         counts::blend(&mut sites, &to.sites, 0.7);
         moments = dense_posterior(&field.kernels, config.width, &sites, steps)?;
     }
@@ -220,67 +253,36 @@ fn seconds(claim: &mut Claim) -> Result<()> {
     let channels = 50;
     let kernels = vec![Kernel::matern(1, 1.0, 50.0), Kernel::matern(1, 1.0, 50.0)];
     let ensemble = Ensemble::new(channels, 0.3, &mut rng);
-    let field = fit::Field {
+    let field = Field {
         kernels,
         readout: Readout { c: ensemble.c.clone(), d: vec![ensemble.d; channels], latents: 2 },
-        kept: (0..channels).collect(),
-        channels,
-        silent: -10.0,
+        levels: vec![1.0; channels],
+        panel: Panel {
+            emission: Emission::Poisson,
+            channels,
+            kept: (0..channels).collect(),
+            means: vec![0.3; channels],
+            scales: vec![1.0; channels],
+        },
     };
     let config = CvhmConfig::default();
-    let mut sweep = |steps: usize| -> Result<f64> {
+    let mut time = |steps: usize| -> Result<f64> {
         let y: Vec<f64> = (0..steps * channels).map(|_| rng.poisson(0.3) as f64).collect();
+        let trial = Trial { y, offset: None, grid: Grid::regular(0.0, config.width, steps) };
         let mut sites = FieldSites::flat(steps, 2);
         let mut best = f64::INFINITY;
         for _ in 0..5 {
             let start = Instant::now();
-            fit::sweep(&config, &field, &y, &mut sites, (1, 0.5))?;
+            sweep(&config, &field, &trial, &mut sites, (1, 0.5))?;
             best = best.min(start.elapsed().as_secs_f64());
         }
         Ok(best)
     };
-    let (short, once, twice) = (sweep(2000)?, sweep(20_000)?, sweep(40_000)?);
+    let (short, once, twice) = (time(2000)?, time(20_000)?, time(40_000)?);
     claim.at_most("time of a sweep for twice as many bins", twice / once, None, 2.3);
     let dense = dense_seconds(&field.kernels, 2000)?;
     claim.at_least("time of a dense factor over that of a sweep, 2000 bins", dense / short, Some(1.0), 10.0);
     Ok(())
-}
-
-/// Bits a spike that the latents, inferred from four in five channels of a new trial, say about the others beyond their mean rates.
-fn held_out_bits(config: &CvhmConfig, field: &fit::Field, test: &[f64], train: &Trials) -> Result<f64> {
-    let n = train.channels;
-    let held = |channel: usize| channel.is_multiple_of(5);
-    // A model of the channels that are seen; the loadings of the others are known from training.
-    let seen: Vec<usize> = (0..field.kept.len()).filter(|i| !held(field.kept[*i])).collect();
-    let l = field.readout.latents;
-    let part = fit::Field {
-        readout: Readout {
-            c: seen.iter().flat_map(|i| field.readout.c[i * l..(i + 1) * l].to_vec()).collect(),
-            d: seen.iter().map(|i| field.readout.d[*i]).collect(),
-            latents: l,
-        },
-        kept: seen.iter().map(|i| field.kept[*i]).collect(),
-        ..field.clone()
-    };
-    let trial = Trials {
-        counts: test.to_vec(),
-        steps: vec![test.len() / n],
-        channels: n,
-        layout: train.layout.clone(),
-        notes: vec![],
-    };
-    let moments = fit::infer(config, &part, &trial)?;
-    let rates = field.rates(&moments[0]);
-    let total: usize = train.steps.iter().sum();
-    let (mut gain, mut spikes) = (0.0, 0.0);
-    for channel in (0..n).filter(|c| held(*c)) {
-        let mean = train.counts.iter().skip(channel).step_by(n).sum::<f64>().max(0.5) / total as f64;
-        for (y, rate) in test.iter().zip(&rates).skip(channel).step_by(n) {
-            gain += y * (rate / mean).ln() - (rate - mean);
-            spikes += y;
-        }
-    }
-    Ok(gain / f64::max(spikes, 1.0) / std::f64::consts::LN_2)
 }
 
 /// Whittle's likelihood of posterior draws finds the kernel that made the data; of posterior means, it finds too little variance.

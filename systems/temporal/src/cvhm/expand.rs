@@ -7,12 +7,13 @@
 //! Parameter expansion: Liu, Rubin and Wu (1998). The centre is a Newton step with the posteriors profiled out.
 
 use super::CvhmConfig;
-use super::fit::{Field, Moments, bound, posterior, rescale};
+use super::field::{Field, Moments, bound, posterior};
+use super::fit::rescale;
+use super::panel::Trial;
 use elbo_core::Result;
-use elbo_gp::likelihood::Poisson;
-use elbo_markov::Kernel;
 use elbo_markov::counts::FieldSites;
 use elbo_markov::small;
+use elbo_markov::{Grid, Kernel};
 use rayon::prelude::*;
 
 /// What one trial says about constants `a: [L]` that are added to its latents. With sites `j, J` and the posterior `N(m, V)` that they leave,
@@ -31,14 +32,19 @@ struct Response {
 }
 
 impl Response {
-    fn new(config: &CvhmConfig, kernels: &[Kernel], sites: &FieldSites, moments: &Moments) -> Result<Self> {
+    fn new(
+        config: &CvhmConfig,
+        kernels: &[Kernel],
+        grid: &Grid,
+        sites: &FieldSites,
+        moments: &Moments,
+    ) -> Result<Self> {
         let l = kernels.len();
-        let steps = sites.shift.len() / l;
         let ones = |latent: usize| -> Vec<f64> { sites.precision.iter().skip(latent).step_by(l).copied().collect() };
         let mut columns = vec![];
         for latent in 0..l {
             let shifted = FieldSites { shift: ones(latent), precision: sites.precision.clone() };
-            columns.push(posterior(config, kernels, &shifted, steps)?.mean);
+            columns.push(posterior(config, kernels, &shifted, grid)?.mean);
         }
         let (mut pulled, mut slope) = (vec![0.0; l], vec![0.0; l]);
         let (mut b, mut curvature) = (vec![0.0; l * l], vec![0.0; l * l]);
@@ -80,14 +86,15 @@ pub(super) fn centre(
     config: &CvhmConfig,
     field: &mut Field,
     (sites, moments): (&mut [FieldSites], &mut [Moments]),
-    y: &[Vec<f64>],
+    trials: &[Trial],
     elbo: f64,
 ) -> Result<()> {
     let l = field.readout.latents;
     let responses: Vec<Response> = sites
         .par_iter()
         .zip(moments.par_iter())
-        .map(|(sites, moments)| Response::new(config, &field.kernels, sites, moments))
+        .zip(trials)
+        .map(|((sites, moments), trial)| Response::new(config, &field.kernels, &trial.grid, sites, moments))
         .collect::<Result<_>>()?;
     let (mut slope, mut curvature) = (vec![0.0; l], vec![0.0; l * l]);
     for response in &responses {
@@ -97,16 +104,17 @@ pub(super) fn centre(
     // Where counts say nothing about some direction, all latents stay where they are.
     let Some(factor) = small::cholesky(&curvature, l) else { return Ok(()) };
     let mut a = small::cholesky_solve(&factor, &slope, l, 1);
+    let (likelihoods, caps) = (field.likelihoods(), field.panel.emission.caps());
     for _ in 0..6 {
         let mut readout = field.readout.clone();
         readout.d.iter_mut().zip(field.readout.c.chunks_exact(l)).for_each(|(d, c)| *d -= inner(c, &a));
         let moved: Vec<(FieldSites, Moments, f64)> = responses
             .par_iter()
             .zip(sites.par_iter().zip(moments.par_iter()))
-            .zip(y)
-            .map(|((response, (sites, moments)), y)| {
+            .zip(trials)
+            .map(|((response, (sites, moments)), trial)| {
                 let (sites, moments) = response.moved(sites, moments, &a);
-                let (bound, _) = bound(&Poisson::new(1.0), &readout, y, &sites, &moments, true);
+                let (bound, _) = bound((likelihoods.as_slice(), caps), &readout, trial.seen(), &sites, &moments);
                 (sites, moments, bound)
             })
             .collect();

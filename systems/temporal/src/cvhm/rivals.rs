@@ -1,6 +1,7 @@
 //! What trajectories are compared with: Gaussian noise on square roots of the counts, and dense Gaussian processes.
 
-use super::fit::{self, Moments};
+use super::field::Moments;
+use super::fit;
 use super::{CvhmConfig, Learn, Trials};
 use elbo_core::{Result, Run};
 use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_with_jitter};
@@ -93,7 +94,7 @@ pub(super) fn square_roots(config: &CvhmConfig, trials: &Trials, run: &mut Run) 
     for channel in 0..n {
         readout.d[channel] = y.iter().flat_map(|t| t.iter().skip(channel).step_by(n)).sum::<f64>() / rows;
     }
-    for (i, channel) in start.kept.iter().enumerate() {
+    for (i, channel) in start.panel.kept.iter().enumerate() {
         let slope = 0.5 * (0.5 * start.readout.d[i]).exp();
         (0..l).for_each(|k| readout.c[channel * l + k] = slope * start.readout.c[i * l + k]);
     }

@@ -1,7 +1,17 @@
 //! Counts of several channels in bins, in one or several trials.
 
 use elbo_core::{Array, Data, Error, FromData, Result, Values};
+use elbo_markov::Grid;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// The array or column of the bins' times.
+const TIME: &str = "time";
+/// The column that tells trials apart.
+const TRIAL: &str = "trial";
+/// The array of known offsets.
+const OFFSET: &str = "offset";
 
 /// Where the counts stand in the user's data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,7 +23,7 @@ pub enum Layout {
         /// Number of channels.
         channels: usize,
     },
-    /// The columns of a table, one bin a row: a single trial.
+    /// The columns of a table, one bin a row: a single trial, or those that a column `trial` tells apart.
     Columns(Vec<String>),
 }
 
@@ -55,7 +65,7 @@ impl Layout {
     }
 }
 
-/// Counts in bins of equal width.
+/// Numbers of channels in bins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trials {
     /// All trials one after the other, each `[bins, channels]`.
@@ -64,6 +74,10 @@ pub struct Trials {
     pub steps: Vec<usize>,
     /// Number of channels.
     pub channels: usize,
+    /// Times of all bins, one trial after the other, where they are given; else bins are of equal width.
+    pub times: Option<Vec<f64>>,
+    /// What is known to be added to every log rate, as `counts`.
+    pub offset: Option<Vec<f64>>,
     /// Where they came from.
     pub layout: Layout,
     /// Notes for the user.
@@ -71,6 +85,93 @@ pub struct Trials {
 }
 
 impl Trials {
+    /// Trials without times and offsets.
+    pub fn plain(counts: Vec<f64>, steps: Vec<usize>, layout: Layout) -> Self {
+        Self { channels: layout.channels(), counts, steps, times: None, offset: None, layout, notes: vec![] }
+    }
+
+    /// The bins of each trial, as ranges of all.
+    fn ranges(&self) -> Vec<Range<usize>> {
+        let mut first = 0;
+        let range = |steps: &usize| {
+            first += steps;
+            first - steps..first
+        };
+        self.steps.iter().map(range).collect()
+    }
+
+    /// The offsets of each trial.
+    pub(super) fn offsets(&self) -> Vec<Option<&[f64]>> {
+        let n = self.channels;
+        let own = |bins: Range<usize>| self.offset.as_ref().map(|offset| &offset[bins.start * n..bins.end * n]);
+        self.ranges().into_iter().map(own).collect()
+    }
+
+    /// The times of each trial's bins; `width` apart where none are given.
+    ///
+    /// # Errors
+    /// As [`Grid::new`].
+    pub(super) fn grids(&self, width: f64) -> Result<Vec<Grid>> {
+        match &self.times {
+            Some(times) => self.ranges().into_iter().map(|bins| Grid::new(&times[bins])).collect(),
+            None => Ok(self.steps.iter().map(|steps| Grid::regular(0.0, width, *steps)).collect()),
+        }
+    }
+
+    /// Where an entry of the counts stands in the user's data.
+    pub(super) fn place(&self, entry: usize) -> String {
+        let (bin, channel) = (entry / self.channels, entry % self.channels);
+        match &self.layout {
+            Layout::Cube { name, .. } => {
+                format!("`{name}`, trial {}, bin {}", bin / self.steps[0] + 1, bin % self.steps[0] + 1)
+            }
+            Layout::Columns(names) => format!("column `{}`, row {}", names[channel], bin + 1),
+        }
+    }
+
+    /// The bins of a range, as trials of these lengths.
+    fn part(&self, bins: Range<usize>, steps: Vec<usize>) -> Self {
+        let entries = bins.start * self.channels..bins.end * self.channels;
+        Self {
+            counts: self.counts[entries.clone()].to_vec(),
+            times: self.times.as_ref().map(|times| times[bins].to_vec()),
+            offset: self.offset.as_ref().map(|offset| offset[entries].to_vec()),
+            steps,
+            channels: self.channels,
+            layout: self.layout.clone(),
+            notes: self.notes.clone(),
+        }
+    }
+
+    /// The first trial.
+    pub(super) fn first(&self) -> Self {
+        self.part(0..self.steps[0], vec![self.steps[0]])
+    }
+
+    /// All but the last trials, and these, a share of all; of a single trial, its bins.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where a part would have fewer than three bins.
+    pub(super) fn split(&self, share: f64) -> Result<(Self, Self)> {
+        let count = self.steps.len();
+        let total: usize = self.steps.iter().sum();
+        let (first, second) = if count > 1 {
+            let held = ((share * count as f64).round() as usize).clamp(1, count - 1);
+            (self.steps[..count - held].to_vec(), self.steps[count - held..].to_vec())
+        } else {
+            let held = (share * total as f64).round() as usize;
+            (vec![total - held], vec![held])
+        };
+        if first.iter().chain(&second).any(|steps| *steps < LEAST_STEPS) {
+            return Err(Error::data(
+                format!("a part of {share} of {total} bins is too short"),
+                "set `held_out` to 0, or give more trials or bins",
+            ));
+        }
+        let cut: usize = first.iter().sum();
+        Ok((self.part(0..cut, first), self.part(cut..total, second)))
+    }
+
     /// The trials as slices, each `[bins, channels]`.
     pub fn each(&self) -> Vec<&[f64]> {
         let mut rest = &self.counts[..];
@@ -88,7 +189,7 @@ impl Trials {
     pub(super) fn shape(&self) -> Vec<usize> {
         match self.layout {
             Layout::Cube { .. } => vec![self.steps.len(), self.steps[0]],
-            Layout::Columns(_) => vec![self.steps[0]],
+            Layout::Columns(_) => vec![self.steps.iter().sum()],
         }
     }
 
@@ -96,7 +197,7 @@ impl Trials {
     pub(super) fn of_layout(data: &Data, layout: &Layout) -> Result<Self> {
         match layout {
             Layout::Cube { name, channels } => {
-                let out = cube(name, data.get(name)?)?;
+                let out = cube(data, name, data.get(name)?)?;
                 if out.channels == *channels {
                     return Ok(out);
                 }
@@ -115,31 +216,21 @@ impl FromData for Trials {
         "counts: a table with one bin a row and one channel a column, or an array [trials, bins, channels]";
 
     fn from_data(data: &Data) -> Result<Self> {
-        let out = match data.arrays.iter().find(|(_, a)| a.shape.len() == 3) {
-            Some((name, array)) => cube(name, array)?,
-            None => {
-                let mut names: Vec<String> = data
-                    .arrays
-                    .iter()
-                    .filter(|(n, _)| Some(n) != data.target.as_ref())
-                    .map(|(n, _)| n.clone())
-                    .collect();
-                if let [(name, array)] = &data.arrays[..]
-                    && array.shape.len() == 2
-                {
-                    // A matrix alone is one trial.
-                    let mut lifted = array.clone();
-                    lifted.shape.insert(0, 1);
-                    cube(name, &lifted)?
-                } else {
-                    names.sort_unstable();
-                    columns(data, names)?
-                }
+        let arrays: Vec<&(String, Array)> = data.arrays.iter().filter(|(n, _)| n != TIME && n != OFFSET).collect();
+        let out = match (arrays.iter().find(|(_, a)| a.shape.len() == 3), &arrays[..]) {
+            (Some((name, array)), _) => cube(data, name, array)?,
+            // A matrix alone is one trial.
+            (None, [(name, array)]) if array.shape.len() == 2 => cube(data, name, array)?,
+            _ => {
+                let is_channel = |name: &String| name != TIME && name != TRIAL && Some(name) != data.target.as_ref();
+                let mut names: Vec<String> = data.arrays.iter().map(|(n, _)| n.clone()).filter(is_channel).collect();
+                names.sort_unstable();
+                columns(data, names)?
             }
         };
-        if out.steps[0] < 3 {
+        if let Some(steps) = out.steps.iter().find(|steps| **steps < LEAST_STEPS) {
             return Err(Error::data(
-                format!("trials have {} bins", out.steps[0]),
+                format!("trials have {steps} bins"),
                 "give at least 3 bins; rows are bins, columns are channels",
             ));
         }
@@ -147,7 +238,10 @@ impl FromData for Trials {
     }
 }
 
-fn cube(name: &str, array: &Array) -> Result<Trials> {
+/// Fewest bins of a trial.
+const LEAST_STEPS: usize = 3;
+
+fn cube(data: &Data, name: &str, array: &Array) -> Result<Trials> {
     let values = array.to_f64().filter(|_| (2..=3).contains(&array.shape.len()));
     let (Some(values), true) = (values, array.shape.iter().all(|s| *s > 0)) else {
         return Err(Error::data(
@@ -156,54 +250,124 @@ fn cube(name: &str, array: &Array) -> Result<Trials> {
         ));
     };
     let shape = if array.shape.len() == 2 { vec![1, array.shape[0], array.shape[1]] } else { array.shape.clone() };
-    let place =
-        |i: usize| format!("`{name}`, trial {}, bin {}", i / shape[2] / shape[1] + 1, i / shape[2] % shape[1] + 1);
-    check(&values, place)?;
     let layout = Layout::Cube { name: name.into(), channels: shape[2] };
-    Ok(Trials { counts: values, steps: vec![shape[1]; shape[0]], channels: shape[2], layout, notes: vec![] })
+    let mut out = Trials::plain(values, vec![shape[1]; shape[0]], layout);
+    out.times = beside(data, TIME).map(|times| times_of(times, shape[0], shape[1])).transpose()?;
+    out.offset = beside(data, OFFSET).map(|offset| offset_of(offset, name, array)).transpose()?;
+    settled(out)
+}
+
+/// The array of this name, where there is one.
+fn beside<'a>(data: &'a Data, name: &str) -> Option<&'a Array> {
+    data.arrays.iter().find(|(n, _)| n == name).map(|(_, array)| array)
+}
+
+/// Times `[bins]` of every trial, or `[trials, bins]`.
+fn times_of(array: &Array, trials: usize, bins: usize) -> Result<Vec<f64>> {
+    match (array.to_f64(), &array.shape[..]) {
+        (Some(values), [own]) if *own == bins => Ok(values.repeat(trials)),
+        (Some(values), own) if own == [trials, bins] => Ok(values),
+        (_, shape) => Err(Error::data(
+            format!("`{TIME}` has the shape {shape:?} for {trials} trials of {bins} bins"),
+            "give one number a bin, [bins] or [trials, bins]",
+        )),
+    }
+}
+
+fn offset_of(array: &Array, name: &str, counts: &Array) -> Result<Vec<f64>> {
+    match array.to_f64() {
+        Some(values) if array.shape == counts.shape => match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(values),
+            Some(i) => Err(Error::data(
+                format!("entry {} of `{OFFSET}` is {}", i + 1, values[i]),
+                "offsets are finite; leave out channels of which nothing can be seen",
+            )),
+        },
+        _ => Err(Error::data(
+            format!("`{OFFSET}` has the shape {:?}, `{name}` {:?}", array.shape, counts.shape),
+            format!("give an offset for every number of `{name}`"),
+        )),
+    }
 }
 
 fn columns(data: &Data, names: Vec<String>) -> Result<Trials> {
     if names.is_empty() {
         return Err(Error::data("there are no columns of counts", Trials::NEEDS));
     }
-    let mut parts = vec![];
-    for name in &names {
+    let column = |name: &str| -> Result<Vec<f64>> {
         let array = data.get(name)?;
         let values = match &array.values {
             Values::Text { .. } => None,
             _ if array.shape.len() != 1 => None,
             _ => array.to_f64(),
         };
-        let values = values.ok_or_else(|| {
+        values.ok_or_else(|| {
             Error::data(
                 format!("column `{name}` does not hold one number a row"),
                 "leave it out with --drop, or mend it",
             )
-        })?;
-        check(&values, |i| format!("column `{name}`, row {}", i + 1))?;
-        parts.push(values);
-    }
-    let steps = parts[0].len();
-    if let Some(i) = parts.iter().position(|p: &Vec<f64>| p.len() != steps) {
-        return Err(Error::data(
-            format!("column `{}` has {} rows, `{}` has {steps}", names[i], parts[i].len(), names[0]),
+        })
+    };
+    let parts = names.iter().map(|name| column(name)).collect::<Result<Vec<_>>>()?;
+    let rows = parts[0].len();
+    let same = |name: &str, found: usize| {
+        if found == rows {
+            return Ok(());
+        }
+        Err(Error::data(
+            format!("column `{name}` has {found} rows, `{}` has {rows}", names[0]),
             "give every channel one count a bin",
-        ));
-    }
-    if steps == 0 {
+        ))
+    };
+    names.iter().zip(&parts).try_for_each(|(name, part)| same(name, part.len()))?;
+    if rows == 0 {
         return Err(Error::data("the table has no rows", "give one row a bin"));
     }
-    let counts = (0..steps).flat_map(|t| parts.iter().map(move |p| p[t])).collect();
-    Ok(Trials { counts, steps: vec![steps], channels: names.len(), layout: Layout::Columns(names), notes: vec![] })
+    let times = beside(data, TIME).map(|_| column(TIME)).transpose()?;
+    times.iter().try_for_each(|times| same(TIME, times.len()))?;
+    let steps = match beside(data, TRIAL) {
+        Some(array) => {
+            same(TRIAL, array.rows())?;
+            runs(array)?
+        }
+        None => vec![rows],
+    };
+    let counts = (0..rows).flat_map(|t| parts.iter().map(move |p| p[t])).collect();
+    settled(Trials { times, ..Trials::plain(counts, steps, Layout::Columns(names)) })
 }
 
-fn check(values: &[f64], place: impl Fn(usize) -> String) -> Result<()> {
-    match values.iter().position(|v| !(v.is_finite() && *v >= 0.0 && v.fract() == 0.0)) {
-        Some(i) => Err(Error::data(
-            format!("{} holds {}, which is not a count", place(i), values[i]),
-            "counts are whole numbers from zero on; bin the events first",
-        )),
-        None => Ok(()),
+/// Lengths of the runs of equal names in the column of trials.
+fn runs(array: &Array) -> Result<Vec<usize>> {
+    let labels = array.class_names(TRIAL)?;
+    let (mut steps, mut known, mut last): (Vec<usize>, HashSet<&str>, Option<&str>) = (vec![], HashSet::new(), None);
+    for (row, label) in labels.iter().enumerate() {
+        let label = label.as_deref().ok_or_else(|| {
+            Error::data(format!("column `{TRIAL}` is empty in row {}", row + 1), "name the trial of every row")
+        })?;
+        if last == Some(label) {
+            *steps.last_mut().expect("the row before began a trial") += 1;
+            continue;
+        }
+        if !known.insert(label) {
+            return Err(Error::data(
+                format!("row {} goes back to trial `{label}`", row + 1),
+                "put the rows of a trial one after the other",
+            ));
+        }
+        steps.push(1);
+        last = Some(label);
     }
+    Ok(steps)
+}
+
+/// The trials, with numbers and times that are finite, and times that increase.
+fn settled(trials: Trials) -> Result<Trials> {
+    if let Some(i) = trials.counts.iter().position(|v| !v.is_finite()) {
+        return Err(Error::data(
+            format!("{} holds {}, which is not a number", trials.place(i), trials.counts[i]),
+            "mend the cell; bins without anything hold zeros",
+        ));
+    }
+    trials.grids(1.0)?;
+    Ok(trials)
 }

@@ -7,6 +7,7 @@ use elbo_core::{ModelFile, Result, Rng};
 use elbo_markov::model::Grid;
 use elbo_nn::network::{ConvConfig, Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig};
 use elbo_nn::{Activation, Build, Pass};
+use elbo_tensor::special::log_factorial;
 use elbo_tensor::{Constraint, DType, Parameter, Parameters, Tensor, no_grad};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -22,6 +23,8 @@ pub enum Frame {
     Gaussian,
     /// Shares of black in [0, 1].
     Bernoulli,
+    /// Counts; the decoder gives their log rates.
+    Poisson,
 }
 
 /// What the networks look like.
@@ -122,7 +125,7 @@ impl Shape {
         let encoder = encoder.build(&self.frame, 2 * self.latents, &mut build)?;
         let decoder = decoder.build(self.latents, &self.frame, 1, &mut build)?;
         let mut noise = Parameter::scalar(noise.max(2.0 * LEAST_NOISE), Constraint::Above(LEAST_NOISE));
-        noise.set_frozen(self.likelihood == Frame::Bernoulli);
+        noise.set_frozen(self.likelihood != Frame::Gaussian);
         Ok(Gpvae {
             shape: self.clone(),
             encoder,
@@ -155,12 +158,15 @@ impl Gpvae {
     /// Means and variances of the sites that the encoder makes of frames `[F, D]`: `[F, L]` each, in double precision.
     pub fn sites(&self, frames: &Tensor) -> (Tensor, Tensor) {
         let latents = self.shape.latents;
-        let out = self.encoder.forward(frames, &mut Pass::evaluation()).cast(DType::F64);
+        // Square roots of counts have one spread, whatever the rate.
+        let roots = (self.shape.likelihood == Frame::Poisson).then(|| frames.sqrt());
+        let seen = roots.as_ref().unwrap_or(frames);
+        let out = self.encoder.forward(seen, &mut Pass::evaluation()).cast(DType::F64);
         let variance = out.narrow(1, latents, latents).softplus() + LEAST;
         (out.narrow(1, 0, latents), variance)
     }
 
-    /// The decoder's numbers for codes `[N, L]`: means, or logits, `[N, D]`.
+    /// The decoder's numbers for codes `[N, L]`: means, logits, or log rates, `[N, D]`.
     pub fn decode(&self, codes: &Tensor) -> Tensor {
         self.decoder.forward(&codes.cast(DType::F32), None, &mut Pass::evaluation()).cast(DType::F64)
     }
@@ -174,6 +180,10 @@ impl Gpvae {
                 ((frames - decoded).square().sum() / &noise + (noise.log() + TAU.ln()) * count) * -0.5
             }
             Frame::Bernoulli => (frames * decoded - decoded.softplus()).sum(),
+            Frame::Poisson => {
+                let ways: f64 = frames.to_vec().into_iter().map(log_factorial).sum();
+                (frames * decoded - decoded.exp()).sum() + (-ways)
+            }
         }
     }
 
@@ -264,7 +274,11 @@ impl Gpvae {
             let z = rng.normals(steps * latents);
             let z = z.iter().zip(codes.mean.iter().zip(&codes.variance)).map(|(e, (m, v))| m + v.sqrt() * e).collect();
             let decoded = no_grad(|| self.decode(&Tensor::from_vec(z, &[steps, latents])));
-            let decoded = if self.shape.likelihood == Frame::Bernoulli { decoded.sigmoid() } else { decoded };
+            let decoded = match self.shape.likelihood {
+                Frame::Gaussian => decoded,
+                Frame::Bernoulli => decoded.sigmoid(),
+                Frame::Poisson => decoded.exp(),
+            };
             for ((mean, square), g) in mean.iter_mut().zip(&mut square).zip(decoded.to_vec()) {
                 *mean += g / draws as f64;
                 *square += g * g / draws as f64;
@@ -274,6 +288,7 @@ impl Gpvae {
         let variance = mean.iter().zip(square).map(|(m, s)| match self.shape.likelihood {
             Frame::Gaussian => (s - m * m).max(0.0) + noise,
             Frame::Bernoulli => m * (1.0 - m),
+            Frame::Poisson => (s - m * m).max(0.0) + m,
         });
         let variance = variance.collect();
         (mean, variance)

@@ -15,25 +15,16 @@ pub(super) struct Scaling {
 }
 
 impl Scaling {
-    /// Each number of a row on its own, all of a picture alike, shares of black not at all.
+    /// Each number of a row on its own, all of a picture alike, shares of black and counts not at all.
     pub fn learn(input: &Sequences, likelihood: Frame) -> Result<Self> {
         let size = input.layout.size();
         let (mut shift, mut scale) = (vec![0.0; size], vec![1.0; size]);
-        let frames = move || {
-            input.sequences.iter().flat_map(move |s| {
-                s.frames.chunks_exact(size).zip(&s.observed).filter(|(_, there)| **there).map(|(frame, _)| frame)
-            })
-        };
-        let count = frames().count() as f64;
-        if likelihood == Frame::Bernoulli {
-            if let Some(v) = frames().flatten().find(|v| !(0.0..=1.0).contains(*v)) {
-                return Err(Error::data(
-                    format!("a frame holds {v}; shares of black lie in [0, 1]"),
-                    "scale the frames to [0, 1], or use --set likelihood=gaussian",
-                ));
-            }
+        check_numbers(input, likelihood)?;
+        if likelihood != Frame::Gaussian {
             return Ok(Self { shift, scale });
         }
+        let frames = || frames(input);
+        let count = frames().count() as f64;
         for frame in frames() {
             shift.iter_mut().zip(frame).for_each(|(s, v)| *s += v / count);
         }
@@ -58,6 +49,45 @@ impl Scaling {
         let scaled = there.zip(self.shift.iter().zip(&self.scale).cycle());
         scaled.map(|(v, (shift, scale))| ((v - shift) / scale) as f32).collect()
     }
+}
+
+/// The frames that are there.
+fn frames(input: &Sequences) -> impl Iterator<Item = &[f64]> {
+    let size = input.layout.size();
+    input.sequences.iter().flat_map(move |s| {
+        s.frames.chunks_exact(size).zip(&s.observed).filter(|(_, there)| **there).map(|(frame, _)| frame)
+    })
+}
+
+/// Refuses numbers that the distribution of a frame cannot give.
+///
+/// # Errors
+/// [`Error::Data`] with the first one.
+pub(super) fn check_numbers(input: &Sequences, likelihood: Frame) -> Result<()> {
+    let (holds, what, remedy) = match likelihood {
+        Frame::Gaussian => return Ok(()),
+        Frame::Bernoulli => {
+            let remedy = "scale the frames to [0, 1], or use --set likelihood=gaussian";
+            (is_share as fn(f64) -> bool, "shares of black lie in [0, 1]", remedy)
+        }
+        Frame::Poisson => (
+            is_count as fn(f64) -> bool,
+            "counts are whole numbers from zero on",
+            "count the events, give rows of one time different times, or use --set likelihood=gaussian",
+        ),
+    };
+    match frames(input).flatten().find(|v| !holds(**v)) {
+        Some(v) => Err(Error::data(format!("a frame holds {v}; {what}"), remedy)),
+        None => Ok(()),
+    }
+}
+
+fn is_share(v: f64) -> bool {
+    (0.0..=1.0).contains(&v)
+}
+
+fn is_count(v: f64) -> bool {
+    v.is_finite() && v >= 0.0 && v.fract() == 0.0
 }
 
 /// Median gap between times of all sequences; one without gaps.

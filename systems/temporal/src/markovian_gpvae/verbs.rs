@@ -3,8 +3,9 @@
 use super::MarkovianGpvaeModel;
 use super::network::{Frame, Marginals};
 use super::posterior::prior;
+use super::scaling::check_numbers;
 use super::series::{Layout, Places, Sequence, Sequences};
-use elbo_core::{Array, Data, Encode, Reconstruct, Result, Rng, Run, Sample, Values};
+use elbo_core::{Array, Data, Encode, Error, Reconstruct, Result, Rng, Run, Sample, Values};
 use elbo_markov::model::Grid;
 use elbo_markov::sample;
 use elbo_tensor::no_grad;
@@ -41,6 +42,7 @@ impl MarkovianGpvaeModel {
     fn beliefs(&self, data: &Data, run: &mut Run) -> Result<(Sequences, Vec<Belief>)> {
         let mut input = Sequences::like(data, &self.layout)?;
         input.settle_missing(self.config.nan_is_missing)?;
+        check_numbers(&input, self.config.likelihood)?;
         let beliefs =
             input.sequences.iter().map(|s| self.belief(s, &mut run.rng.fork())).collect::<Result<Vec<_>>>()?;
         Ok((input, beliefs))
@@ -94,6 +96,17 @@ impl MarkovianGpvaeModel {
     }
 }
 
+/// Counts of these rates.
+fn counts(rates: &[f64], rng: &mut Rng) -> Result<Vec<f64>> {
+    // From here on a count is no whole number of double precision.
+    const MOST: f64 = 9e15;
+    if let Some(rate) = rates.iter().find(|rate| rate.is_nan() || **rate >= MOST) {
+        let remedy = "fit longer with a lower `rate`, or use --set likelihood=gaussian for large counts";
+        return Err(Error::numerical(format!("a drawn rate is {rate}"), remedy));
+    }
+    Ok(rates.iter().map(|rate| rng.poisson(*rate) as f64).collect())
+}
+
 impl Sample for MarkovianGpvaeModel {
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
         let (count, times) = match self.layout {
@@ -136,6 +149,7 @@ impl Sample for MarkovianGpvaeModel {
                 Frame::Gaussian => mean.iter().zip(&variance).zip(noise).map(|((m, v), e)| m + v.sqrt() * e).collect(),
                 // Shares of black are shown as such.
                 Frame::Bernoulli => mean,
+                Frame::Poisson => counts(&mean, &mut run.rng)?,
             };
             frames.extend(self.in_own_unit(codes, drawn, &variance).mean);
         }

@@ -1,5 +1,7 @@
 //! Laws of `cvhm`.
 
+mod inputs;
+
 use elbo_core::{AnySystem, Array, Data, Event, ModelFile, Rng, Run};
 use elbo_systems_temporal::cvhm::Cvhm;
 use serde_json::{Value, json};

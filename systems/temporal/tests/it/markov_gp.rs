@@ -167,3 +167,27 @@ fn a_missing_target_is_a_gap() {
     assert!((means(&at, model.as_ref())[0] - truth).abs() < 0.3);
     assert_eq!(model.validation().unwrap().observed.len(), 59);
 }
+
+#[test]
+fn harmonics_follow_the_lengthscale_unless_they_are_given() {
+    // Pulses, of which a wave or two tell little.
+    let times: Vec<f64> = (0..120).map(f64::from).collect();
+    let pulse = |t: &f64| (-8.0 * (std::f64::consts::PI * t / 12.0).sin().powi(2)).exp() + 0.02 * (t * t).cos();
+    let data = table(Array::new(&[120], times.clone()), times.iter().map(pulse).collect());
+    let fitted = |kernel: &str| {
+        let mut run = Run::new(0);
+        let model = MarkovGpSystem.fit(&json!({"starts": 1, "kernel": kernel}), &data, &mut run).unwrap();
+        let summary = model.summary();
+        let dropped = summary.metrics.iter().find(|m| m.0 == "dropped_variance").map(|m| m.1);
+        let is_warned = run.warnings().iter().any(|w| w.contains("harmonics left out"));
+        (dropped, summary.parameters[0].1.clone(), is_warned)
+    };
+    let (dropped, kernel, is_warned) = fitted("periodic(lengthscale=0.5!, period=12!)");
+    assert!(kernel.contains("harmonics=11") && dropped.unwrap() < 1e-6 && !is_warned, "{kernel}: {dropped:?}");
+    let (dropped, kernel, is_warned) = fitted("periodic(lengthscale=0.5!, period=12!, harmonics=2)");
+    assert!(kernel.contains("harmonics=2") && dropped.unwrap() > 1e-3 && is_warned, "{kernel}: {dropped:?}");
+    // A lengthscale that is learned takes its harmonics with it.
+    let (dropped, kernel, _) = fitted("periodic(period=12!)");
+    assert!(dropped.unwrap() < 1e-3, "{kernel}: {dropped:?}");
+    assert_eq!(fitted("matern32 + cosine(period=12)").0, None);
+}

@@ -1,5 +1,7 @@
 //! The posterior against dense algebra, gradients against differences, and what sequences may look like.
 
+mod counts;
+
 use elbo_core::{AnySystem, Array, Data, FromData, Model, ModelFile, Rng, Run, Values};
 use elbo_markov::model::Grid;
 use elbo_systems_temporal::markovian_gpvae::{

@@ -23,8 +23,10 @@ class CVHM(Encodes, Reconstructs):
     kernel : text; default 'matern32'
         The kernel of every latent, as an expression of time in the unit of `width`: `matern32`, `matern32 *
         cosine(period=1)` (Hida-Matérn); or as many as there are latents, with `;` between them.
+    likelihood : one of poisson, bernoulli, negative_binomial, gaussian; default 'poisson'
+        How numbers follow from the latents: poisson, bernoulli, negative_binomial or gaussian.
     width : number; default 1.0
-        Width of a bin.
+        Width of a bin, where the data have no times.
     rounds : whole number at least 1; default 30
         Rounds of inference, readout and kernels, at most.
     sweeps : whole number at least 1; default 5
@@ -41,6 +43,9 @@ class CVHM(Encodes, Reconstructs):
         How posteriors are computed: passes or bidirectional.
     tolerance : number; default 0.001
         Converged when loadings and offsets change by less than this share, twice in a row.
+    held_out : number; default 0.0
+        Share of the trials, or of the last bins of a single one, that the fit does not see: they give
+        `held_out_bits`, what channels tell of each other through the latents.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -56,6 +61,7 @@ class CVHM(Encodes, Reconstructs):
         *,
         trajectories: int = 2,
         kernel: str = 'matern32',
+        likelihood: Choice = 'poisson',
         width: float = 1.0,
         rounds: int = 30,
         sweeps: int = 5,
@@ -65,12 +71,14 @@ class CVHM(Encodes, Reconstructs):
         paths: int = 5,
         smoother: Choice = 'passes',
         tolerance: float = 0.001,
+        held_out: float = 0.0,
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
     ) -> None:
         self.trajectories = trajectories
         self.kernel = kernel
+        self.likelihood = likelihood
         self.width = width
         self.rounds = rounds
         self.sweeps = sweeps
@@ -80,6 +88,7 @@ class CVHM(Encodes, Reconstructs):
         self.paths = paths
         self.smoother = smoother
         self.tolerance = tolerance
+        self.held_out = held_out
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose

@@ -38,8 +38,8 @@ class MarkovianGPVAE(Samples, Reconstructs, Encodes):
         Channels of convolutions before and after them, for pictures; none for linear layers alone.
     activation : one of identity, relu, leaky_relu, tanh, sigmoid, softplus, elu, gelu, silu; default 'relu'
         The nonlinear function.
-    likelihood : one of gaussian, bernoulli; default 'gaussian'
-        The distribution of a frame's numbers: gaussian, or bernoulli for shares of black.
+    likelihood : one of gaussian, bernoulli, poisson; default 'gaussian'
+        The distribution of a frame's numbers: gaussian, bernoulli for shares of black, or poisson for counts.
     noise : number; default 0.2
         Variance of the decoder at the start, of standardised numbers.
     steps : whole number at least 1; default 2000
