@@ -2,7 +2,7 @@
 
 use crate::ask::{AskConfig, Source, Suggestion, Surrogates, ask};
 use crate::figures::View;
-use crate::history::{Goal, History, Limit, Outcome, STATUS};
+use crate::history::{Goal, History, Limit, Outcome, STATUS, SideColumns};
 use crate::settings::Settings;
 use crate::space::{Domain, Space, distance};
 use crate::surrogate::{Gp, MeanKind, SurrogateConfig};
@@ -38,6 +38,9 @@ pub struct Plan {
     pub space: Space,
     /// Limits on other columns.
     pub limits: Vec<Limit>,
+    /// Further columns of the history.
+    #[serde(default)]
+    pub side: SideColumns,
     /// How the surrogate is fitted.
     pub surrogate: SurrogateConfig,
     /// How points are chosen.
@@ -65,6 +68,7 @@ impl Experiment {
     ) -> Result<Self> {
         let data = &trials.0;
         let target = data.target()?.to_owned();
+        let side = settings.side_columns();
         let space = match &settings.space {
             Some(space) => space.clone(),
             None => {
@@ -76,6 +80,7 @@ impl Experiment {
                 }
                 let mut leave_out = vec![target.as_str(), STATUS];
                 leave_out.extend(settings.limits.iter().map(|l| l.column.as_str()));
+                leave_out.extend(side.names());
                 let (space, notes) = Space::of_data(data, &leave_out)?;
                 notes.into_iter().for_each(|note| run.warn(note));
                 space
@@ -88,7 +93,14 @@ impl Experiment {
                 "name another target, or take the variable out of the space",
             ));
         }
-        let history = History::read(data, &space, settings.goal, &settings.limits)?;
+        if let Some(name) = side.names().find(|name| *name == target || space.variables.iter().any(|v| v.name == *name))
+        {
+            return Err(Error::data(
+                format!("`{name}` is named as a further column, and is the target or a variable of the space"),
+                "name another column",
+            ));
+        }
+        let history = History::read(data, &space, settings.goal, &settings.limits)?.with_columns(data, &side)?;
         history.notes.iter().for_each(|note| run.warn(note));
         let needs = surrogate.mean.is_cross_validated();
         if needs && history.measured_count() < crate::surrogate::FEWEST_CROSS_VALIDATED {
@@ -97,9 +109,12 @@ impl Experiment {
                 history.measured_count()
             ));
         }
-        let plan = Plan { target, goal: settings.goal, space, limits: settings.limits.clone(), surrogate, ask };
+        let plan = Plan { target, goal: settings.goal, space, limits: settings.limits.clone(), side, surrogate, ask };
         let surrogates = Surrogates::fit(&plan.space, &history, &plan.surrogate, None, &mut run.rng)?;
         let experiment = Self { plan, history, surrogates };
+        if settings.cost.is_none() {
+            run.warn_idle(settings, &["cost_power"], "without `cost`");
+        }
         experiment.warn(run);
         Ok(experiment)
     }
@@ -117,6 +132,9 @@ impl Experiment {
             && gp.hyper().noise > 0.5
         {
             run.warn("the surrogate takes most of the variation for noise: the trials do not yet tell which variables matter");
+        }
+        if self.plan.side.cost.is_some() && self.surrogates.cost.is_none() {
+            run.warn("fewer than two costs are known; nothing is divided by them yet");
         }
         if !self.plan.limits.is_empty() && self.history.measured_count() > 0 && self.history.best().is_none() {
             run.warn("no measured trial keeps the limits yet; suggestions look for one that does");
@@ -152,6 +170,9 @@ impl Experiment {
         let slacks = file.get("slacks")?;
         let sides = plan.limits.iter().map(|l| l.sides().len()).sum::<usize>();
         let n = values.len();
+        let costs = if file.has("cost") { file.get_as("costs", &[n])? } else { vec![] };
+        // Zero where a cost is not known.
+        let costs: Vec<f64> = costs.into_iter().map(|c| if c > 0.0 { c } else { f64::NAN }).collect();
         if points.len() != n * width || codes.len() != n || slacks.len() != sides * n {
             return Err(misfit());
         }
@@ -165,7 +186,8 @@ impl Experiment {
             points: points.chunks_exact(width).map(<[f64]>::to_vec).collect(),
             outcomes: codes.iter().zip(&values).map(outcome).collect::<Result<_>>()?,
             slacks: (0..sides).map(|s| slacks[s * n..(s + 1) * n].to_vec()).collect(),
-            notes: vec![],
+            costs,
+            ..History::default()
         };
         let mut surrogates =
             Surrogates { failures: Surrogates::failures(&plan.space, &history)?, ..Surrogates::default() };
@@ -180,6 +202,10 @@ impl Experiment {
         }
         for ((x, y), saved) in known.iter().zip(saved) {
             surrogates.limits.push(Gp::rebuild(x, y, &groups, saved)?);
+        }
+        if file.has("cost") {
+            let (x, costs) = history.known_costs();
+            surrogates.cost = Some(Gp::rebuild(&x, &costs, &groups, file.fact("cost")?)?);
         }
         Ok(Self { plan, history, surrogates })
     }
@@ -280,6 +306,9 @@ impl Experiment {
         push("improvement", numbers(&|s| s.improvement));
         push("feasible", numbers(&|s| s.feasible));
         push("score", numbers(&|s| s.score));
+        if self.surrogates.cost.is_some() {
+            push("cost", numbers(&|s| s.cost));
+        }
         push("why", text_column(suggestions.iter().enumerate().map(|(i, s)| self.reason(s, i))));
         Data { source: "suggestions".into(), arrays, ..Data::default() }
     }
@@ -349,6 +378,11 @@ impl Model for Experiment {
         }
         let limits: Vec<_> = self.surrogates.limits.iter().map(|gp| gp.saved(true)).collect();
         file.set("limits", &limits);
+        if let Some(gp) = &self.surrogates.cost {
+            let known = |c: &f64| if c.is_nan() { 0.0 } else { *c };
+            file.put("costs", &[n], &self.history.costs.iter().map(known).collect::<Vec<_>>());
+            file.set("cost", &gp.saved(true));
+        }
         Ok(())
     }
 

@@ -68,6 +68,21 @@ impl Limit {
     }
 }
 
+/// Columns of a history besides variables, target, limits and status.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SideColumns {
+    /// What each trial cost; empty cells are not known.
+    pub cost: Option<String>,
+}
+
+impl SideColumns {
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.cost.iter().map(String::as_str)
+    }
+}
+
 /// What became of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
@@ -88,6 +103,8 @@ pub struct History {
     pub outcomes: Vec<Outcome>,
     /// Slacks of the limits, `[sides][N]`: at most zero where a limit holds, NaN where it is not known.
     pub slacks: Vec<Vec<f64>>,
+    /// What the trials cost, `[N]`, NaN where that is not known; empty where costs do not count.
+    pub costs: Vec<f64>,
     /// Remarks for the user.
     pub notes: Vec<String>,
 }
@@ -132,7 +149,18 @@ impl History {
                 slacks.push(cells.iter().map(|v| sign * v - bound).collect());
             }
         }
-        Ok(Self { points, outcomes, slacks, notes })
+        Ok(Self { points, outcomes, slacks, notes, ..Self::default() })
+    }
+
+    /// Reads further columns of the same table.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a column that is not there, [`Error::Data`] with the row for a cell that cannot be used.
+    pub fn with_columns(mut self, data: &Data, columns: &SideColumns) -> Result<Self> {
+        if let Some(cost) = columns.cost.as_deref().filter(|_| !self.is_empty()) {
+            self.costs = positive(data, cost, "a cost", self.len())?;
+        }
+        Ok(self)
     }
 
     /// Number of trials.
@@ -150,6 +178,9 @@ impl History {
         self.points.push(point);
         self.outcomes.push(Outcome::Measured(value));
         self.slacks.iter_mut().for_each(|s| s.push(f64::NAN));
+        if !self.costs.is_empty() {
+            self.costs.push(f64::NAN);
+        }
     }
 
     /// Measured points and values.
@@ -211,6 +242,13 @@ impl History {
         rows
     }
 
+    /// Points `[K, E]` and logarithms of costs `[K]` of the trials whose cost is known.
+    pub(crate) fn known_costs(&self) -> (Vec<f64>, Vec<f64>) {
+        let rows: Vec<usize> = (0..self.costs.len()).filter(|i| self.costs[*i].is_finite()).collect();
+        let x = rows.iter().flat_map(|i| self.points[*i].iter().copied()).collect();
+        (x, rows.iter().map(|i| self.costs[*i].ln()).collect())
+    }
+
     /// Points `[K, E]` and slacks `[K]` of each side of a limit that is known at two or more trials.
     pub(crate) fn known_slacks(&self) -> Vec<(Vec<f64>, Vec<f64>)> {
         let known = |slack: &Vec<f64>| -> (Vec<f64>, Vec<f64>) {
@@ -219,6 +257,25 @@ impl History {
             (x, rows.iter().map(|i| slack[*i]).collect())
         };
         self.slacks.iter().map(known).filter(|(_, slacks)| slacks.len() >= 2).collect()
+    }
+}
+
+/// The positive numbers of a column, NaN where a cell is empty; `what` is what they are, for messages.
+fn positive(data: &Data, name: &str, what: &str, rows: usize) -> Result<Vec<f64>> {
+    let array = column(data, name)?;
+    if let Values::Text { .. } = array.values {
+        return Err(Error::data(
+            format!("column `{name}` holds text; {what} is a number"),
+            "give numbers there; leave cells empty where nothing is known",
+        ));
+    }
+    let cells: Vec<f64> = (0..rows).map(|row| number_at(&array.values, row)).collect();
+    match cells.iter().position(|v| !(v.is_nan() || *v > 0.0 && v.is_finite())) {
+        None => Ok(cells),
+        Some(row) => Err(Error::data(
+            format!("column `{name}` has {} in row {}; {what} is positive and finite", cells[row], row + 1),
+            "mend the cell, or leave it empty where nothing is known",
+        )),
     }
 }
 

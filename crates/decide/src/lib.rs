@@ -10,6 +10,7 @@
 //! | the place where a score is largest, in mixed spaces too | [`maximise`](maximise::maximise) |
 //! | the next points, as a function of the history | [`ask`](ask::ask), with a [`Trust`] region in many variables |
 //! | a model for the verb `suggest` | [`experiment::Experiment`] |
+//! | what pending values are taken for | [`batch::Batch`] |
 //! | the settings that systems share | [`settings::Settings`] |
 //! | functions with known minima | [`functions`] |
 //! | several objectives | [`objectives`] |
@@ -26,6 +27,7 @@
 pub mod acquisition;
 pub mod ask;
 pub mod bandit;
+pub mod batch;
 pub mod bound;
 pub mod design;
 pub mod experiment;
@@ -46,6 +48,6 @@ pub mod trial_loop;
 mod trust;
 
 pub use failure::FailureModel;
-pub use history::{Goal, History, Limit, Outcome};
+pub use history::{Goal, History, Limit, Outcome, SideColumns};
 pub use space::{Domain, Space, Variable, When};
 pub use trust::Trust;

@@ -1,8 +1,9 @@
 //! Settings that the systems of this family share.
 
 use crate::ask::{AcquisitionKind, AskConfig};
+use crate::batch::Batch;
 use crate::design::Design;
-use crate::history::{Goal, Limit};
+use crate::history::{Goal, Limit, SideColumns};
 use crate::maximise::MaximiseConfig;
 use crate::space::Space;
 use crate::surrogate::{MeanKind, Output, SurrogateConfig};
@@ -23,6 +24,13 @@ pub struct Settings {
     /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`,
     /// `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
     pub acquisition: AcquisitionKind,
+    /// What the unknown values of pending trials, and of the suggestions before, are taken for: `sampled`, `believer`, the best, mean or worst value
+    /// measured (`liar_min`, `liar_mean`, `liar_max`), or `penalise`, by which the score falls around them.
+    pub batch: Batch,
+    /// A column with what each trial cost: what the score expects is divided by what a trial is expected to cost.
+    pub cost: Option<String>,
+    /// Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget runs out.
+    pub cost_power: f64,
     /// Trials before the model takes over; `max(5, 2 D)` where `null`.
     pub initial: Option<usize>,
     /// How these are spread.
@@ -54,6 +62,9 @@ impl Default for Settings {
             space: None,
             limits: vec![],
             acquisition: ask.acquisition,
+            batch: ask.batch,
+            cost: None,
+            cost_power: ask.cost_power,
             initial: ask.initial,
             design: ask.design,
             mean: surrogate.mean,
@@ -83,6 +94,10 @@ impl Settings {
             let expected = "at_least or at_most, finite numbers, the first not above the second";
             ensure("limits", format!("{limit:?}"), is_some && !is_empty, expected)?;
         }
+        if let Some(cost) = &self.cost {
+            let expected = "none, or acquisition = log_ei, log_nei, ei or pi";
+            ensure("cost", cost, self.acquisition.has_log_form(), expected)?;
+        }
         if let Some(noise) = self.noise {
             ensure(
                 "noise",
@@ -99,12 +114,19 @@ impl Settings {
     pub fn ask(&self) -> AskConfig {
         AskConfig {
             acquisition: self.acquisition,
+            batch: self.batch,
+            cost_power: self.cost_power,
             initial: self.initial,
             design: self.design,
             maximise: self.maximise.clone(),
             trust_region: self.trust_region,
             ..AskConfig::default()
         }
+    }
+
+    /// Further columns of the history.
+    pub fn side_columns(&self) -> SideColumns {
+        SideColumns { cost: self.cost.clone() }
     }
 
     /// How the surrogate is fitted.

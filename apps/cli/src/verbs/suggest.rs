@@ -173,6 +173,7 @@ fn columns_of(settings: &Value) -> Vec<String> {
     };
     let mut all = names("space", "name");
     all.extend(names("limits", "column"));
+    all.extend(["cost"].iter().filter_map(|key| settings[*key].as_str().map(str::to_owned)));
     all.push(elbo::decide::history::STATUS.into());
     all
 }

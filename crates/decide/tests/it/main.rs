@@ -3,6 +3,7 @@
 mod acquisition;
 mod asking;
 mod bandits;
+mod batches;
 mod designs;
 mod functions;
 mod history;

@@ -127,7 +127,40 @@ fn a_space_without_trials_gives_a_design_and_no_space_needs_trials() {
                 .contains("both the target and a variable")
         );
         assert!(refused(json!({"goal": "enlarge"}), &trials()).contains("goal"));
+        let penalised = json!({"batch": "penalise", "acquisition": "thompson"});
+        assert!(refused(penalised, &trials()).contains("acquisition = log_ei"));
+        assert!(refused(json!({"cost": "purity", "acquisition": "lcb"}), &trials()).contains("acquisition = log_ei"));
+        for (name, message) in
+            [("y", "is the target or a variable"), ("x", "is the target or a variable"), ("hours", "hours")]
+        {
+            let mut costly = settings();
+            costly["cost"] = json!(name);
+            assert!(refused(costly, &trials()).contains(message), "{name}");
+        }
     }
+}
+
+#[test]
+fn costs_are_learned_saved_and_told() {
+    for system in SYSTEMS {
+        let mut settings = settings();
+        settings["cost"] = json!("purity");
+        settings["batch"] = json!("liar_mean");
+        let model = system.fit(&settings, &trials(), &mut Run::new(1)).unwrap();
+        let ask = |m: &dyn Model| m.as_suggest().unwrap().suggest(2, &mut Run::new(5)).unwrap();
+        let table = ask(model.as_ref());
+        let costs = table.get("cost").unwrap().to_f64().unwrap();
+        assert!(costs.iter().all(|c| (0.2..2.0).contains(c)), "{costs:?}");
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        assert_eq!(format!("{:?}", ask(back.as_ref())), format!("{table:?}"));
+    }
+    let mut settings = settings();
+    settings["cost_power"] = json!(0.5);
+    let mut run = Run::new(1);
+    SYSTEMS[0].fit(&settings, &trials(), &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("`cost_power` has no effect")), "{:?}", run.warnings());
 }
 
 #[test]

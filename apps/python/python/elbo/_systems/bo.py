@@ -30,6 +30,16 @@ class BO(Suggests):
     acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'log_ei'
         The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
         `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
+    batch : one of sampled, believer, liar_min, liar_mean, liar_max, penalise; default 'sampled'
+        What the unknown values of pending trials, and of the suggestions before, are taken for: `sampled`,
+        `believer`, the best, mean or worst value measured (`liar_min`, `liar_mean`, `liar_max`), or
+        `penalise`, by which the score falls around them.
+    cost : text, or none; default None
+        A column with what each trial cost: what the score expects is divided by what a trial is expected to
+        cost.
+    cost_power : number; default 1.0
+        Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget
+        runs out.
     initial : whole number, or none; default None
         Trials before the model takes over; `max(5, 2 D)` where `null`.
     design : one of sobol, latin_hypercube, halton, uniform; default 'sobol'
@@ -70,6 +80,9 @@ class BO(Suggests):
         space: Sequence[Any] | None = None,
         limits: Sequence[Any] = (),
         acquisition: Choice = 'log_ei',
+        batch: Choice = 'sampled',
+        cost: str | None = None,
+        cost_power: float = 1.0,
         initial: int | None = None,
         design: Choice = 'sobol',
         mean: Choice = 'learned',
@@ -88,6 +101,9 @@ class BO(Suggests):
         self.space = space
         self.limits = limits
         self.acquisition = acquisition
+        self.batch = batch
+        self.cost = cost
+        self.cost_power = cost_power
         self.initial = initial
         self.design = design
         self.mean = mean
