@@ -2,9 +2,10 @@
 
 use crate::acquisition::{
     About, Acquisition, Adjusted, Analytic, EntropySearch, Feasibility, KnowledgeGradient, LocalPenalty, MonteCarlo,
-    MonteCarloOptions, OnlyFeasible, PathScore, PerCost, Schedule, Score, minima, smallest_mean,
+    MonteCarloOptions, OnlyFeasible, PathScore, PerCost, Schedule, Score, minima_within, smallest_mean,
 };
 use crate::batch::Batch;
+use crate::constraint::{Constraint, Polytope};
 use crate::design::{self, Design};
 use crate::failure::FailureModel;
 use crate::history::{History, Outcome};
@@ -82,6 +83,8 @@ pub struct AskConfig {
     pub batch: Batch,
     /// Power of the expected cost that improvement is divided by, where costs are known.
     pub cost_power: f64,
+    /// Linear limits on the variables, which every suggestion keeps.
+    pub constraints: Vec<Constraint>,
     /// How hard the best place is looked for.
     pub maximise: MaximiseConfig,
     /// Whether to keep to a trust region around the best trial; with more than 15 variables where `null`.
@@ -98,6 +101,7 @@ impl Default for AskConfig {
             samples: 128,
             batch: Batch::default(),
             cost_power: 1.0,
+            constraints: vec![],
             maximise: MaximiseConfig::default(),
             trust_region: None,
         }
@@ -116,7 +120,14 @@ impl AskConfig {
         ensure("batch", "penalise", holds, "another one, or acquisition = log_ei, log_nei, ei or pi")?;
         let initial = self.initial.unwrap_or(1);
         ensure_within("initial", initial, 1..=MOST_POINTS)?;
-        let MaximiseConfig { raw, starts, steps, enumerate } = &self.maximise;
+        for constraint in &self.constraints {
+            let expected = "weights that are not all zero, and at_least or at_most, finite numbers, the first not above the second";
+            ensure("constraints", format!("{constraint:?}"), constraint.is_sound(), expected)?;
+        }
+        let MaximiseConfig { raw, starts, steps, enumerate, seconds } = &self.maximise;
+        if let Some(seconds) = *seconds {
+            ensure("maximise.seconds", seconds, seconds > 0.0 && seconds.is_finite(), "a positive number, or none")?;
+        }
         let is_possible =
             (1..=MOST_POINTS).contains(raw) && (1..=MOST_POINTS).contains(starts) && (1..=MOST_POINTS).contains(steps);
         let holds = is_possible && *enumerate <= MOST_POINTS as u64;
@@ -226,7 +237,7 @@ pub struct Suggestion {
 /// of the score, with the earlier ones pending.
 ///
 /// # Errors
-/// [`elbo_core::Error::Data`] when a discrete space has no room for so many points.
+/// [`elbo_core::Error::Data`] when a discrete space has no room for so many points, or no place that keeps the constraints is found; as [`Polytope::new`].
 pub fn ask(
     space: &Space,
     history: &History,
@@ -245,20 +256,27 @@ pub fn ask(
         Some(_) => initial.saturating_sub(begun).min(count),
     };
     let taken: Vec<&[f64]> = history.points.iter().map(Vec::as_slice).collect();
-    let mut chosen: Vec<(Vec<f64>, Source, f64)> = design::fill(space, config.design, missing, &taken, rng)
-        .into_iter()
-        .map(|point| (point, Source::Design, f64::NAN))
-        .collect();
+    let limits = Polytope::new(space, &config.constraints)?;
+    let mut chosen: Vec<(Vec<f64>, Source, f64)> =
+        design::fill_within(space, &limits, config.design, missing, &taken, rng)
+            .into_iter()
+            .map(|point| (point, Source::Design, f64::NAN))
+            .collect();
     if chosen.len() < missing && surrogates.objective.is_none() {
         let left = space.points().map_or_else(String::new, |p| format!(" of {p} points"));
         return Err(elbo_core::Error::data(
-            format!("the space{left} has no room for {count} more trials besides the {} in the history", history.len()),
+            format!(
+                "the space{left} has no room for {count} more trials{} besides the {} in the history",
+                if limits.is_whole() { "" } else { " that keep the constraints" },
+                history.len()
+            ),
             "widen the space, or ask for fewer points",
         ));
     }
     while chosen.len() < count {
         let gp = surrogates.objective.as_ref().expect("without a model all points are the design's");
         let region = trust.map_or_else(|| Region::whole(space.width()), |t| t.region(space, history, gp));
+        let region = Region { limits: limits.clone(), ..region };
         let (found, source) = choose(space, history, (gp, &region), surrogates, config, &chosen, rng)?;
         chosen.push((found.point, source, found.score));
     }
@@ -307,6 +325,8 @@ fn choose(
     let unknown = if config.batch == Batch::Sampled { pending.clone() } else { vec![] };
     let baseline = if penalises { vec![] } else { pending.clone() };
     let options = MonteCarloOptions { count: 1, samples: config.samples, is_log: true };
+    // Minima are looked for outside of a trust region too.
+    let everywhere = Region { limits: region.limits.clone(), ..Region::whole(space.width()) };
     let dims = space.dims();
     let found = match config.acquisition {
         AcquisitionKind::LogEi if unknown.is_empty() => {
@@ -353,12 +373,14 @@ fn choose(
                         AcquisitionKind::PredictiveEntropy => About::Place,
                         _ => About::Both,
                     };
-                    let minima = minima(&believed, space, &config.maximise, MINIMA, FEATURES, rng)?;
+                    let minima =
+                        minima_within(&believed, space, &everywhere, &config.maximise, (MINIMA, FEATURES), rng)?;
                     search(&EntropySearch::new(&believed, about, minima, feasibility.clone())?, rng)?
                 }
                 _ => {
                     let cube = Design::Sobol.points(KNOWLEDGE_SET, dims, rng);
-                    let mut set: Vec<f64> = cube.iter().flat_map(|u| space.from_cube(u)).collect();
+                    let kept = cube.iter().filter_map(|u| everywhere.keeping(space, space.from_cube(u)));
+                    let mut set: Vec<f64> = kept.flatten().collect();
                     set.extend(at(&good[..good.len().min(KNOWLEDGE_SET)]));
                     search(
                         &Penalised { score: KnowledgeGradient::new(&believed, &set), feasibility: feasibility.clone() },

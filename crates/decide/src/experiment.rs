@@ -1,6 +1,8 @@
 //! An experiment as a model: what systems of this family fit, save and ask.
 
 use crate::ask::{AskConfig, Source, Suggestion, Surrogates, ask};
+use crate::constraint::Polytope;
+use crate::design::{Design, fill_within};
 use crate::figures::View;
 use crate::history::{Goal, History, Limit, Outcome, STATUS, SideColumns};
 use crate::settings::Settings;
@@ -100,7 +102,21 @@ impl Experiment {
                 "name another column",
             ));
         }
-        let history = History::read(data, &space, settings.goal, &settings.limits)?.with_columns(data, &side)?;
+        let mut history = History::read(data, &space, settings.goal, &settings.limits)?.with_columns(data, &side)?;
+        let limits = Polytope::new(&space, &ask.constraints)?;
+        // One place is enough to know that there are some; no number of the run is drawn.
+        if !limits.is_whole() && fill_within(&space, &limits, Design::Sobol, 1, &[], &mut Rng::new(0)).is_empty() {
+            return Err(Error::data(
+                "no place of the space was found that keeps the constraints",
+                "loosen them, or widen the space",
+            ));
+        }
+        let broken = history.mark_broken(&limits);
+        if broken > 0 {
+            run.warn(format!(
+                "{broken} trials break the constraints; they inform the model, and are not taken for the best"
+            ));
+        }
         history.notes.iter().for_each(|note| run.warn(note));
         let needs = surrogate.mean.is_cross_validated();
         if needs && history.measured_count() < crate::surrogate::FEWEST_CROSS_VALIDATED {
@@ -182,13 +198,14 @@ impl Experiment {
             2 => Ok(Outcome::Failed),
             _ => Err(misfit()),
         };
-        let history = History {
+        let mut history = History {
             points: points.chunks_exact(width).map(<[f64]>::to_vec).collect(),
             outcomes: codes.iter().zip(&values).map(outcome).collect::<Result<_>>()?,
             slacks: (0..sides).map(|s| slacks[s * n..(s + 1) * n].to_vec()).collect(),
             costs,
             ..History::default()
         };
+        history.mark_broken(&Polytope::new(&plan.space, &plan.ask.constraints)?);
         let mut surrogates =
             Surrogates { failures: Surrogates::failures(&plan.space, &history)?, ..Surrogates::default() };
         if file.has("objective") {

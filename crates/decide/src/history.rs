@@ -1,5 +1,6 @@
 //! The trials so far.
 
+use crate::constraint::Polytope;
 use crate::space::Space;
 use crate::table::{bad_cell, cell_text, column, number_at};
 use elbo_core::{Data, Error, Result, Values};
@@ -103,6 +104,8 @@ pub struct History {
     pub outcomes: Vec<Outcome>,
     /// Slacks of the limits, `[sides][N]`: at most zero where a limit holds, NaN where it is not known.
     pub slacks: Vec<Vec<f64>>,
+    /// Whether a trial breaks the experiment's linear constraints, `[N]`; empty where there are none.
+    pub breaks: Vec<bool>,
     /// What the trials cost, `[N]`, NaN where that is not known; empty where costs do not count.
     pub costs: Vec<f64>,
     /// Remarks for the user.
@@ -163,6 +166,13 @@ impl History {
         Ok(self)
     }
 
+    /// Marks the trials that break linear constraints: they inform the model, and are never the best. Returns their number.
+    pub fn mark_broken(&mut self, limits: &Polytope) -> usize {
+        self.breaks =
+            if limits.is_whole() { vec![] } else { self.points.iter().map(|p| limits.is_broken(p)).collect() };
+        self.breaks.iter().filter(|b| **b).count()
+    }
+
     /// Number of trials.
     pub fn len(&self) -> usize {
         self.points.len()
@@ -180,6 +190,9 @@ impl History {
         self.slacks.iter_mut().for_each(|s| s.push(f64::NAN));
         if !self.costs.is_empty() {
             self.costs.push(f64::NAN);
+        }
+        if !self.breaks.is_empty() {
+            self.breaks.push(false);
         }
     }
 
@@ -212,9 +225,9 @@ impl History {
         each.filter(|(_, o)| **o == wanted).map(|(p, _)| p.as_slice()).collect()
     }
 
-    /// Whether every known limit holds in this row.
+    /// Whether every known limit holds in this row, and it breaks no constraint.
     pub fn is_feasible(&self, row: usize) -> bool {
-        self.slacks.iter().all(|s| s[row] <= 0.0 || s[row].is_nan())
+        !self.breaks.get(row).is_some_and(|b| *b) && self.slacks.iter().all(|s| s[row] <= 0.0 || s[row].is_nan())
     }
 
     /// Row and value of the best measured trial within the limits.

@@ -3,6 +3,7 @@
 //! | I want | look at |
 //! |---|---|
 //! | to say what may be varied | [`Space`], [`Variable`], [`Domain`] |
+//! | known linear limits on the variables | [`Constraint`], [`Polytope`] |
 //! | the trials so far: measured, pending, failed | [`History`] |
 //! | first points, before anything is known | [`design`] |
 //! | a Gaussian process with gradients in its inputs, priors and eight mean functions | [`surrogate`] |
@@ -29,6 +30,7 @@ pub mod ask;
 pub mod bandit;
 pub mod batch;
 pub mod bound;
+mod constraint;
 pub mod design;
 pub mod experiment;
 mod failure;
@@ -39,6 +41,7 @@ pub mod information;
 pub mod maximise;
 pub mod objectives;
 pub mod planning;
+pub mod projected;
 pub mod regret;
 pub mod settings;
 pub mod space;
@@ -47,6 +50,7 @@ mod table;
 pub mod trial_loop;
 mod trust;
 
+pub use constraint::{Constraint, Polytope};
 pub use failure::FailureModel;
 pub use history::{Goal, History, Limit, Outcome, SideColumns};
 pub use space::{Domain, Space, Variable, When};

@@ -2,6 +2,7 @@
 
 use crate::ask::{AcquisitionKind, AskConfig};
 use crate::batch::Batch;
+use crate::constraint::Constraint;
 use crate::design::Design;
 use crate::history::{Goal, Limit, SideColumns};
 use crate::maximise::MaximiseConfig;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub space: Option<Space>,
     /// Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
     pub limits: Vec<Limit>,
+    /// Linear limits on the variables themselves, such as `{weights = {acid = 1, base = 1}, at_most = 0.8}`; suggestions keep them.
+    pub constraints: Vec<Constraint>,
     /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`,
     /// `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
     pub acquisition: AcquisitionKind,
@@ -61,6 +64,7 @@ impl Default for Settings {
             goal: Goal::Minimise,
             space: None,
             limits: vec![],
+            constraints: vec![],
             acquisition: ask.acquisition,
             batch: ask.batch,
             cost: None,
@@ -114,6 +118,7 @@ impl Settings {
     pub fn ask(&self) -> AskConfig {
         AskConfig {
             acquisition: self.acquisition,
+            constraints: self.constraints.clone(),
             batch: self.batch,
             cost_power: self.cost_power,
             initial: self.initial,

@@ -27,7 +27,7 @@ mod normal;
 
 pub use adjusted::{Adjusted, LocalPenalty, PerCost};
 pub use analytic::{Analytic, Schedule, Score};
-pub use entropy::{About, EntropySearch, Minimum, entropy_fall, minima, minimum_probabilities};
+pub use entropy::{About, EntropySearch, Minimum, entropy_fall, minima, minima_within, minimum_probabilities};
 pub use feasibility::{Feasibility, OnlyFeasible};
 pub use knowledge::{KnowledgeGradient, OneShot, knowledge_gradient};
 pub use monte_carlo::{MonteCarlo, MonteCarloOptions};

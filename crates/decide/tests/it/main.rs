@@ -4,6 +4,7 @@ mod acquisition;
 mod asking;
 mod bandits;
 mod batches;
+mod constraints;
 mod designs;
 mod functions;
 mod history;

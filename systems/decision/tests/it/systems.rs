@@ -164,6 +164,38 @@ fn costs_are_learned_saved_and_told() {
 }
 
 #[test]
+fn constraints_are_kept_by_designs_and_models_and_saved() {
+    for system in SYSTEMS {
+        let mut settings = settings();
+        settings["constraints"] = json!([{"weights": {"x": 4, "n": 1}, "at_most": 5}]);
+        for data in [trials(), trials().take_rows(&[])] {
+            let mut run = Run::new(1);
+            let model = system.fit(&settings, &data, &mut run).unwrap();
+            // Rows 2, 6 and others have 4 x + n above 5.
+            let is_warned = run.warnings().iter().any(|w| w.contains("break the constraints"));
+            assert_eq!(is_warned, data.rows() > 0, "{:?}", run.warnings());
+            let ask = |m: &dyn Model| m.as_suggest().unwrap().suggest(4, &mut Run::new(5)).unwrap();
+            let table = ask(model.as_ref());
+            let column = |name: &str| table.get(name).unwrap().to_f64().unwrap();
+            assert!(column("x").iter().zip(column("n")).all(|(x, n)| 4.0 * x + n <= 5.0 + 1e-6));
+            let mut file = ModelFile::new(system.card().id);
+            model.save(&mut file).unwrap();
+            let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+            assert_eq!(format!("{:?}", ask(back.as_ref())), format!("{table:?}"));
+            assert_eq!(back.summary(), model.summary());
+        }
+        let refused = |constraint: Value| {
+            let mut settings = settings.clone();
+            settings["constraints"] = json!([constraint]);
+            system.fit(&settings, &trials(), &mut Run::new(1)).err().unwrap().to_string()
+        };
+        assert!(refused(json!({"weights": {"x": 1}, "at_least": 2})).contains("no place of the space"));
+        assert!(refused(json!({"weights": {"c": 1}, "at_least": 2})).contains("`c` is no number"));
+        assert!(refused(json!({"weights": {"x": 1}})).contains("constraints"));
+    }
+}
+
+#[test]
 fn equal_values_are_said_to_teach_nothing() {
     let mut data = trials();
     data.arrays[3].1 = Array::new(&[12], vec![2.0; 12]);

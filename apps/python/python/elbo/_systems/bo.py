@@ -27,6 +27,9 @@ class BO(Suggests):
         What may be varied, a list of variables; the ranges of the data where `null`.
     limits : list of table; default ()
         Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
+    constraints : list of table; default ()
+        Linear limits on the variables themselves, such as `{weights = {acid = 1, base = 1}, at_most = 0.8}`;
+        suggestions keep them.
     acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'log_ei'
         The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
         `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
@@ -79,6 +82,7 @@ class BO(Suggests):
         goal: Choice = 'minimise',
         space: Sequence[Any] | None = None,
         limits: Sequence[Any] = (),
+        constraints: Sequence[Any] = (),
         acquisition: Choice = 'log_ei',
         batch: Choice = 'sampled',
         cost: str | None = None,
@@ -100,6 +104,7 @@ class BO(Suggests):
         self.goal = goal
         self.space = space
         self.limits = limits
+        self.constraints = constraints
         self.acquisition = acquisition
         self.batch = batch
         self.cost = cost

@@ -28,6 +28,9 @@ class BOMean(Suggests):
         What may be varied, a list of variables; the ranges of the data where `null`.
     limits : list of table; default ()
         Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
+    constraints : list of table; default ()
+        Linear limits on the variables themselves, such as `{weights = {acid = 1, base = 1}, at_most = 0.8}`;
+        suggestions keep them.
     acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'ei'
         The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
         `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
@@ -78,6 +81,7 @@ class BOMean(Suggests):
         goal: Choice = 'minimise',
         space: Sequence[Any] | None = None,
         limits: Sequence[Any] = (),
+        constraints: Sequence[Any] = (),
         acquisition: Choice = 'ei',
         batch: Choice = 'sampled',
         cost: str | None = None,
@@ -98,6 +102,7 @@ class BOMean(Suggests):
         self.goal = goal
         self.space = space
         self.limits = limits
+        self.constraints = constraints
         self.acquisition = acquisition
         self.batch = batch
         self.cost = cost
