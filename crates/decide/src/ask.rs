@@ -165,7 +165,10 @@ impl Surrogates {
         let (points, values) = history.measured();
         let objective = match values.len() {
             0 | 1 => None,
-            _ => Some(Gp::fit(&points.concat(), &values, &groups, config, last, rng)?),
+            _ => {
+                let errors = history.measured_errors();
+                Some(Gp::fit_with_errors(&points.concat(), &values, &errors, &groups, config, last, rng)?)
+            }
         };
         // Limits keep the default: the mean function is a choice about the objective.
         let plain = SurrogateConfig {

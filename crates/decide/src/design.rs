@@ -126,6 +126,11 @@ pub fn default_size(dims: usize) -> usize {
     (2 * dims).max(5)
 }
 
+/// The number of first points where trials are known to be noisy: `max(5, 4 D)`.
+pub fn default_size_with_noise(dims: usize) -> usize {
+    (4 * dims).max(5)
+}
+
 /// `count` encoded points that keep away from each other and from `taken`: the design itself where nothing is taken, otherwise one after the other
 /// the candidate farthest from all. Fewer when a discrete space has no more points.
 pub fn fill(space: &Space, design: Design, count: usize, taken: &[&[f64]], rng: &mut Rng) -> Vec<Vec<f64>> {

@@ -1,13 +1,15 @@
 //! An experiment as a model: what systems of this family fit, save and ask.
 
+mod stored;
+
 use crate::ask::{AskConfig, Source, Suggestion, Surrogates, ask};
 use crate::constraint::Polytope;
-use crate::design::{Design, fill_within};
+use crate::design::{Design, default_size_with_noise, fill_within};
 use crate::figures::View;
-use crate::history::{Goal, History, Limit, Outcome, STATUS, SideColumns};
+use crate::history::{Goal, History, Limit, STATUS, SideColumns};
 use crate::settings::Settings;
 use crate::space::{Domain, Space, distance};
-use crate::surrogate::{Gp, MeanKind, SurrogateConfig};
+use crate::surrogate::{Gp, SurrogateConfig};
 use elbo_core::{
     Array, Data, DataKind, Error, Figure, FromData, Model, ModelFile, Prediction, Result, Rng, Run, Suggest, Summary,
     Table, Validation, Values,
@@ -111,6 +113,8 @@ impl Experiment {
                 "loosen them, or widen the space",
             ));
         }
+        let noisy = side.noise.as_ref().map(|_| default_size_with_noise(space.dims()));
+        let ask = AskConfig { initial: ask.initial.or(noisy), ..ask };
         let broken = history.mark_broken(&limits);
         if broken > 0 {
             run.warn(format!(
@@ -149,6 +153,13 @@ impl Experiment {
         {
             run.warn("the surrogate takes most of the variation for noise: the trials do not yet tell which variables matter");
         }
+        let fitted = self.surrogates.objective.iter().chain(&self.surrogates.limits).chain(&self.surrogates.cost);
+        let dropped = fitted.map(Gp::dropped).max().unwrap_or(0);
+        if dropped > 0 {
+            run.warn(format!(
+                "{dropped} trials nearly repeat others and are left out: with them no surrogate could be computed"
+            ));
+        }
         if self.plan.side.cost.is_some() && self.surrogates.cost.is_none() {
             run.warn("fewer than two costs are known; nothing is divided by them yet");
         }
@@ -170,61 +181,6 @@ impl Experiment {
     /// The surrogates.
     pub fn surrogates(&self) -> &Surrogates {
         &self.surrogates
-    }
-
-    /// Rebuilds a model from its file.
-    ///
-    /// # Errors
-    /// [`Error::ModelFile`] when something is missing.
-    pub fn load(file: &ModelFile) -> Result<Self> {
-        let plan: Plan = file.fact("plan")?;
-        plan.space.check()?;
-        plan.ask.check()?;
-        let misfit = || Error::model_file("the trials of the model do not fit together", "fit the model again");
-        let (width, groups) = (plan.space.width(), plan.space.groups());
-        let (points, values, codes) = (file.get("points")?, file.get("values")?, file.get_i64("outcomes")?);
-        let slacks = file.get("slacks")?;
-        let sides = plan.limits.iter().map(|l| l.sides().len()).sum::<usize>();
-        let n = values.len();
-        let costs = if file.has("cost") { file.get_as("costs", &[n])? } else { vec![] };
-        // Zero where a cost is not known.
-        let costs: Vec<f64> = costs.into_iter().map(|c| if c > 0.0 { c } else { f64::NAN }).collect();
-        if points.len() != n * width || codes.len() != n || slacks.len() != sides * n {
-            return Err(misfit());
-        }
-        let outcome = |(code, value): (&i64, &f64)| match code {
-            0 if value.is_finite() => Ok(Outcome::Measured(*value)),
-            1 => Ok(Outcome::Pending),
-            2 => Ok(Outcome::Failed),
-            _ => Err(misfit()),
-        };
-        let mut history = History {
-            points: points.chunks_exact(width).map(<[f64]>::to_vec).collect(),
-            outcomes: codes.iter().zip(&values).map(outcome).collect::<Result<_>>()?,
-            slacks: (0..sides).map(|s| slacks[s * n..(s + 1) * n].to_vec()).collect(),
-            costs,
-            ..History::default()
-        };
-        history.mark_broken(&Polytope::new(&plan.space, &plan.ask.constraints)?);
-        let mut surrogates =
-            Surrogates { failures: Surrogates::failures(&plan.space, &history)?, ..Surrogates::default() };
-        if file.has("objective") {
-            let (points, values) = history.measured();
-            surrogates.objective = Some(Gp::rebuild(&points.concat(), &values, &groups, file.fact("objective")?)?);
-        }
-        let saved: Vec<crate::surrogate::Saved> = file.fact("limits")?;
-        let known = history.known_slacks();
-        if saved.len() != known.len() {
-            return Err(misfit());
-        }
-        for ((x, y), saved) in known.iter().zip(saved) {
-            surrogates.limits.push(Gp::rebuild(x, y, &groups, saved)?);
-        }
-        if file.has("cost") {
-            let (x, costs) = history.known_costs();
-            surrogates.cost = Some(Gp::rebuild(&x, &costs, &groups, file.fact("cost")?)?);
-        }
-        Ok(Self { plan, history, surrogates })
     }
 
     /// The next `count` points.
@@ -279,7 +235,10 @@ impl Experiment {
         if suggestion.source == Source::Model
             && let Some(row) = self.nearest(&suggestion.point)
         {
-            text.push_str(&format!("; nearest trial: row {}", row + 1));
+            match self.history.ids.get(row).filter(|id| !id.is_empty()) {
+                Some(id) => text.push_str(&format!("; nearest trial: {id}")),
+                None => text.push_str(&format!("; nearest trial: row {}", row + 1)),
+            }
         }
         text
     }
@@ -318,6 +277,9 @@ impl Experiment {
             arrays.push((name, Array::column(values)));
         };
         let numbers = |f: &dyn Fn(&Suggestion) -> f64| Values::F64(suggestions.iter().map(f).collect());
+        if let Some(id) = &self.plan.side.id {
+            push(id, text_column(self.history.new_ids(suggestions.len()).into_iter()));
+        }
         push("mean", numbers(&|s| self.natural(s.mean)));
         push("sd", numbers(&|s| s.sd));
         push("improvement", numbers(&|s| s.improvement));
@@ -363,6 +325,11 @@ impl Suggest for Experiment {
         if count == 0 {
             return Ok(self.table(&[]));
         }
+        let is_design = self.history.is_empty() && self.plan.ask.design == Design::Sobol;
+        if is_design && self.plan.ask.constraints.is_empty() && !count.is_power_of_two() {
+            let above = count.next_power_of_two();
+            run.warn(format!("a Sobol design is even at powers of two: {} or {above} points, not {count}", above / 2));
+        }
         let suggestions = self.ask(count, &mut run.rng)?;
         let view = self.view();
         if let Some(gp) = &self.surrogates.objective {
@@ -378,28 +345,7 @@ impl Suggest for Experiment {
 
 impl Model for Experiment {
     fn save(&self, file: &mut ModelFile) -> Result<()> {
-        let (n, width) = (self.history.len(), self.plan.space.width());
-        file.set("plan", &self.plan);
-        file.put("points", &[n, width], &self.history.points.concat());
-        let value = |o: &Outcome| if let Outcome::Measured(y) = o { *y } else { 0.0 };
-        file.put("values", &[n], &self.history.outcomes.iter().map(value).collect::<Vec<_>>());
-        let code = |o: &Outcome| match o {
-            Outcome::Measured(_) => 0,
-            Outcome::Pending => 1,
-            Outcome::Failed => 2,
-        };
-        file.put_i64("outcomes", &[n], &self.history.outcomes.iter().map(code).collect::<Vec<_>>());
-        file.put("slacks", &[self.history.slacks.len(), n], &self.history.slacks.concat());
-        if let Some(gp) = &self.surrogates.objective {
-            file.set("objective", &gp.saved(self.plan.surrogate.mean == MeanKind::Learned));
-        }
-        let limits: Vec<_> = self.surrogates.limits.iter().map(|gp| gp.saved(true)).collect();
-        file.set("limits", &limits);
-        if let Some(gp) = &self.surrogates.cost {
-            let known = |c: &f64| if c.is_nan() { 0.0 } else { *c };
-            file.put("costs", &[n], &self.history.costs.iter().map(known).collect::<Vec<_>>());
-            file.set("cost", &gp.saved(true));
-        }
+        self.store(file);
         Ok(())
     }
 
@@ -447,7 +393,7 @@ impl Model for Experiment {
     }
 
     fn validation(&self) -> Option<Validation> {
-        let gp = self.surrogates.objective.as_ref().filter(|gp| gp.len() >= 3)?;
+        let gp = self.surrogates.objective.as_ref().filter(|gp| gp.len() >= 3 && gp.dropped() == 0)?;
         let (mean, variance) = gp.leave_one_out();
         let sd = mean.iter().zip(&variance).map(|(m, v)| gp.natural_sd(*m, *v)).collect();
         let mean = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();

@@ -6,6 +6,7 @@ use crate::table::{bad_cell, cell_text, column, number_at};
 use elbo_core::{Data, Error, Result, Values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// The column that may say that a trial failed or is still running.
 pub const STATUS: &str = "status";
@@ -75,12 +76,16 @@ impl Limit {
 pub struct SideColumns {
     /// What each trial cost; empty cells are not known.
     pub cost: Option<String>,
+    /// Standard deviation of each value's noise, in the target's unit; where cells are empty the noise is learned.
+    pub noise: Option<String>,
+    /// A name for each trial.
+    pub id: Option<String>,
 }
 
 impl SideColumns {
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.cost.iter().map(String::as_str)
+        [&self.cost, &self.noise, &self.id].into_iter().flatten().map(String::as_str)
     }
 }
 
@@ -108,6 +113,10 @@ pub struct History {
     pub breaks: Vec<bool>,
     /// What the trials cost, `[N]`, NaN where that is not known; empty where costs do not count.
     pub costs: Vec<f64>,
+    /// Standard deviations of the values' noise, `[N]`, NaN where it is learned; empty where it is for all.
+    pub errors: Vec<f64>,
+    /// Names of the trials, `[N]`, empty texts where they have none; empty where there are none.
+    pub ids: Vec<String>,
     /// Remarks for the user.
     pub notes: Vec<String>,
 }
@@ -163,6 +172,12 @@ impl History {
         if let Some(cost) = columns.cost.as_deref().filter(|_| !self.is_empty()) {
             self.costs = positive(data, cost, "a cost", self.len())?;
         }
+        if let Some(noise) = columns.noise.as_deref().filter(|_| !self.is_empty()) {
+            self.errors = positive(data, noise, "a standard deviation", self.len())?;
+        }
+        if let Some(id) = columns.id.as_deref().filter(|_| !self.is_empty()) {
+            self.ids = ids(data, id, self.len())?;
+        }
         Ok(self)
     }
 
@@ -194,6 +209,12 @@ impl History {
         if !self.breaks.is_empty() {
             self.breaks.push(false);
         }
+        if !self.errors.is_empty() {
+            self.errors.push(f64::NAN);
+        }
+        if !self.ids.is_empty() {
+            self.ids.push(String::new());
+        }
     }
 
     /// Measured points and values.
@@ -203,6 +224,19 @@ impl History {
             _ => None,
         });
         each.unzip()
+    }
+
+    /// Standard deviations of the measured values' noise, as [`Gp::fit_with_errors`](crate::surrogate::Gp::fit_with_errors) takes them.
+    pub fn measured_errors(&self) -> Vec<f64> {
+        let each = self.errors.iter().zip(&self.outcomes);
+        each.filter(|(_, outcome)| matches!(outcome, Outcome::Measured(_))).map(|(error, _)| *error).collect()
+    }
+
+    /// Names for `count` new trials: whole numbers above those that are in use.
+    pub fn new_ids(&self, count: usize) -> Vec<String> {
+        let largest = self.ids.iter().filter_map(|id| id.parse::<u64>().ok()).max();
+        let first = largest.unwrap_or(self.len() as u64).saturating_add(1);
+        (0..count as u64).map(|i| first.saturating_add(i).to_string()).collect()
     }
 
     /// Number of measured trials.
@@ -271,6 +305,22 @@ impl History {
         };
         self.slacks.iter().map(known).filter(|(_, slacks)| slacks.len() >= 2).collect()
     }
+}
+
+/// The names in a column, empty where a cell is.
+fn ids(data: &Data, name: &str, rows: usize) -> Result<Vec<String>> {
+    let values = &column(data, name)?.values;
+    let ids: Vec<String> = (0..rows).map(|row| cell_text(values, row).unwrap_or_default()).collect();
+    let mut seen = HashMap::new();
+    for (row, id) in ids.iter().enumerate().filter(|(_, id)| !id.is_empty()) {
+        if let Some(earlier) = seen.insert(id, row) {
+            return Err(Error::data(
+                format!("column `{name}` has `{id}` in rows {} and {}", earlier + 1, row + 1),
+                "keep one row for each trial; a repetition is a trial with its own name",
+            ));
+        }
+    }
+    Ok(ids)
 }
 
 /// The positive numbers of a column, NaN where a cell is empty; `what` is what they are, for messages.

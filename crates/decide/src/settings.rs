@@ -34,7 +34,7 @@ pub struct Settings {
     pub cost: Option<String>,
     /// Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget runs out.
     pub cost_power: f64,
-    /// Trials before the model takes over; `max(5, 2 D)` where `null`.
+    /// Trials before the model takes over; `max(5, 2 D)` where `null`, `max(5, 4 D)` with a `noise_column`.
     pub initial: Option<usize>,
     /// How these are spread.
     pub design: Design,
@@ -45,6 +45,10 @@ pub struct Settings {
     pub output: Output,
     /// Noise variance as a share of the target's variance; learned where `null`.
     pub noise: Option<f64>,
+    /// A column with the standard deviation of each value's noise, in the target's unit; where cells are empty the noise is as `noise` says.
+    pub noise_column: Option<String>,
+    /// A column with a name for each trial; suggestions get new ones.
+    pub id: Option<String>,
     /// Starting points of the search for hyperparameters.
     #[schemars(range(min = 1))]
     pub starts: usize,
@@ -74,6 +78,8 @@ impl Default for Settings {
             mean: surrogate.mean,
             output: surrogate.output,
             noise: surrogate.noise,
+            noise_column: None,
+            id: None,
             starts: surrogate.starts,
             iterations: surrogate.iterations,
             maximise: ask.maximise,
@@ -101,6 +107,9 @@ impl Settings {
         if let Some(cost) = &self.cost {
             let expected = "none, or acquisition = log_ei, log_nei, ei or pi";
             ensure("cost", cost, self.acquisition.has_log_form(), expected)?;
+        }
+        if let Some(column) = &self.noise_column {
+            ensure("noise_column", column, self.output == Output::Standardise, "none, or output = standardise")?;
         }
         if let Some(noise) = self.noise {
             ensure(
@@ -131,7 +140,7 @@ impl Settings {
 
     /// Further columns of the history.
     pub fn side_columns(&self) -> SideColumns {
-        SideColumns { cost: self.cost.clone() }
+        SideColumns { cost: self.cost.clone(), noise: self.noise_column.clone(), id: self.id.clone() }
     }
 
     /// How the surrogate is fitted.

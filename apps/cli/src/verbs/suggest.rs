@@ -176,7 +176,7 @@ fn columns_of(settings: &Value) -> Vec<String> {
     };
     let mut all = names("space", "name");
     all.extend(names("limits", "column"));
-    all.extend(["cost"].iter().filter_map(|key| settings[*key].as_str().map(str::to_owned)));
+    all.extend(["cost", "noise_column", "id"].iter().filter_map(|key| settings[*key].as_str().map(str::to_owned)));
     all.push(elbo::decide::history::STATUS.into());
     all
 }

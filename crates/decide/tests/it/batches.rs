@@ -111,7 +111,7 @@ fn costs_are_positive_numbers_or_unknown() {
         ];
         let data = Data { source: "test".into(), arrays, target: Some("y".into()), ..Data::default() };
         let space = Space::new(vec![Variable::real("x", 0.0, 10.0)]);
-        let side = SideColumns { cost: Some("hours".into()) };
+        let side = SideColumns { cost: Some("hours".into()), ..SideColumns::default() };
         History::read(&data, &space, Goal::Minimise, &[]).unwrap().with_columns(&data, &side)
     };
     let numbers = |values: [f64; 3]| read(Array::new(&[3], values.to_vec()));

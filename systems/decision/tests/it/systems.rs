@@ -196,6 +196,49 @@ fn constraints_are_kept_by_designs_and_models_and_saved() {
 }
 
 #[test]
+fn noise_and_names_of_trials_are_read_saved_and_continued() {
+    for system in SYSTEMS {
+        let mut settings = settings();
+        settings["noise_column"] = json!("sd");
+        settings["id"] = json!("trial");
+        settings["initial"] = json!(5);
+        let mut data = trials();
+        let sd = (0..12).map(|i| if i % 2 == 0 { 0.1 } else { f64::NAN }).collect();
+        data.arrays.push(("sd".into(), Array::new(&[12], sd)));
+        data.arrays.push(("trial".into(), Array::new(&[12], (0..12).map(|i| f64::from(i) + 30.0).collect())));
+        let model = system.fit(&settings, &data, &mut Run::new(1)).unwrap();
+        let ask = |m: &dyn Model| m.as_suggest().unwrap().suggest(2, &mut Run::new(5)).unwrap();
+        let table = ask(model.as_ref());
+        assert_eq!(table.get("trial").unwrap().class_names("trial").unwrap(), [Some("42".into()), Some("43".into())]);
+        let why = table.get("why").unwrap().class_names("why").unwrap();
+        assert!(
+            why.iter().flatten().all(|w| w.contains("nearest trial: 3") || w.contains("nearest trial: 4")),
+            "{why:?}"
+        );
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        assert_eq!(format!("{:?}", ask(back.as_ref())), format!("{table:?}"));
+        settings["output"] = json!("rank_normal");
+        let error = system.fit(&settings, &data, &mut Run::new(1)).err().unwrap();
+        assert!(error.to_string().contains("noise_column"), "{error}");
+    }
+}
+
+#[test]
+fn a_sobol_design_of_no_power_of_two_is_said_to_be_less_even() {
+    let model = SYSTEMS[0].fit(&settings(), &trials().take_rows(&[]), &mut Run::new(1)).unwrap();
+    for (count, is_even) in [(1, true), (5, false), (8, true), (12, false)] {
+        let mut run = Run::new(1);
+        model.as_suggest().unwrap().suggest(count, &mut run).unwrap();
+        assert_eq!(run.warnings().is_empty(), is_even, "{count}: {:?}", run.warnings());
+    }
+    let mut run = Run::new(1);
+    model.as_suggest().unwrap().suggest(5, &mut run).unwrap();
+    assert!(run.warnings()[0].contains("4 or 8 points, not 5"), "{:?}", run.warnings());
+}
+
+#[test]
 fn equal_values_are_said_to_teach_nothing() {
     let mut data = trials();
     data.arrays[3].1 = Array::new(&[12], vec![2.0; 12]);

@@ -45,7 +45,7 @@ class BOMean(Suggests):
         Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget
         runs out.
     initial : whole number, or none; default None
-        Trials before the model takes over; `max(5, 2 D)` where `null`.
+        Trials before the model takes over; `max(5, 2 D)` where `null`, `max(5, 4 D)` with a `noise_column`.
     design : one of sobol, latin_hypercube, halton, uniform; default 'latin_hypercube'
         How these are spread.
     mean : one of arithmetic, median, best, worst, linear, quadratic, forest, rbf, learned; default 'worst'
@@ -56,6 +56,11 @@ class BOMean(Suggests):
         `yeo_johnson` or `rank_normal`.
     noise : number, or none; default 1e-06
         Noise variance as a share of the target's variance; learned where `null`.
+    noise_column : text, or none; default None
+        A column with the standard deviation of each value's noise, in the target's unit; where cells are
+        empty the noise is as `noise` says.
+    id : text, or none; default None
+        A column with a name for each trial; suggestions get new ones.
     starts : whole number at least 1; default 10
         Starting points of the search for hyperparameters.
     iterations : whole number at least 1; default 100
@@ -91,6 +96,8 @@ class BOMean(Suggests):
         mean: Choice = 'worst',
         output: Choice = 'standardise',
         noise: float | None = 1e-06,
+        noise_column: str | None = None,
+        id: str | None = None,
         starts: int = 10,
         iterations: int = 100,
         maximise: Mapping[str, Any] | None = None,
@@ -112,6 +119,8 @@ class BOMean(Suggests):
         self.mean = mean
         self.output = output
         self.noise = noise
+        self.noise_column = noise_column
+        self.id = id
         self.starts = starts
         self.iterations = iterations
         self.maximise = maximise
