@@ -1,9 +1,11 @@
 //! The next points, as a function of the history: the same history, settings and seed give the same points.
 
 use crate::acquisition::{
-    About, Acquisition, Analytic, EntropySearch, Feasibility, KnowledgeGradient, MonteCarlo, MonteCarloOptions,
-    OnlyFeasible, PathScore, Schedule, Score, minima, smallest_mean,
+    About, Acquisition, Adjusted, Analytic, EntropySearch, Feasibility, KnowledgeGradient, LocalPenalty, MonteCarlo,
+    MonteCarloOptions, OnlyFeasible, PathScore, PerCost, Schedule, Score, minima_within, smallest_mean,
 };
+use crate::batch::Batch;
+use crate::constraint::{Constraint, Polytope};
 use crate::design::{self, Design};
 use crate::failure::FailureModel;
 use crate::history::{History, Outcome};
@@ -56,6 +58,13 @@ pub enum AcquisitionKind {
     JointEntropy,
 }
 
+impl AcquisitionKind {
+    /// Whether the score, or its logarithm, is that of a positive worth, which can be divided by a cost.
+    pub fn has_log_form(self) -> bool {
+        matches!(self, Self::LogEi | Self::LogNei | Self::Ei | Self::Pi)
+    }
+}
+
 /// How points are chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -70,6 +79,12 @@ pub struct AskConfig {
     pub design: Design,
     /// Samples of the Monte Carlo scores.
     pub samples: usize,
+    /// What pending values, and those of the suggestions before, are taken for.
+    pub batch: Batch,
+    /// Power of the expected cost that improvement is divided by, where costs are known.
+    pub cost_power: f64,
+    /// Linear limits on the variables, which every suggestion keeps.
+    pub constraints: Vec<Constraint>,
     /// How hard the best place is looked for.
     pub maximise: MaximiseConfig,
     /// Whether to keep to a trust region around the best trial; with more than 15 variables where `null`.
@@ -84,6 +99,9 @@ impl Default for AskConfig {
             initial: None,
             design: Design::Sobol,
             samples: 128,
+            batch: Batch::default(),
+            cost_power: 1.0,
+            constraints: vec![],
             maximise: MaximiseConfig::default(),
             trust_region: None,
         }
@@ -97,9 +115,19 @@ impl AskConfig {
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
         ensure_within("samples", self.samples, 2..=65_536)?;
+        ensure_within("cost_power", self.cost_power, 0.0..=10.0)?;
+        let holds = self.batch != Batch::Penalise || self.acquisition.has_log_form();
+        ensure("batch", "penalise", holds, "another one, or acquisition = log_ei, log_nei, ei or pi")?;
         let initial = self.initial.unwrap_or(1);
         ensure_within("initial", initial, 1..=MOST_POINTS)?;
-        let MaximiseConfig { raw, starts, steps, enumerate } = &self.maximise;
+        for constraint in &self.constraints {
+            let expected = "weights that are not all zero, and at_least or at_most, finite numbers, the first not above the second";
+            ensure("constraints", format!("{constraint:?}"), constraint.is_sound(), expected)?;
+        }
+        let MaximiseConfig { raw, starts, steps, enumerate, seconds } = &self.maximise;
+        if let Some(seconds) = *seconds {
+            ensure("maximise.seconds", seconds, seconds > 0.0 && seconds.is_finite(), "a positive number, or none")?;
+        }
         let is_possible =
             (1..=MOST_POINTS).contains(raw) && (1..=MOST_POINTS).contains(starts) && (1..=MOST_POINTS).contains(steps);
         let holds = is_possible && *enumerate <= MOST_POINTS as u64;
@@ -117,6 +145,8 @@ pub struct Surrogates {
     pub limits: Vec<Gp>,
     /// Failures, once there are some.
     pub failures: Option<FailureModel>,
+    /// Logarithms of costs, once two are known.
+    pub cost: Option<Gp>,
 }
 
 impl Surrogates {
@@ -135,7 +165,10 @@ impl Surrogates {
         let (points, values) = history.measured();
         let objective = match values.len() {
             0 | 1 => None,
-            _ => Some(Gp::fit(&points.concat(), &values, &groups, config, last, rng)?),
+            _ => {
+                let errors = history.measured_errors();
+                Some(Gp::fit_with_errors(&points.concat(), &values, &errors, &groups, config, last, rng)?)
+            }
         };
         // Limits keep the default: the mean function is a choice about the objective.
         let plain = SurrogateConfig {
@@ -148,7 +181,9 @@ impl Surrogates {
         for (x, y) in history.known_slacks() {
             limits.push(Gp::fit(&x, &y, &groups, &plain, None, rng)?);
         }
-        Ok(Self { objective, limits, failures: Self::failures(space, history)? })
+        let (x, costs) = history.known_costs();
+        let cost = if costs.len() < 2 { None } else { Some(Gp::fit(&x, &costs, &groups, &plain, None, rng)?) };
+        Ok(Self { objective, limits, failures: Self::failures(space, history)?, cost })
     }
 
     /// The model of failures of a history that has some.
@@ -195,6 +230,8 @@ pub struct Suggestion {
     pub feasible: f64,
     /// The score; NaN of a design point.
     pub score: f64,
+    /// Expected cost of a trial there; NaN where too few costs are known.
+    pub cost: f64,
 }
 
 /// The next `count` points.
@@ -203,7 +240,7 @@ pub struct Suggestion {
 /// of the score, with the earlier ones pending.
 ///
 /// # Errors
-/// [`elbo_core::Error::Data`] when a discrete space has no room for so many points.
+/// [`elbo_core::Error::Data`] when a discrete space has no room for so many points, or no place that keeps the constraints is found; as [`Polytope::new`].
 pub fn ask(
     space: &Space,
     history: &History,
@@ -222,20 +259,27 @@ pub fn ask(
         Some(_) => initial.saturating_sub(begun).min(count),
     };
     let taken: Vec<&[f64]> = history.points.iter().map(Vec::as_slice).collect();
-    let mut chosen: Vec<(Vec<f64>, Source, f64)> = design::fill(space, config.design, missing, &taken, rng)
-        .into_iter()
-        .map(|point| (point, Source::Design, f64::NAN))
-        .collect();
+    let limits = Polytope::new(space, &config.constraints)?;
+    let mut chosen: Vec<(Vec<f64>, Source, f64)> =
+        design::fill_within(space, &limits, config.design, missing, &taken, rng)
+            .into_iter()
+            .map(|point| (point, Source::Design, f64::NAN))
+            .collect();
     if chosen.len() < missing && surrogates.objective.is_none() {
         let left = space.points().map_or_else(String::new, |p| format!(" of {p} points"));
         return Err(elbo_core::Error::data(
-            format!("the space{left} has no room for {count} more trials besides the {} in the history", history.len()),
+            format!(
+                "the space{left} has no room for {count} more trials{} besides the {} in the history",
+                if limits.is_whole() { "" } else { " that keep the constraints" },
+                history.len()
+            ),
             "widen the space, or ask for fewer points",
         ));
     }
     while chosen.len() < count {
         let gp = surrogates.objective.as_ref().expect("without a model all points are the design's");
         let region = trust.map_or_else(|| Region::whole(space.width()), |t| t.region(space, history, gp));
+        let region = Region { limits: limits.clone(), ..region };
         let (found, source) = choose(space, history, (gp, &region), surrogates, config, &chosen, rng)?;
         chosen.push((found.point, source, found.score));
     }
@@ -266,15 +310,33 @@ fn choose(
         return Ok((search(&OnlyFeasible(feasibility), rng)?, Source::Limits));
     }
     let at = |rows: &[&[f64]]| rows.concat();
-    let incumbent = gp.marginals(&at(&good)).0.into_iter().fold(f64::INFINITY, f64::min);
+    let mut incumbent = gp.marginals(&at(&good)).0.into_iter().fold(f64::INFINITY, f64::min);
+    let penalises = config.batch == Batch::Penalise && !pending.is_empty();
+    let penalty = penalises.then(|| LocalPenalty::new(gp, space, &pending, incumbent, rng));
+    let cost = surrogates.cost.as_ref().map(|gp| PerCost { gp, power: config.cost_power });
+    let cost = cost.filter(|cost| config.acquisition.has_log_form() && cost.power > 0.0);
+    let is_adjusted = penalty.is_some() || cost.is_some();
+    let search =
+        |score: &dyn Acquisition, rng: &mut Rng| search(&Adjusted { score, penalty: penalty.as_ref(), cost }, rng);
+    let pretending = config.batch.pretends() && !pending.is_empty();
+    let pretended = pretending.then(|| config.batch.believed(gp, &pending));
+    let gp = pretended.as_ref().unwrap_or(gp);
+    if pretending {
+        incumbent = incumbent.min(smallest_mean(gp));
+    }
+    // Pending points that are sampled, and those whose noise-free values count among the trials' where all values are noisy.
+    let unknown = if config.batch == Batch::Sampled { pending.clone() } else { vec![] };
+    let baseline = if penalises { vec![] } else { pending.clone() };
     let options = MonteCarloOptions { count: 1, samples: config.samples, is_log: true };
+    // Minima are looked for outside of a trust region too.
+    let everywhere = Region { limits: region.limits.clone(), ..Region::whole(space.width()) };
     let dims = space.dims();
     let found = match config.acquisition {
-        AcquisitionKind::LogEi if pending.is_empty() => {
+        AcquisitionKind::LogEi if unknown.is_empty() => {
             search(&Analytic { gp, score: Score::LogEi, incumbent, feasibility }, rng)?
         }
         AcquisitionKind::LogEi => {
-            let score = MonteCarlo::new(gp, options, incumbent, &at(&pending), feasibility, rng)?;
+            let score = MonteCarlo::new(gp, options, incumbent, &at(&unknown), feasibility, rng)?;
             search(&score, rng)?
         }
         AcquisitionKind::LogNei => {
@@ -282,7 +344,7 @@ fn choose(
             let mut order: Vec<usize> = (0..good.len()).collect();
             order.sort_by(|a, b| means[*a].total_cmp(&means[*b]));
             let mut fixed: Vec<&[f64]> = order.into_iter().take(BASELINE).map(|i| good[i]).collect();
-            fixed.extend(&pending);
+            fixed.extend(&baseline);
             let score = MonteCarlo::new(gp, options, f64::INFINITY, &at(&fixed), feasibility, rng)?;
             search(&score, rng)?
         }
@@ -291,14 +353,10 @@ fn choose(
             search(&Penalised { score, feasibility }, rng)?
         }
         kind => {
-            // Pending values are believed to be their means.
-            let mut believed = gp.clone();
-            for point in &pending {
-                let mean = believed.joint(point).mean[0];
-                believed = believed.fantasise(point, mean).unwrap_or(believed);
-            }
-            let incumbent = if pending.is_empty() { incumbent } else { incumbent.min(smallest_mean(&believed)) };
-            let is_certain = feasibility.is_certain();
+            // Pending values are believed to be their means where nothing else was asked for.
+            let believed = Batch::Believer.believed(gp, &unknown);
+            let incumbent = if unknown.is_empty() { incumbent } else { incumbent.min(smallest_mean(&believed)) };
+            let is_certain = feasibility.is_certain() && !is_adjusted;
             let simple = |score| Analytic { gp: &believed, score, incumbent, feasibility: feasibility.clone() };
             match kind {
                 AcquisitionKind::Ei => search(&simple(if is_certain { Score::Ei } else { Score::LogEi }), rng)?,
@@ -318,12 +376,14 @@ fn choose(
                         AcquisitionKind::PredictiveEntropy => About::Place,
                         _ => About::Both,
                     };
-                    let minima = minima(&believed, space, &config.maximise, MINIMA, FEATURES, rng)?;
+                    let minima =
+                        minima_within(&believed, space, &everywhere, &config.maximise, (MINIMA, FEATURES), rng)?;
                     search(&EntropySearch::new(&believed, about, minima, feasibility.clone())?, rng)?
                 }
                 _ => {
                     let cube = Design::Sobol.points(KNOWLEDGE_SET, dims, rng);
-                    let mut set: Vec<f64> = cube.iter().flat_map(|u| space.from_cube(u)).collect();
+                    let kept = cube.iter().filter_map(|u| everywhere.keeping(space, space.from_cube(u)));
+                    let mut set: Vec<f64> = kept.flatten().collect();
                     set.extend(at(&good[..good.len().min(KNOWLEDGE_SET)]));
                     search(
                         &Penalised { score: KnowledgeGradient::new(&believed, &set), feasibility: feasibility.clone() },
@@ -367,5 +427,6 @@ fn described(history: &History, surrogates: &Surrogates, point: Vec<f64>, source
     }
     let mut scratch = vec![0.0; point.len()];
     let feasible = surrogates.feasibility().add(&point, &mut scratch).exp();
-    Suggestion { point, source, mean, sd, improvement, feasible, score }
+    let cost = surrogates.cost.as_ref().map_or(f64::NAN, |gp| PerCost { gp, power: 1.0 }.expected(&point));
+    Suggestion { point, source, mean, sd, improvement, feasible, score, cost }
 }

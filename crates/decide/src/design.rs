@@ -10,6 +10,8 @@
 //!
 //! To add one, give it a variant and an arm in [`Design::points`]; `tests/it/designs.rs` then checks its range and its strata.
 
+use crate::constraint::Polytope;
+use crate::maximise::Region;
 use crate::space::{Space, distance};
 use elbo_core::Rng;
 use elbo_dist::{Scramble, Sobol};
@@ -124,10 +126,29 @@ pub fn default_size(dims: usize) -> usize {
     (2 * dims).max(5)
 }
 
+/// The number of first points where trials are known to be noisy: `max(5, 4 D)`.
+pub fn default_size_with_noise(dims: usize) -> usize {
+    (4 * dims).max(5)
+}
+
 /// `count` encoded points that keep away from each other and from `taken`: the design itself where nothing is taken, otherwise one after the other
 /// the candidate farthest from all. Fewer when a discrete space has no more points.
 pub fn fill(space: &Space, design: Design, count: usize, taken: &[&[f64]], rng: &mut Rng) -> Vec<Vec<f64>> {
+    fill_within(space, &Polytope::default(), design, count, taken, rng)
+}
+
+/// [`fill`] with points that keep linear limits: those of a design sixteen times as large that do, and then, farthest from all, places that do or that
+/// are moved to where they do.
+pub fn fill_within(
+    space: &Space,
+    limits: &Polytope,
+    design: Design,
+    count: usize,
+    taken: &[&[f64]],
+    rng: &mut Rng,
+) -> Vec<Vec<f64>> {
     const CANDIDATES: usize = 512;
+    const SPARE: usize = 16;
     let dims = space.dims();
     let mut chosen: Vec<Vec<f64>> = vec![];
     let offer = |point: Vec<f64>, chosen: &mut Vec<Vec<f64>>| {
@@ -137,14 +158,18 @@ pub fn fill(space: &Space, design: Design, count: usize, taken: &[&[f64]], rng: 
         }
     };
     if taken.is_empty() {
-        design.points(count, dims, rng).iter().for_each(|u| offer(space.from_cube(u), &mut chosen));
+        let drawn = if limits.is_whole() { count } else { SPARE * count };
+        let points = design.points(drawn, dims, rng).into_iter().map(|u| space.from_cube(&u));
+        points.filter(|point| limits.contains(point)).for_each(|point| offer(point, &mut chosen));
     }
     // Twice as many as there will be points; none where none is wanted.
     let candidates = if count == 0 { 0 } else { CANDIDATES.max(2 * (count + taken.len())) };
-    let candidates = match space.enumerate(4 * candidates as u64) {
+    let region = Region { limits: limits.clone(), ..Region::whole(space.width()) };
+    let candidates: Vec<Vec<f64>> = match space.enumerate(4 * candidates as u64) {
         Some(all) => all,
         None => Design::Sobol.points(candidates, dims, rng).iter().map(|u| space.from_cube(u)).collect(),
     };
+    let candidates: Vec<Vec<f64>> = candidates.into_iter().filter_map(|point| region.keeping(space, point)).collect();
     let nearest = |point: &[f64], chosen: &[Vec<f64>]| {
         let all = taken.iter().copied().chain(chosen.iter().map(Vec::as_slice));
         all.map(|t| distance(t, point)).fold(f64::INFINITY, f64::min)

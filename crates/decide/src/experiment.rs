@@ -1,11 +1,15 @@
 //! An experiment as a model: what systems of this family fit, save and ask.
 
+mod stored;
+
 use crate::ask::{AskConfig, Source, Suggestion, Surrogates, ask};
+use crate::constraint::Polytope;
+use crate::design::{Design, default_size_with_noise, fill_within};
 use crate::figures::View;
-use crate::history::{Goal, History, Limit, Outcome, STATUS};
+use crate::history::{Goal, History, Limit, STATUS, SideColumns};
 use crate::settings::Settings;
 use crate::space::{Domain, Space, distance};
-use crate::surrogate::{Gp, MeanKind, SurrogateConfig};
+use crate::surrogate::{Gp, SurrogateConfig};
 use elbo_core::{
     Array, Data, DataKind, Error, Figure, FromData, Model, ModelFile, Prediction, Result, Rng, Run, Suggest, Summary,
     Table, Validation, Values,
@@ -38,6 +42,9 @@ pub struct Plan {
     pub space: Space,
     /// Limits on other columns.
     pub limits: Vec<Limit>,
+    /// Further columns of the history.
+    #[serde(default)]
+    pub side: SideColumns,
     /// How the surrogate is fitted.
     pub surrogate: SurrogateConfig,
     /// How points are chosen.
@@ -65,6 +72,7 @@ impl Experiment {
     ) -> Result<Self> {
         let data = &trials.0;
         let target = data.target()?.to_owned();
+        let side = settings.side_columns();
         let space = match &settings.space {
             Some(space) => space.clone(),
             None => {
@@ -76,6 +84,7 @@ impl Experiment {
                 }
                 let mut leave_out = vec![target.as_str(), STATUS];
                 leave_out.extend(settings.limits.iter().map(|l| l.column.as_str()));
+                leave_out.extend(side.names());
                 let (space, notes) = Space::of_data(data, &leave_out)?;
                 notes.into_iter().for_each(|note| run.warn(note));
                 space
@@ -88,7 +97,30 @@ impl Experiment {
                 "name another target, or take the variable out of the space",
             ));
         }
-        let history = History::read(data, &space, settings.goal, &settings.limits)?;
+        if let Some(name) = side.names().find(|name| *name == target || space.variables.iter().any(|v| v.name == *name))
+        {
+            return Err(Error::data(
+                format!("`{name}` is named as a further column, and is the target or a variable of the space"),
+                "name another column",
+            ));
+        }
+        let mut history = History::read(data, &space, settings.goal, &settings.limits)?.with_columns(data, &side)?;
+        let limits = Polytope::new(&space, &ask.constraints)?;
+        // One place is enough to know that there are some; no number of the run is drawn.
+        if !limits.is_whole() && fill_within(&space, &limits, Design::Sobol, 1, &[], &mut Rng::new(0)).is_empty() {
+            return Err(Error::data(
+                "no place of the space was found that keeps the constraints",
+                "loosen them, or widen the space",
+            ));
+        }
+        let noisy = side.noise.as_ref().map(|_| default_size_with_noise(space.dims()));
+        let ask = AskConfig { initial: ask.initial.or(noisy), ..ask };
+        let broken = history.mark_broken(&limits);
+        if broken > 0 {
+            run.warn(format!(
+                "{broken} trials break the constraints; they inform the model, and are not taken for the best"
+            ));
+        }
         history.notes.iter().for_each(|note| run.warn(note));
         let needs = surrogate.mean.is_cross_validated();
         if needs && history.measured_count() < crate::surrogate::FEWEST_CROSS_VALIDATED {
@@ -97,9 +129,12 @@ impl Experiment {
                 history.measured_count()
             ));
         }
-        let plan = Plan { target, goal: settings.goal, space, limits: settings.limits.clone(), surrogate, ask };
+        let plan = Plan { target, goal: settings.goal, space, limits: settings.limits.clone(), side, surrogate, ask };
         let surrogates = Surrogates::fit(&plan.space, &history, &plan.surrogate, None, &mut run.rng)?;
         let experiment = Self { plan, history, surrogates };
+        if settings.cost.is_none() {
+            run.warn_idle(settings, &["cost_power"], "without `cost`");
+        }
         experiment.warn(run);
         Ok(experiment)
     }
@@ -117,6 +152,16 @@ impl Experiment {
             && gp.hyper().noise > 0.5
         {
             run.warn("the surrogate takes most of the variation for noise: the trials do not yet tell which variables matter");
+        }
+        let fitted = self.surrogates.objective.iter().chain(&self.surrogates.limits).chain(&self.surrogates.cost);
+        let dropped = fitted.map(Gp::dropped).max().unwrap_or(0);
+        if dropped > 0 {
+            run.warn(format!(
+                "{dropped} trials nearly repeat others and are left out: with them no surrogate could be computed"
+            ));
+        }
+        if self.plan.side.cost.is_some() && self.surrogates.cost.is_none() {
+            run.warn("fewer than two costs are known; nothing is divided by them yet");
         }
         if !self.plan.limits.is_empty() && self.history.measured_count() > 0 && self.history.best().is_none() {
             run.warn("no measured trial keeps the limits yet; suggestions look for one that does");
@@ -136,52 +181,6 @@ impl Experiment {
     /// The surrogates.
     pub fn surrogates(&self) -> &Surrogates {
         &self.surrogates
-    }
-
-    /// Rebuilds a model from its file.
-    ///
-    /// # Errors
-    /// [`Error::ModelFile`] when something is missing.
-    pub fn load(file: &ModelFile) -> Result<Self> {
-        let plan: Plan = file.fact("plan")?;
-        plan.space.check()?;
-        plan.ask.check()?;
-        let misfit = || Error::model_file("the trials of the model do not fit together", "fit the model again");
-        let (width, groups) = (plan.space.width(), plan.space.groups());
-        let (points, values, codes) = (file.get("points")?, file.get("values")?, file.get_i64("outcomes")?);
-        let slacks = file.get("slacks")?;
-        let sides = plan.limits.iter().map(|l| l.sides().len()).sum::<usize>();
-        let n = values.len();
-        if points.len() != n * width || codes.len() != n || slacks.len() != sides * n {
-            return Err(misfit());
-        }
-        let outcome = |(code, value): (&i64, &f64)| match code {
-            0 if value.is_finite() => Ok(Outcome::Measured(*value)),
-            1 => Ok(Outcome::Pending),
-            2 => Ok(Outcome::Failed),
-            _ => Err(misfit()),
-        };
-        let history = History {
-            points: points.chunks_exact(width).map(<[f64]>::to_vec).collect(),
-            outcomes: codes.iter().zip(&values).map(outcome).collect::<Result<_>>()?,
-            slacks: (0..sides).map(|s| slacks[s * n..(s + 1) * n].to_vec()).collect(),
-            notes: vec![],
-        };
-        let mut surrogates =
-            Surrogates { failures: Surrogates::failures(&plan.space, &history)?, ..Surrogates::default() };
-        if file.has("objective") {
-            let (points, values) = history.measured();
-            surrogates.objective = Some(Gp::rebuild(&points.concat(), &values, &groups, file.fact("objective")?)?);
-        }
-        let saved: Vec<crate::surrogate::Saved> = file.fact("limits")?;
-        let known = history.known_slacks();
-        if saved.len() != known.len() {
-            return Err(misfit());
-        }
-        for ((x, y), saved) in known.iter().zip(saved) {
-            surrogates.limits.push(Gp::rebuild(x, y, &groups, saved)?);
-        }
-        Ok(Self { plan, history, surrogates })
     }
 
     /// The next `count` points.
@@ -236,7 +235,10 @@ impl Experiment {
         if suggestion.source == Source::Model
             && let Some(row) = self.nearest(&suggestion.point)
         {
-            text.push_str(&format!("; nearest trial: row {}", row + 1));
+            match self.history.ids.get(row).filter(|id| !id.is_empty()) {
+                Some(id) => text.push_str(&format!("; nearest trial: {id}")),
+                None => text.push_str(&format!("; nearest trial: row {}", row + 1)),
+            }
         }
         text
     }
@@ -275,11 +277,17 @@ impl Experiment {
             arrays.push((name, Array::column(values)));
         };
         let numbers = |f: &dyn Fn(&Suggestion) -> f64| Values::F64(suggestions.iter().map(f).collect());
+        if let Some(id) = &self.plan.side.id {
+            push(id, text_column(self.history.new_ids(suggestions.len()).into_iter()));
+        }
         push("mean", numbers(&|s| self.natural(s.mean)));
         push("sd", numbers(&|s| s.sd));
         push("improvement", numbers(&|s| s.improvement));
         push("feasible", numbers(&|s| s.feasible));
         push("score", numbers(&|s| s.score));
+        if self.surrogates.cost.is_some() {
+            push("cost", numbers(&|s| s.cost));
+        }
         push("why", text_column(suggestions.iter().enumerate().map(|(i, s)| self.reason(s, i))));
         Data { source: "suggestions".into(), arrays, ..Data::default() }
     }
@@ -317,6 +325,11 @@ impl Suggest for Experiment {
         if count == 0 {
             return Ok(self.table(&[]));
         }
+        let is_design = self.history.is_empty() && self.plan.ask.design == Design::Sobol;
+        if is_design && self.plan.ask.constraints.is_empty() && !count.is_power_of_two() {
+            let above = count.next_power_of_two();
+            run.warn(format!("a Sobol design is even at powers of two: {} or {above} points, not {count}", above / 2));
+        }
         let suggestions = self.ask(count, &mut run.rng)?;
         let view = self.view();
         if let Some(gp) = &self.surrogates.objective {
@@ -332,23 +345,7 @@ impl Suggest for Experiment {
 
 impl Model for Experiment {
     fn save(&self, file: &mut ModelFile) -> Result<()> {
-        let (n, width) = (self.history.len(), self.plan.space.width());
-        file.set("plan", &self.plan);
-        file.put("points", &[n, width], &self.history.points.concat());
-        let value = |o: &Outcome| if let Outcome::Measured(y) = o { *y } else { 0.0 };
-        file.put("values", &[n], &self.history.outcomes.iter().map(value).collect::<Vec<_>>());
-        let code = |o: &Outcome| match o {
-            Outcome::Measured(_) => 0,
-            Outcome::Pending => 1,
-            Outcome::Failed => 2,
-        };
-        file.put_i64("outcomes", &[n], &self.history.outcomes.iter().map(code).collect::<Vec<_>>());
-        file.put("slacks", &[self.history.slacks.len(), n], &self.history.slacks.concat());
-        if let Some(gp) = &self.surrogates.objective {
-            file.set("objective", &gp.saved(self.plan.surrogate.mean == MeanKind::Learned));
-        }
-        let limits: Vec<_> = self.surrogates.limits.iter().map(|gp| gp.saved(true)).collect();
-        file.set("limits", &limits);
+        self.store(file);
         Ok(())
     }
 
@@ -396,7 +393,7 @@ impl Model for Experiment {
     }
 
     fn validation(&self) -> Option<Validation> {
-        let gp = self.surrogates.objective.as_ref().filter(|gp| gp.len() >= 3)?;
+        let gp = self.surrogates.objective.as_ref().filter(|gp| gp.len() >= 3 && gp.dropped() == 0)?;
         let (mean, variance) = gp.leave_one_out();
         let sd = mean.iter().zip(&variance).map(|(m, v)| gp.natural_sd(*m, *v)).collect();
         let mean = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();

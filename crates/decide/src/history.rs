@@ -1,10 +1,12 @@
 //! The trials so far.
 
+use crate::constraint::Polytope;
 use crate::space::Space;
 use crate::table::{bad_cell, cell_text, column, number_at};
 use elbo_core::{Data, Error, Result, Values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// The column that may say that a trial failed or is still running.
 pub const STATUS: &str = "status";
@@ -68,6 +70,25 @@ impl Limit {
     }
 }
 
+/// Columns of a history besides variables, target, limits and status.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SideColumns {
+    /// What each trial cost; empty cells are not known.
+    pub cost: Option<String>,
+    /// Standard deviation of each value's noise, in the target's unit; where cells are empty the noise is learned.
+    pub noise: Option<String>,
+    /// A name for each trial.
+    pub id: Option<String>,
+}
+
+impl SideColumns {
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.cost, &self.noise, &self.id].into_iter().flatten().map(String::as_str)
+    }
+}
+
 /// What became of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
@@ -88,6 +109,14 @@ pub struct History {
     pub outcomes: Vec<Outcome>,
     /// Slacks of the limits, `[sides][N]`: at most zero where a limit holds, NaN where it is not known.
     pub slacks: Vec<Vec<f64>>,
+    /// Whether a trial breaks the experiment's linear constraints, `[N]`; empty where there are none.
+    pub breaks: Vec<bool>,
+    /// What the trials cost, `[N]`, NaN where that is not known; empty where costs do not count.
+    pub costs: Vec<f64>,
+    /// Standard deviations of the values' noise, `[N]`, NaN where it is learned; empty where it is for all.
+    pub errors: Vec<f64>,
+    /// Names of the trials, `[N]`, empty texts where they have none; empty where there are none.
+    pub ids: Vec<String>,
     /// Remarks for the user.
     pub notes: Vec<String>,
 }
@@ -132,7 +161,31 @@ impl History {
                 slacks.push(cells.iter().map(|v| sign * v - bound).collect());
             }
         }
-        Ok(Self { points, outcomes, slacks, notes })
+        Ok(Self { points, outcomes, slacks, notes, ..Self::default() })
+    }
+
+    /// Reads further columns of the same table.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a column that is not there, [`Error::Data`] with the row for a cell that cannot be used.
+    pub fn with_columns(mut self, data: &Data, columns: &SideColumns) -> Result<Self> {
+        if let Some(cost) = columns.cost.as_deref().filter(|_| !self.is_empty()) {
+            self.costs = positive(data, cost, "a cost", self.len())?;
+        }
+        if let Some(noise) = columns.noise.as_deref().filter(|_| !self.is_empty()) {
+            self.errors = positive(data, noise, "a standard deviation", self.len())?;
+        }
+        if let Some(id) = columns.id.as_deref().filter(|_| !self.is_empty()) {
+            self.ids = ids(data, id, self.len())?;
+        }
+        Ok(self)
+    }
+
+    /// Marks the trials that break linear constraints: they inform the model, and are never the best. Returns their number.
+    pub fn mark_broken(&mut self, limits: &Polytope) -> usize {
+        self.breaks =
+            if limits.is_whole() { vec![] } else { self.points.iter().map(|p| limits.is_broken(p)).collect() };
+        self.breaks.iter().filter(|b| **b).count()
     }
 
     /// Number of trials.
@@ -150,6 +203,18 @@ impl History {
         self.points.push(point);
         self.outcomes.push(Outcome::Measured(value));
         self.slacks.iter_mut().for_each(|s| s.push(f64::NAN));
+        if !self.costs.is_empty() {
+            self.costs.push(f64::NAN);
+        }
+        if !self.breaks.is_empty() {
+            self.breaks.push(false);
+        }
+        if !self.errors.is_empty() {
+            self.errors.push(f64::NAN);
+        }
+        if !self.ids.is_empty() {
+            self.ids.push(String::new());
+        }
     }
 
     /// Measured points and values.
@@ -159,6 +224,19 @@ impl History {
             _ => None,
         });
         each.unzip()
+    }
+
+    /// Standard deviations of the measured values' noise, as [`Gp::fit_with_errors`](crate::surrogate::Gp::fit_with_errors) takes them.
+    pub fn measured_errors(&self) -> Vec<f64> {
+        let each = self.errors.iter().zip(&self.outcomes);
+        each.filter(|(_, outcome)| matches!(outcome, Outcome::Measured(_))).map(|(error, _)| *error).collect()
+    }
+
+    /// Names for `count` new trials: whole numbers above those that are in use.
+    pub fn new_ids(&self, count: usize) -> Vec<String> {
+        let largest = self.ids.iter().filter_map(|id| id.parse::<u64>().ok()).max();
+        let first = largest.unwrap_or(self.len() as u64).saturating_add(1);
+        (0..count as u64).map(|i| first.saturating_add(i).to_string()).collect()
     }
 
     /// Number of measured trials.
@@ -181,9 +259,9 @@ impl History {
         each.filter(|(_, o)| **o == wanted).map(|(p, _)| p.as_slice()).collect()
     }
 
-    /// Whether every known limit holds in this row.
+    /// Whether every known limit holds in this row, and it breaks no constraint.
     pub fn is_feasible(&self, row: usize) -> bool {
-        self.slacks.iter().all(|s| s[row] <= 0.0 || s[row].is_nan())
+        !self.breaks.get(row).is_some_and(|b| *b) && self.slacks.iter().all(|s| s[row] <= 0.0 || s[row].is_nan())
     }
 
     /// Row and value of the best measured trial within the limits.
@@ -211,6 +289,13 @@ impl History {
         rows
     }
 
+    /// Points `[K, E]` and logarithms of costs `[K]` of the trials whose cost is known.
+    pub(crate) fn known_costs(&self) -> (Vec<f64>, Vec<f64>) {
+        let rows: Vec<usize> = (0..self.costs.len()).filter(|i| self.costs[*i].is_finite()).collect();
+        let x = rows.iter().flat_map(|i| self.points[*i].iter().copied()).collect();
+        (x, rows.iter().map(|i| self.costs[*i].ln()).collect())
+    }
+
     /// Points `[K, E]` and slacks `[K]` of each side of a limit that is known at two or more trials.
     pub(crate) fn known_slacks(&self) -> Vec<(Vec<f64>, Vec<f64>)> {
         let known = |slack: &Vec<f64>| -> (Vec<f64>, Vec<f64>) {
@@ -219,6 +304,41 @@ impl History {
             (x, rows.iter().map(|i| slack[*i]).collect())
         };
         self.slacks.iter().map(known).filter(|(_, slacks)| slacks.len() >= 2).collect()
+    }
+}
+
+/// The names in a column, empty where a cell is.
+fn ids(data: &Data, name: &str, rows: usize) -> Result<Vec<String>> {
+    let values = &column(data, name)?.values;
+    let ids: Vec<String> = (0..rows).map(|row| cell_text(values, row).unwrap_or_default()).collect();
+    let mut seen = HashMap::new();
+    for (row, id) in ids.iter().enumerate().filter(|(_, id)| !id.is_empty()) {
+        if let Some(earlier) = seen.insert(id, row) {
+            return Err(Error::data(
+                format!("column `{name}` has `{id}` in rows {} and {}", earlier + 1, row + 1),
+                "keep one row for each trial; a repetition is a trial with its own name",
+            ));
+        }
+    }
+    Ok(ids)
+}
+
+/// The positive numbers of a column, NaN where a cell is empty; `what` is what they are, for messages.
+fn positive(data: &Data, name: &str, what: &str, rows: usize) -> Result<Vec<f64>> {
+    let array = column(data, name)?;
+    if let Values::Text { .. } = array.values {
+        return Err(Error::data(
+            format!("column `{name}` holds text; {what} is a number"),
+            "give numbers there; leave cells empty where nothing is known",
+        ));
+    }
+    let cells: Vec<f64> = (0..rows).map(|row| number_at(&array.values, row)).collect();
+    match cells.iter().position(|v| !(v.is_nan() || *v > 0.0 && v.is_finite())) {
+        None => Ok(cells),
+        Some(row) => Err(Error::data(
+            format!("column `{name}` has {} in row {}; {what} is positive and finite", cells[row], row + 1),
+            "mend the cell, or leave it empty where nothing is known",
+        )),
     }
 }
 

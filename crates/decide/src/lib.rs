@@ -3,6 +3,7 @@
 //! | I want | look at |
 //! |---|---|
 //! | to say what may be varied | [`Space`], [`Variable`], [`Domain`] |
+//! | known linear limits on the variables | [`Constraint`], [`Polytope`] |
 //! | the trials so far: measured, pending, failed | [`History`] |
 //! | first points, before anything is known | [`design`] |
 //! | a Gaussian process with gradients in its inputs, priors and eight mean functions | [`surrogate`] |
@@ -10,6 +11,7 @@
 //! | the place where a score is largest, in mixed spaces too | [`maximise`](maximise::maximise) |
 //! | the next points, as a function of the history | [`ask`](ask::ask), with a [`Trust`] region in many variables |
 //! | a model for the verb `suggest` | [`experiment::Experiment`] |
+//! | what pending values are taken for | [`batch::Batch`] |
 //! | the settings that systems share | [`settings::Settings`] |
 //! | functions with known minima | [`functions`] |
 //! | several objectives | [`objectives`] |
@@ -26,7 +28,9 @@
 pub mod acquisition;
 pub mod ask;
 pub mod bandit;
+pub mod batch;
 pub mod bound;
+mod constraint;
 pub mod design;
 pub mod experiment;
 mod failure;
@@ -37,6 +41,7 @@ pub mod information;
 pub mod maximise;
 pub mod objectives;
 pub mod planning;
+pub mod projected;
 pub mod regret;
 pub mod settings;
 pub mod space;
@@ -45,7 +50,8 @@ mod table;
 pub mod trial_loop;
 mod trust;
 
+pub use constraint::{Constraint, Polytope};
 pub use failure::FailureModel;
-pub use history::{Goal, History, Limit, Outcome};
+pub use history::{Goal, History, Limit, Outcome, SideColumns};
 pub use space::{Domain, Space, Variable, When};
 pub use trust::Trust;

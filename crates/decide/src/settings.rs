@@ -1,8 +1,10 @@
 //! Settings that the systems of this family share.
 
 use crate::ask::{AcquisitionKind, AskConfig};
+use crate::batch::Batch;
+use crate::constraint::Constraint;
 use crate::design::Design;
-use crate::history::{Goal, Limit};
+use crate::history::{Goal, Limit, SideColumns};
 use crate::maximise::MaximiseConfig;
 use crate::space::Space;
 use crate::surrogate::{MeanKind, Output, SurrogateConfig};
@@ -20,10 +22,19 @@ pub struct Settings {
     pub space: Option<Space>,
     /// Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
     pub limits: Vec<Limit>,
+    /// Linear limits on the variables themselves, such as `{weights = {acid = 1, base = 1}, at_most = 0.8}`; suggestions keep them.
+    pub constraints: Vec<Constraint>,
     /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`,
     /// `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
     pub acquisition: AcquisitionKind,
-    /// Trials before the model takes over; `max(5, 2 D)` where `null`.
+    /// What the unknown values of pending trials, and of the suggestions before, are taken for: `sampled`, `believer`, the best, mean or worst value
+    /// measured (`liar_min`, `liar_mean`, `liar_max`), or `penalise`, by which the score falls around them.
+    pub batch: Batch,
+    /// A column with what each trial cost: what the score expects is divided by what a trial is expected to cost.
+    pub cost: Option<String>,
+    /// Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget runs out.
+    pub cost_power: f64,
+    /// Trials before the model takes over; `max(5, 2 D)` where `null`, `max(5, 4 D)` with a `noise_column`.
     pub initial: Option<usize>,
     /// How these are spread.
     pub design: Design,
@@ -34,6 +45,10 @@ pub struct Settings {
     pub output: Output,
     /// Noise variance as a share of the target's variance; learned where `null`.
     pub noise: Option<f64>,
+    /// A column with the standard deviation of each value's noise, in the target's unit; where cells are empty the noise is as `noise` says.
+    pub noise_column: Option<String>,
+    /// A column with a name for each trial; suggestions get new ones.
+    pub id: Option<String>,
     /// Starting points of the search for hyperparameters.
     #[schemars(range(min = 1))]
     pub starts: usize,
@@ -53,12 +68,18 @@ impl Default for Settings {
             goal: Goal::Minimise,
             space: None,
             limits: vec![],
+            constraints: vec![],
             acquisition: ask.acquisition,
+            batch: ask.batch,
+            cost: None,
+            cost_power: ask.cost_power,
             initial: ask.initial,
             design: ask.design,
             mean: surrogate.mean,
             output: surrogate.output,
             noise: surrogate.noise,
+            noise_column: None,
+            id: None,
             starts: surrogate.starts,
             iterations: surrogate.iterations,
             maximise: ask.maximise,
@@ -83,6 +104,13 @@ impl Settings {
             let expected = "at_least or at_most, finite numbers, the first not above the second";
             ensure("limits", format!("{limit:?}"), is_some && !is_empty, expected)?;
         }
+        if let Some(cost) = &self.cost {
+            let expected = "none, or acquisition = log_ei, log_nei, ei or pi";
+            ensure("cost", cost, self.acquisition.has_log_form(), expected)?;
+        }
+        if let Some(column) = &self.noise_column {
+            ensure("noise_column", column, self.output == Output::Standardise, "none, or output = standardise")?;
+        }
         if let Some(noise) = self.noise {
             ensure(
                 "noise",
@@ -99,12 +127,20 @@ impl Settings {
     pub fn ask(&self) -> AskConfig {
         AskConfig {
             acquisition: self.acquisition,
+            constraints: self.constraints.clone(),
+            batch: self.batch,
+            cost_power: self.cost_power,
             initial: self.initial,
             design: self.design,
             maximise: self.maximise.clone(),
             trust_region: self.trust_region,
             ..AskConfig::default()
         }
+    }
+
+    /// Further columns of the history.
+    pub fn side_columns(&self) -> SideColumns {
+        SideColumns { cost: self.cost.clone(), noise: self.noise_column.clone(), id: self.id.clone() }
     }
 
     /// How the surrogate is fitted.

@@ -354,7 +354,7 @@ impl Space {
     }
 
     /// First encoded column of each variable, `[D]`.
-    fn offsets(&self) -> Vec<usize> {
+    pub(crate) fn offsets(&self) -> Vec<usize> {
         let mut at = 0;
         self.variables
             .iter()

@@ -3,7 +3,7 @@
 //! | between | divergences |
 //! |---|---|
 //! | dense Gaussians | [`dense`], [`whitened`], [`renyi`], [`chi_squared`], [`bhattacharyya`], [`hellinger`], [`wasserstein`], [`optimal_map`] |
-//! | distributions of one number | [`normal`], [`gamma`], [`inverse_gamma`], [`beta`], [`laplace`], [`generalised_normal`], [`von_mises`], [`poisson`], [`bernoulli`] |
+//! | distributions of one number | [`normal`], [`total_variation`], [`gamma`], [`inverse_gamma`], [`beta`], [`laplace`], [`generalised_normal`], [`von_mises`], [`poisson`], [`bernoulli`] |
 //! | shares and classes | [`dirichlet`], [`categorical`] |
 
 use crate::multivariate_normal::{log_diagonal, solve_lower};
@@ -12,7 +12,7 @@ use crate::{
 };
 use elbo_linalg::LinalgError;
 use elbo_tensor::Tensor;
-use elbo_tensor::special::{bessel_i_ratio, digamma, lgamma, log_bessel_ie, log_beta};
+use elbo_tensor::special::{bessel_i_ratio, digamma, lgamma, log_bessel_ie, log_beta, ndtr};
 
 /// Between two normal distributions of one number.
 pub fn normal(q: &Normal, p: &Normal) -> f64 {
@@ -21,6 +21,27 @@ pub fn normal(q: &Normal, p: &Normal) -> f64 {
     // ratio - 1 - log ratio loses digits near 1 unless taken through the excess.
     let excess = ratio - 1.0;
     0.5 * (distance * distance + excess - excess.ln_1p())
+}
+
+/// The total variation distance of two normal distributions of one number, `max |q(A) - p(A)|` over events, half the integral of `|q - p|`, in [0, 1].
+///
+/// The densities are equal at the roots of a quadratic, between which one of them is larger: the distance is the difference of the probabilities there.
+pub fn total_variation(q: &Normal, p: &Normal) -> f64 {
+    // In units of q, which then is standard.
+    let (distance, ratio) = ((p.mean - q.mean) / q.sd, p.sd / q.sd);
+    let excess = (ratio - 1.0) * (ratio + 1.0);
+    if excess == 0.0 {
+        return (2.0 * ndtr(0.5 * distance.abs()) - 1.0).max(0.0);
+    }
+    // (r² - 1) t² + 2 d t - d² - 2 r² ln r = 0, by the root in which nothing cancels and the product of both.
+    let root = ratio * (distance * distance + 2.0 * excess * ratio.ln()).sqrt();
+    let sum = -(distance + root.copysign(distance));
+    let product = -(distance * distance + 2.0 * ratio * ratio * ratio.ln());
+    let (one, two) = (sum / excess, product / sum);
+    let (low, high) = (one.min(two), one.max(two));
+    let own = ndtr(high) - ndtr(low);
+    let other = ndtr((high - distance) / ratio) - ndtr((low - distance) / ratio);
+    (own - other).abs().min(1.0)
 }
 
 /// Between two normal distributions with diagonal covariance; `[D]` each, variances positive.

@@ -19,6 +19,7 @@
 //! | put a prior on a model's parameter | [`Prior`] |
 //! | describe predictions, one distribution a row | [`Normals`], [`StudentTs`], [`GaussianMixtures`] |
 //! | take a quantile of a sample | [`quantile`](quantile()) |
+//! | tell how heavy the tail of a sample is | [`hill`] |
 //! | score predictions | [`scores`], [`crps`], [`calibration`] |
 //!
 //! Families of one number come in two forms of the same law: plain values in [`univariate`], for predictions, priors and quantiles; tensors in
@@ -49,6 +50,7 @@ pub mod rejection;
 pub mod scores;
 mod sobol;
 mod sobol_table;
+mod tail;
 mod tanh_sinh;
 pub mod transform;
 pub mod univariate;
@@ -62,6 +64,7 @@ pub use prior::{Jacobian, Prior};
 pub use quadrature::Rule;
 pub use quantile::quantile;
 pub use sobol::{Scramble, Sobol};
+pub use tail::{TailIndex, hill, hill_curve};
 pub use tanh_sinh::tanh_sinh;
 pub use univariate::{
     Bernoulli, Beta, Binomial, Categorical, Distribution, Exponential, Gamma, GeneralisedNormal, Geometric, Gumbel,

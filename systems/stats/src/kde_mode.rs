@@ -1,11 +1,13 @@
 #![doc = "[picture]: ../../../../docs/pictures/kde-mode.svg"]
 #![doc = include_str!("kde-mode.md")]
 
+mod claim;
+
 use elbo_core::{
-    Allowed, Budget, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points,
-    Result, Rng, Run, Summary, System, Table, Verb, ensure, ensure_within,
+    Allowed, Card, Claim, Columns, Config, Error, Features, Figure, Kind, Mark, Model, ModelFile, Points, Result, Rng,
+    Run, Summary, System, Table, Verb, ensure, ensure_within,
 };
-use elbo_dist::kde::{Climb, DensityKernel, FoundMode, Kde, ProjectedSearch};
+use elbo_dist::kde::{DensityKernel, FoundMode, Kde, ProjectedSearch};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -251,92 +253,8 @@ impl System for KdeMode {
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
-        let seeds = run.seeds(10);
-        let mut claim = Claim::new(seeds.clone());
-        let gaussian = KdeModeConfig { k: OrAuto::Value(10), ..KdeModeConfig::default() };
-        let (mut ratios, mut points, mut share) = (vec![], vec![], 0.0);
-        for seed in &seeds {
-            let trial = Trial::new(&gaussian, *seed, run)?;
-            ratios.push(trial.ratio);
-            points.push(trial.best_point);
-            share += trial.work / seeds.len() as f64;
-        }
-        let median = |values: &mut Vec<f64>| {
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
-        let (best_point, typical) = (median(&mut points), median(&mut ratios));
-        claim.at_least(
-            "Gaussian, k = 10: median density over that of full mean shift",
-            typical,
-            Some(best_point),
-            0.99,
-        );
-        claim.at_least(
-            "Gaussian, k = 10: least density over that of full mean shift",
-            ratios[0],
-            Some(best_point),
-            0.95,
-        );
-        claim.at_most("multiplications over those of full mean shift", share, Some(1.0), 0.6);
-        let few = &seeds[..seeds.len().min(run.pick(1, 3))];
-        for (kernel, name) in [(KernelName::Logistic, "logistic"), (KernelName::GeneralisedGaussian, "exp(-distance)")]
-        {
-            let config = KdeModeConfig { kernel, k: OrAuto::Value(20), ..KdeModeConfig::default() };
-            let mut least = f64::INFINITY;
-            for seed in few {
-                least = least.min(Trial::new(&config, *seed, run)?.ratio);
-            }
-            claim.at_least(&format!("{name}, k = 20: least density over that of full mean shift"), least, None, 0.95);
-        }
-        Ok(claim)
+        claim::claim(run)
     }
-}
-
-/// One data set of the claim, searched both ways.
-struct Trial {
-    /// Density found over the best that mean shift finds from every point in all dimensions.
-    ratio: f64,
-    /// Density of the best data point over the same.
-    best_point: f64,
-    /// Share of the multiplications.
-    work: f64,
-}
-
-impl Trial {
-    fn new(config: &KdeModeConfig, seed: u64, run: &Run) -> Result<Self> {
-        let (n, dims) = match run.budget {
-            Budget::Smoke => (200, 100),
-            Budget::Full => (600, 300),
-        };
-        let mut child = run.child(seed);
-        let points = clusters(n, dims, &mut child.rng);
-        // Distances grow with the root of the dimensions: 1.2 at 300 of them.
-        let bandwidth = 1.2 * (dims as f64 / 300.0).sqrt();
-        let whole = Kde { points: &points, dims, bandwidth, kernel: config.profile() };
-        let climbs: Vec<Climb> = points.par_chunks_exact(dims).map(|p| whole.climb(p, config.shifts)).collect();
-        let reference = climbs.iter().fold(f64::NEG_INFINITY, |a, c| a.max(c.log_density));
-        let full: f64 = climbs.iter().map(|c| (c.evaluations * dims) as f64).sum();
-        let best_point = whole.log_densities().into_iter().fold(f64::NEG_INFINITY, f64::max);
-        let found = config.search(n, dims, &mut child)?.find(&whole, &mut child)?;
-        Ok(Self {
-            ratio: (found.log_density - reference).exp(),
-            best_point: (best_point - reference).exp(),
-            work: found.work / full,
-        })
-    }
-}
-
-/// Six clusters of different weights and spreads, `[n, D]`.
-fn clusters(n: usize, dims: usize, rng: &mut Rng) -> Vec<f64> {
-    let centres: Vec<f64> = rng.normals(6 * dims).into_iter().map(|v| 0.5 * v).collect();
-    let mut points = Vec::with_capacity(n * dims);
-    for _ in 0..n {
-        let c = rng.weighted(&[0.3, 0.2, 0.15, 0.15, 0.1, 0.1]);
-        let spread = if c == 1 { 0.06 } else { 0.1 };
-        points.extend(centres[c * dims..(c + 1) * dims].iter().map(|m| m + spread * rng.normal()));
-    }
-    points
 }
 
 fn warn_about(whole: &Kde<'_>, found: &FoundMode, config: &KdeModeConfig, rng: &mut Rng, run: &mut Run) {

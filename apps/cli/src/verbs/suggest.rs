@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// What a file with a space may say.
-const KEYS: [&str; 7] = ["target", "goal", "system", "seed", "variable", "limit", "settings"];
+const KEYS: [&str; 8] = ["target", "goal", "system", "seed", "variable", "limit", "constraint", "settings"];
 
 /// An experiment, ready to be asked.
 struct Asked {
@@ -102,6 +102,9 @@ fn from_space(args: &Suggest, json: bool) -> Result<Asked, Failure> {
     if let Some(limits) = table.get("limit") {
         list.entry("limits").or_insert_with(|| json_of(limits.clone()));
     }
+    if let Some(constraints) = table.get("constraint") {
+        list.entry("constraints").or_insert_with(|| json_of(constraints.clone()));
+    }
     let settings = system.check_config(&settings)?;
     let data = match &args.history {
         Some(path) if !is_header_only(path) => {
@@ -173,6 +176,7 @@ fn columns_of(settings: &Value) -> Vec<String> {
     };
     let mut all = names("space", "name");
     all.extend(names("limits", "column"));
+    all.extend(["cost", "noise_column", "id"].iter().filter_map(|key| settings[*key].as_str().map(str::to_owned)));
     all.push(elbo::decide::history::STATUS.into());
     all
 }

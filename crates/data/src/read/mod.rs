@@ -9,6 +9,7 @@
 //! | IDX, plain or `.gz` | two zeros, a type, the number of dimensions | `image` `[N, H, W]` of bytes, or `label` `[N]` |
 //! | a folder of PNG or JPEG | being a folder | `image` of bytes; sub-folders become `label` |
 //! | a scene | a folder with `transforms.json` or a COLMAP model | `image`, `pose`, `intrinsics`, `points` |
+//! | pairs of variables | a folder with `pairmeta.txt`, as the Tübingen collection | `pair`, `weight`, `truth`, `a`, `b`, a row a sample |
 //!
 //! Missing cells are an error, or their rows are left out and a note says so; they get through only where they are asked for ([`MissingPolicy`]).
 
@@ -16,6 +17,7 @@ mod csv;
 mod instant;
 pub(crate) mod maps;
 mod npy;
+mod pairs;
 mod parquet;
 pub(crate) mod pictures;
 mod scene;
@@ -96,7 +98,7 @@ fn check_cells(rows: u64, columns: usize) -> Result<()> {
     ))
 }
 
-/// Reads a CSV (plain or gzip), Parquet, NPY, NPZ or IDX file, or a folder of pictures.
+/// Reads a CSV (plain or gzip), Parquet, NPY, NPZ or IDX file, or a folder of pictures, a scene or pairs of variables.
 ///
 /// A column is numeric when every cell that is not missing is a number; else it is text. A column of dates, one that is numeric but for
 /// a few cells, and one with infinite values are refused with the lines at fault.
@@ -105,6 +107,9 @@ fn check_cells(rows: u64, columns: usize) -> Result<()> {
 /// [`Error::File`] when the file cannot be read or is larger than 8 GiB, [`Error::Data`] when its contents cannot be used, [`Error::Unknown`] for a target or
 /// another named column that is not there.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
+    if path.is_dir() && pairs::is_pairs(path) {
+        return pairs::folder(path, options);
+    }
     if path.is_dir() && scene::is_scene(path) {
         return select::arrays(scene::folder(path)?, options);
     }

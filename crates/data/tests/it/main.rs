@@ -6,6 +6,7 @@ mod catalogue;
 mod csv_tables;
 mod hostile;
 mod maps;
+mod pairs;
 mod parquet;
 mod pictures;
 mod recipes;

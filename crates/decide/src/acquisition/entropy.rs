@@ -4,7 +4,7 @@
 
 use super::{Acquisition, Feasibility, PathScore};
 use crate::information::entropy;
-use crate::maximise::{MaximiseConfig, maximise};
+use crate::maximise::{MaximiseConfig, Region, maximise_within};
 use crate::space::Space;
 use crate::surrogate::{Gp, Joint, Path};
 use elbo_core::{Result, Rng};
@@ -22,7 +22,7 @@ pub struct Minimum {
 /// Minima of functions drawn from the posterior, with this many random features.
 ///
 /// # Errors
-/// As [`maximise`].
+/// As [`maximise_within`].
 pub fn minima(
     gp: &Gp,
     space: &Space,
@@ -31,9 +31,24 @@ pub fn minima(
     features: usize,
     rng: &mut Rng,
 ) -> Result<Vec<Minimum>> {
+    minima_within(gp, space, &Region::whole(space.width()), config, (count, features), rng)
+}
+
+/// [`minima`] with real variables kept in a region.
+///
+/// # Errors
+/// As [`maximise_within`].
+pub fn minima_within(
+    gp: &Gp,
+    space: &Space,
+    region: &Region,
+    config: &MaximiseConfig,
+    (count, features): (usize, usize),
+    rng: &mut Rng,
+) -> Result<Vec<Minimum>> {
     let one = |_| -> Result<Minimum> {
         let score = PathScore(Path::draw(gp, features, rng));
-        let found = maximise(&score, space, config, &[], &[], rng)?;
+        let found = maximise_within(&score, space, region, config, (&[], &[]), rng)?;
         Ok(Minimum { point: found.point, value: -found.score })
     };
     (0..count).map(one).collect()

@@ -11,10 +11,13 @@
 //! | [`Score::Lcb`] | a bound with a schedule |
 //! | [`Score::Ei`], [`Score::Pi`] | comparison; they vanish numerically far from the incumbent, which their logarithms do not |
 //!
+//! [`Adjusted`] adds local penalisation and the expected cost to a score in log form.
+//!
 //! Limits and failures come in as log probabilities, [`Feasibility`], added to the score: to one in log form as a product, to any other as a penalty. To
 //! add a score of mean and variance, give [`Score`] a variant; anything else implements [`Acquisition`]. `tests/it/acquisition.rs` checks each by
 //! differences.
 
+mod adjusted;
 mod analytic;
 mod entropy;
 mod feasibility;
@@ -22,8 +25,9 @@ mod knowledge;
 mod monte_carlo;
 mod normal;
 
+pub use adjusted::{Adjusted, LocalPenalty, PerCost};
 pub use analytic::{Analytic, Schedule, Score};
-pub use entropy::{About, EntropySearch, Minimum, entropy_fall, minima, minimum_probabilities};
+pub use entropy::{About, EntropySearch, Minimum, entropy_fall, minima, minima_within, minimum_probabilities};
 pub use feasibility::{Feasibility, OnlyFeasible};
 pub use knowledge::{KnowledgeGradient, OneShot, knowledge_gradient};
 pub use monte_carlo::{MonteCarlo, MonteCarloOptions};

@@ -1,5 +1,6 @@
 //! Hyperparameters from data.
 
+use super::factor::noise_of;
 use super::mean::{Mean, MeanKind};
 use super::output::Warp;
 use super::posterior::{Gp, Saved};
@@ -112,6 +113,8 @@ struct Evidence<'a> {
     layout: &'a Layout<'a>,
     differences: &'a [f64],
     y: &'a [f64],
+    /// Noise variances of the data, NaN where not known; empty where none is.
+    known: &'a [f64],
     learns_constant: bool,
 }
 
@@ -124,7 +127,7 @@ impl Evidence<'_> {
         let mut slopes = Vec::with_capacity(self.differences.len() / scales.max(1));
         let mut pair = self.differences.chunks_exact(scales);
         for i in 0..n {
-            k[i * n + i] = hyper.variance + hyper.noise;
+            k[i * n + i] = hyper.variance + noise_of(self.known, i, hyper.noise);
             for j in 0..i {
                 let (g, h) = matern52(dot(pair.next().expect("one a pair"), &inverse).sqrt());
                 k[i * n + j] = hyper.variance * g;
@@ -163,7 +166,7 @@ impl Evidence<'_> {
             let mut sum = 0.0;
             for i in 0..n {
                 for j in 0..n {
-                    let noise = if i == j { hyper.noise } else { 0.0 };
+                    let noise = if i == j { noise_of(self.known, i, hyper.noise) } else { 0.0 };
                     sum += (w[i * n + j] - alpha[i] * alpha[j]) * (covariance[i * n + j] - noise);
                 }
             }
@@ -171,7 +174,8 @@ impl Evidence<'_> {
             at += 1;
         }
         if self.layout.config.noise.is_none() {
-            gradient[at] = 0.5 * hyper.noise * (0..n).map(|i| w[i * n + i] - alpha[i] * alpha[i]).sum::<f64>();
+            let unknown = (0..n).filter(|i| self.known.get(*i).is_none_or(|v| v.is_nan()));
+            gradient[at] = 0.5 * hyper.noise * unknown.map(|i| w[i * n + i] - alpha[i] * alpha[i]).sum::<f64>();
         }
         value
     }
@@ -204,6 +208,23 @@ impl Gp {
         last: Option<&Hyper>,
         rng: &mut Rng,
     ) -> Result<Self> {
+        Self::fit_with_errors(x, y, &[], groups, config, last, rng)
+    }
+
+    /// [`Gp::fit`] with known noise: `errors: [N]` are standard deviations in the unit of `y`, NaN where the noise is the learned one; empty where it is
+    /// for all. Values are not transformed before they are standardised.
+    ///
+    /// # Errors
+    /// As [`Gp::fit`].
+    pub fn fit_with_errors(
+        x: &[f64],
+        y: &[f64],
+        errors: &[f64],
+        groups: &[usize],
+        config: &SurrogateConfig,
+        last: Option<&Hyper>,
+        rng: &mut Rng,
+    ) -> Result<Self> {
         let dims = groups.last().map_or(0, |g| g + 1);
         let scales = if config.isotropic { 1 } else { dims };
         let unfit = || {
@@ -225,7 +246,9 @@ impl Gp {
         let scale_of: Vec<usize> = groups.iter().map(|g| if config.isotropic { 0 } else { *g }).collect();
         let differences = squared_differences(x, groups.len(), &scale_of, scales);
         let learns_constant = config.mean == MeanKind::Learned;
-        let evidence = Evidence { layout: &layout, differences: &differences, y: &residual, learns_constant };
+        let known: Vec<f64> = errors.iter().map(|e| (e / scale).powi(2)).collect();
+        let evidence =
+            Evidence { layout: &layout, differences: &differences, y: &residual, known: &known, learns_constant };
         let (low, high) = layout.bounds();
         let stop = Stop { steps: config.iterations, gradient: 1e-4, decrease: 1e-7 };
         let starts = starts(&layout, config.starts, last, rng);
@@ -244,7 +267,7 @@ impl Gp {
         let hyper = layout.hyper(&best.x);
         let log_evidence = -evidence.value_and_gradient(&best.x, &mut vec![0.0; best.x.len()]);
         let fitted = Saved { hyper, mean, learns_constant, log_evidence, warp };
-        Self::condition(x, &z, groups, fitted, (shift, scale))
+        Self::condition(x, &z, &known, groups, fitted, (shift, scale))
     }
 
     /// Negative log marginal likelihood (nats, standardised values) at given hyperparameters, and its gradient in the logarithms of lengthscales,
@@ -256,13 +279,25 @@ impl Gp {
         config: &SurrogateConfig,
         hyper: &Hyper,
     ) -> (f64, Vec<f64>) {
+        Self::evidence_with_noise(x, y, &[], groups, config, hyper)
+    }
+
+    /// [`Gp::evidence`] with known noise variances of the data, NaN where the noise is that of `hyper`.
+    pub fn evidence_with_noise(
+        x: &[f64],
+        y: &[f64],
+        known: &[f64],
+        groups: &[usize],
+        config: &SurrogateConfig,
+        hyper: &Hyper,
+    ) -> (f64, Vec<f64>) {
         let dims = groups.last().map_or(0, |g| g + 1);
         let scales = if config.isotropic { 1 } else { dims };
         let layout = Layout { config, scales, dims };
         let scale_of: Vec<usize> = groups.iter().map(|g| if config.isotropic { 0 } else { *g }).collect();
         let differences = squared_differences(x, groups.len(), &scale_of, scales);
         let learns_constant = config.mean == MeanKind::Learned;
-        let evidence = Evidence { layout: &layout, differences: &differences, y, learns_constant };
+        let evidence = Evidence { layout: &layout, differences: &differences, y, known, learns_constant };
         let logs = layout.logs(hyper);
         let mut gradient = vec![0.0; logs.len()];
         let value = evidence.value_and_gradient(&logs, &mut gradient);

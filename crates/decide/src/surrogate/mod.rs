@@ -7,10 +7,11 @@
 //! | part | file |
 //! |---|---|
 //! | hyperparameters by MAP or maximum likelihood | `fit.rs` |
-//! | the posterior, its gradients, draws as functions | `posterior.rs`, `path.rs` |
+//! | the posterior, its gradients, draws as functions | `posterior.rs`, `factor.rs`, `path.rs` |
 //! | mean functions learned from the data first | `mean.rs`, `forest.rs` |
 //! | transforms of the values | `output.rs` |
 
+mod factor;
 mod fit;
 mod forest;
 mod mean;

@@ -32,9 +32,8 @@ impl<'a> Path<'a> {
         let size = (2.0 * gp.hyper().variance / features as f64).sqrt();
         let amplitudes = rng.normals(features).into_iter().map(|a| size * a).collect();
         let mut path = Self { gp, frequencies, phases, amplitudes, weights: vec![] };
-        let noise = gp.hyper().noise.sqrt();
-        let target: Vec<f64> = (gp.x.chunks_exact(width).zip(&gp.y))
-            .map(|(x, y)| y - gp.prior_mean(x) - path.prior(x, None) - noise * rng.normal())
+        let target: Vec<f64> = (gp.x.chunks_exact(width).zip(&gp.y).zip(&gp.noise))
+            .map(|((x, y), noise)| y - gp.prior_mean(x) - path.prior(x, None) - noise.sqrt() * rng.normal())
             .collect();
         path.weights = gp.solve(&target);
         path

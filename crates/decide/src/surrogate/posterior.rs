@@ -1,11 +1,12 @@
 //! The posterior of a function, with gradients in its inputs.
 
+use super::factor::{distinct, factorised, noise_of};
 use super::mean::Mean;
 use super::output::Warp;
 use super::{Hyper, matern52};
 use crate::space::distance;
 use elbo_core::{Error, Result};
-use elbo_linalg::{Cholesky, Ladder, MatMut, MatRef, cholesky_with_jitter, vector::dot};
+use elbo_linalg::{Cholesky, Ladder, LinalgError, MatMut, vector::dot};
 
 /// Rows predicted at once.
 const BLOCK: usize = 512;
@@ -19,6 +20,9 @@ pub struct Gp {
     groups: Vec<usize>,
     pub(super) inverse: Vec<f64>,
     hyper: Hyper,
+    /// Noise variance of each datum.
+    pub(super) noise: Vec<f64>,
+    dropped: usize,
     pub(super) chol: Cholesky<f64>,
     pub(super) alpha: Vec<f64>,
     mean: Mean,
@@ -58,13 +62,28 @@ impl Joint {
 }
 
 impl Gp {
-    /// Conditions on standardised values `y: [N]` at given hyperparameters.
+    /// Conditions on standardised values `y: [N]` at given hyperparameters. `known: [N]` are the data's noise variances, NaN where the noise is that of
+    /// the hyperparameters; empty where all are. Where the covariance cannot be factorised, trials that nearly repeat an earlier one are left out:
+    /// [`Gp::dropped`].
     ///
     /// # Errors
-    /// [`Error::Numerical`] when the covariance cannot be factorised with the project's jitter.
+    /// [`Error::Numerical`] when the covariance of the others cannot be factorised either with the project's jitter.
     pub(crate) fn condition(
         x: &[f64],
         y: &[f64],
+        known: &[f64],
+        groups: &[usize],
+        fitted: Saved,
+        standard: (f64, f64),
+    ) -> Result<Self> {
+        Self::condition_by(Ladder::standard::<f64>(), x, y, known, groups, fitted, standard)
+    }
+
+    fn condition_by(
+        ladder: Ladder,
+        x: &[f64],
+        y: &[f64],
+        known: &[f64],
         groups: &[usize],
         fitted: Saved,
         (shift, scale): (f64, f64),
@@ -74,24 +93,34 @@ impl Gp {
         let inverse: Vec<f64> =
             groups.iter().map(|g| 1.0 / hyper.lengthscale[if hyper.lengthscale.len() == 1 { 0 } else { *g }]).collect();
         let scaled: Vec<f64> = x.iter().enumerate().map(|(i, v)| v * inverse[i % width]).collect();
-        let mut k = vec![0.0; n * n];
-        for i in 0..n {
-            k[i * n + i] = hyper.variance + hyper.noise;
-            for j in 0..i {
-                let r = distance(&scaled[i * width..(i + 1) * width], &scaled[j * width..(j + 1) * width]);
-                k[i * n + j] = hyper.variance * matern52(r).0;
-            }
-        }
-        let chol = cholesky_with_jitter(MatRef::row_major(&k, n, n), Ladder::standard::<f64>()).map_err(|cause| {
+        let noise: Vec<f64> = (0..n).map(|i| noise_of(known, i, hyper.noise)).collect();
+        let factor = |rows: &[usize]| factorised(ladder, rows, (&scaled, width), &hyper, &noise);
+        let refused = |cause: LinalgError| {
             Error::numerical(
                 format!("the covariance of {n} trials cannot be factorised: {cause}"),
                 "merge repeated trials, or let the noise be learned",
             )
-        })?;
+        };
+        let mut rows: Vec<usize> = (0..n).collect();
+        let chol = match factor(&rows) {
+            Ok(chol) => chol,
+            Err(cause) => {
+                rows = distinct(&scaled, width);
+                if rows.len() == n {
+                    return Err(refused(cause));
+                }
+                factor(&rows).map_err(refused)?
+            }
+        };
+        let take = |values: &[f64], width: usize| -> Vec<f64> {
+            rows.iter().flat_map(|i| values[i * width..(i + 1) * width].iter().copied()).collect()
+        };
         let mut gp = Self {
-            x: x.to_vec(),
-            scaled,
-            y: y.to_vec(),
+            x: take(x, width),
+            scaled: take(&scaled, width),
+            y: take(y, 1),
+            noise: take(&noise, 1),
+            dropped: n - rows.len(),
             groups: groups.to_vec(),
             inverse,
             hyper,
@@ -105,7 +134,7 @@ impl Gp {
             log_evidence,
         };
         if learns_constant {
-            let ones = gp.solve(&vec![1.0; n]);
+            let ones = gp.solve(&vec![1.0; gp.len()]);
             let residual = gp.residual();
             gp.constant = dot(&ones, &residual) / ones.iter().sum::<f64>();
         }
@@ -120,14 +149,14 @@ impl Gp {
     pub fn with_hyper(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper) -> Result<Self> {
         let fitted =
             Saved { hyper, mean: Mean::Zero, learns_constant: false, log_evidence: f64::NAN, warp: Warp::Identity };
-        Self::condition(x, y, groups, fitted, (0.0, 1.0))
+        Self::condition(x, y, &[], groups, fitted, (0.0, 1.0))
     }
 
-    /// The same process on the same data with these hyperparameters and mean function, as a file keeps them.
+    /// The same process on the same data with these hyperparameters and mean function, as a file keeps them; `errors` as in [`Gp::fit_with_errors`].
     ///
     /// # Errors
     /// [`Error::ModelFile`] when they do not belong to such data; else as the factorisation's.
-    pub(crate) fn rebuild(x: &[f64], y: &[f64], groups: &[usize], saved: Saved) -> Result<Self> {
+    pub(crate) fn rebuild(x: &[f64], y: &[f64], errors: &[f64], groups: &[usize], saved: Saved) -> Result<Self> {
         if y.is_empty() || !saved.fits(groups) {
             return Err(Error::model_file(
                 "a surrogate of the model does not belong to its trials",
@@ -137,7 +166,8 @@ impl Gp {
         let warped: Vec<f64> = y.iter().map(|v| saved.warp.forward(*v)).collect();
         let (shift, scale) = super::fit::standardiser(&warped);
         let z: Vec<f64> = warped.iter().map(|v| (v - shift) / scale).collect();
-        Self::condition(x, &z, groups, saved, (shift, scale))
+        let known: Vec<f64> = errors.iter().map(|e| (e / scale).powi(2)).collect();
+        Self::condition(x, &z, &known, groups, saved, (shift, scale))
     }
 
     /// What [`Gp::rebuild`] needs besides the data.
@@ -159,6 +189,11 @@ impl Gp {
     /// Whether there are no data.
     pub fn is_empty(&self) -> bool {
         self.y.is_empty()
+    }
+
+    /// Number of data that were left out since they nearly repeat others.
+    pub fn dropped(&self) -> usize {
+        self.dropped
     }
 
     /// Encoded columns, `E`.
@@ -395,6 +430,7 @@ impl Gp {
         next.x.extend_from_slice(x);
         next.scaled.extend(x.iter().zip(&self.inverse).map(|(v, i)| v * i));
         next.y.push(value);
+        next.noise.push(noise);
         next.alpha = next.solve(&next.residual());
         Ok(next)
     }
@@ -434,5 +470,30 @@ impl Saved {
             && noise.is_finite()
             && self.mean.fits(groups.len())
             && self.warp.is_sound()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fitted(noise: f64) -> Saved {
+        let hyper = Hyper { lengthscale: vec![0.5], variance: 1.0, noise };
+        Saved { hyper, mean: Mean::Zero, learns_constant: false, log_evidence: f64::NAN, warp: Warp::Identity }
+    }
+
+    #[test]
+    fn what_nearly_repeats_a_trial_is_left_out_where_no_factor_exists() {
+        let (x, y) = ([0.1, 0.4, 0.1, 0.9], [1.0, 2.0, 1.5, -1.0]);
+        let by = |noise: f64| Gp::condition_by(Ladder::Fixed(0.0), &x, &y, &[], &[0], fitted(noise), (0.0, 1.0));
+        let without = by(0.0).unwrap();
+        assert_eq!((without.dropped(), without.len()), (1, 3));
+        assert_eq!((without.inputs(), without.values()), (&[0.1, 0.4, 0.9][..], &[1.0, 2.0, -1.0][..]));
+        assert!((without.marginals(&[0.1]).0[0] - 1.0).abs() < 1e-9);
+        assert_eq!(by(0.1).unwrap().len(), 4, "with noise both count");
+        // What is no repetition is refused still.
+        let error =
+            Gp::condition_by(Ladder::Fixed(0.0), &[0.1, f64::NAN], &[1.0, 2.0], &[], &[0], fitted(0.1), (0.0, 1.0));
+        assert!(error.unwrap_err().to_string().contains("cannot be factorised"));
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::{assert_gradient, wavy};
 use elbo_core::Rng;
-use elbo_decide::FailureModel;
 use elbo_decide::acquisition::{
-    About, Acquisition, Analytic, EntropySearch, Feasibility, KnowledgeGradient, Minimum, MonteCarlo,
-    MonteCarloOptions, OneShot, OnlyFeasible, PathScore, Schedule, Score, entropy_fall, knowledge_gradient, log_h,
-    minimum_probabilities, smallest_mean,
+    About, Acquisition, Adjusted, Analytic, EntropySearch, Feasibility, KnowledgeGradient, LocalPenalty, Minimum,
+    MonteCarlo, MonteCarloOptions, OneShot, OnlyFeasible, PathScore, PerCost, Schedule, Score, entropy_fall,
+    knowledge_gradient, log_h, minimum_probabilities, smallest_mean,
 };
-use elbo_decide::surrogate::Path;
+use elbo_decide::surrogate::{Gp, Hyper, Path};
+use elbo_decide::{FailureModel, Space};
 
 #[test]
 fn the_logarithm_of_h_is_accurate_far_into_the_tail() {
@@ -100,6 +100,38 @@ fn every_score_has_the_gradient_of_differences() {
             }
         }
     }
+}
+
+#[test]
+fn penalties_and_costs_have_their_closed_forms_and_the_gradients_of_differences() {
+    let (gp, log_cost) = (wavy(0.01), wavy(0.1));
+    let mut rng = Rng::new(22);
+    let incumbent = smallest_mean(&gp);
+    let pending = [[0.3, 0.6, 0.5], [0.8, 0.1, 0.4]];
+    let places: Vec<&[f64]> = pending.iter().map(|p| &p[..]).collect();
+    let penalty = LocalPenalty::new(&gp, &Space::cube(&[(0.0, 1.0); 3]), &places, incumbent, &mut rng);
+    let score = Analytic::new(&gp, Score::LogEi, incumbent);
+    let cost = PerCost { gp: &log_cost, power: 0.7 };
+    let at = [0.35, 0.62, 0.4];
+    check_gradient("penalised", &Adjusted { score: &score, penalty: Some(&penalty), cost: None }, &at);
+    check_gradient("per cost", &Adjusted { score: &score, penalty: None, cost: Some(cost) }, &at);
+    check_gradient("both", &Adjusted { score: &score, penalty: Some(&penalty), cost: Some(cost) }, &at);
+    let term = |x: &[f64]| penalty.add(x, &mut [0.0; 3]);
+    assert!(term(&at) < 0.0 && term(&[50.0; 3]) > -1e-12, "{} {}", term(&at), term(&[50.0; 3]));
+
+    // At the only pending point the distance does not count: log Φ((f* - μ) / σ).
+    let alone = LocalPenalty::new(&gp, &Space::cube(&[(0.0, 1.0); 3]), &places[..1], incumbent, &mut rng);
+    let joint = gp.joint(places[0]);
+    let z = (incumbent - joint.mean[0]) / joint.covariance[0].sqrt();
+    let expected = elbo_tensor::special::log_ndtr(z);
+    assert!((alone.add(places[0], &mut [0.0; 3]) - expected).abs() < 1e-12);
+
+    // Far from all data log costs are N(0, 1 + 0.04): the mean of such a cost is exp(0.52).
+    let hyper = Hyper { lengthscale: vec![0.1], variance: 1.0, noise: 0.04 };
+    let far = Gp::with_hyper(&[0.0], &[2.0], &[0], hyper).unwrap();
+    let cost = PerCost { gp: &far, power: 0.5 };
+    assert!((cost.expected(&[1e3]) - 0.52f64.exp()).abs() < 1e-9, "{}", cost.expected(&[1e3]));
+    assert!((cost.add(&[1e3], &mut [0.0]) + 0.26).abs() < 1e-9);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Designs fill the cube.
 
 use elbo_core::Rng;
-use elbo_decide::design::{Design, default_size, factorial, fill};
+use elbo_decide::design::{Design, default_size, default_size_with_noise, factorial, fill};
 use elbo_decide::{Domain, Space, Variable};
 
 #[test]
@@ -28,6 +28,7 @@ fn a_factorial_has_all_combinations() {
     assert_eq!(points[0], [0.0, 0.0, 0.5]);
     assert_eq!(points[5], [1.0, 1.0, 0.5]);
     assert_eq!((default_size(2), default_size(7)), (5, 14));
+    assert_eq!((default_size_with_noise(1), default_size_with_noise(7)), (5, 28));
 }
 
 #[test]

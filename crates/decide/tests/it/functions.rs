@@ -22,6 +22,31 @@ fn the_value_at_each_minimiser_is_the_optimum() {
 }
 
 #[test]
+fn minimisers_of_shekel_and_eggholder_have_eight_digits() {
+    for name in ["shekel-5", "shekel-7", "shekel-10", "eggholder"] {
+        let f = function(name, 4).unwrap();
+        assert_eq!(f.tolerance, 1e-6, "{name}");
+        for x in &f.minimisers {
+            for d in 0..x.len() {
+                let h = 1e-4;
+                let value = |delta: f64| {
+                    let mut p = x.clone();
+                    p[d] += delta;
+                    f.value(&p)
+                };
+                let slope = (value(h) - value(-h)) / (2.0 * h);
+                if x[d] == f.bounds[d].1 {
+                    assert!(slope < 0.0, "{name}, d{d}: the function falls towards the bound, {slope}");
+                } else {
+                    // Curvatures are up to 200, so that this is a distance of 5e-8.
+                    assert!(slope.abs() < 1e-5, "{name}, d{d}: {slope}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_lies_below_the_optimum() {
     for f in functions(3) {
         let mut rng = Rng::new(4);

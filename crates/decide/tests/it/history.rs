@@ -1,7 +1,7 @@
 //! Tables of trials.
 
 use elbo_core::{Array, Data, Values};
-use elbo_decide::{Goal, History, Limit, Outcome, Space, Variable};
+use elbo_decide::{Goal, History, Limit, Outcome, SideColumns, Space, Variable};
 
 fn numbers(values: &[f64]) -> Array {
     Array::new(&[values.len()], values.to_vec())
@@ -36,6 +36,36 @@ fn empty_targets_are_pending_and_words_say_what_failed() {
     let by_target = table(vec![("x", x()), ("y", text(&["5", "failed", "", "pending"]))]);
     assert_eq!(read(&by_target).outcomes, expected);
     assert_eq!(read(&by_target).best(), Some((0, -5.0)));
+}
+
+#[test]
+fn trials_have_names_and_known_noise() {
+    let read = |columns: Vec<(&str, Array)>| {
+        let mut all = vec![("x", numbers(&[1.0, 2.0, 3.0])), ("y", numbers(&[5.0, f64::NAN, 7.0]))];
+        all.extend(columns);
+        let data = table(all);
+        let side = SideColumns { noise: Some("sd".into()), id: Some("trial".into()), ..SideColumns::default() };
+        History::read(&data, &space(), Goal::Minimise, &[]).unwrap().with_columns(&data, &side)
+    };
+    let sd = || ("sd", numbers(&[0.5, f64::NAN, f64::NAN]));
+    let mut history = read(vec![sd(), ("trial", numbers(&[4.0, 17.0, f64::NAN]))]).unwrap();
+    assert_eq!(history.ids, ["4", "17", ""]);
+    assert_eq!(history.new_ids(3), ["18", "19", "20"]);
+    // Of the measured trials only; the second is pending.
+    assert!(history.measured_errors().len() == 2 && history.measured_errors()[0] == 0.5);
+    assert!(history.measured_errors()[1].is_nan());
+    history.tell(vec![0.4], 1.0);
+    assert!(history.ids.len() == 4 && history.errors.len() == 4 && history.measured_errors().len() == 3);
+    // Names that are words leave the rows to be counted.
+    assert_eq!(read(vec![sd(), ("trial", text(&["a", "b", "c"]))]).unwrap().new_ids(2), ["4", "5"]);
+    assert_eq!(History::default().new_ids(1), ["1"]);
+
+    let twice =
+        Array::column(Values::Text { levels: vec!["a".into(), "b".into()], codes: vec![Some(0), Some(1), Some(0)] });
+    let error = read(vec![sd(), ("trial", twice)]).unwrap_err();
+    assert!(error.to_string().contains("`trial` has `a` in rows 1 and 3"), "{error}");
+    let error = read(vec![("sd", numbers(&[0.5, 0.0, 1.0])), ("trial", text(&["a", "b", "c"]))]).unwrap_err();
+    assert!(error.to_string().contains("`sd` has 0 in row 2"), "{error}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod acquisition;
 mod asking;
 mod bandits;
+mod batches;
+mod constraints;
 mod designs;
 mod functions;
 mod history;

@@ -73,6 +73,39 @@ fn the_evidences_gradient_agrees_with_differences() {
 }
 
 #[test]
+fn known_noise_counts_in_the_evidence_its_gradient_and_the_posterior() {
+    let (x, y) = data(15);
+    let config = SurrogateConfig { learns_variance: true, ..SurrogateConfig::default() };
+    let hyper = |logs: &[f64]| Hyper {
+        lengthscale: vec![logs[0].exp(), logs[1].exp()],
+        variance: logs[2].exp(),
+        noise: logs[3].exp(),
+    };
+    let logs = [-0.7, 0.2, 0.3, -3.0];
+    // Some are known, one of them to be hardly noisy and one to be noise alone.
+    let known: Vec<f64> = (0..15).map(|i| if i % 3 == 0 { f64::NAN } else { 0.01 * 4f64.powi(i % 5) }).collect();
+    let evidence = |logs: &[f64]| Gp::evidence_with_noise(&x, &y, &known, &[0, 1], &config, &hyper(logs));
+    assert_gradient("evidence", |p| evidence(p).0, &evidence(&logs).1, &logs, 1e-6);
+    // The noise of the hyperparameters, said for each datum, is the same process.
+    let noise = hyper(&logs).noise;
+    let said = Gp::evidence_with_noise(&x, &y, &[noise; 15], &[0, 1], &config, &hyper(&logs));
+    let silent = Gp::evidence(&x, &y, &[0, 1], &config, &hyper(&logs));
+    assert!((said.0 - silent.0).abs() < 1e-12 * silent.0.abs() && said.1[3] == 0.0);
+
+    // A value known to be a guess moves nothing; one known exactly is met.
+    let x = [0.1, 0.4, 0.6, 0.9];
+    let fit = |y: &[f64], errors: &[f64]| {
+        Gp::fit_with_errors(&x, y, errors, &[0], &SurrogateConfig::default(), None, &mut Rng::new(1)).unwrap()
+    };
+    let gp = fit(&[1.0, 2.0, 9.0, 0.0], &[1e-4, 1e-4, 1e4, 1e-4]);
+    let at = |x: f64| gp.natural(gp.marginals(&[x]).0[0]);
+    for (x, y) in [(0.1, 1.0), (0.4, 2.0), (0.9, 0.0)] {
+        assert!((at(x) - y).abs() < 1e-3, "{x}: {}", at(x));
+    }
+    assert!(at(0.6) < 4.0, "{}", at(0.6));
+}
+
+#[test]
 fn a_joints_pullback_agrees_with_differences() {
     let gp = wavy(0.01);
     let mut rng = Rng::new(3);

@@ -176,3 +176,39 @@ fn the_optimal_map_carries_one_covariance_to_the_other_at_the_stated_cost() {
     let cost = divergence::wasserstein(&diagonal([0.5, 2.0]), &diagonal([1.5, 0.3])).unwrap();
     assert_close("commuting", cost, 1.0 + 1.7 * 1.7, 1e-12);
 }
+
+#[test]
+fn total_variation_has_its_closed_forms_and_is_half_the_integral_of_the_difference() {
+    let normal = |mean: f64, sd: f64| Normal { mean, sd };
+    let ndtr = |z: f64| Normal { mean: 0.0, sd: 1.0 }.cdf(z);
+    // Of one deviation: 2 Φ(d / 2) - 1. Of one mean: the densities cross at ±t with t² = 2 r² ln r / (r² - 1).
+    for d in [0.0, 0.3, 1.0, 7.0] {
+        let found = divergence::total_variation(&normal(2.0, 1.5), &normal(2.0 + 1.5 * d, 1.5));
+        assert!((found - (2.0 * ndtr(0.5 * d) - 1.0)).abs() < 1e-14, "{d}: {found}");
+    }
+    for r in [0.2f64, 0.9, 1.1, 2.0, 30.0] {
+        let t = (2.0 * r * r * r.ln() / (r * r - 1.0)).sqrt();
+        let found = divergence::total_variation(&normal(-1.0, 1.0), &normal(-1.0, r));
+        assert!((found - 2.0 * (ndtr(t) - ndtr(t / r)).abs()).abs() < 1e-13, "{r}: {found}");
+    }
+    for (q, p) in [
+        (normal(0.3, 0.8), normal(-0.5, 1.7)),
+        (normal(0.0, 1.0), normal(1.2, 0.4)),
+        (normal(5.0, 2.0), normal(4.9, 2.1)),
+        (normal(0.0, 1.0), normal(9.0, 3.0)),
+    ] {
+        let found = divergence::total_variation(&q, &p);
+        // Trapezia over thirty deviations.
+        let step = 1e-3;
+        let points = (-40_000..=40_000).map(|i| f64::from(i) * step);
+        let integral: f64 = points.map(|x| (q.log_prob(x).exp() - p.log_prob(x).exp()).abs() * step).sum();
+        assert!((found - 0.5 * integral).abs() < 1e-5, "{found} {}", 0.5 * integral);
+        let turned = divergence::total_variation(&p, &q);
+        assert!((found - turned).abs() < 1e-13 && (0.0..=1.0).contains(&found), "{found} {turned}");
+        // Pinsker's inequality.
+        assert!(found <= (0.5 * divergence::normal(&q, &p)).sqrt());
+    }
+    // Deviations that are almost equal are no corner.
+    let near = [0.0, 1e-12, -1e-9].map(|e| divergence::total_variation(&normal(0.0, 1.0), &normal(0.5, 1.0 + e)));
+    assert!(near.iter().all(|v| (v - near[0]).abs() < 1e-9), "{near:?}");
+}

@@ -2,7 +2,7 @@
 
 use crate::common::normals;
 use elbo_core::Rng;
-use elbo_nn::vae::divergence::{Kernel, energy_distance, mmd, sliced_wasserstein, stein};
+use elbo_nn::vae::divergence::{Kernel, energy_distance, mmd, precision_recall, sliced_wasserstein, stein};
 use elbo_tensor::{Tensor, grad};
 
 const KERNELS: [Kernel; 4] = [Kernel::InverseMultiquadric, Kernel::Rbf, Kernel::RbfMedian, Kernel::Original];
@@ -91,4 +91,37 @@ fn the_energy_distance_is_zero_in_the_mean_for_equal_distributions_and_known_for
         let found = repeated(100, |rng| energy_distance(&normals(&[20, 3], rng), &other(rng)));
         assert!(found.0 > 5.0 * found.1, "{change:?}: {} with error {}", found.0, found.1);
     }
+}
+
+#[test]
+fn precision_and_recall_are_shares_of_points_in_balls() {
+    let line = |values: &[f64]| Tensor::from_slice(values, &[values.len(), 1]);
+    let (real, made) = (line(&[0.0, 1.0, 2.0, 3.0]), line(&[-1.0, -1.5, 3.5, 10.0, 4.0]));
+    // With one neighbour the real balls cover [-1, 4], their ends included; of the made ones [3, 4] alone holds a real point, 3.
+    assert_eq!(precision_recall(&real, &made, 1), (0.6, 0.25));
+    assert_eq!(precision_recall(&made, &real, 1), (0.25, 0.6));
+    // With three the last real ball is [0, 6], and the first made one [-6, 4].
+    assert_eq!(precision_recall(&real, &made, 3), (0.8, 1.0));
+
+    let mut rng = Rng::new(4);
+    let points = normals(&[60, 3], &mut rng);
+    assert_eq!(precision_recall(&points, &points, 3), (1.0, 1.0));
+    assert_eq!(precision_recall(&points, &(&points + 100.0), 3), (0.0, 0.0));
+    // Neither the unit nor the place matters.
+    let others = normals(&[50, 3], &mut rng) * 1.5;
+    let moved = |t: &Tensor| t * 8.0 + 2.0;
+    assert_eq!(precision_recall(&points, &others, 3), precision_recall(&moved(&points), &moved(&others), 3));
+}
+
+#[test]
+fn made_points_of_one_cluster_are_precise_and_do_not_recall_the_other() {
+    let mut rng = Rng::new(5);
+    let near = normals(&[100, 2], &mut rng);
+    let far = normals(&[100, 2], &mut rng) + 50.0;
+    let real = Tensor::cat(&[near, far], 0);
+    let (precision, recall) = precision_recall(&real, &normals(&[200, 2], &mut rng), 3);
+    assert!(precision > 0.8 && recall <= 0.5 && recall > 0.4, "{precision} {recall}");
+    // Points between both are neither.
+    let (precision, recall) = precision_recall(&real, &(normals(&[200, 2], &mut rng) + 25.0), 3);
+    assert_eq!((precision, recall), (0.0, 0.0));
 }

@@ -127,7 +127,115 @@ fn a_space_without_trials_gives_a_design_and_no_space_needs_trials() {
                 .contains("both the target and a variable")
         );
         assert!(refused(json!({"goal": "enlarge"}), &trials()).contains("goal"));
+        let penalised = json!({"batch": "penalise", "acquisition": "thompson"});
+        assert!(refused(penalised, &trials()).contains("acquisition = log_ei"));
+        assert!(refused(json!({"cost": "purity", "acquisition": "lcb"}), &trials()).contains("acquisition = log_ei"));
+        for (name, message) in
+            [("y", "is the target or a variable"), ("x", "is the target or a variable"), ("hours", "hours")]
+        {
+            let mut costly = settings();
+            costly["cost"] = json!(name);
+            assert!(refused(costly, &trials()).contains(message), "{name}");
+        }
     }
+}
+
+#[test]
+fn costs_are_learned_saved_and_told() {
+    for system in SYSTEMS {
+        let mut settings = settings();
+        settings["cost"] = json!("purity");
+        settings["batch"] = json!("liar_mean");
+        let model = system.fit(&settings, &trials(), &mut Run::new(1)).unwrap();
+        let ask = |m: &dyn Model| m.as_suggest().unwrap().suggest(2, &mut Run::new(5)).unwrap();
+        let table = ask(model.as_ref());
+        let costs = table.get("cost").unwrap().to_f64().unwrap();
+        assert!(costs.iter().all(|c| (0.2..2.0).contains(c)), "{costs:?}");
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        assert_eq!(format!("{:?}", ask(back.as_ref())), format!("{table:?}"));
+    }
+    let mut settings = settings();
+    settings["cost_power"] = json!(0.5);
+    let mut run = Run::new(1);
+    SYSTEMS[0].fit(&settings, &trials(), &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("`cost_power` has no effect")), "{:?}", run.warnings());
+}
+
+#[test]
+fn constraints_are_kept_by_designs_and_models_and_saved() {
+    for system in SYSTEMS {
+        let mut settings = settings();
+        settings["constraints"] = json!([{"weights": {"x": 4, "n": 1}, "at_most": 5}]);
+        for data in [trials(), trials().take_rows(&[])] {
+            let mut run = Run::new(1);
+            let model = system.fit(&settings, &data, &mut run).unwrap();
+            // Rows 2, 6 and others have 4 x + n above 5.
+            let is_warned = run.warnings().iter().any(|w| w.contains("break the constraints"));
+            assert_eq!(is_warned, data.rows() > 0, "{:?}", run.warnings());
+            let ask = |m: &dyn Model| m.as_suggest().unwrap().suggest(4, &mut Run::new(5)).unwrap();
+            let table = ask(model.as_ref());
+            let column = |name: &str| table.get(name).unwrap().to_f64().unwrap();
+            assert!(column("x").iter().zip(column("n")).all(|(x, n)| 4.0 * x + n <= 5.0 + 1e-6));
+            let mut file = ModelFile::new(system.card().id);
+            model.save(&mut file).unwrap();
+            let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+            assert_eq!(format!("{:?}", ask(back.as_ref())), format!("{table:?}"));
+            assert_eq!(back.summary(), model.summary());
+        }
+        let refused = |constraint: Value| {
+            let mut settings = settings.clone();
+            settings["constraints"] = json!([constraint]);
+            system.fit(&settings, &trials(), &mut Run::new(1)).err().unwrap().to_string()
+        };
+        assert!(refused(json!({"weights": {"x": 1}, "at_least": 2})).contains("no place of the space"));
+        assert!(refused(json!({"weights": {"c": 1}, "at_least": 2})).contains("`c` is no number"));
+        assert!(refused(json!({"weights": {"x": 1}})).contains("constraints"));
+    }
+}
+
+#[test]
+fn noise_and_names_of_trials_are_read_saved_and_continued() {
+    for system in SYSTEMS {
+        let mut settings = settings();
+        settings["noise_column"] = json!("sd");
+        settings["id"] = json!("trial");
+        settings["initial"] = json!(5);
+        let mut data = trials();
+        let sd = (0..12).map(|i| if i % 2 == 0 { 0.1 } else { f64::NAN }).collect();
+        data.arrays.push(("sd".into(), Array::new(&[12], sd)));
+        data.arrays.push(("trial".into(), Array::new(&[12], (0..12).map(|i| f64::from(i) + 30.0).collect())));
+        let model = system.fit(&settings, &data, &mut Run::new(1)).unwrap();
+        let ask = |m: &dyn Model| m.as_suggest().unwrap().suggest(2, &mut Run::new(5)).unwrap();
+        let table = ask(model.as_ref());
+        assert_eq!(table.get("trial").unwrap().class_names("trial").unwrap(), [Some("42".into()), Some("43".into())]);
+        let why = table.get("why").unwrap().class_names("why").unwrap();
+        assert!(
+            why.iter().flatten().all(|w| w.contains("nearest trial: 3") || w.contains("nearest trial: 4")),
+            "{why:?}"
+        );
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        assert_eq!(format!("{:?}", ask(back.as_ref())), format!("{table:?}"));
+        settings["output"] = json!("rank_normal");
+        let error = system.fit(&settings, &data, &mut Run::new(1)).err().unwrap();
+        assert!(error.to_string().contains("noise_column"), "{error}");
+    }
+}
+
+#[test]
+fn a_sobol_design_of_no_power_of_two_is_said_to_be_less_even() {
+    let model = SYSTEMS[0].fit(&settings(), &trials().take_rows(&[]), &mut Run::new(1)).unwrap();
+    for (count, is_even) in [(1, true), (5, false), (8, true), (12, false)] {
+        let mut run = Run::new(1);
+        model.as_suggest().unwrap().suggest(count, &mut run).unwrap();
+        assert_eq!(run.warnings().is_empty(), is_even, "{count}: {:?}", run.warnings());
+    }
+    let mut run = Run::new(1);
+    model.as_suggest().unwrap().suggest(5, &mut run).unwrap();
+    assert!(run.warnings()[0].contains("4 or 8 points, not 5"), "{:?}", run.warnings());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Verdicts of location-scale noise models, and what they say about bad input.
 
 use elbo_core::{AnySystem, Array, Data, FromData, Model, ModelFile, Rng, Run, Values};
-use elbo_data::{MakeOptions, make};
+use elbo_data::{MakeOptions, ReadOptions, make, read};
 use elbo_systems_stats::lsnm::{Centred, Lsnm, Pairs};
 use serde_json::{Value, json};
 
@@ -112,6 +112,23 @@ fn a_pair_in_each_row_is_read() {
     assert_eq!(pairs.columns, ["A", "B"]);
     let found: Vec<(&str, usize)> = pairs.pairs.iter().map(|p| (p.name.as_str(), p.b.len())).collect();
     assert_eq!(found, [("p", 12), ("q", 12)]);
+}
+
+#[test]
+fn a_folder_of_the_tuebingen_format_is_read_as_pairs() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("lsnm-pairs");
+    std::fs::create_dir_all(&folder).unwrap();
+    let rows = |seed: u64| (0..12).map(|i| format!("{} {}\n", i * i, seed + i % 5)).collect::<String>();
+    let files = [
+        ("pairmeta.txt", "0001 1 1 2 2 0.5\n0002 2 2 1 1 1\n".to_owned()),
+        ("pair0001.txt", rows(1)),
+        ("pair0002.txt", rows(2)),
+    ];
+    files.iter().for_each(|(name, text)| std::fs::write(folder.join(name), text).unwrap());
+    let pairs = Pairs::from_data(&read(&folder, &ReadOptions::default()).unwrap()).unwrap();
+    assert_eq!(pairs.columns, ["a", "b"]);
+    let found: Vec<_> = pairs.pairs.iter().map(|p| (p.name.as_str(), p.weight, p.truth, p.a.len())).collect();
+    assert_eq!(found, [("pair0001", 0.5, Some(true), 12), ("pair0002", 1.0, Some(false), 12)]);
 }
 
 #[test]

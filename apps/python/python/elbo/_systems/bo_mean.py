@@ -28,11 +28,24 @@ class BOMean(Suggests):
         What may be varied, a list of variables; the ranges of the data where `null`.
     limits : list of table; default ()
         Limits on other measured columns, such as `{column = "purity", at_least = 0.9}`.
+    constraints : list of table; default ()
+        Linear limits on the variables themselves, such as `{weights = {acid = 1, base = 1}, at_most = 0.8}`;
+        suggestions keep them.
     acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'ei'
         The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
         `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
+    batch : one of sampled, believer, liar_min, liar_mean, liar_max, penalise; default 'sampled'
+        What the unknown values of pending trials, and of the suggestions before, are taken for: `sampled`,
+        `believer`, the best, mean or worst value measured (`liar_min`, `liar_mean`, `liar_max`), or
+        `penalise`, by which the score falls around them.
+    cost : text, or none; default None
+        A column with what each trial cost: what the score expects is divided by what a trial is expected to
+        cost.
+    cost_power : number; default 1.0
+        Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget
+        runs out.
     initial : whole number, or none; default None
-        Trials before the model takes over; `max(5, 2 D)` where `null`.
+        Trials before the model takes over; `max(5, 2 D)` where `null`, `max(5, 4 D)` with a `noise_column`.
     design : one of sobol, latin_hypercube, halton, uniform; default 'latin_hypercube'
         How these are spread.
     mean : one of arithmetic, median, best, worst, linear, quadratic, forest, rbf, learned; default 'worst'
@@ -43,6 +56,11 @@ class BOMean(Suggests):
         `yeo_johnson` or `rank_normal`.
     noise : number, or none; default 1e-06
         Noise variance as a share of the target's variance; learned where `null`.
+    noise_column : text, or none; default None
+        A column with the standard deviation of each value's noise, in the target's unit; where cells are
+        empty the noise is as `noise` says.
+    id : text, or none; default None
+        A column with a name for each trial; suggestions get new ones.
     starts : whole number at least 1; default 10
         Starting points of the search for hyperparameters.
     iterations : whole number at least 1; default 100
@@ -68,12 +86,18 @@ class BOMean(Suggests):
         goal: Choice = 'minimise',
         space: Sequence[Any] | None = None,
         limits: Sequence[Any] = (),
+        constraints: Sequence[Any] = (),
         acquisition: Choice = 'ei',
+        batch: Choice = 'sampled',
+        cost: str | None = None,
+        cost_power: float = 1.0,
         initial: int | None = None,
         design: Choice = 'latin_hypercube',
         mean: Choice = 'worst',
         output: Choice = 'standardise',
         noise: float | None = 1e-06,
+        noise_column: str | None = None,
+        id: str | None = None,
         starts: int = 10,
         iterations: int = 100,
         maximise: Mapping[str, Any] | None = None,
@@ -85,12 +109,18 @@ class BOMean(Suggests):
         self.goal = goal
         self.space = space
         self.limits = limits
+        self.constraints = constraints
         self.acquisition = acquisition
+        self.batch = batch
+        self.cost = cost
+        self.cost_power = cost_power
         self.initial = initial
         self.design = design
         self.mean = mean
         self.output = output
         self.noise = noise
+        self.noise_column = noise_column
+        self.id = id
         self.starts = starts
         self.iterations = iterations
         self.maximise = maximise
