@@ -250,7 +250,7 @@ pub struct Update {
 /// Arguments of `compress`.
 #[derive(Debug, Args)]
 pub struct Compress {
-    /// The model file, then the picture (PNG or JPEG); the picture alone with --model.
+    /// The model file, then the picture (PNG or JPEG); the picture alone with --model, or for the codec that ships with the program.
     #[arg(value_name = "[MODEL] PICTURE", required = true, num_args = 1..=2)]
     pub words: Vec<PathBuf>,
     /// The model file.
@@ -267,10 +267,10 @@ pub struct Compress {
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// The model file.
-    pub model: PathBuf,
-    /// A file that `compress` wrote, or a degraded picture (PNG or JPEG).
-    pub input: PathBuf,
+    /// The model file, then a file that `compress` wrote or a degraded picture (PNG or JPEG); a compressed file alone where no model was given
+    /// to `compress`.
+    #[arg(value_name = "[MODEL] INPUT", required = true, num_args = 1..=2)]
+    pub words: Vec<PathBuf>,
     /// The picture to write, as PNG.
     #[arg(long, value_name = "PNG")]
     pub out: PathBuf,

@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod report;
 mod settings;
+mod shipped;
 mod table;
 mod verbs;
 

@@ -1,7 +1,7 @@
 //! `elbo restore`: a picture of a compressed file, or a clean picture of a degraded one.
 //!
 //! The input decides. A file that begins as the codecs' files do goes back through the codec; a picture goes to the model's
-//! restoration.
+//! restoration. A compressed file needs no model where the one that ships with the program wrote it.
 
 use super::compress::size;
 use super::fit::check_writable;
@@ -10,19 +10,23 @@ use crate::args::Restore;
 use crate::failure::Failure;
 use crate::output::{print, print_json, say, say_warnings};
 use crate::settings::merge;
+use crate::shipped;
 use elbo::codec::container::MAGIC;
 use elbo::core::read::read_file;
 use elbo::core::{Array, Card, Compress, Data, Error, Mark, Model, Run, Values};
 use elbo::{record_of, refused};
 use elbo_data::{read_picture, read_picture_bytes};
 use serde_json::json;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 /// Runs the verb.
 pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
-    let (card, model, file) = elbo::load_model(&args.model)?;
-    check_writable(&args.out, &[&args.input, &args.model])?;
+    let (given, input) = words(args)?;
+    let opened = given.map(elbo::load_model).transpose()?;
+    let read: Vec<&Path> = std::iter::once(input).chain(given).collect();
+    check_writable(&args.out, &read)?;
     if !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
         return Err(Failure::usage(
             format!("{} does not end in .png", args.out.display()),
@@ -30,7 +34,11 @@ pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
         ));
     }
     // Once, for both kinds: a pipe cannot be read again.
-    let bytes = read_file("cannot read the file", &args.input)?;
+    let bytes = read_file("cannot read the file", input)?;
+    let (card, model, file) = match opened {
+        Some(opened) => opened,
+        None => shipped::photos_for(input, &bytes)?,
+    };
     let compressed = bytes.starts_with(MAGIC);
     // A codec's model answers for other files too: it knows what is wrong with them.
     match (model.as_compress(), model.as_restore()) {
@@ -42,8 +50,18 @@ pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
             offered: card.verbs.iter().map(|v| v.name()).collect::<Vec<_>>().join(", "),
         }
         .into()),
-        (_, Some(_)) => restore(args, card, model.as_ref(), bytes, record_of(&file)?.seed, json),
+        (_, Some(_)) => restore((args, input), card, model.as_ref(), bytes, record_of(&file)?.seed, json),
         (None, None) => Err(refused(card, "restore").into()),
+    }
+}
+
+/// The model, where one is given, and the input.
+fn words(args: &Restore) -> Result<(Option<&Path>, &Path), Failure> {
+    match args.words.as_slice() {
+        [input] => Ok((None, input)),
+        [model, input] => Ok((Some(model.as_path()), input)),
+        // The parser takes one or two.
+        _ => Err(Failure::usage("no file to restore was given", "write elbo restore MODEL INPUT")),
     }
 }
 
@@ -72,7 +90,7 @@ fn decompress(
 }
 
 fn restore(
-    args: &Restore,
+    (args, input): (&Restore, &Path),
     card: &Card,
     model: &dyn Model,
     bytes: Vec<u8>,
@@ -84,7 +102,7 @@ fn restore(
         return Err(Failure::usage("`--salvage`: only a compressed file can be damaged in parts", "leave it out"));
     }
     let settings = merge(&toml::Table::new(), &args.set)?;
-    let mut data = read_picture_bytes(&args.input, bytes)?;
+    let mut data = read_picture_bytes(input, bytes)?;
     data.notes.iter().for_each(|note| say(json, note));
     if let Some(mask) = &args.mask {
         let mut mask = read_picture(mask)?;
