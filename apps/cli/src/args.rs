@@ -53,6 +53,8 @@ pub enum Command {
     Compress(Compress),
     /// Make a picture of a compressed file, or a clean one of a degraded one.
     Restore(Restore),
+    /// Compare what codecs are made of.
+    Codec(Codec),
     /// Say what to try next in an experiment, from its space and its history.
     Suggest(Suggest),
     /// Draw pictures of a fitted scene from new places, or write its Gaussians for other programs.
@@ -286,6 +288,27 @@ pub struct Restore {
     /// The seed of a restoration that draws; that of the fit by default.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+}
+
+/// Arguments of `codec`.
+#[derive(Debug, Args)]
+pub struct Codec {
+    #[command(subcommand)]
+    pub verb: CodecVerb,
+}
+
+/// The verbs of `codec`.
+#[derive(Debug, Subcommand)]
+pub enum CodecVerb {
+    /// Compare entropy models on quantised residuals: bits an integer of each at its best.
+    FitEntropy {
+        /// The integers, quantised about a mean of zero: NPY, NPZ or a table, of which all cells count.
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+        /// Write the comparison to this CSV file.
+        #[arg(long, value_name = "CSV")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `suggest`.
