@@ -269,7 +269,7 @@ pub struct Compress {
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// The model file, then a file that `compress` wrote or a degraded picture (PNG or JPEG); a compressed file alone where no model was given
+    /// The model file, then a file that `compress` wrote or a degraded picture (PNG, JPEG, NPY, or NPZ with what stands beside it); a compressed file alone where no model was given
     /// to `compress`.
     #[arg(value_name = "[MODEL] INPUT", required = true, num_args = 1..=2)]
     pub words: Vec<PathBuf>,
@@ -282,6 +282,9 @@ pub struct Restore {
     /// Which pixels are missing: a picture of the same size that is black there.
     #[arg(long, value_name = "PICTURE")]
     pub mask: Option<PathBuf>,
+    /// Write the picture and all that came with it to this file: what was measured, the spread, the course of the misfit.
+    #[arg(long, value_name = "NPZ")]
+    pub npz: Option<PathBuf>,
     /// Read what can be read of a damaged compressed file, and warn of what was lost.
     #[arg(long)]
     pub salvage: bool,

@@ -73,6 +73,6 @@ fn words(args: &Compress) -> Result<(Option<&Path>, &Path), Failure> {
 }
 
 /// Height and width of an array of pictures `[N, H, W, C]`.
-pub fn size(array: &Array) -> [usize; 2] {
+fn size(array: &Array) -> [usize; 2] {
     [array.shape.get(1).copied().unwrap_or(1), array.shape.get(2).copied().unwrap_or(1)]
 }
