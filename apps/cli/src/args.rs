@@ -53,6 +53,8 @@ pub enum Command {
     Compress(Compress),
     /// Make a picture of a compressed file, or a clean one of a degraded one.
     Restore(Restore),
+    /// Compare what codecs are made of.
+    Codec(Codec),
     /// Say what to try next in an experiment, from its space and its history.
     Suggest(Suggest),
     /// Draw pictures of a fitted scene from new places, or write its Gaussians for other programs.
@@ -250,7 +252,7 @@ pub struct Update {
 /// Arguments of `compress`.
 #[derive(Debug, Args)]
 pub struct Compress {
-    /// The model file, then the picture (PNG or JPEG); the picture alone with --model.
+    /// The model file, then the picture (PNG or JPEG); the picture alone with --model, or for the codec that ships with the program.
     #[arg(value_name = "[MODEL] PICTURE", required = true, num_args = 1..=2)]
     pub words: Vec<PathBuf>,
     /// The model file.
@@ -267,10 +269,10 @@ pub struct Compress {
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// The model file.
-    pub model: PathBuf,
-    /// A file that `compress` wrote, or a degraded picture (PNG or JPEG).
-    pub input: PathBuf,
+    /// The model file, then a file that `compress` wrote or a degraded picture (PNG, JPEG, NPY, or NPZ with what stands beside it); a compressed file alone where no model was given
+    /// to `compress`.
+    #[arg(value_name = "[MODEL] INPUT", required = true, num_args = 1..=2)]
+    pub words: Vec<PathBuf>,
     /// The picture to write, as PNG.
     #[arg(long, value_name = "PNG")]
     pub out: PathBuf,
@@ -280,12 +282,36 @@ pub struct Restore {
     /// Which pixels are missing: a picture of the same size that is black there.
     #[arg(long, value_name = "PICTURE")]
     pub mask: Option<PathBuf>,
+    /// Write the picture and all that came with it to this file: what was measured, the spread, the course of the misfit.
+    #[arg(long, value_name = "NPZ")]
+    pub npz: Option<PathBuf>,
     /// Read what can be read of a damaged compressed file, and warn of what was lost.
     #[arg(long)]
     pub salvage: bool,
     /// The seed of a restoration that draws; that of the fit by default.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+}
+
+/// Arguments of `codec`.
+#[derive(Debug, Args)]
+pub struct Codec {
+    #[command(subcommand)]
+    pub verb: CodecVerb,
+}
+
+/// The verbs of `codec`.
+#[derive(Debug, Subcommand)]
+pub enum CodecVerb {
+    /// Compare entropy models on quantised residuals: bits an integer of each at its best.
+    FitEntropy {
+        /// The integers, quantised about a mean of zero: NPY, NPZ or a table, of which all cells count.
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+        /// Write the comparison to this CSV file.
+        #[arg(long, value_name = "CSV")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `suggest`.

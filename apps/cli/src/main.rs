@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod report;
 mod settings;
+mod shipped;
 mod table;
 mod verbs;
 
@@ -50,6 +51,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Update(update) => verbs::update::run(update, json),
         Command::Compress(compress) => verbs::compress::run(compress, json),
         Command::Restore(restore) => verbs::restore::run(restore, json),
+        Command::Codec(codec) => verbs::codec::run(codec, json),
         Command::Suggest(suggest) => verbs::suggest::run(suggest, json),
         Command::Render(render) => verbs::render::run(render, json),
         Command::Reproduce(reproduce) => verbs::reproduce::run(reproduce, json),

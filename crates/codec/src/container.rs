@@ -32,6 +32,8 @@ pub const CHUNK: usize = 1 << 16;
 pub const MOST_PIXELS: u64 = 1 << 27;
 
 const DIGEST: usize = 32;
+/// Where the digest of the model begins, after magic, version and flags.
+const MODEL_AT: usize = 8;
 const CHUNK_ENTRY: usize = 20;
 const FLAG_CHUNKED: u16 = 1 << 3;
 const FLAG_METADATA: u16 = 1 << 4;
@@ -249,6 +251,15 @@ impl Container {
     }
 }
 
+/// The digest of the model that a file names in its header; `None` for another kind of file, or one that ends before it. Says nothing of
+/// whether the file is sound.
+pub fn model_digest(bytes: &[u8]) -> Option<[u8; 32]> {
+    if !bytes.starts_with(MAGIC) {
+        return None;
+    }
+    bytes.get(MODEL_AT..MODEL_AT + DIGEST)?.try_into().ok()
+}
+
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -350,6 +361,15 @@ mod tests {
         container.metadata = vec![0xa0];
         container.minor = 9;
         assert_eq!(Container::from_bytes(&container.to_bytes()).unwrap(), container);
+    }
+
+    #[test]
+    fn the_model_of_a_file_is_known_from_its_first_bytes() {
+        let bytes = example().to_bytes();
+        assert_eq!(model_digest(&bytes), Some([7; 32]));
+        assert_eq!(model_digest(&bytes[..40]), Some([7; 32]));
+        assert_eq!(model_digest(&bytes[..39]), None);
+        assert_eq!(model_digest(&[&b"RIFF"[..], &bytes[4..]].concat()), None);
     }
 
     #[test]

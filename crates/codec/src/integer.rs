@@ -289,6 +289,15 @@ mod tests {
         }
     }
 
+    /// The same in a process that takes the code for plain machines, so that AVX2 and it have the same bits.
+    #[test]
+    fn ten_thousand_random_images_have_them_without_avx2_too() {
+        let name = "integer::tests::ten_thousand_random_images_have_the_bits_of_whole_numbers";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = child.args([name, "--exact"]).env("ELBO_PLAIN", "1").output().unwrap();
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+    }
+
     #[test]
     fn shuffling_puts_four_channels_into_one() {
         let x = Image { shape: [4, 1, 2], values: vec![0, 1, 10, 11, 20, 21, 30, 31] };

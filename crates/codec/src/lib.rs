@@ -11,12 +11,14 @@
 //! | arithmetic that every machine does alike | [`integer`] |
 //! | a file | [`container`] |
 //! | photographs in and out | [`picture`] |
+//! | which entropy model suits my integers | [`compare`](mod@compare) |
 //! | rates at equal distortion, in per cent | [`measure`] |
 //!
 //! A codec is a transform, a quantiser, an entropy model of integers, a coder and a container. Encoder and decoder must choose the same
 //! tables: all that chooses is made once when training ends, as integers, is stored with the model, and its digest stands in every file.
 
 pub mod coder;
+pub mod compare;
 pub mod container;
 pub mod density;
 pub mod factorised;

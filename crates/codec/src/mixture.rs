@@ -3,7 +3,7 @@
 //! A mixture has too many numbers for a table of each: its distribution function is the weighted sum of tabulated ones, `sum_j w_j C_j >> 16`, at
 //! the boundaries that are asked for. Tables are made once, in real numbers, and stored; all that follows is the same on every machine.
 //!
-//! The example `fit_entropy` of `elbo-systems-codec` says what they save on integers of one distribution.
+//! [`crate::compare`](mod@crate::compare) says what they save on integers of one distribution.
 
 use crate::density::{Density, LADDER, Ladder, MOST_HALF, TAIL, log_scale_of};
 use crate::integer::FRACTION;

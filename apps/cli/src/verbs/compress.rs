@@ -5,6 +5,7 @@ use crate::args::Compress;
 use crate::failure::Failure;
 use crate::output::{number, print, print_json, say, say_warnings};
 use crate::settings::merge;
+use crate::shipped;
 use elbo::core::file::write_atomically;
 use elbo::core::{Array, Run};
 use elbo::{record_of, refused};
@@ -17,11 +18,15 @@ use std::time::Instant;
 /// Runs the verb.
 pub fn run(args: &Compress, json: bool) -> Result<ExitCode, Failure> {
     let (model, picture) = words(args)?;
-    let (card, fitted, file) = elbo::load_model(model)?;
+    let (card, fitted, file) = match model {
+        Some(model) => elbo::load_model(model)?,
+        None => shipped::photos()?,
+    };
     let record = record_of(&file)?;
     let codec = fitted.as_compress().ok_or_else(|| refused(card, "compress"))?;
     let out = args.out.clone().unwrap_or_else(|| picture.with_extension("elbc"));
-    check_writable(&out, &[picture, model])?;
+    let read: Vec<&Path> = std::iter::once(picture).chain(model).collect();
+    check_writable(&out, &read)?;
     let settings = merge(&toml::Table::new(), &args.set)?;
     let data = read_picture(picture)?;
     data.notes.iter().for_each(|note| say(json, note));
@@ -55,15 +60,11 @@ pub fn run(args: &Compress, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The model and the picture.
-fn words(args: &Compress) -> Result<(&Path, &Path), Failure> {
+/// The model, where one is given, and the picture.
+fn words(args: &Compress) -> Result<(Option<&Path>, &Path), Failure> {
     match (&args.model, args.words.as_slice()) {
-        (Some(model), [picture]) => Ok((model, picture)),
-        (None, [model, picture]) => Ok((model, picture)),
-        (None, [only]) => Err(Failure::usage(
-            "no model was given",
-            format!("write elbo compress MODEL {0}, or elbo compress {0} --model MODEL", only.display()),
-        )),
+        (Some(model), [picture]) | (None, [model, picture]) => Ok((Some(model.as_path()), picture)),
+        (None, [picture]) => Ok((None, picture)),
         _ => Err(Failure::usage(
             "the model was given twice, by --model and by the first word",
             "leave one of them out: elbo compress MODEL PICTURE",
@@ -72,6 +73,6 @@ fn words(args: &Compress) -> Result<(&Path, &Path), Failure> {
 }
 
 /// Height and width of an array of pictures `[N, H, W, C]`.
-pub fn size(array: &Array) -> [usize; 2] {
+fn size(array: &Array) -> [usize; 2] {
     [array.shape.get(1).copied().unwrap_or(1), array.shape.get(2).copied().unwrap_or(1)]
 }

@@ -170,7 +170,8 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn picture_alone(picture: &[u8], [c, h, w]: [usize; 3]) -> Mark {
+/// A picture `[C, H, W]` to be written.
+pub fn picture_alone(picture: &[u8], [c, h, w]: [usize; 3]) -> Mark {
     let channels = if c >= 3 { 3 } else { 1 };
     let pixels = (0..h * w).flat_map(|i| (0..channels).map(move |k| picture[k * h * w + i])).collect();
     Mark::Picture { width: w, height: h, channels, pixels }

@@ -1,5 +1,6 @@
 //! One file per verb, or per group of verbs.
 
+pub mod codec;
 pub mod compress;
 pub mod data;
 pub mod evaluate;

@@ -1,28 +1,41 @@
 //! `elbo restore`: a picture of a compressed file, or a clean picture of a degraded one.
 //!
 //! The input decides. A file that begins as the codecs' files do goes back through the codec; a picture goes to the model's
-//! restoration.
+//! restoration. A compressed file needs no model where the one that ships with the program wrote it.
 
-use super::compress::size;
 use super::fit::check_writable;
-use super::generate::write_picture;
+use super::generate::{picture_alone, write_picture};
 use crate::args::Restore;
 use crate::failure::Failure;
 use crate::output::{print, print_json, say, say_warnings};
 use crate::settings::merge;
+use crate::shipped;
 use elbo::codec::container::MAGIC;
 use elbo::core::read::read_file;
 use elbo::core::{Array, Card, Compress, Data, Error, Mark, Model, Run, Values};
+use elbo::findings::pictures;
 use elbo::{record_of, refused};
-use elbo_data::{read_picture, read_picture_bytes};
-use serde_json::json;
+use elbo_data::{ReadOptions, read_bytes, read_picture, read_picture_bytes, write_npz};
+use serde_json::{Value, json};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 /// Runs the verb.
 pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
-    let (card, model, file) = elbo::load_model(&args.model)?;
-    check_writable(&args.out, &[&args.input, &args.model])?;
+    let (given, input) = words(args)?;
+    let opened = given.map(elbo::load_model).transpose()?;
+    let read: Vec<&Path> = std::iter::once(input).chain(given).collect();
+    check_writable(&args.out, &read)?;
+    if let Some(npz) = &args.npz {
+        check_writable(npz, &read)?;
+        if *npz == args.out || !npz.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
+            return Err(Failure::usage(
+                format!("--npz {} does not end in .npz", npz.display()),
+                "arrays are written as NPZ; give a name that ends in .npz",
+            ));
+        }
+    }
     if !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
         return Err(Failure::usage(
             format!("{} does not end in .png", args.out.display()),
@@ -30,7 +43,11 @@ pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
         ));
     }
     // Once, for both kinds: a pipe cannot be read again.
-    let bytes = read_file("cannot read the file", &args.input)?;
+    let bytes = read_file("cannot read the file", input)?;
+    let (card, model, file) = match opened {
+        Some(opened) => opened,
+        None => shipped::photos_for(input, &bytes)?,
+    };
     let compressed = bytes.starts_with(MAGIC);
     // A codec's model answers for other files too: it knows what is wrong with them.
     match (model.as_compress(), model.as_restore()) {
@@ -42,8 +59,18 @@ pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
             offered: card.verbs.iter().map(|v| v.name()).collect::<Vec<_>>().join(", "),
         }
         .into()),
-        (_, Some(_)) => restore(args, card, model.as_ref(), bytes, record_of(&file)?.seed, json),
+        (_, Some(_)) => restore((args, input), card, model.as_ref(), bytes, record_of(&file)?.seed, json),
         (None, None) => Err(refused(card, "restore").into()),
+    }
+}
+
+/// The model, where one is given, and the input.
+fn words(args: &Restore) -> Result<(Option<&Path>, &Path), Failure> {
+    match args.words.as_slice() {
+        [input] => Ok((None, input)),
+        [model, input] => Ok((Some(model.as_path()), input)),
+        // The parser takes one or two.
+        _ => Err(Failure::usage("no file to restore was given", "write elbo restore MODEL INPUT")),
     }
 }
 
@@ -72,7 +99,7 @@ fn decompress(
 }
 
 fn restore(
-    args: &Restore,
+    (args, input): (&Restore, &Path),
     card: &Card,
     model: &dyn Model,
     bytes: Vec<u8>,
@@ -84,7 +111,12 @@ fn restore(
         return Err(Failure::usage("`--salvage`: only a compressed file can be damaged in parts", "leave it out"));
     }
     let settings = merge(&toml::Table::new(), &args.set)?;
-    let mut data = read_picture_bytes(&args.input, bytes)?;
+    let is_arrays = bytes.starts_with(b"PK") || bytes.starts_with(b"\x93NUMPY");
+    let mut data = if is_arrays {
+        read_bytes(&input.display().to_string(), bytes, &ReadOptions::default())?
+    } else {
+        read_picture_bytes(input, bytes)?
+    };
     data.notes.iter().for_each(|note| say(json, note));
     if let Some(mask) = &args.mask {
         let mut mask = read_picture(mask)?;
@@ -99,7 +131,7 @@ fn restore(
     finish(args, card, &made, started.elapsed().as_secs_f64(), run.warnings(), json)
 }
 
-/// Writes the first picture and says so.
+/// Writes the first picture, and all arrays where they are wanted, and says so.
 fn finish(
     args: &Restore,
     card: &Card,
@@ -109,32 +141,53 @@ fn finish(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let array = &data.arrays.first().expect("a restored picture").1;
-    write_picture(&args.out, &mark(array)?)?;
-    let [height, width] = size(array);
+    if let Some(npz) = &args.npz {
+        write_npz(npz, &data.arrays)?;
+    }
+    let picture = mark(array)?;
+    let Mark::Picture { width, height, .. } = &picture else { unreachable!("made as a picture") };
+    write_picture(&args.out, &picture)?;
     let out = args.out.display().to_string();
     if json {
-        print_json(&json!({
+        let mut found = json!({
             "system": card.id,
             "width": width,
             "height": height,
             "seconds": seconds,
             "out": out,
+            "npz": args.npz.as_ref().map(|npz| npz.display().to_string()),
             "warnings": warnings,
-        }))?;
+        });
+        told(data, &mut found);
+        print_json(&found)?;
     } else {
         print(&format!("{width} x {height} pixels written to {out}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// An array of bytes `[1, H, W, C]` as a picture.
+/// Adds how a restoration went: evaluations of the denoiser, the misfit after each step, notes.
+fn told(data: &Data, found: &mut Value) {
+    let numbers = |name: &str| data.arrays.iter().find(|(n, _)| n == name).and_then(|(_, array)| array.to_f64());
+    if let Some(evaluations) = numbers("evaluations") {
+        found["evaluations"] = json!(evaluations.iter().sum::<f64>() as u64);
+    }
+    if let Some(misfit) = numbers("misfit") {
+        found["misfit"] = json!(misfit);
+        found["notes"] = json!(data.notes);
+    }
+}
+
+/// An array of one picture as a picture: bytes `[1, H, W, C]`, or numbers in any layout.
 fn mark(array: &Array) -> Result<Mark, Error> {
-    match (&array.values, array.shape.as_slice()) {
-        (Values::U8(bytes), [1, h, w, c @ (1 | 3)]) => {
-            Ok(Mark::Picture { width: *w, height: *h, channels: *c, pixels: bytes.clone() })
-        }
-        (_, shape) => Err(Error::data(
-            format!("the restored array has the shape {shape:?} and is no picture of bytes"),
+    if let (Values::U8(bytes), &[1, height, width, channels @ (1 | 3)]) = (&array.values, array.shape.as_slice()) {
+        return Ok(Mark::Picture { width, height, channels, pixels: bytes.clone() });
+    }
+    let alone = Data { arrays: vec![("image".into(), array.clone())], ..Data::default() };
+    match pictures(&alone) {
+        Some((planes, shape)) if planes.len() == shape.iter().product::<usize>() => Ok(picture_alone(&planes, shape)),
+        _ => Err(Error::data(
+            format!("the restored array has the shape {:?} and is not one picture", array.shape),
             "restore one grey or colour picture",
         )),
     }

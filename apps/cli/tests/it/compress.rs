@@ -37,6 +37,33 @@ fn a_photograph_becomes_a_small_file_and_a_photograph_again() {
     assert!(page.contains("bits per pixel"), "the report shows no rates");
 }
 
+/// The bytes of a picture's colours.
+fn pixels(folder: &Folder, name: &str) -> Vec<u8> {
+    let data = elbo_data::read_picture(&folder.path(name)).unwrap();
+    let elbo_core::Values::U8(bytes) = &data.arrays[0].1.values else { panic!("{name} holds no bytes") };
+    bytes.clone()
+}
+
+#[test]
+fn a_photograph_needs_no_model_file() {
+    let folder = with_codec();
+    let found = folder.elbo("compress p.png --out shipped.elbc --json").json();
+    assert_eq!(found["system"].as_str(), Some("hyperprior"));
+    let ran = folder.elbo("restore shipped.elbc --out shipped.png");
+    assert!(ran.code == 0 && ran.out.contains("320 x 213 pixels"), "{ran:?}");
+    // A fit of a sixtieth of its length has 36 dB at this quality.
+    let error = elbo::picture::psnr(&pixels(folder, "p.png"), &pixels(folder, "shipped.png"), 255.0);
+    assert!(error > 30.0, "{error} dB");
+    // A model that is given wins, in both directions.
+    folder.elbo("compress m.elbo p.png --out own.elbc").ok();
+    let digest = |name: &str| elbo::codec::container::model_digest(&folder.read(name)).unwrap();
+    assert_ne!(digest("shipped.elbc"), digest("own.elbc"));
+    let ran = folder.elbo("restore m.elbo shipped.elbc --out x.png");
+    assert!(ran.code == 1 && ran.err.contains("written with another model"), "{}", ran.err);
+    folder.elbo("compress p.png").ok();
+    assert_eq!(folder.read("p.elbc"), folder.read("shipped.elbc"));
+}
+
 #[test]
 fn what_is_whole_of_a_damaged_file_is_restored_and_the_rest_named() {
     let folder = with_codec();
@@ -67,6 +94,7 @@ fn what_cannot_be_is_said() {
     folder.elbo("compress m.elbo p.png --out c.elbc").ok();
     let mut bytes = folder.read("c.elbc");
     folder.write("cut.elbc", &bytes[..bytes.len() / 2]);
+    folder.write("head.elbc", &bytes[..39]);
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     folder.write("bent.elbc", &bytes);
@@ -79,7 +107,9 @@ fn what_cannot_be_is_said() {
         ("restore m.elbo none.elbc --out x.png", 1, "cannot read the file"),
         ("restore m.elbo c.elbc --out x.jpg", 2, "does not end in .png"),
         ("restore m.elbo c.elbc --out x.png --set quality=3", 2, "without settings"),
-        ("compress p.png", 2, "no model was given"),
+        ("restore p.png --out x.png", 2, "no model was given"),
+        ("restore head.elbc --out x.png", 2, "no model was given"),
+        ("restore c.elbc --out x.png", 1, "another model than the one that ships"),
         ("compress m.elbo p.png --model m.elbo", 2, "given twice"),
         ("compress m.elbo p.png --out c2.elbc --set quality=9", 2, "quality"),
         ("compress m.elbo foreign.elbc --out c2.elbc", 1, "damaged or of a kind that is not read"),

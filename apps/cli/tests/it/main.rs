@@ -1,6 +1,7 @@
 //! The program, from outside: what users and scripts see.
 
 mod bad_input;
+mod codec;
 mod compress;
 mod folder;
 mod formats;

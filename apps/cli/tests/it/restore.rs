@@ -49,6 +49,26 @@ fn a_picture_is_restored_from_what_is_seen_of_it() {
 }
 
 #[test]
+fn a_sinogram_is_written_with_its_geometry_and_restored_from_there() {
+    let folder = with_prior();
+    let how = "--set operator=radon --set views=12 --set simulate=true --set steps=20 --set dispersion=0.1";
+    let found = folder.elbo(&format!("restore m.elbo {PICTURE} --out ct.png --npz all.npz {how} --json")).json();
+    let calls = found["evaluations"].as_u64().unwrap();
+    assert!(calls > 0 && found["misfit"].as_array().unwrap().len() as u64 == calls, "{found}");
+    assert!(found["notes"].to_string().contains("signal-to-noise"), "{found}");
+    let all = elbo_data::read(&folder.path("all.npz"), &elbo_data::ReadOptions::default()).unwrap();
+    let names: Vec<&str> = all.arrays.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(["sd", "misfit", "measured", "angles", "spacing"].iter().all(|name| names.contains(name)), "{names:?}");
+    let beside = ["measured", "angles", "detectors", "spacing"];
+    let kept: Vec<_> = all.arrays.into_iter().filter(|(name, _)| beside.contains(&name.as_str())).collect();
+    elbo_data::write_npz(&folder.path("sinogram.npz"), &kept).unwrap();
+    folder.elbo("restore m.elbo sinogram.npz --out back.png --set operator=radon --set steps=20").ok();
+    assert_eq!(folder.read("back.png")[..4], *b"\x89PNG");
+    let ran = folder.elbo(&format!("restore m.elbo {PICTURE} --out x.png --npz x.csv --set operator=denoise"));
+    assert!(ran.code == 2 && ran.err.contains("does not end in .npz"), "{}", ran.err);
+}
+
+#[test]
 fn what_cannot_be_restored_is_said() {
     let folder = with_prior();
     folder.write("photo.png", &std::fs::read("../../examples/data/photos/rocket.png").unwrap());

@@ -1,6 +1,8 @@
 //! How a user's picture was degraded, as settings.
 
-use crate::operator::{Blur, Boundary, Clip, Grey, Mask, Operator, Shrink};
+use super::measured::{Measure, Uncertainty};
+use super::scan::Scan;
+use crate::operator::{Blur, Boundary, Clip, Grey, Haze, Mask, Operator, Shadow, Shrink};
 use elbo_core::{Data, Error, Result, Rng, ensure, ensure_within, half_open};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,12 @@ pub enum OperatorName {
     /// It was brightened until parts became white.
     #[serde(alias = "hdr")]
     Overexposed,
+    /// Rays went through it, and only what each of them met is known: tomography.
+    #[serde(alias = "tomography")]
+    Radon,
+    /// It was seen through haze.
+    #[serde(alias = "dehaze")]
+    Haze,
 }
 
 /// Which pixels are missing.
@@ -67,21 +75,34 @@ fn half() -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Degradation {
-    /// What was done: inpaint, denoise, blur, super_resolution, colour or overexposed.
+    /// What was done: inpaint, denoise, blur, super_resolution, colour, overexposed, radon or haze.
     pub operator: OperatorName,
     /// Which pixels are missing, for inpaint: given (an array `mask`), or `{type="box", ...}`, `{type="value", ...}`, random.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub mask: MaskConfig,
     /// Standard deviation of the blur, in pixels.
     pub blur: f64,
+    /// The kernel of a blur in place of a Gaussian, rows of an odd square, divided by its sum; an array `kernel` beside the picture does the
+    /// same.
+    pub kernel: Vec<Vec<f64>>,
     /// What a blur takes for the outside: zero or circular.
     pub boundary: Boundary,
     /// How many times smaller the picture was made.
     pub factor: usize,
     /// How many times brighter it was made.
     pub gain: f64,
+    /// The rays of radon.
+    #[serde(flatten)]
+    pub scan: Scan,
+    /// haze: the share of a picture's light that comes through, above 0 and up to 1; an array `transmission` of the picture's height and width
+    /// goes before it.
+    pub transmission: f64,
+    /// haze: the light between, as a share of white; one for all channels or one each.
+    pub light: Vec<f64>,
     /// Standard deviation of the noise, as a share of the range from black to white; of rows, in standard deviations.
     pub noise: f64,
+    /// Counts of white in a measurement of counts, whose noise is Poisson's, in place of `noise`; 0 for none.
+    pub counts: f64,
 }
 
 impl Default for Degradation {
@@ -90,10 +111,15 @@ impl Default for Degradation {
             operator: OperatorName::Inpaint,
             mask: MaskConfig::Given,
             blur: 1.0,
+            kernel: vec![],
             boundary: Boundary::Zero,
             factor: 2,
             gain: 2.0,
+            scan: Scan::default(),
+            transmission: 0.5,
+            light: vec![1.0],
             noise: 0.01,
+            counts: 0.0,
         }
     }
 }
@@ -107,7 +133,49 @@ impl Degradation {
         ensure_within("blur", self.blur, half_open(0.0, 1000.0))?;
         ensure_within("factor", self.factor, 1..)?;
         ensure("gain", self.gain, self.gain > 0.0 && self.gain.is_finite(), "above 0")?;
-        ensure_within("noise", self.noise, 0.0..)
+        if !self.kernel.is_empty() {
+            let side = self.kernel.len();
+            let is_square = self.kernel.iter().all(|row| row.len() == side);
+            ensure("kernel", format!("{side} rows"), is_square, "as many numbers in each row as there are rows")?;
+            normalised(&self.kernel.concat())?;
+        }
+        self.scan.check()?;
+        ensure_within("transmission", self.transmission, half_open(0.0, 1.0))?;
+        ensure("light", "none", !self.light.is_empty(), "one share of white, or one for each channel")?;
+        self.light.iter().try_for_each(|share| ensure_within("light", *share, 0.0..=1.0))?;
+        ensure_within("noise", self.noise, 0.0..)?;
+        ensure_within("counts", self.counts, 0.0..)
+    }
+
+    /// The same with what stands beside the measurement: the geometry of rays.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where an array cannot be used, [`Error::Setting`] where it is out of range.
+    pub(super) fn with_arrays(&self, data: &Data) -> Result<Self> {
+        let scan = if self.operator == OperatorName::Radon { self.scan.with_arrays(data)? } else { self.scan.clone() };
+        Ok(Self { scan, ..self.clone() })
+    }
+
+    /// Whether an array of this name says how the measurement was made, and is none.
+    pub(super) fn is_beside(&self, name: &str) -> bool {
+        match self.operator {
+            _ if name == "mask" => true,
+            OperatorName::Radon => Scan::NAMES.contains(&name),
+            OperatorName::Haze => name == "transmission",
+            OperatorName::Blur => name == "kernel",
+            _ => false,
+        }
+    }
+
+    /// The noise, where the user's unit is so many of the model's.
+    pub(super) fn uncertainty(&self, unit: f64) -> Uncertainty {
+        if self.counts > 0.0 { Uncertainty::Counts(self.counts) } else { Uncertainty::Even(unit * self.noise) }
+    }
+
+    /// Whether a brighter picture gives no smaller number anywhere, and black and white what their names say: a blur may have negative weights, and
+    /// darkens edges.
+    pub(super) fn is_monotone(&self) -> bool {
+        self.operator != OperatorName::Blur
     }
 
     /// Shape of what is measured of data points of this shape.
@@ -122,6 +190,11 @@ impl Degradation {
                 Grey::new([c, h, w])?;
                 vec![1, h, w]
             }
+            OperatorName::Radon => {
+                let [c, h, w] = picture(shape)?;
+                let [angles, detectors] = self.scan.size([h, w])?;
+                vec![c, angles, detectors]
+            }
             _ => shape.to_vec(),
         })
     }
@@ -130,33 +203,70 @@ impl Degradation {
     /// the pictures as given, from -1 to 1.
     ///
     /// # Errors
-    /// As [`Degradation::measured`], and [`Error::Data`] when no mask was given, it has another size or hides everything, or no
-    /// pixel has the value of missing ones.
-    pub(super) fn operators(
-        &self,
-        shape: &[usize],
-        values: &[f64],
-        data: &Data,
-        rng: &mut Rng,
-    ) -> Result<Vec<Box<dyn Operator>>> {
+    /// As [`Degradation::measured`], and [`Error::Data`] when no mask was given, it or the transmissions have another size, it hides everything, or
+    /// no pixel has the value of missing ones.
+    pub(super) fn measures(&self, shape: &[usize], values: &[f64], data: &Data, rng: &mut Rng) -> Result<Vec<Measure>> {
         let size: usize = shape.iter().product();
-        let one = |operator: Box<dyn Operator>| Ok(vec![operator]);
+        let one = |measure: Measure| Ok(vec![measure]);
         match self.operator {
-            OperatorName::Denoise => one(Box::new(Mask::new(&vec![true; size])?)),
-            OperatorName::Blur => one(Box::new(Blur::gaussian(picture(shape)?, self.blur, self.boundary)?)),
-            OperatorName::SuperResolution => one(Box::new(Shrink::new(picture(shape)?, self.factor)?)),
-            OperatorName::Colour => one(Box::new(Grey::new(picture(shape)?)?)),
+            OperatorName::Denoise => one(Measure::plain(Mask::new(&vec![true; size])?)),
+            OperatorName::Blur => one(Measure::plain(self.blurred(picture(shape)?, data)?)),
+            OperatorName::SuperResolution => one(Measure::plain(Shrink::new(picture(shape)?, self.factor)?)),
+            OperatorName::Colour => one(Measure::plain(Grey::new(picture(shape)?)?)),
             // Black stays black: the gain is that of shares of white, x -> gain (x + 1) - 1.
-            OperatorName::Overexposed => one(Box::new(Bright { clip: Clip::new(size, self.gain, (0.0, 2.0))? })),
+            OperatorName::Overexposed => one(Measure::plain(Bright { clip: Clip::new(size, self.gain, (0.0, 2.0))? })),
+            OperatorName::Radon => {
+                let [c, h, w] = picture(shape)?;
+                one(Measure::affine(Shadow::new([c, h, w], self.scan.rays([h, w])?)))
+            }
+            OperatorName::Haze => self.hazes(picture(shape)?, values.len() / size, data),
             OperatorName::Inpaint => self.masks(shape, values, data, rng),
         }
     }
 
-    fn masks(&self, shape: &[usize], values: &[f64], data: &Data, rng: &mut Rng) -> Result<Vec<Box<dyn Operator>>> {
+    /// The blur: by the kernel of the settings, by that of the data, or by a Gaussian.
+    fn blurred(&self, shape: [usize; 3], data: &Data) -> Result<Blur> {
+        if !self.kernel.is_empty() {
+            return Blur::new(shape, &normalised(&self.kernel.concat())?, self.kernel.len(), self.boundary);
+        }
+        let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "kernel") else {
+            return Blur::gaussian(shape, self.blur, self.boundary);
+        };
+        let (&[side, across], Some(cells)) = (array.shape.as_slice(), array.to_f64()) else {
+            return Err(Error::data(
+                format!("the array `kernel` has the shape {:?}", array.shape),
+                "give a square of numbers with an odd side",
+            ));
+        };
+        ensure("kernel", format!("{side} x {across} numbers"), side == across, "a square")?;
+        Blur::new(shape, &normalised(&cells)?, side, self.boundary)
+    }
+
+    /// Haze in front of `rows` pictures, by one map of transmissions or one each.
+    fn hazes(&self, shape: [usize; 3], rows: usize, data: &Data) -> Result<Vec<Measure>> {
+        let [c, h, w] = shape;
+        let fits = self.light.len() == 1 || self.light.len() == c;
+        ensure("light", format!("{} shares", self.light.len()), fits, format!("one, or one for each of {c} channels"))?;
+        let light: Vec<f64> = (0..c).map(|k| 2.0 * self.light[k % self.light.len()] - 1.0).collect();
+        let one = |map: &[f64]| -> Result<Measure> { Ok(Measure::affine(Haze::new(map, &light)?)) };
+        let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "transmission") else {
+            return Ok(vec![one(&vec![self.transmission; h * w])?]);
+        };
+        let cells = array.to_f64().and_then(|cells| mask_cells(&cells, &array.shape, &shape));
+        let Some(cells) = cells.filter(|map| map.len() == h * w || map.len() == h * w * rows) else {
+            return Err(Error::data(
+                format!("the transmissions have the shape {:?}, the model's data points {shape:?}", array.shape),
+                "give a map of the same height and width",
+            ));
+        };
+        cells.chunks_exact(h * w).map(one).collect()
+    }
+
+    fn masks(&self, shape: &[usize], values: &[f64], data: &Data, rng: &mut Rng) -> Result<Vec<Measure>> {
         let size: usize = shape.iter().product();
         let channels = if shape.len() == 3 { shape[0] } else { 1 };
         let area = size / channels;
-        let boxed = |seen: &[bool]| Ok(Box::new(Mask::new(seen)?) as Box<dyn Operator>);
+        let boxed = |seen: &[bool]| -> Result<Measure> { Ok(Measure::plain(Mask::new(seen)?)) };
         match &self.mask {
             MaskConfig::Given => {
                 let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "mask") else {
@@ -217,7 +327,7 @@ impl Degradation {
                 };
                 Ok(vec![boxed(&(0..area).map(is_seen).collect::<Vec<_>>().repeat(channels))?])
             }
-            MaskConfig::Random { hidden } => Ok(vec![Box::new(Mask::random([channels, 1, area], *hidden, rng)?)]),
+            MaskConfig::Random { hidden } => Ok(vec![Measure::plain(Mask::random([channels, 1, area], *hidden, rng)?)]),
         }
     }
 }
@@ -235,6 +345,20 @@ fn mask_cells(cells: &[f64], found: &[usize], shape: &[usize]) -> Option<Vec<f64
         [_, row] | [row] if row == h * w => Some(cells.to_vec()),
         _ => None,
     }
+}
+
+/// A kernel with the sum one.
+fn normalised(kernel: &[f64]) -> Result<Vec<f64>> {
+    let sum: f64 = kernel.iter().sum();
+    let side = kernel.len().isqrt();
+    let holds = sum > 0.0 && sum.is_finite() && side * side == kernel.len() && side % 2 == 1;
+    ensure(
+        "kernel",
+        format!("{} numbers with the sum {sum}", kernel.len()),
+        holds,
+        "a square of an odd side with a sum above 0",
+    )?;
+    Ok(kernel.iter().map(|v| v / sum).collect())
 }
 
 fn picture(shape: &[usize]) -> Result<[usize; 3]> {

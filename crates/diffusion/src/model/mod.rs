@@ -4,12 +4,15 @@
 
 mod degraded;
 mod learn;
+mod measured;
 mod parts;
 mod restorer;
+mod scan;
 mod settings;
 
 pub use degraded::{Degradation, MaskConfig, OperatorName};
 pub use restorer::RestoreSettings;
+pub use scan::Scan;
 pub use settings::{NetworkSettings, PriorKind, StudentKind};
 
 use crate::denoiser::{Denoiser, Empirical};

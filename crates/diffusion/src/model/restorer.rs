@@ -1,9 +1,9 @@
 //! The verb `restore`.
 
+use super::measured::Measured;
 use super::{Degradation, DiffusionModel, MaskConfig, OperatorName, from_model, to_model};
 use crate::denoiser::{Denoiser, DnCnn, DnCnnDenoiser};
-use crate::operator::{Noise, Operator};
-use crate::restore::{Method, Order, Problem, RedDiff, RestoreConfig, Rule, restore};
+use crate::restore::{Method, Order, RedDiff, RestoreConfig, Restored, Rule, restore};
 use crate::schedule::Schedule;
 use elbo_core::samples::{Form, Source};
 use elbo_core::{Array, Data, Error, FromData, Restore, Result, Run, Samples, Values};
@@ -165,8 +165,9 @@ fn defaults() -> Map<String, Value> {
 impl DiffusionModel {
     /// Pictures or rows of this shape from the user's data, and the way back to their layout. Pictures may come in any layout, also for
     /// a model that was fitted to pixels in the columns of a table.
-    fn read(&self, data: &Data, shape: &[usize]) -> Result<(Form, Vec<f32>)> {
-        let others: Vec<(String, Array)> = data.arrays.iter().filter(|(name, _)| name != "mask").cloned().collect();
+    fn read(&self, data: &Data, how: &Degradation, shape: &[usize]) -> Result<(Form, Vec<f32>)> {
+        let others: Vec<(String, Array)> =
+            data.arrays.iter().filter(|(name, _)| !how.is_beside(name)).cloned().collect();
         let data = Data { arrays: others, ..data.clone() };
         let own = Form { shape: shape.to_vec(), ..self.form.clone() };
         let has_pictures = data.arrays.iter().any(|(_, a)| a.shape.len() > 2);
@@ -181,7 +182,12 @@ impl DiffusionModel {
             return Ok((own, values));
         }
         let is_bytes = data.arrays.iter().any(|(_, a)| a.shape.len() > 2 && matches!(a.values, Values::U8(_)));
-        let samples = Samples::from_data(&data)?;
+        let mut samples = Samples::from_data(&data)?;
+        // What was measured is not known by its largest value. Numbers up to 255 are bytes.
+        if !is_bytes && samples.form.scale != [255.0] && samples.form.scale != [1.0] {
+            samples.form.scale = vec![1.0];
+            samples.values = samples.form.encode(&data)?;
+        }
         let found = samples.form.picture().expect("an array of pictures was found");
         let expected: [usize; 3] = shape.try_into().expect("the model's data points are pictures");
         if found == expected {
@@ -210,6 +216,66 @@ impl DiffusionModel {
     }
 }
 
+/// Warns of a measurement that no picture gives, and of settings without effect.
+fn warn(how: &Degradation, form: &Form, measured: &Measured, run: &mut Run) -> Result<()> {
+    let is_picture = form.picture().is_some();
+    if how.counts > 0.0 && !is_picture {
+        return Err(Error::data(
+            "counts are of pictures; the model's data points are rows of numbers",
+            "say how noisy they are with `noise`",
+        ));
+    }
+    if how.counts > 0.0 && how.noise != Degradation::default().noise {
+        run.warn("`noise` has no effect with `counts`");
+    }
+    if how.operator == OperatorName::Radon && how.scan.looks_like_radians() {
+        run.warn("the angles all lie within 6.3; they are taken in degrees");
+    }
+    if let Some(text) = measured.out_of_range(how.is_monotone()).filter(|_| is_picture) {
+        run.warn(text);
+    }
+    Ok(())
+}
+
+/// Standard deviations as pictures of the shape `[N, ...]`, the course of the misfit, and how often the denoiser was asked.
+fn append(made: &mut Data, restored: &Restored, shape: &[usize], unit: f64) {
+    if let Some(sd) = &restored.sd {
+        made.arrays.push(("sd".into(), Array::new(shape, sd.to_vec().iter().map(|v| v / unit).collect())));
+    }
+    let misfit = restored.trajectory.iter().map(|v| v / (unit * unit)).collect();
+    made.arrays.push(("misfit".into(), Array::new(&[restored.trajectory.len()], misfit)));
+    made.arrays.push(("evaluations".into(), Array::new(&[1], vec![restored.evaluations as f64])));
+    made.notes.push(format!("{} evaluations of the denoiser", restored.evaluations));
+}
+
+/// The measurement that was made, where it is one array of this form, and beside a sinogram its geometry.
+fn shown(how: &Degradation, form: &Form, measured: &Measured, shape: &[usize]) -> Result<Vec<(String, Array)>> {
+    if matches!(form.source, Source::Columns { .. }) {
+        return Ok(vec![]);
+    }
+    let values = measured.values.iter().enumerate();
+    if how.operator == OperatorName::Radon {
+        // In shares of white or the unit of the fit, and not cut off, so that it can be restored again.
+        let shares: Vec<f32> = values.flat_map(|(_, y)| y.iter().map(|v| (0.5 * (v + 1.0)) as f32)).collect();
+        let Some([_, h, w]) = Form { shape: shape.to_vec(), ..form.clone() }.picture() else { return Ok(vec![]) };
+        let mut form = form.clone();
+        if let Source::Pictures { is_bytes, .. } = &mut form.source {
+            if *is_bytes {
+                (form.shift, form.scale) = (vec![0.0], vec![1.0]);
+            }
+            *is_bytes = false;
+        }
+        let arrays = form.decode(&shares).arrays.into_iter().map(|(_, array)| ("measured".to_owned(), array));
+        return Ok(arrays.take(1).chain(how.scan.to_arrays([h, w])?).collect());
+    }
+    let degraded: Vec<f64> = match how.operator {
+        OperatorName::Inpaint => values.flat_map(|(i, y)| measured.of(i).operator.adjoint(y)).collect(),
+        _ => values.flat_map(|(_, y)| y.clone()).collect(),
+    };
+    let mut arrays = form.decode(&from_model(form, &degraded)).arrays;
+    Ok(if arrays.len() == 1 { vec![("measured".to_owned(), arrays.remove(0).1)] } else { vec![] })
+}
+
 impl Restore for DiffusionModel {
     fn defaults(&self) -> Value {
         Value::Object(defaults())
@@ -217,11 +283,11 @@ impl Restore for DiffusionModel {
 
     fn restore(&self, data: &Data, settings: &Value, run: &mut Run) -> Result<Data> {
         let settings = RestoreSettings::parse(settings)?;
-        let how = &settings.degradation;
+        let how = &settings.degradation.with_arrays(data)?;
         let (shape, dims) = (&self.form.shape, self.form.size());
         let measured = how.measured(shape)?;
         let given = if settings.simulate { shape } else { &measured };
-        let (form, values) = self.read(data, given)?;
+        let (form, values) = self.read(data, how, given)?;
         let rows = values.len() / given.iter().product::<usize>();
         if rows == 0 {
             return Err(Error::data(format!("{} has no rows", data.source), "give at least one data point"));
@@ -231,22 +297,23 @@ impl Restore for DiffusionModel {
         if !is_masked && data.arrays.iter().any(|(name, _)| name == "mask") {
             run.warn("the mask is not used; it is for operator=inpaint with mask=given");
         }
-        let operators = how.operators(shape, &values, data, &mut run.rng.fork())?;
-        let operator = |i: usize| operators[if operators.len() == 1 { 0 } else { i }].as_ref();
         let unit = if form.picture().is_some() { 2.0 } else { 1.0 };
-        let config = settings.config(unit);
-        let width = values.len() / rows;
-        let measure = |i: usize, run: &mut Run| -> Vec<f64> {
-            let row = &values[i * width..(i + 1) * width];
-            match (settings.simulate, how.operator) {
-                (true, _) => Noise::Gaussian(config.noise).add(&operator(i).apply(row), &mut run.rng),
+        let measures = how.measures(shape, &values, data, &mut run.rng.fork())?;
+        let mut measured_of = Measured { measures, values: vec![], noise: how.uncertainty(unit) };
+        for row in values.chunks_exact(values.len() / rows) {
+            let measure = measured_of.of(measured_of.values.len());
+            let y = match (settings.simulate, how.operator) {
+                (true, _) => measured_of.noise.add(&measure.of(row), &mut run.rng),
                 // The given picture has all pixels; those that are missing are left out.
-                (false, OperatorName::Inpaint) => operator(i).apply(row),
+                (false, OperatorName::Inpaint) => measure.of(row),
                 (false, _) => row.to_vec(),
-            }
-        };
-        let problems: Vec<Problem<'_>> =
-            (0..rows).map(|i| Problem { operator: operator(i) as &dyn Operator, y: measure(i, run) }).collect();
+            };
+            measured_of.values.push(y);
+        }
+        warn(how, &form, &measured_of, run)?;
+        let config = RestoreConfig { noise: measured_of.deviation(), ..settings.config(unit) };
+        let weighted = measured_of.weighted();
+        let problems = measured_of.problems(&weighted);
         let class = settings.class.as_ref().map(|name| self.class(name)).transpose()?;
         let plugged = settings.plugged(&self.form, run)?;
         let own = self.guided(class.as_slice());
@@ -260,22 +327,10 @@ impl Restore for DiffusionModel {
         let out = Form { shape: shape.clone(), ..form.clone() };
         let mut made = out.decode(&from_model(&out, &x));
         made.source = format!("restored from {}", data.source);
-        if let Some(sd) = restored.sd {
-            let mut shape = vec![rows];
-            shape.extend(&out.shape);
-            made.arrays.push(("sd".into(), Array::new(&shape, sd.to_vec().iter().map(|v| v / unit).collect())));
-        }
-        made.notes.push(format!("{} evaluations of the denoiser", restored.evaluations));
+        append(&mut made, &restored, &[&[rows][..], out.shape.as_slice()].concat(), unit);
         if settings.simulate {
-            let degraded: Vec<f64> = match how.operator {
-                OperatorName::Inpaint => problems.iter().flat_map(|p| p.operator.adjoint(&p.y)).collect(),
-                _ => problems.iter().flat_map(|p| p.y.clone()).collect(),
-            };
             let form = Form { shape: measured, ..form };
-            let mut array = form.decode(&from_model(&form, &degraded)).arrays;
-            if array.len() == 1 {
-                made.arrays.push(("measured".into(), array.remove(0).1));
-            }
+            made.arrays.extend(shown(how, &form, &measured_of, shape)?);
             let values: Vec<f64> = (0..rows)
                 .map(|i| psnr(&x[i * dims..(i + 1) * dims], &values[i * dims..(i + 1) * dims], unit))
                 .collect();

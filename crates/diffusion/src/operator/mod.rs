@@ -6,18 +6,22 @@
 //! | a blurred picture, in a circle or with black around it | [`Blur`] | yes |
 //! | a smaller picture | [`Shrink`] | yes |
 //! | a grey picture of a colour one | [`Grey`] | yes |
-//! | sums along rays, parallel or from a point | [`Rays`] | yes |
+//! | sums along rays, parallel or from a point | [`Rays`], of pictures with channels [`Shadow`] | yes, affine |
 //! | one operator after another | [`Chain`] | where both are |
 //! | a picture through haze | [`Haze`] | affine |
 //! | an overexposed picture | [`Clip`] | no |
+//! | what an affine operator does without its constant | [`LinearPart`] | yes |
+//! | the same with a weight for each number | [`Weighted`] | where the operator is |
 //!
 //! To add one, implement [`Operator`] and put it into `every_operator` of the crate's tests, which check its adjoint to rounding.
 
+mod affine;
 mod blur;
 mod picture;
 mod rays;
 mod solve;
 
+pub use affine::{LinearPart, Shadow, Weighted};
 pub use blur::{Blur, Boundary, gaussian_kernel};
 pub use picture::{Chain, Clip, Grey, Haze, Mask, Shrink};
 pub use rays::{Fan, Parallel, Rays};

@@ -2,8 +2,8 @@
 
 use elbo_core::Rng;
 use elbo_diffusion::operator::{
-    Blur, Boundary, Chain, Clip, Fan, Grey, Haze, Mask, Noise, Operator, Parallel, Shrink, proximal, pseudo_inverse,
-    regularised,
+    Blur, Boundary, Chain, Clip, Fan, Grey, Haze, LinearPart, Mask, Noise, Operator, Parallel, Shadow, Shrink,
+    Weighted, proximal, pseudo_inverse, regularised,
 };
 use elbo_diffusion::phantom::shepp_logan;
 
@@ -24,6 +24,8 @@ fn every_operator() -> Vec<(&'static str, Box<dyn Operator>)> {
         ("fan of rays", Box::new(fan.rays(8, 6).unwrap())),
         ("chain", Box::new(Chain::new(Box::new(blur()), Box::new(Shrink::new(shape, 2).unwrap())))),
         ("haze", Box::new(Haze::new(&vec![0.6; 48], &[0.9, 0.8, 0.7]).unwrap())),
+        ("shadow", Box::new(Shadow::new(shape, parallel.rays(8, 6).unwrap()))),
+        ("linear part of a shadow", Box::new(LinearPart::new(Box::new(Shadow::new(shape, fan.rays(8, 6).unwrap()))))),
         ("clip", Box::new(Clip::new(144, 2.0, (-1.0, 1.0)).unwrap())),
         ("clip of a blur", Box::new(Chain::new(Box::new(blur()), Box::new(Clip::new(144, 2.0, (-1.0, 1.0)).unwrap())))),
     ]
@@ -55,6 +57,20 @@ fn pullbacks_of_every_operator_agree_with_central_differences() {
         // A kink between the two points is possible, and is not met with this seed.
         assert!((numeric - exact).abs() < 1e-5 * exact.abs().max(1.0), "{name}: {numeric} {exact}");
     }
+}
+
+#[test]
+fn shadows_go_from_black_to_white_and_weights_keep_the_adjoint() {
+    let rays = Parallel { angles: vec![0.0, 45.0, 53.0], detectors: 15, spacing: 0.7 }.rays(8, 6).unwrap();
+    let shadow = Shadow::new([3, 8, 6], rays);
+    assert!(shadow.apply(&[-1.0; 144]).iter().all(|v| *v == -1.0));
+    let white = shadow.apply(&[1.0; 144]);
+    assert!(white.iter().all(|v| *v <= 1.0 + 1e-12) && white.iter().any(|v| *v > 0.5), "{white:?}");
+    let part = LinearPart::new(Box::new(shadow));
+    let mut rng = Rng::new(3);
+    let weighted = Weighted::new(&part, rng.normals(part.output()));
+    let error = (&weighted as &dyn Operator).adjoint_error(&mut rng);
+    assert!(weighted.is_linear() && error <= 1e-12, "{error:e}");
 }
 
 #[test]

@@ -25,12 +25,15 @@ pub(crate) use reduce::{Reduction, arg_reduce, cumulative, reduce_axes};
 /// Elements in one piece of parallel work.
 pub(crate) const GRAIN: usize = 16_384;
 
-/// Whether the machine has AVX2 and FMA.
+/// Whether the machine has AVX2 and FMA, and the environment variable `ELBO_PLAIN`, with which tests take the code for plain machines, is not set.
 #[inline]
 pub(crate) fn has_avx2() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+        static IS_PLAIN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+        !*IS_PLAIN.get_or_init(|| std::env::var_os("ELBO_PLAIN").is_some())
+            && std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -251,4 +254,22 @@ pub(crate) fn zip_owned<A: Element, F: Binary<A, A>>(name: &str, mut a: Tensor, 
 #[inline]
 pub(crate) fn same_type(name: &str, a: &Tensor, b: &Tensor) {
     assert!(a.dtype() == b.dtype(), "`{name}`: types {} and {} differ; cast one of them", a.dtype(), b.dtype());
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+
+    /// In a process of its own, since the choice is made once.
+    #[test]
+    fn the_code_for_plain_machines_can_be_asked_for() {
+        if std::env::var_os("ELBO_PLAIN").is_some() {
+            assert!(!has_avx2());
+            return;
+        }
+        let name = "kernels::tests::the_code_for_plain_machines_can_be_asked_for";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = child.args([name, "--exact"]).env("ELBO_PLAIN", "1").output().unwrap();
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+    }
 }
