@@ -79,13 +79,17 @@ class Tabular(Estimator):
         _check_length(found.rows, target[2][0])
         if found.rows < 2 and self._finite:
             raise DataError("Found array with 1 sample(s) while a minimum of 2 is required", "give more rows, better fifty")
-        told = self._fit([*found.columns, target], target[0], task)
+        told = self._fit([*found.columns, target], target[0], task, also=self._implied(found))
         self.n_features_in_, self._layout = len(found.columns), [(name, None) for name in found.names]
         if found.has_names:
             self.feature_names_in_ = np.array(found.names, dtype=object)
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
         return told
+
+    def _implied(self, found: Table) -> dict[str, Any]:
+        """Settings that follow from the form of the table."""
+        return {}
 
     def _known(self, x: Any) -> list[Sent]:
         """Rows in the model's arrays."""
@@ -203,6 +207,32 @@ class Regressor(Tabular):
 
         tags = super().__sklearn_tags__()
         tags.estimator_type, tags.regressor_tags, tags.target_tags.required = "regressor", RegressorTags(), True
+        return tags
+
+
+class Series(Regressor):
+    """A system that predicts a number from one column, of times."""
+
+    _missing_target = True
+    time: str | None
+
+    def _implied(self, found: Table) -> dict[str, Any]:
+        # Nothing tells columns without names apart but their order.
+        is_open = self.time is None and not found.has_names and len(found.columns) > 1
+        return {"time": found.names[0]} if is_open else {}
+
+    def _fit_table(self, found: Table, target: Sent, task: str | None) -> dict[str, Any]:
+        told = super()._fit_table(found, target, task)
+        if name := self._implied(found).get("time"):
+            others = len(found.columns) - 1
+            text = f"no column has a name: the first, `{name}`, is taken for the times, and the other {others} are not used"
+            told["warnings"] = [f"{text}; `time=` names another", *told["warnings"]]
+        return told
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # scikit-learn's word for a regressor that is not to be tried on a target of many columns: this one sees one column.
+        tags.regressor_tags.poor_score = True
         return tags
 
 
