@@ -22,6 +22,8 @@ target="${CARGO_TARGET_DIR:-target}"
 "$target/debug/elbo-dev" layers
 "$target/debug/elbo-dev" supply
 "$target/debug/elbo-dev" generate --check
+say "pages, as wide as a desktop and as a phone"
+"${PYTHON:-python3}" apps/dev/look.py "$target/site" --seconds 300
 # Compiling cargo-deny takes longer than all tests. `supply` checks licences, bans and sources of the same deny.toml without it; what only
 # cargo-deny knows are published advisories, withdrawn versions and the texts of licences.
 if command -v cargo-deny > /dev/null; then
