@@ -130,7 +130,7 @@ def check_finite(found: Table) -> None:
         if kind in ("f8", "f4"):
             infinite = np.flatnonzero(np.isinf(np.frombuffer(data, _arrays._TYPES[kind])))
             if infinite.size:
-                where = f"column `{name}` is infinite in row {infinite[0] + 1}"
+                where = f"column `{name}` has an infinite value in row {infinite[0] + 1}"
                 raise DataError(f"{where}: Input X contains infinity", "remove the row, or mend the cell")
 
 

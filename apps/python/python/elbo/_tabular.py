@@ -159,7 +159,7 @@ class Regressor(Tabular):
             refuse_missing([(name, np.isnan(values))], len(values), "y")
         infinite = np.flatnonzero(np.isinf(values))
         if infinite.size:
-            where = f"target `{name}` is infinite in row {infinite[0] + 1}"
+            where = f"column `{name}` has an infinite value in row {infinite[0] + 1}"
             raise DataError(f"{where}: Input y contains infinity", "remove the row, or mend the cell")
         return values
 
