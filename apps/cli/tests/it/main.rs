@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod compress;
+mod cookbook;
 mod folder;
 mod formats;
 mod full_disk;
