@@ -22,6 +22,8 @@ target="${CARGO_TARGET_DIR:-target}"
 "$target/debug/elbo-dev" layers
 "$target/debug/elbo-dev" supply
 "$target/debug/elbo-dev" generate --check
+say "pages, as wide as a desktop and as a phone"
+"${PYTHON:-python3}" apps/dev/look.py "$target/site" --seconds 300
 # Compiling cargo-deny takes longer than all tests. `supply` checks licences, bans and sources of the same deny.toml without it; what only
 # cargo-deny knows are published advisories, withdrawn versions and the texts of licences.
 if command -v cargo-deny > /dev/null; then
@@ -38,4 +40,37 @@ else
 fi
 say "python";                apps/python/test.sh
 say "documentation";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# What takes minutes, a nightly compiler or the network is asked for by name (CONTRIBUTING.md), and is said to be left out where it is not.
+if [ -n "${ELBO_WHEEL:-}" ]; then
+    say "wheel";             apps/python/wheel.sh
+else
+    echo "wheel: NOT BUILT; ELBO_WHEEL=1 builds and uses it"
+fi
+if [ -z "${ELBO_MIRI:-}" ]; then
+    echo "Miri: NOT RUN; ELBO_MIRI=1 runs its tests"
+elif cargo +nightly miri --version > /dev/null 2>&1; then
+    say "Miri";              cargo +nightly miri --version
+    # The commands of CONTRIBUTING.md, which a test compares with the list of modules with unsafe code.
+    grep -E '^    .*cargo \+nightly miri test ' CONTRIBUTING.md | while read -r line; do
+        echo "$line"
+        bash -c "$line" < /dev/null
+    done
+else
+    echo "missing: Miri; rustup toolchain install nightly --component miri" >&2
+    exit 1
+fi
+if [ -z "${ELBO_CARGO_FUZZ:-}" ]; then
+    echo "fuzzing guided by coverage: NOT RUN; ELBO_CARGO_FUZZ=5 gives each target five seconds"
+elif cargo +nightly fuzz --version > /dev/null 2>&1; then
+    say "fuzzing guided by coverage, $ELBO_CARGO_FUZZ seconds a target"
+    "$target/debug/examples/corpus" > /dev/null
+    for file in apps/fuzz/libfuzzer/fuzz_targets/*.rs; do
+        cargo +nightly fuzz run "$(basename "$file" .rs)" --fuzz-dir apps/fuzz/libfuzzer -- \
+            -max_total_time="$ELBO_CARGO_FUZZ" -max_len=65536 -rss_limit_mb=8192
+    done
+else
+    echo "missing: cargo-fuzz; cargo install cargo-fuzz, and rustup toolchain install nightly" >&2
+    exit 1
+fi
 say "all passed"

@@ -43,7 +43,7 @@ NEEDED = {
     "collections.abc": ["Mapping", "Sequence"],
     "typing": ["Any"],
     ".._parts": ["Choice"],
-    ".._tabular": ["Classifier", "Regressor", "Tabular"],
+    ".._tabular": ["Classifier", "Regressor", "Series", "Tabular"],
     ".._verbs": ["Bounds", "Compresses", "Draws", "Encodes", "Points", "Reconstructs", "Renders", "Restores", "Samples", "Suggests", "Updates"],
     "..kernels": ["Kernel"],
 }
@@ -162,10 +162,9 @@ def classes_of(system: dict[str, Any]) -> list[tuple[str, str]]:
     if system["data"] in ("target", "series"):
         own = [VERBS_OF_TARGETS.get(v, VERBS.get(v)) for v in verbs]
         mixins = [m for m in own if m in ("Updates", "Encodes", "Draws")]
-        series = ["    _missing_target = True"] if system["data"] == "series" else []
         if not (system["classes"] and system["numbers"]):
-            role = "Classifier" if system["classes"] else "Regressor"
-            return [(name, written(system, name, [*mixins, role], series))]
+            role = "Series" if system["data"] == "series" else "Classifier" if system["classes"] else "Regressor"
+            return [(name, written(system, name, [*mixins, role], []))]
         # Both classes have the settings, and the page, of a common base.
         base = f"_{name}"
         body = "    _many_classes = False\n" if system["id"] in TWO_CLASSES else "    pass\n"

@@ -72,7 +72,7 @@ enum Half {
     Bo(peers::Options),
     /// State-space models up to a million times, alone; writes the table in docs/benchmarks.md.
     Linear(peers::Options),
-    /// Every comparison, then the picture of all ratios.
+    /// Every comparison of times, then the picture of all ratios; `accuracy` and `scale` are commands of their own.
     All(peers::Options),
     /// Draw the ratios of the tables in docs/benchmarks.md, without a new run.
     Plot(peers::ratios::Options),

@@ -96,11 +96,7 @@ pub fn fit(
     let data = data(arrays, target, source)?;
     let mut record = FitRecord { config, seed, data: identity(py, &data)?, settings, ..FitRecord::default() }
         .with_columns(&data, data.target.clone());
-    record.reading.task = match task {
-        Some("regression") => Some(Task::Regression),
-        Some("classification") => Some(Task::Classification),
-        _ => None,
-    };
+    record.reading.task = task_named(task);
     let data = match record.reading.task {
         Some(task) => raised(py, data.with_task(task))?,
         None => data,
@@ -112,6 +108,35 @@ pub fn fit(
     let told = told(&done);
     let kept = Kept::new(data, done.run);
     Ok((Model { card: system.card(), model: done.value, record, kept }, told))
+}
+
+/// What suits a table, as the program's `fit auto` chooses: a system's id, the task, and the reasons in words. A `task` that is
+/// given is kept.
+#[pyfunction]
+#[pyo3(signature = (arrays, target, task=None))]
+pub fn auto(
+    py: Python<'_>,
+    arrays: Vec<Given>,
+    target: String,
+    task: Option<&str>,
+) -> PyResult<(&'static str, &'static str, Vec<String>)> {
+    let data = data(arrays, Some(target), "memory".into())?;
+    let task = task_named(task);
+    let choice = raised(py, unlocked(py, || elbo::auto(&data, task))?)?;
+    let task = match choice.task {
+        Task::Regression => "regression",
+        Task::Classification => "classification",
+    };
+    Ok((choice.id, task, choice.reasons))
+}
+
+/// A task by its name.
+fn task_named(name: Option<&str>) -> Option<Task> {
+    match name {
+        Some("regression") => Some(Task::Regression),
+        Some("classification") => Some(Task::Classification),
+        _ => None,
+    }
 }
 
 /// What identifies a data set in a record.

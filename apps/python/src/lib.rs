@@ -46,7 +46,7 @@ mod native {
     #[pymodule_export]
     use crate::distributions::{Multivariate, Univariate};
     #[pymodule_export]
-    use crate::fit::{check, fit, read, systems};
+    use crate::fit::{auto, check, fit, read, systems};
     #[pymodule_export]
     use crate::flows::{Flow, fit_flow};
     #[pymodule_export]

@@ -31,6 +31,7 @@ def test_every_system_has_a_class_with_its_settings() -> None:
         for cls in system["estimators"]:
             made = cls()
             settings = {setting["name"] for setting in system["settings"]}
+            assert not settings & set(inspect.signature(elbo.fit).parameters), "`elbo.fit` has an argument of that name"
             assert settings | set(elbo._base.COMMON) == {p.rstrip("_") if p != "random_state" else p for p in made.get_params()}
             assert made._settings() == {}, "defaults are not sent"
             assert system["title"] in inspect.getdoc(cls)
@@ -43,6 +44,47 @@ def test_what_a_class_says_of_itself_is_whole_sentences() -> None:
         paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
         needs = next(i for i, text in enumerate(paragraphs) if text.startswith("Needs "))
         assert needs > 0 and all(text.endswith(".") for text in paragraphs[:needs]), cls.__name__
+
+
+def test_a_system_is_fitted_by_its_id() -> None:
+    x, y = quick.table()
+    settings: dict[str, Any] = {"inducing": 15, "steps": 100, "batch": 64, "random_state": 3}
+    model = elbo.fit("svgp", x, y, **settings)
+    assert type(model) is elbo.SVGPRegressor and not hasattr(model, "reasons_")
+    np.testing.assert_array_equal(model.predict(x), elbo.SVGPRegressor(**settings).fit(x, y).predict(x))
+    side = y > 0
+    for classes in (side, np.where(side, "up", "down"), np.where(side, 7, 2)):
+        assert type(elbo.fit("svgp", x, classes, **settings)) is elbo.SVGPClassifier
+    told = elbo.fit("svgp", x, np.where(side, 7, 2), task="regression", **settings)
+    assert type(told) is elbo.SVGPRegressor
+    assert type(elbo.fit("gpr", x, side, starts=1, iterations=5)) is elbo.GPR, "a system of one class is not asked"
+    vae = elbo.fit("infovae", pictures(20), epochs=1, hidden=(4,), latent=1, **{"lambda": 2.0})
+    assert vae.get_params()["lambda_"] == 2.0 and vae.sample(2).shape == (2, 8, 8)
+
+
+def test_a_table_chooses_its_system() -> None:
+    x, y = quick.table()
+    model = elbo.fit("auto", x, y, starts=1, iterations=5)
+    assert type(model) is elbo.GPR and "few enough for an exact Gaussian process" in " ".join(model.reasons_)
+    classifier = elbo.fit("auto", x, np.where(y > 0, 7, 2), rounds=2)
+    assert type(classifier) is elbo.CVIEPHyperClassifier
+    assert '`task="regression"` says otherwise' in classifier.reasons_[0]
+    series = elbo.fit("auto", {"a": x[:, 0], "b": x[:, 1]}, y, time="b", starts=1, iterations=5)
+    assert type(series) is elbo.MarkovGP and series.reasons_
+
+
+def test_ids_and_settings_that_nothing_answers_to_are_named() -> None:
+    x, y = quick.table()
+    with pytest.raises(elbo.UnknownError, match="unknown system `svpg`; did you mean `svgp`"):
+        elbo.fit("svpg", x, y)
+    with pytest.raises(elbo.UnknownError, match="unknown setting `inducng`; did you mean `inducing`"):
+        elbo.fit("svgp", x, y, inducng=3)
+    with pytest.raises(elbo.SettingError, match="setting `task` is 'rank'"):
+        elbo.fit("svgp", x, y, task="rank")
+    with pytest.raises(elbo.SettingError, match="which `gpr` does not do"):
+        elbo.fit("gpr", x, y, task="classification")
+    with pytest.raises(ValueError, match="the target y is None"):
+        elbo.fit("svgp", x)
 
 
 def pictures(count: int = 40, size: int = 8) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 import quick
 
@@ -95,14 +96,17 @@ def test_columns_of_one_name_are_refused() -> None:
 
 def test_targets_are_checked_with_their_cells() -> None:
     x = [[0.0], [1.0], [2.0]]
-    with pytest.raises(elbo.DataError, match="y holds 'b', which is no number"):
+    with pytest.raises(elbo.DataError, match='target `y` holds text, such as "b"'):
         elbo.GPR().fit(x, np.array([1, "b", 2], dtype=object))
-    with pytest.raises(elbo.DataError, match="y contains NaN: row 2"):
+    with pytest.raises(elbo.DataError, match="y contains NaN, row 2"):
         elbo.GPR().fit(x, pd.Series([1, None, 2], dtype="Int64"))
-    with pytest.raises(elbo.DataError, match="which is no number"):
+    with pytest.raises(elbo.DataError, match="holds dates or times"):
         elbo.GPR().fit(x, np.array(["2020-01-01", "2020-01-02", "2020-01-03"], "datetime64[D]"))
     with pytest.raises(elbo.DataError, match="y contains NaN"):
         elbo.SVGPClassifier().fit(x, ["u", None, "v"])
+    with pytest.raises(elbo.DataError, match='row 2 has class "w", which the training data did not have'):
+        many, _ = quick.table()
+        quick.made(elbo.SVGPClassifier).fit(many, np.where(many[:, 0] > 0, "u", "v")).evaluate(many[:3], ["u", "w", "v"])
     with pytest.raises(elbo.DataError, match="texts among numbers"):
         elbo.SVGPClassifier().fit(x, np.array(["u", 1, "v"], dtype=object))
     model = elbo.GPR(starts=1, iterations=5).fit(x, [0.0, 1.0, 0.5])
@@ -144,6 +148,53 @@ def test_fits_do_not_depend_on_the_frame(make: Any) -> None:
 def test_missing_cells_are_refused_with_their_place() -> None:
     with pytest.raises(elbo.DataError, match="`a` has no value in row 2"):
         elbo.GPR().fit(pd.DataFrame({"a": [1.0, np.nan, 2.0]}), [1.0, 2.0, 3.0])
+
+
+X, Y = [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 5.0]
+#: Tables that no model can use: the system, inputs, the target, the task.
+BAD: dict[str, tuple[str, dict[str, list[Any]], list[Any], str | None]] = {
+    "a missing cell": ("gpr", {"a": [1.0, None, 3.0, 4.0]}, Y, None),
+    "missing cells in columns": ("gpr", {"a": [1.0, None, 3.0, 4.0], "b": [None, None, 2.0, 1.0], "c": X}, Y, None),
+    "a missing text": ("gpr", {"a": ["u", None, "v", "u"]}, Y, None),
+    "seven incomplete columns": ("gpr", {f"x{d}": [None, *X[1:]] for d in range(7)}, Y, None),
+    "a column without any value": ("gpr", {"a": X, "b": [None] * 4}, Y, None),
+    "a missing target": ("gpr", {"a": X}, [1.0, None, 3.0, 5.0], None),
+    "a target without any value": ("gpr", {"a": X}, [None] * 4, None),
+    "an infinite cell": ("gpr", {"a": [1.0, 2.0, np.inf, 4.0]}, Y, None),
+    "an infinite target": ("gpr", {"a": X}, [1.0, 2.0, -np.inf, 4.0], None),
+    "a constant target": ("gpr", {"a": X}, [2.0] * 4, None),
+    "constant inputs": ("gpr", {"a": [5.0] * 4}, Y, None),
+    "a text target": ("gpr", {"a": X}, ["red", "blue", "red", "blue"], None),
+    "one row": ("gpr", {"a": [1.0]}, [2.0], None),
+    "one row to classify": ("svgp", {"a": [1.0]}, ["u"], "classification"),
+    "one class": ("svgp", {"a": X}, ["u"] * 4, "classification"),
+    "one class, a number": ("svgp", {"a": X}, [7] * 4, "classification"),
+    "a missing class": ("svgp", {"a": X}, ["u", None, "v", "u"], "classification"),
+    "a fraction for a class": ("svgp", {"a": X}, [1.0, 0.5, 1.0, 2.0], "classification"),
+    "three classes where two are told apart": ("cvi-ep-hyper", {"a": X}, ["u", "v", "w", "u"], "classification"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_with_a_table_is_said_in_the_program_s_words(case: str, tmp_path: Any) -> None:
+    system, inputs, y, task = BAD[case]
+    path = str(tmp_path / "bad.parquet")
+    whole = {**inputs, "y": y}
+    columns = {name: pa.array(cells, pa.float64() if cells == [None] * 4 else None) for name, cells in whole.items()}
+    parquet.write_table(pa.table(columns), path)
+    with pytest.raises(elbo.Error) as theirs:
+        # What the program does with the file.
+        _, arrays = _native.read(path, "y")
+        sent = [(name, kind, shape, bytes(data), levels) for name, kind, shape, data, levels in arrays]
+        _native.fit(system, "{}", sent, "y", task, path, 0, None, None)
+    role = "classifier" if task else "regressor"
+    cls = next(c for c in elbo.systems()[system]["estimators"] if c._estimator_type == role)
+    with pytest.raises(elbo.DataError) as ours:
+        cls().fit(pd.DataFrame(inputs), y)
+    said, found = theirs.value.message, ours.value.message
+    # What scikit-learn looks for may follow.
+    assert found == said or found.startswith(f"{said}: "), (said, found)
+    assert type(theirs.value) is elbo.DataError and "np." not in str(ours.value) and ours.value.remedy
 
 
 def test_what_a_reader_noted_is_a_warning(tmp_path: Any) -> None:

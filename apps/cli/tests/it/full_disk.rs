@@ -1,16 +1,24 @@
-//! Every verb that writes, on a disk without space: a message with a remedy, nothing half-written, older files as they were.
+//! Every verb that writes, on a disk without space, or with space that ends in the middle of a file: a message with a remedy, nothing
+//! half-written, older files as they were.
 
-use crate::folder::{Folder, QUICK, Ran, model, run};
+use crate::folder::{Folder, QUICK, Ran, model, run, table};
 use elbo::splat::file::{Format, Stored, write};
 use elbo::splat::gaussians::Gaussians;
 use std::path::Path;
 use std::process::Command;
 
-/// The program where no file can get a single byte. The signal of that limit is ignored, so that writing fails as on a full disk.
-fn without_space(folder: &Folder, words: &str) -> Ran {
+/// The program where no file can grow beyond so many blocks, each of 512 bytes, or of 1024 in some shells; without any, beyond its name.
+/// The signal of that limit is ignored, so that writing fails as on a full disk.
+fn with_space(folder: &Folder, blocks: usize, words: &str) -> Ran {
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f 0; exec {} {words}", env!("CARGO_BIN_EXE_elbo")));
+    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec {} {words}", env!("CARGO_BIN_EXE_elbo")));
     run(shell.current_dir(folder.path("")))
+}
+
+/// As many blocks as end in the middle of a file of this size, whatever the shell's blocks are.
+fn half_of(size: usize) -> usize {
+    assert!(size >= 2048, "{size} bytes are too few to end in their middle");
+    size / 2048
 }
 
 /// Every file below a folder, with its bytes.
@@ -28,10 +36,23 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// Asserts that the command fails with a remedy and changes no file.
+/// Asserts that the command fails with a remedy and changes no file, where there is no space at all.
 fn refused(folder: &Folder, words: &str) {
+    refused_at(folder, 0, words);
+}
+
+/// The same where the space ends in the middle of the file that stands as `FILE` in the words. With space the command works.
+fn refused_midway(folder: &Folder, words: &str, file: &str) {
+    let whole = format!("whole-{file}");
+    folder.elbo(&words.replace("FILE", &whole)).ok();
+    let blocks = half_of(folder.read(&whole).len());
+    folder.write(file, b"old");
+    refused_at(folder, blocks, &words.replace("FILE", file));
+}
+
+fn refused_at(folder: &Folder, blocks: usize, words: &str) {
     let before = contents(&folder.path(""));
-    let ran = without_space(folder, words);
+    let ran = with_space(folder, blocks, words);
     assert_eq!(ran.code, 1, "{words}: {ran:?}");
     assert!(ran.err.contains("error: ") && ran.err.contains("remedy: "), "{words}: {}", ran.err);
     assert!(ran.err.contains("ulimit -f") && !ran.err.contains("panicked"), "{words}: {}", ran.err);
@@ -56,6 +77,54 @@ fn tables_models_and_claims_are_not_half_written() {
     ] {
         refused(&folder, &words);
     }
+}
+
+#[test]
+fn space_that_ends_in_the_middle_of_a_file_leaves_the_old_one() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(300).as_bytes());
+    folder.write("m.elbo", model());
+    folder.elbo("fit memory-dual-gp t.csv --target y --set batches=2 --out u.elbo").ok();
+    folder.write("s.ply", &scene_of(100));
+    for (words, file) in [
+        (format!("fit gpr t.csv --target y {QUICK} --out FILE"), "f.elbo"),
+        ("update u.elbo t.csv --out FILE".into(), "v.elbo"),
+        ("predict m.elbo t.csv --out FILE".into(), "p.csv"),
+        ("predict m.elbo t.csv --out FILE".into(), "p.csv.gz"),
+        ("data make two-moons --rows 400 --out FILE".into(), "d.csv"),
+        ("render s.ply --ply FILE".into(), "r.ply"),
+    ] {
+        refused_midway(&folder, &words, file);
+    }
+    let shared = crate::compress::with_codec();
+    ["m.elbo", "p.png"].iter().for_each(|name| folder.write(name, &shared.read(name)));
+    folder.elbo("compress m.elbo p.png --out a.elbc").ok();
+    refused_midway(&folder, "restore m.elbo a.elbc --out FILE", "back.png");
+}
+
+#[test]
+fn updates_are_not_half_written() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(300).as_bytes());
+    folder.elbo("fit memory-dual-gp t.csv --target y --set batches=2 --out u.elbo").ok();
+    folder.write("v.elbo", b"old");
+    refused(&folder, "update u.elbo t.csv --out v.elbo");
+    refused(&folder, "update u.elbo t.csv --out u.elbo");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_ends_the_fit_and_leaves_the_one_before() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(300).as_bytes());
+    // A state to go on from: that of a fit whose time was up.
+    let long = "fit svgp t.csv --target y --set inducing=20 --set steps=2000000 --out s.elbo --checkpoint c";
+    folder.elbo(&format!("{long} --budget 1s")).ok();
+    let midway = half_of(folder.read("c").len());
+    for blocks in [0, midway] {
+        refused_at(&folder, blocks, "fit --resume c --checkpoint-every 1ms --budget 60s");
+    }
+    // What was left is whole.
+    folder.elbo("fit --resume c --budget 1s").ok();
 }
 
 #[test]
@@ -95,13 +164,18 @@ fn photographs_and_their_files_are_not_half_written() {
 
 /// A file of four Gaussians.
 pub fn scene() -> Vec<u8> {
+    scene_of(4)
+}
+
+/// A file of so many Gaussians.
+fn scene_of(count: usize) -> Vec<u8> {
     let gaussians = Gaussians::<f32> {
         degree: 0,
-        mean: vec![0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        log_scale: vec![-2.0; 12],
-        rotation: [1.0, 0.0, 0.0, 0.0].repeat(4),
-        opacity: vec![2.0; 4],
-        sh: vec![0.5; 12],
+        mean: (0..count).flat_map(|i| [i, i % 2, i % 3].map(|x| x as f32)).collect(),
+        log_scale: vec![-2.0; 3 * count],
+        rotation: [1.0, 0.0, 0.0, 0.0].repeat(count),
+        opacity: vec![2.0; count],
+        sh: vec![0.5; 3 * count],
     };
     write(Format::Ply, &Stored { gaussians, antialias: false }).unwrap()
 }

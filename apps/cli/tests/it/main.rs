@@ -3,6 +3,7 @@
 mod bad_input;
 mod codec;
 mod compress;
+mod cookbook;
 mod folder;
 mod formats;
 mod full_disk;

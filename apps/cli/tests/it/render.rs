@@ -6,7 +6,7 @@ use elbo::splat::scene::interleaved;
 use elbo_report::picture::png;
 
 /// A made-up scene as a folder `scene`.
-fn folder() -> Folder {
+pub fn folder() -> Folder {
     let folder = Folder::new();
     let scene = make(&Recipe { views: 12, size: 24, bodies: 2, points: 100, rays: 1, ..Recipe::default() }, 5).scene;
     let names: Vec<String> = (0..scene.len()).map(|i| format!("{i:02}.png")).collect();

@@ -1,4 +1,5 @@
-//! Every comparison, one after the other, and the picture of them all.
+//! Every comparison of times, one after the other, and the picture of them all. Not among them are comparisons of scores: `elbo-dev accuracy`,
+//! `elbo-dev scale`, and the scripts of `benches/peers` that write no table.
 
 use super::{Options, beside, gp, infer, linear, nn, ratios, refuse_choice, regret};
 use crate::error::{DevError, Result};

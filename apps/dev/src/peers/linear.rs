@@ -77,10 +77,13 @@ pub fn linear(root: &Path, options: &Options) -> Result<()> {
     let rounds = (0..options.rounds.max(1)).map(run).collect::<Result<Vec<_>>>()?;
     let (table, missed) = rows(&summarised(&rounds));
     let body = format!(
-        "{}; the fastest of many calls, lengths by turns, and of that the median of {} runs; each series is one chain and runs on one core. The last \
+        "{}; elbo {}, {} threads, of which a series, being one chain, uses one; the fastest of many calls, lengths by turns, and of that the median of \
+         {} runs. No other engine takes part, and no floor is given: the factor is what is judged. The last \
          factor is the largest of the three for twice as many times.\n\nMade by `cargo run --release -p elbo-dev -- peers linear`.\n\n\
          | {} | factor for twice as many | at most | verdict |\n|---:|---:|---:|---:|---:|---:|---|\n{table}",
         table::machine(),
+        env!("CARGO_PKG_VERSION"),
+        options.threads,
         rounds.len(),
         COLUMNS.join(" | ")
     );

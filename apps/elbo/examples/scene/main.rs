@@ -17,7 +17,7 @@ use elbo::data::{read_picture_bytes, write_npz};
 use elbo::prelude::*;
 use elbo::report::picture::png;
 use elbo::splat::make::gltf::{Pixels, Surroundings, read};
-use elbo::splat::make::{Arrangement, Recipe, colmap_text, make, make_of, transforms_json};
+use elbo::splat::make::{Arrangement, Made, Recipe, colmap_text, make, make_of, transforms_json};
 use elbo::splat::scene::interleaved;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +63,13 @@ fn main() -> Result<()> {
             make_of(read(&bytes, &beside)?, &recipe, 1)
         }
     };
+    write(&folder, &made, has_priors)?;
+    println!("{} pictures in {}", made.scene.len(), folder.display());
+    Ok(())
+}
+
+/// Writes all that is known of a scene into a folder, which is made.
+pub fn write(folder: &Path, made: &Made, has_priors: bool) -> Result<()> {
     let scene = &made.scene;
     let model = folder.join("sparse/0");
     std::fs::create_dir_all(&model).map_err(|cause| Error::file("cannot make the folder", &model, &cause))?;
@@ -85,8 +92,7 @@ fn main() -> Result<()> {
     let truth = truth.map(|(name, shape, values)| (name.to_owned(), Array { shape, values }));
     write_npz(&folder.join("truth.npz"), &truth)?;
     if has_priors {
-        priors::write(&folder.join("priors"), &made, 1)?;
+        priors::write(&folder.join("priors"), made, 1)?;
     }
-    println!("{} pictures in {}", scene.len(), folder.display());
     Ok(())
 }

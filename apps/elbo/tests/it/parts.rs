@@ -9,6 +9,9 @@ mod machines;
 #[path = "../../examples/rate.rs"]
 #[allow(dead_code, reason = "the program's own start prints what the test checks")]
 mod rate;
+#[path = "../../examples/scene/main.rs"]
+#[allow(dead_code, reason = "the program's own start reads its words and meshes")]
+mod scene;
 #[path = "../../examples/two_objectives.rs"]
 #[allow(dead_code, reason = "the program's own start runs it with its full budget")]
 mod two_objectives;
@@ -17,11 +20,13 @@ mod two_objectives;
 mod weights;
 
 use elbo::core::{Rng, Run};
+use elbo::data::{ReadOptions, read};
 use elbo::decide::maximise::MaximiseConfig;
 use elbo::decide::objectives::{Choose, dominates, front};
 use elbo::decide::planning::Inference;
 use elbo::decide::surrogate::SurrogateConfig;
 use elbo::infer::fit::{MethodSettings, ViSettings};
+use elbo::splat::make::{Recipe, make};
 
 #[test]
 fn chosen_trials_grow_the_volume_below_the_front() {
@@ -93,4 +98,18 @@ fn every_posterior_over_weights_answers_and_doubt_grows_beyond_the_data() {
     }
     let [data, _, beyond] = found[1].sd;
     assert!(beyond > 1.3 * data, "{data} {beyond}");
+}
+
+#[test]
+fn a_made_up_scene_is_read_as_it_was_written() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("made-up-scene");
+    let recipe = Recipe { views: 4, size: 16, bodies: 2, points: 40, rays: 1, ..Recipe::default() };
+    let made = make(&recipe, 1);
+    scene::write(&folder, &made, true).unwrap();
+    let data = read(&folder, &ReadOptions::default()).unwrap();
+    assert_eq!(data.get("image").unwrap().shape, [4, 16, 16, 3]);
+    let truth = read(&folder.join("truth.npz"), &ReadOptions::default()).unwrap();
+    assert_eq!(truth.get("depth").unwrap().to_f64().unwrap().len(), made.depth.len());
+    assert!(folder.join("sparse/0/images.txt").exists() && folder.join("priors/priors.json").exists());
+    std::fs::remove_dir_all(&folder).unwrap();
 }

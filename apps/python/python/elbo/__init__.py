@@ -1,6 +1,7 @@
 """Variational and Gaussian probabilistic machine learning: models that know what they do not know.
 
-Every system of the program `elbo` is a class: :class:`GPR`, :class:`SVGPClassifier`, :class:`BO` and so on; `systems()` lists them.
+Every system of the program `elbo` is a class: :class:`GPR`, :class:`SVGPClassifier`, :class:`BO` and so on; `systems()` lists them, and
+`fit("svgp", X, y, inducing=128)` fits one by its id.
 Regressors and classifiers are scikit-learn's in manner, without needing it.
 
 Parts for models composed by hand: :mod:`elbo.kernels`, :mod:`elbo.likelihoods`, :mod:`elbo.acquisitions`, :mod:`elbo.distributions`,
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import kernels
 from ._native import __version__
-from ._registry import load, read, systems
+from ._registry import fit, load, read, systems
 from ._systems import *  # noqa: F403
 from ._systems import __all__ as _classes
 from ._tabular import Distribution
@@ -60,6 +61,7 @@ __all__ = [
     "acquisitions",
     "coders",
     "distributions",
+    "fit",
     "flows",
     "infer",
     "kernels",

@@ -113,10 +113,18 @@ class Estimator:
         return given
 
     def _fit(
-        self, arrays: list[Sent], target: str | None = None, task: str | None = None, source: str = "memory"
+        self,
+        arrays: list[Sent],
+        target: str | None = None,
+        task: str | None = None,
+        source: str = "memory",
+        also: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Fits and keeps the model. Returns what the run has to tell, for `_tell` once all else that the fit leaves is in place."""
-        settings, seed = to_json(self._settings()), seed_of(self.random_state)
+        """Fits and keeps the model. Returns what the run has to tell, for `_tell` once all else is in place.
+
+        `also` holds settings that follow from the data.
+        """
+        settings, seed = to_json({**self._settings(), **(also or {})}), seed_of(self.random_state)
         limit = _limit(self.max_time)
         watch = _progress.watcher(self.verbose, self._system)
         return self._keep(*_native.fit(self._system, settings, arrays, target, task, source, seed, limit, watch))

@@ -114,7 +114,8 @@ def _time_type(dtype: Any) -> Any:
 
 def _enough(found: Table) -> Table:
     if found.rows == 0:
-        raise DataError(f"Found array with 0 sample(s) (shape=(0, {len(found.columns)})) while a minimum of 1 is required.")
+        shape = f"(shape=(0, {len(found.columns)}))"
+        raise DataError(f"the table has no rows: Found array with 0 sample(s) {shape} while a minimum of 1 is required.")
     twice = next((name for d, name in enumerate(found.names) if name in found.names[:d]), None)
     if twice is not None:
         raise DataError(f"two columns are named `{twice}`", "rename one of them")
@@ -123,20 +124,48 @@ def _enough(found: Table) -> Table:
 
 def check_finite(found: Table) -> None:
     """Refuses missing and infinite cells, with their place."""
+    masks = [(name, mask) for name, kind, _, data, _ in found.columns if (mask := _missing(kind, data)).any()]
+    refuse_missing(masks, found.rows, "X")
     for name, kind, _, data, _ in found.columns:
-        if kind == "text":
-            missing = np.flatnonzero(np.frombuffer(data, np.int64) < 0)
-            if missing.size:
-                raise DataError(f"Input X contains NaN: column `{name}` has no value in row {missing[0] + 1}", "fill the cell")
-        elif kind in ("f8", "f4"):
-            values = np.frombuffer(data, _arrays._TYPES[kind])
-            if not np.isfinite(values).all():
-                row = int(np.flatnonzero(~np.isfinite(values))[0])
-                what = "NaN" if np.isnan(values[row]) else "infinity"
-                cell = "no value" if np.isnan(values[row]) else "an infinite value"
-                raise DataError(
-                    f"Input X contains {what}: column `{name}` has {cell} in row {row + 1}", "fill the cell, or drop the row"
-                )
+        if kind in ("f8", "f4"):
+            infinite = np.flatnonzero(np.isinf(np.frombuffer(data, _arrays._TYPES[kind])))
+            if infinite.size:
+                where = f"column `{name}` has an infinite value in row {infinite[0] + 1}"
+                raise DataError(f"{where}: Input X contains infinity", "remove the row, or mend the cell")
+
+
+def _missing(kind: str, data: bytes) -> Array:
+    """Which cells of a column are missing; none where none can be."""
+    marked: Array = np.zeros(0, bool)
+    if kind == "text":
+        marked = np.frombuffer(data, np.int64) < 0
+    elif kind in ("f8", "f4"):
+        marked = np.isnan(np.frombuffer(data, _arrays._TYPES[kind]))
+    return marked
+
+
+def refuse_missing(masks: list[tuple[str, Array]], rows: int, what: str) -> None:
+    """Refuses missing cells, marked by column, of the inputs "X" or of the target "y".
+
+    The program's words come first, then those by which scikit-learn knows the cause, then the first cell's place.
+    """
+    found = [(name, mask) for name, mask in masks if mask.any()]
+    if not found:
+        return
+    known = f"Input {what} contains NaN"
+    empty = next((name for name, mask in found if mask.all()), None)
+    if empty is not None:
+        raise DataError(f"column `{empty}` has no value in any row: {known}", "leave it out, or check where it comes from")
+    lost = int(np.logical_or.reduce([mask for _, mask in found]).sum())
+    counts = sorted(((int(mask.sum()), name) for name, mask in found), key=lambda counted: -counted[0])
+    shown = [f"{'target ' if what == 'y' else ''}`{name}`: {count}" for count, name in counts]
+    which = ", ".join(shown[:5]) + (f" and {len(shown) - 5} more columns" if len(shown) > 5 else "")
+    name, mask = found[0]
+    row = int(np.flatnonzero(mask)[0]) + 1
+    place = f"row {row}" if what == "y" else f"column `{name}` has no value in row {row}"
+    raise DataError(
+        f"{lost} of {rows} rows have missing cells ({which}): {known}, {place}", "fill the cells, or leave these rows out"
+    )
 
 
 def as_fitted(found: Table, names: list[str], had_names: bool, model: str) -> Table:

@@ -12,8 +12,8 @@ from . import _arrays, _native
 from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of
 from ._parts import whole, within
-from ._tables import Layout, Table, as_fitted, check_finite, layout_of, names_of, packed, table
-from ._targets import classes_named, classes_of, coded, labels_of, numbers, target_name, vector
+from ._tables import Layout, Table, as_fitted, check_finite, layout_of, names_of, packed, refuse_missing, table
+from ._targets import classes_named, classes_of, coded, labels_of, numbers, quoted, target_name, vector
 from .errors import DataError, VerbError
 
 
@@ -76,16 +76,24 @@ class Tabular(Estimator):
         return found
 
     def _fit_table(self, found: Table, target: Sent, task: str | None) -> dict[str, Any]:
-        _check_length(found.rows, target[2][0])
-        if found.rows < 2 and self._finite:
-            raise DataError("Found array with 1 sample(s) while a minimum of 2 is required", "give more rows, better fifty")
-        told = self._fit([*found.columns, target], target[0], task)
+        self._check_rows(found, target[2][0])
+        told = self._fit([*found.columns, target], target[0], task, also=self._implied(found))
         self.n_features_in_, self._layout = len(found.columns), [(name, None) for name in found.names]
         if found.has_names:
             self.feature_names_in_ = np.array(found.names, dtype=object)
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
         return told
+
+    def _check_rows(self, found: Table, targets: int) -> None:
+        _check_length(found.rows, targets)
+        if found.rows < 2 and self._finite:
+            known = "Found array with 1 sample(s) while a minimum of 2 is required"
+            raise DataError(f"the table has one usable row: {known}", "give at least two rows, better fifty")
+
+    def _implied(self, found: Table) -> dict[str, Any]:
+        """Settings that follow from the form of the table."""
+        return {}
 
     def _known(self, x: Any) -> list[Sent]:
         """Rows in the model's arrays."""
@@ -146,12 +154,13 @@ class Regressor(Tabular):
         return _arrays.array(target_name(y, taken), self._numbers(y))
 
     def _numbers(self, y: Any) -> Floats:
-        values = numbers(y)
-        strange = np.isinf(values) if self._missing_target else ~np.isfinite(values)
-        if strange.any():
-            row = int(np.flatnonzero(strange)[0])
-            what = "NaN" if np.isnan(values[row]) else "infinity"
-            raise DataError(f"Input y contains {what}: row {row + 1}", "leave such rows out")
+        values, name = numbers(y), target_name(y, [])
+        if not self._missing_target:
+            refuse_missing([(name, np.isnan(values))], len(values), "y")
+        infinite = np.flatnonzero(np.isinf(values))
+        if infinite.size:
+            where = f"column `{name}` has an infinite value in row {infinite[0] + 1}"
+            raise DataError(f"{where}: Input y contains infinity", "remove the row, or mend the cell")
         return values
 
     @overload
@@ -206,6 +215,32 @@ class Regressor(Tabular):
         return tags
 
 
+class Series(Regressor):
+    """A system that predicts a number from one column, of times."""
+
+    _missing_target = True
+    time: str | None
+
+    def _implied(self, found: Table) -> dict[str, Any]:
+        # Nothing tells columns without names apart but their order.
+        is_open = self.time is None and not found.has_names and len(found.columns) > 1
+        return {"time": found.names[0]} if is_open else {}
+
+    def _fit_table(self, found: Table, target: Sent, task: str | None) -> dict[str, Any]:
+        told = super()._fit_table(found, target, task)
+        if name := self._implied(found).get("time"):
+            others = len(found.columns) - 1
+            text = f"no column has a name: the first, `{name}`, is taken for the times, and the other {others} are not used"
+            told["warnings"] = [f"{text}; `time=` names another", *told["warnings"]]
+        return told
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # scikit-learn's word for a regressor that is not to be tried on a target of many columns: this one sees one column.
+        tags.regressor_tags.poor_score = True
+        return tags
+
+
 class Classifier(Tabular):
     """A system that predicts one of two or more classes."""
 
@@ -218,17 +253,18 @@ class Classifier(Tabular):
     def fit(self: Any, X: Any, y: Any = None) -> Any:
         """Fits the model to rows `X` and one class a row, `y`."""
         found = self._read(X)
-        values = vector(y)
-        classes = classes_of(values)
-        if len(classes) < 2:
-            raise DataError(f"y has 1 class, {classes[0]!r}; a classifier needs at least two")
-        if len(classes) > 2 and not self._many_classes:
-            raise DataError(
-                f"Only binary classification is supported. The type of the target is multiclass: {len(classes)} classes",
-                "use `SVGPClassifier`",
-            )
+        values, name = vector(y), target_name(y, found.names)
+        self._check_rows(found, len(values))
+        classes = classes_of(values, name)
         labels = labels_of(classes)
-        told = self._fit_table(found, coded(target_name(y, found.names), values, classes, labels), "classification")
+        if len(classes) < 2:
+            raise DataError(f"target `{name}` has a single class, {quoted(labels[0])}", "give rows of at least two classes")
+        if len(classes) > 2 and not self._many_classes:
+            known = "Only binary classification is supported. The type of the target is multiclass."
+            raise DataError(
+                f"the target has {len(classes)} classes; this system separates two: {known}", "use `SVGPClassifier`"
+            )
+        told = self._fit_table(found, coded(name, values, classes, labels), "classification")
         self.classes_, self._labels = classes, labels
         self._tell(told)
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from . import _arrays
 from ._arrays import Array, Floats, Sent
+from ._tables import refuse_missing
 from .errors import DataError, warn
 
 _COLUMN = (
@@ -44,12 +46,18 @@ def vector(y: Any) -> Array:
 
 def numbers(y: Any) -> Floats:
     """The target as real numbers, NaN where one is missing."""
-    values = vector(y)
+    values, name = vector(y), target_name(y, [])
+    if values.dtype.kind in "mM":
+        raise DataError(f"target `{name}` holds dates or times, such as {quoted(next(iter(values), ''))}", "give numbers")
     strange = next((cell for cell in values.tolist() if not _is_number(cell)), None) if values.dtype.kind in "OUST" else None
-    if strange is not None or values.dtype.kind in "mM":
-        found = strange if strange is not None else str(next(iter(values), "dates"))
-        raise DataError(f"y holds {found!r}, which is no number", "give numbers; for classes use a classifier")
+    if strange is not None:
+        raise DataError(f"target `{name}` holds text, such as {quoted(strange)}", "give numbers; for classes use a classifier")
     return np.asarray(values.astype(np.float64))
+
+
+def quoted(cell: Any) -> str:
+    """A cell in double quotes, as the program shows it."""
+    return json.dumps(cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell), ensure_ascii=False)
 
 
 def _is_number(cell: Any) -> bool:
@@ -60,18 +68,21 @@ def _is_number(cell: Any) -> bool:
     return True
 
 
-def classes_of(values: Array) -> Array:
-    """The classes of a target, sorted."""
-    if any(map(_arrays.is_missing, values.tolist())):
-        raise DataError("Input y contains NaN", "leave such rows out")
-    if values.dtype.kind == "f" and np.isinf(values).any():
-        raise DataError("Input y contains infinity", "leave such rows out")
-    if values.dtype.kind == "f" and (values != np.floor(values)).any():
-        raise DataError("Unknown label type: continuous", "use a regressor for quantities; classes are texts or whole numbers")
+def classes_of(values: Array, name: str) -> Array:
+    """The classes of the target of that name, sorted."""
+    refuse_missing([(name, np.array([_arrays.is_missing(cell) for cell in values.tolist()], bool))], len(values), "y")
+    strange = np.isinf(values) | (values != np.floor(values)) if values.dtype.kind == "f" else np.zeros(0, bool)
+    if strange.any():
+        row = int(np.flatnonzero(strange)[0])
+        known = "Input y contains infinity" if np.isinf(values[row]) else "Unknown label type: continuous"
+        raise DataError(
+            f"target `{name}` is {values[row].item()} in row {row + 1}, which is no class: {known}",
+            "use a regressor for quantities; classes are texts or whole numbers",
+        )
     try:
         return np.unique(values)
     except TypeError:
-        raise DataError("y holds texts among numbers", "give classes of one kind") from None
+        raise DataError(f"target `{name}` holds texts among numbers", "give classes of one kind") from None
 
 
 def labels_of(classes: Array) -> list[str]:
@@ -96,6 +107,7 @@ def coded(name: str, values: Array, classes: Array, labels: list[str]) -> Sent:
     code = {value: code for code, value in enumerate(classes.tolist())}
     codes = [code.get(value, -1) for value in values.tolist()]
     if -1 in codes:
-        strange = values.tolist()[codes.index(-1)]
-        raise DataError(f"y has class {strange!r}, which the training data did not have", f"classes are: {', '.join(labels)}")
+        row = codes.index(-1)
+        where = f"row {row + 1} has class {quoted(values.tolist()[row])}"
+        raise DataError(f"{where}, which the training data did not have", f"classes are: {', '.join(labels)}")
     return _arrays.coded(name, codes, labels)

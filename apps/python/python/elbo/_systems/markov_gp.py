@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._tabular import Regressor
+from .._tabular import Series
 
 
-class MarkovGP(Regressor):
+class MarkovGP(Series):
     """Gaussian process regression on series in linear time.
 
     Exact Gaussian process regression of one number on time. Kernels of time have a twin as a linear
@@ -46,7 +46,6 @@ class MarkovGP(Regressor):
     """
 
     _system = 'markov-gp'
-    _missing_target = True
 
     def __init__(
         self,
