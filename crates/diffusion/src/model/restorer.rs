@@ -3,6 +3,7 @@
 use super::measured::Measured;
 use super::{Degradation, DiffusionModel, MaskConfig, OperatorName, from_model, to_model};
 use crate::denoiser::{Denoiser, DnCnn, DnCnnDenoiser};
+use crate::operator::Operator;
 use crate::restore::{Method, Order, RedDiff, RestoreConfig, Restored, Rule, restore};
 use crate::schedule::Schedule;
 use elbo_core::samples::{Form, Source};

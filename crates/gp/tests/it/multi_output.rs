@@ -6,7 +6,7 @@ use elbo_gp::exact::ExactGp;
 use elbo_gp::kernel::{Index, Kernel, KernelConfig, Profile, Scaled, Stationary};
 use elbo_gp::mean::Zero;
 use elbo_gp::multi_output::{Component, Icm, Lmc, SharedGp, kronecker};
-use elbo_tensor::{Parameters, Tensor, no_grad};
+use elbo_tensor::{Tensor, no_grad};
 
 const ROWS: usize = 9;
 
