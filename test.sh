@@ -22,8 +22,6 @@ target="${CARGO_TARGET_DIR:-target}"
 "$target/debug/elbo-dev" layers
 "$target/debug/elbo-dev" supply
 "$target/debug/elbo-dev" generate --check
-say "pages, as wide as a desktop and as a phone"
-"${PYTHON:-python3}" apps/dev/look.py "$target/site" --seconds 300
 # Compiling cargo-deny takes longer than all tests. `supply` checks licences, bans and sources of the same deny.toml without it; what only
 # cargo-deny knows are published advisories, withdrawn versions and the texts of licences.
 if command -v cargo-deny > /dev/null; then
@@ -46,6 +44,12 @@ if [ -n "${ELBO_WHEEL:-}" ]; then
     say "wheel";             apps/python/wheel.sh
 else
     echo "wheel: NOT BUILT; ELBO_WHEEL=1 builds and uses it"
+fi
+if [ -n "${ELBO_LOOK:-}" ]; then
+    say "pages, as wide as a desktop and as a phone"
+    "${PYTHON:-python3}" apps/dev/look.py "$target/site" --seconds 600
+else
+    echo "pages: NOT LOOKED AT in a browser; ELBO_LOOK=1 opens each at two widths"
 fi
 if [ -z "${ELBO_MIRI:-}" ]; then
     echo "Miri: NOT RUN; ELBO_MIRI=1 runs its tests"
