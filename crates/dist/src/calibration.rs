@@ -7,7 +7,7 @@
 //! | how narrow are the predictions? | [`sharpness`] |
 //! | does a score tell unusual rows from usual ones? | [`auroc`], [`average_precision`], [`false_positive_rate`] |
 //! | are the rows one is sure of the right ones? | [`risk_coverage_area`] |
-//! | how sure is any of these numbers? | [`bootstrap`] |
+//! | how sure is any of these numbers? | [`bootstrap`], [`bootstrap_each`] |
 
 use crate::scores::{check, check_finite};
 use elbo_core::{Error, Marginals, Result, Rng};
@@ -65,6 +65,9 @@ fn expected(bins: &[Bin]) -> f64 {
     let rows: f64 = bins.iter().map(|b| b.rows).sum();
     bins.iter().map(|b| (b.hits - b.confidence).abs()).sum::<f64>() / rows
 }
+
+/// Bins of calibration errors, as is usual.
+pub const CALIBRATION_BINS: usize = 15;
 
 /// The expected calibration error of pairs of a confidence and whether it came true, over bins of equal width.
 pub(crate) fn expected_error(pairs: impl Iterator<Item = (f64, bool)>, bins: usize) -> f64 {
@@ -235,15 +238,37 @@ pub fn risk_coverage_area(errors: &[f64], doubts: &[f64]) -> f64 {
 /// The 95 % interval of a statistic of rows, by redrawing rows: the 2.5 % and 97.5 % points of `draws` values. `statistic` is given row
 /// numbers, some of them several times.
 pub fn bootstrap(rows: usize, draws: usize, rng: &mut Rng, statistic: impl Fn(&[usize]) -> f64) -> (f64, f64) {
+    let [interval] = bootstrap_each(rows, draws, rng, |chosen| [statistic(chosen)]);
+    interval
+}
+
+/// The intervals of several statistics by [`bootstrap`], all of the same redrawn rows. Statistics may be infinite.
+pub fn bootstrap_each<const K: usize>(
+    rows: usize,
+    draws: usize,
+    rng: &mut Rng,
+    statistics: impl Fn(&[usize]) -> [f64; K],
+) -> [(f64, f64); K] {
     assert!(rows > 0 && draws >= 2, "an interval needs rows and draws");
-    let mut values: Vec<f64> =
-        (0..draws).map(|_| statistic(&(0..rows).map(|_| rng.below(rows)).collect::<Vec<_>>())).collect();
-    values.sort_by(f64::total_cmp);
-    // Between the two order statistics around the point.
-    let at = |p: f64| {
-        let place = p * (draws - 1) as f64;
-        let (low, share) = (place.floor() as usize, place.fract());
-        values[low] + share * (values[(low + 1).min(draws - 1)] - values[low])
-    };
-    (at(0.025), at(0.975))
+    let mut chosen = vec![0; rows];
+    let values: Vec<[f64; K]> = (0..draws)
+        .map(|_| {
+            chosen.iter_mut().for_each(|row| *row = rng.below(rows));
+            statistics(&chosen)
+        })
+        .collect();
+    std::array::from_fn(|k| {
+        let mut own: Vec<f64> = values.iter().map(|each| each[k]).collect();
+        own.sort_by(f64::total_cmp);
+        (between(&own, 0.025), between(&own, 0.975))
+    })
+}
+
+/// The point with this share of the sorted values below it, between the two order statistics around it.
+fn between(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let (low, part) = (place.floor() as usize, place.fract());
+    let (below, above) = (sorted[low], sorted[(low + 1).min(sorted.len() - 1)]);
+    // Two infinite values have no difference.
+    if below == above || part == 0.0 { below } else { below + part * (above - below) }
 }

@@ -1,14 +1,22 @@
 //! How good predictions are: proper scores, calibration, and the names that `evaluate --json` prints.
 
-use crate::calibration::{expected_error, most_probable};
+use crate::calibration::{
+    CALIBRATION_BINS, ClassCalibration, average_precision, bootstrap_each, expected_error, most_probable,
+    risk_coverage_area,
+};
 use elbo_core::magnitude::root_mean_square;
-use elbo_core::{Error, Marginals, Prediction, Result};
+use elbo_core::{Error, Marginals, Prediction, Result, Rng};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Bins of the expected calibration error and of the PIT histogram.
-const ECE_BINS: usize = 15;
+/// Bins of the PIT histogram.
 const PIT_BINS: usize = 20;
+/// Most and fewest redrawn tables of a bootstrap interval, about how many rows are redrawn in all, and the seed, which makes scores the same
+/// every time.
+const MOST_REDRAWN: usize = 1000;
+const FEWEST_REDRAWN: usize = 200;
+const REDRAWN_ROWS: usize = 10_000_000;
+const REDRAW_SEED: u64 = 0;
 
 /// The share of the observations inside the central interval, or its mean width, at three levels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -58,6 +66,45 @@ pub struct ClassificationScores {
     /// Mean squared distance of the probabilities from the indicator of the true class, summed over classes (0 to 2).
     pub brier: f64,
     /// Expected calibration error of the most probable class, 15 bins of equal width.
+    pub ece: f64,
+    /// Whether the probabilities mean what they say, in other measures.
+    pub calibration: CalibrationScores,
+    /// The lower ends of 95 % bootstrap intervals over rows.
+    pub lower: ClassificationEnds,
+    /// Their upper ends.
+    pub upper: ClassificationEnds,
+}
+
+/// Calibration of class probabilities beside the expected error; bins are 15.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationScores {
+    /// Expected calibration error of the most probable class over bins of equally many rows.
+    pub ece_equal_mass: f64,
+    /// Expected calibration error of each class's own probability, bins of equal width, averaged over classes.
+    pub classwise: f64,
+    /// Expected squared error less what chance alone gives; may be below zero.
+    pub squared_debiased: f64,
+    /// The largest error of a bin of equal width.
+    pub mce: f64,
+    /// Share of wrong rows among the surest ones, averaged over how many are kept: the area under risk against coverage.
+    pub risk_coverage: f64,
+    /// Area under precision against recall for finding the wrong rows by their doubt, one less the largest probability; `None` where all rows
+    /// are right, or none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_aupr: Option<f64>,
+}
+
+/// One end of the intervals of [`ClassificationScores`]. The interval of `ece` lies high, since redrawn rows add chance of their own; it may
+/// lie above `ece` where the table is small.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ClassificationEnds {
+    /// Of the accuracy.
+    pub accuracy: f64,
+    /// Of the log loss, in nats; may be infinite.
+    pub log_loss: f64,
+    /// Of the Brier score.
+    pub brier: f64,
+    /// Of the expected calibration error.
     pub ece: f64,
 }
 
@@ -149,7 +196,7 @@ pub fn regression(marginals: &dyn Marginals, targets: &[f64]) -> Result<Regressi
 /// Scores probabilities `[N, C]` (row-major) against class indices `[N]`.
 ///
 /// # Errors
-/// [`Error::Data`] when there are no rows, lengths differ, or an index is not below `classes`.
+/// [`Error::Data`] when there are no rows, lengths differ, a probability is not finite, or an index is not below `classes`.
 pub fn classification(classes: usize, probabilities: &[f64], targets: &[usize]) -> Result<ClassificationScores> {
     check(probabilities.len() / classes.max(1), targets.len())?;
     if let Some(i) = targets.iter().position(|t| *t >= classes) {
@@ -158,18 +205,79 @@ pub fn classification(classes: usize, probabilities: &[f64], targets: &[usize]) 
             "remove rows of classes that were absent when the model was fitted, or fit it again with them",
         ));
     }
-    let n = targets.len() as f64;
-    let (mut log_loss, mut brier) = (0.0, 0.0);
-    let mut tops = Vec::with_capacity(targets.len());
-    for (p, &target) in probabilities.chunks(classes).zip(targets) {
+    let found = ClassCalibration::new(classes, probabilities, targets, CALIBRATION_BINS)?;
+    let rows: Vec<ClassRow> =
+        probabilities.chunks(classes).zip(targets).map(|(p, target)| ClassRow::new(p, *target)).collect();
+    let all: Vec<usize> = (0..rows.len()).collect();
+    let [accuracy, log_loss, brier, ece] = class_scores(&rows, &all);
+    let draws = (REDRAWN_ROWS / rows.len()).clamp(FEWEST_REDRAWN, MOST_REDRAWN);
+    let intervals = bootstrap_each(rows.len(), draws, &mut Rng::new(REDRAW_SEED), |chosen| class_scores(&rows, chosen));
+    let ends = |of: fn((f64, f64)) -> f64| {
+        let [accuracy, log_loss, brier, ece] = intervals.map(of);
+        ClassificationEnds { accuracy, log_loss, brier, ece }
+    };
+    Ok(ClassificationScores {
+        rows: rows.len(),
+        accuracy,
+        log_loss,
+        brier,
+        ece,
+        calibration: CalibrationScores::new(&found, &rows),
+        lower: ends(|interval| interval.0),
+        upper: ends(|interval| interval.1),
+    })
+}
+
+/// What one row of class probabilities adds to the scores.
+struct ClassRow {
+    confidence: f64,
+    is_hit: bool,
+    log_loss: f64,
+    brier: f64,
+}
+
+impl ClassRow {
+    fn new(p: &[f64], target: usize) -> Self {
         let top = most_probable(p);
-        tops.push((p[top], top == target));
-        log_loss -= p[target].ln();
-        brier += p.iter().enumerate().map(|(c, p)| (p - f64::from(u8::from(c == target))).powi(2)).sum::<f64>();
+        Self {
+            confidence: p[top],
+            is_hit: top == target,
+            log_loss: -p[target].ln(),
+            brier: p.iter().enumerate().map(|(c, p)| (p - f64::from(u8::from(c == target))).powi(2)).sum(),
+        }
     }
-    let hits = tops.iter().filter(|(_, is_hit)| *is_hit).count() as f64;
-    let ece = expected_error(tops.into_iter(), ECE_BINS);
-    Ok(ClassificationScores { rows: targets.len(), accuracy: hits / n, log_loss: log_loss / n, brier: brier / n, ece })
+}
+
+/// Accuracy, log loss, Brier score and expected calibration error of some of the rows.
+fn class_scores(rows: &[ClassRow], chosen: &[usize]) -> [f64; 4] {
+    let n = chosen.len() as f64;
+    let mean = |of: &dyn Fn(&ClassRow) -> f64| chosen.iter().map(|i| of(&rows[*i])).sum::<f64>() / n;
+    let pairs = chosen.iter().map(|i| (rows[*i].confidence, rows[*i].is_hit));
+    [
+        mean(&|row| f64::from(u8::from(row.is_hit))),
+        mean(&|row| row.log_loss),
+        mean(&|row| row.brier),
+        expected_error(pairs, CALIBRATION_BINS),
+    ]
+}
+
+impl CalibrationScores {
+    fn new(found: &ClassCalibration, rows: &[ClassRow]) -> Self {
+        let errors: Vec<f64> = rows.iter().map(|row| f64::from(u8::from(!row.is_hit))).collect();
+        let doubts: Vec<f64> = rows.iter().map(|row| 1.0 - row.confidence).collect();
+        let doubts_of = |is_hit: bool| -> Vec<f64> {
+            rows.iter().filter(|row| row.is_hit == is_hit).map(|row| 1.0 - row.confidence).collect()
+        };
+        let (right, wrong) = (doubts_of(true), doubts_of(false));
+        Self {
+            ece_equal_mass: found.ece_equal_mass,
+            classwise: found.classwise,
+            squared_debiased: found.squared_debiased,
+            mce: found.mce,
+            risk_coverage: risk_coverage_area(&errors, &doubts),
+            error_aupr: (!right.is_empty() && !wrong.is_empty()).then(|| average_precision(&right, &wrong)),
+        }
+    }
 }
 
 /// The probability integral transform of the targets: uniform when the predictions are calibrated.

@@ -87,7 +87,8 @@ fn classes_are_predicted_with_one_probability_each() {
     assert!(fitted["validation"]["rows"].as_u64().unwrap() >= 8, "{fitted}");
     assert_has(&fitted["metrics"], &["accuracy", "log_loss", "brier", "ece"]);
     let scores = folder.elbo("evaluate m.elbo m.csv --json").json();
-    assert_eq!(keys(&scores), ["rows", "accuracy", "log_loss", "brier", "ece"]);
+    assert_eq!(keys(&scores), ["rows", "accuracy", "log_loss", "brier", "ece", "calibration", "lower", "upper"]);
+    assert!(scores["lower"]["accuracy"].as_f64().unwrap() <= scores["upper"]["accuracy"].as_f64().unwrap());
     assert!(scores["accuracy"].as_f64().unwrap() > 0.8, "{scores}");
     let text = folder.elbo("predict m.elbo m.csv").ok();
     assert_eq!(text.lines().next(), Some("label,p_a,p_b"));

@@ -84,7 +84,13 @@ fn json_names_are_the_documented_ones() {
     let scores = scores::score(&classes, Targets::Classes(&[0])).unwrap();
     let json = serde_json::to_value(&scores).unwrap();
     let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names, ["rows", "accuracy", "log_loss", "brier", "ece"]);
+    assert_eq!(names, ["rows", "accuracy", "log_loss", "brier", "ece", "calibration", "lower", "upper"]);
+    let inner = |key: &str| json[key].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    // One row that is right has no wrong ones to find.
+    assert_eq!(inner("calibration"), ["ece_equal_mass", "classwise", "squared_debiased", "mce", "risk_coverage"]);
+    for end in ["lower", "upper"] {
+        assert_eq!(inner(end), ["accuracy", "log_loss", "brier", "ece"]);
+    }
     assert_eq!(serde_json::from_value::<Scores>(json).unwrap(), scores);
 }
 
@@ -98,6 +104,47 @@ fn class_scores_are_those_computed_by_hand() {
     assert_close("brier", s.brier, brier / 3.0, 1e-15);
     // Confidences 0.7, 0.4 and 0.8 fall into three bins.
     assert_close("ece", s.ece, (0.3 + 0.6 + 0.8) / 3.0, 1e-14);
+    // One row a bin.
+    assert_close("equal mass", s.calibration.ece_equal_mass, s.ece, 1e-14);
+    assert_close("mce", s.calibration.mce, 0.8, 1e-14);
+    // In the order of confidence: wrong, right, right.
+    assert_close("risk", s.calibration.risk_coverage, (1.0 + 1.0 / 2.0 + 1.0 / 3.0) / 3.0, 1e-14);
+    // The wrong row is the surest, so that it is found last.
+    assert_close("aupr", s.calibration.error_aupr.unwrap(), 1.0 / 3.0, 1e-14);
+}
+
+#[test]
+fn intervals_of_means_have_the_width_that_the_central_limit_gives() {
+    let mut rng = Rng::new(29);
+    let (mut p, mut y) = (vec![], vec![]);
+    for _ in 0..2000 {
+        let q = 0.5 + 0.5 * rng.uniform();
+        p.extend([q, 1.0 - q]);
+        y.push(usize::from(rng.uniform() >= q));
+    }
+    let s = scores::classification(2, &p, &y).unwrap();
+    let half = 1.96 * (s.accuracy * (1.0 - s.accuracy) / 2000.0).sqrt();
+    // An end by 1000 redrawn tables has a standard error of about 2.7 / sqrt(1000) = 8 % of a standard deviation, 4 % of the half width.
+    assert_close("lower", s.lower.accuracy, s.accuracy - half, 0.2 * half);
+    assert_close("upper", s.upper.accuracy, s.accuracy + half, 0.2 * half);
+    for (low, value, high) in
+        [(s.lower.log_loss, s.log_loss, s.upper.log_loss), (s.lower.brier, s.brier, s.upper.brier)]
+    {
+        assert!(low < value && value < high, "{low} {value} {high}");
+    }
+    assert!(s.lower.ece < s.upper.ece, "{s:?}");
+    assert_eq!(s, scores::classification(2, &p, &y).unwrap());
+}
+
+#[test]
+fn a_class_held_impossible_has_an_infinite_upper_end_and_no_nan() {
+    let p = [1.0, 0.0, 1.0, 0.0, 0.5, 0.5, 0.25, 0.75];
+    let s = scores::classification(2, &p, &[1, 0, 0, 1]).unwrap();
+    // The impossible row is left out of a share (3/4)^4 = 0.32 of the redrawn tables.
+    assert!(s.log_loss.is_infinite() && s.upper.log_loss.is_infinite() && s.lower.log_loss.is_finite(), "{s:?}");
+    let always = scores::classification(2, &[1.0, 0.0], &[1]).unwrap();
+    assert_eq!((always.lower.log_loss, always.upper.log_loss), (f64::INFINITY, f64::INFINITY));
+    assert!(scores::classification(2, &[f64::NAN, 0.5], &[1]).is_err());
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct ClassificationScores {
     pub log_loss: f64,
     /// Mean squared distance of the probabilities from the observed class, summed over classes.
     pub brier: f64,
-    /// Expected calibration error of the most probable class, ten bins of equal width.
+    /// Expected calibration error of the most probable class, 15 bins of equal width, as in `elbo evaluate`.
     pub ece: f64,
     /// Mean probability of the most probable class.
     pub confidence: f64,
@@ -102,12 +102,13 @@ impl ClassificationScores {
     }
 }
 
-/// Mean gap between stated and observed shares, weighted by the rows of each bin.
+/// Mean gap between stated and observed shares, weighted by the rows of each bin. Bins are those of `elbo_dist::scores`, which this crate
+/// does not see: as many, and closed on the right.
 fn calibration_error(rows: usize, confidence: &dyn Fn(usize) -> f64, right: &dyn Fn(usize) -> f64) -> f64 {
-    const BINS: usize = 10;
+    const BINS: usize = 15;
     let mut gaps = [0.0; BINS];
     for i in 0..rows {
-        gaps[((confidence(i) * BINS as f64) as usize).min(BINS - 1)] += confidence(i) - right(i);
+        gaps[((confidence(i) * BINS as f64).ceil() as usize).clamp(1, BINS) - 1] += confidence(i) - right(i);
     }
     gaps.iter().map(|g| g.abs()).sum::<f64>() / rows as f64
 }

@@ -241,4 +241,8 @@ fn class_scores_have_their_closed_forms() {
     assert!((scores.brier - 0.5 * (0.08 + 0.72)).abs() < 1e-12);
     assert!((scores.ece - 0.5 * (0.2 + 0.6)).abs() < 1e-12, "{}", scores.ece);
     assert!((scores.baseline_log_loss - 2f64.ln()).abs() < 1e-12);
+    // Of 15 bins, 0.64 and 0.68 are in the tenth and the eleventh; ten bins would have both in one, and the gaps would cancel in part.
+    let near = ClassificationEvidence { probabilities: vec![0.64, 0.36, 0.68, 0.32], ..evidence };
+    let ece = ClassificationScores::new(&near).ece;
+    assert!((ece - 0.5 * (0.36 + 0.68)).abs() < 1e-12, "{ece}");
 }
