@@ -183,7 +183,7 @@ impl System for FbGvi {
             ),
             ..Summary::default()
         };
-        Ok(GlmPosterior::new(config, table, draws, summary))
+        GlmPosterior::new(config, table, draws, summary).with_gaussian(posterior)
     }
 
     fn load(&self, file: &ModelFile) -> Result<GlmPosterior> {

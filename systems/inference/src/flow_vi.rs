@@ -138,7 +138,7 @@ impl System for FlowVi {
             ),
             ..Summary::default()
         };
-        Ok(GlmPosterior::new(config, table, fit.draws, summary))
+        GlmPosterior::new(config, table, fit.draws, summary).with_flow(config.flow.parse()?, fit.family.into())
     }
 
     fn load(&self, file: &ModelFile) -> Result<GlmPosterior> {

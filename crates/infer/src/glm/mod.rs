@@ -11,6 +11,7 @@
 
 mod density;
 mod frame;
+mod kept;
 mod part;
 mod posterior;
 mod table;

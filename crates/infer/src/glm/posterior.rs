@@ -1,12 +1,20 @@
 //! A generalised linear model as posterior draws: the one model of every method of inference on tables.
 
 use super::frame::Frame;
+use super::kept::Kept;
 use super::table::{GlmKind, GlmTable};
-use elbo_core::{Data, Figure, Marginals, Model, ModelFile, Predict, Prediction, Result, Run, Sample, Summary, Table};
+use crate::family::Variational;
+use crate::gaussian::Gaussian;
+use elbo_core::{
+    Array, Data, Error, Figure, Marginals, Model, ModelFile, Predict, Prediction, Result, Run, Sample, Summary, Table,
+    ensure,
+};
+use elbo_dist::flow::FlowSpec;
 use elbo_dist::{Distribution, GaussianMixtures, Poisson};
 use elbo_linalg::vector::dot;
 use elbo_tensor::special::{log_sum_exp, sigmoid};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Draws that predictions are mixed from, evenly spaced among all.
 const MIXED: usize = 256;
@@ -17,6 +25,8 @@ const MIXED: usize = 256;
 #[derive(Debug, Clone)]
 pub struct GlmPosterior {
     frame: Frame,
+    /// What the draws came from, where that is kept.
+    kept: Option<Kept>,
 }
 
 impl GlmPosterior {
@@ -32,7 +42,41 @@ impl GlmPosterior {
             let sd = (values.map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
             summary.parameters.push((label.clone(), format!("{mean:.4} ± {sd:.4}"), "posterior mean ± sd".into()));
         }
-        Self { frame: Frame::new(config, table, draws, p, summary) }
+        Self { frame: Frame::new(config, table, draws, p, summary), kept: None }
+    }
+
+    /// The same with the Gaussian over all unknowns that the draws came from: its mean and Cholesky factor go to the model file, and to
+    /// tables.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when its covariance is not positive definite, [`Error::Setting`] for another number of unknowns.
+    pub fn with_gaussian(mut self, law: &Gaussian) -> Result<Self> {
+        ensure("gaussian", law.dim(), law.dim() == self.frame.unknowns, format!("{} unknowns", self.frame.unknowns))?;
+        self.kept = Some(Kept::gaussian(law)?);
+        Ok(self)
+    }
+
+    /// The same with the flow over all unknowns that the draws came from, as `spec` builds it: it goes to the model file, and
+    /// the verb `sample` draws from it anew.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for another number of unknowns.
+    pub fn with_flow(mut self, spec: FlowSpec, family: Arc<dyn Variational>) -> Result<Self> {
+        ensure("flow", family.dim(), family.dim() == self.frame.unknowns, format!("{} unknowns", self.frame.unknowns))?;
+        self.kept = Some(Kept::Flow(spec, family));
+        Ok(self)
+    }
+
+    /// Log densities of the approximation at any points `[S, P]`, row-major and as [`GlmPosterior::draws`] are: the log noise last where
+    /// there is noise.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where none was kept, where its layers have no closed inverse, and for points of another length.
+    pub fn log_density(&self, points: &[f64]) -> Result<Vec<f64>> {
+        let kept = self.kept.as_ref().ok_or_else(|| {
+            Error::data("this posterior is known by its draws alone", "fit it by fb-gvi or flow-vi for a density")
+        })?;
+        kept.log_density(points)
     }
 
     /// The same with figures and tables for the report.
@@ -46,7 +90,9 @@ impl GlmPosterior {
     /// # Errors
     /// [`elbo_core::Error::ModelFile`] when something is missing or does not fit.
     pub fn load(file: &ModelFile) -> Result<Self> {
-        Ok(Self { frame: Frame::load(file, |table| table.labels().len())? })
+        let frame = Frame::load(file, |table| table.labels().len())?;
+        let kept = Kept::load(file, frame.unknowns)?;
+        Ok(Self { frame, kept })
     }
 
     /// The draws, `[S, P]` row-major.
@@ -116,6 +162,9 @@ fn average(draws: &[Vec<f64>], of: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
 impl Model for GlmPosterior {
     fn save(&self, file: &mut ModelFile) -> Result<()> {
         self.frame.save(file);
+        if let Some(kept) = &self.kept {
+            kept.save(file);
+        }
         Ok(())
     }
 
@@ -136,7 +185,13 @@ impl Model for GlmPosterior {
     }
 
     fn tables(&self) -> Vec<Table> {
-        self.frame.tables.clone()
+        let mut names = self.frame.table.labels();
+        if let (GlmKind::Gaussian, Some(noise)) = (self.frame.table.kind(), names.last_mut()) {
+            noise.insert_str(0, "log ");
+        }
+        let mut tables = self.frame.tables.clone();
+        tables.extend(self.kept.iter().flat_map(|kept| kept.tables(&names)));
+        tables
     }
 }
 
@@ -159,11 +214,27 @@ impl Predict for GlmPosterior {
 }
 
 impl Sample for GlmPosterior {
-    /// Posterior draws of the weights, and of the noise's standard deviation where there is noise, for standardised inputs and target.
+    /// Posterior draws of the weights, and of the noise's standard deviation where there is noise, for standardised inputs and target. Of a
+    /// flow they are new ones, and a last column has the log density of each, as the columns before it are.
     fn sample(&self, count: usize, run: &mut Run) -> Result<Data> {
-        let table = &self.frame.table;
-        let value = |d, v| shown(table, self.frame.unknowns, d, v);
-        Ok(self.frame.sample(table.labels(), count, &mut run.rng, value))
+        let (table, p) = (&self.frame.table, self.frame.unknowns);
+        let value = |d, v| shown(table, p, d, v);
+        let Some((z, mut log_density)) = self.kept.as_ref().and_then(|kept| kept.anew(count, &mut run.rng)) else {
+            return Ok(self.frame.sample(table.labels(), count, &mut run.rng, value));
+        };
+        if table.kind() == GlmKind::Gaussian {
+            // Of the standard deviation, not of its logarithm.
+            log_density.iter_mut().zip(z.chunks_exact(p)).for_each(|(l, z)| *l -= z[p - 1]);
+        }
+        let mut name = "log_density".to_owned();
+        while table.labels().contains(&name) {
+            name.push('_');
+        }
+        let column = |d: usize| Array::new(&[count], z.iter().skip(d).step_by(p).map(|v| value(d, *v)).collect());
+        let mut arrays: Vec<(String, Array)> =
+            table.labels().into_iter().enumerate().map(|(d, label)| (label, column(d))).collect();
+        arrays.push((name, Array::new(&[count], log_density)));
+        Ok(Data { source: "posterior draws".into(), arrays, ..Data::default() })
     }
 }
 

@@ -3,5 +3,6 @@
 mod claims;
 mod coin_sampling;
 mod fb_gvi;
+mod kept;
 mod latent;
 mod paths;
