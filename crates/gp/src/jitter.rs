@@ -116,7 +116,7 @@ impl Clamps {
 pub fn warn_about_clamps(count: usize, run: &mut Run) {
     if count > 0 {
         run.warn(format!(
-            "{count} predictive variances of the function were zero or negative by rounding and were raised to 1e-12 of the prior's: \
+            "predictive variances of the function that were zero or negative by rounding, {count} of them, were raised to 1e-12 of the prior's: \
              the function is known there to the last digit, or the covariance is nearly singular"
         ));
     }

@@ -92,7 +92,11 @@ fn rows_unlike_the_training_data_are_predicted_with_a_warning() {
         }
         let told = folder.elbo(&format!("{verb} m.elbo new.csv --json"));
         assert_eq!(told.err, "");
-        assert_eq!(told.json()["warnings"].as_array().unwrap().len(), 2, "{verb}: {}", told.out);
+        let json = told.json();
+        let warnings = json["warnings"].as_array().unwrap();
+        // The targets are known to the last digit: rounding may be warned of too.
+        let of_rows = warnings.iter().filter(|warning| warning.as_str().unwrap().contains("of 3 rows"));
+        assert_eq!(of_rows.count(), 2, "{verb}: {}", told.out);
     }
 }
 
