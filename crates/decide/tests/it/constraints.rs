@@ -164,7 +164,7 @@ fn suggestions_keep_the_limits_and_reach_them() {
         }
         // On the line x1 + x2 = 1 the least value is 2 * 0.45².
         let (_, best) = history.best().unwrap();
-        assert!(best >= 0.405 - 1e-6 && best < 0.5, "{acquisition:?}: {best}");
+        assert!((0.405 - 1e-6..0.5).contains(&best), "{acquisition:?}: {best}");
     }
 }
 

@@ -254,10 +254,10 @@ fn shown(how: &Degradation, form: &Form, measured: &Measured, shape: &[usize]) -
     if matches!(form.source, Source::Columns { .. }) {
         return Ok(vec![]);
     }
-    let values = measured.values.iter().enumerate();
+    let values = measured.values.iter();
     if how.operator == OperatorName::Radon {
         // In shares of white or the unit of the fit, and not cut off, so that it can be restored again.
-        let shares: Vec<f32> = values.flat_map(|(_, y)| y.iter().map(|v| (0.5 * (v + 1.0)) as f32)).collect();
+        let shares: Vec<f32> = values.flat_map(|y| y.iter().map(|v| (0.5 * (v + 1.0)) as f32)).collect();
         let Some([_, h, w]) = Form { shape: shape.to_vec(), ..form.clone() }.picture() else { return Ok(vec![]) };
         let mut form = form.clone();
         if let Source::Pictures { is_bytes, .. } = &mut form.source {
@@ -270,8 +270,8 @@ fn shown(how: &Degradation, form: &Form, measured: &Measured, shape: &[usize]) -
         return Ok(arrays.take(1).chain(how.scan.to_arrays([h, w])?).collect());
     }
     let degraded: Vec<f64> = match how.operator {
-        OperatorName::Inpaint => values.flat_map(|(i, y)| measured.of(i).operator.adjoint(y)).collect(),
-        _ => values.flat_map(|(_, y)| y.clone()).collect(),
+        OperatorName::Inpaint => values.enumerate().flat_map(|(i, y)| measured.of(i).operator.adjoint(y)).collect(),
+        _ => values.flatten().copied().collect(),
     };
     let mut arrays = form.decode(&from_model(form, &degraded)).arrays;
     Ok(if arrays.len() == 1 { vec![("measured".to_owned(), arrays.remove(0).1)] } else { vec![] })

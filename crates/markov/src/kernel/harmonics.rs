@@ -44,7 +44,11 @@ impl Kernel {
         match self {
             // Every part is visited: each periodic term has its own flag.
             Self::Sum(parts) | Self::Product(parts) => {
-                parts.iter_mut().fold(false, |more, part| part.choose(free, tolerance) || more)
+                let mut has_more = false;
+                for part in parts {
+                    has_more |= part.choose(free, tolerance);
+                }
+                has_more
             }
             Self::Term(Form::Periodic(harmonics), parameters) => {
                 if !free.next().unwrap_or(false) {

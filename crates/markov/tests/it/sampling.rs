@@ -79,7 +79,7 @@ fn draws_have_exactly_the_posteriors_covariance_for_every_kernel() {
     // A third is missing. Of the sites, every fifth is that of two rows of one time.
     let y: Vec<f64> =
         times.iter().enumerate().map(|(k, t)| if k % 3 == 1 { f64::NAN } else { (2.0 * t).sin() }).collect();
-    let twice = |k: usize| k % 5 == 0 && !y[k].is_nan();
+    let twice = |k: usize| k.is_multiple_of(5) && !y[k].is_nan();
     let copies: Vec<f64> = (0..steps).map(|k| f64::from(u8::from(!y[k].is_nan()) + u8::from(twice(k)))).collect();
     let shift: Vec<f64> = (0..steps).map(|k| if y[k].is_nan() { 0.0 } else { copies[k] * y[k] / noise }).collect();
     let precision: Vec<f64> = copies.iter().map(|c| c / noise).collect();

@@ -8,7 +8,7 @@ use serde_json::json;
 fn wave(rows: usize) -> Data {
     let mut rng = Rng::new(3);
     let x: Vec<f64> = (0..rows).map(|_| rng.range(-2.0, 2.0)).collect();
-    let gross = |i: usize| if i % 9 == 0 { 3.0 } else { 0.0 };
+    let gross = |i: usize| if i.is_multiple_of(9) { 3.0 } else { 0.0 };
     let y = x.iter().enumerate().map(|(i, x)| (2.0 * x).sin() + 0.1 * rng.normal() + gross(i)).collect();
     let arrays = vec![("x".into(), Array::column(Values::F64(x))), ("y".into(), Array::column(Values::F64(y)))];
     Data { source: "made".into(), arrays, target: Some("y".into()), ..Data::default() }

@@ -13,7 +13,7 @@ fn counts_have_rates_that_follow_the_wave_and_are_drawn_as_counts() {
     let (rows, channels) = (120, 6);
     let mut rng = Rng::new(8);
     let rate = |k: usize, c: usize| {
-        let sign = if c % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if c.is_multiple_of(2) { 1.0 } else { -1.0 };
         (0.7 + 0.8 * sign * (0.15 * k as f64).sin()).exp()
     };
     let columns = (0..channels).map(|c| {
