@@ -71,18 +71,17 @@ fn moments(paths: &[f64], rows: usize, i: usize) -> (f64, f64, f64) {
 fn noise(model: &dyn Model, draws: usize) -> f64 {
     let mut file = ModelFile::new("paths");
     model.save(&mut file).unwrap();
-    let scale = file.fact::<GlmTable>("table").unwrap().target_scaling().1;
-    // Each draw comes once. A network's unknowns end in the logarithms of the noise's and the weights' precisions.
-    let drawn = model.as_sample().unwrap().sample(draws, &mut Run::new(0)).unwrap();
-    let unknowns = drawn.arrays.len();
-    let mean = |d: usize, variance: fn(f64) -> f64| {
-        let values = drawn.arrays[d].1.to_f64().unwrap();
-        values.iter().map(|v| variance(*v)).sum::<f64>() / draws as f64
-    };
-    let is_linear = drawn.arrays[unknowns - 1].0 == "noise";
+    let table: GlmTable = file.fact("table").unwrap();
+    // A network's unknowns end in the logarithms of the noise's and the weights' precisions, those of a linear model in the log of the noise.
+    let drawn = model.as_sample().unwrap().sample(1, &mut Run::new(0)).unwrap();
+    let labels = table.labels().len();
+    let is_linear = drawn.arrays.iter().any(|(name, _)| name == "noise");
+    let unknowns = if is_linear { labels } else { drawn.arrays.len() };
+    let kept = file.get_as("draws", &[draws, unknowns]).unwrap();
     let variance =
-        if is_linear { mean(unknowns - 1, |sd: f64| sd * sd) } else { mean(unknowns - 2, |log: f64| (-log).exp()) };
-    scale * scale * variance
+        |draw: &[f64]| if is_linear { (2.0 * draw[unknowns - 1]).exp() } else { (-draw[unknowns - 2]).exp() };
+    let mean = kept.chunks_exact(unknowns).map(variance).sum::<f64>() / draws as f64;
+    table.target_scaling().1.powi(2) * mean
 }
 
 #[test]
