@@ -116,21 +116,32 @@ impl Evidence for Energy {
 
 /// Laplace's log evidence, valid at the fixed point of the [`Laplace`](crate::site::Laplace) rule.
 ///
-/// The mode is written as one differentiable Newton step from itself, and the sites as functions of it, so that the gradient holds
-/// the mode's part (third derivatives of the log likelihood) for every prior. Parameters of the likelihood itself have no derivative
-/// here: they are held.
+/// The mode is written as differentiable Newton steps from itself, and the sites as functions of it, so that the gradient holds
+/// the mode's part (third derivatives of the log likelihood) for every prior. The first step, at the sites as they are, misses what the mean
+/// function does to the mode, which a second one has. Where a site's precision is floored, steps are no longer Newton's and approach the
+/// mode's derivative at a rate below one, so there are more. Parameters of the likelihood itself have no derivative here: they are held.
 ///
 /// # Source
 /// Rasmussen and Williams (2006), section 5.5.1; the gradient by implicit differentiation.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LaplaceEvidence;
 
+/// Steps from the mode to itself where sites are floored.
+const STEPS_AT_FLOOR: usize = 16;
+
 impl Evidence for LaplaceEvidence {
     fn value(&self, model: &SiteGp) -> Result<Tensor> {
-        let (shift, precision) = model.sites.tensors();
-        let mode = model.prior.posterior(&shift, &precision)?.mean;
-        let f = model.with_offset(&mode);
-        let terms = Derivatives::at(model.likelihood(), &model.y, &f);
+        let (shift, held) = model.sites.tensors();
+        let mut mode = model.prior.posterior(&shift, &held)?.mean;
+        let mut f = model.with_offset(&mode);
+        let mut terms = Derivatives::at(model.likelihood(), &model.y, &f);
+        let is_floored = terms.precision.contains(&crate::site::PRECISION_FLOOR);
+        for _ in 0..if is_floored { STEPS_AT_FLOOR } else { 1 } {
+            let shift = terms.function(&f, &terms.first, &terms.second) + &held * &mode;
+            mode = model.prior.posterior(&shift, &held)?.mean;
+            f = model.with_offset(&mode);
+            terms = Derivatives::at(model.likelihood(), &model.y, &f);
+        }
         // The site's precision -g2(f) and shift g1(f) - g2(f) * mode, as functions of the mode.
         let precision = terms.function(&f, &terms.precision, &terms.third.iter().map(|t| -t).collect::<Vec<_>>());
         let shift = terms.function(&f, &terms.first, &terms.second) + &precision * &mode;

@@ -8,7 +8,7 @@
 //! | regression, up to a few thousand rows | [`exact::ExactGp`] |
 //! | regression, up to a million rows | [`sgpr::Sgpr`] |
 //! | regression, many rows without inducing points | [`sdd`] |
-//! | the posterior of FITC, and of power EP between it and `Sgpr` | [`power`] |
+//! | the posterior of FITC, and of power EP between it and `Sgpr` | [`sgpr::Sgpr::condition_with_power`] |
 //! | several outputs at the same inputs | [`multi_output`] |
 //! | inputs that are uncertain or unknown | [`latent`] |
 //! | heavier tails than a Gaussian process | [`scale_mixture`] |
@@ -42,7 +42,6 @@ pub mod mean;
 pub mod memory;
 pub mod multi_output;
 pub mod path;
-pub mod power;
 pub mod prior;
 pub mod priors;
 pub mod scale_mixture;

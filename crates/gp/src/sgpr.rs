@@ -6,7 +6,7 @@ use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use crate::table::{self, Process};
-use elbo_core::{Columns, Error, ModelFile, Prediction, Result, Rng, Snapshot};
+use elbo_core::{Columns, Error, ModelFile, Prediction, Result, Rng, Snapshot, ensure_within};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
 
 /// Regression through `M` inducing points, the best `q(u)` found in closed form.
@@ -193,8 +193,9 @@ impl Sgpr {
         }
     }
 
-    /// Sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks, with weights `[N]`, or one for each.
-    fn sums(&self, kuu_chol: &Tensor, weights: Option<&Tensor>) -> Sums {
+    /// Sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks, with the weights that `weigh` has for the rows from a place on,
+    /// given their `a`, or one for each.
+    fn sums(&self, kuu_chol: &Tensor, weigh: Option<&dyn Fn(usize, &Tensor) -> Tensor>) -> Sums {
         let z = self.z.get().detach();
         let (m, residual) = (z.shape()[0], self.residual());
         let mut sums =
@@ -202,8 +203,7 @@ impl Sgpr {
         for start in (0..self.y.len()).step_by(2048) {
             let length = 2048.min(self.y.len() - start);
             let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x.narrow(0, start, length)));
-            let weighted =
-                weights.map_or_else(|| a.clone(), |weights| &a * weights.narrow(0, start, length).unsqueeze(0));
+            let weighted = weigh.map_or_else(|| a.clone(), |weigh| &a * weigh(start, &a).unsqueeze(0));
             sums.gram = sums.gram + weighted.matmul(&a.t());
             sums.projected = sums.projected + weighted.matmul(&residual.narrow(0, start, length));
             sums.explained += a.square().sum().item();
@@ -216,7 +216,10 @@ impl Sgpr {
     fn weighted_sums(&self, kuu_chol: &Tensor, alike: Option<&Sums>, extra: f64) -> Sums {
         match alike {
             Some(alike) => alike.scaled(1.0 / (self.noise() + extra)),
-            None => self.sums(kuu_chol, Some(&(self.noise_of_rows() + extra).recip())),
+            None => {
+                let weights = (self.noise_of_rows() + extra).recip();
+                self.sums(kuu_chol, Some(&|start, a| weights.narrow(0, start, a.size(1))))
+            }
         }
     }
 
@@ -225,11 +228,41 @@ impl Sgpr {
     /// # Errors
     /// As [`Sgpr::bound`].
     pub fn condition(&self) -> Result<SgprPosterior> {
+        self.condition_by(|kuu_chol| {
+            let alike = self.known.is_none().then(|| self.sums(kuu_chol, None));
+            self.weighted_sums(kuu_chol, alike.as_ref(), 0.0)
+        })
+    }
+
+    /// The posterior of power expectation propagation, at its fixed point: each row is seen with the noise `σ² + α (k_nn - q_nn)`, where `q_nn`
+    /// is what the inducing variables explain of its variance. `alpha` 0 is [`Sgpr::condition`], 1 FITC; [`Sgpr::power_bound`] is its bound.
+    ///
+    /// $$ q(u) = N(u;\ K_{uf} \bar K^{-1} y,\ K_{uu} - K_{uf} \bar K^{-1} K_{fu}), \qquad \bar K = Q + \alpha\,\mathrm{diag}(K - Q) + \sigma^2 I $$
+    ///
+    /// # Errors
+    /// As [`Sgpr::bound`]; [`Error::Setting`] for a power outside `0..=1`.
+    ///
+    /// # Source
+    /// Bui, Yan and Turner (2017); for FITC, Snelson and Ghahramani (2006).
+    pub fn condition_with_power(&self, alpha: f64) -> Result<SgprPosterior> {
+        ensure_within("alpha", alpha, 0.0..=1.0)?;
+        self.condition_by(|kuu_chol| {
+            let noise = self.noise_of_rows().broadcast_to(&[self.y.len()]);
+            let diag = self.kernel.diag(&self.x);
+            let weigh = |start: usize, a: &Tensor| {
+                let rows = |all: &Tensor| all.narrow(0, start, a.size(1));
+                let missing = (rows(&diag) - a.square().sum_axis(0, false)).relu();
+                (missing * alpha + rows(&noise)).recip()
+            };
+            self.sums(kuu_chol, Some(&weigh))
+        })
+    }
+
+    fn condition_by(&self, sums: impl FnOnce(&Tensor) -> Sums) -> Result<SgprPosterior> {
         no_grad(|| {
             let (z, noise) = (self.z.get().detach(), self.noise());
             let kuu_chol = self.kuu_chol(&z)?;
-            let alike = self.known.is_none().then(|| self.sums(&kuu_chol, None));
-            let sums = self.weighted_sums(&kuu_chol, alike.as_ref(), 0.0);
+            let sums = sums(&kuu_chol);
             let b_chol = sums.inner_chol()?;
             let centre = b_chol.solve_lower(&sums.projected.unsqueeze(1));
             let (kernel, mean) = (self.kernel.clone_box(), self.mean.clone_box());

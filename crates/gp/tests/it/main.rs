@@ -8,6 +8,7 @@ mod jitter;
 mod kernel_config;
 mod kernels;
 mod known_noise;
+mod laplace;
 mod latent;
 mod learn;
 mod likelihood;

@@ -4,7 +4,6 @@ use crate::problems::{Problem, assert_close};
 use elbo_gp::exact::ExactGp;
 use elbo_gp::likelihood::Gaussian;
 use elbo_gp::mean::{FixedBasis, Mean, Zero};
-use elbo_gp::power::PowerPosterior;
 use elbo_gp::prior::SparsePrior;
 use elbo_gp::sgpr::Sgpr;
 use elbo_gp::site::PowerEp;
@@ -39,8 +38,7 @@ fn a_power_towards_zero_gives_the_posterior_of_sgpr_and_a_large_one_does_not() {
     let p = Problem::regression(40, 2, 61);
     let model = sgpr(&p, plane(), &p.x.narrow(0, 0, 8));
     let expected = model.condition().unwrap().marginals(&new_points()).unwrap();
-    let of =
-        |alpha: f64| PowerPosterior::new(&model, &p.x, &p.targets(), alpha).unwrap().marginals(&new_points()).unwrap();
+    let of = |alpha: f64| model.condition_with_power(alpha).unwrap().marginals(&new_points()).unwrap();
     assert_same(&of(0.0), &expected, 1e-9, "zero");
     // The noise of a row grows by `alpha` times a variance of at most 1.3, in units of 0.05.
     assert_same(&of(1e-10), &expected, 1e-6, "towards zero");
@@ -55,7 +53,7 @@ fn with_all_rows_inducing_every_power_is_exact() {
     let expected = exact.condition().unwrap().marginals(&new_points()).unwrap();
     let model = sgpr(&p, plane(), &p.x);
     for alpha in [0.0, 0.4, 1.0] {
-        let found = PowerPosterior::new(&model, &p.x, &p.targets(), alpha).unwrap();
+        let found = model.condition_with_power(alpha).unwrap();
         assert_same(&found.marginals(&new_points()).unwrap(), &expected, 1e-6, &format!("alpha {alpha}"));
     }
 }
@@ -82,7 +80,7 @@ fn the_posterior_is_that_of_the_full_matrices_and_of_power_ep() {
     let z = p.x.narrow(0, 0, 12);
     let model = sgpr(&p, Box::new(Zero), &z);
     for alpha in [0.3, 1.0] {
-        let posterior = PowerPosterior::new(&model, &p.x, &p.targets(), alpha).unwrap();
+        let posterior = model.condition_with_power(alpha).unwrap();
         let found = posterior.marginals(&new_points()).unwrap();
         assert_same(&found, &by_hand(&p, &z, alpha), 1e-8, &format!("full matrices, alpha {alpha}"));
         let (mean, covariance) = posterior.joint(&new_points());
@@ -96,11 +94,24 @@ fn the_posterior_is_that_of_the_full_matrices_and_of_power_ep() {
 }
 
 #[test]
+fn known_noise_of_rows_counts_in_every_power() {
+    let p = Problem::regression(25, 2, 66);
+    let known: Vec<f64> = (0..25).map(|i| if i % 2 == 0 { 1.0 } else { 0.0 }).collect();
+    let exact = ExactGp::new(p.kernel(), plane(), p.noise, p.x.clone(), p.targets()).with_known_noise(&known);
+    let expected = exact.condition().unwrap().marginals(&new_points()).unwrap();
+    let model = sgpr(&p, plane(), &p.x).with_known_noise(&known);
+    for alpha in [0.0, 1.0] {
+        let found = model.condition_with_power(alpha).unwrap().marginals(&new_points()).unwrap();
+        assert_same(&found, &expected, 1e-6, &format!("alpha {alpha}"));
+    }
+}
+
+#[test]
 fn a_power_outside_of_the_family_is_refused() {
     let p = Problem::regression(10, 2, 65);
     let model = sgpr(&p, Box::new(Zero), &p.x.narrow(0, 0, 3));
     for alpha in [-0.1, 1.5, f64::NAN] {
-        let error = PowerPosterior::new(&model, &p.x, &p.targets(), alpha).err().unwrap();
+        let error = model.condition_with_power(alpha).err().unwrap();
         assert!(error.to_string().contains("`alpha`"), "{error}");
     }
 }
