@@ -77,4 +77,5 @@ else
     echo "missing: cargo-fuzz; cargo install cargo-fuzz, and rustup toolchain install nightly" >&2
     exit 1
 fi
+[ -n "${ELBO_COOKBOOK:-}" ] || echo "cookbook: its long examples were NOT RUN; ELBO_COOKBOOK=1 runs them too"
 say "all passed"

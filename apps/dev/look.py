@@ -5,7 +5,8 @@ No page may be wider than its window, and every picture must load.
 python3 apps/dev/look.py [FOLDER] [--seconds 120]
 
 FOLDER is the site, `target/site` by default. The browser is that of the variable CHROMIUM, or the first one on the path;
-CHROMIUM= is none. Ends with 0 where all is well or there is no browser, which it says, and with 1 otherwise. Needs Python alone.
+CHROMIUM= is none. Ends with 0 where all is well, or where CHROMIUM= says that there is no browser, and with 1 otherwise. Needs
+Python alone.
 """
 
 from __future__ import annotations
@@ -138,7 +139,10 @@ def opened(program: str, server: Server, seconds: float) -> str | None:
             # The sandbox refuses root; all pages are our own.
             words.append("--no-sandbox")
         address = f"http://127.0.0.1:{server.server_address[1]}/.harness"
-        child = subprocess.Popen([*words, address], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+        try:
+            child = subprocess.Popen([*words, address], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+        except OSError as cause:
+            return f"{program} does not start: {cause.strerror}; CHROMIUM=/path/to/another names one, CHROMIUM= none"
         try:
             left = seconds
             while left > 0.0 and child.poll() is None and not server.is_done.wait(0.5):
@@ -186,7 +190,7 @@ def main() -> int:
     program = browser()
     if program is None:
         print(f"pages: NOT LOOKED AT, no Chromium was found; widths and pictures of {len(pages)} pages were not checked")
-        return 0
+        return 0 if os.environ.get("CHROMIUM") == "" else 1
     server = Server(options.site, [".control", *pages])
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stopped = opened(program, server, options.seconds)

@@ -63,12 +63,18 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
     let dropped = page.arrange(&registered);
     write_atomically(&path, page.text().as_bytes())?;
     for part in &page.systems {
-        if let Some(picture) = picture::picture(part)? {
-            write(&root.join(picture::FOLDER).join(format!("{}.svg", part.id)), &picture)?;
+        let path = root.join(picture::FOLDER).join(format!("{}.svg", part.id));
+        match picture::picture(part)? {
+            Some(picture) => write(&path, &picture)?,
+            None if path.exists() => {
+                std::fs::remove_file(&path).map_err(|source| DevError::File { verb: "remove", path, source })?;
+            }
+            None => {}
         }
     }
     let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
-    let mut told = format!("wrote {RESULTS}: {}; {} as before", ids.join(", "), page.systems.len() - ids.len());
+    let new = if ids.is_empty() { "pictures alone".into() } else { ids.join(", ") };
+    let mut told = format!("wrote {RESULTS}: {new}; {} as before", page.systems.len() - ids.len());
     if !dropped.is_empty() {
         told.push_str(&format!("; dropped, since not registered: {}", dropped.join(", ")));
     }

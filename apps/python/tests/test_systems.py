@@ -71,6 +71,18 @@ def test_a_table_chooses_its_system() -> None:
     assert '`task="regression"` says otherwise' in classifier.reasons_[0]
     series = elbo.fit("auto", {"a": x[:, 0], "b": x[:, 1]}, y, time="b", starts=1, iterations=5)
     assert type(series) is elbo.MarkovGP and series.reasons_
+    counts = elbo.fit("auto", x, np.floor(np.exp(y)).clip(0, 9), starts=1, iterations=5)
+    assert any("counts" in reason for reason in counts.reasons_), counts.reasons_
+    assert not any("--" in reason for reason in counts.reasons_), counts.reasons_
+
+
+def test_new_rows_may_come_without_the_column_of_known_noise() -> None:
+    x, y = quick.table()
+    table = {"a": x[:, 0], "se": 0.1 + 0.1 * (np.arange(len(y)) % 3)}
+    for cls in (elbo.GPR, elbo.SGPR):
+        model = cls(noise_column="se", starts=1, iterations=5).fit(table, y)
+        assert np.array_equal(model.predict(table), model.predict({"a": x[:, 0]}))
+        assert model.evaluate({"a": x[:, 0]}, y) == model.evaluate(table, y)
 
 
 def test_ids_and_settings_that_nothing_answers_to_are_named() -> None:

@@ -2,7 +2,7 @@
 
 use crate::acquisition::{
     About, Acquisition, Adjusted, Analytic, EntropySearch, Feasibility, KnowledgeGradient, LocalPenalty, MonteCarlo,
-    MonteCarloOptions, OnlyFeasible, PathScore, PerCost, Schedule, Score, minima_within, smallest_mean,
+    MonteCarloOptions, OnlyFeasible, PathScore, PerCost, Schedule, Score, minima_within,
 };
 use crate::batch::Batch;
 use crate::constraint::{Constraint, Polytope};
@@ -318,11 +318,14 @@ fn choose(
     let is_adjusted = penalty.is_some() || cost.is_some();
     let search =
         |score: &dyn Acquisition, rng: &mut Rng| search(&Adjusted { score, penalty: penalty.as_ref(), cost }, rng);
+    // Trials that break a limit inform the process and are not taken for the best.
+    let known = at(&[good.as_slice(), pending.as_slice()].concat());
+    let least = |gp: &Gp| gp.marginals(&known).0.into_iter().fold(f64::INFINITY, f64::min);
     let pretending = config.batch.pretends() && !pending.is_empty();
     let pretended = pretending.then(|| config.batch.believed(gp, &pending));
     let gp = pretended.as_ref().unwrap_or(gp);
     if pretending {
-        incumbent = incumbent.min(smallest_mean(gp));
+        incumbent = incumbent.min(least(gp));
     }
     // Pending points that are sampled, and those whose noise-free values count among the trials' where all values are noisy.
     let unknown = if config.batch == Batch::Sampled { pending.clone() } else { vec![] };
@@ -355,7 +358,7 @@ fn choose(
         kind => {
             // Pending values are believed to be their means where nothing else was asked for.
             let believed = Batch::Believer.believed(gp, &unknown);
-            let incumbent = if unknown.is_empty() { incumbent } else { incumbent.min(smallest_mean(&believed)) };
+            let incumbent = if unknown.is_empty() { incumbent } else { incumbent.min(least(&believed)) };
             let is_certain = feasibility.is_certain() && !is_adjusted;
             let simple = |score| Analytic { gp: &believed, score, incumbent, feasibility: feasibility.clone() };
             match kind {

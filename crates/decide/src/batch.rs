@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Batch {
-    /// Sampled together by `log_ei` and `log_nei`; for the other scores their expected values.
+    /// Sampled together by `log_ei` and `log_nei`; for the other scores their expected values (`thompson` draws another function instead).
     #[default]
     Sampled,
     /// Their expected values.

@@ -67,6 +67,13 @@ impl Polytope {
                 shift += weight * low;
             }
             let length = norm(&weights);
+            let ends = constraint.at_least.into_iter().chain(constraint.at_most);
+            if !length.is_normal() || ends.into_iter().any(|bound| !((bound - shift) / length).is_finite()) {
+                return Err(Error::data(
+                    "the weights of a constraint are too large or too small to compute with",
+                    "give the sum in another unit",
+                ));
+            }
             let side = |sign: f64, bound: f64| {
                 (weights.iter().map(|w| sign * w / length).collect::<Vec<_>>(), sign * (bound - shift) / length)
             };

@@ -149,6 +149,7 @@ impl Experiment {
             ));
         }
         if let Some(gp) = &self.surrogates.objective
+            && !self.history.has_all_errors()
             && gp.hyper().noise > 0.5
         {
             run.warn("the surrogate takes most of the variation for noise: the trials do not yet tell which variables matter");
@@ -370,7 +371,10 @@ impl Model for Experiment {
         }
         if let Some(gp) = &self.surrogates.objective {
             summary.objective = Some(("log marginal likelihood".into(), gp.log_evidence()));
-            summary.metrics.push(("noise_sd".into(), gp.natural_sd(0.0, gp.hyper().noise)));
+            // Where all noise is known, that of the surrogate has no data.
+            if !history.has_all_errors() {
+                summary.metrics.push(("noise_sd".into(), gp.natural_sd(0.0, gp.hyper().noise)));
+            }
             let scale = |v: usize| gp.hyper().lengthscale[if gp.hyper().lengthscale.len() == 1 { 0 } else { v }];
             summary.relevance =
                 space.variables.iter().enumerate().map(|(v, x)| (x.name.clone(), 1.0 / scale(v))).collect();

@@ -232,6 +232,12 @@ impl History {
         each.filter(|(_, outcome)| matches!(outcome, Outcome::Measured(_))).map(|(error, _)| *error).collect()
     }
 
+    /// Whether the noise of every measured value is given.
+    pub fn has_all_errors(&self) -> bool {
+        let errors = self.measured_errors();
+        !errors.is_empty() && errors.iter().all(|error| !error.is_nan())
+    }
+
     /// Names for `count` new trials: whole numbers above those that are in use.
     pub fn new_ids(&self, count: usize) -> Vec<String> {
         let largest = self.ids.iter().filter_map(|id| id.parse::<u64>().ok()).max();

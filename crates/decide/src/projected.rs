@@ -50,7 +50,9 @@ pub fn minimise_projected(
         }
         // Without curvature the first step goes a tenth of a unit, at most.
         let largest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
-        let Some(direction) = towards(spectral.unwrap_or(0.1 / largest)) else { break };
+        // A step across the set is long enough; a projection from far away loses its digits.
+        let length = spectral.map_or(0.1 / largest, |step| step.min(1.0 / largest));
+        let Some(direction) = towards(length) else { break };
         let slope = dot(&gradient, &direction);
         if slope >= 0.0 {
             break;

@@ -260,15 +260,6 @@ pub fn bootstrap_each<const K: usize>(
     std::array::from_fn(|k| {
         let mut own: Vec<f64> = values.iter().map(|each| each[k]).collect();
         own.sort_by(f64::total_cmp);
-        (between(&own, 0.025), between(&own, 0.975))
+        (crate::quantile(&own, 0.025), crate::quantile(&own, 0.975))
     })
-}
-
-/// The point with this share of the sorted values below it, between the two order statistics around it.
-fn between(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let (low, part) = (place.floor() as usize, place.fract());
-    let (below, above) = (sorted[low], sorted[(low + 1).min(sorted.len() - 1)]);
-    // Two infinite values have no difference.
-    if below == above || part == 0.0 { below } else { below + part * (above - below) }
 }

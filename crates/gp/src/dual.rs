@@ -19,7 +19,7 @@ use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, expected_log_prob};
 use crate::site::PRECISION_FLOOR;
 use elbo_core::{ModelFile, Result, Snapshot};
-use elbo_tensor::{DType, Parameter, Parameters, Tensor, nested, nested_mut, no_grad, stored};
+use elbo_tensor::{DType, Parameters, Tensor, no_grad, stored};
 
 /// Sums of sites as the inducing points see them.
 #[derive(Clone)]
@@ -326,19 +326,7 @@ impl DualGp {
     }
 }
 
-impl Parameters for DualGp {
-    fn visit(&self, visit: &mut dyn FnMut(&str, &Parameter)) {
-        nested("kernel", &self.kernel, visit);
-        nested("likelihood", &self.likelihood, visit);
-        nested("inducing", &self.inducing, visit);
-    }
-
-    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Parameter)) {
-        nested_mut("kernel", &mut self.kernel, visit);
-        nested_mut("likelihood", &mut self.likelihood, visit);
-        nested_mut("inducing", &mut self.inducing, visit);
-    }
-}
+elbo_tensor::parameters!(DualGp { kernel, likelihood, inducing });
 
 #[cfg(test)]
 mod tests {

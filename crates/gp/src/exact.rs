@@ -1,11 +1,11 @@
 //! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, kriging.
 
-use crate::fit::Loss;
+use crate::fit::{Loss, diagnosis, with_remedy};
 use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use elbo_core::{Error, ModelFile, Result, Snapshot};
-use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
+use elbo_tensor::{Constraint, Jitter, Ladder, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad};
 
 /// Rows predicted at once: keeps `[N, block]` temporaries small whatever the number of new rows.
 pub const BLOCK: usize = 1024;
@@ -24,6 +24,23 @@ pub(crate) fn stored_noise(file: &ModelFile, name: &str) -> Result<f64> {
 /// Noise variances at the data: the learned one, `[]`, or with known ones added `[N]`.
 pub(crate) fn noise_of_rows(learned: &Tensor, known: Option<&Tensor>) -> Tensor {
     known.map_or_else(|| learned.clone(), |known| known + learned)
+}
+
+/// Log marginal likelihood of `y: [N]`, or of the columns of `[N, P]`, with mean zero and this noise, and the jitter that it needed.
+pub(crate) fn log_marginal_of(
+    kernel: &dyn Kernel,
+    x: &Tensor,
+    noise: &Tensor,
+    y: &Tensor,
+    ladder: Ladder,
+) -> Result<(Tensor, Jitter)> {
+    match kernel.radial_form() {
+        Some(k) => {
+            let alpha = k.alpha.as_ref();
+            fused::stationary_log_marginal_with(k.radial, x, &k.lengthscale, &k.variance, alpha, noise, y, ladder)
+        }
+        None => fused::gaussian_log_marginal_with(&kernel.gram_symmetric(x), noise, y, ladder),
+    }
 }
 
 /// `y = mean(x) + f(x) + noise`, `f ~ GP(0, k)`, with all `N³` of it. Rows may have known noise besides the learned one.
@@ -111,20 +128,8 @@ impl ExactGp {
     /// # Errors
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
-        let (noise, residual, ladder) = (self.noise_of_rows(), self.residual(), self.rung.ladder());
-        let value = match self.kernel.radial_form() {
-            Some(k) => fused::stationary_log_marginal_with(
-                k.radial,
-                &self.x,
-                &k.lengthscale,
-                &k.variance,
-                k.alpha.as_ref(),
-                &noise,
-                &residual,
-                ladder,
-            ),
-            None => fused::gaussian_log_marginal_with(&self.kernel.gram_symmetric(&self.x), &noise, &residual, ladder),
-        };
+        let (noise, residual) = (self.noise_of_rows(), self.residual());
+        let value = log_marginal_of(self.kernel.as_ref(), &self.x, &noise, &residual, self.rung.ladder());
         Ok(self.rung.keep(value.map_err(|e| self.diagnose(e))?))
     }
 
@@ -156,12 +161,7 @@ impl ExactGp {
 
     /// Adds what the user can change to a failed factorisation.
     fn diagnose(&self, error: Error) -> Error {
-        match error {
-            Error::Numerical { message, recoverable, .. } => {
-                Error::Numerical { message, remedy: crate::fit::diagnosis(&self.x, self.noise()), recoverable }
-            }
-            other => other,
-        }
+        with_remedy(error, || diagnosis(&self.x, self.noise()))
     }
 }
 

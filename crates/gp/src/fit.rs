@@ -321,6 +321,14 @@ fn repeats(values: &[f64], d: usize) -> Vec<String> {
     pairs.map(|w| format!("{} and {}", w[0] + 1, w[1] + 1)).collect()
 }
 
+/// A failed factorisation with what the user can change.
+pub(crate) fn with_remedy(error: Error, remedy: impl FnOnce() -> String) -> Error {
+    match error {
+        Error::Numerical { message, recoverable, .. } => Error::Numerical { message, remedy: remedy(), recoverable },
+        other => other,
+    }
+}
+
 /// What most likely made the covariance of inducing inputs singular, and what to do. `z: [M, D]`.
 pub fn inducing_diagnosis(z: &Tensor) -> String {
     let values = z.as_f64();

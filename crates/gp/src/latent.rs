@@ -3,13 +3,14 @@
 //!
 //! | the inputs are | use |
 //! |---|---|
-//! | measured with a known error | [`LatentGp::with_uncertain_inputs`] |
-//! | unknown, to be found from several outputs | [`LatentGp::with_latent_inputs`] |
+//! | measured with a known error | [`LatentGp::with_held_inputs`] |
+//! | unknown, to be found from several outputs | [`LatentGp::new`] |
 
 use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks};
 use crate::fit::Loss;
 use crate::kernel::{Expectations, Kernel, Profile, Stationary, expectations};
 use elbo_core::{Error, ModelFile, Result, Snapshot};
+use elbo_dist::batched::Normal;
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, no_grad};
 
 /// `y_p = f_p(x) + noise`, `f_p ~ GP(0, k)` with an RBF `k` that all outputs share, and inputs
@@ -65,39 +66,15 @@ fn collapse(found: &Expectations, kuu: &Tensor, noise: &Tensor, y: &Tensor) -> R
 }
 
 impl LatentGp {
-    /// Inputs known up to a normal error: `mean: [N, Q]` and `variance: [N, Q]`, positive, both held; `z: [M, Q]`,
-    /// `y: [N, P]`.
+    /// Unknown inputs with the prior `N(0, I)`, from these starts of `q(X)`: `mean: [N, Q]` and `variance: [N, Q]`, positive; `z: [M, Q]`,
+    /// `y: [N, P]`. The principal components of `y`, scaled to unit variance, are good means, and 0.1 a good variance.
     ///
     /// # Errors
     /// [`Error::Data`] when a target or an input is not finite, or a variance is not positive.
     ///
     /// # Panics
     /// For a kernel other than the RBF, of which no closed expectations are known.
-    pub fn with_uncertain_inputs(
-        kernel: Stationary,
-        noise: f64,
-        z: &Tensor,
-        mean: &Tensor,
-        variance: &Tensor,
-        y: Tensor,
-    ) -> Result<Self> {
-        let mut model = Self::with_latent_inputs(kernel, noise, z, mean, variance, y)?;
-        model.mean.set_frozen(true);
-        model.variance.set_frozen(true);
-        model.has_prior = false;
-        Ok(model)
-    }
-
-    /// Unknown inputs with the prior `N(0, I)`, from these starts of `q(X)`; the principal components of `y`, scaled to
-    /// unit variance, are good means, and 0.1 a good variance. Shapes and failures as in
-    /// [`LatentGp::with_uncertain_inputs`].
-    ///
-    /// # Errors
-    /// As there.
-    ///
-    /// # Panics
-    /// As there.
-    pub fn with_latent_inputs(
+    pub fn new(
         kernel: Stationary,
         noise: f64,
         z: &Tensor,
@@ -123,6 +100,14 @@ impl LatentGp {
             y,
             has_prior: true,
         })
+    }
+
+    /// The same with `q(X)` held as it is: inputs known up to a normal error.
+    pub fn with_held_inputs(mut self) -> Self {
+        self.mean.set_frozen(true);
+        self.variance.set_frozen(true);
+        self.has_prior = false;
+        self
     }
 
     /// The kernel.
@@ -158,8 +143,7 @@ impl LatentGp {
 
     /// `KL[q(X) || N(0, I)]` in nats, a scalar.
     fn divergence(&self) -> Tensor {
-        let (mean, variance) = (self.mean.get(), self.variance.get());
-        (&variance + mean.square() - 1.0 - variance.log()).sum() * 0.5
+        Normal::new(self.mean.get(), self.variance.get().sqrt()).kl_standard().sum()
     }
 
     /// The bound on the log evidence in nats, a scalar, differentiable in all parameters.

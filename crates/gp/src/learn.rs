@@ -71,9 +71,7 @@ impl Rounds<'_> {
 
     /// Goes on from the best round with the milder evidence, if there is one that has not been tried. Returns whether it does.
     fn soften(&self, model: &mut SiteGp, state: &mut RoundsState, run: &mut Run) -> Result<bool> {
-        if state.is_milder || self.evidence.milder().is_none() {
-            return Ok(false);
-        }
+        let Some(milder) = self.evidence.milder().filter(|_| !state.is_milder) else { return Ok(false) };
         Self::roll_back(model, state);
         state.best = match no_grad(|| self.value(model, true)) {
             Err(error) if error.is_recoverable() => return Ok(false),
@@ -81,7 +79,7 @@ impl Rounds<'_> {
         };
         (state.is_milder, state.worse) = (true, 0);
         run.warn(format!(
-            "the evidence `{}` does not exist at some sites: from there on its milder form is climbed",
+            "the evidence `{}` does not exist at some sites: from there on its milder form, `{milder:?}`, is climbed",
             self.evidence.name()
         ));
         Ok(true)

@@ -1,7 +1,7 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
 use crate::exact::{NOISE_FLOOR, in_blocks, noise_of_rows, stored_noise, with_mean};
-use crate::fit::{Loss, inducing_diagnosis};
+use crate::fit::{Loss, inducing_diagnosis, with_remedy};
 use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
@@ -38,6 +38,9 @@ struct Sums {
     projected: Tensor,
     explained: f64,
 }
+
+/// Weights of the rows from a place on, given their whitened covariances.
+type Weigh<'a> = dyn Fn(usize, &Tensor) -> Tensor + 'a;
 
 /// Lower and upper bounds of the exact log marginal likelihood at the same parameters, in nats.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -185,17 +188,12 @@ impl Sgpr {
 
     /// Adds what the user can change to a failed factorisation.
     fn diagnose(&self, error: Error) -> Error {
-        match error {
-            Error::Numerical { message, recoverable, .. } => {
-                Error::Numerical { message, remedy: inducing_diagnosis(&self.z.get()), recoverable }
-            }
-            other => other,
-        }
+        with_remedy(error, || inducing_diagnosis(&self.z.get()))
     }
 
     /// Sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks, with the weights that `weigh` has for the rows from a place on,
     /// given their `a`, or one for each.
-    fn sums(&self, kuu_chol: &Tensor, weigh: Option<&dyn Fn(usize, &Tensor) -> Tensor>) -> Sums {
+    fn sums(&self, kuu_chol: &Tensor, weigh: Option<&Weigh<'_>>) -> Sums {
         let z = self.z.get().detach();
         let (m, residual) = (z.shape()[0], self.residual());
         let mut sums =

@@ -113,6 +113,9 @@ impl Svgp {
 
     /// Sets the posterior of the whitened inducing variables: `mean: [P, M]`, `chol: [P, M, M]` lower triangular, of which a diagonal
     /// posterior takes the diagonals.
+    ///
+    /// # Panics
+    /// For a diagonal posterior and a factor with a zero on its diagonal.
     pub fn set_posterior(&mut self, mean: &Tensor, chol: &Tensor) {
         self.q_mean.set_free(&mean.to_vec());
         self.q_chol.set(chol);
@@ -127,7 +130,11 @@ impl Svgp {
 
     /// The same model with whitened inducing variables that are independent in the posterior, `R` diagonal, started at the prior: `M`
     /// numbers instead of `M (M + 1) / 2` for the spread. It has no natural-gradient steps here, so an optimiser moves it with the rest.
+    ///
+    /// # Panics
+    /// For variables that are not whitened.
     pub fn with_diagonal_posterior(mut self) -> Self {
+        assert!(self.is_whitened, "a diagonal posterior is one of whitened variables");
         self.q_chol = Factors::diagonal(self.likelihood.latents(), self.inducing.count(), &self.x);
         self
     }

@@ -56,10 +56,6 @@ fn pick(y: &[f64], rows: &[usize]) -> Vec<f64> {
     rows.iter().map(|i| y[*i]).collect()
 }
 
-fn mean_of(known: Option<&[f64]>) -> f64 {
-    known.map_or(0.0, |known| known.iter().sum::<f64>() / known.len().max(1) as f64)
-}
-
 /// The rows of a fit.
 struct Rows {
     x: Features,
@@ -283,7 +279,7 @@ impl System for Gpr {
         settings::rows_at_most(input.x.rows, config.most_rows, "exact regression", "`sgpr`, `svgp` or `sdd-gp`")?;
         let known = config.noise_column.as_ref().map(|name| table::take_noise_column(&mut input, name)).transpose()?;
         let (rows, gp, found) = config.learn(Rows { x: input.x, y: input.y, known }, run)?;
-        table::warn_about_noise(gp.noise() + mean_of(rows.known.as_deref()), run);
+        table::warn_about_noise(gp.noise() + table::middle_noise(rows.known.as_deref().unwrap_or_default()), run);
         let posterior = gp.condition()?;
         let mut summary = table::summarise(gp.kernel(), &gp, &rows.x.names);
         summary.text = format!("A Gaussian process with kernel {} on {} rows.", gp.kernel().summary(), rows.x.rows);

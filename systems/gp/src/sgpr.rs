@@ -98,9 +98,7 @@ impl System for SgprSystem {
         let mean = config.mean.build(&input.x.levels)?;
         let z = InducingPoints::start(kernel.as_ref(), &input.x, config.inducing, run)?;
         let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y).with_held_jitter();
-        let mut noise_of_column = 0.0;
         if let Some(known) = &known {
-            noise_of_column = known.iter().sum::<f64>() / n as f64;
             gp = gp.with_known_noise(known);
         }
         // Coordinates of categories are levels: moving them would mean nothing.
@@ -109,7 +107,7 @@ impl System for SgprSystem {
         }
         config.priors.apply(&mut gp, input.x.dims)?;
         let found = search(&mut gp, Search { starts: config.starts, iterations: config.iterations }, run)?;
-        table::warn_about_noise(gp.noise() + noise_of_column, run);
+        table::warn_about_noise(gp.noise() + table::middle_noise(known.as_deref().unwrap_or_default()), run);
         let bounds = gp.bounds()?;
         let gap = (bounds.upper - bounds.lower) / n as f64;
         if gap > 0.1 {

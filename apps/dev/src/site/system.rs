@@ -190,8 +190,11 @@ fn measured(results: &str, id: &str, up: &str) -> String {
     let section = section.find("\n## ").map_or(section, |end| &section[..end]);
     let (verdict, rest) = section.split_once('\n').unwrap_or((section, ""));
     let verdict = verdict.trim();
-    let picture = format!("![The checks of the claim of `{id}`]({up}{FOLDER}/{id}.svg)");
-    format!("The claim, by `elbo reproduce {id}` in the full budget: **{verdict}**.\n\n{picture}\n\n{}", rest.trim())
+    // A claim that could not be measured has no checks to draw.
+    let has_checks = rest.contains("\n| check |");
+    let picture = format!("![The checks of the claim of `{id}`]({up}{FOLDER}/{id}.svg)\n\n");
+    let picture = if has_checks { picture } else { String::new() };
+    format!("The claim, by `elbo reproduce {id}` in the full budget: **{verdict}**.\n\n{picture}{}", rest.trim())
 }
 
 #[cfg(test)]
@@ -247,13 +250,13 @@ mod tests {
 
     #[test]
     fn the_measured_claim_is_the_system_s_own() {
-        let results =
-            "# Results\n\n## bo-mean: fails\n\nmean\n\n## bo: holds\n\n3 seeds.\n\n| a |\n\n## vbll: holds\n\nlast\n";
+        let results = "# Results\n\n## bo-mean: fails\n\nmean\n\n## bo: holds\n\n3 seeds.\n\n| check |\n\n## vbll: holds\n\nlast\n";
         let text = measured(results, "bo", "../");
         let shown =
-            "**holds**.\n\n![The checks of the claim of `bo`](../docs/pictures/claims/bo.svg)\n\n3 seeds.\n\n| a |";
+            "**holds**.\n\n![The checks of the claim of `bo`](../docs/pictures/claims/bo.svg)\n\n3 seeds.\n\n| check |";
         assert!(text.contains(shown) && !text.contains("last") && !text.contains("mean"), "{text}");
-        assert!(measured(results, "vbll", "").ends_with("last"));
+        let without = measured(results, "vbll", "");
+        assert!(without.ends_with("last") && !without.contains("!["), "{without}");
         assert!(measured(results, "gpr", "").contains("has not been measured"));
     }
 

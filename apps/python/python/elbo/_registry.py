@@ -59,7 +59,7 @@ def _chosen(x: Any, y: Any, task: str | None) -> tuple[str, str, list[str]]:
     found, values = [] if x is None else table(x).columns, vector(y)
     name = target_name(y, [column[0] for column in found])
     system, task, reasons = _native.auto([*found, _arrays.array(name, values)], name, task)
-    return system, task, [re.sub(r"--task (\w+)", r'`task="\1"`', reason) for reason in reasons]
+    return system, task, [re.sub(r"--(?:set )?(\w+)[ =](\w+)", r'`\1="\2"`', reason) for reason in reasons]
 
 
 def _of_system(system: str) -> list[Any]:

@@ -96,9 +96,13 @@ class Tabular(Estimator):
         return {}
 
     def _known(self, x: Any) -> list[Sent]:
-        """Rows in the model's arrays."""
-        known = as_fitted(self._read(x), names_of(self._layout), "feature_names_in_" in vars(self), type(self).__name__)
-        return packed(known.columns, self._layout)
+        """Rows in the model's arrays; they may come without the column of known noise, which is no input."""
+        found, layout = self._read(x), self._layout
+        noise = getattr(self, "noise_column", None)
+        if noise is not None and len(found.columns) < len(names_of(layout)):
+            layout = [(name, width) for name, width in layout if name != noise]
+        known = as_fitted(found, names_of(layout), "feature_names_in_" in vars(self), type(self).__name__)
+        return packed(known.columns, layout)
 
     def _predict(self, x: Any) -> _native.Prediction:
         model = self._fitted()

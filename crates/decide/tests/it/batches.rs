@@ -2,10 +2,11 @@
 
 use crate::wavy;
 use elbo_core::{Array, Data, Rng, Values};
+use elbo_decide::acquisition::{Acquisition, Analytic, Score};
 use elbo_decide::ask::{AcquisitionKind, AskConfig, Surrogates, ask};
 use elbo_decide::batch::Batch;
 use elbo_decide::maximise::MaximiseConfig;
-use elbo_decide::surrogate::SurrogateConfig;
+use elbo_decide::surrogate::{Gp, SurrogateConfig};
 use elbo_decide::{Goal, History, Outcome, SideColumns, Space, Variable};
 
 const ALL: [Batch; 6] =
@@ -76,6 +77,26 @@ fn every_rule_gives_different_points_and_the_same_ones_for_a_seed() {
 }
 
 #[test]
+fn the_score_is_that_of_the_process_which_believes_the_rule() {
+    let space = Space::cube(&[(0.0, 1.0)]);
+    let mut history = symmetric();
+    let surrogates = surrogates(&space, &history);
+    let gp = surrogates.objective.as_ref().unwrap();
+    let places = [history.points.concat(), vec![0.25]].concat();
+    let least = |gp: &Gp, places: &[f64]| gp.marginals(places).0.into_iter().fold(f64::INFINITY, f64::min);
+    let before = least(gp, &places[..7]);
+    history.points.push(vec![0.25]);
+    history.outcomes.push(Outcome::Pending);
+    for batch in [Batch::Believer, Batch::LiarMin, Batch::LiarMean, Batch::LiarMax] {
+        let given = ask(&space, &history, &surrogates, &quick(batch), 1, &mut Rng::new(3)).unwrap().remove(0);
+        let believed = batch.believed(gp, &[&[0.25]]);
+        let incumbent = before.min(least(&believed, &places));
+        let score = Analytic::new(&believed, Score::LogEi, incumbent).value_and_gradient(&given.point, &mut [0.0]);
+        assert!((given.score - score).abs() < 1e-9, "{batch:?}: {} {score}", given.score);
+    }
+}
+
+#[test]
 fn of_two_equal_places_the_cheaper_is_tried() {
     let space = Space::cube(&[(0.0, 1.0)]);
     let mut history = symmetric();
@@ -85,15 +106,21 @@ fn of_two_equal_places_the_cheaper_is_tried() {
     history.costs[3] = f64::NAN;
     let known = surrogates(&space, &history);
     assert!(plain.cost.is_none() && known.cost.as_ref().unwrap().len() == 6);
+    // Costs count through their process alone.
+    let plain_history = symmetric();
     let give = |surrogates: &Surrogates, cost_power: f64| {
         let config = AskConfig { cost_power, ..quick(Batch::Sampled) };
-        ask(&space, &history, surrogates, &config, 1, &mut Rng::new(4)).unwrap().remove(0)
+        ask(&space, &plain_history, surrogates, &config, 1, &mut Rng::new(4)).unwrap().remove(0)
     };
     let cheap = give(&known, 1.0);
     assert!(cheap.point[0] < 0.5, "{cheap:?}");
     let ratio = cheap.cost / 1000f64.powf(cheap.point[0]);
     // The process takes a part of the logarithms for noise.
     assert!((0.2..5.0).contains(&ratio), "{cheap:?}");
+    // With the ends of the costs changed the other one is.
+    history.costs = history.points.iter().map(|p| 1000f64.powf(1.0 - p[0])).collect();
+    let turned = self::surrogates(&space, &history);
+    assert!(give(&turned, 1.0).point[0] > 0.5);
     // Without its power a cost changes nothing.
     let (without, ignored) = (give(&plain, 1.0), give(&known, 0.0));
     assert_eq!((without.point, without.score), (ignored.point, ignored.score));

@@ -3,6 +3,7 @@
 use super::kronecker::kronecker;
 use super::{ensure_table, noise_parameter};
 use crate::exact::{checked_variances, in_blocks};
+use crate::fit::{diagnosis, with_remedy};
 use crate::kernel::{Index, Kernel};
 use elbo_core::{Error, Result};
 use elbo_tensor::{Parameter, Tensor, fused, no_grad};
@@ -119,7 +120,12 @@ impl Lmc {
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
         let (k, noise) = self.covariance();
-        fused::gaussian_log_marginal(&k, &noise, &self.y)
+        fused::gaussian_log_marginal(&k, &noise, &self.y).map_err(|error| self.diagnose(error))
+    }
+
+    fn diagnose(&self, error: Error) -> Error {
+        let least = self.noise().into_iter().fold(f64::INFINITY, f64::min);
+        with_remedy(error, || diagnosis(&self.x, least))
     }
 
     /// The posterior at the present parameters.
@@ -129,7 +135,7 @@ impl Lmc {
     pub fn condition(&self) -> Result<LmcPosterior> {
         no_grad(|| {
             let (k, noise) = self.covariance();
-            let (chol, jitter) = (k + noise.diag()).cholesky_jittered()?;
+            let (chol, jitter) = (k + noise.diag()).cholesky_jittered().map_err(|error| self.diagnose(error.into()))?;
             Ok(LmcPosterior {
                 components: self.components.clone(),
                 noise: self.noise.get().broadcast_to(&[self.outputs]).to_vec(),

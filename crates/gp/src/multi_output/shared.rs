@@ -1,10 +1,11 @@
 //! Outputs that share a kernel and nothing else.
 
 use super::{ensure_complete, ensure_table};
-use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks};
+use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, log_marginal_of};
+use crate::fit::{diagnosis, with_remedy};
 use crate::kernel::Kernel;
-use elbo_core::Result;
-use elbo_tensor::{Constraint, Parameter, Tensor, fused, no_grad};
+use elbo_core::{Error, Result};
+use elbo_tensor::{Constraint, Ladder, Parameter, Tensor, no_grad};
 
 /// `y_p = f_p(x) + noise`, `f_p ~ GP(0, k)` independent given the kernel: one factor, `P` right-hand sides.
 ///
@@ -50,19 +51,13 @@ impl SharedGp {
     /// # Errors
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
-        let noise = self.noise.get();
-        match self.kernel.radial_form() {
-            Some(k) => fused::stationary_log_marginal(
-                k.radial,
-                &self.x,
-                &k.lengthscale,
-                &k.variance,
-                k.alpha.as_ref(),
-                &noise,
-                &self.y,
-            ),
-            None => fused::gaussian_log_marginal(&self.kernel.gram_symmetric(&self.x), &noise, &self.y),
-        }
+        let ladder = Ladder::standard::<f64>();
+        let value = log_marginal_of(self.kernel.as_ref(), &self.x, &self.noise.get(), &self.y, ladder);
+        Ok(value.map_err(|error| self.diagnose(error))?.0)
+    }
+
+    fn diagnose(&self, error: Error) -> Error {
+        with_remedy(error, || diagnosis(&self.x, self.noise()))
     }
 
     /// The posterior at the present parameters.
@@ -73,7 +68,7 @@ impl SharedGp {
         no_grad(|| {
             let noise = self.noise.get();
             let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(self.x.size(0), self.x.dtype()) * &noise;
-            let (chol, jitter) = ky.cholesky_jittered()?;
+            let (chol, jitter) = ky.cholesky_jittered().map_err(|error| self.diagnose(error.into()))?;
             Ok(SharedPosterior {
                 kernel: self.kernel.clone_box(),
                 noise: noise.item(),

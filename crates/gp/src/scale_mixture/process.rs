@@ -2,11 +2,11 @@
 
 use super::{ScalePrior, ScaleWeights};
 use crate::exact::{NOISE_FLOOR, in_blocks};
-use crate::fit::Loss;
+use crate::fit::{Loss, diagnosis, with_remedy};
 use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::path::{ensure_joint, joint_samples};
-use elbo_core::{Error, Marginals, ModelFile, Result, Rng, Snapshot};
+use elbo_core::{Marginals, ModelFile, Result, Rng, Snapshot};
 use elbo_dist::{Distribution, GaussianMixtures, InverseGamma, Normals, StudentTs};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 
@@ -82,13 +82,9 @@ impl ScaleMixtureGp {
     fn factor(&self) -> Result<(Tensor, f64)> {
         let n = self.y.len();
         let gram = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * self.noise.get();
-        let (chol, jitter) = gram.cholesky_with(self.rung.ladder()).map_err(|error| match error.into() {
-            Error::Numerical { message, recoverable, .. } => {
-                let remedy = crate::fit::diagnosis(&self.x, self.noise());
-                Error::Numerical { message, remedy, recoverable }
-            }
-            other => other,
-        })?;
+        let (chol, jitter) = gram
+            .cholesky_with(self.rung.ladder())
+            .map_err(|error| with_remedy(error.into(), || diagnosis(&self.x, self.noise())))?;
         Ok((self.rung.keep((chol, jitter)), jitter.relative))
     }
 

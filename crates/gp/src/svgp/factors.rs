@@ -53,10 +53,15 @@ impl Factors {
     }
 
     /// Sets them from `chol: [P, M, M]`, of which a diagonal kind takes the diagonals.
+    ///
+    /// # Panics
+    /// For a diagonal kind and a factor with a zero on its diagonal.
     pub fn set(&mut self, chol: &Tensor) {
         match self {
             Self::Full(parameter) => parameter.set_free(&chol.to_vec()),
-            Self::Diagonal(parameter) => parameter.set_free(&chol.diagonal().abs().log().to_vec()),
+            Self::Diagonal(parameter) => {
+                parameter.set(&chol.diagonal().abs().to_vec()).expect("a factor has no zero on its diagonal");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ mod model;
 mod noise;
 
 pub use model::{Process, TableModel};
-pub use noise::{describe_noise, take_noise_column};
+pub use noise::{describe_noise, middle_noise, take_noise_column};
 
 use crate::kernel::Kernel;
 use crate::likelihood::{Likelihood, LikelihoodMarginals};

@@ -3,11 +3,15 @@
 use elbo_core::columns::ColumnKind;
 use elbo_core::{Error, Regression, Result};
 
+/// Deviations beyond this many of the target's say nothing of their row, and take the digits of small ones beside them.
+const MOST_NOISE: f64 = 1e9;
+
 /// Takes the column of this name, standard deviations in the target's own unit, out of the inputs. Returns variances of the scaled target,
 /// `[N]`.
 ///
 /// # Errors
-/// [`Error::Data`] where there is no such column of numbers that varies, where one is negative, or where no other input is left.
+/// [`Error::Data`] where there is no such column of numbers that varies, where one is negative or beyond all measure, or where no other input is
+/// left.
 pub fn take_noise_column(input: &mut Regression, name: &str) -> Result<Vec<f64>> {
     let inputs = &input.columns.inputs;
     let Some(d) = inputs.iter().position(|column| column.name == name) else {
@@ -16,7 +20,7 @@ pub fn take_noise_column(input: &mut Regression, name: &str) -> Result<Vec<f64>>
             "name a column of standard deviations; noise that is the same in every row is learned without one",
         ));
     };
-    let ColumnKind::Number { centre, scale, low, .. } = inputs[d].kind else {
+    let ColumnKind::Number { centre, scale, low, high, .. } = inputs[d].kind else {
         return Err(Error::data(
             format!("`noise_column` is `{name}`, which holds text"),
             "name a column of standard deviations",
@@ -28,13 +32,19 @@ pub fn take_noise_column(input: &mut Regression, name: &str) -> Result<Vec<f64>>
             "give standard deviations in the target's unit, zero at least",
         ));
     }
+    let (_, unit) = input.columns.target_scaling();
+    if high > MOST_NOISE * unit {
+        return Err(Error::data(
+            format!("the noise column `{name}` holds {high:e}, for a target that varies by {unit:.3e}"),
+            "leave out the rows whose error is unknown, or correct the column",
+        ));
+    }
     if inputs.len() == 1 {
         return Err(Error::data(
             format!("the noise column `{name}` is the only input"),
             "give at least one input column besides it and the target",
         ));
     }
-    let (_, unit) = input.columns.target_scaling();
     let dims = input.x.dims;
     let cells = input.x.values.chunks_exact(dims);
     // A deviation of zero comes back from its standardised value with a rounding error.
@@ -46,6 +56,13 @@ pub fn take_noise_column(input: &mut Regression, name: &str) -> Result<Vec<f64>>
     input.x.names.remove(d);
     input.columns.inputs.remove(d);
     Ok(variances)
+}
+
+/// The variance that half of the rows do not exceed, which one badly measured row does not move; zero without any.
+pub fn middle_noise(variances: &[f64]) -> f64 {
+    let mut sorted = variances.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((sorted.len().max(1) - 1) / 2).copied().unwrap_or(0.0)
 }
 
 /// One sentence for the summary: variances of the scaled target, whose unit is `unit`.
@@ -85,6 +102,7 @@ mod tests {
         for (variance, sd) in variances.iter().zip([0.0, 0.5, 3.0f64]) {
             assert!((variance - (sd / unit).powi(2)).abs() < 1e-14, "{variance}");
         }
+        assert!((middle_noise(&variances) - (0.5 / unit).powi(2)).abs() < 1e-14 && middle_noise(&[]) == 0.0);
         assert!(describe_noise("se", &variances, unit).contains("mean square 1.7559"));
     }
 
@@ -96,7 +114,8 @@ mod tests {
             (vec![("se", varies.clone()), y.clone()], "is the only input"),
             (vec![("a", varies.clone()), y.clone()], "no input column that varies"),
             (vec![("a", varies.clone()), ("se", numbers(&[0.2; 3])), y.clone()], "no input column that varies"),
-            (vec![("a", varies), ("se", numbers(&[0.2, -0.1, 0.3])), y], "holds -0.1"),
+            (vec![("a", varies.clone()), ("se", numbers(&[0.2, -0.1, 0.3])), y.clone()], "holds -0.1"),
+            (vec![("a", varies), ("se", numbers(&[0.1, 1e30, 0.3])), y], "holds 1e30"),
         ] {
             let error = take_noise_column(&mut input(columns), "se").unwrap_err();
             assert!(error.to_string().contains(says), "{error}");

@@ -59,6 +59,24 @@ fn an_exact_process_with_noise_needs_no_jitter_and_counts_no_variances() {
     assert_eq!((posterior.jitter(), posterior.take_clamped()), (0.0, 0));
 }
 
+#[test]
+fn an_exact_process_holds_its_jitter_and_counts_raised_variances() {
+    let (x, _) = singular();
+    // The noise is below the rounding of the variances, so that what is left of them at the rows is rounding of zero.
+    let kernel = || Box::new(Stationary::new(Profile::Rbf, &[2.0]).with_variance(1e12));
+    let process = || ExactGp::new(kernel(), Box::new(Zero), 1e-5, x.clone(), x.sin().flatten());
+    let (mut held, mut free) = (process().with_held_jitter(), process());
+    held.log_marginal().unwrap();
+    for gp in [&mut held, &mut free] {
+        gp.assign("kernel.lengthscale", &[0.01]).unwrap();
+    }
+    assert!(held.condition().unwrap().jitter() > 0.0);
+    let posterior = free.condition().unwrap();
+    posterior.marginals(&x).unwrap();
+    let counts = [posterior.take_clamped(), posterior.take_clamped()];
+    assert!(posterior.jitter() == 0.0 && counts[0] > 0 && counts[1] == 0, "{counts:?}");
+}
+
 /// The sum of two numbers: symmetric, and not positive semi-definite.
 struct Indefinite;
 

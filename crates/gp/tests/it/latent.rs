@@ -37,11 +37,11 @@ fn case(rows: usize, seed: u64) -> Case {
 }
 
 fn uncertain(c: &Case, variance: &Tensor) -> LatentGp {
-    LatentGp::with_uncertain_inputs(kernel(), NOISE, &c.z, &c.mean, variance, c.y.clone()).unwrap()
+    LatentGp::new(kernel(), NOISE, &c.z, &c.mean, variance, c.y.clone()).unwrap().with_held_inputs()
 }
 
 fn latent(c: &Case, mean: &Tensor, variance: &Tensor) -> LatentGp {
-    LatentGp::with_latent_inputs(kernel(), NOISE, &c.z, mean, variance, c.y.clone()).unwrap()
+    LatentGp::new(kernel(), NOISE, &c.z, mean, variance, c.y.clone()).unwrap()
 }
 
 /// Draws of all inputs, one matrix each.
@@ -162,7 +162,7 @@ fn inputs_and_targets_that_cannot_be_used_are_named() {
         Tensor::from_vec(values, table.shape())
     };
     let error = |mean: &Tensor, variance: &Tensor, y: Tensor| {
-        LatentGp::with_latent_inputs(kernel(), NOISE, &c.z, mean, variance, y).err().unwrap().to_string()
+        LatentGp::new(kernel(), NOISE, &c.z, mean, variance, y).err().unwrap().to_string()
     };
     let gap = error(&c.mean, &c.variance, with(&c.y, f64::NAN));
     assert!(gap.contains("the target in row 2, column 2 is NaN"), "{gap}");

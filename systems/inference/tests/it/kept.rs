@@ -42,6 +42,14 @@ fn mean_and_factor_of_the_gaussian_are_in_the_file_and_explain_the_draws() {
         let found = draws.iter().skip(d).step_by(3).sum::<f64>() / KEPT as f64;
         assert!((found - mean[d]).abs() < 5.0 * sd / (KEPT as f64).sqrt(), "unknown {d}: {found} and {}", mean[d]);
     }
+    let centre: Vec<f64> = (0..3).map(|d| draws.iter().skip(d).step_by(3).sum::<f64>() / KEPT as f64).collect();
+    let covariance = |a: usize, b: usize| (0..3).map(|k| chol[3 * a + k] * chol[3 * b + k]).sum::<f64>();
+    for (a, b) in [(0, 0), (1, 1), (2, 2), (1, 0), (2, 0), (2, 1)] {
+        let products = draws.chunks_exact(3).map(|z| (z[a] - centre[a]) * (z[b] - centre[b]));
+        let (found, expected) = (products.sum::<f64>() / KEPT as f64, covariance(a, b));
+        let error = ((covariance(a, a) * covariance(b, b) + expected * expected) / KEPT as f64).sqrt();
+        assert!((found - expected).abs() < 5.0 * error, "covariance of {a} and {b}: {found} and {expected}");
+    }
     let tables = model.tables();
     let names: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["posterior", "posterior-factor"]);
