@@ -14,7 +14,7 @@ const STEPS: (f64, f64) = (1e-10, 1e10);
 /// Minimises `f(x, gradient) -> value` over the set that `project` moves points into; `None` where that finds no point, which ends the search. The best
 /// point is returned; a start that cannot be projected is an error of the caller's, and is returned as it is with an infinite value.
 ///
-/// `stop.gradient` is the largest entry of `project(x - gradient) - x`.
+/// `stop.gradient` is the largest entry of `project(x - gradient) - x`. A search that ends in a worse place than it has seen goes on from the best one, downwards only.
 ///
 /// # Source
 /// Birgin, Martínez and Raydan (2000), the spectral projected gradient method (SPG2).
@@ -31,7 +31,7 @@ pub fn minimise_projected(
     let mut gradient = vec![0.0; n];
     let mut value = f(&x, &mut gradient);
     let mut best = End { x: x.clone(), value, evaluations: 1 };
-    let mut recent = VecDeque::from([value]);
+    let (mut recent, mut memory) = (VecDeque::from([value]), MEMORY);
     // The best values before each of the last steps.
     let mut records = VecDeque::from([value]);
     let mut spectral: Option<f64> = None;
@@ -46,7 +46,15 @@ pub fn minimise_projected(
         let Some(unit) = towards(1.0) else { break };
         let size = unit.iter().fold(0.0f64, |m, d| m.max(d.abs()));
         if size <= stop.gradient {
-            break;
+            if value <= best.value {
+                break;
+            }
+            // Rises on the way have led to a worse place: back to the best, and down from there.
+            x.clone_from(&best.x);
+            value = f(&x, &mut gradient);
+            best.evaluations += 1;
+            (recent, memory, spectral) = (VecDeque::from([value]), 1, None);
+            continue;
         }
         // Without curvature the first step goes a tenth of a unit, at most.
         let largest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
@@ -91,7 +99,7 @@ pub fn minimise_projected(
         }
         recent.push_back(value);
         records.push_back(best.value);
-        if recent.len() > MEMORY {
+        if recent.len() > memory {
             recent.pop_front();
         }
         if records.len() > MEMORY {
