@@ -3,6 +3,7 @@
 use crate::folder::{Folder, QUICK, model, table};
 use serde_json::Value;
 use std::fmt::Write;
+use std::process::Stdio;
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -279,6 +280,14 @@ fn update_refuses_columns_that_are_new_and_columns_in_another_unit() {
     // What the fit left out may be there or not.
     folder.elbo("update m.elbo one.csv --out new.elbo").ok();
     folder.elbo("update m.elbo plain.csv --out new.elbo").ok();
+    // A pipe cannot be read again.
+    if cfg!(unix) {
+        let mut command = folder.command("update m.elbo /dev/stdin --out piped.elbo");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+        let ran = child.wait_with_output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+    }
 }
 
 #[test]
