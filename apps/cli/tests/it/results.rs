@@ -291,6 +291,17 @@ fn update_refuses_columns_that_are_new_and_columns_in_another_unit() {
 }
 
 #[test]
+fn update_reads_no_more_columns_than_a_system_needs() {
+    let folder = Folder::with_table();
+    folder.elbo("fit vbll t.csv --target y --set hidden=[4] --set steps=20 --holdout 0 --out m.elbo").ok();
+    // A column that the fit had not, with empty cells.
+    let lines: Vec<String> = table(20).lines().map(|line| format!("{line},")).collect();
+    folder.write("more.csv", lines.join("\n").replacen("y,", "y,note", 1).as_bytes());
+    let updated = folder.elbo("update m.elbo more.csv --out new.elbo --json").json();
+    assert_eq!(updated["rows"], 20, "{updated}");
+}
+
+#[test]
 fn a_series_is_forecast_and_its_components_are_drawn() {
     let folder = Folder::new();
     let mut text = String::from("t,y\n");
