@@ -140,11 +140,10 @@ fn finish(
     warnings: &[String],
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let array = &data.arrays.first().expect("a restored picture").1;
     if let Some(npz) = &args.npz {
         write_npz(npz, &data.arrays)?;
     }
-    let picture = mark(array)?;
+    let picture = mark(data)?;
     let Mark::Picture { width, height, .. } = &picture else { unreachable!("made as a picture") };
     write_picture(&args.out, &picture)?;
     let out = args.out.display().to_string();
@@ -168,20 +167,29 @@ fn finish(
 
 /// Adds how a restoration went: evaluations of the denoiser, the misfit after each step, notes.
 fn told(data: &Data, found: &mut Value) {
-    let numbers = |name: &str| data.arrays.iter().find(|(n, _)| n == name).and_then(|(_, array)| array.to_f64());
-    if let Some(evaluations) = numbers("evaluations") {
+    if let Some(evaluations) = numbers(data, "evaluations") {
         found["evaluations"] = json!(evaluations.iter().sum::<f64>() as u64);
     }
-    if let Some(misfit) = numbers("misfit") {
+    if let Some(misfit) = numbers(data, "misfit") {
         found["misfit"] = json!(misfit);
         found["notes"] = json!(data.notes);
     }
 }
 
-/// An array of one picture as a picture: bytes `[1, H, W, C]`, or numbers in any layout.
-fn mark(array: &Array) -> Result<Mark, Error> {
+/// The numbers of the array of this name.
+fn numbers(data: &Data, name: &str) -> Option<Vec<f64>> {
+    data.arrays.iter().find(|(n, _)| n == name).and_then(|(_, array)| array.to_f64())
+}
+
+/// An array of one picture as a picture: bytes `[1, H, W, C]`, or numbers in any layout, of which the array `range` says what is black and what white.
+fn mark(data: &Data) -> Result<Mark, Error> {
+    let mut array = data.arrays.first().expect("a restored picture").1.clone();
     if let (Values::U8(bytes), &[1, height, width, channels @ (1 | 3)]) = (&array.values, array.shape.as_slice()) {
         return Ok(Mark::Picture { width, height, channels, pixels: bytes.clone() });
+    }
+    if let (Some(&[low, high]), Some(values)) = (numbers(data, "range").as_deref(), array.to_f64()) {
+        let byte = |v: &f64| (255.0 * (v - low) / (high - low)).round().clamp(0.0, 255.0) as u8;
+        array.values = Values::U8(values.iter().map(byte).collect());
     }
     let alone = Data { arrays: vec![("image".into(), array.clone())], ..Data::default() };
     match pictures(&alone) {
