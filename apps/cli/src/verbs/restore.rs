@@ -118,6 +118,16 @@ fn restore(
         read_picture_bytes(input, bytes)?
     };
     data.notes.iter().for_each(|note| say(json, note));
+    // What may stand beside pictures has as many sizes.
+    let is_picture = |name: &str, array: &Array| array.shape.len() > 2 && !["mask", "transmission"].contains(&name);
+    let count = data.arrays.iter().find(|(name, array)| is_picture(name, array)).map_or(1, |(_, array)| array.rows());
+    if count > 1 && args.npz.is_none() {
+        return Err(Error::data(
+            format!("{} holds {count} pictures", input.display()),
+            "give --npz FILE for all of them, or one picture",
+        )
+        .into());
+    }
     if let Some(mask) = &args.mask {
         let mut mask = read_picture(mask)?;
         mask.notes.iter().for_each(|note| say(json, note));
@@ -181,9 +191,9 @@ fn numbers(data: &Data, name: &str) -> Option<Vec<f64>> {
     data.arrays.iter().find(|(n, _)| n == name).and_then(|(_, array)| array.to_f64())
 }
 
-/// An array of one picture as a picture: bytes `[1, H, W, C]`, or numbers in any layout, of which the array `range` says what is black and what white.
+/// The first picture of the first array: bytes `[N, H, W, C]`, or numbers in any layout, of which the array `range` says what is black and what white.
 fn mark(data: &Data) -> Result<Mark, Error> {
-    let mut array = data.arrays.first().expect("a restored picture").1.clone();
+    let mut array = data.arrays.first().expect("a restored picture").1.take_rows(&[0]);
     if let (Values::U8(bytes), &[1, height, width, channels @ (1 | 3)]) = (&array.values, array.shape.as_slice()) {
         return Ok(Mark::Picture { width, height, channels, pixels: bytes.clone() });
     }

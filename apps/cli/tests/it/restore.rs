@@ -85,6 +85,26 @@ fn a_dark_picture_of_real_numbers_stays_dark() {
 }
 
 #[test]
+fn of_many_pictures_all_are_written_as_arrays_and_the_first_as_a_picture() {
+    let folder = with_prior();
+    let given: Vec<f64> = (0..32).map(|i| f64::from(i) / 32.0).collect();
+    let write = |name: &str, count: usize| {
+        let array = elbo_core::Array::new(&[count, 4, 4], given[..16 * count].to_vec());
+        elbo_data::write_npz(&folder.path(name), &[("image".to_owned(), array)]).unwrap();
+    };
+    write("two.npz", 2);
+    write("first.npz", 1);
+    let how = "--set operator=denoise --set method=pseudo_inverse";
+    let ran = folder.elbo(&format!("restore m.elbo two.npz --out two.png {how}"));
+    assert!(ran.code == 1 && ran.err.contains("two.npz holds 2 pictures") && ran.err.contains("--npz"), "{}", ran.err);
+    folder.elbo(&format!("restore m.elbo two.npz --out two.png --npz back.npz {how}")).ok();
+    folder.elbo(&format!("restore m.elbo first.npz --out first.png {how}")).ok();
+    assert_eq!(folder.read("two.png"), folder.read("first.png"));
+    let back = elbo_data::read(&folder.path("back.npz"), &elbo_data::ReadOptions::default()).unwrap();
+    assert_eq!(back.get("image").unwrap().shape, [2, 4, 4]);
+}
+
+#[test]
 fn what_cannot_be_restored_is_said() {
     let folder = with_prior();
     folder.write("photo.png", &std::fs::read("../../examples/data/photos/rocket.png").unwrap());
