@@ -29,7 +29,7 @@ pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
     check_writable(&args.out, &read)?;
     if let Some(npz) = &args.npz {
         check_writable(npz, &read)?;
-        if *npz == args.out || !npz.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
+        if !npz.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
             return Err(Failure::usage(
                 format!("--npz {} does not end in .npz", npz.display()),
                 "arrays are written as NPZ; give a name that ends in .npz",
