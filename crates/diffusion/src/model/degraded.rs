@@ -144,7 +144,8 @@ impl Degradation {
         ensure("light", "none", !self.light.is_empty(), "one share of white, or one for each channel")?;
         self.light.iter().try_for_each(|share| ensure_within("light", *share, 0.0..=1.0))?;
         ensure_within("noise", self.noise, 0.0..)?;
-        ensure_within("counts", self.counts, 0.0..)
+        let is_count = self.counts == 0.0 || (0.001..=1e15).contains(&self.counts);
+        ensure("counts", self.counts, is_count, "0 for none, or from 0.001 to 1e15")
     }
 
     /// The same with what stands beside the measurement: the geometry of rays.

@@ -440,6 +440,8 @@ fn bad_restorations_are_refused_with_a_remedy() {
         ("transmission", json!(0)),
         ("light", json!([])),
         ("counts", json!(-1)),
+        ("counts", json!(1e300)),
+        ("counts", json!(1e-300)),
     ] {
         let message = refuse(&clean, json!({"operator": "denoise", name: value}));
         assert!(message.contains(name), "{message}");
