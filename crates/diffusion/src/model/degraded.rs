@@ -82,8 +82,8 @@ pub struct Degradation {
     pub mask: MaskConfig,
     /// Standard deviation of the blur, in pixels.
     pub blur: f64,
-    /// The kernel of a blur in place of a Gaussian, rows of an odd square, divided by its sum; an array `kernel` beside the picture does the
-    /// same.
+    /// The kernel of a blur in place of a Gaussian, rows of an odd square, divided by its sum and convolved with the picture; an array `kernel`
+    /// beside the picture does the same.
     pub kernel: Vec<Vec<f64>>,
     /// What a blur takes for the outside: zero or circular.
     pub boundary: Boundary,
