@@ -1,7 +1,7 @@
 //! How a user's picture was degraded, as settings.
 
 use super::measured::{Measure, Uncertainty};
-use super::scan::Scan;
+use super::scan::{Scan, wrong};
 use crate::operator::{Blur, Boundary, Clip, Grey, Haze, Mask, Operator, Shadow, Shrink};
 use elbo_core::{Data, Error, Result, Rng, ensure, ensure_within, half_open};
 use schemars::JsonSchema;
@@ -225,14 +225,13 @@ impl Degradation {
         }
     }
 
-    /// The blur: by the kernel of the settings, by that of the data, or by a Gaussian.
-    fn blurred(&self, shape: [usize; 3], data: &Data) -> Result<Blur> {
-        if !self.kernel.is_empty() {
-            return Blur::new(shape, &normalised(&self.kernel.concat())?, self.kernel.len(), self.boundary);
-        }
-        let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "kernel") else {
-            return Blur::gaussian(shape, self.blur, self.boundary);
+    /// The kernel of the settings or of the data, with the sum one, and its side.
+    fn given_kernel(&self, data: &Data) -> Result<Option<(Vec<f64>, usize)>> {
+        let set = match self.kernel.len() {
+            0 => None,
+            side => Some((normalised(&self.kernel.concat())?, side)),
         };
+        let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "kernel") else { return Ok(set) };
         let (&[side, across], Some(cells)) = (array.shape.as_slice(), array.to_f64()) else {
             return Err(Error::data(
                 format!("the array `kernel` has the shape {:?}", array.shape),
@@ -240,7 +239,19 @@ impl Degradation {
             ));
         };
         ensure("kernel", format!("{side} x {across} numbers"), side == across, "a square")?;
-        Blur::new(shape, &normalised(&cells)?, side, self.boundary)
+        let beside = Some((normalised(&cells)?, side));
+        if set.is_some() && set != beside {
+            return Err(wrong("kernel", "the setting says something else"));
+        }
+        Ok(beside)
+    }
+
+    /// The blur: by the kernel that is given, or by a Gaussian.
+    fn blurred(&self, shape: [usize; 3], data: &Data) -> Result<Blur> {
+        match self.given_kernel(data)? {
+            Some((kernel, side)) => Blur::new(shape, &kernel, side, self.boundary),
+            None => Blur::gaussian(shape, self.blur, self.boundary),
+        }
     }
 
     /// Haze in front of `rows` pictures, by one map of transmissions or one each.

@@ -47,6 +47,14 @@ fn rays_haze_kernels_and_counts_are_settings() {
     beside.arrays.push(("kernel".into(), Array::new(&[3, 3], vec![0.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0, 1.0, 0.0])));
     let (found, _) = restored(&model, &beside, &json!({"operator": "blur", "steps": 20}));
     assert!(*array(&found, "image") == first(kernel) && first(json!({"operator": "blur", "steps": 20})) != denoised);
+    // Both must say the same.
+    let both = |kernel: Value| {
+        model.restore(&beside, &json!({"operator": "blur", "kernel": kernel, "steps": 2}), &mut Run::new(4))
+    };
+    assert!(both(json!([[0, 1, 0], [1, 2, 1], [0, 1, 0]])).is_ok());
+    for other in [json!([[0, 1, 0], [1, 3, 1], [0, 1, 0]]), json!([[1]])] {
+        assert!(both(other).unwrap_err().to_string().contains("`kernel` beside the measurement"));
+    }
 }
 
 #[test]
