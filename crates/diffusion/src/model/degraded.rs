@@ -173,10 +173,18 @@ impl Degradation {
         if self.counts > 0.0 { Uncertainty::Counts(self.counts) } else { Uncertainty::Even(unit * self.noise) }
     }
 
-    /// Whether a brighter picture gives no smaller number anywhere, and black and white what their names say: a blur may have negative weights, and
-    /// darkens edges.
-    pub(super) fn is_monotone(&self) -> bool {
-        self.operator != OperatorName::Blur
+    /// The largest number, in size, that is measured of pictures from -1 to 1, where black and white are not what their names say: a blur may have
+    /// negative weights, and darkens edges. `None` where a brighter picture gives no smaller number anywhere.
+    ///
+    /// # Errors
+    /// As [`Degradation::measures`].
+    pub(super) fn bound(&self, data: &Data) -> Result<Option<f64>> {
+        if self.operator != OperatorName::Blur {
+            return Ok(None);
+        }
+        let size = |(kernel, _): (Vec<f64>, usize)| kernel.iter().map(|k| k.abs()).sum::<f64>();
+        // A Gaussian's weights are positive.
+        Ok(Some(self.given_kernel(data)?.map_or(1.0, size)))
     }
 
     /// Shape of what is measured of data points of this shape.

@@ -218,7 +218,7 @@ impl DiffusionModel {
 }
 
 /// Warns of a measurement that no picture gives, and of settings without effect.
-fn warn(how: &Degradation, form: &Form, measured: &Measured, run: &mut Run) -> Result<()> {
+fn warn(how: &Degradation, data: &Data, form: &Form, measured: &Measured, run: &mut Run) -> Result<()> {
     let is_picture = form.picture().is_some();
     if how.counts > 0.0 && !is_picture {
         return Err(Error::data(
@@ -232,7 +232,7 @@ fn warn(how: &Degradation, form: &Form, measured: &Measured, run: &mut Run) -> R
     if how.operator == OperatorName::Radon && how.scan.looks_like_radians() {
         run.warn("the angles all lie within 6.3; they are taken in degrees");
     }
-    if let Some(text) = measured.out_of_range(how.is_monotone()).filter(|_| is_picture) {
+    if let Some(text) = measured.out_of_range(how.bound(data)?).filter(|_| is_picture) {
         run.warn(text);
     }
     Ok(())
@@ -316,7 +316,7 @@ impl Restore for DiffusionModel {
             };
             measured_of.values.push(y);
         }
-        warn(how, &form, &measured_of, run)?;
+        warn(how, data, &form, &measured_of, run)?;
         let config = RestoreConfig { noise: measured_of.deviation(), ..settings.config(unit) };
         let weighted = measured_of.weighted();
         let problems = measured_of.problems(&weighted);

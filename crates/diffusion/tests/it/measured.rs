@@ -92,6 +92,16 @@ fn the_course_of_a_restoration_is_told_and_so_are_wrong_units() {
     let wrong = Data { arrays: vec![("image".into(), Array::new(&[2, 6, 6], values))], ..bars(2) };
     let (_, warnings) = restored(&model, &wrong, &json!({"operator": "denoise", "steps": 10}));
     assert!(warnings.iter().any(|w| w.contains("from black (0) to white (1)")), "{warnings:?}");
+    // A kernel that sharpens gives more than white and less than black.
+    let mut sharp = json!({"operator": "blur", "kernel": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]], "simulate": true});
+    sharp["method"] = json!("pseudo_inverse");
+    let (made, warnings) = restored(&model, &bars(2), &sharp);
+    assert!(warnings.is_empty() && bytes(array(&made, "measured")).contains(&255), "{warnings:?}");
+    let values = bytes(&bars(2).arrays[0].1).iter().map(|v| f64::from(*v) / 20.0).collect();
+    let wrong = Data { arrays: vec![("image".into(), Array::new(&[2, 6, 6], values))], ..bars(2) };
+    sharp["simulate"] = json!(false);
+    let (_, warnings) = restored(&model, &wrong, &sharp);
+    assert!(warnings.iter().any(|w| w.contains("from black (0) to white (1)")), "{warnings:?}");
     let radians =
         json!({"operator": "radon", "angles": [0, 0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 2.1], "simulate": true, "steps": 5});
     assert!(restored(&model, &bars(1), &radians).1.iter().any(|w| w.contains("degrees")));
