@@ -89,21 +89,11 @@ pub fn for_model(
     Ok(known(path, given, file, record, with_target, separator, None)?)
 }
 
-/// Reads rows for a model to absorb: all of their columns but those that were left out of the fit, so that the system can tell what is new.
+/// Reads rows for a model to absorb: all of their columns but those that were left out of the fit, which may be there or not, so that the system can
+/// tell what is new.
 pub fn for_update(path: &str, given: &args::Reading, file: &ModelFile, record: &FitRecord) -> Result<Data, Failure> {
     let separator = delimiter(given.delimiter.as_deref())?;
-    let mut left_out = record.reading.drop.clone();
-    loop {
-        match known(path, given, file, record, true, separator, Some(&left_out)) {
-            // These rows need not have what was left out of the first ones.
-            Err(Error::Unknown { what: "column", name, .. })
-                if left_out.contains(&name) && !given.drop.contains(&name) =>
-            {
-                left_out.retain(|n| *n != name);
-            }
-            other => return Ok(other?),
-        }
-    }
+    Ok(known(path, given, file, record, true, separator, Some(&record.reading.drop))?)
 }
 
 /// As [`for_model`]; all columns but these where `left_out` is given.
@@ -135,7 +125,8 @@ fn known(
             Some(args::Missing::Error) => MissingPolicy::Error,
             None => untold(elbo::find(file.system()).is_ok_and(|system| system.takes_missing())),
         },
-        drop: given.drop.iter().chain(left_out.unwrap_or_default()).cloned().collect(),
+        drop: given.drop.clone(),
+        spare: left_out.unwrap_or_default().to_vec(),
         keep: left_out.is_none().then_some(keep),
         categorical,
         times: times(&record.settings),

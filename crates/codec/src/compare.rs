@@ -7,6 +7,9 @@ use elbo_tensor::optim::golden_section;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// Most rounds of a mixture's fit.
+const MOST_ROUNDS: usize = 10_000;
+
 /// Integers up to this on both sides of zero are compared.
 const MOST: f64 = 1e9;
 
@@ -114,11 +117,11 @@ fn in_integers(shares: &Shares, parts: &Parts) -> f64 {
     shares.iter().map(|(k, share)| share * cost(*k)).sum()
 }
 
-/// Bits by three Gaussians, and these: weights and scales in turn, until nothing moves.
+/// Bits by three Gaussians, and these: weights and scales in turn, until nothing moves, in [`MOST_ROUNDS`] at most.
 fn mixture(shares: &Shares, deviation: f64) -> (f64, Parts) {
     let mut parts: Parts = [0.3, 1.0, 3.0].map(|s| (1.0 / 3.0, Density::Gaussian, s * deviation));
     let mut last = f64::INFINITY;
-    loop {
+    for _ in 0..MOST_ROUNDS {
         let now = bits(shares, &parts);
         if now > last - 1e-7 {
             return (now, parts);
@@ -138,6 +141,7 @@ fn mixture(shares: &Shares, deviation: f64) -> (f64, Parts) {
             part.2 = golden_section(deviation.ln() - 6.0, deviation.ln() + 3.0, 40, at).exp();
         }
     }
+    (bits(shares, &parts), parts)
 }
 
 #[cfg(test)]

@@ -101,6 +101,9 @@ pub trait Update {
     /// # Errors
     /// [`crate::Error::Data`] when the rows do not have the model's columns.
     fn update(&self, data: &Data, run: &mut Run) -> Result<Box<dyn Model>>;
+
+    /// Whether it says itself which columns are new.
+    fn judges_columns(&self) -> bool;
 }
 
 /// Held-out predictions the model computed itself.

@@ -11,7 +11,8 @@ pub trait Restore {
     fn defaults(&self) -> Value;
 
     /// Restored pictures: the arrays of `data` that the model knows, in the same unit and layout; beside them, where the method
-    /// gives them, more arrays of pictures of as many rows (`sd`, draws), and what says how it went: `misfit`, one number a step, and `evaluations`.
+    /// gives them, more arrays of pictures of as many rows (`sd`, draws), and what says how it went: `misfit`, one number a step, and `evaluations`;
+    /// of pictures also `range`, the two numbers that are black and white in their unit.
     ///
     /// # Errors
     /// [`crate::Error::Setting`] for a wrong setting, [`crate::Error::Data`] for pictures that are not of the model's form.

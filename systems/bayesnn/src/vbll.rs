@@ -413,4 +413,8 @@ impl Update for VbllModel {
         model.summary.text = format!("{} Updated with {rows} rows.", model.summary.text);
         Ok(Box::new(model))
     }
+
+    fn judges_columns(&self) -> bool {
+        false
+    }
 }

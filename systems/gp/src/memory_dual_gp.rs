@@ -316,4 +316,8 @@ impl Update for MemoryDualGpModel {
         }
         Ok(Box::new(model))
     }
+
+    fn judges_columns(&self) -> bool {
+        true
+    }
 }

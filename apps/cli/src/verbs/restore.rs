@@ -29,7 +29,7 @@ pub fn run(args: &Restore, json: bool) -> Result<ExitCode, Failure> {
     check_writable(&args.out, &read)?;
     if let Some(npz) = &args.npz {
         check_writable(npz, &read)?;
-        if *npz == args.out || !npz.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
+        if !npz.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
             return Err(Failure::usage(
                 format!("--npz {} does not end in .npz", npz.display()),
                 "arrays are written as NPZ; give a name that ends in .npz",
@@ -118,6 +118,16 @@ fn restore(
         read_picture_bytes(input, bytes)?
     };
     data.notes.iter().for_each(|note| say(json, note));
+    // What may stand beside pictures has as many sizes.
+    let is_picture = |name: &str, array: &Array| array.shape.len() > 2 && !["mask", "transmission"].contains(&name);
+    let count = data.arrays.iter().find(|(name, array)| is_picture(name, array)).map_or(1, |(_, array)| array.rows());
+    if count > 1 && args.npz.is_none() {
+        return Err(Error::data(
+            format!("{} holds {count} pictures", input.display()),
+            "give --npz FILE for all of them, or one picture",
+        )
+        .into());
+    }
     if let Some(mask) = &args.mask {
         let mut mask = read_picture(mask)?;
         mask.notes.iter().for_each(|note| say(json, note));
@@ -140,11 +150,10 @@ fn finish(
     warnings: &[String],
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let array = &data.arrays.first().expect("a restored picture").1;
     if let Some(npz) = &args.npz {
         write_npz(npz, &data.arrays)?;
     }
-    let picture = mark(array)?;
+    let picture = mark(data)?;
     let Mark::Picture { width, height, .. } = &picture else { unreachable!("made as a picture") };
     write_picture(&args.out, &picture)?;
     let out = args.out.display().to_string();
@@ -168,20 +177,29 @@ fn finish(
 
 /// Adds how a restoration went: evaluations of the denoiser, the misfit after each step, notes.
 fn told(data: &Data, found: &mut Value) {
-    let numbers = |name: &str| data.arrays.iter().find(|(n, _)| n == name).and_then(|(_, array)| array.to_f64());
-    if let Some(evaluations) = numbers("evaluations") {
+    if let Some(evaluations) = numbers(data, "evaluations") {
         found["evaluations"] = json!(evaluations.iter().sum::<f64>() as u64);
     }
-    if let Some(misfit) = numbers("misfit") {
+    if let Some(misfit) = numbers(data, "misfit") {
         found["misfit"] = json!(misfit);
         found["notes"] = json!(data.notes);
     }
 }
 
-/// An array of one picture as a picture: bytes `[1, H, W, C]`, or numbers in any layout.
-fn mark(array: &Array) -> Result<Mark, Error> {
+/// The numbers of the array of this name.
+fn numbers(data: &Data, name: &str) -> Option<Vec<f64>> {
+    data.arrays.iter().find(|(n, _)| n == name).and_then(|(_, array)| array.to_f64())
+}
+
+/// The first picture of the first array: bytes `[N, H, W, C]`, or numbers in any layout, of which the array `range` says what is black and what white.
+fn mark(data: &Data) -> Result<Mark, Error> {
+    let mut array = data.arrays.first().expect("a restored picture").1.take_rows(&[0]);
     if let (Values::U8(bytes), &[1, height, width, channels @ (1 | 3)]) = (&array.values, array.shape.as_slice()) {
         return Ok(Mark::Picture { width, height, channels, pixels: bytes.clone() });
+    }
+    if let (Some(&[low, high]), Some(values)) = (numbers(data, "range").as_deref(), array.to_f64()) {
+        let byte = |v: &f64| (255.0 * (v - low) / (high - low)).round().clamp(0.0, 255.0) as u8;
+        array.values = Values::U8(values.iter().map(byte).collect());
     }
     let alone = Data { arrays: vec![("image".into(), array.clone())], ..Data::default() };
     match pictures(&alone) {

@@ -4,7 +4,7 @@ use crate::args::Update;
 use crate::failure::Failure;
 use crate::output::{print, print_json, say};
 use crate::progress::{Watcher, cancel_flag};
-use crate::table::for_update;
+use crate::table::{for_model, for_update};
 use elbo::core::Run;
 use elbo::{DataRecord, record_of, refused, write_model};
 use serde_json::json;
@@ -16,7 +16,11 @@ pub fn run(args: &Update, json: bool) -> Result<ExitCode, Failure> {
     let mut record = record_of(&file)?;
     let updater = model.as_update().ok_or_else(|| refused(card, "update"))?;
     super::fit::check_writable(&args.out, &[args.data.as_ref()])?;
-    let data = for_update(&args.data, &args.reading, &file, &record)?;
+    let data = if updater.judges_columns() {
+        for_update(&args.data, &args.reading, &file, &record)?
+    } else {
+        for_model(&args.data, &args.reading, &file, &record, true)?
+    };
     data.notes.iter().for_each(|note| say(json, note));
     let absorbed = DataRecord { source: args.data.clone(), rows: data.rows(), digest: data.digest() };
     // Each update draws its own numbers, decided by the seed and by how many came before.

@@ -40,7 +40,7 @@ const PAGES: [Page; 6] = [
         says: "best error so far: 1.46 (row 6) after 9 measured trials",
         is_long: false,
     },
-    Page { name: "compression", brings: "", shows: &[], says: "", is_long: true },
+    Page { name: "compression", brings: "", shows: &[], says: "bits a pixel", is_long: true },
     Page { name: "images", brings: "", shows: &[], says: "frechet", is_long: true },
 ];
 

@@ -58,7 +58,10 @@ fn a_sinogram_is_written_with_its_geometry_and_restored_from_there() {
     assert!(found["notes"].to_string().contains("signal-to-noise"), "{found}");
     let all = elbo_data::read(&folder.path("all.npz"), &elbo_data::ReadOptions::default()).unwrap();
     let names: Vec<&str> = all.arrays.iter().map(|(name, _)| name.as_str()).collect();
-    assert!(["sd", "misfit", "measured", "angles", "spacing"].iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(
+        ["sd", "misfit", "range", "measured", "angles", "spacing"].iter().all(|name| names.contains(name)),
+        "{names:?}"
+    );
     let beside = ["measured", "angles", "detectors", "spacing"];
     let kept: Vec<_> = all.arrays.into_iter().filter(|(name, _)| beside.contains(&name.as_str())).collect();
     elbo_data::write_npz(&folder.path("sinogram.npz"), &kept).unwrap();
@@ -66,6 +69,39 @@ fn a_sinogram_is_written_with_its_geometry_and_restored_from_there() {
     assert_eq!(folder.read("back.png")[..4], *b"\x89PNG");
     let ran = folder.elbo(&format!("restore m.elbo {PICTURE} --out x.png --npz x.csv --set operator=denoise"));
     assert!(ran.code == 2 && ran.err.contains("does not end in .npz"), "{}", ran.err);
+}
+
+#[test]
+fn a_dark_picture_of_real_numbers_stays_dark() {
+    let folder = with_prior();
+    // In the unit of bytes, behind haze that lets half through: from 0 to 10 without it.
+    let hazy: Vec<f64> = (0..16).map(|i| 127.5 + 0.5 * f64::from(i % 11)).collect();
+    let arrays = [("image".to_owned(), elbo_core::Array::new(&[1, 4, 4], hazy))];
+    elbo_data::write_npz(&folder.path("hazy.npz"), &arrays).unwrap();
+    let how = "--set operator=haze --set transmission=0.5 --set method=pseudo_inverse";
+    folder.elbo(&format!("restore m.elbo hazy.npz --out dark.png {how}")).ok();
+    let dark = elbo_data::read_picture(&folder.path("dark.png")).unwrap().arrays[0].1.to_f64().unwrap();
+    assert!(dark.iter().enumerate().all(|(i, v)| (v - (i % 11) as f64).abs() <= 1.0), "{dark:?}");
+}
+
+#[test]
+fn of_many_pictures_all_are_written_as_arrays_and_the_first_as_a_picture() {
+    let folder = with_prior();
+    let given: Vec<f64> = (0..32).map(|i| f64::from(i) / 32.0).collect();
+    let write = |name: &str, count: usize| {
+        let array = elbo_core::Array::new(&[count, 4, 4], given[..16 * count].to_vec());
+        elbo_data::write_npz(&folder.path(name), &[("image".to_owned(), array)]).unwrap();
+    };
+    write("two.npz", 2);
+    write("first.npz", 1);
+    let how = "--set operator=denoise --set method=pseudo_inverse";
+    let ran = folder.elbo(&format!("restore m.elbo two.npz --out two.png {how}"));
+    assert!(ran.code == 1 && ran.err.contains("two.npz holds 2 pictures") && ran.err.contains("--npz"), "{}", ran.err);
+    folder.elbo(&format!("restore m.elbo two.npz --out two.png --npz back.npz {how}")).ok();
+    folder.elbo(&format!("restore m.elbo first.npz --out first.png {how}")).ok();
+    assert_eq!(folder.read("two.png"), folder.read("first.png"));
+    let back = elbo_data::read(&folder.path("back.npz"), &elbo_data::ReadOptions::default()).unwrap();
+    assert_eq!(back.get("image").unwrap().shape, [2, 4, 4]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::folder::{Folder, QUICK, model, table};
 use serde_json::Value;
 use std::fmt::Write;
+use std::process::Stdio;
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -279,6 +280,25 @@ fn update_refuses_columns_that_are_new_and_columns_in_another_unit() {
     // What the fit left out may be there or not.
     folder.elbo("update m.elbo one.csv --out new.elbo").ok();
     folder.elbo("update m.elbo plain.csv --out new.elbo").ok();
+    // A pipe cannot be read again.
+    if cfg!(unix) {
+        let mut command = folder.command("update m.elbo /dev/stdin --out piped.elbo");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+        let ran = child.wait_with_output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+    }
+}
+
+#[test]
+fn update_reads_no_more_columns_than_a_system_needs() {
+    let folder = Folder::with_table();
+    folder.elbo("fit vbll t.csv --target y --set hidden=[4] --set steps=20 --holdout 0 --out m.elbo").ok();
+    // A column that the fit had not, with empty cells.
+    let lines: Vec<String> = table(20).lines().map(|line| format!("{line},")).collect();
+    folder.write("more.csv", lines.join("\n").replacen("y,", "y,note", 1).as_bytes());
+    let updated = folder.elbo("update m.elbo more.csv --out new.elbo --json").json();
+    assert_eq!(updated["rows"], 20, "{updated}");
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct ReadOptions {
     pub missing: MissingPolicy,
     /// Columns to leave out before anything is checked.
     pub drop: Vec<String>,
+    /// Columns to leave out where they are there.
+    pub spare: Vec<String>,
     /// Where given, only these columns and the target are read; names the file lacks are ignored. Used to predict: columns that
     /// the model does not need may hold anything.
     pub keep: Option<Vec<String>>,
@@ -71,6 +73,7 @@ impl Default for ReadOptions {
             target: None,
             missing: MissingPolicy::Error,
             drop: vec![],
+            spare: vec![],
             keep: None,
             categorical: vec![],
             times: vec![],

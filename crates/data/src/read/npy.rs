@@ -120,6 +120,7 @@ fn split_named_columns(arrays: Vec<(String, Array)>, options: &ReadOptions) -> V
         .target
         .iter()
         .chain(&options.drop)
+        .chain(&options.spare)
         .chain(&options.categorical)
         .filter_map(|n| n.rsplit_once('['))
         .map(|(s, _)| s)

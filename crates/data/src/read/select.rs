@@ -21,7 +21,7 @@ pub(super) fn or_pictures(mut wanted: Vec<bool>, arrays: &[(String, Array)], opt
     let is_kept = arrays.iter().zip(&wanted).any(|((name, _), w)| *w && !is_target(name));
     if options.keep.is_some() && !is_kept {
         for ((name, array), w) in arrays.iter().zip(&mut wanted) {
-            *w |= array.shape.len() > 2 && !options.drop.contains(name);
+            *w |= array.shape.len() > 2 && !options.drop.contains(name) && !options.spare.contains(name);
         }
     }
     wanted
@@ -51,7 +51,7 @@ pub(super) fn wanted<S: AsRef<str>>(names: &[S], options: &ReadOptions) -> Resul
             "name it either with --target or with --drop",
         ));
     }
-    let drop: std::collections::HashSet<&str> = options.drop.iter().map(String::as_str).collect();
+    let drop: std::collections::HashSet<&str> = options.drop.iter().chain(&options.spare).map(String::as_str).collect();
     let keep: Option<std::collections::HashSet<&str>> =
         options.keep.as_ref().map(|keep| keep.iter().chain(&options.target).map(String::as_str).collect());
     let is_wanted = |name: &S| {

@@ -72,6 +72,8 @@ fn dropped_columns_may_hold_anything_and_kept_columns_are_the_only_ones_read() {
     let drop = ReadOptions { drop: vec!["day".into(), "b".into()], ..ReadOptions::with_target("y") };
     let data = read_text(text, &drop).unwrap();
     assert_eq!(data.arrays.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(), ["a", "y"]);
+    let spare = vec!["day".into(), "b".into(), "absent".into()];
+    assert_eq!(read_text(text, &ReadOptions { spare, ..ReadOptions::with_target("y") }).unwrap(), data);
     let keep = ReadOptions { keep: Some(vec!["a".into(), "absent".into()]), ..Default::default() };
     let data = read_text(text, &keep).unwrap();
     assert_eq!(data.arrays.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(), ["a"]);

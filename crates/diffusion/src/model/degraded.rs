@@ -1,7 +1,7 @@
 //! How a user's picture was degraded, as settings.
 
 use super::measured::{Measure, Uncertainty};
-use super::scan::Scan;
+use super::scan::{Scan, wrong};
 use crate::operator::{Blur, Boundary, Clip, Grey, Haze, Mask, Operator, Shadow, Shrink};
 use elbo_core::{Data, Error, Result, Rng, ensure, ensure_within, half_open};
 use schemars::JsonSchema;
@@ -82,8 +82,8 @@ pub struct Degradation {
     pub mask: MaskConfig,
     /// Standard deviation of the blur, in pixels.
     pub blur: f64,
-    /// The kernel of a blur in place of a Gaussian, rows of an odd square, divided by its sum; an array `kernel` beside the picture does the
-    /// same.
+    /// The kernel of a blur in place of a Gaussian, rows of an odd square, divided by its sum and convolved with the picture; an array `kernel`
+    /// beside the picture does the same.
     pub kernel: Vec<Vec<f64>>,
     /// What a blur takes for the outside: zero or circular.
     pub boundary: Boundary,
@@ -144,7 +144,8 @@ impl Degradation {
         ensure("light", "none", !self.light.is_empty(), "one share of white, or one for each channel")?;
         self.light.iter().try_for_each(|share| ensure_within("light", *share, 0.0..=1.0))?;
         ensure_within("noise", self.noise, 0.0..)?;
-        ensure_within("counts", self.counts, 0.0..)
+        let is_count = self.counts == 0.0 || (0.001..=1e15).contains(&self.counts);
+        ensure("counts", self.counts, is_count, "0 for none, or from 0.001 to 1e15")
     }
 
     /// The same with what stands beside the measurement: the geometry of rays.
@@ -172,10 +173,18 @@ impl Degradation {
         if self.counts > 0.0 { Uncertainty::Counts(self.counts) } else { Uncertainty::Even(unit * self.noise) }
     }
 
-    /// Whether a brighter picture gives no smaller number anywhere, and black and white what their names say: a blur may have negative weights, and
-    /// darkens edges.
-    pub(super) fn is_monotone(&self) -> bool {
-        self.operator != OperatorName::Blur
+    /// The largest number, in size, that is measured of pictures from -1 to 1, where black and white are not what their names say: a blur may have
+    /// negative weights, and darkens edges. `None` where a brighter picture gives no smaller number anywhere.
+    ///
+    /// # Errors
+    /// As [`Degradation::measures`].
+    pub(super) fn bound(&self, data: &Data) -> Result<Option<f64>> {
+        if self.operator != OperatorName::Blur {
+            return Ok(None);
+        }
+        let size = |(kernel, _): (Vec<f64>, usize)| kernel.iter().map(|k| k.abs()).sum::<f64>();
+        // A Gaussian's weights are positive.
+        Ok(Some(self.given_kernel(data)?.map_or(1.0, size)))
     }
 
     /// Shape of what is measured of data points of this shape.
@@ -224,14 +233,13 @@ impl Degradation {
         }
     }
 
-    /// The blur: by the kernel of the settings, by that of the data, or by a Gaussian.
-    fn blurred(&self, shape: [usize; 3], data: &Data) -> Result<Blur> {
-        if !self.kernel.is_empty() {
-            return Blur::new(shape, &normalised(&self.kernel.concat())?, self.kernel.len(), self.boundary);
-        }
-        let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "kernel") else {
-            return Blur::gaussian(shape, self.blur, self.boundary);
+    /// The kernel of the settings or of the data, with the sum one, and its side.
+    fn given_kernel(&self, data: &Data) -> Result<Option<(Vec<f64>, usize)>> {
+        let set = match self.kernel.len() {
+            0 => None,
+            side => Some((normalised(&self.kernel.concat())?, side)),
         };
+        let Some((_, array)) = data.arrays.iter().find(|(name, _)| name == "kernel") else { return Ok(set) };
         let (&[side, across], Some(cells)) = (array.shape.as_slice(), array.to_f64()) else {
             return Err(Error::data(
                 format!("the array `kernel` has the shape {:?}", array.shape),
@@ -239,7 +247,19 @@ impl Degradation {
             ));
         };
         ensure("kernel", format!("{side} x {across} numbers"), side == across, "a square")?;
-        Blur::new(shape, &normalised(&cells)?, side, self.boundary)
+        let beside = Some((normalised(&cells)?, side));
+        if set.is_some() && set != beside {
+            return Err(wrong("kernel", "the setting says something else"));
+        }
+        Ok(beside)
+    }
+
+    /// The blur: by the kernel that is given, or by a Gaussian.
+    fn blurred(&self, shape: [usize; 3], data: &Data) -> Result<Blur> {
+        match self.given_kernel(data)? {
+            Some((kernel, side)) => Blur::new(shape, &kernel, side, self.boundary),
+            None => Blur::gaussian(shape, self.blur, self.boundary),
+        }
     }
 
     /// Haze in front of `rows` pictures, by one map of transmissions or one each.

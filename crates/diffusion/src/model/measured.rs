@@ -116,9 +116,9 @@ impl Measured {
         self.values.iter().enumerate().map(one).collect()
     }
 
-    /// What to tell the user where numbers lie beyond noise outside of what pictures from black to white give; `is_monotone` where a brighter
-    /// picture gives no smaller number, so that these are its limits.
-    pub fn out_of_range(&self, is_monotone: bool) -> Option<String> {
+    /// What to tell the user where numbers lie beyond noise outside of what pictures from black to white give: within `bound` of zero, or without one,
+    /// where a brighter picture gives no smaller number, between those of black and white.
+    pub fn out_of_range(&self, bound: Option<f64>) -> Option<String> {
         let (mut outside, mut count) = (0, 0);
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         let mut known: Option<(Vec<f64>, Vec<f64>)> = None;
@@ -126,10 +126,9 @@ impl Measured {
             if known.is_none() || self.measures.len() > 1 {
                 let measure = self.of(i);
                 let of = |value: f64| measure.of(&vec![value; measure.operator.input()]);
-                known = Some(if is_monotone {
-                    (of(-1.0), of(1.0))
-                } else {
-                    (vec![-1.0; values.len()], vec![1.0; values.len()])
+                known = Some(match bound {
+                    None => (of(-1.0), of(1.0)),
+                    Some(most) => (vec![-most; values.len()], vec![most; values.len()]),
                 });
             }
             let (least, most) = known.as_ref().expect("limits were made above");
@@ -198,7 +197,7 @@ mod tests {
 
     #[test]
     fn numbers_that_no_picture_gives_are_told_but_not_noise() {
-        let told = |noise: Uncertainty, values: [f64; 4]| measured(noise, values.to_vec()).out_of_range(true);
+        let told = |noise: Uncertainty, values: [f64; 4]| measured(noise, values.to_vec()).out_of_range(None);
         assert!(told(Uncertainty::Even(0.02), [-1.05, 0.0, 0.5, 1.08]).is_none());
         let text = told(Uncertainty::Even(0.02), [-3.0, 0.0, 0.5, 1.0]).unwrap();
         assert!(text.contains("1 of 4") && text.contains("from -1.000 to 1.000"), "{text}");
@@ -207,6 +206,6 @@ mod tests {
         // Darker than the light between allows.
         let hazy = Measure::affine(Haze::new(&[0.1; 4], &[0.9]).unwrap());
         let found = Measured { measures: vec![hazy], values: vec![vec![-0.5; 4]], noise: Uncertainty::Even(0.01) };
-        assert!(found.out_of_range(true).is_some() && found.out_of_range(false).is_none());
+        assert!(found.out_of_range(None).is_some() && found.out_of_range(Some(1.0)).is_none());
     }
 }

@@ -218,7 +218,7 @@ impl DiffusionModel {
 }
 
 /// Warns of a measurement that no picture gives, and of settings without effect.
-fn warn(how: &Degradation, form: &Form, measured: &Measured, run: &mut Run) -> Result<()> {
+fn warn(how: &Degradation, data: &Data, form: &Form, measured: &Measured, run: &mut Run) -> Result<()> {
     let is_picture = form.picture().is_some();
     if how.counts > 0.0 && !is_picture {
         return Err(Error::data(
@@ -232,20 +232,25 @@ fn warn(how: &Degradation, form: &Form, measured: &Measured, run: &mut Run) -> R
     if how.operator == OperatorName::Radon && how.scan.looks_like_radians() {
         run.warn("the angles all lie within 6.3; they are taken in degrees");
     }
-    if let Some(text) = measured.out_of_range(how.is_monotone()).filter(|_| is_picture) {
+    if let Some(text) = measured.out_of_range(how.bound(data)?).filter(|_| is_picture) {
         run.warn(text);
     }
     Ok(())
 }
 
-/// Standard deviations as pictures of the shape `[N, ...]`, the course of the misfit, and how often the denoiser was asked.
-fn append(made: &mut Data, restored: &Restored, shape: &[usize], unit: f64) {
+/// Standard deviations as pictures of the shape `[N, ...]`, the course of the misfit, how often the denoiser was asked, and which numbers of
+/// this form are black and white.
+fn append(made: &mut Data, restored: &Restored, form: &Form, shape: &[usize], unit: f64) {
     if let Some(sd) = &restored.sd {
         made.arrays.push(("sd".into(), Array::new(shape, sd.to_vec().iter().map(|v| v / unit).collect())));
     }
     let misfit = restored.trajectory.iter().map(|v| v / (unit * unit)).collect();
     made.arrays.push(("misfit".into(), Array::new(&[restored.trajectory.len()], misfit)));
     made.arrays.push(("evaluations".into(), Array::new(&[1], vec![restored.evaluations as f64])));
+    if form.picture().is_some() {
+        let (black, white) = (form.shift[0], form.shift[0] + form.scale[0]);
+        made.arrays.push(("range".into(), Array::new(&[2], vec![black, white])));
+    }
     made.notes.push(format!("{} evaluations of the denoiser", restored.evaluations));
 }
 
@@ -311,7 +316,7 @@ impl Restore for DiffusionModel {
             };
             measured_of.values.push(y);
         }
-        warn(how, &form, &measured_of, run)?;
+        warn(how, data, &form, &measured_of, run)?;
         let config = RestoreConfig { noise: measured_of.deviation(), ..settings.config(unit) };
         let weighted = measured_of.weighted();
         let problems = measured_of.problems(&weighted);
@@ -328,7 +333,7 @@ impl Restore for DiffusionModel {
         let out = Form { shape: shape.clone(), ..form.clone() };
         let mut made = out.decode(&from_model(&out, &x));
         made.source = format!("restored from {}", data.source);
-        append(&mut made, &restored, &[&[rows][..], out.shape.as_slice()].concat(), unit);
+        append(&mut made, &restored, &out, &[&[rows][..], out.shape.as_slice()].concat(), unit);
         if settings.simulate {
             let form = Form { shape: measured, ..form };
             made.arrays.extend(shown(how, &form, &measured_of, shape)?);

@@ -7,6 +7,7 @@ mod files;
 mod flow_maps;
 mod foreign;
 mod guidance;
+mod measured;
 mod model;
 mod operators;
 mod plain;

@@ -174,7 +174,8 @@ fn header<'a>(
         matches!(cell::classify(name, delimiter != b','), cell::Cell::Number(_) | cell::Cell::CommaNumber(_))
     };
     if names.iter().all(is_number) {
-        let asked = options.target.iter().chain(&options.drop).chain(options.keep.iter().flatten());
+        let asked = options.target.iter().chain(&options.drop).chain(&options.spare);
+        let asked = asked.chain(options.keep.iter().flatten());
         if !asked.into_iter().any(|name| names.contains(name)) {
             return Ok((invented_names(names.len(), notes), before));
         }
