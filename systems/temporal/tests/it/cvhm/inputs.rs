@@ -237,6 +237,23 @@ fn channels_tell_each_other_where_there_is_a_latent_and_do_not_where_there_is_no
 }
 
 #[test]
+fn known_offsets_are_nothing_that_channels_tell_each_other() {
+    // Independent counts whose rates change at known times, and no latent.
+    let (shape, mut rng) = ([8, 100, 10], Rng::new(13));
+    let offset: Vec<f64> = (0..8 * 100 * 10).map(|i| if i / 100 % 2 == 0 { 0.0 } else { 1.5 }).collect();
+    let counts: Vec<f64> = offset.iter().map(|o| rng.poisson((o - 0.3f64).exp()) as f64).collect();
+    let arrays = vec![("counts".to_owned(), Array::new(&shape, counts))];
+    let data = Data { source: "offsets".into(), arrays, ..Data::default() };
+    let known = with(&data, "offset", Array::new(&shape, offset));
+    for likelihood in ["poisson", "negative_binomial"] {
+        let settings = json!({"trajectories": 1, "rounds": 8, "held_out": 0.25, "likelihood": likelihood});
+        let summary = fit(&known, &settings).unwrap().summary();
+        let bits = summary.metrics.iter().find(|m| m.0 == "held_out_bits").unwrap().1;
+        assert!(bits < 0.01, "{likelihood}: {bits}");
+    }
+}
+
+#[test]
 fn codes_have_the_covariance_of_two_latents() {
     let data = waves(1, 80, 6);
     let model = fit(&data, &json!({"trajectories": 2, "rounds": 3, "learn": "off"})).unwrap();
