@@ -162,6 +162,8 @@ impl System for Cvhm {
     type Model = CvhmModel;
 
     fn fit(&self, config: &CvhmConfig, input: Trials, run: &mut Run) -> Result<CvhmModel> {
+        // Before the split, so that places are those of the whole data.
+        config.likelihood.check(&input.counts, |i| input.place(i))?;
         let (input, held) = if config.held_out > 0.0 {
             let (first, last) = input.split(config.held_out)?;
             (first, Some(last))

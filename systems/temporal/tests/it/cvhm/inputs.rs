@@ -237,6 +237,19 @@ fn channels_tell_each_other_where_there_is_a_latent_and_do_not_where_there_is_no
 }
 
 #[test]
+fn a_number_that_cannot_be_is_refused_at_its_place_also_where_the_fit_does_not_see_it() {
+    let mut data = waves(8, 20, 3);
+    let mut counts = data.get("counts").unwrap().to_f64().unwrap();
+    counts[(7 * 20 + 4) * 3 + 1] = 0.5;
+    data.arrays[0].1 = Array::new(&[8, 20, 3], counts);
+    let settings = json!({"trajectories": 1, "held_out": 0.25});
+    let error = refused(&data, &settings);
+    assert!(error.contains("trial 8, bin 5"), "{error}");
+    let error = refused(&table(&data, &[160], &[1.0]), &settings);
+    assert!(error.contains("column `n1`, row 145"), "{error}");
+}
+
+#[test]
 fn known_offsets_are_nothing_that_channels_tell_each_other() {
     // Independent counts whose rates change at known times, and no latent.
     let (shape, mut rng) = ([8, 100, 10], Rng::new(13));
