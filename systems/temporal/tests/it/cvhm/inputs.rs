@@ -181,6 +181,22 @@ fn a_column_tells_trials_of_different_lengths_apart() {
 }
 
 #[test]
+fn times_and_trials_are_known_in_any_case_and_offsets_are_no_column() {
+    let mut data = table(&waves(2, 70, 4), &[70, 40], &[1.0, 2.0]);
+    data.arrays[4].0 = "Trial".into();
+    let times: Vec<f64> = (0..70).chain(0..40).map(f64::from).collect();
+    let timed = with(&data, "Time", Array::column(Values::F64(times)));
+    let settings = json!({"trajectories": 1, "rounds": 2, "learn": "off"});
+    for data in [&data, &timed] {
+        let summary = fit(data, &settings).unwrap().summary();
+        assert_eq!(summary.metrics[..2], [("trials".to_owned(), 2.0), ("channels".to_owned(), 4.0)]);
+    }
+    let offset = with(&data, "Offset", Array::column(Values::F64(vec![0.0; 110])));
+    let error = refused(&offset, &settings);
+    assert!(error.contains("column `Offset` would be a channel"), "{error}");
+}
+
+#[test]
 fn known_offsets_are_not_learned_again() {
     // Rates that rise in the second half for a reason that is known, and no latent at all.
     let (bins, channels) = (200, 6);
