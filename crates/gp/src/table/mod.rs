@@ -72,8 +72,14 @@ pub fn features_like(columns: &Columns) -> Features {
 /// # Errors
 /// As [`Columns::encode`].
 pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
-    use elbo_core::columns::ColumnKind;
     let features = columns.encode(data)?;
+    warn_about_rows(columns, &features, run);
+    Ok(tensor(&features))
+}
+
+/// Warns when some of these new rows are outside what the model has seen.
+pub fn warn_about_rows(columns: &Columns, features: &Features, run: &mut Run) {
+    use elbo_core::columns::ColumnKind;
     let rows = features.rows;
     for (d, column) in columns.inputs.iter().enumerate() {
         let cells = || (0..rows).map(|i| features.row(i)[d]);
@@ -100,7 +106,6 @@ pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
             }
         }
     }
-    Ok(tensor(&features))
 }
 
 /// Values of the scaled target, such as sample paths, in the target's own unit.
