@@ -1,6 +1,7 @@
 //! Which system suits a table: by its target, its size and its inputs, with the reasons in words.
 
 use crate::registry::find;
+use elbo_core::columns::few_counts;
 use elbo_core::{Array, Data, Result, Task, Values};
 use serde::Serialize;
 
@@ -86,17 +87,14 @@ fn series(data: &Data, target: &str, reasons: &mut Vec<String>) -> Option<&'stat
     Some("markov-gp")
 }
 
-/// What to say of a target that looks like counts: at most [`FEW_VALUES`] whole numbers from zero up, and more than two of them.
+/// What to say of a target that looks like counts.
 fn counts(name: &str, target: &Array, rows: usize) -> Option<String> {
-    let is_count = |v: &f64| v.is_nan() || (*v >= 0.0 && v.fract() == 0.0);
-    let looks = (3..=FEW_VALUES).contains(&distinct(target)?) && target.to_f64()?.iter().all(is_count);
+    few_counts(&target.to_f64()?)?;
     let instead = if rows <= SITES_ROWS { "cvi-ep-hyper" } else { "svgp" };
-    looks.then(|| {
-        format!(
-            "the whole numbers of `{name}` are none below zero, and the noise assumed here is that of a quantity: if they are counts, \
-             fit `{instead}` with --set likelihood=poisson, or negative_binomial where they vary more"
-        )
-    })
+    Some(format!(
+        "the whole numbers of `{name}` are none below zero, and the noise assumed here is that of a quantity: if they are counts, \
+         fit `{instead}` with --set likelihood=poisson, or negative_binomial where they vary more"
+    ))
 }
 
 fn regression(rows: usize, reasons: &mut Vec<String>) -> &'static str {

@@ -1,6 +1,7 @@
 #![doc = "[picture]: ../../../../docs/pictures/cvtgp.svg"]
 #![doc = include_str!("cvtgp.md")]
 
+use elbo_core::columns::few_counts;
 use elbo_core::{
     Card, Claim, Config, Features, Kind, ModelFile, Regression, Result, Run, Step, Stop, System, Table, Verb, drive,
     ensure,
@@ -71,26 +72,19 @@ impl Config for CvtgpConfig {
     }
 }
 
-/// Whole numbers from zero up are taken for counts where at most this many differ.
-const FEW_COUNTS: usize = 20;
-
 /// What to say of targets whose noise is hardly Gaussian: two values, or what looks like counts.
 fn unlike_gaussian(targets: &[f64]) -> Option<String> {
-    let mut distinct = targets.to_vec();
-    distinct.sort_by(f64::total_cmp);
-    distinct.dedup();
-    let (low, high) = (distinct.first()?, distinct.last()?);
-    if distinct.len() == 2 {
+    let (low, high) =
+        targets.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(*y), high.max(*y)));
+    if low < high && targets.iter().all(|y| *y == low || *y == high) {
         return Some(format!(
             "the target has only the values {low} and {high}; if they are classes, use `svgp` or `cvi-ep-hyper`"
         ));
     }
-    let is_count = |value: &f64| *value >= 0.0 && value.fract() == 0.0;
-    (distinct.len() <= FEW_COUNTS && distinct.iter().all(is_count)).then(|| {
+    few_counts(targets).map(|count| {
         format!(
-            "the target has {} different whole numbers from {low} to {high}, and this system's noise is Gaussian; if they \
-             are counts, use `svgp` or `cvi-ep-hyper` with --set likelihood=poisson",
-            distinct.len()
+            "the target has {count} different whole numbers from {low} to {high}, and this system's noise is Gaussian; if they \
+             are counts, use `svgp` or `cvi-ep-hyper` with --set likelihood=poisson"
         )
     })
 }
@@ -354,7 +348,7 @@ mod tests {
         let counts = unlike_gaussian(&[3.0, 0.0, 1.0, 1.0, 7.0]).unwrap();
         assert!(counts.contains("4 different whole numbers from 0 to 7"), "{counts}");
         assert!(counts.contains("likelihood=poisson"), "{counts}");
-        let many: Vec<f64> = (0..=FEW_COUNTS).map(|v| v as f64).collect();
+        let many: Vec<f64> = (0..21).map(f64::from).collect();
         for quantity in [vec![0.5, 1.0, 2.0], vec![-1.0, 0.0, 3.0], many] {
             assert_eq!(unlike_gaussian(&quantity), None, "{quantity:?}");
         }

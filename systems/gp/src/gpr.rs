@@ -164,7 +164,7 @@ impl GprConfig {
     fn learn(&self, rows: Rows, run: &mut Run) -> Result<(Rows, ExactGp, Found)> {
         // Beside known noise the learned one may well be none.
         let keeps = self.copies == Copies::Keep || (self.copies == Copies::Auto && rows.known.is_some());
-        let singles = if keeps { vec![] } else { table::without_copies(&rows.x, &rows.y) };
+        let singles = if keeps { vec![] } else { table::without_copies(&rows.x, &rows.y, rows.known.as_deref()) };
         let copies = if keeps { 0 } else { rows.x.rows - singles.len() };
         if self.copies == Copies::Once && copies > 0 {
             return self.search(rows.take(&singles), run);

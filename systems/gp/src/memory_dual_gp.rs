@@ -295,10 +295,12 @@ impl Predict for MemoryDualGpModel {
 impl Update for MemoryDualGpModel {
     fn update(&self, data: &Data, run: &mut Run) -> Result<Box<dyn Model>> {
         batch::check_names(&self.names, &self.columns, data)?;
+        let x = self.columns.encode(data)?;
         if self.config.check_scale {
-            batch::check_scales(&self.columns, data, run)?;
+            batch::check_scales(&self.columns, &x, data, run)?;
         }
-        let x = table::encode(&self.columns, data, run)?;
+        table::warn_about_rows(&self.columns, &x, run);
+        let x = table::tensor(&x);
         let y = self.config.named().encode(&self.columns, data)?;
         let mut file = ModelFile::new(MemoryDualGp::CARD.id);
         Model::save(self, &mut file)?;

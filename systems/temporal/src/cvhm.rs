@@ -162,6 +162,8 @@ impl System for Cvhm {
     type Model = CvhmModel;
 
     fn fit(&self, config: &CvhmConfig, input: Trials, run: &mut Run) -> Result<CvhmModel> {
+        // Before the split, so that places are those of the whole data.
+        config.likelihood.check(&input.counts, |i| input.place(i))?;
         let (input, held) = if config.held_out > 0.0 {
             let (first, last) = input.split(config.held_out)?;
             (first, Some(last))
@@ -169,14 +171,15 @@ impl System for Cvhm {
             (input, None)
         };
         let fitted = fit::fit(config, &input, run)?;
+        let alone = held::alone(config, &fitted.field, &input)?;
         let mut summary = summarise(config, &input, &fitted);
         if let Some(held) = held {
-            match held::held_out_bits(config, &fitted.field, &held)? {
+            match held::held_out_bits(config, &fitted.field, &alone, &held)? {
                 Some(bits) => summary.metrics.push(("held_out_bits".into(), bits)),
                 None => run.warn("a single channel has no others to be told by: there are no `held_out_bits`"),
             }
         }
-        Ok(CvhmModel { config: config.clone(), field: fitted.field, shown: input.first(), summary })
+        Ok(CvhmModel { config: config.clone(), field: fitted.field, alone, shown: input.first(), summary })
     }
 
     fn load(&self, file: &ModelFile) -> Result<CvhmModel> {
@@ -199,7 +202,13 @@ impl System for Cvhm {
         if field.panel.trials(config.width, &shown).is_err() {
             return Err(Error::misfit("the numbers of the first trial are not those of the likelihood"));
         }
-        Ok(CvhmModel { config, field, shown, summary: file.fact("summary")? })
+        // Files of earlier versions do not hold it.
+        let alone = if has_offset && file.names().any(|name| name == "alone") {
+            file.get_as("alone", &[field.panel.kept.len()])?
+        } else {
+            field.panel.kept.iter().map(|channel| field.panel.alone(*channel)).collect()
+        };
+        Ok(CvhmModel { config, field, alone, shown, summary: file.fact("summary")? })
     }
 
     fn claim(&self, run: &mut Run) -> Result<Claim> {
@@ -241,6 +250,8 @@ fn summarise(config: &CvhmConfig, input: &Trials, fitted: &Fitted) -> Summary {
 pub struct CvhmModel {
     config: CvhmConfig,
     field: Field,
+    /// `η` of every kept channel without latents and known offsets.
+    alone: Vec<f64>,
     /// The first trial, for the figure.
     shown: Trials,
     summary: Summary,
@@ -268,13 +279,13 @@ impl CvhmModel {
         field::infer(&self.config, &self.field, trials)
     }
 
-    /// Bits an event that channels of new trials tell of each other through the latents, beyond their mean rates: in five parts, each told by the other
-    /// four. `None` for a model of a single channel.
+    /// Bits an event that channels of new trials tell of each other through the latents, beyond their mean rates and known offsets: in five parts, each
+    /// told by the other four. `None` for a model of a single channel.
     ///
     /// # Errors
     /// [`Error::Data`] for data that are not of the model's form.
     pub fn held_out_bits(&self, data: &Data) -> Result<Option<f64>> {
-        held::held_out_bits(&self.config, &self.field, &self.read(data)?)
+        held::held_out_bits(&self.config, &self.field, &self.alone, &self.read(data)?)
     }
 }
 
@@ -292,6 +303,7 @@ impl Model for CvhmModel {
         }
         if let Some(offset) = &self.shown.offset {
             file.put("shown_offset", &[bins, n], offset);
+            file.put("alone", &[self.alone.len()], &self.alone);
         }
         file.set("summary", &self.summary);
         Ok(())

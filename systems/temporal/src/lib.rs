@@ -3,6 +3,7 @@
 pub mod cvhm;
 pub mod markov_gp;
 pub mod markovian_gpvae;
+mod names;
 
 use elbo_core::AnySystem;
 

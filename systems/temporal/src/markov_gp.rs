@@ -147,9 +147,7 @@ impl System for MarkovGpSystem {
         let ends = [series.grid().times()[0], series.grid().times()[series.grid().len() - 1]];
         gp.origin = ends[0] - 0.5 * (ends[1] - ends[0]);
         let mut found = learn::fit(&mut gp, std::slice::from_ref(&series), config.starts, config.iterations, run)?;
-        let has_more = choose_harmonics(&mut gp.kernel, &free, run);
-        let log_marginal =
-            if has_more { refine(&mut gp, &series, config.iterations, run)? } else { found.log_marginal };
+        let log_marginal = settle_harmonics(&mut gp, &free, found.log_marginal, &series, config.iterations, run)?;
         warn(&gp, &found, run);
         found.log_marginal = log_marginal;
         let columns = columns(&clock, &times, &target, &raw, scaling);
@@ -214,6 +212,34 @@ fn choose_harmonics(kernel: &mut Kernel, free: &[bool], run: &mut Run) -> bool {
         run.warn(format!("the kernel keeps its harmonics, as more would be too many: {error}"));
         false
     })
+}
+
+/// Takes the harmonics that the end of the search, of log marginal likelihood `found`, asks for, and goes on from there where they are more than before.
+/// Where the likelihood does not exist with them, those of the search stay. Returns the log marginal likelihood, nats.
+fn settle_harmonics(
+    gp: &mut MarkovGp,
+    free: &[bool],
+    found: f64,
+    series: &Series,
+    iterations: usize,
+    run: &mut Run,
+) -> Result<f64> {
+    let searched = gp.kernel.clone();
+    let has_more = choose_harmonics(&mut gp.kernel, free, run);
+    if gp.kernel == searched {
+        return Ok(found);
+    }
+    let judged = if has_more { refine(gp, series, iterations, run) } else { gp.log_marginal(series) };
+    match judged {
+        Err(error) if error.is_recoverable() => {
+            run.warn(format!(
+                "the kernel keeps the harmonics of the search, as it cannot be judged with others: {error}"
+            ));
+            gp.kernel = searched;
+            Ok(found)
+        }
+        judged => judged,
+    }
 }
 
 /// Goes on from the end of the search with the harmonics that it asked for. Returns the log marginal likelihood, nats.
@@ -436,5 +462,22 @@ impl Predict for MarkovGpModel {
         let (shift, scale) = self.columns.target_scaling();
         let paths = self.gp.sample(&self.series, &times, count, &mut run.rng)?;
         Ok(Some(paths.into_iter().map(|f| shift + scale * f).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_harmonics_go_the_likelihood_is_that_of_the_others() {
+        let times: Vec<f64> = (0..60).map(f64::from).collect();
+        let y: Vec<f64> = times.iter().map(|t| (0.5 * t).sin()).collect();
+        let series = Series::new(&times, &y).unwrap();
+        let (kernel, free) = Kernel::parse("periodic(lengthscale=3, period=12)").unwrap();
+        let mut gp = MarkovGp::new(kernel.clone(), 0.1, &series);
+        let found = settle_harmonics(&mut gp, &free, 0.0, &series, 1, &mut Run::new(0)).unwrap();
+        assert!(gp.kernel != kernel && gp.kernel.dropped() < DROPPED, "{}", gp.kernel);
+        assert_eq!(found, gp.log_marginal(&series).unwrap());
     }
 }

@@ -27,6 +27,7 @@ use elbo::decide::planning::Inference;
 use elbo::decide::surrogate::SurrogateConfig;
 use elbo::infer::fit::{MethodSettings, ViSettings};
 use elbo::splat::make::{Recipe, make};
+use elbo::splat::scene::interleaved;
 
 #[test]
 fn chosen_trials_grow_the_volume_below_the_front() {
@@ -107,9 +108,13 @@ fn a_made_up_scene_is_read_as_it_was_written() {
     let made = make(&recipe, 1);
     scene::write(&folder, &made, true).unwrap();
     let data = read(&folder, &ReadOptions::default()).unwrap();
-    assert_eq!(data.get("image").unwrap().shape, [4, 16, 16, 3]);
+    let image = data.get("image").unwrap();
+    assert_eq!(image.shape, [4, 16, 16, 3]);
+    let pixels = made.scene.images.chunks_exact(3 * 16 * 16).flat_map(interleaved);
+    assert!(image.to_f64().unwrap() == pixels.map(f64::from).collect::<Vec<f64>>(), "other pixels");
     let truth = read(&folder.join("truth.npz"), &ReadOptions::default()).unwrap();
-    assert_eq!(truth.get("depth").unwrap().to_f64().unwrap().len(), made.depth.len());
+    let depth: Vec<f64> = made.depth.iter().map(|v| f64::from(*v)).collect();
+    assert!(truth.get("depth").unwrap().to_f64().unwrap() == depth, "other depths");
     assert!(folder.join("sparse/0/images.txt").exists() && folder.join("priors/priors.json").exists());
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -73,6 +73,31 @@ impl Column {
     }
 }
 
+/// Whether a number is a count: 0, 1, 2, ...
+pub fn is_count(v: f64) -> bool {
+    v.is_finite() && v >= 0.0 && v.fract() == 0.0
+}
+
+/// How many whole numbers may differ that are taken for counts.
+const FEW_COUNTS: std::ops::RangeInclusive<usize> = 3..=20;
+
+/// How many different numbers there are, where they look like counts: 3 to 20 whole numbers from zero up; NaN aside.
+pub fn few_counts(values: &[f64]) -> Option<usize> {
+    let mut seen: Vec<f64> = vec![];
+    for v in values.iter().filter(|v| !v.is_nan()) {
+        if !is_count(*v) {
+            return None;
+        }
+        if !seen.contains(v) {
+            seen.push(*v);
+            if seen.len() > *FEW_COUNTS.end() {
+                return None;
+            }
+        }
+    }
+    Some(seen.len()).filter(|count| FEW_COUNTS.contains(count))
+}
+
 pub(crate) fn missing(column: &str, row: usize) -> Error {
     Error::data(
         format!("column `{column}` has no value in row {}", row + 1),

@@ -3,7 +3,7 @@
 mod column;
 mod features;
 
-pub use column::{Column, ColumnKind};
+pub use column::{Column, ColumnKind, few_counts, is_count};
 pub(crate) use column::{missing, sort_levels};
 pub use features::Features;
 
@@ -294,6 +294,18 @@ mod tests {
         assert_eq!(notes, ["column `k` is constant and is left out"]);
         let other = table(&[("a", Values::F64(vec![1.0])), ("c", text(&["green"])), ("y", Values::F64(vec![0.0]))]);
         assert_eq!(columns.encode(&other).unwrap().row(0)[1], -1.0, "an unseen level");
+    }
+
+    #[test]
+    fn few_whole_numbers_from_zero_up_look_like_counts() {
+        assert_eq!(few_counts(&[3.0, 0.0, f64::NAN, -0.0, 1.0, 1.0]), Some(3));
+        let many: Vec<f64> = (0..21).map(f64::from).collect();
+        assert_eq!(few_counts(&many[1..]), Some(20));
+        let others = [vec![0.0, 1.0], vec![0.5, 1.0, 2.0], vec![-1.0, 0.0, 3.0], vec![0.0, 1.0, f64::INFINITY], vec![]];
+        for quantity in others.iter().chain([&many]) {
+            assert_eq!(few_counts(quantity), None, "{quantity:?}");
+        }
+        assert!(is_count(7.0) && !is_count(0.5) && !is_count(-1.0) && !is_count(f64::NAN));
     }
 
     #[test]

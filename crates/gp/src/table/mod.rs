@@ -72,8 +72,14 @@ pub fn features_like(columns: &Columns) -> Features {
 /// # Errors
 /// As [`Columns::encode`].
 pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
-    use elbo_core::columns::ColumnKind;
     let features = columns.encode(data)?;
+    warn_about_rows(columns, &features, run);
+    Ok(tensor(&features))
+}
+
+/// Warns when some of these new rows are outside what the model has seen.
+pub fn warn_about_rows(columns: &Columns, features: &Features, run: &mut Run) {
+    use elbo_core::columns::ColumnKind;
     let rows = features.rows;
     for (d, column) in columns.inputs.iter().enumerate() {
         let cells = || (0..rows).map(|i| features.row(i)[d]);
@@ -100,7 +106,6 @@ pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
             }
         }
     }
-    Ok(tensor(&features))
 }
 
 /// Values of the scaled target, such as sample paths, in the target's own unit.
@@ -128,10 +133,14 @@ pub fn mixture_prediction(
     Prediction::Numbers(Box::new(GaussianMixtures::around(&mean, errors.weights.clone(), sds).unscaled(shift, scale)))
 }
 
-/// The first of every set of rows that are equal in all inputs and in the target, in their order; `x: [N, D]`, `y: [N]`.
-pub fn without_copies(x: &Features, y: &[f64]) -> Vec<usize> {
+/// The first of every set of rows that are equal in all inputs, in the target and in the noise that is known of them, in their order; `x: [N, D]`,
+/// `y: [N]`, `known: [N]`.
+pub fn without_copies(x: &Features, y: &[f64], known: Option<&[f64]>) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
-    let bits = |i: usize| x.row(i).iter().chain(&y[i..=i]).map(|v| (v + 0.0).to_bits()).collect::<Vec<u64>>();
+    let bits = |i: usize| {
+        let noise = known.map(|known| &known[i..=i]).unwrap_or_default();
+        x.row(i).iter().chain(&y[i..=i]).chain(noise).map(|v| (v + 0.0).to_bits()).collect::<Vec<u64>>()
+    };
     (0..x.rows).filter(|i| seen.insert(bits(*i))).collect()
 }
 
@@ -191,5 +200,21 @@ pub fn warn_about_noise(noise: f64, run: &mut Run) {
         run.warn(
             "the noise is at its floor: the rows are interpolated exactly; intervals between rows may be too narrow",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_different_known_noise_are_no_copies_in_any_order() {
+        let x =
+            Features { rows: 4, dims: 1, values: vec![1.0, 1.0, 1.0, 2.0], levels: vec![0], names: vec!["x".into()] };
+        let y = [0.5; 4];
+        assert_eq!(without_copies(&x, &y, None), [0, 3]);
+        for known in [[0.1, 0.4, 0.1, 0.1], [0.4, 0.1, 0.4, 0.1]] {
+            assert_eq!(without_copies(&x, &y, Some(&known)), [0, 1, 3]);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use elbo_core::columns::ColumnKind;
 use elbo_core::magnitude::root_mean_square;
-use elbo_core::{Column, Columns, Data, DataKind, Error, FromData, Result, Run, Supervised};
+use elbo_core::{Column, Columns, Data, DataKind, Error, Features, FromData, Result, Run, Supervised};
 use std::collections::HashSet;
 
 /// The table that a stream begins with.
@@ -84,12 +84,11 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// Refuses a batch in which a numeric column varies more than a hundred times as much as in the table that was fitted, and warns where one varies a
-/// hundred times less, as it does in another unit, but also in a narrow batch. A batch of one row does not vary.
+/// hundred times less, as it does in another unit, but also in a narrow batch. A batch of one row does not vary. `x` are the inputs of the batch.
 ///
 /// # Errors
-/// [`Error::Data`] naming these columns; those of [`Columns::encode`].
-pub(super) fn check_scales(columns: &Columns, data: &Data, run: &mut Run) -> Result<()> {
-    let x = columns.encode(data)?;
+/// [`Error::Data`] naming these columns; those of [`Columns::encode_number_target`].
+pub(super) fn check_scales(columns: &Columns, x: &Features, data: &Data, run: &mut Run) -> Result<()> {
     let input = |d: usize| (0..x.rows).map(|i| x.row(i)[d]).collect::<Vec<f64>>();
     let mut cells: Vec<(&Column, Vec<f64>)> = columns.inputs.iter().enumerate().map(|(d, c)| (c, input(d))).collect();
     if let Some(target) = columns.target.as_ref().filter(|_| columns.classes().is_empty()) {
@@ -147,7 +146,7 @@ mod tests {
         let Supervised::Numbers(input) = input else { panic!("the target is numeric") };
         let mut run = Run::new(0);
         check_names(&names, &input.columns, batch)?;
-        check_scales(&input.columns, batch, &mut run)?;
+        check_scales(&input.columns, &input.columns.encode(batch)?, batch, &mut run)?;
         Ok(run.warnings().to_vec())
     }
 

@@ -1,5 +1,6 @@
 //! How the number of a channel in a bin follows from the latents.
 
+use elbo_core::columns::is_count;
 use elbo_core::{Error, Result};
 use elbo_gp::likelihood::{BernoulliLogit, Gaussian, Likelihood, NegativeBinomial, Poisson};
 use elbo_markov::counts::{LOG_RATE_CAP, Moments, Readout};
@@ -54,7 +55,7 @@ impl Emission {
             Self::Gaussian => ("a number", "mend the cell"),
         };
         let holds = |v: f64| match self {
-            Self::Poisson | Self::NegativeBinomial => v >= 0.0 && v.fract() == 0.0,
+            Self::Poisson | Self::NegativeBinomial => is_count(v),
             Self::Bernoulli => v == 0.0 || v == 1.0,
             Self::Gaussian => true,
         };

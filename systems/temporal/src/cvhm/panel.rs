@@ -36,6 +36,11 @@ impl Trial {
     pub fn seen(&self) -> Seen<'_> {
         Seen { y: &self.y, offset: self.offset.as_deref() }
     }
+
+    /// The known offset of an entry of `y`.
+    pub fn known(&self, entry: usize) -> f64 {
+        self.offset.as_ref().map_or(0.0, |offset| offset[entry])
+    }
 }
 
 impl Panel {

@@ -1,17 +1,16 @@
 //! Counts of several channels in bins, in one or several trials.
 
+use crate::names::{TIME, named};
 use elbo_core::{Array, Data, Error, FromData, Result, Values};
 use elbo_markov::Grid;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// The array or column of the bins' times.
-const TIME: &str = "time";
-/// The column that tells trials apart.
-const TRIAL: &str = "trial";
-/// The array of known offsets.
-const OFFSET: &str = "offset";
+/// Names of the column that tells trials apart.
+const TRIAL: [&str; 1] = ["trial"];
+/// Names of the array of known offsets.
+const OFFSET: [&str; 1] = ["offset"];
 
 /// Where the counts stand in the user's data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -216,13 +215,24 @@ impl FromData for Trials {
         "counts: a table with one bin a row and one channel a column, or an array [trials, bins, channels]";
 
     fn from_data(data: &Data) -> Result<Self> {
-        let arrays: Vec<&(String, Array)> = data.arrays.iter().filter(|(n, _)| n != TIME && n != OFFSET).collect();
+        let [time, trial, offset] =
+            [&TIME[..], &TRIAL[..], &OFFSET[..]].map(|known| beside(data, known).map(|(name, _)| name));
+        let is = |name: &str, found: Option<&str>| found == Some(name);
+        let arrays: Vec<&(String, Array)> =
+            data.arrays.iter().filter(|(name, _)| !is(name, time) && !is(name, offset)).collect();
         let out = match (arrays.iter().find(|(_, a)| a.shape.len() == 3), &arrays[..]) {
             (Some((name, array)), _) => cube(data, name, array)?,
             // A matrix alone is one trial.
             (None, [(name, array)]) if array.shape.len() == 2 => cube(data, name, array)?,
             _ => {
-                let is_channel = |name: &String| name != TIME && name != TRIAL && Some(name) != data.target.as_ref();
+                let target = data.target.as_deref();
+                if let Some(name) = offset.filter(|name| !is(name, target)) {
+                    return Err(Error::data(
+                        format!("column `{name}` would be a channel"),
+                        "offsets go beside an array, not a table; give an array of counts, or leave it out with --drop",
+                    ));
+                }
+                let is_channel = |name: &String| ![time, trial, target].into_iter().any(|found| is(name, found));
                 let mut names: Vec<String> = data.arrays.iter().map(|(n, _)| n.clone()).filter(is_channel).collect();
                 names.sort_unstable();
                 columns(data, names)?
@@ -252,39 +262,44 @@ fn cube(data: &Data, name: &str, array: &Array) -> Result<Trials> {
     let shape = if array.shape.len() == 2 { vec![1, array.shape[0], array.shape[1]] } else { array.shape.clone() };
     let layout = Layout::Cube { name: name.into(), channels: shape[2] };
     let mut out = Trials::plain(values, vec![shape[1]; shape[0]], layout);
-    out.times = beside(data, TIME).map(|times| times_of(times, shape[0], shape[1])).transpose()?;
-    out.offset = beside(data, OFFSET).map(|offset| offset_of(offset, name, array)).transpose()?;
+    let other = |known: &[&str]| beside(data, known).filter(|(found, _)| *found != name);
+    out.times = other(&TIME).map(|times| times_of(times, shape[0], shape[1])).transpose()?;
+    out.offset = other(&OFFSET).map(|offset| offset_of(offset, name, array)).transpose()?;
     settled(out)
 }
 
-/// The array of this name, where there is one.
-fn beside<'a>(data: &'a Data, name: &str) -> Option<&'a Array> {
-    data.arrays.iter().find(|(n, _)| n == name).map(|(_, array)| array)
+/// The array of the first of these names that there is, spelled so before any other case.
+fn beside<'a>(data: &'a Data, known: &[&str]) -> Option<(&'a str, &'a Array)> {
+    let of = |name: &&str| {
+        let exact = data.arrays.iter().find(|(n, _)| n == name);
+        exact.or_else(|| data.arrays.iter().find(|(n, _)| named(n, &[*name])))
+    };
+    known.iter().find_map(of).map(|(name, array)| (name.as_str(), array))
 }
 
 /// Times `[bins]` of every trial, or `[trials, bins]`.
-fn times_of(array: &Array, trials: usize, bins: usize) -> Result<Vec<f64>> {
+fn times_of((name, array): (&str, &Array), trials: usize, bins: usize) -> Result<Vec<f64>> {
     match (array.to_f64(), &array.shape[..]) {
         (Some(values), [own]) if *own == bins => Ok(values.repeat(trials)),
         (Some(values), own) if own == [trials, bins] => Ok(values),
         (_, shape) => Err(Error::data(
-            format!("`{TIME}` has the shape {shape:?} for {trials} trials of {bins} bins"),
+            format!("`{name}` has the shape {shape:?} for {trials} trials of {bins} bins"),
             "give one number a bin, [bins] or [trials, bins]",
         )),
     }
 }
 
-fn offset_of(array: &Array, name: &str, counts: &Array) -> Result<Vec<f64>> {
+fn offset_of((own, array): (&str, &Array), name: &str, counts: &Array) -> Result<Vec<f64>> {
     match array.to_f64() {
         Some(values) if array.shape == counts.shape => match values.iter().position(|v| !v.is_finite()) {
             None => Ok(values),
             Some(i) => Err(Error::data(
-                format!("entry {} of `{OFFSET}` is {}", i + 1, values[i]),
+                format!("entry {} of `{own}` is {}", i + 1, values[i]),
                 "offsets are finite; leave out channels of which nothing can be seen",
             )),
         },
         _ => Err(Error::data(
-            format!("`{OFFSET}` has the shape {:?}, `{name}` {:?}", array.shape, counts.shape),
+            format!("`{own}` has the shape {:?}, `{name}` {:?}", array.shape, counts.shape),
             format!("give an offset for every number of `{name}`"),
         )),
     }
@@ -323,12 +338,20 @@ fn columns(data: &Data, names: Vec<String>) -> Result<Trials> {
     if rows == 0 {
         return Err(Error::data("the table has no rows", "give one row a bin"));
     }
-    let times = beside(data, TIME).map(|_| column(TIME)).transpose()?;
-    times.iter().try_for_each(|times| same(TIME, times.len()))?;
-    let steps = match beside(data, TRIAL) {
-        Some(array) => {
-            same(TRIAL, array.rows())?;
-            runs(array)?
+    // A model that has a column of such a name as a channel keeps it.
+    let aside = |known: &[&str]| beside(data, known).filter(|(found, _)| !names.iter().any(|name| name == found));
+    let times = match aside(&TIME) {
+        Some((name, _)) => {
+            let times = column(name)?;
+            same(name, times.len())?;
+            Some(times)
+        }
+        None => None,
+    };
+    let steps = match aside(&TRIAL) {
+        Some((name, array)) => {
+            same(name, array.rows())?;
+            runs(name, array)?
         }
         None => vec![rows],
     };
@@ -337,12 +360,12 @@ fn columns(data: &Data, names: Vec<String>) -> Result<Trials> {
 }
 
 /// Lengths of the runs of equal names in the column of trials.
-fn runs(array: &Array) -> Result<Vec<usize>> {
-    let labels = array.class_names(TRIAL)?;
+fn runs(name: &str, array: &Array) -> Result<Vec<usize>> {
+    let labels = array.class_names(name)?;
     let (mut steps, mut known, mut last): (Vec<usize>, HashSet<&str>, Option<&str>) = (vec![], HashSet::new(), None);
     for (row, label) in labels.iter().enumerate() {
         let label = label.as_deref().ok_or_else(|| {
-            Error::data(format!("column `{TRIAL}` is empty in row {}", row + 1), "name the trial of every row")
+            Error::data(format!("column `{name}` is empty in row {}", row + 1), "name the trial of every row")
         })?;
         if last == Some(label) {
             *steps.last_mut().expect("the row before began a trial") += 1;

@@ -2,6 +2,7 @@
 
 use super::network::{Frame, Observed};
 use super::series::{Sequence, Sequences};
+use elbo_core::columns::is_count;
 use elbo_core::{Error, Result};
 use elbo_markov::model::Grid;
 use serde::{Deserialize, Serialize};
@@ -84,10 +85,6 @@ pub(super) fn check_numbers(input: &Sequences, likelihood: Frame) -> Result<()> 
 
 fn is_share(v: f64) -> bool {
     (0.0..=1.0).contains(&v)
-}
-
-fn is_count(v: f64) -> bool {
-    v.is_finite() && v >= 0.0 && v.fract() == 0.0
 }
 
 /// Median gap between times of all sequences; one without gaps.

@@ -1,10 +1,10 @@
 //! Sequences of frames: rows of a table, or arrays of vectors or pictures.
 
+use crate::names::{TIME, named};
 use elbo_core::{Array, Data, Error, FromData, Result, Values};
 use serde::{Deserialize, Serialize};
 
-/// Names under which times, sequence, and the presence of frames are looked for.
-const TIME: [&str; 2] = ["time", "t"];
+/// Names under which sequence, the presence of frames, and stations are looked for.
 const SEQUENCE: [&str; 1] = ["sequence"];
 const OBSERVED: [&str; 2] = ["observed", "mask"];
 const STATIONS: [&str; 1] = ["stations"];
@@ -140,10 +140,6 @@ impl FromData for Sequences {
             None => Self::from_table(data, None),
         }
     }
-}
-
-fn named(name: &str, known: &[&str]) -> bool {
-    known.iter().any(|k| name.eq_ignore_ascii_case(k))
 }
 
 fn numbers(name: &str, array: &Array) -> Result<Vec<f64>> {

@@ -181,6 +181,22 @@ fn a_column_tells_trials_of_different_lengths_apart() {
 }
 
 #[test]
+fn times_and_trials_are_known_in_any_case_and_offsets_are_no_column() {
+    let mut data = table(&waves(2, 70, 4), &[70, 40], &[1.0, 2.0]);
+    data.arrays[4].0 = "Trial".into();
+    let times: Vec<f64> = (0..70).chain(0..40).map(f64::from).collect();
+    let timed = with(&data, "Time", Array::column(Values::F64(times)));
+    let settings = json!({"trajectories": 1, "rounds": 2, "learn": "off"});
+    for data in [&data, &timed] {
+        let summary = fit(data, &settings).unwrap().summary();
+        assert_eq!(summary.metrics[..2], [("trials".to_owned(), 2.0), ("channels".to_owned(), 4.0)]);
+    }
+    let offset = with(&data, "Offset", Array::column(Values::F64(vec![0.0; 110])));
+    let error = refused(&offset, &settings);
+    assert!(error.contains("column `Offset` would be a channel"), "{error}");
+}
+
+#[test]
 fn known_offsets_are_not_learned_again() {
     // Rates that rise in the second half for a reason that is known, and no latent at all.
     let (bins, channels) = (200, 6);
@@ -234,6 +250,36 @@ fn channels_tell_each_other_where_there_is_a_latent_and_do_not_where_there_is_no
     assert!(none.summary().metrics.iter().all(|m| m.0 != "held_out_bits"));
     let error = refused(&waves(1, 10, 6), &json!({"trajectories": 1, "held_out": 0.1}));
     assert!(error.contains("too short"), "{error}");
+}
+
+#[test]
+fn a_number_that_cannot_be_is_refused_at_its_place_also_where_the_fit_does_not_see_it() {
+    let mut data = waves(8, 20, 3);
+    let mut counts = data.get("counts").unwrap().to_f64().unwrap();
+    counts[(7 * 20 + 4) * 3 + 1] = 0.5;
+    data.arrays[0].1 = Array::new(&[8, 20, 3], counts);
+    let settings = json!({"trajectories": 1, "held_out": 0.25});
+    let error = refused(&data, &settings);
+    assert!(error.contains("trial 8, bin 5"), "{error}");
+    let error = refused(&table(&data, &[160], &[1.0]), &settings);
+    assert!(error.contains("column `n1`, row 145"), "{error}");
+}
+
+#[test]
+fn known_offsets_are_nothing_that_channels_tell_each_other() {
+    // Independent counts whose rates change at known times, and no latent.
+    let (shape, mut rng) = ([8, 100, 10], Rng::new(13));
+    let offset: Vec<f64> = (0..8 * 100 * 10).map(|i| if i / 100 % 2 == 0 { 0.0 } else { 1.5 }).collect();
+    let counts: Vec<f64> = offset.iter().map(|o| rng.poisson((o - 0.3f64).exp()) as f64).collect();
+    let arrays = vec![("counts".to_owned(), Array::new(&shape, counts))];
+    let data = Data { source: "offsets".into(), arrays, ..Data::default() };
+    let known = with(&data, "offset", Array::new(&shape, offset));
+    for likelihood in ["poisson", "negative_binomial"] {
+        let settings = json!({"trajectories": 1, "rounds": 8, "held_out": 0.25, "likelihood": likelihood});
+        let summary = fit(&known, &settings).unwrap().summary();
+        let bits = summary.metrics.iter().find(|m| m.0 == "held_out_bits").unwrap().1;
+        assert!(bits < 0.01, "{likelihood}: {bits}");
+    }
 }
 
 #[test]
