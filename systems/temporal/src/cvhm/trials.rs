@@ -1,12 +1,14 @@
 //! Counts of several channels in bins, in one or several trials.
 
-use crate::names::{TIME, named};
+use crate::names::named;
 use elbo_core::{Array, Data, Error, FromData, Result, Values};
 use elbo_markov::Grid;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ops::Range;
 
+/// Names of the array or column of the bins' times.
+const TIME: [&str; 1] = ["time"];
 /// Names of the column that tells trials apart.
 const TRIAL: [&str; 1] = ["trial"];
 /// Names of the array of known offsets.

@@ -1,10 +1,11 @@
 //! Sequences of frames: rows of a table, or arrays of vectors or pictures.
 
-use crate::names::{TIME, named};
+use crate::names::named;
 use elbo_core::{Array, Data, Error, FromData, Result, Values};
 use serde::{Deserialize, Serialize};
 
-/// Names under which sequence, the presence of frames, and stations are looked for.
+/// Names under which times, sequence, the presence of frames, and stations are looked for.
+const TIME: [&str; 2] = ["time", "t"];
 const SEQUENCE: [&str; 1] = ["sequence"];
 const OBSERVED: [&str; 2] = ["observed", "mask"];
 const STATIONS: [&str; 1] = ["stations"];
