@@ -14,7 +14,6 @@ use crate::space::Space;
 use crate::surrogate::{Gp, Hyper, Path, SurrogateConfig};
 use crate::trust::Trust;
 use elbo_core::{Result, Rng, ensure, ensure_within};
-use elbo_tensor::special::ndtr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +58,11 @@ pub enum AcquisitionKind {
 }
 
 impl AcquisitionKind {
+    /// Whether it is the score of a Student-t process too; the others take every distribution for a normal one.
+    pub fn knows_student_t(self) -> bool {
+        self.has_log_form() || matches!(self, Self::Lcb | Self::Thompson)
+    }
+
     /// Whether the score, or its logarithm, is that of a positive worth, which can be divided by a cost.
     pub fn has_log_form(self) -> bool {
         matches!(self, Self::LogEi | Self::LogNei | Self::Ei | Self::Pi)
@@ -133,6 +137,16 @@ impl AskConfig {
         let holds = is_possible && *enumerate <= MOST_POINTS as u64;
         let expected = "counts from 1 to 1048576";
         ensure("maximise", format!("{:?}", self.maximise), holds, expected)
+    }
+
+    /// Checks that points can be chosen so by a Student-t process.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`].
+    pub fn check_student_t(&self) -> Result<()> {
+        let holds = self.acquisition.knows_student_t() && self.batch != Batch::Penalise;
+        let expected = "gp, or acquisition = log_ei, log_nei, ei, pi, lcb or thompson and a batch other than penalise";
+        ensure("surrogate", "student_t", holds, expected)
     }
 }
 
@@ -240,7 +254,8 @@ pub struct Suggestion {
 /// of the score, with the earlier ones pending.
 ///
 /// # Errors
-/// [`elbo_core::Error::Data`] when a discrete space has no room for so many points, or no place that keeps the constraints is found; as [`Polytope::new`].
+/// [`elbo_core::Error::Data`] when a discrete space has no room for so many points, or no place that keeps the constraints is found; as [`Polytope::new`],
+/// and [`AskConfig::check_student_t`] where the objective is such a process.
 pub fn ask(
     space: &Space,
     history: &History,
@@ -249,6 +264,9 @@ pub fn ask(
     count: usize,
     rng: &mut Rng,
 ) -> Result<Vec<Suggestion>> {
+    if surrogates.objective.as_ref().is_some_and(|gp| gp.freedom().is_some()) {
+        config.check_student_t()?;
+    }
     let initial = config.initial.unwrap_or_else(|| design::default_size(space.dims()));
     let trust = config.trust_region.unwrap_or(space.dims() > MANY_VARIABLES);
     let trust = trust.then(|| Trust::read(history, space.dims(), initial));
@@ -425,7 +443,7 @@ fn described(history: &History, surrogates: &Surrogates, point: Vec<f64>, source
         mean = gp.natural(joint.mean[0]);
         sd = gp.natural_sd(joint.mean[0], joint.covariance[0]);
         if let Some((_, best)) = history.best() {
-            improvement = ndtr((gp.standardised(best) - joint.mean[0]) / joint.covariance[0].sqrt());
+            improvement = gp.probability_below(joint.mean[0], joint.covariance[0], gp.standardised(best));
         }
     }
     let mut scratch = vec![0.0; point.len()];

@@ -9,12 +9,12 @@ use crate::figures::View;
 use crate::history::{Goal, History, Limit, STATUS, SideColumns};
 use crate::settings::Settings;
 use crate::space::{Domain, Space, distance};
-use crate::surrogate::{Gp, SurrogateConfig};
+use crate::surrogate::{Gp, SurrogateConfig, SurrogateKind};
 use elbo_core::{
-    Array, Data, DataKind, Error, Figure, FromData, Model, ModelFile, Prediction, Result, Rng, Run, Suggest, Summary,
-    Table, Validation, Values,
+    Array, Data, DataKind, Error, Figure, FromData, Marginals, Model, ModelFile, Prediction, Result, Rng, Run, Suggest,
+    Summary, Table, Validation, Values,
 };
-use elbo_dist::Normals;
+use elbo_dist::{Normals, StudentTs};
 use serde::{Deserialize, Serialize};
 
 /// The table of an experiment: raw, since its ranges may come from the settings.
@@ -135,6 +135,9 @@ impl Experiment {
         if settings.cost.is_none() {
             run.warn_idle(settings, &["cost_power"], "without `cost`");
         }
+        if settings.surrogate == SurrogateKind::Gp {
+            run.warn_idle(settings, &["degrees"], "without surrogate=student_t");
+        }
         experiment.warn(run);
         Ok(experiment)
     }
@@ -150,7 +153,7 @@ impl Experiment {
         }
         if let Some(gp) = &self.surrogates.objective
             && !self.history.has_all_errors()
-            && gp.hyper().noise > 0.5
+            && gp.noise() > 0.5
         {
             run.warn("the surrogate takes most of the variation for noise: the trials do not yet tell which variables matter");
         }
@@ -221,7 +224,8 @@ impl Experiment {
                         short(self.natural(best))
                     )
                 } else if suggestion.sd > 0.5 * unit {
-                    format!("explores: little is known here (± {}; {chance})", short(1.96 * suggestion.sd))
+                    let width = self.surrogates.objective.as_ref().map_or(1.96, Gp::half_width);
+                    format!("explores: little is known here (± {}; {chance})", short(width * suggestion.sd))
                 } else {
                     format!("refines: close to good trials and not yet certain ({chance})")
                 }
@@ -371,9 +375,12 @@ impl Model for Experiment {
         }
         if let Some(gp) = &self.surrogates.objective {
             summary.objective = Some(("log marginal likelihood".into(), gp.log_evidence()));
+            if let Some(freedom) = gp.freedom() {
+                summary.metrics.push(("degrees_of_freedom".into(), freedom));
+            }
             // Where all noise is known, that of the surrogate has no data.
             if !history.has_all_errors() {
-                summary.metrics.push(("noise_sd".into(), gp.natural_sd(0.0, gp.hyper().noise)));
+                summary.metrics.push(("noise_sd".into(), gp.natural_sd(0.0, gp.noise())));
             }
             let scale = |v: usize| gp.hyper().lengthscale[if gp.hyper().lengthscale.len() == 1 { 0 } else { v }];
             summary.relevance =
@@ -399,13 +406,22 @@ impl Model for Experiment {
     fn validation(&self) -> Option<Validation> {
         let gp = self.surrogates.objective.as_ref().filter(|gp| gp.len() >= 3 && gp.dropped() == 0)?;
         let (mean, variance) = gp.leave_one_out();
-        let sd = mean.iter().zip(&variance).map(|(m, v)| gp.natural_sd(*m, *v)).collect();
-        let mean = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();
+        let sd: Vec<f64> = mean.iter().zip(&variance).map(|(m, v)| gp.natural_sd(*m, *v)).collect();
+        let mean: Vec<f64> = mean.iter().map(|m| self.natural(gp.natural(*m))).collect();
         let (_, values) = self.history.measured();
+        let prediction: Box<dyn Marginals> = match gp.freedom() {
+            None => Box::new(Normals { mean, sd }),
+            Some(freedom) => {
+                // The datum that is left out tells nothing.
+                let dof = freedom - 1.0;
+                let scale = sd.iter().map(|sd| sd * ((dof - 2.0) / dof).sqrt()).collect();
+                Box::new(StudentTs { location: mean, scale, dof })
+            }
+        };
         Some(Validation {
             method: "leave-one-out",
             observed: values.into_iter().map(|y| self.natural(y)).collect(),
-            prediction: Prediction::Numbers(Box::new(Normals { mean, sd })),
+            prediction: Prediction::Numbers(prediction),
         })
     }
 

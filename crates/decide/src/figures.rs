@@ -173,7 +173,7 @@ impl View<'_> {
             let one = |(m, v): (&f64, &f64)| self.natural(gp.natural(m + self.goal.sign() * z * v.sqrt()));
             mean.iter().zip(variance).map(one).collect()
         };
-        (quantile(-1.96), quantile(1.96))
+        (quantile(-gp.half_width()), quantile(gp.half_width()))
     }
 
     /// [`View::quantiles`] at suggestions.

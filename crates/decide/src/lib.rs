@@ -6,7 +6,7 @@
 //! | known linear limits on the variables | [`Constraint`], [`Polytope`] |
 //! | the trials so far: measured, pending, failed | [`History`] |
 //! | first points, before anything is known | [`design`] |
-//! | a Gaussian process with gradients in its inputs, priors and eight mean functions | [`surrogate`] |
+//! | a Gaussian or Student-t process with gradients in its inputs, priors and eight mean functions | [`surrogate`] |
 //! | a score for a place: analytic, Monte Carlo, noisy, constrained, pathwise draws, knowledge gradient | [`acquisition`] |
 //! | the place where a score is largest, in mixed spaces too | [`maximise`](maximise::maximise) |
 //! | the next points, as a function of the history | [`ask`](ask::ask), with a [`Trust`] region in many variables |

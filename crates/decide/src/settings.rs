@@ -7,7 +7,7 @@ use crate::design::Design;
 use crate::history::{Goal, Limit, SideColumns};
 use crate::maximise::MaximiseConfig;
 use crate::space::Space;
-use crate::surrogate::{MeanKind, Output, SurrogateConfig};
+use crate::surrogate::{MeanKind, Output, SurrogateConfig, SurrogateKind};
 use elbo_core::{Allowed, Result, ensure, ensure_within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,11 @@ pub struct Settings {
     pub initial: Option<usize>,
     /// How these are spread.
     pub design: Design,
+    /// What is believed about the target: `gp`, a Gaussian process, or `student_t`, one whose scale is unknown, which a value far from what was expected
+    /// makes wider everywhere.
+    pub surrogate: SurrogateKind,
+    /// student_t: degrees of freedom before the trials, above 2; the fewer, the more the trials tell the scale.
+    pub degrees: f64,
     /// The mean function of the surrogate: `learned`, the constant of largest likelihood, `worst`, `arithmetic`, `median`, `best`, `linear`,
     /// `quadratic`, `forest` or `rbf`.
     pub mean: MeanKind,
@@ -75,6 +80,8 @@ impl Default for Settings {
             cost_power: ask.cost_power,
             initial: ask.initial,
             design: ask.design,
+            surrogate: SurrogateKind::default(),
+            degrees: 5.0,
             mean: surrogate.mean,
             output: surrogate.output,
             noise: surrogate.noise,
@@ -110,6 +117,12 @@ impl Settings {
         }
         if let Some(column) = &self.noise_column {
             ensure("noise_column", column, self.output == Output::Standardise, "none, or output = standardise")?;
+            // The noise of a Student-t process has its unknown scale.
+            ensure("noise_column", column, self.surrogate == SurrogateKind::Gp, "none, or surrogate = gp")?;
+        }
+        ensure("degrees", self.degrees, self.degrees > 2.0 && self.degrees <= 1e6, "above 2, and at most 1000000")?;
+        if self.surrogate == SurrogateKind::StudentT {
+            self.ask().check_student_t()?;
         }
         if let Some(noise) = self.noise {
             ensure(
@@ -147,6 +160,7 @@ impl Settings {
     pub fn surrogate(&self) -> SurrogateConfig {
         SurrogateConfig {
             noise: self.noise,
+            degrees: (self.surrogate == SurrogateKind::StudentT).then_some(self.degrees),
             mean: self.mean,
             output: self.output,
             starts: self.starts,

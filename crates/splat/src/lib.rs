@@ -9,6 +9,7 @@
 //! | [`quality`] | every measure that pictures are judged by, averaged |
 //! | [`optimise`] | Gaussians under way: Adam's moments, what densification wants to know |
 //! | [`control`], [`relocate`] | two ways to have as many Gaussians as are needed where they are needed |
+//! | [`refinement`] | what they did to the number of Gaussians, each time |
 //! | [`scene`] | photographs with their cameras |
 //! | [`prior`] | depths, flows and points that other models estimate for the pixels of photographs |
 //! | [`fit`], [`model`] | from photographs to Gaussians, and what is kept of them |
@@ -34,6 +35,7 @@ pub mod prior;
 pub mod project;
 pub mod quality;
 pub mod real;
+pub mod refinement;
 pub mod relocate;
 pub mod render;
 pub mod scene;

@@ -4,12 +4,13 @@ use crate::camera::Camera;
 use crate::file::Stored;
 use crate::fit::{Fitted, Settings, Strategy, to_bytes};
 use crate::gaussians::{Gaussians, sigmoid};
-use crate::optimise::{Counts, get, put};
+use crate::optimise::{get, put};
 use crate::project::Options;
+use crate::refinement::{self, Counts, Refinement};
 use crate::render::render;
 use crate::scene::{Orbit, Scene, interleaved};
 use elbo_core::{
-    Array, Data, Error, FromData, Model, ModelFile, Render, Result, Run, Summary, Table, Values, Views, ensure,
+    Array, Data, Error, Figure, FromData, Model, ModelFile, Render, Result, Run, Summary, Table, Values, Views, ensure,
     ensure_within,
 };
 use serde::Serialize;
@@ -22,6 +23,7 @@ pub struct SplatModel {
     look: Look,
     summary: Summary,
     tables: Vec<Table>,
+    refinements: Vec<Refinement>,
 }
 
 /// How pictures of a model are made.
@@ -48,6 +50,8 @@ impl Look {
 
 /// Prefix of the Gaussians' arrays in a model file.
 const GAUSSIANS: &str = "gaussians";
+/// Name of the array of refinements in a model file.
+const REFINEMENTS: &str = "refinements";
 
 /// Most bytes that the pictures of one call may take.
 const MOST_BYTES: usize = 16 << 30;
@@ -75,6 +79,7 @@ impl SplatModel {
             summary: summarise(&fitted),
             tables: vec![counted(&fitted.counts)],
             gaussians: fitted.gaussians,
+            refinements: fitted.refinements,
             config: serde_json::to_value(config).expect("settings are plain data"),
             look,
         })
@@ -86,7 +91,7 @@ impl SplatModel {
         let orbit = around(&gaussians);
         let summary = Summary { text: format!("{} Gaussians from a file.", gaussians.len()), ..Summary::default() };
         let look = Look { background: [0.0; 3], antialias, near: (0.01 * orbit.distance) as f32, orbit };
-        Self { gaussians, config: serde_json::Value::Null, look, summary, tables: vec![] }
+        Self { gaussians, config: serde_json::Value::Null, look, summary, tables: vec![], refinements: vec![] }
     }
 
     /// Rebuilds a model from its file.
@@ -101,7 +106,10 @@ impl SplatModel {
                 "fit the model again with this version",
             ));
         }
+        // Models of earlier versions do not know how their number came about.
+        let has_refinements = file.names().any(|name| name == REFINEMENTS);
         Ok(Self {
+            refinements: if has_refinements { refinement::get(file, REFINEMENTS)? } else { vec![] },
             gaussians: get(file, GAUSSIANS)?,
             config: file.fact("config")?,
             look,
@@ -129,7 +137,7 @@ impl SplatModel {
 
 fn summarise(fitted: &Fitted) -> Summary {
     let g = &fitted.gaussians;
-    let mut metrics = vec![("gaussians".to_owned(), g.len() as f64)];
+    let mut metrics = vec![("gaussians".to_owned(), g.len() as f64), ("extent".to_owned(), fitted.extent)];
     if let Some(held) = &fitted.held {
         metrics.extend([
             ("psnr".to_owned(), held.psnr),
@@ -146,6 +154,8 @@ fn summarise(fitted: &Fitted) -> Summary {
     metrics.push(("percep_fitted".into(), fitted.training.percep));
     let opaque = g.opacity.iter().filter(|a| sigmoid(f64::from(**a)) > 0.5).count();
     metrics.push(("opaque_share".into(), opaque as f64 / g.len().max(1) as f64));
+    metrics.push(("refinements".into(), fitted.refinements.len() as f64));
+    metrics.extend(fitted.counts.named().map(|(name, count)| (name.to_owned(), count as f64)));
     let quality = match &fitted.held {
         Some(held) => format!(
             "{:.2} dB and a similarity of {:.3} on {} pictures that were kept back",
@@ -163,13 +173,7 @@ fn summarise(fitted: &Fitted) -> Summary {
 
 fn counted(counts: &Counts) -> Table {
     let mut table = Table::new("changes", "What was done to the number of Gaussians.", &["change", "gaussians"]);
-    for (name, count) in [
-        ("relocated", counts.relocated),
-        ("added", counts.added),
-        ("cloned", counts.cloned),
-        ("split", counts.split),
-        ("deleted", counts.pruned),
-    ] {
+    for (name, count) in counts.named() {
         table.push(vec![name.into(), count.to_string()]);
     }
     table
@@ -196,6 +200,7 @@ impl Model for SplatModel {
         file.set("look", &self.look);
         file.set("summary", &self.summary);
         file.set("tables", &self.tables);
+        refinement::put(file, REFINEMENTS, &self.refinements);
         Ok(())
     }
 
@@ -203,8 +208,16 @@ impl Model for SplatModel {
         self.summary.clone()
     }
 
+    fn figures(&self) -> Vec<Figure> {
+        refinement::figures(&self.refinements)
+    }
+
     fn tables(&self) -> Vec<Table> {
-        self.tables.clone()
+        let mut tables = self.tables.clone();
+        if !self.refinements.is_empty() {
+            tables.push(refinement::table(&self.refinements));
+        }
+        tables
     }
 
     fn as_render(&self) -> Option<&dyn Render> {

@@ -1,6 +1,7 @@
 //! Gaussians that are being fitted: parameters, Adam's moments, and what densification wants to know.
 
 use crate::gaussians::{Gaussians, coefficients};
+use crate::refinement::{self, Counts, Refinement};
 use crate::render::Gradients;
 use elbo_core::{Error, ModelFile, Result, Snapshot};
 use rayon::prelude::*;
@@ -28,21 +29,6 @@ pub struct Rates {
     pub harmonics: f64,
 }
 
-/// What was done to the number of Gaussians, in all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Counts {
-    /// Dead ones moved onto living ones.
-    pub relocated: usize,
-    /// Added to come closer to the cap.
-    pub added: usize,
-    /// Small ones doubled.
-    pub cloned: usize,
-    /// Large ones replaced by two.
-    pub split: usize,
-    /// Deleted.
-    pub pruned: usize,
-}
-
 /// Gaussians under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cloud {
@@ -58,8 +44,10 @@ pub struct Cloud {
     pub pull: Vec<f32>,
     /// Views in which a Gaussian was seen since then, `[N]`.
     pub seen: Vec<f32>,
-    /// What was done to their number.
+    /// What was done to their number, in all.
     pub counts: Counts,
+    /// What each refinement did to it.
+    pub refinements: Vec<Refinement>,
 }
 
 impl Cloud {
@@ -74,6 +62,7 @@ impl Cloud {
             pull: vec![0.0; n],
             seen: vec![0.0; n],
             counts: Counts::default(),
+            refinements: vec![],
         }
     }
 
@@ -128,6 +117,18 @@ impl Cloud {
                 self.seen[i] += 1.0;
             }
         }
+    }
+
+    /// Changes the number of Gaussians, and writes down how.
+    ///
+    /// # Errors
+    /// Those of the change.
+    pub fn refine(&mut self, change: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let (before, total) = (self.gaussians.len(), self.counts);
+        change(self)?;
+        let (counts, after) = (self.counts.since(&total), self.gaussians.len());
+        self.refinements.push(Refinement { step: self.step, before, counts, after });
+        Ok(())
     }
 
     /// Keeps these rows, with their moments, in this order.
@@ -206,6 +207,7 @@ impl Snapshot for Cloud {
         file.put_f32(&format!("{prefix}.seen"), &[self.seen.len()], &self.seen);
         file.set(&format!("{prefix}.step"), &self.step);
         file.set(&format!("{prefix}.counts"), &self.counts);
+        refinement::put(file, &format!("{prefix}.refinements"), &self.refinements);
     }
 
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
@@ -214,6 +216,7 @@ impl Snapshot for Cloud {
         self.second = get(file, &format!("{prefix}.second"))?;
         self.step = file.fact(&format!("{prefix}.step"))?;
         self.counts = file.fact(&format!("{prefix}.counts"))?;
+        self.refinements = refinement::get(file, &format!("{prefix}.refinements"))?;
         let (n, degree) = (self.gaussians.len(), self.gaussians.degree);
         self.pull = file.get_f32_as(&format!("{prefix}.pull"), &[n])?;
         self.seen = file.get_f32_as(&format!("{prefix}.seen"), &[n])?;

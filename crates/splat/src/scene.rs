@@ -284,7 +284,7 @@ impl Scene {
         self.images[i * size..(i + 1) * size].iter().map(|v| f32::from(*v) / 255.0).collect()
     }
 
-    /// Distance of the farthest camera from the middle of all, and a tenth: the reference's extent. One where they all stand together.
+    /// The unit of rates, scales and noise: 1.1 times the distance of the farthest camera from the mean of all. One where they all stand together.
     pub fn extent(&self) -> f64 {
         let n = self.cameras.len() as f64;
         let mut middle = [0.0; 3];

@@ -61,6 +61,14 @@ fn a_scene_is_fitted_rendered_and_exported() {
     let report = std::fs::read_to_string(folder.path("r.html")).unwrap();
     assert!(report.contains("kept back") && report.contains("data:image/png") && report.contains("LPIPS (vgg)"));
     assert!(report.contains("not LPIPS"));
+    // Each refinement: a curve and a table in the report, rows of the model, sums among the metrics.
+    assert!(report.contains("The number of Gaussians during the fit.") && report.contains("What each refinement did"));
+    let table = folder.elbo("info scene.gs-mcmc.elbo --table refinements --json").json();
+    let cell = |row: usize, column: usize| table["rows"][row][column].as_str().unwrap().parse::<f64>().unwrap();
+    let last = table["rows"].as_array().unwrap().len() - 1;
+    assert_eq!((table["columns"][1].as_str(), cell(last, 7)), (Some("before"), 137.0), "{table}");
+    assert_eq!(fitted["metrics"]["added"].as_f64(), Some(137.0 - cell(0, 1)), "{table}");
+    assert!(fitted["metrics"]["extent"].as_f64().unwrap() > 0.0, "{fitted}");
 
     let orbit = folder.elbo("render scene.gs-mcmc.elbo --orbit 3 --size 40x30 --out frames --ply s.ply --json").json();
     assert_eq!(orbit["count"].as_u64(), Some(3));

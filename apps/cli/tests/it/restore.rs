@@ -85,6 +85,27 @@ fn a_dark_picture_of_real_numbers_stays_dark() {
 }
 
 #[test]
+fn bytes_come_back_as_they_went_in_from_black_to_white() {
+    let folder = with_prior();
+    let how = "--set operator=denoise --set method=pseudo_inverse";
+    let bytes: Vec<f64> = (0..16).map(|i| f64::from(17 * i)).collect();
+    let shown = |name: &str| elbo_data::read_picture(&folder.path(name)).unwrap().arrays[0].1.to_f64().unwrap();
+    for (name, white) in [("shares", 1.0), ("numbers", 255.0)] {
+        let values = bytes.iter().map(|v| v / 255.0 * white).collect();
+        let arrays = [("image".to_owned(), elbo_core::Array::new(&[1, 4, 4], values))];
+        elbo_data::write_npz(&folder.path(&format!("{name}.npz")), &arrays).unwrap();
+        folder.elbo(&format!("restore m.elbo {name}.npz --out {name}.png {how}")).ok();
+        assert_eq!(shown(&format!("{name}.png")), bytes, "{name}");
+    }
+    // A picture of bytes has the range of bytes, and is scaled by it once each way.
+    folder.elbo(&format!("restore m.elbo shares.png --out again.png --npz again.npz {how}")).ok();
+    assert_eq!(shown("again.png"), bytes);
+    let again = elbo_data::read(&folder.path("again.npz"), &elbo_data::ReadOptions::default()).unwrap();
+    assert_eq!(again.get("range").unwrap().to_f64().unwrap(), [0.0, 255.0]);
+    assert_eq!(again.get("image").unwrap().to_f64().unwrap(), bytes);
+}
+
+#[test]
 fn of_many_pictures_all_are_written_as_arrays_and_the_first_as_a_picture() {
     let folder = with_prior();
     let given: Vec<f64> = (0..32).map(|i| f64::from(i) / 32.0).collect();

@@ -1,6 +1,7 @@
 //! Scores of the mean and the variance at one point.
 
 use super::normal::{density, h, log_density, log_h};
+use super::student;
 use super::{Acquisition, Feasibility};
 use crate::surrogate::Gp;
 use elbo_tensor::special::{inverse_mills, log_ndtr, ndtr};
@@ -30,7 +31,7 @@ impl Schedule {
     }
 }
 
-/// A score of a normal distribution, for minimising.
+/// A score of a normal or Student-t distribution, for minimising.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Score {
     /// Expected improvement on the incumbent.
@@ -85,6 +86,41 @@ impl Score {
         };
         (value, by_mean, by_sd / (2.0 * sd))
     }
+
+    /// The score of a Student-t distribution with this mean, variance and degrees of freedom, above 2; of a normal one where there are none.
+    pub fn under(self, freedom: Option<f64>, mean: f64, variance: f64, incumbent: f64) -> (f64, f64, f64) {
+        let Some(freedom) = freedom else { return self.of(mean, variance, incumbent) };
+        let sd = variance.sqrt();
+        // The distribution's own scale is smaller than its standard deviation.
+        let share = ((freedom - 2.0) / freedom).sqrt();
+        let scale = share * sd;
+        let at = |margin: f64| {
+            let z = (incumbent - margin - mean) / scale;
+            (z, student::logs(z, freedom))
+        };
+        let (value, by_mean, by_scale) = match self {
+            Self::Ei => {
+                let logs = at(0.0).1;
+                (scale * logs.h.exp(), -logs.cdf.exp(), logs.e.exp())
+            }
+            Self::LogEi => {
+                let logs = at(0.0).1;
+                (scale.ln() + logs.h, -(logs.cdf - logs.h).exp() / scale, (logs.e - logs.h).exp() / scale)
+            }
+            Self::Pi { margin } => {
+                let (z, logs) = at(margin);
+                let density = logs.density.exp();
+                (logs.cdf.exp(), -density / scale, -density * z / scale)
+            }
+            Self::LogPi { margin } => {
+                let (z, logs) = at(margin);
+                let mills = (logs.density - logs.cdf).exp();
+                (logs.cdf, -mills / scale, -mills * z / scale)
+            }
+            Self::Lcb { .. } => return self.of(mean, variance, incumbent),
+        };
+        (value, by_mean, by_scale * share / (2.0 * sd))
+    }
 }
 
 /// A score under a surrogate.
@@ -109,7 +145,8 @@ impl<'a> Analytic<'a> {
 impl Acquisition for Analytic<'_> {
     fn value_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> f64 {
         let joint = self.gp.joint(x);
-        let (value, by_mean, by_variance) = self.score.of(joint.mean[0], joint.covariance[0], self.incumbent);
+        let (value, by_mean, by_variance) =
+            self.score.under(self.gp.freedom(), joint.mean[0], joint.covariance[0], self.incumbent);
         gradient.fill(0.0);
         self.gp.pullback(&joint, &[by_mean], &[by_variance], None, gradient);
         value + self.feasibility.add(x, gradient)
@@ -117,8 +154,8 @@ impl Acquisition for Analytic<'_> {
 
     fn values(&self, xs: &[f64], width: usize) -> Vec<f64> {
         let (mean, variance) = self.gp.marginals(xs);
-        let mut values: Vec<f64> =
-            mean.iter().zip(variance).map(|(m, v)| self.score.of(*m, v, self.incumbent).0).collect();
+        let score = |(m, v): (&f64, f64)| self.score.under(self.gp.freedom(), *m, v, self.incumbent).0;
+        let mut values: Vec<f64> = mean.iter().zip(variance).map(score).collect();
         self.feasibility.add_many(xs, width, &mut values);
         values
     }

@@ -11,6 +11,9 @@
 //! | [`Score::Lcb`] | a bound with a schedule |
 //! | [`Score::Ei`], [`Score::Pi`] | comparison; they vanish numerically far from the incumbent, which their logarithms do not |
 //!
+//! Under a Student-t process [`Score`], [`MonteCarlo`] and [`PathScore`] are those of its distributions; the others take them for normal ones, which
+//! [`AskConfig`](crate::ask::AskConfig) refuses.
+//!
 //! [`Adjusted`] adds local penalisation and the expected cost to a score in log form.
 //!
 //! Limits and failures come in as log probabilities, [`Feasibility`], added to the score: to one in log form as a product, to any other as a penalty. To
@@ -24,6 +27,7 @@ mod feasibility;
 mod knowledge;
 mod monte_carlo;
 mod normal;
+mod student;
 
 pub use adjusted::{Adjusted, LocalPenalty, PerCost};
 pub use analytic::{Analytic, Schedule, Score};

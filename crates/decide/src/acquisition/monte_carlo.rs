@@ -47,7 +47,7 @@ pub struct MonteCarlo<'a> {
     feasibility: Feasibility<'a>,
     fixed: Joint,
     fixed_chol: Cholesky<f64>,
-    /// `[S, fixed]` and `[S, q]` normal numbers.
+    /// `[S, fixed]` and `[S, q]` numbers of variance one, normal or Student-t as the process is.
     fixed_draws: Vec<f64>,
     draws: Vec<f64>,
     /// Each sample's value to improve on, `[S]`.
@@ -88,6 +88,11 @@ impl<'a> MonteCarlo<'a> {
             let mut normal = |i: usize| if i < sobol_dims { ndtri(point[i]) } else { rng.normal() };
             draws.extend((0..q).map(&mut normal));
             fixed_draws.extend((q..q + b).map(&mut normal));
+            // A Student-t vector is a normal one over a scale that all its parts share.
+            if let Some(freedom) = gp.freedom() {
+                let stretch = ((freedom - 2.0) / rng.chi_squared(freedom)).sqrt();
+                draws[sample * q..].iter_mut().chain(&mut fixed_draws[sample * b..]).for_each(|z| *z *= stretch);
+            }
         }
         let factor = fixed_chol.factor();
         let lowest = |z: &[f64]| {

@@ -7,7 +7,7 @@ use crate::acquisition::{Analytic, Feasibility, Score, smallest_mean};
 use crate::maximise::{Found, MaximiseConfig, maximise};
 use crate::space::Space;
 use crate::surrogate::{Gp, SurrogateConfig};
-use elbo_core::{Error, Result, Rng};
+use elbo_core::{Error, Result, Rng, ensure};
 
 /// How several objectives are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +37,7 @@ impl Choose {
     /// The next point after measured trials: `points: [N][E]` encoded, `values: [N][M]`, minimised; `pending` points are believed to be their means.
     ///
     /// # Errors
-    /// [`Error::Data`] without trials, or where sizes differ; as [`Gp::fit`] and [`maximise`].
+    /// [`Error::Data`] without trials, or where sizes differ, [`Error::Setting`] for a Student-t process; as [`Gp::fit`] and [`maximise`].
     pub fn next(
         &self,
         space: &Space,
@@ -60,6 +60,13 @@ impl Choose {
                 "give each measured point its objectives, as many for all and for the reference",
             ));
         }
+        let degrees = self.surrogate.degrees;
+        ensure(
+            "degrees",
+            format!("{degrees:?}"),
+            degrees.is_none(),
+            "none: expected growth is that of normal distributions",
+        )?;
         let (x, groups) = (points.concat(), space.groups());
         let fit = |y: &[f64], rng: &mut Rng| -> Result<Gp> {
             let mut gp = Gp::fit(&x, y, &groups, &self.surrogate, None, rng)?;

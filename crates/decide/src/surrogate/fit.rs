@@ -4,7 +4,7 @@ use super::factor::noise_of;
 use super::mean::{Mean, MeanKind};
 use super::output::Warp;
 use super::posterior::{Gp, Saved};
-use super::{Hyper, SurrogateConfig, matern52};
+use super::{Hyper, SurrogateConfig, matern52, student};
 use crate::bound::{Stop, minimise};
 use elbo_core::{Error, Result, Rng};
 use elbo_dist::{Scramble, Sobol};
@@ -144,10 +144,17 @@ impl Evidence<'_> {
         potri(MatMut::row_major(&mut w, n, n), MatRef::row_major(&k, n, n));
         let constant = if self.learns_constant { generalised_mean(&w, self.y) } else { 0.0 };
         let residual: Vec<f64> = self.y.iter().map(|y| y - constant).collect();
-        let alpha: Vec<f64> = (0..n).map(|i| dot(&w[i * n..(i + 1) * n], &residual)).collect();
-        let value = 0.5 * dot(&residual, &alpha)
-            + 0.5 * log_det_from_factor(MatRef::row_major(&k, n, n))
-            + 0.5 * n as f64 * TAU.ln();
+        let mut alpha: Vec<f64> = (0..n).map(|i| dot(&w[i * n..(i + 1) * n], &residual)).collect();
+        let square = dot(&residual, &alpha);
+        let log_det = log_det_from_factor(MatRef::row_major(&k, n, n));
+        let value = match self.layout.config.degrees {
+            None => 0.5 * square + 0.5 * log_det + 0.5 * n as f64 * TAU.ln(),
+            Some(before) => {
+                let (misfit, weight) = student::misfit(before, n, square);
+                alpha.iter_mut().for_each(|a| *a *= weight.sqrt());
+                misfit + 0.5 * log_det
+            }
+        };
         // W = K⁻¹ - alpha alphaᵀ; the constant is at its optimum and adds nothing.
         gradient.fill(0.0);
         let mut pairs = self.differences.chunks_exact(scales).zip(&slopes);
@@ -194,7 +201,7 @@ fn generalised_mean(inverse: &[f64], y: &[f64]) -> f64 {
 }
 
 impl Gp {
-    /// Fits hyperparameters and conditions on the data.
+    /// Fits hyperparameters and conditions on the data; of a Student-t process where `config` has degrees of freedom.
     ///
     /// `x: [N, E]` encoded, row-major; `y: [N]`; `groups: [E]` the variable of each column. `last` is one more start, such as the previous fit.
     ///
@@ -266,7 +273,7 @@ impl Gp {
         let best = best.ok_or_else(unfit)?;
         let hyper = layout.hyper(&best.x);
         let log_evidence = -evidence.value_and_gradient(&best.x, &mut vec![0.0; best.x.len()]);
-        let fitted = Saved { hyper, mean, learns_constant, log_evidence, warp };
+        let fitted = Saved { hyper, mean, learns_constant, log_evidence, warp, degrees: config.degrees };
         Self::condition(x, &z, &known, groups, fitted, (shift, scale))
     }
 

@@ -1,4 +1,4 @@
-//! What is believed about a function from its values: a Gaussian process with a Matern-5/2 kernel.
+//! What is believed about a function from its values: a Gaussian or a Student-t process with a Matern-5/2 kernel.
 //!
 //! It differs from `elbo_gp::exact` in what deciding needs: gradients of means and covariances in the *inputs*, one lengthscale for all columns of
 //! a category, growing by a fantasy, and fits of a few milliseconds. At the same hyperparameters both have the same marginal
@@ -8,6 +8,7 @@
 //! |---|---|
 //! | hyperparameters by MAP or maximum likelihood | `fit.rs` |
 //! | the posterior, its gradients, draws as functions | `posterior.rs`, `factor.rs`, `path.rs` |
+//! | a process whose scale is unknown | `student.rs` |
 //! | mean functions learned from the data first | `mean.rs`, `forest.rs` |
 //! | transforms of the values | `output.rs` |
 
@@ -18,6 +19,7 @@ mod mean;
 mod output;
 mod path;
 mod posterior;
+mod student;
 
 pub(crate) use mean::FEWEST as FEWEST_CROSS_VALIDATED;
 pub use mean::{Mean, MeanKind};
@@ -28,6 +30,17 @@ pub use posterior::{Gp, Joint};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// What is believed about the function before the trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SurrogateKind {
+    /// A Gaussian process.
+    #[default]
+    Gp,
+    /// A Student-t process: a Gaussian one whose scale is unknown, so that values far from what was expected widen what is believed everywhere.
+    StudentT,
+}
 
 /// Hyperparameters, for encoded inputs and standardised values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +65,8 @@ pub struct SurrogateConfig {
     pub noise: Option<f64>,
     /// Whether lengthscales and noise have priors: `ln l ~ N(√2 + ln(D)/2, 3)`, `ln noise ~ N(-4, 1)`, as densities of natural values.
     pub priors: bool,
+    /// Degrees of freedom, above 2, of a Student-t process; a Gaussian process where `null`. Noise, known noise too, has its unknown scale.
+    pub degrees: Option<f64>,
     /// The mean function.
     pub mean: MeanKind,
     /// What happens to values before they are standardised.
@@ -71,6 +86,7 @@ impl Default for SurrogateConfig {
             learns_variance: false,
             noise: None,
             priors: true,
+            degrees: None,
             mean: MeanKind::Learned,
             output: Output::Standardise,
             starts: 4,

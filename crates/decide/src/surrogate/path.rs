@@ -36,6 +36,11 @@ impl<'a> Path<'a> {
             .map(|((x, y), noise)| y - gp.prior_mean(x) - path.prior(x, None) - noise.sqrt() * rng.normal())
             .collect();
         path.weights = gp.solve(&target);
+        // A Student-t process is a Gaussian one of a drawn scale, by which the draw lies farther from the mean or nearer to it.
+        if let Some(stretch) = gp.stretch(rng) {
+            path.amplitudes.iter_mut().for_each(|a| *a *= stretch);
+            path.weights.iter_mut().zip(&gp.alpha).for_each(|(w, alpha)| *w = alpha + stretch * (*w - alpha));
+        }
         path
     }
 

@@ -3,15 +3,16 @@
 use super::factor::{distinct, factorised, noise_of};
 use super::mean::Mean;
 use super::output::Warp;
-use super::{Hyper, matern52};
+use super::{Hyper, matern52, student};
 use crate::space::distance;
-use elbo_core::{Error, Result};
+use elbo_core::{Error, Result, Rng};
 use elbo_linalg::{Cholesky, Ladder, LinalgError, MatMut, vector::dot};
+use elbo_tensor::special::{ndtr, student_t_cdf, student_t_quantile};
 
 /// Rows predicted at once.
 const BLOCK: usize = 512;
 
-/// A Gaussian process that has seen data. Values are standardised: see [`Gp::natural`].
+/// A Gaussian process that has seen data, or a Student-t process: see [`Gp::freedom`]. Values are standardised: see [`Gp::natural`].
 #[derive(Debug, Clone)]
 pub struct Gp {
     pub(super) x: Vec<f64>,
@@ -31,9 +32,13 @@ pub struct Gp {
     shift: f64,
     scale: f64,
     log_evidence: f64,
+    /// Degrees of freedom before the data; `None` of a Gaussian process.
+    degrees: Option<f64>,
+    /// What the data make of the covariance; one of a Gaussian process.
+    spread: f64,
 }
 
-/// The joint normal distribution of the function at `q` points, and what its pullback needs.
+/// The joint distribution of the function at `q` points, normal or Student-t by its process, and what its pullback needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joint {
     /// The points, `[q, E]`.
@@ -88,7 +93,7 @@ impl Gp {
         fitted: Saved,
         (shift, scale): (f64, f64),
     ) -> Result<Self> {
-        let Saved { hyper, mean, learns_constant, log_evidence, warp } = fitted;
+        let Saved { hyper, mean, learns_constant, log_evidence, warp, degrees } = fitted;
         let (n, width) = (y.len(), groups.len());
         let inverse: Vec<f64> =
             groups.iter().map(|g| 1.0 / hyper.lengthscale[if hyper.lengthscale.len() == 1 { 0 } else { *g }]).collect();
@@ -132,13 +137,15 @@ impl Gp {
             shift,
             scale,
             log_evidence,
+            degrees,
+            spread: 1.0,
         };
         if learns_constant {
             let ones = gp.solve(&vec![1.0; gp.len()]);
             let residual = gp.residual();
             gp.constant = dot(&ones, &residual) / ones.iter().sum::<f64>();
         }
-        gp.alpha = gp.solve(&gp.residual());
+        gp.weigh();
         Ok(gp)
     }
 
@@ -147,8 +154,16 @@ impl Gp {
     /// # Errors
     /// As the factorisation's.
     pub fn with_hyper(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper) -> Result<Self> {
-        let fitted =
-            Saved { hyper, mean: Mean::Zero, learns_constant: false, log_evidence: f64::NAN, warp: Warp::Identity };
+        Self::with_degrees(x, y, groups, hyper, None)
+    }
+
+    /// [`Gp::with_hyper`] of a Student-t process with these degrees of freedom before the data, above 2; of a Gaussian one where there are none.
+    ///
+    /// # Errors
+    /// As [`Gp::with_hyper`].
+    pub fn with_degrees(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper, degrees: Option<f64>) -> Result<Self> {
+        let (mean, warp) = (Mean::Zero, Warp::Identity);
+        let fitted = Saved { hyper, mean, learns_constant: false, log_evidence: f64::NAN, warp, degrees };
         Self::condition(x, y, &[], groups, fitted, (0.0, 1.0))
     }
 
@@ -178,6 +193,7 @@ impl Gp {
             learns_constant,
             log_evidence: self.log_evidence,
             warp: self.warp.clone(),
+            degrees: self.degrees,
         }
     }
 
@@ -221,6 +237,38 @@ impl Gp {
         &self.hyper
     }
 
+    /// Degrees of freedom after the data, of a Student-t process: its distributions are of that kind, with the means and covariances that are told.
+    /// `None` of a Gaussian process.
+    pub fn freedom(&self) -> Option<f64> {
+        self.degrees.map(|before| before + self.len() as f64)
+    }
+
+    /// Variance of the noise after the data: of a Student-t process they tell its scale too.
+    pub fn noise(&self) -> f64 {
+        self.spread * self.hyper.noise
+    }
+
+    /// Probability that a value of this mean and variance lies below `value`, all standardised.
+    pub fn probability_below(&self, mean: f64, variance: f64, value: f64) -> f64 {
+        let z = (value - mean) / variance.sqrt();
+        match self.freedom() {
+            None => ndtr(z),
+            Some(freedom) => student_t_cdf(z * (freedom / (freedom - 2.0)).sqrt(), freedom),
+        }
+    }
+
+    /// How many standard deviations from the mean 95 % of the probability end.
+    pub fn half_width(&self) -> f64 {
+        let of = |freedom: f64| student_t_quantile(0.975, freedom) * ((freedom - 2.0) / freedom).sqrt();
+        self.freedom().map_or(1.96, of)
+    }
+
+    /// A draw of what the covariance before the data is to be stretched by, for a draw of the function: of a Student-t process, which is a Gaussian one
+    /// whose scale is drawn first.
+    pub(super) fn stretch(&self, rng: &mut Rng) -> Option<f64> {
+        self.freedom().map(|freedom| (self.spread * (freedom - 2.0) / rng.chi_squared(freedom)).sqrt())
+    }
+
     /// Log marginal likelihood of the standardised values, in nats.
     pub fn log_evidence(&self) -> f64 {
         self.log_evidence
@@ -249,6 +297,14 @@ impl Gp {
     fn residual(&self) -> Vec<f64> {
         let prior = self.x.chunks_exact(self.width()).map(|x| self.prior_mean(x));
         self.y.iter().zip(prior).map(|(y, m)| y - m).collect()
+    }
+
+    /// The weights of the data, and what they make of the covariance.
+    fn weigh(&mut self) {
+        let residual = self.residual();
+        self.alpha = self.solve(&residual);
+        let square = dot(&residual, &self.alpha);
+        self.spread = self.degrees.map_or(1.0, |before| student::spread(before, self.len(), square));
     }
 
     pub(super) fn mean_function(&self) -> &Mean {
@@ -315,7 +371,9 @@ impl Gp {
                 means.push(self.prior_mean(x) + dot(column, &self.alpha));
             }
             self.chol.half_solve(MatMut::column_major(&mut cross, n, m));
-            let left = |column: &[f64]| (self.hyper.variance - dot(column, column)).max(1e-12 * self.hyper.variance);
+            let left = |column: &[f64]| {
+                self.spread * (self.hyper.variance - dot(column, column)).max(1e-12 * self.hyper.variance)
+            };
             variances.extend(cross.chunks_exact(n.max(1)).map(left));
         }
         (means, variances)
@@ -339,7 +397,7 @@ impl Gp {
             for j in 0..=i {
                 let prior = self.kernel(&x[i * width..(i + 1) * width], &x[j * width..(j + 1) * width]);
                 let left = prior - dot(&solved[i * n..(i + 1) * n], &solved[j * n..(j + 1) * n]);
-                let left = if i == j { left.max(1e-12 * self.hyper.variance) } else { left };
+                let left = self.spread * if i == j { left.max(1e-12 * self.hyper.variance) } else { left };
                 covariance[i * q + j] = left;
                 covariance[j * q + i] = left;
             }
@@ -355,7 +413,7 @@ impl Gp {
         for i in 0..a.len() {
             for j in 0..b.len() {
                 let prior = self.kernel(&a.x[i * width..(i + 1) * width], &b.x[j * width..(j + 1) * width]);
-                out.push(prior - dot(&a.solved[i * n..(i + 1) * n], &b.cross[j * n..(j + 1) * n]));
+                out.push(self.spread * (prior - dot(&a.solved[i * n..(i + 1) * n], &b.cross[j * n..(j + 1) * n])));
             }
         }
         out
@@ -380,7 +438,7 @@ impl Gp {
                 *w = mean[i] * a;
             }
             for j in 0..q {
-                let c = covariance[i * q + j] + covariance[j * q + i];
+                let c = self.spread * (covariance[i * q + j] + covariance[j * q + i]);
                 elbo_linalg::vector::axpy(-c, &joint.solved[j * n..(j + 1) * n], &mut weights);
                 if j != i {
                     let y = &joint.x[j * width..(j + 1) * width];
@@ -389,7 +447,7 @@ impl Gp {
             }
             if let Some((fixed, derivative)) = others {
                 for b in 0..fixed.len() {
-                    let c = derivative[b * q + i];
+                    let c = self.spread * derivative[b * q + i];
                     elbo_linalg::vector::axpy(-c, &fixed.solved[b * n..(b + 1) * n], &mut weights);
                     let y = &fixed.x[b * width..(b + 1) * width];
                     self.add_slope(x, y, c, self.pair(x, y).1, out);
@@ -431,17 +489,24 @@ impl Gp {
         next.scaled.extend(x.iter().zip(&self.inverse).map(|(v, i)| v * i));
         next.y.push(value);
         next.noise.push(noise);
-        next.alpha = next.solve(&next.residual());
+        next.weigh();
         Ok(next)
     }
 
-    /// Leave-one-out means and variances (noise included) of the standardised values, in closed form.
+    /// Leave-one-out means and variances (noise included) of the standardised values, in closed form; of a Student-t process each with one degree of
+    /// freedom less than [`Gp::freedom`].
     pub fn leave_one_out(&self) -> (Vec<f64>, Vec<f64>) {
         let inverse = self.chol.inverse();
         let n = self.len();
         let precision = |i: usize| inverse[i * n + i];
         let mean = (0..n).map(|i| self.y[i] - self.alpha[i] / precision(i)).collect();
-        (mean, (0..n).map(|i| 1.0 / precision(i)).collect())
+        let square = dot(&self.residual(), &self.alpha);
+        let spread = |i: usize| {
+            // Without the datum, whose error over its variance is its part of the square.
+            let others = square - self.alpha[i] * self.alpha[i] / precision(i);
+            self.degrees.map_or(1.0, |before| student::spread(before, n - 1, others))
+        };
+        (mean, (0..n).map(|i| spread(i) / precision(i)).collect())
     }
 }
 
@@ -455,6 +520,9 @@ pub(crate) struct Saved {
     // Files of versions before transforms of the values have none.
     #[serde(default)]
     pub(super) warp: Warp,
+    // Those of versions before Student-t processes are Gaussian.
+    #[serde(default)]
+    pub(super) degrees: Option<f64>,
 }
 
 impl Saved {
@@ -470,6 +538,7 @@ impl Saved {
             && noise.is_finite()
             && self.mean.fits(groups.len())
             && self.warp.is_sound()
+            && self.degrees.is_none_or(|d| d > 2.0 && d.is_finite())
     }
 }
 
@@ -479,7 +548,8 @@ mod tests {
 
     fn fitted(noise: f64) -> Saved {
         let hyper = Hyper { lengthscale: vec![0.5], variance: 1.0, noise };
-        Saved { hyper, mean: Mean::Zero, learns_constant: false, log_evidence: f64::NAN, warp: Warp::Identity }
+        let (mean, warp) = (Mean::Zero, Warp::Identity);
+        Saved { hyper, mean, learns_constant: false, log_evidence: f64::NAN, warp, degrees: None }
     }
 
     #[test]

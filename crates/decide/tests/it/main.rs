@@ -14,6 +14,7 @@ mod outputs;
 mod planning;
 mod regret;
 mod spaces;
+mod student;
 mod surrogate;
 
 use elbo_core::Rng;

@@ -1,7 +1,7 @@
 //! How a user's picture was degraded, as settings.
 
 use super::measured::{Measure, Uncertainty};
-use super::scan::{Scan, wrong};
+use super::scan::Scan;
 use crate::operator::{Blur, Boundary, Clip, Grey, Haze, Mask, Operator, Shadow, Shrink};
 use elbo_core::{Data, Error, Result, Rng, ensure, ensure_within, half_open};
 use schemars::JsonSchema;
@@ -249,7 +249,10 @@ impl Degradation {
         ensure("kernel", format!("{side} x {across} numbers"), side == across, "a square")?;
         let beside = Some((normalised(&cells)?, side));
         if set.is_some() && set != beside {
-            return Err(wrong("kernel", "the setting says something else"));
+            return Err(Error::data(
+                "the array `kernel` beside the measurement cannot be used: the setting says something else",
+                "leave the setting out, or give the array's numbers there, up to a common factor",
+            ));
         }
         Ok(beside)
     }

@@ -179,8 +179,8 @@ impl Scan {
     }
 }
 
-/// An array that cannot be used.
-pub(super) fn wrong(name: &str, why: &str) -> Error {
+/// An array of the geometry that cannot be used.
+fn wrong(name: &str, why: &str) -> Error {
     Error::data(
         format!("the array `{name}` beside the measurement cannot be used: {why}"),
         "give the geometry of the measurement, as settings or as arrays",

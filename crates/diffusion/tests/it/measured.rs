@@ -53,7 +53,9 @@ fn rays_haze_kernels_and_counts_are_settings() {
     };
     assert!(both(json!([[0, 1, 0], [1, 2, 1], [0, 1, 0]])).is_ok());
     for other in [json!([[0, 1, 0], [1, 3, 1], [0, 1, 0]]), json!([[1]])] {
-        assert!(both(other).unwrap_err().to_string().contains("`kernel` beside the measurement"));
+        let error = both(other).unwrap_err();
+        assert!(error.to_string().contains("`kernel` beside the measurement"), "{error}");
+        assert!(error.remedy().contains("leave the setting out"), "{}", error.remedy());
     }
 }
 

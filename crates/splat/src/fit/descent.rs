@@ -135,7 +135,10 @@ impl Step<Cloud> for Density<'_> {
                 let reset = (steps / 10).max(1);
                 if changes {
                     let control = Control { threshold, dense: 0.01, faint: 0.005, large: 0.1, extent: 1.0, cap };
-                    densify(cloud, &control, at > reset, &mut run.rng);
+                    cloud.refine(|cloud| {
+                        densify(cloud, &control, at > reset, &mut run.rng);
+                        Ok(())
+                    })?;
                 }
                 if at > 0 && at.is_multiple_of(reset) && at < *self.strategy.period(steps).end() {
                     reset_opacities(cloud);
@@ -143,8 +146,10 @@ impl Step<Cloud> for Density<'_> {
             }
             Strategy::Relocation { cap, noise, .. } => {
                 if changes {
-                    relocate::relocate(cloud, &mut run.rng)?;
-                    relocate::grow(cloud, cap, &mut run.rng)?;
+                    cloud.refine(|cloud| {
+                        relocate::relocate(cloud, &mut run.rng)?;
+                        relocate::grow(cloud, cap, &mut run.rng).map(drop)
+                    })?;
                 }
                 if at > 0 {
                     let rate = mean_rate(self.settings, at as f64 / steps as f64);

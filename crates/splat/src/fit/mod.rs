@@ -15,6 +15,7 @@ use crate::loss::psnr;
 use crate::optimise::Cloud;
 use crate::project::Options;
 use crate::quality::{Judge, Quality};
+use crate::refinement::{Counts, Refinement};
 use crate::render::render;
 use crate::scene::{Orbit, Scene};
 use descent::{Density, Descent};
@@ -33,8 +34,10 @@ pub struct Fitted {
     pub orbit: Orbit,
     /// The scene's extent in the user's unit; settings are shares of it.
     pub extent: f64,
-    /// What was done to the number of Gaussians.
-    pub counts: crate::optimise::Counts,
+    /// What was done to the number of Gaussians, in all.
+    pub counts: Counts,
+    /// What each refinement did to it.
+    pub refinements: Vec<Refinement>,
     /// Decibels and similarity on the pictures that were fitted.
     pub training: Quality,
     /// The same on pictures kept back.
@@ -94,14 +97,14 @@ pub fn fit(settings: &Settings, strategy: &Strategy, scene: Scene, run: &mut Run
     let plain = (!held.is_empty()).then(|| plain(&scene, &training, &held));
     let (shown, whose) = if held.is_empty() { (&training, "fitted") } else { (&held, "kept back") };
     run.figure(side_by_side(&cloud.gaussians, &scene, &cameras, shown, whose, &options)?);
-    let counts = cloud.counts;
-    let mut gaussians = cloud.gaussians;
+    let Cloud { mut gaussians, counts, refinements, .. } = cloud;
     gaussians.transform(extent, orbit.target);
     Ok(Fitted {
         gaussians,
         orbit,
         extent,
         counts,
+        refinements,
         training: training_quality,
         held: held_quality,
         plain,

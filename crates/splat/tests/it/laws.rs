@@ -8,6 +8,7 @@ use elbo_splat::gaussians::{Gaussians, normalised, rotation_matrix};
 use elbo_splat::loss::{psnr, psnr_of_bytes};
 use elbo_splat::optimise::Cloud;
 use elbo_splat::project::Options;
+use elbo_splat::refinement::{Counts, Refinement};
 use elbo_splat::relocate::{DEAD, grow, relocate, shake};
 use elbo_splat::render::{Pixels, render};
 use elbo_splat::sh::{basis, rotated};
@@ -270,9 +271,19 @@ fn control_doubles_where_it_is_pulled_and_deletes_the_faint() {
     cloud.pull[..20].fill(1.0);
     cloud.gaussians.opacity[95..].fill(-9.0);
     let control = Control { threshold: 0.4, dense: 0.01, faint: 0.005, large: 10.0, extent: 1.0, cap: 1000 };
-    densify(&mut cloud, &control, true, &mut Rng::new(1));
+    cloud.step = 7;
+    let change = |cloud: &mut Cloud| {
+        densify(cloud, &control, true, &mut Rng::new(1));
+        Ok(())
+    };
+    cloud.refine(change).unwrap();
     assert_eq!((cloud.counts.cloned, cloud.counts.split, cloud.counts.pruned), (10, 10, 5));
     assert_eq!(cloud.gaussians.len(), 100 + 10 + 10 - 5);
+    let written = Refinement { step: 7, before: 100, counts: cloud.counts, after: 115 };
+    assert_eq!(cloud.refinements, [written]);
+    // What comes next is counted from there.
+    cloud.refine(change).unwrap();
+    assert_eq!(cloud.refinements[1], Refinement { step: 7, before: 115, counts: Counts::default(), after: 115 });
     assert!(cloud.pull.iter().chain(&cloud.seen).all(|v| *v == 0.0));
     let capped = &mut under_way(100);
     capped.seen.fill(1.0);

@@ -1,5 +1,6 @@
 //! Laws of the crate.
 
+mod counts;
 mod files;
 mod gltf;
 mod gradients;

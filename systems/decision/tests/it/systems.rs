@@ -102,6 +102,45 @@ fn suggestions_lie_in_the_space_with_what_is_expected_there() {
 }
 
 #[test]
+fn a_student_t_process_is_a_setting_that_a_file_keeps() {
+    for system in SYSTEMS {
+        let fit = |more: &[(&str, Value)], run: &mut Run| {
+            let mut settings = settings();
+            more.iter().for_each(|(name, value)| settings[*name] = value.clone());
+            system.fit(&settings, &trials(), run)
+        };
+        let heavy = [("surrogate", json!("student_t")), ("degrees", json!(4))];
+        let mut run = Run::new(1);
+        let model = fit(&heavy, &mut run).unwrap();
+        assert!(!run.warnings().iter().any(|w| w.contains("degrees")), "{:?}", run.warnings());
+        let metric = model.summary().metrics.iter().find(|(n, _)| n == "degrees_of_freedom").map(|(_, v)| *v);
+        // Nine of the trials have values.
+        assert_eq!(metric, Some(13.0));
+        let ask = |m: &dyn Model| format!("{:?}", m.as_suggest().unwrap().suggest(3, &mut Run::new(5)).unwrap());
+        let mut file = ModelFile::new(system.card().id);
+        model.save(&mut file).unwrap();
+        let back = system.load(&ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        assert_eq!(ask(back.as_ref()), ask(model.as_ref()));
+        let gaussian = fit(&[], &mut run).unwrap();
+        assert_ne!(ask(gaussian.as_ref()), ask(model.as_ref()));
+        assert!(model.validation().is_some());
+        // Refused where scores or noise are those of normal distributions, and said where it has no effect.
+        let refused = |name: &'static str, value: Value| {
+            let more = [heavy[0].clone(), (name, value)];
+            let error = fit(&more, &mut Run::new(1)).err().expect("refused");
+            format!("{error}; {}", error.remedy())
+        };
+        assert!(refused("acquisition", json!("knowledge_gradient")).contains("acquisition = log_ei"));
+        assert!(refused("batch", json!("penalise")).contains("other than penalise"));
+        assert!(refused("noise_column", json!("purity")).contains("surrogate = gp"));
+        assert!(refused("degrees", json!(2)).contains("above 2"));
+        let mut run = Run::new(1);
+        fit(&heavy[1..], &mut run).unwrap();
+        assert!(run.warnings().iter().any(|w| w.contains("`degrees` has no effect")), "{:?}", run.warnings());
+    }
+}
+
+#[test]
 fn a_space_without_trials_gives_a_design_and_no_space_needs_trials() {
     for system in SYSTEMS {
         let nothing = trials().take_rows(&[]);

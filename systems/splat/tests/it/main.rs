@@ -1,7 +1,8 @@
 //! Claims and laws of the systems.
 
-use elbo_core::{AnySystem, Error, ModelFile, Run, Views};
+use elbo_core::{AnySystem, Error, FromData, ModelFile, Run, Views};
 use elbo_splat::make::{Recipe, make, to_data};
+use elbo_splat::scene::Scene;
 use elbo_systems_splat::{SYSTEMS, gs_mcmc};
 use serde_json::json;
 
@@ -23,6 +24,8 @@ fn the_cap_is_exact_and_a_scene_can_be_rendered_again() {
     let model = system.fit(&settings, &data, &mut Run::new(1)).unwrap();
     let metric = |name: &str| model.summary().metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
     assert_eq!(metric("gaussians"), Some(137.0));
+    let extent = Scene::from_data(&data).unwrap().extent();
+    assert!((metric("extent").unwrap() - extent).abs() < 1e-9 * extent);
     assert!(metric("psnr").unwrap() > 10.0 && metric("ssim").unwrap() > 0.1);
     assert!(metric("percep").is_some_and(|d| d > 0.0 && d < 0.5) && metric("lpips_alex").is_none());
 
@@ -40,6 +43,19 @@ fn the_cap_is_exact_and_a_scene_can_be_rendered_again() {
         back.as_render().unwrap().render(&Views::Orbit { count: 3, size: Some([20, 16]) }, &mut Run::new(0));
     assert_eq!(from_back.unwrap(), orbit);
 
+    // The sums of the table are among what `fit --json` tells, and the file keeps both.
+    let table = model.tables().into_iter().find(|t| t.name == "refinements").unwrap();
+    assert_eq!(back.tables(), model.tables());
+    assert_eq!(metric("refinements"), Some(table.rows.len() as f64));
+    for name in ["relocated", "added", "cloned", "split", "deleted"] {
+        let column = table.columns.iter().position(|c| c == name).unwrap();
+        let sum: f64 = table.rows.iter().map(|row| row[column].parse::<f64>().unwrap()).sum();
+        assert_eq!(metric(name), Some(sum), "{name}");
+    }
+    assert_eq!(metric("added"), Some(37.0));
+    let figures = back.figures();
+    assert!(figures.len() == 2 && figures[0].name == "number-of-gaussians");
+
     let mut look: serde_json::Value = file.fact("look").unwrap();
     look["orbit"]["size"] = json!([0, 16]);
     file.set("look", &look);
@@ -51,7 +67,7 @@ fn a_scene_far_away_in_another_unit_fits_as_well() {
     let mut scene =
         make(&Recipe { views: 10, size: 24, bodies: 2, points: 100, rays: 1, ..Recipe::default() }, 5).scene;
     let config = json!({"steps": 60, "cap": 120, "refine_every": 10});
-    let psnr = |scene: &elbo_splat::scene::Scene| {
+    let psnr = |scene: &Scene| {
         let model = AnySystem::fit(&gs_mcmc::GsMcmc, &config, &to_data(scene), &mut Run::new(1)).unwrap();
         model.summary().metrics.iter().find(|(n, _)| n == "psnr").unwrap().1
     };

@@ -1,0 +1,102 @@
+//! Expected improvement under a Student-t distribution, and its logarithm far into the tail.
+//!
+//! With `T` and `t` the distribution function and density of `ν` degrees of freedom, expected improvement is the scale times
+//!
+//! $$ h_\nu(z) = z\,T(z) + e(z), \qquad e(z) = \frac{\nu}{\nu - 1}\left(1 + \frac{z^2}{\nu}\right) t(z), \qquad h_\nu' = T. $$
+//!
+//! # Source
+//! Shah, Wilson and Ghahramani (2014). The series of the tail are ours, from the incomplete beta function.
+
+use elbo_tensor::special::{log_beta, student_t_cdf};
+use std::f64::consts::LN_2;
+
+/// Logarithms of `T(z)`, `t(z)`, `h(z)` and `e(z)`.
+pub(super) struct Logs {
+    pub(super) cdf: f64,
+    pub(super) density: f64,
+    pub(super) h: f64,
+    pub(super) e: f64,
+}
+
+/// All of them at `z`, for more than one degree of freedom.
+///
+/// In the left tail, where `z T` and `e` nearly cancel, with `x = ν/(ν + z²)`, `a = ν/2`, `c_k = (a + 1/2)_k / (a + 1)_k` and `B = B(a, 1/2)`:
+///
+/// $$ T = \frac{x^a \sqrt{1 - x}}{2 a B} \sum_{k \ge 0} c_k x^k, \qquad
+/// h = \frac{x^{(\nu - 1)/2}}{B \sqrt\nu} \left[\frac{1}{\nu - 1} + \frac12 \sum_{k \ge 1} \frac{c_{k-1} x^k}{a + k}\right]. $$
+pub(super) fn logs(z: f64, freedom: f64) -> Logs {
+    /// From this square over the degrees of freedom on the series end within some hundreds of terms.
+    const TAIL: f64 = 0.1;
+    let (a, beta) = (0.5 * freedom, log_beta(0.5 * freedom, 0.5));
+    let ratio = z * z / freedom;
+    let log_x = -ratio.ln_1p();
+    let density = 0.5 * (freedom + 1.0) * log_x - beta - 0.5 * freedom.ln();
+    let e = (freedom / (freedom - 1.0)).ln() - log_x + density;
+    if z > 0.0 || ratio < TAIL {
+        let cdf = student_t_cdf(z, freedom);
+        return Logs { cdf: cdf.ln(), density, h: (z * cdf + e.exp()).ln(), e };
+    }
+    let (values, slopes) = series(a, log_x.exp());
+    // ln(1 - x), where x may be nearly one.
+    let log_rest = ratio.ln() + log_x;
+    let cdf = a * log_x + 0.5 * log_rest - LN_2 - a.ln() - beta + values.ln();
+    let h = 0.5 * (freedom - 1.0) * log_x - beta - 0.5 * freedom.ln() + (1.0 / (freedom - 1.0) + 0.5 * slopes).ln();
+    Logs { cdf, density, h, e }
+}
+
+/// `Σ c_k x^k` from zero, and `Σ c_{k-1} x^k / (a + k)` from one; all terms are positive.
+fn series(a: f64, x: f64) -> (f64, f64) {
+    let (mut term, mut values, mut slopes, mut k) = (1.0, 1.0, 0.0, 1.0);
+    while term > 1e-17 * values {
+        slopes += term * x / (a + k);
+        term *= x * (a + k - 0.5) / (a + k);
+        values += term;
+        k += 1.0;
+    }
+    (values, slopes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acquisition::normal::log_h;
+
+    #[test]
+    fn the_tail_joins_the_middle_and_has_its_known_values() {
+        for freedom in [3.0, 7.5, 40.0, 300.0] {
+            let edge = -f64::sqrt(0.1 * freedom);
+            let [middle, tail] = [edge * (1.0 - 1e-9), edge * (1.0 + 1e-9)].map(|z| logs(z, freedom));
+            assert!((middle.h - tail.h).abs() < 1e-6 && (middle.cdf - tail.cdf).abs() < 1e-6, "{freedom}");
+        }
+        // From 40 digits.
+        for (freedom, times, expected) in [
+            (3.0, 2.0, -3.2167718609769693),
+            (7.5, 30.0, -24.934609643480584),
+            (40.0, 2.0, -35.767166147481944),
+            (300.0, 30.0, -1023.7431539919348),
+        ] {
+            let found = logs(-times * f64::sqrt(freedom), freedom).h;
+            assert!((found - expected).abs() < 1e-11 * expected.abs(), "{freedom}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn many_degrees_of_freedom_are_a_normal_distribution() {
+        for z in [-3.0, -1.0, 0.0, 2.0] {
+            let found = logs(z, 1e7).h;
+            assert!((found - log_h(z)).abs() < 1e-5, "{z}: {found} for {}", log_h(z));
+        }
+    }
+
+    #[test]
+    fn the_function_is_its_two_parts_and_its_slope_is_the_distribution() {
+        for z in [-4.0, -1.5, -0.3, 0.8, 3.0] {
+            let at = |z: f64| logs(z, 6.0).h.exp();
+            let found = logs(z, 6.0);
+            let sum = z * found.cdf.exp() + found.e.exp();
+            assert!((sum - at(z)).abs() < 1e-13, "{z}: {sum} for {}", at(z));
+            let slope = (at(z + 1e-5) - at(z - 1e-5)) / 2e-5;
+            assert!((slope - found.cdf.exp()).abs() < 1e-8, "{z}: {slope}");
+        }
+    }
+}
