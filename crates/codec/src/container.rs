@@ -50,7 +50,8 @@ const FLAG_ZEROS: u16 = 1 << 6;
 pub enum Arithmetic {
     /// Integers only.
     Integer,
-    /// Single precision in a fixed order, without fused multiplication and addition.
+    /// Single precision in a fixed order, without fused multiplication and addition: known to the header, but pictures are neither written nor
+    /// read with it.
     FixedOrder,
 }
 

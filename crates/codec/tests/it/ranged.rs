@@ -19,7 +19,7 @@ fn loss(bits: u32) -> f64 {
 /// Integers of one alphabet or a few that differ much, among them some that have no symbol of their own.
 fn integers(lookups: &[Lookup], count: usize, rng: &mut Rng) -> (Vec<i32>, Vec<u16>) {
     let which: Vec<u16> = (0..count).map(|_| rng.below(lookups.len()) as u16).collect();
-    let mut value = |which: &u16| {
+    let value = |which: &u16| {
         let alphabet = lookups[usize::from(*which)].alphabet();
         let width = 1 << rng.below(16);
         match rng.below(40) {
@@ -30,7 +30,7 @@ fn integers(lookups: &[Lookup], count: usize, rng: &mut Rng) -> (Vec<i32>, Vec<u
             _ => alphabet.low() + rng.below(alphabet.escape()) as i32,
         }
     };
-    let values = which.iter().map(&mut value).collect();
+    let values = which.iter().map(value).collect();
     (values, which)
 }
 
