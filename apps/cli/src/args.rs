@@ -261,7 +261,7 @@ pub struct Compress {
     /// The file to write; the picture's name with the ending `.elbc` by default.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// A setting, as `key=value`, such as the quality. May be repeated.
+    /// A setting, as `key=value`, such as the quality or the coder. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }

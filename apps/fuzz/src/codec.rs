@@ -1,7 +1,7 @@
 //! Compressed photographs.
 
-use elbo::codec::container::Container;
-use elbo::codec::picture::{Context, Entropy, Photo, PictureCodec, PictureSettings};
+use elbo::codec::container::{Coder, Container};
+use elbo::codec::picture::{Coding, Context, Entropy, Photo, PictureCodec, PictureSettings};
 use elbo::core::Rng;
 use elbo::tensor::Parameters;
 use std::sync::OnceLock;
@@ -32,7 +32,11 @@ fn untrained((entropy, context): (Entropy, Context)) -> PictureCodec {
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let bytes = (0..30 * 40 * 3).map(|i| (i * 7 % 251) as u8).collect();
     let photo = Photo { shape: [30, 40, 3], bytes };
-    let files = codecs().iter().flat_map(|codec| [0, 7].map(|quality| codec.encode(&photo, quality)));
+    let usual = Coding::default();
+    let other = Coding { coder: Coder::Range, skip_zeros: true };
+    let file =
+        |codec: &PictureCodec, (quality, coding)| codec.encode_with(&photo, quality, coding).map(|(file, _)| file);
+    let files = codecs().iter().flat_map(|codec| [(0, usual), (7, usual), (0, other)].map(|how| file(codec, how)));
     files.map(|file| file.expect("a small picture can be coded")).collect()
 }
 

@@ -1,14 +1,19 @@
 //! The coder on one core, beside the crate `constriction`: `cargo bench -p elbo-codec --bench coder`.
 //!
-//! A megabyte of symbols is 2^20 of them, one byte each. Both coders have 12 bits of precision and the same distribution.
+//! A megabyte of symbols is 2^20 of them, one byte each. All coders have 12 bits of precision and the same distribution. The range coders of both
+//! sides have a range of 32 bits; ours writes bytes, the other words of 16 bits.
 
 #![allow(missing_docs)] // the benchmark macros make items without documentation
 
-use constriction::stream::Decode;
 use constriction::stream::model::SmallContiguousCategoricalEntropyModel;
+use constriction::stream::queue::SmallRangeEncoder;
 use constriction::stream::stack::SmallAnsCoder;
+use constriction::stream::{Decode, Encode};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use elbo_codec::coder::{ByteDecoder, Lookup, decode_integers, encode_bytes, encode_integers};
+use elbo_codec::coder::{
+    ByteDecoder, Lookup, decode_integers, decode_integers_by_range, encode_bytes, encode_bytes_by_range,
+    encode_integers, encode_integers_by_range,
+};
 use elbo_codec::density::{Density, LADDER, Ladder};
 use elbo_codec::table::Table;
 use elbo_core::Rng;
@@ -39,6 +44,13 @@ fn bytes(c: &mut Criterion) {
             b.iter(|| decoder.decode(&stream, COUNT, lanes))
         });
     }
+    group.bench_function(BenchmarkId::new("elbo range encode", 1), |b| {
+        b.iter(|| encode_bytes_by_range(&symbols, &table))
+    });
+    let stream = encode_bytes_by_range(&symbols, &table).expect("symbols of the table");
+    group.bench_function(BenchmarkId::new("elbo range decode", 1), |b| {
+        b.iter(|| decoder.decode_by_range(&stream, COUNT))
+    });
     let model = SmallContiguousCategoricalEntropyModel::from_floating_point_probabilities_fast(&p, None)
         .expect("a distribution");
     let whole: Vec<usize> = symbols.iter().map(|s| usize::from(*s)).collect();
@@ -59,6 +71,20 @@ fn bytes(c: &mut Criterion) {
             BatchSize::LargeInput,
         )
     });
+    let encode = || {
+        let mut coder = SmallRangeEncoder::new();
+        coder.encode_iid_symbols(&whole, &model).expect("symbols of the model");
+        coder
+    };
+    group.bench_function("constriction range encode", |b| b.iter(encode));
+    let coder = encode().into_decoder().expect("the words are in memory");
+    group.bench_function("constriction range decode", |b| {
+        b.iter_batched_ref(
+            || coder.clone(),
+            |coder| coder.decode_iid_symbols(COUNT, &lookup).map(|s| s.expect("symbols are left")).sum::<usize>(),
+            BatchSize::LargeInput,
+        )
+    });
     group.finish();
 }
 
@@ -73,6 +99,9 @@ fn integers(c: &mut Criterion) {
     group.bench_function("encode", |b| b.iter(|| encode_integers(&values, &which, &lookups, 4)));
     let stream = encode_integers(&values, &which, &lookups, 4);
     group.bench_function("decode", |b| b.iter(|| decode_integers(&stream, &which, &lookups, 4)));
+    group.bench_function("range encode", |b| b.iter(|| encode_integers_by_range(&values, &which, &lookups)));
+    let stream = encode_integers_by_range(&values, &which, &lookups);
+    group.bench_function("range decode", |b| b.iter(|| decode_integers_by_range(&stream, &which, &lookups)));
     group.finish();
 }
 

@@ -7,7 +7,8 @@
 #[path = "../tests/it/fixed.rs"]
 mod fixed;
 
-use elbo_codec::container::Container;
+use elbo_codec::container::{Coder, Container};
+use elbo_codec::picture::Coding;
 use elbo_core::{Error, Result, Rng};
 
 fn main() -> Result<()> {
@@ -20,14 +21,19 @@ fn main() -> Result<()> {
         if found != expected {
             return Err(Error::numerical(format!("{expected:?} were expected"), "this build does not code alike"));
         }
-        let files = [codec.encode(&fixed::photo(), 0)?, codec.encode(&fixed::photo(), 7)?];
+        let mut files = vec![];
+        for coding in [Coding::default(), Coding { coder: Coder::Range, skip_zeros: true }] {
+            for quality in [0, 7] {
+                files.push(codec.encode_with(&fixed::photo(), quality, coding)?.0);
+            }
+        }
         codecs.push((codec, files));
     }
     let mut rng = Rng::new(1);
     let (mut refused, mut decoded) = (0, 0);
     for i in 0..count {
-        let (codec, files) = &codecs[i / 2 % codecs.len()];
-        let mut bytes = files[i % 2].clone();
+        let (codec, files) = &codecs[i / 4 % codecs.len()];
+        let mut bytes = files[i % files.len()].clone();
         for _ in 0..1 + rng.below(3) {
             let at = rng.below(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
             match rng.below(6) {

@@ -6,18 +6,21 @@
 //! |---|---|
 //! | magic `ELBC` | 4 |
 //! | major, minor version | 1, 1 |
-//! | flags: bits 0-1 the coder, bit 2 the arithmetic, 3 chunked, 4 metadata, 5 digest; bits 8-11 the lanes | 2 |
+//! | flags: bits 0-1 the coder, bit 2 the arithmetic, 3 chunked, 4 metadata, 5 digest, 6 zero channels; bits 8-11 the lanes | 2 |
 //! | SHA-256 of the model's entropy part | 32 |
 //! | system | 2 |
 //! | rank, then the sizes | 1, 4 each |
 //! | quality | 2 |
 //! | padding at the end of each size | 4 each |
+//! | zero channels, where the flag says so: how many channels there are, then a bit for each, the lowest first | 2, 1 for each eight |
 //! | number of chunks, then for each: offset in the payload, length, symbols, CRC-32 | 4, 8 + 4 + 4 + 4 each |
 //! | payload | sum of the lengths |
 //! | metadata (CBOR), where the flag says so | to the digest |
 //! | SHA-256 of everything before it, where the flag says so | 32 |
 //!
 //! Declared sizes are checked against the bytes that are there before anything is allocated for them.
+//!
+//! Files with zero channels have the minor version 1: a program that knows version 1.0 only cannot read them. All others have 0.
 
 use elbo_core::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -26,6 +29,8 @@ use sha2::{Digest, Sha256};
 pub const MAGIC: &[u8; 4] = b"ELBC";
 /// The version this crate writes. Files of another major version are refused, of a later minor one read.
 pub const VERSION: [u8; 2] = [1, 0];
+/// The minor version of files that leave out channels which are zero everywhere.
+pub const MINOR_WITH_ZEROS: u8 = 1;
 /// Most symbols a chunk may hold.
 pub const CHUNK: usize = 1 << 16;
 /// Most pixels of a picture that is read: against headers made to fill the memory.
@@ -38,13 +43,15 @@ const CHUNK_ENTRY: usize = 20;
 const FLAG_CHUNKED: u16 = 1 << 3;
 const FLAG_METADATA: u16 = 1 << 4;
 const FLAG_DIGEST: u16 = 1 << 5;
+const FLAG_ZEROS: u16 = 1 << 6;
 
 /// The arithmetic that chooses tables, by which encoder and decoder agree to the bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
     /// Integers only.
     Integer,
-    /// Single precision in a fixed order, without fused multiplication and addition.
+    /// Single precision in a fixed order, without fused multiplication and addition: known to the header, but pictures are neither written nor
+    /// read with it.
     FixedOrder,
 }
 
@@ -69,13 +76,13 @@ pub struct Chunk {
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// Minor version; [`VERSION`]'s in files of this crate.
+    /// Minor version; in files of this crate [`VERSION`]'s, or [`MINOR_WITH_ZEROS`].
     pub minor: u8,
     /// The coder.
     pub coder: Coder,
     /// The arithmetic that chooses tables.
     pub arithmetic: Arithmetic,
-    /// Interleaved states of the coder, 1 to 8.
+    /// Interleaved states of the coder, 1 to 8; the range coder has one.
     pub lanes: u8,
     /// SHA-256 of the model's entropy part.
     pub model: [u8; 32],
@@ -87,6 +94,8 @@ pub struct Container {
     pub quality: u16,
     /// What was added at the end of each size.
     pub padding: Vec<u32>,
+    /// Which channels are zero everywhere, so that the chunks leave them out; empty where they hold all.
+    pub zeros: Vec<bool>,
     /// The chunks, in order.
     pub chunks: Vec<Chunk>,
     /// Metadata as CBOR, unread; may be empty.
@@ -104,7 +113,7 @@ impl Container {
     /// The file, digest included.
     ///
     /// # Panics
-    /// When there are more than 255 sizes, or a chunk has four gigabytes.
+    /// When there are more than 255 sizes or 65,535 channels, or a chunk has four gigabytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         assert!(self.shape.len() < 256 && self.padding.len() == self.shape.len(), "a padding for each of few sizes");
         assert!((1..=8).contains(&self.lanes), "1 to 8 lanes, not {}", self.lanes);
@@ -112,6 +121,9 @@ impl Container {
         flags |= u16::from(self.coder == Coder::Range) | u16::from(self.arithmetic == Arithmetic::FixedOrder) << 2;
         if !self.metadata.is_empty() {
             flags |= FLAG_METADATA;
+        }
+        if !self.zeros.is_empty() {
+            flags |= FLAG_ZEROS;
         }
         let mut out = Vec::with_capacity(256 + self.chunks.iter().map(|c| c.bytes.len() + CHUNK_ENTRY).sum::<usize>());
         out.extend_from_slice(MAGIC);
@@ -123,6 +135,11 @@ impl Container {
         self.shape.iter().for_each(|s| out.extend_from_slice(&s.to_le_bytes()));
         out.extend_from_slice(&self.quality.to_le_bytes());
         self.padding.iter().for_each(|s| out.extend_from_slice(&s.to_le_bytes()));
+        if !self.zeros.is_empty() {
+            let count = u16::try_from(self.zeros.len()).expect("there are few channels");
+            out.extend_from_slice(&count.to_le_bytes());
+            out.extend_from_slice(&packed(&self.zeros));
+        }
         out.extend_from_slice(&(self.chunks.len() as u32).to_le_bytes());
         let mut offset = 0u64;
         for chunk in &self.chunks {
@@ -198,6 +215,7 @@ impl Container {
         let shape = (0..rank).map(|_| at.u32("sizes")).collect::<Result<Vec<u32>>>()?;
         let quality = at.u16("quality")?;
         let padding = (0..rank).map(|_| at.u32("padding")).collect::<Result<Vec<u32>>>()?;
+        let zeros = if flags & FLAG_ZEROS == 0 { vec![] } else { at.zeros()? };
         let count = at.u32("number of chunks")? as usize;
         at.has(count.saturating_mul(CHUNK_ENTRY), "table of chunks")?;
         let mut entries = Vec::with_capacity(count);
@@ -228,7 +246,7 @@ impl Container {
         }
         let is_whole = tail == 0 || *Sha256::digest(&bytes[..at.at]) == bytes[at.at..];
         let container =
-            Self { minor, coder, arithmetic, lanes, model, system, shape, quality, padding, chunks, metadata };
+            Self { minor, coder, arithmetic, lanes, model, system, shape, quality, padding, zeros, chunks, metadata };
         Ok((container, damaged, is_whole))
     }
 
@@ -258,6 +276,12 @@ pub fn model_digest(bytes: &[u8]) -> Option<[u8; 32]> {
         return None;
     }
     bytes.get(MODEL_AT..MODEL_AT + DIGEST)?.try_into().ok()
+}
+
+/// Bits of bytes, the lowest first.
+fn packed(bits: &[bool]) -> Vec<u8> {
+    let byte = |eight: &[bool]| eight.iter().rev().fold(0u8, |byte, bit| byte << 1 | u8::from(*bit));
+    bits.chunks(8).map(byte).collect()
 }
 
 /// Bytes as hexadecimal digits.
@@ -298,6 +322,17 @@ impl<'a> Reader<'a> {
 
     fn take<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
         Ok(self.slice(N, what)?.try_into().expect("a slice of this length"))
+    }
+
+    /// Which channels are zero everywhere: at least one, and no bit of the last byte without a channel.
+    fn zeros(&mut self) -> Result<Vec<bool>> {
+        let count = usize::from(self.u16("zero channels")?);
+        let bytes = self.slice(count.div_ceil(8), "zero channels")?;
+        let zeros: Vec<bool> = (0..count).map(|i| bytes[i / 8] >> (i % 8) & 1 == 1).collect();
+        if !zeros.contains(&true) || packed(&zeros) != bytes {
+            return Err(broken("its list of zero channels is none that is written".into()));
+        }
+        Ok(zeros)
     }
 
     fn u16(&mut self, what: &str) -> Result<u16> {
@@ -349,6 +384,7 @@ mod tests {
             shape: vec![30, 40, 3],
             quality: 2,
             padding: vec![2, 24, 0],
+            zeros: vec![],
             chunks: vec![chunk(9), chunk(0), chunk(200)],
             metadata: vec![],
         }
@@ -377,17 +413,51 @@ mod tests {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 
+    /// A file of the range coder that leaves out some of eleven channels.
+    fn example_with_zeros() -> Container {
+        let zeros = (0..11).map(|i| i % 3 == 1).collect();
+        Container { minor: MINOR_WITH_ZEROS, coder: Coder::Range, lanes: 1, zeros, ..example() }
+    }
+
+    #[test]
+    fn channels_that_are_left_out_are_bits_of_the_header() {
+        let (without, with) = (Container { coder: Coder::Range, lanes: 1, ..example() }, example_with_zeros());
+        let (without, bytes) = (without.to_bytes(), with.to_bytes());
+        assert_eq!(Container::from_bytes(&bytes).unwrap(), with);
+        // A count and eleven bits; one flag more and the version beside it.
+        assert_eq!(bytes.len(), without.len() + 4);
+        assert_eq!((bytes[5], u16::from_le_bytes([bytes[6], bytes[7]])), (1, 0b1_0110_1001));
+        let at = 8 + 32 + 2 + 1 + 12 + 2 + 12;
+        assert_eq!(bytes[at..at + 4], [11, 0, 0b1001_0010, 0b0000_0100]);
+        // Checksums that fit do not help a list that nobody writes: none of them zero, a bit too many, more channels than bytes.
+        for (change, expected) in [
+            ([0, 0, 0, 0], "zero channels"),
+            ([11, 0, 0, 0], "zero channels"),
+            ([11, 0, 0b1001_0010, 0b0000_1100], "zero channels"),
+            ([255, 255, 0b1001_0010, 0b0000_0100], "cut short in its zero channels"),
+        ] {
+            let mut changed = bytes.clone();
+            changed[at..at + 4].copy_from_slice(&change);
+            let end = changed.len() - DIGEST;
+            let digest = Sha256::digest(&changed[..end]);
+            changed[end..].copy_from_slice(&digest);
+            let message = Container::from_bytes(&changed).unwrap_err().to_string();
+            assert!(message.contains(expected), "{change:?}: {message}");
+        }
+    }
+
     #[test]
     fn every_cut_and_every_changed_byte_is_refused_with_a_message() {
-        let bytes = example().to_bytes();
-        for length in 0..bytes.len() {
-            let message = Container::from_bytes(&bytes[..length]).unwrap_err().to_string();
-            assert!(message.contains("cut short") || message.contains("not a file"), "{length}: {message}");
-        }
-        for at in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[at] ^= 0x55;
-            assert!(Container::from_bytes(&changed).is_err(), "byte {at}");
+        for bytes in [example().to_bytes(), example_with_zeros().to_bytes()] {
+            for length in 0..bytes.len() {
+                let message = Container::from_bytes(&bytes[..length]).unwrap_err().to_string();
+                assert!(message.contains("cut short") || message.contains("not a file"), "{length}: {message}");
+            }
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] ^= 0x55;
+                assert!(Container::from_bytes(&changed).is_err(), "byte {at}");
+            }
         }
     }
 

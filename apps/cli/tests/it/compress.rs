@@ -37,6 +37,25 @@ fn a_photograph_becomes_a_small_file_and_a_photograph_again() {
     assert!(page.contains("bits per pixel"), "the report shows no rates");
 }
 
+#[test]
+fn a_photograph_is_restored_alike_whatever_coder_wrote_it() {
+    let folder = with_codec();
+    folder.elbo("compress m.elbo p.png --out plain.elbc --set quality=1").ok();
+    folder.elbo("compress m.elbo p.png --out named.elbc --set quality=1 --set coder=rans --set skip_zeros=false").ok();
+    assert_eq!(folder.read("named.elbc"), folder.read("plain.elbc"));
+    folder.elbo("restore m.elbo plain.elbc --out plain.png").ok();
+    for (name, settings) in [
+        ("range", "--set coder=range"),
+        ("short", "--set skip_zeros=true"),
+        ("both", "--set coder=range --set skip_zeros=true"),
+    ] {
+        folder.elbo(&format!("compress m.elbo p.png --out {name}.elbc --set quality=1 {settings}")).ok();
+        folder.elbo(&format!("restore m.elbo {name}.elbc --out {name}.png")).ok();
+        assert_eq!(folder.read(&format!("{name}.png")), folder.read("plain.png"), "{name}");
+    }
+    assert_ne!(folder.read("range.elbc"), folder.read("plain.elbc"));
+}
+
 /// The bytes of a picture's colours.
 fn pixels(folder: &Folder, name: &str) -> Vec<u8> {
     let data = elbo_data::read_picture(&folder.path(name)).unwrap();
@@ -112,6 +131,8 @@ fn what_cannot_be_is_said() {
         ("restore c.elbc --out x.png", 1, "another model than the one that ships"),
         ("compress m.elbo p.png --model m.elbo", 2, "given twice"),
         ("compress m.elbo p.png --out c2.elbc --set quality=9", 2, "quality"),
+        ("compress m.elbo p.png --out c2.elbc --set coder=rang", 2, "coder"),
+        ("compress m.elbo p.png --out c2.elbc --set skip_zeros=maybe", 2, "skip_zeros"),
         ("compress m.elbo foreign.elbc --out c2.elbc", 1, "damaged or of a kind that is not read"),
         ("compress m.elbo p.png --out p.png", 2, "would be overwritten"),
         ("fit hyperprior p.png --set latents=0", 2, "latents"),

@@ -183,7 +183,10 @@ class Compresses(Photographs):
     """The verb `compress` and its way back."""
 
     def compress(self, picture: Any, **settings: Any) -> bytes:
-        """One picture `[H, W]` or `[H, W, 3]` of bytes, or its path, as a file that stands for itself."""
+        """One picture `[H, W]` or `[H, W, 3]` of bytes, or its path, as a file that stands for itself.
+
+        Settings: `quality`, 1 to 8; `coder`, `rans` or `range`; `skip_zeros`, whether channels of zeros are named instead of coded.
+        """
         arrays = sent(picture if isinstance(picture, (str, os.PathLike)) else [picture], True)
         return self._fitted().compress(arrays, to_json(settings))
 

@@ -1,5 +1,6 @@
 //! Bytes of one table, with the states of all lanes in registers.
 
+use super::range::{RangeDecoder, RangeEncoder};
 use super::rans::{LOW, Piece};
 use crate::container::broken;
 use crate::table::Table;
@@ -14,12 +15,7 @@ use elbo_core::{Error, Result};
 /// # Panics
 /// For another number of lanes.
 pub fn encode_bytes(symbols: &[u8], table: &Table, lanes: usize) -> Result<Vec<u8>> {
-    if let Some(symbol) = symbols.iter().find(|s| usize::from(**s) >= table.len()) {
-        return Err(Error::data(
-            format!("symbol {symbol} is not among the {} of the table", table.len()),
-            "make the table from data of the same kind",
-        ));
-    }
+    check(symbols, table)?;
     // All 256, so that no index needs a check.
     let mut pieces = [Piece::default(); 256];
     (0..table.len().min(256)).for_each(|i| pieces[i] = Piece::of(table, i));
@@ -30,6 +26,27 @@ pub fn encode_bytes(symbols: &[u8], table: &Table, lanes: usize) -> Result<Vec<u
         8 => encode::<8>(symbols, &pieces),
         other => panic!("1, 2, 4 or 8 lanes, not {other}"),
     })
+}
+
+/// The bytes of `symbols` by the range coder.
+///
+/// # Errors
+/// As [`encode_bytes`].
+pub fn encode_bytes_by_range(symbols: &[u8], table: &Table) -> Result<Vec<u8>> {
+    check(symbols, table)?;
+    let mut encoder = RangeEncoder::default();
+    symbols.iter().for_each(|symbol| encoder.put(table, usize::from(*symbol)));
+    Ok(encoder.finish())
+}
+
+fn check(symbols: &[u8], table: &Table) -> Result<()> {
+    match symbols.iter().find(|s| usize::from(**s) >= table.len()) {
+        None => Ok(()),
+        Some(symbol) => Err(Error::data(
+            format!("symbol {symbol} is not among the {} of the table", table.len()),
+            "make the table from data of the same kind",
+        )),
+    }
 }
 
 fn encode<const L: usize>(symbols: &[u8], pieces: &[Piece; 256]) -> Vec<u8> {
@@ -103,6 +120,23 @@ impl ByteDecoder {
             8 => self.decode_lanes::<8>(bytes, count),
             other => Err(broken(format!("{other} lanes"))),
         }
+    }
+
+    /// `count` symbols of what [`encode_bytes_by_range`] wrote.
+    ///
+    /// # Errors
+    /// As [`ByteDecoder::decode`].
+    pub fn decode_by_range(&self, bytes: &[u8], count: usize) -> Result<Vec<u8>> {
+        let mut decoder = RangeDecoder::new(bytes)?;
+        let mut out = vec![0; count];
+        for symbol in &mut out {
+            let (unit, share) = decoder.share(self.bits)?;
+            let slot = self.slots[share as usize];
+            decoder.advance(unit, share - (slot.distance >> 8), slot.frequency)?;
+            *symbol = slot.distance as u8;
+        }
+        decoder.finish()?;
+        Ok(out)
     }
 
     fn decode_lanes<const L: usize>(&self, bytes: &[u8], count: usize) -> Result<Vec<u8>> {

@@ -48,6 +48,18 @@ impl Lookup {
     pub fn alphabet(&self) -> &Alphabet {
         &self.alphabet
     }
+
+    /// The symbol whose share holds this place.
+    #[inline(always)]
+    pub(super) fn symbol_at(&self, share: u32) -> usize {
+        let table = self.alphabet.table();
+        let starts = table.starts();
+        let mut symbol = usize::from(self.first[(share >> (table.bits() - LOOK)) as usize]);
+        while starts[symbol + 1] <= share {
+            symbol += 1;
+        }
+        symbol
+    }
 }
 
 /// A flat bit of a coder of this precision, zero and one.
@@ -62,6 +74,23 @@ fn put_excess(words: &mut Words, x: &mut u64, excess: u64, flat: &[Piece; 2]) {
     let length = code.ilog2();
     (0..=length).for_each(|bit| words.put(x, &flat[(code >> bit & 1) as usize]));
     (0..length).for_each(|_| words.put(x, &flat[0]));
+}
+
+/// The integer whose excess plus one these bits tell as an Elias gamma code; `place` gives the integer of an excess.
+pub(super) fn take_excess(mut bit: impl FnMut() -> Result<bool>, place: impl Fn(u64) -> Option<i32>) -> Result<i32> {
+    let too_large = || broken("an integer in it does not fit into 32 bits".into());
+    let mut length = 0;
+    while !bit()? {
+        length += 1;
+        if length > 33 {
+            return Err(too_large());
+        }
+    }
+    let mut code = 1u64;
+    for _ in 0..length {
+        code = code << 1 | u64::from(bit()?);
+    }
+    place(code - 1).ok_or_else(too_large)
 }
 
 /// The bytes of integers, `values[i]` coded with `lookups[which[i]]`, in `lanes` interleaved lanes.
@@ -196,10 +225,7 @@ impl<'a> IntegerDecoder<'a> {
         let starts = lookup.alphabet.table().starts();
         let bits = lookup.alphabet.table().bits();
         let share = (x & ((1 << bits) - 1)) as u32;
-        let mut symbol = usize::from(lookup.first[(share >> (bits - LOOK)) as usize]);
-        while starts[symbol + 1] <= share {
-            symbol += 1;
-        }
+        let symbol = lookup.symbol_at(share);
         self.advance(&mut x, starts[symbol], starts[symbol + 1] - starts[symbol], bits)?;
         let value = if symbol == lookup.alphabet.escape() {
             self.outside(&mut x, bits, |excess| lookup.alphabet.outside(excess))?
@@ -232,25 +258,13 @@ impl<'a> IntegerDecoder<'a> {
 
     /// An integer outside its alphabet: its excess plus one, as an Elias gamma code of flat bits; `place` gives the integer of an excess.
     fn outside(&mut self, x: &mut u64, bits: u32, place: impl Fn(u64) -> Option<i32>) -> Result<i32> {
-        let too_large = || broken("an integer in it does not fit into 32 bits".into());
         let half = 1u32 << (bits - 1);
-        let mut bit = |x: &mut u64| -> Result<bool> {
+        let bit = || -> Result<bool> {
             let one = *x & u64::from(half) != 0;
             self.advance(x, if one { half } else { 0 }, half, bits)?;
             Ok(one)
         };
-        let mut length = 0;
-        while !bit(x)? {
-            length += 1;
-            if length > 33 {
-                return Err(too_large());
-            }
-        }
-        let mut code = 1u64;
-        for _ in 0..length {
-            code = code << 1 | u64::from(bit(x)?);
-        }
-        place(code - 1).ok_or_else(too_large)
+        take_excess(bit, place)
     }
 
     /// Whether all was read.

@@ -1,9 +1,11 @@
 //! A range coder: symbols go out as they come, first to first, where rANS needs the whole chunk.
 //!
-//! The range has 32 bits and a carry runs through the bytes that wait (Martin 1979, as in LZMA). It shares the tables; with more than 16 bits
-//! of precision they come back too, but the range is too coarse for their cost.
+//! The range has 32 bits and a carry runs through the bytes that wait (Martin 1979, as in LZMA). It shares the tables. With `n` bits of
+//! precision a symbol costs at most `-log2(1 - 2^(n - 24))` bits more than its share, since the range is cut down to a multiple of `2^n`:
+//! 0.006 bits at 16. With more than 16 bits tables come back too, but the range is too coarse for their cost.
 
 use super::bytes::{cut_short, left_over};
+use crate::container::broken;
 use crate::table::Table;
 use elbo_core::Result;
 
@@ -30,9 +32,15 @@ impl Default for RangeEncoder {
 impl RangeEncoder {
     /// Puts a symbol.
     pub fn put(&mut self, table: &Table, symbol: usize) {
-        let unit = self.range >> table.bits();
-        self.low += u64::from(unit) * u64::from(table.start(symbol));
-        self.range = unit * table.frequency(symbol);
+        self.put_share(table.start(symbol), table.frequency(symbol), table.bits());
+    }
+
+    /// Puts a share of `0..2^bits`.
+    #[inline]
+    pub(super) fn put_share(&mut self, start: u32, frequency: u32, bits: u32) {
+        let unit = self.range >> bits;
+        self.low += u64::from(unit) * u64::from(start);
+        self.range = unit * frequency;
         // A precision of 24 bits needs a unit of at least one: the range has more than 24 bits at every symbol's beginning.
         while self.range < TOP {
             self.range <<= 8;
@@ -40,6 +48,7 @@ impl RangeEncoder {
         }
     }
 
+    #[inline]
     fn shift(&mut self) {
         let carry = (self.low >> 32) as u8;
         if self.low < 0xff00_0000 || carry == 1 {
@@ -90,23 +99,39 @@ impl<'a> RangeDecoder<'a> {
     /// Takes a symbol.
     ///
     /// # Errors
-    /// [`elbo_core::Error::Data`] when the bytes are used up.
+    /// [`elbo_core::Error::Data`] when the bytes are used up, or are none that the coder writes.
     pub fn take(&mut self, table: &Table) -> Result<usize> {
-        let unit = self.range >> table.bits();
-        let last = ((1u64 << table.bits()) - 1) as u32;
-        let share = (self.code / unit).min(last);
+        let (unit, share) = self.share(table.bits())?;
         let symbol = table.starts().partition_point(|s| *s <= share) - 1;
-        let below = unit * table.start(symbol);
-        self.range = unit * table.frequency(symbol);
-        // Only damaged bytes lie beyond the range.
-        self.code = self.code.wrapping_sub(below);
+        self.advance(unit, table.start(symbol), table.frequency(symbol))?;
+        Ok(symbol)
+    }
+
+    /// The unit of the range, and the place of `0..2^bits` that the next symbol's share holds.
+    #[inline]
+    pub(super) fn share(&self, bits: u32) -> Result<(u32, u32)> {
+        let unit = self.range >> bits;
+        let share = self.code / unit;
+        // What the units leave of the range belongs to no symbol: only damaged bytes lie there.
+        if share >> bits != 0 {
+            return Err(broken("a chunk lies beyond the range of its coder".into()));
+        }
+        Ok((unit, share))
+    }
+
+    /// Goes on behind the symbol that holds the place which [`RangeDecoder::share`] gave.
+    #[inline]
+    pub(super) fn advance(&mut self, unit: u32, start: u32, frequency: u32) -> Result<()> {
+        // The place lies in the symbol's share, so the code stays below the new range.
+        self.code -= unit * start;
+        self.range = unit * frequency;
         while self.range < TOP {
             let byte = *self.bytes.get(self.at).ok_or_else(cut_short)?;
             self.code = self.code << 8 | u32::from(byte);
             self.range <<= 8;
             self.at += 1;
         }
-        Ok(symbol)
+        Ok(())
     }
 
     /// Ends reading.

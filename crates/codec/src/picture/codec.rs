@@ -8,8 +8,14 @@ use super::stages::{Stages, timed};
 use super::stream::Stream;
 use super::train::Trainee;
 use super::transform::{LATENT_STEP, Transform};
-use crate::coder::{decode_integers, decode_mixtures, encode_integers, encode_mixtures};
-use crate::container::{Arithmetic, CHUNK, Chunk, Coder, Container, Damaged, MOST_PIXELS, broken};
+use super::zeros;
+use crate::coder::{
+    decode_integers, decode_integers_by_range, decode_mixtures, decode_mixtures_by_range, encode_integers,
+    encode_integers_by_range, encode_mixtures, encode_mixtures_by_range,
+};
+use crate::container::{
+    Arithmetic, CHUNK, Chunk, Coder, Container, Damaged, MINOR_WITH_ZEROS, MOST_PIXELS, VERSION, broken,
+};
 use crate::integer::FRACTION;
 use crate::mixture::{Mixture, MixtureTables};
 use crate::proxy::quantise;
@@ -39,12 +45,29 @@ pub struct RatePoint {
     pub ms_ssim: Option<f64>,
 }
 
+/// How the integers of a picture are written; a file says it, so that reading needs no setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coding {
+    /// The entropy coder.
+    pub coder: Coder,
+    /// Whether channels of latents that are zero everywhere are named in the file instead of being coded, where that makes it smaller.
+    pub skip_zeros: bool,
+}
+
+impl Default for Coding {
+    fn default() -> Self {
+        Self { coder: Coder::Rans, skip_zeros: false }
+    }
+}
+
 /// The integers of a picture, each with what codes it.
-struct Symbols {
+pub(super) struct Symbols {
     second: Vec<i32>,
     second_tables: Vec<u16>,
-    first: Vec<i32>,
-    first_codes: Codes,
+    pub(super) first: Vec<i32>,
+    pub(super) first_codes: Codes,
+    /// The channels of the first ones in the order of their coding; none where one channel's plane follows the other.
+    pub(super) channels: Vec<u16>,
 }
 
 /// Networks and tables without a system around them.
@@ -108,21 +131,37 @@ impl PictureCodec {
     /// # Panics
     /// When there is no such quality.
     pub fn encode_timed(&self, photo: &Photo, quality: usize) -> Result<(Vec<u8>, Stages)> {
+        self.encode_with(photo, quality, Coding::default())
+    }
+
+    /// [`PictureCodec::encode_timed`] with another coder, or without channels that are zero everywhere.
+    ///
+    /// # Errors
+    /// As [`PictureCodec::encode`].
+    ///
+    /// # Panics
+    /// When there is no such quality.
+    pub fn encode_with(&self, photo: &Photo, quality: usize, coding: Coding) -> Result<(Vec<u8>, Stages)> {
         let mut stages = Stages::default();
-        let symbols = self.quantised(photo, quality, &mut stages)?;
-        let lanes = lanes(symbols.first.len());
-        let chunks = timed(&mut stages.coder, || {
-            let mut chunks = self.chunks(&symbols.second, &symbols.second_tables, lanes);
+        let mut symbols = self.quantised(photo, quality, &mut stages)?;
+        let (zeros, lanes, chunks) = timed(&mut stages.coder, || {
+            let zeros = if coding.skip_zeros { zeros::take_out(&mut symbols, &self.frozen) } else { vec![] };
+            let lanes = match coding.coder {
+                Coder::Rans => lanes(symbols.first.len()),
+                Coder::Range => 1,
+            };
+            let way = (coding.coder, lanes);
+            let mut chunks = self.chunks(&symbols.second, &symbols.second_tables, way);
             chunks.extend(match &symbols.first_codes {
-                Codes::Tables(tables) => self.chunks(&symbols.first, tables, lanes),
-                Codes::Mixtures(mixtures) => self.chunks_of(&symbols.first, mixtures, lanes),
+                Codes::Tables(tables) => self.chunks(&symbols.first, tables, way),
+                Codes::Mixtures(mixtures) => self.chunks_of(&symbols.first, mixtures, way),
             });
-            chunks
+            (zeros, lanes, chunks)
         });
         let [h, w, _] = photo.shape;
         let container = Container {
-            minor: crate::container::VERSION[1],
-            coder: Coder::Rans,
+            minor: if zeros.is_empty() { VERSION[1] } else { MINOR_WITH_ZEROS },
+            coder: coding.coder,
             arithmetic: Arithmetic::Integer,
             lanes: lanes as u8,
             model: *self.frozen.digest(),
@@ -130,6 +169,7 @@ impl PictureCodec {
             shape: photo.shape.map(|s| s as u32).to_vec(),
             quality: quality as u16,
             padding: [h, w].map(|n| (n.next_multiple_of(UNIT) - n) as u32).into_iter().chain([0]).collect(),
+            zeros,
             chunks,
             metadata: vec![],
         };
@@ -188,11 +228,14 @@ impl PictureCodec {
         let second_tables = self.frozen.second_tables(grid[0] * grid[1]);
         let y = y.as_slice::<f32>();
         let (mut first, mut first_codes) = (Vec::with_capacity(y.len()), self.frozen.no_codes());
+        let mut channels = vec![];
         if self.frozen.has_context() {
+            let plane = y.len() / self.frozen.latents();
             let code = &mut |at: usize, mean: i32, code: Code| -> Result<i32> {
                 let integer = quantise(y[at], real(mean));
                 first.push(integer);
                 first_codes.push(code);
+                channels.push((at / plane) as u16);
                 Ok(integer)
             };
             timed(&mut stages.prediction, || self.frozen.in_passes(&second, grid, quality, code))?;
@@ -201,23 +244,30 @@ impl PictureCodec {
             first.extend(y.iter().zip(&prediction.means).map(|(y, mean)| quantise(*y, real(*mean))));
             first_codes = prediction.codes;
         }
-        Ok(Symbols { second, second_tables, first, first_codes })
+        Ok(Symbols { second, second_tables, first, first_codes, channels })
     }
 
-    fn chunks(&self, values: &[i32], tables: &[u16], lanes: usize) -> Vec<Chunk> {
+    fn chunks(&self, values: &[i32], tables: &[u16], (coder, lanes): (Coder, usize)) -> Vec<Chunk> {
+        let lookups = self.frozen.lookups();
         let one = |(values, tables): (&[i32], &[u16])| Chunk {
             symbols: values.len() as u32,
-            bytes: encode_integers(values, tables, self.frozen.lookups(), lanes),
+            bytes: match coder {
+                Coder::Rans => encode_integers(values, tables, lookups, lanes),
+                Coder::Range => encode_integers_by_range(values, tables, lookups),
+            },
         };
         values.par_chunks(CHUNK).zip(tables.par_chunks(CHUNK)).map(one).collect()
     }
 
     /// [`PictureCodec::chunks`] of integers with mixtures.
-    fn chunks_of(&self, values: &[i32], mixtures: &[Mixture], lanes: usize) -> Vec<Chunk> {
+    fn chunks_of(&self, values: &[i32], mixtures: &[Mixture], (coder, lanes): (Coder, usize)) -> Vec<Chunk> {
         let tables = self.mixture_tables();
         let one = |(values, mixtures): (&[i32], &[Mixture])| Chunk {
             symbols: values.len() as u32,
-            bytes: encode_mixtures(values, mixtures, tables, lanes),
+            bytes: match coder {
+                Coder::Rans => encode_mixtures(values, mixtures, tables, lanes),
+                Coder::Range => encode_mixtures_by_range(values, mixtures, tables),
+            },
         };
         values.par_chunks(CHUNK).zip(mixtures.par_chunks(CHUNK)).map(one).collect()
     }
@@ -285,6 +335,12 @@ impl PictureCodec {
 
     fn decode_container(&self, container: &Container, lost: &[usize], stages: &mut Stages) -> Result<Photo> {
         container.check_model(self.frozen.digest())?;
+        if container.arithmetic != Arithmetic::Integer {
+            return Err(Error::data(
+                "the tables of the file were chosen in single precision; this program chooses them in integers",
+                "use the program that wrote it",
+            ));
+        }
         let (&[h, w, c], &[rows, columns, channels]) = (container.shape.as_slice(), container.padding.as_slice())
         else {
             return Err(broken(format!("it holds an array of {} sizes, no picture", container.shape.len())));
@@ -302,16 +358,21 @@ impl PictureCodec {
             && height.is_multiple_of(unit)
             && width.is_multiple_of(unit)
             && quality < LAMBDAS.len()
-            && container.system == self.system
-            && container.coder == Coder::Rans
-            && container.arithmetic == Arithmetic::Integer;
+            && container.system == self.system;
         if !is_sound {
             return Err(broken(format!("its header says {w} x {h} pixels of {c} channels, quality {quality}")));
         }
-        // All that is allocated from here on is in proportion to symbols that the file's chunks declare, 2^16 at most each.
+        let (zeros, latents) = (&container.zeros, self.frozen.latents());
+        if !zeros.is_empty() && zeros.len() != latents {
+            return Err(broken(format!("it says which of {} channels are zero, and has {latents}", zeros.len())));
+        }
+        // All that is allocated from here on is in proportion to symbols that the file's chunks declare, 2^16 at most each: where all channels
+        // are left out, to those of the second latents.
         let grid = [(height / unit) as usize, (width / unit) as usize];
         let area = grid[0] * grid[1];
-        let (second, first) = (self.frozen.second() * area, self.frozen.latents() * area * SECOND_STEP * SECOND_STEP);
+        let plane = area * SECOND_STEP * SECOND_STEP;
+        let left_out = zeros.iter().filter(|is_zero| **is_zero).count();
+        let (second, first) = (self.frozen.second() * area, (latents - left_out) * plane);
         let sizes = |n: usize| (0..n).step_by(CHUNK).map(move |at| (n - at).min(CHUNK) as u32);
         let declared = container.chunks.iter().map(|c| c.symbols);
         let count = second.div_ceil(CHUNK) + first.div_ceil(CHUNK);
@@ -319,13 +380,14 @@ impl PictureCodec {
             return Err(broken("its chunks do not hold the symbols of its picture".into()));
         }
         let (before, after) = container.chunks.split_at(second.div_ceil(CHUNK));
-        let lanes = usize::from(container.lanes);
-        let z = timed(&mut stages.coder, || self.symbols(before, &self.frozen.second_tables(area), lanes, 0, lost))?;
+        let way = (container.coder, usize::from(container.lanes));
+        let z = timed(&mut stages.coder, || self.symbols(before, &self.frozen.second_tables(area), way, 0, lost))?;
         let y = if self.frozen.has_context() {
-            let mut y = vec![0f32; first];
-            let mut stream = Stream::new(after, &self.frozen, lanes, before.len(), lost);
+            let mut y = vec![0f32; latents * plane];
+            let mut stream = Stream::new(after, &self.frozen, way, before.len(), lost);
             let code = &mut |at: usize, mean: i32, code: Code| -> Result<i32> {
-                let integer = stream.next(code)?;
+                let is_zero = zeros.get(at / plane).is_some_and(|is_zero| *is_zero);
+                let integer = if is_zero { 0 } else { stream.next(code)? };
                 y[at] = integer as f32 + real(mean);
                 Ok(integer)
             };
@@ -335,16 +397,22 @@ impl PictureCodec {
         } else {
             let prediction = timed(&mut stages.prediction, || self.frozen.predict(&z, grid, quality));
             let integers = timed(&mut stages.coder, || match &prediction.codes {
-                Codes::Tables(tables) => self.symbols(after, tables, lanes, before.len(), lost),
+                Codes::Tables(tables) => {
+                    self.symbols(after, &zeros::coded(tables, zeros, plane), way, before.len(), lost)
+                }
                 Codes::Mixtures(mixtures) => {
                     let tables = self.mixture_tables();
-                    let read = |bytes: &[u8], own: &[Mixture]| decode_mixtures(bytes, own, tables, lanes);
-                    joined(after, mixtures, before.len(), lost, read)
+                    let read = |bytes: &[u8], own: &[Mixture]| match way {
+                        (Coder::Rans, lanes) => decode_mixtures(bytes, own, tables, lanes),
+                        (Coder::Range, _) => decode_mixtures_by_range(bytes, own, tables),
+                    };
+                    joined(after, &zeros::coded(mixtures, zeros, plane), before.len(), lost, read)
                 }
             })?;
+            let integers = zeros::filled(integers, zeros, plane);
             integers.iter().zip(&prediction.means).map(|(q, mean)| *q as f32 + real(*mean)).collect()
         };
-        let shape = [1, self.frozen.latents(), grid[0] * SECOND_STEP, grid[1] * SECOND_STEP];
+        let shape = [1, latents, grid[0] * SECOND_STEP, grid[1] * SECOND_STEP];
         Ok(timed(&mut stages.transform, || {
             let pixels = no_grad(|| {
                 let y = Tensor::from_f32(y, &shape) * (-self.transform.log_gain(&[quality])).exp();
@@ -359,11 +427,15 @@ impl PictureCodec {
         &self,
         chunks: &[Chunk],
         tables: &[u16],
-        lanes: usize,
+        way: (Coder, usize),
         first: usize,
         lost: &[usize],
     ) -> Result<Vec<i32>> {
-        let read = |bytes: &[u8], own: &[u16]| decode_integers(bytes, own, self.frozen.lookups(), lanes);
+        let lookups = self.frozen.lookups();
+        let read = |bytes: &[u8], own: &[u16]| match way {
+            (Coder::Rans, lanes) => decode_integers(bytes, own, lookups, lanes),
+            (Coder::Range, _) => decode_integers_by_range(bytes, own, lookups),
+        };
         joined(chunks, tables, first, lost, read)
     }
 

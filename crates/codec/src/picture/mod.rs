@@ -8,6 +8,7 @@
 //! | rate and distortion in training, one minibatch a step | `train`, `distortion` |
 //! | all that encoder and decoder must agree on, as integers | `frozen` |
 //! | what latents that were coded say of the next ones | `context` |
+//! | channels of zeros that a file leaves out | `zeros` |
 //! | pictures to files and back, and how long it takes | `codec`, `stream`, `stages` |
 //! | settings, fitting, the model and its verbs | `model` |
 
@@ -24,8 +25,9 @@ mod stream;
 mod strided;
 mod train;
 mod transform;
+mod zeros;
 
-pub use codec::{PictureCodec, RatePoint};
+pub use codec::{Coding, PictureCodec, RatePoint};
 pub use context::Context;
 pub use distortion::Distortion;
 pub use frozen::Frozen;

@@ -1,7 +1,7 @@
 //! Settings, fitting, the model and its verbs.
 
 use super::LAMBDAS;
-use super::codec::{PictureCodec, RatePoint, UNIT};
+use super::codec::{Coding, PictureCodec, RatePoint, UNIT};
 use super::context::Context;
 use super::distortion::Distortion;
 use super::frozen::Frozen;
@@ -9,7 +9,7 @@ use super::hyper::{Entropy, Hyper};
 use super::photo::{Photo, Photographs};
 use super::train::{Part, Trainee, Training};
 use super::transform::{Transform, TransformKind};
-use crate::container::{Container, Damaged};
+use crate::container::{Coder, Container, Damaged};
 use elbo_core::{
     Allowed, Compress, Data, Error, Figure, Mark, Model, ModelFile, Outcome, Result, Rng, Run, Stop, Summary, Table,
     drive, ensure, ensure_within,
@@ -265,26 +265,37 @@ impl Model for PictureModel {
 
 impl Compress for PictureModel {
     fn defaults(&self) -> Value {
-        json!({ "quality": 4 })
+        json!({ "quality": 4, "coder": "rans", "skip_zeros": false })
     }
 
     fn compress(&self, data: &Data, settings: &Value, _: &mut Run) -> Result<Vec<u8>> {
-        let mut quality = 4u64;
+        let (mut quality, mut coding) = (4u64, Coding::default());
         for (key, value) in settings.as_object().into_iter().flatten() {
-            if key != "quality" {
-                return Err(Error::unknown("setting", key, ["quality"]));
+            let wrong = |expected: Allowed| Error::Setting { setting: key.clone(), found: value.to_string(), expected };
+            match key.as_str() {
+                "quality" => {
+                    let found = value.as_u64().filter(|q| (1..=LAMBDAS.len() as u64).contains(q));
+                    quality = found.ok_or_else(|| {
+                        wrong(Allowed::within(1..=LAMBDAS.len()).told(format!(
+                            "a whole number from 1, the smallest files, to {}, the best pictures",
+                            LAMBDAS.len()
+                        )))
+                    })?;
+                }
+                "coder" => {
+                    coding.coder = match value.as_str() {
+                        Some("rans") => Coder::Rans,
+                        Some("range") => Coder::Range,
+                        _ => return Err(wrong(Allowed::one_of(["rans", "range"]))),
+                    };
+                }
+                "skip_zeros" => {
+                    coding.skip_zeros = value.as_bool().ok_or_else(|| wrong(Allowed::one_of(["true", "false"])))?;
+                }
+                other => return Err(Error::unknown("setting", other, ["quality", "coder", "skip_zeros"])),
             }
-            quality =
-                value.as_u64().filter(|q| (1..=LAMBDAS.len() as u64).contains(q)).ok_or_else(|| Error::Setting {
-                    setting: "quality".into(),
-                    found: value.to_string(),
-                    expected: Allowed::within(1..=LAMBDAS.len()).told(format!(
-                        "a whole number from 1, the smallest files, to {}, the best pictures",
-                        LAMBDAS.len()
-                    )),
-                })?;
         }
-        self.codec.encode(&Photo::only(data)?, quality as usize - 1)
+        Ok(self.codec.encode_with(&Photo::only(data)?, quality as usize - 1, coding)?.0)
     }
 
     fn decompress(&self, file: &[u8]) -> Result<Data> {

@@ -1,27 +1,34 @@
 //! Latents in the order of their coding, one after the other.
 
 use super::frozen::{Code, Frozen};
-use crate::coder::IntegerDecoder;
-use crate::container::{CHUNK, Chunk};
+use crate::coder::{IntegerDecoder, RangeIntegerDecoder};
+use crate::container::{CHUNK, Chunk, Coder};
 use elbo_core::Result;
+
+/// What reads a chunk.
+enum Reader<'a> {
+    Rans(IntegerDecoder<'a>),
+    Range(RangeIntegerDecoder<'a>),
+}
 
 /// Integers of chunks in a row, the table of each known only when it is due.
 pub(super) struct Stream<'a> {
     chunks: &'a [Chunk],
     frozen: &'a Frozen,
-    lanes: usize,
+    /// The coder and its lanes.
+    way: (Coder, usize),
     /// The number of the first chunk in the file, and the numbers of those that cannot be read.
     first: usize,
     lost: &'a [usize],
     /// Integers that were read.
     count: usize,
     /// Of the current chunk; none where it is lost.
-    decoder: Option<IntegerDecoder<'a>>,
+    reader: Option<Reader<'a>>,
 }
 
 impl<'a> Stream<'a> {
-    pub fn new(chunks: &'a [Chunk], frozen: &'a Frozen, lanes: usize, first: usize, lost: &'a [usize]) -> Self {
-        Self { chunks, frozen, lanes, first, lost, count: 0, decoder: None }
+    pub fn new(chunks: &'a [Chunk], frozen: &'a Frozen, way: (Coder, usize), first: usize, lost: &'a [usize]) -> Self {
+        Self { chunks, frozen, way, first, lost, count: 0, reader: None }
     }
 
     /// The next integer; zero in a lost chunk.
@@ -36,20 +43,37 @@ impl<'a> Stream<'a> {
             self.close()?;
             let chunk = self.count / CHUNK;
             if !self.lost.contains(&(self.first + chunk)) {
-                self.decoder = Some(IntegerDecoder::new(&self.chunks[chunk].bytes, self.lanes)?);
+                let bytes = &self.chunks[chunk].bytes;
+                self.reader = Some(match self.way {
+                    (Coder::Rans, lanes) => Reader::Rans(IntegerDecoder::new(bytes, lanes)?),
+                    (Coder::Range, _) => Reader::Range(RangeIntegerDecoder::new(bytes)?),
+                });
             }
         }
         self.count += 1;
-        let Some(decoder) = &mut self.decoder else { return Ok(0) };
+        let Some(reader) = &mut self.reader else { return Ok(0) };
         match (code, self.frozen.mixture()) {
-            (Code::Table(table), _) => decoder.next(&self.frozen.lookups()[usize::from(table)]),
-            (Code::Mixture(mixture), Some(tables)) => decoder.next_of(&mixture, tables),
+            (Code::Table(table), _) => {
+                let lookup = &self.frozen.lookups()[usize::from(table)];
+                match reader {
+                    Reader::Rans(decoder) => decoder.next(lookup),
+                    Reader::Range(decoder) => decoder.next(lookup),
+                }
+            }
+            (Code::Mixture(mixture), Some(tables)) => match reader {
+                Reader::Rans(decoder) => decoder.next_of(&mixture, tables),
+                Reader::Range(decoder) => decoder.next_of(&mixture, tables),
+            },
             (Code::Mixture(_), None) => unreachable!("mixtures are made with tables"),
         }
     }
 
     fn close(&mut self) -> Result<()> {
-        self.decoder.take().map_or(Ok(()), IntegerDecoder::finish)
+        match self.reader.take() {
+            None => Ok(()),
+            Some(Reader::Rans(decoder)) => decoder.finish(),
+            Some(Reader::Range(decoder)) => decoder.finish(),
+        }
     }
 
     /// Whether the last chunk was read to its end.

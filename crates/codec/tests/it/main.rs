@@ -4,3 +4,5 @@ mod coder;
 mod damage;
 mod fixed;
 mod picture;
+mod ranged;
+mod zeros;

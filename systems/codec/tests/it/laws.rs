@@ -117,6 +117,23 @@ fn a_model_file_with_changed_tables_is_refused() {
 }
 
 #[test]
+fn the_coder_is_a_setting_and_the_file_says_which_one_wrote_it() {
+    let model = fitted(SYSTEMS[0]);
+    let codec = model.as_compress().unwrap();
+    let photo = data(vec![picture([45, 31, 3], 9)]);
+    let file = |settings: &Value| codec.compress(&photo, settings, &mut Run::new(0)).unwrap();
+    let plain = file(&json!({}));
+    assert_eq!(file(&codec.defaults()), plain);
+    assert_eq!(file(&json!({"coder": "rans", "skip_zeros": false})), plain);
+    let restored = codec.decompress(&plain).unwrap();
+    let range = file(&json!({"coder": "range"}));
+    assert_ne!(range, plain);
+    for bytes in [range, file(&json!({"skip_zeros": true})), file(&json!({"coder": "range", "skip_zeros": true}))] {
+        assert_eq!(codec.decompress(&bytes).unwrap(), restored);
+    }
+}
+
+#[test]
 fn bad_pictures_and_settings_are_refused_with_a_remedy() {
     let model = fitted(SYSTEMS[0]);
     let codec = model.as_compress().unwrap();
@@ -128,6 +145,9 @@ fn bad_pictures_and_settings_are_refused_with_a_remedy() {
     refused(&one, json!({"quality": 9}), "quality");
     refused(&one, json!({"quality": 0.5}), "quality");
     refused(&one, json!({"qualty": 3}), "qualty");
+    refused(&one, json!({"coder": "huffman"}), "coder");
+    refused(&one, json!({"coder": 1}), "coder");
+    refused(&one, json!({"skip_zeros": "yes"}), "skip_zeros");
     refused(&data(vec![]), json!({}), "holds no pictures");
     refused(&data(vec![picture([9, 9, 3], 0), picture([9, 9, 3], 1)]), json!({}), "2 pictures");
     let real = Array { shape: vec![1, 2, 2, 3], values: Values::F64(vec![0.5; 12]) };
