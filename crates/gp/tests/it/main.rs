@@ -15,6 +15,7 @@ mod likelihood;
 mod means;
 mod memory;
 mod multi_output;
+mod pairwise;
 mod paths;
 mod power;
 mod priors;
