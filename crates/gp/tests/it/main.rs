@@ -4,6 +4,7 @@ mod features;
 mod golden;
 mod identities;
 mod inducing;
+mod integrated_mean;
 mod jitter;
 mod kernel_config;
 mod kernels;
