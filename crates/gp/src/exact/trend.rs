@@ -7,8 +7,8 @@ use std::f64::consts::TAU;
 /// What a term must have beyond the terms before it, and the other rows beyond any one, as shares.
 const DETERMINED: f64 = 1e-7;
 
-const REMEDY: &str =
-    "choose a mean function with fewer terms, or optimise its coefficients instead of integrating them out";
+const REMEDY: &str = "choose a mean function with fewer terms, or optimise its coefficients (`coefficients=optimised`) instead of \
+                      integrating them out";
 
 /// What data with the covariance `K_y = L Lᵀ` say of `y = H β + f + noise`: `β` is normal around
 /// `(Hᵀ K_y⁻¹ H)⁻¹ Hᵀ K_y⁻¹ y` with the precision `Hᵀ K_y⁻¹ H`.
