@@ -36,6 +36,12 @@ impl Sums {
         Self { shift_bar: Tensor::zeros(&[m], DType::F64), precision_bar: Tensor::zeros(&[m, m], DType::F64) }
     }
 
+    /// Sums of sites, both `[B]`, as seen through `kuf: [M, B]`; whitened where it is `L⁻¹ K_uf`. Differentiable in all.
+    pub fn of_sites(kuf: &Tensor, shift: &Tensor, precision: &Tensor) -> Self {
+        let weighted = kuf * precision.sqrt().unsqueeze(0);
+        Self { shift_bar: kuf.matmul(shift), precision_bar: weighted.matmul(&weighted.t()) }
+    }
+
     /// `self + scale * other`.
     pub fn plus(&self, other: &Self, scale: f64) -> Self {
         Self {
@@ -97,12 +103,8 @@ impl BatchSites {
 
     /// Their sums as seen through `kuf: [M, B]`; whitened where it is `L⁻¹ K_uf`. Differentiable in it.
     pub fn sums(&self, kuf: &Tensor) -> Sums {
-        let b = self.shift.len();
-        let weighted = kuf * Tensor::from_slice(&self.precision, &[b]).sqrt().unsqueeze(0);
-        Sums {
-            shift_bar: kuf.matmul(&Tensor::from_slice(&self.shift, &[b])),
-            precision_bar: weighted.matmul(&weighted.t()),
-        }
+        let [shift, precision] = [&self.shift, &self.precision].map(|v| Tensor::from_slice(v, &[v.len()]));
+        Sums::of_sites(kuf, &shift, &precision)
     }
 }
 
@@ -156,6 +158,12 @@ impl DualPosterior {
         (mean, left + half.square().sum_axis(0, false))
     }
 
+    /// Mean `[B]` and covariance `[B, B]` of `f`, for `kuf: [M, B]` and the prior covariance `kff: [B, B]`.
+    pub fn joint(&self, kuf: &Tensor, kff: &Tensor) -> (Tensor, Tensor) {
+        let a = self.kuu_chol.solve_lower(kuf);
+        self.joint_whitened(&a, &(kff - a.t().matmul(&a)))
+    }
+
     /// Mean `[B]` and covariance `[B, B]` of `f` from `a = chol(K_uu)⁻¹ kuf: [M, B]` and the covariance that the inducing variables leave,
     /// `K_ff - aᵀ a: [B, B]`.
     pub fn joint_whitened(&self, a: &Tensor, left: &Tensor) -> (Tensor, Tensor) {
@@ -164,7 +172,7 @@ impl DualPosterior {
     }
 
     /// Mean `[B]`, and `H: [M, B]` with `Hᵀ H` the covariance that comes from the inducing variables.
-    fn projections(&self, a: &Tensor) -> (Tensor, Tensor) {
+    pub(crate) fn projections(&self, a: &Tensor) -> (Tensor, Tensor) {
         let half = self.w_chol.solve_lower(a);
         (half.t().matmul(&self.centre).reshape(&[a.size(1)]), half)
     }

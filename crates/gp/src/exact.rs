@@ -1,4 +1,9 @@
-//! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, kriging.
+//! Exact regression with Gaussian noise: marginal likelihood, prediction, leave-one-out, growing by a row, universal kriging.
+
+mod trend;
+
+use trend::FlatTrend;
+pub use trend::ensure_determined;
 
 use crate::fit::{Loss, diagnosis, with_remedy};
 use crate::jitter::{Clamps, Rung};
@@ -51,6 +56,8 @@ pub struct ExactGp {
     x: Tensor,
     y: Tensor,
     known: Option<Tensor>,
+    /// Whether the mean's coefficients are integrated out.
+    integrates: bool,
     rung: Rung,
 }
 
@@ -65,6 +72,7 @@ impl ExactGp {
             x,
             y,
             known: None,
+            integrates: false,
             rung: Rung::default(),
         }
     }
@@ -74,6 +82,24 @@ impl ExactGp {
         assert_eq!(variances.len(), self.y.len(), "one known variance a row");
         self.known = Some(Tensor::from_slice(variances, &[variances.len()]));
         self
+    }
+
+    /// The same, with the coefficients of the mean function integrated out under a flat prior instead of optimised, which is universal kriging:
+    /// [`ExactGp::log_marginal`] is then the restricted likelihood, and predictions hold what the rows leave open of the coefficients.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a mean function that is no combination of known functions, and as [`ensure_determined`].
+    pub fn with_integrated_mean(mut self) -> Result<Self> {
+        let basis = self.mean.basis(&self.x).filter(|basis| basis.size(1) > 0).ok_or_else(|| {
+            Error::data(
+                format!("the mean function, {}, has no coefficients to integrate out", self.mean.summary()),
+                "choose a constant, linear or polynomial mean, or optimise what parameters it has",
+            )
+        })?;
+        ensure_determined(&basis, |j| (j + 1).to_string())?;
+        self.mean.set_all_frozen(true);
+        self.integrates = true;
+        Ok(self)
     }
 
     /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
@@ -116,19 +142,29 @@ impl ExactGp {
         noise_of_rows(&self.noise.get(), self.known.as_ref())
     }
 
-    /// Targets less the mean function, `[N]`.
-    fn residual(&self) -> Tensor {
-        if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
+    /// The lower factor of `K_y`, `[N, N]`, and the jitter that it needed.
+    fn factor(&self) -> Result<(Tensor, Jitter)> {
+        let noise = Tensor::eye(self.y.len(), self.x.dtype()) * self.noise_of_rows();
+        let ky = self.kernel.gram_symmetric(&self.x) + noise;
+        let (chol, jitter) = ky.cholesky_with(self.rung.ladder()).map_err(|e| self.diagnose(e.into()))?;
+        Ok((self.rung.keep((chol, jitter)), jitter))
     }
 
     /// Log marginal likelihood in nats, a scalar, differentiable in all parameters.
     ///
     /// $$ -\tfrac12 r^\top K_y^{-1} r - \tfrac12 \log |K_y| - \tfrac N2 \log 2\pi $$
     ///
+    /// With an integrated mean the restricted one, in which `-½ log|Hᵀ K_y⁻¹ H|` is added and `N` is less by the number of coefficients.
+    ///
     /// # Errors
     /// Recoverable, when the covariance is not positive definite within the jitter policy.
     pub fn log_marginal(&self) -> Result<Tensor> {
-        let (noise, residual) = (self.noise_of_rows(), self.residual());
+        if self.integrates {
+            let (chol, _) = self.factor()?;
+            let trend = FlatTrend::new(&chol, &basis_of(self.mean.as_ref(), &self.x), &self.y)?;
+            return Ok(trend.restricted_log_likelihood(&chol));
+        }
+        let (noise, residual) = (self.noise_of_rows(), residual(self.mean.as_ref(), &self.x, &self.y));
         let value = log_marginal_of(self.kernel.as_ref(), &self.x, &noise, &residual, self.rung.ladder());
         Ok(self.rung.keep(value.map_err(|e| self.diagnose(e))?))
     }
@@ -139,14 +175,13 @@ impl ExactGp {
     /// As [`ExactGp::log_marginal`].
     pub fn condition(&self) -> Result<ExactPosterior> {
         no_grad(|| {
-            let n = self.y.len();
-            let ky = self.kernel.gram_symmetric(&self.x) + Tensor::eye(n, self.x.dtype()) * self.noise_of_rows();
-            let (chol, jitter) = ky.cholesky_with(self.rung.ladder()).map_err(|e| self.diagnose(e.into()))?;
-            let chol = self.rung.keep((chol, jitter));
-            let alpha = chol.cholesky_solve(&self.residual().unsqueeze(1)).reshape(&[n]);
+            let (chol, jitter) = self.factor()?;
+            let mut mean = self.mean.clone_box();
+            let (alpha, trend) = weights_of(&chol, mean.as_mut(), self.integrates, &self.x, &self.y)?;
             Ok(ExactPosterior {
                 kernel: self.kernel.clone_box(),
-                mean: self.mean.clone_box(),
+                mean,
+                trend,
                 noise: self.noise(),
                 known: self.known.clone(),
                 x: self.x.detach(),
@@ -197,10 +232,42 @@ impl Loss for ExactGp {
     }
 }
 
+/// Targets less the mean function, `[N]`.
+fn residual(mean: &dyn Mean, x: &Tensor, y: &Tensor) -> Tensor {
+    if mean.is_zero() { y.clone() } else { y - mean.value(x) }
+}
+
+/// The functions that an integrated mean combines, `[N, p]`.
+fn basis_of(mean: &dyn Mean, x: &Tensor) -> Tensor {
+    mean.basis(x).expect("only a combination of known functions is integrated out")
+}
+
+/// `K_y⁻¹ (y - mean)`, `[N]`, given the factor of `K_y`. Where coefficients are integrated out, what is known of them too, and those of `mean` become
+/// their means.
+fn weights_of(
+    chol: &Tensor,
+    mean: &mut dyn Mean,
+    integrates: bool,
+    x: &Tensor,
+    y: &Tensor,
+) -> Result<(Tensor, Option<FlatTrend>)> {
+    if !integrates {
+        let residual = residual(mean, x, y).unsqueeze(1);
+        return Ok((chol.cholesky_solve(&residual).squeeze(1), None));
+    }
+    let trend = FlatTrend::new(chol, &basis_of(mean, x), y)?;
+    let mut outcome = Ok(());
+    mean.visit_mut(&mut |_, coefficients| outcome = coefficients.set(&trend.coefficients()));
+    outcome?;
+    Ok((trend.alpha(chol), Some(trend)))
+}
+
 /// What is known after seeing the data.
 pub struct ExactPosterior {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
+    /// What is known of the mean's coefficients, where they are integrated out.
+    trend: Option<FlatTrend>,
     noise: f64,
     known: Option<Tensor>,
     x: Tensor,
@@ -231,8 +298,11 @@ impl ExactPosterior {
             let half = self.chol.solve_lower(&cross);
             let mean = with_mean(self.mean.as_ref(), x, cross.t().matmul(&self.alpha));
             let prior = self.kernel.diag(x);
-            let variance = (&prior - half.square().sum_axis(0, false)).to_vec();
-            Ok((mean.to_vec(), self.clamps.check(variance, &prior.to_vec())?))
+            let mut variance = &prior - half.square().sum_axis(0, false);
+            if let Some(unknown) = self.unknown(&half, x) {
+                variance = variance + unknown.square().sum_axis(0, false);
+            }
+            Ok((mean.to_vec(), self.clamps.check(variance.to_vec(), &prior.to_vec())?))
         })
     }
 
@@ -242,14 +312,27 @@ impl ExactPosterior {
             let cross = self.kernel.gram(&self.x, x);
             let half = self.chol.solve_lower(&cross);
             let mean = with_mean(self.mean.as_ref(), x, cross.t().matmul(&self.alpha));
-            (mean, self.kernel.gram_symmetric(x) - half.t().matmul(&half))
+            let covariance = self.kernel.gram_symmetric(x) - half.t().matmul(&half);
+            match self.unknown(&half, x) {
+                Some(unknown) => (mean, covariance + unknown.t().matmul(&unknown)),
+                None => (mean, covariance),
+            }
         })
     }
 
-    /// Leave-one-out predictions in closed form: mean `y - alpha / [K_y⁻¹]_ii`, variance `1 / [K_y⁻¹]_ii`.
+    /// What the rows leave open of an integrated mean at `x: [N*, D]`, as in [`FlatTrend::unknown`]. `half: [N, N*]` is `L⁻¹ k*`.
+    fn unknown(&self, half: &Tensor, x: &Tensor) -> Option<Tensor> {
+        self.trend.as_ref().map(|trend| trend.unknown(half, &basis_of(self.mean.as_ref(), x)))
+    }
+
+    /// Leave-one-out predictions in closed form: mean `y - alpha / [K_y⁻¹]_ii`, variance `1 / [K_y⁻¹]_ii`. With an integrated mean, whose coefficients
+    /// then are those of the other rows, `K_y⁻¹` is `K_y⁻¹ - K_y⁻¹ H (Hᵀ K_y⁻¹ H)⁻¹ Hᵀ K_y⁻¹`.
     pub fn leave_one_out(&self) -> LeaveOneOut {
         no_grad(|| {
-            let precision = self.chol.cholesky_inverse().diagonal().to_vec();
+            let precision = match &self.trend {
+                Some(trend) => trend.precision_diagonal(&self.chol),
+                None => self.chol.cholesky_inverse().diagonal().to_vec(),
+            };
             let (y, alpha) = (self.y.to_vec(), self.alpha.to_vec());
             let mean = (0..y.len()).map(|i| y[i] - alpha[i] / precision[i]).collect();
             LeaveOneOut { mean, variance: precision.iter().map(|p| 1.0 / p).collect() }
@@ -279,11 +362,12 @@ impl ExactPosterior {
             let chol = Tensor::cat(&[top, bottom], 0);
             let x = Tensor::cat(&[self.x.clone(), row], 0);
             let targets = Tensor::cat(&[self.y.clone(), Tensor::from_slice(&[y], &[1])], 0);
-            let residual = if self.mean.is_zero() { targets.clone() } else { &targets - self.mean.value(&x) };
-            let alpha = chol.cholesky_solve(&residual.unsqueeze(1)).reshape(&[n + 1]);
+            let mut mean = self.mean.clone_box();
+            let (alpha, trend) = weights_of(&chol, mean.as_mut(), self.trend.is_some(), &x, &targets)?;
             Ok(Self {
                 kernel: self.kernel.clone_box(),
-                mean: self.mean.clone_box(),
+                mean,
+                trend,
                 noise: self.noise,
                 known: self
                     .known
@@ -297,14 +381,6 @@ impl ExactPosterior {
                 clamps: Clamps::default(),
             })
         })
-    }
-
-    /// Universal kriging: the coefficients of `basis: [N, p]` integrated out under a flat prior.
-    ///
-    /// # Errors
-    /// When the basis functions are linearly dependent on the data.
-    pub fn kriging(&self, basis: Tensor) -> Result<Kriging<'_>> {
-        Kriging::new(self, basis)
     }
 
     /// The learned noise variance, that of a new row.
@@ -342,9 +418,14 @@ impl ExactPosterior {
         no_grad(|| self.chol.cholesky_solve(v))
     }
 
-    /// The mean function.
+    /// The mean function; of an integrated one with the coefficients' means.
     pub fn mean(&self) -> &dyn Mean {
         self.mean.as_ref()
+    }
+
+    /// Whether the coefficients of the mean function are integrated out.
+    pub fn has_integrated_mean(&self) -> bool {
+        self.trend.is_some()
     }
 
     /// The training targets, `[N]`.
@@ -355,55 +436,6 @@ impl ExactPosterior {
     /// `K_y⁻¹ (y - mean)`, `[N]`.
     pub fn alpha(&self) -> &Tensor {
         &self.alpha
-    }
-}
-
-/// Universal kriging on top of an exact posterior with zero mean function.
-///
-/// `beta = (Hᵀ K_y⁻¹ H)⁻¹ Hᵀ K_y⁻¹ y`; predictions add `uᵀ (Hᵀ K_y⁻¹ H)⁻¹ u` to the variance, `u = h* - Hᵀ K_y⁻¹ k*`.
-pub struct Kriging<'a> {
-    posterior: &'a ExactPosterior,
-    /// Coefficients of the basis, `[p]`.
-    pub beta: Tensor,
-    weighted_basis: Tensor,
-    precision_chol: Tensor,
-    alpha: Tensor,
-    /// Restricted log likelihood, in nats.
-    pub restricted_log_likelihood: f64,
-}
-
-impl<'a> Kriging<'a> {
-    fn new(posterior: &'a ExactPosterior, basis: Tensor) -> Result<Self> {
-        assert!(posterior.mean.is_zero(), "kriging replaces the mean function");
-        no_grad(|| {
-            let (n, p) = (basis.shape()[0], basis.shape()[1]);
-            let weighted_basis = posterior.chol.cholesky_solve(&basis);
-            let precision_chol = basis.t().matmul(&weighted_basis).cholesky().map_err(|_| {
-                Error::numerical("the basis functions are linearly dependent on these rows", "use a lower degree")
-            })?;
-            let beta =
-                precision_chol.cholesky_solve(&weighted_basis.t().matmul(&posterior.y).unsqueeze(1)).reshape(&[p]);
-            let residual = &posterior.y - basis.matmul(&beta);
-            let alpha = posterior.chol.cholesky_solve(&residual.unsqueeze(1)).reshape(&[n]);
-            let log_det = posterior.chol.diagonal().log().sum() + precision_chol.diagonal().log().sum();
-            let constant = 0.5 * (n - p) as f64 * std::f64::consts::TAU.ln();
-            let restricted = -0.5 * (&residual * &alpha).sum().item() - log_det.item() - constant;
-            Ok(Self { posterior, beta, weighted_basis, precision_chol, alpha, restricted_log_likelihood: restricted })
-        })
-    }
-
-    /// Means and variances of `f` plus its trend at `x: [N*, D]`, whose basis functions are `basis: [N*, p]`.
-    pub fn marginals(&self, x: &Tensor, basis: &Tensor) -> (Vec<f64>, Vec<f64>) {
-        no_grad(|| {
-            let gp = self.posterior;
-            let cross = gp.kernel.gram(&gp.x, x);
-            let half = gp.chol.solve_lower(&cross);
-            let u = basis.t() - self.weighted_basis.t().matmul(&cross);
-            let trend = self.precision_chol.solve_lower(&u).square().sum_axis(0, false);
-            let mean = basis.matmul(&self.beta) + cross.t().matmul(&self.alpha);
-            let variance = gp.kernel.diag(x) - half.square().sum_axis(0, false) + trend;
-            (mean.to_vec(), variance.to_vec())
-        })
     }
 }
 

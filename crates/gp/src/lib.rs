@@ -6,6 +6,7 @@
 //! | a mean function | [`mean`] |
 //! | another noise than Gaussian | [`likelihood`] |
 //! | regression, up to a few thousand rows | [`exact::ExactGp`] |
+//! | the same with the coefficients of a trend integrated out (universal kriging) | [`exact::ExactGp::with_integrated_mean`] |
 //! | regression, up to a million rows | [`sgpr::Sgpr`] |
 //! | regression, many rows without inducing points | [`sdd`] |
 //! | the posterior of FITC, and of power EP between it and `Sgpr` | [`sgpr::Sgpr::condition_with_power`] |

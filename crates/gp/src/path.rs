@@ -90,8 +90,14 @@ impl ExactPosterior {
     /// A sample path of `f` less its mean function, with this many random features.
     ///
     /// # Errors
-    /// For a kernel without a spectral form.
+    /// For a kernel without a spectral form, and for an integrated mean function, which varies with the path.
     pub fn sample_path(&self, features: usize, rng: &mut Rng) -> Result<SamplePath> {
+        if self.has_integrated_mean() {
+            return Err(Error::data(
+                "the coefficients of the mean function are integrated out, and a path without it would hold them fixed",
+                "draw jointly at given points, or optimise the coefficients",
+            ));
+        }
         let prior = PriorPath::sample(self.kernel(), self.inputs().shape()[1], features, rng)?;
         no_grad(|| {
             let n = self.targets().len();

@@ -93,6 +93,11 @@ impl<'de> Deserialize<'de> for PriorsConfig {
     }
 }
 
+/// Whether a key names a parameter: by its whole dotted name, or by the end of it.
+fn fits(key: &str, name: &str) -> bool {
+    name == key || name.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'))
+}
+
 impl PriorsConfig {
     /// Log-normal priors: on lengthscales growing with the number of columns, and on the noise variance.
     ///
@@ -114,6 +119,11 @@ impl PriorsConfig {
         self.0.is_empty()
     }
 
+    /// Whether there is one for the parameter of this name.
+    pub fn covers(&self, name: &str) -> bool {
+        self.0.keys().any(|key| fits(key, name))
+    }
+
     /// Checks all numbers, before work starts.
     ///
     /// # Errors
@@ -131,8 +141,6 @@ impl PriorsConfig {
     /// [`Error::Unknown`] for a name that fits no parameter, [`Error::Setting`] for a prior that has no density at the parameter's start.
     pub fn apply(&self, model: &mut (impl Parameters + ?Sized), dims: usize) -> Result<()> {
         let known = model.names();
-        let fits =
-            |key: &str, name: &str| name == key || name.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'));
         let mut keys: Vec<&String> = self.0.keys().collect();
         keys.sort_by_key(|key| key.len());
         for key in keys {

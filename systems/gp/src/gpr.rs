@@ -3,15 +3,15 @@
 
 use elbo_core::{
     Budget, Card, Claim, Columns, Config, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Regression,
-    Result, Rng, Run, Snapshot, System, Table, Validation, Verb,
+    Result, Rng, Run, Snapshot, Summary, System, Table, Validation, Verb, ensure,
 };
 use elbo_data::{MakeOptions, make_from};
 use elbo_dist::{Distribution, NormalScaleMixture, scores};
-use elbo_gp::exact::{ExactGp, ExactPosterior};
+use elbo_gp::exact::{ExactGp, ExactPosterior, ensure_determined};
 use elbo_gp::fit::{Found, Search, search};
 use elbo_gp::jitter;
 use elbo_gp::kernel::KernelConfig;
-use elbo_gp::mean::MeanConfig;
+use elbo_gp::mean::{Mean, MeanConfig};
 use elbo_gp::priors::PriorsConfig;
 use elbo_gp::settings;
 use elbo_gp::table::{self, Process, TableModel};
@@ -33,6 +33,17 @@ pub enum Errors {
     LeaveOneOut,
     /// The same for residuals of five folds, each predicted with hyperparameters learned without it.
     CrossValidation,
+}
+
+/// What becomes of the coefficients of the mean function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Coefficients {
+    /// They are learned with the hyperparameters, and predictions take them for known.
+    Optimised,
+    /// They are integrated out under a flat prior (universal kriging): hyperparameters maximise the restricted likelihood, and predictions hold what
+    /// the rows leave open of the coefficients.
+    Integrated,
 }
 
 /// What becomes of rows that are copies of others, in the target too.
@@ -72,9 +83,26 @@ impl Rows {
     }
 }
 
+/// A split of rows into parts.
+struct Folds {
+    /// A permutation of the rows.
+    order: Vec<usize>,
+}
+
+impl Folds {
+    /// The rows of each part, and the others.
+    fn each(&self) -> impl Iterator<Item = (Vec<usize>, Vec<usize>)> + '_ {
+        let count = self.order.len();
+        (0..FOLDS.min(count)).map(move |fold| (0..count).partition::<Vec<usize>, _>(|i| self.order[*i] % FOLDS == fold))
+    }
+}
+
 fn standardised(y: &[f64], mean: &[f64], variance: &[f64]) -> Vec<f64> {
     (0..y.len()).map(|i| (y[i] - mean[i]) / variance[i].sqrt()).collect()
 }
+
+/// The mean function's parameter.
+const COEFFICIENTS: &str = "mean.coefficients";
 
 /// Noise below this share of the target's variance interpolates the rows.
 const NOISELESS: f64 = 1e-3;
@@ -88,6 +116,8 @@ pub struct GprConfig {
     /// The mean function: zero, constant, linear or polynomial.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub mean: MeanConfig,
+    /// The coefficients of the mean function: `optimised`, or `integrated` out under a flat prior.
+    pub coefficients: Coefficients,
     /// Noise variance at the start, as a share of the target's variance.
     pub noise: f64,
     /// A column of standard deviations in the target's unit, the known noise of each row, besides the learned noise; it is no input then.
@@ -113,6 +143,7 @@ impl Default for GprConfig {
         Self {
             kernel: KernelConfig::default(),
             mean: MeanConfig::Constant,
+            coefficients: Coefficients::Optimised,
             noise: 0.1,
             noise_column: None,
             priors: PriorsConfig::default(),
@@ -130,6 +161,20 @@ impl Config for GprConfig {
         settings::process(&self.kernel, &self.mean)?;
         settings::noise(self.noise)?;
         self.priors.check()?;
+        if self.coefficients == Coefficients::Integrated {
+            let refuse = |beside: &str, expected: &str| {
+                ensure("coefficients", format!("integrated beside {beside}"), false, expected.to_owned())
+            };
+            if self.mean == MeanConfig::Zero {
+                refuse(
+                    "mean=zero, which has none",
+                    "a mean that is constant, linear or polynomial, or coefficients=optimised",
+                )?;
+            }
+            if self.priors.covers(COEFFICIENTS) {
+                refuse("a prior on them", "no prior on them, since theirs is flat then, or coefficients=optimised")?;
+            }
+        }
         settings::starts(self.starts)?;
         settings::counts(&[("iterations", self.iterations)])
     }
@@ -141,11 +186,29 @@ impl GprConfig {
         let mean = self.mean.build(&x.levels)?;
         let y = Tensor::from_slice(y, &[y.len()]);
         let mut gp = ExactGp::new(kernel, mean, self.noise, table::tensor(x), y).with_held_jitter();
+        if self.coefficients == Coefficients::Integrated {
+            // Here with the names of the terms.
+            self.ensure_determined(x)?;
+            gp = gp.with_integrated_mean()?;
+        }
         if let Some(known) = known {
             gp = gp.with_known_noise(known);
         }
         self.priors.apply(&mut gp, x.dims)?;
         Ok(gp)
+    }
+
+    /// Refuses rows that leave coefficients undetermined which are to be integrated out, naming the term.
+    fn ensure_determined(&self, x: &Features) -> Result<()> {
+        if self.coefficients == Coefficients::Optimised {
+            return Ok(());
+        }
+        match self.mean.basis(&x.levels)? {
+            Some(basis) => {
+                ensure_determined(&basis.matrix(&table::tensor(x)), |j| format!("`{}`", basis.term(j, &x.names)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The known noise variances that a model file holds, where the settings name a column of them.
@@ -206,19 +269,34 @@ impl GprConfig {
         posterior: &ExactPosterior,
         run: &mut Run,
     ) -> Result<Option<NormalScaleMixture>> {
-        let folds = match self.errors {
+        let residuals = match self.errors {
             Errors::Normal => return Ok(None),
             Errors::LeaveOneOut => None,
             Errors::CrossValidation => {
-                let folds = self.folds(rows, gp, run)?;
-                if folds.is_none() {
-                    run.mark_stopped_early();
-                    run.warn("stopped before every fold was predicted: the errors are those of `errors=leave_one_out`");
+                let folds = Folds { order: run.rng.permutation(rows.x.rows) };
+                let unsound = folds.each().find_map(|(_, rest)| self.ensure_determined(&rows.x.take_rows(&rest)).err());
+                match unsound {
+                    Some(error) => {
+                        run.warn(format!(
+                            "without one of {FOLDS} folds the mean function is not determined ({error}): the errors are those of \
+                             `errors=leave_one_out`"
+                        ));
+                        None
+                    }
+                    None => {
+                        let residuals = self.residuals_of(&folds, rows, gp, run)?;
+                        if residuals.is_none() {
+                            run.mark_stopped_early();
+                            run.warn(
+                                "stopped before every fold was predicted: the errors are those of `errors=leave_one_out`",
+                            );
+                        }
+                        residuals
+                    }
                 }
-                folds
             }
         };
-        let residuals = folds.unwrap_or_else(|| {
+        let residuals = residuals.unwrap_or_else(|| {
             let loo = posterior.leave_one_out();
             standardised(&rows.y, &loo.mean, &loo.variance)
         });
@@ -227,13 +305,10 @@ impl GprConfig {
 
     /// Residuals of every row in standard deviations, predicted from the other folds, whose hyperparameters start at those of all rows;
     /// `None` when the run stops before the last.
-    fn folds(&self, rows: &Rows, gp: &ExactGp, run: &mut Run) -> Result<Option<Vec<f64>>> {
+    fn residuals_of(&self, folds: &Folds, rows: &Rows, gp: &ExactGp, run: &mut Run) -> Result<Option<Vec<f64>>> {
         let start = gp.pack();
-        let count = rows.x.rows;
-        let order = run.rng.permutation(count);
         let mut residuals = vec![];
-        for fold in 0..FOLDS.min(count) {
-            let (held, rest): (Vec<usize>, Vec<usize>) = (0..count).partition(|i| order[*i] % FOLDS == fold);
+        for (held, rest) in folds.each() {
             let mut part = self.build(&rows.take(&rest))?;
             part.unpack(&start);
             let options = Search { starts: 1, iterations: self.iterations.min(FOLD_ITERATIONS) };
@@ -257,6 +332,18 @@ impl GprConfig {
         }
         Ok(Some(residuals))
     }
+}
+
+/// Puts what is known of integrated coefficients into a summary, where the process has those that they started from.
+fn describe_integrated(mean: &dyn Mean, summary: &mut Summary) {
+    summary.text += &format!(" Its mean function, {}, has them integrated out.", mean.summary());
+    mean.visit(&mut |_, coefficients| {
+        for entry in summary.parameters.iter_mut().filter(|entry| entry.0 == COEFFICIENTS) {
+            let shown: Vec<String> = coefficients.value().iter().map(|v| format!("{v:.4}")).collect();
+            entry.1 = shown.join(", ");
+            entry.2 = "integrated out; means given the rows".into();
+        }
+    });
 }
 
 impl System for Gpr {
@@ -283,11 +370,18 @@ impl System for Gpr {
         let posterior = gp.condition()?;
         let mut summary = table::summarise(gp.kernel(), &gp, &rows.x.names);
         summary.text = format!("A Gaussian process with kernel {} on {} rows.", gp.kernel().summary(), rows.x.rows);
+        if posterior.has_integrated_mean() {
+            describe_integrated(posterior.mean(), &mut summary);
+        }
         if let (Some(name), Some(known)) = (&config.noise_column, &rows.known) {
             summary.text += &table::describe_noise(name, known, input.columns.target_scaling().1);
         }
         jitter::report(&mut summary, posterior.jitter(), run);
-        table::add_objective(&mut summary, "log marginal likelihood", &found, &config.priors);
+        let objective = match config.coefficients {
+            Coefficients::Optimised => "log marginal likelihood",
+            Coefficients::Integrated => "restricted log likelihood",
+        };
+        table::add_objective(&mut summary, objective, &found, &config.priors);
         let errors = config.errors_of(&rows, &gp, &posterior, run)?;
         if let Some(errors) = &errors {
             summary.text += &format!(

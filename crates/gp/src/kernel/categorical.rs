@@ -7,6 +7,7 @@ use elbo_core::Rng;
 use elbo_tensor::{DType, Parameter, Tensor, no_grad};
 
 use super::Kernel;
+use super::pairwise::{self, Pairwise, Pull, products_of_others};
 use super::parameter::{between, positive, real, show};
 use super::spectral::{LevelTable, Spectral};
 
@@ -85,17 +86,93 @@ impl Exchangeable {
         let d = levels.len();
         Self { levels: levels.to_vec(), correlation: between(&vec![correlation; d], &[d], 0.0, 1.0) }
     }
+
+    /// The kernel from tensor operations alone: the readable reference, and the way to derivatives of any order.
+    pub fn composed(&self, x: &Tensor, z: &Tensor) -> Tensor {
+        exchangeable(x, z, &self.correlation.get(), self.levels.len())
+    }
+}
+
+/// `correlation: [D]`.
+fn exchangeable(x: &Tensor, z: &Tensor, correlation: &Tensor, dims: usize) -> Tensor {
+    let factors = (0..dims).map(|d| {
+        let (equal, known) = agreement(x, z, d);
+        let different = (1.0 - &equal) * known;
+        different * correlation.narrow(0, d, 1) + equal
+    });
+    factors.reduce(|a, b| a * b).expect("a categorical kernel has a dimension")
+}
+
+/// Whether two codes are of different levels that were seen, `Some(true)`, or of one level, `Some(false)`; `None` for an unseen level beside
+/// a seen one.
+#[inline]
+fn differ(a: f64, b: f64) -> Option<bool> {
+    if a == b {
+        Some(false)
+    } else if a < 0.0 || b < 0.0 {
+        None
+    } else {
+        Some(true)
+    }
+}
+
+/// The exchangeable kernel as numbers.
+struct Levels {
+    correlation: Vec<f64>,
+}
+
+impl Levels {
+    #[inline]
+    fn factor(&self, d: usize, a: f64, b: f64) -> f64 {
+        match differ(a, b) {
+            Some(false) => 1.0,
+            Some(true) => self.correlation[d],
+            None => 0.0,
+        }
+    }
+}
+
+impl Pairwise for Levels {
+    fn value(&self, a: &[f64], b: &[f64]) -> f64 {
+        (0..self.correlation.len()).map(|d| self.factor(d, a[d], b[d])).product()
+    }
+
+    fn pull(&self, a: &[f64], b: &[f64], weight: f64, to: &mut Pull) {
+        let dims = self.correlation.len();
+        let (factors, others) = to.room.split_at_mut(dims);
+        for d in 0..dims {
+            factors[d] = self.factor(d, a[d], b[d]);
+        }
+        products_of_others(factors, others);
+        for d in 0..dims {
+            if differ(a[d], b[d]) == Some(true) {
+                to.by_parameter[d] += weight * others[d];
+            }
+        }
+    }
+
+    fn room(&self) -> usize {
+        2 * self.correlation.len()
+    }
 }
 
 impl Kernel for Exchangeable {
     fn gram(&self, x: &Tensor, z: &Tensor) -> Tensor {
-        let correlation = self.correlation.get();
-        let factors = (0..self.levels.len()).map(|d| {
-            let (equal, known) = agreement(x, z, d);
-            let different = (1.0 - &equal) * known;
-            different * correlation.narrow(0, d, 1) + equal
-        });
-        factors.reduce(|a, b| a * b).expect("a categorical kernel has a dimension")
+        let (correlation, dims) = (self.correlation.get(), self.levels.len());
+        let levels = Levels { correlation: correlation.to_vec() };
+        // Codes do not move: no derivative with respect to them.
+        let (x, z) = (x.detach(), z.detach());
+        pairwise::gram("exchangeable_gram", levels, &x, &z, &[correlation], move |i| {
+            exchangeable(&i[0], &i[1], &i[2], dims)
+        })
+    }
+
+    fn gram_symmetric(&self, x: &Tensor) -> Tensor {
+        let (correlation, dims) = (self.correlation.get(), self.levels.len());
+        let levels = Levels { correlation: correlation.to_vec() };
+        pairwise::gram_symmetric("exchangeable_gram_symmetric", levels, &x.detach(), &[correlation], move |i| {
+            exchangeable(&i[0], &i[0], &i[1], dims)
+        })
     }
 
     fn diag(&self, x: &Tensor) -> Tensor {
@@ -140,22 +217,78 @@ impl Hamming {
         Self { levels: levels.to_vec(), lengthscale: positive(&[lengthscale], &[]) }
     }
 
+    /// The kernel from tensor operations alone: the readable reference, and the way to derivatives of any order.
+    pub fn composed(&self, x: &Tensor, z: &Tensor) -> Tensor {
+        hamming(x, z, &self.lengthscale.get(), self.levels.len())
+    }
+
     fn correlation(&self) -> Tensor {
         (-1.0 / (self.lengthscale.get() * self.levels.len() as f64)).exp()
     }
 }
 
+/// `lengthscale: []`.
+fn hamming(x: &Tensor, z: &Tensor, lengthscale: &Tensor, dims: usize) -> Tensor {
+    let zeros = Tensor::zeros(&[x.size(0), z.size(0)], DType::F64);
+    let (mut mismatches, mut related) = (zeros.clone(), zeros + 1.0);
+    for d in 0..dims {
+        let (equal, known) = agreement(x, z, d);
+        mismatches = mismatches + (1.0 - &equal);
+        // An unseen level beside a seen one: no correlation.
+        related = related * equal.maximum(&known);
+    }
+    (-mismatches / (lengthscale * dims as f64)).exp() * related
+}
+
+/// The Hamming kernel as numbers.
+struct Mismatches {
+    dims: usize,
+    lengthscale: f64,
+}
+
+impl Mismatches {
+    /// The share of dimensions that differ, over the lengthscale; infinite where an unseen level stands beside a seen one.
+    #[inline]
+    fn exponent(&self, a: &[f64], b: &[f64]) -> f64 {
+        let mut count = 0.0;
+        for d in 0..self.dims {
+            count += match differ(a[d], b[d]) {
+                Some(differ) => f64::from(u8::from(differ)),
+                None => return f64::INFINITY,
+            };
+        }
+        count / (self.lengthscale * self.dims as f64)
+    }
+}
+
+impl Pairwise for Mismatches {
+    fn value(&self, a: &[f64], b: &[f64]) -> f64 {
+        (-self.exponent(a, b)).exp()
+    }
+
+    fn pull(&self, a: &[f64], b: &[f64], weight: f64, to: &mut Pull) {
+        let exponent = self.exponent(a, b);
+        if exponent.is_finite() {
+            to.by_parameter[0] += weight * (-exponent).exp() * exponent / self.lengthscale;
+        }
+    }
+}
+
 impl Kernel for Hamming {
     fn gram(&self, x: &Tensor, z: &Tensor) -> Tensor {
-        let zeros = Tensor::zeros(&[x.size(0), z.size(0)], DType::F64);
-        let (mut mismatches, mut related) = (zeros.clone(), zeros + 1.0);
-        for d in 0..self.levels.len() {
-            let (equal, known) = agreement(x, z, d);
-            mismatches = mismatches + (1.0 - &equal);
-            // An unseen level beside a seen one: no correlation.
-            related = related * equal.maximum(&known);
-        }
-        (-mismatches / (self.lengthscale.get() * self.levels.len() as f64)).exp() * related
+        let (lengthscale, dims) = (self.lengthscale.get(), self.levels.len());
+        let mismatches = Mismatches { dims, lengthscale: lengthscale.item() };
+        // Codes do not move: no derivative with respect to them.
+        let (x, z) = (x.detach(), z.detach());
+        pairwise::gram("hamming_gram", mismatches, &x, &z, &[lengthscale], move |i| hamming(&i[0], &i[1], &i[2], dims))
+    }
+
+    fn gram_symmetric(&self, x: &Tensor) -> Tensor {
+        let (lengthscale, dims) = (self.lengthscale.get(), self.levels.len());
+        let mismatches = Mismatches { dims, lengthscale: lengthscale.item() };
+        pairwise::gram_symmetric("hamming_gram_symmetric", mismatches, &x.detach(), &[lengthscale], move |i| {
+            hamming(&i[0], &i[0], &i[1], dims)
+        })
     }
 
     fn diag(&self, x: &Tensor) -> Tensor {

@@ -25,7 +25,8 @@
 //! # How do I add one?
 //!
 //! Put a struct with its [`elbo_tensor::Parameter`]s into a file of its own, name them for [`elbo_tensor::Parameters`], implement
-//! [`Kernel`] (`gram`, `diag`, `summary`, `clone_box`; the others only where they hold), add a variant to [`KernelConfig`] with its name in
+//! [`Kernel`] (`gram`, `diag`, `summary`, `clone_box`; the others only where they hold; a covariance that is computed pair by pair is a
+//! `Pairwise` of `pairwise.rs`, which makes one fused operation of it), add a variant to [`KernelConfig`] with its name in
 //! `config/parse.rs`, and one line to `every_kernel` in `tests/it/kernels.rs`. The tests there then check symmetry, positive
 //! semi-definiteness, the diagonal, all gradients and the random frequencies.
 
@@ -37,6 +38,7 @@ mod derivative;
 mod expectation;
 mod linear;
 mod network;
+mod pairwise;
 mod parameter;
 mod periodic;
 mod radial;

@@ -1,10 +1,10 @@
 //! Likeness of count vectors.
 
 use elbo_core::{Error, Result};
-use elbo_tensor::{Parameter, Tensor};
-use rayon::prelude::*;
+use elbo_tensor::{DType, Parameter, Tensor};
 
 use super::Kernel;
+use super::pairwise::{self, Pairwise, Pull};
 use super::parameter::{positive, show};
 use super::radial::differences;
 
@@ -29,48 +29,33 @@ impl Tanimoto {
     }
 }
 
-/// `Σ_d |x_nd - z_md|`, `[N, M]`, without a temporary for each dimension.
+/// `Σ_d |x_nd - z_md|`, `[N, M]`.
 fn city_block(x: &Tensor, z: &Tensor) -> Tensor {
-    let (n, m, dims) = (x.size(0), z.size(0), x.size(1));
-    let (xs, zs) = (x.to_vec(), z.to_vec());
-    let mut value = vec![0.0; n * m];
-    if m > 0 && dims > 0 {
-        value.par_chunks_mut(m).zip(xs.par_chunks(dims)).for_each(|(row, a)| {
-            for (out, b) in row.iter_mut().zip(zs.chunks(dims)) {
-                *out = a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum();
-            }
-        });
+    pairwise::gram("city_block", CityBlock, x, z, &[], |inputs| {
+        let (x, z) = (&inputs[0], &inputs[1]);
+        let mut sum = Tensor::zeros(&[x.size(0), z.size(0)], DType::F64);
+        for d in 0..x.size(1) {
+            sum = sum + differences(x, z, d).abs();
+        }
+        sum
+    })
+}
+
+/// The distance of two rows; where coordinates are equal, its derivative by them counts as zero.
+struct CityBlock;
+
+impl Pairwise for CityBlock {
+    fn value(&self, a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
     }
-    let backward = move |g: &Tensor, wanted: &[bool]| {
-        let g = g.to_vec();
-        // Row by row of one side, summing over the other in order.
-        let side = |a: &[f64], b: &[f64], at: &(dyn Fn(usize, usize) -> f64 + Sync), rows: usize| {
-            let mut out = vec![0.0; rows * dims];
-            out.par_chunks_mut(dims.max(1)).enumerate().for_each(|(i, out)| {
-                let own = &a[i * dims..(i + 1) * dims];
-                for (j, other) in b.chunks(dims).enumerate() {
-                    let weight = at(i, j);
-                    for d in 0..dims {
-                        let difference = own[d] - other[d];
-                        out[d] += if difference == 0.0 { 0.0 } else { weight * difference.signum() };
-                    }
-                }
-            });
-            Tensor::from_vec(out, &[rows, dims])
-        };
-        let dx = wanted[0].then(|| side(&xs, &zs, &|i, j| g[i * m + j], n));
-        let dz = wanted[1].then(|| side(&zs, &xs, &|j, i| g[i * m + j], m));
-        vec![dx, dz]
-    };
-    Tensor::custom("city_block", vec![x.clone(), z.clone()], Tensor::from_vec(value, &[n, m]), backward).with_twin(
-        move |inputs| {
-            let mut sum = Tensor::zeros(&[n, m], elbo_tensor::DType::F64);
-            for d in 0..dims {
-                sum = sum + differences(&inputs[0], &inputs[1], d).abs();
+
+    fn pull(&self, a: &[f64], b: &[f64], weight: f64, to: &mut Pull) {
+        for (out, (a, b)) in to.by_difference.iter_mut().zip(a.iter().zip(b)) {
+            if a != b {
+                *out += weight * (a - b).signum();
             }
-            sum
-        },
-    )
+        }
+    }
 }
 
 impl Kernel for Tanimoto {

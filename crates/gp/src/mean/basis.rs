@@ -46,6 +46,22 @@ impl Basis {
         false
     }
 
+    /// What function `j` is of columns with these names: `constant`, `a`, `a * b`, `a level of c`.
+    pub fn term(&self, j: usize, names: &[String]) -> String {
+        if let Some(monomial) = self.monomials.get(j) {
+            let factors: Vec<&str> = monomial.iter().map(|c| names[*c].as_str()).collect();
+            return if factors.is_empty() { "constant".into() } else { factors.join(" * ") };
+        }
+        let mut rest = j - self.monomials.len();
+        for (column, levels) in &self.categories {
+            if rest < levels - 1 {
+                return format!("a level of {}", names[*column]);
+            }
+            rest -= levels - 1;
+        }
+        panic!("function {j} of {}", self.len())
+    }
+
     /// `H`, `[N, p]`, differentiable in the numeric columns.
     pub fn matrix(&self, x: &Tensor) -> Tensor {
         let n = x.size(0);

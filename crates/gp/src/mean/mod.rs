@@ -8,8 +8,8 @@
 //! | follows a parabola or cubic | [`Trend`] of degree 2 or 3 | `{ type = "polynomial", degree = 2 }` |
 //! | is a combination of functions you know | [`FixedBasis`] | in code |
 //!
-//! Coefficients are parameters to be optimised. To integrate them out instead (universal kriging), give [`Mean::basis`] to the exact
-//! posterior. To add a mean, implement [`Mean`].
+//! Coefficients are parameters to be optimised. To integrate them out instead (universal kriging), see
+//! [`ExactGp::with_integrated_mean`](crate::exact::ExactGp::with_integrated_mean). To add a mean, implement [`Mean`].
 
 mod basis;
 
@@ -205,14 +205,14 @@ impl Config for MeanConfig {
 }
 
 impl MeanConfig {
-    /// The mean for columns with these numbers of levels, zero for a numeric one.
+    /// The functions that it combines, for columns with these numbers of levels, zero for a numeric one; `None` for the zero mean.
     ///
     /// # Errors
     /// [`elbo_core::Error::Setting`] for a degree out of range, or with more than a thousand terms.
-    pub fn build(&self, levels: &[usize]) -> Result<Box<dyn Mean>> {
+    pub fn basis(&self, levels: &[usize]) -> Result<Option<Basis>> {
         self.check()?;
         let degree = match self {
-            Self::Zero => return Ok(Box::new(Zero)),
+            Self::Zero => return Ok(None),
             Self::Constant => 0,
             Self::Linear => 1,
             Self::Polynomial { degree } => *degree,
@@ -220,6 +220,18 @@ impl MeanConfig {
         let basis = Basis::polynomial(levels, degree);
         let p = basis.len();
         ensure("mean", format!("a trend with {p} terms"), p <= MOST_FUNCTIONS, "at most 1000 terms; lower the degree")?;
-        Ok(Box::new(Trend::new(basis)))
+        Ok(Some(basis))
+    }
+
+    /// The mean for columns with these numbers of levels, zero for a numeric one.
+    ///
+    /// # Errors
+    /// As [`MeanConfig::basis`].
+    pub fn build(&self, levels: &[usize]) -> Result<Box<dyn Mean>> {
+        let mean: Box<dyn Mean> = match self.basis(levels)? {
+            Some(basis) => Box::new(Trend::new(basis)),
+            None => Box::new(Zero),
+        };
+        Ok(mean)
     }
 }

@@ -1,6 +1,7 @@
 //! The sparse Gaussian process in dual form.
 
 use super::{LatentPosterior, LatentPrior, SitePosterior};
+use crate::dual::{DualPosterior, Sums};
 use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
 use crate::site::Sites;
@@ -60,40 +61,27 @@ impl Parameters for SparsePrior {
     }
 }
 
-/// Factor of `W = I + A diag(precision) Aᵀ`.
-fn whitened(a: &Tensor, precision: &Tensor) -> Result<Tensor> {
-    let weighted = a * precision.sqrt().unsqueeze(0);
-    Ok((weighted.matmul(&weighted.t()) + Tensor::eye(a.shape()[0], a.dtype())).cholesky()?)
-}
-
 impl LatentPrior for SparsePrior {
     fn rows(&self) -> usize {
         self.x.shape()[0]
     }
 
     fn posterior(&self, shift: &Tensor, precision: &Tensor) -> Result<SitePosterior> {
-        let (_, a) = self.projections()?;
-        let w_chol = whitened(&a, precision)?;
-        let centre = w_chol.solve_lower(&a.matmul(shift).unsqueeze(1));
-        let half = w_chol.solve_lower(&a);
+        let (kuu_chol, a) = self.projections()?;
+        let dual = DualPosterior::from_whitened(&kuu_chol, &Sums::of_sites(&a, shift, precision))?;
+        let (mean, half) = dual.projections(&a);
         let site_variance = half.square().sum_axis(0, false);
         let unexplained = self.kernel.diag(&self.x) - a.square().sum_axis(0, false);
-        Ok(SitePosterior {
-            mean: half.t().matmul(&centre).reshape(&[self.rows()]),
-            variance: &site_variance + unexplained,
-            site_variance,
-            log_z: centre.square().sum() * 0.5 - w_chol.diagonal().log().sum(),
-        })
+        Ok(SitePosterior { mean, variance: &site_variance + unexplained, site_variance, log_z: dual.log_normaliser() })
     }
 
     fn condition(&self, sites: &Sites) -> Result<Box<dyn LatentPosterior>> {
         no_grad(|| {
             let (shift, precision) = sites.tensors();
             let (kuu_chol, a) = self.projections()?;
-            let w_chol = whitened(&a, &precision)?;
-            let centre = w_chol.solve_lower(&a.matmul(&shift).unsqueeze(1));
+            let dual = DualPosterior::from_whitened(&kuu_chol, &Sums::of_sites(&a, &shift, &precision))?;
             let (kernel, inducing) = (self.kernel.clone_box(), self.inducing.clone_box());
-            Ok(Box::new(SparsePosterior { kernel, inducing, kuu_chol, w_chol, centre }) as Box<dyn LatentPosterior>)
+            Ok(Box::new(SparsePosterior { kernel, inducing, dual }) as Box<dyn LatentPosterior>)
         })
     }
 
@@ -106,38 +94,19 @@ impl LatentPrior for SparsePrior {
     }
 }
 
-/// A posterior carried by inducing variables: `kuu_chol = chol(K_uu)`, `w_chol = chol(I + L⁻¹ Λ̄ L⁻ᵀ)`,
-/// `centre = w_chol⁻¹ L⁻¹ λ̄`.
+/// A posterior carried by inducing variables.
 struct SparsePosterior {
     kernel: Box<dyn Kernel>,
     inducing: Box<dyn Inducing>,
-    kuu_chol: Tensor,
-    w_chol: Tensor,
-    centre: Tensor,
-}
-
-impl SparsePosterior {
-    fn projections(&self, x: &Tensor) -> (Tensor, Tensor, Tensor) {
-        let a = self.kuu_chol.solve_lower(&self.inducing.kuf(self.kernel.as_ref(), x));
-        let half = self.w_chol.solve_lower(&a);
-        let mean = half.t().matmul(&self.centre).reshape(&[x.shape()[0]]);
-        (mean, a, half)
-    }
+    dual: DualPosterior,
 }
 
 impl LatentPosterior for SparsePosterior {
     fn marginals(&self, x: &Tensor) -> (Tensor, Tensor) {
-        no_grad(|| {
-            let (mean, a, half) = self.projections(x);
-            let variance = self.kernel.diag(x) - a.square().sum_axis(0, false) + half.square().sum_axis(0, false);
-            (mean, variance)
-        })
+        no_grad(|| self.dual.marginals(&self.inducing.kuf(self.kernel.as_ref(), x), &self.kernel.diag(x)))
     }
 
     fn joint(&self, x: &Tensor) -> (Tensor, Tensor) {
-        no_grad(|| {
-            let (mean, a, half) = self.projections(x);
-            (mean, self.kernel.gram_symmetric(x) - a.t().matmul(&a) + half.t().matmul(&half))
-        })
+        no_grad(|| self.dual.joint(&self.inducing.kuf(self.kernel.as_ref(), x), &self.kernel.gram_symmetric(x)))
     }
 }

@@ -24,6 +24,14 @@ fn categorical_columns_shift_a_trend_and_unseen_levels_do_not() {
 }
 
 #[test]
+fn terms_of_a_trend_are_named_after_their_columns() {
+    let basis = Basis::polynomial(&[0, 3, 0], 2);
+    let names = ["a".to_owned(), "site".to_owned(), "b".to_owned()];
+    let terms: Vec<String> = (0..basis.len()).map(|j| basis.term(j, &names)).collect();
+    assert_eq!(terms, ["constant", "a", "b", "a * a", "a * b", "b * b", "a level of site", "a level of site"]);
+}
+
+#[test]
 fn means_are_linear_in_their_coefficients() {
     let mut rng = Rng::new(31);
     let x = Tensor::from_vec(rng.normals(10), &[5, 2]);

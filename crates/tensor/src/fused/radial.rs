@@ -176,6 +176,12 @@ macro_rules! with_profile {
 pub(super) use with_profile;
 
 impl Radial {
+    /// `g` and `h` at a squared distance `s = r²`; `alpha` is the rational quadratic's, others do not look at it.
+    #[inline]
+    pub fn value_and_slope(self, s: f64, alpha: f64) -> (f64, f64) {
+        with_profile!(self, alpha, p => p.gh(s))
+    }
+
     /// `g` of tensor operations, at squared distances. Where the root's derivative is infinite, a Taylor polynomial that agrees to
     /// rounding stands in, so that second derivatives are right at distance zero too.
     pub(super) fn composed(self, s: &Tensor, alpha: Option<&Tensor>) -> Tensor {

@@ -4,6 +4,7 @@ mod bayesian_gpr;
 mod claims;
 mod cvi_ep_hyper;
 mod gpr;
+mod integrated_mean;
 mod laplace_evidence;
 mod noise_column;
 mod paths;
