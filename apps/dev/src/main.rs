@@ -32,9 +32,9 @@ enum Command {
         out: Option<PathBuf>,
     },
     /// Write the systems of files that `elbo reproduce --budget full --json` printed into docs/results.md, and draw the checks of all; others stay as
-    /// they are.
+    /// they are. The bounds at its end are copied from docs/bounds.md.
     Results {
-        /// The files, in any order; with none, only the pictures are drawn.
+        /// The files, in any order; with none, only the pictures are drawn and the bounds copied.
         files: Vec<PathBuf>,
     },
     /// Score our models on the fixed splits beside GPyTorch's; writes the table in docs/benchmarks.md.

@@ -79,7 +79,7 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
         }
     }
     let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
-    let new = if ids.is_empty() { "pictures alone".into() } else { ids.join(", ") };
+    let new = if ids.is_empty() { "pictures and bounds alone".into() } else { ids.join(", ") };
     let mut told = format!("wrote {RESULTS}: {new}; {} as before", page.systems.len() - ids.len());
     if !dropped.is_empty() {
         told.push_str(&format!("; dropped, since not registered: {}", dropped.join(", ")));
