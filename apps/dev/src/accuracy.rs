@@ -11,6 +11,7 @@ pub use table::{WANTED, mean_and_error, render};
 
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
+use crate::stamp::stamp;
 use elbo::core::Run;
 use elbo::data::{ReadOptions, fixed_split};
 use elbo::dist::scores::Scores;
@@ -38,11 +39,30 @@ pub struct Options {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pub at_once: u16,
     /// Where the lines of both sides lie.
-    #[arg(long, default_value = "benches/peers/results")]
+    #[arg(long, default_value = RESULTS)]
     pub results: PathBuf,
     /// The document that holds the table.
-    #[arg(long, default_value = "docs/benchmarks.md")]
+    #[arg(long, default_value = PAGE)]
     pub out: PathBuf,
+}
+
+/// Where the lines of both sides lie.
+const RESULTS: &str = "benches/peers/results";
+/// The document that holds the table.
+const PAGE: &str = "docs/benchmarks.md";
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tables: vec![],
+            kernels: vec![],
+            splits: None,
+            again: false,
+            at_once: 2,
+            results: RESULTS.into(),
+            out: PAGE.into(),
+        }
+    }
 }
 
 impl Options {
@@ -118,27 +138,37 @@ fn score(root: &Path, todo: &[&Line], out: &Path, at_once: u16) -> Result<()> {
     })
 }
 
-/// Computes what is missing of our side and writes the table between the markers `accuracy-gp`; where only some tables, kernels or splits
-/// are asked for, it is printed instead.
+/// Scores what is missing of our side, or all of it where it is asked for again, and adds it to `elbo.jsonl`.
 ///
 /// # Errors
-/// [`DevError::Faults`] when a score is worse, the coverage is off, or splits are missing; the table is written all the same.
-pub fn run(root: &Path, options: &Options) -> Result<()> {
+/// When a table cannot be read or a fit fails; [`DevError::File`].
+pub fn refit(root: &Path, options: &Options) -> Result<()> {
     let folder = root.join(&options.results);
     let before = Lines::read(&folder)?;
     let is_missing = |fit: &Fit| options.again || !before.ours.contains_key(fit);
     // From the end, where the longest fits are.
     let todo: Vec<&Line> =
         before.theirs.values().rev().filter(|l| options.is_chosen(&l.fit) && is_missing(&l.fit)).collect();
-    score(root, &todo, &folder.join("elbo.jsonl"), options.at_once)?;
-    let after = Lines::read(&folder)?;
+    score(root, &todo, &folder.join("elbo.jsonl"), options.at_once)
+}
+
+/// Computes what is missing of our side and writes the table between the markers `accuracy-gp`; where only some tables, kernels or splits
+/// are asked for, it is printed instead.
+///
+/// # Errors
+/// [`DevError::Faults`] when a score is worse, the coverage is off, or splits are missing; the table is written all the same.
+pub fn run(root: &Path, options: &Options) -> Result<()> {
+    refit(root, options)?;
+    let after = Lines::read(&root.join(&options.results))?;
     let is_whole = options.tables.is_empty() && options.kernels.is_empty() && options.splits.is_none();
     let mut pairs = after.pairs();
     pairs.retain(|(theirs, _)| options.is_chosen(&theirs.fit));
     let (table, faults) = render(&pairs);
     let version = pairs.first().map_or("", |(theirs, _)| &theirs.version);
     let body = format!(
-        "GPyTorch {version}, fitted by `benches/peers/splits.py`. Made by `cargo run --release -p elbo-dev -- accuracy`.\n\n{table}"
+        "GPyTorch {version}, fitted by `benches/peers/splits.py`. Made by `cargo run --release -p elbo-dev -- accuracy`; {}. Scores of fits \
+         that were not asked for again are of earlier days.\n\n{table}",
+        stamp(root)?
     );
     if is_whole {
         let path = root.join(&options.out);

@@ -6,7 +6,8 @@
 //! | [`supply`] | `supply` | fails on a licence, a source, a library or unsafe code that is not accounted for |
 //! | [`generate`](mod@generate) | `generate` | writes `docs/systems.md` from the registry; `--check` for CI |
 //! | [`site`] | `generate` | builds the site from the documents, and follows every link of both |
-//! | [`peers`] | `peers all` | times the peers and us on the same data, writes `docs/benchmarks.md` and the picture of all ratios |
+//! | [`peers`] | `peers all` | times and scores the peers and us on the same data, writes `docs/benchmarks.md` and the picture of all ratios |
+//! | [`stamp`](mod@stamp) | | the day and the commit of a measurement, as the documents say them |
 //! | [`timing`] | `time WORK` | our side of one timing |
 //! | [`results`](mod@results) | `results` | writes measured claims into `docs/results.md` |
 //! | [`accuracy`] | `accuracy` | our scores beside GPyTorch's on fixed splits, in `docs/benchmarks.md` |
@@ -26,6 +27,7 @@ pub mod percep;
 pub mod results;
 pub mod scale;
 pub mod site;
+pub mod stamp;
 pub mod supply;
 pub mod tables;
 pub mod timing;

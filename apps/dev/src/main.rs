@@ -32,9 +32,9 @@ enum Command {
         out: Option<PathBuf>,
     },
     /// Write the systems of files that `elbo reproduce --budget full --json` printed into docs/results.md, and draw the checks of all; others stay as
-    /// they are.
+    /// they are. The bounds at its end are copied from docs/bounds.md.
     Results {
-        /// The files, in any order; with none, only the pictures are drawn.
+        /// The files, in any order; with none, only the pictures are drawn and the bounds copied.
         files: Vec<PathBuf>,
     },
     /// Score our models on the fixed splits beside GPyTorch's; writes the table in docs/benchmarks.md.
@@ -72,8 +72,16 @@ enum Half {
     Bo(peers::Options),
     /// State-space models up to a million times, alone; writes the table in docs/benchmarks.md.
     Linear(peers::Options),
-    /// Every comparison of times, then the picture of all ratios; `accuracy` and `scale` are commands of their own.
-    All(peers::Options),
+    /// The codecs beside JPEG, WebP, AVIF and JPEG XL; writes the tables in docs/cookbook/compression.md and their picture.
+    Formats(peers::formats::Options),
+    /// Bounds on the log likelihood of pictures; writes a table in docs/bounds.md.
+    Bounds(peers::bounds::Options),
+    /// Every comparison, then the picture of all ratios; says in docs/benchmarks.md what was run when.
+    ///
+    /// All of gp, nn, infer, markov, linear, splat, codec, bo, accuracy, scale, formats and bounds, each of which has a command of its own too: some three
+    /// hours. What would take longer runs in a smaller number, which the options `--splits` and `--epochs` give. `scale` wants `elbo data get flights`
+    /// and `bounds` wants `elbo data get mnist10k` first; leave out what is not wanted with `--skip`.
+    All(peers::all::Options),
     /// Draw the ratios of the tables in docs/benchmarks.md, without a new run.
     Plot(peers::ratios::Options),
 }
@@ -110,6 +118,8 @@ fn run_peers(root: &Path, half: Half) -> Result<()> {
         Half::Codec(options) => peers::beside::codec(root, &options),
         Half::Bo(options) => peers::regret::bo(root, &options),
         Half::Linear(options) => peers::linear::linear(root, &options),
+        Half::Formats(options) => peers::formats::formats(root, &options),
+        Half::Bounds(options) => peers::bounds::bounds(root, &options),
         Half::All(options) => peers::all::all(root, &options),
         Half::Plot(options) => {
             println!("{}", peers::ratios::plot(root, &options)?);

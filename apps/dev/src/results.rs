@@ -4,6 +4,7 @@ mod page;
 pub mod picture;
 
 use crate::error::{DevError, Result, read, write};
+use crate::peers::bounds;
 use elbo::core::Direction;
 use elbo::core::claim::{Skipped, Verdict};
 use elbo::core::file::write_atomically;
@@ -49,7 +50,8 @@ struct Failure {
 
 /// Writes the systems of these files of `elbo reproduce ... --json` into the document, and draws the checks of all. Those of others stay as they are, and so does what is said by
 /// hand: between the markers `measured` how it was measured, and between those named by a system's id what is to be said of its numbers. Systems
-/// stand in the registry's order; one that it no longer has is dropped.
+/// stand in the registry's order; one that it no longer has is dropped. At the end stand the bounds on the log likelihood of pictures, copies of the
+/// tables of their own page where there is one.
 ///
 /// # Errors
 /// [`DevError::File`]; [`DevError::Format`] for files that `elbo reproduce` did not write, and a document that this tool did not; [`DevError::Faults`]
@@ -61,6 +63,10 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
     entries.iter().for_each(|entry| page.put(part(entry)));
     let registered: Vec<&str> = elbo::systems().iter().map(|system| system.card().id).collect();
     let dropped = page.arrange(&registered);
+    let bounds_page = root.join(bounds::PAGE);
+    if bounds_page.exists() {
+        page.put_bounds(&bounds::tables(&read(&bounds_page)?)?);
+    }
     write_atomically(&path, page.text().as_bytes())?;
     for part in &page.systems {
         let path = root.join(picture::FOLDER).join(format!("{}.svg", part.id));
@@ -73,7 +79,7 @@ pub fn results(root: &Path, files: &[PathBuf]) -> Result<String> {
         }
     }
     let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
-    let new = if ids.is_empty() { "pictures alone".into() } else { ids.join(", ") };
+    let new = if ids.is_empty() { "pictures and bounds alone".into() } else { ids.join(", ") };
     let mut told = format!("wrote {RESULTS}: {new}; {} as before", page.systems.len() - ids.len());
     if !dropped.is_empty() {
         told.push_str(&format!("; dropped, since not registered: {}", dropped.join(", ")));
@@ -250,6 +256,21 @@ mod tests {
         assert!(told.ends_with("gpr; 0 as before; dropped, since not registered: gone"), "{told}");
         let page = root.page();
         assert!(page.contains("\n1 of 1 claims hold.\n") && !page.contains("gone"), "{page}");
+    }
+
+    #[test]
+    fn the_bounds_of_their_own_page_are_copied_anew_by_each_run() {
+        let root = Root::new();
+        let set = |text: &str| {
+            let page = format!("# Bounds\n\n<!-- bounds-50:begin -->\n{text}\n<!-- bounds-50:end -->\n");
+            std::fs::write(root.0.path().join(bounds::PAGE), page).unwrap();
+        };
+        set("| aevb | -99.1 |");
+        root.results(vec![entry("gpr", "holds", 1.0)]).unwrap();
+        assert!(root.page().contains("\n### After 50 epochs\n\n| aevb | -99.1 |\n"), "{}", root.page());
+        set("| aevb | -98.2 |");
+        results(root.0.path(), &[]).unwrap();
+        assert!(root.page().contains("-98.2") && !root.page().contains("-99.1"), "{}", root.page());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
 use crate::peers::{built_program, python, table::machine};
+use crate::stamp::stamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -220,9 +221,10 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     }
     let (table, faults) = render(&measured);
     let body = format!(
-        "{}; {} threads; 10 % of the rows held back for the scores, which are in the target's unit. Made by `cargo run --release -p elbo-dev -- scale`.\n\n{table}",
+        "{}; {} threads; 10 % of the rows held back for the scores, which are in the target's unit. Made by `cargo run --release -p elbo-dev -- scale`; {}.\n\n{table}",
         machine(),
-        options.threads
+        options.threads,
+        stamp(root)?
     );
     if options.only.is_empty() {
         let path = root.join(&options.out);

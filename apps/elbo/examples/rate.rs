@@ -6,13 +6,8 @@
 
 use elbo::gp::likelihood::Poisson;
 use elbo::gp::site::Cvi;
-use elbo::markov::Kernel;
-use elbo::markov::process::SiteProcess;
+use elbo::markov::{Kernel, process::SiteProcess};
 use elbo::prelude::*;
-use std::path::Path;
-
-/// A first year, and how many years.
-const YEARS: (f64, usize) = (1851.0, 112);
 
 /// Rates under the best of some lengthscales.
 pub struct Rates {
@@ -22,20 +17,13 @@ pub struct Rates {
     pub bounds: Vec<(f64, f64)>,
 }
 
-/// Disasters in each year.
+/// Disasters in each year from 1851 to 1962.
 pub fn counts() -> Result<Vec<f64>> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/classic/coal.csv");
-    let table = elbo::data::read(&file, &elbo::data::ReadOptions::default())?;
-    let text = || Error::data("column `date` is text", "give dates as years, such as 1851.2");
-    let mut counts = vec![0.0; YEARS.1];
-    for date in table.get("date")?.to_f64().ok_or_else(text)? {
-        let year = date.floor() - YEARS.0;
-        if !(0.0..YEARS.1 as f64).contains(&year) {
-            return Err(Error::data(format!("column `date` holds {date}"), "give years from 1851 to 1962"));
-        }
-        counts[year as usize] += 1.0;
-    }
-    Ok(counts)
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/classic/coal.csv");
+    let table = elbo::data::read(file.as_ref(), &elbo::data::ReadOptions::default())?;
+    let dates = table.get("date")?.to_f64().expect("dates in decimal years");
+    let count = |i: usize| dates.iter().filter(|date| date.floor() == 1851.0 + i as f64).count() as f64;
+    Ok((0..112).map(count).collect())
 }
 
 /// The rate behind counts, one a year.
@@ -62,13 +50,10 @@ pub fn rates(counts: &[f64], lengthscales: &[f64]) -> Result<Rates> {
 
 fn main() -> Result<()> {
     let found = rates(&counts()?, &[3.0, 6.0, 12.0, 24.0, 48.0])?;
-    found
-        .bounds
-        .iter()
-        .for_each(|(lengthscale, bound)| println!("lengthscale {lengthscale:>3} years: {bound:.2} nats"));
+    println!("lengthscales in years, and their bounds in nats: {:.2?}", found.bounds);
     println!("\nyear  disasters a year, and 95 % band");
     for (i, [rate, low, high]) in found.each.iter().enumerate().step_by(10) {
-        println!("{:.0}  {rate:.2}  {low:.2} to {high:.2}", YEARS.0 + i as f64);
+        println!("{}  {rate:.2}  {low:.2} to {high:.2}", 1851 + i);
     }
     Ok(())
 }

@@ -1,52 +1,218 @@
-//! Every comparison of times, one after the other, and the picture of them all. Not among them are comparisons of scores: `elbo-dev accuracy`,
-//! `elbo-dev scale`, and the scripts of `benches/peers` that write no table.
+//! Every comparison, one after the other, and the picture of all ratios: times, then scores.
 
-use super::{Options, beside, gp, infer, linear, nn, ratios, refuse_choice, regret};
-use crate::error::{DevError, Result};
-use std::path::Path;
+use super::{beside, bounds, formats, gp, infer, linear, nn, ratios, regret};
+use crate::error::{DevError, Result, read, write};
+use crate::stamp::stamp;
+use crate::{accuracy, markers, scale, tables};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-/// Runs every comparison, each of which writes its table as it ends, then draws the ratios. One that fails does not keep the others
-/// from running.
+/// The comparisons in the order in which they run.
+pub const NAMES: [&str; 12] =
+    ["gp", "nn", "infer", "markov", "linear", "splat", "codec", "bo", "accuracy", "scale", "formats", "bounds"];
+/// Those without a tiny form.
+const WHOLE: [&str; 2] = ["accuracy", "scale"];
+/// The name of the markers around the table of runs.
+pub const MARKER: &str = "peers-all";
+/// The header of that table.
+pub const COLUMNS: [&str; 5] = ["comparison", "run", "minutes", "with", "outcome"];
+
+/// Settings of `peers all`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Rounds that alternate between the peers and us; seeds of `infer`.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Seconds each process spends repeating its work.
+    #[arg(long, default_value_t = 5.0)]
+    pub seconds: f64,
+    /// Threads every process may use.
+    #[arg(long, default_value_t = 2)]
+    pub threads: usize,
+    /// Only these comparisons.
+    #[arg(long, value_delimiter = ',', value_parser = NAMES)]
+    pub only: Vec<String>,
+    /// All comparisons but these.
+    #[arg(long, value_delimiter = ',', value_parser = NAMES, conflicts_with = "only")]
+    pub skip: Vec<String>,
+    /// Splits of each table that `accuracy` fits again, about ten minutes each; of others it keeps the scores that it has. `elbo-dev accuracy
+    /// --again` fits all again.
+    #[arg(long, default_value_t = 1)]
+    pub splits: usize,
+    /// Epochs of the fits of `bounds`: half an hour for 20. The table of 50 is made by `peers bounds --epochs 50`, or by this option.
+    #[arg(long, default_value_t = 20)]
+    pub epochs: usize,
+    /// Tiny sizes, to try the machinery; prints the tables instead of writing them, and leaves out `accuracy` and `scale`, which have no tiny form.
+    #[arg(long)]
+    pub tiny: bool,
+    /// The document that holds the tables of all but `formats` and `bounds`, which have pages of their own.
+    #[arg(long, default_value = "docs/benchmarks.md")]
+    pub out: PathBuf,
+}
+
+impl Options {
+    fn has(&self, name: &str) -> bool {
+        let is_named = |names: &[String]| names.iter().any(|other| other == name);
+        let is_possible = !self.tiny || !WHOLE.contains(&name);
+        is_possible && !is_named(&self.skip) && (self.only.is_empty() || is_named(&self.only))
+    }
+
+    /// The numbers of a comparison, as the table of runs says them.
+    fn numbers(&self, name: &str) -> String {
+        let Self { rounds, seconds, threads, splits, epochs, .. } = self;
+        match name {
+            "infer" => format!("{rounds} seeds, {threads} threads"),
+            "linear" => format!("{rounds} runs"),
+            "bo" => "10 seeds".into(),
+            "accuracy" => format!("{splits} splits of each table fitted again by us; the other scores as they were"),
+            "scale" => format!("{threads} threads"),
+            "formats" => format!("{} training steps", formats::STEPS),
+            "bounds" => format!("{epochs} epochs, 3 seeds"),
+            "codec" => format!("{rounds} rounds of {seconds} s, one thread"),
+            _ => format!("{rounds} rounds of {seconds} s, {threads} threads"),
+        }
+    }
+}
+
+/// Runs every comparison that is asked for, each of which writes its table as it ends, then draws the ratios. One that fails does not keep
+/// the others from running. The table between the markers `peers-all` says what was run when.
 ///
 /// # Errors
-/// [`DevError::Format`] for a choice of works; [`DevError::Faults`] with what each comparison has to say: bounds that were missed,
-/// values that disagree, sides that failed.
+/// [`DevError::Faults`] with what each comparison has to say: bounds that were missed, values that disagree, sides that failed.
+/// [`DevError::Format`] for a document without the markers; [`DevError::File`].
 pub fn all(root: &Path, options: &Options) -> Result<()> {
-    refuse_choice(options)?;
-    let sampling = infer::Options {
-        rounds: options.rounds.max(1) as u64,
-        threads: options.threads,
-        only: vec![],
-        tiny: options.tiny,
-        patience: infer::PATIENCE,
-        out: options.out.clone(),
-    };
-    // The comparison of first predictions starts this program.
+    let path = root.join(&options.out);
+    if !options.tiny {
+        markers::between(&read(&path)?, MARKER)?;
+    }
+    // Comparisons start this program: first predictions, many rows, bounds.
     beside::cargo(root, options.threads, &["build", "--release", "--locked", "--workspace", "--bin", "elbo"], &[])?;
-    let picture = || -> Result<()> {
-        if options.tiny {
-            return Ok(()); // The tables were printed, not written.
-        }
-        println!("{}", ratios::plot(root, &ratios::Options { from: options.out.clone() })?);
-        Ok(())
-    };
-    let comparisons: [(&str, &dyn Fn() -> Result<()>); 9] = [
-        ("gp", &|| gp(root, options)),
-        ("nn", &|| nn(root, options)),
-        ("infer", &|| infer::infer(root, &sampling)),
-        ("markov", &|| beside::markov(root, options)),
-        ("linear", &|| linear::linear(root, options)),
-        ("splat", &|| beside::splat(root, options)),
-        ("codec", &|| beside::codec(root, options)),
-        ("bo", &|| regret::bo(root, options)),
-        ("plot", &picture),
-    ];
     let mut faults = vec![];
-    for (name, run) in comparisons {
+    for name in NAMES.into_iter().filter(|name| options.has(name)) {
         eprintln!("== {name}");
-        if let Err(error) = run() {
-            faults.push(format!("{name}: {error}"));
+        let start = Instant::now();
+        let outcome = run(root, options, name);
+        let minutes = start.elapsed().as_secs_f64() / 60.0;
+        let word = match &outcome {
+            Ok(()) => "held",
+            Err(DevError::Faults(_)) => "**faults**",
+            Err(_) => "**failed**",
+        };
+        faults.extend(outcome.err().map(|error| format!("{name}: {error}")));
+        if !options.tiny {
+            let numbers = options.numbers(name);
+            let cells = [name.to_owned(), stamp(root)?, format!("{minutes:.1}"), numbers, word.to_owned()];
+            let page = read(&path)?;
+            let table = with_row(markers::between(&page, MARKER)?, cells);
+            write(&path, &markers::replace(&page, MARKER, &table)?)?;
+        }
+    }
+    // The tables of a trial were printed, not written.
+    if !options.tiny {
+        eprintln!("== plot");
+        match ratios::plot(root, &ratios::Options { from: options.out.clone() }) {
+            Ok(told) => println!("{told}"),
+            Err(error) => faults.push(format!("plot: {error}")),
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(DevError::Faults(faults)) }
+}
+
+/// One comparison, by its name among [`NAMES`].
+fn run(root: &Path, options: &Options, name: &str) -> Result<()> {
+    let Options { rounds, seconds, threads, tiny, .. } = *options;
+    let out = options.out.clone();
+    let timed = || super::Options { rounds, seconds, threads, only: vec![], tiny, out: out.clone() };
+    match name {
+        "gp" => gp(root, &timed()),
+        "nn" => nn(root, &timed()),
+        "infer" => {
+            let rounds = rounds.max(1) as u64;
+            infer::infer(root, &infer::Options { rounds, threads, only: vec![], tiny, patience: infer::PATIENCE, out })
+        }
+        "markov" => beside::markov(root, &timed()),
+        "linear" => linear::linear(root, &timed()),
+        "splat" => beside::splat(root, &timed()),
+        "codec" => beside::codec(root, &timed()),
+        "bo" => regret::bo(root, &timed()),
+        "accuracy" => {
+            let at_once = u16::try_from(threads.max(1)).unwrap_or(u16::MAX);
+            let scores =
+                accuracy::Options { splits: Some(options.splits), again: true, at_once, out, ..Default::default() };
+            accuracy::refit(root, &scores)?;
+            accuracy::run(root, &accuracy::Options { splits: None, again: false, ..scores })
+        }
+        "scale" => scale::run(root, &scale::Options { threads, only: vec![], out }),
+        "formats" => formats::formats(root, &formats::Options { steps: formats::STEPS, threads, tiny }),
+        "bounds" => {
+            let epochs = options.epochs;
+            bounds::bounds(root, &bounds::Options { epochs, seeds: 3, threads, tiny, out: bounds::PAGE.into() })
+        }
+        other => unreachable!("`{other}` is none of the names"),
+    }
+}
+
+/// The table of runs with these cells in place of the row of the same comparison, in the order of [`NAMES`]. Comparisons that have never been run by
+/// this command say so.
+fn with_row(present: &str, cells: [String; 5]) -> String {
+    let mut rows: Vec<Vec<String>> = tables::tables(present).into_iter().flat_map(|table| table.rows).collect();
+    rows.retain(|row| row[0] != cells[0]);
+    rows.push(cells.into());
+    let mut page = format!("| {} |\n|---|---|---:|---|---|\n", COLUMNS.join(" | "));
+    for name in NAMES {
+        let row = rows
+            .iter()
+            .find(|row| row[0] == name)
+            .map_or_else(|| [name, "not by this command", "", "", ""].join(" | "), |row| row.join(" | "));
+        page.push_str(&format!("| {row} |\n"));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, Command, FromArgMatches};
+
+    fn parsed(words: &[&str]) -> Result<Options, clap::Error> {
+        let command = Options::augment_args(Command::new("all").no_binary_name(true));
+        Options::from_arg_matches(&command.try_get_matches_from(words.iter().copied())?)
+    }
+
+    #[test]
+    fn comparisons_are_chosen_or_left_out_by_name() {
+        let chosen = |words: &[&str]| -> Vec<&str> {
+            let options = parsed(words).unwrap();
+            NAMES.into_iter().filter(|name| options.has(name)).collect()
+        };
+        assert_eq!(chosen(&[]), NAMES);
+        assert_eq!(chosen(&["--only", "bounds,gp"]), ["gp", "bounds"]);
+        assert_eq!(chosen(&["--skip", "bo,bounds"]).len(), NAMES.len() - 2);
+        assert_eq!(chosen(&["--tiny"]).len(), NAMES.len() - WHOLE.len());
+        assert!(parsed(&["--only", "gp", "--skip", "nn"]).is_err());
+        assert!(parsed(&["--only", "svgp"]).unwrap_err().to_string().contains("bounds"));
+    }
+
+    #[test]
+    fn a_run_replaces_its_row_and_leaves_those_of_others() {
+        let cells = |name: &str, day: &str| [name, day, "1.0", "3 rounds", "held"].map(str::to_owned);
+        let first = with_row("", cells("nn", "monday"));
+        assert_eq!(first.lines().count(), 2 + NAMES.len());
+        assert!(
+            first.contains("\n| gp | not by this command |  |  |  |\n| nn | monday | 1.0 | 3 rounds | held |\n"),
+            "{first}"
+        );
+        let second = with_row(&first, cells("gp", "tuesday"));
+        assert!(second.contains("| gp | tuesday | 1.0 | 3 rounds | held |\n| nn | monday |"), "{second}");
+        let third = with_row(&second, cells("nn", "friday"));
+        assert!(third.contains("| nn | friday |") && !third.contains("monday"), "{third}");
+    }
+
+    #[test]
+    fn a_document_without_the_table_of_runs_is_refused_before_anything_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("docs/benchmarks.md"), "text\n").unwrap();
+        let error = all(folder.path(), &parsed(&[]).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("peers-all:begin"), "{error}");
+    }
 }

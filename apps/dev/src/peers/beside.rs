@@ -6,6 +6,7 @@ use super::works::{Agreement, Floor, Work};
 use super::{Options, finish, measured_peak, python, refuse_choice};
 use crate::error::{DevError, Result, read};
 use crate::supply::lock;
+use crate::timing::watched;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,6 +20,7 @@ pub const MARKOV: &[Work] = &[
         unit: "times",
         script: "markov_kalman.py",
         peers: &[("dynamax", 0.25), ("jax", 0.25)],
+        moonshot: None,
         agreement: Agreement::Relative(1e-7), // dynamax adds 1e-9 to the diagonals that it inverts.
     },
     Work {
@@ -28,6 +30,7 @@ pub const MARKOV: &[Work] = &[
         unit: "times",
         script: "markov_kalman.py",
         peers: &[("dynamax", 0.25), ("jax", 0.25)],
+        moonshot: None,
         agreement: Agreement::Relative(1e-7),
     },
 ];
@@ -40,6 +43,7 @@ pub const SPLAT: &[Work] = &[Work {
     unit: "Gaussians",
     script: "splat_render.py",
     peers: &[("gsplat", 0.1), ("torch", 0.1)],
+    moonshot: None,
     agreement: Agreement::Relative(1e-3), // Single precision, and Gaussians at the threshold of what is drawn.
 }];
 
@@ -52,6 +56,7 @@ pub const CODEC: &[Work] = &[
         unit: "lanes",
         script: "coder.rs",
         peers: &[("constriction", 1.0)],
+        moonshot: None,
         agreement: Agreement::None, // Both streams are decoded to the symbols by tests.
     },
     Work {
@@ -61,6 +66,7 @@ pub const CODEC: &[Work] = &[
         unit: "lanes",
         script: "coder.rs",
         peers: &[("constriction", 1.0)],
+        moonshot: None,
         agreement: Agreement::None,
     },
     Work {
@@ -261,7 +267,7 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
         ours: found.ours,
         theirs: found.theirs,
         floor: Floor {
-            ms: 1e-6 * bytes / (2.0 * peak.copy_gb_per_s),
+            ms: 1e-6 * bytes / peak.copy_gb_per_s,
             reason: "times and values read once, means and variances written: 0.32 MB".into(),
         },
     };
@@ -320,16 +326,17 @@ pub fn codec(root: &Path, options: &Options) -> Result<()> {
         CODEC.iter().flat_map(|work| lanes(work).iter().map(move |lanes| (work, *lanes))).collect();
     let mut rounds = vec![];
     for _ in 0..options.rounds.max(1) {
-        cargo(root, 1, &arguments, &[("CRITERION_HOME", home.as_path())])?;
+        let (_, foreign) = watched(|| cargo(root, 1, &arguments, &[("CRITERION_HOME", home.as_path())]))?;
         let one = |(work, lanes): &(&'static Work, usize)| -> Result<[Row; 2]> {
             let what = work.id.trim_start_matches("codec-").replace('-', " ");
             let group = home.join("codec_bytes");
             let ours = group.join(format!("elbo {what}")).join(lanes.to_string());
             let theirs = group.join(format!("constriction {what}"));
-            Ok([
+            let rows = [
                 sampled(&ours, "elbo", &versions[0], work, *lanes)?,
                 sampled(&theirs, "constriction", &versions[1], work, *lanes)?,
-            ])
+            ];
+            Ok(rows.map(|row| Row { foreign_cores: foreign, ..row }))
         };
         rounds.push(cases.iter().map(one).collect::<Result<Vec<_>>>()?);
     }
@@ -342,7 +349,7 @@ pub fn codec(root: &Path, options: &Options) -> Result<()> {
         ours: summary(case, 0),
         theirs: vec![summary(case, 1)],
         floor: Floor {
-            ms: 1e-6 * f64::from(1 << 20) / (2.0 * peak.copy_gb_per_s),
+            ms: 1e-6 * f64::from(1 << 20) / peak.copy_gb_per_s,
             reason: "the symbols once through memory, one byte each".into(),
         },
     };

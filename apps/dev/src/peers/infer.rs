@@ -9,6 +9,8 @@ use super::works::Peak;
 use super::{draws, measured_peak, table};
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
+use crate::stamp::stamp;
+use crate::timing::watched;
 use elbo::core::{Result as CoreResult, Run};
 use elbo::data::ReadOptions;
 use elbo::dist::Prior;
@@ -103,21 +105,12 @@ pub fn infer(root: &Path, options: &Options) -> Result<()> {
     let peak = measured_peak(&python, options.tiny)?;
     let pool = rayon_pool(options.threads)?;
     let length = if options.tiny { 200 } else { 1000 };
-    let mut body = format!(
-        "{}; {} threads for every engine; medians of {} seeds; 4 chains of {length} + {length}, diagonal metric, acceptance 0.8. Effective draws are \
-         the least bulk size of the unknowns; seconds are warm-up and draws, without compilation. {}\n\nMade by `cargo run --release \
-         -p elbo-dev -- peers infer`.\n\n\
-         | posterior | engine | effective draws | gradients | seconds | a thousand gradients | a second | a gradient, to peer | at least | elbo/peer | at most | verdict |\n\
-         |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n",
-        table::machine(),
-        options.threads,
-        options.rounds,
-        peak.words()
-    );
-    let (mut faults, mut floors, mut notes) = (vec![], String::new(), String::new());
+    let (mut faults, mut rows, mut floors, mut notes) = (vec![], String::new(), String::new(), String::new());
+    let mut busiest: Option<f64> = None;
     let chosen = |id: &str| options.only.is_empty() || options.only.iter().any(|o| o == id);
     for (id, title) in MODELS.iter().filter(|m| chosen(m.0)) {
-        let (ours, theirs) = both(&python, id, options, &pool, length)?;
+        let ((ours, theirs), foreign) = watched(|| both(&python, id, options, &pool, length))?;
+        busiest = busiest.into_iter().chain(foreign).reduce(f64::max);
         if theirs.len() < ours.len() {
             writeln!(
                 notes,
@@ -135,10 +128,23 @@ pub fn infer(root: &Path, options: &Options) -> Result<()> {
         if !ratios.hold() {
             faults.push(format!("{id}: ratios {:.2} a gradient and {:.2} a second", ratios.gradient, ratios.second));
         }
-        body.push_str(&line(title, "elbo", &ours, " | | | | "));
-        body.push_str(&line("", "numpyro", &theirs, &ratios.cells()));
+        rows.push_str(&line(title, "elbo", &ours, " | | | | "));
+        rows.push_str(&line("", "numpyro", &theirs, &ratios.cells()));
         floors.push_str(&floor_line(id, &ours, shape(id, &python.data)?, &peak));
     }
+    let mut body = format!(
+        "{}; {} threads for every engine; medians of {} seeds; 4 chains of {length} + {length}, diagonal metric, acceptance 0.8. Effective draws are \
+         the least bulk size of the unknowns; seconds are warm-up and draws, without compilation. {} {}\n\nMade by `cargo run --release \
+         -p elbo-dev -- peers infer`; {}.\n\n\
+         | posterior | engine | effective draws | gradients | seconds | a thousand gradients | a second | a gradient, to peer | at least | elbo/peer | at most | verdict |\n\
+         |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n{rows}",
+        table::machine(),
+        options.threads,
+        options.rounds,
+        table::quiet(busiest),
+        peak.words(),
+        stamp(root)?
+    );
     if !floors.is_empty() {
         body.push_str("\nFloors, the least time that this machine's measured peak allows:\n\n");
         body.push_str("| work | size | floor ms | elbo/floor | from |\n|---|---|---:|---:|---|\n");

@@ -4,15 +4,23 @@ use super::beside::example;
 use super::rows::median;
 use super::{Options, refuse_choice, table};
 use crate::error::{DevError, Result, read, write};
+use crate::stamp::stamp;
+use crate::timing::watched;
 use crate::{markers, tables};
 use std::fmt::Write as _;
+use std::hint::black_box;
 use std::path::Path;
+use std::time::Instant;
 
 /// Largest factor for twice as many times.
 const AT_MOST: f64 = 2.2;
 
 /// The example's columns; the first holds the number of times.
 const COLUMNS: [&str; 4] = ["times", "filter ms", "smoother ms", "gradient ms"];
+
+/// Bytes that each pass must move for a time: an observation and its noise variance are read; the smoother writes mean and variance, and the gradient
+/// the derivative by the noise variance as well.
+const BYTES: [f64; 3] = [16.0, 32.0, 40.0];
 
 /// One length: the number of times, and the milliseconds of the three passes.
 type Timed = (usize, [f64; 3]);
@@ -66,6 +74,37 @@ fn rows(found: &[Timed]) -> (String, Vec<String>) {
     (page, missed)
 }
 
+/// The least times of the passes, with what ours take of them, for a machine that reads and writes so many gigabytes a second.
+fn floors(found: &[Timed], gigabytes: f64) -> String {
+    let mut page = String::from(
+        "| times | filter floor ms | elbo/floor | smoother floor ms | elbo/floor | gradient floor ms | elbo/floor |\n\
+         |---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    for (steps, times) in found {
+        let cells = [0, 1, 2].map(|pass| {
+            let floor = 1e-6 * BYTES[pass] * *steps as f64 / gigabytes;
+            format!("{} | {:.1}", table::milliseconds(floor), times[pass] / floor)
+        });
+        writeln!(page, "| {steps} | {} |", cells.join(" | ")).expect("writing to a string");
+    }
+    page
+}
+
+/// Gigabytes that one thread reads and writes in a second while it copies a large array: the fastest of some times, as `benches/peers/peak.py`
+/// measures it. No peer takes part here, so that none needs to be installed.
+fn copying() -> f64 {
+    let source = vec![1.0_f64; 1 << 24];
+    let mut target = vec![0.0_f64; 1 << 24];
+    let mut fastest = f64::INFINITY;
+    for _ in 0..8 {
+        let start = Instant::now();
+        target.copy_from_slice(black_box(&source));
+        black_box(&mut target);
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+    }
+    1e-9 * 16.0 * source.len() as f64 / fastest
+}
+
 /// Runs the example and writes the table between the markers `peers-linear` of the document.
 ///
 /// # Errors
@@ -73,19 +112,30 @@ fn rows(found: &[Timed]) -> (String, Vec<String>) {
 /// written all the same.
 pub fn linear(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
-    let run = |_| timed(&example(root, options.threads, "linear_time", &[])?);
-    let rounds = (0..options.rounds.max(1)).map(run).collect::<Result<Vec<_>>>()?;
-    let (table, missed) = rows(&summarised(&rounds));
+    let gigabytes = copying();
+    let (mut rounds, mut busiest): (Vec<Vec<Timed>>, Option<f64>) = (vec![], None);
+    for _ in 0..options.rounds.max(1) {
+        let (printed, foreign) = watched(|| example(root, options.threads, "linear_time", &[]))?;
+        rounds.push(timed(&printed)?);
+        busiest = busiest.into_iter().chain(foreign).reduce(f64::max);
+    }
+    let found = summarised(&rounds);
+    let (table, missed) = rows(&found);
     let body = format!(
         "{}; elbo {}, {} threads, of which a series, being one chain, uses one; the fastest of many calls, lengths by turns, and of that the median of \
-         {} runs. No other engine takes part, and no floor is given: the factor is what is judged. The last \
-         factor is the largest of the three for twice as many times.\n\nMade by `cargo run --release -p elbo-dev -- peers linear`.\n\n\
-         | {} | factor for twice as many | at most | verdict |\n|---:|---:|---:|---:|---:|---:|---|\n{table}",
+         {} runs. {} No other engine takes part: the factor is what is judged. The last \
+         factor is the largest of the three for twice as many times.\n\nMade by `cargo run --release -p elbo-dev -- peers linear`; {}.\n\n\
+         | {} | factor for twice as many | at most | verdict |\n|---:|---:|---:|---:|---:|---:|---|\n{table}\n\
+         Floors, the least time that this machine's memory allows, {gigabytes:.1} GB/s read and written by one thread: an observation and its noise variance are \
+         read, 16 bytes a time; the smoother writes 16 more, mean and variance, and the gradient 24, with the derivative by the noise variance.\n\n{}",
         table::machine(),
         env!("CARGO_PKG_VERSION"),
         options.threads,
         rounds.len(),
-        COLUMNS.join(" | ")
+        table::quiet(busiest),
+        stamp(root)?,
+        COLUMNS.join(" | "),
+        floors(&found, gigabytes)
     );
     if options.tiny {
         println!("{body}");
@@ -111,6 +161,14 @@ mod tests {
         assert!(page.starts_with("| 100 | 1.00 | 2.00 | 4.00 | | | |\n"), "{page}");
         assert!(page.contains("| 200 | 2.10 | 4.00 | 8.00 | 2.10 | 2.2 | held |\n"), "{page}");
         assert_eq!(missed, ["400 times take 2.50 times as long as half of them"]);
+    }
+
+    #[test]
+    fn floors_are_the_bytes_that_must_be_moved() {
+        // 100 times of 16, 32 and 40 bytes at 0.8 GB/s: two, four and five microseconds.
+        let page = floors(&timed(OUTPUT).unwrap(), 0.8);
+        assert!(page.contains("| 100 | 0.00200 | 500.0 | 0.00400 | 500.0 | 0.00500 | 800.0 |\n"), "{page}");
+        assert_eq!(page.lines().count(), 5);
     }
 
     #[test]

@@ -2,11 +2,14 @@
 //!
 //! `benches/peers` holds a script for each work; each prints one line of JSON, as `elbo-dev time` does for our side.
 //! To add a work: a script there, a line in [`works::GP`] or [`works::NN`], and its Rust side under `time`. Works whose own side is a program
-//! of its crate stand in [`beside`] and [`regret`]; [`linear`] has no peer; [`mod@all`] runs everything, and [`mod@ratios`] draws what the document holds.
+//! of its crate stand in [`beside`] and [`regret`]; [`linear`] has no peer; [`formats`] and [`bounds`] compare scores; [`mod@all`] runs everything, and
+//! [`mod@ratios`] draws what the document holds.
 
 pub mod all;
 pub mod beside;
+pub mod bounds;
 pub mod draws;
+pub mod formats;
 pub mod infer;
 pub mod linear;
 pub mod python;
@@ -19,6 +22,7 @@ pub mod worst;
 
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
+use crate::stamp::stamp;
 use python::Python;
 use rows::Row;
 use std::collections::BTreeMap;
@@ -28,7 +32,7 @@ use std::time::Instant;
 use table::{Comparison, Setting};
 use works::{Peak, Work};
 
-/// Settings of all comparisons but `peers infer`.
+/// Settings of the comparisons of times but `peers infer`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Rounds that alternate between the peers and us.
@@ -150,6 +154,7 @@ fn finish(
         rounds: options.rounds,
         peak: peak.words(),
         command: format!("cargo run --release -p elbo-dev -- {}", marker.replace('-', " ")),
+        when: stamp(root)?,
     };
     let body = table::render(&setting, comparisons);
     if options.tiny || !options.only.is_empty() {

@@ -38,6 +38,11 @@ pub fn prepare(root: &Path, folder: &str, threads: usize) -> Result<Python> {
     Ok(Python { program, scripts, data: home.join(folder), threads })
 }
 
+/// The interpreter for scripts that use the standard library only: `ELBO_PEERS_PYTHON`, or the system's.
+pub fn of_the_system() -> PathBuf {
+    std::env::var_os(PYTHON_VARIABLE).map_or_else(|| "python3".into(), PathBuf::from)
+}
+
 /// Makes the environment once for each version of the requirements.
 fn install(home: &Path, requirements: &Path) -> Result<PathBuf> {
     let program = home.join("bin/python");

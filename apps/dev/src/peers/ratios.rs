@@ -1,6 +1,6 @@
 //! Every ratio to a peer that the document holds, as one picture.
 
-use super::{beside, infer, works, worst};
+use super::{beside, infer, regret, works, worst};
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
 use crate::tables::tables;
@@ -44,7 +44,7 @@ impl Ratio {
         format!("{}{comma}{} / {}", self.short(), self.size.replace(" = ", " "), in_its_own_spelling(&self.peer))
     }
 
-    /// The short name of the work; a posterior's title up to the first comma.
+    /// The short name of the work; the title of a posterior or of a function up to the first comma.
     pub fn short(&self) -> &str {
         match self.found() {
             Some(work) => work.short,
@@ -55,7 +55,8 @@ impl Ratio {
     /// The work's name in tables of floors and on the command line.
     pub fn work_id(&self) -> Option<&'static str> {
         let posterior = || infer::MODELS.iter().find(|(_, title)| *title == self.work).map(|(id, _)| *id);
-        self.found().map(|work| work.id).or_else(posterior)
+        let function = || regret::FUNCTIONS.iter().find(|(_, words)| *words == self.short()).map(|(id, _)| *id);
+        self.found().map(|work| work.id).or_else(posterior).or_else(function)
     }
 
     fn found(&self) -> Option<&'static works::Work> {
@@ -181,7 +182,7 @@ mod tests {
 
 | posterior | engine | elbo/peer | at most | verdict |
 |---|---|---:|---:|---|
-| eight schools, non-centred | numpyro 0.22 | 0.9 | 1.00 | held |
+| eight schools, non-centred, 10 unknowns | numpyro 0.22 | 0.9 | 1.00 | held |
 ";
 
     #[test]
@@ -190,6 +191,9 @@ mod tests {
         let names: Vec<String> = found.iter().map(Ratio::name).collect();
         assert_eq!(names, ["eight schools / NumPyro", "exact GP fitted, n 10 / JAX"]);
         assert_eq!((found[1].ratio, found[1].limit), (0.5, 0.25));
+        assert_eq!(found.iter().map(Ratio::work_id).collect::<Vec<_>>(), [Some("schools"), Some("gp-fit")]);
+        let levy = Ratio { work: "Levy's function, 8 variables, 80 trials".into(), ..found[0].clone() };
+        assert_eq!(levy.work_id(), Some("levy"));
     }
 
     #[test]

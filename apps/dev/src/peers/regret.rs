@@ -3,9 +3,14 @@
 //! Our side is the example `bo_regret` of `elbo-decide`; `benches/peers/bo_regret.py` starts from the same first points.
 
 use super::beside::{example, folder};
-use super::{Options, python, refuse_choice, table};
+use super::works::{Floor, Peak};
+use super::{Options, measured_peak, python, refuse_choice, table};
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
+use crate::stamp::stamp;
+use crate::timing::watched;
+use elbo::decide::design::default_size;
+use elbo::decide::maximise::MaximiseConfig;
 use elbo::decide::regret::{log10_regret, quartiles};
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -13,6 +18,17 @@ use std::path::Path;
 
 /// Largest share of the peer's time that a suggestion may take.
 const AT_MOST: f64 = 0.2;
+
+/// Variables from which on no more raw points are added.
+const MOST_VARIABLES: usize = 8;
+
+/// The functions, as both sides' rows and as the picture of all ratios name them.
+pub const FUNCTIONS: [(&str, &str); 4] = [
+    ("branin", "Branin's function"),
+    ("hartmann-6", "Hartmann's function"),
+    ("ackley", "Ackley's function"),
+    ("levy", "Levy's function"),
+];
 
 /// One seed of one function, as both sides write it.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,13 +77,41 @@ impl Side {
 /// Both sides on one function.
 #[derive(Debug, PartialEq)]
 struct Problem {
-    title: String,
+    function: String,
+    dims: usize,
+    trials: usize,
     seeds: usize,
     ours: Side,
     theirs: Side,
 }
 
 impl Problem {
+    /// What the picture of all ratios shows comes first, up to the comma.
+    fn title(&self) -> String {
+        format!("{}, {} variables, {} trials", in_words(&self.function), self.dims, self.trials)
+    }
+
+    /// The arithmetic that no suggestion can do without, averaged over the trials before it: the likelihood of the surrogate and its gradient once, as
+    /// for any exact process, and the variance at each raw point by a triangular solve. Other evaluations of the fit and the climbs come on top.
+    fn floor(&self, peak: &Peak) -> Floor {
+        let raw = MaximiseConfig::default().raw * self.dims.min(MOST_VARIABLES);
+        let before: Vec<f64> = (default_size(self.dims)..self.trials).map(|n| n as f64).collect();
+        let operations: f64 = before.iter().map(|n| n.powi(3) + raw as f64 * n * n).sum();
+        Floor {
+            ms: 1e-6 * operations / before.len() as f64 / peak.gflops_float64,
+            reason: format!("n³ operations for one evaluation of the surrogate, n² at each of {raw} raw points"),
+        }
+    }
+
+    /// A row of the table of floors; these works have no sizes.
+    fn floor_row(&self, peak: &Peak, page: &mut String) {
+        let floor = self.floor(peak);
+        let [_, wall] = self.ours.times;
+        let share = wall / floor.ms;
+        writeln!(page, "| {} | | {} | {share:.1} | {} |", self.function, table::milliseconds(floor.ms), floor.reason)
+            .expect("writing to a string");
+    }
+
     /// Our median is within the peer's quartiles, or better.
     fn is_no_worse(&self) -> bool {
         self.ours.regret[1] <= self.theirs.regret[2]
@@ -83,7 +127,7 @@ impl Problem {
         let word = |holds: bool| if holds { "held" } else { "**missed**" };
         let regret = if self.is_no_worse() { "yes" } else { "**no**" };
         let (ratio, ours) = (self.ratio(), self.ours.cells("elbo", self.seeds));
-        writeln!(page, "| {} | {ours} | | | | |", self.title).expect("writing to a string");
+        writeln!(page, "| {} | {ours} | | | | |", self.title()).expect("writing to a string");
         writeln!(
             page,
             "| | {} | {regret} | {} | {AT_MOST:.2} | {} |",
@@ -95,7 +139,7 @@ impl Problem {
     }
 
     fn faults(&self) -> Vec<String> {
-        let name = &self.title;
+        let name = self.title();
         let regret = (!self.is_no_worse()).then(|| format!("{name}: the median regret is above the peer's quartiles"));
         let ratio = self.ratio();
         // A ratio that is no number does not hold either.
@@ -132,25 +176,14 @@ fn problems(ours: &[Row], theirs: &[Row]) -> Result<Vec<Problem>> {
                 format!("our seeds are {:?}, the peer's {:?}", seeds(&ours), seeds(&theirs)),
             ));
         }
-        Ok(Problem {
-            title: format!("{}, {dims} variables, {trials} trials", in_words(&function)),
-            seeds: ours.len(),
-            ours: Side::of(&ours),
-            theirs: Side::of(&theirs),
-        })
+        Ok(Problem { seeds: ours.len(), ours: Side::of(&ours), theirs: Side::of(&theirs), function, dims, trials })
     };
     keys.into_iter().map(one).collect()
 }
 
 /// A function's name as the picture of all ratios shows it.
 fn in_words(function: &str) -> &str {
-    match function {
-        "branin" => "Branin's function",
-        "hartmann-6" => "Hartmann's function",
-        "ackley" => "Ackley's function",
-        "levy" => "Levy's function",
-        other => other,
-    }
+    FUNCTIONS.iter().find(|(id, _)| *id == function).map_or(function, |(_, words)| *words)
 }
 
 /// Threads of either side: a surrogate of at most 60 trials is too small to share.
@@ -163,6 +196,7 @@ const THREADS: usize = 1;
 pub fn bo(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
     let python = python::prepare(root, "regret", THREADS)?;
+    let peak = measured_peak(&python, options.tiny)?;
     let home = folder(&python)?;
     let path = |name: &str| {
         let path = home.join(name);
@@ -172,9 +206,10 @@ pub fn bo(root: &Path, options: &Options) -> Result<()> {
     let (seeds, only): (&str, &[&str]) = if options.tiny { ("1", &["branin"]) } else { ("10", &[]) };
     let first = [files[0].as_str(), seeds];
     eprintln!("  elbo");
-    example(root, THREADS, "bo_regret", &[&first[..], only].concat())?;
+    let (_, during_ours) = watched(|| example(root, THREADS, "bo_regret", &[&first[..], only].concat()))?;
     eprintln!("  botorch, half an hour");
-    python.run("bo_regret.py", &[&[files[0].as_str(), files[1].as_str(), seeds][..], only].concat())?;
+    let arguments = [&[files[0].as_str(), files[1].as_str(), seeds][..], only].concat();
+    let (_, during_theirs) = watched(|| python.run("bo_regret.py", &arguments))?;
     let rows = |path: &String| -> Result<Vec<Row>> {
         serde_json::from_str(&read(Path::new(path))?).map_err(|error| DevError::format(path.as_str(), error))
     };
@@ -182,13 +217,19 @@ pub fn bo(root: &Path, options: &Options) -> Result<()> {
     let mut body = format!(
         "{}; {} thread for every engine. Log10 of the regret after all trials: the median over the seeds, and both quartiles. *No worse* means \
          that our median is at most the peer's upper quartile. Times are medians over the seeds of milliseconds a suggestion, fit and search; \
-         the ratio is the larger of the two.\n\nMade by `cargo run --release -p elbo-dev -- peers bo`.\n\n\
+         the ratio is the larger of the two. {} {}\n\nMade by `cargo run --release -p elbo-dev -- peers bo`; {}.\n\n\
          | function | engine | seeds | log10 regret | processor ms | wall ms | no worse | elbo/peer | at most | verdict |\n\
          |---|---|---:|---|---:|---:|---|---:|---:|---|\n",
         table::machine(),
-        THREADS
+        THREADS,
+        table::quiet(during_ours.into_iter().chain(during_theirs).reduce(f64::max)),
+        peak.words(),
+        stamp(root)?
     );
     found.iter().for_each(|problem| problem.rows(&mut body));
+    body.push_str("\nFloors, the least wall time of a suggestion that this machine's measured peak allows, n being the trials before it:\n\n");
+    body.push_str("| work | size | floor ms | elbo/floor | from |\n|---|---|---:|---:|---|\n");
+    found.iter().for_each(|problem| problem.floor_row(&peak, &mut body));
     if options.tiny {
         println!("{body}");
         return Ok(());
@@ -228,6 +269,20 @@ mod tests {
         assert!(page.contains("| 500 | 200 | **no** | 0.15 | 0.20 | held |\n"), "{page}");
         let better = problems(&side([0.01, 0.01, 0.01], 0.2, 0.2), &side([0.001, 0.01, 0.1], 0.5, 0.2)).unwrap();
         assert!(better[0].is_no_worse() && better[0].faults()[0].contains("1.00 of the peer's time"));
+    }
+
+    #[test]
+    fn the_floor_of_a_suggestion_is_one_evaluation_and_the_raw_points() {
+        let rows = side([0.1, 0.1, 0.1], 0.5, 0.5);
+        let problem = problems(&rows, &rows).unwrap().remove(0);
+        let peak = Peak { gflops_float64: 10.0, gflops_float32: 20.0, copy_gb_per_s: 1.0 };
+        // Sums of n² and n³ from 5 to 29, over 25 suggestions.
+        let operations = (29.0 * 30.0 / 2.0_f64).powi(2) - 100.0 + 256.0 * (29.0 * 30.0 * 59.0 / 6.0 - 30.0);
+        let floor = problem.floor(&peak);
+        assert!((floor.ms - 1e-7 * operations / 25.0).abs() < 1e-12, "{floor:?}");
+        let mut page = String::new();
+        problem.floor_row(&peak, &mut page);
+        assert!(page.starts_with("| branin | | 0.0") && page.contains("256 raw points"), "{page}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Setting {
     pub peak: String,
     /// The command that makes the table again.
     pub command: String,
+    /// The day and the commit.
+    pub when: String,
 }
 
 /// Cores of other processes above which a reader should not trust a figure.
@@ -46,27 +48,39 @@ pub fn quotient(value: f64) -> String {
     format!("{value:.*}", if value < 0.1 { 3 } else { 2 })
 }
 
-/// The whole body between the markers.
-pub fn render(setting: &Setting, comparisons: &[Comparison]) -> String {
-    let mut page = String::new();
-    let busiest = comparisons.iter().flat_map(|c| c.theirs.iter().chain([&c.ours])).filter_map(|row| row.foreign_cores);
-    let quiet = match busiest.reduce(f64::max) {
+/// A sentence about other processes, from the cores that they kept busy at most; absent where that is not known.
+pub fn quiet(busiest: Option<f64>) -> String {
+    match busiest {
         None => "How busy other processes were was not measured.".into(),
         Some(busiest) if busiest <= QUIET => format!("Other processes used at most {busiest:.2} cores meanwhile."),
         Some(busiest) => format!(
             "**The machine was not quiet**: other processes used up to {busiest:.2} cores meanwhile, so treat the times with care."
         ),
-    };
+    }
+}
+
+/// The whole body between the markers.
+pub fn render(setting: &Setting, comparisons: &[Comparison]) -> String {
+    let mut page = String::new();
+    let busiest = comparisons.iter().flat_map(|c| c.theirs.iter().chain([&c.ours])).filter_map(|row| row.foreign_cores);
+    let quiet = quiet(busiest.reduce(f64::max));
     let threads = if setting.threads == 1 { "one thread".into() } else { format!("{} threads", setting.threads) };
     writeln!(
         page,
-        "{}; {threads} for every engine; {} alternating rounds, median of the rounds' medians. {quiet} {}\n\nMade by `{}`.\n",
-        setting.machine, setting.rounds, setting.peak, setting.command
+        "{}; {threads} for every engine; {} alternating rounds, median of the rounds' medians. {quiet} {}\n\nMade by `{}`; {}.\n",
+        setting.machine, setting.rounds, setting.peak, setting.command, setting.when
     )
     .expect("writing to a string");
-    page.push_str("| work | size | engine | median ms | fastest ms | elbo/peer | by fastest | at most | verdict |\n|---|---|---|---:|---:|---:|---:|---:|---|\n");
+    // A column that no work of this half fills is left out.
+    let has_moonshots = comparisons.iter().any(|comparison| comparison.work.moonshot.is_some());
+    let [head, rule] = if has_moonshots { [" moonshot |", "---:|"] } else { [""; 2] };
+    writeln!(
+        page,
+        "| work | size | engine | median ms | fastest ms | elbo/peer | by fastest | at most |{head} verdict |\n|---|---|---|---:|---:|---:|---:|---:|{rule}---|"
+    )
+    .expect("string");
     for comparison in comparisons {
-        comparison.rows(&mut page);
+        comparison.rows(&mut page, has_moonshots);
     }
     page.push_str("\nFloors, the least time that this machine's measured peak allows:\n\n");
     page.push_str("| work | size | floor ms | elbo/floor | from |\n|---|---|---:|---:|---|\n");
@@ -80,7 +94,7 @@ pub fn render(setting: &Setting, comparisons: &[Comparison]) -> String {
 }
 
 impl Comparison<'_> {
-    fn rows(&self, page: &mut String) {
+    fn rows(&self, page: &mut String, has_moonshots: bool) {
         let Self { work, ours, theirs, .. } = self;
         let size = format!("{} = {}", work.unit, ours.size);
         let evaluations = |row: &Row| row.evaluations.map_or(String::new(), |count| format!(", {count} evaluations"));
@@ -92,7 +106,13 @@ impl Comparison<'_> {
             format!("{} {}{}{found}", row.engine, row.version, evaluations(row))
         };
         let times = |row: &Row| format!("{} | {}", milliseconds(row.median_ms), milliseconds(row.min_ms));
-        writeln!(page, "| {} | {size} | {} | {} | | | | |", work.title, engine(ours), times(ours)).expect("string");
+        let (empty, moonshot) = match work.moonshot {
+            _ if !has_moonshots => ("", String::new()),
+            None => (" |", " |".into()),
+            Some(ratio) => (" |", format!(" {ratio:.2} |")),
+        };
+        writeln!(page, "| {} | {size} | {} | {} | | | |{empty} |", work.title, engine(ours), times(ours))
+            .expect("string");
         for (row, (_, bound)) in theirs.iter().zip(work.peers) {
             let (ratio, fastest) = (ours.median_ms / row.median_ms, ours.min_ms / row.min_ms);
             let verdict = match work.agreement.fault(ours, row) {
@@ -102,7 +122,7 @@ impl Comparison<'_> {
             };
             writeln!(
                 page,
-                "| | {size} | {} | {} | {} | {} | {bound:.2} | {verdict} |",
+                "| | {size} | {} | {} | {} | {} | {bound:.2} |{moonshot} {verdict} |",
                 engine(row),
                 times(row),
                 quotient(ratio),
@@ -158,7 +178,14 @@ mod tests {
     }
 
     fn page(comparison: &Comparison) -> String {
-        let setting = Setting { machine: "M".into(), threads: 2, rounds: 3, peak: "P.".into(), command: "c".into() };
+        let setting = Setting {
+            machine: "M".into(),
+            threads: 2,
+            rounds: 3,
+            peak: "P.".into(),
+            command: "c".into(),
+            when: "w".into(),
+        };
         render(&setting, std::slice::from_ref(comparison))
     }
 
@@ -170,6 +197,20 @@ mod tests {
         assert!(text.contains("| sklearn 1.0 | 100 | 100 | 0.40 | 0.40 | 0.30 | **missed** |"), "{text}");
         assert!(text.contains("| gp-nll | n = 1000 | 10.0 | 4.0 | n³ |"), "{text}");
         assert!(!both.holds());
+    }
+
+    #[test]
+    fn a_half_with_moonshots_has_a_column_for_them() {
+        let near = comparison(row("elbo", 40.0, 7.0), vec![row("gpytorch", 100.0, 7.0), row("sklearn", 100.0, 7.0)]);
+        assert!(!page(&near).contains("moonshot"));
+        let work = Work { moonshot: Some(0.2), ..GP[0] };
+        let text = page(&Comparison { work: &work, ..near });
+        assert!(
+            text.contains("| at most | moonshot | verdict |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|\n"),
+            "{text}"
+        );
+        assert!(text.contains("| gpytorch 1.0 | 100 | 100 | 0.40 | 0.40 | 0.45 | 0.20 | held |"), "{text}");
+        assert!(text.contains("| elbo 1.0 | 40.0 | 40.0 | | | | | |\n") && text.contains("; w.\n"), "{text}");
     }
 
     #[test]

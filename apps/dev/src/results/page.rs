@@ -6,12 +6,15 @@ use elbo::core::claim::Verdict;
 
 /// The markers of what is said of all measurements.
 const MEASURED: &str = "measured";
+/// The markers of the bounds, which are those of their own page, and the heading above them.
+const BOUNDS: &str = "bounds";
+const BOUNDS_TITLE: &str = "## Bounds on the log likelihood of pictures";
 const TITLE: &str = "# Results";
 /// How the paragraph under the title begins.
 const INTRODUCED: &str = "Claims of systems in the full budget: ";
 const INTRODUCTION: &str = "the number measured with the method, the number without it (or with the baseline), the \
      threshold, the verdict. Written by `elbo-dev results` from `elbo reproduce ID --budget full --json`; a failure is shown \
-     as one, with what is known of its cause. Bounds on the log likelihood of pictures stand in [bounds.md](bounds.md).";
+     as one, with what is known of its cause. Bounds on the log likelihood of pictures stand at the end, explained in [bounds.md](bounds.md).";
 /// How the line ends that counts the claims.
 const COUNTED: &str = " claims hold.";
 /// The head of the overview.
@@ -26,6 +29,8 @@ pub(super) struct Page {
     pub(super) measured: String,
     /// The systems in the document's order.
     pub(super) systems: Vec<Part>,
+    /// The bounds on the log likelihood of pictures, markers included; empty where there are none.
+    pub(super) bounds: String,
 }
 
 /// What the document has of one system.
@@ -75,7 +80,8 @@ impl Page {
     /// [`DevError::Format`] where rows and sections do not agree, a marker is missing, or something stands outside of the markers that the tool
     /// does not write, and that would be lost.
     pub(super) fn read(text: &str) -> Result<Self> {
-        let pieces = pieces(text)?;
+        let mut pieces = pieces(text)?;
+        let bounds = take_bounds(&mut pieces)?;
         let first = pieces.iter().position(|piece| piece.heading().is_some()).unwrap_or(pieces.len());
         let (top, rest) = pieces.split_at(first);
         let (measured, rows) = read_top(top)?;
@@ -84,7 +90,7 @@ impl Page {
         if rows.len() != systems.len() {
             return Err(damaged(format!("the overview has {} rows for {} sections", rows.len(), systems.len())));
         }
-        Ok(Self { measured, systems })
+        Ok(Self { measured, systems, bounds })
     }
 
     /// The document.
@@ -104,7 +110,21 @@ impl Page {
             add(section);
             add(note);
         }
+        if !self.bounds.is_empty() {
+            add(BOUNDS_TITLE);
+            add(&self.bounds);
+        }
         text
+    }
+
+    /// Puts the tables of the bounds, each with its number of epochs, in the place of those before; they are copies of those of their own page.
+    pub(super) fn put_bounds(&mut self, tables: &[(usize, &str)]) {
+        let part = |(epochs, table): &(usize, &str)| format!("### After {epochs} epochs\n\n{table}");
+        let parts: Vec<String> = tables.iter().map(part).collect();
+        self.bounds = match &parts[..] {
+            [] => String::new(),
+            parts => format!("{}\n{}\n{}", markers::begin(BOUNDS), parts.join("\n\n"), markers::end(BOUNDS)),
+        };
     }
 
     /// Puts a system's row and section in the place of its former ones; what is said of it by hand stays.
@@ -173,6 +193,27 @@ fn row_of<'a>(id: &str, verdict: Verdict, rows: &[&'a str], lines: &[&str]) -> R
     } else {
         Err(damaged(format!("the overview's row of `{id}` does not say what its section says")))
     }
+}
+
+/// Takes the bounds from the end of the pieces, with their heading; empty where there are none.
+///
+/// # Errors
+/// [`DevError::Format`] for anything else behind their heading.
+fn take_bounds(pieces: &mut Vec<Piece<'_>>) -> Result<String> {
+    let is_title = |piece: &Piece<'_>| matches!(piece, Piece::Line(line) if *line == BOUNDS_TITLE);
+    let Some(at) = pieces.iter().position(is_title) else { return Ok(String::new()) };
+    let mut bounds = String::new();
+    for piece in pieces.drain(at..).skip(1) {
+        match piece {
+            Piece::Line("") => {}
+            Piece::ByHand { name: BOUNDS, text } if bounds.is_empty() => bounds = text,
+            Piece::ByHand { name, .. } => {
+                return Err(damaged(format!("`{}` stands behind the bounds", markers::begin(name))));
+            }
+            Piece::Line(line) => return Err(outside(line)),
+        }
+    }
+    Ok(bounds)
 }
 
 /// What is said of all measurements, and the rows of the overview.
@@ -289,7 +330,8 @@ mod tests {
     fn page() -> Page {
         let note = "<!-- gpr:begin -->\nToo few rows.\n\n## By hand: holds\n<!-- gpr:end -->".to_owned();
         let measured = "<!-- measured:begin -->\nOn a busy machine.\n<!-- measured:end -->".to_owned();
-        Page { measured, systems: vec![Part { note, ..part("gpr", Verdict::Fails) }, part("bo", Verdict::Holds)] }
+        let systems = vec![Part { note, ..part("gpr", Verdict::Fails) }, part("bo", Verdict::Holds)];
+        Page { measured, systems, bounds: String::new() }
     }
 
     #[test]
@@ -322,6 +364,21 @@ mod tests {
         assert!(!text.contains("gpr-fails") && text.contains("[`aevb`](#aevb-fails) | **fails** |"), "{text}");
         assert_eq!(page.arrange(&["aevb", "bo", "svgp"]), ["gpr"]);
         assert_eq!(page.systems.iter().map(|part| part.id.as_str()).collect::<Vec<_>>(), ["aevb", "bo"]);
+    }
+
+    #[test]
+    fn bounds_stand_behind_all_systems_and_are_read_back() {
+        let mut page = page();
+        page.put_bounds(&[(50, "| a |\n|---|\n| 1 |"), (20, "b")]);
+        let text = page.text();
+        let end = "| holds |\n\nSkipped: c; get it.\n\n## Bounds on the log likelihood of pictures\n\n<!-- bounds:begin -->\n### After 50 epochs\n\n\
+                   | a |\n|---|\n| 1 |\n\n### After 20 epochs\n\nb\n<!-- bounds:end -->\n";
+        assert!(text.ends_with(end), "{text}");
+        assert_eq!(Page::read(&text).unwrap(), page);
+        let error = Page::read(&format!("{text}\nA remark.\n")).unwrap_err().to_string();
+        assert!(error.contains("`A remark.` stands where only the tool writes"), "{error}");
+        page.put_bounds(&[]);
+        assert!(!page.text().contains("Bounds on the log likelihood of pictures\n"));
     }
 
     #[test]

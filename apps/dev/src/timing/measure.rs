@@ -40,7 +40,17 @@ pub fn measure(seconds: f64, least: usize, mut call: impl FnMut() -> Result<()>)
     })
 }
 
-/// Busy seconds of the whole machine and of this process since they started.
+/// What `work` returns, and the cores that other processes kept busy meanwhile. Children that have ended are no other processes.
+///
+/// # Errors
+/// Those of `work`.
+pub fn watched<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Option<f64>)> {
+    let (load, start) = (Load::now(), Instant::now());
+    let done = work()?;
+    Ok((done, Load::foreign_cores(load, start)))
+}
+
+/// Busy seconds of the whole machine since it started, and of this process with its children that have ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     machine: f64,
@@ -57,9 +67,10 @@ impl Load {
         let fields: Vec<f64> =
             stat.lines().next()?.split_whitespace().skip(1).take(8).filter_map(|f| f.parse().ok()).collect();
         let own = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // The program's name is in brackets and may hold spaces; user and system time are the 12th and 13th field after it.
+        // The program's name is in brackets and may hold spaces; user and system time are the 12th and 13th field after it, and those of children the
+        // next two.
         let after: Vec<f64> =
-            own.rsplit_once(')')?.1.split_whitespace().skip(11).take(2).filter_map(|f| f.parse().ok()).collect();
+            own.rsplit_once(')')?.1.split_whitespace().skip(11).take(4).filter_map(|f| f.parse().ok()).collect();
         let [.., idle, wait, _, _, _] = fields[..] else { return None };
         Some(Self {
             machine: (fields.iter().sum::<f64>() - idle - wait) / TICKS,
@@ -89,5 +100,17 @@ mod tests {
         let timing = timing.unwrap();
         assert_eq!((timing.repeats, calls), (7, 9));
         assert!(timing.min_ms <= timing.median_ms && timing.median_ms.is_finite());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_that_has_ended_counts_as_own() {
+        let before = Load::now().unwrap();
+        // Enough arithmetic for several ticks.
+        let loop_ = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+        std::process::Command::new("sh").args(["-c", loop_]).status().unwrap();
+        assert!(Load::now().unwrap().own >= before.own + 2.0 / TICKS);
+        let (done, foreign) = watched(|| Ok(3)).unwrap();
+        assert!(done == 3 && foreign.is_some_and(|cores| cores >= 0.0));
     }
 }

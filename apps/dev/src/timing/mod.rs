@@ -7,7 +7,7 @@ mod networks;
 mod svgp;
 mod tiny;
 
-pub use measure::{Load, Timing, measure};
+pub use measure::{Load, Timing, measure, watched};
 
 use crate::error::{DevError, Result};
 use crate::peers::rows::Row;

@@ -35,7 +35,9 @@ pub use without::WITHOUT;
 
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
+use crate::stamp::stamp;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Settings of `trust`.
 #[derive(Debug, Clone, clap::Args)]
@@ -75,11 +77,16 @@ pub fn entries() -> Vec<Entry> {
     all
 }
 
-/// Runs the suite, and writes its tables between the markers `trust-suite` and `trust-regression`.
+/// The markers around what is said by hand of rows that are of other runs than the page's last whole one.
+const APART: &str = "trust-apart";
+
+/// Runs the suite, system by system with its progress, and writes its tables between the markers `trust-suite` and `trust-regression`, the first as soon
+/// as it is made. A whole run takes away what was said between the markers `trust-apart`: all rows are of one run then. A system that could not be measured
+/// has a row that says so, and does not keep the others from being measured.
 ///
 /// # Errors
-/// [`DevError::Faults`] when a system fails its test or the overconfident baseline passes it; the tables are written all the same.
-/// Errors of the systems, and of files.
+/// [`DevError::Faults`] when a system fails its test or cannot be measured, or the overconfident baseline passes; the tables are written all the same.
+/// Errors of the baseline, of the tables' fits, and of files.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let size = if options.small { Size::Small } else { Size::Full };
     let mut all = entries();
@@ -90,11 +97,26 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         return intervals(root, options);
     }
     all.retain(|entry| options.systems.is_empty() || options.systems.iter().any(|chosen| chosen == entry.system));
-    let (mut faults, mut found) = (vec![], vec![]);
-    for entry in all {
-        let outcome = entry.run(size)?;
-        let fault = outcome.fault();
-        eprintln!("{}: {}", entry.system, fault.as_deref().unwrap_or("passes"));
+    let is_whole = options.systems.is_empty() && !options.small;
+    let path = root.join(&options.out);
+    if is_whole {
+        // Missing markers are to be missed before the simulations.
+        let page = read(&path)?;
+        for name in ["trust-suite", APART, "trust-regression"] {
+            markers::between(&page, name)?;
+        }
+    }
+    let (mut faults, mut found): (Vec<String>, Vec<page::Found>) = (vec![], vec![]);
+    let count = all.len();
+    for (at, entry) in all.into_iter().enumerate() {
+        let start = Instant::now();
+        let outcome = entry.run(size).map_err(|error| error.to_string());
+        let fault = match &outcome {
+            Ok(outcome) => outcome.fault(),
+            Err(error) => Some(format!("was not measured: {error}")),
+        };
+        let said = fault.as_deref().unwrap_or("passes");
+        eprintln!("[{}/{count}] {} {said} ({:.0} s)", at + 1, entry.system, start.elapsed().as_secs_f64());
         faults.extend(fault.map(|fault| format!("{} {fault}", entry.system)));
         found.push((entry, outcome));
     }
@@ -103,13 +125,16 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     if outcome.fault().is_none() {
         faults.push("the overconfident baseline passes: the suite cannot fail".into());
     }
-    let suite = page::suite(&found, &(baseline, outcome));
-    let regression = if options.small { String::new() } else { regression::table(root, &options.systems, &[])? };
-    if options.systems.is_empty() && !options.small {
-        let path = root.join(&options.out);
-        let page = markers::replace(&read(&path)?, "trust-suite", &suite)?;
-        write(&path, &markers::replace(&page, "trust-regression", &regression)?)?;
+    let when = stamp(root)?;
+    let suite = page::suite(&found, &(baseline, outcome), &when);
+    if is_whole {
+        write(&path, &markers::replace(&read(&path)?, "trust-suite", &suite)?)?;
+        eprintln!("intervals on the tables");
+        let regression = regression::table(root, &[], &[])?;
+        let page = markers::replace(&read(&path)?, "trust-regression", &regression)?;
+        write(&path, &markers::replace(&page, APART, &format!("All rows of this page are of one run; {when}."))?)?;
     } else {
+        let regression = if options.small { String::new() } else { regression::table(root, &options.systems, &[])? };
         println!("{suite}\n{regression}");
     }
     if faults.is_empty() { Ok(()) } else { Err(DevError::Faults(faults)) }
@@ -125,5 +150,12 @@ fn intervals(root: &Path, options: &Options) -> Result<()> {
     let path = root.join(&options.out);
     let document = read(&path)?;
     let table = regression::merged(markers::between(&document, "trust-regression")?, &found);
-    write(&path, &markers::replace(&document, "trust-regression", &table)?)
+    let apart = format!(
+        "{}\n\nThe rows of the tables {} are of a run of their own; {}.",
+        markers::between(&document, APART)?.trim(),
+        options.tables.join(", "),
+        stamp(root)?
+    );
+    let document = markers::replace(&document, "trust-regression", &table)?;
+    write(&path, &markers::replace(&document, APART, &apart)?)
 }

@@ -5,19 +5,31 @@ use super::uniform::{LEVELS, coverage};
 use super::without::WITHOUT;
 use std::fmt::Write;
 
-/// The table of all tests, the baseline that must fail, and the systems without a posterior.
-pub(super) fn suite(found: &[(Entry, Outcome)], baseline: &(Entry, Outcome)) -> String {
-    let judged = found.iter().filter(|(_, outcome)| !outcome.places.is_empty()).count();
+/// A test, and what it found, or why nothing.
+pub(super) type Found = (Entry, Result<Outcome, String>);
+
+/// The table of all tests, the baseline that must fail, and the systems without a posterior. `when` says the day and the commit.
+pub(super) fn suite(found: &[Found], baseline: &(Entry, Outcome), when: &str) -> String {
+    let outcomes = || found.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+    let judged = outcomes().filter(|outcome| !outcome.places.is_empty()).count();
+    let truths: usize = outcomes().map(|outcome| outcome.places.len()).sum();
     let mut page = format!(
-        "Made by `cargo run --release -p elbo-dev -- trust`. A system fails when its chi-square p-value is at most {LEAST_P}: by Bonferroni's \
+        "Made by `cargo run --release -p elbo-dev -- trust`; {when}; {truths} truths in all. Each simulation has a seed of its own, split from one that stands \
+         in its test, so that another run finds the same numbers. A system fails when its chi-square p-value is at most {LEAST_P}: by Bonferroni's \
          bound all {judged} right ones pass with a probability of at least {:.3}. The coverages are of central intervals of 50, 90 and 95 %.\n\n\
          | system | test | truths | chi-square p | 50 % covers | 90 % | 95 % | distance from exact | allowed | verdict |\n\
          |---|---|---:|---:|---:|---:|---:|---:|---:|---|\n",
         1.0 - judged as f64 * LEAST_P
     );
     for (entry, outcome) in found {
-        let verdict = if outcome.fault().is_none() { "passes" } else { "**fails**" };
-        writeln!(page, "{}", row(entry, outcome, verdict)).expect("string");
+        let line = match outcome {
+            Ok(outcome) if outcome.fault().is_none() => row(entry, outcome, "passes"),
+            Ok(outcome) => row(entry, outcome, "**fails**"),
+            Err(why) => {
+                row(entry, &Outcome::default(), &format!("**not measured**: {}", why.replace(['|', '\n'], " ")))
+            }
+        };
+        writeln!(page, "{line}").expect("string");
     }
     let (entry, outcome) = baseline;
     let verdict = if outcome.fault().is_some() { "fails, as it must" } else { "**passes, and must not**" };
@@ -67,7 +79,10 @@ mod tests {
         let entry = || Entry::new("gpr", "words", |_| Ok(Outcome::default()));
         let exact = Outcome { places: vec![], exact: Some(Exact { distance: 2e-7, tolerance: 1e-4 }) };
         let wrong = Outcome { places: vec![0.999; 100], exact: None };
-        let page = suite(&[(entry(), exact)], &(entry(), wrong));
+        let failed = Err("no rows|\nat all".to_owned());
+        let page = suite(&[(entry(), Ok(exact)), (entry(), failed)], &(entry(), wrong), "today");
+        assert!(page.contains("`; today; 0 truths in all.") && page.contains("all 0 right ones"), "{page}");
+        assert!(page.contains("|  |  | **not measured**: no rows  at all |\n"), "{page}");
         assert!(page.contains("| `gpr` | words |  |  |  |  |  | 2e-7 | 1e-4 | passes |"), "{page}");
         assert!(
             page.contains("| 100 | ")

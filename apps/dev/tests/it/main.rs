@@ -2,6 +2,7 @@
 
 mod layers;
 mod peers;
+mod results;
 mod site;
 mod supply;
 mod trust;

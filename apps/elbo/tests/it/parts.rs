@@ -15,7 +15,7 @@ mod scene;
 #[path = "../../examples/two_objectives.rs"]
 #[allow(dead_code, reason = "the program's own start runs it with its full budget")]
 mod two_objectives;
-#[path = "../../examples/weights.rs"]
+#[path = "../../examples/weights/main.rs"]
 #[allow(dead_code, reason = "the program's own start prints what the test checks")]
 mod weights;
 
