@@ -238,7 +238,7 @@ pub struct Encode {
     /// Write the codes to this file (.csv, .csv.gz or .npz) instead of standard output, which `-` stands for.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Add bounds on the log likelihood of each data point: `elbo`, `iwae`, and `pareto_k` where there are draws enough.
+    /// Add bounds on the log likelihood of each data point: `elbo`, `iwae`, `effective_draws`, and `pareto_k` where there are draws enough.
     #[arg(long)]
     pub bounds: bool,
     /// Importance draws a data point for the bounds; 100 by default.

@@ -76,6 +76,8 @@ pub struct PointBounds {
     pub elbo: f64,
     /// The importance-weighted bound, which is tighter.
     pub iwae: f64,
+    /// How many of the importance draws count: the square of the sum of their weights over the sum of their squares.
+    pub effective_draws: f64,
     /// Pareto k of the importance weights: above 0.7 the tighter bound cannot be trusted. `None` where the draws are too few, or too much alike, to tell.
     pub pareto_k: Option<f64>,
 }

@@ -219,6 +219,7 @@ fn bounds(evaluator: &dyn Evaluate, data: &Data, draws: usize, seed: u64) -> Res
     let mut columns = vec![
         ("elbo".to_owned(), column(found.iter().map(|b| b.elbo).collect())),
         ("iwae".to_owned(), column(found.iter().map(|b| b.iwae).collect())),
+        ("effective_draws".to_owned(), column(found.iter().map(|b| b.effective_draws).collect())),
     ];
     if found.iter().any(|b| b.pareto_k.is_some()) {
         // A cell is empty where the weights of a data point are too much alike.

@@ -162,7 +162,7 @@ fn codes_have_bounds_and_are_decoded_and_moved_on_request() {
     for (bare, coded) in bare.lines().zip(coded.lines()) {
         assert!(coded.starts_with(&format!("{bare},")), "codes are the same: {bare} and {coded}");
     }
-    assert!(coded.starts_with("z1,z2,z1_sd,z2_sd,elbo,iwae,pareto_k\n"), "{coded}");
+    assert!(coded.starts_with("z1,z2,z1_sd,z2_sd,elbo,iwae,effective_draws,pareto_k\n"), "{coded}");
     let column = |at: usize| {
         let cells = coded.lines().skip(1).map(|line| line.split(',').nth(at).unwrap().parse::<f64>().unwrap());
         cells.sum::<f64>() / 80.0
@@ -174,7 +174,7 @@ fn codes_have_bounds_and_are_decoded_and_moved_on_request() {
     }
     let few = folder.elbo("encode m.elbo p.csv --bounds --iwae 5 --json").json();
     let names: Vec<&str> = few["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert_eq!(names, ["z1", "z2", "z1_sd", "z2_sd", "elbo", "iwae"], "five draws tell no Pareto k");
+    assert_eq!(names, ["z1", "z2", "z1_sd", "z2_sd", "elbo", "iwae", "effective_draws"], "five draws tell no Pareto k");
 
     folder.elbo("encode m.elbo p.csv --bounds --out codes.csv").ok();
     let decoded = folder.elbo("sample m.elbo --codes codes.csv --out decoded --json").json();

@@ -202,8 +202,13 @@ impl Vae {
             let by_row = weights.t().contiguous();
             let cells = by_row.as_f64();
             let tails = cells.chunks_exact(draws).map(|row| Some(psis(row).k).filter(|k| k.is_finite()));
-            let each = elbos.into_iter().zip(bounds).zip(tails);
-            found.extend(each.map(|((elbo, iwae), pareto_k)| PointBounds { elbo, iwae, pareto_k }));
+            let each = elbos.into_iter().zip(bounds).zip(effective_draws(&weights).to_vec()).zip(tails);
+            found.extend(each.map(|(((elbo, iwae), effective_draws), pareto_k)| PointBounds {
+                elbo,
+                iwae,
+                effective_draws,
+                pareto_k,
+            }));
         });
         found
     }

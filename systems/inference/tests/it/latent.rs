@@ -419,6 +419,7 @@ fn bounds_of_each_row_have_the_means_of_evaluate() {
             assert!((found - whole).abs() < 1e-9, "{found} beside {whole}");
         }
         assert!(each.iter().all(|b| b.iwae >= b.elbo - 1e-9), "Jensen's inequality holds row by row");
+        assert!(each.iter().all(|b| (1.0 - 1e-9..=40.0 + 1e-9).contains(&b.effective_draws)));
         assert!(each.iter().any(|b| b.pareto_k.is_some_and(f64::is_finite)));
         let few = evaluator.evaluate_each(&data, 10, &mut Run::new(5)).unwrap();
         assert!(few.iter().all(|b| b.pareto_k.is_none()), "ten draws have no tail");
