@@ -53,10 +53,6 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
     say_warnings(json, &run);
     std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
     let mut files: Vec<PathBuf> = vec![];
-    if let Some(codes) = &moved {
-        files.push(folder.join("codes.csv"));
-        write_data(&files[0], codes)?;
-    }
     if let Some((pictures, shape)) = pictures(&drawn) {
         let singles = folder.join("pictures");
         if std::fs::read_dir(&singles).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -85,6 +81,11 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
             check_writable(&file, &[codes])?;
         }
         write_data(&file, &drawn)?;
+        files.push(file);
+    }
+    if let Some(codes) = &moved {
+        let file = folder.join("codes.csv");
+        write_data(&file, codes)?;
         files.push(file);
     }
     if json {
