@@ -199,6 +199,13 @@ pub struct Sample {
     /// How many.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub count: u32,
+    /// Decode the codes of this table, which has the columns that `encode` writes, in place of draws.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "traverse"])]
+    pub codes: Option<PathBuf>,
+    /// Decode codes that move one number at a time, in so many steps through the prior, in place of draws: a row of the grid for each number. The codes are
+    /// written to `codes.csv`.
+    #[arg(long, value_name = "STEPS", conflicts_with = "count", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub traverse: Option<u32>,
     /// The folder to write to: `samples.csv`, or for pictures `grid.png`, the pictures one by one, and an array.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -231,6 +238,12 @@ pub struct Encode {
     /// Write the codes to this file (.csv, .csv.gz or .npz) instead of standard output, which `-` stands for.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Add bounds on the log likelihood of each data point: `elbo`, `iwae`, `effective_draws`, and `pareto_k` where there are draws enough.
+    #[arg(long)]
+    pub bounds: bool,
+    /// Importance draws a data point for the bounds; 100 by default.
+    #[arg(long, value_name = "K", requires = "bounds", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub iwae: Option<u32>,
     #[command(flatten)]
     pub reading: Reading,
 }

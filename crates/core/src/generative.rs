@@ -32,6 +32,25 @@ pub trait Encode {
     fn encode(&self, data: &Data, run: &mut Run) -> Result<Data>;
 }
 
+/// What the verb `sample` offers besides draws, of models with a code for each data point.
+pub trait Decode {
+    /// Names of the numbers of a code: the columns that [`Decode::decode`] reads, and [`Encode::encode`] writes.
+    fn code_columns(&self) -> Vec<String>;
+
+    /// What the model makes of codes: one data point for each row of `codes`, in the data's unit and shape. Columns of other names are not read.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] for a column that is missing, and for rows that are no codes.
+    fn decode(&self, codes: &Data, run: &mut Run) -> Result<Data>;
+
+    /// Codes that move one number at a time through what draws of codes reach, from minus to plus three standard deviations of a normal one, in `steps` steps, and
+    /// leave the others in the middle: `steps` rows for each number, one number after the other.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for fewer than two steps, for more codes than can be shown, and for codes whose numbers are not free.
+    fn traverse(&self, steps: usize, run: &mut Run) -> Result<Data>;
+}
+
 /// Importance draws a data point, where the user does not say.
 pub const IMPORTANCE_DRAWS: usize = 100;
 
@@ -42,6 +61,25 @@ pub trait Evaluate {
     /// # Errors
     /// [`crate::Error::Data`] when the data are not of the model's form.
     fn evaluate(&self, data: &Data, draws: usize, run: &mut Run) -> Result<LikelihoodBounds>;
+
+    /// The same for each of these data points; their means are those of [`Evaluate::evaluate`] with as many draws in a run of the same seed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] when the data are not of the model's form.
+    fn evaluate_each(&self, data: &Data, draws: usize, run: &mut Run) -> Result<Vec<PointBounds>>;
+}
+
+/// Bounds on the log likelihood of one data point: nats, summed over its dimensions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointBounds {
+    /// The evidence lower bound.
+    pub elbo: f64,
+    /// The importance-weighted bound, which is tighter.
+    pub iwae: f64,
+    /// How many of the importance draws count: the square of the sum of their weights over the sum of their squares.
+    pub effective_draws: f64,
+    /// Pareto k of the importance weights: above 0.7 the tighter bound cannot be trusted. `None` where the draws are too few, or too much alike, to tell.
+    pub pareto_k: Option<f64>,
 }
 
 /// Bounds on the log likelihood of data points: nats a point, summed over its dimensions, averaged over points.

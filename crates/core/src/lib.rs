@@ -62,7 +62,9 @@ pub use data::{Array, Data, Task, Values};
 pub use error::{Error, Result};
 pub use figure::{Figure, Mark, Table, picture_grid};
 pub use file::ModelFile;
-pub use generative::{Encode, Evaluate, IMPORTANCE_DRAWS, ImportanceBound, LikelihoodBounds, Reconstruct, Sample};
+pub use generative::{
+    Decode, Encode, Evaluate, IMPORTANCE_DRAWS, ImportanceBound, LikelihoodBounds, PointBounds, Reconstruct, Sample,
+};
 pub use inputs::{Classification, DataKind, FromData, Points, Regression, Supervised};
 pub use model::{Model, Summary, Update, Validation};
 pub use picture::{Compress, Render, Restore, Views};

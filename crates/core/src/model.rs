@@ -5,7 +5,7 @@ use crate::data::Data;
 use crate::error::Result;
 use crate::figure::{Figure, Table};
 use crate::file::ModelFile;
-use crate::generative::{Encode, Evaluate, Reconstruct, Sample};
+use crate::generative::{Decode, Encode, Evaluate, Reconstruct, Sample};
 use crate::picture::{Compress, Render, Restore};
 use crate::predict::{Predict, Prediction};
 use crate::run::Run;
@@ -30,6 +30,11 @@ pub trait Model: Send + Sync {
 
     /// The verb `sample`.
     fn as_sample(&self) -> Option<&dyn Sample> {
+        None
+    }
+
+    /// The verb `sample` from codes that are given, or moved one number at a time.
+    fn as_decode(&self) -> Option<&dyn Decode> {
         None
     }
 

@@ -1,5 +1,6 @@
 //! One piece of work: seed, budget, progress, warnings, records, checkpoints.
 
+use crate::data::Data;
 use crate::error::Result;
 use crate::figure::{Figure, Table};
 use crate::file::ModelFile;
@@ -77,6 +78,7 @@ pub struct Run {
     metrics: Vec<(String, Vec<(f64, f64)>)>,
     figures: Vec<Figure>,
     tables: Vec<Table>,
+    held_out: Option<Data>,
     resume: Option<ModelFile>,
     stage: usize,
     is_part: bool,
@@ -101,6 +103,7 @@ impl Run {
             metrics: vec![],
             figures: vec![],
             tables: vec![],
+            held_out: None,
             resume: None,
             stage: 0,
             is_part: false,
@@ -149,6 +152,18 @@ impl Run {
     pub fn resuming(mut self, checkpoint: ModelFile) -> Self {
         self.resume = Some(checkpoint);
         self
+    }
+
+    /// Shows the fit rows that are kept back: it may measure itself on them as it goes on, and learns nothing from them.
+    pub fn with_held_out(mut self, data: Data) -> Self {
+        self.held_out = Some(data);
+        self
+    }
+
+    /// Rows that are kept back, for curves beside those of the training. Whoever measures on them draws from a stream of its own, so that the fit is the
+    /// same with and without them. A [`Run::child`] and a [`Run::part`] have none.
+    pub fn held_out(&self) -> Option<&Data> {
+        self.held_out.as_ref()
     }
 
     /// A quiet run for a part of the work, with its own seed, under the same time limit and cancellation. A fit hands it to [`Run::join`]
@@ -375,6 +390,13 @@ mod tests {
         let mut run = Run::new(0);
         run.warn_idle(&Settings { guidance: 3.0, ..Settings::default() }, &["guidance", "jumps"], "without told=true");
         assert_eq!(run.warnings(), ["setting `guidance` has no effect without told=true"]);
+    }
+
+    #[test]
+    fn held_out_rows_are_those_of_the_whole_work() {
+        let mut run = Run::new(0).with_held_out(Data::default());
+        assert!(run.held_out().is_some());
+        assert!(run.child(1).held_out().is_none() && run.part(1).held_out().is_none());
     }
 
     #[test]

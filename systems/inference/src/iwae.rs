@@ -1,7 +1,8 @@
 #![doc = include_str!("iwae.md")]
 
 use elbo_core::{
-    Card, Claim, Config, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure_within,
+    Card, Claim, Config, Figure, Incomplete, Kind, Mark, ModelFile, Result, Rng, Run, System, Table, Verb,
+    ensure_within,
 };
 use elbo_infer::Objective;
 use elbo_infer::objective::Estimate;
@@ -201,11 +202,19 @@ fn move_to_posterior(vae: &mut Vae, rng: &mut Rng) -> Result<()> {
     moved
 }
 
+/// Draws at which the signal and the noise of the encoder's gradient are measured.
+const DRAWS: [usize; 4] = [1, 10, 100, 1000];
+
+/// Logarithms of the signal-to-noise ratio at each of [`DRAWS`], for the plain and the doubly reparameterised estimator.
+type Ratios = [[f64; 4]; 2];
+
 /// The signal of the encoder's gradient drowns with more draws under the plain estimator and rises under the doubly reparameterised one; means over
 /// the seeds.
-fn signal_to_noise(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
+fn signal_to_noise(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let repeats = run.pick(40, 2000);
-    let slopes = seeds.iter().map(|seed| slopes(*seed, repeats)).collect::<Result<Vec<[f64; 2]>>>()?;
+    let ratios = seeds.iter().map(|seed| ratios(*seed, repeats)).collect::<Result<Vec<Ratios>>>()?;
+    show_ratios(&ratios, run);
+    let slopes: Vec<[f64; 2]> = ratios.iter().map(slopes).collect();
     // Of distances, so that seeds on both sides do not cancel.
     let distance = |which: usize, from: f64| {
         slopes.iter().map(|found| (found[which] - from).abs()).sum::<f64>() / slopes.len() as f64
@@ -225,10 +234,42 @@ fn signal_to_noise(claim: &mut Claim, seeds: &[u64], run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// How the logarithm of the signal-to-noise ratio of the encoder's gradient grows with that of the draws, for the plain and the doubly
-/// reparameterised estimator: a model, a data point and draws of this seed.
-fn slopes(seed: u64, repeats: usize) -> Result<[f64; 2]> {
-    const DRAWS: [usize; 4] = [1, 10, 100, 1000];
+/// A figure and a table of the ratios over the draws, geometric means over the seeds, beside the laws that they are to follow.
+fn show_ratios(all: &[Ratios], run: &mut Run) {
+    let mean = |which: usize| {
+        (0..DRAWS.len()).map(move |k| (all.iter().map(|found| found[which][k]).sum::<f64>() / all.len() as f64).exp())
+    };
+    let (plain, double): (Vec<f64>, Vec<f64>) = (mean(0).collect(), mean(1).collect());
+    let draws = DRAWS.map(|k| k as f64);
+    let line =
+        |label: &str, y: Vec<f64>, dashed: bool| Mark::Line { label: label.into(), x: draws.to_vec(), y, dashed };
+    let law = |first: f64, power: f64| draws.iter().map(|k| first * k.powf(power)).collect();
+    run.figure(Figure {
+        name: "signal-to-noise".into(),
+        caption: "Signal over noise of the encoder's gradient, over the draws: it drowns under the plain estimator and rises under the doubly reparameterised one. Dashed: their \
+                  laws from one draw on, the root of the draws and one over it."
+            .into(),
+        x_label: "draws K".into(),
+        y_label: "mean over standard deviation of the gradient".into(),
+        x_log: true,
+        y_log: true,
+        marks: vec![
+            line("", law(plain[0], -0.5), true),
+            line("", law(double[0], 0.5), true),
+            line("plain", plain.clone(), false),
+            line("doubly reparameterised", double.clone(), false),
+        ],
+    });
+    let caption = "Signal over noise of the encoder's gradient: geometric means over its numbers and over the seeds.";
+    let mut table = Table::new("signal-to-noise", caption, &["draws", "plain", "doubly reparameterised"]);
+    for (k, draws) in DRAWS.iter().enumerate() {
+        table.push(vec![draws.to_string(), format!("{:.4}", plain[k]), format!("{:.4}", double[k])]);
+    }
+    run.table(table);
+}
+
+/// Logarithms of the signal-to-noise ratio of the encoder's gradient, means over its numbers: a model, a data point and draws of this seed.
+fn ratios(seed: u64, repeats: usize) -> Result<Ratios> {
     let (vae, x) = linear(&mut Rng::new(seed))?;
     let mut encoder = 0;
     vae.visit(&mut |name, p| encoder += if name.starts_with("encoder") { p.len() } else { 0 });
@@ -243,24 +284,28 @@ fn slopes(seed: u64, repeats: usize) -> Result<[f64; 2]> {
         };
         Ok((0..encoder).map(of).collect())
     };
-    let (mut plain, mut double) = (vec![], vec![]);
-    for draws in DRAWS {
+    let mut found = [[0.0; DRAWS.len()]; 2];
+    for (k, draws) in DRAWS.into_iter().enumerate() {
         let good = moments(draws, Gradient::DoublyReparameterised)?;
         let noisy = moments(draws, Gradient::Plain)?;
         // Both have the same mean; the good estimator knows it better.
         let ratio = |other: &[(f64, f64)]| {
             good.iter().zip(other).map(|((mean, _), (_, sd))| (mean.abs() / sd).ln()).sum::<f64>() / encoder as f64
         };
-        plain.push(ratio(&noisy));
-        double.push(ratio(&good));
+        (found[0][k], found[1][k]) = (ratio(&noisy), ratio(&good));
     }
-    let slope = |values: &[f64]| {
+    Ok(found)
+}
+
+/// How the logarithms of the ratios grow with that of the draws, for each estimator.
+fn slopes(ratios: &Ratios) -> [f64; 2] {
+    let slope = |values: &[f64; 4]| {
         let at: Vec<f64> = DRAWS.iter().map(|k| (*k as f64).ln()).collect();
         let (mx, my) = (at.iter().sum::<f64>() / 4.0, values.iter().sum::<f64>() / 4.0);
         let products = at.iter().zip(values).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>();
         products / at.iter().map(|x| (x - mx).powi(2)).sum::<f64>()
     };
-    Ok([slope(&plain), slope(&double)])
+    [slope(&ratios[0]), slope(&ratios[1])]
 }
 
 /// On digits, more draws give a better likelihood and use at least as many dimensions.
@@ -309,10 +354,14 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn slopes_of(seed: u64, repeats: usize) -> [f64; 2] {
+        slopes(&ratios(seed, repeats).unwrap())
+    }
+
     #[test]
     fn every_seed_has_draws_of_its_own_and_the_estimators_part() {
-        let found = [0, 1].map(|seed| slopes(seed, 20).unwrap());
-        assert_eq!(found[0], slopes(0, 20).unwrap());
+        let found = [0, 1].map(|seed| slopes_of(seed, 20));
+        assert_eq!(found[0], slopes_of(0, 20));
         assert!(found[0] != found[1], "{found:?}");
         // Over three decades the ratio falls and rises about thirtyfold, far more than twenty repeats blur it.
         assert!(found.iter().all(|[plain, double]| *plain < 0.0 && *double > 0.0), "{found:?}");
@@ -321,22 +370,36 @@ mod tests {
     #[test]
     fn near_the_exact_posterior_the_ratios_follow_their_laws_for_every_model() {
         for seed in 10..14 {
-            let [plain, double] = slopes(seed, 300).unwrap();
+            let [plain, double] = slopes_of(seed, 300);
             assert!((plain + 0.5).abs() < 0.1 && (double - 0.5).abs() < 0.1, "{seed}: {plain} {double}");
         }
     }
 
     #[test]
     fn a_claim_has_the_mean_over_its_seeds() {
-        let run = Run::new(3).with_budget(elbo_core::Budget::Smoke);
-        let of = |seeds: &[u64]| {
+        let mut run = Run::new(3).with_budget(elbo_core::Budget::Smoke);
+        let mut of = |seeds: &[u64]| {
             let mut claim = Claim::new(seeds.to_vec());
-            signal_to_noise(&mut claim, seeds, &run).unwrap();
+            signal_to_noise(&mut claim, seeds, &mut run).unwrap();
             claim.checks.iter().map(|check| check.value).collect::<Vec<f64>>()
         };
         let (first, second, both) = (of(&[3]), of(&[4]), of(&[3, 4]));
         for k in 0..2 {
             assert!(first[k] != second[k] && (both[k] - 0.5 * (first[k] + second[k])).abs() < 1e-12, "{k}");
         }
+    }
+
+    #[test]
+    fn the_ratios_are_shown_over_the_draws() {
+        let mut run = Run::new(0);
+        // Two seeds whose geometric means are 2 and 4 at one draw.
+        let all =
+            [[[1.0f64, 0.5, 0.25, 0.125], [2.0, 6.0, 18.0, 54.0]], [[4.0, 2.0, 1.0, 0.5], [8.0, 24.0, 72.0, 216.0]]];
+        show_ratios(&all.map(|found| found.map(|of| of.map(f64::ln))), &mut run);
+        let table = &run.tables()[0];
+        assert_eq!(table.rows[0], ["1", "2.0000", "4.0000"]);
+        assert_eq!(table.rows[3], ["1000", "0.2500", "108.0000"]);
+        let Mark::Line { x, y, dashed: true, .. } = &run.figures()[0].marks[1] else { panic!("a law is dashed") };
+        assert!((y[2] - 40.0).abs() < 1e-9 && *x == [1.0, 10.0, 100.0, 1000.0], "{y:?}");
     }
 }

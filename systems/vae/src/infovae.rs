@@ -53,6 +53,9 @@ pub struct InfoVaeConfig {
     /// The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub kernel: Kernel,
+    /// Codes of past steps that mmd compares with the prior beside those of the batch, for batches of few data points; zero for none.
+    #[schemars(range(max = 4096))]
+    pub buffer: usize,
     /// Weight of each posterior's squared Wasserstein distance from a standard normal prior, for Gaussian families.
     #[schemars(range(min = 0.0))]
     pub wasserstein: f64,
@@ -73,6 +76,7 @@ impl Default for InfoVaeConfig {
             lambda: 1000.0,
             divergence: Divergence::Mmd,
             kernel: Kernel::InverseMultiquadric,
+            buffer: 0,
             wasserstein: 0.0,
             jacobian: 0.0,
         }
@@ -95,6 +99,7 @@ impl Config for InfoVaeConfig {
             weight >= 0.0 && weight.is_finite(),
             "at least 1 - alpha; below it the objective is unbounded",
         )?;
+        ensure_within("buffer", self.buffer, 0..=4096)?;
         ensure_within("wasserstein", self.wasserstein, 0.0..)?;
         ensure_within("jacobian", self.jacobian, 0.0..)
     }
@@ -115,7 +120,7 @@ impl InfoVaeConfig {
     fn objective(&self) -> ObjectiveConfig {
         let kernel = self.kernel;
         let aggregated = match self.divergence {
-            Divergence::Mmd => Term::Mmd { kernel },
+            Divergence::Mmd => Term::Mmd { kernel, buffer: self.buffer },
             Divergence::Stein => Term::Stein { kernel },
             Divergence::Adversarial => Term::Adversarial { hidden: vec![128, 128] },
             Divergence::Matching => Term::DistributionMatching { field: Field::default() },
@@ -146,8 +151,15 @@ impl System for InfoVae {
     type Model = LatentModel;
 
     fn fit(&self, config: &InfoVaeConfig, input: Incomplete, run: &mut Run) -> Result<LatentModel> {
-        if config.has_kernel() && config.common.batch.min(input.0.len()) < 32 {
-            run.warn("a discrepancy between fewer than 32 codes varies a lot; raise `batch`");
+        let has_buffer = config.has_kernel() && config.divergence == Divergence::Mmd;
+        if !has_buffer {
+            run.warn_idle(config, &["buffer"], "without divergence=mmd and a weight for it");
+        }
+        let compared = config.common.batch.min(input.0.len()) + if has_buffer { config.buffer } else { 0 };
+        if config.has_kernel() && compared < 32 {
+            let remedy =
+                if has_buffer { "raise `batch`, or keep codes of past steps with `buffer`" } else { "raise `batch`" };
+            run.warn(format!("a discrepancy between fewer than 32 codes varies a lot; {remedy}"));
         }
         if config.has_kernel() && config.kernel == Kernel::Original && config.common.latent > 64 {
             run.warn("the original kernel is flat in more than 64 dimensions; set kernel=inverse_multiquadric");

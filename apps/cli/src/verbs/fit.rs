@@ -61,6 +61,9 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
     if let Some(limit) = args.budget {
         run = run.with_time(limit);
     }
+    if let Some(held) = &held {
+        run = run.with_held_out(held.clone());
+    }
     if let Some(file) = plan.resume {
         run = run.resuming(file);
     }

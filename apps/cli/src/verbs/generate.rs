@@ -6,10 +6,10 @@ use crate::failure::Failure;
 use crate::output::{named_file, print, print_json, say, say_warnings};
 use crate::table::for_model;
 use elbo::core::file::write_atomically;
-use elbo::core::{Error, Mark, Run, picture_grid};
+use elbo::core::{Array, Card, Data, Decode, Error, Evaluate, IMPORTANCE_DRAWS, Mark, Model, Run, picture_grid};
 use elbo::findings::{pairs, pictures};
 use elbo::{record_of, refused};
-use elbo_data::{Cells, table_columns, write_data, write_npy, write_table};
+use elbo_data::{Cells, ReadOptions, table_columns, write_data, write_npy, write_table};
 use elbo_report::picture::png;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,25 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
     check_folder(folder)?;
     let seed = args.seed.unwrap_or(record.seed);
     let mut run = Run::new(seed);
-    let drawn = sampler.sample(args.count as usize, &mut run)?;
+    // Most pictures in the grid, and in a row of it.
+    let (mut most, mut columns) = (GRID, COLUMNS);
+    let mut moved = None;
+    let drawn = match (&args.codes, args.traverse) {
+        (Some(path), _) => {
+            let decoder = decoder(card, model.as_ref())?;
+            let options = ReadOptions { keep: Some(decoder.code_columns()), ..ReadOptions::default() };
+            decoder.decode(&elbo_data::read(path, &options)?, &mut run)?
+        }
+        (None, Some(steps)) => {
+            let decoder = decoder(card, model.as_ref())?;
+            let codes = decoder.traverse(steps as usize, &mut run)?;
+            (most, columns) = (codes.rows(), steps as usize);
+            decoder.decode(moved.insert(codes), &mut run)?
+        }
+        (None, None) => sampler.sample(args.count as usize, &mut run)?,
+    };
+    let is_drawn = args.codes.is_none() && args.traverse.is_none();
+    let count = if is_drawn { args.count as usize } else { drawn.rows() };
     say_warnings(json, &run);
     std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
     let mut files: Vec<PathBuf> = vec![];
@@ -46,34 +64,54 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
         std::fs::create_dir_all(&singles).map_err(|cause| Error::file("cannot make the folder", &singles, &cause))?;
         let size: usize = shape.iter().product();
         for (i, picture) in pictures.chunks_exact(size).enumerate() {
-            files.push(singles.join(format!("{:05}.png", i + 1)));
-            write_picture(&files[i], &picture_alone(picture, shape))?;
+            let file = singles.join(format!("{:05}.png", i + 1));
+            write_picture(&file, &picture_alone(picture, shape))?;
+            files.push(file);
         }
         files.push(folder.join("grid.png"));
-        let shown = &pictures[..pictures.len().min(GRID * size)];
-        write_picture(&folder.join("grid.png"), &picture_grid(shown, shape, COLUMNS))?;
+        let shown = &pictures[..pictures.len().min(most * size)];
+        write_picture(&folder.join("grid.png"), &picture_grid(shown, shape, columns))?;
         for (name, array) in &drawn.arrays {
             files.push(folder.join(format!("{name}.npy")));
             write_npy(&folder.join(format!("{name}.npy")), array)?;
         }
     } else {
-        files.push(folder.join("samples.csv"));
-        write_data(&files[0], &drawn)?;
+        let file = folder.join("samples.csv");
+        if let Some(codes) = &args.codes {
+            check_writable(&file, &[codes])?;
+        }
+        write_data(&file, &drawn)?;
+        files.push(file);
+    }
+    if let Some(codes) = &moved {
+        let file = folder.join("codes.csv");
+        write_data(&file, codes)?;
+        files.push(file);
     }
     if json {
         let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
         print_json(&json!({
             "system": card.id,
-            "count": args.count,
+            "count": count,
             "seed": seed,
             "out": folder.display().to_string(),
             "files": files,
             "warnings": run.warnings(),
         }))?;
     } else {
-        print(&format!("{} samples of {} written to {}\n", args.count, card.id, folder.display()))?;
+        print(&format!("{count} samples of {} written to {}\n", card.id, folder.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What decodes codes that are given, or a message that this model has none.
+fn decoder<'a>(card: &Card, model: &'a dyn Model) -> Result<&'a dyn Decode, Failure> {
+    model.as_decode().ok_or_else(|| {
+        Failure::usage(
+            format!("models of `{}` draw from no codes that could be given", card.id),
+            "leave out --codes and --traverse, which are for models that `elbo encode` gives the columns z1, z2, ... of",
+        )
+    })
 }
 
 /// Runs `reconstruct`.
@@ -129,6 +167,7 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     let (card, model, file) = elbo::load_model(&args.model)?;
     let record = record_of(&file)?;
     let encoder = model.as_encode().ok_or_else(|| refused(card, "encode"))?;
+    let evaluator = args.bounds.then(|| model.as_evaluate().ok_or_else(|| refused(card, "evaluate"))).transpose()?;
     let out = named_file(args.out.as_deref());
     if let Some(out) = out {
         check_writable(out, &[args.data.as_ref(), &args.model])?;
@@ -136,7 +175,11 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     let data = for_model(&args.data, &args.reading, &file, &record, false)?;
     data.notes.iter().for_each(|note| say(json, note));
     let mut run = Run::new(record.seed);
-    let codes = encoder.encode(&data, &mut run)?;
+    let mut codes = encoder.encode(&data, &mut run)?;
+    if let Some(evaluator) = evaluator {
+        let draws = args.iwae.map_or(IMPORTANCE_DRAWS, |k| k as usize);
+        codes.arrays.extend(bounds(evaluator, &data, draws, record.seed)?);
+    }
     say_warnings(json, &run);
     let rows = codes.rows();
     match out {
@@ -168,6 +211,22 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Columns of bounds on each data point, whose means are what `evaluate` says with as many draws.
+fn bounds(evaluator: &dyn Evaluate, data: &Data, draws: usize, seed: u64) -> Result<Vec<(String, Array)>, Error> {
+    let found = evaluator.evaluate_each(data, draws, &mut Run::new(seed))?;
+    let column = |values: Vec<f64>| Array::new(&[values.len()], values);
+    let mut columns = vec![
+        ("elbo".to_owned(), column(found.iter().map(|b| b.elbo).collect())),
+        ("iwae".to_owned(), column(found.iter().map(|b| b.iwae).collect())),
+        ("effective_draws".to_owned(), column(found.iter().map(|b| b.effective_draws).collect())),
+    ];
+    if found.iter().any(|b| b.pareto_k.is_some()) {
+        // A cell is empty where the weights of a data point are too much alike.
+        columns.push(("pareto_k".to_owned(), column(found.iter().map(|b| b.pareto_k.unwrap_or(f64::NAN)).collect())));
+    }
+    Ok(columns)
 }
 
 /// A picture `[C, H, W]` to be written.

@@ -149,3 +149,56 @@ fn what_cannot_be_coded_or_written_is_refused_with_a_remedy() {
     refused(&folder, "sample m.elbo --count 2 --out p.csv/drawn", 1, "cannot write into this folder");
     assert!(!folder.names().iter().any(|n| n.starts_with('r') && n != "r.html"), "something was left behind");
 }
+
+#[test]
+fn codes_have_bounds_and_are_decoded_and_moved_on_request() {
+    let folder = with_pictures();
+    let history = folder.elbo("info m.elbo --table history").ok();
+    assert_eq!(history.lines().count(), 4, "three epochs: {history}");
+    assert!(history.starts_with("epoch,loss,elbo of held-out rows"), "{history}");
+
+    let bare = folder.elbo("encode m.elbo p.csv").ok();
+    let coded = folder.elbo("encode m.elbo p.csv --bounds --iwae 50").ok();
+    for (bare, coded) in bare.lines().zip(coded.lines()) {
+        assert!(coded.starts_with(&format!("{bare},")), "codes are the same: {bare} and {coded}");
+    }
+    assert!(coded.starts_with("z1,z2,z1_sd,z2_sd,elbo,iwae,effective_draws,pareto_k\n"), "{coded}");
+    let column = |at: usize| {
+        let cells = coded.lines().skip(1).map(|line| line.split(',').nth(at).unwrap().parse::<f64>().unwrap());
+        cells.sum::<f64>() / 80.0
+    };
+    let bounds = folder.elbo("evaluate m.elbo p.csv --iwae 50 --json").json();
+    for (at, whole) in [(4, &bounds["elbo"]), (5, &bounds["iwae"]["value"])] {
+        let (mean, whole) = (column(at), whole.as_f64().unwrap());
+        assert!((mean - whole).abs() < 1e-9 * whole.abs(), "{mean} beside {whole}");
+    }
+    let few = folder.elbo("encode m.elbo p.csv --bounds --iwae 5 --json").json();
+    let names: Vec<&str> = few["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(names, ["z1", "z2", "z1_sd", "z2_sd", "elbo", "iwae", "effective_draws"], "five draws tell no Pareto k");
+
+    folder.elbo("encode m.elbo p.csv --bounds --out codes.csv").ok();
+    let decoded = folder.elbo("sample m.elbo --codes codes.csv --out decoded --json").json();
+    assert_eq!(decoded["count"], 80);
+    assert_eq!(folder.read("decoded/pictures/00080.png")[..4], *b"\x89PNG");
+    let moved = folder.elbo("sample m.elbo --traverse 5 --out moved --json").json();
+    assert_eq!(moved["count"], 10);
+    assert_eq!(folder.read("moved/grid.png")[..4], *b"\x89PNG");
+    assert_eq!(String::from_utf8(folder.read("moved/codes.csv")).unwrap().lines().nth(1), Some("-3,0"));
+    // What was moved is decoded from its codes as it was.
+    folder.elbo("sample m.elbo --codes moved/codes.csv --out again").ok();
+    assert_eq!(folder.read("moved/pictures/00003.png"), folder.read("again/pictures/00003.png"));
+
+    for (command, code, expected) in [
+        ("sample m.elbo --codes p.csv --out x", 1, "no column of numbers `z1`"),
+        ("sample m.elbo --codes absent.csv --out x", 1, "no such file"),
+        ("sample m.elbo --traverse 1 --out x", 2, "1"),
+        ("sample m.elbo --traverse 5001 --out x", 2, "5001"),
+        ("sample m.elbo --traverse 5 --codes codes.csv --out x", 2, "--traverse"),
+        ("sample m.elbo --traverse 5 --count 3 --out x", 2, "--count"),
+        ("encode m.elbo p.csv --iwae 5", 2, "--bounds"),
+        ("encode m.elbo p.csv --bounds --iwae 0", 2, "0"),
+    ] {
+        refused(&folder, command, code, expected);
+    }
+    assert!(!folder.names().contains("x"), "nothing is left behind");
+}

@@ -342,6 +342,16 @@ fn samples_codes_and_reconstructions_are_finite_and_survive_saving() {
             assert!(bounds.iwae.value >= bounds.elbo - 4.0 * bounds.iwae.se, "the tighter bound is lower: {bounds:?}");
             let again = back.as_evaluate().unwrap().evaluate(&data, 20, &mut Run::new(3)).unwrap();
             assert_eq!(again, bounds, "a loaded model scores otherwise");
+            let each = evaluator.evaluate_each(&data, 20, &mut Run::new(3)).unwrap();
+            let mean = each.iter().map(|point| point.elbo).sum::<f64>() / 30.0;
+            assert!((mean - bounds.elbo).abs() <= 1e-9 * bounds.elbo.abs().max(1.0), "{mean} beside {bounds:?}");
+        }
+        if let (Some(decoder), Some(encoder)) = (model.as_decode(), model.as_encode()) {
+            let codes = encoder.encode(&data, &mut Run::new(3)).unwrap();
+            let made = decoder.decode(&codes, &mut Run::new(3)).unwrap();
+            assert_eq!(made.rows(), 30, "decoding reads what encoding writes");
+            let none = Data { arrays: vec![], ..data.clone() };
+            assert!(decoder.decode(&none, &mut Run::new(3)).is_err());
         }
     });
 }

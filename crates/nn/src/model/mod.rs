@@ -3,6 +3,7 @@
 //! A system adds its objective and its claim. Everything else is here: which networks fit the data, which likelihood their values
 //! ask for, training, measures, and the verbs `sample`, `reconstruct`, `encode` and `evaluate`.
 
+mod history;
 mod likeness;
 mod settings;
 mod verbs;
@@ -10,6 +11,7 @@ mod verbs;
 pub use likeness::fidelity;
 pub use settings::LatentSettings;
 
+use self::history::Epoch;
 use crate::fidelity::Fidelity;
 use crate::probe::Probe;
 use crate::vae::{
@@ -30,6 +32,8 @@ const MEASURED: usize = 1000;
 const MEASURED_DRAWS: usize = 100;
 /// Draws of code and weights for each of them, where the decoder's weights have a posterior.
 const WEIGHT_DRAWS: usize = 10;
+/// The stream of random numbers of what is measured on held-out rows in training, apart from everything that the fit draws.
+const HELD_OUT_STREAM: u64 = 0x4e1d;
 /// Bytes that the decoder's numbers of one training step may take.
 const MEMORY: f64 = 8e9;
 
@@ -44,6 +48,7 @@ pub struct LatentModel {
     measures: Evaluation,
     weight_measures: Option<WeightMeasures>,
     terms: Vec<TermRecord>,
+    history: Vec<Epoch>,
     label_error: Option<f64>,
     clusters: Option<ClusterScores>,
     fidelity: Option<Fidelity>,
@@ -98,6 +103,12 @@ impl LatentModel {
             }
         }
         check_values(&config, binarise, &samples.values)?;
+        let form = &samples.form;
+        let held_out = run
+            .held_out()
+            .map(|data| values_of(form, &config, binarise, run.seed, data))
+            .transpose()?
+            .unwrap_or_default();
         let size = samples.form.size();
         let is_constant = |d: &usize| {
             let mut present = samples.values.iter().skip(*d).step_by(size).filter(|v| !v.is_nan());
@@ -118,6 +129,9 @@ impl LatentModel {
         let mut training = Training::new(&samples.values, size, objective, &how, &mut run.rng.fork())?;
         if !labels.is_empty() {
             training = training.with_labels(&labels)?;
+        }
+        if !held_out.is_empty() {
+            training = training.watching(&held_out, Rng::new(run.seed).split(HELD_OUT_STREAM))?;
         }
         let mut measuring = run.rng.fork();
         training.run(&mut vae, run)?;
@@ -152,6 +166,9 @@ impl LatentModel {
         let grey = samples.gather(&chosen);
         let fidelity = fidelity(&vae, density.as_ref(), &grey, &samples.form, &mut measuring, run);
         let of_density = density.as_ref().map(CodeDensity::describe);
+        let units = [&measures.observed, &vae.shares_observed(&held_out)]
+            .map(|observed| unit_of(&config.likelihood, &samples.form, observed).0);
+        let history = history::epochs(run, training.steps_per_epoch(), units);
         let text = format!(
             "A latent-variable model of {rows} data points of shape {:?}: {} dimensions of the code, {} of them in use, likelihood {}{}{}.{}{}{}{}{}",
             samples.form.shape,
@@ -201,6 +218,7 @@ impl LatentModel {
             measures,
             weight_measures,
             terms,
+            history,
             label_error,
             clusters,
             fidelity,
@@ -235,6 +253,8 @@ impl LatentModel {
             measures: file.fact("measures")?,
             weight_measures: file.fact("weight_measures")?,
             terms: file.fact("terms")?,
+            // Models of earlier versions have none.
+            history: file.fact::<Option<_>>("history")?.unwrap_or_default(),
             label_error: file.fact("label_error")?,
             clusters: file.fact("clusters")?,
             fidelity: file.fact("fidelity")?,
@@ -256,14 +276,7 @@ impl LatentModel {
 
     /// Data points as the likelihood takes them: encoded, checked, and binarised as in training.
     fn values(&self, data: &Data) -> Result<Vec<f32>> {
-        let config = self.vae.config();
-        let values = if config.nan_is_missing { self.form.encode_incomplete(data)? } else { self.form.encode(data)? };
-        if values.is_empty() {
-            return Err(Error::data(format!("{} has no data points", data.source), "give at least one"));
-        }
-        check_values(config, self.binarise, &values)?;
-        // The same pictures for the same model, whoever asks.
-        Ok(self.binarise.once(&values, &mut Rng::new(self.seed)))
+        values_of(&self.form, self.vae.config(), self.binarise, self.seed, data)
     }
 
     /// Means and standard deviations of the codes, `[N, L]` each.
@@ -283,16 +296,32 @@ impl LatentModel {
     /// What the log density in the model's unit is above the one in the data's unit, zero for probabilities; and how many elements a data
     /// point has. Both for those that were measured, on average.
     fn unit(&self, measures: &Evaluation) -> (f64, f64) {
-        let size = self.form.size();
-        let share = |d: usize| measures.observed.get(d).copied().unwrap_or(1.0);
-        let unit = match self.vae.config().likelihood {
-            LikelihoodConfig::Gaussian { .. }
-            | LikelihoodConfig::Laplace { .. }
-            | LikelihoodConfig::ContinuousBernoulli => (0..size).map(|d| share(d) * self.form.scale_of(d).ln()).sum(),
-            _ => 0.0,
-        };
-        (unit, (0..size).map(share).sum())
+        unit_of(&self.vae.config().likelihood, &self.form, &measures.observed)
     }
+}
+
+/// Data points as the likelihood takes them, for a model of this seed: encoded, checked, and binarised once.
+fn values_of(form: &Form, config: &VaeConfig, binarise: Binarise, seed: u64, data: &Data) -> Result<Vec<f32>> {
+    let values = if config.nan_is_missing { form.encode_incomplete(data)? } else { form.encode(data)? };
+    if values.is_empty() {
+        return Err(Error::data(format!("{} has no data points", data.source), "give at least one"));
+    }
+    check_values(config, binarise, &values)?;
+    // The same pictures for the same model, whoever asks.
+    Ok(binarise.once(&values, &mut Rng::new(seed)))
+}
+
+/// [`LatentModel::unit`] of data points that have the share `observed` of each element, or all of them where it is empty.
+fn unit_of(likelihood: &LikelihoodConfig, form: &Form, observed: &[f64]) -> (f64, f64) {
+    let size = form.size();
+    let share = |d: usize| observed.get(d).copied().unwrap_or(1.0);
+    let unit = match likelihood {
+        LikelihoodConfig::Gaussian { .. }
+        | LikelihoodConfig::Laplace { .. }
+        | LikelihoodConfig::ContinuousBernoulli => (0..size).map(|d| share(d) * form.scale_of(d).ln()).sum(),
+        _ => 0.0,
+    };
+    (unit, (0..size).map(share).sum())
 }
 
 /// Refuses missing numbers.

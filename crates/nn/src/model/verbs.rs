@@ -1,13 +1,13 @@
 //! What a fitted model offers, and its file.
 
-use super::{LatentModel, MEASURED, likeness};
+use super::{LatentModel, MEASURED, history, likeness, unit_of};
 use crate::fidelity::Fidelity;
 use crate::vae::EvaluationConfig;
 use elbo_core::{
-    Array, Data, Encode, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile, Reconstruct,
-    Result, Rng, Run, Sample, Summary, Table, ensure_within, picture_grid,
+    Array, Data, Decode, Encode, Error, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile,
+    PointBounds, Reconstruct, Result, Rng, Run, Sample, Summary, Table, ensure, ensure_within, picture_grid,
 };
-use elbo_tensor::special::ndtri;
+use elbo_tensor::special::{ndtr, ndtri};
 use elbo_tensor::{Parameters, Tensor};
 
 /// Draws for each data point with missing elements, and how few of them should not be all that count.
@@ -15,6 +15,10 @@ const IMPUTED_DRAWS: usize = 500;
 const FEW_DRAWS: f64 = 10.0;
 /// Side of the grid of decoded codes, where codes have two dimensions.
 const MANIFOLD: usize = 16;
+/// Standard deviations of a normal code that a traversal goes to either side, most codes of one, and draws that tell where those of other priors lie.
+const REACH: f64 = 3.0;
+const MOST_TRAVERSED: usize = 10_000;
+const REACHED_DRAWS: usize = 10_000;
 
 impl Model for LatentModel {
     fn save(&self, file: &mut ModelFile) -> Result<()> {
@@ -28,6 +32,7 @@ impl Model for LatentModel {
             file.set("weight_measures", measures);
         }
         file.set("terms", &self.terms);
+        file.set("history", &self.history);
         file.set("label_error", &self.label_error);
         file.set("clusters", &self.clusters);
         file.set("fidelity", &self.fidelity);
@@ -82,6 +87,10 @@ impl Model for LatentModel {
         Some(self)
     }
 
+    fn as_decode(&self) -> Option<&dyn Decode> {
+        Some(self)
+    }
+
     fn as_reconstruct(&self) -> Option<&dyn Reconstruct> {
         Some(self)
     }
@@ -107,7 +116,7 @@ impl Model for LatentModel {
                 format!("{:.3e}", term.gradient_norm),
             ]);
         }
-        vec![table]
+        [table].into_iter().chain(history::table(&self.history)).collect()
     }
 
     fn figures(&self) -> Vec<Figure> {
@@ -178,12 +187,90 @@ impl Reconstruct for LatentModel {
     }
 }
 
+impl Decode for LatentModel {
+    fn code_columns(&self) -> Vec<String> {
+        (1..=self.vae.latent()).map(|i| format!("z{i}")).collect()
+    }
+
+    /// Means of the codes' likelihood, as `reconstruct` gives them.
+    fn decode(&self, codes: &Data, run: &mut Run) -> Result<Data> {
+        let (rows, latent) = (codes.rows(), self.vae.latent());
+        let mut cells = vec![0.0; rows * latent];
+        for (i, name) in self.code_columns().iter().enumerate() {
+            let column = code_column(codes, name, latent)?;
+            (0..rows).for_each(|row| cells[row * latent + i] = column[row]);
+        }
+        if rows == 0 {
+            return Err(Error::data(format!("{} holds no codes", codes.source), "give at least one row"));
+        }
+        let family = self.vae.config().family;
+        let z = Tensor::from_vec(cells, &[rows, latent]);
+        family.check_codes(&z)?;
+        Ok(self.decoded(&family.nearest_code(&z), false, &mut run.rng))
+    }
+
+    fn traverse(&self, steps: usize, run: &mut Run) -> Result<Data> {
+        let (latent, family) = (self.vae.latent(), self.vae.config().family);
+        ensure_within("traverse", steps, 2..)?;
+        let found = format!("{steps} for each of {latent} numbers of a code");
+        let expected = format!("so few that there are {MOST_TRAVERSED} pictures or rows at most");
+        ensure("traverse", found, steps.saturating_mul(latent) <= MOST_TRAVERSED, expected)?;
+        let found = format!("{steps} for codes of the family `{}`", family.name());
+        ensure("traverse", found, family.is_vector(), "left out; such codes have no numbers that move one at a time")?;
+        let at = |k: usize| REACH * (2.0 * k as f64 / (steps - 1) as f64 - 1.0);
+        let is_normal = self.vae.prior().is_standard() && self.density.is_none();
+        // Draws of each number in order, where it is not standard normal.
+        let draws: Vec<Vec<f64>> = if is_normal {
+            vec![]
+        } else {
+            let drawn = likeness::codes(&self.vae, self.density.as_ref(), REACHED_DRAWS, &mut run.rng).to_f64();
+            let sorted = |i: usize| {
+                let mut all = drawn.select(1, i).to_vec();
+                all.sort_unstable_by(f64::total_cmp);
+                all
+            };
+            (0..latent).map(sorted).collect()
+        };
+        let quantile = |i: usize, z: f64| match draws.get(i) {
+            None => z,
+            Some(sorted) => sorted[(ndtr(z) * (sorted.len() - 1) as f64).round() as usize],
+        };
+        let cell = |i: usize, row: usize| quantile(i, if row / steps == i { at(row % steps) } else { 0.0 });
+        let column = |i: usize| (0..latent * steps).map(|row| cell(i, row)).collect();
+        let columns = self.code_columns().into_iter().enumerate();
+        let arrays = columns.map(|(i, name)| (name, Array::new(&[latent * steps], column(i)))).collect();
+        Ok(Data { source: "codes that move one number at a time".into(), arrays, ..Data::default() })
+    }
+}
+
+/// The finite numbers of this column of codes.
+fn code_column(codes: &Data, name: &str, latent: usize) -> Result<Vec<f64>> {
+    let whose = &codes.source;
+    let found = codes.arrays.iter().find(|(n, _)| n == name).and_then(|(_, array)| {
+        let is_column = array.shape.len() == 1 && array.rows() == codes.rows();
+        array.to_f64().filter(|_| is_column)
+    });
+    let Some(cells) = found else {
+        return Err(Error::data(
+            format!("{whose} has no column of numbers `{name}`; the model's codes are z1 to z{latent}"),
+            "give the columns that `elbo encode` writes",
+        ));
+    };
+    match cells.iter().position(|v| !v.is_finite()) {
+        None => Ok(cells),
+        Some(row) => Err(Error::data(
+            format!("`{name}` of {whose} is {} in row {}", cells[row], row + 1),
+            "give a number for each cell, as `elbo encode` writes them",
+        )),
+    }
+}
+
 impl Encode for LatentModel {
     fn encode(&self, data: &Data, run: &mut Run) -> Result<Data> {
         let (mean, sd) = self.codes(&self.values(data)?, &mut run.rng);
         let column = |t: &Tensor, i: usize| Array::new(&[t.size(0)], t.select(1, i).to_vec());
         let dims = 0..self.vae.latent();
-        let means = dims.clone().map(|i| (format!("z{}", i + 1), column(&mean, i)));
+        let means = self.code_columns().into_iter().enumerate().map(|(i, name)| (name, column(&mean, i)));
         let sds = dims.map(|i| (format!("z{}_sd", i + 1), column(&sd, i)));
         let source = format!("codes of {}", data.source);
         Ok(Data { source, arrays: means.chain(sds).collect(), ..Data::default() })
@@ -203,5 +290,18 @@ impl Evaluate for LatentModel {
             iwae: ImportanceBound { k: draws, value: found.iwae - unit, se: found.iwae_se },
             bits_per_dim: found.bits_per_dim + unit / (elements * std::f64::consts::LN_2),
         })
+    }
+
+    fn evaluate_each(&self, data: &Data, draws: usize, run: &mut Run) -> Result<Vec<PointBounds>> {
+        ensure_within("draws", draws, 1..)?;
+        let values = self.values(data)?;
+        let found = self.vae.bounds_of_each(&values, draws, &mut run.rng);
+        let likelihood = &self.vae.config().likelihood;
+        let in_unit = |(bounds, row): (PointBounds, &[f32])| {
+            let observed: Vec<f64> = row.iter().map(|v| f64::from(u8::from(!v.is_nan()))).collect();
+            let (unit, _) = unit_of(likelihood, &self.form, &observed);
+            PointBounds { elbo: bounds.elbo - unit, iwae: bounds.iwae - unit, ..bounds }
+        };
+        Ok(found.into_iter().zip(values.chunks_exact(self.form.size())).map(in_unit).collect())
     }
 }

@@ -130,7 +130,7 @@ impl Arms {
         let (mut own, mut classes) = (vec![], vec![]);
         for arm in &self.arms {
             let seen = self.disturbed(x, arm.size(), rng);
-            let losses = arm.losses_seen(Batch::from(x), &seen, objective, step, rng)?;
+            let losses = arm.losses_of(Batch::from(x), (&seen, None), objective, step, rng)?;
             let weights: Vec<f64> = objective.terms.iter().map(|term| term.weight.at(step, 1.0)).collect();
             own.push(losses.total(&weights));
             classes.push(log_classes(&losses.draws.q));

@@ -4,7 +4,7 @@ use super::divergence::{Kernel, mmd, sliced_wasserstein};
 use super::path::{Gradient, Path};
 use super::{Posterior, ROWS_AT_ONCE, Vae};
 use crate::layer::Pass;
-use elbo_core::Rng;
+use elbo_core::{PointBounds, Rng};
 use elbo_infer::diagnostics::psis;
 use elbo_infer::objective::{Estimate, Objective, effective_draws};
 use elbo_tensor::{DType, Tensor, no_grad};
@@ -117,6 +117,17 @@ fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+/// Bounds on data points, averaged over them: what a curve over the training shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeanBounds {
+    /// Evidence lower bound; NaN for a model that has none.
+    pub elbo: f64,
+    /// The importance-weighted bound of the same draws; NaN for a model that has none.
+    pub iwae: f64,
+    /// E log p(x | z); where the likelihood is a loss, minus the loss.
+    pub reconstruction: f64,
+}
+
 /// Log weights of draws for data points.
 pub struct LogWeights {
     /// log p(x, z) - log q(z | x), `[K, B]`, f64.
@@ -168,6 +179,63 @@ impl Vae {
         (Tensor::cat(&means, 0), Tensor::cat(&sds, 0))
     }
 
+    /// Hands `take` the log weights of `draws` codes for each of the data points `values: [N, width]`, a block of data points at a time.
+    fn weigh_blocks(&self, values: &[f32], draws: usize, rng: &mut Rng, mut take: impl FnMut(LogWeights)) {
+        let base = rng.fork();
+        // A chunk is a constant of the stream, so that the result does not depend on memory or threads.
+        let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256);
+        for (i, block) in values.chunks(chunk * self.width()).enumerate() {
+            take(self.log_weights(&self.tensor(block), draws, &mut base.split(i as u64)));
+        }
+    }
+
+    /// Bounds on each of the data points `values: [N, width]`, in the model's unit, from the draws that [`Vae::evaluate`] with as many takes from the same stream. Of a
+    /// model without bounds the numbers mean nothing.
+    ///
+    /// # Panics
+    /// Without draws, and as [`Vae::encode`].
+    pub fn bounds_of_each(&self, values: &[f32], draws: usize, rng: &mut Rng) -> Vec<PointBounds> {
+        assert!(draws > 0, "bounds need draws");
+        let mut found = Vec::with_capacity(values.len() / self.width());
+        self.weigh_blocks(values, draws, rng, |LogWeights { weights, .. }| {
+            let (elbos, bounds) = (Objective::ELBO.value(&weights).to_vec(), Objective::IWAE.value(&weights).to_vec());
+            let by_row = weights.t().contiguous();
+            let cells = by_row.as_f64();
+            let tails = cells.chunks_exact(draws).map(|row| Some(psis(row).k).filter(|k| k.is_finite()));
+            let each = elbos.into_iter().zip(bounds).zip(effective_draws(&weights).to_vec()).zip(tails);
+            found.extend(each.map(|(((elbo, iwae), effective_draws), pareto_k)| PointBounds {
+                elbo,
+                iwae,
+                effective_draws,
+                pareto_k,
+            }));
+        });
+        found
+    }
+
+    /// Bounds on the data points `values: [N, width]` from `draws` codes each, averaged.
+    ///
+    /// # Panics
+    /// Without data points or draws, and as [`Vae::encode`].
+    pub fn mean_bounds(&self, values: &[f32], draws: usize, rng: &mut Rng) -> MeanBounds {
+        let rows = values.len() / self.width();
+        assert!(rows > 0 && draws > 0, "bounds need data points and draws");
+        let (mut elbo, mut iwae, mut reconstruction) = (0.0, 0.0, 0.0);
+        self.weigh_blocks(values, draws, rng, |LogWeights { weights, log_likelihood }| {
+            elbo += Objective::ELBO.value(&weights).sum().item();
+            iwae += Objective::IWAE.value(&weights).sum().item();
+            reconstruction += log_likelihood.mean_axis(0, false).sum().item();
+        });
+        let n = rows as f64;
+        let bound = |total: f64| if self.config.has_bounds() { total / n } else { f64::NAN };
+        MeanBounds { elbo: bound(elbo), iwae: bound(iwae), reconstruction: reconstruction / n }
+    }
+
+    /// Share of the data points `values: [N, width]` that have each element, `[D]`; empty where none may be missing.
+    pub fn shares_observed(&self, values: &[f32]) -> Vec<f64> {
+        if self.config.nan_is_missing { shares_present(values, self.size(), self.width()) } else { vec![] }
+    }
+
     /// Measures the model on data points `values: [N, width]`, in the form the likelihood takes.
     ///
     /// # Panics
@@ -175,19 +243,13 @@ impl Vae {
     pub fn evaluate(&self, values: &[f32], config: &EvaluationConfig, rng: &mut Rng) -> Evaluation {
         let rows = values.len() / self.width();
         assert!(rows > 0 && config.draws > 0, "an evaluation needs data points and draws");
-        let base = rng.fork();
         let has_density = self.config.family.has_bounds();
         // All draws of a point are the same.
         let draws = if has_density { config.draws } else { 1 };
-        // A chunk is a constant of the stream, so that the result does not depend on memory or threads.
-        let chunk = (ROWS_AT_ONCE / draws).clamp(1, 256);
         let mut elbos = Vec::with_capacity(rows);
         let mut bounds = Vec::with_capacity(rows);
         let (mut reconstruction, mut effective, mut dominated, mut unreliable) = (0.0, 0.0, 0.0, 0.0);
-        for (i, block) in values.chunks(chunk * self.width()).enumerate() {
-            let mut rng = base.split(i as u64);
-            let x = self.tensor(block);
-            let LogWeights { weights, log_likelihood } = self.log_weights(&x, draws, &mut rng);
+        self.weigh_blocks(values, draws, rng, |LogWeights { weights, log_likelihood }| {
             elbos.extend(Objective::ELBO.value(&weights).to_vec());
             bounds.extend(Objective::IWAE.value(&weights).to_vec());
             reconstruction += log_likelihood.mean_axis(0, false).sum().item();
@@ -201,11 +263,10 @@ impl Vae {
                 let has_tail = smoothed.k.is_finite() && smoothed.effective_size() < 0.95 * draws as f64;
                 unreliable += f64::from(u8::from(has_tail && !smoothed.is_reliable()));
             }
-        }
+        });
         let q = self.encode(values);
         let (elbo, iwae) = (Estimate::mean(&elbos), Estimate::mean(&bounds));
-        let observed =
-            if self.config.nan_is_missing { shares_present(values, self.size(), self.width()) } else { vec![] };
+        let observed = self.shares_observed(values);
         let elements = if observed.is_empty() { self.size() as f64 } else { observed.iter().sum() };
         let n = rows as f64;
         let mut evaluation = Evaluation {

@@ -6,7 +6,7 @@ use super::prior::PriorConfig;
 use super::shares::Shares;
 use super::sigma_points::SigmaPointsConfig;
 use super::sphere::{Sphere, SphereConfig};
-use elbo_core::{Allowed, Result, ensure, ensure_within};
+use elbo_core::{Allowed, Error, Result, ensure, ensure_within};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,27 @@ impl Family {
             Self::GaussDiag | Self::GaussFull | Self::SigmaPoints(_) | Self::Dirac | Self::Dirichlet => mean.clone(),
             Self::Categorical(_) => mean.argmax(-1, false).one_hot(mean.size(-1), mean.dtype()),
             Self::Vmf(_) => mean / mean.square().sum_axis(-1, true).sqrt(),
+        }
+    }
+
+    /// Refuses rows `z: [N, L]` that are near no code: zeros, which have no direction on a sphere, and numbers that are no shares of a whole.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Data`] with the first such row.
+    pub fn check_codes(self, z: &Tensor) -> Result<()> {
+        let is_code = |row: &[f64]| match self {
+            Self::Vmf(_) => row.iter().any(|v| *v != 0.0),
+            // Written with few digits, shares add up to one about.
+            Self::Dirichlet => row.iter().all(|v| *v >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-3,
+            _ => true,
+        };
+        let values = z.to_f64().to_vec();
+        match values.chunks_exact(z.size(-1)).position(|row| !is_code(row)) {
+            None => Ok(()),
+            Some(row) => Err(Error::data(
+                format!("row {} is no code of the family `{}`", row + 1, self.name()),
+                "give points that are not the origin for `vmf`, shares that add up to one for `dirichlet`",
+            )),
         }
     }
 

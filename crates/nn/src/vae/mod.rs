@@ -61,7 +61,7 @@ pub use config::VaeConfig;
 pub use critic::AdversarialLoss;
 pub use decoder_weights::{DecoderWeights, WeightMeasures};
 pub use draws::{Batch, Draws};
-pub use evaluate::{Evaluation, EvaluationConfig};
+pub use evaluate::{Evaluation, EvaluationConfig, MeanBounds};
 pub(crate) use family::check_log_variances;
 pub use family::{Family, LEAST_LOG_VARIANCE};
 pub use flowed::Flowed;
@@ -85,7 +85,9 @@ pub use similarity::Scales;
 pub use sphere::{Sphere, SphereConfig};
 pub use terms::Losses;
 pub(crate) use topk::check_topk;
-pub use train::{Binarise, Decay, Training, TrainingConfig};
+pub use train::{
+    Binarise, Decay, LOSS_OF_BATCH, Training, TrainingConfig, WATCHED_ELBO, WATCHED_IWAE, WATCHED_RECONSTRUCTION,
+};
 pub use weight::Weight;
 
 use self::matching::Fields;

@@ -96,6 +96,9 @@ pub enum Term {
         /// The kernel.
         #[serde(default)]
         kernel: Kernel,
+        /// Codes of past batches that stand beside those of the batch, at most; zero for none. They have no derivative.
+        #[serde(default)]
+        buffer: usize,
     },
     /// Stein discrepancy of the codes of the batch from N(0, I).
     Stein {
@@ -162,6 +165,9 @@ pub enum Classifier {
         hidden: Vec<usize>,
     },
 }
+
+/// Most codes of past batches: the kernel compares all of them with each other.
+const MOST_PAST: usize = 4096;
 
 fn unit() -> f64 {
     1.0
@@ -310,6 +316,7 @@ impl ObjectiveConfig {
             match &weighted.term {
                 Term::FreeBits { least } => ensure_within("least", *least, 0.0..)?,
                 Term::Capacity { to, .. } => ensure_within("to", *to, 0.0..)?,
+                Term::Mmd { buffer, .. } => ensure_within("buffer", *buffer, 0..=MOST_PAST)?,
                 Term::Iwae { groups, beta, .. } => {
                     let fits = *groups >= 1 && self.draws.is_multiple_of(*groups);
                     ensure("groups", groups, fits, "a divisor of `draws`")?;
@@ -380,6 +387,17 @@ impl ObjectiveConfig {
             }
             _ => None,
         })
+    }
+
+    /// Codes of past batches that are kept, at most.
+    pub(super) fn buffer(&self) -> usize {
+        let of = |t: &Weighted| if let Term::Mmd { buffer, .. } = t.term { buffer } else { 0 };
+        self.terms.iter().map(of).max().unwrap_or(0)
+    }
+
+    /// Whether the objective is an importance-weighted bound of several draws.
+    pub(super) fn is_importance_weighted(&self) -> bool {
+        self.draws > 1 && self.terms.iter().any(|t| matches!(t.term, Term::Iwae { .. }))
     }
 
     /// Whether a term ranks data points by attributes.

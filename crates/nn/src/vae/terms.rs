@@ -1,7 +1,7 @@
 //! What the terms of the objective are.
 
 use super::Vae;
-use super::divergence::{mmd, stein};
+use super::divergence::{beside_past, mmd, stein};
 use super::draws::{Batch, Draws};
 use super::objective::{Estimate, ObjectiveConfig, Term};
 use super::path::Path;
@@ -44,17 +44,18 @@ impl Vae {
         rng: &mut Rng,
     ) -> Result<Losses> {
         let batch = batch.into();
-        self.losses_seen(batch, batch.x, objective, step, rng)
+        self.losses_of(batch, (batch.x, None), objective, step, rng)
     }
 
-    /// The same where the encoder sees other data points, `seen: [B, width]`, than those of the batch.
+    /// The same where the encoder sees other data points, `seen: [B, width]`, than those of the batch, and with codes of past batches, `[M, L]`, beside those of
+    /// this one where a term compares the codes of all data points with the prior.
     ///
     /// # Errors
     /// Those of [`Vae::losses`].
-    pub(super) fn losses_seen(
+    pub(super) fn losses_of(
         &self,
         batch: Batch<'_>,
-        seen: &Tensor,
+        (seen, past): (&Tensor, Option<&Tensor>),
         objective: &ObjectiveConfig,
         step: usize,
         rng: &mut Rng,
@@ -68,7 +69,7 @@ impl Vae {
         let draws = self.training_draws(batch, seen, (objective.draws, step), &path, &mut noise, pass);
         let mut terms = vec![];
         for weighted in &objective.terms {
-            terms.push(self.term(&weighted.term, &draws, batch, step, &path, rng)?);
+            terms.push(self.term(&weighted.term, &draws, (batch, past), step, &path, rng)?);
         }
         Ok(Losses { terms, draws })
     }
@@ -77,7 +78,7 @@ impl Vae {
         &self,
         term: &Term,
         draws: &Draws,
-        batch: Batch<'_>,
+        (batch, past): (Batch<'_>, Option<&Tensor>),
         step: usize,
         path: &Path,
         rng: &mut Rng,
@@ -110,8 +111,8 @@ impl Vae {
             Term::StochasticInverse { steps, length } => self.inverted(draws, batch.x, (*steps, *length), rng),
             Term::Wasserstein => wasserstein(&draws.q)?.mean(),
             Term::Jacobian => self.steepness(&draws.q, batch.x, rng),
-            Term::Mmd { kernel } => {
-                let z = codes();
+            Term::Mmd { kernel, .. } => {
+                let z = past.map_or_else(codes, |past| beside_past(&codes(), past));
                 let prior = self.sample_prior(z.size(0), rng);
                 mmd(&z, &prior, kernel)
             }

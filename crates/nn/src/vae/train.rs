@@ -5,7 +5,7 @@ use crate::layer::{Layer, Pass};
 use elbo_core::step::{Batches, Snapshot};
 use elbo_core::{Error, ModelFile, Progress, Result, Rng, Run, Step, Stop, drive, ensure, ensure_within};
 use elbo_tensor::optim::{Adam, AdamState, Rule, Schedule, descend};
-use elbo_tensor::{Parameter, Parameters, Tensor, grad, no_grad};
+use elbo_tensor::{DType, Parameter, Parameters, Tensor, grad, no_grad};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +150,24 @@ impl TrainingConfig {
     }
 }
 
+/// The curve of the objective, a minibatch at a time.
+pub const LOSS_OF_BATCH: &str = "loss of a minibatch (nats a data point)";
+/// Curves of data points that are watched, which training does not learn from: in the sign and the unit of the loss.
+pub const WATCHED_ELBO: &str = "minus the elbo of held-out rows";
+/// The same of the importance-weighted bound, where training is by one.
+pub const WATCHED_IWAE: &str = "minus the iwae bound of held-out rows";
+/// The same of the reconstruction, for models without a bound.
+pub const WATCHED_RECONSTRUCTION: &str = "minus the reconstruction of held-out rows";
+/// Most points of such a curve, but for the last.
+const MOST_WATCHED: usize = 1000;
+
+/// Data points that are no part of training, on which it is measured as it goes on.
+struct Watched {
+    values: Vec<f32>,
+    /// The same noise every time: a curve then moves with the model alone, and a training that is resumed goes on with it.
+    rng: Rng,
+}
+
 /// Adam on the objective, one minibatch a step; with discriminators, first a step of their own.
 pub struct Training {
     values: Vec<f32>,
@@ -161,6 +179,32 @@ pub struct Training {
     objective: ObjectiveConfig,
     config: TrainingConfig,
     steps: usize,
+    watched: Option<Watched>,
+}
+
+/// Codes of past batches, the oldest first.
+struct PastCodes {
+    /// `[M, L]`, row-major.
+    codes: Vec<f64>,
+    /// How many are kept, and their dimensions.
+    most: usize,
+    latent: usize,
+}
+
+impl PastCodes {
+    /// `[M, L]`; `None` as long as there are none.
+    fn tensor(&self, dtype: DType) -> Option<Tensor> {
+        let shape = [self.codes.len() / self.latent, self.latent];
+        (!self.codes.is_empty()).then(|| Tensor::from_vec(self.codes.clone(), &shape).cast(dtype))
+    }
+
+    /// Takes the codes `z: [..., L]` in, and drops the oldest beyond those that are kept.
+    fn push(&mut self, z: &Tensor) {
+        if self.most > 0 {
+            self.codes.extend(z.detach().to_f64().to_vec());
+            self.codes.drain(..self.codes.len().saturating_sub(self.most * self.latent));
+        }
+    }
 }
 
 /// What training remembers between steps.
@@ -171,6 +215,7 @@ pub struct TrainingState {
     critic: AdamState,
     student: AdamState,
     controls: Vec<f64>,
+    past: PastCodes,
     step: usize,
 }
 
@@ -182,6 +227,9 @@ impl Snapshot for TrainingState {
         self.critic.save(file, &format!("{prefix}.critic"));
         self.student.save(file, &format!("{prefix}.student"));
         self.controls.save(file, &format!("{prefix}.controls"));
+        if self.past.most > 0 {
+            self.past.codes.save(file, &format!("{prefix}.past"));
+        }
         self.step.save(file, &format!("{prefix}.step"));
     }
 
@@ -192,6 +240,9 @@ impl Snapshot for TrainingState {
         self.critic.restore(file, &format!("{prefix}.critic"))?;
         self.student.restore(file, &format!("{prefix}.student"))?;
         self.controls.restore(file, &format!("{prefix}.controls"))?;
+        if self.past.most > 0 {
+            self.past.codes.restore(file, &format!("{prefix}.past"))?;
+        }
         self.step.restore(file, &format!("{prefix}.step"))
     }
 }
@@ -234,7 +285,8 @@ impl Training {
         };
         let steps = config.epochs * (rows / batch);
         let (labels, attributes) = (vec![], vec![]);
-        Ok(Self { values, rows, labels, attributes, objective: objective.clone(), config: config.clone(), steps })
+        let (objective, config) = (objective.clone(), config.clone());
+        Ok(Self { values, rows, labels, attributes, objective, config, steps, watched: None })
     }
 
     /// The same with the class of each data point, where it is known, `[N]`: for a prior of classes and for a cross-entropy.
@@ -270,6 +322,29 @@ impl Training {
         Ok(self)
     }
 
+    /// The same with data points `values: [N, width]` that it does not learn from, in the form the likelihood takes: their bound is recorded as the training goes on, after
+    /// every epoch, or every few of a long training, under [`WATCHED_ELBO`], [`WATCHED_IWAE`] and [`WATCHED_RECONSTRUCTION`]. `rng` is for their draws alone, so that the
+    /// training is the same with and without them. It takes a pass over them without derivatives.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for values that are no rows of those of training.
+    pub fn watching(mut self, values: &[f32], rng: Rng) -> Result<Self> {
+        let width = self.values.len() / self.rows;
+        if values.is_empty() || !values.len().is_multiple_of(width) {
+            return Err(Error::data(
+                format!("{} values to watch are no rows of {width}, as those of training are", values.len()),
+                "give at least one data point of the same shape",
+            ));
+        }
+        self.watched = Some(Watched { values: values.to_vec(), rng });
+        Ok(self)
+    }
+
+    /// Steps of an epoch: the batches that a pass over the data has.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.rows / self.batch()
+    }
+
     /// Steps of the whole training.
     pub fn steps(&self) -> usize {
         self.steps
@@ -285,12 +360,32 @@ impl Training {
     /// # Errors
     /// Those of the objective, and [`elbo_core::Error::Numerical`] when it is not finite.
     pub fn run(&self, vae: &mut Vae, run: &mut Run) -> Result<()> {
-        drive(self, vae, &Stop::after(self.steps, "training", "loss of a minibatch (nats a data point)"), run)?;
+        drive(self, vae, &Stop::after(self.steps, "training", LOSS_OF_BATCH), run)?;
         Ok(())
     }
 
     fn adam(&self, step: usize) -> Adam {
         self.config.adam(step, self.steps)
+    }
+
+    /// Records the bound of the data points that are watched, after `step` steps.
+    fn watch(&self, vae: &Vae, step: usize, run: &mut Run) {
+        let Some(Watched { values, rng }) = &self.watched else { return };
+        let (epoch, epochs) = (step / self.steps_per_epoch(), self.config.epochs);
+        let is_due = epoch.is_multiple_of(epochs.div_ceil(MOST_WATCHED)) || epoch == epochs;
+        if !step.is_multiple_of(self.steps_per_epoch()) || !is_due {
+            return;
+        }
+        let draws = if vae.config().family.has_bounds() { self.objective.draws } else { 1 };
+        let found = vae.mean_bounds(values, draws, &mut rng.clone());
+        if !vae.config().has_bounds() {
+            run.metric(WATCHED_RECONSTRUCTION, step as f64, -found.reconstruction);
+            return;
+        }
+        run.metric(WATCHED_ELBO, step as f64, -found.elbo);
+        if self.objective.is_importance_weighted() {
+            run.metric(WATCHED_IWAE, step as f64, -found.iwae);
+        }
     }
 
     fn gather(&self, rows: &[usize], vae: &Vae, rng: &mut Rng) -> Tensor {
@@ -383,6 +478,7 @@ impl Step<Vae> for Training {
             critic: adam.start_parts(&vae.critic.as_ref().map_or(vec![], Parameters::parts)),
             student: adam.start_parts(&vae.fields.as_ref().map_or(vec![], |fields| fields.student().parts())),
             controls: vec![1.0; self.objective.terms.len()],
+            past: PastCodes { codes: vec![], most: self.objective.buffer(), latent: vae.latent() },
             step: 0,
         })
     }
@@ -412,7 +508,8 @@ impl Step<Vae> for Training {
         }
         let (labels, attributes) = (self.labels_of(&rows), self.attributes_of(&rows));
         let batch = Batch { x: &x, labels: &labels, attributes: attributes.as_ref() };
-        let losses = vae.losses(batch, &self.objective, state.step, &mut run.rng)?;
+        let past = state.past.tensor(vae.dtype());
+        let losses = vae.losses_of(batch, (&x, past.as_ref()), &self.objective, state.step, &mut run.rng)?;
         let terms = self.objective.terms.iter();
         let weights: Vec<f64> = terms.zip(&state.controls).map(|(t, c)| t.weight.at(state.step, *c)).collect();
         let mut loss = losses.total(&weights);
@@ -439,7 +536,9 @@ impl Step<Vae> for Training {
         for ((term, control), value) in self.objective.terms.iter().zip(&mut state.controls).zip(values) {
             *control = term.weight.control(*control, value);
         }
+        state.past.push(&losses.draws.z);
         state.step += 1;
+        self.watch(vae, state.step, run);
         Ok(Progress { objective: loss.item(), converged: false })
     }
 }

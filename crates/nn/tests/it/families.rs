@@ -276,7 +276,10 @@ fn objectives_on_a_sphere_of_fixed_concentration_have_the_gradient_of_their_valu
     let sets = [
         (PriorConfig::Standard, vec![Term::Reconstruction, closed]),
         (PriorConfig::Standard, vec![Term::Iwae { gradient: Gradient::Plain, groups: 1, beta: 0.3 }]),
-        (PriorConfig::Standard, vec![Term::Reconstruction, Term::Mmd { kernel: Kernel::InverseMultiquadric }]),
+        (
+            PriorConfig::Standard,
+            vec![Term::Reconstruction, Term::Mmd { kernel: Kernel::InverseMultiquadric, buffer: 0 }],
+        ),
         (PriorConfig::Vamp { components: 3 }, vec![Term::Reconstruction, Term::Kl { estimate: Estimate::Sampled }]),
     ];
     for (prior, terms) in sets {
@@ -429,7 +432,7 @@ fn what_does_not_fit_a_family_is_refused() {
         let of = || config(family, standard.clone(), 3);
         refused(of(), &ObjectiveConfig::iwae(1, Gradient::Plain), "importance-weighted bound");
         refused(of(), &objective(&[Term::WakeSleep], 1), "wake and sleep");
-        let mmd = Term::Mmd { kernel: Kernel::Rbf };
+        let mmd = Term::Mmd { kernel: Kernel::Rbf, buffer: 0 };
         refused(of(), &objective(&[Term::Reconstruction, mmd], 1), "mmd with the family `categorical`");
         let sampled = [Term::Reconstruction, Term::Kl { estimate: Estimate::Sampled }];
         refused(of(), &objective(&sampled, 1), "`divergence` is an estimate from draws");

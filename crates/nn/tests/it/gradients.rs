@@ -23,8 +23,8 @@ fn every_term_but_wake_sleep_has_the_gradient_of_its_value() {
         vec![Reconstruction, Capacity { to: 5.0, steps: 10 }],
         vec![Iwae { gradient: plain, groups: 1, beta: 0.0 }],
         vec![Iwae { gradient: plain, groups: 3, beta: 0.4 }],
-        vec![Reconstruction, Mmd { kernel: Kernel::InverseMultiquadric }],
-        vec![Reconstruction, Mmd { kernel: Kernel::Original }],
+        vec![Reconstruction, Mmd { kernel: Kernel::InverseMultiquadric, buffer: 0 }],
+        vec![Reconstruction, Mmd { kernel: Kernel::Original, buffer: 0 }],
         vec![Reconstruction, Stein { kernel: Kernel::InverseMultiquadric }],
         vec![Reconstruction, Stein { kernel: Kernel::Rbf }],
         vec![Reconstruction, Adversarial { hidden: vec![4] }],
@@ -222,7 +222,7 @@ fn terms_that_do_not_fit_together_are_refused() {
     use Term::*;
     let kl = Kl { estimate: Estimate::Closed };
     let iwae = Iwae { gradient: Gradient::Plain, groups: 1, beta: 0.0 };
-    let mmd = Mmd { kernel: Kernel::Rbf };
+    let mmd = Mmd { kernel: Kernel::Rbf, buffer: 0 };
     for terms in
         [vec![kl.clone()], vec![iwae.clone(), kl], vec![Reconstruction, iwae], vec![Reconstruction, Reconstruction]]
     {

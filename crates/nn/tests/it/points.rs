@@ -14,7 +14,7 @@ use elbo_nn::{Activation, Pass};
 use elbo_tensor::{Parameters, Tensor};
 
 const KL: Term = Term::Kl { estimate: Estimate::Closed };
-const MMD: Term = Term::Mmd { kernel: Kernel::InverseMultiquadric };
+const MMD: Term = Term::Mmd { kernel: Kernel::InverseMultiquadric, buffer: 0 };
 
 fn config(family: Family, latent: usize) -> VaeConfig {
     VaeConfig { latent, ..small(LikelihoodConfig::Bernoulli, family, PriorConfig::Standard) }

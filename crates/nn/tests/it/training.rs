@@ -6,8 +6,9 @@ use elbo_nn::Activation;
 use elbo_nn::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Norm, SequenceConfig, Start};
 use elbo_nn::vae::divergence::Kernel;
 use elbo_nn::vae::{
-    AdversarialLoss, Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, ObjectiveConfig, Posterior,
-    PriorConfig, Term, Training, TrainingConfig, Vae, VaeConfig, Weight, Weighted,
+    AdversarialLoss, Binarise, DecoderWeights, EvaluationConfig, Family, LikelihoodConfig, Noise, ObjectiveConfig,
+    Posterior, PriorConfig, Term, Training, TrainingConfig, Vae, VaeConfig, WATCHED_ELBO, WATCHED_IWAE, Weight,
+    Weighted,
 };
 use elbo_tensor::Parameters;
 use std::time::Duration;
@@ -49,7 +50,7 @@ fn rich() -> ObjectiveConfig {
     let terms = vec![
         Weighted::from(Term::Reconstruction),
         Weighted::new(Weight::Target { start: 1.0, target: 1.0 }, Term::Kl { estimate: Default::default() }),
-        Weighted::new(Weight::WarmUp { value: 5.0, steps: 20 }, Term::Mmd { kernel: Kernel::Rbf }),
+        Weighted::new(Weight::WarmUp { value: 5.0, steps: 20 }, Term::Mmd { kernel: Kernel::Rbf, buffer: 50 }),
         Weighted::new(0.5, Term::Adversarial { hidden: vec![8] }),
         Weighted::new(0.5, Term::PatchAdversarial { channels: vec![4], loss: AdversarialLoss::Logistic }),
     ];
@@ -84,6 +85,65 @@ fn a_resumed_training_ends_with_the_same_bits() {
     let mut run = Run::new(99).resuming(ModelFile::read(&path).unwrap());
     training.run(&mut resumed, &mut run).unwrap();
     assert_eq!(bits(&resumed), bits(&whole));
+}
+
+#[test]
+fn rows_that_are_watched_leave_curves_and_not_a_bit_of_the_training() {
+    let mut rng = Rng::new(6);
+    let (values, held) = (pictures(60, &mut rng), pictures(20, &mut rng));
+    let config = TrainingConfig { epochs: 4, batch: 12, ..TrainingConfig::default() };
+    let objective = ObjectiveConfig::iwae(3, Default::default());
+    let build = || conv().build(&[1, 6, 6], &objective, &mut Rng::new(3)).unwrap();
+    let plain = || Training::new(&values, 36, &objective, &config, &mut Rng::new(0)).unwrap();
+    let watching = || plain().watching(&held, Rng::new(9)).unwrap();
+    let (mut alone, mut watched, mut run) = (build(), build(), Run::new(4));
+    plain().run(&mut alone, &mut Run::new(4)).unwrap();
+    watching().run(&mut watched, &mut run).unwrap();
+    assert_eq!(bits(&alone), bits(&watched));
+
+    let curve = |run: &Run, name: &str| run.metrics().iter().find(|(n, _)| n == name).unwrap().1.clone();
+    let elbos = curve(&run, WATCHED_ELBO);
+    let steps: Vec<f64> = elbos.iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, [5.0, 10.0, 15.0, 20.0], "four epochs of five batches");
+    let found = watched.mean_bounds(&held, 3, &mut Rng::new(9));
+    assert_eq!((elbos[3].1, curve(&run, WATCHED_IWAE)[3].1), (-found.elbo, -found.iwae));
+    assert!(found.iwae > found.elbo && found.reconstruction.is_finite(), "{found:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let checkpoints = Checkpoints { path: path.clone(), every: Duration::ZERO, header: ModelFile::new("test") };
+    let stop = Stop::after(7, "training", "loss");
+    drive(&watching(), &mut build(), &stop, &mut Run::new(4).with_checkpoints(checkpoints)).unwrap();
+    let mut resumed = Run::new(99).resuming(ModelFile::read(&path).unwrap());
+    watching().run(&mut build(), &mut resumed).unwrap();
+    assert_eq!(curve(&resumed, WATCHED_ELBO), elbos);
+
+    for bad in [&held[..35], &[]] {
+        let error = plain().watching(bad, Rng::new(9)).err().unwrap();
+        assert!(error.to_string().contains("are no rows of 36"), "{error}");
+    }
+}
+
+#[test]
+fn a_long_training_is_watched_every_few_epochs_and_at_its_end() {
+    let mut rng = Rng::new(7);
+    let values = rng.normals(2).iter().map(|v| *v as f32).collect::<Vec<f32>>();
+    let none = MlpConfig::new(&[], Activation::Identity);
+    let config = VaeConfig {
+        encoder: EncoderConfig::Mlp(none.clone()),
+        decoder: DecoderConfig::Mlp(none),
+        likelihood: LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 1.0 } },
+        ..VaeConfig::new(1)
+    };
+    let objective = ObjectiveConfig::default();
+    let mut vae = config.build(&[1], &objective, &mut rng).unwrap();
+    let config = TrainingConfig { epochs: 1001, batch: 2, ..TrainingConfig::default() };
+    let training = Training::new(&values, 1, &objective, &config, &mut rng).unwrap();
+    let mut run = Run::new(1);
+    training.watching(&values, Rng::new(2)).unwrap().run(&mut vae, &mut run).unwrap();
+    let (_, curve) = run.metrics().iter().find(|(name, _)| name == WATCHED_ELBO).unwrap();
+    assert_eq!((curve.len(), curve[0].0, curve[500].0), (501, 2.0, 1001.0));
+    assert!(!run.metrics().iter().any(|(name, _)| name == WATCHED_IWAE), "one draw is no importance weighting");
 }
 
 #[test]

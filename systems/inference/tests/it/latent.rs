@@ -1,7 +1,7 @@
 //! `aevb` and `iwae` on digits: what differs, what does not, and what is refused.
 
 use elbo_core::run::Checkpoints;
-use elbo_core::{AnySystem, Array, Data, Error, Event, Model, ModelFile, Rng, Run};
+use elbo_core::{AnySystem, Array, Data, Error, Event, Model, ModelFile, PointBounds, Rng, Run};
 use elbo_systems_inference::{aevb::Aevb, iwae::Iwae};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -355,4 +355,145 @@ fn flows_and_posteriors_over_weights_that_do_not_fit_are_refused() {
         let Err(error) = fit(system, settings.clone(), &data) else { panic!("{settings} was accepted") };
         assert!(error.to_string().contains(part), "{settings}: {error}");
     }
+}
+
+/// Two columns in hundreds, which one number decides.
+fn hundreds(seed: u64, rows: usize) -> Data {
+    let mut rng = Rng::new(seed);
+    let a = rng.normals(rows);
+    let b = a.iter().map(|v| 300.0 * v + 30.0 * rng.normal()).collect();
+    let a = a.iter().map(|v| 100.0 * v + 10.0 * rng.normal()).collect();
+    let arrays = vec![("a".to_owned(), Array::new(&[rows], a)), ("b".to_owned(), Array::new(&[rows], b))];
+    Data { source: "hundreds".into(), arrays, ..Data::default() }
+}
+
+#[test]
+fn held_out_rows_are_followed_in_a_history_and_change_nothing() {
+    let settings = json!({"latent": 2, "hidden": [16], "epochs": 4, "batch": 20, "draws": 3});
+    let cases: [(&dyn AnySystem, usize); 2] = [(&Aevb, 3), (&Iwae, 4)];
+    for (system, columns) in cases {
+        let (data, held) = (hundreds(1, 100), hundreds(2, 400));
+        let mut run = Run::new(3).with_held_out(held.clone());
+        let watched = system.fit(&settings, &data, &mut run).unwrap();
+        let plain = fit(system, settings.clone(), &data).unwrap();
+        assert_eq!(plain.summary(), watched.summary(), "the fit does not see held-out rows");
+        assert_eq!(plain.tables().len(), 1);
+
+        let tables = watched.tables();
+        let table = &tables[1];
+        assert_eq!((table.name.as_str(), table.rows.len(), table.columns.len()), ("history", 4, columns));
+        let cell = |row: usize, column: usize| table.rows[row][column].parse::<f64>().unwrap();
+        assert_eq!([cell(0, 0), cell(3, 0)], [1.0, 4.0]);
+        // In the data's own unit: standardised numbers would have a bound that is higher by the logarithms of their spreads, about ten.
+        let bounds = watched.as_evaluate().unwrap().evaluate(&held, 100, &mut Run::new(1)).unwrap();
+        assert!((cell(3, 2) - bounds.elbo).abs() < 0.5, "{} beside {}", cell(3, 2), bounds.elbo);
+        // The loss has its sign: what the weights cost is a part of it.
+        assert!(cell(3, 1) > 8.0 && cell(3, 1) + cell(3, 2) < 8.0, "{:?}", table.rows);
+        if columns == 4 {
+            assert!(cell(3, 3) >= cell(3, 2), "the importance-weighted bound is tighter: {:?}", table.rows);
+        }
+        let mut file = ModelFile::new(system.card().id);
+        watched.save(&mut file).unwrap();
+        assert_eq!(system.load(&file).unwrap().tables(), tables);
+    }
+    let mut run = Run::new(3).with_held_out(digits(10));
+    let error = AnySystem::fit(&Aevb, &settings, &hundreds(1, 50), &mut run).err().unwrap();
+    assert!(error.to_string().contains("`a`"), "rows of another form are refused before the work: {error}");
+}
+
+#[test]
+fn bounds_of_each_row_have_the_means_of_evaluate() {
+    let (data, _) = with_gaps();
+    let settings = json!({
+        "latent": 1, "hidden": [8], "epochs": 3, "nan_is_missing": true, "binarise": "none", "batch": 40,
+    });
+    for system in [&Aevb as &dyn AnySystem, &Iwae] {
+        let model = fit(system, settings.clone(), &data).unwrap();
+        let evaluator = model.as_evaluate().unwrap();
+        let all = evaluator.evaluate(&data, 40, &mut Run::new(5)).unwrap();
+        let each = evaluator.evaluate_each(&data, 40, &mut Run::new(5)).unwrap();
+        assert_eq!(each.len(), 240);
+        let mean = |of: fn(&PointBounds) -> f64| each.iter().map(of).sum::<f64>() / 240.0;
+        let found = [mean(|b| b.elbo), mean(|b| b.iwae)];
+        for (found, whole) in found.into_iter().zip([all.elbo, all.iwae.value]) {
+            assert!((found - whole).abs() < 1e-9, "{found} beside {whole}");
+        }
+        assert!(each.iter().all(|b| b.iwae >= b.elbo - 1e-9), "Jensen's inequality holds row by row");
+        assert!(each.iter().all(|b| (1.0 - 1e-9..=40.0 + 1e-9).contains(&b.effective_draws)));
+        assert!(each.iter().any(|b| b.pareto_k.is_some_and(f64::is_finite)));
+        let few = evaluator.evaluate_each(&data, 10, &mut Run::new(5)).unwrap();
+        assert!(few.iter().all(|b| b.pareto_k.is_none()), "ten draws have no tail");
+        assert!(evaluator.evaluate_each(&data, 0, &mut Run::new(5)).is_err());
+    }
+}
+
+#[test]
+fn decoding_what_was_encoded_is_reconstructing() {
+    let data = digits(60);
+    let cases: [(&dyn AnySystem, &str); 5] =
+        [(&Aevb, "gauss_diag"), (&Iwae, "gauss_diag"), (&Aevb, "categorical"), (&Aevb, "vmf"), (&Aevb, "dirichlet")];
+    for (system, family) in cases {
+        let settings = json!({"latent": 3, "hidden": [16], "epochs": 2, "batch": 20, "family": family});
+        let model = fit(system, settings, &data).unwrap();
+        let codes = model.as_encode().unwrap().encode(&data, &mut Run::new(1)).unwrap();
+        let decoded = model.as_decode().unwrap().decode(&codes, &mut Run::new(1)).unwrap();
+        let rebuilt = model.as_reconstruct().unwrap().reconstruct(&data, &mut Run::new(1)).unwrap();
+        assert_eq!(decoded, rebuilt, "{} {family}", system.card().id);
+    }
+}
+
+/// A table of codes of two numbers.
+fn two_numbers(z1: Vec<f64>, z2: Vec<f64>) -> Data {
+    let arrays = [("z1", z1), ("z2", z2)].map(|(name, z)| (name.to_owned(), Array::new(&[z.len()], z)));
+    Data { source: "codes.csv".into(), arrays: arrays.into(), ..Data::default() }
+}
+
+#[test]
+fn a_traversal_moves_one_number_at_a_time() {
+    let data = digits(60);
+    let settings = |prior: &str| json!({"latent": 2, "hidden": [16], "epochs": 2, "batch": 20, "prior": prior});
+    let model = fit(&Aevb, settings("standard"), &data).unwrap();
+    let decoder = model.as_decode().unwrap();
+    let codes = decoder.traverse(5, &mut Run::new(1)).unwrap();
+    let z = |codes: &Data, name: &str| codes.get(name).unwrap().to_f64().unwrap();
+    let (moving, still) = ([-3.0, -1.5, 0.0, 1.5, 3.0], [0.0; 5]);
+    assert_eq!(z(&codes, "z1"), [moving, still].concat());
+    assert_eq!(z(&codes, "z2"), [still, moving].concat());
+    assert_eq!(decoder.decode(&codes, &mut Run::new(1)).unwrap().rows(), 10);
+
+    // A learned prior has quantiles of its own, about its middle.
+    let learned = fit(&Aevb, settings("diagonal"), &data).unwrap();
+    let codes = learned.as_decode().unwrap().traverse(5, &mut Run::new(1)).unwrap();
+    let z2 = z(&codes, "z2");
+    assert!(z2[..5].iter().all(|v| *v == z2[0]) && z2[7] == z2[0], "{z2:?}");
+    assert!(z2[5..].is_sorted_by(|a, b| a < b), "{z2:?}");
+
+    for (steps, part) in [(1, "`traverse` is 1"), (5001, "10000 pictures or rows at most")] {
+        let error = decoder.traverse(steps, &mut Run::new(1)).err().unwrap();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_code_is_refused() {
+    let data = digits(60);
+    let settings = |family: &str| json!({"latent": 2, "hidden": [8], "epochs": 1, "family": family});
+    let [gaussian, sphere, shares] =
+        ["gauss_diag", "vmf", "dirichlet"].map(|family| fit(&Aevb, settings(family), &data).unwrap());
+    let one = || vec![1.0];
+    let lacking = Data { arrays: two_numbers(one(), one()).arrays[..1].to_vec(), ..two_numbers(one(), one()) };
+    let cases: [(&dyn Model, Data, &str); 6] = [
+        (gaussian.as_ref(), lacking, "codes.csv has no column of numbers `z2`; the model's codes are z1 to z2"),
+        (gaussian.as_ref(), two_numbers(one(), vec![f64::NAN]), "`z2` of codes.csv is NaN in row 1"),
+        (gaussian.as_ref(), two_numbers(one(), vec![1.0, 2.0]), "no column of numbers `z2`"),
+        (gaussian.as_ref(), two_numbers(vec![], vec![]), "codes.csv holds no codes"),
+        (sphere.as_ref(), two_numbers(vec![1.0, 0.0], vec![1.0, 0.0]), "row 2 is no code of the family `vmf`"),
+        (shares.as_ref(), two_numbers(one(), one()), "row 1 is no code of the family `dirichlet`"),
+    ];
+    for (model, codes, part) in cases {
+        let error = model.as_decode().unwrap().decode(&codes, &mut Run::new(1)).err().unwrap();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    let error = sphere.as_decode().unwrap().traverse(5, &mut Run::new(1)).err().unwrap();
+    assert!(error.to_string().contains("codes of the family `vmf`"), "{error}");
 }

@@ -88,6 +88,7 @@ fn settings_without_an_optimum_are_refused() {
         (json!({"alpha": 1.5}), "without limit"),
         (json!({"alpha": 0.0, "lambda": 0.5}), "unbounded"),
         (json!({"divergence": "stein", "prior": "diagonal", "epochs": 1}), "take `mmd` for other priors"),
+        (json!({"buffer": 5000}), "`buffer` is 5000"),
         (json!({"wasserstein": -1.0}), "`wasserstein` is -1"),
         (json!({"jacobian": -0.5}), "`jacobian` is -0.5"),
         (json!({"wasserstein": 1.0, "prior": "diagonal"}), "`prior` is diagonal with a wasserstein distance"),
@@ -155,4 +156,37 @@ fn sequences_of_tokens_are_sampled_as_tokens() {
     let values: Vec<f64> = drawn.arrays.iter().flat_map(|(_, a)| a.to_f64().unwrap()).collect();
     assert_eq!(values.len(), 100);
     assert!(values.iter().all(|v| [0.0, 1.0, 2.0].contains(v)), "{values:?}");
+}
+
+#[test]
+fn codes_of_past_steps_stand_beside_few_codes() {
+    let fitted = |buffer: usize, divergence: &str| {
+        let settings = json!({
+            "latent": 2, "hidden": [8], "epochs": 2, "batch": 8, "lambda": 10.0, "buffer": buffer, "divergence": divergence,
+        });
+        let mut run = Run::new(1);
+        let model = fit(settings, &digits(40), &mut run).unwrap();
+        (terms(model.as_ref()), run.warnings().to_vec())
+    };
+    let (alone, warnings) = fitted(0, "mmd");
+    assert!(warnings.iter().any(|w| w.contains("fewer than 32") && w.contains("`buffer`")), "{warnings:?}");
+    let (beside, warnings) = fitted(24, "mmd");
+    assert!(!warnings.iter().any(|w| w.contains("fewer than 32")), "{warnings:?}");
+    assert!(alone != beside, "past codes have a say");
+    let (_, warnings) = fitted(24, "stein");
+    for part in ["`buffer` has no effect", "fewer than 32 codes varies a lot; raise `batch`"] {
+        assert!(warnings.iter().any(|w| w.contains(part)), "{warnings:?}");
+    }
+}
+
+#[test]
+fn a_model_without_a_bound_has_the_reconstruction_of_held_out_rows_in_its_history() {
+    let settings = json!({"latent": 2, "hidden": [8], "epochs": 3, "family": "dirac"});
+    let data = digits(80);
+    let held = data.take_rows(&(60..80).collect::<Vec<_>>());
+    let mut run = Run::new(1).with_held_out(held);
+    let model = fit(settings, &data.take_rows(&(0..60).collect::<Vec<_>>()), &mut run).unwrap();
+    let table = &model.tables()[1];
+    assert_eq!(table.columns, ["epoch", "loss", "reconstruction of held-out rows"]);
+    assert!(table.rows.len() == 3 && table.rows.iter().all(|row| row[2].parse::<f64>().unwrap() < 0.0), "{table:?}");
 }
