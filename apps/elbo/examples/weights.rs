@@ -11,8 +11,8 @@ use elbo::dist::{GaussianMixtures, Normals};
 use elbo::infer::fit::{MethodSettings, ViSettings, infer};
 use elbo::infer::target::ParametersDensity;
 use elbo::nn::bayes::{
-    Averaged, Curvature, Laplace, LaplaceConfig, Newton, NewtonConfig, NewtonStep, ObservationConfig, Scope, Stack,
-    Swag, SwagStep,
+    Averaged, Curvature, EnsembleConfig, Laplace, LaplaceConfig, Newton, NewtonConfig, NewtonStep, ObservationConfig,
+    Scope, Stack, Swag, SwagStep,
 };
 use elbo::nn::{Activation, Build};
 use elbo::prelude::*;
@@ -94,9 +94,9 @@ pub fn answers(steps: usize, settings: &MethodSettings, run: &mut Run) -> Result
     };
     let mut found = vec![];
 
-    let members = (0..5).map(|seed| trained(seed, run)).collect::<Result<Vec<Stack>>>()?;
-    found.push(of_draws("ensemble", &members.iter().map(Parameters::pack).collect::<Vec<_>>()));
-    let mode = &members[0];
+    let ensemble = EnsembleConfig::default().train(100, run, |member, run| trained(member.seed, run))?;
+    found.push(said("ensemble", &ensemble.draws(|member| member.forward(&at)).mixtures(0, NOISE)));
+    let mode = &ensemble.members[0];
     let observation = ObservationConfig::Fixed { sd: NOISE }.build(1, DType::F64)?;
     for (name, scope) in [("laplace", Scope::All), ("laplace, last layer", Scope::LastLayer)] {
         let laplace = Laplace::new(mode, &x, &y, &observation, &LaplaceConfig::new(Curvature::Full, scope, 1.0))?;

@@ -10,7 +10,7 @@
 //! | to make a trained network uncertain afterwards | [`Laplace`] |
 //! | the spread of the weights that gradient descent visits | [`Swag`] |
 //! | variances from an optimiser at the price of Adam | [`Newton`] |
-//! | several networks | [`ensemble`] |
+//! | several networks | [`EnsembleConfig`], [`ensemble`] |
 //! | what targets are given a network's numbers, here and for all rows below: a loss and a predictive distribution | [`ObservationConfig`], [`Observation`] |
 //! | means and variances of outputs without sampling | [`propagation`] |
 //! | how much the divergence from the prior counts, and when | [`Tempering`] |
@@ -45,6 +45,7 @@ mod tempering;
 mod variational_fisher;
 
 pub use draws::{Draws, DrawsConfig};
+pub use ensemble::{Ensemble, EnsembleConfig, Member};
 pub use fisher::{Anchor, Fisher, FisherTargets, squares_of_layers};
 pub use gaussians::{Covariance, Gaussians};
 pub use head::Head;

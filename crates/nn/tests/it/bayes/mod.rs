@@ -2,6 +2,7 @@
 
 mod body;
 mod draws;
+mod ensemble;
 mod fisher;
 mod gaussians;
 mod heads;
