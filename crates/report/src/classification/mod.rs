@@ -166,9 +166,15 @@ pub fn classification_report(context: Context, evidence: &ClassificationEvidence
     } else {
         reliability.x_label = "probability stated for the most probable class".into();
     }
+    let (confidence, right): (Vec<f64>, Vec<bool>) =
+        truth.iter().enumerate().map(|(i, &t)| (probabilities[i * width + predicted[i]], t == predicted[i])).unzip();
     let section = Section {
         heading: "Predictions".into(),
-        figures: vec![reliability, figures::recall_bars(classes, truth, &predicted)],
+        figures: vec![
+            reliability,
+            figures::recall_bars(classes, truth, &predicted),
+            figures::risk_coverage(&confidence, &right),
+        ],
         tables: if width <= 20 { vec![figures::confusion(classes, truth, &predicted)] } else { vec![] },
         ..Section::default()
     };
