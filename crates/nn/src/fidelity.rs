@@ -1,8 +1,10 @@
 //! How far samples are from data, as models report it: two distances of named features, beside that of points without structure.
 
+use crate::classifier_features::{self, ClassifierFeatures};
 use crate::frechet::{Extractor, PrincipalComponents, distance};
 use crate::kernel_distance::{Blocks, kernel_distance};
-use elbo_core::{Result, Rng};
+use elbo_core::{Result, Rng, Run};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Features: leading principal components of the data.
@@ -10,6 +12,59 @@ const FEATURES: usize = 16;
 /// Blocks of the kernel distance, and most points in each.
 const BLOCKS: usize = 50;
 const MOST_IN_BLOCK: usize = 100;
+
+/// What samples and data are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum FeatureKind {
+    /// The 16 leading principal components of the data.
+    #[default]
+    #[serde(rename = "pca-16")]
+    Pca16,
+    /// What a small convolutional network learns to tell the data's classes by, for pictures with classes.
+    #[serde(rename = "cnn-32")]
+    Cnn32,
+}
+
+impl FeatureKind {
+    /// Refuses data points of this shape, with these classes, that have no such features.
+    ///
+    /// # Errors
+    /// [`elbo_core::Error::Setting`] that names the features which every data set has.
+    pub fn check(self, shape: &[usize], labels: Option<&[usize]>) -> Result<()> {
+        match self {
+            Self::Pca16 => Ok(()),
+            Self::Cnn32 => classifier_features::check(shape, labels),
+        }
+    }
+
+    /// The features of data points `data: [N, ...shape]` with these classes. The run is warned where a classifier learned nothing.
+    ///
+    /// # Errors
+    /// As [`FeatureKind::check`], [`PrincipalComponents::fit`] and [`ClassifierFeatures::fit`].
+    pub fn fit(
+        self,
+        data: &[f64],
+        shape: &[usize],
+        labels: Option<&[usize]>,
+        run: &mut Run,
+    ) -> Result<Box<dyn Extractor>> {
+        self.check(shape, labels)?;
+        Ok(match self {
+            Self::Pca16 => Box::new(PrincipalComponents::fit(data, shape.iter().product(), FEATURES)?),
+            Self::Cnn32 => {
+                let features = ClassifierFeatures::fit(data, shape, labels.unwrap_or_default())?;
+                if !features.has_learned() {
+                    run.warn(format!(
+                        "the classifier whose features samples are compared by names {:.0} % of the data points right, no more than guessing does, so that \
+                         distances say little; use features=pca-16",
+                        100.0 * features.accuracy()
+                    ));
+                }
+                Box::new(features)
+            }
+        })
+    }
+}
 
 /// Distances of samples from data. They mean something beside others of the same features and as many points only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,12 +96,25 @@ impl Fidelity {
     /// # Errors
     /// [`elbo_core::Error::Data`] for sets of fewer than two points, [`elbo_core::Error::Numerical`] for numbers that are not finite.
     pub fn measure(drawn: &[f64], data: &[f64], dims: usize, rng: &mut Rng) -> Result<Self> {
+        Self::measure_by(&PrincipalComponents::fit(data, dims, FEATURES)?, drawn, data, dims, rng)
+    }
+
+    /// [`Fidelity::measure`] by features of another kind.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn measure_by(
+        extractor: &dyn Extractor,
+        drawn: &[f64],
+        data: &[f64],
+        dims: usize,
+        rng: &mut Rng,
+    ) -> Result<Self> {
         let (samples, rows) = (drawn.len() / dims.max(1), data.len() / dims.max(1));
-        let extractor = PrincipalComponents::fit(data, dims, FEATURES)?;
-        let frechet = distance(&extractor, drawn, data)?;
-        let frechet_independent = distance(&extractor, &independent(data, dims, samples, rng), data)?;
+        let frechet = distance(extractor, drawn, data)?;
+        let frechet_independent = distance(extractor, &independent(data, dims, samples, rng), data)?;
         let blocks = Blocks { count: BLOCKS, size: MOST_IN_BLOCK.min(samples).min(rows) };
-        let kernel = kernel_distance(&extractor, drawn, data, blocks, rng)?;
+        let kernel = kernel_distance(extractor, drawn, data, blocks, rng)?;
         Ok(Self {
             frechet,
             frechet_independent,

@@ -12,7 +12,7 @@
 //! | rows of a table as numbers | [`table`] |
 //! | what a linear classifier reads off codes | [`probe`] |
 //! | inputs that are moved so that a loss grows | [`attack`] |
-//! | how far samples are from data: Fréchet and kernel distances of named features | [`fidelity`], [`frechet`], [`kernel_distance`] |
+//! | how far samples are from data: Fréchet and kernel distances of named features | [`fidelity`], [`frechet`], [`kernel_distance`], [`classifier_features`] |
 //! | how far apart pictures look, by weights from a file or by those of a small network | [`perceptual::Lpips`], [`perceptual::Percep`] |
 //! | starting weights, nonlinear functions by name | [`init`], [`activation`] |
 //! | numbers that training keeps above a bound | [`bound`] |
@@ -25,6 +25,7 @@ pub mod activation;
 pub mod attack;
 pub mod bayes;
 pub mod bound;
+pub mod classifier_features;
 pub mod equivariant;
 pub mod fidelity;
 pub mod frechet;

@@ -27,6 +27,6 @@ mod report;
 pub mod svg;
 pub mod text;
 
-pub use classification::{ClassificationEvidence, ClassificationScores, classification_report};
+pub use classification::{ClassMeasure, ClassificationEvidence, ClassificationScores, classification_report};
 pub use regression::{Held, Interval, RegressionEvidence, RegressionScores, regression_report};
 pub use report::{Basis, Card, Context, Report, Section, Standing, Verdict};

@@ -14,12 +14,15 @@ use elbo_nn::{Activation, table};
 use elbo_tensor::{Parameters, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// The noise's standard deviation at the start: that of the scaled target, and a mild one for logits and features.
 const START_NOISE: f64 = 1.0;
 const START_NOISE_OF_LOGITS: f64 = 0.4;
 /// The standard deviation of weights before the last layer at the start, where they have one.
 const START_SD: f64 = 0.01;
+/// Where the root mean square of the features is near enough to one, and the functions of the prior to the data.
+const USUAL_SIZES: RangeInclusive<f64> = 0.1..=10.0;
 
 /// Variational Bayesian last layers.
 pub struct Vbll;
@@ -205,6 +208,27 @@ impl VbllConfig {
         }
     }
 
+    /// Warns where the features at these inputs are not of the size that the prior of the last layer's weights assumes: of variance `s / H` each, they make
+    /// functions of variance `s |φ|² / H`. A scale of the prior that makes up for it is no reason to warn, and class means have no weights.
+    fn warn_of_features(&self, network: &LastLayer, x: &Tensor, run: &mut Run) {
+        let (share, unit) = match &network.head {
+            AnyHead::Regression(_) => (1.0, "times that of the target"),
+            AnyHead::Discriminative(_) => (2.0, "in logits"),
+            AnyHead::Generative(_) => return,
+        };
+        let size = network.encode(x).square().mean().item().sqrt();
+        let spread = (share * self.prior_scale).sqrt() * size;
+        let is_usual = USUAL_SIZES.contains(&size) || USUAL_SIZES.contains(&spread);
+        if self.covariance == Covariance::Point || is_usual {
+            return;
+        }
+        run.warn(format!(
+            "the features have a root mean square of {size:.2e} where the prior of the last layer assumes about 1, so that functions of the prior have a \
+             standard deviation of {spread:.2e} {unit}; set prior_scale={:.1e}, or change `rate`, `weight_decay` or `activation`",
+            1.0 / (share * size * size)
+        ));
+    }
+
     fn is_generative(&self, target: Target) -> bool {
         target != Target::Number && self.classifier == Classifier::Generative
     }
@@ -288,7 +312,9 @@ impl System for Vbll {
         notes.iter().for_each(|note| run.warn(note));
         config.warn_idle(Target::of(&columns), run);
         let rows = x.rows;
-        let (network, bound) = config.train(table::one_hot(&x), y, Target::of(&columns), run)?;
+        let x = table::one_hot(&x);
+        let (network, bound) = config.train(x.clone(), y, Target::of(&columns), run)?;
+        config.warn_of_features(&network, &x, run);
         let mut model = VbllModel {
             covariance: config.covariance,
             config: config.clone(),
@@ -416,5 +442,41 @@ impl Update for VbllModel {
 
     fn judges_columns(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_warned_of_where_neither_they_nor_the_scale_of_the_prior_fit() {
+        // Without hidden layers the features are the inputs and a constant.
+        let config = VbllConfig { hidden: vec![], ..VbllConfig::default() };
+        let warnings = |config: &VbllConfig, target: Target, x: &Tensor| {
+            let network = config.build(x.size(1), target, &[0.5, 0.5], &mut Rng::new(1)).unwrap();
+            let mut run = Run::new(2);
+            config.warn_of_features(&network, x, &mut run);
+            run.warnings().to_vec()
+        };
+        let usual = Tensor::from_vec(Rng::new(3).normals(150), &[50, 3]);
+        // Root mean squares of √((3 · 900 + 1) / 4) = 26, and of √(1 / 301) = 0.058.
+        let (large, small) = (&usual * 30.0, Tensor::zeros(&[50, 300], usual.dtype()));
+        for target in [Target::Number, Target::Classes(2)] {
+            assert!(warnings(&config, target, &usual).is_empty());
+            for x in [&large, &small] {
+                let found = warnings(&config, target, x);
+                assert!(found.len() == 1 && found[0].contains("prior_scale="), "{found:?}");
+                let scale = found[0].split("prior_scale=").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+                let mended = VbllConfig { prior_scale: scale.parse().unwrap(), ..config.clone() };
+                assert!(warnings(&mended, target, x).is_empty(), "what the message says helps");
+                let point = VbllConfig { covariance: Covariance::Point, ..config.clone() };
+                assert!(warnings(&point, target, x).is_empty());
+            }
+            let wide = VbllConfig { prior_scale: 1000.0, ..config.clone() };
+            assert!(warnings(&wide, target, &usual).is_empty(), "functions far beyond the data were asked for");
+        }
+        let generative = VbllConfig { classifier: Classifier::Generative, ..config };
+        assert!(warnings(&generative, Target::Classes(2), &large).is_empty());
     }
 }

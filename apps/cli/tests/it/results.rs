@@ -96,7 +96,10 @@ fn classes_are_predicted_with_one_probability_each() {
     let row: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
     let sum: f64 = row[1..].iter().map(|p| p.parse::<f64>().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-9, "{row:?}");
-    assert!(String::from_utf8(folder.read("r.html")).unwrap().contains("<svg"));
+    let page = String::from_utf8(folder.read("r.html")).unwrap();
+    for part in ["<svg", "How sure are the scores?", "ece_equal_mass", "risk_coverage", "rows kept"] {
+        assert!(page.contains(part), "no {part:?}");
+    }
 }
 
 #[test]

@@ -11,19 +11,19 @@ mod problem;
 
 use asked::{Answer, Asked};
 use elbo::infer::fit::{MethodSettings, ViSettings};
-use elbo::nn::bayes::{Scope, Stack};
+use elbo::nn::bayes::{EnsembleConfig, Scope};
 use elbo::prelude::*;
-use elbo::tensor::Parameters;
 use posteriors::Training;
-use problem::{ROWS, rows};
+use problem::{NOISE, ROWS, rows};
 
 /// Trains with `steps` of each kind, and asks all posteriors.
 pub fn answers(steps: usize, settings: &MethodSettings, run: &mut Run) -> Result<Vec<Answer>> {
     let (x, y) = rows(ROWS, 1)?;
     let (training, asked) = (Training { x, y, steps }, Asked::new()?);
-    let members = (0..5).map(|seed| training.mode(seed, run)).collect::<Result<Vec<Stack>>>()?;
-    let mode = &members[0];
-    let mut found = vec![asked.of_draws("ensemble", &members.iter().map(Parameters::pack).collect::<Vec<_>>())];
+    let ensemble = EnsembleConfig::default().train(ROWS, run, |member, run| training.mode(member.seed, run))?;
+    let mixtures = ensemble.draws(|member| member.forward(&asked.at)).mixtures(0, NOISE);
+    let mode = &ensemble.members[0];
+    let mut found = vec![asked.said("ensemble", &mixtures)];
     for (name, scope) in [("laplace", Scope::All), ("laplace, last layer", Scope::LastLayer)] {
         found.push(asked.said(name, &training.laplace(mode, scope, &asked.at)?));
     }

@@ -9,8 +9,9 @@ use crate::record::{FitRecord, Scored};
 use crate::scoring::{Observed, check_prediction};
 use crate::words::{found, number};
 use elbo_core::{Array, Card, Data, Figure, Marginals, Mark, Model, Prediction, Result, Run, Values};
+use elbo_dist::scores::{ClassificationScores, classification};
 use elbo_report::figures::FitCurve;
-use elbo_report::{Basis, ClassificationEvidence, Context, RegressionEvidence, Report};
+use elbo_report::{Basis, ClassMeasure, ClassificationEvidence, Context, RegressionEvidence, Report};
 use std::path::Path;
 
 /// Points of a curve, and of each side of a map.
@@ -120,10 +121,44 @@ fn evidence(work: &Work<'_>, training: &Data, judged: Option<Judged>) -> Result<
         }
         (Observed::Classes(truth), Prediction::Classes { classes, probabilities }) => {
             let base_rates = Some(base_rates(training, &target, &classes)?);
-            Evidence::Classes(ClassificationEvidence { target, basis, classes, truth, probabilities, base_rates })
+            let measures = measures(&classification(classes.len(), &probabilities, &truth)?);
+            let evidence =
+                ClassificationEvidence { target, basis, classes, truth, probabilities, base_rates, measures };
+            Evidence::Classes(evidence)
         }
         _ => unreachable!("the observed values were made for this prediction"),
     }))
+}
+
+/// Scores of classes as the report shows them, under the names of `elbo evaluate`.
+fn measures(scores: &ClassificationScores) -> Vec<ClassMeasure> {
+    let ClassificationScores { lower, upper, calibration, .. } = scores;
+    let mut found = vec![
+        ClassMeasure::new("accuracy", "share of rows whose most probable class is right", scores.accuracy)
+            .within(lower.accuracy, upper.accuracy),
+        ClassMeasure::new("log_loss", "mean negative log probability of the observed class, in nats", scores.log_loss)
+            .within(lower.log_loss, upper.log_loss),
+        ClassMeasure::new("brier", "squared error of the probabilities, summed over classes", scores.brier)
+            .within(lower.brier, upper.brier),
+        ClassMeasure::new("ece", "mean gap between stated and observed, 15 bins of equal width", scores.ece)
+            .within(lower.ece, upper.ece),
+        ClassMeasure::new("ece_equal_mass", "the same, bins of equally many rows", calibration.ece_equal_mass),
+        ClassMeasure::new("classwise", "the same for each class's own probability", calibration.classwise),
+        ClassMeasure::new(
+            "squared_debiased",
+            "mean squared gap less what chance alone gives; may be below zero",
+            calibration.squared_debiased,
+        ),
+        ClassMeasure::new("mce", "largest gap of a bin", calibration.mce),
+        ClassMeasure::new(
+            "risk_coverage",
+            "share of wrong rows among the surest, averaged over how many are kept",
+            calibration.risk_coverage,
+        ),
+    ];
+    let of_errors = "area under precision against recall for finding wrong rows by their doubt";
+    found.extend(calibration.error_aupr.map(|area| ClassMeasure::new("error_aupr", of_errors, area)));
+    found
 }
 
 fn base_rates(training: &Data, target: &str, classes: &[String]) -> Result<Vec<f64>> {

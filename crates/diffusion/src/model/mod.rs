@@ -21,7 +21,7 @@ use crate::frechet::moments;
 use crate::guidance::ClassifierFree;
 use crate::network::foreign::Foreign;
 use crate::network::{Network, NetworkDenoiser};
-use elbo_core::samples::Form;
+use elbo_core::samples::{Form, Labels};
 use elbo_core::{
     Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure_within,
 };
@@ -104,6 +104,10 @@ impl DiffusionModel {
         let points = &samples.values;
         let mut record = Record::default();
         let labels = told(kind, network, &samples)?;
+        if network.measured > 0 {
+            let known = samples.labels.as_ref().map(|labels| &labels.codes[..]);
+            network.features.check(&samples.form.shape, known)?;
+        }
         let (mut student, mut foreign) = (None, None);
         let law = match kind {
             PriorKind::Network => {
@@ -142,7 +146,10 @@ impl DiffusionModel {
         };
         // Points spread over the data, for measures.
         let measured = count.min(MEASURED);
-        let some = wide(&samples.gather(&(0..measured).map(|i| i * count / measured).collect::<Vec<_>>()));
+        let chosen: Vec<usize> = (0..measured).map(|i| i * count / measured).collect();
+        let some = wide(&samples.gather(&chosen));
+        let of_chosen = |known: &Labels| chosen.iter().map(|row| known.codes[*row]).collect::<Vec<usize>>();
+        let known = samples.labels.as_ref().map(of_chosen);
         let mut model = Self {
             settings: serde_json::to_value(settings).expect("settings are plain data"),
             network: network.clone(),
@@ -154,7 +161,7 @@ impl DiffusionModel {
             form: samples.form,
             record,
         };
-        model.measure(&some, count, run)?;
+        model.measure(&some, known.as_deref(), count, run)?;
         Ok(model)
     }
 
@@ -317,13 +324,14 @@ impl DiffusionModel {
     }
 
     /// Draws some points and says how far they are from the data.
-    fn measure(&mut self, some: &[f64], rows: usize, run: &mut Run) -> Result<()> {
+    fn measure(&mut self, some: &[f64], labels: Option<&[usize]>, rows: usize, run: &mut Run) -> Result<()> {
         let count = self.network.measured;
         if count >= 2 {
             // A child goes on after the time of training is used up.
             let mut own = Run::new(run.rng.next_u64());
             let drawn = self.draw(count, &mut own)?;
-            let found = Fidelity::measure(&drawn, some, self.form.size(), &mut own.rng)?;
+            let extractor = self.network.features.fit(some, &self.form.shape, labels, run)?;
+            let found = Fidelity::measure_by(extractor.as_ref(), &drawn, some, self.form.size(), &mut own.rng)?;
             self.record.metrics.extend(found.metrics().map(|(name, value)| (name.to_owned(), value)));
             self.record.text = format!("{} {}", self.record.text, found.describe());
         }

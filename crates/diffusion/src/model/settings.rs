@@ -5,6 +5,7 @@ use crate::parameterisation::{Preconditioning, Weighting};
 use crate::sampler::Sampler;
 use crate::schedule::{NoiseLaw, Schedule};
 use elbo_core::{Result, Run, ensure, ensure_within};
+use elbo_nn::fidelity::FeatureKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,9 @@ pub struct NetworkSettings {
     pub jumps: usize,
     /// Samples that are compared with the data after the fit; zero for none.
     pub measured: usize,
+    /// What they are compared by: pca-16, the leading principal components of the data; or cnn-32, the features of a small network that learns to tell
+    /// the classes of pictures, from the column named by --target.
+    pub features: FeatureKind,
 }
 
 impl Default for NetworkSettings {
@@ -117,6 +121,7 @@ impl Default for NetworkSettings {
             student: StudentKind::Consistency,
             jumps: 2,
             measured: 256,
+            features: FeatureKind::Pca16,
         }
     }
 }
@@ -149,6 +154,9 @@ impl NetworkSettings {
 
     /// Warns of settings that do not apply to this prior of pictures or of rows.
     pub(super) fn warn_idle(&self, kind: PriorKind, is_picture: bool, run: &mut Run) {
+        if self.measured == 0 {
+            run.warn_idle(self, &["features"], "with measured=0");
+        }
         let structure =
             ["widths", "hidden", "embedding", "parameterisation", "weighting", "noise_law", "average", "iterations"];
         if kind != PriorKind::Network {

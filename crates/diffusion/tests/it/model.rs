@@ -6,6 +6,7 @@ use elbo_core::{Array, Data, Event, FromData, Model, ModelFile, Restore, Rng, Ru
 use elbo_diffusion::denoiser::DnCnnConfig;
 use elbo_diffusion::model::{DiffusionModel, NetworkSettings, PriorKind, StudentKind};
 use elbo_nn::Build;
+use elbo_nn::fidelity::FeatureKind;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,6 +76,22 @@ fn labelled(rows: usize) -> Data {
     data.arrays.push(("row".into(), Array::new(&[rows], classes)));
     data.target = Some("row".into());
     data
+}
+
+#[test]
+fn samples_are_measured_by_the_features_that_are_asked_for() {
+    let settings = NetworkSettings { features: FeatureKind::Cnn32, ..settings() };
+    let fit = |settings: &NetworkSettings, data: &Data, run: &mut Run| {
+        let samples = Samples::from_data(data).unwrap();
+        DiffusionModel::fit(PriorKind::Empirical, 100, settings, &json!({}), samples, run)
+    };
+    let text = fit(&settings, &labelled(60), &mut Run::new(1)).unwrap().summary().text;
+    assert!(text.contains("features cnn-32 of the training data's classes"), "{text}");
+    let error = fit(&settings, &bars(60), &mut Run::new(1)).err().unwrap().to_string();
+    assert!(error.contains("without classes") && error.contains("features=pca-16"), "{error}");
+    let (mut run, unmeasured) = (Run::new(1), NetworkSettings { measured: 0, ..settings });
+    fit(&unmeasured, &bars(60), &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("`features` has no effect")), "{:?}", run.warnings());
 }
 
 #[test]

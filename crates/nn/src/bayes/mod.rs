@@ -5,11 +5,12 @@
 //! | a distribution over the last layer alone, in closed form, trained with the features | [`head`], [`LastLayer`] |
 //! | Gaussians over weight vectors: one variance a weight, low rank, dense | [`Gaussians`] |
 //! | a linear layer or convolution with one variance a weight | [`MeanFieldLinear`], [`MeanFieldConv2d`] |
+//! | a recurrent unit or attention with one variance a weight | [`MeanFieldGru`], [`MeanFieldAttention`] |
 //! | a linear layer whose weights vary together, by a Kronecker product | [`KroneckerLinear`], [`MatrixNormal`] |
 //! | to make a trained network uncertain afterwards | [`Laplace`] |
 //! | the spread of the weights that gradient descent visits | [`Swag`] |
 //! | variances from an optimiser at the price of Adam | [`Newton`] |
-//! | several networks | [`ensemble`] |
+//! | several networks | [`EnsembleConfig`], [`ensemble`] |
 //! | what targets are given a network's numbers, here and for all rows below: a loss and a predictive distribution | [`ObservationConfig`], [`Observation`] |
 //! | means and variances of outputs without sampling | [`propagation`] |
 //! | how much the divergence from the prior counts, and when | [`Tempering`] |
@@ -31,7 +32,9 @@ mod laplace;
 mod last_layer;
 mod matrix_normal;
 mod mean_field;
+mod mean_field_attention;
 mod mean_field_conv;
+mod mean_field_gru;
 mod newton;
 mod observation;
 pub mod prior;
@@ -42,6 +45,7 @@ mod tempering;
 mod variational_fisher;
 
 pub use draws::{Draws, DrawsConfig};
+pub use ensemble::{Ensemble, EnsembleConfig, Member};
 pub use fisher::{Anchor, Fisher, FisherTargets, squares_of_layers};
 pub use gaussians::{Covariance, Gaussians};
 pub use head::Head;
@@ -50,7 +54,9 @@ pub use laplace::{Curvature, EvidenceSearch, Laplace, LaplaceConfig, Plan, Scope
 pub use last_layer::{AnyHead, Fit, FitState, LastLayer, Targets, TrainSettings};
 pub use matrix_normal::{KroneckerLinear, MatrixNormal};
 pub use mean_field::{MeanFieldLinear, Noise};
+pub use mean_field_attention::{MeanFieldAttention, MeanFieldAttentionConfig};
 pub use mean_field_conv::{MeanFieldConv2d, MeanFieldConv2dConfig};
+pub use mean_field_gru::{MeanFieldGru, MeanFieldGruConfig};
 pub use newton::{Curvatures, Estimate, Newton, NewtonConfig, NewtonStep};
 pub use observation::{Observation, ObservationConfig};
 pub use stack::{Pooled, Pooling, Stack, Trace, Traced};

@@ -73,19 +73,23 @@ impl Attention {
 
 impl Layer for Attention {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
-        let (batch, steps, width) = (x.size(0), x.size(1), x.size(2));
-        let depth = width / self.heads;
         let projected = x.linear(&self.in_weight.get(), Some(&self.in_bias.get()));
-        // [B, heads, T, depth] each.
-        let part = |i: usize| {
-            let part = projected.narrow(-1, i * width, width).reshape(&[batch, steps, self.heads, depth]);
-            part.transpose(1, 2).contiguous()
-        };
-        let (query, key, value) = (part(0), part(1), part(2));
-        let how = if self.is_causal { elbo_tensor::Attention::causal() } else { elbo_tensor::Attention::default() };
-        let mixed = query.attention(&key, &value, &how).transpose(1, 2).contiguous();
-        self.out.forward(&mixed.reshape(&[batch, steps, width]), pass)
+        self.out.forward(&attend(&projected, self.heads, self.is_causal), pass)
     }
+}
+
+/// What each position takes from all, from queries, keys and values side by side, `[B, T, 3E]`; returns `[B, T, E]`.
+pub(crate) fn attend(projected: &Tensor, heads: usize, is_causal: bool) -> Tensor {
+    let (batch, steps, width) = (projected.size(0), projected.size(1), projected.size(2) / 3);
+    // [B, heads, T, depth] each.
+    let part = |i: usize| {
+        let part = projected.narrow(-1, i * width, width).reshape(&[batch, steps, heads, width / heads]);
+        part.transpose(1, 2).contiguous()
+    };
+    let (query, key, value) = (part(0), part(1), part(2));
+    let how = if is_causal { elbo_tensor::Attention::causal() } else { elbo_tensor::Attention::default() };
+    let mixed = query.attention(&key, &value, &how).transpose(1, 2).contiguous();
+    mixed.reshape(&[batch, steps, width])
 }
 
 /// Settings of [`Transformer`].

@@ -95,6 +95,24 @@ impl GruConfig {
     }
 }
 
+/// The vectors `[B, D]` of each time of `x: [B, T, D]`.
+///
+/// Gates are made of one time at a time: the gradient of a part of a tensor is as large as the whole, so that cutting the gates of all times into
+/// steps would cost the square of their number.
+pub(crate) fn by_time(x: &Tensor) -> Vec<Tensor> {
+    let by_time = x.transpose(0, 1).contiguous();
+    (0..x.size(1)).map(|t| by_time.row(t)).collect()
+}
+
+/// The state after one time, `[B, H]`, from the gates' sums over the input and over the state before, `[B, 3H]` each.
+pub(crate) fn next_state(from_x: &Tensor, from_h: &Tensor, state: &Tensor) -> Tensor {
+    let hidden = state.size(-1);
+    let gates = (from_x.narrow(-1, 0, 2 * hidden) + from_h.narrow(-1, 0, 2 * hidden)).sigmoid();
+    let (reset, update) = (gates.narrow(-1, 0, hidden), gates.narrow(-1, hidden, hidden));
+    let new = (from_x.narrow(-1, 2 * hidden, hidden) + reset * from_h.narrow(-1, 2 * hidden, hidden)).tanh();
+    &new + update * (state - &new)
+}
+
 impl Gru {
     /// A unit for vectors of length `input`.
     pub fn new(input: usize, config: &GruConfig, build: &mut Build<'_>) -> Self {
@@ -118,11 +136,8 @@ impl Gru {
     /// The states of the top unit at every time, and the last state of each. `x: [B, T, D]`, `start: [layers, B, H]` or zeros;
     /// returns `[B, T, H]` and `[layers, B, H]`.
     pub fn run(&self, x: &Tensor, start: Option<&Tensor>) -> (Tensor, Tensor) {
-        let (batch, steps) = (x.size(0), x.size(1));
-        // Gates of one time at a time: the gradient of a part of a tensor is as large as the whole, so that cutting the gates of all times into steps
-        // would cost the square of their number.
-        let by_time = x.transpose(0, 1).contiguous();
-        let mut sequence: Vec<Tensor> = (0..steps).map(|t| by_time.row(t)).collect();
+        let batch = x.size(0);
+        let mut sequence = by_time(x);
         let mut last = vec![];
         for (l, layer) in self.layers.iter().enumerate() {
             let (input_weight, input_bias) = (layer.weight_ih.get(), layer.bias_ih.get());
@@ -135,11 +150,7 @@ impl Gru {
             for at in &mut sequence {
                 let (from_x, from_h) =
                     (at.linear(&input_weight, Some(&input_bias)), state.linear(&weight, Some(&bias)));
-                let gates = (from_x.narrow(-1, 0, 2 * hidden) + from_h.narrow(-1, 0, 2 * hidden)).sigmoid();
-                let (reset, update) = (gates.narrow(-1, 0, hidden), gates.narrow(-1, hidden, hidden));
-                let new =
-                    (from_x.narrow(-1, 2 * hidden, hidden) + reset * from_h.narrow(-1, 2 * hidden, hidden)).tanh();
-                state = &new + update * (&state - &new);
+                state = next_state(&from_x, &from_h, &state);
                 *at = state.clone();
             }
             last.push(state);

@@ -26,12 +26,14 @@ mod sequential;
 mod shape;
 mod size;
 
+pub(crate) use attention::attend;
 pub use attention::{Attention, AttentionConfig, Transformer, TransformerConfig};
 pub use conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 pub use dropout::{Dropout, DropoutConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use gdn::{Gdn, GdnConfig};
 pub use gru::{Gru, GruConfig, Output};
+pub(crate) use gru::{by_time, next_state};
 pub use linear::{Linear, LinearConfig};
 pub use norm::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig};
 pub use pool::{Pool, PoolConfig, PoolKind, Upsample, UpsampleConfig};

@@ -1,6 +1,6 @@
 //! How far what a fitted model makes is from its training data.
 
-use crate::fidelity::Fidelity;
+use crate::fidelity::{FeatureKind, Fidelity};
 use crate::vae::{CodeDensity, LikelihoodConfig, Vae};
 use elbo_core::samples::Form;
 use elbo_core::{Rng, Run};
@@ -27,6 +27,19 @@ pub fn fidelity(
     rng: &mut Rng,
     run: &mut Run,
 ) -> Option<Fidelity> {
+    fidelity_by((FeatureKind::Pca16, None), vae, density, values, form, rng, run)
+}
+
+/// [`fidelity`] by features of a kind, from a class of each data point where that needs them.
+pub(super) fn fidelity_by(
+    (features, labels): (FeatureKind, Option<&[usize]>),
+    vae: &Vae,
+    density: Option<&CodeDensity>,
+    values: &[f32],
+    form: &Form,
+    rng: &mut Rng,
+    run: &mut Run,
+) -> Option<Fidelity> {
     let is_counted = matches!(
         vae.config().likelihood,
         LikelihoodConfig::Categorical { .. }
@@ -41,7 +54,10 @@ pub fn fidelity(
     let z = codes(vae, density, values.len() / form.size(), rng).cast(vae.dtype());
     let drawn = vae.generate(&z, form.picture().is_none(), rng).to_vec();
     let data: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
-    match Fidelity::measure(&drawn, &data, form.size(), rng) {
+    let found = features
+        .fit(&data, &form.shape, labels, run)
+        .and_then(|extractor| Fidelity::measure_by(extractor.as_ref(), &drawn, &data, form.size(), rng));
+    match found {
         Ok(found) => Some(found),
         Err(error) => {
             run.warn(format!("the distance of samples from the data was not measured: {error}"));

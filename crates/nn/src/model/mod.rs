@@ -9,10 +9,11 @@ mod settings;
 mod verbs;
 
 pub use likeness::fidelity;
+use likeness::fidelity_by;
 pub use settings::LatentSettings;
 
 use self::history::Epoch;
-use crate::fidelity::Fidelity;
+use crate::fidelity::{FeatureKind, Fidelity};
 use crate::probe::Probe;
 use crate::vae::{
     Batch, Binarise, CodeDensity, CodeDensityConfig, DecoderWeights, Evaluation, EvaluationConfig, Family,
@@ -86,6 +87,7 @@ impl LatentModel {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
         common.density.iter().try_for_each(|density| density.check_rows(samples.len()))?;
+        common.features.check(&samples.form.shape, samples.labels.as_ref().map(|labels| &labels.codes[..]))?;
         let mut config = common.model(&samples.form);
         let labels = classes_of_prior(&mut config.prior, samples.labels.as_ref())?;
         let missing = samples.values.iter().filter(|v| v.is_nan()).count() as f64 / samples.values.len() as f64;
@@ -164,7 +166,13 @@ impl LatentModel {
             None => None,
         };
         let grey = samples.gather(&chosen);
-        let fidelity = fidelity(&vae, density.as_ref(), &grey, &samples.form, &mut measuring, run);
+        let classes =
+            samples.labels.as_ref().map(|labels| chosen.iter().map(|row| labels.codes[*row]).collect::<Vec<usize>>());
+        let features = (common.features, classes.as_deref());
+        let fidelity = fidelity_by(features, &vae, density.as_ref(), &grey, &samples.form, &mut measuring, run);
+        if fidelity.is_none() && common.features != FeatureKind::default() {
+            run.warn("`features` has no effect: samples of this model were not compared with the data");
+        }
         let of_density = density.as_ref().map(CodeDensity::describe);
         let units = [&measures.observed, &vae.shares_observed(&held_out)]
             .map(|observed| unit_of(&config.likelihood, &samples.form, observed).0);

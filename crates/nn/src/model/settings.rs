@@ -1,6 +1,7 @@
 //! Settings of models with a code for each data point, and the networks and likelihood that they mean for given data.
 
 use crate::activation::Activation;
+use crate::fidelity::FeatureKind;
 use crate::init::Init;
 use crate::layer::{MOST_WIDTH, check_widths};
 use crate::network::{ConvConfig, DecoderConfig, EncoderConfig, MlpConfig, Start};
@@ -81,6 +82,9 @@ pub struct LatentSettings {
     pub least_log_variance: f64,
     /// About the log variance of Gaussian posteriors when training begins.
     pub start_log_variance: f64,
+    /// What samples are compared with the data by: pca-16, the leading principal components; or cnn-32, the features of a small network that learns to
+    /// tell the classes of pictures (with the column of classes as target).
+    pub features: FeatureKind,
 }
 
 impl Default for LatentSettings {
@@ -111,6 +115,7 @@ impl Default for LatentSettings {
             clip: None,
             least_log_variance: LEAST_LOG_VARIANCE,
             start_log_variance: 0.0,
+            features: FeatureKind::Pca16,
         }
     }
 }

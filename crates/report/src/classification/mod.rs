@@ -2,11 +2,39 @@
 
 mod verdict;
 
+use elbo_core::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::figures;
 use crate::format::{count, number, percent};
 use crate::report::{Basis, Card, Context, Report, Section, Standing};
+
+/// A score of class probabilities as a row of the report's table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClassMeasure {
+    /// Its name, as `elbo evaluate` has it.
+    pub name: String,
+    /// What it says, in a few words.
+    pub meaning: String,
+    /// Its value.
+    pub value: f64,
+    /// Its 95 % interval, where there is one.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl ClassMeasure {
+    /// A score without an interval.
+    pub fn new(name: &str, meaning: &str, value: f64) -> Self {
+        Self { name: name.into(), meaning: meaning.into(), value, interval: None }
+    }
+
+    /// The same with its 95 % interval.
+    pub fn within(mut self, low: f64, high: f64) -> Self {
+        self.interval = Some((low, high));
+        self
+    }
+}
 
 /// Class probabilities with what was observed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +52,8 @@ pub struct ClassificationEvidence {
     pub probabilities: Vec<f64>,
     /// Class frequencies of the training rows, `[C]`; those of the observed rows where they are not known.
     pub base_rates: Option<Vec<f64>>,
+    /// Scores that somebody else computed from the same rows, with their intervals; shown as they are.
+    pub measures: Vec<ClassMeasure>,
 }
 
 /// Scores of a classification.
@@ -136,14 +166,42 @@ pub fn classification_report(context: Context, evidence: &ClassificationEvidence
     } else {
         reliability.x_label = "probability stated for the most probable class".into();
     }
+    let (confidence, right): (Vec<f64>, Vec<bool>) =
+        truth.iter().enumerate().map(|(i, &t)| (probabilities[i * width + predicted[i]], t == predicted[i])).unzip();
     let section = Section {
         heading: "Predictions".into(),
-        figures: vec![reliability, figures::recall_bars(classes, truth, &predicted)],
+        figures: vec![
+            reliability,
+            figures::recall_bars(classes, truth, &predicted),
+            figures::risk_coverage(&confidence, &right),
+        ],
         tables: if width <= 20 { vec![figures::confusion(classes, truth, &predicted)] } else { vec![] },
         ..Section::default()
     };
     let cards = cards(&scores, width);
-    context.into_report(verdict, cards, vec![section])
+    let mut sections = vec![section];
+    if !evidence.measures.is_empty() {
+        sections.push(measures(&evidence.measures));
+    }
+    context.into_report(verdict, cards, sections)
+}
+
+/// All scores with how sure they are.
+fn measures(measures: &[ClassMeasure]) -> Section {
+    let caption = "Scores and calibration of these rows, with 95 % intervals from rows drawn again with replacement.";
+    let mut table = Table::new("scores", caption, &["score", "value", "lower", "upper", "what it says"]);
+    for ClassMeasure { name, meaning, value, interval } in measures {
+        let [low, high] = interval.map_or([String::new(), String::new()], |(low, high)| [number(low), number(high)]);
+        table.push(vec![format!("`{name}`"), number(*value), low, high, meaning.clone()]);
+    }
+    let text = "Another table of as many rows would give scores within these intervals, nineteen times in twenty. The interval of the calibration error lies \
+                high, since rows that are drawn again add chance of their own.";
+    Section {
+        heading: "How sure are the scores?".into(),
+        text: vec![text.into()],
+        tables: vec![table],
+        ..Section::default()
+    }
 }
 
 fn cards(scores: &ClassificationScores, classes: usize) -> Vec<Card> {

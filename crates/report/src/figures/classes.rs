@@ -47,6 +47,57 @@ pub fn reliability(probability: &[f64], happened: &[bool]) -> Figure {
     }
 }
 
+/// Share of wrong rows among those that are kept, the surest first, against how many are kept, with Wilson's 95 % intervals: what is gained by leaving rows
+/// in doubt to somebody else.
+///
+/// `confidence[i]` is the probability given to the most probable class and `right[i]` whether it was the true one. Rows with equal confidence share their
+/// errors.
+pub fn risk_coverage(confidence: &[f64], right: &[bool]) -> Figure {
+    same_length("right", right.len(), confidence.len());
+    let mut order: Vec<usize> = (0..confidence.len()).filter(|i| !confidence[*i].is_nan()).collect();
+    order.sort_by(|a, b| confidence[*b].total_cmp(&confidence[*a]));
+    let rows = order.len();
+    // Wrong rows among the first `k`, at `k`.
+    let mut wrong = vec![0.0];
+    for group in order.chunk_by(|a, b| confidence[*a] == confidence[*b]) {
+        let share = group.iter().filter(|i| !right[**i]).count() as f64 / group.len() as f64;
+        for _ in group {
+            wrong.push(wrong[wrong.len() - 1] + share);
+        }
+    }
+    let mut kept: Vec<usize> = (1..=50).map(|level| (level * rows).div_ceil(50)).filter(|k| *k > 0).collect();
+    kept.dedup();
+    let risk = |k: usize| wrong[k] / k as f64;
+    let bounds: Vec<(f64, f64)> = kept.iter().map(|k| wilson(wrong[*k].round() as usize, *k, 1.96)).collect();
+    let (conclusion, marks) = if rows == 0 {
+        ("There are no predictions to check.".into(), vec![])
+    } else {
+        let x: Vec<f64> = kept.iter().map(|k| 100.0 * *k as f64 / rows as f64).collect();
+        let band = Mark::Band {
+            label: String::new(),
+            x: x.clone(),
+            lower: bounds.iter().map(|b| 100.0 * b.0).collect(),
+            upper: bounds.iter().map(|b| 100.0 * b.1).collect(),
+        };
+        let y = kept.iter().map(|k| 100.0 * risk(*k)).collect();
+        let of = |k: usize| percent(risk(k));
+        (
+            format!("Of the surest half {} are wrong, of all {}.", of(rows.div_ceil(2)), of(rows)),
+            vec![band, Mark::Line { label: String::new(), x, y, dashed: false }],
+        )
+    };
+    Figure {
+        name: "risk-coverage".into(),
+        caption: format!(
+            "Wrong classes among the rows that are kept, the surest first, with the error of counting. {conclusion}"
+        ),
+        x_label: "rows kept (%)".into(),
+        y_label: "wrong among them (%)".into(),
+        marks,
+        ..Figure::default()
+    }
+}
+
 /// Index of the most probable class of each row; the first of equals. `probabilities` is row-major `[N, C]`.
 pub fn most_probable(probabilities: &[f64], classes: usize) -> Vec<usize> {
     let best = |row: &[f64]| (0..row.len()).reduce(|a, b| if row[b] > row[a] { b } else { a }).unwrap_or(0);
@@ -130,6 +181,22 @@ mod tests {
         assert!(reliability(&p, &honest).caption.contains("at their word"));
         let boast: Vec<bool> = (0..1000).map(|i| i % 2 == 0).collect();
         assert!(reliability(&p, &boast).caption.contains("miss the diagonal"));
+    }
+
+    #[test]
+    fn the_surest_rows_are_kept_first_and_equal_ones_share_their_errors() {
+        // Ten sure rows of which one is wrong, ten in doubt of which five are, in any order.
+        let confidence: Vec<f64> = (0..20).map(|i| if i % 2 == 0 { 0.95 } else { 0.6 }).collect();
+        let right: Vec<bool> = (0..20).map(|i| if i % 2 == 0 { i != 4 } else { i % 4 == 1 }).collect();
+        let figure = risk_coverage(&confidence, &right);
+        assert!(figure.caption.contains("half 10\u{a0}% are wrong, of all 30\u{a0}%"), "{}", figure.caption);
+        let Mark::Line { x, y, .. } = &figure.marks[1] else { panic!("a line") };
+        assert!(x.windows(2).all(|pair| pair[0] <= pair[1]) && x[x.len() - 1] == 100.0);
+        let up_to_half: Vec<f64> = x.iter().zip(y).filter(|(x, _)| **x <= 50.0).map(|(_, y)| *y).collect();
+        assert!(up_to_half.len() == 10 && up_to_half.iter().all(|y| (y - 10.0).abs() < 1e-9), "{up_to_half:?}");
+        let Mark::Band { lower, upper, .. } = &figure.marks[0] else { panic!("a band") };
+        assert!(y.iter().zip(lower).zip(upper).all(|((y, low), high)| low <= y && y <= high));
+        assert!(risk_coverage(&[], &[]).caption.contains("no predictions"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | what matters? | [`relevance`] |
 //! | has the optimiser finished? | [`learning_curve`] |
 //! | are the class probabilities honest? | [`reliability`], [`recall_bars`], [`confusion`] |
+//! | are the rows one is sure of the right ones? | [`risk_coverage`] |
 //!
 //! Slices that belong together must have one length; anything else is a mistake in the caller and panics with both lengths.
 
@@ -17,7 +18,7 @@ mod fit;
 mod regression;
 
 pub use calibration::{calibration, coverage, gaussian_pit, pit_histogram};
-pub use classes::{confusion, decision_map, most_probable, recall_bars, reliability};
+pub use classes::{confusion, decision_map, most_probable, recall_bars, reliability, risk_coverage};
 pub use fit::{FitCurve, fit_1d, learning_curve, relevance};
 pub use regression::{predicted_vs_observed, residuals};
 

@@ -1,8 +1,10 @@
 use elbo_core::{Marginals, Rng, Table};
 use elbo_report::{
-    Basis, Card, ClassificationEvidence, Context, RegressionEvidence, Report, Section, Standing, classification_report,
-    html, regression_report,
+    Basis, Card, ClassMeasure, ClassificationEvidence, Context, RegressionEvidence, Report, Section, Standing,
+    classification_report, html, regression_report,
 };
+
+use elbo_report::format::number;
 
 use crate::{assert_drawn_with_numbers, parse};
 
@@ -98,10 +100,20 @@ fn a_classification_report_is_one_well_formed_file() {
     let truth: Vec<usize> = (0..90).map(|i| i % 3).collect();
     let probabilities = truth.iter().flat_map(|&t| (0..3).map(move |k| if k == t { 0.8 } else { 0.1 })).collect();
     let evidence = ClassificationEvidence { classes, truth, probabilities, ..Default::default() };
+    assert!(!html::render(&classification_report(context(), &evidence)).contains("How sure are the scores?"));
+    let measures = vec![
+        ClassMeasure::new("accuracy", "share of the rows that are right", 0.8125).within(0.6875, 0.9375),
+        ClassMeasure::new("mce", "largest gap of a bin", 0.21875),
+    ];
+    let evidence = ClassificationEvidence { measures, ..evidence };
     let page = html::render(&classification_report(context(), &evidence));
     let document = parse(&page);
     assert_drawn_with_numbers(&document);
     assert_self_contained(&page);
+    assert!(page.contains("How sure are the scores?"));
+    for cell in [number(0.6875), number(0.9375), number(0.21875), "largest gap of a bin".into()] {
+        assert!(page.contains(&cell), "no {cell:?}");
+    }
     assert!(page.contains("always guessing “"));
     assert!(page.contains("Rows by true class (down) and predicted class (across)."));
 }

@@ -15,7 +15,7 @@ use elbo_tensor::{Tensor, no_grad};
 const DIGITS: usize = 1297;
 
 pub(super) fn claim(run: &mut Run) -> Result<Claim> {
-    let mut claim = Claim::new(run.seeds(3));
+    let mut claim = Claim::new(run.seeds(5));
     linear_limit(&mut claim, run)?;
     gap(&mut claim, run)?;
     tables(&mut claim, run)?;

@@ -258,3 +258,20 @@ fn a_tempered_posterior_is_warned_about_and_named() {
     model.as_predict().unwrap().predict(&unseen, &mut run).unwrap();
     assert!(run.warnings()[0].contains("not seen"), "{:?}", run.warnings());
 }
+
+#[test]
+fn features_that_are_small_for_the_prior_are_warned_of_after_a_fit() {
+    let train = table(40, true, 24);
+    let warned = |settings: Value| {
+        let mut run = Run::new(25);
+        fit(settings, &train, &mut run);
+        run.warnings().iter().any(|w| w.contains("root mean square"))
+    };
+    // Untrained layers make features smaller one after the other, and of a wide last one the constant is a small part.
+    let deep = json!({"hidden": [64, 64, 64, 400], "steps": 1, "rate": 1e-5, "covariance": "diagonal"});
+    assert!(warned(deep.clone()));
+    let mut mended = deep;
+    mended["prior_scale"] = json!(300.0);
+    assert!(!warned(mended));
+    assert!(!warned(json!({})));
+}

@@ -60,6 +60,19 @@ fn samples_are_measured_against_the_data_with_the_features_named() {
 }
 
 #[test]
+fn samples_of_pictures_with_classes_are_measured_by_what_tells_these_apart() {
+    let settings = json!({"latent": 3, "hidden": [16], "epochs": 2, "batch": 20, "features": "cnn-32"});
+    let summary = fit(&Aevb, settings.clone(), &digits(100)).unwrap().summary();
+    assert!(summary.text.contains("features cnn-32 of the training data's classes"), "{}", summary.text);
+    assert!(summary.metrics.iter().any(|(name, value)| name == "frechet" && *value > 0.0), "{:?}", summary.metrics);
+    let mut unlabelled = digits(100);
+    unlabelled.target = None;
+    unlabelled.arrays.retain(|(name, _)| name != "digit");
+    let error = fit(&Aevb, settings, &unlabelled).err().unwrap().to_string();
+    assert!(error.contains("without classes") && error.contains("features=pca-16"), "{error}");
+}
+
+#[test]
 fn one_importance_draw_is_the_evidence_lower_bound_and_resampling_moves_codes() {
     let data = digits(120);
     let settings = |resample| json!({"latent": 2, "hidden": [16], "epochs": 3, "draws": 1, "resample": resample});

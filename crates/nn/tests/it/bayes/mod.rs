@@ -2,13 +2,16 @@
 
 mod body;
 mod draws;
+mod ensemble;
 mod fisher;
 mod gaussians;
 mod heads;
 mod laplace;
 mod matrix_normal;
 mod mean_field;
+mod mean_field_attention;
 mod mean_field_conv;
+mod mean_field_gru;
 mod newton;
 mod observation;
 mod prior;
