@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn with_one_scale_the_evidence_is_that_of_bayesian_linear_regression() {
-        let (n, variance, precision) = (40, 0.3, 0.5);
+        let (n, variance, precision) = (40, 0.3f64, 0.5f64);
         let (x, y) = sample(n, 0.5, 1);
         let design = Design::new(&Splines::over(&x, 5, 3), &x);
         let problem = Natural { design: &design, y: &y, ridge: precision / n as f64 };

@@ -36,13 +36,13 @@ fn log_pair([a, b]: [f64; 2], own: f64, across: f64) -> f64 {
 
 #[test]
 fn covariances_of_the_latent_functions_are_those_of_their_own_kernels() {
-    let (gap, noise) = (1.3, 0.25);
-    let (variances, lengths) = ([0.7, 2.0], [3.0, 0.9]);
+    let (gap, noise) = (1.3f64, 0.25f64);
+    let (variances, lengths) = ([0.7f64, 2.0], [3.0f64, 0.9]);
     // Matérn 5/2 and 1/2.
     let scaled = 5f64.sqrt() * gap / lengths[0];
     let correlations = [(1.0 + scaled + scaled * scaled / 3.0) * (-scaled).exp(), (-gap / lengths[1]).exp()];
     let grid = [Arc::new(Grid::new(&[2.0, 2.0 + gap]).unwrap())];
-    let y = [[0.4, -1.1], [0.9, 0.3]];
+    let y = [[0.4f64, -1.1], [0.9, 0.3]];
     let mean = Tensor::from_vec(y.concat(), &[2, 2]);
     let sites = Tensor::from_vec(vec![noise; 4], &[2, 2]);
     let length = Tensor::from_vec(lengths.to_vec(), &[2]);
