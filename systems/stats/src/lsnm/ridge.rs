@@ -148,7 +148,7 @@ mod tests {
         let problem = Natural { design: &design, y: &y, ridge: precision / n as f64 };
         // Splines sum to one: with equal weights the scale is the same everywhere.
         let k = design.size;
-        let mut w = [vec![0.0; k], vec![0.5 / variance; k]].concat();
+        let mut w: Vec<f64> = [vec![0.0; k], vec![0.5 / variance; k]].concat();
         let (gradient, hessian) = problem.derivatives(&w);
         let block: Vec<f64> = (0..k).flat_map(|i| hessian[i * 2 * k..][..k].to_vec()).collect();
         let mut step: Vec<f64> = gradient[..k].iter().map(|g| -g).collect();
@@ -206,7 +206,7 @@ mod tests {
         // Noise so wide that the precision wants to be below its least.
         y.iter_mut().for_each(|y| *y *= 100.0);
         let problem = Natural { design: &design, y: &y, ridge: 1e-3 };
-        let w = [vec![0.0; design.size], vec![LEAST; design.size]].concat();
+        let w: Vec<f64> = [vec![0.0; design.size], vec![LEAST; design.size]].concat();
         let slope = 300.0 * problem.derivatives(&w).0[index];
         assert!(slope > 0.0);
         let found = problem.log_evidence(&w, index..index + 1).unwrap();
