@@ -7,6 +7,7 @@ mod fit;
 mod hsic;
 mod network;
 mod pairs;
+mod ridge;
 mod show;
 mod spline;
 mod verdict;
@@ -15,6 +16,7 @@ pub use decide::{Decide, Direction, Finding, Rule, standardise};
 pub use fit::{Estimator, Fitted, Form, Law, fit};
 pub use hsic::Centred;
 pub use pairs::{Pair, Pairs};
+pub use ridge::{ByEvidence, RIDGES, Ridge};
 pub use spline::{Design, Splines};
 pub use verdict::{Judged, Verdict};
 
@@ -48,8 +50,9 @@ pub struct LsnmConfig {
     /// Degree of the splines.
     #[schemars(range(min = 1))]
     pub degree: usize,
-    /// Prior precision of the splines' weights: the weight of half their squared norm beside the sum of log likelihoods.
-    pub ridge: f64,
+    /// Prior precision of the splines' weights: the weight of half their squared norm beside the sum of log likelihoods. Or `evidence`: of 1e-6, 1e-5 ... 10 the one
+    /// with the largest Laplace evidence, for each direction by itself.
+    pub ridge: Ridge,
     /// Hidden units of the network.
     #[schemars(range(min = 1))]
     pub hidden: usize,
@@ -75,7 +78,7 @@ impl Default for LsnmConfig {
             level: 0.05,
             knots: 12,
             degree: 3,
-            ridge: 1e-5,
+            ridge: Ridge::Value(1e-5),
             hidden: 100,
             steps: 5000,
             resamples: 40,
@@ -92,7 +95,7 @@ impl Config for LsnmConfig {
         ensure("level", self.level, self.level > 0.0 && self.level < 1.0, "in (0, 1)")?;
         ensure_within("knots", self.knots, 2..=200)?;
         ensure_within("degree", self.degree, 1..=7)?;
-        ensure("ridge", self.ridge, self.ridge > 0.0 && self.ridge.is_finite(), "a positive number")?;
+        self.ridge.check(self.estimator)?;
         ensure_within("hidden", self.hidden, 1..=10_000)?;
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         let is_enough = self.resamples != 1 && self.resamples <= 1_000_000;

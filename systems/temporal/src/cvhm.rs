@@ -171,7 +171,7 @@ impl System for Cvhm {
             (input, None)
         };
         let fitted = fit::fit(config, &input, run)?;
-        let alone = held::alone(config, &fitted.field, &input)?;
+        let alone = held::Alone::learn(config, &fitted.field, &input)?;
         let mut summary = summarise(config, &input, &fitted);
         if let Some(held) = held {
             match held::held_out_bits(config, &fitted.field, &alone, &held)? {
@@ -202,12 +202,7 @@ impl System for Cvhm {
         if field.panel.trials(config.width, &shown).is_err() {
             return Err(Error::misfit("the numbers of the first trial are not those of the likelihood"));
         }
-        // Files of earlier versions do not hold it.
-        let alone = if has_offset && file.names().any(|name| name == "alone") {
-            file.get_as("alone", &[field.panel.kept.len()])?
-        } else {
-            field.panel.kept.iter().map(|channel| field.panel.alone(*channel)).collect()
-        };
+        let alone = held::Alone::load(file, &field)?;
         Ok(CvhmModel { config, field, alone, shown, summary: file.fact("summary")? })
     }
 
@@ -250,8 +245,8 @@ fn summarise(config: &CvhmConfig, input: &Trials, fitted: &Fitted) -> Summary {
 pub struct CvhmModel {
     config: CvhmConfig,
     field: Field,
-    /// `η` of every kept channel without latents and known offsets.
-    alone: Vec<f64>,
+    /// What every kept channel is without latents.
+    alone: held::Alone,
     /// The first trial, for the figure.
     shown: Trials,
     summary: Summary,
@@ -303,8 +298,8 @@ impl Model for CvhmModel {
         }
         if let Some(offset) = &self.shown.offset {
             file.put("shown_offset", &[bins, n], offset);
-            file.put("alone", &[self.alone.len()], &self.alone);
         }
+        self.alone.save(file);
         file.set("summary", &self.summary);
         Ok(())
     }

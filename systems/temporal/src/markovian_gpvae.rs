@@ -2,6 +2,7 @@
 #![doc = include_str!("markovian-gpvae.md")]
 
 mod claim;
+mod kernels;
 mod network;
 mod pictures;
 mod posterior;
@@ -12,8 +13,9 @@ mod stations;
 mod train;
 mod verbs;
 
+pub use kernels::{Kernels, Smoothness};
 pub use network::{Frame, Gpvae, Marginals, Observed, Shape};
-pub use posterior::{Posterior, dense_posterior, markov_posterior, prior, smoothed};
+pub use posterior::{Posterior, Priors, dense_posterior, markov_posterior, prior, smoothed};
 pub use series::{Layout, Places, Sequence, Sequences};
 pub use stations::{station_distances, station_marginals, station_mixing, station_posterior};
 pub use train::{Bound, Training};
@@ -24,27 +26,13 @@ use elbo_core::{
 };
 use elbo_nn::Activation;
 use elbo_nn::layer::check_widths;
-use elbo_tensor::{Parameters, no_grad};
+use elbo_tensor::{Parameter, Parameters, no_grad};
 use scaling::{Scaling, median_gap, prepare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A variational autoencoder of sequences whose codes are Markov Gaussian processes.
 pub struct MarkovianGpvae;
-
-/// Smoothness of the latent functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Smoothness {
-    /// Matérn 1/2: continuous.
-    Matern12,
-    /// Matérn 3/2: one derivative.
-    Matern32,
-    /// Matérn 5/2: two derivatives.
-    Matern52,
-    /// Matérn 7/2: three derivatives.
-    Matern72,
-}
 
 /// Settings of `markovian-gpvae`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -53,12 +41,14 @@ pub struct MarkovianGpvaeConfig {
     /// Latent functions, `L`.
     #[schemars(range(min = 1))]
     pub latents: usize,
-    /// Their kernel: matern12, matern32, matern52 or matern72.
-    pub kernel: Smoothness,
+    /// Their kernels: matern12, matern32, matern52 or matern72, one for all or a list with one for each, such as matern32,matern12.
+    pub kernel: Kernels,
     /// Lengthscale at the start, in steps (the median gap between times).
     pub lengthscale: f64,
     /// Whether lengthscales are learnt.
     pub learn_lengthscale: bool,
+    /// Whether the latent functions have variances, which are learnt; without, they are one, since the decoder can scale its codes itself.
+    pub learn_variance: bool,
     /// Widths of the encoder's linear layers.
     pub encoder: Vec<usize>,
     /// Widths of the decoder's linear layers.
@@ -92,9 +82,10 @@ impl Default for MarkovianGpvaeConfig {
     fn default() -> Self {
         Self {
             latents: 15,
-            kernel: Smoothness::Matern32,
+            kernel: Kernels::All(Smoothness::Matern32),
             lengthscale: 50.0,
             learn_lengthscale: true,
+            learn_variance: false,
             encoder: vec![32],
             decoder: vec![16],
             channels: vec![],
@@ -115,6 +106,7 @@ impl Config for MarkovianGpvaeConfig {
     fn check(&self) -> Result<()> {
         let positive = |name: &str, v: f64| ensure(name, v, v > 0.0 && v.is_finite(), "a positive number");
         ensure_within("latents", self.latents, 1..=1000)?;
+        self.kernel.check(self.latents)?;
         positive("lengthscale", self.lengthscale)?;
         for (name, widths) in [("encoder", &self.encoder), ("decoder", &self.decoder), ("channels", &self.channels)] {
             check_widths(name, widths)?;
@@ -137,8 +129,8 @@ impl MarkovianGpvaeConfig {
         Shape {
             frame: layout.frame(),
             stations: layout.stations().to_vec(),
-            latents: self.latents,
-            order: self.kernel as usize,
+            orders: self.kernel.orders(self.latents),
+            has_variances: self.learn_variance,
             encoder: self.encoder.clone(),
             decoder: self.decoder.clone(),
             channels: self.channels.clone(),
@@ -306,6 +298,11 @@ impl Model for MarkovianGpvaeModel {
         for (l, length) in self.nets.lengthscale.value().into_iter().enumerate() {
             summary.parameters.push((format!("lengthscale {}", l + 1), format!("{length:.4}"), "unit of time".into()));
         }
+        if let Some(variance) = &self.nets.variance {
+            for (l, variance) in variance.value().into_iter().enumerate() {
+                summary.parameters.push((format!("variance {}", l + 1), format!("{variance:.4}"), String::new()));
+            }
+        }
         if let Some(reach) = &self.nets.reach {
             let value = format!("{:.4}", reach.value()[0]);
             summary.parameters.push(("lengthscale in space".into(), value, "unit of the stations".into()));
@@ -339,11 +336,19 @@ impl Model for MarkovianGpvaeModel {
     fn tables(&self) -> Vec<Table> {
         let mut table = Table::new(
             "lengthscales",
-            "Lengthscales of the latent functions, in the unit of time and in steps.",
-            &["latent", "lengthscale", "steps"],
+            "Kernels of the latent functions, their variances, and their lengthscales in the unit of time and in steps.",
+            &["latent", "kernel", "variance", "lengthscale", "steps"],
         );
-        for (l, length) in self.nets.lengthscale.value().into_iter().enumerate() {
-            table.push(vec![(l + 1).to_string(), format!("{length:.4}"), format!("{:.2}", length / self.step)]);
+        let (lengths, orders) = (self.nets.lengthscale.value(), &self.nets.shape.orders);
+        let variances = self.nets.variance.as_ref().map_or_else(|| vec![1.0; lengths.len()], Parameter::value);
+        for (l, ((length, variance), order)) in lengths.iter().zip(variances).zip(orders).enumerate() {
+            table.push(vec![
+                (l + 1).to_string(),
+                kernels::name(*order).into(),
+                format!("{variance:.4}"),
+                format!("{length:.4}"),
+                format!("{:.2}", length / self.step),
+            ]);
         }
         vec![table]
     }

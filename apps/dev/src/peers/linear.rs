@@ -1,4 +1,5 @@
-//! Whether filter, smoother and gradient of a state-space process take linear time: twice as many times, at most 2.2 times as long.
+//! Whether filter, smoother and gradient of a state-space process take linear time: twice as many times, at most 2.2 times as long, row by row and for each
+//! doubling of the whole range.
 
 use super::beside::example;
 use super::rows::median;
@@ -22,6 +23,9 @@ const COLUMNS: [&str; 4] = ["times", "filter ms", "smoother ms", "gradient ms"];
 /// the derivative by the noise variance as well.
 const BYTES: [f64; 3] = [16.0, 32.0, 40.0];
 
+/// The passes, in the order of the columns.
+const PASSES: [&str; 3] = ["filter", "smoother", "gradient"];
+
 /// One length: the number of times, and the milliseconds of the three passes.
 type Timed = (usize, [f64; 3]);
 
@@ -37,10 +41,12 @@ fn timed(output: &str) -> Result<Vec<Timed>> {
         Ok((steps, [number(&cells[1])?, number(&cells[2])?, number(&cells[3])?]))
     };
     let timed = found.rows.iter().map(row).collect::<Result<Vec<_>>>()?;
-    if timed.windows(2).all(|pair| pair[1].0 == 2 * pair[0].0) {
+    // The first length begins the range, a round number; those after it double.
+    let is_range = timed.len() > 2 && 0 < timed[0].0 && timed[0].0 < timed[1].0;
+    if is_range && timed[1..].windows(2).all(|pair| pair[1].0 == 2 * pair[0].0) {
         Ok(timed)
     } else {
-        Err(DevError::format(what, "expected twice as many times in each row as in the one above"))
+        Err(DevError::format(what, "expected, from the third row on, twice as many times as in the row above"))
     }
 }
 
@@ -61,7 +67,8 @@ fn rows(found: &[Timed]) -> (String, Vec<String>) {
     for (at, row) in found.iter().enumerate() {
         let (steps, times) = row;
         let cells = times.map(table::milliseconds).join(" | ");
-        let end = match at.checked_sub(1).map(|above| doubling(&found[above], row)) {
+        let half = at.checked_sub(1).filter(|above| *steps == 2 * found[*above].0);
+        let end = match half.map(|above| doubling(&found[above], row)) {
             None => "| |".to_owned(),
             Some(factor) if factor <= AT_MOST => format!("{factor:.2} | {AT_MOST:.1} | held"),
             Some(factor) => {
@@ -105,11 +112,37 @@ fn copying() -> f64 {
     1e-9 * 16.0 * source.len() as f64 / fastest
 }
 
-/// Runs the example and writes the table between the markers `peers-linear` of the document.
+/// The whole range, pass by pass: the factor from the first length to the last, what it is beside that of the lengths, and for each doubling. And what they miss.
+fn range(found: &[Timed]) -> (String, Vec<String>) {
+    let ((first, before), (last, after)) = (found[0], found[found.len() - 1]);
+    let more = last as f64 / first as f64;
+    let mut missed = vec![];
+    let mut page = format!(
+        "From {first} to {last} times, {more:.0} times as many:\n\n\
+         | pass | factor | over {more:.0} | factor for each doubling | at most | verdict |\n|---|---:|---:|---:|---:|---|\n"
+    );
+    for (pass, (before, after)) in PASSES.iter().zip(before.iter().zip(after)) {
+        let factor = after / before;
+        let each = factor.powf(more.log2().recip());
+        let verdict = if each <= AT_MOST {
+            "held"
+        } else {
+            missed
+                .push(format!("{pass}: {last} times take {factor:.0} times as long as {first}, {each:.2} a doubling"));
+            "**missed**"
+        };
+        let share = factor / more;
+        writeln!(page, "| {pass} | {factor:.1} | {share:.2} | {each:.2} | {AT_MOST:.1} | {verdict} |")
+            .expect("writing to a string");
+    }
+    (page, missed)
+}
+
+/// Runs the example and writes the tables between the markers `peers-linear` of the document.
 ///
 /// # Errors
-/// [`DevError::Command`] when the example fails, [`DevError::Faults`] when a row takes longer than linear time allows; the table is
-/// written all the same.
+/// [`DevError::Command`] when the example fails, [`DevError::Faults`] when a row or the range takes longer than linear time allows; the
+/// tables are written all the same.
 pub fn linear(root: &Path, options: &Options) -> Result<()> {
     refuse_choice(options)?;
     let gigabytes = copying();
@@ -120,12 +153,14 @@ pub fn linear(root: &Path, options: &Options) -> Result<()> {
         busiest = busiest.into_iter().chain(foreign).reduce(f64::max);
     }
     let found = summarised(&rounds);
-    let (table, missed) = rows(&found);
+    let (table, mut missed) = rows(&found);
+    let (whole, missed_in_all) = range(&found);
+    missed.extend(missed_in_all);
     let body = format!(
         "{}; elbo {}, {} threads, of which a series, being one chain, uses one; the fastest of many calls, lengths by turns, and of that the median of \
          {} runs. {} No other engine takes part: the factor is what is judged. The last \
          factor is the largest of the three for twice as many times.\n\nMade by `cargo run --release -p elbo-dev -- peers linear`; {}.\n\n\
-         | {} | factor for twice as many | at most | verdict |\n|---:|---:|---:|---:|---:|---:|---|\n{table}\n\
+         | {} | factor for twice as many | at most | verdict |\n|---:|---:|---:|---:|---:|---:|---|\n{table}\n{whole}\n\
          Floors, the least time that this machine's memory allows, {gigabytes:.1} GB/s read and written by one thread: an observation and its noise variance are \
          read, 16 bytes a time; the smoother writes 16 more, mean and variance, and the gradient 24, with the derivative by the noise variance.\n\n{}",
         table::machine(),
@@ -169,6 +204,23 @@ mod tests {
         let page = floors(&timed(OUTPUT).unwrap(), 0.8);
         assert!(page.contains("| 100 | 0.00200 | 500.0 | 0.00400 | 500.0 | 0.00500 | 800.0 |\n"), "{page}");
         assert_eq!(page.lines().count(), 5);
+    }
+
+    #[test]
+    fn the_range_is_judged_by_each_of_its_doublings() {
+        // A first length that is not half of the next: its row has no factor.
+        let output = OUTPUT.replace("| 100 | 1.0 | 2.0 | 4.0 |", "| 50 | 0.5 | 1.0 | 2.0 |\n| 100 | 1.0 | 2.0 | 4.0 |");
+        let odd = output.replace("| 50 | 0.5", "| 80 | 0.8");
+        assert!(rows(&timed(&odd).unwrap()).0.contains("| 100 | 1.00 | 2.00 | 4.00 | | | |\n"));
+        let (page, missed) = range(&timed(&output).unwrap());
+        assert!(page.starts_with("From 50 to 400 times, 8 times as many:\n\n| pass | factor | over 8 |"), "{page}");
+        // Eight times as long in three doublings, and ten times as long.
+        assert!(page.contains("| filter | 8.0 | 1.00 | 2.00 | 2.2 | held |\n"), "{page}");
+        assert!(page.contains("| smoother | 10.0 | 1.25 | 2.15 | 2.2 | held |\n"), "{page}");
+        assert!(missed.is_empty());
+        let (page, missed) = range(&timed(&output.replace("10.0", "11.0")).unwrap());
+        assert!(page.contains("| smoother | 11.0 | 1.38 | 2.22 | 2.2 | **missed** |\n"), "{page}");
+        assert_eq!(missed, ["smoother: 400 times take 11 times as long as 50, 2.22 a doubling"]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Estimators of `y = f(x) + g(x) n`: a mean and a standard deviation for every `x`.
 
 use super::network;
+use super::ridge::{Ridge, natural};
 use super::spline::{Design, Splines};
 use elbo_core::{Error, Result, Rng};
-use elbo_linalg::{Ladder, MatMut, MatRef, cholesky_with_jitter};
+use elbo_linalg::{Cholesky, Ladder, MatMut, MatRef, cholesky_with_jitter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
@@ -30,7 +31,7 @@ pub struct Form {
     /// Their degree.
     pub degree: usize,
     /// Weight of half the squared norm of the weights, beside the sum of the rows' log likelihoods: a prior precision.
-    pub ridge: f64,
+    pub ridge: Ridge,
     /// Hidden units of the network.
     pub hidden: usize,
     /// Steps of the network's training.
@@ -48,10 +49,12 @@ pub struct Fitted {
     pub residuals: Vec<f64>,
     /// Log density of each `y`, `[N]`, in nats.
     pub log_probs: Vec<f64>,
+    /// The ridge, given or chosen; a network has none.
+    pub ridge: Option<f64>,
 }
 
 impl Fitted {
-    fn new(law: Law, x: &[f64], y: &[f64]) -> Self {
+    fn new(law: Law, ridge: Option<f64>, x: &[f64], y: &[f64]) -> Self {
         let (residuals, log_probs) = x
             .iter()
             .zip(y)
@@ -61,7 +64,7 @@ impl Fitted {
                 (residual, -0.5 * (residual * residual + TAU.ln()) - sd.ln())
             })
             .unzip();
-        Self { law, residuals, log_probs }
+        Self { law, residuals, log_probs, ridge }
     }
 
     /// Mean log density of a row, in nats.
@@ -73,59 +76,65 @@ impl Fitted {
 /// Fits `y` given `x`, both standardised, `[N]`. Only the network uses random numbers, for its start.
 ///
 /// # Errors
-/// When a system of equations cannot be solved, as for values that are not finite.
+/// When a system of equations cannot be solved, as for values that are not finite; for a baseline whose ridge the evidence is to choose.
 pub fn fit(estimator: Estimator, form: &Form, x: &[f64], y: &[f64], rng: &mut Rng) -> Result<Fitted> {
     if estimator == Estimator::Network {
-        return Ok(Fitted::new(network::train(x, y, form.hidden, form.steps, rng), x, y));
+        return Ok(Fitted::new(network::train(x, y, form.hidden, form.steps, rng), None, x, y));
     }
     let splines = Splines::over(x, form.knots, form.degree);
     let design = Design::new(&splines, x);
     let ones = vec![1.0; x.len()];
     // Beside means over rows the prior's share falls with their number.
-    let ridge = form.ridge / x.len() as f64;
-    let mean = weighted_least_squares(&design, y, &ones, ridge)?;
+    let share = |ridge: f64| ridge / x.len() as f64;
     let order = form.degree + 1;
     let sum = move |first: usize, row: &[f64], w: &[f64]| row.iter().zip(&w[first..]).map(|(v, w)| v * w).sum::<f64>();
-    let law: Law = match estimator {
+    let (law, ridge): (Law, f64) = match estimator {
         Estimator::Homoscedastic => {
+            let ridge = form.ridge.number()?;
+            let mean = weighted_least_squares(&design, y, &ones, share(ridge))?;
             let sd = residual_variance(&design, &mean, y).sqrt();
-            Box::new(move |x| {
+            let law: Law = Box::new(move |x| {
                 let mut row = vec![0.0; order];
                 let first = splines.at(x, &mut row);
                 (sum(first, &row, &mean), sd)
-            })
+            });
+            (law, ridge)
         }
         Estimator::TwoStep => {
+            let ridge = form.ridge.number()?;
+            let mean = weighted_least_squares(&design, y, &ones, share(ridge))?;
             let squares: Vec<f64> = design.apply(&mean).iter().zip(y).map(|(m, y)| (y - m).powi(2)).collect();
             let least = 1e-6 * squares.iter().sum::<f64>() / squares.len() as f64 + f64::MIN_POSITIVE;
             // The mean of the logarithm of a chi-squared variable of one degree of freedom is ψ(1/2) + ln 2.
             let logs: Vec<f64> = squares.iter().map(|s| s.max(least).ln() + 1.270_362_845_461_478).collect();
-            let log_variance = weighted_least_squares(&design, &logs, &ones, ridge)?;
+            let log_variance = weighted_least_squares(&design, &logs, &ones, share(ridge))?;
             let weights: Vec<f64> = design.apply(&log_variance).iter().map(|v| (-v).exp().clamp(1e-6, 1e6)).collect();
-            let mean = weighted_least_squares(&design, y, &weights, ridge)?;
-            Box::new(move |x| {
+            let mean = weighted_least_squares(&design, y, &weights, share(ridge))?;
+            let law: Law = Box::new(move |x| {
                 let mut row = vec![0.0; order];
                 let first = splines.at(x, &mut row);
                 (sum(first, &row, &mean), (0.5 * sum(first, &row, &log_variance)).exp().clamp(1e-3, 1e3))
-            })
+            });
+            (law, ridge)
         }
         _ => {
-            let weights = Natural { design: &design, y, ridge }.solve(&mean)?;
-            Box::new(move |x| {
+            let (weights, ridge) = natural(&design, y, form.ridge)?;
+            let law: Law = Box::new(move |x| {
                 let mut row = vec![0.0; order];
                 let first = splines.at(x, &mut row);
                 let (one, two) = weights.split_at(weights.len() / 2);
                 // Beyond the data a continued piece could turn negative.
                 let precision = 2.0 * sum(first, &row, two).max(LEAST);
                 (sum(first, &row, one) / precision, precision.sqrt().recip())
-            })
+            });
+            (law, ridge)
         }
     };
-    Ok(Fitted::new(law, x, y))
+    Ok(Fitted::new(law, Some(ridge), x, y))
 }
 
 /// Least weight of the second natural parameter.
-const LEAST: f64 = 1e-3;
+pub(super) const LEAST: f64 = 1e-3;
 
 fn residual_variance(design: &Design, mean: &[f64], y: &[f64]) -> f64 {
     let squares: f64 = design.apply(mean).iter().zip(y).map(|(m, y)| (y - m).powi(2)).sum();
@@ -151,11 +160,14 @@ fn weighted_least_squares(design: &Design, y: &[f64], weights: &[f64], ridge: f6
     Ok(right)
 }
 
+/// The factor of a matrix `[n, n]`.
+pub(super) fn factor(matrix: &[f64], n: usize) -> Result<Cholesky<f64>> {
+    cholesky_with_jitter(MatRef::row_major(matrix, n, n), Ladder::standard::<f64>())
+        .map_err(|cause| Error::numerical(cause.to_string(), cause.remedy()))
+}
+
 fn solve(matrix: &[f64], right: &mut [f64]) -> Result<()> {
-    let n = right.len();
-    let factor = cholesky_with_jitter(MatRef::row_major(matrix, n, n), Ladder::standard::<f64>())
-        .map_err(|cause| Error::numerical(cause.to_string(), cause.remedy()))?;
-    factor.solve(MatMut::column(right));
+    factor(matrix, right.len())?.solve(MatMut::column(right));
     Ok(())
 }
 
@@ -208,7 +220,16 @@ impl Natural<'_> {
         (gradient, hessian)
     }
 
-    /// The minimum over `w₂ ≥ 1e-3`, by Newton's method with projected steps, from the homoscedastic fit with weights `mean`.
+    /// The minimum over `w₂ ≥ 1e-3`.
+    ///
+    /// # Errors
+    /// When a system of equations cannot be solved.
+    pub(super) fn optimum(&self) -> Result<Vec<f64>> {
+        let ones = vec![1.0; self.y.len()];
+        self.solve(&weighted_least_squares(self.design, self.y, &ones, self.ridge)?)
+    }
+
+    /// The same by Newton's method with projected steps, from the homoscedastic fit with weights `mean`.
     fn solve(&self, mean: &[f64]) -> Result<Vec<f64>> {
         let k = self.design.size;
         let variance = residual_variance(self.design, mean, self.y);
@@ -266,7 +287,7 @@ impl Natural<'_> {
 mod tests {
     use super::*;
 
-    const FORM: Form = Form { knots: 12, degree: 3, ridge: 1e-5, hidden: 20, steps: 800 };
+    const FORM: Form = Form { knots: 12, degree: 3, ridge: Ridge::Value(1e-5), hidden: 20, steps: 800 };
 
     fn sample(n: usize, seed: u64) -> (Vec<f64>, Vec<f64>) {
         let mut rng = Rng::new(seed);

@@ -1,6 +1,6 @@
 //! What a report shows: warnings, figures and tables.
 
-use super::{Finding, Judged, LsnmConfig, Pair, Verdict};
+use super::{Finding, Judged, LsnmConfig, Pair, Ridge, Verdict};
 use elbo_core::{Figure, Mark, Run, Table};
 
 /// What a user should know about a pair before trusting its verdict.
@@ -19,6 +19,12 @@ pub(super) fn warn_about(
     }
     if n > config.rows {
         run.note(format!("{} of {n} rows{of} are used; raise `rows` for more", config.rows));
+    }
+    if let ([Some(forward), Some(backward)], Ridge::Chosen(_)) =
+        (found.directions.each_ref().map(|d| d.fitted.ridge), config.ridge)
+    {
+        let [a, b] = columns;
+        run.note(format!("ridges{of} by their evidence: {forward:.0e} for {a} → {b}, {backward:.0e} for {b} → {a}"));
     }
     for (name, values, used) in [(&columns[0], &pair.a, &found.used[0]), (&columns[1], &pair.b, &found.used[1])] {
         let mut sorted = values.clone();

@@ -39,6 +39,24 @@ fn turning_the_columns_round_turns_the_verdict_round() {
 }
 
 #[test]
+fn ridges_chosen_by_evidence_leave_the_verdicts_of_made_pairs() {
+    for seed in 20..24 {
+        let data = recipe("cause-effect", seed);
+        let [given, chosen] = [json!(1e-5), json!("evidence")].map(|ridge| {
+            let settings = json!({ "resamples": 0, "permutations": 19, "ridge": ridge });
+            metric(fit(&settings, &data).unwrap().0.as_ref(), "score")
+        });
+        assert!(given * chosen > 0.0, "{seed}: {given} {chosen}");
+    }
+    let wrong = json!({ "ridge": "evidence", "estimator": "homoscedastic" });
+    let error = fit(&wrong, &recipe("cause-effect", 1)).err().unwrap();
+    assert!(
+        error.to_string().contains("`ridge` is evidence") && error.to_string().contains("estimator=splines"),
+        "{error}"
+    );
+}
+
+#[test]
 fn units_do_not_matter() {
     let data = recipe("cause-effect", 4);
     let [a, b] = [0, 1].map(|i| data.arrays[i].1.to_f64().unwrap());

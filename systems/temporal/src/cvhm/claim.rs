@@ -181,7 +181,7 @@ fn oscillator(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
             let smooth = CvhmConfig { kernel: "squared_exponential".into(), ..config.clone() };
             shares[2] = explained(&square_roots(&smooth, &train, &mut child)?, &truth[..trials]);
             let test = Trials::plain(counted[trials].clone(), vec![steps], layout);
-            let alone = held::alone(&config, &fitted.field, &train)?;
+            let alone = held::Alone::learn(&config, &fitted.field, &train)?;
             let (gain, spikes) =
                 held::told(&config, &fitted.field, &alone, &test, |channel| channel.is_multiple_of(5))?;
             bits += gain / f64::max(spikes, 1.0) / std::f64::consts::LN_2 / count;

@@ -26,7 +26,7 @@ pub enum Emission {
 pub(super) const LEAST_NOISE: f64 = 1e-5;
 
 /// Least and largest dispersion: from the largest on the counts are Poisson's.
-const DISPERSIONS: (f64, f64) = (1e-2, 1e4);
+pub(super) const DISPERSIONS: (f64, f64) = (1e-2, 1e4);
 
 impl Emission {
     /// Whether `η` is a log rate that is held at a cap in expectations.
@@ -139,15 +139,6 @@ impl Emission {
             return likelihood.log_prob(y, self.mean(likelihood, eta, variance).ln());
         }
         likelihood.log_density(y, eta, variance)
-    }
-
-    /// Log probability of a number where only the channel's `η` without latents is known. Noise that a model of the latents leaves would be too little for
-    /// a Gaussian: it has all the variance, one.
-    pub(super) fn log_prob_alone(self, likelihood: &dyn Likelihood, y: f64, eta: f64) -> f64 {
-        match self {
-            Self::Gaussian => Gaussian::new(1.0).log_prob(y, eta),
-            _ => likelihood.log_prob(y, eta),
-        }
     }
 
     /// How many events a number is, as the likelihood takes it; with Gaussian noise every number counts.

@@ -1,7 +1,7 @@
 //! The claim: exactness, linear time, and gaps in series filled better than without time or without a model.
 
 use super::network::{Frame, Observed, Shape};
-use super::posterior::{dense_posterior, markov_posterior, prior};
+use super::posterior::{Priors, dense_posterior, markov_posterior, prior};
 use super::rivals::{Framewise, Guess, interpolate, interpolation_error};
 use super::train::Training;
 use elbo_core::{Budget, Claim, Result, Rng, Run, Table};
@@ -125,8 +125,9 @@ fn twins(times: &[f64], rng: &mut Rng) -> Result<(f64, f64)> {
     let variance = variance.detach().variable();
     let length = Tensor::from_vec(vec![5.0, 20.0], &[latents]).variable();
     let grid = [Arc::new(Grid::new(times)?)];
-    let one = markov_posterior(1, &grid, &mean, &variance, &length)?;
-    let two = dense_posterior(1, times, &mean, &variance, &length)?;
+    let priors = Priors::standard(&[1; 2], &length);
+    let one = markov_posterior(&priors, &grid, &mean, &variance)?;
+    let two = dense_posterior(&priors, times, &mean, &variance)?;
     let weights = [0, 1].map(|_| Tensor::from_vec(rng.normals(frames * latents), &[frames, latents]));
     let mut largest = (one.log_z.item() - two.log_z.item()).abs();
     let mut slopes = vec![];
@@ -180,10 +181,11 @@ fn linear_time(claim: &mut Claim, run: &mut Run) -> Result<()> {
         let mean = Tensor::from_vec(rng.normals(steps * 4), &[steps, 4]).variable();
         let variance = Tensor::full(&[steps, 4], 0.5, elbo_tensor::DType::F64).variable();
         let length = Tensor::full(&[4], 50.0, elbo_tensor::DType::F64).variable();
+        let priors = Priors::standard(&[1; 4], &length);
         let mut best = f64::INFINITY;
         for _ in 0..repeats {
             let start = Instant::now();
-            let q = dense_posterior(1, &times, &mean, &variance, &length)?;
+            let q = dense_posterior(&priors, &times, &mean, &variance)?;
             grad(&(q.divergence(&mean, &variance) + q.mean.sum()), &[&mean, &variance, &length]);
             best = best.min(start.elapsed().as_secs_f64());
         }
@@ -211,8 +213,8 @@ fn shape(size: usize, latents: usize) -> Shape {
     Shape {
         stations: vec![],
         frame: vec![size],
-        latents,
-        order: 1,
+        orders: vec![1; latents],
+        has_variances: false,
         encoder: vec![32],
         decoder: vec![16],
         channels: vec![],

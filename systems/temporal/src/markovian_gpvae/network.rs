@@ -1,9 +1,10 @@
-//! Encoder, decoder and lengthscales, the bound, and what they say about a sequence.
+//! Encoder, decoder and kernels, the bound, and what they say about a sequence.
 
-use super::posterior::{Posterior, markov_posterior, prior, smoothed};
+use super::posterior::{Posterior, Priors, functions, markov_posterior, smoothed};
 use super::stations::{station_distances, station_marginals, station_mixing, station_posterior};
 use elbo_core::step::Snapshot;
 use elbo_core::{ModelFile, Result, Rng};
+use elbo_markov::kernel::Kernel;
 use elbo_markov::model::Grid;
 use elbo_nn::network::{ConvConfig, Decoder, DecoderConfig, Encoder, EncoderConfig, MlpConfig};
 use elbo_nn::{Activation, Build, Pass};
@@ -35,10 +36,11 @@ pub struct Shape {
     /// Places of the stations, `[R, d]`; empty without stations.
     #[serde(default)]
     pub stations: Vec<Vec<f64>>,
-    /// Latent functions, `L`.
-    pub latents: usize,
-    /// Matérn smoothness ν = order + 1/2.
-    pub order: usize,
+    /// Matérn smoothness ν = order + 1/2 of each latent function, `[L]`.
+    pub orders: Vec<usize>,
+    /// Whether each latent function has a variance, learnt, in place of one.
+    #[serde(default)]
+    pub has_variances: bool,
     /// Widths of the encoder's linear layers.
     pub encoder: Vec<usize>,
     /// Widths of the decoder's.
@@ -68,13 +70,15 @@ pub struct Gpvae {
     decoder: Box<dyn Decoder>,
     /// Lengthscales in the unit of time, `[L]`.
     pub lengthscale: Parameter,
+    /// Variances, `[L]`, where they are learnt; one where not.
+    pub variance: Option<Parameter>,
     /// Lengthscale in space, in the unit of the stations' places, where there are stations.
     pub reach: Option<Parameter>,
     /// Variance of a frame's number given the code.
     pub noise: Parameter,
 }
 
-elbo_tensor::parameters!(Gpvae { encoder, decoder, lengthscale, reach, noise });
+elbo_tensor::parameters!(Gpvae { encoder, decoder, lengthscale, variance, reach, noise });
 
 impl Snapshot for Gpvae {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
@@ -121,16 +125,18 @@ impl Shape {
             let mlp = |hidden: &[usize]| MlpConfig::new(hidden, self.activation);
             (EncoderConfig::Mlp(mlp(&self.encoder)), DecoderConfig::Mlp(mlp(&self.decoder)))
         };
+        let latents = self.latents();
         let mut build = Build::new(rng);
-        let encoder = encoder.build(&self.frame, 2 * self.latents, &mut build)?;
-        let decoder = decoder.build(self.latents, &self.frame, 1, &mut build)?;
+        let encoder = encoder.build(&self.frame, 2 * latents, &mut build)?;
+        let decoder = decoder.build(latents, &self.frame, 1, &mut build)?;
         let mut noise = Parameter::scalar(noise.max(2.0 * LEAST_NOISE), Constraint::Above(LEAST_NOISE));
         noise.set_frozen(self.likelihood != Frame::Gaussian);
         Ok(Gpvae {
             shape: self.clone(),
             encoder,
             decoder,
-            lengthscale: Parameter::new(&vec![lengthscale; self.latents], &[self.latents], Constraint::Positive),
+            lengthscale: Parameter::new(&vec![lengthscale; latents], &[latents], Constraint::Positive),
+            variance: self.has_variances.then(|| Parameter::new(&vec![1.0; latents], &[latents], Constraint::Positive)),
             reach: (!self.stations.is_empty()).then(|| Parameter::scalar(self.reach(), Constraint::Positive)),
             noise,
         })
@@ -141,6 +147,11 @@ impl Shape {
         let mut all: Vec<f64> = station_distances(&self.stations).to_vec().into_iter().filter(|d| *d > 0.0).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(1.0)
+    }
+
+    /// Latent functions, `L`.
+    pub fn latents(&self) -> usize {
+        self.orders.len()
     }
 
     /// Rows that the networks see of a frame: its stations.
@@ -157,7 +168,7 @@ impl Shape {
 impl Gpvae {
     /// Means and variances of the sites that the encoder makes of frames `[F, D]`: `[F, L]` each, in double precision.
     pub fn sites(&self, frames: &Tensor) -> (Tensor, Tensor) {
-        let latents = self.shape.latents;
+        let latents = self.shape.latents();
         // Square roots of counts have one spread, whatever the rate.
         let roots = (self.shape.likelihood == Frame::Poisson).then(|| frames.sqrt());
         let seen = roots.as_ref().unwrap_or(frames);
@@ -187,6 +198,20 @@ impl Gpvae {
         }
     }
 
+    /// Priors of the latent functions, differentiable in their parameters.
+    pub fn priors(&self) -> Priors {
+        let priors = Priors::standard(&self.shape.orders, &self.lengthscale.get());
+        match &self.variance {
+            Some(variance) => Priors { variance: variance.get(), ..priors },
+            None => priors,
+        }
+    }
+
+    /// The kernel of each latent function, as it is now, `[L]`.
+    pub fn kernels(&self) -> Vec<Kernel> {
+        no_grad(|| self.priors()).kernels()
+    }
+
     /// How functions of time are mixed into those of the stations, `[R, R]`; `None` without stations.
     ///
     /// # Errors
@@ -210,12 +235,12 @@ impl Gpvae {
         let frames = Tensor::from_f32(values, &[count, size]);
         let (site_mean, site_variance) = self.sites(&frames);
         let grids: Vec<Arc<Grid>> = batch.iter().map(|s| s.grid.clone()).collect();
-        let (order, lengths) = (self.shape.order, self.lengthscale.get());
+        let (priors, latents) = (self.priors(), self.shape.latents());
         let q: Posterior = match self.mixing()? {
-            None => markov_posterior(order, &grids, &site_mean, &site_variance, &lengths)?,
-            Some(mixing) => station_posterior(order, &grids, &site_mean, &site_variance, &lengths, &mixing)?,
+            None => markov_posterior(&priors, &grids, &site_mean, &site_variance)?,
+            Some(mixing) => station_posterior(&priors, &grids, &site_mean, &site_variance, &mixing)?,
         };
-        let noise = Tensor::from_vec(rng.normals(count * self.shape.latents), &[count, self.shape.latents]);
+        let noise = Tensor::from_vec(rng.normals(count * latents), &[count, latents]);
         let codes = &q.mean + q.variance.clamp(1e-12, f64::INFINITY).sqrt() * noise;
         let expected = self.log_prob(&frames.cast(DType::F64), &self.decode(&codes));
         Ok((expected - q.divergence(&site_mean, &site_variance), count))
@@ -226,7 +251,7 @@ impl Gpvae {
     /// # Errors
     /// As [`Grid::new`].
     pub fn marginals(&self, times: &[f64], observed: &[bool], frames: &[f32]) -> Result<Marginals> {
-        let (latents, steps, rows) = (self.shape.latents, times.len(), self.shape.rows());
+        let (latents, steps, rows) = (self.shape.latents(), times.len(), self.shape.rows());
         let grid = Grid::new(times)?;
         // Latent by latent, `[L, T, R]`.
         let own = steps * rows;
@@ -244,13 +269,13 @@ impl Gpvae {
                 }
             }
         }
-        let lengths = self.lengthscale.value();
+        let kernels = self.kernels();
         let mixing = no_grad(|| self.mixing())?.map(|mixing| mixing.to_vec());
         let solve = |l: usize| -> Result<(Vec<f64>, Vec<f64>)> {
             let (shift, precision) = (&shift[l * own..(l + 1) * own], &precision[l * own..(l + 1) * own]);
             match &mixing {
-                None => smoothed(&prior(self.shape.order, lengths[l])?.chain(&grid), shift, precision),
-                Some(mixing) => station_marginals(self.shape.order, lengths[l], &grid, (shift, precision), mixing),
+                None => smoothed(&functions(&kernels[l], 1)?.chain(&grid), shift, precision),
+                Some(mixing) => station_marginals(&kernels[l], &grid, (shift, precision), mixing),
             }
         };
         let solved: Vec<(Vec<f64>, Vec<f64>)> = (0..latents).into_par_iter().map(solve).collect::<Result<_>>()?;
@@ -266,7 +291,7 @@ impl Gpvae {
 
     /// Mean and variance of every number of the frames, over `draws` codes: `[T, D]` each, or `[T, R, D]`, standardised.
     pub fn frames(&self, codes: &Marginals, draws: usize, rng: &mut Rng) -> (Vec<f64>, Vec<f64>) {
-        let latents = self.shape.latents;
+        let latents = self.shape.latents();
         let steps = codes.mean.len() / latents;
         let size = self.shape.size();
         let (mut mean, mut square) = (vec![0.0; steps * size], vec![0.0; steps * size]);

@@ -3,7 +3,7 @@
 use elbo_core::Result;
 use elbo_core::recycle::{self, Kept};
 use elbo_markov::evidence::Evidence;
-use elbo_markov::kernel::{Form, Kernel};
+use elbo_markov::kernel::Kernel;
 use elbo_markov::model::{Chain, Grid, StateSpace};
 use elbo_markov::pass::{Pass, Wants, run};
 use elbo_markov::vjp;
@@ -12,7 +12,50 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What the sites leave of the latent functions at the sites' times, differentiable in sites and lengthscales.
+/// Matérn priors of the latent functions, each with a kernel of its own.
+#[derive(Clone)]
+pub struct Priors {
+    /// Smoothness ν = order + 1/2 of each, `[L]`.
+    pub orders: Vec<usize>,
+    /// Lengthscales, `[L]`.
+    pub lengthscale: Tensor,
+    /// Variances, `[L]`.
+    pub variance: Tensor,
+}
+
+impl Priors {
+    /// Priors of variance one; `lengthscale: [L]`.
+    pub fn standard(orders: &[usize], lengthscale: &Tensor) -> Self {
+        let variance = Tensor::from_vec(vec![1.0; orders.len()], &[orders.len()]);
+        Self { orders: orders.to_vec(), lengthscale: lengthscale.clone(), variance }
+    }
+
+    /// Latent functions, `L`.
+    pub fn latents(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// The kernels as they are now, `[L]`.
+    pub fn kernels(&self) -> Vec<Kernel> {
+        let (variances, lengths) = self.numbers();
+        let numbers = variances.into_iter().zip(lengths);
+        self.orders
+            .iter()
+            .zip(numbers)
+            .map(|(order, (variance, length))| Kernel::matern(*order, variance, length))
+            .collect()
+    }
+
+    /// Variances and lengthscales as plain numbers.
+    fn numbers(&self) -> (Vec<f64>, Vec<f64>) {
+        let (variances, lengths) = (self.variance.to_vec(), self.lengthscale.to_vec());
+        let is_whole = variances.len() == self.latents() && lengths.len() == self.latents();
+        assert!(is_whole, "one variance and one lengthscale for each latent function");
+        (variances, lengths)
+    }
+}
+
+/// What the sites leave of the latent functions at the sites' times, differentiable in sites and the kernels' parameters.
 pub struct Posterior {
     /// Log density of the sites' means under the prior, summed over sequences and latents, in nats; a scalar.
     pub log_z: Tensor,
@@ -41,17 +84,17 @@ impl Posterior {
 
 /// One latent function's prior: Matérn of smoothness `order + 1/2`, variance one.
 pub fn prior(order: usize, lengthscale: f64) -> Result<StateSpace> {
-    functions(order, lengthscale, 1)
+    functions(&Kernel::matern(order, 1.0, lengthscale), 1)
 }
 
-/// So many independent functions of time: Matérn of smoothness `order + 1/2`, variance one.
-pub(super) fn functions(order: usize, lengthscale: f64, count: usize) -> Result<StateSpace> {
-    StateSpace::of_latents(&vec![Kernel::term(Form::Matern(order), &[1.0, lengthscale]); count], 0.0)
+/// So many independent functions of time with this kernel.
+pub(super) fn functions(kernel: &Kernel, count: usize) -> Result<StateSpace> {
+    StateSpace::of_latents(&vec![kernel.clone(); count], 0.0)
 }
 
 /// The posterior by filter and smoother: linear in the number of frames.
 ///
-/// `grids` holds the times of each sequence, `mean`, `variance: [F, L]` the sites of all sequences one after the other, `lengthscale: [L]`.
+/// `grids` holds the times of each sequence, `mean`, `variance: [F, L]` the sites of all sequences one after the other.
 ///
 /// With `j = ỹ/Ṽ` and `J = 1/Ṽ` the marginals are derivatives of one function, the log partition `A(j, J, θ)`: `∂A/∂j = m`, `∂A/∂J = -(m² + S)/2`. So slopes of a
 /// loss by `m` and `S` are a direction in `(j, J)`, and what the backward pass wants is the derivative of `∇A` along it: the same filter and smoother
@@ -59,18 +102,12 @@ pub(super) fn functions(order: usize, lengthscale: f64, count: usize) -> Result<
 ///
 /// # Errors
 /// For lengthscales that are no positive numbers, and where the log partition is not finite.
-pub fn markov_posterior(
-    order: usize,
-    grids: &[Arc<Grid>],
-    mean: &Tensor,
-    variance: &Tensor,
-    lengthscale: &Tensor,
-) -> Result<Posterior> {
+pub fn markov_posterior(priors: &Priors, grids: &[Arc<Grid>], mean: &Tensor, variance: &Tensor) -> Result<Posterior> {
     let (frames, latents) = (mean.size(0), mean.size(1));
     let precision = variance.recip();
     let shift = mean * &precision;
     let single = |x: &Tensor| x.reshape(&[frames * latents, 1]);
-    let packed = partition(order, grids, &single(&shift), &single(&precision), lengthscale)?;
+    let packed = partition(priors, grids, &single(&shift), &single(&precision))?;
     let mut found = Posterior::unpack(&packed, frames, latents);
     let normaliser = (mean * &shift + variance.log() + std::f64::consts::TAU.ln()).sum();
     found.log_z = found.log_z - normaliser * 0.5;
@@ -88,25 +125,19 @@ fn gather(values: &[f64], width: usize, latents: usize, l: usize, frames: &Range
 
 /// `A`, and means and covariances of each latent's `R` independent functions given sites of all of them together, `[1 + F L R + F L R R]`; `shift: [F L, R]`,
 /// `precision: [F L, R R]`.
-pub(super) fn partition(
-    order: usize,
-    grids: &[Arc<Grid>],
-    shift: &Tensor,
-    precision: &Tensor,
-    lengthscale: &Tensor,
-) -> Result<Tensor> {
-    let (latents, one) = (lengthscale.size(0), shift.size(1));
+pub(super) fn partition(priors: &Priors, grids: &[Arc<Grid>], shift: &Tensor, precision: &Tensor) -> Result<Tensor> {
+    let (latents, one) = (priors.latents(), shift.size(1));
     let full = one * one;
     let count = shift.len();
-    let lengths = lengthscale.to_vec();
-    let priors = lengths.iter().map(|l| functions(order, *l, one)).collect::<Result<Vec<_>>>()?;
+    let (variances, lengths) = priors.numbers();
+    let spaces = priors.kernels().iter().map(|kernel| functions(kernel, one)).collect::<Result<Vec<_>>>()?;
     let (j, big_j) = (Kept::copy_of(&shift.as_f64()), Kept::copy_of(&precision.as_f64()));
     let mut starts = vec![0];
     grids.iter().for_each(|g| starts.push(starts[starts.len() - 1] + g.len()));
     assert_eq!(starts[grids.len()] * latents, shift.size(0), "one site for each time of each sequence");
     let tasks: Vec<(usize, usize)> = (0..latents).flat_map(|l| (0..grids.len()).map(move |s| (l, s))).collect();
     let solve = |(l, s): &(usize, usize)| -> Result<(Chain<f64>, Pass<f64>)> {
-        let chain = priors[*l].chain(&grids[*s]);
+        let chain = spaces[*l].chain(&grids[*s]);
         let own = starts[*s]..starts[*s + 1];
         let (shift, precision) = (gather(&j, one, latents, *l, &own), gather(&big_j, full, latents, *l, &own));
         let sites = Evidence::Sites { shift: &shift, precision: &precision };
@@ -128,8 +159,8 @@ pub(super) fn partition(
     let solved: Vec<(Chain<f64>, Kept<f64>)> = solved.into_iter().map(|(chain, found)| (chain, found.mean)).collect();
     let value = Tensor::from_vec(packed, &[1 + count + count * one]);
     let grids = grids.to_vec();
-    let shapes = [shift.shape().to_vec(), precision.shape().to_vec(), lengthscale.shape().to_vec()];
-    let inputs = vec![shift.clone(), precision.clone(), lengthscale.clone()];
+    let inputs = vec![shift.clone(), precision.clone(), priors.variance.clone(), priors.lengthscale.clone()];
+    let shapes: Vec<Vec<usize>> = inputs.iter().map(|input| input.shape().to_vec()).collect();
     Ok(Tensor::custom("markov posterior", inputs, value, move |gradient, _| {
         let gradient = gradient.as_f64();
         let pull = |task: &(usize, usize), (chain, mean): &(Chain<f64>, Kept<f64>)| {
@@ -145,14 +176,16 @@ pub(super) fn partition(
                 &of(&gradient[1 + count..], full),
             )
             .expect("the same chain with the same sites was finite in the forward pass");
-            // Every function has a variance, which is not learnt, and the common lengthscale.
-            let by_logs = priors[*l].pull_back(&grids[*s], &back.chain);
-            (back.shift, back.precision, by_logs.iter().skip(1).step_by(2).sum::<f64>() / lengths[*l])
+            // Every function has the latent's variance and lengthscale, in this order.
+            let by_logs = spaces[*l].pull_back(&grids[*s], &back.chain);
+            let along = |first: usize| by_logs.iter().skip(first).step_by(2).sum::<f64>();
+            (back.shift, back.precision, along(0) / variances[*l], along(1) / lengths[*l])
         };
         let pulled: Vec<_> = tasks.par_iter().zip(&solved).map(|(task, found)| pull(task, found)).collect();
         let (mut to_shift, mut to_precision) = (recycle::buffer(count), recycle::buffer(count * one));
-        let mut to_length = vec![0.0; latents];
-        for ((l, s), (shift, precision, length)) in tasks.iter().zip(pulled) {
+        let (mut to_variance, mut to_length) = (vec![0.0; latents], vec![0.0; latents]);
+        for ((l, s), (shift, precision, variance, length)) in tasks.iter().zip(pulled) {
+            to_variance[*l] += variance;
             to_length[*l] += length;
             for (k, (a, b)) in shift.chunks_exact(one).zip(precision.chunks_exact(full)).enumerate() {
                 let row = (starts[*s] + k) * latents + l;
@@ -160,8 +193,8 @@ pub(super) fn partition(
                 to_precision[row * full..][..full].copy_from_slice(b);
             }
         }
-        let tensor = |values: Vec<f64>, shape: &[usize]| Some(Tensor::from_vec(values, shape));
-        vec![tensor(to_shift, &shapes[0]), tensor(to_precision, &shapes[1]), tensor(to_length, &shapes[2])]
+        let values = [to_shift, to_precision, to_variance, to_length];
+        values.into_iter().zip(&shapes).map(|(values, shape)| Some(Tensor::from_vec(values, shape))).collect()
     }))
 }
 
@@ -179,19 +212,14 @@ pub fn smoothed(chain: &Chain<f64>, shift: &[f64], precision: &[f64]) -> Result<
 ///
 /// # Errors
 /// When the covariance cannot be factored.
-pub fn dense_posterior(
-    order: usize,
-    times: &[f64],
-    mean: &Tensor,
-    variance: &Tensor,
-    lengthscale: &Tensor,
-) -> Result<Posterior> {
+pub fn dense_posterior(priors: &Priors, times: &[f64], mean: &Tensor, variance: &Tensor) -> Result<Posterior> {
     let (frames, latents) = (mean.size(0), mean.size(1));
     let distances: Vec<f64> = times.iter().flat_map(|a| times.iter().map(move |b| (a - b).abs())).collect();
     let distances = Tensor::from_vec(distances, &[frames, frames]);
     let (mut log_z, mut means, mut variances) = (vec![], vec![], vec![]);
     for l in 0..latents {
-        let gram = matern(order, &distances, &lengthscale.select(0, l));
+        let own = priors.variance.select(0, l);
+        let gram = matern(priors.orders[l], &distances, &priors.lengthscale.select(0, l)) * &own;
         let (y, v) = (mean.narrow(1, l, 1), variance.select(1, l));
         let factor = (&gram + v.diag()).cholesky()?;
         let whitened = factor.solve_lower(&y);
@@ -201,7 +229,7 @@ pub fn dense_posterior(
         means.push(gram.matmul(&factor.cholesky_solve(&y)));
         // diag(K - K C⁻¹ K): the squares of L⁻¹ K, column by column.
         let half = factor.solve_lower(&gram);
-        variances.push((half.square().sum_axis(0, false) * -1.0 + 1.0).unsqueeze(1));
+        variances.push((half.square().sum_axis(0, false) * -1.0 + own).unsqueeze(1));
     }
     Ok(Posterior { log_z: log_z.into_iter().sum(), mean: Tensor::cat(&means, 1), variance: Tensor::cat(&variances, 1) })
 }

@@ -3,9 +3,10 @@
 //! With `K = L L'` the latents of all stations are `z = L f` of independent functions `f` of time. A diagonal site of `z`, shift `j` and precision `J`, is then
 //! the full site `L'j`, `L'JL` of `f`, which the filter takes, and covariances come back as `L C L'`.
 
-use super::posterior::{Posterior, functions, matern, partition};
+use super::posterior::{Posterior, Priors, functions, matern, partition};
 use elbo_core::Result;
 use elbo_markov::evidence::Evidence;
+use elbo_markov::kernel::Kernel;
 use elbo_markov::model::Grid;
 use elbo_markov::pass::{Wants, run};
 use elbo_tensor::{DType, Tensor};
@@ -32,17 +33,16 @@ pub fn station_mixing(distances: &Tensor, reach: &Tensor) -> Result<Tensor> {
 
 /// The posterior given sites at all stations: linear in the number of frames, cubic in that of stations.
 ///
-/// `mean`, `variance: [F R, L]` are the sites, stations within frames, and so are the posterior's; `lengthscale: [L]`, `mixing: [R, R]`. Differentiable
-/// in all four.
+/// `mean`, `variance: [F R, L]` are the sites, stations within frames, and so are the posterior's; `mixing: [R, R]`. Differentiable in sites, mixing and the
+/// priors' parameters.
 ///
 /// # Errors
 /// As [`super::markov_posterior`].
 pub fn station_posterior(
-    order: usize,
+    priors: &Priors,
     grids: &[Arc<Grid>],
     mean: &Tensor,
     variance: &Tensor,
-    lengthscale: &Tensor,
     mixing: &Tensor,
 ) -> Result<Posterior> {
     let (rows, latents, stations) = (mean.size(0), mean.size(1), mixing.size(0));
@@ -55,7 +55,7 @@ pub fn station_posterior(
     let precision = variance.recip();
     let shift = mean * &precision;
     let sites = (by_latent(&shift).matmul(mixing), by_latent(&precision).matmul(&pairs));
-    let packed = partition(order, grids, &sites.0, &sites.1, lengthscale)?;
+    let packed = partition(priors, grids, &sites.0, &sites.1)?;
     let count = rows * latents;
     let moments = packed.narrow(0, 1, count).reshape(&[frames * latents, stations]);
     let spread = packed.narrow(0, 1 + count, count * stations).reshape(&[frames * latents, stations * stations]);
@@ -73,8 +73,7 @@ pub fn station_posterior(
 /// # Errors
 /// Where the log partition is not finite.
 pub fn station_marginals(
-    order: usize,
-    lengthscale: f64,
+    kernel: &Kernel,
     grid: &Grid,
     (shift, precision): (&[f64], &[f64]),
     mixing: &[f64],
@@ -93,7 +92,7 @@ pub fn station_marginals(
             }
         }
     }
-    let chain = functions(order, lengthscale, stations)?.chain(grid);
+    let chain = functions(kernel, stations)?.chain(grid);
     let found = run(&chain, Evidence::Sites { shift: &j, precision: &big_j }, Wants::Moments, None)?;
     let (mut mean, mut variance) = (vec![], vec![]);
     for (m, c) in found.mean.chunks_exact(stations).zip(found.covariance.chunks_exact(stations * stations)) {

@@ -2,7 +2,7 @@
 
 use super::MarkovianGpvaeModel;
 use super::network::{Frame, Marginals};
-use super::posterior::prior;
+use super::posterior::functions;
 use super::scaling::check_numbers;
 use super::series::{Layout, Places, Sequence, Sequences};
 use elbo_core::{Array, Data, Encode, Error, Reconstruct, Result, Rng, Run, Sample, Values};
@@ -121,13 +121,8 @@ impl Sample for MarkovianGpvaeModel {
             return Ok(self.to_data("samples".into(), &[], count, steps));
         }
         let grid = Grid::new(&times)?;
-        let chains = self
-            .nets
-            .lengthscale
-            .value()
-            .iter()
-            .map(|l| Ok(prior(self.nets.shape.order, *l)?.chain(&grid)))
-            .collect::<Result<Vec<_>>>()?;
+        let kernels = self.nets.kernels();
+        let chains = kernels.iter().map(|kernel| Ok(functions(kernel, 1)?.chain(&grid))).collect::<Result<Vec<_>>>()?;
         let rows = self.nets.shape.rows();
         let mixing = no_grad(|| self.nets.mixing())?.map_or(vec![1.0], |mixing| mixing.to_vec());
         let mut frames = vec![];

@@ -1,12 +1,14 @@
 //! The posterior against dense algebra, gradients against differences, and what sequences may look like.
 
 mod counts;
+mod kernels;
 
 use elbo_core::{AnySystem, Array, Data, FromData, Model, ModelFile, Rng, Run, Values};
+use elbo_markov::kernel::Kernel;
 use elbo_markov::model::Grid;
 use elbo_systems_temporal::markovian_gpvae::{
-    Frame, Layout, MarkovianGpvae, Observed, Posterior, Sequences, Shape, dense_posterior, markov_posterior, prior,
-    smoothed, station_distances, station_marginals, station_mixing, station_posterior,
+    Frame, Layout, MarkovianGpvae, Observed, Posterior, Priors, Sequences, Shape, dense_posterior, markov_posterior,
+    prior, smoothed, station_distances, station_marginals, station_mixing, station_posterior,
 };
 use elbo_tensor::{Parameters, Tensor, grad};
 use serde_json::{Value, json};
@@ -25,37 +27,40 @@ fn times(steps: usize, rng: &mut Rng) -> Vec<f64> {
 
 #[test]
 fn values_and_slopes_equal_those_of_dense_algebra() {
-    for order in 0..4 {
-        let mut rng = Rng::new(order as u64);
+    // Alike, and of different smoothness.
+    for (seed, orders) in [[0, 0], [1, 1], [2, 2], [3, 3], [1, 0], [0, 3]].into_iter().enumerate() {
+        let mut rng = Rng::new(seed as u64);
         let (a, b) = (times(17, &mut rng), times(9, &mut rng));
         let (frames, latents) = (26, 2);
         let mean = Tensor::from_vec(rng.normals(frames * latents), &[frames, latents]).variable();
         let variance =
             (Tensor::from_vec(rng.uniforms(frames * latents), &[frames, latents]) + 0.05).detach().variable();
         let length = Tensor::from_vec(vec![1.5, 6.0], &[2]).variable();
+        let amount = Tensor::from_vec(vec![0.6, 2.3], &[2]).variable();
+        let priors = Priors { variance: amount.clone(), ..Priors::standard(&orders, &length) };
         let grids = [Arc::new(Grid::new(&a).unwrap()), Arc::new(Grid::new(&b).unwrap())];
-        let found = markov_posterior(order, &grids, &mean, &variance, &length).unwrap();
+        let found = markov_posterior(&priors, &grids, &mean, &variance).unwrap();
         let dense = [(&a, 0), (&b, 17)].map(|(t, at)| {
             let part = |x: &Tensor| x.narrow(0, at, t.len());
-            dense_posterior(order, t, &part(&mean), &part(&variance), &length).unwrap()
+            dense_posterior(&priors, t, &part(&mean), &part(&variance)).unwrap()
         });
         let [means, variances] = [
             Tensor::cat(&[dense[0].mean.clone(), dense[1].mean.clone()], 0),
             Tensor::cat(&[dense[0].variance.clone(), dense[1].variance.clone()], 0),
         ];
         let log_z = &dense[0].log_z + &dense[1].log_z;
-        assert!((found.log_z.item() - log_z.item()).abs() < 1e-9, "order {order}");
+        assert!((found.log_z.item() - log_z.item()).abs() < 1e-9, "orders {orders:?}");
         for (x, y) in [(&found.mean, &means), (&found.variance, &variances)] {
-            assert!(x.to_vec().iter().zip(y.to_vec()).all(|(x, y)| (x - y).abs() < 1e-9), "order {order}");
+            assert!(x.to_vec().iter().zip(y.to_vec()).all(|(x, y)| (x - y).abs() < 1e-9), "orders {orders:?}");
         }
         let weights = [0, 1].map(|_| Tensor::from_vec(rng.normals(frames * latents), &[frames, latents]));
-        let inputs = [&mean, &variance, &length];
+        let inputs = [&mean, &variance, &length, &amount];
         let value = |m: &Tensor, v: &Tensor, z: &Tensor| (m * &weights[0]).sum() + (v * &weights[1]).sum() + z * 0.7;
         let one = grad(&value(&found.mean, &found.variance, &found.log_z), &inputs);
         let two = grad(&value(&means, &variances, &log_z), &inputs);
         for (x, y) in one.iter().zip(&two) {
             for (x, y) in x.to_vec().iter().zip(y.to_vec()) {
-                assert!((x - y).abs() < 1e-8 * y.abs().max(1.0), "order {order}: {x} {y}");
+                assert!((x - y).abs() < 1e-8 * y.abs().max(1.0), "orders {orders:?}: {x} {y}");
             }
         }
     }
@@ -69,7 +74,8 @@ fn the_divergence_is_never_negative_and_zero_when_sites_say_nothing() {
     let mean = Tensor::from_vec(rng.normals(30), &[30, 1]);
     for (variance, largest) in [(0.2, f64::INFINITY), (1e9, 1e-6)] {
         let variance = Tensor::from_vec(vec![variance; 30], &[30, 1]);
-        let kl = markov_posterior(1, &grid, &mean, &variance, &length).unwrap().divergence(&mean, &variance).item();
+        let found = markov_posterior(&Priors::standard(&[1], &length), &grid, &mean, &variance).unwrap();
+        let kl = found.divergence(&mean, &variance).item();
         assert!(kl >= -1e-8 && kl <= largest, "{kl}");
     }
 }
@@ -89,7 +95,7 @@ fn a_time_without_a_site_is_predicted_and_changes_nothing_else() {
 const PLACES: [[f64; 2]; 3] = [[0.0, 0.0], [1.0, 0.5], [3.0, -1.0]];
 
 /// One sequence with stations by dense algebra of the whole covariance, composed of tensor operations.
-fn dense_stations(times: &[f64], (mean, variance): (&Tensor, &Tensor), length: &Tensor, mixing: &Tensor) -> Posterior {
+fn dense_stations(times: &[f64], (mean, variance): (&Tensor, &Tensor), priors: &Priors, mixing: &Tensor) -> Posterior {
     let (steps, stations) = (times.len(), mixing.size(0));
     let rows = steps * stations;
     let distances: Vec<f64> = times.iter().flat_map(|a| times.iter().map(move |b| (a - b).abs())).collect();
@@ -97,8 +103,8 @@ fn dense_stations(times: &[f64], (mean, variance): (&Tensor, &Tensor), length: &
     let space = mixing.matmul(&mixing.transpose(0, 1)).reshape(&[1, stations, 1, stations]);
     let (mut log_z, mut means, mut variances) = (vec![], vec![], vec![]);
     for l in 0..mean.size(1) {
-        let s = &distances * (3f64.sqrt() * length.select(0, l).recip());
-        let time = ((&s + 1.0) * (-&s).exp()).reshape(&[steps, 1, steps, 1]);
+        let s = &distances * (3f64.sqrt() * priors.lengthscale.select(0, l).recip());
+        let time = ((&s + 1.0) * (-&s).exp() * priors.variance.select(0, l)).reshape(&[steps, 1, steps, 1]);
         let gram = (time * &space).reshape(&[rows, rows]);
         let (y, v) = (mean.narrow(1, l, 1), variance.select(1, l));
         let factor = (&gram + v.diag()).cholesky().unwrap();
@@ -120,14 +126,16 @@ fn stations_have_the_posterior_and_the_slopes_of_the_whole_covariance() {
     let mean = Tensor::from_vec(rng.normals(rows * latents), &[rows, latents]).variable();
     let variance = (Tensor::from_vec(rng.uniforms(rows * latents), &[rows, latents]) + 0.05).detach().variable();
     let length = Tensor::from_vec(vec![1.5, 6.0], &[2]).variable();
+    let amount = Tensor::from_vec(vec![0.6, 2.3], &[2]).variable();
+    let priors = Priors { variance: amount.clone(), ..Priors::standard(&[1; 2], &length) };
     let reach = Tensor::from_vec(vec![1.7], &[]).variable();
     let places = PLACES.map(|place| place.to_vec());
     let mixing = station_mixing(&station_distances(&places), &reach).unwrap();
     let grids = [Arc::new(Grid::new(&a).unwrap()), Arc::new(Grid::new(&b).unwrap())];
-    let found = station_posterior(1, &grids, &mean, &variance, &length, &mixing).unwrap();
+    let found = station_posterior(&priors, &grids, &mean, &variance, &mixing).unwrap();
     let dense = [(&a, 0), (&b, 9 * stations)].map(|(t, at)| {
         let part = |x: &Tensor| x.narrow(0, at, t.len() * stations);
-        dense_stations(t, (&part(&mean), &part(&variance)), &length, &mixing)
+        dense_stations(t, (&part(&mean), &part(&variance)), &priors, &mixing)
     });
     let means = Tensor::cat(&[dense[0].mean.clone(), dense[1].mean.clone()], 0);
     let variances = Tensor::cat(&[dense[0].variance.clone(), dense[1].variance.clone()], 0);
@@ -137,7 +145,7 @@ fn stations_have_the_posterior_and_the_slopes_of_the_whole_covariance() {
         assert!(x.to_vec().iter().zip(y.to_vec()).all(|(x, y)| (x - y).abs() < 1e-9));
     }
     let weights = [0, 1].map(|_| Tensor::from_vec(rng.normals(rows * latents), &[rows, latents]));
-    let inputs = [&mean, &variance, &length, &reach];
+    let inputs = [&mean, &variance, &length, &amount, &reach];
     let value = |m: &Tensor, v: &Tensor, z: &Tensor| (m * &weights[0]).sum() + (v * &weights[1]).sum() + z * 0.7;
     let one = grad(&value(&found.mean, &found.variance, &found.log_z), &inputs);
     let two = grad(&value(&means, &variances, &log_z), &inputs);
@@ -158,19 +166,20 @@ fn marginals_at_stations_are_those_of_the_posterior_and_reach_where_no_frame_is(
     let (mean, variance) = (rng.normals(12 * stations), vec![0.3; 12 * stations]);
     let tensor = |values: &[f64]| Tensor::from_vec(values.to_vec(), &[12 * stations, 1]);
     let grid = Grid::new(&t).unwrap();
-    let length = Tensor::from_vec(vec![2.5], &[1]);
+    let priors = Priors::standard(&[1], &Tensor::from_vec(vec![2.5], &[1]));
+    let kernel = Kernel::matern(1, 1.0, 2.5);
     let expected =
-        station_posterior(1, &[Arc::new(grid.clone())], &tensor(&mean), &tensor(&variance), &length, &mixing).unwrap();
+        station_posterior(&priors, &[Arc::new(grid.clone())], &tensor(&mean), &tensor(&variance), &mixing).unwrap();
     let shift: Vec<f64> = mean.iter().map(|m| m / 0.3).collect();
     let precision = vec![1.0 / 0.3; 12 * stations];
-    let (m, v) = station_marginals(1, 2.5, &grid, (&shift, &precision), &mixing.to_vec()).unwrap();
+    let (m, v) = station_marginals(&kernel, &grid, (&shift, &precision), &mixing.to_vec()).unwrap();
     assert!(m.iter().zip(expected.mean.to_vec()).all(|(a, b)| (a - b).abs() < 1e-9));
     assert!(v.iter().zip(expected.variance.to_vec()).all(|(a, b)| (a - b).abs() < 1e-9));
     // Only the first station is seen: its near neighbour learns more than the far one, and neither as much.
     let first = |values: &[f64]| -> Vec<f64> {
         values.iter().enumerate().map(|(i, v)| if i % stations == 0 { *v } else { 0.0 }).collect()
     };
-    let (_, v) = station_marginals(1, 2.5, &grid, (&first(&shift), &first(&precision)), &mixing.to_vec()).unwrap();
+    let (_, v) = station_marginals(&kernel, &grid, (&first(&shift), &first(&precision)), &mixing.to_vec()).unwrap();
     assert!(v.chunks(stations).all(|v| v[0] < v[1] && v[1] < v[2] && v[2] < 1.0 + 1e-5), "{v:?}");
 }
 
@@ -178,8 +187,8 @@ fn nets(rng: &mut Rng) -> elbo_systems_temporal::markovian_gpvae::Gpvae {
     let shape = Shape {
         frame: vec![3],
         stations: vec![],
-        latents: 2,
-        order: 1,
+        orders: vec![1; 2],
+        has_variances: false,
         encoder: vec![5],
         decoder: vec![4],
         channels: vec![],

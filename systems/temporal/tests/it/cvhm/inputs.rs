@@ -1,8 +1,8 @@
 //! Likelihoods, times, trials of different lengths, offsets, and channels held out.
 
 use super::{fit, waves};
-use elbo_core::{AnySystem, Array, Data, Event, Model, ModelFile, Rng, Run, Values};
-use elbo_systems_temporal::cvhm::Cvhm;
+use elbo_core::{AnySystem, Array, Data, Event, FromData, Model, ModelFile, Rng, Run, Values};
+use elbo_systems_temporal::cvhm::{Cvhm, CvhmConfig, Emission, Trials};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -267,18 +267,46 @@ fn a_number_that_cannot_be_is_refused_at_its_place_also_where_the_fit_does_not_s
 
 #[test]
 fn known_offsets_are_nothing_that_channels_tell_each_other() {
-    // Independent counts whose rates change at known times, and no latent.
+    // Independent numbers whose means change at known times, and no latent.
     let (shape, mut rng) = ([8, 100, 10], Rng::new(13));
     let offset: Vec<f64> = (0..8 * 100 * 10).map(|i| if i / 100 % 2 == 0 { 0.0 } else { 1.5 }).collect();
-    let counts: Vec<f64> = offset.iter().map(|o| rng.poisson((o - 0.3f64).exp()) as f64).collect();
-    let arrays = vec![("counts".to_owned(), Array::new(&shape, counts))];
-    let data = Data { source: "offsets".into(), arrays, ..Data::default() };
-    let known = with(&data, "offset", Array::new(&shape, offset));
-    for likelihood in ["poisson", "negative_binomial"] {
+    let bits = |data: &Data, likelihood: &str| {
         let settings = json!({"trajectories": 1, "rounds": 8, "held_out": 0.25, "likelihood": likelihood});
-        let summary = fit(&known, &settings).unwrap().summary();
-        let bits = summary.metrics.iter().find(|m| m.0 == "held_out_bits").unwrap().1;
-        assert!(bits < 0.01, "{likelihood}: {bits}");
+        let summary = fit(data, &settings).unwrap().summary();
+        summary.metrics.iter().find(|m| m.0 == "held_out_bits").unwrap().1
+    };
+    for likelihood in ["poisson", "negative_binomial", "gaussian"] {
+        let values: Vec<f64> = if likelihood == "gaussian" {
+            offset.iter().map(|o| o + 0.5 * rng.normal()).collect()
+        } else {
+            offset.iter().map(|o| rng.poisson((o - 0.3f64).exp()) as f64).collect()
+        };
+        let arrays = vec![("counts".to_owned(), Array::new(&shape, values))];
+        let data = Data { source: "offsets".into(), arrays, ..Data::default() };
+        let known = bits(&with(&data, "offset", Array::new(&shape, offset.clone())), likelihood);
+        // Neither what the offsets say, nor what a prediction without them would lose.
+        assert!(known < 0.01 && known > -0.05, "{likelihood}: {known}");
+        if likelihood == "poisson" {
+            // Unknown, they are what the channels share.
+            let unknown = bits(&data, likelihood);
+            assert!(unknown > 0.05, "{unknown}");
+        }
+    }
+}
+
+#[test]
+fn a_file_keeps_what_channels_are_without_latents() {
+    for likelihood in [Emission::NegativeBinomial, Emission::Gaussian] {
+        let name = if likelihood == Emission::Gaussian { "gaussian" } else { "negative_binomial" };
+        let (data, _) = behind_a_wave(name, 120, 6);
+        let config = CvhmConfig { trajectories: 1, rounds: 3, likelihood, ..CvhmConfig::default() };
+        let model =
+            elbo_core::System::fit(&Cvhm, &config, Trials::from_data(&data).unwrap(), &mut Run::new(0)).unwrap();
+        let mut file = ModelFile::new("cvhm");
+        model.save(&mut file).unwrap();
+        let loaded = elbo_core::System::load(&Cvhm, &ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
+        let bits = [&model, &loaded].map(|model| model.held_out_bits(&data).unwrap().unwrap());
+        assert!(bits[0] == bits[1] && bits[0] != 0.0, "{likelihood:?}: {bits:?}");
     }
 }
 

@@ -54,8 +54,8 @@ fn the_bound_of_counts_is_below_their_log_probability() {
     let shape = Shape {
         frame: vec![2],
         stations: vec![],
-        latents: 1,
-        order: 1,
+        orders: vec![1],
+        has_variances: false,
         encoder: vec![4],
         decoder: vec![4],
         channels: vec![],
