@@ -80,6 +80,7 @@ fn reparameterised_gradients_are_those_of_differences() {
             (Estimator::Reparameterised, Objective::ELBO),
             (Estimator::ClosedEntropy, Objective::ELBO),
             (Estimator::Reparameterised, Objective::IWAE),
+            (Estimator::Reparameterised, Objective::VR_MAX),
         ] {
             if estimator.check(&objective, &*family, 2).is_err() {
                 continue;
