@@ -18,6 +18,7 @@ mod graph;
 mod hierarchical;
 mod infinitesimal;
 mod mcmc;
+mod multipath;
 mod objective;
 mod oracles;
 mod particles;
