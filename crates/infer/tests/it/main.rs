@@ -2,6 +2,7 @@
 
 mod calibration;
 mod common;
+mod conjugate;
 mod divergences;
 mod ensemble;
 mod estimator;
