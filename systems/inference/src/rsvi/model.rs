@@ -398,8 +398,9 @@ mod tests {
         let (paths, mixed) = (noise([IMPLICIT; 2]), noise([IMPLICIT, GammaGradient::Score]));
         let names: Vec<&str> = paths.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["codes_1", "codes_2", "weights_1", "weights_2"]);
-        // The score's variance is many times that of paths, and paths stay paths beside it.
-        assert!((2..4).all(|site| mixed[site].1 > 2.0 * paths[site].1), "{paths:?} {mixed:?}");
-        assert!((0..2).all(|site| mixed[site].1 < 10.0 * paths[site].1), "{paths:?} {mixed:?}");
+        // The score is noisier than paths, and paths stay paths beside it.
+        let weights = |noise: &[(String, f64)]| noise[2].1 + noise[3].1;
+        assert!(weights(&mixed) > weights(&paths), "{paths:?} {mixed:?}");
+        assert!((0..2).all(|site| (mixed[site].1 / paths[site].1 - 1.0).abs() < 1e-6), "{paths:?} {mixed:?}");
     }
 }
