@@ -18,8 +18,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A method of inference. As a text: `nuts`, `pathfinder`, `multipath`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, a flow such as `spline:4x8`, or one that the
-/// target drives, `hamiltonian:4` or `langevin:4`.
+/// A method of inference. As a text: `nuts`, `pathfinder`, `multipath`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, a flow such as
+/// `spline:4x8`, or one that the target drives, `hamiltonian:4` or `langevin:4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// The no-U-turn sampler.
@@ -144,7 +144,8 @@ pub struct Inference {
     pub method: Method,
     /// Names of the natural values, `P`.
     pub labels: Vec<String>,
-    /// Draws in natural values, `[S, P]` row-major; of an approximation, but for [`Method::Multipath`], whose draws have been resampled by their weights.
+    /// Draws in natural values, `[S, P]` row-major: of the posterior by sampling, resampled by their weights by [`Method::Multipath`], and else of the
+    /// approximation.
     pub natural: Vec<f64>,
     /// The same draws in free numbers, `[S, D]`.
     pub draws: Vec<f64>,
@@ -214,8 +215,8 @@ impl Inference {
 /// Runs one method.
 ///
 /// # Errors
-/// Those of [`sample`], [`vi`], [`pathfinder`] and [`multipath`]; [`Error::Setting`] for a start of another length, and for a target that cannot drive the flow that is
-/// asked for.
+/// Those of [`sample`], [`vi`], [`pathfinder`] and [`multipath`]; [`Error::Setting`] for a start of another length, and for a target that cannot
+/// drive the flow that is asked for.
 pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
     let started = Instant::now();
     let d = target.dim();

@@ -9,8 +9,8 @@ use elbo_core::{Result, Run};
 use rayon::prelude::*;
 use std::time::Instant;
 
-/// Climbs as [`pathfinder`](super::pathfinder) does, from several starts side by side, and takes the normals of all climbs in equal parts: as many draws of each, with
-/// Pareto-smoothed weights by the density of all of them together.
+/// Climbs as [`pathfinder`](super::pathfinder) does, from several starts side by side, and takes the normals of all climbs in equal parts: as many
+/// draws of each, with Pareto-smoothed weights by the density of all of them together.
 ///
 /// [`Fit::resampled`] gives draws that count the same, nearer to the posterior than any of the normals; k-hat, in [`Fit::psis`], says whether to
 /// believe them. Modes that some climb has found have their mass, however many climbs have ended in each; of others there is nothing, and k-hat
