@@ -3,12 +3,14 @@
 //! | between | divergences |
 //! |---|---|
 //! | dense Gaussians | [`dense`], [`whitened`], [`renyi`], [`chi_squared`], [`bhattacharyya`], [`hellinger`], [`wasserstein`], [`optimal_map`] |
-//! | distributions of one number | [`normal`], [`total_variation`], [`gamma`], [`inverse_gamma`], [`beta`], [`laplace`], [`generalised_normal`], [`von_mises`], [`poisson`], [`bernoulli`] |
-//! | shares and classes | [`dirichlet`], [`categorical`] |
+//! | distributions of one number | [`normal`], [`total_variation`], [`gamma`], [`inverse_gamma`], [`beta`], [`laplace`], [`generalised_normal`], [`gumbel`], [`uniform`], [`von_mises`], [`poisson`], [`bernoulli`] |
+//! | shares, classes and their counts | [`dirichlet`], [`categorical`], [`multinomial`] |
 
 use crate::multivariate_normal::{log_diagonal, solve_lower};
+use crate::univariate::EULER;
 use crate::{
-    Bernoulli, Beta, Gamma, GeneralisedNormal, InverseGamma, Laplace, MultivariateNormal, Normal, Poisson, VonMises,
+    Bernoulli, Beta, Gamma, GeneralisedNormal, Gumbel, InverseGamma, Laplace, MultivariateNormal, Normal, Poisson,
+    Uniform, VonMises,
 };
 use elbo_linalg::LinalgError;
 use elbo_tensor::Tensor;
@@ -126,6 +128,23 @@ pub fn generalised_normal(q: &GeneralisedNormal, p: &GeneralisedNormal) -> f64 {
         - inverse_q
 }
 
+/// Between two Gumbel distributions, with $r = s_q / s_p$ and $d = (m_q - m_p) / s_p$.
+///
+/// $$ \gamma (r - 1) - \log r + d + \Gamma(1 + r)\, e^{-d} - 1 $$
+pub fn gumbel(q: &Gumbel, p: &Gumbel) -> f64 {
+    let ratio = q.scale / p.scale;
+    let distance = (q.location - p.location) / p.scale;
+    EULER * (ratio - 1.0) - ratio.ln() + distance + (lgamma(1.0 + ratio) - distance).exp() - 1.0
+}
+
+/// Between two uniform distributions: the logarithm of the ratio of lengths, infinite where `q` reaches out of the interval of `p`.
+pub fn uniform(q: &Uniform, p: &Uniform) -> f64 {
+    if q.low < p.low || q.high > p.high {
+        return f64::INFINITY;
+    }
+    ((p.high - p.low) / (q.high - q.low)).ln()
+}
+
 /// Between two von Mises distributions.
 pub fn von_mises(q: &VonMises, p: &VonMises) -> f64 {
     let (k, other) = (q.concentration, p.concentration);
@@ -149,6 +168,12 @@ pub fn bernoulli(q: &Bernoulli, p: &Bernoulli) -> f64 {
 pub fn categorical(q: &[f64], p: &[f64]) -> f64 {
     assert_eq!(q.len(), p.len(), "both distributions have one number of classes");
     q.iter().zip(p).map(|(q, p)| if *q == 0.0 { 0.0 } else { q * (q / p).ln() }).sum()
+}
+
+/// Between the counts of classes in so many draws by two lists of probabilities: that of one draw, as often; infinite where `q` allows what `p`
+/// excludes, and zero without draws.
+pub fn multinomial(trials: usize, q: &[f64], p: &[f64]) -> f64 {
+    if trials == 0 { 0.0 } else { trials as f64 * categorical(q, p) }
 }
 
 /// Renyi's divergence of an order other than one between dense normal distributions, in nats.

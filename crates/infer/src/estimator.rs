@@ -3,8 +3,8 @@
 //! | estimator | unbiased | gradient of the target | use it |
 //! |---|---|---|---|
 //! | [`Estimator::StickingTheLanding`] | for the ELBO | yes | the default: no variance where the approximation is exact |
-//! | [`Estimator::DoublyReparameterised`] | for every power objective | yes | importance-weighted bounds: its signal grows with `K` |
-//! | [`Estimator::Reparameterised`] | for every power objective | yes | families whose density is known at their own draws only |
+//! | [`Estimator::DoublyReparameterised`] | for every power objective of a finite order | yes | importance-weighted bounds: its signal grows with `K` |
+//! | [`Estimator::Reparameterised`] | for every power objective | yes | families whose density is known at their own draws only; infinite orders |
 //! | [`Estimator::ClosedEntropy`] | for the ELBO | yes | far from the optimum |
 //! | [`Estimator::Score`] | yes, with any [`Baseline`]: constant, running, leave-one-out | no | targets without gradient, or with jumps |
 //! | the same with a [`LearnedBaseline`] | yes | no | amortised models, where the signal's level depends on the data point |
@@ -53,7 +53,8 @@ pub enum Estimator {
     ClosedEntropy,
     /// Through the draws only: the density's own parameters are held fixed.
     StickingTheLanding,
-    /// Through the draws only, with the weights that make it unbiased for any order.
+    /// Through the draws only, with the weights that make it unbiased for any finite order. The largest log weight jumps from draw to draw, so that its
+    /// weights have no slope and there is no such form.
     DoublyReparameterised,
     /// The score function, with draws held fixed.
     Score {
@@ -67,6 +68,7 @@ impl Estimator {
     pub fn default_for(objective: &Objective, has_density: bool) -> Self {
         match objective {
             Objective::VarGrad => Self::Score { baseline: Baseline::LeaveOneOut },
+            Objective::Power { order } if order.is_infinite() => Self::Reparameterised,
             Objective::ForwardKl | Objective::Power { .. } if has_density => Self::DoublyReparameterised,
             _ => Self::Reparameterised,
         }
@@ -87,6 +89,7 @@ impl Estimator {
         match (self, objective) {
             (_, Objective::ForwardKl | Objective::Thermodynamic { .. }) => false,
             (Self::StickingTheLanding, Objective::Power { order }) => *order == 0.0,
+            (Self::DoublyReparameterised, Objective::Power { order }) => order.is_finite(),
             _ => true,
         }
     }
@@ -124,6 +127,9 @@ impl Estimator {
             }
             Self::DoublyReparameterised if !is_power && *objective != Objective::ForwardKl => {
                 refuse("doubly-reparameterised".into(), "a power objective or forward-kl; use reparameterised")
+            }
+            Self::DoublyReparameterised if matches!(objective, Objective::Power { order } if order.is_infinite()) => {
+                refuse("doubly-reparameterised".into(), "a power objective of a finite order; use reparameterised")
             }
             Self::Score { baseline: Baseline::LeaveOneOut } if draws < 2 => {
                 refuse("leave-one-out with one draw".into(), "at least two draws")

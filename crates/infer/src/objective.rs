@@ -9,6 +9,7 @@
 //! | the same with a closed entropy, or a closed divergence from the prior | [`elbo_with_entropy`], [`elbo_with_kl`] |
 //! | the importance-weighted bound of `K` draws | [`Objective::IWAE`] |
 //! | a Rényi bound, a chi-square upper bound | [`Objective::renyi`], [`Objective::cubo`] |
+//! | the largest log weight alone | [`Objective::VR_MAX`] |
 //! | an upper bound by draws of the posterior, or an estimate of it without them | [`eubo`], [`eubo_by_weights`] |
 //! | to cover the posterior rather than fit into it | [`Objective::ForwardKl`]; where the model can be simulated, [`simulated`](crate::fit::simulated) |
 //! | a distance that needs no constants, by gradients alone | [`fisher_divergence`] |
@@ -18,7 +19,8 @@
 //! | a tempered bound | [`elbo_with_kl`] with a weight; a target that is flat at first: [`annealed`](crate::fit::annealed) |
 //! | log mean weights of more draws than fit in memory | [`LogMeanExp`] |
 //!
-//! ELBO, IWAE, Rényi and CUBO are one formula whose order is a number, $\frac1r \log \frac1K \sum_k e^{r \ell_k}$: 0, 1, $1 - \alpha$, $n$.
+//! ELBO, IWAE, Rényi and CUBO are one formula whose order is a number, $\frac1r \log \frac1K \sum_k e^{r \ell_k}$: 0, 1, $1 - \alpha$, $n$. It rises with
+//! the order, from the least log weight at minus infinity to the largest at infinity.
 
 mod fisher;
 
@@ -33,10 +35,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Objective {
-    /// $\frac1r \log \frac1K \sum_k e^{r \ell_k}$, the mean at $r = 0$. A lower bound of $\log p(x)$ in expectation for $r \le 1$; for
-    /// $r > 1$ it tends to an upper bound with `K`, but is biased down at finite `K`: an estimate, never a certificate.
+    /// $\frac1r \log \frac1K \sum_k e^{r \ell_k}$; the mean at $r = 0$, the largest of the log weights at infinity and the least at minus infinity. A
+    /// lower bound of $\log p(x)$ in expectation for $r \le 1$; for finite $r > 1$ it tends to an upper bound with `K`, but is biased down at finite `K`:
+    /// an estimate, never a certificate. The largest log weight less $\log K$ is a lower bound in expectation, for any `K`, that is within $\log K$ of the
+    /// importance-weighted one.
     Power {
-        /// The order `r`.
+        /// The order `r`; infinities are written as `"infinity"` and `"-infinity"`.
+        #[serde(with = "order")]
         order: f64,
     },
     /// Minus the divergence from posterior to approximation, by self-normalised weights: what wake-phi steps ascend. Consistent, not
@@ -57,8 +62,14 @@ impl Objective {
     pub const ELBO: Self = Self::Power { order: 0.0 };
     /// The importance-weighted bound.
     pub const IWAE: Self = Self::Power { order: 1.0 };
+    /// The largest log weight, the Rényi bound of order minus infinity: gradients go through one draw of the `K`.
+    ///
+    /// # Source
+    /// Li and Turner (2016), "VR-max".
+    pub const VR_MAX: Self = Self::Power { order: f64::INFINITY };
 
-    /// The variational Rényi bound of order `alpha`: 1 is the ELBO, 0 the importance-weighted bound.
+    /// The variational Rényi bound of order `alpha`: 1 is the ELBO, 0 the importance-weighted bound, minus infinity the largest log weight and
+    /// infinity the least.
     pub fn renyi(alpha: f64) -> Self {
         Self::Power { order: 1.0 - alpha }
     }
@@ -74,7 +85,7 @@ impl Objective {
     /// [`elbo_core::Error::Setting`].
     pub fn check(&self) -> Result<()> {
         match self {
-            Self::Power { order } => ensure("order", order, order.is_finite(), "a finite number"),
+            Self::Power { order } => ensure("order", order, !order.is_nan(), "a number, or infinite"),
             Self::Thermodynamic { betas } => {
                 let path = betas.first() == Some(&0.0) && betas.last() == Some(&1.0);
                 let rises = betas.windows(2).all(|w| w[0] < w[1]);
@@ -84,9 +95,10 @@ impl Objective {
         }
     }
 
-    /// Whether a larger value is wanted. The chi-square bounds are upper bounds of the evidence and are lowered.
+    /// Whether a larger value is wanted. The chi-square bounds are upper bounds of the evidence and are lowered; the largest log weight is a lower
+    /// bound but for a constant, and is raised.
     pub fn is_maximised(&self) -> bool {
-        !matches!(self, Self::Power { order } if *order > 1.0)
+        !matches!(self, Self::Power { order } if *order > 1.0 && order.is_finite())
     }
 
     /// The value, `[B]`, differentiable in the log weights `[K, B]`.
@@ -126,6 +138,10 @@ impl Objective {
         let log_weights = log_weights.detach();
         match self {
             Self::Power { order } if *order == 0.0 => log_weights.full_like(1.0 / log_weights.size(0) as f64),
+            Self::Power { order } if order.is_infinite() => {
+                let chosen = if *order > 0.0 { log_weights.argmax(0, false) } else { log_weights.argmin(0, false) };
+                chosen.one_hot(log_weights.size(0), log_weights.dtype()).t()
+            }
             Self::Power { order } => (&log_weights * *order).softmax(0),
             Self::ForwardKl => -log_weights.softmax(0),
             Self::VarGrad | Self::Thermodynamic { .. } => {
@@ -136,9 +152,50 @@ impl Objective {
     }
 }
 
-/// $\frac1r \log \frac1K \sum_k e^{r \ell_k}$ over the first axis: `[K, B]` to `[B]`; the mean where `order` is zero.
+/// $\frac1r \log \frac1K \sum_k e^{r \ell_k}$ over the first axis: `[K, B]` to `[B]`; the mean where `order` is zero, the largest where it is infinite, the
+/// least where it is minus infinity. Of equal ones the first has the gradient there.
 pub fn power(log_weights: &Tensor, order: f64) -> Tensor {
-    if order == 0.0 { log_weights.mean_axis(0, false) } else { log_mean_exp(&(log_weights * order)) * (1.0 / order) }
+    if order == 0.0 {
+        log_weights.mean_axis(0, false)
+    } else if order == f64::INFINITY {
+        log_weights.max_axis(0, false)
+    } else if order == f64::NEG_INFINITY {
+        log_weights.min_axis(0, false)
+    } else {
+        log_mean_exp(&(log_weights * order)) * (1.0 / order)
+    }
+}
+
+/// An order in text: JSON has no infinity, which is written as a word.
+mod order {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// As a number or as a word.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Word(String),
+    }
+
+    pub fn serialize<S: Serializer>(order: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if order.is_infinite() {
+            serializer.serialize_str(if *order > 0.0 { "infinity" } else { "-infinity" })
+        } else {
+            serializer.serialize_f64(*order)
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Number(order) => Ok(order),
+            Written::Word(word) => match word.as_str() {
+                "infinity" => Ok(f64::INFINITY),
+                "-infinity" => Ok(f64::NEG_INFINITY),
+                _ => Err(D::Error::custom(format!("the order `{word}` is no number, `infinity` or `-infinity`"))),
+            },
+        }
+    }
 }
 
 /// $\log \frac1K \sum_k e^{\ell_k}$ over the first axis: `[K, B]` to `[B]`.

@@ -8,7 +8,7 @@ use elbo_dist::scores;
 use elbo_infer::diagnostics::stein::SteinKernel;
 use elbo_infer::glm::{GlmKind, GlmPosterior, GlmSettings, GlmTable};
 use elbo_infer::network::{Network, NetworkPosterior};
-use elbo_infer::particles::{Field, Kernel, Pace, Particles, Transport, transport};
+use elbo_infer::particles::{Field, Kernel, Lawgd, Pace, Particles, Transport, transport, transport_by};
 use elbo_infer::target::Toy;
 use elbo_infer::{FullScore, LogDensity, Score};
 use schemars::JsonSchema;
@@ -31,6 +31,8 @@ pub enum FieldKind {
     Svgd,
     /// Descent of the kernel Stein discrepancy, by two more scores a point and step.
     Ksdd,
+    /// Laplacian adjusted Wasserstein gradient descent, by the spectrum of the posterior of one unknown or two.
+    Lawgd,
 }
 
 /// Settings of `coin-sampling`. There is no rate.
@@ -46,7 +48,7 @@ pub struct CoinSamplingConfig {
     /// Rows behind each score; with a table no longer than this, scores are exact.
     #[schemars(range(min = 1))]
     pub batch: usize,
-    /// What moves the points: svgd, or ksdd, which descends their kernel Stein discrepancy.
+    /// What moves the points: svgd, ksdd, which descends their kernel Stein discrepancy, or lawgd, by the spectrum of the posterior of one unknown or two.
     pub field: FieldKind,
     /// How points see each other under svgd: `median`, or an `rbf` or `inverse_multiquadric` kernel of a fixed width.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
@@ -107,6 +109,8 @@ impl CoinSamplingConfig {
         let field = match self.field {
             FieldKind::Svgd => Field::Svgd { kernel: self.kernel },
             FieldKind::Ksdd => Field::Ksdd { kernel: SteinKernel::default() },
+            // Not looked at: that of the target is made where there is one.
+            FieldKind::Lawgd => Field::default(),
         };
         Transport { steps: self.steps, batch: self.batch, field, pace, trace }
     }
@@ -119,8 +123,10 @@ impl CoinSamplingConfig {
 
     /// Warns of settings that do not apply.
     fn warn_idle(&self, run: &mut Run) {
-        if self.field == FieldKind::Ksdd {
-            run.warn_idle(self, &["kernel"], "with field=ksdd, which has its own");
+        match self.field {
+            FieldKind::Svgd => {}
+            FieldKind::Ksdd => run.warn_idle(self, &["kernel"], "with field=ksdd, which has its own"),
+            FieldKind::Lawgd => run.warn_idle(self, &["kernel"], "with field=lawgd, which has none"),
         }
         if self.hidden > 0 {
             run.warn_idle(self, &["weight_sd", "intercept_sd"], "on a network, whose precisions are learned");
@@ -169,7 +175,12 @@ impl CoinSamplingConfig {
         let points: Vec<Vec<f64>> = (0..self.particles).map(|i| start(&mut base.split(i as u64))).collect();
         let full = FullScore(target);
         let score: &dyn Score = if target.rows() <= self.batch { &full } else { target };
-        let particles = transport(score, &self.transport(pace), Particles::at(&points), run)?;
+        let (settings, start) = (self.transport(pace), Particles::at(&points));
+        let particles = if self.field == FieldKind::Lawgd {
+            transport_by(score, &spectrum(target)?, &settings, start, run)?
+        } else {
+            transport(score, &settings, start, run)?
+        };
         if particles.dim > MANY && particles.len() > 1 && relative_variance(target, &particles) < LEAST_VARIANCE {
             run.warn(format!(
                 "{} particles lie closer together in {} unknowns than the posterior is wide; read predictions, and not the spread of weights",
@@ -192,6 +203,17 @@ impl CoinSamplingConfig {
         summary.metrics.push(("moves left out".into(), particles.frozen as f64));
         summary
     }
+}
+
+/// The field that the spectrum of a target gives. The climb to its mode starts at zero, where the points start too.
+///
+/// # Errors
+/// [`Error::Setting`] for more unknowns than there are axes of a grid, and those of [`Lawgd::around`].
+fn spectrum(target: &dyn LogDensity) -> Result<Lawgd> {
+    let unknowns = target.dim();
+    let expected = "svgd or ksdd; lawgd is for one unknown or two, as the intercept and the weight of one input";
+    ensure("field", format!("lawgd for a model of {unknowns} unknowns"), unknowns <= 2, expected)?;
+    Lawgd::around(target, &vec![0.0; unknowns])
 }
 
 /// The particles' variance over what their gradients ask for, the median over unknowns: in draws of a posterior the mean square of a

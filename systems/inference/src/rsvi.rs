@@ -25,6 +25,9 @@ pub struct RsviConfig {
     /// How gradients are estimated: rejection, implicit, standardised or score.
     #[serde(deserialize_with = "elbo_core::named::deserialize")]
     pub gradient: GammaGradient,
+    /// How gradients of the weights are estimated, where not as those of the codes.
+    #[serde(deserialize_with = "elbo_core::named::deserialize")]
+    pub weight_gradient: Option<GammaGradient>,
     /// Draws a step.
     #[schemars(range(min = 1))]
     pub draws: usize,
@@ -40,7 +43,7 @@ pub struct RsviConfig {
 impl Default for RsviConfig {
     fn default() -> Self {
         let gradient = GammaGradient::Rejection { augmentation: 4 };
-        Self { layers: vec![10], gradient, draws: 1, steps: 800, rate: 0.75, shape: 0.1 }
+        Self { layers: vec![10], gradient, weight_gradient: None, draws: 1, steps: 800, rate: 0.75, shape: 0.1 }
     }
 }
 
@@ -51,7 +54,7 @@ impl Config for RsviConfig {
         for width in &self.layers {
             ensure("layers", *width, (1..=2000).contains(width), Allowed::within(1..=2000).told("widths in 1..=2000"))?;
         }
-        self.gradient.check()?;
+        self.gradients().iter().try_for_each(GammaGradient::check)?;
         ensure_within("draws", self.draws, 1..=1000)?;
         ensure_within("steps", self.steps, 1..=1_000_000_000)?;
         ensure_within("rate", self.rate, half_open(0.0, 10.0))?;
@@ -60,12 +63,18 @@ impl Config for RsviConfig {
 }
 
 impl RsviConfig {
+    /// Of the codes and of the weights.
+    fn gradients(&self) -> [GammaGradient; 2] {
+        [self.gradient, self.weight_gradient.unwrap_or(self.gradient)]
+    }
+
     fn factors(&self, columns: usize) -> Factors {
         Factors { widths: self.layers.clone(), columns, shape: self.shape }
     }
 
     fn ascent<'a>(&self, factors: &'a Factors, counts: &'a Tensor) -> Ascent<'a> {
-        Ascent { factors, counts, gradient: self.gradient, draws: self.draws, rate: self.rate, weights: None }
+        let gradients = self.gradients();
+        Ascent { factors, counts, gradients, draws: self.draws, rate: self.rate, weights: None }
     }
 }
 
@@ -94,9 +103,14 @@ impl System for Rsvi {
         let stop = Stop::after(config.steps, "gamma factors", "elbo estimate (nats)");
         drive(&ascent, &mut family, &stop, run)?;
         let (elbo, error) = ascent.bound(&family, 20, run);
+        let noise = ascent.noise(&family, &mut run.rng)?;
+        let mut metrics: Vec<(String, f64)> =
+            vec![("elbo_error".into(), error), ("elbo_per_row".into(), elbo / rows as f64)];
+        metrics.extend(noise.into_iter().map(|(site, variance)| (format!("gradient_variance_{site}"), variance)));
+        let [of_codes, of_weights] = config.gradients();
         let summary = Summary {
             objective: Some(("elbo".into(), elbo)),
-            metrics: vec![("elbo_error".into(), error), ("elbo_per_row".into(), elbo / rows as f64)],
+            metrics,
             text: format!(
                 "{} on {rows} rows of {columns} counts, with gamma posteriors fitted by {} gradients.",
                 if config.layers.len() == 1 {
@@ -104,11 +118,10 @@ impl System for Rsvi {
                 } else {
                     format!("A sparse gamma deep exponential family with layers {:?}", config.layers)
                 },
-                match config.gradient {
-                    GammaGradient::Rejection { augmentation } => format!("acceptance-rejection (B = {augmentation})"),
-                    GammaGradient::Implicit => "implicit".into(),
-                    GammaGradient::Standardised => "standardised".into(),
-                    GammaGradient::Score => "score".into(),
+                if of_codes == of_weights {
+                    named(of_codes)
+                } else {
+                    format!("{} (codes) and {} (weights)", named(of_codes), named(of_weights))
                 }
             ),
             ..Summary::default()
@@ -129,6 +142,15 @@ impl System for Rsvi {
         checks::scalar(&mut claim, run);
         checks::digits(&mut claim, run)?;
         Ok(claim)
+    }
+}
+
+fn named(gradient: GammaGradient) -> String {
+    match gradient {
+        GammaGradient::Rejection { augmentation } => format!("acceptance-rejection (B = {augmentation})"),
+        GammaGradient::Implicit => "implicit".into(),
+        GammaGradient::Standardised => "standardised".into(),
+        GammaGradient::Score => "score".into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Counts. A point is a non-negative integer in the parameters' type; 0 log 0 = 0.
 
+use super::discrete::kl_of_classes;
 use super::fisher::{diagonal, of_logits};
 use super::noise::{batch_axes, broadcast, draw_each, joined, uniforms};
 use super::support::{any_last, excluding, is_no_count};
@@ -285,6 +286,21 @@ impl Batched for Multinomial {
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self { trials: self.trials, log_probs: self.log_probs.detach() })
+    }
+}
+
+impl Kl for Multinomial {
+    /// That of one draw, times the trials. Infinite for different numbers of trials: counts of one total are impossible under the other.
+    fn kl(&self, p: &Self) -> Tensor {
+        let one = kl_of_classes(&self.log_probs, &p.log_probs);
+        if self.trials != p.trials {
+            one.full_like(f64::INFINITY)
+        } else if self.trials == 0 {
+            // Without trials there is nothing that `p` could exclude.
+            one.zeros_like()
+        } else {
+            one * self.trials as f64
+        }
     }
 }
 

@@ -168,8 +168,14 @@ impl Batched for Categorical {
 
 impl Kl for Categorical {
     fn kl(&self, p: &Self) -> Tensor {
-        let impossible = self.log_probs.eq_scalar(f64::NEG_INFINITY);
-        let ratio = (&self.log_probs - &p.log_probs).masked_fill(&impossible, 0.0);
-        (self.probs() * ratio).sum_axis(-1, false)
+        kl_of_classes(&self.log_probs, &p.log_probs)
     }
+}
+
+/// The divergence of classes with these normalised log probabilities, `[batch..., K]` each; infinite where the first allows what the second excludes.
+pub(super) fn kl_of_classes(q: &Tensor, p: &Tensor) -> Tensor {
+    // 0 log 0 = 0.
+    let impossible = q.eq_scalar(f64::NEG_INFINITY);
+    let ratio = (q - p).masked_fill(&impossible, 0.0);
+    (q.exp() * ratio).sum_axis(-1, false)
 }

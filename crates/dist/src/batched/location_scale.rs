@@ -139,6 +139,16 @@ impl Batched for Gumbel {
     }
 }
 
+impl Kl for Gumbel {
+    fn kl(&self, p: &Self) -> Tensor {
+        let ratio = &self.scale / &p.scale;
+        let distance = (&self.location - &p.location) / &p.scale;
+        // E e^(-t z) of a standard variable z is Gamma(1 + t).
+        let tail = ((&ratio + 1.0).lgamma() - &distance).exp();
+        (&ratio - 1.0) * EULER - ratio.log() + distance + tail - 1.0
+    }
+}
+
 location_scale! {
     /// Logistic distributions.
     Logistic
@@ -225,6 +235,15 @@ impl Batched for Uniform {
     }
     fn detached(&self) -> Box<dyn Batched> {
         Box::new(Self::new(self.low.detach(), self.high.detach()))
+    }
+}
+
+impl Kl for Uniform {
+    /// Infinite, with slopes of zero, where numbers of this distribution lie outside the interval of `p`.
+    fn kl(&self, p: &Self) -> Tensor {
+        let finite = (&p.high - &p.low).log() - (&self.high - &self.low).log();
+        let is_outside = self.low.lt(&p.low).or(&self.high.gt(&p.high));
+        finite.masked_fill(&is_outside, f64::INFINITY)
     }
 }
 

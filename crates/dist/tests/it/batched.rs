@@ -227,6 +227,41 @@ fn assert_divergence<D: Batched + Kl>(name: &str, q: &D, p: &D) {
 }
 
 #[test]
+fn divergences_of_intervals_and_of_counts_of_classes_are_infinite_where_one_allows_what_the_other_excludes() {
+    // Elements inside the other interval, below it and above it; the ratio of densities is the same for all draws.
+    let inner = Uniform::new(t(&[-0.5, -1.2, 0.1], &[3]), t(&[0.8, 0.8, 2.1], &[3]));
+    let outer = Uniform::new(s(-1.0), s(2.0));
+    let found = inner.kl(&outer).to_vec();
+    assert_close("uniform", found[0], (3.0f64 / 1.3).ln(), 1e-14);
+    assert_eq!(found[1..], [f64::INFINITY; 2]);
+    let x = inner.sample(&[4], &mut Rng::new(2));
+    for ratio in (inner.log_prob(&x) - outer.log_prob(&x)).select(-1, 0).to_vec() {
+        assert_close("ratio of densities", ratio, found[0], 1e-14);
+    }
+    assert_eq!(inner.kl(&inner).to_vec(), [0.0; 3]);
+    assert!(inner.kl(&Uniform::new(s(f64::NAN), s(2.0))).to_vec()[0].is_nan());
+    let build = |p: &[Tensor]| Uniform::new(p[0].clone(), p[1].clone()).kl(&Uniform::new(p[2].clone(), p[3].clone()));
+    assert_gradients("KL of uniforms", &[s(-0.5), s(0.8), s(-1.0), s(2.0)], &build);
+    let ends = [-1.2, 0.8, -1.0, 2.0].map(|end| s(end).variable());
+    let slopes = grad(&build(&ends), &ends.iter().collect::<Vec<_>>());
+    assert!(slopes.iter().all(|slope| slope.item() == 0.0), "{slopes:?}");
+
+    let counts = |trials: usize, logits: &[f64]| Multinomial::new(trials, &t(logits, &[logits.len()]));
+    let (q, p) = (counts(5, &[0.3, -0.2, 1.1]), counts(5, &[-0.3, 0.2, 0.1]));
+    assert_divergence("multinomial", &q, &p);
+    let inputs = [t(&[0.3, -0.2, 1.1], &[3]), t(&[-0.3, 0.2, 0.1], &[3])];
+    assert_gradients("KL of multinomials", &inputs, &|p| Multinomial::new(5, &p[0]).kl(&Multinomial::new(5, &p[1])));
+    let shifts = Multinomial::new(5, &t(&[0.3, -0.2, 1.1, 0.0, 0.0, 0.0], &[2, 3]));
+    assert_eq!(shifts.kl(&p).shape(), [2]);
+    assert_close("of a batch", shifts.kl(&p).to_vec()[0], q.kl(&p).item(), 1e-14);
+    let without = [0.3, f64::NEG_INFINITY, 1.1];
+    assert!(counts(5, &without).kl(&q).item().is_finite());
+    assert_eq!(q.kl(&counts(5, &without)).item(), f64::INFINITY);
+    assert_eq!(q.kl(&counts(4, &[0.3, -0.2, 1.1])).item(), f64::INFINITY);
+    assert_eq!(counts(0, &[0.3, -0.2, 1.1]).kl(&counts(0, &without)).item(), 0.0);
+}
+
+#[test]
 fn divergences_agree_with_their_definition() {
     let normal = |m: f64, sd: f64| Normal::new(t(&[m, -m], &[2]), t(&[sd, 2.0 * sd], &[2]));
     assert_divergence("normal", &normal(0.3, 0.8), &normal(-0.4, 1.5));
@@ -286,6 +321,11 @@ fn divergences_agree_with_their_definition() {
     assert_gradients("KL of generalised normals", &[s(1.1), s(1.7), s(0.8), s(2.6)], &|p| {
         let [q, p] = [&p[..2], &p[2..]].map(|p| GeneralisedNormal::new(s(0.3), p[0].clone(), p[1].clone()));
         q.kl(&p)
+    });
+    let gumbel = |location: f64, scale: f64| Gumbel::new(s(location), s(scale));
+    assert_divergence("gumbel", &gumbel(0.2, 1.1), &gumbel(-0.6, 0.8));
+    assert_gradients("KL of gumbels", &[s(0.2), s(1.1), s(-0.6), s(0.8)], &|p| {
+        Gumbel::new(p[0].clone(), p[1].clone()).kl(&Gumbel::new(p[2].clone(), p[3].clone()))
     });
     assert_divergence("poisson", &Poisson::new(s(2.2)), &Poisson::new(s(1.4)));
     assert_divergence("binomial", &Binomial::new(s(6.0), s(0.3)), &Binomial::new(s(6.0), s(-0.4)));

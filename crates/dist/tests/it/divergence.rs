@@ -27,6 +27,16 @@ fn closed_forms_agree_with_integrals() {
     let (q, p) = (general(1.1, 1.7), general(0.8, 2.6));
     assert_close("generalised normal", divergence::generalised_normal(&q, &p), by_quantiles(&q, &p), 1e-8);
     assert!(divergence::generalised_normal(&q, &GeneralisedNormal { mean: 0.0, ..p }).is_nan());
+    let (q, p) = (Gumbel { location: 0.2, scale: 1.1 }, Gumbel { location: -0.6, scale: 0.8 });
+    assert_close("gumbel", divergence::gumbel(&q, &p), by_quantiles(&q, &p), 1e-8);
+    assert_close("gumbel, the other way", divergence::gumbel(&p, &q), by_quantiles(&p, &q), 1e-8);
+    assert!(divergence::gumbel(&q, &q).abs() < 1e-14);
+    let uniform = |low: f64, high: f64| Uniform { low, high };
+    // The densities have one ratio inside the first interval.
+    let (q, p) = (uniform(-0.5, 0.8), uniform(-1.0, 2.0));
+    assert_close("uniform", divergence::uniform(&q, &p), q.log_prob(0.1) - p.log_prob(0.1), 1e-14);
+    assert_eq!((divergence::uniform(&q, &q), divergence::uniform(&p, &q)), (0.0, f64::INFINITY));
+    assert_eq!(divergence::uniform(&uniform(-1.0, 2.1), &p), f64::INFINITY);
     let von_mises = |direction: f64, concentration: f64| VonMises { direction, concentration };
     let (q, p) = (von_mises(0.0, 2.0), von_mises(0.6, 0.7));
     // Over the circle of q, on which p repeats.
@@ -50,6 +60,12 @@ fn closed_forms_agree_with_integrals() {
     assert_close("bernoulli", divergence::bernoulli(&q, &p), by_sum(&q, &p), 1e-14);
     assert_close("dirichlet", divergence::dirichlet(&[0.5, 2.0], &[1.0, 3.0]), 0.227_411_277_76, 1e-10);
     assert_eq!(divergence::categorical(&[0.5, 0.5], &[1.0, 0.0]), f64::INFINITY);
+    // Of two classes the counts are binomial.
+    let binomial = |probability: f64| Binomial { trials: 6.0, probability };
+    let sum = by_sum(&binomial(0.3), &binomial(0.8));
+    assert_close("multinomial", divergence::multinomial(6, &[0.3, 0.7], &[0.8, 0.2]), sum, 1e-12);
+    let nothing = divergence::multinomial(0, &[0.5, 0.5], &[1.0, 0.0]);
+    assert_eq!((nothing, divergence::multinomial(2, &[0.5, 0.5], &[1.0, 0.0])), (0.0, f64::INFINITY));
 }
 
 fn example(seed: u64) -> MultivariateNormal {

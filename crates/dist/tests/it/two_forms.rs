@@ -106,6 +106,12 @@ fn divergences_of_both_forms_agree() {
     let (q, p) = (general(1.1, 1.7), general(0.8, 2.6));
     let form = |d: &plain::GeneralisedNormal| batched::GeneralisedNormal::new(s(d.mean), s(d.scale), s(d.exponent));
     same("generalised normal", divergence::generalised_normal(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::Gumbel { location: 0.2, scale: 1.1 }, plain::Gumbel { location: -0.4, scale: 0.6 });
+    let form = |d: &plain::Gumbel| batched::Gumbel::new(s(d.location), s(d.scale));
+    same("gumbel", divergence::gumbel(&q, &p), form(&q).kl(&form(&p)));
+    let (q, p) = (plain::Uniform { low: -0.5, high: 0.8 }, plain::Uniform { low: -1.0, high: 2.0 });
+    let form = |d: &plain::Uniform| batched::Uniform::new(s(d.low), s(d.high));
+    same("uniform", divergence::uniform(&q, &p), form(&q).kl(&form(&p)));
     let von_mises = |direction: f64, concentration: f64| plain::VonMises { direction, concentration };
     let (q, p) = (von_mises(0.2, 2.0), von_mises(0.6, 0.7));
     let form = |d: &plain::VonMises| batched::VonMises::new(s(d.direction), s(d.concentration));
@@ -119,6 +125,8 @@ fn divergences_of_both_forms_agree() {
     let (q, p) = ([0.2, 0.5, 0.3], [0.4, 0.1, 0.5]);
     let form = |d: &[f64]| batched::Categorical::new(&t(d).log());
     same("categorical", divergence::categorical(&q, &p), form(&q).kl(&form(&p)));
+    let form = |d: &[f64]| batched::Multinomial::new(7, &t(d).log());
+    same("multinomial", divergence::multinomial(7, &q, &p), form(&q).kl(&form(&p)));
     let form = |d: &[f64]| batched::Dirichlet::new(t(d));
     same("dirichlet", divergence::dirichlet(&q, &p), form(&q).kl(&form(&p)));
     let chol = |scale: f64| vec![0.9 * scale, 0.0, -0.4, 1.3 * scale];

@@ -6,6 +6,7 @@
 //! | correlated, `D` up to some hundreds | [`FullRank`] | `D (D + 3) / 2` |
 //! | correlated along few directions | [`LowRank`] | `D (r + 2)` |
 //! | several modes | [`Mixture`] | `K (2 D + 1)` |
+//! | several fits that belong together, as of climbs to several modes | [`FullRankMixture`] | `K D (D + 3) / 2` |
 //! | curved, skewed, heavy tails | [`FlowFamily`] | the flow's |
 //! | the same, by unknowns that are integrated out | [`Hierarchical`], with or without a reverse model | those of its parts |
 //! | one for each data set or context | [`Conditioned`], fitted by [`simulated`](crate::fit::simulated) | its residual's, and `C D` or a network's |
@@ -15,6 +16,7 @@
 
 mod conditional;
 mod flow;
+mod full_rank_mixture;
 mod gaussian;
 mod hierarchical;
 mod infinitesimal;
@@ -22,6 +24,7 @@ mod mixture;
 
 pub use conditional::{Conditional, Conditioned};
 pub use flow::FlowFamily;
+pub use full_rank_mixture::FullRankMixture;
 pub use gaussian::{FullRank, LowRank, MeanField};
 pub use hierarchical::Hierarchical;
 pub use infinitesimal::InfinitesimalFlow;

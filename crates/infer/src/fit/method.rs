@@ -1,6 +1,7 @@
 //! Methods by name, and one result of all of them.
 
 use super::ensure_dim;
+use super::multipath::multipath;
 use super::pathfinder::{PathfinderSettings, pathfinder};
 use super::vi::{ViSettings, vi};
 use crate::diagnostics::Psis;
@@ -17,14 +18,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A method of inference. As a text: `nuts`, `pathfinder`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, a flow such as `spline:4x8`, or one that the
-/// target drives, `hamiltonian:4` or `langevin:4`.
+/// A method of inference. As a text: `nuts`, `pathfinder`, `multipath`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, a flow such as
+/// `spline:4x8`, or one that the target drives, `hamiltonian:4` or `langevin:4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// The no-U-turn sampler.
     Nuts,
     /// A normal found along the way to a mode.
     Pathfinder,
+    /// Normals found along the ways from several starts, and draws of all of them resampled by their weights.
+    Multipath,
     /// Variational, independent normals.
     MeanField,
     /// Variational, a normal of any covariance.
@@ -64,8 +67,8 @@ impl FromStr for Method {
         let refuse = || Error::Setting {
             setting: "method".into(),
             found: format!("`{text}`"),
-            expected: "nuts, pathfinder, mean-field, full-rank, low-rank:R, mixture:K, hamiltonian:K, langevin:K with \
-                       numbers from 1 to 1000, or a flow such as spline:4x8"
+            expected: "nuts, pathfinder, multipath, mean-field, full-rank, low-rank:R, mixture:K, hamiltonian:K, \
+                       langevin:K with numbers from 1 to 1000, or a flow such as spline:4x8"
                 .into(),
         };
         let count = |t: &str| t.parse::<usize>().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(refuse);
@@ -73,6 +76,7 @@ impl FromStr for Method {
             None => match text {
                 "nuts" => Ok(Self::Nuts),
                 "pathfinder" => Ok(Self::Pathfinder),
+                "multipath" => Ok(Self::Multipath),
                 "mean-field" => Ok(Self::MeanField),
                 "full-rank" => Ok(Self::FullRank),
                 _ => Err(refuse()),
@@ -91,6 +95,7 @@ impl fmt::Display for Method {
         match self {
             Self::Nuts => f.write_str("nuts"),
             Self::Pathfinder => f.write_str("pathfinder"),
+            Self::Multipath => f.write_str("multipath"),
             Self::MeanField => f.write_str("mean-field"),
             Self::FullRank => f.write_str("full-rank"),
             Self::LowRank { rank } => write!(f, "low-rank:{rank}"),
@@ -139,13 +144,14 @@ pub struct Inference {
     pub method: Method,
     /// Names of the natural values, `P`.
     pub labels: Vec<String>,
-    /// Draws in natural values, `[S, P]` row-major.
+    /// Draws in natural values, `[S, P]` row-major: of the posterior by sampling, resampled by their weights by [`Method::Multipath`], and else of the
+    /// approximation.
     pub natural: Vec<f64>,
     /// The same draws in free numbers, `[S, D]`.
     pub draws: Vec<f64>,
     /// Evidence lower bound with its standard error; variational methods.
     pub elbo: Option<Estimate>,
-    /// Importance weights and k-hat; variational methods.
+    /// Importance weights of the draws, equal where these were resampled, and k-hat; variational methods.
     pub psis: Option<Psis>,
     /// Largest R-hat of any free unknown; sampling.
     pub r_hat: Option<f64>,
@@ -209,8 +215,8 @@ impl Inference {
 /// Runs one method.
 ///
 /// # Errors
-/// Those of [`sample`], [`vi`] and [`pathfinder`]; [`Error::Setting`] for a start of another length, and for a target that cannot drive the flow that is
-/// asked for.
+/// Those of [`sample`], [`vi`], [`pathfinder`] and [`multipath`]; [`Error::Setting`] for a start of another length, and for a target that cannot
+/// drive the flow that is asked for.
 pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
     let started = Instant::now();
     let d = target.dim();
@@ -221,6 +227,17 @@ pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings,
         Method::Nuts => return nuts(target, settings, run),
         Method::Pathfinder => {
             let fit = pathfinder(target, &mean, &settings.pathfinder, run)?;
+            return Ok(of_fit(target, method, fit, started));
+        }
+        Method::Multipath => {
+            let mut fit = multipath(target, &mean, &settings.pathfinder, run)?;
+            // Draws that count the same, so that their means are the answer; k-hat is that of the weights they were chosen by.
+            // Weights that are not numbers choose nothing, and k-hat is infinite then.
+            if !fit.psis.log_weights.iter().any(|l| l.is_nan()) {
+                let count = fit.log_weights.len();
+                fit.draws = fit.resampled(count, &mut run.rng);
+                fit.psis.log_weights = vec![-(count as f64).ln(); count];
+            }
             return Ok(of_fit(target, method, fit, started));
         }
         Method::MeanField => Box::new(MeanField::new(&mean, &sd)),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | to fit a family to a target | [`vi`] |
 //! | a first look, or where to start sampling, for a few hundred gradients | [`pathfinder`] |
+//! | the same with several modes, or skewed: draws of several such approximations by their weights | [`multipath`] |
 //! | to fit a flow to a target of several modes, flat at first | [`annealed`] |
 //! | one answer from a method named in a setting | [`infer`] with a [`Method`] |
 //! | the posterior of any data at once, from a model that can be simulated but not evaluated | [`simulated`] |
@@ -16,6 +17,7 @@ mod compare;
 mod file;
 mod iterates;
 mod method;
+mod multipath;
 mod pathfinder;
 mod simulated;
 mod vi;
@@ -24,6 +26,7 @@ pub use annealed::{AnnealedSettings, annealed};
 pub use calibration::{Finding, VariationalCalibration};
 pub use compare::{Comparison, compare};
 pub use method::{Inference, Method, MethodSettings, infer};
+pub use multipath::multipath;
 pub use pathfinder::{PathfinderSettings, pathfinder};
 pub use simulated::{Simulated, SimulatedSettings, simulated};
 pub use vi::{Fit, ViSettings, vi};

@@ -15,10 +15,10 @@ use std::time::Instant;
 /// Largest curvature along a step, in squared gradients, that enters the estimate of the covariance.
 const CURVATURE: f64 = 1e12;
 
-/// Settings of [`pathfinder`].
+/// Settings of [`pathfinder`] and [`multipath`](super::multipath).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathfinderSettings {
-    /// Climbs from different starts; the best approximation of all is kept.
+    /// Climbs from different starts; the best approximation of all is kept, or all of them together.
     pub paths: usize,
     /// Steps of a climb.
     pub steps: usize,
@@ -26,7 +26,7 @@ pub struct PathfinderSettings {
     pub memory: usize,
     /// Draws by which the approximations along a path are compared.
     pub draws: usize,
-    /// Draws by which the fit is judged and which it returns.
+    /// Draws by which the fit is judged and which it returns; of several climbs as many of each, rounded up.
     pub evaluated: usize,
 }
 
@@ -60,8 +60,8 @@ impl PathfinderSettings {
 /// [`Error::Setting`] for settings out of range, and a start of another length; [`Error::Numerical`] when no climb finds a point where the target exists.
 ///
 /// # Source
-/// Zhang, Carpenter, Gelman and Vehtari (2022). Deviation: the best of the paths is kept, in place of draws of all of them resampled by their
-/// weights; [`Fit::resampled`] does that to the draws kept.
+/// Zhang, Carpenter, Gelman and Vehtari (2022). The best of the paths is kept; draws of all of them together, by their weights, are
+/// [`multipath`](super::multipath)'s.
 ///
 /// ```
 /// use elbo_core::Run;
@@ -81,27 +81,17 @@ pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderS
     let (mut best, mut gradients, mut steps, mut cut) = (None::<(f64, FullRank)>, 0, 0, 0);
     let base = run.rng.fork();
     for path in 0..settings.paths {
-        let mut climb = Climb { target, settings, gradients: 0, steps: 0, is_cut: false };
-        match climb.run(start, &mut base.split(path as u64), run) {
-            Ok(Some(found)) if best.as_ref().is_none_or(|b| found.0 > b.0) => best = Some(found),
-            Ok(_) => {}
-            // The density does not exist where this climb begins.
-            Err(error) if error.is_recoverable() => {}
-            Err(error) => return Err(error),
+        let climbed = climb(target, start, settings, &mut base.split(path as u64), run)?;
+        if let Some(found) = climbed.normal
+            && best.as_ref().is_none_or(|b| found.0 > b.0)
+        {
+            best = Some(found);
         }
-        gradients += climb.gradients;
-        steps += climb.steps;
-        cut += usize::from(climb.is_cut);
+        gradients += climbed.gradients;
+        steps += climbed.steps;
+        cut += usize::from(climbed.is_cut);
     }
-    let Some((_, family)) = best else {
-        if run.must_stop() {
-            return Err(Error::Stopped);
-        }
-        return Err(Error::numerical(
-            "no normal along any climb has all its draws where the log density is finite",
-            "start where the density exists, or map constrained unknowns to the whole space",
-        ));
-    };
+    let Some((_, family)) = best else { return Err(nothing(run)) };
     let mut fit = judge(target, Box::new(family), settings.evaluated, run);
     if cut > 0 {
         run.mark_stopped_early();
@@ -116,6 +106,46 @@ pub fn pathfinder(target: &dyn LogDensity, start: &[f64], settings: &PathfinderS
     }
     (fit.steps, fit.gradients, fit.seconds) = (steps, gradients, started.elapsed().as_secs_f64());
     Ok(fit)
+}
+
+/// What one climb gave.
+pub(super) struct Climbed {
+    /// Its best normal, with the bound; `None` where it passed none at whose draws the density exists.
+    pub(super) normal: Option<(f64, FullRank)>,
+    /// Gradients of the target.
+    pub(super) gradients: u64,
+    /// Steps taken.
+    pub(super) steps: usize,
+    /// The run had to stop before the climb had ended.
+    pub(super) is_cut: bool,
+}
+
+/// One climb from a point near `centre`. One that begins where the density does not exist finds nothing.
+pub(super) fn climb(
+    target: &dyn LogDensity,
+    centre: &[f64],
+    settings: &PathfinderSettings,
+    rng: &mut Rng,
+    run: &Run,
+) -> Result<Climbed> {
+    let mut climb = Climb { target, settings, gradients: 0, steps: 0, is_cut: false };
+    let normal = match climb.run(centre, rng, run) {
+        Ok(normal) => normal,
+        Err(error) if error.is_recoverable() => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Climbed { normal, gradients: climb.gradients, steps: climb.steps, is_cut: climb.is_cut })
+}
+
+/// Why no climb found a normal: it was stopped, or the density is to blame.
+pub(super) fn nothing(run: &Run) -> Error {
+    if run.must_stop() {
+        return Error::Stopped;
+    }
+    Error::numerical(
+        "no normal along any climb has all its draws where the log density is finite",
+        "start where the density exists, or map constrained unknowns to the whole space",
+    )
 }
 
 struct Climb<'a> {

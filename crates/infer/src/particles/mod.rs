@@ -6,7 +6,7 @@
 //! |---|---|
 //! | down the divergence to the target, in a kernel's space (SVGD) | [`Field::Svgd`] |
 //! | down the kernel Stein discrepancy (KSDD) | [`Field::Ksdd`] |
-//! | down the divergence, by the spectrum of one unknown's density (LAWGD) | [`Lawgd`] with [`transport_by`] |
+//! | down the divergence, by the spectrum of the density of one unknown or two (LAWGD) | [`Lawgd`] with [`transport_by`] |
 //! | anywhere else | implement [`Velocity`] |
 //! | to the data of a forward model without derivatives, or to its posterior (EKI, EKS, ALDI) | [`ensemble_kalman`], which needs no pace |
 //!

@@ -81,6 +81,32 @@ fn every_estimator_that_says_so_is_unbiased() {
 }
 
 #[test]
+fn the_largest_log_weight_has_one_gradient_by_paths_and_by_the_score_and_no_doubly_reparameterised_one() {
+    let (target, family, objective) = (skewed(), MeanField::new(&[0.4], &[0.7]), Objective::VR_MAX);
+    assert_eq!(Estimator::default_for(&objective, true), Estimator::Reparameterised);
+    let error = Estimator::DoublyReparameterised.check(&objective, &family, 2).unwrap_err();
+    assert!(error.to_string().contains("finite order"), "{error}");
+    assert!(!Estimator::DoublyReparameterised.is_unbiased(&objective));
+    let groups = [("mean".to_owned(), 1), ("sd".to_owned(), 1)];
+    let measured = |estimator: Estimator, seed| {
+        assert!(estimator.is_unbiased(&objective));
+        report(&groups, 400, &mut Rng::new(seed), |rng| {
+            let noise = Tensor::from_vec(rng.normals(100), &[100, 1]);
+            Ok(family.gradient(&estimator.surrogate(&objective, &target, &family, &noise, 2)?.tensor))
+        })
+        .unwrap()
+    };
+    let paths = measured(Estimator::Reparameterised, 3);
+    for (estimator, seed) in [(LEAVE_ONE_OUT, 4), (CONSTANT, 5)] {
+        let score = measured(estimator, seed);
+        for i in 0..2 {
+            let z = (score.mean[i] - paths.mean[i]) / score.errors()[i].hypot(paths.errors()[i]);
+            assert!(z.abs() < 4.0, "{estimator:?}, entry {i}: {} and {}, z = {z}", score.mean[i], paths.mean[i]);
+        }
+    }
+}
+
+#[test]
 fn a_running_baseline_is_unbiased_and_takes_away_the_level_of_the_signal() {
     // A constant of 40 nats, which a score without a baseline has to average out.
     let plain = skewed();

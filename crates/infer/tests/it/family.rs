@@ -2,7 +2,7 @@
 
 use crate::common::{assert_close, numeric_gradient};
 use elbo_core::Rng;
-use elbo_infer::family::{Drawn, FlowFamily, FullRank, LowRank, MeanField, Mixture};
+use elbo_infer::family::{Drawn, FlowFamily, FullRank, FullRankMixture, LowRank, MeanField, Mixture};
 use elbo_infer::{Estimate, Estimator, Explicit, Objective, Variational};
 use elbo_tensor::Tensor;
 
@@ -18,6 +18,13 @@ pub fn every_family() -> Vec<(&'static str, Box<dyn Variational>)> {
             Box::new(moved(FlowFamily::new("realnvp:2x4".parse().unwrap(), &mean, &sd, &mut Rng::new(2)).unwrap())),
         ),
         ("mixture", Box::new(moved(Mixture::new(&mean, &sd, 2, &mut Rng::new(1))))),
+        (
+            "full-rank mixture",
+            Box::new(FullRankMixture::new(vec![
+                FullRank::from_chol(&mean, &chol),
+                FullRank::new(&[-0.8, 0.2, 0.1], &sd),
+            ])),
+        ),
     ]
 }
 
@@ -80,6 +87,7 @@ fn reparameterised_gradients_are_those_of_differences() {
             (Estimator::Reparameterised, Objective::ELBO),
             (Estimator::ClosedEntropy, Objective::ELBO),
             (Estimator::Reparameterised, Objective::IWAE),
+            (Estimator::Reparameterised, Objective::VR_MAX),
         ] {
             if estimator.check(&objective, &*family, 2).is_err() {
                 continue;

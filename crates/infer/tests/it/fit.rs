@@ -338,9 +338,17 @@ fn a_flow_that_is_stopped_goes_on_to_the_same_bits_without_its_base_being_fitted
 fn bad_settings_and_targets_without_support_are_refused() {
     let message = |text: &str| text.parse::<Method>().unwrap_err().to_string();
     assert!(message("nutz").contains("mean-field") && message("mixture:0").contains("mixture:K"));
-    for text in
-        ["nuts", "pathfinder", "low-rank:2", "mixture:3", "spline:4x8", "planar:4", "hamiltonian:4", "langevin:2"]
-    {
+    for text in [
+        "nuts",
+        "pathfinder",
+        "multipath",
+        "low-rank:2",
+        "mixture:3",
+        "spline:4x8",
+        "planar:4",
+        "hamiltonian:4",
+        "langevin:2",
+    ] {
         assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
     }
     let nowhere = Explicit::new(1, |_: &[f64], g: &mut [f64]| {
@@ -356,7 +364,7 @@ fn bad_settings_and_targets_without_support_are_refused() {
         -0.5 * z[0] * z[0]
     });
     let settings = MethodSettings { start: Some(vec![0.0; 2]), ..MethodSettings::default() };
-    for method in [Method::MeanField, Method::Pathfinder, Method::Nuts] {
+    for method in [Method::MeanField, Method::Pathfinder, Method::Multipath, Method::Nuts] {
         let error = infer(&line, method, &settings, &mut Run::new(0)).unwrap_err();
         assert!(error.to_string().contains("`start` is of 2 unknowns"), "{error}");
     }

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod common;
+mod conjugate;
 mod divergences;
 mod ensemble;
 mod estimator;
@@ -18,6 +19,7 @@ mod graph;
 mod hierarchical;
 mod infinitesimal;
 mod mcmc;
+mod multipath;
 mod objective;
 mod oracles;
 mod particles;

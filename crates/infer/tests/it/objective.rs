@@ -7,7 +7,7 @@ use elbo_infer::objective::{
     thermodynamic_integral,
 };
 use elbo_infer::{Estimate, Objective};
-use elbo_tensor::Tensor;
+use elbo_tensor::{Tensor, grad};
 
 fn log_weights(draws: usize, data: usize, seed: u64) -> Tensor {
     Tensor::from_vec(Rng::new(seed).normals(draws * data), &[draws, data])
@@ -20,6 +20,8 @@ fn every_objective() -> Vec<Objective> {
         Objective::renyi(0.5),
         Objective::renyi(-2.0),
         Objective::cubo(2.0),
+        Objective::VR_MAX,
+        Objective::renyi(f64::INFINITY),
         Objective::VarGrad,
         Objective::Thermodynamic { betas: vec![0.0, 0.3, 1.0] },
     ]
@@ -54,6 +56,60 @@ fn named_objectives_are_points_of_one_family() {
     // The order is monotone on every sample, by Jensen.
     let values: Vec<f64> = [-3.0, -1.0, 0.0, 0.5, 1.0, 2.0, 5.0].iter().map(|r| power(&l, *r).sum().item()).collect();
     assert!(values.windows(2).all(|w| w[0] < w[1]), "{values:?}");
+}
+
+#[test]
+fn orders_without_end_are_the_largest_and_the_least_log_weight() {
+    let (draws, log_draws) = (5, 5f64.ln());
+    let l = log_weights(draws, 3, 7);
+    let (largest, least) = (l.max_axis(0, false).to_vec(), l.min_axis(0, false).to_vec());
+    let of = |alpha: f64| Objective::renyi(alpha).value(&l).to_vec();
+    assert_eq!(Objective::renyi(f64::NEG_INFINITY), Objective::VR_MAX);
+    assert_eq!((of(f64::NEG_INFINITY), of(f64::INFINITY)), (largest.clone(), least.clone()));
+    // A mean of powers lies below the largest by log K over the order at most.
+    for size in [1e2, 1e4, 1e6] {
+        let gap = log_draws / (size - 1.0) + 1e-12;
+        for b in 0..3 {
+            let (high, low) = (of(1.0 - size)[b], of(1.0 + size)[b]);
+            assert!(high <= largest[b] + 1e-12 && high >= largest[b] - gap, "{size}: {high} and {}", largest[b]);
+            assert!(low >= least[b] - 1e-12 && low <= least[b] + gap, "{size}: {low} and {}", least[b]);
+        }
+    }
+    let orders = [f64::NEG_INFINITY, -1e3, -2.0, 0.0, 0.5, 1.0, 3.0, 1e3, f64::INFINITY];
+    let values: Vec<Vec<f64>> = orders.iter().map(|alpha| of(*alpha)).collect();
+    for pair in values.windows(2) {
+        assert!(pair[0].iter().zip(&pair[1]).all(|(a, b)| a > b), "falling in alpha: {values:?}");
+    }
+    // Within log K of the importance-weighted bound, from above; without log K, from below.
+    for (high, bound) in largest.iter().zip(Objective::IWAE.value(&l).to_vec()) {
+        assert!(*high >= bound && high - log_draws <= bound, "{high} and {bound}");
+    }
+    let single = log_weights(1, 3, 8);
+    assert_eq!(Objective::VR_MAX.value(&single).to_vec(), single.to_vec());
+    // Weights are those of the limit, and one of equals has all of it, in the gradient too.
+    let chosen = Objective::VR_MAX.weights(&l);
+    assert_eq!((chosen.shape(), chosen.sum_axis(0, false).to_vec()), (&[draws, 3][..], vec![1.0; 3]));
+    assert_close(&Objective::renyi(-1e6).weights(&l).to_vec(), &chosen.to_vec(), 1e-12, "the limit of weights");
+    let equals = Tensor::from_vec(vec![1.0, 2.0, 2.0, 1.0], &[4, 1]).variable();
+    for (objective, expected) in
+        [(Objective::VR_MAX, [0.0, 1.0, 0.0, 0.0]), (Objective::renyi(f64::INFINITY), [1.0, 0.0, 0.0, 0.0])]
+    {
+        assert_eq!(objective.weights(&equals).to_vec(), expected);
+        assert_eq!(grad(&objective.value(&equals).sum(), &[&equals])[0].to_vec(), expected);
+    }
+}
+
+#[test]
+fn an_order_without_end_is_a_word_in_a_file() {
+    let all = [Objective::VR_MAX, Objective::renyi(f64::INFINITY), Objective::IWAE, Objective::renyi(0.5)];
+    for (objective, order) in all.iter().zip(["\"infinity\"", "\"-infinity\"", "1.0", "0.5"]) {
+        let text = serde_json::to_string(objective).unwrap();
+        assert_eq!(text, format!(r#"{{"type":"power","order":{order}}}"#));
+        assert_eq!(serde_json::from_str::<Objective>(&text).unwrap(), *objective);
+    }
+    assert_eq!(serde_json::from_str::<Objective>(r#"{"type":"power","order":2}"#).unwrap(), Objective::cubo(2.0));
+    let error = serde_json::from_str::<Objective>(r#"{"type":"power","order":"large"}"#).unwrap_err();
+    assert!(error.to_string().contains("`-infinity`"), "{error}");
 }
 
 #[test]
@@ -202,4 +258,6 @@ fn orders_and_temperatures_are_checked() {
     assert!(Objective::Thermodynamic { betas: vec![0.0, 0.5] }.check().is_err());
     assert!(every_objective().iter().all(|o| o.check().is_ok()));
     assert!(Objective::ELBO.is_maximised() && !Objective::cubo(2.0).is_maximised());
+    // Less a constant it is a lower bound.
+    assert!(Objective::VR_MAX.is_maximised() && Objective::renyi(f64::INFINITY).is_maximised());
 }

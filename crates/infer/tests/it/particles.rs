@@ -190,6 +190,68 @@ fn lawgd_knows_the_spectrum_of_a_gaussian() {
 }
 
 #[test]
+fn lawgd_knows_the_spectrum_of_a_gaussian_in_the_plane_and_its_covariance() {
+    // The precision has the eigenvalues 2/3 and 2, whose sums of multiples are the generator's.
+    let target = correlated(0.5);
+    let field = Lawgd::plane(&FullScore(&target), [(-4.5, 4.5); 2], 21, 25).unwrap();
+    for (value, expected) in field.eigenvalues().iter().zip([2.0 / 3.0, 4.0 / 3.0, 2.0, 2.0]) {
+        // Second differences at a spacing of 0.45 deviations; fluxes at the middles take most of their error away.
+        assert!((value / expected - 1.0).abs() < 5e-3, "{value} vs {expected}");
+    }
+    let settings = Transport { steps: 600, trace: 0, ..Transport::default() };
+    for seed in [1, 2] {
+        let particles =
+            transport_by(&FullScore(&target), &field, &settings, start(20, 2, seed), &mut Run::new(seed)).unwrap();
+        let column = |i: usize| particles.points.iter().skip(i).step_by(2).copied().collect::<Vec<f64>>();
+        let (x, y) = (column(0), column(1));
+        let average = |f: &dyn Fn(f64, f64) -> f64| x.iter().zip(&y).map(|(x, y)| f(*x, *y)).sum::<f64>() / 20.0;
+        let mean = [average(&|x, _| x), average(&|_, y| y)];
+        assert!(mean.iter().all(|m| m.abs() < 0.05), "seed {seed}: mean {mean:?}");
+        let moments = [average(&|x, _| x * x), average(&|_, y| y * y), average(&|x, y| x * y)];
+        // Twenty-five functions fix the moments but for the grid's error.
+        let is_near = moments.iter().zip([1.0, 1.0, 0.5]).all(|(found, exact)| (found - exact).abs() < 0.15);
+        assert!(is_near, "seed {seed}: {moments:?}");
+    }
+}
+
+#[test]
+fn lawgd_moves_points_from_one_mode_to_the_other() {
+    let score = FullScore(&Toy::TwoModes);
+    let field = Lawgd::plane(&score, [(-4.5, 4.5); 2], 21, 20).unwrap();
+    // The function that tells the modes apart is the slowest by far.
+    assert!(field.eigenvalues()[0] < 0.02 && field.eigenvalues()[1] > 1.5, "{:?}", field.eigenvalues());
+    let mut rng = Rng::new(3);
+    let points: Vec<Vec<f64>> = (0..20).map(|_| vec![-2.0 + 0.5 * rng.normal(), 2.0 + 0.5 * rng.normal()]).collect();
+    let settings = Transport { steps: 1000, trace: 0, ..Transport::default() };
+    let particles = transport_by(&score, &field, &settings, Particles::at(&points), &mut Run::new(1)).unwrap();
+    let moved = particles.points.iter().step_by(2).filter(|x| **x > 0.0).count();
+    assert!((4..=16).contains(&moved), "{moved} of 20 are at the other mode");
+}
+
+#[test]
+fn lawgd_places_its_grid_around_the_mode_of_a_log_concave_density() {
+    // Eigenvalues of independent unknowns are sums of multiples of their precisions.
+    let target = independent(vec![30.0, -4.0], vec![2.0, 0.1]);
+    let field = Lawgd::around(&target, &[0.0; 2]).unwrap();
+    for (value, expected) in field.eigenvalues().iter().zip([0.25, 0.5, 0.75]) {
+        assert!((value / expected - 1.0).abs() < 1e-2, "{value} vs {expected}");
+    }
+    let line = Lawgd::around(&independent(vec![-7.0], vec![0.5]), &[0.0]).unwrap();
+    assert!((line.eigenvalues()[0] / 4.0 - 1.0).abs() < 1e-2, "{:?}", line.eigenvalues());
+    let error = Lawgd::around(&independent(vec![0.0; 3], vec![1.0; 3]), &[0.0; 3]).unwrap_err();
+    assert!(error.to_string().contains("`target` is of 3 unknowns"), "{error}");
+    let error = Lawgd::around(&independent(vec![0.0], vec![1.0]), &[0.0; 2]).unwrap_err();
+    assert!(error.to_string().contains("`start` is of 2 unknowns"), "{error}");
+    // Rising without end: there is no mode, and no width.
+    let slope = Explicit::new(1, |z: &[f64], gradient: &mut [f64]| {
+        gradient[0] = 1.0;
+        z[0]
+    });
+    let error = Lawgd::around(&slope, &[0.0]).unwrap_err();
+    assert!(error.remedy().contains("`Lawgd::new`"), "{error}");
+}
+
+#[test]
 fn every_field_and_pace_finds_a_gaussian() {
     let target = correlated(0.5);
     for field in [
@@ -261,6 +323,14 @@ fn particles_and_grids_that_are_not_of_the_target_are_refused() {
     let line = independent(vec![0.0], vec![1.0]);
     refuse(&FullScore(&line), (5.0, -5.0), 101, "`interval` is from 5 to -5");
     refuse(&FullScore(&line), (-5.0, 5.0), 11, "`size` is 11");
+    let refuse = |score: &dyn Score, sides: [(f64, f64); 2], size: usize, part: &str| {
+        let error = Lawgd::plane(score, sides, size, 10).err().unwrap();
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    refuse(&FullScore(&line), [(-5.0, 5.0); 2], 21, "`score` is of 1 dimensions");
+    refuse(&score, [(-5.0, 5.0), (1.0, 1.0)], 21, "`interval` is from 1 to 1");
+    refuse(&score, [(-5.0, 5.0); 2], 3, "`size` is 3");
+    refuse(&score, [(-5.0, 5.0); 2], 51, "`size` is 51");
 }
 
 #[test]

@@ -217,7 +217,7 @@ pub fn digits(claim: &mut Claim, run: &mut Run) -> Result<()> {
     let fit = |gradient: GammaGradient, draws: usize, seed: u64| -> Result<(f64, f64)> {
         let mut child = run.child(seed);
         let mut family = GammaFamily::start(&factors, &counts, &mut child.rng);
-        let ascent = Ascent { gradient, draws, ..config.ascent(&factors, &counts) };
+        let ascent = Ascent { gradients: [gradient; 2], draws, ..config.ascent(&factors, &counts) };
         drive(&ascent, &mut family, &Stop::after(steps, "gamma factors", "elbo estimate (nats)"), &mut child)?;
         let seconds = child.elapsed().as_secs_f64();
         Ok((ascent.bound(&family, 10, &mut run.child(seed + 1000)).0 / rows as f64, seconds))

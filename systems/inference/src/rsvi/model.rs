@@ -3,7 +3,7 @@
 use elbo_core::{ModelFile, Progress, Result, Rng, Run, Snapshot, Step};
 use elbo_dist::batched::{Batched, Gamma, Poisson};
 use elbo_infer::Estimate;
-use elbo_infer::estimator::{GammaGradient, leave_one_out};
+use elbo_infer::estimator::{GammaGradient, leave_one_out, report};
 use elbo_tensor::special::lgamma;
 use elbo_tensor::{Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad};
 
@@ -15,6 +15,8 @@ const WEIGHT: (f64, f64) = (0.1, 0.3);
 const LEAST: (f64, f64) = (1e-3, 1e-4);
 /// Added to every mean that a layer gives the one below: what is left where all codes vanish.
 const BACKGROUND: f64 = 1e-5;
+/// Estimates that the noise of a gradient is measured by.
+const ESTIMATES: usize = 20;
 
 /// The model: counts with means $W_0^\top z_1$, codes of layer `l` gamma with mean $W_l^\top z_{l+1}$.
 pub struct Factors {
@@ -188,8 +190,8 @@ pub struct Ascent<'a> {
     pub factors: &'a Factors,
     /// The data, `[N, D]`.
     pub counts: &'a Tensor,
-    /// How gradients are estimated.
-    pub gradient: GammaGradient,
+    /// How gradients are estimated, of the codes and of the weights.
+    pub gradients: [GammaGradient; 2],
     /// Draws a step, `S`.
     pub draws: usize,
     /// Length of the first steps.
@@ -225,17 +227,17 @@ impl Ascent<'_> {
     fn surrogate(
         &self,
         family: &GammaFamily,
-        gradient: GammaGradient,
+        gradients: [GammaGradient; 2],
         draws: usize,
         rng: &mut Rng,
     ) -> (Tensor, Tensor) {
         let held = self.weights.map_or(&family.weights, |w| &w.0);
-        let mut draw = |array: &GammaArray| {
+        let mut draw = |array: &GammaArray, gradient: GammaGradient| {
             let (shape, mean) = array.natural();
             gradient.draw(&shape, &mean, &[draws], rng)
         };
-        let codes: Vec<_> = family.codes.iter().map(&mut draw).collect();
-        let weights: Vec<_> = held.iter().map(&mut draw).collect();
+        let codes: Vec<_> = family.codes.iter().map(|array| draw(array, gradients[0])).collect();
+        let weights: Vec<_> = held.iter().map(|array| draw(array, gradients[1])).collect();
         let log_of =
             |draws: &[elbo_infer::estimator::GammaDraws]| draws.iter().map(|d| d.log_z.clone()).collect::<Vec<_>>();
         let terms = self.terms(&log_of(&codes), &log_of(&weights));
@@ -249,7 +251,7 @@ impl Ascent<'_> {
             .sum();
         let share = 1.0 / draws as f64;
         let mut surrogate = joint.sum() * share + &entropy;
-        if gradient.needs_signal() {
+        if gradients.iter().any(GammaGradient::needs_signal) {
             // A draw's signal holds only the terms that it enters.
             let mut correction = Tensor::scalar(0.0);
             for l in 0..codes.len() {
@@ -267,10 +269,26 @@ impl Ascent<'_> {
     /// The bound and its standard error, in nats.
     pub fn bound(&self, family: &GammaFamily, draws: usize, run: &mut Run) -> (f64, f64) {
         let values: Vec<f64> = (0..draws)
-            .map(|_| no_grad(|| self.surrogate(family, GammaGradient::Implicit, 1, &mut run.rng)).1.item())
+            .map(|_| no_grad(|| self.surrogate(family, [GammaGradient::Implicit; 2], 1, &mut run.rng)).1.item())
             .collect();
         let Estimate { value, error } = Estimate::mean(&values);
         (value, error)
+    }
+}
+
+impl Ascent<'_> {
+    /// The variance of one gradient estimate at each site, the codes and then the weights of each layer from the counts up: a mean over the site's
+    /// parameters.
+    pub fn noise(&self, family: &GammaFamily, rng: &mut Rng) -> Result<Vec<(String, f64)>> {
+        let sites = |name: &str, arrays: &[GammaArray]| -> Vec<(String, usize)> {
+            arrays.iter().enumerate().map(|(l, array)| (format!("{name}_{}", l + 1), array.pack().len())).collect()
+        };
+        let groups = [sites("codes", &family.codes), sites("weights", &family.weights)].concat();
+        let found = report(&groups, ESTIMATES, rng, |rng| {
+            Ok(family.gradient(&self.surrogate(family, self.gradients, self.draws, rng).0))
+        })?;
+        let means = found.group_variances().into_iter().zip(&found.sizes).map(|(sum, size)| sum / *size as f64);
+        Ok(found.names.iter().cloned().zip(means).collect())
     }
 }
 
@@ -299,7 +317,7 @@ impl Step<GammaFamily> for Ascent<'_> {
     }
 
     fn step(&self, family: &mut GammaFamily, memory: &mut Memory, run: &mut Run) -> Result<Progress> {
-        let (surrogate, values) = self.surrogate(family, self.gradient, self.draws, &mut run.rng);
+        let (surrogate, values) = self.surrogate(family, self.gradients, self.draws, &mut run.rng);
         let leaves = family.leaves();
         let gradients = grad(&surrogate, &leaves.iter().collect::<Vec<_>>());
         memory.steps += 1;
@@ -322,18 +340,21 @@ impl Step<GammaFamily> for Ascent<'_> {
 mod tests {
     use super::*;
 
+    const IMPLICIT: GammaGradient = GammaGradient::Implicit;
+    const REJECTION: GammaGradient = GammaGradient::Rejection { augmentation: 3 };
+
     #[test]
-    fn every_estimator_has_the_same_mean_gradient() {
+    fn every_estimator_has_the_same_mean_gradient_also_with_another_at_each_site() {
         let mut rng = Rng::new(3);
         let factors = Factors { widths: vec![3, 2], columns: 4, shape: 0.5 };
         let counts = Tensor::from_vec((0..20).map(|_| rng.poisson(2.0) as f64).collect(), &[5, 4]);
         let family = GammaFamily::start(&factors, &counts, &mut rng);
         let ascent =
-            |gradient| Ascent { factors: &factors, counts: &counts, gradient, draws: 8, rate: 0.1, weights: None };
-        let estimate = |gradient: GammaGradient, seed: u64| {
+            |gradients| Ascent { factors: &factors, counts: &counts, gradients, draws: 8, rate: 0.1, weights: None };
+        let estimate = |gradients: [GammaGradient; 2], seed: u64| {
             let mut rng = Rng::new(seed);
             let rows: Vec<Vec<f64>> = (0..150)
-                .map(|_| family.gradient(&ascent(gradient).surrogate(&family, gradient, 8, &mut rng).0))
+                .map(|_| family.gradient(&ascent(gradients).surrogate(&family, gradients, 8, &mut rng).0))
                 .collect();
             let n = rows.len() as f64;
             let mean: Vec<f64> = (0..rows[0].len()).map(|i| rows.iter().map(|r| r[i]).sum::<f64>() / n).collect();
@@ -342,21 +363,44 @@ mod tests {
                 .collect();
             (mean, error)
         };
-        let (reference, reference_error) = estimate(GammaGradient::Implicit, 1);
-        for gradient in
-            [GammaGradient::Rejection { augmentation: 3 }, GammaGradient::Standardised, GammaGradient::Score]
-        {
-            let (mean, error) = estimate(gradient, 2);
+        let (reference, reference_error) = estimate([IMPLICIT; 2], 1);
+        for gradients in [
+            [REJECTION; 2],
+            [GammaGradient::Standardised; 2],
+            [GammaGradient::Score; 2],
+            [IMPLICIT, GammaGradient::Score],
+            [REJECTION, IMPLICIT],
+        ] {
+            let (mean, error) = estimate(gradients, 2);
             for i in 0..mean.len() {
                 let spread = error[i].hypot(reference_error[i]);
                 // Five standard errors, over a hundred parameters.
                 assert!(
                     (mean[i] - reference[i]).abs() < 5.0 * spread,
-                    "{gradient:?}, parameter {i}: {} and {}",
+                    "{gradients:?}, parameter {i}: {} and {}",
                     mean[i],
                     reference[i]
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_noise_of_a_site_is_that_of_its_own_estimator() {
+        let mut rng = Rng::new(4);
+        let factors = Factors { widths: vec![3, 2], columns: 4, shape: 0.5 };
+        let counts = Tensor::from_vec((0..20).map(|_| rng.poisson(2.0) as f64).collect(), &[5, 4]);
+        let family = GammaFamily::start(&factors, &counts, &mut rng);
+        let noise = |gradients: [GammaGradient; 2]| {
+            let ascent = Ascent { factors: &factors, counts: &counts, gradients, draws: 4, rate: 0.1, weights: None };
+            ascent.noise(&family, &mut Rng::new(5)).unwrap()
+        };
+        let (paths, mixed) = (noise([IMPLICIT; 2]), noise([IMPLICIT, GammaGradient::Score]));
+        let names: Vec<&str> = paths.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["codes_1", "codes_2", "weights_1", "weights_2"]);
+        // The score is noisier than paths, and paths stay paths beside it.
+        let weights = |noise: &[(String, f64)]| noise[2].1 + noise[3].1;
+        assert!(weights(&mixed) > weights(&paths), "{paths:?} {mixed:?}");
+        assert!((0..2).all(|site| (mixed[site].1 / paths[site].1 - 1.0).abs() < 1e-6), "{paths:?} {mixed:?}");
     }
 }

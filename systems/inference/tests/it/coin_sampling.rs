@@ -66,6 +66,38 @@ fn the_report_shows_the_discrepancy_and_the_particles() {
 }
 
 #[test]
+fn the_spectrum_of_two_unknowns_gives_the_points_the_posteriors_moments() {
+    let mut rng = Rng::new(6);
+    let x = rng.normals(80);
+    let y = x.iter().map(|x| f64::from(u8::from(0.5 + x + rng.normal() > 0.0))).collect();
+    let arrays = vec![("x".into(), Array::new(&[80], x)), ("y".into(), Array::new(&[80], y))];
+    let data = Data { source: "events".into(), arrays, target: Some("y".into()), ..Data::default() };
+    // Means and deviations of the points, from the table of them.
+    let moments = |settings: serde_json::Value| {
+        let mut run = Run::new(2);
+        let model = AnySystem::fit(&CoinSampling, &settings, &data, &mut run).unwrap();
+        let table = &model.tables()[0];
+        let column = |i: usize| table.rows.iter().map(|row| row[i].parse().unwrap()).collect::<Vec<f64>>();
+        let moment = |values: Vec<f64>| {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+            (mean, square.sqrt())
+        };
+        assert_eq!(table.columns.len(), 2);
+        (0..2).map(|i| moment(column(i))).collect::<Vec<_>>()
+    };
+    let lawgd = moments(json!({"likelihood": "bernoulli", "field": "lawgd", "particles": 20}));
+    // Points of a kernel have the mean, and nearly the width.
+    let svgd = moments(json!({"likelihood": "bernoulli", "particles": 60}));
+    for ((mean, sd), (other, width)) in lawgd.iter().zip(&svgd) {
+        assert!((mean - other).abs() < 0.3 * width, "{lawgd:?} {svgd:?}");
+        assert!(sd / width > 0.75 && sd / width < 1.35, "{lawgd:?} {svgd:?}");
+    }
+    let error = AnySystem::fit(&CoinSampling, &json!({"field": "lawgd"}), &line(30), &mut Run::new(1)).err().unwrap();
+    assert!(error.to_string().contains("lawgd for a model of 3 unknowns"), "{error}");
+}
+
+#[test]
 fn few_particles_in_many_unknowns_are_said_to_lie_too_close() {
     let warned = |inputs: usize| {
         let mut rng = Rng::new(5);
