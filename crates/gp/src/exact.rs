@@ -250,7 +250,7 @@ fn weights_of(
     integrates: bool,
     x: &Tensor,
     y: &Tensor,
-) -> Result<(Tensor, Option<FlatTrend>)> {
+) -> Result<(Tensor, Option<Box<FlatTrend>>)> {
     if !integrates {
         let residual = residual(mean, x, y).unsqueeze(1);
         return Ok((chol.cholesky_solve(&residual).squeeze(1), None));
@@ -259,7 +259,7 @@ fn weights_of(
     let mut outcome = Ok(());
     mean.visit_mut(&mut |_, coefficients| outcome = coefficients.set(&trend.coefficients()));
     outcome?;
-    Ok((trend.alpha(chol), Some(trend)))
+    Ok((trend.alpha(chol), Some(Box::new(trend))))
 }
 
 /// What is known after seeing the data.
@@ -267,7 +267,7 @@ pub struct ExactPosterior {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     /// What is known of the mean's coefficients, where they are integrated out.
-    trend: Option<FlatTrend>,
+    trend: Option<Box<FlatTrend>>,
     noise: f64,
     known: Option<Tensor>,
     x: Tensor,

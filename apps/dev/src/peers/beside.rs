@@ -77,6 +77,7 @@ pub const CODEC: &[Work] = &[
         script: "coder.rs",
         peers: &[("constriction", 2.0)], // Ours gives bytes away, the peer words of 16 bits: twice as often.
         agreement: Agreement::None,
+        moonshot: None,
     },
     Work {
         id: "codec-range-decode",
@@ -86,6 +87,7 @@ pub const CODEC: &[Work] = &[
         script: "coder.rs",
         peers: &[("constriction", 2.0)],
         agreement: Agreement::None,
+        moonshot: None,
     },
 ];
 

@@ -45,13 +45,15 @@ pub(super) fn epochs(run: &Run, steps_per_epoch: usize, [of_training, of_held_ou
     watched.iter().enumerate().map(epoch).collect()
 }
 
+/// A bound of held-out rows: its name, and where it is.
+type Held = (&'static str, fn(&Epoch) -> Option<f64>);
+
 /// The table of these epochs; none without any.
 pub(super) fn table(epochs: &[Epoch]) -> Option<Table> {
     let first = epochs.first()?;
     let caption = "The fit epoch by epoch: the mean loss of its minibatches, and the bound of rows that it did not learn from, with the same draws every time; in \
                    nats a data point, in the unit of the data.";
-    let held: [(&str, fn(&Epoch) -> Option<f64>); 3] =
-        [("elbo", |e| e.elbo), ("iwae", |e| e.iwae), ("reconstruction", |e| e.reconstruction)];
+    let held: [Held; 3] = [("elbo", |e| e.elbo), ("iwae", |e| e.iwae), ("reconstruction", |e| e.reconstruction)];
     let held: Vec<_> = held.into_iter().filter(|(_, of)| of(first).is_some()).collect();
     let names: Vec<String> = held.iter().map(|(name, _)| format!("{name} of held-out rows")).collect();
     let columns: Vec<&str> = ["epoch", "loss"].into_iter().chain(names.iter().map(String::as_str)).collect();

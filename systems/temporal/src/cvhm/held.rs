@@ -210,7 +210,7 @@ mod tests {
     fn a_dispersion_beside_known_offsets_is_that_which_made_the_counts() {
         let mut rng = Rng::new(15);
         let likelihood = Emission::NegativeBinomial.likelihoods(&[2.0]).remove(0);
-        let offset = |i: usize| if i % 2 == 0 { 0.0 } else { 1.5 };
+        let offset = |i: usize| if i.is_multiple_of(2) { 0.0 } else { 1.5 };
         let terms: Vec<(f64, f64)> =
             (0..2000).map(|i| (likelihood.sample(0.3 + offset(i), &mut rng), offset(i))).collect();
         let mean = terms.iter().map(|(y, _)| y).sum::<f64>() / 2000.0;
