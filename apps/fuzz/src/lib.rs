@@ -2,7 +2,7 @@
 //!
 //! | what is read | file |
 //! |---|---|
-//! | tables, arrays, pictures | `tables` |
+//! | tables, arrays, pictures, recordings | `tables` |
 //! | scenes: COLMAP's models, `transforms.json` | `scenes` |
 //! | Gaussians: PLY, SPZ, `.splat` | `splats` |
 //! | meshes: glTF | `meshes` |
@@ -66,6 +66,7 @@ pub static TARGETS: &[Target] = &[
     Target::new("npy", tables::npy_seeds, tables::table),
     Target::new("npz", tables::npz_seeds, tables::table),
     Target::new("idx", tables::idx_seeds, tables::table),
+    Target::new("wav", tables::wav_seeds, tables::table),
     // A picture is refused from 512 MiB on, and is copied once.
     Target::new("picture", tables::picture_seeds, tables::picture).with(1000, 2 << 30),
     Target::new("colmap", scenes::colmap_seeds, scenes::colmap).with(1000, 256 * MIB),

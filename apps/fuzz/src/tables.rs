@@ -1,4 +1,4 @@
-//! Tables, arrays and pictures.
+//! Tables, arrays, pictures and recordings.
 
 use elbo::core::{Data, Values};
 use elbo::data::{MissingPolicy, ReadOptions, read_bytes, read_picture};
@@ -94,6 +94,32 @@ pub(crate) fn idx_seeds() -> Vec<Vec<u8>> {
     let labels = vec![0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 2, 1];
     let zipped = packed(&pictures);
     vec![pictures, labels, zipped]
+}
+
+pub(crate) fn wav_seeds() -> Vec<Vec<u8>> {
+    // The kind of samples, channels, and bytes of a sample.
+    [(1u16, 1u16, 2u16), (1, 2, 3), (1, 1, 1), (3, 1, 4), (3, 2, 8)]
+        .map(|(kind, channels, width)| {
+            let frame = channels * width;
+            // Zeros, which are numbers of every kind, and some that are not.
+            let samples: Vec<u8> = (0..frame * 6).map(|i| if i < frame { 0 } else { (i % 60) as u8 }).collect();
+            let rate = 8000u32;
+            let fields = [
+                &b"WAVEfmt \x10\0\0\0"[..],
+                &kind.to_le_bytes(),
+                &channels.to_le_bytes(),
+                &rate.to_le_bytes(),
+                &(rate * u32::from(frame)).to_le_bytes(),
+                &frame.to_le_bytes(),
+                &(8 * width).to_le_bytes(),
+                b"data",
+                &(samples.len() as u32).to_le_bytes(),
+                &samples,
+            ]
+            .concat();
+            [&b"RIFF"[..], &(fields.len() as u32).to_le_bytes(), &fields].concat()
+        })
+        .into()
 }
 
 pub(crate) fn picture_seeds() -> Vec<Vec<u8>> {

@@ -8,11 +8,14 @@
 //! | NPZ | a zip of `.npy` members | one array a member; a sparse matrix of compressed rows (`scipy.sparse.save_npz`) becomes a dense `x` |
 //! | IDX, plain or `.gz` | two zeros, a type, the number of dimensions | `image` `[N, H, W]` of bytes, or `label` `[N]` |
 //! | a folder of PNG or JPEG | being a folder | `image` of bytes; sub-folders become `label` |
+//! | WAV without compression | `RIFF`, `WAVE` | `time` `[T]` in seconds and `audio`, `[T]` or `[T, C]` |
+//! | a folder of WAV | being a folder without pictures | `audio` `[N, T]`, a row a recording; sub-folders become `label` |
 //! | a scene | a folder with `transforms.json` or a COLMAP model | `image`, `pose`, `intrinsics`, `points` |
 //! | pairs of variables | a folder with `pairmeta.txt`, as the Tübingen collection | `pair`, `weight`, `truth`, `a`, `b`, a row a sample |
 //!
 //! Missing cells are an error, or their rows are left out and a note says so; they get through only where they are asked for ([`MissingPolicy`]).
 
+mod audio;
 mod csv;
 mod instant;
 pub(crate) mod maps;
@@ -101,7 +104,7 @@ fn check_cells(rows: u64, columns: usize) -> Result<()> {
     ))
 }
 
-/// Reads a CSV (plain or gzip), Parquet, NPY, NPZ or IDX file, or a folder of pictures, a scene or pairs of variables.
+/// Reads a CSV (plain or gzip), Parquet, NPY, NPZ, IDX or WAV file, or a folder of pictures or recordings, a scene or pairs of variables.
 ///
 /// A column is numeric when every cell that is not missing is a number; else it is text. A column of dates, one that is numeric but for
 /// a few cells, and one with infinite values are refused with the lines at fault.
@@ -115,6 +118,9 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
     }
     if path.is_dir() && scene::is_scene(path) {
         return select::arrays(scene::folder(path)?, options);
+    }
+    if path.is_dir() && audio::is_folder(path)? {
+        return audio::folder(path, options);
     }
     if path.is_dir() {
         return select::arrays(pictures::folder(path)?, options);
@@ -147,6 +153,7 @@ fn parse(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
         Kind::Npy => npy::parse_npy(&bytes, options),
         Kind::Zip => npy::parse_npz(&bytes, options),
         Kind::Idx => select::arrays(pictures::parse_idx(&bytes)?, options),
+        Kind::Wave => audio::parse(&bytes, options),
         Kind::Gzip => Err(Error::data("the file is compressed twice", "unpack it once with `gunzip`")),
     }
 }

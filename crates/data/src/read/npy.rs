@@ -54,7 +54,7 @@ pub(super) fn parse_npz(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
 }
 
 /// Selects arrays, and matrix columns named like `x[3]`; treats arrays with one common number of rows as a table.
-fn assemble(arrays: Vec<(String, Array)>, options: &ReadOptions) -> Result<Data> {
+pub(super) fn assemble(arrays: Vec<(String, Array)>, options: &ReadOptions) -> Result<Data> {
     if let Some((name, array)) = arrays.iter().find(|(_, array)| array.values.is_empty()) {
         return Err(Error::data(
             format!("array `{name}` of shape {:?} is empty", array.shape),

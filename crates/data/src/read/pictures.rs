@@ -15,32 +15,12 @@ const MOST_PICTURES: usize = 1_000_000;
 /// # Errors
 /// [`Error::File`] when the folder or a picture cannot be read, [`Error::Data`] when there are none, or sizes differ.
 pub(super) fn folder(path: &Path) -> Result<Data> {
-    let mut files = vec![];
-    let mut others = 0;
-    let mut folders = vec![];
-    for entry in listed(path)? {
-        if entry.is_dir() {
-            folders.push(entry);
-        } else if is_picture(&entry) {
-            files.push((None, entry));
-        } else {
-            others += 1;
-        }
-    }
-    if !files.is_empty() && !folders.is_empty() {
-        others += folders.len();
-        folders.clear();
-    }
-    for folder in folders {
-        let class = folder.file_name().expect("an entry has a name").to_string_lossy().into_owned();
-        let (pictures, rest): (Vec<_>, Vec<_>) = listed(&folder)?.into_iter().partition(|f| is_picture(f));
-        others += rest.len();
-        files.extend(pictures.into_iter().map(|f| (Some(class.clone()), f)));
-    }
+    let (files, others) = by_class(path, is_picture)?;
     if files.is_empty() {
         return Err(Error::File {
             message: "the folder holds no PNG or JPEG pictures".into(),
-            remedy: "give a folder of pictures, or a file: CSV, Parquet, NPY, NPZ or IDX".into(),
+            remedy: "give a folder of pictures or of WAV recordings, or a file: CSV, Parquet, NPY, NPZ, IDX or WAV"
+                .into(),
             path: path.into(),
         });
     }
@@ -55,12 +35,47 @@ pub(super) fn folder(path: &Path) -> Result<Data> {
     let (image, note) = stacked(pictures);
     notes.extend(note);
     let mut arrays = vec![("image".to_owned(), image)];
-    if files[0].0.is_some() {
-        let mut levels = super::table::Levels::default();
-        files.iter().for_each(|(class, _)| levels.push(class.as_deref()));
-        arrays.push(("label".into(), levels.finish()));
-    }
+    arrays.extend(classes(&files).map(|label| ("label".to_owned(), label)));
     Ok(Data { source: path.display().to_string(), arrays, notes, ..Data::default() })
+}
+
+/// A file, with its class where it has one.
+pub(super) type Classed = (Option<String>, PathBuf);
+
+/// The wanted files of a folder in the order of their names or, where it has none, those of its sub-folders, which are then their classes. Beside them
+/// the number of files and folders that are left out.
+pub(super) fn by_class(path: &Path, is_wanted: fn(&Path) -> bool) -> Result<(Vec<Classed>, usize)> {
+    let mut files: Vec<Classed> = vec![];
+    let mut others = 0;
+    let mut folders = vec![];
+    for entry in listed(path)? {
+        if entry.is_dir() {
+            folders.push(entry);
+        } else if is_wanted(&entry) {
+            files.push((None, entry));
+        } else {
+            others += 1;
+        }
+    }
+    if !files.is_empty() && !folders.is_empty() {
+        others += folders.len();
+        folders.clear();
+    }
+    for folder in folders {
+        let class = folder.file_name().expect("an entry has a name").to_string_lossy().into_owned();
+        let (wanted, rest): (Vec<_>, Vec<_>) = listed(&folder)?.into_iter().partition(|f| is_wanted(f));
+        others += rest.len();
+        files.extend(wanted.into_iter().map(|f| (Some(class.clone()), f)));
+    }
+    Ok((files, others))
+}
+
+/// The classes of files that have them.
+pub(super) fn classes(files: &[Classed]) -> Option<Array> {
+    files.first()?.0.as_ref()?;
+    let mut levels = super::table::Levels::default();
+    files.iter().for_each(|(class, _)| levels.push(class.as_deref()));
+    Some(levels.finish())
 }
 
 /// One picture, PNG or JPEG: an array `image` of bytes, `[1, H, W, C]` with one channel where it is grey and three else.
@@ -151,7 +166,7 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
-fn is_picture(path: &Path) -> bool {
+pub(super) fn is_picture(path: &Path) -> bool {
     path.is_file() && is_picture_name(path)
 }
 
@@ -186,7 +201,7 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<DynamicImage> {
 }
 
 /// All pictures, while they have one size and fit into memory.
-pub(super) fn decoded(files: &[(Option<String>, PathBuf)]) -> Result<Vec<DynamicImage>> {
+pub(super) fn decoded(files: &[Classed]) -> Result<Vec<DynamicImage>> {
     let mut pictures: Vec<DynamicImage> = vec![];
     let mut bytes = 0;
     for (_, file) in files {

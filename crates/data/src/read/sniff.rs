@@ -10,6 +10,7 @@ pub(super) enum Kind {
     Npy,
     Zip,
     Idx,
+    Wave,
 }
 
 /// First bytes, what they mean, what to do instead.
@@ -27,12 +28,18 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"BZh", "compressed with bzip2", "unpack it with `bunzip2`, or compress it with gzip"),
     (b"\xfd7zXZ\0", "compressed with xz", "unpack it with `unxz`, or compress it with gzip"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it with `unzstd`, or compress it with gzip"),
+    (b"fLaC\0", "a FLAC recording", RECORDING),
+    (b"OggS\0", "an Ogg recording", RECORDING),
+    (b"ID3\x03\0", "an MP3 recording", RECORDING),
+    (b"ID3\x04\0", "an MP3 recording", RECORDING),
+    (b"MThd\0", "a MIDI file", "turn its notes into a table, and save it as CSV"),
     (b"RDX", "an R data file", "save the table from R with `write.csv(...)`"),
     (b"\xff\xfe", "UTF-16 text", UTF16),
     (b"\xfe\xff", "UTF-16 text", UTF16),
 ];
 
 const PICTURE: &str = "give a table (CSV, Parquet, NPY or NPZ), or the folder that the pictures lie in";
+const RECORDING: &str = "save it as WAV, for example with `ffmpeg -i FILE -c:a pcm_s16le NEW.wav`";
 const UTF16: &str = "save it as UTF-8, for example with `iconv -f utf-16 -t utf-8 FILE > NEW`";
 
 /// # Errors
@@ -61,6 +68,7 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind> {
         _ if starts(b"\x1f\x8b") => Kind::Gzip,
         _ if starts(b"PAR1") => Kind::Parquet,
         _ if starts(b"\x93NUMPY") => Kind::Npy,
+        _ if super::audio::is_wave(bytes) => Kind::Wave,
         [0, 0, 8 | 9 | 11..=14, 1..=8, ..] => Kind::Idx,
         _ if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") => Kind::Zip,
         _ => {
@@ -91,6 +99,7 @@ pub(super) fn check_extension(source: &str, kind: Kind) -> Result<()> {
         (".parquet", Kind::Parquet, "a Parquet file"),
         (".npy", Kind::Npy, "an NPY file"),
         (".npz", Kind::Zip, "an NPZ file"),
+        (".wav", Kind::Wave, "a WAV file"),
     ];
     for (extension, expected, what) in promised {
         if name.ends_with(extension) && kind != expected {

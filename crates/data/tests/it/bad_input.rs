@@ -133,6 +133,8 @@ fn cases() -> Vec<Case> {
         raw("pdf", b"%PDF-1.7", "a PDF document", "spreadsheet"),
         raw("pickle", b"\x80\x04\x95....", "Python pickle", "NPZ"),
         raw("hdf5", b"\x89HDF\r\n\x1a\n", "an HDF5 file", "NPZ"),
+        raw("flac", b"fLaC\0\0\0\x22", "a FLAC recording", "WAV"),
+        raw("midi", b"MThd\0\0\0\x06", "a MIDI file", "CSV"),
         raw("xz", b"\xfd7zXZ\0\0", "compressed with xz", "gzip"),
         raw("model file", b"\x40\0\0\0\0\0\0\0{\"__metadata__\":{}}", "a model or weights file", "CSV"),
         ("workbook", zip_of("xl/workbook.xml"), ReadOptions::default(), "an Excel workbook", "CSV"),

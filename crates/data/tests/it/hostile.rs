@@ -28,6 +28,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
     std::io::Write::write_all(&mut gz, &text).unwrap();
     files.push(("text.csv.gz", gz.finish().unwrap()));
+    files.push(("stereo.wav", crate::audio::stereo()));
     files.push(("text.csv", text));
     files
 }

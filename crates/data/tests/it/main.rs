@@ -1,6 +1,7 @@
 //! Tests of readers, writers, splits and recipes through the public interface.
 
 mod arrays;
+mod audio;
 mod bad_input;
 mod catalogue;
 mod csv_tables;
