@@ -56,6 +56,8 @@ impl Model for LatentModel {
             ("reconstruction", m.reconstruction - unit),
             ("kl", m.kl),
             ("active_units", m.active_units as f64),
+            ("idle_units", m.idle_units as f64),
+            ("code_variance", m.code_variance),
             ("mutual_information", m.mutual_information),
             ("mutual_information_cap", m.mutual_information_cap),
             ("aggregated_kl", m.aggregated_kl),

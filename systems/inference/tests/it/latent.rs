@@ -107,6 +107,10 @@ fn classes_shape_the_prior_where_they_are_asked_for() {
     for name in ["nmi", "ari", "cluster_accuracy", "label_error"] {
         assert!(metrics.iter().any(|(n, v)| n == name && v.is_finite()), "{name} in {metrics:?}");
     }
+    // What a code varies, over data points and within them.
+    let metric = |name: &str| metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
+    assert!(metric("idle_units").is_some_and(|idle| (0.0..=2.0).contains(&idle)), "{metrics:?}");
+    assert!(metric("code_variance").is_some_and(|variance| variance > 0.0), "{metrics:?}");
     let mut file = ModelFile::new("aevb");
     model.save(&mut file).unwrap();
     assert_eq!((&Aevb as &dyn AnySystem).load(&file).unwrap().summary().metrics, metrics);
