@@ -23,6 +23,7 @@
 //! | [`claim`] | a paper's effect as numbers with thresholds that can fail |
 //! | [`mod@file`] | the model file |
 //! | [`read`] | the bytes of a file, up to a limit |
+//! | [`cost`] | what work costs: time, memory, energy |
 //! | [`recycle`] | large buffers used again |
 //! | [`figure`] | figures and tables as plain data; `elbo-report` draws them |
 //!
@@ -33,6 +34,7 @@ pub mod chains;
 mod checkpoint;
 pub mod claim;
 pub mod columns;
+pub mod cost;
 pub mod data;
 pub mod error;
 pub mod figure;
@@ -58,6 +60,7 @@ pub use allowed::{Allowed, ensure, ensure_within, half_open};
 pub use chains::Chains;
 pub use claim::{Check, Claim, Direction};
 pub use columns::{Column, Columns, Features};
+pub use cost::{Cost, Meter};
 pub use data::{Array, Data, Task, Values};
 pub use error::{Error, Result};
 pub use figure::{Figure, Mark, Table, picture_grid};

@@ -5,14 +5,13 @@
 //! nothing is estimated.
 
 use elbo_codec::picture::{Photo, PictureModel, Stages};
-use elbo_core::{Error, ModelFile, Result, System};
+use elbo_core::{Error, Meter, ModelFile, Result, System};
 use elbo_data::read_picture;
 use elbo_systems_codec::ggm_codec::GgmCodec;
 use elbo_systems_codec::hyperprior::Hyperprior;
 use std::path::Path;
 
 const RUNS: usize = 3;
-const COUNTER: &str = "/sys/class/powercap/intel-rapl:0";
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -22,7 +21,7 @@ fn main() -> Result<()> {
     let model = load(Path::new(model))?;
     let codec = model.codec();
     let photo = Photo::only(&read_picture(Path::new(picture))?)?;
-    let before = energy();
+    let meter = Meter::start();
     println!(
         "quality  bytes  by shares  PSNR     encode: transform prediction coder   decode: transform prediction coder"
     );
@@ -48,12 +47,15 @@ fn main() -> Result<()> {
             back.coder
         );
     }
-    match (before, energy()) {
-        (Some(before), Some(after)) => println!("energy: {:.1} J in all", joules(before, after)),
-        _ => println!("energy: unknown, {COUNTER} cannot be read"),
+    let cost = meter.stop();
+    match cost.joules {
+        Some(joules) => println!("energy: {joules:.1} J in all"),
+        None => println!("energy: unknown, the processors' counters cannot be read"),
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    println!("most memory: {}", status.lines().find(|l| l.starts_with("VmHWM")).unwrap_or("unknown"));
+    match cost.peak_bytes {
+        Some(bytes) => println!("most memory: {:.1} MB", 1e-6 * bytes as f64),
+        None => println!("most memory: unknown"),
+    }
     Ok(())
 }
 
@@ -72,15 +74,4 @@ fn least(a: Stages, b: Stages) -> Stages {
         prediction: a.prediction.min(b.prediction),
         coder: a.coder.min(b.coder),
     }
-}
-
-/// The counter of the processor in microjoules, and the value at which it begins again.
-fn energy() -> Option<[u64; 2]> {
-    let read = |name: &str| std::fs::read_to_string(format!("{COUNTER}/{name}")).ok()?.trim().parse().ok();
-    Some([read("energy_uj")?, read("max_energy_range_uj")?])
-}
-
-fn joules([before, most]: [u64; 2], [after, _]: [u64; 2]) -> f64 {
-    let used = if after >= before { after - before } else { most - before + after };
-    used as f64 * 1e-6
 }

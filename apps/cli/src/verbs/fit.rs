@@ -8,7 +8,7 @@ use crate::report;
 use crate::settings::{ConfigFile, command, merge};
 use crate::table::{for_fit, for_trials, reading};
 use elbo::core::run::Checkpoints;
-use elbo::core::{AnySystem, Data, DataKind, Error, ModelFile, Rng, Run, Values, Verb};
+use elbo::core::{AnySystem, Cost, Data, DataKind, Error, Meter, ModelFile, Rng, Run, Values, Verb};
 use elbo::findings::{self, Work};
 use elbo::{DataRecord, FitRecord, Reading, Task, record_of, write_model};
 use elbo_data::{is_picture_name, read_pictures};
@@ -67,7 +67,9 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
     if let Some(file) = plan.resume {
         run = run.resuming(file);
     }
+    let meter = Meter::start();
     let model = plan.system.fit(&plan.record.settings, &training, &mut run)?;
+    let cost = meter.stop();
     let seconds = run.elapsed().as_secs_f64();
 
     let mut record = plan.record;
@@ -105,6 +107,7 @@ pub fn run(args: &Fit, json: bool) -> Result<ExitCode, Failure> {
         record: &record,
         rows: training.rows(),
         seconds,
+        cost,
         out: &plan.out,
         report: args.report.as_deref(),
         stopped_early: run.stopped_early(),
@@ -374,6 +377,7 @@ struct Outcome<'a> {
     record: &'a FitRecord,
     rows: usize,
     seconds: f64,
+    cost: Cost,
     out: &'a Path,
     report: Option<&'a Path>,
     stopped_early: bool,
@@ -395,6 +399,7 @@ impl Outcome<'_> {
             "system": self.id,
             "model": self.out.display().to_string(),
             "seconds": self.seconds,
+            "cost": self.cost,
             "rows": self.rows,
             "target": self.record.target,
             "seed": self.record.seed,
@@ -466,7 +471,8 @@ mod tests {
         std::fs::write(&path, "a checkpoint").unwrap();
         let outcome = |stopped_early: bool, kept: Option<PathBuf>| {
             let out = Path::new("m.elbo");
-            Outcome { id: "aevb", record: &record, rows: 3, seconds: 1.0, out, report: None, stopped_early, kept }
+            let cost = Cost::default();
+            Outcome { id: "aevb", record: &record, rows: 3, seconds: 1.0, cost, out, report: None, stopped_early, kept }
         };
         let (whole, alone, kept) = (outcome(false, None), outcome(true, None), outcome(true, Some(path)));
         assert!(!whole.text().contains("stopped") && alone.text().contains("stopped early, in a part"));

@@ -41,8 +41,9 @@ fn fit_predict_and_evaluate_print_the_documented_names() {
     let fitted = folder.elbo(&format!("fit gpr t.csv --target y {QUICK} --report r.html --json")).json();
     assert_has(
         &fitted,
-        &["system", "model", "seconds", "rows", "objective", "metrics", "warnings", "validation", "command"],
+        &["system", "model", "seconds", "cost", "rows", "objective", "metrics", "warnings", "validation", "command"],
     );
+    assert_eq!(keys(&fitted["cost"]), ["seconds", "processor_seconds", "peak_bytes", "joules"]);
     assert_eq!((fitted["system"].as_str(), fitted["model"].as_str()), (Some("gpr"), Some("t.gpr.elbo")));
     assert!(fitted["objective"]["value"].is_f64() && fitted["objective"]["name"].is_string());
     assert_has(&fitted["metrics"], &["rmse", "mae", "nlpd", "crps", "coverage", "width"]);
