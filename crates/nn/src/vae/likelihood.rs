@@ -120,6 +120,13 @@ impl Likelihood {
             LikelihoodConfig::NegativeBinomial { .. } | LikelihoodConfig::ZeroInflatedNegativeBinomial { .. } => {
                 self.dispersed(output, Some(x)).log_prob(&x.to_f64()).cast(output.dtype())
             }
+            LikelihoodConfig::WhiteNoise { sd, weights } => {
+                let weights = match weights.as_slice() {
+                    [] => Tensor::full(&[], 1.0 / self.size as f64, output.dtype()),
+                    given => Tensor::from_slice(given, &[self.size]).cast(output.dtype()),
+                };
+                (x * output - output.square() * 0.5) * (weights * (1.0 / (sd * sd)))
+            }
             LikelihoodConfig::Multinomial | LikelihoodConfig::Similarity { .. } => {
                 unreachable!("elements of a multinomial or of compared pictures have no probability of their own")
             }
@@ -187,7 +194,7 @@ impl Likelihood {
                 near.where_(&(output * (1.0 / 12.0) - output.powi(3) * (1.0 / 720.0) + 0.5), &far)
             }
             LikelihoodConfig::Gaussian { .. } => self.block(output, 0),
-            LikelihoodConfig::Laplace { .. } => output.clone(),
+            LikelihoodConfig::Laplace { .. } | LikelihoodConfig::WhiteNoise { .. } => output.clone(),
             LikelihoodConfig::Categorical { levels } => {
                 let lead = &output.shape()[..output.rank() - 1];
                 let logits = output.reshape(&[lead, &[*levels, self.size]].concat());
@@ -234,8 +241,8 @@ impl Likelihood {
                 let draw = |m: &f64| m + scale * rng.exponential() * if rng.uniform() < 0.5 { -1.0 } else { 1.0 };
                 mean.iter().map(draw).collect()
             }
-            // A loss has no draws.
-            LikelihoodConfig::Similarity { .. } => mean,
+            // A loss has no draws, and white noise is no function.
+            LikelihoodConfig::Similarity { .. } | LikelihoodConfig::WhiteNoise { .. } => mean,
             LikelihoodConfig::Categorical { levels } => {
                 let each = output.reshape(&[rows, *levels, self.size]).softmax(1).t().to_f64().to_vec();
                 each.chunks_exact(*levels).map(|weights| rng.weighted(weights) as f64).collect()

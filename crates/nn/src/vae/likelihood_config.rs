@@ -71,6 +71,16 @@ pub enum LikelihoodConfig {
         #[serde(default)]
         channels: Option<usize>,
     },
+    /// A function that was sampled at points, the decoder's plus white noise: the density relative to that of the noise alone, which does not depend on
+    /// how finely the function was sampled. Bounds are relative to the noise.
+    WhiteNoise {
+        /// Size of the noise: its integral over a part of the domain has this deviation times the root of the part's size.
+        #[serde(default = "tenth")]
+        sd: f64,
+        /// Quadrature weights of the elements, which add up to the size of the domain; none for equal ones of a domain of size one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        weights: Vec<f64>,
+    },
     /// No likelihood but a loss of pictures on [0, 1] from logits: structural similarity mixed with the absolute error. A model with it has no bounds.
     Similarity {
         /// What the loss of a picture is times its elements, in nats.
@@ -90,6 +100,10 @@ pub enum LikelihoodConfig {
 
 fn one() -> f64 {
     1.0
+}
+
+fn tenth() -> f64 {
+    0.1
 }
 
 fn most() -> f64 {
@@ -147,6 +161,11 @@ impl LikelihoodConfig {
             | Self::ZeroInflatedNegativeBinomial { library: Some(total) } => {
                 ensure("likelihood.library", total, total.is_finite() && *total > 0.0, "above 0")
             }
+            Self::WhiteNoise { sd, weights } => {
+                ensure("likelihood.sd", sd, sd.is_finite() && *sd > 0.0, "above 0")?;
+                let bad = weights.iter().find(|w| !w.is_finite() || **w < 0.0);
+                bad.map_or(Ok(()), |w| ensure("likelihood.weights", w, false, "finite numbers of at least 0"))
+            }
             Self::Similarity { weight, share, .. } => {
                 ensure("likelihood.weight", weight, weight.is_finite() && *weight > 0.0, "above 0")?;
                 ensure_within("likelihood.share", *share, 0.0..=1.0)
@@ -158,9 +177,14 @@ impl LikelihoodConfig {
     /// The same for data points of this shape: channels that are not said are those of a picture, as are its width and height.
     ///
     /// # Errors
-    /// [`Error::Setting`] for channels that are not the first axis of a data point, and for a similarity of what is no picture, or one that is
-    /// smaller than the window.
+    /// [`Error::Setting`] for channels that are not the first axis of a data point, for weights of another number of elements, and for a similarity of what
+    /// is no picture, or one that is smaller than the window.
     pub fn fitted(&self, shape: &[usize]) -> Result<Self> {
+        if let Self::WhiteNoise { weights, .. } = self {
+            let (given, size) = (weights.len(), shape.iter().product::<usize>());
+            let found = format!("{given} numbers for {size} elements");
+            ensure("likelihood.weights", found, given == 0 || given == size, "one for each element, or none")?;
+        }
         if let Self::Similarity { weight, share, scales, picture } = self {
             let picture = Some(scales.picture(*picture, shape)?);
             return Ok(Self::Similarity { weight: *weight, share: *share, scales: *scales, picture });
@@ -230,6 +254,7 @@ impl LikelihoodConfig {
             | Self::NegativeBinomial { .. }
             | Self::ZeroInflatedNegativeBinomial { .. }
             | Self::Multinomial
+            | Self::WhiteNoise { .. }
             | Self::Similarity { .. } => None,
         }
     }
@@ -255,6 +280,7 @@ impl LikelihoodConfig {
             Self::Multinomial => "multinomial",
             Self::DiscretisedLogistic { .. } => "discretised_logistic",
             Self::DiscretisedLogisticMixture { .. } => "discretised_logistic_mixture",
+            Self::WhiteNoise { .. } => "white_noise",
             Self::Similarity { .. } => "similarity",
         }
     }
@@ -271,7 +297,7 @@ impl LikelihoodConfig {
                 "values in [0, 1]".to_owned(),
                 "scale the data to [0, 1], or set likelihood=gaussian",
             ),
-            Self::Gaussian { .. } | Self::Laplace { .. } => {
+            Self::Gaussian { .. } | Self::Laplace { .. } | Self::WhiteNoise { .. } => {
                 (find(&f32::is_finite), "finite numbers".into(), "leave such rows out")
             }
             Self::Categorical { levels } => (

@@ -67,6 +67,7 @@ fn every_family_prior_and_likelihood_has_the_gradient_of_its_value() {
         LikelihoodConfig::Laplace { scale: Some(0.5) },
         LikelihoodConfig::Laplace { scale: None },
         LikelihoodConfig::Multinomial,
+        LikelihoodConfig::WhiteNoise { sd: 0.7, weights: vec![0.2, 0.5, 0.3] },
         LikelihoodConfig::DiscretisedLogistic { levels: 2 },
         LikelihoodConfig::DiscretisedLogisticMixture { levels: 2, components: 2, channels: None },
         LikelihoodConfig::DiscretisedLogisticMixture { levels: 2, components: 2, channels: Some(3) },

@@ -150,6 +150,43 @@ fn with_a_library_the_mean_is_the_total_of_the_data_point_times_a_share() {
 }
 
 #[test]
+fn white_noise_is_the_ratio_to_the_noise_alone_and_does_not_depend_on_the_grid() {
+    let (sd, weights) = (0.3, vec![0.1, 0.6, 0.2]);
+    let (mean, x) = ([0.4, -1.0, 2.0], [0.5, -0.2, 1.4]);
+    let row = |v: &[f64]| Tensor::from_slice(v, &[1, v.len()]);
+    let built = LikelihoodConfig::WhiteNoise { sd, weights: weights.clone() }.build(3, DType::F64);
+    let found = built.log_prob(&row(&mean), &row(&x)).item();
+    // Noise of a cell of size w has the variance sd² / w: log N(x; mean) - log N(x; 0).
+    let ratio = |i: usize| weights[i] * (x[i] * x[i] - (x[i] - mean[i]) * (x[i] - mean[i])) / (2.0 * sd * sd);
+    let expected: f64 = (0..3).map(ratio).sum();
+    assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
+    assert_eq!(built.sample(&row(&mean), &mut Rng::new(1)).to_vec(), mean, "white noise is no function");
+
+    // Of a function and another, sampled in the middles of equal cells.
+    let at = |n: usize| {
+        let middles = |f: fn(f64) -> f64| (0..n).map(|i| f((i as f64 + 0.5) / n as f64)).collect::<Vec<f64>>();
+        let config = LikelihoodConfig::WhiteNoise { sd, weights: vec![] };
+        config.build(n, DType::F64).log_prob(&row(&middles(|t| t * t)), &row(&middles(f64::sin))).item()
+    };
+    // ∫ t² sin t dt = 2 sin 1 + cos 1 - 2, and ∫ t⁴ dt / 2 = 1 / 10.
+    let exact = (2.0 * 1f64.sin() + 1f64.cos() - 2.0 - 0.1) / (sd * sd);
+    assert!((at(2000) - exact).abs() < 1e-5, "{} for {exact}", at(2000));
+    assert!((at(50) - at(200)).abs() < 1e-2, "{} and {}", at(50), at(200));
+}
+
+#[test]
+fn noise_of_no_size_and_weights_of_other_elements_are_refused() {
+    let of = |sd: f64, weights: &[f64]| LikelihoodConfig::WhiteNoise { sd, weights: weights.to_vec() };
+    assert!(of(0.0, &[]).check().unwrap_err().to_string().contains("likelihood.sd"));
+    assert!(of(1.0, &[0.5, -0.5]).check().unwrap_err().to_string().contains("likelihood.weights"));
+    let error = of(1.0, &[0.5, 0.5]).fitted(&[3]).unwrap_err();
+    assert!(error.to_string().contains("2 numbers for 3 elements"), "{error}");
+    assert_eq!(of(1.0, &[0.5, 0.5]).fitted(&[2]).unwrap(), of(1.0, &[0.5, 0.5]));
+    let read: LikelihoodConfig = serde_json::from_str(r#"{"type": "white_noise"}"#).unwrap();
+    assert_eq!(read, of(0.1, &[]));
+}
+
+#[test]
 fn settings_of_counts_and_deviations_are_read_and_their_ranges_checked() {
     let read = |text: &str| serde_json::from_str::<LikelihoodConfig>(text).unwrap();
     let plain = LikelihoodConfig::NegativeBinomial { library: None };
@@ -214,6 +251,7 @@ fn values_without_probability_are_refused_with_a_likelihood_that_takes_them() {
         (LikelihoodConfig::DiscretisedLogisticMixture { levels: 256, components: 5, channels: None }, 0.5003),
         (LikelihoodConfig::Gaussian { noise: Noise::Learned }, f32::INFINITY),
         (LikelihoodConfig::Laplace { scale: None }, f32::NAN),
+        (LikelihoodConfig::WhiteNoise { sd: 1.0, weights: vec![] }, f32::NAN),
     ] {
         let error = config.check_values(&[1.0, value]).unwrap_err();
         assert!(error.to_string().contains(config.name()) && error.remedy().len() > 10, "{error}");
