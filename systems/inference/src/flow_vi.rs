@@ -3,7 +3,9 @@
 mod amortised;
 mod energies;
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, Summary, Supervised, System, Verb, ensure_within};
+use elbo_core::{
+    Card, Claim, Config, Error, Kind, ModelFile, Result, Run, Summary, Supervised, System, Table, Verb, ensure_within,
+};
 use elbo_dist::flow::FlowSpec;
 use elbo_infer::family::{FlowFamily, MeanField};
 use elbo_infer::fit::{AnnealedSettings, Fit, ViSettings, annealed, vi};
@@ -15,6 +17,10 @@ use serde::{Deserialize, Serialize};
 
 /// Steps of the mean-field start for each step of the flow, at most.
 const START_STEPS: usize = 10;
+
+/// Distance between the means of starts, in standard deviations, above which they have found different modes: the means of one posterior agree to a
+/// few hundredths of them.
+const APART: f64 = 1.0;
 
 /// Variational inference with normalizing flows.
 pub struct FlowVi;
@@ -38,6 +44,9 @@ pub struct FlowViConfig {
     /// Posterior draws kept for predictions.
     #[schemars(range(min = 100))]
     pub draws: usize,
+    /// Fits from different random numbers, of which the one with the highest bound is kept: whether their means agree tells if modes were dropped.
+    #[schemars(range(min = 1, max = 100))]
+    pub starts: usize,
     /// The likelihood: gaussian, bernoulli, poisson or categorical; without one, by the target.
     pub likelihood: Option<GlmKind>,
     /// Prior standard deviation of the weights, for inputs of unit variance.
@@ -56,6 +65,7 @@ impl Default for FlowViConfig {
             rate: 5e-3,
             annealing: 0.5,
             draws: 2000,
+            starts: 1,
             likelihood: None,
             weight_sd,
             intercept_sd,
@@ -67,6 +77,7 @@ impl Config for FlowViConfig {
     fn check(&self) -> Result<()> {
         self.flow.parse::<FlowSpec>()?;
         ensure_within("draws", self.draws, 100..=1_000_000)?;
+        ensure_within("starts", self.starts, 1..=100)?;
         self.training().check()?;
         self.model().check()
     }
@@ -101,6 +112,59 @@ impl FlowViConfig {
         fit.gradients += first.gradients;
         Ok(fit)
     }
+
+    /// Fits from the seeds after the run's own, as many as are asked for beside the first; fewer where the run has to stop.
+    fn again(&self, target: &dyn LogDensity, run: &mut Run) -> Result<Vec<Fit>> {
+        let mut fits = vec![];
+        for k in 1..self.starts {
+            let mut own = run.part(run.seed.wrapping_add(k as u64));
+            let fit = self.infer(target, &mut own);
+            run.rejoin(own);
+            match fit {
+                Err(Error::Stopped) => {
+                    run.mark_stopped_early();
+                    run.warn(format!("the work was stopped after {k} of {} starts", self.starts));
+                    break;
+                }
+                fit => fits.push(fit?),
+            }
+        }
+        Ok(fits)
+    }
+}
+
+/// How far two sets of draws `[S, D]` are apart: the largest distance between the means of an unknown, in its standard deviations.
+fn distance(a: &[f64], b: &[f64], dims: usize) -> f64 {
+    let moments = |draws: &[f64], d: usize| {
+        let column = || draws.iter().skip(d).step_by(dims);
+        let count = (draws.len() / dims) as f64;
+        let mean = column().sum::<f64>() / count;
+        (mean, column().map(|z| (z - mean).powi(2)).sum::<f64>() / count)
+    };
+    let of_unknown = |d: usize| {
+        let ((mean, variance), (other, of_other)) = (moments(a, d), moments(b, d));
+        (mean - other).abs() / (0.5 * (variance + of_other)).sqrt()
+    };
+    (0..dims).map(of_unknown).fold(0.0, f64::max)
+}
+
+/// The start with the highest bound, how far the others' draws are from its own, and both as a table.
+fn compared(fits: &[Fit], seed: u64, dims: usize) -> (usize, f64, Table) {
+    // A bound that is no number is the worst.
+    let bound = |fit: &Fit| if fit.elbo.value.is_nan() { f64::NEG_INFINITY } else { fit.elbo.value };
+    let best = (0..fits.len()).max_by(|a, b| bound(&fits[*a]).total_cmp(&bound(&fits[*b]))).unwrap_or(0);
+    let caption = "Fits from different random numbers. Distances are those of an unknown's mean from that of the fit that is kept, in standard \
+                   deviations; far apart, the posterior has several modes.";
+    let mut table = Table::new("starts", caption, &["seed", "kept", "elbo", "its error", "k-hat", "largest distance"]);
+    let mut apart = 0.0f64;
+    for (k, fit) in fits.iter().enumerate() {
+        let from_best = distance(&fit.draws, &fits[best].draws, dims);
+        apart = apart.max(from_best);
+        let numbers = [fit.elbo.value, fit.elbo.error, fit.psis.k, from_best].map(|v| format!("{v:.4}"));
+        let kept = if k == best { "yes" } else { "no" };
+        table.push([vec![seed.wrapping_add(k as u64).to_string(), kept.into()], numbers.to_vec()].concat());
+    }
+    (best, apart, table)
 }
 
 impl System for FlowVi {
@@ -121,14 +185,31 @@ impl System for FlowVi {
     fn fit(&self, config: &FlowViConfig, input: Supervised, run: &mut Run) -> Result<GlmPosterior> {
         let (table, glm, notes) = GlmTable::read(input, &config.model())?;
         notes.iter().for_each(|note| run.warn(note));
-        let fit = config.infer(&glm, run)?;
+        let mut fits = vec![config.infer(&glm, run)?];
+        fits.extend(config.again(&glm, run)?);
+        let mut of_starts = (vec![], vec![]);
+        let mut best = 0;
+        if fits.len() > 1 {
+            let (found, apart, table) = compared(&fits, run.seed, glm.dim());
+            if apart > APART {
+                run.warn(format!(
+                    "{} starts ended up to {apart:.1} standard deviations apart: the posterior has several modes, and a flow may drop one; see the table \
+                     `starts`, and sample this posterior instead",
+                    fits.len()
+                ));
+            }
+            best = found;
+            of_starts = (vec![("starts_apart".to_owned(), apart)], vec![table]);
+        }
+        let fit = fits.swap_remove(best);
+        let metrics = [
+            ("elbo_error".to_owned(), fit.elbo.error),
+            ("log_evidence".to_owned(), fit.log_evidence.value),
+            ("k_hat".to_owned(), fit.psis.k),
+        ];
         let summary = Summary {
             objective: Some(("elbo".into(), fit.elbo.value)),
-            metrics: vec![
-                ("elbo_error".into(), fit.elbo.error),
-                ("log_evidence".into(), fit.log_evidence.value),
-                ("k_hat".into(), fit.psis.k),
-            ],
+            metrics: metrics.into_iter().chain(of_starts.0).collect(),
             text: format!(
                 "A Bayesian {} regression on {} rows, its posterior a {}. {}.",
                 serde_json::to_value(table.kind()).expect("a plain name").as_str().unwrap_or_default(),
@@ -138,7 +219,9 @@ impl System for FlowVi {
             ),
             ..Summary::default()
         };
-        GlmPosterior::new(config, table, fit.draws, summary).with_flow(config.flow.parse()?, fit.family.into())
+        GlmPosterior::new(config, table, fit.draws, summary)
+            .with_pictures(vec![], of_starts.1)
+            .with_flow(config.flow.parse()?, fit.family.into())
     }
 
     fn load(&self, file: &ModelFile) -> Result<GlmPosterior> {
@@ -150,5 +233,24 @@ impl System for FlowVi {
         energies::check(&mut claim, run)?;
         amortised::check(&mut claim, run)?;
         Ok(claim)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elbo_core::Rng;
+
+    #[test]
+    fn draws_of_two_modes_are_apart_and_those_of_one_are_not() {
+        let mut rng = Rng::new(4);
+        let mut around =
+            |centre: f64| (0..2000).flat_map(|_| [rng.normal(), centre + 0.5 * rng.normal()]).collect::<Vec<f64>>();
+        let (one, again, other) = (around(0.0), around(0.0), around(3.0));
+        // Means of 2000 draws are uncertain by a fiftieth of a deviation: four standard errors of a difference.
+        assert!(distance(&one, &again, 2) < 4.0 * (2.0 / 2000f64).sqrt());
+        let found = distance(&one, &other, 2);
+        assert!((found - 6.0).abs() < 0.4, "{found}");
+        assert_eq!(distance(&one, &one, 2), 0.0);
     }
 }

@@ -96,3 +96,32 @@ fn a_flow_is_kept_and_drawn_from_anew_with_the_density_of_each_draw() {
         assert!(back.log_density(&points[..4]).unwrap_err().to_string().contains("4 numbers"));
     }
 }
+
+#[test]
+fn several_starts_of_a_flow_agree_on_one_mode_and_the_best_is_kept() {
+    let settings = json!({ "flow": "planar:2", "steps": 200, "batch": 16, "draws": 500, "starts": 2 });
+    let mut run = Run::new(6);
+    let (model, file) = saved(&FlowVi, &settings, "flow-vi", &mut run);
+    let tables = model.tables();
+    let starts = tables.iter().find(|table| table.name == "starts").expect("two starts are compared");
+    let bounds: Vec<f64> = starts.rows.iter().map(|row| row[2].parse().unwrap()).collect();
+    let summary = model.summary();
+    let kept = summary.objective.as_ref().unwrap().1;
+    assert_eq!(bounds.len(), 2);
+    assert!(bounds.iter().all(|bound| *bound <= kept + 1e-4), "{bounds:?} and {kept}");
+    assert_eq!(starts.rows.iter().filter(|row| row[1] == "yes").count(), 1);
+    let apart = summary.metrics.iter().find(|(name, _)| name == "starts_apart").unwrap().1;
+    assert!(apart < 1.0, "a linear regression has one mode: {apart}");
+    assert!(!run.warnings().iter().any(|warning| warning.contains("several modes")), "{:?}", run.warnings());
+    assert_eq!(AnySystem::load(&FlowVi, &file).unwrap().tables(), tables);
+    // One start is the first of two, and says nothing of others.
+    let alone = saved(
+        &FlowVi,
+        &json!({ "flow": "planar:2", "steps": 200, "batch": 16, "draws": 500 }),
+        "flow-vi",
+        &mut Run::new(6),
+    )
+    .0;
+    assert!(alone.summary().metrics.iter().all(|(name, _)| name != "starts_apart"));
+    assert_eq!(format!("{:.4}", alone.summary().objective.unwrap().1), starts.rows[0][2]);
+}
