@@ -1,7 +1,7 @@
 //! How far samples are from data, as models report it: two distances of named features, beside that of points without structure.
 
 use crate::classifier_features::{self, ClassifierFeatures};
-use crate::frechet::{Extractor, PrincipalComponents, distance};
+use crate::frechet::{Extractor, PrincipalComponents, distance, limit};
 use crate::kernel_distance::{Blocks, kernel_distance};
 use elbo_core::{Result, Rng, Run};
 use schemars::JsonSchema;
@@ -71,6 +71,9 @@ impl FeatureKind {
 pub struct Fidelity {
     /// Squared Fréchet distance between the features of samples and data.
     pub frechet: f64,
+    /// What it would be with endlessly many samples, by a straight line over one by their number; none of too few samples. It may be a little below zero.
+    #[serde(default)]
+    pub frechet_limit: Option<f64>,
     /// That of points whose numbers are drawn from the data one by one: see [`independent`].
     pub frechet_independent: f64,
     /// Squared discrepancy of the features under a cubic kernel, unbiased, the mean over random blocks; with these features, not those of Inception-v3,
@@ -117,6 +120,7 @@ impl Fidelity {
         let kernel = kernel_distance(extractor, drawn, data, blocks, rng)?;
         Ok(Self {
             frechet,
+            frechet_limit: limit(extractor, drawn, data, rng)?,
             frechet_independent,
             kernel_distance: kernel.mean,
             kernel_distance_sd: kernel.sd,
@@ -127,14 +131,15 @@ impl Fidelity {
     }
 
     /// The numbers with their names in summaries.
-    pub fn metrics(&self) -> [(&'static str, f64); 5] {
-        [
+    pub fn metrics(&self) -> Vec<(&'static str, f64)> {
+        let found = [
             ("frechet", self.frechet),
             ("frechet_independent", self.frechet_independent),
             ("kernel_distance", self.kernel_distance),
             ("kernel_distance_sd", self.kernel_distance_sd),
             ("samples_measured", self.samples as f64),
-        ]
+        ];
+        found.into_iter().chain(self.frechet_limit.map(|limit| ("frechet_limit", limit))).collect()
     }
 
     /// A row of a table with [`Fidelity::COLUMNS`].
@@ -175,6 +180,7 @@ mod tests {
         let data = line(400, 0.0, &mut rng);
         let found = Fidelity::measure(&data, &data, 3, &mut rng).unwrap();
         assert!(found.frechet.abs() < 1e-9, "{found:?}");
+        assert!(found.metrics().iter().any(|(name, value)| *name == "frechet_limit" && value.is_finite()), "{found:?}");
         // The covariances are vv' with v = (1, 2, -1), and D = diag(1, 4, 1): both have the trace 6, and the root of (vv')^½ D (vv')^½ has the trace
         // (v'Dv)^½ = √18, so that the distance is 12 - 2 √18. It is proportional to the variance of t: four standard errors of that, and some more.
         let expected = 12.0 - 2.0 * 18f64.sqrt();
