@@ -31,6 +31,9 @@ use serde_json::Value;
 /// Training data points that are measured after a fit, with how many draws.
 const MEASURED: usize = 1000;
 const MEASURED_DRAWS: usize = 100;
+/// Labels from which codes are classified, and how many where there are twice as many data points.
+const LABELS: usize = 100;
+const MANY_LABELS: usize = 1000;
 /// Draws of code and weights for each of them, where the decoder's weights have a posterior.
 const WEIGHT_DRAWS: usize = 10;
 /// The stream of random numbers of what is measured on held-out rows in training, apart from everything that the fit draws.
@@ -51,6 +54,8 @@ pub struct LatentModel {
     terms: Vec<TermRecord>,
     history: Vec<Epoch>,
     label_error: Option<f64>,
+    /// The same with [`MANY_LABELS`].
+    label_error_of_many: Option<f64>,
     clusters: Option<ClusterScores>,
     fidelity: Option<Fidelity>,
     resample: usize,
@@ -157,7 +162,7 @@ impl LatentModel {
             _ => None,
         };
         let label_error = match &samples.labels {
-            Some(labels) => probe_error(&vae.encode(&measured), labels, &chosen, run)?,
+            Some(labels) => probe_error(&vae.encode(&measured), labels, &chosen, LABELS, run)?,
             None => None,
         };
         let clusters = samples.labels.as_ref().and_then(|labels| cluster_scores(&vae, &measured, labels, &chosen));
@@ -173,6 +178,14 @@ impl LatentModel {
         if fidelity.is_none() && common.features != FeatureKind::default() {
             run.warn("`features` has no effect: samples of this model were not compared with the data");
         }
+        let label_error_of_many = match &samples.labels {
+            Some(labels) if rows >= 2 * MANY_LABELS => {
+                let spread: Vec<usize> = (0..2 * MANY_LABELS).map(|i| i * rows / (2 * MANY_LABELS)).collect();
+                let values = binarise.once(&samples.gather(&spread), &mut measuring);
+                probe_error(&vae.encode(&values), labels, &spread, MANY_LABELS, run)?
+            }
+            _ => None,
+        };
         let of_density = density.as_ref().map(CodeDensity::describe);
         let units = [&measures.observed, &vae.shares_observed(&held_out)]
             .map(|observed| unit_of(&config.likelihood, &samples.form, observed).0);
@@ -228,6 +241,7 @@ impl LatentModel {
             terms,
             history,
             label_error,
+            label_error_of_many,
             clusters,
             fidelity,
             resample,
@@ -264,6 +278,7 @@ impl LatentModel {
             // Models of earlier versions have none.
             history: file.fact::<Option<_>>("history")?.unwrap_or_default(),
             label_error: file.fact("label_error")?,
+            label_error_of_many: file.fact("label_error_of_many")?,
             clusters: file.fact("clusters")?,
             fidelity: file.fact("fidelity")?,
             resample,
@@ -431,9 +446,9 @@ fn warn_of_silent_terms(terms: &[TermRecord], family: Family, run: &mut Run) {
 
 /// Share of wrong classes when a linear classifier of the codes learns from a hundred labels; `None` with fewer than two classes,
 /// and where there was no time for it.
-fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], run: &mut Run) -> Result<Option<f64>> {
+fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], most: usize, run: &mut Run) -> Result<Option<f64>> {
     let codes: Vec<usize> = rows.iter().map(|r| labels.codes[*r]).collect();
-    let known = (rows.len() / 2).min(100);
+    let known = (rows.len() / 2).min(most);
     if labels.classes.len() < 2 || known < labels.classes.len() {
         return Ok(None);
     }

@@ -34,6 +34,7 @@ impl Model for LatentModel {
         file.set("terms", &self.terms);
         file.set("history", &self.history);
         file.set("label_error", &self.label_error);
+        file.set("label_error_of_many", &self.label_error_of_many);
         file.set("clusters", &self.clusters);
         file.set("fidelity", &self.fidelity);
         if let Some(density) = &self.density {
@@ -49,6 +50,8 @@ impl Model for LatentModel {
     fn summary(&self) -> Summary {
         let m = &self.measures;
         let (unit, elements) = self.unit(m);
+        let mut parameters = 0;
+        self.vae.visit(&mut |_, parameter| parameters += parameter.len());
         let bits = unit / (elements * std::f64::consts::LN_2);
         let metrics = [
             ("iwae", m.iwae - unit),
@@ -58,6 +61,7 @@ impl Model for LatentModel {
             ("active_units", m.active_units as f64),
             ("idle_units", m.idle_units as f64),
             ("code_variance", m.code_variance),
+            ("network_parameters", parameters as f64),
             ("mutual_information", m.mutual_information),
             ("mutual_information_cap", m.mutual_information_cap),
             ("aggregated_kl", m.aggregated_kl),
@@ -72,8 +76,9 @@ impl Model for LatentModel {
         let metrics = metrics.into_iter().chain(of_weights.into_iter().flatten());
         let finite = metrics.filter(|(_, v)| v.is_finite());
         let label_error = self.label_error.map(|error| ("label_error", error));
+        let of_many = self.label_error_of_many.map(|error| ("label_error_1000", error));
         let clusters = self.clusters.map(|c| [("nmi", c.nmi), ("ari", c.ari), ("cluster_accuracy", c.accuracy)]);
-        let of_labels = label_error.into_iter().chain(clusters.into_iter().flatten());
+        let of_labels = label_error.into_iter().chain(of_many).chain(clusters.into_iter().flatten());
         let of_samples = self.fidelity.iter().flat_map(Fidelity::metrics);
         let (objective, value) =
             if self.vae.config().has_bounds() { ("elbo", m.elbo) } else { ("reconstruction", m.reconstruction) };

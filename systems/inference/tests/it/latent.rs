@@ -34,7 +34,35 @@ fn pictures_come_back_in_their_own_unit_and_codes_have_names() {
     let summary = model.summary();
     let error = summary.metrics.iter().find(|(n, _)| n == "label_error").unwrap().1;
     assert!(error < 0.8, "{error}");
+    assert!(!summary.metrics.iter().any(|(n, _)| n == "label_error_1000"), "there are 200 digits");
     assert_eq!(model.tables()[0].rows.len(), 2);
+}
+
+#[test]
+fn a_thousand_labels_are_tried_where_there_are_twice_as_many_data_points() {
+    let mut rng = Rng::new(4);
+    let (side, noise) = (rng.normals(2000), rng.normals(2000));
+    let of = |v: &[f64]| Array::new(&[2000], v.to_vec());
+    let class = |v: &f64| if *v > 0.0 { 1.0 } else { 0.0 };
+    let arrays = vec![
+        ("a".into(), of(&side)),
+        ("b".into(), of(&side.iter().zip(&noise).map(|(s, n)| s + 0.1 * n).collect::<Vec<_>>())),
+        ("side".into(), of(&side.iter().map(class).collect::<Vec<_>>())),
+    ];
+    let data = Data { source: "sides".into(), arrays, target: Some("side".into()), ..Data::default() };
+    let settings = json!({"latent": 2, "hidden": [8], "epochs": 2});
+    let model = fit(&Aevb, settings, &data).unwrap();
+    let metrics = model.summary().metrics;
+    for name in ["label_error", "label_error_1000"] {
+        let error = metrics.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("{name} in {metrics:?}")).1;
+        assert!((0.0..=0.6).contains(&error), "{name}: {error}");
+    }
+    // Encoder 2-8-4, decoder 2-8-2, and a variance for each column.
+    let count = metrics.iter().find(|(n, _)| n == "network_parameters").unwrap().1;
+    assert_eq!(count, (24 + 36 + 24 + 18 + 2) as f64);
+    let mut file = ModelFile::new("aevb");
+    model.save(&mut file).unwrap();
+    assert_eq!((&Aevb as &dyn AnySystem).load(&file).unwrap().summary().metrics, metrics);
 }
 
 #[test]
