@@ -11,12 +11,15 @@ use crate::family::{
 use crate::mcmc::{Hamiltonian, Start, sample};
 use crate::objective::Estimate;
 use crate::target::LogDensity;
-use elbo_core::{Error, Result, Rng, Run};
+use elbo_core::{Error, Result, Rng, Run, ensure};
 use elbo_dist::flow::FlowSpec;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Most unknowns that a full covariance is fitted to.
+const MOST_FULL_RANK: usize = 4000;
 
 /// A method of inference. As a text: `nuts`, `pathfinder`, `multipath`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, a flow such as
 /// `spline:4x8`, or one that the target drives, `hamiltonian:4` or `langevin:4`.
@@ -215,8 +218,8 @@ impl Inference {
 /// Runs one method.
 ///
 /// # Errors
-/// Those of [`sample`], [`vi`], [`pathfinder`] and [`multipath`]; [`Error::Setting`] for a start of another length, and for a target that cannot
-/// drive the flow that is asked for.
+/// Those of [`sample`], [`vi`], [`pathfinder`] and [`multipath`]; [`Error::Setting`] for a start of another length, for a target that cannot
+/// drive the flow that is asked for, and for a full covariance of more than 4000 unknowns.
 pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings, run: &mut Run) -> Result<Inference> {
     let started = Instant::now();
     let d = target.dim();
@@ -241,7 +244,12 @@ pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings,
             return Ok(of_fit(target, method, fit, started));
         }
         Method::MeanField => Box::new(MeanField::new(&mean, &sd)),
-        Method::FullRank => Box::new(FullRank::new(&mean, &sd)),
+        Method::FullRank => {
+            let found = format!("full-rank for {d} unknowns, a factor of {:.1} GB", 8e-9 * (d as f64).powi(2));
+            let expected = format!("mean-field or low-rank:R for more than {MOST_FULL_RANK} unknowns");
+            ensure("method", found, d <= MOST_FULL_RANK, expected)?;
+            Box::new(FullRank::new(&mean, &sd))
+        }
         Method::LowRank { rank } => Box::new(LowRank::new(&mean, &sd, rank)),
         Method::Mixture { components } => Box::new(Mixture::new(&mean, &sd, components, &mut run.rng)),
         Method::Flow { .. } | Method::Hamiltonian { .. } | Method::Langevin { .. } => {

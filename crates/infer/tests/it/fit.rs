@@ -36,6 +36,26 @@ impl LogDensity for Correlated {
     }
 }
 
+/// Independent standard normals, as many as the number.
+struct Wide(usize);
+
+impl LogDensity for Wide {
+    fn dim(&self) -> usize {
+        self.0
+    }
+
+    fn log_prob(&self, z: &Tensor) -> Tensor {
+        z.square().sum_axis(-1, false) * -0.5
+    }
+}
+
+#[test]
+fn a_full_covariance_of_too_many_unknowns_is_refused_with_the_memory_it_would_take() {
+    let refused = infer(&Wide(100_000), Method::FullRank, &MethodSettings::default(), &mut Run::new(1));
+    let error = refused.err().unwrap().to_string();
+    assert!(error.contains("100000 unknowns") && error.contains("80.0 GB"), "{error}");
+}
+
 #[test]
 fn each_gaussian_family_reaches_its_own_optimum() {
     let settings = ViSettings { tolerance: 0.02, steps: 60_000, ..ViSettings::default() };
