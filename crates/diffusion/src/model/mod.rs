@@ -332,7 +332,7 @@ impl DiffusionModel {
             let drawn = self.draw(count, &mut own)?;
             let extractor = self.network.features.fit(some, &self.form.shape, labels, run)?;
             let found = Fidelity::measure_by(extractor.as_ref(), &drawn, some, self.form.size(), &mut own.rng)?;
-            self.record.metrics.extend(found.metrics().map(|(name, value)| (name.to_owned(), value)));
+            self.record.metrics.extend(found.metrics().into_iter().map(|(name, value)| (name.to_owned(), value)));
             self.record.text = format!("{} {}", self.record.text, found.describe());
         }
         let what = match self.kind {
