@@ -160,8 +160,9 @@ impl Gp {
     /// [`Gp::with_hyper`] of a Student-t process with these degrees of freedom before the data, above 2; of a Gaussian one where there are none.
     ///
     /// # Errors
-    /// As [`Gp::with_hyper`].
+    /// [`Error::Setting`] for other degrees; as [`Gp::with_hyper`].
     pub fn with_degrees(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper, degrees: Option<f64>) -> Result<Self> {
+        student::check(degrees)?;
         let (mean, warp) = (Mean::Zero, Warp::Identity);
         let fitted = Saved { hyper, mean, learns_constant: false, log_evidence: f64::NAN, warp, degrees };
         Self::condition(x, y, &[], groups, fitted, (0.0, 1.0))
