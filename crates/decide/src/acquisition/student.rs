@@ -59,16 +59,14 @@ pub(super) fn logs(z: f64, freedom: f64) -> Logs {
 
 /// `s` of [`logs`], up to its smallest term.
 fn asymptotic(freedom: f64, w: f64) -> f64 {
-    let (mut term, mut sum, mut k) = (w / (freedom + 2.0), 0.0, 1.0);
-    loop {
+    let (mut sum, mut term, mut last, mut k) = (0.0, w / (freedom + 2.0), f64::INFINITY, 1.0);
+    while term.abs() < last && term.abs() > 1e-17 * sum {
         sum += term;
-        let next = -term * (2.0 * k + 1.0) * w / (freedom + 2.0 * k + 2.0);
-        if next.abs() >= term.abs() || next.abs() < 1e-17 * sum {
-            return sum;
-        }
-        term = next;
+        last = term.abs();
+        term *= -(2.0 * k + 1.0) * w / (freedom + 2.0 * k + 2.0);
         k += 1.0;
     }
+    sum
 }
 
 /// `Σ c_k x^k` from zero, and `Σ c_{k-1} x^k / (a + k)` from one; all terms are positive.
