@@ -129,6 +129,25 @@ fn a_fantasy_is_a_refit_and_leaving_out_is_taking_away() {
 }
 
 #[test]
+fn a_value_that_is_supposed_says_where_and_nothing_of_the_scale() {
+    let (gp, gaussian) = (heavy(4.0), wavy(0.01));
+    let (point, far) = ([0.3, 0.8, 0.1], [50.0, 50.0, 50.0]);
+    let supposed = Batch::Believer.believed(&gp, &[&point, &point]);
+    let plain = Batch::Believer.believed(&gaussian, &[&point, &point]);
+    assert_eq!((supposed.freedom(), supposed.len()), (gp.freedom(), gp.len() + 2));
+    let spread = gp.marginals(&far).1[0] / gaussian.marginals(&far).1[0];
+    let at = [&point[..], &far[..], Rng::new(2).uniforms(3 * 5).as_slice()].concat();
+    let (before, after, plain) = (gp.marginals(&at), supposed.marginals(&at), plain.marginals(&at));
+    for i in 0..7 {
+        assert!((after.0[i] - before.0[i]).abs() < 1e-9, "the mean stays");
+        assert!((after.1[i] - spread * plain.1[i]).abs() < 1e-9, "{i}: {} and {}", after.1[i], plain.1[i]);
+    }
+    assert!(after.1[0] < 0.9 * before.1[0]);
+    // A lie is a datum.
+    assert!(Batch::LiarMin.believed(&gp, &[&point]).freedom() > gp.freedom());
+}
+
+#[test]
 fn expected_improvement_is_the_area_under_the_distribution() {
     let (mean, variance, freedom) = (0.4, 1.3, 7.0);
     let law = predictive(mean, variance, freedom);
