@@ -11,7 +11,7 @@ use elbo_tensor::optim::Lbfgs;
 /// Deviations to either side of a mode that a grid around it reaches.
 const REACH: f64 = 4.0;
 /// Grid points of a line, and of each side in the plane, around a mode.
-const POINTS: [usize; 2] = [201, 25];
+const POINTS: [usize; 2] = [201, 21];
 /// Functions on a grid around a mode.
 const FUNCTIONS: usize = 20;
 /// Steps of the climb to it.
