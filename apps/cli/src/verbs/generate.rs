@@ -9,7 +9,7 @@ use elbo::core::file::write_atomically;
 use elbo::core::{Array, Card, Data, Decode, Error, Evaluate, IMPORTANCE_DRAWS, Mark, Model, Run, picture_grid};
 use elbo::findings::{pairs, pictures};
 use elbo::{record_of, refused};
-use elbo_data::{Cells, ReadOptions, table_columns, write_data, write_npy, write_table};
+use elbo_data::{Cells, MissingPolicy, ReadOptions, table_columns, write_data, write_npy, write_table};
 use elbo_report::picture::png;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -37,8 +37,11 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
     let drawn = match (&args.codes, args.traverse) {
         (Some(path), _) => {
             let decoder = decoder(card, model.as_ref())?;
-            let options = ReadOptions { keep: Some(decoder.code_columns()), ..ReadOptions::default() };
-            decoder.decode(&elbo_data::read(path, &options)?, &mut run)?
+            // The decoder says where a number is missing; rows of codes cannot be left out here.
+            let (keep, missing) = (Some(decoder.code_columns()), MissingPolicy::Keep);
+            let codes = elbo_data::read(path, &ReadOptions { keep, missing, ..ReadOptions::default() })?;
+            codes.notes.iter().for_each(|note| say(json, note));
+            decoder.decode(&codes, &mut run)?
         }
         (None, Some(steps)) => {
             let decoder = decoder(card, model.as_ref())?;
