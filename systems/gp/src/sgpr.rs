@@ -116,7 +116,7 @@ impl System for SgprSystem {
                  raise `inducing` (now {})",
                 bounds.lower,
                 bounds.upper,
-                gp.inducing().shape()[0]
+                gp.inducing().count()
             ));
         }
         let posterior = gp.condition()?;
@@ -130,7 +130,7 @@ impl System for SgprSystem {
         summary.text = format!(
             "A sparse Gaussian process with kernel {} on {n} rows, carried by {} inducing points.",
             gp.kernel().summary(),
-            gp.inducing().shape()[0]
+            gp.inducing().count()
         );
         if let (Some(name), Some(known)) = (&config.noise_column, &known) {
             summary.text += &table::describe_noise(name, known, input.columns.target_scaling().1);
