@@ -27,6 +27,7 @@ pub struct Sgpr {
     x: Tensor,
     y: Tensor,
     known: Option<Tensor>,
+    power: f64,
     rung: Rung,
 }
 
@@ -69,7 +70,7 @@ impl Sgpr {
     ) -> Self {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         let noise = Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR));
-        Self { kernel, mean, noise, inducing, x, y, known: None, rung: Rung::default() }
+        Self { kernel, mean, noise, inducing, x, y, known: None, power: 0.0, rung: Rung::default() }
     }
 
     /// The same, with noise of these variances `[N]`, zero at least, besides the learned noise.
@@ -82,6 +83,14 @@ impl Sgpr {
     /// Holds the inducing variables' own parameters, such as where points are.
     pub fn with_fixed_inducing(mut self) -> Self {
         self.inducing.set_all_frozen(true);
+        self
+    }
+
+    /// The same, with hyperparameters that a search learns by [`Sgpr::power_bound`] at a power in `0..=1`; at 0, as it comes, by [`Sgpr::bound`].
+    /// [`Sgpr::condition_with_power`] is the posterior that belongs to it.
+    pub fn with_power(mut self, power: f64) -> Self {
+        assert!((0.0..=1.0).contains(&power), "a power of {power}");
+        self.power = power;
         self
     }
 
@@ -158,7 +167,8 @@ impl Sgpr {
         Ok(self.rung.keep(bound.map_err(|e| self.diagnose(e))?))
     }
 
-    /// The bound of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC. In nats.
+    /// The evidence of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC's log likelihood. In nats. It is no
+    /// bound but at 0, and holds all covariances `[M, N]`.
     ///
     /// # Errors
     /// As [`Sgpr::bound`].
@@ -250,7 +260,7 @@ impl Sgpr {
     }
 
     /// The posterior of power expectation propagation, at its fixed point: each row is seen with the noise `σ² + α (k_nn - q_nn)`, where `q_nn`
-    /// is what the inducing variables explain of its variance. `alpha` 0 is [`Sgpr::condition`], 1 FITC; [`Sgpr::power_bound`] is its bound.
+    /// is what the inducing variables explain of its variance. `alpha` 0 is [`Sgpr::condition`], 1 FITC; [`Sgpr::power_bound`] is its evidence.
     ///
     /// $$ q(u) = N(u;\ K_{uf} \bar K^{-1} y,\ K_{uu} - K_{uf} \bar K^{-1} K_{fu}), \qquad \bar K = Q + \alpha\,\mathrm{diag}(K - Q) + \sigma^2 I $$
     ///
@@ -341,7 +351,7 @@ impl Snapshot for Sgpr {
 
 impl Loss for Sgpr {
     fn loss(&self) -> Result<Tensor> {
-        Ok(-self.bound()?)
+        Ok(-if self.power > 0.0 { self.power_bound(self.power)? } else { self.bound()? })
     }
 }
 
