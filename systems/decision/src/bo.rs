@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/bo.svg"]
 #![doc = include_str!("bo.md")]
 
 use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb};

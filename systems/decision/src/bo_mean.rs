@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/bo-mean.svg"]
 #![doc = include_str!("bo-mean.md")]
 
 use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Table, Verb};
