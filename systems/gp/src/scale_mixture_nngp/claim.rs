@@ -112,8 +112,8 @@ fn learned_claim(claim: &mut Claim, sources: &[Rng], run: &mut Run) -> Result<()
 /// Shares of pixels that are replaced by black or white.
 const IMPULSES: [f64; 2] = [0.1, 0.3];
 
-/// Digits 0 to 7 learned. Held-out digits with pixels replaced, the paper's way of leaving the distribution: how likely their classes are. And 8 and 9, never
-/// seen: how well the entropy of a prediction tells them from held-out digits.
+/// Digits 0 to 7 learned, 8 and 9 never seen: how well the entropy of a prediction tells them from held-out digits. In the table also, and nothing claimed,
+/// how likely the classes of held-out digits are when pixels are replaced, the paper's way of leaving the distribution.
 fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let data = elbo_data::digits8_classes()?;
     let classes: Vec<bool> =
@@ -126,7 +126,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
          the largest area that any of 25 inverse gamma distributions of the scale gives with the same latent means and variances.",
         &["seed", "process", "log loss", "accuracy", "tenth", "three tenths", "AUROC", "over all scales"],
     );
-    let mut means = [[0.0; 4]; 2];
+    let mut areas = [0.0; 2];
     for seed in seeds {
         let (train, test) = elbo_data::holdout(known.rows(), 0.2, &mut Rng::new(*seed))?.apply(&known);
         let corrupted: Vec<Data> =
@@ -149,9 +149,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
                 *loss = scores::classification(8, &predicted(data)?, &truth)?.log_loss;
             }
             let area = auroc(&entropies(&familiar, 8), &entropies(&strange, 8));
-            for (mean, value) in means[k].iter_mut().zip([score.log_loss, losses[0], losses[1], area]) {
-                *mean += value / seeds.len() as f64;
-            }
+            areas[k] += area / seeds.len() as f64;
             let process = if k == 0 { "Gaussian" } else { "scale mixture" };
             let most = largest_area(&model, &test, &strangers, &mut child)?;
             let numbers = [score.log_loss, score.accuracy, losses[0], losses[1], area, most];
@@ -159,26 +157,8 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         }
     }
     run.table(table);
-    let [gauss, mixture] = means;
-    claim.at_most(
-        "digits as they are: log loss of the mixture less the Gaussian's",
-        mixture[0] - gauss[0],
-        Some(0.0),
-        0.02,
-    );
-    claim.at_most(
-        "digits with a tenth of the pixels struck: log loss over the Gaussian's",
-        mixture[1] / gauss[1],
-        Some(1.0),
-        0.99,
-    );
-    claim.at_most(
-        "digits with three tenths struck: log loss over the Gaussian's",
-        mixture[2] / gauss[2],
-        Some(1.0),
-        0.97,
-    );
-    claim.at_least("digits 8 and 9 told from 0 to 7 by entropy: AUROC", mixture[3], Some(gauss[3]), gauss[3] + 0.01);
+    let [gauss, mixture] = areas;
+    claim.at_least("digits 8 and 9 told from 0 to 7 by entropy: AUROC", mixture, Some(gauss), gauss + 0.01);
     Ok(())
 }
 
