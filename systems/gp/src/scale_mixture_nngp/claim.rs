@@ -109,7 +109,7 @@ fn learned_claim(claim: &mut Claim, sources: &[Rng], run: &mut Run) -> Result<()
     Ok(())
 }
 
-/// Shares of pixels that are replaced by black or white.
+/// Shares of pixels that are replaced by the darkest or the lightest that they are.
 const IMPULSES: [f64; 2] = [0.1, 0.3];
 
 /// Digits 0 to 7 learned, 8 and 9 never seen: how well the entropy of a prediction tells them from held-out digits. In the table also, and nothing claimed,
@@ -122,7 +122,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let (known, strangers) = (data.take_rows(&rows(false)), data.take_rows(&rows(true)));
     let mut table = Table::new(
         "digits",
-        "Digits 0 to 7, a fifth held out, as they are and with a tenth or three tenths of their pixels black or white; 8 and 9 as strangers. The last column is \
+        "Digits 0 to 7, a fifth held out, as they are and with a tenth or three tenths of their pixels as dark or as light as each ever is; 8 and 9 as strangers. The last column is \
          the largest area that any of 25 inverse gamma distributions of the scale gives with the same latent means and variances.",
         &["seed", "process", "log loss", "accuracy", "tenth", "three tenths", "AUROC", "over all scales"],
     );
@@ -162,13 +162,14 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     Ok(())
 }
 
-/// The data with a share of the numbers of each row replaced by the least or the greatest number of all.
+/// The data with a share of the numbers of each row replaced by the least or the greatest of their column. A pixel that is hardly ever lit would, fully white, lie
+/// hundreds of standard deviations away and hide all others.
 fn struck(data: &Data, share: f64, rng: &mut Rng) -> Data {
     let mut data = data.clone();
-    let numbers = data.arrays.iter().filter_map(|(_, array)| array.to_f64());
-    let (low, high) = numbers.flatten().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     for (_, array) in &mut data.arrays {
         if let Some(mut values) = array.to_f64() {
+            let (low, high) =
+                values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
             for value in &mut values {
                 if rng.uniform() < share {
                     *value = if rng.uniform() < 0.5 { low } else { high };
@@ -202,4 +203,27 @@ fn numbers(x: &Tensor, y: &[f64]) -> Data {
     let arrays =
         vec![("x".into(), Array::new(x.shape(), x.to_vec())), ("y".into(), Array::column(Values::F64(y.to_vec())))];
     Data { source: "sines".into(), arrays, target: Some("y".into()), ..Data::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn struck_numbers_are_the_extremes_of_their_own_column() {
+        let faint: Vec<f64> = (0..200).map(|i| f64::from(u8::from(i == 7))).collect();
+        let wide: Vec<f64> = (0..200).map(f64::from).collect();
+        let labels = Values::Text { levels: vec!["a".into()], codes: vec![Some(0); 200] };
+        let arrays = [("faint", Values::F64(faint)), ("wide", Values::F64(wide.clone())), ("label", labels)]
+            .map(|(name, values)| (name.to_owned(), Array::column(values)));
+        let data = Data { source: "made".into(), arrays: arrays.to_vec(), ..Data::default() };
+        let found = struck(&data, 0.3, &mut Rng::new(1));
+        let numbers = |name: &str| found.get(name).unwrap().to_f64().unwrap();
+        assert!(numbers("faint").iter().all(|v| *v == 0.0 || *v == 1.0));
+        let moved: Vec<f64> = numbers("wide").into_iter().zip(wide).filter(|(a, b)| a != b).map(|(a, _)| a).collect();
+        assert!(moved.iter().all(|v| *v == 0.0 || *v == 199.0), "{moved:?}");
+        // Five standard errors of the share.
+        assert!((moved.len() as f64 / 200.0 - 0.3).abs() < 0.17, "{}", moved.len());
+        assert_eq!(found.get("label").unwrap(), data.get("label").unwrap());
+    }
 }
