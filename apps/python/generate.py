@@ -204,9 +204,15 @@ def page(system: dict[str, Any]) -> tuple[str, list[str]]:
 
 def index(offered: dict[str, list[str]]) -> str:
     """The file that gathers the systems' classes, in the registry's order."""
-    lines = [f'"""The classes of every registered system. {WRITTEN}"""', ""]
-    lines += [f"from .{module} import {', '.join(names)}" for module, names in offered.items()]
-    lines += ["", "__all__ = [", *(f'    "{name}",' for names in offered.values() for name in names), "]"]
+    places = {name: module for module, names in offered.items() for name in names}
+    lines = [f'"""The classes of every registered system, each loaded when it is first asked for. {WRITTEN}"""', ""]
+    lines += ["from importlib import import_module", "from typing import TYPE_CHECKING, Any", "", "if TYPE_CHECKING:"]
+    lines += [f"    from .{module} import {', '.join(names)}" for module, names in offered.items()]
+    lines += ["", "__all__ = [", *(f'    "{name}",' for name in places), "]", "", "#: The module of each class."]
+    lines += ["_PLACES = {", *(f'    "{name}": "{module}",' for name, module in places.items()), "}", "", ""]
+    lines += ["def __getattr__(name: str) -> Any:", "    if name in _PLACES:"]
+    lines += ['        return getattr(import_module(f".{_PLACES[name]}", __name__), name)']
+    lines += ['    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")']
     return "\n".join(lines) + "\n"
 
 

@@ -95,7 +95,7 @@ pub struct Fit {
     /// The system's id, or `auto` to let the table decide. May stand in the --config file instead.
     #[arg(value_name = "ID|auto")]
     pub system: Option<String>,
-    /// The table: CSV (also .gz), Parquet, NPY or NPZ; for pictures also IDX, or a folder of them; for recordings WAV, or a folder of them.
+    /// The table: CSV or JSON lines (also .gz), Parquet, NPY or NPZ; for pictures also IDX, or a folder of them; for recordings WAV, or a folder of them.
     pub data: Option<String>,
     /// The column to predict.
     #[arg(long, value_name = "COLUMN")]

@@ -62,7 +62,7 @@ pub use elbo_splat as splat;
 pub use elbo_tensor as tensor;
 pub use record::{DataRecord, FitRecord, Reading, Scored, load_model, rebuild, record_of, refused, write_model};
 pub use registry::{families, find, systems};
-pub use scoring::{Observed, check_prediction};
+pub use scoring::{Observed, bound_columns, check_prediction};
 
 /// What most programs need.
 pub mod prelude {

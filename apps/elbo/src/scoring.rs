@@ -1,6 +1,6 @@
-//! Predictions against what was observed.
+//! Predictions against what was observed, and what models of data points think of each.
 
-use elbo_core::{Data, Error, Marginals, Prediction, Result};
+use elbo_core::{Array, Data, Error, Evaluate, Marginals, Prediction, Result, Run};
 use elbo_dist::scores::{Scores, TargetNormal, Targets, score};
 
 /// What was observed, in the form that goes with a prediction.
@@ -115,6 +115,25 @@ pub fn check_prediction(prediction: &Prediction) -> Result<()> {
 
 fn is_usable(marginals: &dyn Marginals, i: usize) -> bool {
     marginals.mean(i).is_finite() && marginals.sd(i) >= 0.0
+}
+
+/// Columns of bounds on each data point: `elbo`, `iwae`, `effective_draws`, and `pareto_k` where there are draws enough, with NaN where the weights of a data
+/// point are too much alike. Their means are what [`Evaluate::evaluate`] says with as many draws in a run of this seed.
+///
+/// # Errors
+/// As [`Evaluate::evaluate_each`].
+pub fn bound_columns(evaluator: &dyn Evaluate, data: &Data, draws: usize, seed: u64) -> Result<Vec<(String, Array)>> {
+    let found = evaluator.evaluate_each(data, draws, &mut Run::new(seed))?;
+    let column = |values: Vec<f64>| Array::new(&[values.len()], values);
+    let mut columns = vec![
+        ("elbo".to_owned(), column(found.iter().map(|b| b.elbo).collect())),
+        ("iwae".to_owned(), column(found.iter().map(|b| b.iwae).collect())),
+        ("effective_draws".to_owned(), column(found.iter().map(|b| b.effective_draws).collect())),
+    ];
+    if found.iter().any(|b| b.pareto_k.is_some()) {
+        columns.push(("pareto_k".to_owned(), column(found.iter().map(|b| b.pareto_k.unwrap_or(f64::NAN)).collect())));
+    }
+    Ok(columns)
 }
 
 #[cfg(test)]

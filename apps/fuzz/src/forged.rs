@@ -195,6 +195,16 @@ pub(crate) fn run(input: &[u8]) -> bool {
     if let Some(encoder) = model.as_encode() {
         let _ = encoder.encode(&data, &mut run);
     }
+    if let Some(reconstructor) = model.as_reconstruct() {
+        let _ = reconstructor.reconstruct(&data, &mut run);
+    }
+    if let Some(decoder) = model.as_decode() {
+        let _ = decoder.traverse(3, &mut run).and_then(|codes| decoder.decode(&codes, &mut run));
+    }
+    if let Some(evaluator) = model.as_evaluate() {
+        // As many draws as have a tail.
+        let _ = evaluator.evaluate_each(&data, 30, &mut run);
+    }
     true
 }
 

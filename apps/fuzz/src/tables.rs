@@ -54,6 +54,7 @@ pub(crate) fn csv_seeds() -> Vec<Vec<u8>> {
         "1,2,3\n4,5,6\n",
         "\u{feff}x|y\n0.1|1\n\n0.2|2\n",
         "when,y\nsoon 2020-01-05,1\nlater,2\n",
+        "{\"a\": 1, \"b\": \"red\", \"y\": 2}\n{\"b\": null, \"y\": -8e2}\n\n{\"y\": 3, \"c\": true}\n",
     ]
     .map(|text| text.as_bytes().to_vec())
     .into()

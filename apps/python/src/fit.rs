@@ -75,9 +75,9 @@ pub fn read(
     Ok((data.notes.clone(), taken(py, &data)))
 }
 
-/// Fits a system: the model, and as JSON what the run has to tell.
+/// Fits a system: the model, and as JSON what the run has to tell. The fit learns nothing from the rows that are held out.
 #[pyfunction]
-#[pyo3(signature = (id, settings, arrays, target, task, source, seed, max_time, watcher))]
+#[pyo3(signature = (id, settings, arrays, target, task, source, seed, max_time, watcher, held_out=None))]
 pub fn fit(
     py: Python<'_>,
     id: &str,
@@ -89,10 +89,12 @@ pub fn fit(
     seed: u64,
     max_time: Option<f64>,
     watcher: Option<Py<PyAny>>,
+    held_out: Option<Vec<Given>>,
 ) -> PyResult<(Model, String)> {
     let system = raised(py, elbo::find(id))?;
     let settings = raised(py, parsed(settings))?;
     let config = raised(py, unlocked(py, || system.check_config(&settings))?)?;
+    let held_out = held_out.map(|rows| data(rows, target.clone(), "held-out rows".into())).transpose()?;
     let data = data(arrays, target, source)?;
     let mut record = FitRecord { config, seed, data: identity(py, &data)?, settings, ..FitRecord::default() }
         .with_columns(&data, data.target.clone());
@@ -101,7 +103,7 @@ pub fn fit(
         Some(task) => raised(py, data.with_task(task))?,
         None => data,
     };
-    let order = Order { seed, max_time, watcher, ..Order::default() };
+    let order = Order { seed, max_time, held_out, watcher, ..Order::default() };
     let done = work(py, order, |run| system.fit(&record.settings, &data, run))?;
     record.summary = done.value.summary();
     record.warnings = done.run.warnings().to_vec();

@@ -35,7 +35,7 @@ impl Failure {
     }
 
     fn order(&self, seed: u64, max_time: Option<f64>, watcher: Option<Py<PyAny>>) -> Order {
-        Order { seed, max_time, watcher, stop: self.stop.clone(), abandon: self.is_over.clone() }
+        Order { seed, max_time, watcher, stop: self.stop.clone(), abandon: self.is_over.clone(), ..Order::default() }
     }
 
     /// The function's own exception comes before what followed from it.

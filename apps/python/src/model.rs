@@ -6,7 +6,7 @@ use crate::fit::{identity, parsed, told};
 use crate::prediction::Prediction;
 use crate::work::{Order, work};
 use elbo::core::{self, Card, Data, Error, ModelFile, Run, Views};
-use elbo::{FitRecord, Observed, check_prediction, findings, record_of, refused, write_model};
+use elbo::{FitRecord, Observed, bound_columns, check_prediction, findings, record_of, refused, write_model};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 use std::path::PathBuf;
@@ -115,7 +115,7 @@ impl Model {
         self.kept.is_some()
     }
 
-    /// The report as HTML: a page, or only its heart. Judged on these rows with the target, where they are given.
+    /// The report as HTML: a page, or only its heart. Judged on these rows, with the target where there is one, where they are given.
     #[pyo3(signature = (arrays, is_heart))]
     fn report(&self, py: Python<'_>, arrays: Option<Vec<Given>>, is_heart: bool) -> PyResult<String> {
         let kept = self.kept.as_ref().ok_or_else(|| {
@@ -127,7 +127,11 @@ impl Model {
         self.quick(py, None, |model, _| {
             use elbo::report::html;
             let judged = findings::judge(model, held.as_ref(), record.seed)?;
-            record.validation = judged.as_ref().map(|judged| judged.scored.clone());
+            record.validation = match (&judged, &held) {
+                (Some(judged), _) => Some(judged.scored.clone()),
+                (None, Some(held)) => findings::bounds_of(model, held, record.seed)?,
+                (None, None) => None,
+            };
             let settings = record.config.as_object().into_iter().flatten();
             let settings = settings.map(|(name, value)| (name.clone(), value.to_string())).collect();
             // The run is only read: a panic on the way has left it whole.
@@ -232,10 +236,39 @@ impl Model {
         self.arrays(py, Some(seed), |model, run| self.offered("sample", model.as_sample())?.sample(count, run))
     }
 
-    /// Codes of data points.
-    fn encode(&self, py: Python<'_>, arrays: Vec<Given>) -> PyResult<Vec<Taken>> {
+    /// Codes of data points; with a number of importance draws, bounds on the likelihood of each as well.
+    #[pyo3(signature = (arrays, draws))]
+    fn encode(&self, py: Python<'_>, arrays: Vec<Given>, draws: Option<usize>) -> PyResult<Vec<Taken>> {
         let given = data(arrays, None, "the data to encode".into())?;
-        self.arrays(py, None, |model, run| self.offered("encode", model.as_encode())?.encode(&given, run))
+        self.arrays(py, None, |model, run| {
+            let encoder = self.offered("encode", model.as_encode())?;
+            let bounds = match draws {
+                Some(draws) => Some((self.offered("bound the likelihood of data points", model.as_evaluate())?, draws)),
+                None => None,
+            };
+            let mut codes = encoder.encode(&given, run)?;
+            if let Some((evaluator, draws)) = bounds {
+                codes.arrays.extend(bound_columns(evaluator, &given, draws, run.seed)?);
+            }
+            Ok(codes)
+        })
+    }
+
+    /// Names of the numbers of a code that `decode` reads; None of a model that decodes none.
+    #[getter]
+    fn code_columns(&self) -> Option<Vec<String>> {
+        Some(self.model.as_decode()?.code_columns())
+    }
+
+    /// Data points of codes.
+    fn decode(&self, py: Python<'_>, arrays: Vec<Given>) -> PyResult<Vec<Taken>> {
+        let codes = data(arrays, None, "the table of codes".into())?;
+        self.arrays(py, None, |model, run| self.offered("decode codes", model.as_decode())?.decode(&codes, run))
+    }
+
+    /// Codes that move one number at a time.
+    fn traverse(&self, py: Python<'_>, steps: usize) -> PyResult<Vec<Taken>> {
+        self.arrays(py, None, |model, run| self.offered("move codes", model.as_decode())?.traverse(steps, run))
     }
 
     /// Data points as the model gives them back.

@@ -2,7 +2,7 @@
 
 use crate::error::{panicked, raise};
 use elbo::core::run::Event;
-use elbo::core::{Error, Result, Run};
+use elbo::core::{Data, Error, Result, Run};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +31,8 @@ pub struct Order {
     pub seed: u64,
     /// Seconds after which iterative work stops.
     pub max_time: Option<f64>,
+    /// Rows that a fit does not learn from, and may measure itself on.
+    pub held_out: Option<Data>,
     /// Called with a name, a count and a number: `stage` with its steps at most, `step` with its objective, `done`.
     pub watcher: Option<Py<PyAny>>,
     /// Raised by the work itself to end it, and by Ctrl-C.
@@ -65,6 +67,9 @@ pub fn work<T: Send>(
     let mut run = Run::new(order.seed).with_cancel(order.stop.clone());
     if let Some(seconds) = order.max_time {
         run = run.with_time(Duration::from_secs_f64(seconds));
+    }
+    if let Some(held_out) = order.held_out {
+        run = run.with_held_out(held_out);
     }
     if order.watcher.is_some() {
         let sender = sender.clone();

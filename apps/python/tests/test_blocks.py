@@ -526,7 +526,7 @@ def test_diagnostics_tell_good_draws_from_bad() -> None:
         elbo.infer.ess(good, "all")
 
 
-@pytest.mark.parametrize("module", ["acquisitions", "coders", "distributions", "flows", "infer", "likelihoods"])
+@pytest.mark.parametrize("module", ["acquisitions", "coders", "distributions", "flows", "infer", "kernels", "likelihoods"])
 def test_parts_are_imported_when_they_are_asked_for(module: str) -> None:
     import subprocess
     import sys

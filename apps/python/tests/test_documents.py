@@ -129,22 +129,41 @@ def test_the_example_runs(tmp_path: Path) -> None:
     assert "of the intervals" in done.stdout and (tmp_path / "report.html").stat().st_size > 10_000
 
 
-def seconds_of_import(module: str) -> float:
-    """Processor time of an import in a fresh interpreter, the best of five: others may be at work on the machine."""
-    script = f"import time; a = time.process_time(); import {module}; print(time.process_time() - a)"
+def seconds_of(statement: str) -> float:
+    """Processor time of a statement in a fresh interpreter, the best of five: others may be at work on the machine."""
+    script = f"import time; a = time.process_time(); {statement}; print(time.process_time() - a)"
     command = [sys.executable, "-c", script]
     return min(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(5))
 
 
-def test_importing_takes_a_tenth_of_a_second_beside_numpy_s(record_property: Any) -> None:
-    whole, alone = seconds_of_import("elbo"), seconds_of_import("numpy")
+def test_importing_takes_a_tenth_of_a_second_at_most(record_property: Any) -> None:
+    whole = seconds_of("import elbo")
     record_property("seconds of `import elbo`", whole)
+    assert whole < 0.1, f"`import elbo` takes {whole:.3f} s"
+
+
+def test_the_first_class_takes_a_tenth_of_a_second_beside_numpy_s(record_property: Any) -> None:
+    first, alone = seconds_of("import elbo; elbo.GPR"), seconds_of("import numpy")
+    record_property("seconds of `elbo.GPR`", first)
     record_property("seconds of `import numpy`", alone)
     # All of it is NumPy's import and ours; NumPy's is not ours to shorten.
-    assert whole - alone < 0.1, f"`import elbo` takes {whole:.3f} s, `import numpy` {alone:.3f} s of it"
+    assert first - alone < 0.1, f"`elbo.GPR` takes {first:.3f} s, `import numpy` {alone:.3f} s of it"
 
 
 @pytest.mark.parametrize("module", ["sklearn", "pandas", "tqdm", "arviz", "polars", "pyarrow"])
 def test_nothing_but_numpy_is_imported(module: str) -> None:
-    script = f"import sys; import elbo; sys.exit({module!r} in sys.modules)"
+    script = f"import sys; from elbo import *; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_neither_numpy_nor_the_native_half_is_loaded_before_it_is_needed() -> None:
+    script = "import sys, elbo; before = {'numpy', 'elbo._native'} & {*sys.modules}; elbo.GPR; sys.exit(bool(before))"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_every_name_of_the_package_is_found_and_listed() -> None:
+    assert set(elbo.__all__) <= set(dir(elbo)) and {cls.__name__ for cls in quick.classes()} <= set(elbo.__all__)
+    assert all(getattr(elbo, name) is not None for name in elbo.__all__)
+    assert all(getattr(elbo, cls.__name__) is cls for cls in quick.classes())
+    with pytest.raises(AttributeError, match="module 'elbo' has no attribute 'GRP'"):
+        elbo.GRP

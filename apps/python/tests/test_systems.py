@@ -117,6 +117,71 @@ def test_models_of_pictures(name: str) -> None:
     assert "<strong>" in model._repr_html_()
 
 
+@pytest.mark.parametrize("name", ["AEVB", "IWAE", "InfoVAE"])
+def test_codes_have_bounds_and_are_decoded_and_moved(name: str, tmp_path: Path) -> None:
+    x = pictures()
+    model = quick.made(getattr(elbo, name)).fit(x)
+    bare, codes = model.encode(x), model.encode(x, bounds=True, draws=50)
+    assert list(codes) == [*bare, "elbo", "iwae", "effective_draws", "pareto_k"]
+    assert all(np.array_equal(codes[column], bare[column]) for column in bare)
+    whole = model.evaluate(x, draws=50)
+    # The same draws, summed in another order.
+    np.testing.assert_allclose([codes["elbo"].mean(), codes["iwae"].mean()], [whole["elbo"], whole["iwae"]["value"]], rtol=1e-9)
+    assert "pareto_k" not in model.encode(x, bounds=True, draws=5), "five draws have no tail"
+
+    decoded = model.decode(codes)
+    assert decoded.dtype == np.uint8
+    np.testing.assert_array_equal(decoded, model.decode(np.column_stack([codes["z1"], codes["z2"]])))
+    moved = model.traverse(5)
+    np.testing.assert_allclose(moved["z1"], [-3.0, -1.5, 0.0, 1.5, 3.0, *[0.0] * 5])
+    np.testing.assert_allclose(moved["z2"], np.roll(moved["z1"], 5))
+    pictures_of = model.decode(moved)
+    assert pictures_of.shape == (10, 8, 8)
+    np.testing.assert_array_equal(pictures_of[2], pictures_of[7])
+
+    # A model of a file gives arrays by name.
+    model.save(tmp_path / "m.elbo")
+    again = elbo.load(tmp_path / "m.elbo")
+    np.testing.assert_array_equal(next(iter(again.decode(moved).values())).reshape(10, 8, 8), pictures_of)
+
+    with pytest.raises(elbo.DataError, match=r"codes have the shape \[40, 4\]; the model's are of 2 numbers"):
+        model.decode(model.transform(x))
+    with pytest.raises(elbo.DataError, match="no column of numbers `z2`"):
+        model.decode({"z1": codes["z1"]})
+    with pytest.raises(elbo.SettingError, match="setting `steps` is 1"):
+        model.traverse(1)
+
+
+def test_decoding_what_was_encoded_is_reconstructing() -> None:
+    x = pictures()
+    model = quick.made(elbo.AEVB).fit(x)
+    np.testing.assert_array_equal(model.decode(model.encode(x)), model.reconstruct(x))
+
+
+def test_models_without_codes_or_bounds_of_their_own_say_so() -> None:
+    diffusion = quick.made(elbo.DDPM).fit(pictures(30))
+    for refused in (lambda: diffusion.decode(np.zeros((1, 2))), diffusion.traverse):
+        with pytest.raises(elbo.VerbError, match="models of `ddpm` draw from no codes"):
+            refused()
+    counts = np.random.default_rng(0).poisson([1.0, 4.0, 2.0, 6.0], (60, 4))
+    with pytest.raises(elbo.VerbError, match="`rsvi` cannot bound the likelihood of data points"):
+        quick.made(elbo.RSVI).fit(counts).encode(counts, bounds=True)
+
+
+def test_a_fit_is_followed_on_data_that_it_does_not_learn_from() -> None:
+    x = pictures(60)
+    alone = quick.made(elbo.AEVB).fit(x[:40])
+    model = quick.made(elbo.AEVB).fit(x[:40], held_out=x[40:])
+    assert "history" not in alone.tables_
+    history = model.tables_["history"]
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert all(np.isfinite(float(row["elbo of held-out rows"])) for row in history)
+    np.testing.assert_array_equal(model.sample(3), alone.sample(3))
+    assert "20" in model.report(x[40:]) and model.report(x[40:]) != model.report()
+    with pytest.raises(elbo.DataError):
+        quick.made(elbo.AEVB).fit(x[:40], held_out=np.zeros((5, 4, 4), np.uint8))
+
+
 def test_diffusion_draws_and_restores() -> None:
     x = pictures(30)
     model = quick.made(elbo.DDPM).fit(x)

@@ -20,14 +20,15 @@
 //!
 //! Declared sizes are checked against the bytes that are there before anything is allocated for them.
 //!
-//! Files with zero channels have the minor version 1: a program that knows version 1.0 only cannot read them. All others have 0.
+//! Files with zero channels have the minor version 1: a program that knows version 1.0 only cannot read them. All others have 0. What a later minor
+//! version adds in a place of its own has a flag of its own, and a file with a flag that is not known is refused.
 
 use elbo_core::{Error, Result};
 use sha2::{Digest, Sha256};
 
 /// How a file begins.
 pub const MAGIC: &[u8; 4] = b"ELBC";
-/// The version this crate writes. Files of another major version are refused, of a later minor one read.
+/// The version this crate writes. Files of another major version are refused, of a later minor one read where their flags are known.
 pub const VERSION: [u8; 2] = [1, 0];
 /// The minor version of files that leave out channels which are zero everywhere.
 pub const MINOR_WITH_ZEROS: u8 = 1;
@@ -44,6 +45,8 @@ const FLAG_CHUNKED: u16 = 1 << 3;
 const FLAG_METADATA: u16 = 1 << 4;
 const FLAG_DIGEST: u16 = 1 << 5;
 const FLAG_ZEROS: u16 = 1 << 6;
+/// All bits that say something: the coder, the arithmetic, the flags, the lanes.
+const KNOWN: u16 = 7 | FLAG_CHUNKED | FLAG_METADATA | FLAG_DIGEST | FLAG_ZEROS | 15 << 8;
 
 /// The arithmetic that chooses tables, by which encoder and decoder agree to the bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +200,12 @@ impl Container {
             ));
         }
         let flags = at.u16("flags")?;
+        if flags & !KNOWN != 0 {
+            return Err(Error::data(
+                format!("the file has version {major}.{minor} and flags that this program does not know: {flags:#06x}"),
+                "use the version of elbo that wrote it; if it was this one, the file is damaged: copy or download it again",
+            ));
+        }
         let coder = match flags & 3 {
             0 => Coder::Rans,
             1 => Coder::Range,
@@ -397,6 +406,18 @@ mod tests {
         container.metadata = vec![0xa0];
         container.minor = 9;
         assert_eq!(Container::from_bytes(&container.to_bytes()).unwrap(), container);
+    }
+
+    #[test]
+    fn a_file_with_a_flag_of_a_later_version_is_refused_with_that_remedy() {
+        let bytes = example().to_bytes();
+        for bit in [7, 12, 13, 14, 15] {
+            let mut later = bytes.clone();
+            later[6 + bit / 8] ^= 1 << (bit % 8);
+            let error = Container::salvage(&later).unwrap_err();
+            assert!(error.to_string().contains("does not know"), "{bit}: {error}");
+            assert!(error.remedy().contains("the version of elbo that wrote it"), "{bit}: {}", error.remedy());
+        }
     }
 
     #[test]

@@ -43,8 +43,8 @@ impl Batch {
         };
         let mut believed = gp.clone();
         for point in pending {
-            let value = lie.unwrap_or_else(|| believed.joint(point).mean[0]);
-            believed = believed.fantasise(point, value).unwrap_or(believed);
+            let told = lie.map_or_else(|| believed.suppose(point), |value| believed.fantasise(point, value));
+            believed = told.unwrap_or(believed);
         }
         believed
     }

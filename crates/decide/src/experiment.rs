@@ -114,7 +114,14 @@ impl Experiment {
             ));
         }
         let noisy = side.noise.as_ref().map(|_| default_size_with_noise(space.dims()));
-        let ask = AskConfig { initial: ask.initial.or(noisy), ..ask };
+        let mut ask = AskConfig { initial: ask.initial.or(noisy), ..ask };
+        if let (Some(budget), Some(_)) = (settings.cost_budget, &settings.cost) {
+            let spent = history.spent();
+            if spent >= budget {
+                run.warn(format!("the trials have cost {spent} of `cost_budget`, {budget}; costs count no more"));
+            }
+            ask.cost_power *= (1.0 - spent / budget).max(0.0);
+        }
         let broken = history.mark_broken(&limits);
         if broken > 0 {
             run.warn(format!(
@@ -133,7 +140,7 @@ impl Experiment {
         let surrogates = Surrogates::fit(&plan.space, &history, &plan.surrogate, None, &mut run.rng)?;
         let experiment = Self { plan, history, surrogates };
         if settings.cost.is_none() {
-            run.warn_idle(settings, &["cost_power"], "without `cost`");
+            run.warn_idle(settings, &["cost_power", "cost_budget"], "without `cost`");
         }
         if settings.surrogate == SurrogateKind::Gp {
             run.warn_idle(settings, &["degrees"], "without surrogate=student_t");

@@ -302,6 +302,11 @@ impl History {
         (x, rows.iter().map(|i| self.costs[*i].ln()).collect())
     }
 
+    /// What the trials have cost together; those whose cost is not known are left out.
+    pub fn spent(&self) -> f64 {
+        self.costs.iter().filter(|cost| cost.is_finite()).sum()
+    }
+
     /// Points `[K, E]` and slacks `[K]` of each side of a limit that is known at two or more trials.
     pub(crate) fn known_slacks(&self) -> Vec<(Vec<f64>, Vec<f64>)> {
         let known = |slack: &Vec<f64>| -> (Vec<f64>, Vec<f64>) {

@@ -1,5 +1,6 @@
 //! Settings that the systems of this family share.
 
+use crate::acquisition::Schedule;
 use crate::ask::{AcquisitionKind, AskConfig};
 use crate::batch::Batch;
 use crate::constraint::Constraint;
@@ -27,6 +28,8 @@ pub struct Settings {
     /// The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`, `knowledge_gradient`,
     /// `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
     pub acquisition: AcquisitionKind,
+    /// lcb: how the width of the bound grows with the trials: `practical`, β = 0.2 D log(2t), or `study`, β = 2 log(D t² π² / 0.06).
+    pub schedule: Schedule,
     /// What the unknown values of pending trials, and of the suggestions before, are taken for: `sampled`, `believer`, the best, mean or worst value
     /// measured (`liar_min`, `liar_mean`, `liar_max`), or `penalise`, by which the score falls around them.
     pub batch: Batch,
@@ -34,6 +37,8 @@ pub struct Settings {
     pub cost: Option<String>,
     /// Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget runs out.
     pub cost_power: f64,
+    /// What all trials together may cost, in the unit of `cost`: that power falls in proportion to what is left of it, to zero.
+    pub cost_budget: Option<f64>,
     /// Trials before the model takes over; `max(5, 2 D)` where `null`, `max(5, 4 D)` with a `noise_column`.
     pub initial: Option<usize>,
     /// How these are spread.
@@ -75,9 +80,11 @@ impl Default for Settings {
             limits: vec![],
             constraints: vec![],
             acquisition: ask.acquisition,
+            schedule: ask.schedule,
             batch: ask.batch,
             cost: None,
             cost_power: ask.cost_power,
+            cost_budget: None,
             initial: ask.initial,
             design: ask.design,
             surrogate: SurrogateKind::default(),
@@ -115,6 +122,9 @@ impl Settings {
             let expected = "none, or acquisition = log_ei, log_nei, ei or pi";
             ensure("cost", cost, self.acquisition.has_log_form(), expected)?;
         }
+        if let Some(budget) = self.cost_budget {
+            ensure("cost_budget", budget, budget > 0.0 && budget.is_finite(), "a positive number, or null")?;
+        }
         if let Some(column) = &self.noise_column {
             ensure("noise_column", column, self.output == Output::Standardise, "none, or output = standardise")?;
             // The noise of a Student-t process has its unknown scale.
@@ -140,6 +150,7 @@ impl Settings {
     pub fn ask(&self) -> AskConfig {
         AskConfig {
             acquisition: self.acquisition,
+            schedule: self.schedule,
             constraints: self.constraints.clone(),
             batch: self.batch,
             cost_power: self.cost_power,

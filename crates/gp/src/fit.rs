@@ -329,8 +329,13 @@ pub(crate) fn with_remedy(error: Error, remedy: impl FnOnce() -> String) -> Erro
     }
 }
 
-/// What most likely made the covariance of inducing inputs singular, and what to do. `z: [M, D]`.
-pub fn inducing_diagnosis(z: &Tensor) -> String {
+/// What most likely made the covariance of inducing variables singular, and what to do. `points: [M, D]` where they are values at points.
+pub fn inducing_diagnosis(points: Option<&Tensor>) -> String {
+    let Some(z) = points else {
+        return "use fewer inducing variables, or such as do not follow from each other; a kernel of your own may not be positive \
+                semi-definite"
+            .into();
+    };
     let values = z.as_f64();
     if let Some(i) = values.iter().position(|v| !v.is_finite()) {
         return format!("inducing point {} is not finite; hold the points where they are", i / z.shape()[1].max(1) + 1);
@@ -413,7 +418,7 @@ mod tests {
             ([[0.0, 1.0], [5.0, 2.0], [0.0, 1.0]], "inducing points 1 and 3 are the same"),
             ([[0.0, 1.0], [5.0, 2.0], [1.0, 3.0]], "use fewer inducing points"),
         ] {
-            let text = inducing_diagnosis(&points(&rows));
+            let text = inducing_diagnosis(Some(&points(&rows)));
             assert!(text.contains(says), "{text}");
         }
     }

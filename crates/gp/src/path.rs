@@ -11,7 +11,7 @@ use crate::inducing::{Inducing, InducingPoints};
 use crate::kernel::Kernel;
 use crate::table::stored_points;
 use elbo_core::{Error, ModelFile, Result, Rng, Snapshot};
-use elbo_tensor::{Parameters, Tensor, no_grad, stored};
+use elbo_tensor::{Parameters, Tensor, grad, no_grad, stored, with_grad};
 
 /// One sample path `f(x) = f_0(x) + k(x, anchors) weights`, where `f_0` is a draw from the prior by random Fourier features.
 ///
@@ -44,6 +44,56 @@ impl SamplePath {
     /// Values at `x: [N, D]`, `[N]`, differentiable in `x`. The mean function is not included.
     pub fn value(&self, x: &Tensor) -> Tensor {
         self.prior.value(x) + self.anchors.kuf(self.kernel.as_ref(), x).t().matmul(&self.weights)
+    }
+
+    /// Where the path is highest within the box of `low` and `high`, `[D]` each, as far as climbs from `starts: [S, D]` find: the place, `[D]`,
+    /// and the value there. The mean function is not included.
+    ///
+    /// All starts climb side by side along their gradients, `steps` times, in the units of the box and stopped at its walls: a step that
+    /// raises the value is taken and the next one is longer by half, another one is left and the next one is half as long.
+    pub fn maximise(&self, starts: &Tensor, low: &[f64], high: &[f64], steps: usize) -> (Vec<f64>, f64) {
+        let (count, dims) = (starts.size(0), starts.size(1));
+        assert!(count > 0 && low.len() == dims && high.len() == dims, "a start, and two walls a dimension");
+        assert!(low.iter().zip(high).all(|(low, high)| low <= high), "a box from {low:?} to {high:?}");
+        let width: Vec<f64> = low.iter().zip(high).map(|(low, high)| high - low).collect();
+        let inside = |x: Vec<f64>| -> Vec<f64> {
+            x.into_iter().enumerate().map(|(i, v)| v.clamp(low[i % dims], high[i % dims])).collect()
+        };
+        let mut at = inside(starts.to_vec());
+        let (mut values, mut slopes) = self.values_and_slopes(&at, dims);
+        let size = |slope: &[f64]| slope.iter().zip(&width).map(|(s, w)| (s * w).powi(2)).sum::<f64>().sqrt();
+        // The first step is a tenth of the box.
+        let mut lengths: Vec<f64> =
+            slopes.chunks_exact(dims).map(|slope| 0.1 / size(slope).max(f64::MIN_POSITIVE)).collect();
+        for _ in 0..steps {
+            let moved = at.iter().zip(&slopes).enumerate().map(|(i, (x, s))| {
+                let w = width[i % dims];
+                x + lengths[i / dims] * s * w * w
+            });
+            let next = inside(moved.collect());
+            let (found, rises) = self.values_and_slopes(&next, dims);
+            for (i, value) in found.into_iter().enumerate() {
+                if value > values[i] {
+                    let row = i * dims..(i + 1) * dims;
+                    at[row.clone()].copy_from_slice(&next[row.clone()]);
+                    slopes[row.clone()].copy_from_slice(&rises[row]);
+                    (values[i], lengths[i]) = (value, 1.5 * lengths[i]);
+                } else {
+                    lengths[i] *= 0.5;
+                }
+            }
+        }
+        let best = (1..count).fold(0, |best, i| if values[i] > values[best] { i } else { best });
+        (at[best * dims..(best + 1) * dims].to_vec(), values[best])
+    }
+
+    /// Values `[S]` and gradients `[S, D]` at `S` points, row-major.
+    fn values_and_slopes(&self, at: &[f64], dims: usize) -> (Vec<f64>, Vec<f64>) {
+        with_grad(|| {
+            let x = Tensor::from_slice(at, &[at.len() / dims, dims]).variable();
+            let values = self.value(&x);
+            (values.to_vec(), grad(&values.sum(), &[&x])[0].to_vec())
+        })
     }
 
     /// Rebuilds a path whose anchors are points from what [`Snapshot::save`] wrote, given a kernel of the same form for inputs of `dims`

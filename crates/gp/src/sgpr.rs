@@ -2,6 +2,7 @@
 
 use crate::exact::{NOISE_FLOOR, in_blocks, noise_of_rows, stored_noise, with_mean};
 use crate::fit::{Loss, inducing_diagnosis, with_remedy};
+use crate::inducing::{Inducing, InducingPoints};
 use crate::jitter::{Clamps, Rung};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
@@ -9,7 +10,7 @@ use crate::table::{self, Process};
 use elbo_core::{Columns, Error, ModelFile, Prediction, Result, Rng, Snapshot, ensure_within};
 use elbo_tensor::{Constraint, Parameter, Parameters, Tensor, fused, nested, nested_mut, no_grad, stored};
 
-/// Regression through `M` inducing points, the best `q(u)` found in closed form.
+/// Regression through `M` inducing variables, the best `q(u)` found in closed form.
 ///
 /// With `L = chol(K_uu)`, `A = L⁻¹ K_uf / sigma`, `B = I + A Aᵀ`, `c = chol(B)⁻¹ A y / sigma`:
 ///
@@ -22,10 +23,11 @@ pub struct Sgpr {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
     noise: Parameter,
-    z: Parameter,
+    inducing: Box<dyn Inducing>,
     x: Tensor,
     y: Tensor,
     known: Option<Tensor>,
+    power: f64,
     rung: Rung,
 }
 
@@ -54,9 +56,21 @@ pub struct Bounds {
 impl Sgpr {
     /// A model of `x: [N, D]`, `y: [N]` through inducing inputs `z: [M, D]`, which are optimised unless frozen.
     pub fn new(kernel: Box<dyn Kernel>, mean: Box<dyn Mean>, noise: f64, z: Tensor, x: Tensor, y: Tensor) -> Self {
+        Self::through(kernel, mean, noise, Box::new(InducingPoints::new(&z)), x, y)
+    }
+
+    /// A model of `x: [N, D]`, `y: [N]` through any inducing variables, whose own parameters are optimised unless frozen.
+    pub fn through(
+        kernel: Box<dyn Kernel>,
+        mean: Box<dyn Mean>,
+        noise: f64,
+        inducing: Box<dyn Inducing>,
+        x: Tensor,
+        y: Tensor,
+    ) -> Self {
         assert_eq!(x.shape()[0], y.len(), "one target a row");
         let noise = Parameter::scalar(noise, Constraint::Above(NOISE_FLOOR));
-        Self { kernel, mean, noise, z: Parameter::real(&z), x, y, known: None, rung: Rung::default() }
+        Self { kernel, mean, noise, inducing, x, y, known: None, power: 0.0, rung: Rung::default() }
     }
 
     /// The same, with noise of these variances `[N]`, zero at least, besides the learned noise.
@@ -66,9 +80,17 @@ impl Sgpr {
         self
     }
 
-    /// Holds the inducing inputs where they are.
+    /// Holds the inducing variables' own parameters, such as where points are.
     pub fn with_fixed_inducing(mut self) -> Self {
-        self.z = self.z.frozen();
+        self.inducing.set_all_frozen(true);
+        self
+    }
+
+    /// The same, with hyperparameters that a search learns by [`Sgpr::power_bound`] at a power in `0..=1`; at 0, as it comes, by [`Sgpr::bound`].
+    /// [`Sgpr::condition_with_power`] is the posterior that belongs to it.
+    pub fn with_power(mut self, power: f64) -> Self {
+        assert!((0.0..=1.0).contains(&power), "a power of {power}");
+        self.power = power;
         self
     }
 
@@ -91,9 +113,18 @@ impl Sgpr {
         self.mean.as_ref()
     }
 
-    /// The inducing inputs, `[M, D]`.
-    pub fn inducing(&self) -> Tensor {
-        self.z.get()
+    /// The inducing variables.
+    pub fn inducing(&self) -> &dyn Inducing {
+        self.inducing.as_ref()
+    }
+
+    fn kuu(&self) -> Tensor {
+        self.inducing.kuu(self.kernel.as_ref())
+    }
+
+    /// Covariances of the inducing variables with the function at `x: [B, D]`, `[M, B]`.
+    fn kuf(&self, x: &Tensor) -> Tensor {
+        self.inducing.kuf(self.kernel.as_ref(), x)
     }
 
     /// The same, with later solves at the jitter that earlier ones have needed; see [`Rung`].
@@ -118,28 +149,26 @@ impl Sgpr {
     /// # Errors
     /// Recoverable, when a covariance is not positive definite within the jitter policy.
     pub fn bound(&self) -> Result<Tensor> {
-        let z = self.z.get();
-        let kuu = self.kernel.gram_symmetric(&z);
+        let kuu = self.kuu();
         let (diag, noise, residual) = (self.kernel.diag(&self.x), self.noise_of_rows(), self.residual());
-        if z.shape()[0] * self.y.len() < BLOCKED {
-            let kuf = self.kernel.gram(&z, &self.x);
+        if self.inducing.count() * self.y.len() < BLOCKED {
+            let kuf = self.kuf(&self.x);
             let bound = fused::sgpr_bound_with(&kuu, &kuf, &diag, &noise, &residual, self.rung.ladder());
             return Ok(self.rung.keep(bound.map_err(|e| self.diagnose(e))?));
         }
         // The copies share the variables, so gradients reach them.
-        let (kernel, points, x) = (self.kernel.clone_box(), self.z.clone(), self.x.clone());
+        let (kernel, inducing, x) = (self.kernel.clone_box(), self.inducing.clone_box(), self.x.clone());
         let mut leaves = kernel.leaves();
-        if !points.is_frozen() {
-            leaves.push(points.leaf().clone());
-        }
+        leaves.extend(inducing.leaves());
         let block =
-            move |rows: std::ops::Range<usize>| kernel.gram(&points.get(), &x.narrow(0, rows.start, rows.len()));
+            move |rows: std::ops::Range<usize>| inducing.kuf(kernel.as_ref(), &x.narrow(0, rows.start, rows.len()));
         let ladder = self.rung.ladder();
         let bound = fused::sgpr_bound_in_blocks(&kuu, block, &leaves, &diag, &noise, &residual, ladder);
         Ok(self.rung.keep(bound.map_err(|e| self.diagnose(e))?))
     }
 
-    /// The bound of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC. In nats.
+    /// The evidence of the family between SGPR and FITC: `alpha` towards 0 is [`Sgpr::bound`], 1 is FITC's log likelihood. In nats. It is no
+    /// bound but at 0, and holds all covariances `[M, N]`.
     ///
     /// # Errors
     /// As [`Sgpr::bound`].
@@ -147,8 +176,7 @@ impl Sgpr {
     /// # Source
     /// Bui, Yan and Turner (2017), power EP for Gaussian noise.
     pub fn power_bound(&self, alpha: f64) -> Result<Tensor> {
-        let z = self.z.get();
-        let a = self.kuu_chol(&z)?.solve_lower(&self.kernel.gram(&z, &self.x));
+        let a = self.kuu_chol()?.solve_lower(&self.kuf(&self.x));
         let noise = self.noise_of_rows();
         let missing = self.kernel.diag(&self.x) - a.square().sum_axis(0, false);
         let spread = &missing * alpha + &noise;
@@ -163,7 +191,7 @@ impl Sgpr {
     /// As [`Sgpr::bound`].
     pub fn bounds(&self) -> Result<Bounds> {
         no_grad(|| {
-            let kuu_chol = self.kuu_chol(&self.z.get().detach())?;
+            let kuu_chol = self.kuu_chol()?;
             // Equal weights leave the sums alone but for a factor.
             let alike = self.known.is_none().then(|| self.sums(&kuu_chol, None));
             let sums = self.weighted_sums(&kuu_chol, alike.as_ref(), 0.0);
@@ -180,27 +208,26 @@ impl Sgpr {
         })
     }
 
-    /// `chol(K_uu)` at inducing inputs `z`.
-    fn kuu_chol(&self, z: &Tensor) -> Result<Tensor> {
-        let factor = self.kernel.gram_symmetric(z).cholesky_with(self.rung.ladder());
+    /// `chol(K_uu)`.
+    fn kuu_chol(&self) -> Result<Tensor> {
+        let factor = self.kuu().cholesky_with(self.rung.ladder());
         Ok(self.rung.keep(factor.map_err(|e| self.diagnose(e.into()))?))
     }
 
     /// Adds what the user can change to a failed factorisation.
     fn diagnose(&self, error: Error) -> Error {
-        with_remedy(error, || inducing_diagnosis(&self.z.get()))
+        with_remedy(error, || inducing_diagnosis(self.inducing.points().as_ref()))
     }
 
     /// Sums over the rows of the whitened covariances `a = L⁻¹ k_u`, in blocks, with the weights that `weigh` has for the rows from a place on,
     /// given their `a`, or one for each.
     fn sums(&self, kuu_chol: &Tensor, weigh: Option<&Weigh<'_>>) -> Sums {
-        let z = self.z.get().detach();
-        let (m, residual) = (z.shape()[0], self.residual());
+        let (m, dtype, residual) = (self.inducing.count(), self.x.dtype(), self.residual());
         let mut sums =
-            Sums { gram: Tensor::zeros(&[m, m], z.dtype()), projected: Tensor::zeros(&[m], z.dtype()), explained: 0.0 };
+            Sums { gram: Tensor::zeros(&[m, m], dtype), projected: Tensor::zeros(&[m], dtype), explained: 0.0 };
         for start in (0..self.y.len()).step_by(2048) {
             let length = 2048.min(self.y.len() - start);
-            let a = kuu_chol.solve_lower(&self.kernel.gram(&z, &self.x.narrow(0, start, length)));
+            let a = kuu_chol.solve_lower(&self.kuf(&self.x.narrow(0, start, length)));
             let weighted = weigh.map_or_else(|| a.clone(), |weigh| &a * weigh(start, &a).unsqueeze(0));
             sums.gram = sums.gram + weighted.matmul(&a.t());
             sums.projected = sums.projected + weighted.matmul(&residual.narrow(0, start, length));
@@ -233,7 +260,7 @@ impl Sgpr {
     }
 
     /// The posterior of power expectation propagation, at its fixed point: each row is seen with the noise `σ² + α (k_nn - q_nn)`, where `q_nn`
-    /// is what the inducing variables explain of its variance. `alpha` 0 is [`Sgpr::condition`], 1 FITC; [`Sgpr::power_bound`] is its bound.
+    /// is what the inducing variables explain of its variance. `alpha` 0 is [`Sgpr::condition`], 1 FITC; [`Sgpr::power_bound`] is its evidence.
     ///
     /// $$ q(u) = N(u;\ K_{uf} \bar K^{-1} y,\ K_{uu} - K_{uf} \bar K^{-1} K_{fu}), \qquad \bar K = Q + \alpha\,\mathrm{diag}(K - Q) + \sigma^2 I $$
     ///
@@ -258,14 +285,13 @@ impl Sgpr {
 
     fn condition_by(&self, sums: impl FnOnce(&Tensor) -> Sums) -> Result<SgprPosterior> {
         no_grad(|| {
-            let (z, noise) = (self.z.get().detach(), self.noise());
-            let kuu_chol = self.kuu_chol(&z)?;
+            let kuu_chol = self.kuu_chol()?;
             let sums = sums(&kuu_chol);
             let b_chol = sums.inner_chol()?;
             let centre = b_chol.solve_lower(&sums.projected.unsqueeze(1));
-            let (kernel, mean) = (self.kernel.clone_box(), self.mean.clone_box());
-            let clamps = Clamps::default();
-            Ok(SgprPosterior { kernel, mean, z, kuu_chol, b_chol, centre, noise, clamps })
+            let (kernel, mean, inducing) = (self.kernel.clone_box(), self.mean.clone_box(), self.inducing.clone_box());
+            let (noise, clamps) = (self.noise(), Clamps::default());
+            Ok(SgprPosterior { kernel, mean, inducing, kuu_chol, b_chol, centre, noise, clamps })
         })
     }
 }
@@ -300,14 +326,14 @@ impl Parameters for Sgpr {
         nested("kernel", &self.kernel, visit);
         nested("mean", &self.mean, visit);
         visit("noise", &self.noise);
-        visit("inducing", &self.z);
+        nested("inducing", &self.inducing, visit);
     }
 
     fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Parameter)) {
         nested_mut("kernel", &mut self.kernel, visit);
         nested_mut("mean", &mut self.mean, visit);
         visit("noise", &mut self.noise);
-        visit("inducing", &mut self.z);
+        nested_mut("inducing", &mut self.inducing, visit);
     }
 }
 
@@ -325,7 +351,7 @@ impl Snapshot for Sgpr {
 
 impl Loss for Sgpr {
     fn loss(&self) -> Result<Tensor> {
-        Ok(-self.bound()?)
+        Ok(-if self.power > 0.0 { self.power_bound(self.power)? } else { self.bound()? })
     }
 }
 
@@ -333,7 +359,7 @@ impl Loss for Sgpr {
 pub struct SgprPosterior {
     kernel: Box<dyn Kernel>,
     mean: Box<dyn Mean>,
-    z: Tensor,
+    inducing: Box<dyn Inducing>,
     kuu_chol: Tensor,
     b_chol: Tensor,
     centre: Tensor,
@@ -348,7 +374,7 @@ impl SgprPosterior {
     /// When a variance is negative beyond rounding.
     pub fn marginals(&self, x: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
         in_blocks(x, |x| {
-            let a = self.kuu_chol.solve_lower(&self.kernel.gram(&self.z, x));
+            let a = self.kuu_chol.solve_lower(&self.inducing.kuf(self.kernel.as_ref(), x));
             let half = self.b_chol.solve_lower(&a);
             let mean = half.t().matmul(&self.centre).reshape(&[x.shape()[0]]);
             let prior = self.kernel.diag(x);
@@ -361,7 +387,7 @@ impl SgprPosterior {
     /// Mean `[N*]` and covariance `[N*, N*]` of `f` at `x: [N*, D]`.
     pub fn joint(&self, x: &Tensor) -> (Tensor, Tensor) {
         no_grad(|| {
-            let a = self.kuu_chol.solve_lower(&self.kernel.gram(&self.z, x));
+            let a = self.kuu_chol.solve_lower(&self.inducing.kuf(self.kernel.as_ref(), x));
             let half = self.b_chol.solve_lower(&a);
             let mean = with_mean(self.mean.as_ref(), x, half.t().matmul(&self.centre).reshape(&[x.shape()[0]]));
             (mean, self.kernel.gram_symmetric(x) - a.t().matmul(&a) + half.t().matmul(&half))
@@ -373,21 +399,35 @@ impl SgprPosterior {
         self.kernel.write_to(file, &format!("{prefix}.kernel"));
         self.mean.write_to(file, &format!("{prefix}.mean"));
         file.put(&format!("{prefix}.noise"), &[1], &[self.noise]);
-        for (name, t) in
-            [("z", &self.z), ("kuu_chol", &self.kuu_chol), ("b_chol", &self.b_chol), ("centre", &self.centre)]
-        {
+        self.inducing.write_to(file, &format!("{prefix}.z"));
+        for (name, t) in [("kuu_chol", &self.kuu_chol), ("b_chol", &self.b_chol), ("centre", &self.centre)] {
             file.put(&format!("{prefix}.{name}"), t.shape(), &t.to_vec());
         }
     }
 
-    /// Rebuilds a posterior from its file, given a kernel and a mean of the same form for inputs of `dims` columns.
+    /// Rebuilds a posterior through points from its file, given a kernel and a mean of the same form for inputs of `dims` columns.
     ///
     /// # Errors
     /// [`elbo_core::Error::ModelFile`] when something is missing or of another shape.
     pub fn load(
+        kernel: Box<dyn Kernel>,
+        mean: Box<dyn Mean>,
+        dims: usize,
+        file: &ModelFile,
+        prefix: &str,
+    ) -> Result<Self> {
+        let z = table::stored_points(file, &format!("{prefix}.z"), dims)?;
+        Self::load_through(kernel, mean, Box::new(InducingPoints::new(&z)), file, prefix)
+    }
+
+    /// Rebuilds a posterior from its file, given a kernel, a mean and inducing variables of the same form.
+    ///
+    /// # Errors
+    /// As [`SgprPosterior::load`].
+    pub fn load_through(
         mut kernel: Box<dyn Kernel>,
         mut mean: Box<dyn Mean>,
-        dims: usize,
+        mut inducing: Box<dyn Inducing>,
         file: &ModelFile,
         prefix: &str,
     ) -> Result<Self> {
@@ -395,12 +435,12 @@ impl SgprPosterior {
         kernel.read_from(file, &name("kernel"))?;
         mean.read_from(file, &name("mean"))?;
         let noise = stored_noise(file, &name("noise"))?;
-        let z = table::stored_points(file, &name("z"), dims)?;
-        let m = z.size(0);
+        inducing.read_from(file, &name("z"))?;
+        let m = inducing.count();
         let part = |part: &str, shape: &[usize]| stored(file, &name(part), shape);
         let (kuu_chol, b_chol, centre) =
             (part("kuu_chol", &[m, m])?, part("b_chol", &[m, m])?, part("centre", &[m, 1])?);
-        Ok(Self { kernel, mean, z, kuu_chol, b_chol, centre, noise, clamps: Clamps::default() })
+        Ok(Self { kernel, mean, inducing, kuu_chol, b_chol, centre, noise, clamps: Clamps::default() })
     }
 
     /// The noise variance.
@@ -411,14 +451,14 @@ impl SgprPosterior {
     /// Mean `[M]` and covariance `[M, M]` of the whitened inducing variables: `centre_w = L_B⁻ᵀ c`, `B⁻¹`.
     pub fn whitened(&self) -> (Tensor, Tensor) {
         no_grad(|| {
-            let m = self.z.shape()[0];
+            let m = self.inducing.count();
             (self.b_chol.solve_lower_t(&self.centre).reshape(&[m]), self.b_chol.cholesky_inverse())
         })
     }
 
-    /// The inducing inputs, `[M, D]`.
-    pub fn inducing(&self) -> &Tensor {
-        &self.z
+    /// The inducing variables.
+    pub fn inducing(&self) -> &dyn Inducing {
+        self.inducing.as_ref()
     }
 }
 

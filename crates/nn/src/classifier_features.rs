@@ -85,7 +85,8 @@ impl Classifier {
     }
 }
 
-/// Refuses data points whose features cannot be learned: those that are no pictures of a few pixels, and those without classes, or of one class only.
+/// Refuses data points whose features cannot be learned: those that are no pictures of a few pixels, and those without classes, or of one class only. The
+/// classes are those of the data points that features are learned from.
 ///
 /// # Errors
 /// [`Error::Setting`] that names the features which go without.
@@ -107,7 +108,7 @@ pub fn check(shape: &[usize], labels: Option<&[usize]>) -> Result<()> {
         return refuse("cnn-32, without classes".into(), "the column of classes, named by --target");
     };
     if labels.iter().all(|label| Some(label) == labels.first()) {
-        return refuse("cnn-32, with one class".into(), "two classes at least");
+        return refuse("cnn-32, with one class among the data points that are measured".into(), "two classes at least");
     }
     Ok(())
 }

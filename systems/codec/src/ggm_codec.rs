@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/ggm-codec.svg"]
 #![doc = include_str!("ggm-codec.md")]
 
 use crate::hyperprior::{claimed, difference, photographs, worse};

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/hyperprior.svg"]
 #![doc = include_str!("hyperprior.md")]
 
 use elbo_codec::density::{Density, bits_of};

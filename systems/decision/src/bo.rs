@@ -1,7 +1,8 @@
+#![doc = "[picture]: ../../../../docs/pictures/bo.svg"]
 #![doc = include_str!("bo.md")]
 
 use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb};
-use elbo_decide::ask::AskConfig;
+use elbo_decide::ask::{AcquisitionKind, AskConfig};
 use elbo_decide::design::Design;
 use elbo_decide::experiment::{Experiment, Trials};
 use elbo_decide::functions::function;
@@ -60,6 +61,9 @@ impl System for Bo {
     type Model = Experiment;
 
     fn fit(&self, config: &BoConfig, input: Trials, run: &mut Run) -> Result<Experiment> {
+        if config.common.acquisition != AcquisitionKind::Lcb {
+            run.warn_idle(config, &["schedule"], "without acquisition=lcb");
+        }
         Experiment::fit(&input, &config.common, config.common.surrogate(), config.ask(), run)
     }
 

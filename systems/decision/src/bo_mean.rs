@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/bo-mean.svg"]
 #![doc = include_str!("bo-mean.md")]
 
 use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Table, Verb};
@@ -31,6 +32,7 @@ impl Default for BoMeanConfig {
         let common = Settings {
             mean: MeanKind::Worst,
             acquisition: AcquisitionKind::Ei,
+            schedule: Schedule::Study,
             design: Design::LatinHypercube,
             noise: Some(1e-6),
             starts: 10,
@@ -43,10 +45,6 @@ impl Default for BoMeanConfig {
 }
 
 impl BoMeanConfig {
-    fn ask(&self) -> AskConfig {
-        AskConfig { schedule: Schedule::Study, ..self.common.ask() }
-    }
-
     fn surrogate(&self) -> SurrogateConfig {
         SurrogateConfig { isotropic: true, learns_variance: true, priors: false, ..self.common.surrogate() }
     }
@@ -55,7 +53,7 @@ impl BoMeanConfig {
 impl Config for BoMeanConfig {
     fn check(&self) -> Result<()> {
         self.common.check()?;
-        self.ask().check()
+        self.common.ask().check()
     }
 }
 
@@ -75,7 +73,10 @@ impl System for BoMean {
     type Model = Experiment;
 
     fn fit(&self, config: &BoMeanConfig, input: Trials, run: &mut Run) -> Result<Experiment> {
-        Experiment::fit(&input, &config.common, config.surrogate(), config.ask(), run)
+        if config.common.acquisition != AcquisitionKind::Lcb {
+            run.warn_idle(config, &["schedule"], "without acquisition=lcb");
+        }
+        Experiment::fit(&input, &config.common, config.surrogate(), config.common.ask(), run)
     }
 
     fn load(&self, file: &ModelFile) -> Result<Experiment> {
@@ -148,7 +149,7 @@ pub fn compare_means(
             config.common.starts = 2;
             config.common.maximise.raw = run.pick(100, 500);
             config.common.maximise.starts = run.pick(3, 5);
-            let ask = AskConfig { initial: Some(start.len()), ..config.ask() };
+            let ask = AskConfig { initial: Some(start.len()), ..config.common.ask() };
             let looped = Loop { surrogate: config.surrogate(), ask, trials };
             let done = looped.run(&problem, Some(&start), &mut run.child(*seed))?;
             regrets[k].push(log10_regret(done.best() - problem.optimum));

@@ -236,7 +236,15 @@ impl GprConfig {
         if copies == 0 || first.1.noise() >= NOISELESS {
             return Ok(first);
         }
-        match self.search(first.0.take(&singles), run) {
+        let once = first.0.take(&singles);
+        if let Err(error) = self.ensure_determined(&once.x) {
+            run.warn(format!(
+                "{copies} rows are copies of others, target and all, and with them the likeliest noise is none; they are kept, since without them the \
+                 mean function is not determined ({error}): intervals may be too narrow"
+            ));
+            return Ok(first);
+        }
+        match self.search(once, run) {
             // Out of time: the first answer is what there is.
             Err(Error::Stopped) => {
                 run.mark_stopped_early();

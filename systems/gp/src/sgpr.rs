@@ -1,7 +1,7 @@
 #![doc = "[picture]: ../../../../docs/pictures/sgpr.svg"]
 #![doc = include_str!("sgpr.md")]
 
-use elbo_core::{Card, Claim, Config, Kind, ModelFile, Regression, Result, Run, System, Verb};
+use elbo_core::{Card, Claim, Config, Error, Kind, ModelFile, Regression, Result, Run, System, Verb, ensure_within};
 use elbo_gp::exact::ExactGp;
 use elbo_gp::fit::{Search, search};
 use elbo_gp::inducing::InducingPoints;
@@ -10,7 +10,7 @@ use elbo_gp::kernel::KernelConfig;
 use elbo_gp::mean::{MeanConfig, Zero};
 use elbo_gp::priors::PriorsConfig;
 use elbo_gp::settings;
-use elbo_gp::sgpr::{Bounds, Sgpr, SgprPosterior};
+use elbo_gp::sgpr::{BLOCKED, Bounds, Sgpr, SgprPosterior};
 use elbo_gp::table::{self, TableModel};
 use elbo_tensor::Tensor;
 use schemars::JsonSchema;
@@ -33,6 +33,9 @@ pub struct SgprConfig {
     pub inducing: usize,
     /// Whether the inducing points move with the hyperparameters.
     pub move_inducing: bool,
+    /// What is maximised and how rows are seen, from the collapsed bound at 0 to FITC at 1; between them is power expectation propagation.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub power: f64,
     /// Noise variance at the start, as a share of the target's variance.
     pub noise: f64,
     /// A column of standard deviations in the target's unit, the known noise of each row, besides the learned noise; it is no input then.
@@ -54,6 +57,7 @@ impl Default for SgprConfig {
             mean: MeanConfig::Constant,
             inducing: 200,
             move_inducing: true,
+            power: 0.0,
             noise: 0.1,
             noise_column: None,
             priors: PriorsConfig::default(),
@@ -67,6 +71,7 @@ impl Config for SgprConfig {
     fn check(&self) -> Result<()> {
         settings::process(&self.kernel, &self.mean)?;
         settings::points("inducing", self.inducing)?;
+        ensure_within("power", self.power, 0.0..=1.0)?;
         settings::noise(self.noise)?;
         self.priors.check()?;
         settings::starts(self.starts)?;
@@ -97,7 +102,17 @@ impl System for SgprSystem {
         let kernel = config.kernel.start_for(&input.x)?;
         let mean = config.mean.build(&input.x.levels)?;
         let z = InducingPoints::start(kernel.as_ref(), &input.x, config.inducing, run)?;
+        if config.power > 0.0 && z.size(0) * n >= BLOCKED {
+            return Err(Error::data(
+                format!(
+                    "with `power` above 0 all covariances of {n} rows with {} inducing points are held at once",
+                    z.size(0)
+                ),
+                "use --set power=0, which makes them in blocks, or fewer `inducing`",
+            ));
+        }
         let mut gp = Sgpr::new(kernel, mean, config.noise, z, table::tensor(&input.x), y).with_held_jitter();
+        gp = gp.with_power(config.power);
         if let Some(known) = &known {
             gp = gp.with_known_noise(known);
         }
@@ -116,10 +131,11 @@ impl System for SgprSystem {
                  raise `inducing` (now {})",
                 bounds.lower,
                 bounds.upper,
-                gp.inducing().shape()[0]
+                gp.inducing().count()
             ));
         }
-        let posterior = gp.condition()?;
+        let is_bound = config.power == 0.0;
+        let posterior = if is_bound { gp.condition()? } else { gp.condition_with_power(config.power)? };
         let mut summary = table::summarise(gp.kernel(), &gp, &input.x.names);
         summary.metrics = vec![
             ("lower_bound".into(), bounds.lower),
@@ -130,12 +146,17 @@ impl System for SgprSystem {
         summary.text = format!(
             "A sparse Gaussian process with kernel {} on {n} rows, carried by {} inducing points.",
             gp.kernel().summary(),
-            gp.inducing().shape()[0]
+            gp.inducing().count()
         );
         if let (Some(name), Some(known)) = (&config.noise_column, &known) {
             summary.text += &table::describe_noise(name, known, input.columns.target_scaling().1);
         }
-        table::add_objective(&mut summary, "lower bound of the log marginal likelihood", &found, &config.priors);
+        let name = if is_bound {
+            "lower bound of the log marginal likelihood"
+        } else {
+            "power EP's estimate of the log marginal likelihood"
+        };
+        table::add_objective(&mut summary, name, &found, &config.priors);
         Ok(SgprModel::new(config, input.columns, posterior, summary))
     }
 

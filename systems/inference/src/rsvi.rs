@@ -106,7 +106,15 @@ impl System for Rsvi {
         let noise = ascent.noise(&family, &mut run.rng)?;
         let mut metrics: Vec<(String, f64)> =
             vec![("elbo_error".into(), error), ("elbo_per_row".into(), elbo / rows as f64)];
-        metrics.extend(noise.into_iter().map(|(site, variance)| (format!("gradient_variance_{site}"), variance)));
+        for (site, variance) in noise {
+            if variance.is_finite() {
+                metrics.push((format!("gradient_variance_{site}"), variance));
+            } else {
+                run.warn(format!(
+                    "gradient estimates of {site} overflow, and their variance is left out; lower `rate`"
+                ));
+            }
+        }
         let [of_codes, of_weights] = config.gradients();
         let summary = Summary {
             objective: Some(("elbo".into(), elbo)),

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/ddpm.svg"]
 #![doc = include_str!("ddpm.md")]
 
 use elbo_core::{

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/red-diff.svg"]
 #![doc = include_str!("red-diff.md")]
 
 use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Rng, Run, Samples, System, Table, Verb, ensure_within};

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/gaussian-splatting.svg"]
 #![doc = include_str!("gaussian-splatting.md")]
 
 use elbo_core::{Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb};

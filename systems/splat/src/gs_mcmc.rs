@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/gs-mcmc.svg"]
 #![doc = include_str!("gs-mcmc.md")]
 
 use elbo_core::{Budget, Card, Claim, Config, Kind, ModelFile, Result, Run, System, Verb};

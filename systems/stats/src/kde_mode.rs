@@ -61,6 +61,8 @@ pub struct KdeModeConfig {
     pub exponent: f64,
     /// Bandwidth in the points' unit, or `auto`: the median distance to the √n-th nearest neighbour.
     pub h: OrAuto<f64>,
+    /// A column of positive weights of the points, which is no coordinate then; without one all weigh the same.
+    pub weights: Option<String>,
     /// Dimensions to project to, or `auto`: 20, or what the guarantee asks for.
     pub k: OrAuto<usize>,
     /// Whether `k` follows from the theorem and the mode is lifted back by it.
@@ -90,6 +92,7 @@ impl Default for KdeModeConfig {
             kernel: KernelName::Gaussian,
             exponent: 1.0,
             h: OrAuto::Auto(Auto::Auto),
+            weights: None,
             k: OrAuto::Auto(Auto::Auto),
             guarantee: false,
             epsilon: 0.5,
@@ -181,7 +184,7 @@ impl KdeModeConfig {
 
 /// Distances from up to 1,000 random points to their `rank`-th nearest neighbour, sorted.
 fn neighbour_distances(points: &[f64], dims: usize, rank: usize, rng: &mut Rng) -> Vec<f64> {
-    let kde = Kde { points, dims, bandwidth: 1.0, kernel: DensityKernel::Gaussian };
+    let kde = Kde { points, dims, bandwidth: 1.0, kernel: DensityKernel::Gaussian, log_weights: None };
     let n = kde.len();
     let chosen = if n > NEIGHBOUR_ROWS { rng.choose(n, NEIGHBOUR_ROWS) } else { (0..n).collect() };
     let distance = |i: &usize| {
@@ -209,8 +212,9 @@ impl System for KdeMode {
     type Input = Points;
     type Model = KdeModeModel;
 
-    fn fit(&self, config: &KdeModeConfig, input: Points, run: &mut Run) -> Result<KdeModeModel> {
+    fn fit(&self, config: &KdeModeConfig, mut input: Points, run: &mut Run) -> Result<KdeModeModel> {
         input.notes.iter().for_each(|note| run.warn(note));
+        let log_weights = config.weights.as_ref().map(|name| take_weights(&mut input, name)).transpose()?;
         let (n, dims, points) = (input.x.rows, input.x.dims, &input.x.values);
         let mut rng = run.rng.fork();
         let bandwidth = match config.h {
@@ -227,7 +231,7 @@ impl System for KdeMode {
                 "give one with --set h=NUMBER, or remove repeated rows",
             ));
         }
-        let whole = Kde { points, dims, bandwidth, kernel: config.profile() };
+        let whole = Kde { points, dims, bandwidth, kernel: config.profile(), log_weights: log_weights.as_deref() };
         let found = config.search(n, dims, run)?.find(&whole, run)?;
         warn_about(&whole, &found, config, &mut rng, run);
         Ok(KdeModeModel {
@@ -257,9 +261,45 @@ impl System for KdeMode {
     }
 }
 
+/// Logarithms of the weights in the column of this name, scaled to sum to one; the column is taken out of the coordinates.
+///
+/// # Errors
+/// [`Error::Unknown`] for a name that no column has; [`Error::Data`] for the only column and for weights that are not positive.
+fn take_weights(input: &mut Points, name: &str) -> Result<Vec<f64>> {
+    let columns = &input.columns.inputs;
+    let Some(d) = columns.iter().position(|column| column.name == name) else {
+        return Err(Error::unknown("column", name, columns.iter().map(|column| column.name.as_str())));
+    };
+    if columns.len() == 1 {
+        return Err(Error::data(
+            format!("the column of weights, `{name}`, is the only one"),
+            "give at least one coordinate besides it",
+        ));
+    }
+    let dims = input.x.dims;
+    let weights: Vec<f64> = input.x.values.chunks_exact(dims).map(|row| row[d]).collect();
+    if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w > 0.0)) {
+        return Err(Error::data(
+            format!("`{name}` is {} in row {}, which is no weight", weights[row], row + 1),
+            "give positive weights, and leave out rows that do not count",
+        ));
+    }
+    let others = input.x.values.iter().enumerate().filter(|(i, _)| i % dims != d);
+    input.x.values = others.map(|(_, v)| *v).collect();
+    input.x.dims -= 1;
+    input.x.levels.remove(d);
+    input.x.names.remove(d);
+    input.columns.inputs.remove(d);
+    // By the heaviest, so that the sum does not overflow.
+    let most = weights.iter().fold(0.0f64, |a, w| a.max(*w));
+    let log_sum = most.ln() + weights.iter().map(|w| w / most).sum::<f64>().ln();
+    Ok(weights.into_iter().map(|w| w.ln() - log_sum).collect())
+}
+
 fn warn_about(whole: &Kde<'_>, found: &FoundMode, config: &KdeModeConfig, rng: &mut Rng, run: &mut Run) {
     let (n, dims) = (whole.len(), whole.dims);
-    let alone = whole.kernel.log_value(0.0) - (n as f64).ln();
+    let heaviest = whole.log_weights.map(|weights| weights.iter().fold(f64::NEG_INFINITY, |a, w| a.max(*w)));
+    let alone = whole.kernel.log_value(0.0) + heaviest.unwrap_or_else(|| -(n as f64).ln());
     if n > 1 && found.log_density < alone + 1.5f64.ln() {
         let distances = neighbour_distances(whole.points, dims, 1, rng);
         run.warn(format!(

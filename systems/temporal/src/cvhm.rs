@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/cvhm.svg"]
 #![doc = include_str!("cvhm.md")]
 
 mod claim;

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/markov-gp.svg"]
 #![doc = include_str!("markov-gp.md")]
 
 mod claim;

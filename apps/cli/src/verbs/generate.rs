@@ -6,10 +6,10 @@ use crate::failure::Failure;
 use crate::output::{named_file, print, print_json, say, say_warnings};
 use crate::table::for_model;
 use elbo::core::file::write_atomically;
-use elbo::core::{Array, Card, Data, Decode, Error, Evaluate, IMPORTANCE_DRAWS, Mark, Model, Run, picture_grid};
+use elbo::core::{Card, Decode, Error, IMPORTANCE_DRAWS, Mark, Model, Run, picture_grid};
 use elbo::findings::{pairs, pictures};
-use elbo::{record_of, refused};
-use elbo_data::{Cells, ReadOptions, table_columns, write_data, write_npy, write_table};
+use elbo::{bound_columns, record_of, refused};
+use elbo_data::{Cells, MissingPolicy, ReadOptions, table_columns, write_data, write_npy, write_table};
 use elbo_report::picture::png;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -37,8 +37,11 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
     let drawn = match (&args.codes, args.traverse) {
         (Some(path), _) => {
             let decoder = decoder(card, model.as_ref())?;
-            let options = ReadOptions { keep: Some(decoder.code_columns()), ..ReadOptions::default() };
-            decoder.decode(&elbo_data::read(path, &options)?, &mut run)?
+            // The decoder says where a number is missing; rows of codes cannot be left out here.
+            let (keep, missing) = (Some(decoder.code_columns()), MissingPolicy::Keep);
+            let codes = elbo_data::read(path, &ReadOptions { keep, missing, ..ReadOptions::default() })?;
+            codes.notes.iter().for_each(|note| say(json, note));
+            decoder.decode(&codes, &mut run)?
         }
         (None, Some(steps)) => {
             let decoder = decoder(card, model.as_ref())?;
@@ -178,7 +181,7 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
     let mut codes = encoder.encode(&data, &mut run)?;
     if let Some(evaluator) = evaluator {
         let draws = args.iwae.map_or(IMPORTANCE_DRAWS, |k| k as usize);
-        codes.arrays.extend(bounds(evaluator, &data, draws, record.seed)?);
+        codes.arrays.extend(bound_columns(evaluator, &data, draws, record.seed)?);
     }
     say_warnings(json, &run);
     let rows = codes.rows();
@@ -211,22 +214,6 @@ pub fn encode(args: &Encode, json: bool) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Columns of bounds on each data point, whose means are what `evaluate` says with as many draws.
-fn bounds(evaluator: &dyn Evaluate, data: &Data, draws: usize, seed: u64) -> Result<Vec<(String, Array)>, Error> {
-    let found = evaluator.evaluate_each(data, draws, &mut Run::new(seed))?;
-    let column = |values: Vec<f64>| Array::new(&[values.len()], values);
-    let mut columns = vec![
-        ("elbo".to_owned(), column(found.iter().map(|b| b.elbo).collect())),
-        ("iwae".to_owned(), column(found.iter().map(|b| b.iwae).collect())),
-        ("effective_draws".to_owned(), column(found.iter().map(|b| b.effective_draws).collect())),
-    ];
-    if found.iter().any(|b| b.pareto_k.is_some()) {
-        // A cell is empty where the weights of a data point are too much alike.
-        columns.push(("pareto_k".to_owned(), column(found.iter().map(|b| b.pareto_k.unwrap_or(f64::NAN)).collect())));
-    }
-    Ok(columns)
 }
 
 /// A picture `[C, H, W]` to be written.

@@ -134,7 +134,9 @@ fn samples_codes_and_reconstructions_are_not_half_written() {
     folder.write("c.csv", b"old");
     for words in [
         "sample m.elbo --count 20 --out drawn",
+        "sample m.elbo --traverse 3 --out moved",
         "encode m.elbo t.csv --out c.csv",
+        "encode m.elbo t.csv --bounds --out c.csv",
         "reconstruct m.elbo t.csv --out back.csv",
     ] {
         refused(&folder, words);

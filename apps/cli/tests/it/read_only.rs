@@ -30,9 +30,10 @@ fn folder() -> Folder {
 
 /// What updates, and what models of data points, codecs and scenes write, into the folder `{}`.
 #[cfg(target_os = "linux")]
-const OF_MODELS: [&str; 8] = [
+const OF_MODELS: [&str; 9] = [
     "update u.elbo u.csv --out {}/m.elbo",
     "sample v.elbo --count 2 --out {}",
+    "sample v.elbo --traverse 2 --out {}",
     "encode v.elbo t.csv --out {}/c.csv",
     "reconstruct v.elbo t.csv --out {}/r.csv",
     "compress c.elbo p.png --out {}/a.elbc",

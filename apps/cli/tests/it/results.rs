@@ -249,6 +249,15 @@ fn update_absorbs_new_rows_into_a_saved_model() {
     let info = folder.elbo("info new.elbo --json").json();
     assert_eq!(info["updates"][0]["rows"], 60);
     assert_eq!(info["updates"][0]["source"], "two.csv");
+    // A log of JSON lines, an object a row, holds the same rows and gives the same model.
+    let object = |row: &&str| {
+        let values: Vec<&str> = row.split(',').collect();
+        format!("{{\"y\": {}, \"b\": {}, \"a\": {}}}\n", values[2], values[1], values[0])
+    };
+    folder.write("two.jsonl", sorted[60..].iter().map(object).collect::<String>().as_bytes());
+    folder.elbo("update m.elbo two.jsonl --out lines.elbo").ok();
+    let predicted = |model: &str| folder.elbo(&format!("predict {model} one.csv")).ok();
+    assert_eq!(predicted("lines.elbo"), predicted("new.elbo"));
     // In place, and again.
     folder.elbo("update new.elbo one.csv --out new.elbo").ok();
     assert_eq!(folder.elbo("info new.elbo --json").json()["updates"].as_array().unwrap().len(), 2);

@@ -84,6 +84,10 @@ pub fn all(root: &Path, options: &Options) -> Result<()> {
     let path = root.join(&options.out);
     if !options.tiny {
         markers::between(&read(&path)?, MARKER)?;
+        // The last comparison has a document of its own, with a place for some numbers of epochs.
+        if options.has("bounds") {
+            markers::between(&read(&root.join(bounds::PAGE))?, &bounds::marker(options.epochs))?;
+        }
     }
     // Comparisons start this program: first predictions, many rows, bounds.
     beside::cargo(root, options.threads, &["build", "--release", "--locked", "--workspace", "--bin", "elbo"], &[])?;
@@ -209,10 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_the_table_of_runs_is_refused_before_anything_runs() {
+    fn documents_without_a_place_for_the_tables_are_refused_before_anything_runs() {
         let folder = tempfile::tempdir().unwrap();
-        write(&folder.path().join("docs/benchmarks.md"), "text\n").unwrap();
-        let error = all(folder.path(), &parsed(&[]).unwrap()).unwrap_err().to_string();
-        assert!(error.contains("peers-all:begin"), "{error}");
+        let set = |page: &str, text: &str| write(&folder.path().join(page), text).unwrap();
+        let refused = |part: &str| {
+            let error = all(folder.path(), &parsed(&["--epochs", "7"]).unwrap()).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        };
+        set("docs/benchmarks.md", "text\n");
+        refused("peers-all:begin");
+        set("docs/benchmarks.md", &[markers::begin(MARKER), markers::end(MARKER)].join("\n"));
+        set(bounds::PAGE, "<!-- bounds-20:begin -->\n<!-- bounds-20:end -->\n");
+        refused("bounds-7:begin");
     }
 }

@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 /// The markers of a table.
-fn marker(epochs: usize) -> String {
+pub(super) fn marker(epochs: usize) -> String {
     format!("bounds-{epochs}")
 }
 

@@ -142,20 +142,51 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// The coverages on some tables alone.
 fn intervals(root: &Path, options: &Options) -> Result<()> {
+    let path = root.join(&options.out);
+    let is_written = options.systems.is_empty();
+    if is_written {
+        // Missing markers are to be missed before the fits.
+        let document = read(&path)?;
+        for name in ["trust-regression", APART] {
+            markers::between(&document, name)?;
+        }
+    }
     let found = regression::table(root, &options.systems, &options.tables)?;
-    if !options.systems.is_empty() {
+    if !is_written {
         println!("{found}");
         return Ok(());
     }
-    let path = root.join(&options.out);
     let document = read(&path)?;
     let table = regression::merged(markers::between(&document, "trust-regression")?, &found);
-    let apart = format!(
-        "{}\n\nThe rows of the tables {} are of a run of their own; {}.",
-        markers::between(&document, APART)?.trim(),
-        options.tables.join(", "),
-        stamp(root)?
-    );
+    let apart = with_run(markers::between(&document, APART)?, &options.tables, &stamp(root)?);
     let document = markers::replace(&document, "trust-regression", &table)?;
     write(&path, &markers::replace(&document, APART, &apart)?)
+}
+
+/// What is said of rows of other runs, with the run of these tables in place of one of the same before.
+fn with_run(present: &str, tables: &[String], when: &str) -> String {
+    let of_these = format!("The rows of the tables {} are of a run of their own; ", tables.join(", "));
+    let new = format!("{of_these}{when}.");
+    let mut said: Vec<&str> = present.trim().split("\n\n").collect();
+    said.retain(|text| !text.is_empty() && !text.starts_with(&of_these));
+    said.push(&new);
+    said.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_some_tables_replaces_what_was_said_of_the_one_before() {
+        let of = |name: &str| vec![name.to_owned()];
+        let first = with_run("\nBy hand,\nin two lines.\n", &of("classic"), "monday");
+        assert_eq!(
+            first,
+            "By hand,\nin two lines.\n\nThe rows of the tables classic are of a run of their own; monday."
+        );
+        let second = with_run(&with_run(&first, &of("uci"), "tuesday"), &of("classic"), "friday");
+        assert!(second.starts_with("By hand") && second.contains("uci") && second.contains("friday"), "{second}");
+        assert!(!second.contains("monday"), "{second}");
+    }
 }

@@ -142,8 +142,12 @@ fn measures(scores: &ClassificationScores) -> Vec<ClassMeasure> {
             .within(lower.brier, upper.brier),
         ClassMeasure::new("ece", "mean gap between stated and observed, 15 bins of equal width", scores.ece)
             .within(lower.ece, upper.ece),
-        ClassMeasure::new("ece_equal_mass", "the same, bins of equally many rows", calibration.ece_equal_mass),
-        ClassMeasure::new("classwise", "the same for each class's own probability", calibration.classwise),
+        ClassMeasure::new("ece_equal_mass", "as ece, bins of equally many rows", calibration.ece_equal_mass),
+        ClassMeasure::new(
+            "classwise",
+            "as ece, of each class's own probability, averaged over classes",
+            calibration.classwise,
+        ),
         ClassMeasure::new(
             "squared_debiased",
             "mean squared gap less what chance alone gives; may be below zero",

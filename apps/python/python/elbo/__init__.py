@@ -10,14 +10,10 @@ Parts for models composed by hand: :mod:`elbo.kernels`, :mod:`elbo.likelihoods`,
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import kernels
-from ._native import __version__
-from ._registry import fit, load, read, systems
-from ._systems import *  # noqa: F403
-from ._systems import __all__ as _classes
-from ._tabular import Distribution
+from . import _systems
 from .errors import (
     DataError,
     Error,
@@ -36,10 +32,22 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from . import acquisitions, coders, distributions, flows, infer, likelihoods
+    from . import acquisitions, coders, distributions, flows, infer, kernels, likelihoods
+    from ._native import __version__
+    from ._registry import fit, load, read, systems
+    from ._systems import *  # noqa: F403
+    from ._tabular import Distribution
 
 #: Modules that are imported when they are first asked for.
-_LATER = ("acquisitions", "coders", "distributions", "flows", "infer", "likelihoods")
+_LATER = ("acquisitions", "coders", "distributions", "flows", "infer", "kernels", "likelihoods")
+#: The modules of other names. They too wait until they are asked for, since they need NumPy and the native half, whose import takes longer
+#: than all else.
+_PLACES = {
+    **dict.fromkeys(_systems.__all__, "_systems"),
+    **dict.fromkeys(("fit", "load", "read", "systems"), "_registry"),
+    "Distribution": "_tabular",
+    "__version__": "_native",
+}
 
 __all__ = [
     "DataError",
@@ -70,16 +78,17 @@ __all__ = [
     "read",
     "systems",
 ]
-__all__ += _classes
+__all__ += _systems.__all__
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        from importlib import import_module
-
         return import_module(f".{name}", __name__)
+    if name in _PLACES:
+        found = globals()[name] = getattr(import_module(f".{_PLACES[name]}", __name__), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, *_PLACES})

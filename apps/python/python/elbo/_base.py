@@ -119,15 +119,17 @@ class Estimator:
         task: str | None = None,
         source: str = "memory",
         also: Mapping[str, Any] | None = None,
+        held_out: list[Sent] | None = None,
     ) -> dict[str, Any]:
         """Fits and keeps the model. Returns what the run has to tell, for `_tell` once all else is in place.
 
-        `also` holds settings that follow from the data.
+        `also` holds settings that follow from the data; from rows `held_out` the fit learns nothing.
         """
         settings, seed = to_json({**self._settings(), **(also or {})}), seed_of(self.random_state)
         limit = _limit(self.max_time)
         watch = _progress.watcher(self.verbose, self._system)
-        return self._keep(*_native.fit(self._system, settings, arrays, target, task, source, seed, limit, watch))
+        fitted = _native.fit(self._system, settings, arrays, target, task, source, seed, limit, watch, held_out)
+        return self._keep(*fitted)
 
     def _keep(self, model: _native.Model, told: str) -> dict[str, Any]:
         """Takes over the model of a run, and reads what the run has to tell."""

@@ -107,7 +107,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """The arrays of a file (CSV, Parquet, NPY, NPZ, IDX, WAV), or of a folder of pictures, of recordings or of a scene.
+    """The arrays of a file (CSV, JSON lines, Parquet, NPY, NPZ, IDX, WAV), or of a folder of pictures, recordings or a scene.
 
     What a reader should know, such as numbers that had to be rounded, is a :class:`elbo.ReadWarning`.
     """

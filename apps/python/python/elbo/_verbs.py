@@ -16,7 +16,7 @@ from ._base import Estimator, seed_of, to_json
 from ._parts import whole
 from ._tables import layout_of, table
 from ._targets import numbers, target_name
-from .errors import DataError, ReadWarning, warn
+from .errors import DataError, ReadWarning, VerbError, warn
 
 
 def sent(x: Any, any_size: bool = False, keep_missing: bool = False) -> list[Sent]:
@@ -58,9 +58,12 @@ class Points(Estimator):
 
     def fit(self: Any, X: Any, y: Any = None) -> Any:
         """Fits the model to the data `X`; `y` is not used."""
-        arrays = self._sent(X)
+        return self._fit_points(X)
+
+    def _fit_points(self: Any, X: Any, held_out: Any = None) -> Any:
+        arrays, held = self._sent(X), None if held_out is None else self._sent(held_out)
         form = ("array" if np.ndim(X) > 2 else "matrix") if _is_plain(X) and not self._any_size else "named"
-        told = self._fit(arrays, source=os.fspath(X) if isinstance(X, (str, os.PathLike)) else "memory")
+        told = self._fit(arrays, source=os.fspath(X) if isinstance(X, (str, os.PathLike)) else "memory", held_out=held)
         self._form = form
         self._tell(told)
         return self
@@ -97,6 +100,41 @@ class Samples(Points):
         """New draws, in the form of the data; arrays by name from a model of a file, which does not keep that form."""
         return self._shaped(_arrays.received(self._fitted().sample(whole("n_samples", n_samples, 1), seed_of(random_state))))
 
+    def decode(self, codes: Any) -> Any:
+        """Data points of codes, in the form that `sample` has: means, so that decoding what was encoded is reconstructing.
+
+        `codes` are the columns `z1`, `z2` and so on that `encode` gives, of which others are not read, or an array `[N, L]`. For models
+        with a code of free numbers for each data point: `AEVB`, `IWAE`, `InfoVAE`.
+        """
+        names = self._code_columns()
+        if _is_plain(codes):
+            found = _arrays.read(codes)
+            if found.ndim != 2 or found.shape[1] != len(names):
+                raise DataError(
+                    f"codes have the shape {list(found.shape)}; the model's are of {len(names)} numbers",
+                    f"give an array [N, {len(names)}], or the columns that `encode` gives",
+                )
+            codes = dict(zip(names, found.T))
+        # Columns that are not read may have empty cells, as `pareto_k` has.
+        return self._shaped(_arrays.received(self._fitted().decode(sent(codes, keep_missing=True))))
+
+    def traverse(self, steps: int = 9) -> dict[str, Array]:
+        """Codes for `decode` that move one number at a time, from -3 to 3 standard deviations of the prior, with the others in the middle.
+
+        There are `steps` rows for each number, one number after the other.
+        """
+        self._code_columns()
+        return _arrays.received(self._fitted().traverse(whole("steps", steps, 2)))
+
+    def _code_columns(self) -> list[str]:
+        names = self._fitted().code_columns
+        if names is None:
+            raise VerbError(
+                f"models of `{self._system}` draw from no codes that could be given",
+                "use `sample`, or `AEVB`, `IWAE` or `InfoVAE`",
+            )
+        return names
+
 
 class Draws(Estimator):
     """The verb `sample` of a model with a target."""
@@ -129,9 +167,14 @@ class Reconstructs(Points):
 class Encodes(Estimator):
     """The verb `encode`, also as scikit-learn's `transform`."""
 
-    def encode(self, X: Any) -> dict[str, Array]:
-        """Codes of the data points: columns by name."""
-        return _arrays.received(self._fitted().encode(self._rows(X)))
+    def encode(self, X: Any, bounds: bool = False, draws: int = 100) -> dict[str, Array]:
+        """Codes of the data points: columns by name.
+
+        With `bounds` also what a model of data points thinks of each, in nats, by `draws` importance draws: `elbo`, the tighter `iwae`, how
+        many of the draws count (`effective_draws`), and `pareto_k` where there are draws enough; their means are what `evaluate` gives.
+        """
+        asked = whole("draws", draws, 1) if bounds else None
+        return _arrays.received(self._fitted().encode(self._rows(X), asked))
 
     def transform(self, X: Any) -> Floats:
         """Codes of the data points, `[N, L]`."""
@@ -157,6 +200,18 @@ class Encodes(Estimator):
 
 class Bounds(Points):
     """The verb `evaluate` of a model without a target."""
+
+    def fit(self: Any, X: Any, y: Any = None, held_out: Any = None) -> Any:
+        """Fits the model to the data `X`; `y` is not used.
+
+        Where data of the same form are `held_out`, from which the fit learns nothing, `tables_["history"]` follows their bound, epoch by
+        epoch.
+        """
+        return self._fit_points(X, held_out)
+
+    def report(self, X: Any = None) -> str:
+        """The report as an HTML page, judged on data `X` that the fit has not seen, where they are given."""
+        return self._fitted().report(None if X is None else self._known(X), False)
 
     def evaluate(self, X: Any, draws: int = 100) -> dict[str, Any]:
         """Bounds on the log likelihood of the data points, in nats a point, the tighter with `draws` importance draws."""

@@ -3,6 +3,7 @@
 //! | format | recognised by | becomes |
 //! |---|---|---|
 //! | CSV (`,` `;` tab or a bar), plain or `.gz` | text | one array `[N]` a column: numbers or text |
+//! | JSON lines, plain or `.gz` | lines that are objects; a single one by its name `.jsonl` or `.ndjson` | the same |
 //! | Parquet | `PAR1` | the same |
 //! | NPY | `\x93NUMPY` | one array `x` of the stored shape |
 //! | NPZ | a zip of `.npy` members | one array a member; a sparse matrix of compressed rows (`scipy.sparse.save_npz`) becomes a dense `x` |
@@ -104,7 +105,7 @@ fn check_cells(rows: u64, columns: usize) -> Result<()> {
     ))
 }
 
-/// Reads a CSV (plain or gzip), Parquet, NPY, NPZ, IDX or WAV file, or a folder of pictures or recordings, a scene or pairs of variables.
+/// Reads a CSV or JSON-lines file (plain or gzip), a Parquet, NPY, NPZ, IDX or WAV file, or a folder of pictures or recordings, a scene or pairs of variables.
 ///
 /// A column is numeric when every cell that is not missing is a number; else it is text. A column of dates, one that is numeric but for
 /// a few cells, and one with infinite values are refused with the lines at fault.
@@ -141,14 +142,15 @@ pub fn read_bytes(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result
 }
 
 fn parse(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
-    let bytes = match sniff::kind(&bytes)? {
+    let bytes = match sniff::kind(source, &bytes)? {
         Kind::Gzip => gunzip(&bytes)?,
         _ => bytes,
     };
-    let kind = sniff::kind(&bytes)?;
+    let kind = sniff::kind(source, &bytes)?;
     sniff::check_extension(source, kind)?;
     match kind {
         Kind::Text => csv::parse(&bytes, options),
+        Kind::JsonLines => csv::parse_json_lines(&bytes, options),
         Kind::Parquet => parquet::parse(bytes, options),
         Kind::Npy => npy::parse_npy(&bytes, options),
         Kind::Zip => npy::parse_npz(&bytes, options),

@@ -5,6 +5,7 @@ use elbo_core::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
+    JsonLines,
     Gzip,
     Parquet,
     Npy,
@@ -42,9 +43,11 @@ const PICTURE: &str = "give a table (CSV, Parquet, NPY or NPZ), or the folder th
 const RECORDING: &str = "save it as WAV, for example with `ffmpeg -i FILE -c:a pcm_s16le NEW.wav`";
 const UTF16: &str = "save it as UTF-8, for example with `iconv -f utf-16 -t utf-8 FILE > NEW`";
 
+/// `source` is the file's name.
+///
 /// # Errors
 /// [`Error::Data`] for an empty file and for known formats that hold no table we read.
-pub(super) fn kind(bytes: &[u8]) -> Result<Kind> {
+pub(super) fn kind(source: &str, bytes: &[u8]) -> Result<Kind> {
     if bytes.is_empty() {
         return Err(Error::data("the file is empty", "give a table with a header line and at least two rows"));
     }
@@ -73,6 +76,9 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind> {
         _ if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") => Kind::Zip,
         _ => {
             let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+            if is_json_lines(source, text) {
+                return Ok(Kind::JsonLines);
+            }
             let markup = match text.first() {
                 Some(b'{' | b'[') => Some("JSON"),
                 Some(b'<') => Some("HTML or XML"),
@@ -81,12 +87,23 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind> {
             if let Some(markup) = markup {
                 return Err(Error::data(
                     format!("the file is {markup}, not a table"),
-                    "save the table as CSV with one header line; a web page instead of data is a common result of a failed download",
+                    "save the table as CSV with one header line, or as JSON lines, an object a row; a web page instead of data is a common result of a failed download",
                 ));
             }
             Kind::Text
         }
     })
+}
+
+/// Whether a text without space before it holds an object a line: one line of it is taken for a row where the name says so.
+fn is_json_lines(source: &str, text: &[u8]) -> bool {
+    let name = source.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let is_named = name.ends_with(".jsonl") || name.ends_with(".ndjson");
+    let end = text.iter().position(|b| *b == b'\n').unwrap_or(text.len());
+    let (first, rest) = text.split_at(end);
+    let is_followed = first.trim_ascii_end().ends_with(b"}") && rest.trim_ascii_start().starts_with(b"{");
+    text.starts_with(b"{") && (is_named || is_followed)
 }
 
 /// Refuses a file whose name promises a binary format that its content is not.

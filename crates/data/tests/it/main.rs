@@ -6,6 +6,7 @@ mod bad_input;
 mod catalogue;
 mod csv_tables;
 mod hostile;
+mod json_lines;
 mod maps;
 mod pairs;
 mod parquet;

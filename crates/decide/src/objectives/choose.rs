@@ -71,7 +71,7 @@ impl Choose {
         let fit = |y: &[f64], rng: &mut Rng| -> Result<Gp> {
             let mut gp = Gp::fit(&x, y, &groups, &self.surrogate, None, rng)?;
             for point in pending {
-                gp = gp.fantasise(point, gp.joint(point).mean[0]).unwrap_or(gp);
+                gp = gp.suppose(point).unwrap_or(gp);
             }
             Ok(gp)
         };

@@ -206,7 +206,8 @@ impl Gp {
     /// `x: [N, E]` encoded, row-major; `y: [N]`; `groups: [E]` the variable of each column. `last` is one more start, such as the previous fit.
     ///
     /// # Errors
-    /// [`Error::Numerical`] when no start can be evaluated, or the values are too large for a variance; as [`Warp::learn`].
+    /// [`Error::Numerical`] when no start can be evaluated, or the values are too large for a variance; [`Error::Setting`] for degrees of freedom of 2
+    /// or less; as [`Warp::learn`].
     pub fn fit(
         x: &[f64],
         y: &[f64],
@@ -232,6 +233,7 @@ impl Gp {
         last: Option<&Hyper>,
         rng: &mut Rng,
     ) -> Result<Self> {
+        student::check(config.degrees)?;
         let dims = groups.last().map_or(0, |g| g + 1);
         let scales = if config.isotropic { 1 } else { dims };
         let unfit = || {

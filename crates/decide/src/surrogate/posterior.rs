@@ -36,6 +36,8 @@ pub struct Gp {
     degrees: Option<f64>,
     /// What the data make of the covariance; one of a Gaussian process.
     spread: f64,
+    /// How many of the data are the process's own means, which say nothing of its scale.
+    supposed: usize,
 }
 
 /// The joint distribution of the function at `q` points, normal or Student-t by its process, and what its pullback needs.
@@ -139,6 +141,7 @@ impl Gp {
             log_evidence,
             degrees,
             spread: 1.0,
+            supposed: 0,
         };
         if learns_constant {
             let ones = gp.solve(&vec![1.0; gp.len()]);
@@ -160,8 +163,9 @@ impl Gp {
     /// [`Gp::with_hyper`] of a Student-t process with these degrees of freedom before the data, above 2; of a Gaussian one where there are none.
     ///
     /// # Errors
-    /// As [`Gp::with_hyper`].
+    /// [`Error::Setting`] for other degrees; as [`Gp::with_hyper`].
     pub fn with_degrees(x: &[f64], y: &[f64], groups: &[usize], hyper: Hyper, degrees: Option<f64>) -> Result<Self> {
+        student::check(degrees)?;
         let (mean, warp) = (Mean::Zero, Warp::Identity);
         let fitted = Saved { hyper, mean, learns_constant: false, log_evidence: f64::NAN, warp, degrees };
         Self::condition(x, y, &[], groups, fitted, (0.0, 1.0))
@@ -240,7 +244,12 @@ impl Gp {
     /// Degrees of freedom after the data, of a Student-t process: its distributions are of that kind, with the means and covariances that are told.
     /// `None` of a Gaussian process.
     pub fn freedom(&self) -> Option<f64> {
-        self.degrees.map(|before| before + self.len() as f64)
+        self.degrees.map(|before| before + self.telling() as f64)
+    }
+
+    /// How many of the data tell the scale of a Student-t process.
+    fn telling(&self) -> usize {
+        self.len() - self.supposed
     }
 
     /// Variance of the noise after the data: of a Student-t process they tell its scale too.
@@ -304,7 +313,7 @@ impl Gp {
         let residual = self.residual();
         self.alpha = self.solve(&residual);
         let square = dot(&residual, &self.alpha);
-        self.spread = self.degrees.map_or(1.0, |before| student::spread(before, self.len(), square));
+        self.spread = self.degrees.map_or(1.0, |before| student::spread(before, self.telling(), square));
     }
 
     pub(super) fn mean_function(&self) -> &Mean {
@@ -470,6 +479,18 @@ impl Gp {
         self.grow(x, value, self.hyper.noise)
     }
 
+    /// [`Gp::fantasise`] with the process's own mean, for a value that is not known yet. A Student-t process learns nothing of its scale from it, which is
+    /// what it expects to learn: were the mean a datum, each would make it more certain everywhere.
+    ///
+    /// # Errors
+    /// As [`Gp::fantasise`].
+    pub fn suppose(&self, x: &[f64]) -> Result<Self> {
+        let mut next = self.fantasise(x, self.joint(x).mean[0])?;
+        next.supposed += 1;
+        next.weigh();
+        Ok(next)
+    }
+
     /// The process once the function's standardised value at `x: [E]` is known without noise, but for 1e-8 of the process's variance.
     ///
     /// # Errors
@@ -504,7 +525,7 @@ impl Gp {
         let spread = |i: usize| {
             // Without the datum, whose error over its variance is its part of the square.
             let others = square - self.alpha[i] * self.alpha[i] / precision(i);
-            self.degrees.map_or(1.0, |before| student::spread(before, n - 1, others))
+            self.degrees.map_or(1.0, |before| student::spread(before, self.telling().saturating_sub(1), others))
         };
         (mean, (0..n).map(|i| spread(i) / precision(i)).collect())
     }

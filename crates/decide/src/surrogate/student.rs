@@ -10,8 +10,14 @@
 //! # Source
 //! Shah, Wilson and Ghahramani (2014), *Student-t Processes as Alternatives to Gaussian Processes*.
 
+use elbo_core::{Result, ensure};
 use elbo_tensor::special::lgamma;
 use std::f64::consts::PI;
+
+/// Refuses degrees of freedom without a covariance.
+pub(super) fn check(before: Option<f64>) -> Result<()> {
+    before.map_or(Ok(()), |d| ensure("degrees", d, d > 2.0 && d.is_finite(), "a finite number above 2"))
+}
 
 /// What the data make of the covariance: below one where they vary less than was expected, above one where they vary more. `square` is `β`.
 ///

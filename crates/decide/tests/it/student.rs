@@ -39,6 +39,20 @@ fn two_values_far_apart_tell_the_scale() {
 }
 
 #[test]
+fn degrees_of_freedom_without_a_covariance_are_refused() {
+    let hyper = Hyper { lengthscale: vec![0.3], variance: 1.0, noise: 0.1 };
+    for degrees in [2.0, -1.0, f64::NAN, f64::INFINITY] {
+        let given = Gp::with_degrees(&[0.0, 1.0], &[1.0, 2.0], &[0], hyper.clone(), Some(degrees));
+        let config = SurrogateConfig { degrees: Some(degrees), ..SurrogateConfig::default() };
+        let fitted = Gp::fit(&[0.0, 1.0], &[1.0, 2.0], &[0], &config, None, &mut Rng::new(1));
+        for found in [given, fitted] {
+            let message = found.unwrap_err().to_string();
+            assert!(message.contains("degrees"), "{degrees}: {message}");
+        }
+    }
+}
+
+#[test]
 fn the_evidence_is_the_product_of_what_each_value_was_expected_to_be() {
     let (all, degrees) = (wavy(0.01), 4.5);
     let (x, y, hyper) = (all.inputs(), all.values(), all.hyper());
@@ -115,6 +129,25 @@ fn a_fantasy_is_a_refit_and_leaving_out_is_taking_away() {
 }
 
 #[test]
+fn a_value_that_is_supposed_says_where_and_nothing_of_the_scale() {
+    let (gp, gaussian) = (heavy(4.0), wavy(0.01));
+    let (point, far) = ([0.3, 0.8, 0.1], [50.0, 50.0, 50.0]);
+    let supposed = Batch::Believer.believed(&gp, &[&point, &point]);
+    let plain = Batch::Believer.believed(&gaussian, &[&point, &point]);
+    assert_eq!((supposed.freedom(), supposed.len()), (gp.freedom(), gp.len() + 2));
+    let spread = gp.marginals(&far).1[0] / gaussian.marginals(&far).1[0];
+    let at = [&point[..], &far[..], Rng::new(2).uniforms(3 * 5).as_slice()].concat();
+    let (before, after, plain) = (gp.marginals(&at), supposed.marginals(&at), plain.marginals(&at));
+    for i in 0..7 {
+        assert!((after.0[i] - before.0[i]).abs() < 1e-9, "the mean stays");
+        assert!((after.1[i] - spread * plain.1[i]).abs() < 1e-9, "{i}: {} and {}", after.1[i], plain.1[i]);
+    }
+    assert!(after.1[0] < 0.9 * before.1[0]);
+    // A lie is a datum.
+    assert!(Batch::LiarMin.believed(&gp, &[&point]).freedom() > gp.freedom());
+}
+
+#[test]
 fn expected_improvement_is_the_area_under_the_distribution() {
     let (mean, variance, freedom) = (0.4, 1.3, 7.0);
     let law = predictive(mean, variance, freedom);
@@ -152,6 +185,13 @@ fn scores_have_the_slopes_of_differences_and_the_normal_ones_as_limits() {
     // Far out, too, its logarithm still points somewhere: the tail falls by a power.
     let far = Score::LogEi.under(Some(5.0), 1e6, 1.0, 0.0);
     assert!(far.0.is_finite() && far.1 < 0.0 && (far.1 * 1e6 + 4.0).abs() < 1e-3, "{far:?}");
+    // With many degrees of freedom, where the distribution function itself is below all numbers.
+    for score in [Score::LogEi, Score::LogPi { margin: 0.1 }] {
+        let of = |mean: f64, variance: f64| score.under(Some(1e6), mean, variance, 0.0);
+        let (value, by_mean, by_variance) = of(80.0, 1.0);
+        assert!((value + 3200.0).abs() < 25.0, "{score:?}: {value}");
+        assert_gradient(&format!("{score:?}"), |p| of(p[0], p[1]).0, &[by_mean, by_variance], &[80.0, 1.0], 1e-5);
+    }
 }
 
 fn check_gradient(what: &str, score: &dyn Acquisition, at: &[f64]) {

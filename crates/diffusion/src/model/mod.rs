@@ -104,9 +104,13 @@ impl DiffusionModel {
         let points = &samples.values;
         let mut record = Record::default();
         let labels = told(kind, network, &samples)?;
+        // Points spread over the data, for measures. A class that is rare may be missing among them, which is to be known before the training.
+        let measured = count.min(MEASURED);
+        let chosen: Vec<usize> = (0..measured).map(|i| i * count / measured).collect();
+        let of_chosen = |known: &Labels| chosen.iter().map(|row| known.codes[*row]).collect::<Vec<usize>>();
+        let known = samples.labels.as_ref().map(of_chosen);
         if network.measured > 0 {
-            let known = samples.labels.as_ref().map(|labels| &labels.codes[..]);
-            network.features.check(&samples.form.shape, known)?;
+            network.features.check(&samples.form.shape, known.as_deref())?;
         }
         let (mut student, mut foreign) = (None, None);
         let law = match kind {
@@ -144,12 +148,7 @@ impl DiffusionModel {
                 Law::Gaussian(Gaussian::new(mean, covariance)?)
             }
         };
-        // Points spread over the data, for measures.
-        let measured = count.min(MEASURED);
-        let chosen: Vec<usize> = (0..measured).map(|i| i * count / measured).collect();
         let some = wide(&samples.gather(&chosen));
-        let of_chosen = |known: &Labels| chosen.iter().map(|row| known.codes[*row]).collect::<Vec<usize>>();
-        let known = samples.labels.as_ref().map(of_chosen);
         let mut model = Self {
             settings: serde_json::to_value(settings).expect("settings are plain data"),
             network: network.clone(),

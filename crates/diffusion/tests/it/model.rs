@@ -89,6 +89,15 @@ fn samples_are_measured_by_the_features_that_are_asked_for() {
     assert!(text.contains("features cnn-32 of the training data's classes"), "{text}");
     let error = fit(&settings, &bars(60), &mut Run::new(1)).err().unwrap().to_string();
     assert!(error.contains("without classes") && error.contains("features=pca-16"), "{error}");
+    // 2000 points are measured, every other one of these.
+    let mut rare = labelled(4000);
+    let classes = (0..4000).map(|row| if row == 1 { 1.0 } else { 0.0 }).collect();
+    rare.arrays[1].1 = Array::new(&[4000], classes);
+    let mut run = Run::new(1);
+    let samples = Samples::from_data(&rare).unwrap();
+    let error = DiffusionModel::fit(PriorKind::Network, 100, &settings, &json!({}), samples, &mut run);
+    assert!(error.err().unwrap().to_string().contains("one class among the data points that are measured"));
+    assert!(run.metrics().is_empty(), "refused before the training");
     let (mut run, unmeasured) = (Run::new(1), NetworkSettings { measured: 0, ..settings });
     fit(&unmeasured, &bars(60), &mut run).unwrap();
     assert!(run.warnings().iter().any(|w| w.contains("`features` has no effect")), "{:?}", run.warnings());

@@ -85,7 +85,7 @@ impl DensityKernel {
     }
 }
 
-/// `Σ_i w_i κ(‖x - p_i‖² / h²)` with equal weights `1 / n`; not normalised to integrate to one.
+/// `Σ_i w_i κ(‖x - p_i‖² / h²)` with weights that sum to one; not normalised to integrate to one.
 #[derive(Debug, Clone)]
 pub struct Kde<'a> {
     /// Points, `[n, D]` row-major.
@@ -96,6 +96,8 @@ pub struct Kde<'a> {
     pub bandwidth: f64,
     /// The kernel.
     pub kernel: DensityKernel,
+    /// Logarithms of the points' weights, `[n]`; without them each weighs `1 / n`.
+    pub log_weights: Option<&'a [f64]>,
 }
 
 /// Where a climb ended.
@@ -135,8 +137,16 @@ impl Kde<'_> {
     }
 
     fn log_density_at(&self, u: &[f64]) -> f64 {
-        let logs: Vec<f64> = u.iter().map(|u| self.kernel.log_value(*u)).collect();
-        log_sum_exp(&logs) - (u.len() as f64).ln()
+        let mut logs: Vec<f64> = u.iter().map(|u| self.kernel.log_value(*u)).collect();
+        self.weigh(&mut logs);
+        log_sum_exp(&logs) - if self.log_weights.is_none() { (u.len() as f64).ln() } else { 0.0 }
+    }
+
+    /// Adds the logarithms of the weights where they differ.
+    fn weigh(&self, logs: &mut [f64]) {
+        if let Some(weights) = self.log_weights {
+            logs.iter_mut().zip(weights).for_each(|(log, weight)| *log += weight);
+        }
     }
 
     /// Log densities at all points, `[n]`.
@@ -148,13 +158,22 @@ impl Kde<'_> {
     /// taken out first, so that far places do not underflow. A point at the place itself is left out where its weight is infinite.
     /// `None` when no point pulls.
     pub fn pulls(&self, u: &[f64]) -> Option<Vec<f64>> {
-        let logs: Vec<f64> = u
+        let mut logs: Vec<f64> = u
             .iter()
             .map(|u| self.kernel.log_slope(*u))
             .map(|l| if l == f64::INFINITY { f64::NEG_INFINITY } else { l })
             .collect();
+        self.weigh(&mut logs);
         let total = log_sum_exp(&logs);
         total.is_finite().then(|| logs.into_iter().map(|l| (l - total).exp()).collect())
+    }
+
+    /// Shares of the points at a place with these scaled distances, in proportion to their weights.
+    fn shares_at(&self, u: &[f64]) -> Vec<f64> {
+        let mut logs: Vec<f64> = u.iter().map(|u| if *u == 0.0 { 0.0 } else { f64::NEG_INFINITY }).collect();
+        self.weigh(&mut logs);
+        let total = log_sum_exp(&logs);
+        logs.into_iter().map(|l| (l - total).exp()).collect()
     }
 
     /// The mean of the points with these weights, `[D]`.
@@ -247,7 +266,7 @@ impl Kde<'_> {
     /// A certain upper bound of the log density anywhere, in any number of dimensions, from the pairs of points.
     ///
     /// At `x` with nearest point `p_j`, every other point is at least as far as `‖p_i - p_j‖ / 2`, so the density is at most
-    /// `max_j Σ_i κ(‖p_i - p_j‖² / 4h²) / n`. Takes `n²` kernel evaluations.
+    /// `max_j Σ_i w_i κ(‖p_i - p_j‖² / 4h²)`. Takes `n²` kernel evaluations.
     pub fn log_upper_bound(&self) -> f64 {
         let wide = Kde { bandwidth: 2.0 * self.bandwidth, ..self.clone() };
         wide.log_densities().into_iter().fold(f64::NEG_INFINITY, f64::max)

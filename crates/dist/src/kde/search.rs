@@ -142,11 +142,8 @@ impl ProjectedSearch {
         let (mut best, mut violation) = ((vec![], f64::NEG_INFINITY), None);
         for mode in modes.iter().take(self.lifts) {
             let u = low.scaled_distances(&ends[*mode].at);
-            // Nothing pulls where the points within reach all lie on the mode, with infinite weights: these count alike.
-            let weights = low.pulls(&u).unwrap_or_else(|| {
-                let on = u.iter().filter(|u| **u == 0.0).count() as f64;
-                u.iter().map(|u| if *u == 0.0 { on.recip() } else { 0.0 }).collect()
-            });
+            // Nothing pulls where the points within reach all lie on the mode, with infinite pulls: these count by their weights.
+            let weights = low.pulls(&u).unwrap_or_else(|| low.shares_at(&u));
             let mut lifted = if is_projected { whole.mean(&weights) } else { ends[*mode].at.clone() };
             work += 2.0 * (n * dims) as f64;
             let mut ratio = None;

@@ -125,6 +125,12 @@ impl PriorPath {
         Self { features, weights }
     }
 
+    /// The function with these features and weights `[2 m]`.
+    pub fn with_weights(features: RandomFeatures, weights: Vec<f64>) -> Self {
+        assert_eq!(weights.len(), 2 * features.count(), "one weight a feature");
+        Self { features, weights }
+    }
+
     /// The function at `x: [N, D]`, returns `[N]`, differentiable in `x`.
     pub fn value(&self, x: &Tensor) -> Tensor {
         self.features.features(x).matmul(&Tensor::from_slice(&self.weights, &[self.weights.len()]))

@@ -8,9 +8,10 @@
 //! | other linear functionals of the function | [`InterDomain`], or implement [`Inducing`] |
 //! | many more variables for the mean at a lower cost | [`orthogonal`] |
 //!
-//! [`Svgp`](crate::svgp::Svgp), [`SparsePrior`](crate::prior::SparsePrior) and [`DualGp`](crate::dual::DualGp) take any of them: `new` makes
-//! points of a tensor, `through` takes a `Box<dyn Inducing>`. To add a kind, implement [`Inducing::kuu`] and [`Inducing::kuf`], and
-//! [`Inducing::of_function`] for paths that are functions.
+//! [`Sgpr`](crate::sgpr::Sgpr), [`Svgp`](crate::svgp::Svgp), [`SparsePrior`](crate::prior::SparsePrior) and
+//! [`DualGp`](crate::dual::DualGp) take any of them: `new` makes points of a tensor, `through` takes a `Box<dyn Inducing>`. To add a kind,
+//! implement [`Inducing::kuu`] and [`Inducing::kuf`], [`Inducing::of_function`] for paths that are functions, and [`Inducing::points`] where
+//! it is values at points.
 
 pub mod orthogonal;
 mod start;
@@ -35,6 +36,11 @@ pub trait Inducing: Parameters + Send + Sync {
 
     /// What the variables are, `[M]`, where the function is `f`, which gives `[N]` at `[N, D]`; `None` where only covariances are known.
     fn of_function(&self, _f: &dyn Fn(&Tensor) -> Tensor) -> Option<Tensor> {
+        None
+    }
+
+    /// Where the variables are values of the function, `[M, D]`; `None` where they are something else of it.
+    fn points(&self) -> Option<Tensor> {
         None
     }
 
@@ -95,6 +101,10 @@ impl Inducing for InducingPoints {
 
     fn of_function(&self, f: &dyn Fn(&Tensor) -> Tensor) -> Option<Tensor> {
         Some(f(&self.points.get()))
+    }
+
+    fn points(&self) -> Option<Tensor> {
+        Some(self.points.get())
     }
 
     fn clone_box(&self) -> Box<dyn Inducing> {

@@ -1,6 +1,6 @@
 //! Draws from a prior over many rows, without their covariance matrix.
 
-use crate::features::{RandomFeatures, paths};
+use crate::features::{PriorPath, RandomFeatures, paths};
 use crate::kernel::Kernel;
 use elbo_core::{Error, ModelFile, Result, Rng};
 use elbo_tensor::{Tensor, no_grad, stored};
@@ -80,6 +80,22 @@ impl PriorDraws {
             blocks.push(values + Tensor::from_vec(rng.normals(rows * count), &[rows, count]) * sd);
         }
         Tensor::cat(&blocks, 0)
+    }
+
+    /// Function `index` of these by itself, as a function of numeric inputs with a gradient.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for functions that anchors carry, which lack some of the prior's variance.
+    pub fn path(&self, index: usize) -> Result<PriorPath> {
+        match self {
+            Self::Spectral { features, weights } => {
+                Ok(PriorPath::with_weights(features.clone(), weights.select(1, index).to_vec()))
+            }
+            Self::Anchored { .. } => Err(Error::data(
+                "the kernel has no random frequencies, so that its draws are not functions with a gradient",
+                "use stationary kernels and their sums and products, or take the samples at given points",
+            )),
+        }
     }
 
     pub(super) fn save(&self, file: &mut ModelFile, prefix: &str) {

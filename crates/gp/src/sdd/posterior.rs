@@ -4,6 +4,7 @@ use super::PriorDraws;
 use crate::exact::{in_blocks, stored_noise};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
+use crate::path::SamplePath;
 use elbo_core::{Error, ModelFile, Result, Snapshot};
 use elbo_tensor::{Parameters, Tensor, no_grad, stored};
 
@@ -91,6 +92,17 @@ impl DualPosterior {
             }
         }
         out
+    }
+
+    /// Sample `index` as a function with a gradient, less its mean function: `f_0s(x) + k(x, X) (a_y - a_s)`.
+    ///
+    /// # Errors
+    /// As [`PriorDraws::path`].
+    pub fn sample_path(&self, index: usize) -> Result<SamplePath> {
+        assert!(index < self.samples(), "sample {index} of {}", self.samples());
+        let prior = self.draws.path(index)?;
+        let weights = self.weights.select(1, 0) - self.weights.select(1, 1 + index);
+        Ok(SamplePath::new(self.kernel.clone_box(), prior, &self.x, weights))
     }
 
     /// Writes everything that [`DualPosterior::load`] needs.

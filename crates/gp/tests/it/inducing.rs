@@ -1,7 +1,7 @@
 //! Inducing variables and where they start.
 
 use crate::problems::{Problem, assert_close};
-use elbo_core::{Features, Rng};
+use elbo_core::{Error, Features, ModelFile, Rng};
 use elbo_gp::dual::DualGp;
 use elbo_gp::evidence::{Elbo, Evidence};
 use elbo_gp::inducing::*;
@@ -9,6 +9,7 @@ use elbo_gp::kernel::*;
 use elbo_gp::likelihood::{Gaussian, Single, StudentT};
 use elbo_gp::mean::Zero;
 use elbo_gp::prior::SparsePrior;
+use elbo_gp::sgpr::{Sgpr, SgprPosterior};
 use elbo_gp::site::Cvi;
 use elbo_gp::sites::SiteGp;
 use elbo_gp::svgp::Svgp;
@@ -154,13 +155,25 @@ fn dual(p: &Problem, inducing: Box<dyn Inducing>, new: &Tensor) -> Vec<f64> {
     [vec![bound.item()], model.gradient(&bound), mean, variance].concat()
 }
 
+/// The same of a process with the best posterior, and its bounds.
+fn collapsed(p: &Problem, inducing: Box<dyn Inducing>, new: &Tensor) -> Vec<f64> {
+    let gp = Sgpr::through(p.kernel(), Box::new(Zero), p.noise, inducing, p.x.clone(), p.targets());
+    let gp = gp.with_fixed_inducing();
+    let (bound, power, bounds) = (gp.bound().unwrap(), gp.power_bound(0.5).unwrap(), gp.bounds().unwrap());
+    let (mean, variance) = gp.condition().unwrap().marginals(new).unwrap();
+    let gradients = [gp.gradient(&bound), gp.gradient(&power)].concat();
+    [vec![bound.item(), power.item(), bounds.lower, bounds.upper], gradients, mean, variance].concat()
+}
+
 #[test]
 fn variables_that_are_function_values_are_points_in_every_process() {
     let p = Problem::regression(30, 2, 45);
     let new = Problem::regression(6, 2, 46).x;
     let z = p.x.narrow(0, 0, 7);
     type Fitted = fn(&Problem, Box<dyn Inducing>, &Tensor) -> Vec<f64>;
-    for (fitted, name) in [(variational as Fitted, "variational"), (sites, "sites"), (dual, "dual")] {
+    for (fitted, name) in
+        [(variational as Fitted, "variational"), (sites, "sites"), (dual, "dual"), (collapsed, "collapsed")]
+    {
         let (found, expected) = (fitted(&p, values_at(&z), &new), fitted(&p, Box::new(InducingPoints::new(&z)), &new));
         assert_eq!(found.len(), expected.len(), "{name}");
         found.iter().zip(&expected).for_each(|(f, e)| assert_close(*f, *e, 1e-10, name));
@@ -189,6 +202,41 @@ fn a_process_through_averages_is_regression_with_the_covariance_that_they_explai
     model.natural_step(&(0..30).collect::<Vec<_>>(), 1.0).unwrap();
     assert_close(model.full_bound().unwrap(), expected, 1e-6, "bound");
     assert_eq!(model.inducing().count(), 8);
+    let inducing = averages(&p.x.narrow(0, 0, 8));
+    let best = Sgpr::through(p.kernel(), Box::new(Zero), p.noise, inducing, p.x.clone(), p.targets());
+    assert_close(best.bound().unwrap().item(), expected, 1e-6, "collapsed bound");
+}
+
+#[test]
+fn a_posterior_through_averages_reads_back_to_the_same_bits() {
+    let p = Problem::regression(25, 2, 48);
+    let through = || averages(&p.x.narrow(0, 0, 6));
+    let gp = Sgpr::through(p.kernel(), Box::new(Zero), p.noise, through(), p.x.clone(), p.targets());
+    let posterior = gp.condition().unwrap();
+    let mut file = ModelFile::new("test");
+    posterior.save(&mut file, "posterior");
+    let back = SgprPosterior::load_through(p.kernel(), Box::new(Zero), through(), &file, "posterior").unwrap();
+    let new = Problem::regression(5, 2, 49).x;
+    assert_eq!(back.marginals(&new).unwrap(), posterior.marginals(&new).unwrap());
+    // Points are asked for by name, and other numbers of variables do not fit.
+    assert!(SgprPosterior::load(p.kernel(), Box::new(Zero), 2, &file, "posterior").is_err());
+    let fewer = averages(&p.x.narrow(0, 0, 5));
+    assert!(SgprPosterior::load_through(p.kernel(), Box::new(Zero), fewer, &file, "posterior").is_err());
+}
+
+#[test]
+fn variables_that_follow_from_each_other_are_not_called_points() {
+    let p = Problem::regression(12, 1, 50);
+    // No covariance has such a matrix, whatever is added to its diagonal within the policy.
+    let opposed = InterDomain::new(
+        2,
+        |_| Tensor::from_vec(vec![1.0, 2.0, 2.0, 1.0], &[2, 2]),
+        |_, x| Tensor::zeros(&[2, x.size(0)], x.dtype()),
+    );
+    let gp = Sgpr::through(p.kernel(), Box::new(Zero), p.noise, Box::new(opposed), p.x.clone(), p.targets());
+    let error = gp.bound().err().unwrap();
+    let Error::Numerical { remedy, .. } = &error else { panic!("{error}") };
+    assert!(remedy.contains("fewer inducing variables"), "{remedy}");
 }
 
 /// A lower triangular factor.

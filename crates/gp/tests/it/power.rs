@@ -1,7 +1,9 @@
 //! The posterior of the family between SGPR and FITC.
 
 use crate::problems::{Problem, assert_close};
+use elbo_core::Run;
 use elbo_gp::exact::ExactGp;
+use elbo_gp::fit::{Search, search};
 use elbo_gp::likelihood::Gaussian;
 use elbo_gp::mean::{FixedBasis, Mean, Zero};
 use elbo_gp::prior::SparsePrior;
@@ -44,6 +46,21 @@ fn a_power_towards_zero_gives_the_posterior_of_sgpr_and_a_large_one_does_not() {
     assert_same(&of(1e-10), &expected, 1e-6, "towards zero");
     let apart = of(1.0).1.iter().zip(&expected.1).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(apart > 1e-3, "FITC and SGPR differ by {apart} with 8 inducing points");
+}
+
+#[test]
+fn a_search_at_a_power_climbs_the_evidence_of_that_power() {
+    let p = Problem::regression(40, 2, 61);
+    let learned = |power: f64| {
+        let mut model = sgpr(&p, Box::new(Zero), &p.x.narrow(0, 0, 6)).with_fixed_inducing().with_power(power);
+        let found = search(&mut model, Search { starts: 1, iterations: 40 }, &mut Run::new(64)).unwrap();
+        (model, found.evidence())
+    };
+    let ((sgpr, bound), (fitc, evidence)) = (learned(0.0), learned(1.0));
+    assert_close(sgpr.bound().unwrap().item(), bound, 1e-9, "bound");
+    assert_close(fitc.power_bound(1.0).unwrap().item(), evidence, 1e-9, "FITC");
+    assert!(evidence > sgpr.power_bound(1.0).unwrap().item() + 1e-3, "FITC's own optimum");
+    assert!(bound > fitc.bound().unwrap().item() + 1e-3, "the bound's own optimum");
 }
 
 #[test]

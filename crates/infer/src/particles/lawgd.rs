@@ -4,19 +4,24 @@ use super::field::Velocity;
 use crate::score::{FullScore, Score};
 use crate::target::LogDensity;
 use elbo_core::{Error, Result, ensure};
+use elbo_linalg::vector::dot;
 use elbo_linalg::{MatRef, syevd};
 use elbo_tensor::optim::Lbfgs;
 
 /// Deviations to either side of a mode that a grid around it reaches.
-const REACH: f64 = 5.0;
+const REACH: f64 = 4.0;
 /// Grid points of a line, and of each side in the plane, around a mode.
-const POINTS: [usize; 2] = [201, 25];
+const POINTS: [usize; 2] = [201, 21];
 /// Functions on a grid around a mode.
 const FUNCTIONS: usize = 20;
 /// Steps of the climb to it.
 const STEPS: usize = 1000;
 /// Most grid points a side in the plane: the eigenproblem is of the square of that.
 const MOST: usize = 50;
+/// Least root of the density on a grid, over the largest: an eigenfunction is known to rounding over it.
+const LEAST_ROOT: f64 = 1e-12;
+/// What to do about a density that a grid cannot hold.
+const NARROWER: &str = "take a narrower interval, or a field that needs no grid, as `Field::Svgd`";
 
 /// The velocity $-\tfrac1N \sum_j \partial_1 K(x, x_j)$ with $K = \sum_{i \ge 1} \phi_i \phi_i / \lambda_i$ over the eigenfunctions of
 /// the target's Langevin generator $-\Delta + \nabla V \cdot \nabla$, for one unknown or two.
@@ -24,9 +29,12 @@ const MOST: usize = 50;
 /// # Source
 /// Chewi, Le Gouic, Lu, Maunu and Rigollet (2020). Deviation: the generator's own form on the grid, of fluxes between neighbours, in place of
 /// Schroedinger's: it needs no second derivatives, and constants have an eigenvalue of zero exactly.
+/// [`Lawgd::around`] takes the generator in coordinates in which the curvature at the mode is one in all directions.
 #[derive(Debug, Clone)]
 pub struct Lawgd {
     axes: Vec<Axis>,
+    /// Where the grid stands; its axes are those of the unknowns without one.
+    frame: Option<Frame>,
     /// Eigenfunctions on the grid, one row each, the last axis fastest.
     functions: Vec<Vec<f64>>,
     /// Their derivatives along each axis.
@@ -83,8 +91,11 @@ impl Lawgd {
         Self::on(score, &sides, size, count)
     }
 
-    /// The twenty slowest eigenfunctions of a density of one unknown or two, on a grid around its mode: five deviations to either side, by the curvature
+    /// The twenty slowest eigenfunctions of a density of one unknown or two, on a grid around its mode: four deviations to either side, by the curvature
     /// there. For a density with one mode and tails that are not much longer than a normal's.
+    ///
+    /// The grid lies along the main axes of the curvature, in units of the deviations along them, and the generator is that of the density in these
+    /// coordinates: in other units the slowest functions could all be of the widest direction, and move no point along the narrow one.
     ///
     /// # Errors
     /// [`Error::Setting`] for more than two unknowns and a start of another length; [`Error::Numerical`] where the climb from `start` finds no point
@@ -101,19 +112,20 @@ impl Lawgd {
             Ok((-value, slope))
         })?;
         let hessian = target.hessian(&mode.x).unwrap_or_else(|| curvature(target, &mode.x));
-        let deviations = deviations_of(&hessian, dim).ok_or_else(|| {
+        let frame = Frame::around(mode.x, &hessian).ok_or_else(|| {
             Error::numerical(
                 "the log density has no curvature at the end of a climb that would say how wide it is",
                 "start near a mode, or give a grid by `Lawgd::new` or `Lawgd::plane`",
             )
         })?;
-        let side = |i: usize| (mode.x[i] - REACH * deviations[i], mode.x[i] + REACH * deviations[i]);
-        let score = FullScore(target);
-        if dim == 1 {
-            Self::new(&score, side(0), POINTS[0], FUNCTIONS)
+        let score = Framed { score: FullScore(target), frame: &frame };
+        let side = (-REACH, REACH);
+        let field = if dim == 1 {
+            Self::new(&score, side, POINTS[0], FUNCTIONS)?
         } else {
-            Self::plane(&score, [side(0), side(1)], POINTS[1], FUNCTIONS)
-        }
+            Self::plane(&score, [side; 2], POINTS[1], FUNCTIONS)?
+        };
+        Ok(Self { frame: Some(frame), ..field })
     }
 
     fn on(score: &dyn Score, intervals: &[(f64, f64)], size: usize, count: usize) -> Result<Self> {
@@ -141,7 +153,7 @@ impl Lawgd {
         }
         let top = log_density.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if !top.is_finite() || log_density.iter().any(|l| !l.is_finite()) {
-            return Err(Error::numerical("the score is not finite on the whole grid", "take a narrower interval"));
+            return Err(Error::numerical("the score is not finite on the whole grid", NARROWER));
         }
         // The generator as the form sum w_(i+1/2) (f_(i+1) - f_i)^2 / spacing^2 over sum w_i f_i^2, made symmetric by sqrt(w).
         let mut matrix = vec![0.0; nodes * nodes];
@@ -160,24 +172,21 @@ impl Lawgd {
             }
         }
         let eigen = syevd(MatRef::row_major(&matrix, nodes, nodes))
-            .map_err(|cause| Error::numerical(cause.to_string(), "take a narrower interval"))?;
+            .map_err(|cause| Error::numerical(cause.to_string(), NARROWER))?;
         let root: Vec<f64> = log_density.iter().map(|l| (0.5 * (l - top)).exp()).collect();
+        if root.iter().any(|r| *r < LEAST_ROOT) {
+            return Err(Error::numerical("the density is zero to rounding somewhere on the grid", NARROWER));
+        }
         let mass: f64 = root.iter().map(|r| r * r).sum();
         let (mut functions, mut derivatives, mut values) = (vec![], vec![], vec![]);
         for j in 1..=count {
             // Orthonormal under the normalised density.
             let f: Vec<f64> = (0..nodes).map(|i| eigen.vectors[i * nodes + j] / root[i] * mass.sqrt()).collect();
-            if f.iter().any(|v| !v.is_finite()) {
-                return Err(Error::numerical(
-                    "the density is zero to rounding somewhere on the grid",
-                    "take a narrower interval",
-                ));
-            }
             derivatives.push(axes.iter().map(|axis| slopes(&f, axis)).collect());
             functions.push(f);
             values.push(eigen.values[j]);
         }
-        Ok(Self { axes, functions, derivatives, values })
+        Ok(Self { axes, frame: None, functions, derivatives, values })
     }
 
     /// The corners of the cell that holds a point, with their weights in linear interpolation; the nearest end outside of the grid.
@@ -192,7 +201,8 @@ impl Lawgd {
         corners
     }
 
-    /// The eigenvalues kept, ascending; the zero of the constant is left out.
+    /// The eigenvalues kept, ascending; the zero of the constant is left out. Of [`Lawgd::around`] they are of the density in units of its deviations:
+    /// 1 and 2 and so on of a normal one.
     pub fn eigenvalues(&self) -> &[f64] {
         &self.values
     }
@@ -215,19 +225,76 @@ fn curvature(target: &dyn LogDensity, at: &[f64]) -> Vec<f64> {
     (0..dim).flat_map(row).collect()
 }
 
-/// Standard deviations of the normal with this Hessian of its log density, `[D, D]` for `D` of one or two; `None` where that is not negative definite.
-fn deviations_of(hessian: &[f64], dim: usize) -> Option<Vec<f64>> {
-    let variances = if dim == 1 {
-        vec![-1.0 / hessian[0]]
-    } else {
-        let det = hessian[0] * hessian[3] - hessian[1] * hessian[2];
-        if det.is_nan() || det <= 0.0 {
+/// Coordinates $w$ of a grid: $x = c + A w$, with $A A^\top$ the covariance of the normal that has the same curvature.
+#[derive(Debug, Clone)]
+struct Frame {
+    /// `[D]`.
+    centre: Vec<f64>,
+    /// $A$ and its inverse, `[D, D]`.
+    out: Vec<f64>,
+    back: Vec<f64>,
+}
+
+impl Frame {
+    /// Along the main axes of this Hessian of a log density, `[D, D]`; `None` where that is not negative definite.
+    fn around(centre: Vec<f64>, hessian: &[f64]) -> Option<Self> {
+        let dim = centre.len();
+        let precision: Vec<f64> = hessian.iter().map(|h| -h).collect();
+        let eigen = syevd(MatRef::row_major(&precision, dim, dim)).ok()?;
+        if eigen.values.iter().any(|v| *v <= 0.0) {
             return None;
         }
-        vec![-hessian[3] / det, -hessian[0] / det]
-    };
-    let is_definite = variances.iter().all(|v| *v > 0.0 && v.is_finite());
-    is_definite.then(|| variances.into_iter().map(f64::sqrt).collect())
+        let (mut out, mut back) = (vec![0.0; dim * dim], vec![0.0; dim * dim]);
+        for (j, value) in eigen.values.iter().enumerate() {
+            for i in 0..dim {
+                let entry = eigen.vectors[i * dim + j];
+                out[i * dim + j] = entry / value.sqrt();
+                back[j * dim + i] = entry * value.sqrt();
+            }
+        }
+        Some(Self { centre, out, back })
+    }
+
+    /// A point `w` in the unknowns, `[D]`.
+    fn point(&self, w: &[f64]) -> Vec<f64> {
+        self.centre.iter().zip(self.direction(w)).map(|(c, v)| c + v).collect()
+    }
+
+    /// A direction `w` in the unknowns, `[D]`.
+    fn direction(&self, w: &[f64]) -> Vec<f64> {
+        self.out.chunks_exact(w.len()).map(|row| dot(row, w)).collect()
+    }
+
+    /// A point of the unknowns on the grid, `[D]`.
+    fn place(&self, x: &[f64]) -> Vec<f64> {
+        let from: Vec<f64> = x.iter().zip(&self.centre).map(|(x, c)| x - c).collect();
+        self.back.chunks_exact(x.len()).map(|row| dot(row, &from)).collect()
+    }
+}
+
+/// The score of the same density in the coordinates of a frame.
+struct Framed<'a> {
+    score: FullScore<'a>,
+    frame: &'a Frame,
+}
+
+impl Score for Framed<'_> {
+    fn dim(&self) -> usize {
+        self.score.dim()
+    }
+
+    fn rows(&self) -> usize {
+        0
+    }
+
+    fn score(&self, w: &[f64], rows: &[usize], gradient: &mut [f64]) {
+        let dim = w.len();
+        let mut slope = vec![0.0; dim];
+        self.score.score(&self.frame.point(w), rows, &mut slope);
+        for (j, g) in gradient.iter_mut().enumerate() {
+            *g = (0..dim).map(|i| self.frame.out[i * dim + j] * slope[i]).sum();
+        }
+    }
 }
 
 /// What the log density rises by from a point of the grid to the middle of an edge, and from there to the next point.
@@ -271,12 +338,19 @@ impl Velocity for Lawgd {
     fn velocity(&self, _: &dyn Score, _: &[usize], points: &[f64], _: &[f64], out: &mut [f64]) {
         out.fill(0.0);
         let dim = self.axes.len();
-        let corners: Vec<_> = points.chunks_exact(dim).map(|x| self.corners(x)).collect();
+        let place = |x: &[f64]| self.frame.as_ref().map_or_else(|| x.to_vec(), |frame| frame.place(x));
+        let corners: Vec<_> = points.chunks_exact(dim).map(|x| self.corners(&place(x))).collect();
         let at = |row: &[f64], corners: &[(usize, f64)]| -> f64 { corners.iter().map(|(i, w)| w * row[*i]).sum() };
         for ((f, slopes), value) in self.functions.iter().zip(&self.derivatives).zip(&self.values) {
             let mean = corners.iter().map(|c| at(f, c)).sum::<f64>() / corners.len() as f64;
             for (out, corners) in out.chunks_exact_mut(dim).zip(&corners) {
                 out.iter_mut().zip(slopes).for_each(|(o, slope)| *o -= mean * at(slope, corners) / value);
+            }
+        }
+        if let Some(frame) = &self.frame {
+            for v in out.chunks_exact_mut(dim) {
+                let direction = frame.direction(v);
+                v.copy_from_slice(&direction);
             }
         }
     }

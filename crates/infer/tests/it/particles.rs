@@ -230,14 +230,23 @@ fn lawgd_moves_points_from_one_mode_to_the_other() {
 
 #[test]
 fn lawgd_places_its_grid_around_the_mode_of_a_log_concave_density() {
-    // Eigenvalues of independent unknowns are sums of multiples of their precisions.
+    // In units of its deviations a normal has whole eigenvalues, whatever they are.
     let target = independent(vec![30.0, -4.0], vec![2.0, 0.1]);
     let field = Lawgd::around(&target, &[0.0; 2]).unwrap();
-    for (value, expected) in field.eigenvalues().iter().zip([0.25, 0.5, 0.75]) {
+    for (value, expected) in field.eigenvalues().iter().zip([1.0, 1.0, 2.0]) {
         assert!((value / expected - 1.0).abs() < 1e-2, "{value} vs {expected}");
     }
+    // A point is drawn back along each direction, also along one that is twenty times as narrow as the other.
+    for (point, axis) in [([30.0, -3.9], 1), ([32.0, -4.0], 0)] {
+        for side in [1.0, -1.0] {
+            let point: Vec<f64> = point.iter().zip([30.0, -4.0]).map(|(x, c)| c + side * (x - c)).collect();
+            let mut out = [0.0; 2];
+            field.velocity(&FullScore(&target), &[], &point, &[0.0; 2], &mut out);
+            assert!(side * out[axis] < -0.1 && out[1 - axis].abs() < 1e-6, "{point:?}: {out:?}");
+        }
+    }
     let line = Lawgd::around(&independent(vec![-7.0], vec![0.5]), &[0.0]).unwrap();
-    assert!((line.eigenvalues()[0] / 4.0 - 1.0).abs() < 1e-2, "{:?}", line.eigenvalues());
+    assert!((line.eigenvalues()[0] - 1.0).abs() < 1e-2, "{:?}", line.eigenvalues());
     let error = Lawgd::around(&independent(vec![0.0; 3], vec![1.0; 3]), &[0.0; 3]).unwrap_err();
     assert!(error.to_string().contains("`target` is of 3 unknowns"), "{error}");
     let error = Lawgd::around(&independent(vec![0.0], vec![1.0]), &[0.0; 2]).unwrap_err();
@@ -249,6 +258,25 @@ fn lawgd_places_its_grid_around_the_mode_of_a_log_concave_density() {
     });
     let error = Lawgd::around(&slope, &[0.0]).unwrap_err();
     assert!(error.remedy().contains("`Lawgd::new`"), "{error}");
+}
+
+#[test]
+fn lawgd_around_a_mode_holds_a_density_that_is_all_ridge() {
+    let target = correlated(0.95);
+    let field = Lawgd::around(&target, &[0.3, -0.2]).unwrap();
+    let settings = Transport { steps: 600, trace: 0, ..Transport::default() };
+    let mut rng = Rng::new(5);
+    // Off the ridge, eight deviations along its narrow axis.
+    let points: Vec<Vec<f64>> = (0..20).map(|_| vec![1.0 + 0.1 * rng.normal(), -1.0 + 0.1 * rng.normal()]).collect();
+    let start = Particles::at(&points);
+    let particles = transport_by(&FullScore(&target), &field, &settings, start, &mut Run::new(1)).unwrap();
+    let average = |f: &dyn Fn(&[f64]) -> f64| particles.points.chunks_exact(2).map(f).sum::<f64>() / 20.0;
+    let mean = [average(&|z| z[0]), average(&|z| z[1])];
+    assert!(mean.iter().all(|m| m.abs() < 0.1), "{mean:?}");
+    let [xx, yy, xy] = [average(&|z| z[0] * z[0]), average(&|z| z[1] * z[1]), average(&|z| z[0] * z[1])];
+    // The coin has not spread them to the full along the ridge by then.
+    assert!(xx > 0.55 && xx < 1.1 && yy > 0.55 && yy < 1.1, "{xx} {yy}");
+    assert!((xy / (xx * yy).sqrt() - 0.95).abs() < 0.045, "{xx} {yy} {xy}");
 }
 
 #[test]
@@ -331,6 +359,9 @@ fn particles_and_grids_that_are_not_of_the_target_are_refused() {
     refuse(&score, [(-5.0, 5.0), (1.0, 1.0)], 21, "`interval` is from 1 to 1");
     refuse(&score, [(-5.0, 5.0); 2], 3, "`size` is 3");
     refuse(&score, [(-5.0, 5.0); 2], 51, "`size` is 51");
+    // At the ends of a ridge's rectangle rounding is all that is left of the eigenfunctions.
+    let ridge = correlated(0.9);
+    refuse(&FullScore(&ridge), [(-5.0, 5.0); 2], 11, "zero to rounding");
 }
 
 #[test]

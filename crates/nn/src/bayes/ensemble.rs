@@ -66,8 +66,8 @@ impl EnsembleConfig {
         Member { index, seed, rows: (0..rows).map(row).collect() }
     }
 
-    /// Trains the members on data of so many rows, one after the other, each in a run of its own seed. Where time runs out, the ensemble has those
-    /// that were begun, and the run warns of it.
+    /// Trains the members on data of so many rows, one after the other, each in a run of its own seed, whose warnings are passed on. Where time runs
+    /// out, the ensemble has those that were begun, less one that has nothing to show yet, and the run warns of it.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings out of range, [`Error::Data`] without rows, and those of `train`.
@@ -84,14 +84,22 @@ impl EnsembleConfig {
         let mut members = vec![];
         for index in 0..self.members {
             if index > 0 && run.must_stop() {
-                run.warn(format!("training stopped after {index} of {} members of the ensemble", self.members));
                 break;
             }
             let member = self.member(index, rows);
             let mut part = run.part(member.seed);
             let found = train(&member, &mut part);
+            let said = part.warnings().to_vec();
             run.rejoin(part);
-            members.push(found?);
+            said.into_iter().for_each(|text| run.warn(text));
+            match found {
+                Err(Error::Stopped) if index > 0 => break,
+                found => members.push(found?),
+            }
+        }
+        if members.len() < self.members {
+            run.mark_stopped_early();
+            run.warn(format!("training stopped after {} of {} members of the ensemble", members.len(), self.members));
         }
         Ok(Ensemble { members })
     }

@@ -50,11 +50,14 @@ type Held = (&'static str, fn(&Epoch) -> Option<f64>);
 
 /// The table of these epochs; none without any.
 pub(super) fn table(epochs: &[Epoch]) -> Option<Table> {
-    let first = epochs.first()?;
+    if epochs.is_empty() {
+        return None;
+    }
     let caption = "The fit epoch by epoch: the mean loss of its minibatches, and the bound of rows that it did not learn from, with the same draws every time; in \
                    nats a data point, in the unit of the data.";
     let held: [Held; 3] = [("elbo", |e| e.elbo), ("iwae", |e| e.iwae), ("reconstruction", |e| e.reconstruction)];
-    let held: Vec<_> = held.into_iter().filter(|(_, of)| of(first).is_some()).collect();
+    // A file has no number for a bound that was not finite.
+    let held: Vec<_> = held.into_iter().filter(|(_, of)| epochs.iter().any(|epoch| of(epoch).is_some())).collect();
     let names: Vec<String> = held.iter().map(|(name, _)| format!("{name} of held-out rows")).collect();
     let columns: Vec<&str> = ["epoch", "loss"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut table = Table::new("history", caption, &columns);
@@ -63,4 +66,21 @@ pub(super) fn table(epochs: &[Epoch]) -> Option<Table> {
         table.push([epoch.epoch.to_string(), format!("{:.4}", epoch.loss)].into_iter().chain(values).collect());
     }
     Some(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_that_was_not_finite_at_first_leaves_an_empty_cell_in_a_model_that_was_read() {
+        let of = |epoch: usize, elbo: f64| {
+            let elbo = Some(elbo);
+            Epoch { epoch, loss: 3.0, elbo, iwae: None, reconstruction: None }
+        };
+        let text = serde_json::to_string(&[of(1, f64::NEG_INFINITY), of(2, -3.5)]).unwrap();
+        let table = table(&serde_json::from_str::<Vec<Epoch>>(&text).unwrap()).unwrap();
+        assert_eq!(table.columns, ["epoch", "loss", "elbo of held-out rows"]);
+        assert_eq!(table.rows, [["1", "3.0000", ""], ["2", "3.0000", "-3.5000"]]);
+    }
 }

@@ -92,7 +92,12 @@ impl LatentModel {
             return Err(Error::data(format!("there are {} data points", samples.len()), "give at least two"));
         }
         common.density.iter().try_for_each(|density| density.check_rows(samples.len()))?;
-        common.features.check(&samples.form.shape, samples.labels.as_ref().map(|labels| &labels.codes[..]))?;
+        let rows = samples.len();
+        let chosen: Vec<usize> = (0..rows.min(MEASURED)).map(|i| i * rows / rows.min(MEASURED)).collect();
+        let of_chosen = |known: &Labels| chosen.iter().map(|row| known.codes[*row]).collect::<Vec<usize>>();
+        let classes = samples.labels.as_ref().map(of_chosen);
+        // A class that is rare may be missing among those that are measured, which is to be known before the training.
+        common.features.check(&samples.form.shape, classes.as_deref())?;
         let mut config = common.model(&samples.form);
         let labels = classes_of_prior(&mut config.prior, samples.labels.as_ref())?;
         let missing = samples.values.iter().filter(|v| v.is_nan()).count() as f64 / samples.values.len() as f64;
@@ -142,8 +147,6 @@ impl LatentModel {
         }
         let mut measuring = run.rng.fork();
         training.run(&mut vae, run)?;
-        let rows = samples.len();
-        let chosen: Vec<usize> = (0..rows.min(MEASURED)).map(|i| i * rows / rows.min(MEASURED)).collect();
         let measured = binarise.once(&samples.gather(&chosen), &mut measuring);
         let effort = EvaluationConfig { draws: MEASURED_DRAWS, pairs: MEASURED };
         let measures = vae.evaluate(&measured, &effort, &mut measuring);
@@ -171,8 +174,6 @@ impl LatentModel {
             None => None,
         };
         let grey = samples.gather(&chosen);
-        let classes =
-            samples.labels.as_ref().map(|labels| chosen.iter().map(|row| labels.codes[*row]).collect::<Vec<usize>>());
         let features = (common.features, classes.as_deref());
         let fidelity = fidelity_by(features, &vae, density.as_ref(), &grey, &samples.form, &mut measuring, run);
         if fidelity.is_none() && common.features != FeatureKind::default() {

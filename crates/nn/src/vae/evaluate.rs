@@ -5,7 +5,7 @@ use super::path::{Gradient, Path};
 use super::{Posterior, ROWS_AT_ONCE, Vae};
 use crate::layer::Pass;
 use elbo_core::{PointBounds, Rng};
-use elbo_infer::diagnostics::psis;
+use elbo_infer::diagnostics::{Psis, psis};
 use elbo_infer::objective::{Estimate, Objective, effective_draws};
 use elbo_tensor::{DType, Tensor, no_grad};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -201,7 +201,7 @@ impl Vae {
             let (elbos, bounds) = (Objective::ELBO.value(&weights).to_vec(), Objective::IWAE.value(&weights).to_vec());
             let by_row = weights.t().contiguous();
             let cells = by_row.as_f64();
-            let tails = cells.chunks_exact(draws).map(|row| Some(psis(row).k).filter(|k| k.is_finite()));
+            let tails = cells.chunks_exact(draws).map(|row| tail_of(row).map(|smoothed| smoothed.k));
             let each = elbos.into_iter().zip(bounds).zip(effective_draws(&weights).to_vec()).zip(tails);
             found.extend(each.map(|(((elbo, iwae), effective_draws), pareto_k)| PointBounds {
                 elbo,
@@ -258,10 +258,7 @@ impl Vae {
             dominated += largest.gt_scalar(0.5).cast(DType::F64).sum().item();
             let by_row = weights.t().contiguous();
             for row in by_row.as_f64().chunks_exact(draws) {
-                let smoothed = psis(row);
-                // Nearly equal weights have no tail that matters, and a few draws none that can be judged.
-                let has_tail = smoothed.k.is_finite() && smoothed.effective_size() < 0.95 * draws as f64;
-                unreliable += f64::from(u8::from(has_tail && !smoothed.is_reliable()));
+                unreliable += f64::from(u8::from(tail_of(row).is_some_and(|smoothed| !smoothed.is_reliable())));
             }
         });
         let q = self.encode(values);
@@ -341,6 +338,13 @@ impl Vae {
             .unwrap_or_else(|_| (Tensor::scalar(0.0), Tensor::scalar(f64::NEG_INFINITY)));
         evaluation.code_log_det = log_det.item();
     }
+}
+
+/// The smoothed weights of a data point; `None` for nearly equal ones, which have no tail that matters, and of a few draws, which have none that can be judged.
+fn tail_of(log_weights: &[f64]) -> Option<Psis> {
+    let smoothed = psis(log_weights);
+    let has_tail = smoothed.k.is_finite() && smoothed.effective_size() < 0.95 * log_weights.len() as f64;
+    has_tail.then_some(smoothed)
 }
 
 /// Share of the data points `values: [N, width]` that have each of the first `size` numbers, the elements, `[D]`.

@@ -147,6 +147,25 @@ fn a_long_training_is_watched_every_few_epochs_and_at_its_end() {
 }
 
 #[test]
+fn weights_that_are_alike_but_for_rounding_have_no_pareto_k() {
+    let mut rng = Rng::new(8);
+    let values = rng.normals(20).iter().map(|v| *v as f32).collect::<Vec<f32>>();
+    let none = MlpConfig::new(&[], Activation::Identity);
+    let config = VaeConfig {
+        encoder: EncoderConfig::Mlp(none.clone()),
+        decoder: DecoderConfig::Mlp(none),
+        likelihood: LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 1.0 } },
+        ..VaeConfig::new(1)
+    };
+    let mut vae = config.build(&[1], &ObjectiveConfig::default(), &mut rng).unwrap();
+    // Posteriors are the prior, and the decoder sees no code.
+    let count = vae.pack().len();
+    vae.unpack(&vec![0.0; count]);
+    let each = vae.bounds_of_each(&values, 50, &mut rng);
+    assert!(each.iter().all(|point| point.pareto_k.is_none() && point.effective_draws > 49.9), "{each:?}");
+}
+
+#[test]
 fn training_learns_the_pictures_with_every_prior() {
     let priors = [
         PriorConfig::Standard,

@@ -194,8 +194,8 @@ fn measures(measures: &[ClassMeasure]) -> Section {
         let [low, high] = interval.map_or([String::new(), String::new()], |(low, high)| [number(low), number(high)]);
         table.push(vec![format!("`{name}`"), number(*value), low, high, meaning.clone()]);
     }
-    let text = "Another table of as many rows would give scores within these intervals, nineteen times in twenty. The interval of the calibration error lies \
-                high, since rows that are drawn again add chance of their own.";
+    let text = "Of ever more rows like these the scores would lie within these intervals about nineteen times in twenty; those of another table of as many rows vary \
+                more, since it has chance of its own. The interval of the calibration error lies high, since rows that are drawn again add chance too.";
     Section {
         heading: "How sure are the scores?".into(),
         text: vec![text.into()],

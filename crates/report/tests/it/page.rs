@@ -111,6 +111,8 @@ fn a_classification_report_is_one_well_formed_file() {
     assert_drawn_with_numbers(&document);
     assert_self_contained(&page);
     assert!(page.contains("How sure are the scores?"));
+    // An interval of 95 % holds the score of another table of as many rows in 83 % of cases.
+    assert!(page.contains("Of ever more rows like these"));
     for cell in [number(0.6875), number(0.9375), number(0.21875), "largest gap of a bin".into()] {
         assert!(page.contains(&cell), "no {cell:?}");
     }

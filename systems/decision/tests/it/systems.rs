@@ -203,6 +203,59 @@ fn costs_are_learned_saved_and_told() {
 }
 
 #[test]
+fn costs_count_in_proportion_to_what_is_left_of_their_budget() {
+    let spent: f64 = trials().get("purity").unwrap().to_f64().unwrap().iter().filter(|c| c.is_finite()).sum();
+    let asked = |name: &str, value: f64| {
+        let mut settings = settings();
+        settings["cost"] = json!("purity");
+        settings[name] = json!(value);
+        let mut run = Run::new(1);
+        let model = SYSTEMS[0].fit(&settings, &trials(), &mut run).unwrap();
+        let table = model.as_suggest().unwrap().suggest(1, &mut Run::new(5)).unwrap();
+        (format!("{table:?}"), run.warnings().iter().any(|w| w.contains("costs count no more")))
+    };
+    // Half of the budget is spent, then all of it and more.
+    assert_eq!(asked("cost_budget", 2.0 * spent), asked("cost_power", 0.5));
+    let without = asked("cost_power", 0.0).0;
+    for budget in [spent, 0.1 * spent] {
+        assert_eq!(asked("cost_budget", budget), (without.clone(), true));
+    }
+    let mut idle = settings();
+    idle["cost_budget"] = json!(1.0);
+    let mut run = Run::new(1);
+    SYSTEMS[0].fit(&idle, &trials(), &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("`cost_budget` has no effect")), "{:?}", run.warnings());
+    idle["cost_budget"] = json!(0.0);
+    let error = SYSTEMS[0].check_config(&idle).unwrap_err().to_string();
+    assert!(error.contains("`cost_budget`") && error.contains("a positive number"), "{error}");
+}
+
+#[test]
+fn the_width_of_the_bound_is_a_setting_with_a_default_for_each_system() {
+    for (system, own) in SYSTEMS.iter().zip(["practical", "study"]) {
+        assert_eq!(system.defaults()["schedule"], json!(own));
+        let fit = |more: &[(&str, &str)]| {
+            let mut settings = settings();
+            more.iter().for_each(|(name, value)| settings[*name] = json!(value));
+            let mut run = Run::new(1);
+            let model = system.fit(&settings, &trials(), &mut run).unwrap();
+            (model, run.warnings().iter().any(|w| w.contains("`schedule` has no effect")))
+        };
+        let score = |schedule: &str| {
+            let (model, is_idle) = fit(&[("acquisition", "lcb"), ("schedule", schedule)]);
+            assert!(!is_idle);
+            let table = model.as_suggest().unwrap().suggest(1, &mut Run::new(5)).unwrap();
+            table.get("score").unwrap().to_f64().unwrap()[0]
+        };
+        // In three variables and with eleven values, two of them believed, the study's bound is 3.4 times as wide.
+        let (practical, study) = (score("practical"), score("study"));
+        assert!(study > practical, "{study} {practical}");
+        assert!(!fit(&[]).1);
+        assert!(fit(&[("schedule", if own == "study" { "practical" } else { "study" })]).1);
+    }
+}
+
+#[test]
 fn constraints_are_kept_by_designs_and_models_and_saved() {
     for system in SYSTEMS {
         let mut settings = settings();

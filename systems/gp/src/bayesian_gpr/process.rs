@@ -33,8 +33,8 @@ impl Hyper {
 
     pub(super) fn condition(&self) -> Result<Conditioned> {
         Ok(match self {
-            Self::Exact(gp) => Conditioned::Exact(gp.condition()?),
-            Self::Sparse(gp) => Conditioned::Sparse(gp.condition()?),
+            Self::Exact(gp) => Conditioned::Exact(Box::new(gp.condition()?)),
+            Self::Sparse(gp) => Conditioned::Sparse(Box::new(gp.condition()?)),
         })
     }
 }
@@ -73,8 +73,8 @@ impl Loss for Hyper {
 
 /// The process given its rows, at one value of the hyperparameters.
 pub(super) enum Conditioned {
-    Exact(ExactPosterior),
-    Sparse(SgprPosterior),
+    Exact(Box<ExactPosterior>),
+    Sparse(Box<SgprPosterior>),
 }
 
 impl Conditioned {

@@ -109,11 +109,11 @@ fn learned_claim(claim: &mut Claim, sources: &[Rng], run: &mut Run) -> Result<()
     Ok(())
 }
 
-/// Shares of pixels that are replaced by black or white.
+/// Shares of pixels that are replaced by the darkest or the lightest that they are.
 const IMPULSES: [f64; 2] = [0.1, 0.3];
 
-/// Digits 0 to 7 learned. Held-out digits with pixels replaced, the paper's way of leaving the distribution: how likely their classes are. And 8 and 9, never
-/// seen: how well the entropy of a prediction tells them from held-out digits.
+/// Digits 0 to 7 learned, 8 and 9 never seen: how well the entropy of a prediction tells them from held-out digits. In the table also, and nothing claimed,
+/// how likely the classes of held-out digits are when pixels are replaced, the paper's way of leaving the distribution.
 fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let data = elbo_data::digits8_classes()?;
     let classes: Vec<bool> =
@@ -122,11 +122,11 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let (known, strangers) = (data.take_rows(&rows(false)), data.take_rows(&rows(true)));
     let mut table = Table::new(
         "digits",
-        "Digits 0 to 7, a fifth held out, as they are and with a tenth or three tenths of their pixels black or white; 8 and 9 as strangers. The last column is \
+        "Digits 0 to 7, a fifth held out, as they are and with a tenth or three tenths of their pixels as dark or as light as each ever is; 8 and 9 as strangers. The last column is \
          the largest area that any of 25 inverse gamma distributions of the scale gives with the same latent means and variances.",
         &["seed", "process", "log loss", "accuracy", "tenth", "three tenths", "AUROC", "over all scales"],
     );
-    let mut means = [[0.0; 4]; 2];
+    let mut areas = [0.0; 2];
     for seed in seeds {
         let (train, test) = elbo_data::holdout(known.rows(), 0.2, &mut Rng::new(*seed))?.apply(&known);
         let corrupted: Vec<Data> =
@@ -149,9 +149,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
                 *loss = scores::classification(8, &predicted(data)?, &truth)?.log_loss;
             }
             let area = auroc(&entropies(&familiar, 8), &entropies(&strange, 8));
-            for (mean, value) in means[k].iter_mut().zip([score.log_loss, losses[0], losses[1], area]) {
-                *mean += value / seeds.len() as f64;
-            }
+            areas[k] += area / seeds.len() as f64;
             let process = if k == 0 { "Gaussian" } else { "scale mixture" };
             let most = largest_area(&model, &test, &strangers, &mut child)?;
             let numbers = [score.log_loss, score.accuracy, losses[0], losses[1], area, most];
@@ -159,36 +157,19 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         }
     }
     run.table(table);
-    let [gauss, mixture] = means;
-    claim.at_most(
-        "digits as they are: log loss of the mixture less the Gaussian's",
-        mixture[0] - gauss[0],
-        Some(0.0),
-        0.02,
-    );
-    claim.at_most(
-        "digits with a tenth of the pixels struck: log loss over the Gaussian's",
-        mixture[1] / gauss[1],
-        Some(1.0),
-        0.99,
-    );
-    claim.at_most(
-        "digits with three tenths struck: log loss over the Gaussian's",
-        mixture[2] / gauss[2],
-        Some(1.0),
-        0.97,
-    );
-    claim.at_least("digits 8 and 9 told from 0 to 7 by entropy: AUROC", mixture[3], Some(gauss[3]), gauss[3] + 0.01);
+    let [gauss, mixture] = areas;
+    claim.at_least("digits 8 and 9 told from 0 to 7 by entropy: AUROC", mixture, Some(gauss), gauss + 0.01);
     Ok(())
 }
 
-/// The data with a share of the numbers of each row replaced by the least or the greatest number of all.
+/// The data with a share of the numbers of each row replaced by the least or the greatest of their column. A pixel that is hardly ever lit would, fully white, lie
+/// hundreds of standard deviations away and hide all others.
 fn struck(data: &Data, share: f64, rng: &mut Rng) -> Data {
     let mut data = data.clone();
-    let numbers = data.arrays.iter().filter_map(|(_, array)| array.to_f64());
-    let (low, high) = numbers.flatten().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     for (_, array) in &mut data.arrays {
         if let Some(mut values) = array.to_f64() {
+            let (low, high) =
+                values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
             for value in &mut values {
                 if rng.uniform() < share {
                     *value = if rng.uniform() < 0.5 { low } else { high };
@@ -222,4 +203,27 @@ fn numbers(x: &Tensor, y: &[f64]) -> Data {
     let arrays =
         vec![("x".into(), Array::new(x.shape(), x.to_vec())), ("y".into(), Array::column(Values::F64(y.to_vec())))];
     Data { source: "sines".into(), arrays, target: Some("y".into()), ..Data::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn struck_numbers_are_the_extremes_of_their_own_column() {
+        let faint: Vec<f64> = (0..200).map(|i| f64::from(u8::from(i == 7))).collect();
+        let wide: Vec<f64> = (0..200).map(f64::from).collect();
+        let labels = Values::Text { levels: vec!["a".into()], codes: vec![Some(0); 200] };
+        let arrays = [("faint", Values::F64(faint)), ("wide", Values::F64(wide.clone())), ("label", labels)]
+            .map(|(name, values)| (name.to_owned(), Array::column(values)));
+        let data = Data { source: "made".into(), arrays: arrays.to_vec(), ..Data::default() };
+        let found = struck(&data, 0.3, &mut Rng::new(1));
+        let numbers = |name: &str| found.get(name).unwrap().to_f64().unwrap();
+        assert!(numbers("faint").iter().all(|v| *v == 0.0 || *v == 1.0));
+        let moved: Vec<f64> = numbers("wide").into_iter().zip(wide).filter(|(a, b)| a != b).map(|(a, _)| a).collect();
+        assert!(moved.iter().all(|v| *v == 0.0 || *v == 199.0), "{moved:?}");
+        // Five standard errors of the share.
+        assert!((moved.len() as f64 / 200.0 - 0.3).abs() < 0.17, "{}", moved.len());
+        assert_eq!(found.get("label").unwrap(), data.get("label").unwrap());
+    }
 }

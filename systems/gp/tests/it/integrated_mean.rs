@@ -113,3 +113,20 @@ fn a_fold_that_would_take_a_term_away_leaves_the_errors_to_leave_one_out() {
     assert!(told, "{:?}", run.warnings());
     assert!(!run.stopped_early());
 }
+
+#[test]
+fn copies_that_the_trend_needs_are_kept() {
+    // No noise, and the only row of a category stands twice.
+    let x: Vec<f64> = (0..24).map(|i| if i < 2 { 0.3 } else { 0.1 * f64::from(i) }).collect();
+    let codes = (0..24).map(|i| Some(if i < 2 { 1 } else { 0 })).collect();
+    let y = (0..24).map(|i: usize| x[i].sin() + if i < 2 { 0.5 } else { 0.0 }).collect();
+    let site = Values::Text { levels: vec!["main".into(), "other".into()], codes };
+    let data = columns(vec![("x", Values::F64(x)), ("site", site), ("y", Values::F64(y))]);
+    let mut run = Run::new(0);
+    fit(&quick("integrated"), &data, &mut run);
+    let told = run.warnings().iter().any(|w| w.contains("1 rows are copies") && w.contains("they are kept"));
+    assert!(told, "{:?}", run.warnings());
+    let once = json!({ "mean": "linear", "coefficients": "integrated", "copies": "once" });
+    let refused = Gpr.fit(&once, &data, &mut Run::new(0)).err().unwrap().to_string();
+    assert!(refused.contains("one row alone determines") && refused.contains("a level of site"), "{refused}");
+}

@@ -146,6 +146,73 @@ fn samples_have_the_posterior_s_mean_and_variance() {
     assert_samples_are_posterior(&Tanimoto::new(1.0), &counts, &y, &fresh);
 }
 
+/// A posterior of some samples whose right-hand sides are solved exactly, and these.
+fn solved(kernel: &Stationary, x: &Tensor, y: &Tensor, samples: usize) -> (DualPosterior, Tensor, Tensor) {
+    let exact =
+        ExactGp::new(Box::new(kernel.clone()), Box::new(Zero), NOISE, x.clone(), y.clone()).condition().unwrap();
+    let mut rng = Rng::new(22);
+    let draws = PriorDraws::draw(kernel, x, samples, 300, &mut rng).unwrap();
+    let targets = Tensor::cat(&[y.unsqueeze(1), draws.targets(kernel, x, NOISE, &mut rng)], 1);
+    let weights = exact.solve(&targets);
+    let posterior =
+        DualPosterior::new(Box::new(kernel.clone()), Box::new(Zero), NOISE, x.clone(), weights.clone(), draws);
+    (posterior, targets, weights)
+}
+
+#[test]
+fn a_sample_is_a_function_with_a_gradient_that_finds_where_it_is_highest() {
+    let (x, y) = problem(60, 23);
+    let smooth = Stationary::new(Profile::Rbf, &[0.8, 0.8]).with_variance(1.2);
+    let (posterior, ..) = solved(&smooth, &x, &y, 3);
+    let new = problem(100, 24).0;
+    let samples = posterior.sample_paths(&new);
+    for (index, sample) in samples.chunks_exact(100).enumerate() {
+        let path = posterior.sample_path(index).unwrap();
+        let values = path.value(&new).to_vec();
+        assert!(values.iter().zip(sample).all(|(v, s)| (v - s).abs() < 1e-9), "sample {index}");
+        let (place, highest) = path.maximise(&new, &[-2.0, -2.0], &[2.0, 2.0], 80);
+        let at = |place: &[f64]| path.value(&Tensor::from_slice(place, &[1, 2])).item();
+        assert!((at(&place) - highest).abs() < 1e-9 && place.iter().all(|v| v.abs() <= 2.0), "{place:?}");
+        // Higher than all points that it started from, and than its neighbours in the box.
+        assert!(values.iter().all(|v| *v + 1e-4 < highest), "sample {index}: {highest}");
+        for (d, by) in [(0, 0.02), (0, -0.02), (1, 0.02), (1, -0.02)] {
+            let mut beside = place.clone();
+            beside[d] = (beside[d] + by).clamp(-2.0, 2.0);
+            assert!(at(&beside) <= highest + 1e-9, "sample {index}: {place:?} and {beside:?}");
+        }
+    }
+    let linear = Linear::new(&[1.0, 0.5], 0.3);
+    let draws = PriorDraws::draw(&linear, &x, 1, 300, &mut Rng::new(26)).unwrap();
+    let weights = Tensor::zeros(&[60, 2], y.dtype());
+    let posterior = DualPosterior::new(Box::new(linear), Box::new(Zero), NOISE, x, weights, draws);
+    assert!(posterior.sample_path(0).err().unwrap().to_string().contains("no random frequencies"));
+}
+
+#[test]
+fn with_a_row_added_the_descent_from_the_earlier_solution_is_nearer_than_from_zero() {
+    let (x, y) = problem(120, 27);
+    let kernel = kernel();
+    let (posterior, targets, weights) = solved(&kernel, &x, &y, 2);
+    // Thompson's step: look where a sample is highest, and observe there what is a little more than was predicted.
+    let (place, _) = posterior.sample_path(0).unwrap().maximise(&x, &[-2.0, -2.0], &[2.0, 2.0], 30);
+    let row = Tensor::from_slice(&place, &[1, 2]);
+    let observed = no_grad(|| kernel.gram(&row, &x).matmul(&weights) + 0.2);
+    let (more, targets) = (Tensor::cat(&[x, row], 0), Tensor::cat(&[targets, observed], 0));
+    let exact = no_grad(|| {
+        let gram = kernel.gram_symmetric(&more) + Tensor::eye(121, more.dtype()) * NOISE;
+        gram.cholesky().unwrap().cholesky_solve(&targets).to_vec()
+    });
+    let sdd = sdd(&kernel, &more, &targets, 400);
+    let stop = Stop::after(400, "descent", "relative residual");
+    let ends = [Tensor::zeros(&[121, 3], y.dtype()), Tensor::cat(&[weights, Tensor::zeros(&[1, 3], y.dtype())], 0)]
+        .map(|start| {
+            let mut duals = Duals::from(&start);
+            drive(&sdd, &mut duals, &stop, &mut Run::new(28)).unwrap();
+            distance(&duals.last().to_vec(), &exact)
+        });
+    assert!(ends[1] < 0.5 * ends[0], "{ends:?} from zero and from the earlier solution");
+}
+
 fn table(x: &[f64], dims: usize, y: Vec<f64>) -> Data {
     let arrays =
         vec![("x".into(), Array::new(&[y.len(), dims], x.to_vec())), ("y".into(), Array::column(Values::F64(y)))];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use elbo_core::{AnySystem, Array, Data, Event, Run};
+use elbo_core::{AnySystem, Array, Data, Event, Prediction, Run};
 use elbo_systems_gp::{gpr::Gpr, sdd_gp::SddGp, sgpr::SgprSystem};
 use serde_json::{Value, json};
 
@@ -57,4 +57,22 @@ fn sparse_regression_searches_from_as_many_starts_as_it_is_told_and_keeps_the_be
     assert!(three.1 >= one.1, "{one:?} and {three:?}: steps, and the bound");
     let error = SgprSystem.fit(&json!({ "starts": 0 }), &crowded(), &mut Run::new(0)).err().unwrap().to_string();
     assert!(error.contains("`starts` is 0"), "{error}");
+}
+
+#[test]
+fn a_power_of_sparse_regression_changes_its_predictions_and_none_leaves_them() {
+    let fit = |settings: Value| {
+        let model = SgprSystem.fit(&settings, &crowded(), &mut Run::new(4)).unwrap();
+        let predicted = model.as_predict().unwrap().predict(&crowded(), &mut Run::new(0)).unwrap();
+        let Prediction::Numbers(p) = predicted else { panic!("numbers") };
+        let (name, value) = model.summary().objective.unwrap();
+        (name, value, (0..60).map(|row| p.sd(row)).collect::<Vec<f64>>())
+    };
+    let settings = |power: f64| json!({ "inducing": 4, "iterations": 15, "power": power });
+    let plain = fit(json!({ "inducing": 4, "iterations": 15 }));
+    let (bound, fitc) = (fit(settings(0.0)), fit(settings(1.0)));
+    assert!(bound == plain && bound.0.contains("lower bound"), "{bound:?}");
+    assert!(fitc.0.contains("power EP") && fitc.1 != bound.1 && fitc.2 != bound.2, "{fitc:?}");
+    let error = SgprSystem.fit(&settings(1.5), &crowded(), &mut Run::new(4)).err().unwrap();
+    assert!(error.to_string().contains("`power`"), "{error}");
 }

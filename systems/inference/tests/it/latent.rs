@@ -96,8 +96,15 @@ fn samples_of_pictures_with_classes_are_measured_by_what_tells_these_apart() {
     let mut unlabelled = digits(100);
     unlabelled.target = None;
     unlabelled.arrays.retain(|(name, _)| name != "digit");
-    let error = fit(&Aevb, settings, &unlabelled).err().unwrap().to_string();
+    let error = fit(&Aevb, settings.clone(), &unlabelled).err().unwrap().to_string();
     assert!(error.contains("without classes") && error.contains("features=pca-16"), "{error}");
+    // 1000 points are measured, two of each three of these.
+    let mut rare = digits(1500);
+    let classes = (0..1500).map(|row| if row == 2 { 1.0 } else { 0.0 }).collect();
+    let digit = rare.arrays.iter_mut().find(|(name, _)| name == "digit").unwrap();
+    digit.1 = Array::new(&[1500], classes);
+    let error = fit(&Aevb, settings, &rare).err().unwrap().to_string();
+    assert!(error.contains("one class among the data points that are measured"), "{error}");
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Trial {
         let points = clusters(n, dims, &mut child.rng);
         // Distances grow with the root of the dimensions: 1.2 at 300 of them.
         let bandwidth = 1.2 * (dims as f64 / 300.0).sqrt();
-        let whole = Kde { points: &points, dims, bandwidth, kernel: configs[0].profile() };
+        let whole = Kde { points: &points, dims, bandwidth, kernel: configs[0].profile(), log_weights: None };
         let begin = Instant::now();
         let climbs: Vec<Climb> = points.par_chunks_exact(dims).map(|p| whole.climb(p, configs[0].shifts)).collect();
         let full_seconds = begin.elapsed().as_secs_f64();

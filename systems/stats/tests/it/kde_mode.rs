@@ -63,7 +63,7 @@ fn mean_shift_never_descends_and_ends_where_nothing_near_is_denser() {
     let points = plane(120, 1);
     let mut rng = Rng::new(2);
     for kernel in KERNELS {
-        let kde = Kde { points: &points, dims: 2, bandwidth: 0.9, kernel };
+        let kde = Kde { points: &points, dims: 2, bandwidth: 0.9, kernel, log_weights: None };
         for start in 0..10 {
             let from = &points[2 * start..2 * start + 2];
             let mut last = kde.log_density(from);
@@ -85,7 +85,8 @@ fn mean_shift_never_descends_and_ends_where_nothing_near_is_denser() {
 #[test]
 fn one_shift_of_a_gaussian_is_the_weighted_mean() {
     let points = [0.0, 1.0, 4.0];
-    let kde = Kde { points: &points, dims: 1, bandwidth: 2.0, kernel: DensityKernel::Gaussian };
+    let kernel = DensityKernel::Gaussian;
+    let kde = Kde { points: &points, dims: 1, bandwidth: 2.0, kernel, log_weights: None };
     let weights: Vec<f64> = points.iter().map(|p| (-0.5f64 * (p - 0.5) * (p - 0.5) / 4.0).exp()).collect();
     let expected = weights.iter().zip(&points).map(|(w, p)| w * p).sum::<f64>() / weights.iter().sum::<f64>();
     close("shift", kde.climb(&[0.5], 1).at[0], expected, 1e-12);
@@ -97,7 +98,8 @@ fn one_shift_of_a_gaussian_is_the_weighted_mean() {
 fn a_peak_at_a_point_is_left_for_a_higher_one_only() {
     // exp(-distance) has a peak at each point, where its own pull is infinite; the others' mean is tried from there.
     let points = [0.0, 0.0, 0.0, 0.3, 10.0];
-    let kde = Kde { points: &points, dims: 1, bandwidth: 1.0, kernel: DensityKernel::GeneralisedGaussian { a: 1.0 } };
+    let kernel = DensityKernel::GeneralisedGaussian { a: 1.0 };
+    let kde = Kde { points: &points, dims: 1, bandwidth: 1.0, kernel, log_weights: None };
     let lone = kde.climb(&[10.0], 500);
     assert!(lone.log_density > kde.climb(&[10.0], 0).log_density && lone.at[0].abs() < 1e-3, "at {:?}", lone.at);
     assert!(kde.climb(&[0.3], 500).at[0].abs() < 1e-3);
@@ -109,7 +111,7 @@ fn bounds_hold_everywhere_and_the_cover_is_tight() {
     let points = plane(80, 3);
     let mut rng = Rng::new(4);
     for kernel in KERNELS {
-        let kde = Kde { points: &points, dims: 2, bandwidth: 0.7, kernel };
+        let kde = Kde { points: &points, dims: 2, bandwidth: 0.7, kernel, log_weights: None };
         let climbs = points.chunks(2).map(|p| kde.climb(p, 500).log_density);
         let best = climbs.fold(f64::NEG_INFINITY, f64::max);
         let (certain, cover) = (kde.log_upper_bound(), kde.log_cover_bound(best, 0.02, 20_000));
@@ -118,6 +120,24 @@ fn bounds_hold_everywhere_and_the_cover_is_tight() {
         for _ in 0..500 {
             let x = [rng.range(-3.0, 5.0), rng.range(-3.0, 6.0)];
             assert!(kde.log_density(&x) <= cover + 1e-12);
+        }
+    }
+}
+
+#[test]
+fn a_point_of_weight_three_is_three_points() {
+    let points = plane(30, 10);
+    let counts = |i: usize| 1 + i % 3;
+    let repeated: Vec<f64> = points.chunks(2).enumerate().flat_map(|(i, p)| p.repeat(counts(i))).collect();
+    let logs: Vec<f64> = (0..30).map(|i| (counts(i) as f64 / 60.0).ln()).collect();
+    for kernel in KERNELS {
+        let weighted = Kde { points: &points, dims: 2, bandwidth: 0.7, kernel, log_weights: Some(&logs) };
+        let many = Kde { points: &repeated, log_weights: None, ..weighted.clone() };
+        close("bound", weighted.log_upper_bound(), many.log_upper_bound(), 1e-10);
+        for start in points.chunks(2).take(6) {
+            let (one, other) = (weighted.climb(start, 3), many.climb(start, 3));
+            close(&format!("{kernel:?}"), one.log_density, other.log_density, 1e-10);
+            one.at.iter().zip(&other.at).for_each(|(a, b)| assert!((a - b).abs() < 1e-9, "{kernel:?}: {a} and {b}"));
         }
     }
 }
@@ -205,6 +225,36 @@ fn the_denser_cluster_is_found_and_a_file_keeps_it() {
         let loaded = AnySystem::load(&KdeMode, &ModelFile::from_bytes(&file.to_bytes()).unwrap()).unwrap();
         assert_eq!((loaded.summary(), loaded.tables()), (model.summary(), tables));
     }
+}
+
+#[test]
+fn weights_choose_the_cluster_and_are_no_coordinate() {
+    let weighed = |weights: Vec<f64>, settings: serde_json::Value| {
+        let mut data = table(crowd(40), 40);
+        data.arrays.push(("people".into(), Array::column(elbo_core::Values::F64(weights))));
+        fit(settings, &data)
+    };
+    // The second cluster is the smaller and wider one.
+    let heavy: Vec<f64> = (0..150).map(|i| if i < 100 { 1e-300 } else { 1e300 }).collect();
+    let settings = json!({ "k": 8, "h": 1.0, "weights": "people" });
+    let (model, _) = weighed(heavy.clone(), settings.clone()).unwrap();
+    let coordinates = &model.tables()[0].rows;
+    assert!(coordinates.len() == 40 && coordinates.iter().all(|r| (r[1].parse::<f64>().unwrap() + 1.0).abs() < 0.2));
+    let (plain, _) = fit(json!({ "k": 8, "h": 1.0 }), &table(crowd(40), 40)).unwrap();
+    let (alike, _) = weighed(vec![0.3; 150], settings.clone()).unwrap();
+    for name in ["density", "certificate_upper"] {
+        close(name, metric(alike.as_ref(), name), metric(plain.as_ref(), name), 1e-9);
+    }
+    let mut none = heavy;
+    none[7] = 0.0;
+    let error = weighed(none.clone(), settings).err().unwrap();
+    assert!(error.to_string().contains("`people` is 0 in row 8"), "{error}");
+    let error = weighed(none, json!({ "weights": "poeple" })).err().unwrap();
+    assert!(error.remedy().contains("did you mean `people`?"), "{}", error.remedy());
+    let alone =
+        Data { arrays: vec![("w".into(), Array::column(elbo_core::Values::F64(vec![1.0, 2.0])))], ..Data::default() };
+    let error = fit(json!({ "weights": "w" }), &alone).err().unwrap();
+    assert!(error.to_string().contains("is the only one"), "{error}");
 }
 
 #[test]

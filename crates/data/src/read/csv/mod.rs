@@ -1,12 +1,14 @@
-//! CSV text as columns.
+//! CSV text as columns, and JSON lines.
 
 mod cell;
 mod column;
+mod json_lines;
 mod tokens;
 
 use super::{ReadOptions, check_cells, select, table};
 use column::Column;
 use elbo_core::{Array, Data, Error, Result, Values};
+pub(super) use json_lines::parse as parse_json_lines;
 use std::collections::HashMap;
 use tokens::{Field, Records, delimiter_name, find_delimiter};
 

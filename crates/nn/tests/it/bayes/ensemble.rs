@@ -125,3 +125,19 @@ fn a_run_that_is_stopped_keeps_the_members_it_began_and_says_so() {
     assert_eq!(ensemble.members, [0]);
     assert!(run.warnings()[0].contains("1 of 4 members"), "{:?}", run.warnings());
 }
+
+#[test]
+fn a_member_that_is_stopped_before_it_has_anything_does_not_take_the_others_with_it() {
+    let mut run = Run::new(0);
+    let ensemble = config(4, false)
+        .train(5, &mut run, |member, part| {
+            part.warn("the loss is noisy");
+            if member.index < 2 { Ok(member.index) } else { Err(Error::Stopped) }
+        })
+        .unwrap();
+    assert_eq!(ensemble.members, [0, 1]);
+    assert!(run.stopped_early());
+    assert_eq!(run.warnings(), ["the loss is noisy", "training stopped after 2 of 4 members of the ensemble"]);
+    let nothing = config(4, false).train(5, &mut Run::new(0), |_, _| Err::<usize, _>(Error::Stopped));
+    assert!(matches!(nothing, Err(Error::Stopped)));
+}
