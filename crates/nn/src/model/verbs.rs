@@ -51,7 +51,8 @@ impl Model for LatentModel {
         let m = &self.measures;
         let (unit, elements) = self.unit(m);
         let mut parameters = 0;
-        self.vae.visit(&mut |_, parameter| parameters += parameter.len());
+        // Frozen ones, such as the shares of classes, are not found by training.
+        self.vae.visit(&mut |_, p| parameters += if p.is_frozen() { 0 } else { p.len() });
         let bits = unit / (elements * std::f64::consts::LN_2);
         let metrics = [
             ("iwae", m.iwae - unit),

@@ -146,6 +146,10 @@ fn classes_shape_the_prior_where_they_are_asked_for() {
     let metric = |name: &str| metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
     assert!(metric("idle_units").is_some_and(|idle| (0.0..=2.0).contains(&idle)), "{metrics:?}");
     assert!(metric("code_variance").is_some_and(|variance| variance > 0.0), "{metrics:?}");
+    // A mean and a variance of two dimensions for each of ten classes; their shares are counted, and not found by training.
+    let plain = fit(&Aevb, json!({"latent": 2, "hidden": [16], "epochs": 1}), &data).unwrap().summary().metrics;
+    let alone = plain.iter().find(|(n, _)| n == "network_parameters").unwrap().1;
+    assert_eq!(metric("network_parameters").map(|all| all - alone), Some(40.0));
     let mut file = ModelFile::new("aevb");
     model.save(&mut file).unwrap();
     assert_eq!((&Aevb as &dyn AnySystem).load(&file).unwrap().summary().metrics, metrics);
