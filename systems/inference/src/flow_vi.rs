@@ -44,7 +44,7 @@ pub struct FlowViConfig {
     /// Posterior draws kept for predictions.
     #[schemars(range(min = 100))]
     pub draws: usize,
-    /// Fits from different random numbers, of which the one with the highest bound is kept: whether their means agree tells if modes were dropped.
+    /// Fits from different random numbers, of which the one with the highest bound is kept: means that disagree tell that modes were dropped.
     #[schemars(range(min = 1, max = 100))]
     pub starts: usize,
     /// The likelihood: gaussian, bernoulli, poisson or categorical; without one, by the target.

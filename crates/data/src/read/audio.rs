@@ -52,7 +52,8 @@ pub(super) fn is_wave(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`Error::File`] when a folder cannot be read.
 pub(super) fn is_folder(path: &Path) -> Result<bool> {
-    Ok(!by_class(path, is_recording)?.0.is_empty() && by_class(path, is_picture)?.0.is_empty())
+    // Pictures first: where there are some, the sub-folders beside them need not be readable.
+    Ok(by_class(path, is_picture)?.0.is_empty() && !by_class(path, is_recording)?.0.is_empty())
 }
 
 fn is_recording(path: &Path) -> bool {
