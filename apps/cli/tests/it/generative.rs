@@ -191,7 +191,7 @@ fn codes_have_bounds_and_are_decoded_and_moved_on_request() {
     folder.write("gap.csv", b"z1,z2\n1,2\n3,\n");
     for (command, code, expected) in [
         ("sample m.elbo --codes p.csv --out x", 1, "no column of numbers `z1`"),
-        ("sample m.elbo --codes gap.csv --out x", 1, "is NaN in row 2"),
+        ("sample m.elbo --codes gap.csv --out x", 1, "is nan in row 2"),
         ("sample m.elbo --codes absent.csv --out x", 1, "no such file"),
         ("sample m.elbo --traverse 1 --out x", 2, "1"),
         ("sample m.elbo --traverse 5001 --out x", 2, "5001"),
