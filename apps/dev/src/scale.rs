@@ -155,7 +155,7 @@ fn measure(work: &Work, elbo: &Path, options: &Options) -> Result<Measured> {
         tempfile::tempdir().map_err(|source| DevError::File { verb: "write", path: std::env::temp_dir(), source })?;
     let path = work.source.path(elbo, folder.path())?;
     let mut fit = Command::new(elbo);
-    fit.args(["fit", work.system]).arg(&path).args(["--target", work.target, "--holdout", "0.1", "--json"]);
+    fit.args(["fit", work.system]).arg(&path).args(["--target", work.target, "--holdout", "0.05", "--json"]);
     fit.args(["--threads", &options.threads.to_string(), "--out"]).arg(folder.path().join("model.elbo"));
     for setting in work.settings {
         fit.args(["--set", setting]);
@@ -221,7 +221,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     }
     let (table, faults) = render(&measured);
     let body = format!(
-        "{}; {} threads; 10 % of the rows held back for the scores, which are in the target's unit. Made by `cargo run --release -p elbo-dev -- scale`; {}.\n\n{table}",
+        "{}; {} threads; 5 % of the rows held back for the scores, which are in the target's unit. Made by `cargo run --release -p elbo-dev -- scale`; {}.\n\n{table}",
         machine(),
         options.threads,
         stamp(root)?

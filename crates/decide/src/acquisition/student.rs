@@ -98,7 +98,7 @@ mod tests {
             (3.0, 2.0, -3.2167718609769693),
             (7.5, 30.0, -24.934609643480584),
             (40.0, 2.0, -35.767166147481944),
-            (300.0, 30.0, -1023.743_151_993_934_8),
+            (300.0, 30.0, -1_023.743_151_993_934_8),
         ] {
             let found = logs(-times * f64::sqrt(freedom), freedom).h;
             assert!((found - expected).abs() < 1e-11 * expected.abs(), "{freedom}: {found} for {expected}");

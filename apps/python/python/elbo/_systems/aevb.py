@@ -47,7 +47,7 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
     density : one of mixture, vae, or none; default None
         What is fitted to the codes of the training data afterwards, for `sample` to draw from in place of the
         prior: mixture, of normals with full covariances, or vae, a second autoencoder. Without it, the prior.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, laplace, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, similarity, or none; default None
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, laplace, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, white_noise, similarity, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'none'
         What becomes of grey values: none, static, dynamic or threshold.
@@ -77,6 +77,10 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         Smallest log variance of a posterior.
     start_log_variance : number; default 0.0
         About the log variance of Gaussian posteriors when training begins.
+    features : one of pca-16, cnn-32; default 'pca-16'
+        What samples are compared with the data by: pca-16, the leading principal components; or cnn-32, the
+        features of a small network that learns to tell the classes of pictures (with the column of classes as
+        target).
     divergence : one of closed, sampled, sticking_the_landing; default 'closed'
         How the divergence is estimated: closed (the paper's estimator B), sampled (its estimator A), or
         sticking_the_landing.
@@ -120,6 +124,7 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         clip: float | None = None,
         least_log_variance: float = -30.0,
         start_log_variance: float = 0.0,
+        features: Choice = 'pca-16',
         divergence: Choice = 'closed',
         draws: int = 1,
         random_state: Any = 0,
@@ -151,6 +156,7 @@ class AEVB(Bounds, Samples, Reconstructs, Encodes):
         self.clip = clip
         self.least_log_variance = least_log_variance
         self.start_log_variance = start_log_variance
+        self.features = features
         self.divergence = divergence
         self.draws = draws
         self.random_state = random_state

@@ -34,6 +34,9 @@ class BOMean(Suggests):
     acquisition : one of log_ei, log_nei, ei, pi, lcb, thompson, knowledge_gradient, max_value_entropy, predictive_entropy, joint_entropy; default 'ei'
         The score that chooses: `log_ei`, `log_nei` for noisy trials, `ei`, `pi`, `lcb`, `thompson`,
         `knowledge_gradient`, `max_value_entropy`, `predictive_entropy`, `joint_entropy`.
+    schedule : one of practical, study; default 'study'
+        lcb: how the width of the bound grows with the trials: `practical`, β = 0.2 D log(2t), or `study`, β =
+        2 log(D t² π² / 0.06).
     batch : one of sampled, believer, liar_min, liar_mean, liar_max, penalise; default 'sampled'
         What the unknown values of pending trials, and of the suggestions before, are taken for: `sampled`,
         `believer`, the best, mean or worst value measured (`liar_min`, `liar_mean`, `liar_max`), or
@@ -44,10 +47,19 @@ class BOMean(Suggests):
     cost_power : number; default 1.0
         Power of the expected cost in that division: 1 for improvement a unit of cost, smaller as the budget
         runs out.
+    cost_budget : number, or none; default None
+        What all trials together may cost, in the unit of `cost`: that power falls in proportion to what is
+        left of it, to zero.
     initial : whole number, or none; default None
         Trials before the model takes over; `max(5, 2 D)` where `null`, `max(5, 4 D)` with a `noise_column`.
     design : one of sobol, latin_hypercube, halton, uniform; default 'latin_hypercube'
         How these are spread.
+    surrogate : one of gp, student_t; default 'gp'
+        What is believed about the target: `gp`, a Gaussian process, or `student_t`, one whose scale is
+        unknown, which a value far from what was expected makes wider everywhere.
+    degrees : number; default 5.0
+        student_t: degrees of freedom before the trials, above 2; the fewer, the more the trials tell the
+        scale.
     mean : one of arithmetic, median, best, worst, linear, quadratic, forest, rbf, learned; default 'worst'
         The mean function of the surrogate: `learned`, the constant of largest likelihood, `worst`,
         `arithmetic`, `median`, `best`, `linear`, `quadratic`, `forest` or `rbf`.
@@ -88,11 +100,15 @@ class BOMean(Suggests):
         limits: Sequence[Any] = (),
         constraints: Sequence[Any] = (),
         acquisition: Choice = 'ei',
+        schedule: Choice = 'study',
         batch: Choice = 'sampled',
         cost: str | None = None,
         cost_power: float = 1.0,
+        cost_budget: float | None = None,
         initial: int | None = None,
         design: Choice = 'latin_hypercube',
+        surrogate: Choice = 'gp',
+        degrees: float = 5.0,
         mean: Choice = 'worst',
         output: Choice = 'standardise',
         noise: float | None = 1e-06,
@@ -111,11 +127,15 @@ class BOMean(Suggests):
         self.limits = limits
         self.constraints = constraints
         self.acquisition = acquisition
+        self.schedule = schedule
         self.batch = batch
         self.cost = cost
         self.cost_power = cost_power
+        self.cost_budget = cost_budget
         self.initial = initial
         self.design = design
+        self.surrogate = surrogate
+        self.degrees = degrees
         self.mean = mean
         self.output = output
         self.noise = noise

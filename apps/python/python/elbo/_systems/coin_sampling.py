@@ -25,8 +25,9 @@ class _CoinSampling(Draws, Tabular):
         Steps.
     batch : whole number at least 1; default 1000
         Rows behind each score; with a table no longer than this, scores are exact.
-    field : one of svgd, ksdd; default 'svgd'
-        What moves the points: svgd, or ksdd, which descends their kernel Stein discrepancy.
+    field : one of svgd, ksdd, lawgd; default 'svgd'
+        What moves the points: svgd, ksdd, which descends their kernel Stein discrepancy, or lawgd, by the
+        spectrum of the posterior of one unknown or two.
     kernel : one of median, rbf, inverse_multiquadric; default 'median'
         How points see each other under svgd: `median`, or an `rbf` or `inverse_multiquadric` kernel of a
         fixed width.

@@ -68,6 +68,10 @@ class DDPM(Samples, Restores):
         Evaluations of that second network for a sample.
     measured : whole number; default 256
         Samples that are compared with the data after the fit; zero for none.
+    features : one of pca-16, cnn-32; default 'pca-16'
+        What they are compared by: pca-16, the leading principal components of the data; or cnn-32, the
+        features of a small network that learns to tell the classes of pictures, from the column named by
+        --target.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -102,6 +106,7 @@ class DDPM(Samples, Restores):
         student: Choice = 'consistency',
         jumps: int = 2,
         measured: int = 256,
+        features: Choice = 'pca-16',
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
@@ -127,6 +132,7 @@ class DDPM(Samples, Restores):
         self.student = student
         self.jumps = jumps
         self.measured = measured
+        self.features = features
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose

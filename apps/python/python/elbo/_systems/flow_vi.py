@@ -32,6 +32,9 @@ class _FlowVI(Draws, Tabular):
         Share of the steps in which the posterior's weight rises from 0.01 to 1; zero keeps it at 1.
     draws : whole number at least 100; default 2000
         Posterior draws kept for predictions.
+    starts : whole number at least 1 and at most 100; default 1
+        Fits from different random numbers, of which the one with the highest bound is kept: means that
+        disagree tell that modes were dropped.
     likelihood : one of gaussian, bernoulli, poisson, categorical, or none; default None
         The likelihood: gaussian, bernoulli, poisson or categorical; without one, by the target.
     weight_sd : number; default 2.5
@@ -57,6 +60,7 @@ class _FlowVI(Draws, Tabular):
         rate: float = 0.005,
         annealing: float = 0.5,
         draws: int = 2000,
+        starts: int = 1,
         likelihood: Choice | None = None,
         weight_sd: float = 2.5,
         intercept_sd: float = 5.0,
@@ -70,6 +74,7 @@ class _FlowVI(Draws, Tabular):
         self.rate = rate
         self.annealing = annealing
         self.draws = draws
+        self.starts = starts
         self.likelihood = likelihood
         self.weight_sd = weight_sd
         self.intercept_sd = intercept_sd

@@ -25,6 +25,8 @@ class GPR(Regressor):
         The kernel, as an expression: `matern52`, `rbf + periodic(period = 12)`, `matern32 * linear`.
     mean : one of zero, constant, linear, polynomial; default 'constant'
         The mean function: zero, constant, linear or polynomial.
+    coefficients : one of optimised, integrated; default 'optimised'
+        The coefficients of the mean function: `optimised`, or `integrated` out under a flat prior.
     noise : number; default 0.1
         Noise variance at the start, as a share of the target's variance.
     noise_column : text, or none; default None
@@ -60,6 +62,7 @@ class GPR(Regressor):
         *,
         kernel: Kernel | Choice = 'matern52',
         mean: Choice = 'constant',
+        coefficients: Choice = 'optimised',
         noise: float = 0.1,
         noise_column: str | None = None,
         priors: Mapping[str, Any] | None = None,
@@ -74,6 +77,7 @@ class GPR(Regressor):
     ) -> None:
         self.kernel = kernel
         self.mean = mean
+        self.coefficients = coefficients
         self.noise = noise
         self.noise_column = noise_column
         self.priors = priors

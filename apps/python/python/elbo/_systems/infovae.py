@@ -49,7 +49,7 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
     density : one of mixture, vae, or none; default None
         What is fitted to the codes of the training data afterwards, for `sample` to draw from in place of the
         prior: mixture, of normals with full covariances, or vae, a second autoencoder. Without it, the prior.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, laplace, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, similarity, or none; default None
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, laplace, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, white_noise, similarity, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'none'
         What becomes of grey values: none, static, dynamic or threshold.
@@ -79,6 +79,10 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         Smallest log variance of a posterior.
     start_log_variance : number; default -4.0
         About the log variance of Gaussian posteriors when training begins.
+    features : one of pca-16, cnn-32; default 'pca-16'
+        What samples are compared with the data by: pca-16, the leading principal components; or cnn-32, the
+        features of a small network that learns to tell the classes of pictures (with the column of classes as
+        target).
     alpha : number; default 1.0
         How much information codes may hold: one less alpha is the weight of each data point's divergence. At
         most 1.
@@ -88,6 +92,9 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         The aggregated divergence: mmd, stein, adversarial or matching.
     kernel : one of inverse_multiquadric, rbf, rbf_median, original; default 'inverse_multiquadric'
         The kernel of mmd and stein: inverse_multiquadric, rbf, rbf_median, or original.
+    buffer : whole number at most 4096; default 0
+        Codes of past steps that mmd compares with the prior beside those of the batch, for batches of few
+        data points; zero for none.
     wasserstein : number at least 0; default 0.0
         Weight of each posterior's squared Wasserstein distance from a standard normal prior, for Gaussian
         families.
@@ -132,10 +139,12 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         clip: float | None = None,
         least_log_variance: float = -10.0,
         start_log_variance: float = -4.0,
+        features: Choice = 'pca-16',
         alpha: float = 1.0,
         lambda_: float = 1000.0,
         divergence: Choice = 'mmd',
         kernel: Choice = 'inverse_multiquadric',
+        buffer: int = 0,
         wasserstein: float = 0.0,
         jacobian: float = 0.0,
         random_state: Any = 0,
@@ -167,10 +176,12 @@ class InfoVAE(Bounds, Samples, Reconstructs, Encodes):
         self.clip = clip
         self.least_log_variance = least_log_variance
         self.start_log_variance = start_log_variance
+        self.features = features
         self.alpha = alpha
         self.lambda_ = lambda_
         self.divergence = divergence
         self.kernel = kernel
+        self.buffer = buffer
         self.wasserstein = wasserstein
         self.jacobian = jacobian
         self.random_state = random_state

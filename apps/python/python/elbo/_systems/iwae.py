@@ -48,7 +48,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
     density : one of mixture, vae, or none; default None
         What is fitted to the codes of the training data afterwards, for `sample` to draw from in place of the
         prior: mixture, of normals with full covariances, or vae, a second autoencoder. Without it, the prior.
-    likelihood : one of bernoulli, continuous_bernoulli, gaussian, laplace, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, similarity, or none; default None
+    likelihood : one of bernoulli, continuous_bernoulli, gaussian, laplace, categorical, poisson, negative_binomial, zero_inflated_negative_binomial, multinomial, discretised_logistic, discretised_logistic_mixture, white_noise, similarity, or none; default None
         The distribution of each element; without one, bernoulli for pictures, gaussian for tables.
     binarise : one of none, static, dynamic, threshold; default 'dynamic'
         What becomes of grey values: none, static, dynamic or threshold.
@@ -78,6 +78,10 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         Smallest log variance of a posterior.
     start_log_variance : number; default 0.0
         About the log variance of Gaussian posteriors when training begins.
+    features : one of pca-16, cnn-32; default 'pca-16'
+        What samples are compared with the data by: pca-16, the leading principal components; or cnn-32, the
+        features of a small network that learns to tell the classes of pictures (with the column of classes as
+        target).
     draws : whole number at least 1; default 5
         Draws inside the logarithm, `K`; one is the evidence lower bound.
     groups : whole number at least 1; default 1
@@ -128,6 +132,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         clip: float | None = None,
         least_log_variance: float = -30.0,
         start_log_variance: float = 0.0,
+        features: Choice = 'pca-16',
         draws: int = 5,
         groups: int = 1,
         beta: float = 0.0,
@@ -162,6 +167,7 @@ class IWAE(Bounds, Samples, Reconstructs, Encodes):
         self.clip = clip
         self.least_log_variance = least_log_variance
         self.start_log_variance = start_log_variance
+        self.features = features
         self.draws = draws
         self.groups = groups
         self.beta = beta

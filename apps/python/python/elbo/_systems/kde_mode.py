@@ -11,11 +11,12 @@ from .._verbs import Points
 class KDEMode(Points):
     """Dimensionality Reduction for General KDE Mode Finding.
 
-    The place where points lie densest, by a kernel density estimate $\\tfrac1n \\sum_i \\kappa(\\|x -
-    p_i\\|^2 / h^2)$, in many dimensions. A random projection to few dimensions nearly preserves all
-    distances, and with them the density's maximum: so the points are projected, mean shift climbs from the
-    densest of them where that is cheap, and the modes it finds are lifted back as averages of the original
-    points with the projected weights. The densest then climbs on in all dimensions.
+    The place where points lie densest, by a kernel density estimate $\\sum_i w_i\\, \\kappa(\\|x - p_i\\|^2 /
+    h^2)$ with weights $w_i$, $\\tfrac1n$ unless others are given, in many dimensions. A random projection to
+    few dimensions nearly preserves all distances, and with them the density's maximum: so the points are
+    projected, mean shift climbs from the densest of them where that is cheap, and the modes it finds are
+    lifted back as averages of the original points with the projected weights. The densest then climbs on in
+    all dimensions.
 
     Needs a table of numbers, one point a row. Source: Luo, Musco and Widdershoven (2023), ICML.
 
@@ -27,6 +28,9 @@ class KDEMode(Points):
         Exponent of the generalised Gaussian kernel: 2 is smooth, 1 has a peak at every point.
     h : one of auto, number; default 'auto'
         Bandwidth in the points' unit, or `auto`: the median distance to the √n-th nearest neighbour.
+    weights : text, or none; default None
+        A column of positive weights of the points, which is no coordinate then; without one all weigh the
+        same.
     k : one of auto, whole number; default 'auto'
         Dimensions to project to, or `auto`: 20, or what the guarantee asks for.
     guarantee : true or false; default False
@@ -61,6 +65,7 @@ class KDEMode(Points):
         kernel: Choice = 'gaussian',
         exponent: float = 1.0,
         h: Choice = 'auto',
+        weights: str | None = None,
         k: Choice = 'auto',
         guarantee: bool = False,
         epsilon: float = 0.5,
@@ -77,6 +82,7 @@ class KDEMode(Points):
         self.kernel = kernel
         self.exponent = exponent
         self.h = h
+        self.weights = weights
         self.k = k
         self.guarantee = guarantee
         self.epsilon = epsilon

@@ -32,9 +32,10 @@ class LSNM(Points):
         Knots of the splines.
     degree : whole number at least 1; default 3
         Degree of the splines.
-    ridge : number; default 1e-05
+    ridge : one of evidence, number; default 1e-05
         Prior precision of the splines' weights: the weight of half their squared norm beside the sum of log
-        likelihoods.
+        likelihoods. Or `evidence`: of 1e-6, 1e-5 ... 10 the one with the largest Laplace evidence, for each
+        direction by itself.
     hidden : whole number at least 1; default 100
         Hidden units of the network.
     steps : whole number at least 1; default 5000
@@ -66,7 +67,7 @@ class LSNM(Points):
         level: float = 0.05,
         knots: int = 12,
         degree: int = 3,
-        ridge: float = 1e-05,
+        ridge: Choice = 1e-05,
         hidden: int = 100,
         steps: int = 5000,
         resamples: int = 40,

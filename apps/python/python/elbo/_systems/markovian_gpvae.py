@@ -24,12 +24,16 @@ class MarkovianGPVAE(Samples, Reconstructs, Encodes):
     ----------
     latents : whole number at least 1; default 15
         Latent functions, `L`.
-    kernel : one of matern12, matern32, matern52, matern72; default 'matern32'
-        Their kernel: matern12, matern32, matern52 or matern72.
+    kernel : one of matern12, matern32, matern52, matern72, list of one of matern12, matern32, matern52, matern72; default 'matern32'
+        Their kernels: matern12, matern32, matern52 or matern72, one for all or a list with one for each, such
+        as matern32,matern12.
     lengthscale : number; default 50.0
         Lengthscale at the start, in steps (the median gap between times).
     learn_lengthscale : true or false; default True
         Whether lengthscales are learnt.
+    learn_variance : true or false; default False
+        Whether the latent functions have variances, which are learnt; without, they are one, since the
+        decoder can scale its codes itself.
     encoder : list of whole number; default (32,)
         Widths of the encoder's linear layers.
     decoder : list of whole number; default (16,)
@@ -71,6 +75,7 @@ class MarkovianGPVAE(Samples, Reconstructs, Encodes):
         kernel: Choice = 'matern32',
         lengthscale: float = 50.0,
         learn_lengthscale: bool = True,
+        learn_variance: bool = False,
         encoder: Sequence[int] = (32,),
         decoder: Sequence[int] = (16,),
         channels: Sequence[int] = (),
@@ -91,6 +96,7 @@ class MarkovianGPVAE(Samples, Reconstructs, Encodes):
         self.kernel = kernel
         self.lengthscale = lengthscale
         self.learn_lengthscale = learn_lengthscale
+        self.learn_variance = learn_variance
         self.encoder = encoder
         self.decoder = decoder
         self.channels = channels

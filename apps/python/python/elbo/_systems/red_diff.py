@@ -74,6 +74,10 @@ class RedDiff(Samples, Restores):
         Evaluations of that second network for a sample.
     measured : whole number; default 0
         Samples that are compared with the data after the fit; zero for none.
+    features : one of pca-16, cnn-32; default 'pca-16'
+        What they are compared by: pca-16, the leading principal components of the data; or cnn-32, the
+        features of a small network that learns to tell the classes of pictures, from the column named by
+        --target.
     random_state : default 0
         Seed of everything random: the same seed gives the same model.
     max_time : default None
@@ -110,6 +114,7 @@ class RedDiff(Samples, Restores):
         student: Choice = 'consistency',
         jumps: int = 2,
         measured: int = 0,
+        features: Choice = 'pca-16',
         random_state: Any = 0,
         max_time: float | None = None,
         verbose: bool | None = None,
@@ -137,6 +142,7 @@ class RedDiff(Samples, Restores):
         self.student = student
         self.jumps = jumps
         self.measured = measured
+        self.features = features
         self.random_state = random_state
         self.max_time = max_time
         self.verbose = verbose

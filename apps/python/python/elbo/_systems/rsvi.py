@@ -23,6 +23,8 @@ class RSVI(Encodes, Samples):
         exponential family.
     gradient : one of rejection, implicit, standardised, score; default {"type": "rejection", "augmentation": 4}
         How gradients are estimated: rejection, implicit, standardised or score.
+    weight_gradient : one of rejection, implicit, standardised, score, or none; default None
+        How gradients of the weights are estimated, where not as those of the codes.
     draws : whole number at least 1; default 1
         Draws a step.
     steps : whole number at least 1; default 800
@@ -48,6 +50,7 @@ class RSVI(Encodes, Samples):
         *,
         layers: Sequence[int] = (10,),
         gradient: Choice | None = None,
+        weight_gradient: Choice | None = None,
         draws: int = 1,
         steps: int = 800,
         rate: float = 0.75,
@@ -58,6 +61,7 @@ class RSVI(Encodes, Samples):
     ) -> None:
         self.layers = layers
         self.gradient = gradient
+        self.weight_gradient = weight_gradient
         self.draws = draws
         self.steps = steps
         self.rate = rate

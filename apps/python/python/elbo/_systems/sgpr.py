@@ -30,6 +30,9 @@ class SGPR(Regressor):
         Number of inducing points, `M`.
     move_inducing : true or false; default True
         Whether the inducing points move with the hyperparameters.
+    power : number at least 0 and at most 1; default 0.0
+        What is maximised and how rows are seen, from the collapsed bound at 0 to FITC at 1; between them is
+        power expectation propagation.
     noise : number; default 0.1
         Noise variance at the start, as a share of the target's variance.
     noise_column : text, or none; default None
@@ -60,6 +63,7 @@ class SGPR(Regressor):
         mean: Choice = 'constant',
         inducing: int = 200,
         move_inducing: bool = True,
+        power: float = 0.0,
         noise: float = 0.1,
         noise_column: str | None = None,
         priors: Mapping[str, Any] | None = None,
@@ -73,6 +77,7 @@ class SGPR(Regressor):
         self.mean = mean
         self.inducing = inducing
         self.move_inducing = move_inducing
+        self.power = power
         self.noise = noise
         self.noise_column = noise_column
         self.priors = priors
