@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/vbll.svg"]
 #![doc = include_str!("vbll.md")]
 
 mod claim;

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/bayesian-gpr.svg"]
 #![doc = include_str!("bayesian-gpr.md")]
 
 mod claim;

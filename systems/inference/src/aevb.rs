@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/aevb.svg"]
 #![doc = include_str!("aevb.md")]
 
 use elbo_core::{

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/coin-sampling.svg"]
 #![doc = include_str!("coin-sampling.md")]
 
 use elbo_core::{

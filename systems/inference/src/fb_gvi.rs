@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/fb-gvi.svg"]
 #![doc = include_str!("fb-gvi.md")]
 
 use elbo_core::{

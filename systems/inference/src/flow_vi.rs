@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/flow-vi.svg"]
 #![doc = include_str!("flow-vi.md")]
 
 mod amortised;

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/iwae.svg"]
 #![doc = include_str!("iwae.md")]
 
 use elbo_core::{

@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/rsvi.svg"]
 #![doc = include_str!("rsvi.md")]
 
 mod checks;

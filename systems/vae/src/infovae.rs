@@ -1,3 +1,4 @@
+#![doc = "[picture]: ../../../../docs/pictures/infovae.svg"]
 #![doc = include_str!("infovae.md")]
 
 use crate::misinference::{self, Found};

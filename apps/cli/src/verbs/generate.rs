@@ -74,9 +74,13 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
         files.push(folder.join("grid.png"));
         let shown = &pictures[..pictures.len().min(most * size)];
         write_picture(&folder.join("grid.png"), &picture_grid(shown, shape, columns))?;
-        for (name, array) in &drawn.arrays {
+        if let [(name, array)] = drawn.arrays.as_slice() {
             files.push(folder.join(format!("{name}.npy")));
             write_npy(&folder.join(format!("{name}.npy")), array)?;
+        } else {
+            // Pictures whose pixels are the columns of a table.
+            files.push(folder.join("samples.csv"));
+            write_data(&folder.join("samples.csv"), &drawn)?;
         }
     } else {
         let file = folder.join("samples.csv");

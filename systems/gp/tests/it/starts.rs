@@ -65,7 +65,11 @@ fn a_power_of_sparse_regression_changes_its_predictions_and_none_leaves_them() {
         let model = SgprSystem.fit(&settings, &crowded(), &mut Run::new(4)).unwrap();
         let predicted = model.as_predict().unwrap().predict(&crowded(), &mut Run::new(0)).unwrap();
         let Prediction::Numbers(p) = predicted else { panic!("numbers") };
-        let (name, value) = model.summary().objective.unwrap();
+        let summary = model.summary();
+        let (name, value) = summary.objective.unwrap();
+        // Bounds of the rows as they are say nothing of what another evidence found.
+        let is_bracketed = summary.metrics.iter().any(|(name, _)| name == "lower_bound");
+        assert_eq!(is_bracketed, name.contains("lower bound"), "{name}");
         (name, value, (0..60).map(|row| p.sd(row)).collect::<Vec<f64>>())
     };
     let settings = |power: f64| json!({ "inducing": 4, "iterations": 15, "power": power });
