@@ -276,20 +276,14 @@ fn take_weights(input: &mut Points, name: &str) -> Result<Vec<f64>> {
             "give at least one coordinate besides it",
         ));
     }
-    let dims = input.x.dims;
-    let weights: Vec<f64> = input.x.values.chunks_exact(dims).map(|row| row[d]).collect();
+    input.columns.inputs.remove(d);
+    let weights = input.x.remove_column(d);
     if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w > 0.0)) {
         return Err(Error::data(
             format!("`{name}` is {} in row {}, which is no weight", weights[row], row + 1),
             "give positive weights, and leave out rows that do not count",
         ));
     }
-    let others = input.x.values.iter().enumerate().filter(|(i, _)| i % dims != d);
-    input.x.values = others.map(|(_, v)| *v).collect();
-    input.x.dims -= 1;
-    input.x.levels.remove(d);
-    input.x.names.remove(d);
-    input.columns.inputs.remove(d);
     // By the heaviest, so that the sum does not overflow.
     let most = weights.iter().fold(0.0f64, |a, w| a.max(*w));
     let log_sum = most.ln() + weights.iter().map(|w| w / most).sum::<f64>().ln();

@@ -39,6 +39,18 @@ impl Features {
         Self { rows: rows.len(), values, ..self.clone() }
     }
 
+    /// Takes a dimension out. Returns its values, `[N]`.
+    pub fn remove_column(&mut self, d: usize) -> Vec<f64> {
+        let dims = self.dims;
+        let removed = self.values.iter().skip(d).step_by(dims).copied().collect();
+        let others = self.values.iter().enumerate().filter(|(i, _)| i % dims != d);
+        self.values = others.map(|(_, v)| *v).collect();
+        self.dims -= 1;
+        self.levels.remove(d);
+        self.names.remove(d);
+        removed
+    }
+
     /// Whether every dimension is numeric.
     pub fn is_numeric(&self) -> bool {
         self.levels.iter().all(|l| *l == 0)

@@ -45,17 +45,10 @@ pub fn take_noise_column(input: &mut Regression, name: &str) -> Result<Vec<f64>>
             "give at least one input column besides it and the target",
         ));
     }
-    let dims = input.x.dims;
-    let cells = input.x.values.chunks_exact(dims);
-    // A deviation of zero comes back from its standardised value with a rounding error.
-    let variances = cells.map(|row| ((centre + scale * row[d]).max(0.0) / unit).powi(2)).collect();
-    let others = input.x.values.iter().enumerate().filter(|(i, _)| i % dims != d);
-    input.x.values = others.map(|(_, v)| *v).collect();
-    input.x.dims -= 1;
-    input.x.levels.remove(d);
-    input.x.names.remove(d);
     input.columns.inputs.remove(d);
-    Ok(variances)
+    // A deviation of zero comes back from its standardised value with a rounding error.
+    let variance = |cell: f64| ((centre + scale * cell).max(0.0) / unit).powi(2);
+    Ok(input.x.remove_column(d).into_iter().map(variance).collect())
 }
 
 /// The variance that half of the rows do not exceed, which one badly measured row does not move; zero without any.
