@@ -8,7 +8,7 @@
 //! A file is a table with a row for each moment, a folder one with a row for each recording.
 
 use super::pictures::{by_class, classes, is_picture};
-use super::{MOST_BYTES, ReadOptions, check_cells, npy};
+use super::{MOST_BYTES, ReadOptions, about, check_cells, npy};
 use elbo_core::read::read_file;
 use elbo_core::{Array, Data, Error, Result, Values};
 use std::path::Path;
@@ -93,12 +93,8 @@ pub(super) fn folder(path: &Path, options: &ReadOptions) -> Result<Data> {
     let mut samples: Vec<f32> = vec![];
     let mut first = None;
     for (_, file) in &files {
-        let found = decode(&read_file("cannot read the recording", file)?).map_err(|error| match error {
-            Error::Data { message, remedy } => {
-                Error::Data { message: format!("{message}: {}", file.display()), remedy }
-            }
-            other => other,
-        })?;
+        let found =
+            decode(&read_file("cannot read the recording", file)?).map_err(|error| about(error, file.display()))?;
         let size = (found.frames(), found.format.rate);
         let expected = *first.get_or_insert(size);
         if size != expected {

@@ -1,6 +1,6 @@
 //! Maps: a number, or a few, for every pixel of a picture, as models of depth, of motion and of shape write them.
 
-use super::npy;
+use super::{about, npy};
 use elbo_core::read::read_file;
 use elbo_core::{Array, Error, Result, Values};
 use image::codecs::png::PngDecoder;
@@ -38,10 +38,7 @@ pub fn read_map(path: &Path) -> Result<Array> {
 /// # Errors
 /// [`Error::Data`] as [`read_map`].
 pub fn read_map_bytes(source: &str, bytes: &[u8]) -> Result<Array> {
-    parse(bytes).and_then(checked).map_err(|error| match error {
-        Error::Data { message, remedy } => Error::Data { message: format!("{message}: {source}"), remedy },
-        other => other,
-    })
+    parse(bytes).and_then(checked).map_err(|error| about(error, source))
 }
 
 fn parse(bytes: &[u8]) -> Result<Array> {

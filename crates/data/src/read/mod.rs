@@ -33,6 +33,7 @@ mod table;
 use elbo_core::read::{MOST_BYTES, read_file, read_most};
 use elbo_core::{Data, Error, Result};
 use sniff::Kind;
+use std::fmt::Display;
 use std::path::Path;
 
 /// What to do with rows that have missing cells.
@@ -94,6 +95,14 @@ impl ReadOptions {
     }
 }
 
+/// The error, with the file it is about.
+fn about(error: Error, source: impl Display) -> Error {
+    match error {
+        Error::Data { message, remedy } => Error::Data { message: format!("{message}: {source}"), remedy },
+        other => other,
+    }
+}
+
 /// Refuses a table whose cells, of eight bytes each, are more than [`MOST_BYTES`]: run lengths and short cells let a small file claim any number.
 fn check_cells(rows: u64, columns: usize) -> Result<()> {
     if rows.saturating_mul(columns as u64) <= MOST_BYTES / 8 {
@@ -134,10 +143,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Data> {
 /// # Errors
 /// As [`read()`], less those of opening the file.
 pub fn read_bytes(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
-    let data = parse(source, bytes, options).map_err(|error| match error {
-        Error::Data { message, remedy } => Error::Data { message: format!("{message}: {source}"), remedy },
-        other => other,
-    })?;
+    let data = parse(source, bytes, options).map_err(|error| about(error, source))?;
     Ok(Data { source: source.into(), ..data })
 }
 

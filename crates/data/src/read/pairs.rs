@@ -4,7 +4,7 @@
 //! the first and the last column of the cause, those of the effect, and the pair's weight.
 
 use super::table::{Levels, finish};
-use super::{ReadOptions, check_cells, select};
+use super::{ReadOptions, about, check_cells, select};
 use elbo_core::read::read_text;
 use elbo_core::{Array, Data, Error, Result, Values};
 use std::collections::{HashMap, HashSet};
@@ -79,13 +79,14 @@ pub(super) fn is_pairs(path: &Path) -> bool {
 pub(super) fn folder(path: &Path, options: &ReadOptions) -> Result<Data> {
     let wanted = select::wanted(&COLUMNS, options)?;
     let meta = path.join(META);
-    let listed = list(&read_text("cannot read the list of pairs", &meta)?).map_err(|error| at(error, &meta))?;
+    let listed =
+        list(&read_text("cannot read the list of pairs", &meta)?).map_err(|error| about(error, meta.display()))?;
     let mut notes = unlisted(path, &listed)?;
     let (pairs, others): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(Listed::is_of_two);
     if pairs.is_empty() {
-        return Err(at(
+        return Err(about(
             Error::data("no pair of two variables is listed", "list a pair whose cause and effect are one column each"),
-            &meta,
+            meta.display(),
         ));
     }
     if !others.is_empty() {
@@ -99,7 +100,7 @@ pub(super) fn folder(path: &Path, options: &ReadOptions) -> Result<Data> {
         let name = pair.name();
         let file = path.join(format!("{name}.txt"));
         let text = read_text("cannot read a pair that pairmeta.txt lists", &file)?;
-        let [first, second] = variables(&text, pair).map_err(|error| at(error, &file))?;
+        let [first, second] = variables(&text, pair).map_err(|error| about(error, file.display()))?;
         let rows = a.len() + first.len();
         check_cells(rows as u64, COLUMNS.len())?;
         first.iter().for_each(|_| names.push(Some(&name)));
@@ -112,16 +113,8 @@ pub(super) fn folder(path: &Path, options: &ReadOptions) -> Result<Data> {
     let arrays = [names.finish(), number(weight), number(truth), number(a), number(b)];
     let named = COLUMNS.iter().map(|name| (*name).to_owned()).zip(arrays);
     let arrays = named.zip(wanted).filter_map(|(array, is_wanted)| is_wanted.then_some(array)).collect();
-    let data = finish(arrays, options, notes).map_err(|error| at(error, path))?;
+    let data = finish(arrays, options, notes).map_err(|error| about(error, path.display()))?;
     Ok(Data { source: path.display().to_string(), ..data })
-}
-
-/// The error with the file it is about.
-fn at(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Data { message, remedy } => Error::Data { message: format!("{message}: {}", path.display()), remedy },
-        other => other,
-    }
 }
 
 /// The lines of `pairmeta.txt`.
