@@ -1,6 +1,6 @@
 //! A Gaussian process whose posterior is that of a few weighted pseudo-observations.
 
-use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, with_mean};
+use crate::exact::{NOISE_FLOOR, checked_variances, in_blocks, residual, with_mean};
 use crate::kernel::Kernel;
 use crate::mean::Mean;
 use crate::path::joint_paths;
@@ -167,7 +167,7 @@ impl CoresetGp {
             for start in (0..self.y.len()).step_by(2048) {
                 let length = 2048.min(self.y.len() - start);
                 let (x, y) = (self.x.narrow(0, start, length), self.y.narrow(0, start, length));
-                let residual = if self.mean.is_zero() { y } else { y - self.mean.value(&x) };
+                let residual = residual(self.mean.as_ref(), &x, &y);
                 let cross = self.kernel.gram(&points, &x);
                 inner = inner + cross.matmul(&cross.t()) * (1.0 / noise);
                 target = target + cross.matmul(&residual) * (1.0 / noise);

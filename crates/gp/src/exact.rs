@@ -233,7 +233,7 @@ impl Loss for ExactGp {
 }
 
 /// Targets less the mean function, `[N]`.
-fn residual(mean: &dyn Mean, x: &Tensor, y: &Tensor) -> Tensor {
+pub(crate) fn residual(mean: &dyn Mean, x: &Tensor, y: &Tensor) -> Tensor {
     if mean.is_zero() { y.clone() } else { y - mean.value(x) }
 }
 

@@ -1,6 +1,6 @@
 //! Sparse regression with Gaussian noise: the collapsed bound, its upper companion, and the FITC family.
 
-use crate::exact::{NOISE_FLOOR, in_blocks, noise_of_rows, stored_noise, with_mean};
+use crate::exact::{NOISE_FLOOR, in_blocks, noise_of_rows, residual, stored_noise, with_mean};
 use crate::fit::{Loss, inducing_diagnosis, with_remedy};
 use crate::inducing::{Inducing, InducingPoints};
 use crate::jitter::{Clamps, Rung};
@@ -140,7 +140,7 @@ impl Sgpr {
     }
 
     fn residual(&self) -> Tensor {
-        if self.mean.is_zero() { self.y.clone() } else { &self.y - self.mean.value(&self.x) }
+        residual(self.mean.as_ref(), &self.x, &self.y)
     }
 
     /// The collapsed bound in nats, a scalar, differentiable in all parameters. From [`BLOCKED`] covariances on they are made in
