@@ -162,18 +162,18 @@ impl Config for GprConfig {
         settings::noise(self.noise)?;
         self.priors.check()?;
         if self.coefficients == Coefficients::Integrated {
-            let refuse = |beside: &str, expected: &str| {
-                ensure("coefficients", format!("integrated beside {beside}"), false, expected.to_owned())
-            };
-            if self.mean == MeanConfig::Zero {
-                refuse(
-                    "mean=zero, which has none",
-                    "a mean that is constant, linear or polynomial, or coefficients=optimised",
-                )?;
-            }
-            if self.priors.covers(COEFFICIENTS) {
-                refuse("a prior on them", "no prior on them, since theirs is flat then, or coefficients=optimised")?;
-            }
+            ensure(
+                "coefficients",
+                "integrated beside mean=zero, which has none",
+                self.mean != MeanConfig::Zero,
+                "a mean that is constant, linear or polynomial, or coefficients=optimised",
+            )?;
+            ensure(
+                "coefficients",
+                "integrated beside a prior on them",
+                !self.priors.covers(COEFFICIENTS),
+                "no prior on them, since theirs is flat then, or coefficients=optimised",
+            )?;
         }
         settings::starts(self.starts)?;
         settings::counts(&[("iterations", self.iterations)])
