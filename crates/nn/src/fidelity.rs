@@ -94,25 +94,11 @@ impl Fidelity {
     pub const COLUMNS: [&'static str; 5] =
         ["fréchet", "fréchet, independent numbers", "kernel distance", "its sd over blocks", "features"];
 
-    /// Measures samples `drawn: [N, dims]` against data `[M, dims]`, of which the leading principal components are the features.
+    /// Measures samples `drawn: [N, dims]` against data `[M, dims]` by these features.
     ///
     /// # Errors
     /// [`elbo_core::Error::Data`] for sets of fewer than two points, [`elbo_core::Error::Numerical`] for numbers that are not finite.
-    pub fn measure(drawn: &[f64], data: &[f64], dims: usize, rng: &mut Rng) -> Result<Self> {
-        Self::measure_by(&PrincipalComponents::fit(data, dims, FEATURES)?, drawn, data, dims, rng)
-    }
-
-    /// [`Fidelity::measure`] by features of another kind.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn measure_by(
-        extractor: &dyn Extractor,
-        drawn: &[f64],
-        data: &[f64],
-        dims: usize,
-        rng: &mut Rng,
-    ) -> Result<Self> {
+    pub fn measure(extractor: &dyn Extractor, drawn: &[f64], data: &[f64], dims: usize, rng: &mut Rng) -> Result<Self> {
         let (samples, rows) = (drawn.len() / dims.max(1), data.len() / dims.max(1));
         let frechet = distance(extractor, drawn, data)?;
         let frechet_independent = distance(extractor, &independent(data, dims, samples, rng), data)?;
@@ -165,6 +151,11 @@ pub fn independent(points: &[f64], dims: usize, count: usize, rng: &mut Rng) -> 
 mod tests {
     use super::*;
 
+    /// By the principal components of the data.
+    fn measured(drawn: &[f64], data: &[f64], dims: usize, rng: &mut Rng) -> Result<Fidelity> {
+        Fidelity::measure(&PrincipalComponents::fit(data, dims, FEATURES)?, drawn, data, dims, rng)
+    }
+
     /// Points on a line in three dimensions, with a little noise.
     fn line(count: usize, shift: f64, rng: &mut Rng) -> Vec<f64> {
         let point = |_| {
@@ -178,7 +169,7 @@ mod tests {
     fn the_data_itself_is_at_no_distance_and_independent_numbers_are_at_that_of_their_covariance() {
         let mut rng = Rng::new(1);
         let data = line(400, 0.0, &mut rng);
-        let found = Fidelity::measure(&data, &data, 3, &mut rng).unwrap();
+        let found = measured(&data, &data, 3, &mut rng).unwrap();
         assert!(found.frechet.abs() < 1e-9, "{found:?}");
         assert!(found.metrics().iter().any(|(name, value)| *name == "frechet_limit" && value.is_finite()), "{found:?}");
         // The covariances are vv' with v = (1, 2, -1), and D = diag(1, 4, 1): both have the trace 6, and the root of (vv')^½ D (vv')^½ has the trace
@@ -196,7 +187,7 @@ mod tests {
         let mut rng = Rng::new(2);
         let data = line(300, 0.0, &mut rng);
         let (same, shifted) = (line(300, 0.0, &mut rng), line(300, 3.0, &mut rng));
-        let [same, shifted] = [same, shifted].map(|drawn| Fidelity::measure(&drawn, &data, 3, &mut rng).unwrap());
+        let [same, shifted] = [same, shifted].map(|drawn| measured(&drawn, &data, 3, &mut rng).unwrap());
         // Nine of squared means, which sampling blurs by less than one.
         assert!(shifted.frechet > 7.0 && same.frechet < 1.0, "{same:?} {shifted:?}");
         assert!(shifted.kernel_distance > same.kernel_distance + 4.0 * same.kernel_distance_sd, "{same:?} {shifted:?}");
@@ -206,13 +197,13 @@ mod tests {
     fn sets_without_a_covariance_and_numbers_that_are_none_are_refused() {
         let data = Rng::new(3).normals(10 * 2);
         let refused = |drawn: &[f64], data: &[f64], what: &str| {
-            let error = Fidelity::measure(drawn, data, 2, &mut Rng::new(0)).unwrap_err().to_string();
+            let error = measured(drawn, data, 2, &mut Rng::new(0)).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         };
         refused(&data, &data[..2], "1 points have no covariance");
         refused(&data[..2], &data, "1 points have no covariance");
         let mut broken = data.clone();
         broken[3] = f64::NAN;
-        assert!(Fidelity::measure(&broken, &data, 2, &mut Rng::new(0)).is_err());
+        assert!(measured(&broken, &data, 2, &mut Rng::new(0)).is_err());
     }
 }

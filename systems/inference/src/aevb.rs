@@ -4,7 +4,7 @@
 use elbo_core::{
     Card, Claim, Config, Error, Incomplete, Kind, ModelFile, Result, Rng, Run, System, Table, Verb, ensure_within,
 };
-use elbo_nn::fidelity::Fidelity;
+use elbo_nn::fidelity::{FeatureKind, Fidelity};
 use elbo_nn::model::{LatentModel, LatentSettings, fidelity, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
 use elbo_nn::vae::{
@@ -238,7 +238,8 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
             let mut child = run.child(*seed);
             let (vae, found) = trial(&config, &form.shape, &objective, &common.training(), data, &effort, &mut child)?;
             let mut rng = child.rng.fork();
-            if let Some(measured) = fidelity(&vae, None, values, form, &mut rng, &mut child) {
+            let features = (FeatureKind::Pca16, None);
+            if let Some(measured) = fidelity(features, &vae, None, values, form, &mut rng, &mut child) {
                 table.push([vec![seed.to_string(), name.into()], measured.cells()].concat());
             }
             Ok(found.elbo)

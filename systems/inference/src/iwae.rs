@@ -8,7 +8,7 @@ use elbo_core::{
 use elbo_infer::Objective;
 use elbo_infer::objective::Estimate;
 use elbo_nn::Activation;
-use elbo_nn::fidelity::Fidelity;
+use elbo_nn::fidelity::{FeatureKind, Fidelity};
 use elbo_nn::model::{LatentModel, LatentSettings, fidelity, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, MlpConfig, Start};
 use elbo_nn::vae::{
@@ -332,7 +332,8 @@ fn digits(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
             let mut child = run.child(*seed);
             let (vae, found) = trial(&model, &form.shape, &config.objective(), &training, data, &effort, &mut child)?;
             let mut rng = child.rng.fork();
-            if let Some(measured) = fidelity(&vae, None, data.0, form, &mut rng, &mut child) {
+            let features = (FeatureKind::Pca16, None);
+            if let Some(measured) = fidelity(features, &vae, None, data.0, form, &mut rng, &mut child) {
                 table.push([vec![seed.to_string(), draws.to_string()], measured.cells()].concat());
             }
             Ok((found.iwae, found.active_units))

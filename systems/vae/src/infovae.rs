@@ -6,7 +6,7 @@ use elbo_core::{
     Allowed, Card, Claim, Config, FromData, Incomplete, Kind, ModelFile, Result, Rng, Run, Samples, System, Table,
     Verb, ensure, ensure_within,
 };
-use elbo_nn::fidelity::Fidelity;
+use elbo_nn::fidelity::{FeatureKind, Fidelity};
 use elbo_nn::layer::{EmbeddingConfig, GruConfig, LayerConfig, Output};
 use elbo_nn::model::{LatentModel, LatentSettings, fidelity, trial};
 use elbo_nn::network::{DecoderConfig, EncoderConfig, SequenceConfig};
@@ -416,7 +416,8 @@ fn generalisation(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()>
             let cells = [seed.to_string()].into_iter().chain(row.iter().map(|v| format!("{v:.3}")));
             table.push(cells.collect());
             let mut rng = child.rng.fork();
-            if let Some(measured) = fidelity(&vae, None, values, &digits.train.form, &mut rng, &mut child) {
+            let features = (FeatureKind::Pca16, None);
+            if let Some(measured) = fidelity(features, &vae, None, values, &digits.train.form, &mut rng, &mut child) {
                 let setting = vec![seed.to_string(), alpha.to_string(), lambda.to_string()];
                 samples.push([setting, measured.cells()].concat());
             }

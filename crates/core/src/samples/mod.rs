@@ -39,6 +39,13 @@ pub struct Labels {
     pub codes: Vec<usize>,
 }
 
+impl Labels {
+    /// The classes of these points, in this order.
+    pub fn gather(&self, rows: &[usize]) -> Vec<usize> {
+        rows.iter().map(|i| self.codes[*i]).collect()
+    }
+}
+
 impl Samples {
     /// Number of data points.
     pub fn len(&self) -> usize {
@@ -59,6 +66,13 @@ impl Samples {
     /// The numbers of these data points, in this order.
     pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
         rows.iter().flat_map(|i| self.row(*i)).copied().collect()
+    }
+
+    /// So many data points, spread evenly over all of them; all where there are fewer. In ascending order.
+    pub fn spread(&self, count: usize) -> Vec<usize> {
+        let rows = self.len();
+        let count = count.min(rows);
+        (0..count).map(|i| i * rows / count).collect()
     }
 
     /// Gives every number mean zero and variance one over the data points that have it; one that does not vary is only centred.

@@ -21,7 +21,7 @@ use crate::frechet::moments;
 use crate::guidance::ClassifierFree;
 use crate::network::foreign::Foreign;
 use crate::network::{Network, NetworkDenoiser};
-use elbo_core::samples::{Form, Labels};
+use elbo_core::samples::Form;
 use elbo_core::{
     Array, Data, Error, Model, ModelFile, Restore, Result, Rng, Run, Sample, Samples, Summary, Values, ensure_within,
 };
@@ -105,10 +105,8 @@ impl DiffusionModel {
         let mut record = Record::default();
         let labels = told(kind, network, &samples)?;
         // Points spread over the data, for measures. A class that is rare may be missing among them, which is to be known before the training.
-        let measured = count.min(MEASURED);
-        let chosen: Vec<usize> = (0..measured).map(|i| i * count / measured).collect();
-        let of_chosen = |known: &Labels| chosen.iter().map(|row| known.codes[*row]).collect::<Vec<usize>>();
-        let known = samples.labels.as_ref().map(of_chosen);
+        let chosen = samples.spread(MEASURED);
+        let known = samples.labels.as_ref().map(|labels| labels.gather(&chosen));
         if network.measured > 0 {
             network.features.check(&samples.form.shape, known.as_deref())?;
         }
@@ -330,7 +328,7 @@ impl DiffusionModel {
             let mut own = Run::new(run.rng.next_u64());
             let drawn = self.draw(count, &mut own)?;
             let extractor = self.network.features.fit(some, &self.form.shape, labels, run)?;
-            let found = Fidelity::measure_by(extractor.as_ref(), &drawn, some, self.form.size(), &mut own.rng)?;
+            let found = Fidelity::measure(extractor.as_ref(), &drawn, some, self.form.size(), &mut own.rng)?;
             self.record.metrics.extend(found.metrics().into_iter().map(|(name, value)| (name.to_owned(), value)));
             self.record.text = format!("{} {}", self.record.text, found.describe());
         }

@@ -14,24 +14,12 @@ pub(super) fn codes(vae: &Vae, density: Option<&CodeDensity>, count: usize, rng:
     }
 }
 
-/// As many samples as there are data points `values: [N, D]`, in the model's unit, measured against them: pictures as the means of their codes'
-/// likelihood, rows as draws, as `sample` gives them.
+/// As many samples as there are data points `values: [N, D]`, in the model's unit, measured against them by features of a kind, from a class of each data
+/// point where that needs them: pictures as the means of their codes' likelihood, rows as draws, as `sample` gives them.
 ///
 /// `None` for levels of categories, which have no distances, for counts, whose spread grows with their mean without bound, and for data with missing numbers; and
 /// with a warning where samples cannot be measured.
 pub fn fidelity(
-    vae: &Vae,
-    density: Option<&CodeDensity>,
-    values: &[f32],
-    form: &Form,
-    rng: &mut Rng,
-    run: &mut Run,
-) -> Option<Fidelity> {
-    fidelity_by((FeatureKind::Pca16, None), vae, density, values, form, rng, run)
-}
-
-/// [`fidelity`] by features of a kind, from a class of each data point where that needs them.
-pub(super) fn fidelity_by(
     (features, labels): (FeatureKind, Option<&[usize]>),
     vae: &Vae,
     density: Option<&CodeDensity>,
@@ -56,7 +44,7 @@ pub(super) fn fidelity_by(
     let data: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
     let found = features
         .fit(&data, &form.shape, labels, run)
-        .and_then(|extractor| Fidelity::measure_by(extractor.as_ref(), &drawn, &data, form.size(), rng));
+        .and_then(|extractor| Fidelity::measure(extractor.as_ref(), &drawn, &data, form.size(), rng));
     match found {
         Ok(found) => Some(found),
         Err(error) => {

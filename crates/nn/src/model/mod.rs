@@ -9,7 +9,6 @@ mod settings;
 mod verbs;
 
 pub use likeness::fidelity;
-use likeness::fidelity_by;
 pub use settings::LatentSettings;
 
 use self::history::Epoch;
@@ -93,9 +92,8 @@ impl LatentModel {
         }
         common.density.iter().try_for_each(|density| density.check_rows(samples.len()))?;
         let rows = samples.len();
-        let chosen: Vec<usize> = (0..rows.min(MEASURED)).map(|i| i * rows / rows.min(MEASURED)).collect();
-        let of_chosen = |known: &Labels| chosen.iter().map(|row| known.codes[*row]).collect::<Vec<usize>>();
-        let classes = samples.labels.as_ref().map(of_chosen);
+        let chosen = samples.spread(MEASURED);
+        let classes = samples.labels.as_ref().map(|labels| labels.gather(&chosen));
         // A class that is rare may be missing among those that are measured, which is to be known before the training.
         common.features.check(&samples.form.shape, classes.as_deref())?;
         let mut config = common.model(&samples.form);
@@ -175,13 +173,13 @@ impl LatentModel {
         };
         let grey = samples.gather(&chosen);
         let features = (common.features, classes.as_deref());
-        let fidelity = fidelity_by(features, &vae, density.as_ref(), &grey, &samples.form, &mut measuring, run);
+        let fidelity = fidelity(features, &vae, density.as_ref(), &grey, &samples.form, &mut measuring, run);
         if fidelity.is_none() && common.features != FeatureKind::default() {
             run.warn("`features` has no effect: samples of this model were not compared with the data");
         }
         let label_error_of_many = match &samples.labels {
             Some(labels) if rows >= 2 * MANY_LABELS => {
-                let spread: Vec<usize> = (0..2 * MANY_LABELS).map(|i| i * rows / (2 * MANY_LABELS)).collect();
+                let spread = samples.spread(2 * MANY_LABELS);
                 let values = binarise.once(&samples.gather(&spread), &mut measuring);
                 probe_error(&vae.encode(&values), labels, &spread, MANY_LABELS, run)?
             }
@@ -403,8 +401,7 @@ fn fit_density(config: &CodeDensityConfig, vae: &Vae, values: &[f32], run: &mut 
 fn cluster_scores(vae: &Vae, values: &[f32], labels: &Labels, rows: &[usize]) -> Option<ClusterScores> {
     let found: Vec<usize> =
         vae.class_probabilities(values)?.argmax(-1, false).to_vec().iter().map(|c| *c as usize).collect();
-    let truth: Vec<usize> = rows.iter().map(|row| labels.codes[*row]).collect();
-    Some(ClusterScores::of(&found, &truth))
+    Some(ClusterScores::of(&found, &labels.gather(rows)))
 }
 
 /// What each term weighs at the end, on one batch.
@@ -448,7 +445,7 @@ fn warn_of_silent_terms(terms: &[TermRecord], family: Family, run: &mut Run) {
 /// Share of wrong classes when a linear classifier of the codes learns from a hundred labels; `None` with fewer than two classes,
 /// and where there was no time for it.
 fn probe_error(q: &Posterior, labels: &Labels, rows: &[usize], most: usize, run: &mut Run) -> Result<Option<f64>> {
-    let codes: Vec<usize> = rows.iter().map(|r| labels.codes[*r]).collect();
+    let codes = labels.gather(rows);
     let known = (rows.len() / 2).min(most);
     if labels.classes.len() < 2 || known < labels.classes.len() {
         return Ok(None);

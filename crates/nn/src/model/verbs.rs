@@ -7,6 +7,7 @@ use elbo_core::{
     Array, Data, Decode, Encode, Error, Evaluate, Figure, ImportanceBound, LikelihoodBounds, Mark, Model, ModelFile,
     PointBounds, Reconstruct, Result, Rng, Run, Sample, Summary, Table, ensure, ensure_within, picture_grid,
 };
+use elbo_dist::quantile;
 use elbo_tensor::special::{ndtr, ndtri};
 use elbo_tensor::{Parameters, Tensor};
 
@@ -239,11 +240,8 @@ impl Decode for LatentModel {
             };
             (0..latent).map(sorted).collect()
         };
-        let quantile = |i: usize, z: f64| match draws.get(i) {
-            None => z,
-            Some(sorted) => sorted[(ndtr(z) * (sorted.len() - 1) as f64).round() as usize],
-        };
-        let cell = |i: usize, row: usize| quantile(i, if row / steps == i { at(row % steps) } else { 0.0 });
+        let place = |i: usize, z: f64| draws.get(i).map_or(z, |sorted| quantile(sorted, ndtr(z)));
+        let cell = |i: usize, row: usize| place(i, if row / steps == i { at(row % steps) } else { 0.0 });
         let column = |i: usize| (0..latent * steps).map(|row| cell(i, row)).collect();
         let columns = self.code_columns().into_iter().enumerate();
         let arrays = columns.map(|(i, name)| (name, Array::new(&[latent * steps], column(i)))).collect();

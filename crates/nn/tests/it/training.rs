@@ -124,19 +124,23 @@ fn rows_that_are_watched_leave_curves_and_not_a_bit_of_the_training() {
     }
 }
 
-#[test]
-fn a_long_training_is_watched_every_few_epochs_and_at_its_end() {
-    let mut rng = Rng::new(7);
-    let values = rng.normals(2).iter().map(|v| *v as f32).collect::<Vec<f32>>();
+/// A model of one number with a code of one number, in which everything is linear.
+fn linear() -> VaeConfig {
     let none = MlpConfig::new(&[], Activation::Identity);
-    let config = VaeConfig {
+    VaeConfig {
         encoder: EncoderConfig::Mlp(none.clone()),
         decoder: DecoderConfig::Mlp(none),
         likelihood: LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 1.0 } },
         ..VaeConfig::new(1)
-    };
+    }
+}
+
+#[test]
+fn a_long_training_is_watched_every_few_epochs_and_at_its_end() {
+    let mut rng = Rng::new(7);
+    let values = rng.normals(2).iter().map(|v| *v as f32).collect::<Vec<f32>>();
     let objective = ObjectiveConfig::default();
-    let mut vae = config.build(&[1], &objective, &mut rng).unwrap();
+    let mut vae = linear().build(&[1], &objective, &mut rng).unwrap();
     let config = TrainingConfig { epochs: 1001, batch: 2, ..TrainingConfig::default() };
     let training = Training::new(&values, 1, &objective, &config, &mut rng).unwrap();
     let mut run = Run::new(1);
@@ -150,14 +154,7 @@ fn a_long_training_is_watched_every_few_epochs_and_at_its_end() {
 fn weights_that_are_alike_but_for_rounding_have_no_pareto_k() {
     let mut rng = Rng::new(8);
     let values = rng.normals(20).iter().map(|v| *v as f32).collect::<Vec<f32>>();
-    let none = MlpConfig::new(&[], Activation::Identity);
-    let config = VaeConfig {
-        encoder: EncoderConfig::Mlp(none.clone()),
-        decoder: DecoderConfig::Mlp(none),
-        likelihood: LikelihoodConfig::Gaussian { noise: Noise::Fixed { sd: 1.0 } },
-        ..VaeConfig::new(1)
-    };
-    let mut vae = config.build(&[1], &ObjectiveConfig::default(), &mut rng).unwrap();
+    let mut vae = linear().build(&[1], &ObjectiveConfig::default(), &mut rng).unwrap();
     // Posteriors are the prior, and the decoder sees no code.
     let count = vae.pack().len();
     vae.unpack(&vec![0.0; count]);

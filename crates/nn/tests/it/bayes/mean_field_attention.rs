@@ -1,11 +1,11 @@
 //! Attention with one variance a weight: moments where a row has one position, and what positions and rows share.
 
-use super::{assert_mean, distance, shake};
+use super::{assert_moments, distance, passes, shake};
 use crate::common::assert_gradient;
 use elbo_core::Rng;
 use elbo_nn::bayes::{MeanFieldAttention, MeanFieldAttentionConfig, Noise};
 use elbo_nn::layer::{AttentionConfig, Build, Layer, Pass};
-use elbo_tensor::{DType, Tensor, no_grad};
+use elbo_tensor::{DType, Tensor};
 
 const WIDTH: usize = 2;
 
@@ -51,27 +51,9 @@ fn outputs_of_one_position_have_the_moments_of_two_drawn_matrices() {
             };
             (0..WIDTH).map(through).sum::<f64>() + var_o[j * columns + WIDTH]
         };
-        let mut rng = Rng::new(4);
-        let draws: Vec<Vec<f64>> = (0..3000)
-            .map(|_| {
-                let mut pass = if is_function { Pass::drawing_function(&mut rng) } else { Pass::training(&mut rng) };
-                no_grad(|| layer.forward(&x, &mut pass)).to_vec()
-            })
-            .collect();
-        for j in 0..WIDTH {
-            let deviation = |d: &Vec<f64>, row: usize| d[row * WIDTH + j] - mean(row, j);
-            for row in 0..2 {
-                let what = format!("{noise:?} {is_function} {row} {j}");
-                let deviations: Vec<f64> = draws.iter().map(|d| deviation(d, row)).collect();
-                assert_mean(&format!("{what} mean"), &deviations, 0.0);
-                let squares: Vec<f64> = deviations.iter().map(|d| d * d).collect();
-                assert_mean(&format!("{what} variance"), &squares, covariance(row, row, j));
-            }
-            let products: Vec<f64> = draws.iter().map(|d| deviation(d, 0) * deviation(d, 1)).collect();
-            let is_shared = is_function || noise == Noise::Weights;
-            let expected = if is_shared { covariance(0, 1, j) } else { 0.0 };
-            assert_mean(&format!("{noise:?} {is_function} rows {j}"), &products, expected);
-        }
+        let draws = passes(&layer, &x, is_function, 3000);
+        let is_shared = is_function || noise == Noise::Weights;
+        assert_moments(&format!("{noise:?} {is_function}"), &draws, is_shared, mean, covariance);
     }
 }
 

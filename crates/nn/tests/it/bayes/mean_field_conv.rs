@@ -1,11 +1,11 @@
 //! Convolutions with one variance a weight: moments of their outputs, and what neighbouring pixels share.
 
-use super::{assert_mean, distance, shake};
+use super::{assert_mean, distance, passes, shake};
 use crate::common::assert_gradient;
 use elbo_core::Rng;
 use elbo_nn::bayes::{MeanFieldConv2d, MeanFieldConv2dConfig, Noise};
 use elbo_nn::layer::{Build, Conv2dConfig, Layer, Pass};
-use elbo_tensor::{DType, Parameters, Tensor, no_grad};
+use elbo_tensor::{DType, Parameters, Tensor};
 
 fn config(noise: Noise) -> MeanFieldConv2dConfig {
     let convolution = Conv2dConfig { out: 2, kernel: 2, stride: 1, padding: 0, ..Conv2dConfig::default() };
@@ -47,13 +47,7 @@ fn outputs_have_the_moments_of_drawn_filters_but_for_what_local_noise_drops() {
             distance(&layer.forward(&x, &mut Pass::evaluation()).flatten(), &Tensor::from_vec(centre.clone(), &[8]))
                 < 1e-12
         );
-        let mut rng = Rng::new(4);
-        let draws: Vec<Vec<f64>> = (0..6000)
-            .map(|_| {
-                let mut pass = if is_function { Pass::drawing_function(&mut rng) } else { Pass::training(&mut rng) };
-                no_grad(|| layer.forward(&x, &mut pass)).to_vec()
-            })
-            .collect();
+        let draws = passes(&layer, &x, is_function, 6000);
         let (a, v) = (seen.to_vec(), variance.to_vec());
         // Entry (row, channel, place).
         for i in 0..8 {

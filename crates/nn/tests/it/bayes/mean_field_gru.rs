@@ -1,11 +1,11 @@
 //! Recurrent units with one variance a weight: moments of a cell that is linear, and what times and rows share.
 
-use super::{assert_mean, distance};
+use super::{assert_moments, distance, passes};
 use crate::common::assert_gradient;
 use elbo_core::Rng;
 use elbo_nn::bayes::{MeanFieldGru, MeanFieldGruConfig, Noise};
 use elbo_nn::layer::{Build, GruConfig, Layer, Output, Pass};
-use elbo_tensor::{DType, Parameters, Tensor, no_grad};
+use elbo_tensor::{DType, Parameters, Tensor};
 use std::collections::BTreeMap;
 
 const INPUT: usize = 3;
@@ -122,28 +122,14 @@ fn states_of_a_linear_cell_have_the_moments_of_weights_drawn_once_for_all_times(
     for (noise, is_function) in [(Noise::Flipout, false), (Noise::Weights, false), (Noise::Flipout, true)] {
         let layer = linear(noise);
         let cell = Cell::new(&layer, &x);
-        let mut rng = Rng::new(4);
-        let draws: Vec<Vec<f64>> = (0..2500)
-            .map(|_| {
-                let mut pass = if is_function { Pass::drawing_function(&mut rng) } else { Pass::training(&mut rng) };
-                no_grad(|| layer.forward(&x, &mut pass)).to_vec()
-            })
-            .collect();
+        let draws = passes(&layer, &x, is_function, 2500);
+        let is_shared = is_function || noise == Noise::Weights;
+        let (mean, covariance) = (|n, j| cell.mean(n, j), |n, m, j| cell.covariance(n, m, j));
+        assert_moments(&format!("{noise:?} {is_function}"), &draws, is_shared, mean, covariance);
         let at_means = layer.forward(&x, &mut Pass::evaluation()).to_vec();
-        for j in 0..HIDDEN {
-            let deviation = |d: &Vec<f64>, row: usize| d[row * HIDDEN + j] - cell.mean(row, j);
-            for row in 0..2 {
-                let what = format!("{noise:?} {is_function} {row} {j}");
-                assert!((at_means[row * HIDDEN + j] - cell.mean(row, j)).abs() < 1e-4 * SMALL, "{what}");
-                let values: Vec<f64> = draws.iter().map(|d| d[row * HIDDEN + j]).collect();
-                assert_mean(&format!("{what} mean"), &values, cell.mean(row, j));
-                let squares: Vec<f64> = draws.iter().map(|d| deviation(d, row).powi(2)).collect();
-                assert_mean(&format!("{what} variance"), &squares, cell.covariance(row, row, j));
-            }
-            let products: Vec<f64> = draws.iter().map(|d| deviation(d, 0) * deviation(d, 1)).collect();
-            let is_shared = is_function || noise == Noise::Weights;
-            let expected = if is_shared { cell.covariance(0, 1, j) } else { 0.0 };
-            assert_mean(&format!("{noise:?} {is_function} rows {j}"), &products, expected);
+        for (i, found) in at_means.iter().enumerate() {
+            let expected = cell.mean(i / HIDDEN, i % HIDDEN);
+            assert!((found - expected).abs() < 1e-4 * SMALL, "{noise:?} {is_function} {i}");
         }
     }
 }

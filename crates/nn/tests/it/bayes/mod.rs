@@ -22,7 +22,8 @@ mod tempering;
 pub use crate::common::shake;
 use elbo_core::Rng;
 use elbo_nn::bayes::{Covariance, Gaussians, Observation, ObservationConfig};
-use elbo_tensor::{DType, Tensor};
+use elbo_nn::layer::{Layer, Pass};
+use elbo_tensor::{DType, Tensor, no_grad};
 
 /// Covariances that are there.
 pub const COVARIANCES: [Covariance; 4] =
@@ -57,6 +58,38 @@ pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
 pub fn assert_mean(what: &str, draws: &[f64], expected: f64) {
     let (mean, error) = mean_and_error(draws);
     assert!((mean - expected).abs() < 4.0 * error + 1e-12, "{what}: {mean} ± {error}, expected {expected}");
+}
+
+/// What a layer makes of `x` in each of so many passes that draw: of one function for all rows, or for each row.
+pub fn passes(layer: &impl Layer, x: &Tensor, is_function: bool, count: usize) -> Vec<Vec<f64>> {
+    let mut rng = Rng::new(4);
+    let draw = |_: usize| {
+        let mut pass = if is_function { Pass::drawing_function(&mut rng) } else { Pass::training(&mut rng) };
+        no_grad(|| layer.forward(x, &mut pass)).to_vec()
+    };
+    (0..count).map(draw).collect()
+}
+
+/// Draws of two rows, `[2, D]` each, have the means of each row and entry, and the covariances between two rows of each entry: between a row and the
+/// other only where they meet the same weights.
+pub fn assert_moments(
+    what: &str,
+    draws: &[Vec<f64>],
+    is_shared: bool,
+    mean: impl Fn(usize, usize) -> f64,
+    covariance: impl Fn(usize, usize, usize) -> f64,
+) {
+    let width = draws[0].len() / 2;
+    for j in 0..width {
+        let deviations = |row: usize| draws.iter().map(|d| d[row * width + j] - mean(row, j)).collect::<Vec<f64>>();
+        let rows = [deviations(0), deviations(1)];
+        for (n, m) in [(0, 0), (1, 1), (0, 1)] {
+            let products: Vec<f64> = rows[n].iter().zip(&rows[m]).map(|(a, b)| a * b).collect();
+            let expected = if n == m || is_shared { covariance(n, m, j) } else { 0.0 };
+            assert_mean(&format!("{what} covariance {n} {m} {j}"), &products, expected);
+        }
+        rows.iter().for_each(|row| assert_mean(&format!("{what} mean {j}"), row, 0.0));
+    }
 }
 
 /// Mean and standard error.
