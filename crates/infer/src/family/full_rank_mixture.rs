@@ -3,7 +3,6 @@
 use super::{Drawn, FullRank, Variational};
 use crate::objective::log_mean_exp;
 use elbo_core::Rng;
-use elbo_linalg::vector::dot;
 use elbo_tensor::{Parameter, Parameters, Tensor, nested, nested_mut, no_grad};
 
 /// A mixture of `K` full-rank normals in equal parts: what several approximations are together. Draws are stratified, every part is drawn from
@@ -75,18 +74,14 @@ impl Variational for FullRankMixture {
 
     /// Draws go round the parts from a random one on: each is of the mixture, and no part is drawn from more than once more than another.
     fn sample(&self, count: usize, rng: &mut Rng) -> (Tensor, Tensor) {
-        let d = self.dim();
-        let parts: Vec<_> = self.parts.iter().map(|part| (part.mean(), no_grad(|| part.chol().to_vec()))).collect();
-        let first = rng.below(parts.len());
-        let mut z = Vec::with_capacity(count * d);
-        for s in 0..count {
-            let (mean, chol) = &parts[(first + s) % parts.len()];
-            let noise = rng.normals(d);
-            z.extend((0..d).map(|i| mean[i] + dot(&chol[i * d..=i * d + i], &noise[..=i])));
-        }
-        let z = Tensor::from_vec(z, &[count, d]);
-        let log_prob = no_grad(|| self.density(&z));
-        (z, log_prob)
+        let (k, d) = (self.strata(), self.dim());
+        let first = rng.below(k);
+        // Whole rounds are drawn; their rows before the first and after the last are left out.
+        let rows = (first + count).next_multiple_of(k);
+        let mut noise = vec![0.0; rows * d];
+        noise[first * d..(first + count) * d].chunks_exact_mut(d).for_each(|row| row.copy_from_slice(&rng.normals(d)));
+        let Drawn { z, log_prob, .. } = no_grad(|| self.draw(&Tensor::from_vec(noise, &[rows, d])));
+        (z.narrow(0, first, count), log_prob.narrow(0, first, count))
     }
 
     fn title(&self) -> String {

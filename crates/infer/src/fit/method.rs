@@ -18,7 +18,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Most unknowns that a full covariance is fitted to.
+/// Most unknowns that a full covariance is made of.
 const MOST_FULL_RANK: usize = 4000;
 
 /// A method of inference. As a text: `nuts`, `pathfinder`, `multipath`, `mean-field`, `full-rank`, `low-rank:2`, `mixture:3`, a flow such as
@@ -225,6 +225,11 @@ pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings,
     let d = target.dim();
     let mean = settings.start.clone().unwrap_or_else(|| vec![0.0; d]);
     ensure_dim("start", mean.len(), target)?;
+    if matches!(method, Method::Pathfinder | Method::Multipath | Method::FullRank) {
+        let found = format!("{method} for {d} unknowns, a factor of {:.1} GB", 8e-9 * (d as f64).powi(2));
+        let expected = format!("mean-field or low-rank:R for more than {MOST_FULL_RANK} unknowns");
+        ensure("method", found, d <= MOST_FULL_RANK, expected)?;
+    }
     let sd = vec![1.0; d];
     let family: Box<dyn Variational> = match method {
         Method::Nuts => return nuts(target, settings, run),
@@ -244,12 +249,7 @@ pub fn infer(target: &dyn LogDensity, method: Method, settings: &MethodSettings,
             return Ok(of_fit(target, method, fit, started));
         }
         Method::MeanField => Box::new(MeanField::new(&mean, &sd)),
-        Method::FullRank => {
-            let found = format!("full-rank for {d} unknowns, a factor of {:.1} GB", 8e-9 * (d as f64).powi(2));
-            let expected = format!("mean-field or low-rank:R for more than {MOST_FULL_RANK} unknowns");
-            ensure("method", found, d <= MOST_FULL_RANK, expected)?;
-            Box::new(FullRank::new(&mean, &sd))
-        }
+        Method::FullRank => Box::new(FullRank::new(&mean, &sd)),
         Method::LowRank { rank } => Box::new(LowRank::new(&mean, &sd, rank)),
         Method::Mixture { components } => Box::new(Mixture::new(&mean, &sd, components, &mut run.rng)),
         Method::Flow { .. } | Method::Hamiltonian { .. } | Method::Langevin { .. } => {

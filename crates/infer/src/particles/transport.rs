@@ -175,7 +175,17 @@ impl Step<Particles> for Move<'_> {
 /// ```
 pub fn transport(score: &dyn Score, settings: &Transport, start: Particles, run: &mut Run) -> Result<Particles> {
     match settings.field {
-        Field::Svgd { kernel } => transport_by(score, &Svgd { kernel }, settings, start, run),
+        Field::Svgd { kernel } => {
+            let particles = transport_by(score, &Svgd { kernel }, settings, start, run)?;
+            if score.dim() > 50 {
+                run.warn(format!(
+                    "with {} unknowns, particles moved by a kernel lie closer together than the density is wide: do not read \
+                     their spread as uncertainty",
+                    score.dim()
+                ));
+            }
+            Ok(particles)
+        }
         Field::Ksdd { kernel } => transport_by(score, &Ksdd { kernel }, settings, start, run),
     }
 }
@@ -199,13 +209,6 @@ pub fn transport_by(
     drive(&step, &mut particles, &Stop::after(settings.steps, "particles", "mean speed"), run)?;
     if particles.frozen > 0 {
         run.warn(format!("{} moves were left out because a particle's score was not finite", particles.frozen));
-    }
-    if score.dim() > 50 && matches!(settings.field, Field::Svgd { .. }) {
-        run.warn(format!(
-            "with {} unknowns, particles moved by a kernel lie closer together than the density is wide: do not read \
-             their spread as uncertainty",
-            score.dim()
-        ));
     }
     Ok(particles)
 }

@@ -152,6 +152,12 @@ fn a_dirichlet_multinomial_model_predicts_what_its_evidence_and_its_posterior_sa
     assert_close("probability of three more", found.value, model.log_predictive(&counts).exp(), found.error);
 }
 
+/// Log weights `[S]` of draws of an approximation.
+fn log_weights(log_joint: impl Fn(&Tensor) -> Tensor, q: &dyn Batched, count: usize, rng: &mut Rng) -> Tensor {
+    let z = q.sample(&[count], rng);
+    log_joint(&z) - q.log_prob(&z)
+}
+
 /// What is known of an approximation: the evidence, its divergence to the posterior, and the logarithm of the mean squared ratio of posterior to it.
 struct Known {
     log_evidence: f64,
@@ -210,10 +216,7 @@ fn assert_tight(name: &str, log_evidence: f64, log_weights: &Tensor) {
 #[test]
 fn bounds_of_a_gamma_poisson_model_are_ordered_and_meet_at_its_posterior() {
     let model = GammaPoisson::new();
-    let log_weights = |q: &Gamma, count: usize, rng: &mut Rng| {
-        let z = q.sample(&[count], rng);
-        model.log_joint(&z) - q.log_prob(&z)
-    };
+    let log_joint = |mean: &Tensor| model.log_joint(mean);
     let (shape, rate) = model.posterior();
     let posterior = gamma(shape, rate);
     // Wider than the posterior, so that squared weights have a variance.
@@ -223,17 +226,14 @@ fn bounds_of_a_gamma_poisson_model_are_ordered_and_meet_at_its_posterior() {
     let log_square = 2.0 * (shape * rate.ln() - lgamma(shape)) - (a * b.ln() - lgamma(a))
         + (lgamma(square_shape) - square_shape * square_rate.ln());
     let known = Known { log_evidence: model.log_evidence(), divergence: q.kl(&posterior).item(), log_square };
-    assert_bounds("gamma-poisson", &known, |count, rng| log_weights(&q, count, rng));
-    assert_tight("gamma-poisson", model.log_evidence(), &log_weights(&posterior, 200, &mut Rng::new(3)));
+    assert_bounds("gamma-poisson", &known, |count, rng| log_weights(log_joint, &q, count, rng));
+    assert_tight("gamma-poisson", model.log_evidence(), &log_weights(log_joint, &posterior, 200, &mut Rng::new(3)));
 }
 
 #[test]
 fn bounds_of_a_dirichlet_multinomial_model_are_ordered_and_meet_at_its_posterior() {
     let model = DirichletMultinomial::new();
-    let log_weights = |q: &Dirichlet, count: usize, rng: &mut Rng| {
-        let z = q.sample(&[count], rng);
-        model.log_joint(&z) - q.log_prob(&z)
-    };
+    let log_joint = |shares: &Tensor| model.log_joint(shares);
     let concentration = model.posterior();
     let posterior = dirichlet(&concentration);
     // Wider than the posterior, as above.
@@ -242,8 +242,12 @@ fn bounds_of_a_dirichlet_multinomial_model_are_ordered_and_meet_at_its_posterior
     let square: Vec<f64> = concentration.iter().zip(&wide).map(|(a, b)| 2.0 * a - b).collect();
     let log_square = log_beta(&square) + log_beta(&wide) - 2.0 * log_beta(&concentration);
     let known = Known { log_evidence: model.log_evidence(), divergence: q.kl(&posterior).item(), log_square };
-    assert_bounds("dirichlet-multinomial", &known, |count, rng| log_weights(&q, count, rng));
-    assert_tight("dirichlet-multinomial", model.log_evidence(), &log_weights(&posterior, 200, &mut Rng::new(3)));
+    assert_bounds("dirichlet-multinomial", &known, |count, rng| log_weights(log_joint, &q, count, rng));
+    assert_tight(
+        "dirichlet-multinomial",
+        model.log_evidence(),
+        &log_weights(log_joint, &posterior, 200, &mut Rng::new(3)),
+    );
 }
 
 /// Weights put right what a normal on free numbers gets wrong, with their own error: evidence, and the means of natural values.

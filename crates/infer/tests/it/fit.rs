@@ -36,24 +36,13 @@ impl LogDensity for Correlated {
     }
 }
 
-/// Independent standard normals, as many as the number.
-struct Wide(usize);
-
-impl LogDensity for Wide {
-    fn dim(&self) -> usize {
-        self.0
-    }
-
-    fn log_prob(&self, z: &Tensor) -> Tensor {
-        z.square().sum_axis(-1, false) * -0.5
-    }
-}
-
 #[test]
 fn a_full_covariance_of_too_many_unknowns_is_refused_with_the_memory_it_would_take() {
-    let refused = infer(&Wide(100_000), Method::FullRank, &MethodSettings::default(), &mut Run::new(1));
-    let error = refused.err().unwrap().to_string();
-    assert!(error.contains("100000 unknowns") && error.contains("80.0 GB"), "{error}");
+    let wide = Explicit::new(100_000, |_: &[f64], _: &mut [f64]| -> f64 { unreachable!("refused before any work") });
+    for method in [Method::FullRank, Method::Pathfinder, Method::Multipath] {
+        let error = infer(&wide, method, &MethodSettings::default(), &mut Run::new(1)).err().unwrap().to_string();
+        assert!(error.contains(&format!("{method} for 100000 unknowns")) && error.contains("80.0 GB"), "{error}");
+    }
 }
 
 #[test]

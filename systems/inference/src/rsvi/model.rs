@@ -274,9 +274,7 @@ impl Ascent<'_> {
         let Estimate { value, error } = Estimate::mean(&values);
         (value, error)
     }
-}
 
-impl Ascent<'_> {
     /// The variance of one gradient estimate at each site, the codes and then the weights of each layer from the counts up: a mean over the site's
     /// parameters.
     pub fn noise(&self, family: &GammaFamily, rng: &mut Rng) -> Result<Vec<(String, f64)>> {
@@ -343,12 +341,18 @@ mod tests {
     const IMPLICIT: GammaGradient = GammaGradient::Implicit;
     const REJECTION: GammaGradient = GammaGradient::Rejection { augmentation: 3 };
 
-    #[test]
-    fn every_estimator_has_the_same_mean_gradient_also_with_another_at_each_site() {
-        let mut rng = Rng::new(3);
+    /// A model of two layers, counts, and where a fit starts.
+    fn small(seed: u64) -> (Factors, Tensor, GammaFamily) {
+        let mut rng = Rng::new(seed);
         let factors = Factors { widths: vec![3, 2], columns: 4, shape: 0.5 };
         let counts = Tensor::from_vec((0..20).map(|_| rng.poisson(2.0) as f64).collect(), &[5, 4]);
         let family = GammaFamily::start(&factors, &counts, &mut rng);
+        (factors, counts, family)
+    }
+
+    #[test]
+    fn every_estimator_has_the_same_mean_gradient_also_with_another_at_each_site() {
+        let (factors, counts, family) = small(3);
         let ascent =
             |gradients| Ascent { factors: &factors, counts: &counts, gradients, draws: 8, rate: 0.1, weights: None };
         let estimate = |gradients: [GammaGradient; 2], seed: u64| {
@@ -387,10 +391,7 @@ mod tests {
 
     #[test]
     fn the_noise_of_a_site_is_that_of_its_own_estimator() {
-        let mut rng = Rng::new(4);
-        let factors = Factors { widths: vec![3, 2], columns: 4, shape: 0.5 };
-        let counts = Tensor::from_vec((0..20).map(|_| rng.poisson(2.0) as f64).collect(), &[5, 4]);
-        let family = GammaFamily::start(&factors, &counts, &mut rng);
+        let (factors, counts, family) = small(4);
         let noise = |gradients: [GammaGradient; 2]| {
             let ascent = Ascent { factors: &factors, counts: &counts, gradients, draws: 4, rate: 0.1, weights: None };
             ascent.noise(&family, &mut Rng::new(5)).unwrap()
