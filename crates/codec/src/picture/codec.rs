@@ -182,18 +182,10 @@ impl PictureCodec {
     /// As [`PictureCodec::encode`].
     pub fn cross_entropy(&self, photo: &Photo, quality: usize) -> Result<f64> {
         let symbols = self.quantised(photo, quality, &mut Stages::default())?;
-        let cost = |values: &[i32], tables: &[u16]| -> f64 {
-            let one = |(v, t): (&i32, &u16)| self.frozen.lookups()[usize::from(*t)].alphabet().cost(*v);
-            values.iter().zip(tables).map(one).sum()
-        };
-        let first = match &symbols.first_codes {
-            Codes::Tables(tables) => cost(&symbols.first, tables),
-            Codes::Mixtures(mixtures) => {
-                let tables = self.mixture_tables();
-                symbols.first.iter().zip(mixtures).map(|(v, mixture)| tables.cost(mixture, *v)).sum::<f64>()
-            }
-        };
-        Ok(cost(&symbols.second, &symbols.second_tables) + first)
+        let second = |(v, t): (&i32, &u16)| self.frozen.lookups()[usize::from(*t)].alphabet().cost(*v);
+        let first = |(at, v): (usize, &i32)| self.frozen.cost(&symbols.first_codes, at, *v);
+        Ok(symbols.second.iter().zip(&symbols.second_tables).map(second).sum::<f64>()
+            + symbols.first.iter().enumerate().map(first).sum::<f64>())
     }
 
     /// The integers of a picture with their tables.

@@ -162,6 +162,15 @@ impl Frozen {
         self.mixture.as_ref()
     }
 
+    /// The cost in bits of the integer that the code at this place codes.
+    pub(super) fn cost(&self, codes: &Codes, at: usize, value: i32) -> f64 {
+        match (codes, &self.mixture) {
+            (Codes::Tables(tables), _) => self.lookups[usize::from(tables[at])].alphabet().cost(value),
+            (Codes::Mixtures(mixtures), Some(tables)) => tables.cost(&mixtures[at], value),
+            (Codes::Mixtures(_), None) => unreachable!("mixtures are made with tables"),
+        }
+    }
+
     /// Room for what latents are coded with.
     pub(super) fn no_codes(&self) -> Codes {
         if self.mixture.is_some() { Codes::Mixtures(vec![]) } else { Codes::Tables(vec![]) }

@@ -15,11 +15,7 @@ pub(super) fn take_out(symbols: &mut Symbols, frozen: &Frozen) -> Vec<bool> {
     let channel = |i: usize| order.get(i).map_or(i / plane, |channel| usize::from(*channel));
     let mut zeros = vec![true; latents];
     symbols.first.iter().enumerate().filter(|(_, v)| **v != 0).for_each(|(i, _)| zeros[channel(i)] = false);
-    let cost = |i: usize| match (&symbols.first_codes, frozen.mixture()) {
-        (Codes::Tables(tables), _) => frozen.lookups()[usize::from(tables[i])].alphabet().cost(0),
-        (Codes::Mixtures(mixtures), Some(tables)) => tables.cost(&mixtures[i], 0),
-        (Codes::Mixtures(_), None) => unreachable!("mixtures are made with tables"),
-    };
+    let cost = |i: usize| frozen.cost(&symbols.first_codes, i, 0);
     let saved: f64 = (0..symbols.first.len()).filter(|i| zeros[channel(*i)]).map(cost).sum();
     if saved <= 16.0 + 8.0 * latents.div_ceil(8) as f64 {
         return vec![];

@@ -60,13 +60,9 @@ impl Choose {
                 "give each measured point its objectives, as many for all and for the reference",
             ));
         }
-        let degrees = self.surrogate.degrees;
-        ensure(
-            "degrees",
-            format!("{degrees:?}"),
-            degrees.is_none(),
-            "none: expected growth is that of normal distributions",
-        )?;
+        if let Some(degrees) = self.surrogate.degrees {
+            ensure("degrees", degrees, false, "none: expected growth is that of normal distributions")?;
+        }
         let (x, groups) = (points.concat(), space.groups());
         let fit = |y: &[f64], rng: &mut Rng| -> Result<Gp> {
             let mut gp = Gp::fit(&x, y, &groups, &self.surrogate, None, rng)?;

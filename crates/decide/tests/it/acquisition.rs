@@ -1,6 +1,6 @@
 //! Scores: values against sampling and closed forms, gradients against differences, tails.
 
-use crate::{assert_gradient, wavy};
+use crate::{assert_gradient, check_gradient, wavy};
 use elbo_core::Rng;
 use elbo_decide::acquisition::{
     About, Acquisition, Adjusted, Analytic, EntropySearch, Feasibility, KnowledgeGradient, LocalPenalty, Minimum,
@@ -54,14 +54,6 @@ fn scores_of_mean_and_variance_have_the_slopes_of_differences() {
     let far = Score::LogEi.of(80.0, 1.0, 0.0);
     assert!(Score::Ei.of(80.0, 1.0, 0.0).0 == 0.0 && far.0.is_finite() && far.1 < -50.0);
     assert!((Schedule::Study.beta(5, 10) - 2.0 * (500.0 * std::f64::consts::PI.powi(2) / 0.06f64).ln()).abs() < 1e-12);
-}
-
-fn check_gradient(what: &str, score: &dyn Acquisition, at: &[f64]) {
-    let mut gradient = vec![0.0; at.len()];
-    let value = score.value_and_gradient(at, &mut gradient);
-    let again = score.values(at, at.len())[0];
-    assert!((value - again).abs() < 1e-9 * value.abs().max(1.0), "{what}: {value} and {again}");
-    assert_gradient(what, |x| score.value_and_gradient(x, &mut vec![0.0; x.len()]), &gradient, at, 2e-4);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod student;
 mod surrogate;
 
 use elbo_core::Rng;
+use elbo_decide::acquisition::Acquisition;
 use elbo_decide::surrogate::{Gp, Hyper};
 
 /// Central differences agree with the gradient, relative to its size.
@@ -35,6 +36,15 @@ fn assert_gradient(what: &str, f: impl Fn(&[f64]) -> f64, gradient: &[f64], at: 
             "{what}, d{i}: {numeric} (numeric) and {exact}"
         );
     }
+}
+
+/// One place or many, a score has the same value, and the gradient of differences.
+fn check_gradient(what: &str, score: &dyn Acquisition, at: &[f64]) {
+    let mut gradient = vec![0.0; at.len()];
+    let value = score.value_and_gradient(at, &mut gradient);
+    let again = score.values(at, at.len())[0];
+    assert!((value - again).abs() < 1e-9 * value.abs().max(1.0), "{what}: {value} and {again}");
+    assert_gradient(what, |x| score.value_and_gradient(x, &mut vec![0.0; x.len()]), &gradient, at, 2e-4);
 }
 
 /// A wavy function of three variables at 14 places, with its process.
