@@ -206,7 +206,7 @@ pub struct Sample {
     /// written to `codes.csv`.
     #[arg(long, value_name = "STEPS", conflicts_with = "count", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub traverse: Option<u32>,
-    /// The folder to write to: `samples.csv`, or for pictures `grid.png`, the pictures one by one, and an array.
+    /// The folder to write to: `samples.csv`, or arrays as NPY where the data are arrays; for pictures also `grid.png` and the pictures one by one.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// The seed of the draws; that of the fit by default.

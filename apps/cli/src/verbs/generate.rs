@@ -55,6 +55,12 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
     let count = if is_drawn { args.count as usize } else { drawn.rows() };
     say_warnings(json, &run);
     std::fs::create_dir_all(folder).map_err(|cause| Error::file("cannot make the folder", folder, &cause))?;
+    let table = folder.join("samples.csv");
+    // Pictures whose pixels are columns stay a table.
+    let is_table = drawn.arrays.iter().all(|(_, array)| array.shape.len() <= 2);
+    if let (Some(codes), true) = (&args.codes, is_table) {
+        check_writable(&table, &[codes])?;
+    }
     let mut files: Vec<PathBuf> = vec![];
     if let Some((pictures, shape)) = pictures(&drawn) {
         let singles = folder.join("pictures");
@@ -74,21 +80,16 @@ pub fn sample(args: &Sample, json: bool) -> Result<ExitCode, Failure> {
         files.push(folder.join("grid.png"));
         let shown = &pictures[..pictures.len().min(most * size)];
         write_picture(&folder.join("grid.png"), &picture_grid(shown, shape, columns))?;
-        if let [(name, array)] = drawn.arrays.as_slice() {
-            files.push(folder.join(format!("{name}.npy")));
-            write_npy(&folder.join(format!("{name}.npy")), array)?;
-        } else {
-            // Pictures whose pixels are the columns of a table.
-            files.push(folder.join("samples.csv"));
-            write_data(&folder.join("samples.csv"), &drawn)?;
-        }
+    }
+    if is_table {
+        write_data(&table, &drawn)?;
+        files.push(table);
     } else {
-        let file = folder.join("samples.csv");
-        if let Some(codes) = &args.codes {
-            check_writable(&file, &[codes])?;
+        for (name, array) in &drawn.arrays {
+            let file = folder.join(format!("{name}.npy"));
+            write_npy(&file, array)?;
+            files.push(file);
         }
-        write_data(&file, &drawn)?;
-        files.push(file);
     }
     if let Some(codes) = &moved {
         let file = folder.join("codes.csv");

@@ -41,6 +41,11 @@ fn a_model_of_pictures_draws_codes_and_reconstructs() {
     for file in ["drawn/grid.png", "drawn/pictures/00005.png"] {
         assert_eq!(folder.read(file)[..4], *b"\x89PNG", "{file}");
     }
+    // Pixels that were the columns of a table are one again.
+    let drawn = String::from_utf8(folder.read("drawn/samples.csv")).unwrap();
+    let names = (0..16).map(|i| format!("pixel{i}")).collect::<Vec<_>>().join(",");
+    assert_eq!((drawn.lines().next(), drawn.lines().count()), (Some(names.as_str()), 6));
+    assert!(sampled["files"].to_string().contains("samples.csv") && !folder.path("drawn/pixel0.npy").exists());
     let coded = folder.elbo("encode m.elbo p.csv").ok();
     assert_eq!(coded.lines().count(), 81);
     assert!(coded.lines().next().unwrap().split(',').count() >= 2, "{coded}");
@@ -89,6 +94,23 @@ fn the_same_pictures_as_a_folder_idx_npy_or_npz_give_the_same_codes() {
         assert_eq!(of_folder.lines().count(), 41, "{system}");
         assert_eq!(codes(system, "drawn/image.npy"), of_folder, "{system}");
     }
+}
+
+#[test]
+fn pictures_that_are_drawn_with_a_class_are_arrays() {
+    let folder = Folder::new();
+    // Forty pictures of 8 x 8 pixels, the upper or the lower half bright, and which.
+    let pixels = (0..40 * 64).map(|i| if i / 64 % 2 == i / 32 % 2 { 200 } else { 5 }).collect();
+    let image = elbo_core::Array { shape: vec![40, 8, 8], values: elbo_core::Values::U8(pixels) };
+    let half = elbo_core::Array::new(&[40], (0..40).map(|i| f64::from(i % 2)).collect());
+    elbo_data::write_npz(&folder.path("p.npz"), &[("image".to_owned(), image), ("half".to_owned(), half)]).unwrap();
+    let settings = "--set widths=[4,8] --set batch=8 --set iterations=10 --set steps=5 --set measured=0";
+    folder.elbo(&format!("fit ddpm p.npz --target half --set conditional=true {settings} --out m.elbo")).ok();
+    folder.elbo("sample m.elbo --count 3 --out drawn").ok();
+    for file in ["drawn/image.npy", "drawn/class.npy"] {
+        assert_eq!(folder.read(file)[..6], *b"\x93NUMPY", "{file}");
+    }
+    assert_eq!(folder.read("drawn/pictures/00003.png")[..4], *b"\x89PNG");
 }
 
 #[test]
@@ -189,10 +211,13 @@ fn codes_have_bounds_and_are_decoded_and_moved_on_request() {
     assert_eq!(folder.read("moved/pictures/00003.png"), folder.read("again/pictures/00003.png"));
 
     folder.write("gap.csv", b"z1,z2\n1,2\n3,\n");
+    std::fs::create_dir(folder.path("kept")).unwrap();
+    folder.elbo("encode m.elbo p.csv --out kept/samples.csv").ok();
     for (command, code, expected) in [
         ("sample m.elbo --codes p.csv --out x", 1, "no column of numbers `z1`"),
         ("sample m.elbo --codes gap.csv --out x", 1, "is nan in row 2"),
         ("sample m.elbo --codes absent.csv --out x", 1, "no such file"),
+        ("sample m.elbo --codes kept/samples.csv --out kept", 2, "would be overwritten"),
         ("sample m.elbo --traverse 1 --out x", 2, "1"),
         ("sample m.elbo --traverse 5001 --out x", 2, "5001"),
         ("sample m.elbo --traverse 5 --codes codes.csv --out x", 2, "--traverse"),

@@ -216,12 +216,10 @@ fn oscillator(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     Ok(())
 }
 
-/// Channels whose rates swing, and the length of their loadings: a latent of one moves a log rate by about one.
-const SWINGING: (usize, f64) = (10, 3.0);
-
 /// Few channels with long loadings, where Gaussian noise on square roots takes a silent bin for as telling as a busy one.
 fn swings(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
-    let (steps, trials, (channels, length)) = (500, 10, SWINGING);
+    // With loadings of this length a latent of one moves a log rate by about one.
+    let (steps, trials, channels, length) = (500, 10, 10, 3.0);
     let mut table = Table::new(
         "swings",
         "Share of the variance of the oscillator explained from ten channels with loadings of length three, in place of fifty of length one.",

@@ -97,8 +97,7 @@ mod tests {
         }
         assert_eq!((both.orders(2), Kernels::All(Smoothness::Matern72).orders(3)), (vec![1, 0], vec![3; 3]));
         for wrong in [json!("matern33"), json!("matern32,"), json!(["matern32", 1]), json!(2)] {
-            let error = read(wrong.clone()).unwrap_err().to_string();
-            assert!(!error.is_empty(), "{wrong}");
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
         assert!(read(json!("matern32,rbf")).unwrap_err().to_string().contains("`rbf`"));
     }

@@ -1,6 +1,6 @@
 //! Frames of counts.
 
-use super::{fit, series};
+use super::{fit, series, shape};
 use elbo_core::{Array, Data, Rng, Run};
 use elbo_markov::model::Grid;
 use elbo_systems_temporal::markovian_gpvae::{Frame, Observed, Shape, prior};
@@ -51,17 +51,7 @@ fn counts_have_rates_that_follow_the_wave_and_are_drawn_as_counts() {
 #[test]
 fn the_bound_of_counts_is_below_their_log_probability() {
     let mut rng = Rng::new(9);
-    let shape = Shape {
-        frame: vec![2],
-        stations: vec![],
-        orders: vec![1],
-        has_variances: false,
-        encoder: vec![4],
-        decoder: vec![4],
-        channels: vec![],
-        activation: elbo_nn::Activation::Tanh,
-        likelihood: Frame::Poisson,
-    };
+    let shape = Shape { encoder: vec![4], likelihood: Frame::Poisson, ..shape(2, &[1]) };
     let nets = shape.build(3.0, 0.2, &mut rng).unwrap();
     let times = [0.0, 1.0, 2.5];
     let observed = |counts: [f32; 6]| Observed { grid: Arc::new(Grid::new(&times).unwrap()), frames: counts.to_vec() };
