@@ -132,8 +132,9 @@ fn run(root: &Path, options: &Options, name: &str) -> Result<()> {
         "bo" => regret::bo(root, common),
         "accuracy" => {
             let at_once = u16::try_from(threads.max(1)).unwrap_or(u16::MAX);
-            let scores =
-                accuracy::Options { splits: Some(options.splits), again: true, at_once, out, ..Default::default() };
+            let (tables, kernels, results) = (vec![], vec![], accuracy::RESULTS.into());
+            let splits = Some(options.splits);
+            let scores = accuracy::Options { tables, kernels, splits, again: true, at_once, results, out };
             accuracy::refit(root, &scores)?;
             accuracy::run(root, &accuracy::Options { splits: None, again: false, ..scores })
         }
