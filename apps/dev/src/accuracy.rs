@@ -42,28 +42,12 @@ pub struct Options {
     #[arg(long, default_value = RESULTS)]
     pub results: PathBuf,
     /// The document that holds the table.
-    #[arg(long, default_value = PAGE)]
+    #[arg(long, default_value = "docs/benchmarks.md")]
     pub out: PathBuf,
 }
 
 /// Where the lines of both sides lie.
-const RESULTS: &str = "benches/peers/results";
-/// The document that holds the table.
-const PAGE: &str = "docs/benchmarks.md";
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            tables: vec![],
-            kernels: vec![],
-            splits: None,
-            again: false,
-            at_once: 2,
-            results: RESULTS.into(),
-            out: PAGE.into(),
-        }
-    }
-}
+pub const RESULTS: &str = "benches/peers/results";
 
 impl Options {
     fn is_chosen(&self, fit: &Fit) -> bool {

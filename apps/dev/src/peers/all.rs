@@ -1,10 +1,10 @@
 //! Every comparison, one after the other, and the picture of all ratios: times, then scores.
 
-use super::{beside, bounds, formats, gp, infer, linear, nn, ratios, regret};
+use super::{Choice, beside, bounds, formats, gp, infer, linear, nn, ratios, regret};
 use crate::error::{DevError, Result, read, write};
 use crate::stamp::stamp;
 use crate::{accuracy, markers, scale, tables};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// The comparisons in the order in which they run.
@@ -19,16 +19,11 @@ pub const COLUMNS: [&str; 5] = ["comparison", "run", "minutes", "with", "outcome
 
 /// Settings of `peers all`.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)] // It would have the name of that of the settings inside.
 pub struct Options {
-    /// Rounds that alternate between the peers and us; seeds of `infer`.
-    #[arg(long, default_value_t = 3)]
-    pub rounds: usize,
-    /// Seconds each process spends repeating its work.
-    #[arg(long, default_value_t = 5.0)]
-    pub seconds: f64,
-    /// Threads every process may use.
-    #[arg(long, default_value_t = 2)]
-    pub threads: usize,
+    /// Those of every comparison.
+    #[command(flatten)]
+    pub common: super::Options,
     /// Only these comparisons.
     #[arg(long, value_delimiter = ',', value_parser = NAMES)]
     pub only: Vec<String>,
@@ -42,24 +37,18 @@ pub struct Options {
     /// Epochs of the fits of `bounds`: half an hour for 20. The table of 50 is made by `peers bounds --epochs 50`, or by this option.
     #[arg(long, default_value_t = 20)]
     pub epochs: usize,
-    /// Tiny sizes, to try the machinery; prints the tables instead of writing them, and leaves out `accuracy` and `scale`, which have no tiny form.
-    #[arg(long)]
-    pub tiny: bool,
-    /// The document that holds the tables of all but `formats` and `bounds`, which have pages of their own.
-    #[arg(long, default_value = "docs/benchmarks.md")]
-    pub out: PathBuf,
 }
 
 impl Options {
     fn has(&self, name: &str) -> bool {
         let is_named = |names: &[String]| names.iter().any(|other| other == name);
-        let is_possible = !self.tiny || !WHOLE.contains(&name);
+        let is_possible = !self.common.tiny || !WHOLE.contains(&name);
         is_possible && !is_named(&self.skip) && (self.only.is_empty() || is_named(&self.only))
     }
 
     /// The numbers of a comparison, as the table of runs says them.
     fn numbers(&self, name: &str) -> String {
-        let Self { rounds, seconds, threads, splits, epochs, .. } = self;
+        let Self { common: super::Options { rounds, seconds, threads, .. }, splits, epochs, .. } = self;
         match name {
             "infer" => format!("{rounds} seeds, {threads} threads"),
             "linear" => format!("{rounds} runs"),
@@ -81,8 +70,9 @@ impl Options {
 /// [`DevError::Faults`] with what each comparison has to say: bounds that were missed, values that disagree, sides that failed.
 /// [`DevError::Format`] for a document without the markers; [`DevError::File`].
 pub fn all(root: &Path, options: &Options) -> Result<()> {
-    let path = root.join(&options.out);
-    if !options.tiny {
+    let common = &options.common;
+    let path = root.join(&common.out);
+    if !common.tiny {
         markers::between(&read(&path)?, MARKER)?;
         // The last comparison has a document of its own, with a place for some numbers of epochs.
         if options.has("bounds") {
@@ -90,7 +80,7 @@ pub fn all(root: &Path, options: &Options) -> Result<()> {
         }
     }
     // Comparisons start this program: first predictions, many rows, bounds.
-    beside::cargo(root, options.threads, &["build", "--release", "--locked", "--workspace", "--bin", "elbo"], &[])?;
+    beside::cargo(root, common.threads, &["build", "--release", "--locked", "--workspace", "--bin", "elbo"], &[])?;
     let mut faults = vec![];
     for name in NAMES.into_iter().filter(|name| options.has(name)) {
         eprintln!("== {name}");
@@ -103,7 +93,7 @@ pub fn all(root: &Path, options: &Options) -> Result<()> {
             Err(_) => "**failed**",
         };
         faults.extend(outcome.err().map(|error| format!("{name}: {error}")));
-        if !options.tiny {
+        if !common.tiny {
             let numbers = options.numbers(name);
             let cells = [name.to_owned(), stamp(root)?, format!("{minutes:.1}"), numbers, word.to_owned()];
             let page = read(&path)?;
@@ -112,9 +102,9 @@ pub fn all(root: &Path, options: &Options) -> Result<()> {
         }
     }
     // The tables of a trial were printed, not written.
-    if !options.tiny {
+    if !common.tiny {
         eprintln!("== plot");
-        match ratios::plot(root, &ratios::Options { from: options.out.clone() }) {
+        match ratios::plot(root, &ratios::Options { from: common.out.clone() }) {
             Ok(told) => println!("{told}"),
             Err(error) => faults.push(format!("plot: {error}")),
         }
@@ -124,25 +114,27 @@ pub fn all(root: &Path, options: &Options) -> Result<()> {
 
 /// One comparison, by its name among [`NAMES`].
 fn run(root: &Path, options: &Options, name: &str) -> Result<()> {
-    let Options { rounds, seconds, threads, tiny, .. } = *options;
-    let out = options.out.clone();
-    let timed = || super::Options { rounds, seconds, threads, only: vec![], tiny, out: out.clone() };
+    let common = &options.common;
+    let super::Options { rounds, threads, tiny, .. } = *common;
+    let out = common.out.clone();
+    let whole = || Choice { options: common.clone(), only: vec![] };
     match name {
-        "gp" => gp(root, &timed()),
-        "nn" => nn(root, &timed()),
+        "gp" => gp(root, &whole()),
+        "nn" => nn(root, &whole()),
         "infer" => {
             let rounds = rounds.max(1) as u64;
             infer::infer(root, &infer::Options { rounds, threads, only: vec![], tiny, patience: infer::PATIENCE, out })
         }
-        "markov" => beside::markov(root, &timed()),
-        "linear" => linear::linear(root, &timed()),
-        "splat" => beside::splat(root, &timed()),
-        "codec" => beside::codec(root, &timed()),
-        "bo" => regret::bo(root, &timed()),
+        "markov" => beside::markov(root, common),
+        "linear" => linear::linear(root, common),
+        "splat" => beside::splat(root, common),
+        "codec" => beside::codec(root, common),
+        "bo" => regret::bo(root, common),
         "accuracy" => {
             let at_once = u16::try_from(threads.max(1)).unwrap_or(u16::MAX);
-            let scores =
-                accuracy::Options { splits: Some(options.splits), again: true, at_once, out, ..Default::default() };
+            let (tables, kernels, results) = (vec![], vec![], accuracy::RESULTS.into());
+            let splits = Some(options.splits);
+            let scores = accuracy::Options { tables, kernels, splits, again: true, at_once, results, out };
             accuracy::refit(root, &scores)?;
             accuracy::run(root, &accuracy::Options { splits: None, again: false, ..scores })
         }

@@ -3,7 +3,7 @@
 use super::rows::{Row, median, summarise};
 use super::table::Comparison;
 use super::works::{Agreement, Floor, Work};
-use super::{Options, finish, measured_peak, python, refuse_choice};
+use super::{Options, finish, measured_peak, python};
 use crate::error::{DevError, Result, read};
 use crate::supply::lock;
 use crate::timing::watched;
@@ -252,10 +252,9 @@ pub fn folder(python: &python::Python) -> Result<PathBuf> {
 /// Writes the table of state-space models between the markers `peers-markov` of the document.
 ///
 /// # Errors
-/// As [`super::gp`], and [`DevError::Format`] for a choice of works.
+/// As [`super::gp`].
 pub fn markov(root: &Path, options: &Options) -> Result<()> {
     const TIMES: usize = 10_000;
-    refuse_choice(options)?;
     let python = python::prepare(root, "beside", options.threads)?;
     let peak = measured_peak(&python, options.tiny)?;
     let ours = || lines(&example(root, options.threads, "linear_time", &["--peer"])?, "linear_time", 2);
@@ -274,16 +273,15 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
         },
     };
     let comparisons: Vec<Comparison> = MARKOV.iter().zip(sides).map(comparison).collect();
-    finish(root, options, "peers-markov", options.threads, &peak, &comparisons)
+    finish(root, options, "peers-markov", options.threads, &peak, &comparisons, true)
 }
 
 /// Writes the table of splats between the markers `peers-splat` of the document.
 ///
 /// # Errors
-/// As [`super::gp`], and [`DevError::Format`] for a choice of works.
+/// As [`super::gp`].
 pub fn splat(root: &Path, options: &Options) -> Result<()> {
     const GAUSSIANS: usize = 20_000;
-    refuse_choice(options)?;
     let python = python::prepare(root, "beside", options.threads)?;
     let peak = measured_peak(&python, options.tiny)?;
     let file = folder(&python)?.join("gaussians.ply");
@@ -302,15 +300,14 @@ pub fn splat(root: &Path, options: &Options) -> Result<()> {
         reason: "parameters read twice, their gradient, the picture and its derivative written".into(),
     };
     let comparison = Comparison { work: &SPLAT[0], ours, theirs, floor };
-    finish(root, options, "peers-splat", options.threads, &peak, &[comparison])
+    finish(root, options, "peers-splat", options.threads, &peak, &[comparison], true)
 }
 
 /// Writes the table of the coder between the markers `peers-codec` of the document. Both sides run on one core, in one process.
 ///
 /// # Errors
-/// As [`super::gp`], and [`DevError::Format`] for a choice of works.
+/// As [`super::gp`].
 pub fn codec(root: &Path, options: &Options) -> Result<()> {
-    refuse_choice(options)?;
     let python = python::prepare(root, "criterion", 1)?;
     let peak = measured_peak(&python, options.tiny)?;
     let home = folder(&python)?;
@@ -356,7 +353,7 @@ pub fn codec(root: &Path, options: &Options) -> Result<()> {
         },
     };
     let comparisons: Vec<Comparison> = cases.iter().enumerate().map(comparison).collect();
-    finish(root, options, "peers-codec", 1, &peak, &comparisons)
+    finish(root, options, "peers-codec", 1, &peak, &comparisons, true)
 }
 
 /// The times that criterion kept of one benchmark.

@@ -3,7 +3,7 @@
 
 use super::beside::example;
 use super::rows::median;
-use super::{Options, refuse_choice, table};
+use super::{Options, table};
 use crate::error::{DevError, Result, read, write};
 use crate::stamp::stamp;
 use crate::timing::watched;
@@ -144,7 +144,6 @@ fn range(found: &[Timed]) -> (String, Vec<String>) {
 /// [`DevError::Command`] when the example fails, [`DevError::Faults`] when a row or the range takes longer than linear time allows; the
 /// tables are written all the same.
 pub fn linear(root: &Path, options: &Options) -> Result<()> {
-    refuse_choice(options)?;
     let gigabytes = copying();
     let (mut rounds, mut busiest): (Vec<Vec<Timed>>, Option<f64>) = (vec![], None);
     for _ in 0..options.rounds.max(1) {

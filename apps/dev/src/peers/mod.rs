@@ -35,7 +35,7 @@ use works::{Peak, Work};
 /// Settings of the comparisons of times but `peers infer`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Rounds that alternate between the peers and us.
+    /// Rounds that alternate between the peers and us; of `all` also the seeds of `infer`.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
     /// Seconds each process spends repeating its work.
@@ -44,15 +44,23 @@ pub struct Options {
     /// Threads every process may use.
     #[arg(long, default_value_t = 2)]
     pub threads: usize,
-    /// Only these works of `gp` or `nn`.
-    #[arg(long, value_delimiter = ',', value_parser = works::GP.iter().chain(works::NN).map(|work| work.id).collect::<Vec<_>>())]
-    pub only: Vec<String>,
-    /// Tiny sizes, to try the machinery; prints the table instead of writing it.
+    /// Tiny sizes, to try the machinery; prints what it would write.
     #[arg(long)]
     pub tiny: bool,
-    /// The document that holds the table.
+    /// The document that holds the tables.
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub out: PathBuf,
+}
+
+/// Settings of [`gp`] and [`nn`], whose works start alone.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Choice {
+    /// Those of every comparison.
+    #[command(flatten)]
+    pub options: Options,
+    /// Only these works.
+    #[arg(long, value_delimiter = ',', value_parser = works::GP.iter().chain(works::NN).map(|work| work.id).collect::<Vec<_>>())]
+    pub only: Vec<String>,
 }
 
 /// The work that starts programs instead of timing calls.
@@ -74,25 +82,26 @@ struct Half {
 /// # Errors
 /// [`DevError::Command`] when a side fails, [`DevError::Faults`] when a bound is missed or values disagree; the table is
 /// written all the same.
-pub fn gp(root: &Path, options: &Options) -> Result<()> {
+pub fn gp(root: &Path, choice: &Choice) -> Result<()> {
     let half = Half { works: works::GP, data: "make_data.py", sizes: "sizes.json", marker: "peers-gp" };
-    compare(root, options, &half)
+    compare(root, choice, &half)
 }
 
 /// [`gp`] for networks, between the markers `peers-nn`.
 ///
 /// # Errors
 /// As there.
-pub fn nn(root: &Path, options: &Options) -> Result<()> {
+pub fn nn(root: &Path, choice: &Choice) -> Result<()> {
     let half = Half { works: works::NN, data: "nn_data.py", sizes: "nn_sizes.json", marker: "peers-nn" };
-    compare(root, options, &half)
+    compare(root, choice, &half)
 }
 
-fn compare(root: &Path, options: &Options, half: &Half) -> Result<()> {
+fn compare(root: &Path, choice: &Choice, half: &Half) -> Result<()> {
+    let Choice { options, only } = choice;
     // A trial must not change the inputs of a measurement that may be running.
     let folder = if options.tiny { "tiny" } else { "data" };
     let python = python::prepare(root, folder, options.threads)?;
-    let chosen = |work: &&Work| options.only.is_empty() || options.only.iter().any(|id| id == work.id);
+    let chosen = |work: &&Work| only.is_empty() || only.iter().any(|id| id == work.id);
     if half.works.iter().filter(chosen).any(|work| work.id == FIRST_PREDICTION) {
         // Its comparison comes last: a program that is not there is to be missed before the others have run.
         built_program()?;
@@ -119,17 +128,7 @@ fn compare(root: &Path, options: &Options, half: &Half) -> Result<()> {
             comparisons.push(Comparison { work, ours, theirs: sides, floor });
         }
     }
-    finish(root, options, half.marker, options.threads, &peak, &comparisons)
-}
-
-/// Works can be chosen where a command has several that start alone.
-fn refuse_choice(options: &Options) -> Result<()> {
-    match options.only.first() {
-        Some(id) => {
-            Err(DevError::format(format!("`--only {id}`"), "only `peers gp` and `peers nn` take a choice of works"))
-        }
-        None => Ok(()),
-    }
+    finish(root, options, half.marker, options.threads, &peak, &comparisons, only.is_empty())
 }
 
 /// What the machine can do, with as many threads as a side may use.
@@ -139,7 +138,7 @@ fn measured_peak(python: &Python, tiny: bool) -> Result<Peak> {
         .map_err(|error| DevError::format("output of peak.py", error))
 }
 
-/// Writes the table between these markers, or prints it where only a part was run, and says what was missed.
+/// Writes the table between these markers, or prints it where not the whole was run, and says what was missed.
 fn finish(
     root: &Path,
     options: &Options,
@@ -147,6 +146,7 @@ fn finish(
     threads: usize,
     peak: &Peak,
     comparisons: &[Comparison],
+    is_whole: bool,
 ) -> Result<()> {
     let setting = Setting {
         machine: table::machine(),
@@ -157,7 +157,7 @@ fn finish(
         when: stamp(root)?,
     };
     let body = table::render(&setting, comparisons);
-    if options.tiny || !options.only.is_empty() {
+    if options.tiny || !is_whole {
         println!("{body}");
     } else {
         let path = root.join(&options.out);

@@ -4,7 +4,7 @@
 
 use super::beside::{example, folder};
 use super::works::{Floor, Peak};
-use super::{Options, measured_peak, python, refuse_choice, table};
+use super::{Options, measured_peak, python, table};
 use crate::error::{DevError, Result, read, write};
 use crate::markers;
 use crate::stamp::stamp;
@@ -194,7 +194,6 @@ const THREADS: usize = 1;
 /// # Errors
 /// [`DevError::Command`] when a side fails, [`DevError::Faults`] when a bound is missed; the table is written all the same.
 pub fn bo(root: &Path, options: &Options) -> Result<()> {
-    refuse_choice(options)?;
     let python = python::prepare(root, "regret", THREADS)?;
     let peak = measured_peak(&python, options.tiny)?;
     let home = folder(&python)?;
