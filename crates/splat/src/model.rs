@@ -6,7 +6,7 @@ use crate::fit::{Fitted, Settings, Strategy, to_bytes};
 use crate::gaussians::{Gaussians, sigmoid};
 use crate::optimise::{get, put};
 use crate::project::Options;
-use crate::refinement::{self, Counts, Refinement};
+use crate::refinement::{self, Refinement};
 use crate::render::render;
 use crate::scene::{Orbit, Scene, interleaved};
 use elbo_core::{
@@ -22,7 +22,6 @@ pub struct SplatModel {
     config: serde_json::Value,
     look: Look,
     summary: Summary,
-    tables: Vec<Table>,
     refinements: Vec<Refinement>,
 }
 
@@ -77,7 +76,6 @@ impl SplatModel {
         };
         Ok(Self {
             summary: summarise(&fitted),
-            tables: vec![counted(&fitted.counts)],
             gaussians: fitted.gaussians,
             refinements: fitted.refinements,
             config: serde_json::to_value(config).expect("settings are plain data"),
@@ -91,7 +89,7 @@ impl SplatModel {
         let orbit = around(&gaussians);
         let summary = Summary { text: format!("{} Gaussians from a file.", gaussians.len()), ..Summary::default() };
         let look = Look { background: [0.0; 3], antialias, near: (0.01 * orbit.distance) as f32, orbit };
-        Self { gaussians, config: serde_json::Value::Null, look, summary, tables: vec![], refinements: vec![] }
+        Self { gaussians, config: serde_json::Value::Null, look, summary, refinements: vec![] }
     }
 
     /// Rebuilds a model from its file.
@@ -114,7 +112,6 @@ impl SplatModel {
             config: file.fact("config")?,
             look,
             summary: file.fact("summary")?,
-            tables: file.fact("tables")?,
         })
     }
 
@@ -171,14 +168,6 @@ fn summarise(fitted: &Fitted) -> Summary {
     }
 }
 
-fn counted(counts: &Counts) -> Table {
-    let mut table = Table::new("changes", "What was done to the number of Gaussians.", &["change", "gaussians"]);
-    for (name, count) in counts.named() {
-        table.push(vec![name.into(), count.to_string()]);
-    }
-    table
-}
-
 /// A circle around Gaussians whose cameras are unknown: three standard deviations away, with z upwards.
 fn around(g: &Gaussians<f32>) -> Orbit {
     let n = g.len().max(1) as f64;
@@ -199,7 +188,6 @@ impl Model for SplatModel {
         file.set("config", &self.config);
         file.set("look", &self.look);
         file.set("summary", &self.summary);
-        file.set("tables", &self.tables);
         refinement::put(file, REFINEMENTS, &self.refinements);
         Ok(())
     }
@@ -213,11 +201,7 @@ impl Model for SplatModel {
     }
 
     fn tables(&self) -> Vec<Table> {
-        let mut tables = self.tables.clone();
-        if !self.refinements.is_empty() {
-            tables.push(refinement::table(&self.refinements));
-        }
-        tables
+        if self.refinements.is_empty() { vec![] } else { vec![refinement::table(&self.refinements)] }
     }
 
     fn as_render(&self) -> Option<&dyn Render> {
