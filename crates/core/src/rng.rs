@@ -219,13 +219,26 @@ impl Rng {
         self.bulk(n, Rng::uniform)
     }
 
+    /// `n` of the normals that [`Rng::normals`] would give next if it were asked for enough, from place `start` on. Does not advance `self`, so that many
+    /// numbers can be had a part at a time.
+    pub fn normals_from(&self, start: usize, n: usize) -> Vec<f64> {
+        self.clone().fork().filled(start, n, Rng::normal)
+    }
+
     fn bulk(&mut self, n: usize, draw: fn(&mut Rng) -> f64) -> Vec<f64> {
-        let base = self.fork();
-        let mut out = vec![0.0; n];
+        self.fork().filled(0, n, draw)
+    }
+
+    /// `n` values from place `start` on, where each piece of [`CHUNK`] values is filled by the child with the piece's index.
+    fn filled(&self, start: usize, n: usize, draw: fn(&mut Rng) -> f64) -> Vec<f64> {
+        // A piece is a stream, whose first values must be drawn even where they are not asked for.
+        let (first, skipped) = (start / CHUNK, start % CHUNK);
+        let mut out = vec![0.0; skipped + n];
         out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, chunk)| {
-            let mut rng = base.split(i as u64);
+            let mut rng = self.split((first + i) as u64);
             chunk.iter_mut().for_each(|value| *value = draw(&mut rng));
         });
+        out.drain(..skipped);
         out
     }
 }
@@ -276,6 +289,20 @@ mod tests {
         let one: Vec<u64> = draw(1).iter().map(|v| v.to_bits()).collect();
         for threads in [2, 8] {
             assert_eq!(one, draw(threads).iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_bulk_draws_has_the_bits_that_it_has_in_the_whole() {
+        let mut rng = Rng::new(4);
+        rng.normal();
+        let parts = rng.clone();
+        let whole = rng.normals(3 * CHUNK + 17);
+        // Within a piece, across pieces, from the first of a pair of normals and from the second, whole pieces, and none.
+        for (start, n) in
+            [(0, 5), (1, 6), (CHUNK - 3, 7), (CHUNK + 1, 2 * CHUNK), (2 * CHUNK, CHUNK), (3 * CHUNK, 17), (9, 0)]
+        {
+            assert_eq!(parts.normals_from(start, n), whole[start..start + n], "{n} from {start} on");
         }
     }
 
