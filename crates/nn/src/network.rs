@@ -355,6 +355,9 @@ pub trait Decoder: Parameters + Send + Sync {
         false
     }
 
+    /// Numbers of one code after the widest of its layers.
+    fn widest(&self) -> usize;
+
     /// KL of the posterior over the weights from independent normals of mean zero and this standard deviation, nats; `None` where the weights are
     /// numbers.
     fn weight_kl(&self, prior_sd: f64) -> Option<Tensor> {
@@ -363,10 +366,22 @@ pub trait Decoder: Parameters + Send + Sync {
     }
 }
 
-impl Decoder for Sequential {
+/// Layers from a code to the numbers of a data point.
+struct Layered {
+    layers: Sequential,
+    widest: usize,
+}
+
+elbo_tensor::parameters!(Layered { "": layers });
+
+impl Decoder for Layered {
     fn forward(&self, z: &Tensor, _: Option<&Tensor>, pass: &mut Pass<'_>) -> Tensor {
-        let output = Layer::forward(self, z, pass);
+        let output = self.layers.forward(z, pass);
         if output.rank() == 2 { output } else { output.reshape(&[z.size(0), output.len() / z.size(0)]) }
+    }
+
+    fn widest(&self) -> usize {
+        self.widest
     }
 }
 
@@ -403,8 +418,8 @@ impl DecoderConfig {
             }
             Self::Gru(config) => return Ok(Box::new(GruDecoder::new(latent, count, blocks, config, build)?)),
         };
-        let (layers, _) = Sequential::build(&layers, &[latent], build)?;
-        Ok(Box::new(layers))
+        let (layers, _, widest) = Sequential::measured(&layers, &[latent], build)?;
+        Ok(Box::new(Layered { layers, widest }))
     }
 }
 
@@ -415,6 +430,7 @@ pub struct GruDecoder {
     gru: Gru,
     out: Linear,
     levels: usize,
+    widest: usize,
 }
 
 elbo_tensor::parameters!(GruDecoder { "embedding": embedding, "start": start, "gru": gru, "out": out });
@@ -436,6 +452,8 @@ impl GruDecoder {
             gru: Gru::new(input, &gru, build),
             out: Linear::new(config.hidden, blocks, true, build),
             levels: config.levels,
+            // A step has three gates.
+            widest: steps * (3 * config.hidden).max(input).max(blocks),
         })
     }
 }
@@ -460,6 +478,10 @@ impl Decoder for GruDecoder {
 
     fn is_autoregressive(&self) -> bool {
         true
+    }
+
+    fn widest(&self) -> usize {
+        self.widest
     }
 }
 

@@ -171,11 +171,13 @@ pub struct Built {
     pub layer: Box<dyn Layer>,
     /// The shape of one data point after it.
     pub shape: Vec<usize>,
+    /// Numbers of one data point where they are most: after it, or after a layer within.
+    pub widest: usize,
 }
 
 impl Built {
     pub(crate) fn new(layer: impl Layer + 'static, shape: &[usize]) -> Result<Self> {
-        Ok(Self { layer: Box::new(layer), shape: shape.into() })
+        Ok(Self { layer: Box::new(layer), shape: shape.into(), widest: shape.iter().product() })
     }
 }
 
@@ -271,8 +273,8 @@ impl LayerConfig {
             Self::Dropout(config) => config.build(shape),
             Self::Reshape(config) => Reshape::build(&config.shape, shape),
             Self::Sequential(config) => {
-                let (sequential, shape) = Sequential::build(&config.layers, shape, build)?;
-                Built::new(sequential, &shape)
+                let (sequential, shape, widest) = Sequential::measured(&config.layers, shape, build)?;
+                Ok(Built { layer: Box::new(sequential), shape, widest })
             }
             Self::Residual(config) => Residual::build(&config.layers, shape, build),
         }

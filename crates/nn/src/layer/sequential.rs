@@ -19,14 +19,27 @@ impl Sequential {
     /// # Errors
     /// Those of the layers.
     pub fn build(layers: &[LayerConfig], shape: &[usize], build: &mut Build<'_>) -> Result<(Self, Vec<usize>)> {
-        let mut shape = shape.to_vec();
+        let (layers, shape, _) = Self::measured(layers, shape, build)?;
+        Ok((layers, shape))
+    }
+
+    /// The same, and how many numbers of a data point there are after the widest of them.
+    ///
+    /// # Errors
+    /// Those of the layers.
+    pub(crate) fn measured(
+        layers: &[LayerConfig],
+        shape: &[usize],
+        build: &mut Build<'_>,
+    ) -> Result<(Self, Vec<usize>, usize)> {
+        let (mut shape, mut widest) = (shape.to_vec(), 0);
         let mut built = vec![];
         for layer in layers {
             let next = layer.build(&shape, build)?;
             built.push(next.layer);
-            shape = next.shape;
+            (shape, widest) = (next.shape, next.widest.max(widest));
         }
-        Ok((Self { layers: built }, shape))
+        Ok((Self { layers: built }, shape, widest))
     }
 }
 
@@ -50,11 +63,11 @@ impl Residual {
     /// # Errors
     /// Those of the layers, and [`elbo_core::Error::Setting`] when they change the shape.
     pub fn build(layers: &[LayerConfig], shape: &[usize], build: &mut Build<'_>) -> Result<Built> {
-        let (inner, after) = Sequential::build(layers, shape, build)?;
+        let (inner, after, widest) = Sequential::measured(layers, shape, build)?;
         if after != shape {
             return refuse("residual", shape, format!("layers that keep the shape; these return {after:?}"));
         }
-        Built::new(Self { inner }, shape)
+        Ok(Built { layer: Box::new(Self { inner }), shape: after, widest })
     }
 }
 

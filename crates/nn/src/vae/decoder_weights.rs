@@ -104,6 +104,10 @@ impl Decoder for WeightPosterior {
         })
     }
 
+    fn widest(&self) -> usize {
+        self.layers.iter().map(|layer| layer.mean.shape()[0]).max().unwrap_or(0)
+    }
+
     fn weight_kl(&self, prior_sd: f64) -> Option<Tensor> {
         Some(self.layers.iter().map(|layer| layer.kl(prior_sd)).sum())
     }

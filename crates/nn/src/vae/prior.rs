@@ -99,6 +99,19 @@ impl PriorConfig {
         }
     }
 
+    /// Numbers of one code of `latent` dimensions where its density takes most of them.
+    pub(super) fn widest(&self, latent: usize) -> usize {
+        match self {
+            Self::Standard | Self::Diagonal | Self::Shares | Self::Dirichlet { .. } => latent,
+            Self::Mixture { components, .. } | Self::Vamp { components } => components * latent,
+            Self::ClassConditional { shares, .. } => shares.len() * latent,
+            Self::Samples { points, .. } => points.len(),
+            Self::Hierarchical { latent: top, hidden } => {
+                hidden.iter().copied().fold(Family::GaussDiag.width(latent.max(*top)), usize::max)
+            }
+        }
+    }
+
     /// Its name in settings.
     pub fn name(&self) -> &'static str {
         match self {
