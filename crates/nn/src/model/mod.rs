@@ -132,7 +132,9 @@ impl LatentModel {
                  constant elements out, or set a likelihood with one variance for all"
             ));
         }
-        let codes = config.family.codes_a_step(config.latent, objective.draws);
+        // The draws of an importance-weighted bound are taken in chunks where they are many, down to one.
+        let is_chunked = objective.is_importance_weighted();
+        let codes = if is_chunked { 1 } else { config.family.codes_a_step(config.latent, objective.draws) };
         check_memory(&config, codes, common.batch.min(samples.len()), size)?;
         let mut vae = config.build(&samples.form.shape, objective, &mut run.rng.fork())?;
         let how = TrainingConfig { binarise, ..common.training() };
@@ -498,7 +500,7 @@ fn check_memory(config: &VaeConfig, codes: usize, batch: usize, size: usize) -> 
     let bytes = codes as f64 * batch as f64 * numbers * 4.0 * 6.0;
     ensure(
         "batch",
-        format!("{batch} with {codes} codes each, about {:.0} GB a step", bytes / 1e9),
+        format!("{batch} with {codes} codes each at once, about {:.0} GB a step", bytes / 1e9),
         bytes <= MEMORY,
         "codes x batch x numbers of a code and its data point within 8 GB; lower `batch`, `draws` or the classes that are summed over",
     )

@@ -55,6 +55,12 @@ impl Draws {
         self.log_likelihood.to_f64() + self.log_prior.to_f64() - log_q
     }
 
+    /// log p(x, z) - log q(z | x) of each draw in the draws' precision, `[K, B]`, as `path` lets gradients through.
+    pub(super) fn log_weights_along(&self, path: &Path) -> Tensor {
+        let log_q = self.log_density(|q| path.density(q));
+        &self.log_likelihood + &self.log_prior - log_q
+    }
+
     /// log q(z | x) of each draw in the draws' precision, `[K, B]`: under `density` of the posterior, or along the draw of a flow.
     pub(super) fn log_density(&self, density: impl FnOnce(&Posterior) -> Posterior) -> Tensor {
         match &self.log_q {
@@ -81,11 +87,11 @@ impl Draws {
 }
 
 /// [`Draws`] before they are weighed.
-struct Drawn {
-    q: Posterior,
-    points: Tensor,
-    weights: Option<Tensor>,
-    log_q: Option<Tensor>,
+pub(super) struct Drawn {
+    pub q: Posterior,
+    pub points: Tensor,
+    pub weights: Option<Tensor>,
+    pub log_q: Option<Tensor>,
 }
 
 /// For data points with a known class what `each: [..., B, M]` has for it, for the others `unknown: [..., B]`.
@@ -130,7 +136,7 @@ impl Vae {
                 (path.attach(&points), None, log_q)
             }
         };
-        self.weigh(Drawn { q, points, weights, log_q }, batch, path, rng, pass)
+        self.weigh(Drawn { q, points, weights, log_q }, batch, path, rng, pass, |pass| self.pseudo(pass))
     }
 
     /// The codes at this noise, which is as [`Posterior::noise`] gives it, of the posteriors `q` of `x: [B, D]`, weighed. `rng` is for a
@@ -146,15 +152,24 @@ impl Vae {
     ) -> Draws {
         let (points, log_q) = q.draw(noise);
         let points = path.attach(&points);
-        self.weigh(Drawn { q, points, weights: None, log_q }, x.into(), path, rng, pass)
+        self.weigh(Drawn { q, points, weights: None, log_q }, x.into(), path, rng, pass, |pass| self.pseudo(pass))
     }
 
-    fn weigh(&self, drawn: Drawn, batch: Batch<'_>, path: &Path, rng: &mut Rng, pass: &mut Pass<'_>) -> Draws {
+    /// What codes are worth. `pseudo` gives the posteriors of the prior's pseudo-inputs, where it has some, after the decoder's pass.
+    pub(super) fn weigh(
+        &self,
+        drawn: Drawn,
+        batch: Batch<'_>,
+        path: &Path,
+        rng: &mut Rng,
+        pass: &mut Pass<'_>,
+        pseudo: impl FnOnce(&mut Pass<'_>) -> Option<Posterior>,
+    ) -> Draws {
         let Drawn { q, points, weights, log_q } = drawn;
         let z = self.kept(&q.code(&points));
         let output = self.decode(&z, batch.x, pass);
         let log_likelihood = self.log_likelihood(&output, batch.x);
-        let pseudo = self.pseudo(pass);
+        let pseudo = pseudo(pass);
         let mut prior_pass = PriorPass { pseudo: pseudo.as_ref(), labels: batch.labels, rng, path };
         let log_prior = self.prior.log_prob(&points, &mut prior_pass);
         Draws { q, z, points, weights, log_q, output, log_likelihood, log_prior, labels: batch.labels.to_vec() }

@@ -15,6 +15,7 @@
 //! [`Family`]. Every sum is in nats a data point, nothing is averaged over elements or dimensions.
 
 pub mod arms;
+mod chunks;
 mod classes;
 mod code_density;
 pub mod condition;

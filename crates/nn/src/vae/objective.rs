@@ -396,7 +396,7 @@ impl ObjectiveConfig {
     }
 
     /// Whether the objective is an importance-weighted bound of several draws.
-    pub(super) fn is_importance_weighted(&self) -> bool {
+    pub(crate) fn is_importance_weighted(&self) -> bool {
         self.draws > 1 && self.terms.iter().any(|t| matches!(t.term, Term::Iwae { .. }))
     }
 

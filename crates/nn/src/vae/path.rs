@@ -52,6 +52,11 @@ impl Path {
         Self { gradient, weights: Arc::default() }
     }
 
+    /// A path whose gradients are multiplied by these factors, which are known before: a part of what [`Path::factors`] gives. `factors: [K, B]`.
+    pub(super) fn weighted(gradient: Gradient, factors: Tensor) -> Self {
+        Self { gradient, weights: Arc::new(OnceLock::from(factors)) }
+    }
+
     /// The density whose logarithm enters the bound: without a gradient in its parameters for the estimators that drop the score.
     pub fn density(&self, q: &Posterior) -> Posterior {
         if self.gradient == Gradient::Plain { q.clone() } else { q.detach() }
@@ -77,15 +82,21 @@ impl Path {
     /// Fills in what the gradient of each draw is multiplied by, for a bound with these groups and this share of the evidence lower
     /// bound. `log_weights: [K, B]`.
     ///
-    /// A draw's part of the bound's derivative is `b = (1 - beta) w / M + beta / K` with its weight `w` in its group, one of `M`. Without the
-    /// score it is to be `(1 - beta) w² / M + beta / K`, which is `w b` where there is no share.
-    ///
     /// # Panics
     /// When it was called before.
     pub fn finish(&self, log_weights: &Tensor, groups: usize, beta: f64) {
         if self.gradient != Gradient::DoublyReparameterised {
             return;
         }
+        let first = self.weights.set(Self::factors(log_weights, groups, beta));
+        assert!(first.is_ok(), "a path serves one forward pass");
+    }
+
+    /// What the doubly reparameterised gradient of each draw is multiplied by, `[K, B]`, outside the graph.
+    ///
+    /// A draw's part of the bound's derivative is `b = (1 - beta) w / M + beta / K` with its weight `w` in its group, one of `M`. Without the
+    /// score it is to be `(1 - beta) w² / M + beta / K`, which is `w b` where there is no share.
+    pub(super) fn factors(log_weights: &Tensor, groups: usize, beta: f64) -> Tensor {
         let (draws, rest) = (log_weights.size(0), log_weights.size(1));
         let log_weights = log_weights.detach();
         let weights = if groups == 1 {
@@ -93,13 +104,11 @@ impl Path {
         } else {
             log_weights.reshape(&[groups, draws / groups, rest]).softmax(1).reshape(&[draws, rest])
         };
-        let factors = if beta > 0.0 {
+        if beta > 0.0 {
             let (of_group, of_draw) = ((1.0 - beta) / groups as f64, beta / draws as f64);
             weights.square().affine(of_group, of_draw) / weights.affine(of_group, of_draw)
         } else {
             weights
-        };
-        let first = self.weights.set(factors);
-        assert!(first.is_ok(), "a path serves one forward pass");
+        }
     }
 }

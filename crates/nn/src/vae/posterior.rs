@@ -115,6 +115,21 @@ impl Posterior {
         }
     }
 
+    /// The noise of `draws` draws from the `start`-th on, of many that are taken a part at a time; `rng` stays as it is. Of Gaussians and flows it is the
+    /// part that [`Posterior::noise`] of all has there, whatever the parts are; others draw that of each part from a stream of its own.
+    pub(super) fn noise_from(&self, start: usize, draws: usize, rng: &Rng) -> Tensor {
+        match self {
+            Self::Diagonal { .. } | Self::Full { .. } | Self::Flow(_) => {
+                let shape = [draws, self.rows(), self.dims()];
+                let before = start * self.rows() * self.dims();
+                Tensor::from_vec(rng.normals_from(before, shape.iter().product()), &shape).cast(self.dtype())
+            }
+            Self::Point(_) | Self::Classes(_) | Self::Sphere(_) | Self::Shares(_) => {
+                self.noise(draws, &mut rng.split(start as u64))
+            }
+        }
+    }
+
     /// Points that follow the parameters, but for classes, which cannot. `noise` as [`Posterior::noise`] gives it; returns `[K, B, L]`.
     pub fn rsample(&self, noise: &Tensor) -> Tensor {
         match self {

@@ -18,7 +18,7 @@ use elbo_tensor::Tensor;
 pub struct Losses {
     /// One scalar a term, in the objective's order.
     pub terms: Vec<Tensor>,
-    /// The draws they were computed from.
+    /// The draws they were computed from; of a bound whose draws were too many to be held at once, the first for each data point alone.
     pub draws: Draws,
 }
 
@@ -34,8 +34,8 @@ impl Vae {
     /// from zero.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a term that the prior does not allow; [`Error::Data`] for rows of another width, for classes and attributes that a term asks for and are not there,
-    /// and for classes beyond those that the model knows.
+    /// [`Error::Setting`] for a term that the prior does not allow, and for too many draws that cannot be taken in chunks; [`Error::Data`] for rows of another
+    /// width, for classes and attributes that a term asks for and are not there, and for classes beyond those that the model knows.
     pub fn losses<'a>(
         &self,
         batch: impl Into<Batch<'a>>,
@@ -62,6 +62,9 @@ impl Vae {
     ) -> Result<Losses> {
         self.check_rows(batch.x)?;
         objective.check_labels(&self.config.prior, batch.labels)?;
+        if let Some(at_once) = self.draws_at_once(objective, batch.x.size(0))? {
+            return Ok(self.losses_in_chunks(batch, seen, objective, at_once, rng));
+        }
         let path = Path::new(objective.gradient());
         let mut noise = rng.fork();
         let mut inner = rng.fork();
@@ -97,8 +100,7 @@ impl Vae {
                 (self.kl(draws, Estimate::Closed).sum_axis(-1, false).mean() - to * share).abs()
             }
             Term::Iwae { groups, beta, .. } => {
-                let log_q = draws.log_density(|q| path.density(q));
-                let log_weights = &draws.log_likelihood + &draws.log_prior - log_q;
+                let log_weights = draws.log_weights_along(path);
                 path.finish(&log_weights, *groups, *beta);
                 -combined(&log_weights, *groups, *beta).mean()
             }

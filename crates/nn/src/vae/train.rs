@@ -470,6 +470,8 @@ impl Step<Vae> for Training {
             return Err(vae.refuse_attributes(attributes));
         }
         vae.check_slope(&self.values)?;
+        // Too many draws are refused before any work, although a step would refuse them too.
+        vae.draws_at_once(&self.objective, self.batch())?;
         let adam = self.adam(0);
         Ok(TrainingState {
             batches: Batches::new(self.rows, self.config.batch),
