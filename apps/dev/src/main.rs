@@ -81,7 +81,7 @@ enum Half {
     /// All of gp, nn, infer, markov, linear, splat, codec, bo, accuracy, scale, formats and bounds, each of which has a command of its own too: some three
     /// hours. What would take longer runs in a smaller number, which the options `--splits` and `--epochs` give. `scale` wants `elbo data get flights`
     /// and `bounds` wants `elbo data get mnist10k` first; leave out what is not wanted with `--skip`.
-    /// With `--tiny` `accuracy` and `scale` are left out, which have no tiny form; `formats` and `bounds` have pages of their own, whatever `--out` says.
+    /// With `--tiny` `accuracy` and `scale` are left out, which have no tiny form, and refused where `--only` names them; `formats` and `bounds` have pages of their own, whatever `--out` says.
     All(peers::all::Options),
     /// Draw the ratios of the tables in docs/benchmarks.md, without a new run.
     Plot(peers::ratios::Options),

@@ -268,10 +268,12 @@ fn parse_config<C: Config>(defaults: &Value, settings: &Value) -> Result<C> {
     // One key at a time, so that a wrong type is reported with the key's name.
     for (key, value) in object {
         let single = Value::Object([(key.clone(), value.clone())].into_iter().collect());
-        serde_json::from_value::<C>(single).map_err(|cause| Error::Setting {
-            setting: key.clone(),
-            found: value.to_string(),
-            expected: allowed::<C>(known, key, value).told(format!("a value like {} ({cause})", known[key])),
+        serde_json::from_value::<C>(single).map_err(|cause| {
+            let schema = schemars::schema_for!(C).to_value();
+            let words = schema::words_or_number(&schema, key);
+            let words = words.unwrap_or_else(|| format!("a value like {} ({cause})", known[key]));
+            let expected = allowed::<C>(&schema, known, key, value).told(words);
+            Error::Setting { setting: key.clone(), found: value.to_string(), expected }
         })?;
     }
     // Over the defaults, since a part that several systems share (`serde(flatten)`) would else take its own.
@@ -287,8 +289,8 @@ fn parse_config<C: Config>(defaults: &Value, settings: &Value) -> Result<C> {
 }
 
 /// What a setting of a wrong type may be: by the schema, or by the configuration's own check where that allows less.
-fn allowed<C: Config>(defaults: &serde_json::Map<String, Value>, key: &str, found: &Value) -> Allowed {
-    let by_schema = schema::allowed(&schemars::schema_for!(C).to_value(), key).unwrap_or_else(|| "".into());
+fn allowed<C: Config>(schema: &Value, defaults: &serde_json::Map<String, Value>, key: &str, found: &Value) -> Allowed {
+    let by_schema = schema::allowed(schema, key).unwrap_or_else(|| "".into());
     let Some(nearest) = by_schema.nearest(&found.to_string()) else { return by_schema };
     let mut whole = defaults.clone();
     whole.insert(key.into(), serde_json::from_str(&nearest).unwrap_or(Value::String(nearest)));
@@ -314,16 +316,31 @@ mod tests {
         Newton,
     }
 
+    #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum Found {
+        Evidence,
+    }
+
+    /// A word or a number.
+    #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+    #[serde(untagged)]
+    enum Ridge {
+        Found(Found),
+        Value(f64),
+    }
+
     #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
     #[serde(default, deny_unknown_fields)]
     struct Settings {
         steps: usize,
         rule: Rule,
+        ridge: Ridge,
     }
 
     impl Default for Settings {
         fn default() -> Self {
-            Self { steps: 10, rule: Rule::Adam }
+            Self { steps: 10, rule: Rule::Adam, ridge: Ridge::Found(Found::Evidence) }
         }
     }
 
@@ -347,5 +364,21 @@ mod tests {
         assert!(remedy(json!({"rule": "adm"})).starts_with(&nearest("adam")), "{}", remedy(json!({"rule": "adm"})));
         assert!(!remedy(json!({"steps": "many"})).contains("nearest"));
         assert!(parse_config::<Settings>(&defaults, &json!({"steps": 5, "rule": "newton"})).is_ok());
+    }
+
+    #[test]
+    fn what_is_neither_the_word_nor_a_number_is_answered_with_both() {
+        let defaults = serde_json::to_value(Settings::default()).unwrap();
+        let refused = |value: Value| parse_config::<Settings>(&defaults, &json!({ "ridge": value })).unwrap_err();
+        for wrong in [json!("foo"), json!("evidnce"), json!(true), json!([1.0])] {
+            let expected = format!("setting `ridge` is {wrong}; expected `evidence`, or a number");
+            assert_eq!(refused(wrong).to_string(), expected);
+        }
+        let remedy = refused(json!("evidnce")).remedy().into_owned();
+        assert!(remedy.starts_with("the nearest allowed value is evidence; "), "{remedy}");
+        assert!(!refused(json!("foo")).remedy().contains("nearest"));
+        for right in [json!("evidence"), json!(1), json!(0.5)] {
+            assert!(parse_config::<Settings>(&defaults, &json!({ "ridge": right })).is_ok());
+        }
     }
 }

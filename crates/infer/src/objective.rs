@@ -172,7 +172,7 @@ mod order {
 
     /// As a number or as a word.
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "an order is a number, `infinity` or `-infinity`")]
     enum Written {
         Number(f64),
         Word(String),

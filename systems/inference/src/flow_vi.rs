@@ -9,7 +9,7 @@ use elbo_core::{
 };
 use elbo_dist::flow::FlowSpec;
 use elbo_infer::family::{FlowFamily, MeanField};
-use elbo_infer::fit::{AnnealedSettings, Fit, ViSettings, annealed, vi};
+use elbo_infer::fit::{AnnealedSettings, Fit, ViSettings, annealed, largest, vi};
 use elbo_infer::glm::{GlmKind, GlmPosterior, GlmSettings, GlmTable};
 use elbo_infer::target::LogDensity;
 use elbo_tensor::Parameters;
@@ -134,7 +134,8 @@ impl FlowViConfig {
     }
 }
 
-/// How far two sets of draws `[S, D]` are apart: the largest distance between the means of an unknown, in its standard deviations.
+/// How far two sets of draws `[S, D]` are apart: the largest distance between the means of an unknown, in its standard deviations; NaN for draws that are
+/// not finite.
 fn distance(a: &[f64], b: &[f64], dims: usize) -> f64 {
     let moments = |draws: &[f64], d: usize| {
         let column = || draws.iter().skip(d).step_by(dims);
@@ -144,9 +145,10 @@ fn distance(a: &[f64], b: &[f64], dims: usize) -> f64 {
     };
     let of_unknown = |d: usize| {
         let ((mean, variance), (other, of_other)) = (moments(a, d), moments(b, d));
-        (mean - other).abs() / (0.5 * (variance + of_other)).sqrt()
+        // Draws that are all the same have no unit of distance, and need none.
+        if mean == other { 0.0 } else { (mean - other).abs() / (0.5 * (variance + of_other)).sqrt() }
     };
-    (0..dims).map(of_unknown).fold(0.0, f64::max)
+    largest((0..dims).map(of_unknown))
 }
 
 /// The start with the highest bound, how far the others' draws are from its own, and both as a table.
@@ -157,15 +159,13 @@ fn compared(fits: &[Fit], seed: u64, dims: usize) -> (usize, f64, Table) {
     let caption = "Fits from different random numbers. Distances are those of an unknown's mean from that of the fit that is kept, in standard \
                    deviations; far apart, the posterior has several modes.";
     let mut table = Table::new("starts", caption, &["seed", "kept", "elbo", "its error", "k-hat", "largest distance"]);
-    let mut apart = 0.0f64;
-    for (k, fit) in fits.iter().enumerate() {
-        let from_best = distance(&fit.draws, &fits[best].draws, dims);
-        apart = apart.max(from_best);
-        let numbers = [fit.elbo.value, fit.elbo.error, fit.psis.k, from_best].map(|v| format!("{v:.4}"));
+    let distances: Vec<f64> = fits.iter().map(|fit| distance(&fit.draws, &fits[best].draws, dims)).collect();
+    for (k, (fit, from_best)) in fits.iter().zip(&distances).enumerate() {
+        let numbers = [fit.elbo.value, fit.elbo.error, fit.psis.k, *from_best].map(|v| format!("{v:.4}"));
         let kept = if k == best { "yes" } else { "no" };
         table.push([vec![seed.wrapping_add(k as u64).to_string(), kept.into()], numbers.to_vec()].concat());
     }
-    (best, apart, table)
+    (best, largest(distances), table)
 }
 
 impl System for FlowVi {
@@ -192,6 +192,15 @@ impl System for FlowVi {
         let mut best = 0;
         if fits.len() > 1 {
             let (found, apart, table) = compared(&fits, run.seed, glm.dim());
+            if !apart.is_finite() {
+                return Err(Error::numerical(
+                    format!(
+                        "the draws of {} starts are not all finite, so that how far they are apart is not known",
+                        fits.len()
+                    ),
+                    "lower `rate`, or set starts=1",
+                ));
+            }
             if apart > APART {
                 run.warn(format!(
                     "{} starts ended up to {apart:.1} standard deviations apart: the posterior has several modes, and a flow may drop one; see the table \
@@ -241,6 +250,8 @@ impl System for FlowVi {
 mod tests {
     use super::*;
     use elbo_core::Rng;
+    use elbo_infer::Estimate;
+    use elbo_infer::diagnostics::psis;
 
     #[test]
     fn draws_of_two_modes_are_apart_and_those_of_one_are_not() {
@@ -253,5 +264,34 @@ mod tests {
         let found = distance(&one, &other, 2);
         assert!((found - 6.0).abs() < 0.4, "{found}");
         assert_eq!(distance(&one, &one, 2), 0.0);
+    }
+
+    #[test]
+    fn draws_that_are_no_numbers_are_not_said_to_agree() {
+        let (sound, broken) = ([0.0, 5.0, 2.0, 5.0], [0.5, 5.0, f64::NAN, 5.0]);
+        // The second unknown is the same in every draw.
+        assert_eq!(distance(&sound, &sound, 2), 0.0);
+        assert!(distance(&sound, &broken, 2).is_nan() && distance(&broken, &broken, 2).is_nan());
+        let fit = |draws: &[f64], bound: f64| Fit {
+            family: Box::new(MeanField::new(&[0.0; 2], &[1.0; 2])),
+            elbo: Estimate { value: bound, error: 0.1 },
+            log_evidence: Estimate { value: bound, error: 0.1 },
+            psis: psis(&[0.0; 2]),
+            draws: draws.to_vec(),
+            log_weights: vec![0.0; 2],
+            steps: 0,
+            is_converged: None,
+            r_hat: None,
+            seed: 0,
+            gradients: 0,
+            seconds: 0.0,
+            warnings: vec![],
+        };
+        // A finite distance that follows does not hide the one before it.
+        let fits = [fit(&sound, -1.0), fit(&broken, f64::NAN), fit(&[1.0, 5.0, 3.0, 5.0], -2.0)];
+        let (best, apart, table) = compared(&fits, 0, 2);
+        assert!(best == 0 && apart.is_nan(), "{best}, {apart}");
+        assert_eq!(table.rows[1][5], "NaN");
+        assert!(compared(&[fit(&sound, -1.0), fit(&[1.0, 5.0, 3.0, 5.0], -2.0)], 0, 2).1.is_finite());
     }
 }

@@ -114,6 +114,34 @@ fn pictures_that_are_drawn_with_a_class_are_arrays() {
 }
 
 #[test]
+fn pictures_of_a_table_that_are_drawn_with_a_class_are_pictures_and_a_table() {
+    let folder = Folder::new();
+    let names = (0..64).map(|i| format!("pixel{i}")).collect::<Vec<_>>().join(",");
+    let mut table = format!("{names},half\n");
+    for i in 0..40 {
+        let pixels = (0..64).map(|p| if (p < 32) == (i % 2 == 0) { 200 + i } else { 5 });
+        let cells = pixels.map(|v| v.to_string()).collect::<Vec<_>>().join(",");
+        table += &format!("{cells},{}\n", if i % 2 == 0 { "upper" } else { "lower" });
+    }
+    folder.write("p.csv", table.as_bytes());
+    let settings = "--set widths=[4,8] --set batch=8 --set iterations=10 --set steps=5 --set measured=0";
+    let command =
+        format!("fit ddpm p.csv --target half --set conditional=true {settings} --out m.elbo --report r.html");
+    folder.elbo(&command).ok();
+    let page = String::from_utf8(folder.read("r.html")).unwrap();
+    assert!(page.contains("Drawn from the model.") && page.contains("Some of the data, for comparison."));
+    let sampled = folder.elbo("sample m.elbo --count 3 --out drawn --json").json();
+    for file in ["drawn/grid.png", "drawn/pictures/00003.png"] {
+        assert_eq!(folder.read(file)[..4], *b"\x89PNG", "{file}");
+    }
+    assert!(sampled["files"].to_string().contains("grid.png"), "{sampled}");
+    let drawn = String::from_utf8(folder.read("drawn/samples.csv")).unwrap();
+    let lines: Vec<&str> = drawn.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (4, format!("{names},class").as_str()));
+    assert!(lines[1..].iter().all(|line| line.ends_with(",upper") || line.ends_with(",lower")), "{drawn}");
+}
+
+#[test]
 fn the_same_seed_draws_the_same_pictures() {
     let folder = with_pictures();
     folder.elbo("sample m.elbo --count 3 --out a --seed 5").ok();

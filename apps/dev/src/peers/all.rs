@@ -4,6 +4,7 @@ use super::{Choice, beside, bounds, formats, gp, infer, linear, nn, ratios, regr
 use crate::error::{DevError, Result, read, write};
 use crate::stamp::stamp;
 use crate::{accuracy, markers, scale, tables};
+use elbo::core::Error;
 use std::path::Path;
 use std::time::Instant;
 
@@ -40,6 +41,29 @@ pub struct Options {
 }
 
 impl Options {
+    /// Refuses a trial of comparisons that have no tiny form, and a choice that leaves none to run.
+    fn check(&self) -> Result<()> {
+        let tiny = || NAMES.into_iter().filter(|name| !WHOLE.contains(name)).collect::<Vec<_>>().join(", ");
+        let whole: Vec<&str> = WHOLE.into_iter().filter(|name| self.only.iter().any(|only| only == name)).collect();
+        if self.common.tiny && !whole.is_empty() {
+            let has = if whole.len() == 1 { "has" } else { "have" };
+            return Err(Error::data(
+                format!("{} {has} no tiny form", whole.join(" and ")),
+                format!("leave out `--tiny`, or choose among {}", tiny()),
+            )
+            .into());
+        }
+        if NAMES.into_iter().any(|name| self.has(name)) {
+            return Ok(());
+        }
+        let remedy = if self.common.tiny {
+            format!("skip fewer of {}, which have a tiny form", tiny())
+        } else {
+            "skip fewer".into()
+        };
+        Err(Error::data("`--skip` leaves no comparison to run", remedy).into())
+    }
+
     fn has(&self, name: &str) -> bool {
         let is_named = |names: &[String]| names.iter().any(|other| other == name);
         let is_possible = !self.common.tiny || !WHOLE.contains(&name);
@@ -68,8 +92,10 @@ impl Options {
 ///
 /// # Errors
 /// [`DevError::Faults`] with what each comparison has to say: bounds that were missed, values that disagree, sides that failed.
-/// [`DevError::Format`] for a document without the markers; [`DevError::File`].
+/// [`DevError::Elbo`] where nothing is left to run, or `--tiny` is asked of a comparison that has no tiny form; [`DevError::Format`] for a document
+/// without the markers; [`DevError::File`].
 pub fn all(root: &Path, options: &Options) -> Result<()> {
+    options.check()?;
     let common = &options.common;
     let path = root.join(&common.out);
     if !common.tiny {
@@ -187,6 +213,30 @@ mod tests {
         assert_eq!(chosen(&["--tiny"]).len(), NAMES.len() - WHOLE.len());
         assert!(parsed(&["--only", "gp", "--skip", "nn"]).is_err());
         assert!(parsed(&["--only", "svgp"]).unwrap_err().to_string().contains("bounds"));
+    }
+
+    #[test]
+    fn trials_of_what_has_no_tiny_form_and_choices_of_nothing_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |words: &[&str], parts: &[&str]| {
+            let error = all(folder.path(), &parsed(words).unwrap()).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{words:?}: {error}");
+        };
+        let tiny = ["no tiny form; ", "among gp, nn, infer, markov, linear, splat, codec, bo, formats, bounds"];
+        refused(&["--tiny", "--only", "accuracy"], &[&["accuracy has"][..], &tiny[..]].concat());
+        // Nor is one of several left out in silence.
+        refused(&["--tiny", "--only", "gp,scale,accuracy"], &[&["accuracy and scale have"][..], &tiny[..]].concat());
+        refused(&["--skip", &NAMES.join(",")], &["no comparison to run"]);
+        let rest = NAMES.into_iter().filter(|name| !WHOLE.contains(name)).collect::<Vec<_>>().join(",");
+        refused(
+            &["--tiny", "--skip", &rest],
+            &["no comparison to run", "of gp, nn,", "bounds, which have a tiny form"],
+        );
+        for words in
+            [&["--tiny"][..], &["--tiny", "--only", "gp"], &["--only", "accuracy"], &["--tiny", "--skip", "scale"]]
+        {
+            assert!(parsed(words).unwrap().check().is_ok(), "{words:?}");
+        }
     }
 
     #[test]

@@ -37,6 +37,33 @@ fn columns_are_left_out_whatever_they_hold_and_texts_are_asked_for_by_name() {
 }
 
 #[test]
+fn a_key_that_stands_twice_in_an_object_is_refused_with_its_line() {
+    let read = |lines: &str| read_text(lines, &ReadOptions::default());
+    let first = r#"{"a": 1, "b": 2}"#;
+    for (second, name) in [
+        (r#"{"a": 3, "b": 4, "a": 5}"#, "a"),
+        (r#"{"a": 3, "a": 3}"#, "a"),
+        (r#"{ "b" :"x: \"{", "a":1,"b":null}"#, "b"),
+        // Another way to write the letter.
+        (r#"{"a": 3, "b": 4, "\u0061": 5}"#, "a"),
+        (r#"{"a": {"c": [1, {}]}, "b": 4, "a": 5}"#, "a"),
+        (r#"{"a\"é": 1, "a": 2, "a\"é": 3}"#, "a\"é"),
+    ] {
+        let error = read(&format!("{first}\n\n{second}\n")).unwrap_err();
+        let expected = format!("line 3 has the key `{name}` twice");
+        assert!(error.to_string().contains(&expected), "{second}: {error}");
+        assert!(error.remedy().contains("a key of its own"), "{}", error.remedy());
+    }
+    // The same key in objects inside, and signs of objects inside texts, are no repetition.
+    let options = ReadOptions { drop: vec!["c".into()], ..ReadOptions::default() };
+    let sound = r#"{"a": 1, "b": "\\", "c": {"a": 1, "b": {"a": 2}}}
+{"a": 2, "b": "}, \"a\": {", "c": [{"a": 1}, {"a": 2}]}
+"#;
+    let data = read_text(sound, &options).unwrap();
+    assert_eq!((numbers(&data, "a"), texts(&data, "b")), (vec![1.0, 2.0], vec!["\\".into(), "}, \"a\": {".into()]));
+}
+
+#[test]
 fn a_single_row_is_known_by_the_name_of_its_file() {
     let row = |name: &str| read_bytes(name, b"{\"a\": 1, \"y\": 2}\n".to_vec(), &ReadOptions::default());
     for name in ["day.jsonl", "DAY.NDJSON"] {

@@ -405,6 +405,8 @@ impl Sample for DiffusionModel {
         if let Some(known) = &self.classes {
             let codes = classes.iter().map(|k| Some(*k as u32)).collect();
             made.arrays.push(("class".into(), Array::column(Values::Text { levels: known.names.clone(), codes })));
+            // As in the data that the model was fitted to: a label, and no pixel.
+            made.target = Some("class".into());
         }
         Ok(made)
     }

@@ -118,6 +118,9 @@ fn a_conditional_model_draws_restores_and_keeps_its_classes() {
     assert_eq!(drawn.arrays, model.sample(8, &mut Run::new(3)).unwrap().arrays);
     let (name, classes) = &drawn.arrays[1];
     assert_eq!((name.as_str(), classes.rows()), ("class", 8));
+    // The samples are data points of the model's kind, with their labels.
+    let again = Samples::from_data(&drawn).unwrap();
+    assert_eq!((again.form.picture(), again.labels.map(|l| l.codes.len())), (Some([1, 6, 6]), Some(8)));
     // The class matters, and so does guidance.
     let of = |model: &DiffusionModel, k: usize| model.draw_of(4, &[k; 4], &mut Run::new(5)).unwrap();
     let plain = fit(NetworkSettings { guidance: 1.0, ..told.clone() }, &samples).unwrap();

@@ -82,6 +82,9 @@ fn tables_and_expressions_are_the_same_and_read_back() {
     assert!(text.contains("\"type\":\"sum\""), "{text}");
     let error = serde_json::from_value::<KernelConfig>(json!({ "type": "rbf", "lenght": 2 })).unwrap_err().to_string();
     assert!(error.contains("lenght"), "{error}");
+    let of_half = json!({ "type": "active", "columns": [1.5], "kernel": { "type": "rbf" } });
+    let error = serde_json::from_value::<KernelConfig>(of_half).unwrap_err().to_string();
+    assert!(error.contains("a column is a name, or a position from 0"), "{error}");
     let error = serde_json::from_value::<KernelConfig>(json!("rbg")).unwrap_err().to_string();
     assert!(error.contains("did you mean `rbf`?"), "{error}");
     let schema = serde_json::to_string(&schemars::schema_for!(KernelConfig)).unwrap();

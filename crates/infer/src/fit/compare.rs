@@ -27,6 +27,11 @@ pub fn compare(
     Ok(Comparison { answers })
 }
 
+/// The largest of some distances, zero without any; NaN where one of them is, which [`f64::max`] would leave out.
+pub fn largest(distances: impl IntoIterator<Item = f64>) -> f64 {
+    distances.into_iter().fold(0.0, |most: f64, next| if most.is_nan() || next <= most { most } else { next })
+}
+
 impl Comparison {
     /// The answer to trust: sampling that passed its checks, else the approximation with the least k-hat among those that pass theirs.
     pub fn trusted(&self) -> Option<&Inference> {
@@ -71,8 +76,11 @@ impl Comparison {
         );
         for answer in &self.answers {
             let found = answer.mean();
-            let shift = found.iter().zip(mean.iter().zip(&sd)).map(|(a, (b, s))| (a - b).abs() / s);
-            let factor = answer.sd().iter().zip(&sd).map(|(a, b)| (a / b).ln().abs()).fold(0.0, f64::max).exp();
+            // Equal values are no way apart, whatever the unit, which is zero for draws that are all the same.
+            let shift = |(a, (b, s)): (&f64, (&f64, &f64))| if a == b { 0.0 } else { (a - b).abs() / s };
+            let shift = largest(found.iter().zip(mean.iter().zip(&sd)).map(shift));
+            let factor = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a / b).ln().abs() };
+            let factor = largest(answer.sd().iter().zip(&sd).map(factor)).exp();
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
             table.push(vec![
                 answer.method.to_string(),
@@ -82,7 +90,7 @@ impl Comparison {
                 or_dash(answer.psis.as_ref().map(|p| format!("{:.2}", p.k))),
                 or_dash(answer.r_hat.map(|r| format!("{r:.3}"))),
                 or_dash(answer.ess.map(|e| format!("{e:.0}"))),
-                format!("{:.2} sd", shift.fold(0.0, f64::max)),
+                format!("{shift:.2} sd"),
                 format!("x {factor:.2}"),
                 answer.doubt().map_or("yes".into(), |why| format!("no: {why}")),
             ]);
@@ -120,5 +128,45 @@ impl fmt::Display for Comparison {
             writeln!(f, "{}\n", table.caption)?;
         }
         writeln!(f, "{}", self.verdict())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(natural: &[f64]) -> Inference {
+        Inference {
+            method: Method::MeanField,
+            labels: vec!["a".into(), "b".into()],
+            natural: natural.to_vec(),
+            draws: natural.to_vec(),
+            elbo: None,
+            psis: None,
+            r_hat: None,
+            ess: None,
+            divergences: 0,
+            gradients: 0,
+            seconds: 0.0,
+            warnings: vec![],
+        }
+    }
+
+    #[test]
+    fn a_distance_that_is_no_number_is_the_largest_wherever_it_stands() {
+        for distances in [[f64::NAN, 1.0, 2.0], [1.0, f64::NAN, 0.5], [1.0, 2.0, f64::NAN]] {
+            assert!(largest(distances).is_nan(), "{distances:?}");
+        }
+        assert_eq!((largest([0.5, 2.0, 1.0]), largest([])), (2.0, 0.0));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_number_is_not_said_to_agree() {
+        // The second unknown is the same in every draw.
+        let reference = answer(&[0.0, 5.0, 2.0, 5.0]);
+        let broken = answer(&[f64::NAN, 5.0, 2.0, 5.0]);
+        let table = Comparison { answers: vec![reference.clone(), reference, broken] }.table();
+        let off: Vec<&[String]> = table.rows.iter().map(|row| &row[7..9]).collect();
+        assert_eq!(off, [["0.00 sd", "x 1.00"], ["0.00 sd", "x 1.00"], ["NaN sd", "x NaN"]]);
     }
 }

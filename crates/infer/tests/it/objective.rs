@@ -110,6 +110,8 @@ fn an_order_without_end_is_a_word_in_a_file() {
     assert_eq!(serde_json::from_str::<Objective>(r#"{"type":"power","order":2}"#).unwrap(), Objective::cubo(2.0));
     let error = serde_json::from_str::<Objective>(r#"{"type":"power","order":"large"}"#).unwrap_err();
     assert!(error.to_string().contains("`-infinity`"), "{error}");
+    let error = serde_json::from_str::<Objective>(r#"{"type":"power","order":true}"#).unwrap_err();
+    assert!(error.to_string().contains("an order is a number, `infinity` or `-infinity`"), "{error}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) struct Layer {
     /// Legend, or empty.
     pub label: String,
     pub tone: Tone,
-    /// Whether the tone has been used before in this figure.
+    /// Whether an earlier series of this figure has the same tone.
     pub is_repeated: bool,
     /// Number of bands of the same tone below this one.
     pub depth: i32,
@@ -181,7 +181,8 @@ pub(super) fn prepare(figure: &Figure) -> Layers {
             // Drawn by itself, without axes.
             Mark::Picture { .. } => continue,
         };
-        layers.push(Layer { label: label.clone(), tone, is_repeated: series >= SERIES, depth, shape });
+        let is_repeated = series >= SERIES && tone == colour;
+        layers.push(Layer { label: label.clone(), tone, is_repeated, depth, shape });
         series += usize::from(uses_colour);
     }
     if keep.share < 1.0 {

@@ -3,13 +3,15 @@
 use std::fmt::Write;
 
 use super::layers::{Layer, Shape};
-use super::marks::BAND;
+use super::marks::{BAND, CROSS, c, cross};
 use super::{FONT, measure};
 use crate::format::escape;
 use crate::palette::Tone;
 
 const SWATCH: f64 = 18.0;
 const GAP: f64 = 16.0;
+/// Diameter of a point in a swatch.
+const DOT: f64 = 6.5;
 /// Height of a row of text above the plot.
 pub(super) const ROW: f64 = 19.0;
 
@@ -76,7 +78,12 @@ fn swatch(out: &mut String, layer: &Layer, x: f64, y: f64) {
             if dots.iter().any(|d| d.interval.is_some()) {
                 let _ = write!(out, "<path class=\"whisker {stroke}\" d=\"M{middle:.1} {:.1}v13\"/>", y - 6.5);
             }
-            write!(out, "<path class=\"dot {stroke}\" stroke-width=\"6.5\" d=\"M{middle:.1} {y:.1}h0\"/>")
+            if layer.is_repeated {
+                let (width, path) = (c(CROSS * DOT), cross(middle, y, DOT));
+                write!(out, "<path class=\"cross {stroke}\" stroke-width=\"{width}\" d=\"{path}\"/>")
+            } else {
+                write!(out, "<path class=\"dot {stroke}\" stroke-width=\"{DOT}\" d=\"M{middle:.1} {y:.1}h0\"/>")
+            }
         }
         Shape::Band { .. } => {
             // As dark as the bands look where they lie on top of each other.

@@ -10,6 +10,8 @@ use crate::palette::{Tone, ramp};
 
 /// Opacity of a band; bands on top of each other add up.
 pub(super) const BAND: f64 = 0.18;
+/// Width of a cross's lines beside the diameter of the disc whose place it takes.
+pub(super) const CROSS: f64 = 0.36;
 /// Colours of a heat map; neighbours differ by less than the eye sees.
 const LEVELS: usize = 48;
 
@@ -54,7 +56,7 @@ pub(super) fn draw(out: &mut String, layer: &Layer, frame: &Frame) {
                 let _ = writeln!(out, "<path class=\"band {fill}\" opacity=\"{BAND}\" d=\"{path}\"/>");
             }
         }
-        Shape::Points { dots } => points(out, dots, &stroke, frame),
+        Shape::Points { dots } => points(out, dots, &stroke, layer.is_repeated, frame),
         Shape::Bars { bars } => draw_bars(out, bars, &fill, frame),
         Shape::Histogram { bins } => {
             let base = frame.y.position(if frame.y.is_log { f64::NEG_INFINITY } else { 0.0 });
@@ -129,8 +131,8 @@ fn band_path(runs: &[Vec<(f64, f64, f64)>], frame: &Frame) -> String {
 }
 
 /// Points are zero-length strokes with round caps. A path is painted at once, so that overlaps inside one path do not add up;
-/// large clouds are dealt out to several paths, and dense places become darker.
-fn points(out: &mut String, dots: &[Dot], stroke: &str, frame: &Frame) {
+/// large clouds are dealt out to several paths, and dense places become darker. A cloud whose colour another has is of crosses.
+fn points(out: &mut String, dots: &[Dot], stroke: &str, is_cross: bool, frame: &Frame) {
     let (diameter, opacity, paths) = match frame.points {
         0..=60 => (7.0, 0.9, 1),
         61..=300 => (5.6, 0.75, 2),
@@ -147,11 +149,15 @@ fn points(out: &mut String, dots: &[Dot], stroke: &str, frame: &Frame) {
     if !whiskers.is_empty() {
         let _ = writeln!(out, "<path class=\"whisker {stroke}\" d=\"{whiskers}\"/>");
     }
-    let place = |d: &Dot| format!("M{} {}h0", c(frame.x.position(d.x)), c(frame.y.position(d.y)));
+    let (class, width) = if is_cross { ("cross", CROSS * diameter) } else { ("dot", diameter) };
+    let place = |d: &Dot| {
+        let (x, y) = (frame.x.position(d.x), frame.y.position(d.y));
+        if is_cross { cross(x, y, diameter) } else { format!("M{} {}h0", c(x), c(y)) }
+    };
     if frame.is_on_heat && !dots.is_empty() {
         let halo: String = dots.iter().map(place).collect();
-        let width = diameter + 2.0;
-        let _ = writeln!(out, "<path class=\"dot {}\" stroke-width=\"{width}\" d=\"{halo}\"/>", Tone::Paper.stroke());
+        let (tone, wider) = (Tone::Paper.stroke(), c(width + 2.0));
+        let _ = writeln!(out, "<path class=\"{class} {tone}\" stroke-width=\"{wider}\" d=\"{halo}\"/>");
     }
     let opacity = if frame.is_on_heat { 1.0 } else { opacity };
     for k in 0..paths {
@@ -159,10 +165,18 @@ fn points(out: &mut String, dots: &[Dot], stroke: &str, frame: &Frame) {
         if !path.is_empty() {
             let _ = writeln!(
                 out,
-                "<path class=\"dot {stroke}\" stroke-width=\"{diameter}\" opacity=\"{opacity}\" d=\"{path}\"/>"
+                "<path class=\"{class} {stroke}\" stroke-width=\"{}\" opacity=\"{opacity}\" d=\"{path}\"/>",
+                c(width)
             );
         }
     }
+}
+
+/// An upright cross around a point, a little wider than the disc whose place it takes, since its lines are thin.
+pub(super) fn cross(x: f64, y: f64, diameter: f64) -> String {
+    let arm = 0.6 * diameter;
+    let length = c(2.0 * arm);
+    format!("M{} {}h{length}M{} {}v{length}", c(x - arm), c(y), c(x), c(y - arm))
 }
 
 /// Bars with their numbers: at the ends, or in a column on the right where points might cover them.

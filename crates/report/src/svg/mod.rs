@@ -7,7 +7,8 @@
 //!
 //! Colours follow from the order of the marks: each labelled line, cloud, histogram and bar chart takes the next colour of the
 //! palette; a band has the colour of the line after it; dashed lines are references and grey; points over a band are data and
-//! dark; beside labelled lines those without a label are samples and thin.
+//! dark; beside labelled lines those without a label are samples and thin. Beyond the tenth the colours come again, on broken
+//! lines and on crosses in place of discs.
 //!
 //! To add a mark: a variant in `elbo_core::Mark`, its cleaning in `layers.rs`, its path in `marks.rs`, its swatch in `legend.rs`.
 

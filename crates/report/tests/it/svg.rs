@@ -226,8 +226,38 @@ fn the_legend_stands_above_the_plot_and_inside_the_drawing() {
 }
 
 #[test]
-fn the_seventh_series_differs_from_the_first() {
-    let marks = (0..7).map(|k| line(&[0.0, 1.0], &[0.0, f64::from(k)])).collect();
+fn clouds_of_more_classes_than_there_are_colours_all_look_different() {
+    let marks = (0..20)
+        .map(|k| {
+            let at = vec![f64::from(k)];
+            Mark::Points { label: format!("class {k}"), x: at.clone(), y: at, lower: vec![], upper: vec![] }
+        })
+        .collect();
+    let drawing = draw(&Figure { marks, ..Figure::default() }, Size::default());
+    let document = parse(&drawing.svg);
+    let classes = document.descendants().filter_map(|n| n.attribute("class"));
+    let looks: Vec<&str> = classes.filter(|c| c.starts_with("dot ") || c.starts_with("cross ")).collect();
+    // Each once in the plot and once in the legend.
+    assert_eq!(looks.len(), 40, "{looks:?}");
+    let distinct: std::collections::BTreeSet<&str> = looks.iter().copied().collect();
+    assert_eq!(distinct.len(), 20, "{distinct:?}");
+    assert!(looks[..10].iter().all(|look| look.starts_with("dot ")), "{looks:?}");
+    assert_drawn_with_numbers(&document);
+}
+
+#[test]
+fn data_over_a_band_are_discs_however_many_series_stand_before_them() {
+    let (x, y) = ([0.0, 1.0], [0.0, 1.0]);
+    let mut marks: Vec<Mark> = (0..11).map(|_| line(&x, &y)).collect();
+    marks.push(Mark::Band { label: "band".into(), x: x.into(), lower: y.into(), upper: vec![1.0, 2.0] });
+    marks.push(points(&x, &y));
+    let drawing = draw(&Figure { marks, ..Figure::default() }, Size::default());
+    assert!(drawing.svg.contains("class=\"dot kt\"") && !drawing.svg.contains("class=\"cross"));
+}
+
+#[test]
+fn the_eleventh_series_differs_from_the_first() {
+    let marks = (0..11).map(|k| line(&[0.0, 1.0], &[0.0, f64::from(k)])).collect();
     let drawing = draw(&Figure { marks, ..Figure::default() }, Size::default());
     assert!(drawing.svg.contains("class=\"line second k0\""));
 }

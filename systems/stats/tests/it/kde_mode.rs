@@ -288,6 +288,11 @@ fn bad_inputs_are_answered() {
     let same = table([1.0, 2.0].repeat(30).into_iter().chain([3.0, 4.0]).collect(), 2);
     let message = fit(json!({}), &same).err().unwrap();
     assert!(message.to_string().contains("no bandwidth follows"), "{message}");
+    let bandwidth = fit(json!({ "h": "wide" }), &data).err().unwrap();
+    assert_eq!(bandwidth.to_string(), "setting `h` is \"wide\"; expected `auto`, or a number");
+    let dimensions = fit(json!({ "k": "atuo" }), &data).err().unwrap();
+    assert_eq!(dimensions.to_string(), "setting `k` is \"atuo\"; expected `auto`, or a whole number at least 0");
+    assert!(dimensions.remedy().contains("nearest allowed value is auto"), "{}", dimensions.remedy());
     let exponent = fit(json!({ "kernel": "generalised_gaussian", "exponent": 0.0 }), &data).err().unwrap();
     assert!(exponent.to_string().contains("`exponent` is 0"), "{exponent}");
 }

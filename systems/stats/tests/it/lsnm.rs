@@ -82,6 +82,13 @@ fn a_file_keeps_the_verdict() {
 }
 
 #[test]
+fn a_ridge_that_is_no_ridge_is_answered_with_what_one_is() {
+    let refused = |ridge: &str| AnySystem::check_config(&Lsnm, &json!({ "ridge": ridge })).unwrap_err();
+    assert_eq!(refused("foo").to_string(), "setting `ridge` is \"foo\"; expected `evidence`, or a number");
+    assert!(refused("evidense").remedy().contains("nearest allowed value is evidence"));
+}
+
+#[test]
 fn many_pairs_are_told_apart_and_scored_where_the_truth_is_known() {
     let (mut names, mut a, mut b, mut truth) = (vec![], vec![], vec![], vec![]);
     for seed in 0..6u64 {

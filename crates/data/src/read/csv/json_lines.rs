@@ -7,6 +7,7 @@ use crate::read::{ReadOptions, check_cells, select, table};
 use elbo_core::{Array, Data, Error, Result, Values};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// What was seen of a key.
 struct Key {
@@ -82,12 +83,52 @@ pub(in crate::read) fn parse(bytes: &[u8], options: &ReadOptions) -> Result<Data
 fn objects(content: &str) -> impl Iterator<Item = Result<(usize, Map<String, Value>)>> {
     let lines = content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(i, line)| match serde_json::from_str::<Map<String, Value>>(line) {
-        Ok(object) => Ok((i + 1, object)),
+        Ok(object) => match repeated(line, &object) {
+            None => Ok((i + 1, object)),
+            Some(name) => Err(Error::data(
+                format!("line {} has the key `{name}` twice", i + 1),
+                "give each value a key of its own, or leave all but one of them out",
+            )),
+        },
         Err(cause) => Err(Error::data(
             format!("line {} is not a JSON object, from its column {} on", i + 1, cause.column()),
             "write an object a line, such as {\"width\": 1.5, \"colour\": \"red\"}, with null for what is missing or is NaN",
         )),
     })
+}
+
+/// A key that the text of an object has more than once; the object itself holds the last of its values alone.
+fn repeated(text: &str, object: &Map<String, Value>) -> Option<String> {
+    let written = keys(text);
+    if written.len() == object.len() {
+        return None;
+    }
+    let mut seen = HashSet::new();
+    // The texts are JSON strings, in which one name can be written in several ways.
+    let mut names = written.into_iter().filter_map(|key| serde_json::from_str::<String>(key).ok());
+    names.find(|name| !seen.insert(name.clone()))
+}
+
+/// The keys of an object as they are written, quotes included, without those of objects inside. The text must be JSON.
+fn keys(text: &str) -> Vec<&str> {
+    let mut keys = vec![];
+    let (mut depth, mut is_escaped) = (0, false);
+    // Where the string around this place starts, and the last one that ended.
+    let (mut start, mut last): (Option<usize>, &str) = (None, "");
+    for (i, byte) in text.bytes().enumerate() {
+        match (start, byte) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), b'\\') => is_escaped = true,
+            (Some(from), b'"') => (start, last) = (None, &text[from..=i]),
+            (Some(_), _) => {}
+            (None, b'"') => start = Some(i),
+            (None, b'{' | b'[') => depth += 1,
+            (None, b'}' | b']') => depth -= 1,
+            (None, b':') if depth == 1 => keys.push(last),
+            (None, _) => {}
+        }
+    }
+    keys
 }
 
 /// Adds the keys that are new in the object of a line before which there are this many rows.

@@ -294,7 +294,7 @@ pub struct ActiveConfig {
 
 /// A column by name or by position from 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a column is a name, or a position from 0")]
 pub enum ColumnRef {
     /// Position among the model's input columns.
     Position(usize),
