@@ -70,6 +70,9 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// Most columns a table may have.
     pub max_columns: usize,
+    /// Whether a CSV or Parquet file may have no rows, and a file may hold nothing at all: for histories of experiments that have not begun. What is
+    /// read then has no rows.
+    pub may_be_empty: bool,
 }
 
 impl Default for ReadOptions {
@@ -84,6 +87,7 @@ impl Default for ReadOptions {
             times: vec![],
             delimiter: None,
             max_columns: 20_000,
+            may_be_empty: false,
         }
     }
 }
@@ -148,6 +152,9 @@ pub fn read_bytes(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result
 }
 
 fn parse(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
+    if options.may_be_empty && bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii().is_empty() {
+        return Ok(Data { target: options.target.clone(), ..Data::default() });
+    }
     let bytes = match sniff::kind(source, &bytes)? {
         Kind::Gzip => gunzip(&bytes)?,
         _ => bytes,
