@@ -58,7 +58,8 @@ pub fn for_fit(
 
 /// Reads the history of an experiment: cells may be empty, since trials may be pending.
 ///
-/// Where `keep` is given, only these columns and the target are read; others may hold anything.
+/// Where `keep` is given, only these columns and the target are read; others may hold anything. There may be no rows then: what may be varied is known
+/// without them.
 pub fn for_trials(
     path: &str,
     reading: &Reading,
@@ -69,6 +70,7 @@ pub fn for_trials(
         target: target.map(str::to_owned),
         missing: policy(reading, true),
         drop: reading.drop.clone(),
+        may_be_empty: keep.is_some(),
         keep,
         categorical: reading.categorical.clone(),
         delimiter: delimiter(reading.delimiter.as_deref())?,

@@ -23,7 +23,8 @@ pub struct BdRate {
 /// How much more rate `test` needs than `anchor`, over the qualities that both reach.
 ///
 /// # Errors
-/// [`Error::Data`] with fewer than four points, qualities that do not increase with the rate, or a common interval below one decibel.
+/// [`Error::Data`] with fewer than four points, qualities that do not increase with the rate, or a common interval below one decibel. The order of the
+/// points does not matter.
 ///
 /// # Source
 /// Bjøntegaard (2001), VCEG-M33.
@@ -68,7 +69,7 @@ pub fn average(pictures: &[(usize, &[Point])]) -> Result<Vec<Point>> {
 /// The integral over an interval of a curve through or near these points.
 type Integral = fn(&[(f64, f64)], f64, f64) -> f64;
 
-/// Qualities with the logarithm of their rate, by quality.
+/// Qualities with the logarithm of their rate, by quality; both increase.
 fn prepared(points: &[Point]) -> Result<Vec<(f64, f64)>> {
     let refuse = |message: String| Err(Error::data(message, "measure at least four rates, each with its own quality"));
     if points.len() < 4 {
@@ -81,6 +82,17 @@ fn prepared(points: &[Point]) -> Result<Vec<(f64, f64)>> {
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     if all.windows(2).any(|w| w[1].0 - w[0].0 < 1e-9) {
         return refuse("two points of a curve have the same quality".into());
+    }
+    if let Some(pair) = all.windows(2).find(|w| w[1].1 <= w[0].1) {
+        let ((lower, more), (higher, less)) = (pair[0], pair[1]);
+        return Err(Error::data(
+            format!(
+                "the quality of a curve does not increase with its rate: {lower:.2} dB at {:.4} bits a pixel, {higher:.2} dB at {:.4}",
+                more.exp(),
+                less.exp()
+            ),
+            "leave out each point that has more bits and less quality than another",
+        ));
     }
     Ok(all)
 }
@@ -296,6 +308,16 @@ mod tests {
         let far: Vec<Point> = a.iter().map(|p| Point { quality: p.quality + 12.5, ..*p }).collect();
         assert!(bd_rate(&a, &far).unwrap_err().to_string().contains("share 0.21 dB"), "{:?}", bd_rate(&a, &far));
         assert!(bd_rate(&[a[0]; 5], &b).is_err());
+        let backwards: Vec<Point> = b.iter().rev().copied().collect();
+        assert_eq!(bd_rate(&a, &backwards).unwrap(), found);
+        // More bits for less quality, and as many.
+        for rate in [a[4].rate + 0.01, a[4].rate] {
+            let mut bent = a.clone();
+            bent[3].rate = rate;
+            for error in [bd_rate(&a, &bent).unwrap_err(), bd_rate(&bent, &a).unwrap_err()] {
+                assert!(error.to_string().contains("does not increase with its rate: 31.28 dB"), "{error}");
+            }
+        }
     }
 
     #[test]

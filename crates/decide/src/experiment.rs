@@ -174,6 +174,14 @@ impl Experiment {
         if self.plan.side.cost.is_some() && self.surrogates.cost.is_none() {
             run.warn("fewer than two costs are known; nothing is divided by them yet");
         }
+        // Before the model chooses, no limit guides suggestions.
+        if self.surrogates.objective.is_some() {
+            for column in self.history.unlearned(&self.plan.limits) {
+                run.warn(format!(
+                    "fewer than two values of `{column}` are known; its limit does not guide suggestions yet"
+                ));
+            }
+        }
         if !self.plan.limits.is_empty() && self.history.measured_count() > 0 && self.history.best().is_none() {
             run.warn("no measured trial keeps the limits yet; suggestions look for one that does");
         }

@@ -307,6 +307,13 @@ impl History {
         self.costs.iter().filter(|cost| cost.is_finite()).sum()
     }
 
+    /// Columns of these limits, which are those of the slacks, that are known at fewer than two trials.
+    pub(crate) fn unlearned<'a>(&self, limits: &'a [Limit]) -> Vec<&'a str> {
+        let columns = limits.iter().flat_map(|limit| limit.sides().into_iter().map(move |_| limit.column.as_str()));
+        let few = |slack: &Vec<f64>| slack.iter().filter(|s| s.is_finite()).count() < 2;
+        columns.zip(&self.slacks).filter_map(|(column, slack)| few(slack).then_some(column)).collect()
+    }
+
     /// Points `[K, E]` and slacks `[K]` of each side of a limit that is known at two or more trials.
     pub(crate) fn known_slacks(&self) -> Vec<(Vec<f64>, Vec<f64>)> {
         let known = |slack: &Vec<f64>| -> (Vec<f64>, Vec<f64>) {

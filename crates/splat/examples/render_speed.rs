@@ -1,8 +1,9 @@
 //! How long a picture of Gaussians and its derivative take, for `benches/peers/splat_render.py` to stand beside.
 //!
 //! `cargo run --release -p elbo-splat --example render_speed -- gaussians.ply [seconds]` makes 20 000 Gaussians, writes them to the file, and prints
-//! a line of JSON: the times of both passes at 256 x 256 pixels, what was computed, and how near it comes to the memory's floor: the time in which
-//! this machine would copy what has to be read and written at least, and the bytes a pixel that the passes move, as counted from their arrays.
+//! a line of JSON: the times of both passes at 256 x 256 pixels, what was computed, and how near it comes to the memory's floor: the bytes that have
+//! to be read and written at least, the time in which one thread of this machine copies as many, and the bytes a pixel that the passes move, as counted from
+//! their arrays.
 
 use elbo_core::Rng;
 use elbo_splat::camera::Camera;
@@ -72,7 +73,7 @@ fn main() {
             "median_ms": b.0, "min_ms": b.1, "forward_median_ms": f.0, "forward_min_ms": f.1, "repeats": both.len(),
             "value": value, "gradient": norms, "pairs": pairs,
             "pixels_per_second": (SIDE * SIDE) as f64 / (b.0 * 1e-3), "bytes_per_pixel": moved as f64 / (SIDE * SIDE) as f64, "floor_bytes_per_pixel": floor as f64 / (SIDE * SIDE) as f64,
-            "floor_ms": floor_ms, "times_floor": b.0 / floor_ms,
+            "floor_bytes": floor, "floor_ms": floor_ms, "times_floor": b.0 / floor_ms,
         })
     );
 }

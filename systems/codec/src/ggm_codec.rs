@@ -210,6 +210,10 @@ fn small_codec(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         let (of_model, model_codec) = curve(Entropy::GeneralisedModel, "ggm-m")?;
         let (of_channel, channel_codec) = curve(Entropy::GeneralisedChannel, "ggm-c")?;
         let (of_mixture, mixture_codec) = curve(Entropy::Mixture, "gmm3")?;
+        // The curves of a smoke run need not rise, and its machine is shared with others.
+        if run.budget == Budget::Smoke {
+            continue;
+        }
         let mut compared = |name: &str, points: &[RatePoint], codec: &PictureCodec| -> Result<(f64, f64)> {
             let (rate, decode) = (difference(&gaussian, points)?, time_ratio(&gaussian_codec, codec, &test)?);
             let cells = [seed.to_string(), name.into(), format!("{:.2}", 100.0 * rate), format!("{decode:.3}")];
@@ -223,11 +227,10 @@ fn small_codec(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
         compared("gmm3", &of_mixture, &mixture_codec)?;
     }
     run.table(table);
-    run.table(differences);
-    let mean = |v: &[f64]| 100.0 * v.iter().sum::<f64>() / v.len() as f64;
-    let (m, c) = (mean(&m), mean(&c));
-    // A smoke run is too short for these verdicts, and shares its machine with others.
     if run.budget == Budget::Full {
+        run.table(differences);
+        let mean = |v: &[f64]| 100.0 * v.iter().sum::<f64>() / v.len() as f64;
+        let (m, c) = (mean(&m), mean(&c));
         claim.at_most(
             "rate of the better of m and c against Gaussians at equal PSNR, mean over seeds (%)",
             m.min(c),

@@ -106,18 +106,18 @@ fn from_space(args: &Suggest, json: bool) -> Result<Asked, Failure> {
         list.entry("constraints").or_insert_with(|| json_of(constraints.clone()));
     }
     let settings = system.check_config(&settings)?;
-    let data = match &args.history {
-        Some(path) if !is_header_only(path) => {
-            let reading = Reading { delimiter: args.delimiter.clone(), ..Reading::default() };
-            for_trials(path, &reading, Some(&target), Some(columns_of(&settings)))?
-        }
-        _ => Data {
-            source: "no history".into(),
-            arrays: vec![(target.clone(), Array::new(&[0], vec![]))],
-            target: Some(target.clone()),
-            ..Data::default()
-        },
+    let read = |path: &String| {
+        let reading = Reading { delimiter: args.delimiter.clone(), ..Reading::default() };
+        for_trials(path, &reading, Some(&target), Some(columns_of(&settings)))
     };
+    let history = args.history.as_ref().map(read).transpose()?;
+    // A history has no rows before its first trial.
+    let data = history.filter(|data| data.rows() > 0).unwrap_or_else(|| Data {
+        source: "no history".into(),
+        arrays: vec![(target.clone(), Array::new(&[0], vec![]))],
+        target: Some(target.clone()),
+        ..Data::default()
+    });
     let mut run = new_run(seed, json);
     let model = system.fit(&settings, &data, &mut run)?;
     let goal = settings["goal"].as_str().unwrap_or("minimise").to_owned();
@@ -179,14 +179,6 @@ fn columns_of(settings: &Value) -> Vec<String> {
     all.extend(["cost", "noise_column", "id"].iter().filter_map(|key| settings[*key].as_str().map(str::to_owned)));
     all.push(elbo::decide::history::STATUS.into());
     all
-}
-
-/// Whether a table has a header and no rows, as a history has before its first trial.
-fn is_header_only(path: &str) -> bool {
-    // A pipe cannot be read again.
-    let is_small = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < 64 * 1024);
-    is_small
-        && std::fs::read_to_string(path).is_ok_and(|text| text.lines().filter(|l| !l.trim().is_empty()).count() <= 1)
 }
 
 fn cells(data: &Data) -> Vec<(String, Cells)> {

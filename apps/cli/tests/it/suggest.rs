@@ -87,9 +87,34 @@ fn an_experiment_starts_without_a_history_and_ends_with_text() {
         folder.elbo("suggest space.toml empty.csv --count 5 --json").json()["suggestions"],
         first["suggestions"]
     );
+    folder.write("nothing.csv", b"");
+    let before = folder.elbo("suggest space.toml nothing.csv --count 5 --json").json();
+    assert_eq!(before["suggestions"], first["suggestions"]);
     let text = folder.elbo("suggest space.toml history.csv --system bo-mean --set starts=1 --set maximise.raw=50").ok();
     assert!(text.contains("best yield so far: 0.52 (row 3) after 6 measured trials, 1 pending, 1 failed"), "{text}");
     assert!(text.contains("temperature") && text.contains("1: "), "{text}");
+}
+
+#[test]
+fn no_trial_of_a_small_history_is_passed_over() {
+    let folder = folder();
+    let trials = |history: &str| {
+        folder.elbo(&format!("suggest space.toml {history} --count 1 --set starts=1 --set initial=20 --json")).json()
+    };
+    // Rows that end in a carriage return alone, as old spreadsheets write them.
+    folder.write("returns.csv", HISTORY.replace('\n', "\r").as_bytes());
+    let expected = trials("history.csv");
+    assert_eq!(expected["trials"]["measured"], 6.0);
+    let found = trials("returns.csv");
+    assert_eq!((&found["trials"], &found["suggestions"]), (&expected["trials"], &expected["suggestions"]));
+    folder.write("one.jsonl", br#"{"temperature": 40, "layers": 2, "solvent": "water", "yield": 0.31}"#);
+    let one = trials("one.jsonl");
+    assert_eq!(one["trials"], serde_json::json!({"measured": 1.0, "pending": 0.0, "failed": 0.0}));
+    assert_eq!(one["best"]["value"], 0.31);
+    // A header is checked as that of a history with rows is.
+    folder.write("strange.csv", b"temperature,layers,solvent,output\n");
+    let ran = folder.elbo("suggest space.toml strange.csv");
+    assert!(ran.code != 0 && ran.err.contains("`yield`"), "{}", ran.err);
 }
 
 #[test]

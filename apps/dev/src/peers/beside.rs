@@ -2,7 +2,7 @@
 
 use super::rows::{Row, median, summarise};
 use super::table::Comparison;
-use super::works::{Agreement, Floor, Work};
+use super::works::{Agreement, Floor, Peak, Work};
 use super::{Options, finish, measured_peak, python};
 use crate::error::{DevError, Result, read};
 use crate::supply::lock;
@@ -115,9 +115,9 @@ struct Line {
     /// Moments that are compared beside the gradient.
     #[serde(default)]
     smoothed: Vec<f64>,
-    /// The least time of the work, where our side measured it.
+    /// The bytes that have to be read and written at least, where our side says so.
     #[serde(default)]
-    floor_ms: Option<f64>,
+    floor_bytes: Option<f64>,
 }
 
 impl Line {
@@ -207,8 +207,8 @@ type Side<'a> = &'a dyn Fn() -> Result<Vec<Line>>;
 struct Found {
     ours: Row,
     theirs: Vec<Row>,
-    /// The least time, where our side measured it.
-    floor_ms: Option<f64>,
+    /// The bytes that have to be read and written at least, where our side says so.
+    floor_bytes: Option<f64>,
 }
 
 /// All sides of some works by turns, ours first.
@@ -227,14 +227,11 @@ fn by_turns(works: &[Work], size: usize, rounds: usize, sides: &[Side<'_>]) -> R
         let rows: Vec<Row> = side.iter().map(|round| round[at].row(&works[at], size)).collect();
         summarise(&rows)
     };
-    let floor = |at: usize| {
-        let floors: Vec<f64> = found[0].iter().filter_map(|round| round[at].floor_ms).collect();
-        (!floors.is_empty()).then(|| median(&floors))
-    };
     let work = |at: usize| Found {
         ours: summary(&found[0], at),
         theirs: found[1..].iter().map(|side| summary(side, at)).collect(),
-        floor_ms: floor(at),
+        // The same in every round.
+        floor_bytes: found[0].first().and_then(|round| round[at].floor_bytes),
     };
     Ok((0..works.len()).map(work).collect())
 }
@@ -247,6 +244,17 @@ pub fn folder(python: &python::Python) -> Result<PathBuf> {
     let fault = |source| DevError::File { verb: "write", path: python.data.clone(), source };
     std::fs::create_dir_all(&python.data).map_err(fault)?;
     std::path::absolute(&python.data).map_err(fault)
+}
+
+/// The floor of moving so many bytes at the speed at which the machine copies.
+fn moving(bytes: f64, peak: &Peak, reason: &str) -> Floor {
+    Floor { ms: 1e-6 * bytes / peak.copy_gb_per_s, reason: reason.into() }
+}
+
+/// The floor of a picture and its derivative, of which `render_speed` counts the bytes.
+fn splat_floor(bytes: Option<f64>, peak: &Peak) -> Result<Floor> {
+    let bytes = bytes.ok_or_else(|| DevError::format("output of render_speed", "it gives no `floor_bytes`"))?;
+    Ok(moving(bytes, peak, "parameters read twice, their gradient, the picture and its derivative written"))
 }
 
 /// Writes the table of state-space models between the markers `peers-markov` of the document.
@@ -267,10 +275,7 @@ pub fn markov(root: &Path, options: &Options) -> Result<()> {
         work,
         ours: found.ours,
         theirs: found.theirs,
-        floor: Floor {
-            ms: 1e-6 * bytes / peak.copy_gb_per_s,
-            reason: "times and values read once, means and variances written: 0.32 MB".into(),
-        },
+        floor: moving(bytes, &peak, "times and values read once, means and variances written: 0.32 MB"),
     };
     let comparisons: Vec<Comparison> = MARKOV.iter().zip(sides).map(comparison).collect();
     finish(root, options, "peers-markov", options.threads, &peak, &comparisons, true)
@@ -294,11 +299,8 @@ pub fn splat(root: &Path, options: &Options) -> Result<()> {
     };
     let (gsplat, torch) = (|| script("gsplat"), || script("torch"));
     let mut sides = by_turns(SPLAT, GAUSSIANS, options.rounds, &[&ours, &gsplat, &torch])?;
-    let Found { ours, theirs, floor_ms } = sides.pop().expect("there is one work");
-    let floor = Floor {
-        ms: floor_ms.ok_or_else(|| DevError::format("output of render_speed", "it gives no `floor_ms`"))?,
-        reason: "parameters read twice, their gradient, the picture and its derivative written".into(),
-    };
+    let Found { ours, theirs, floor_bytes } = sides.pop().expect("there is one work");
+    let floor = splat_floor(floor_bytes, &peak)?;
     let comparison = Comparison { work: &SPLAT[0], ours, theirs, floor };
     finish(root, options, "peers-splat", options.threads, &peak, &[comparison], true)
 }
@@ -347,10 +349,7 @@ pub fn codec(root: &Path, options: &Options) -> Result<()> {
         work,
         ours: summary(case, 0),
         theirs: vec![summary(case, 1)],
-        floor: Floor {
-            ms: 1e-6 * f64::from(1 << 20) / peak.copy_gb_per_s,
-            reason: "the symbols once through memory, one byte each".into(),
-        },
+        floor: moving(f64::from(1 << 20), &peak, "the symbols once through memory, one byte each"),
     };
     let comparisons: Vec<Comparison> = cases.iter().enumerate().map(comparison).collect();
     finish(root, options, "peers-codec", 1, &peak, &comparisons, true)
@@ -400,6 +399,16 @@ mod tests {
         let ours = line.replace(r#""version": "1", "#, "");
         assert_eq!(lines(&ours, "x", 1).unwrap()[0].row(&MARKOV[0], 1).version, env!("CARGO_PKG_VERSION"));
         assert!(lines(&line, "x.py", 2).unwrap_err().to_string().contains("expected 2 lines of JSON, found 1"));
+    }
+
+    #[test]
+    fn the_floor_of_splats_is_that_of_the_measured_peak() {
+        let peak = Peak { gflops_float64: 10.0, gflops_float32: 20.0, copy_gb_per_s: 20.0 };
+        // A time that the program measured itself is passed over.
+        let line = LINE.replace('\n', " ").replace('{', r#"{"floor_bytes": 40000000, "floor_ms": 7.0, "#);
+        let found = lines(&line, "render_speed", 1).unwrap();
+        assert_eq!(splat_floor(found[0].floor_bytes, &peak).unwrap().ms, 2.0);
+        assert!(splat_floor(None, &peak).unwrap_err().to_string().contains("`floor_bytes`"));
     }
 
     #[test]

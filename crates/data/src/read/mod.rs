@@ -8,10 +8,10 @@
 //! | NPY | `\x93NUMPY` | one array `x` of the stored shape |
 //! | NPZ | a zip of `.npy` members | one array a member; a sparse matrix of compressed rows (`scipy.sparse.save_npz`) becomes a dense `x` |
 //! | IDX, plain or `.gz` | two zeros, a type, the number of dimensions | `image` `[N, H, W]` of bytes, or `label` `[N]` |
-//! | a folder of PNG or JPEG | being a folder | `image` of bytes; sub-folders become `label` |
+//! | a folder of PNG or JPEG | being a folder | `image` of bytes, turned as the files' orientation says; sub-folders become `label` |
 //! | WAV without compression | `RIFF`, `WAVE` | `time` `[T]` in seconds and `audio`, `[T]` or `[T, C]` |
 //! | a folder of WAV | being a folder without pictures | `audio` `[N, T]`, a row a recording; sub-folders become `label` |
-//! | a scene | a folder with `transforms.json` or a COLMAP model | `image`, `pose`, `intrinsics`, `points` |
+//! | a scene | a folder with `transforms.json` or a COLMAP model | `image`, as its pixels are stored, `pose`, `intrinsics`, `points` |
 //! | pairs of variables | a folder with `pairmeta.txt`, as the Tübingen collection | `pair`, `weight`, `truth`, `a`, `b`, a row a sample |
 //!
 //! Missing cells are an error, or their rows are left out and a note says so; they get through only where they are asked for ([`MissingPolicy`]).
@@ -70,6 +70,9 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// Most columns a table may have.
     pub max_columns: usize,
+    /// Whether a CSV or Parquet file may have no rows, and a file may hold nothing at all: for histories of experiments that have not begun. What is
+    /// read then has no rows.
+    pub may_be_empty: bool,
 }
 
 impl Default for ReadOptions {
@@ -84,6 +87,7 @@ impl Default for ReadOptions {
             times: vec![],
             delimiter: None,
             max_columns: 20_000,
+            may_be_empty: false,
         }
     }
 }
@@ -148,6 +152,9 @@ pub fn read_bytes(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result
 }
 
 fn parse(source: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
+    if options.may_be_empty && bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii().is_empty() {
+        return Ok(Data { target: options.target.clone(), ..Data::default() });
+    }
     let bytes = match sniff::kind(source, &bytes)? {
         Kind::Gzip => gunzip(&bytes)?,
         _ => bytes,

@@ -52,7 +52,7 @@ fn decode(bytes: Vec<u8>, options: &ReadOptions) -> Result<Data> {
     if rows < 0 || group_rows.clone().any(|n| n < 0) || group_rows.fold(0i64, i64::saturating_add) != rows {
         return Err(damaged(ParquetError::General("row counts disagree".into())));
     }
-    if rows == 0 {
+    if rows == 0 && !options.may_be_empty {
         return Err(Error::data("the table has columns and no rows", "give at least two rows"));
     }
     check_cells(rows.unsigned_abs(), wanted.iter().filter(|w| **w).count())?;

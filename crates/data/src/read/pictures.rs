@@ -3,14 +3,23 @@
 use super::MOST_BYTES;
 use elbo_core::read::read_file;
 use elbo_core::{Array, Data, Error, Result, Values};
-use image::{ColorType, DynamicImage};
+use image::{ColorType, DynamicImage, ImageDecoder, Limits};
 use std::path::{Path, PathBuf};
 
 /// Most pictures a folder may hold: against a wrong folder.
 const MOST_PICTURES: usize = 1_000_000;
 
+/// Which way up pictures are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// As they are looked at: turned and mirrored as the file's orientation (Exif) says, which cameras write in place of turning pixels.
+    Upright,
+    /// As their pixels are stored: for what was found from those, as the cameras of a scene were.
+    Stored,
+}
+
 /// A folder of pictures of one size: an array `image` of bytes, `[N, H, W]` where all are grey and `[N, H, W, C]` else, in the order of
-/// their names. Where they lie in sub-folders, those are the classes, in an array `label`.
+/// their names, turned as their orientation says. Where they lie in sub-folders, those are the classes, in an array `label`.
 ///
 /// # Errors
 /// [`Error::File`] when the folder or a picture cannot be read, [`Error::Data`] when there are none, or sizes differ.
@@ -31,7 +40,7 @@ pub(super) fn folder(path: &Path) -> Result<Data> {
     if others > 0 {
         notes.push(format!("{others} files or folders that are no pictures are left out"));
     }
-    let pictures = decoded(&files)?;
+    let pictures = decoded(&files, Turn::Upright)?;
     let (image, note) = stacked(pictures);
     notes.extend(note);
     let mut arrays = vec![("image".to_owned(), image)];
@@ -80,6 +89,9 @@ pub(super) fn classes(files: &[Classed]) -> Option<Array> {
 
 /// One picture, PNG or JPEG: an array `image` of bytes, `[1, H, W, C]` with one channel where it is grey and three else.
 ///
+/// It is turned and mirrored as the file's orientation (Exif) says, as programs show it; so the height may be the stored width. The pictures of a scene
+/// alone are read as they are stored, since its cameras belong to the stored pixels.
+///
 /// # Errors
 /// [`Error::File`] when it cannot be read.
 pub fn read_picture(path: &Path) -> Result<Data> {
@@ -98,7 +110,7 @@ pub fn read_picture(path: &Path) -> Result<Data> {
 /// # Errors
 /// [`Error::File`] when it is damaged or no picture.
 pub fn read_picture_bytes(path: &Path, bytes: Vec<u8>) -> Result<Data> {
-    let (array, note) = alone(decode(path, bytes)?);
+    let (array, note) = alone(decode(path, bytes, Turn::Upright)?);
     let arrays = vec![("image".into(), array)];
     Ok(Data { source: path.display().to_string(), arrays, notes: note.into_iter().collect(), ..Data::default() })
 }
@@ -110,7 +122,7 @@ pub(crate) fn shipped_picture(name: &str, bytes: &[u8]) -> Result<(String, Array
     Ok((name.to_owned(), alone(picture).0))
 }
 
-/// Pictures of any size: a folder of them, or one file. One array of bytes `[1, H, W, C]` for each, named as its file.
+/// Pictures of any size: a folder of them, or one file. One array of bytes `[1, H, W, C]` for each, named as its file and turned as in [`read_picture`].
 ///
 /// # Errors
 /// [`Error::File`] when the folder or a picture cannot be read, [`Error::Data`] when they take more than 8 GiB.
@@ -132,7 +144,7 @@ pub fn read_pictures(path: &Path) -> Result<Data> {
     }
     let (mut arrays, mut bytes) = (vec![], 0);
     for file in files {
-        let (array, note) = alone(decode(&file, file_bytes(&file)?)?);
+        let (array, note) = alone(decode(&file, file_bytes(&file)?, Turn::Upright)?);
         notes.extend(note.filter(|note| !notes.contains(note)));
         bytes += array.values.len();
         if bytes as u64 > MOST_BYTES {
@@ -180,7 +192,7 @@ fn file_bytes(path: &Path) -> Result<Vec<u8>> {
     read_file("cannot read the picture", path)
 }
 
-fn decode(path: &Path, bytes: Vec<u8>) -> Result<DynamicImage> {
+fn decode(path: &Path, bytes: Vec<u8>, turn: Turn) -> Result<DynamicImage> {
     let broken = |cause: image::ImageError| match cause {
         image::ImageError::IoError(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => {
             Error::file("cannot read the picture", path, &cause)
@@ -197,15 +209,28 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<DynamicImage> {
     }
     // What the first bytes say goes before what the name says.
     let failed = |cause: std::io::Error| Error::file("cannot read the picture", path, &cause);
-    reader.with_guessed_format().map_err(failed)?.decode().map_err(broken)
+    let mut decoder = reader.with_guessed_format().map_err(failed)?.into_decoder().map_err(broken)?;
+    // `ImageReader::decode`, which turns no picture, keeps the same limit.
+    let mut limits = Limits::default();
+    limits.reserve(decoder.total_bytes()).map_err(broken)?;
+    decoder.set_limits(limits).map_err(broken)?;
+    let orientation = match turn {
+        Turn::Upright => Some(decoder.orientation().map_err(broken)?),
+        Turn::Stored => None,
+    };
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    if let Some(orientation) = orientation {
+        picture.apply_orientation(orientation);
+    }
+    Ok(picture)
 }
 
 /// All pictures, while they have one size and fit into memory.
-pub(super) fn decoded(files: &[Classed]) -> Result<Vec<DynamicImage>> {
+pub(super) fn decoded(files: &[Classed], turn: Turn) -> Result<Vec<DynamicImage>> {
     let mut pictures: Vec<DynamicImage> = vec![];
     let mut bytes = 0;
     for (_, file) in files {
-        let picture = decode(file, file_bytes(file)?)?;
+        let picture = decode(file, file_bytes(file)?, turn)?;
         let size = (picture.width(), picture.height());
         if let Some(first) = pictures.first().map(|p| (p.width(), p.height())).filter(|first| *first != size) {
             return Err(Error::data(

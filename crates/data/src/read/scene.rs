@@ -4,8 +4,11 @@
 //! `intrinsics` `[N, 4]`, fx, fy, cx, cy in pixels, where the centre of the first pixel is (½, ½); with COLMAP's points also `points`
 //! `[N, P, 6]`, places and colours from 0 to 255, dealt to the rows in turn and filled up with colours of -1; and with a list of test pictures
 //! `held`, one for those.
+//!
+//! Pixels are taken as they are stored, whatever a file says of its orientation (Exif), since cameras belong to the stored pixels. All other pictures are
+//! turned as it says ([`crate::read_picture`]).
 
-use super::pictures;
+use super::pictures::{self, Turn};
 use elbo_core::read::read_file;
 use elbo_core::{Array, Data, Error, Result, Values};
 use image::DynamicImage;
@@ -86,7 +89,7 @@ impl Lens {
 fn assemble(path: &Path, frames: &[Frame], points: &[[f64; 6]]) -> Result<Data> {
     let files: Vec<(Option<String>, PathBuf)> = frames.iter().map(|f| (None, f.file.clone())).collect();
     let mut notes = vec![];
-    let mut pictures = pictures::decoded(&files)?;
+    let mut pictures = pictures::decoded(&files, Turn::Stored)?;
     if pictures.iter().any(|p| p.color().has_alpha()) {
         notes.push("transparent parts of the pictures are taken as black".to_owned());
         pictures = pictures.into_iter().map(on_black).collect();

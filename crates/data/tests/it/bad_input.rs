@@ -42,6 +42,7 @@ fn cases() -> Vec<Case> {
     vec![
         raw("empty", b"", "the file is empty", "header line"),
         text("blank", " \n\n", "only blank lines", "header line"),
+        text("quoted blank", "\"\"\n\"\"", "only blank lines", "header line"),
         text("header only", "a,b\n", "no rows", "at least two rows"),
         text("no name", "a,,b\n1,2,3\n", "column 2 of the header has no name", "name every column"),
         text("index", ",a\n0,1\n1,2\n", "column 1 of the header has no name", "index=False"),

@@ -32,6 +32,20 @@ fn every_delimiter_line_end_and_a_byte_order_mark_give_the_same_table() {
 }
 
 #[test]
+fn a_table_may_have_no_rows_where_that_is_asked_for() {
+    let options = ReadOptions { missing: MissingPolicy::Keep, may_be_empty: true, ..ReadOptions::with_target("b") };
+    for (text, columns) in [("a,b\n", 2), ("a;b\r", 2), ("a,b", 2), ("", 0), ("\u{feff} \n", 0)] {
+        let data = read_text(text, &options).unwrap();
+        assert_eq!((data.rows(), data.arrays.len()), (0, columns), "{text:?}");
+        assert_eq!(data.target.as_deref(), Some("b"));
+        assert!(read_text(text, &ReadOptions::default()).is_err(), "{text:?}");
+    }
+    // What is there is read and checked as ever.
+    assert_eq!(read_text("a,b\r1,2\r", &options).unwrap().rows(), 1);
+    assert!(read_text("a,c\n", &options).unwrap_err().to_string().contains("`b`"));
+}
+
+#[test]
 fn quoted_fields_may_hold_delimiters_line_ends_and_quotes() {
     let data =
         read_text("name,v\n\"Doe, J.\",1\n\"two\nlines\",2\n\"say \"\"hi\"\"\",3\n", &ReadOptions::default()).unwrap();

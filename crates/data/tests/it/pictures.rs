@@ -2,8 +2,8 @@
 
 use crate::golden;
 use elbo_core::{Data, FromData, Samples, Values};
-use elbo_data::{ReadOptions, read, read_bytes};
-use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
+use elbo_data::{ReadOptions, read, read_bytes, read_picture, read_pictures};
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use std::path::Path;
 
 fn grey(width: u32, height: u32, shade: u8) -> DynamicImage {
@@ -36,6 +36,64 @@ fn grey_pictures_come_in_the_order_of_their_names() {
     assert_eq!(values, [10, 11, 12, 12, 13, 14, 100, 101, 102, 102, 103, 104]);
     assert!(data.notes[0].contains("1 files"), "{:?}", data.notes);
     assert_eq!(Samples::from_data(&data).unwrap().form.picture(), Some([1, 2, 3]));
+}
+
+/// A grey JPEG of 24 x 16 pixels, bright in the upper left quarter alone, whose tag says how it is to be turned.
+fn tagged(orientation: u16) -> Vec<u8> {
+    let quarter = GrayImage::from_fn(24, 16, |x, y| Luma([if x < 12 && y < 8 { 230 } else { 20 }]));
+    let mut bytes = std::io::Cursor::new(vec![]);
+    DynamicImage::from(quarter).write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+    // A segment APP1 behind the start of the image: a directory of one entry, a short under the tag 0x0112.
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01".to_vec();
+    exif.extend(orientation.to_be_bytes());
+    exif.extend([0; 6]);
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    let mut bytes = bytes.into_inner();
+    bytes.splice(2..2, [vec![0xff, 0xe1], length.to_vec(), exif].concat());
+    bytes
+}
+
+/// Height, width, and which quarter is bright: the upper left and right, then the lower ones.
+fn bright(shape: &[usize], pixels: &[u8]) -> (usize, usize, usize) {
+    let (height, width) = (shape[1], shape[2]);
+    let quarter = |q: usize| pixels[(height / 4 + q / 2 * (height / 2)) * width + width / 4 + q % 2 * (width / 2)];
+    (height, width, (0..4).max_by_key(|q| quarter(*q)).unwrap())
+}
+
+#[test]
+fn pictures_are_turned_as_their_orientation_says() {
+    let turned =
+        [(16, 24, 0), (16, 24, 1), (16, 24, 3), (16, 24, 2), (24, 16, 0), (24, 16, 1), (24, 16, 3), (24, 16, 2)];
+    for (orientation, expected) in (1..).zip(turned) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jpg");
+        std::fs::write(&path, tagged(orientation)).unwrap();
+        let found = [read_picture(&path), read_pictures(folder.path()), read_folder(folder.path())];
+        for (data, name) in found.into_iter().zip(["image", "a.jpg", "image"]) {
+            let data = data.unwrap();
+            let (shape, pixels) = bytes(&data, name);
+            assert_eq!(bright(shape, pixels), expected, "orientation {orientation}");
+        }
+    }
+    // What is no orientation turns nothing.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jpg"), tagged(9)).unwrap();
+    let data = read_folder(folder.path()).unwrap();
+    let (shape, pixels) = bytes(&data, "image");
+    assert_eq!(bright(shape, pixels), (16, 24, 0));
+}
+
+#[test]
+fn pictures_of_a_scene_stay_as_they_are_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jpg"), tagged(6)).unwrap();
+    let json = r#"{"camera_angle_x": 1.0, "frames": [{"file_path": "a.jpg",
+        "transform_matrix": [[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]]}]}"#;
+    std::fs::write(folder.path().join("transforms.json"), json).unwrap();
+    let data = read_folder(folder.path()).unwrap();
+    let (shape, pixels) = bytes(&data, "image");
+    assert_eq!(bright(shape, pixels), (16, 24, 0));
+    assert_eq!(data.get("intrinsics").unwrap().to_f64().unwrap()[2..], [12.0, 8.0]);
 }
 
 #[test]

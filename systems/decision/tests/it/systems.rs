@@ -203,6 +203,21 @@ fn costs_are_learned_saved_and_told() {
 }
 
 #[test]
+fn a_limit_of_which_too_little_is_known_is_told() {
+    let warned = |known: usize| {
+        let mut data = trials();
+        let cells = (0..12).map(|i| if i < known { 0.9 - 0.05 * i as f64 } else { f64::NAN }).collect();
+        data.arrays.iter_mut().find(|(name, _)| name == "purity").unwrap().1 = Array::new(&[12], cells);
+        let mut settings = settings();
+        settings["limits"] = json!([{"column": "purity", "at_least": 0.7, "at_most": 2}]);
+        let mut run = Run::new(1);
+        SYSTEMS[0].fit(&settings, &data, &mut run).unwrap();
+        run.warnings().iter().filter(|w| w.contains("fewer than two values of `purity`")).count()
+    };
+    assert_eq!([0, 1, 2, 9].map(warned), [1, 1, 0, 0]);
+}
+
+#[test]
 fn costs_count_in_proportion_to_what_is_left_of_their_budget() {
     let spent: f64 = trials().get("purity").unwrap().to_f64().unwrap().iter().filter(|c| c.is_finite()).sum();
     let asked = |name: &str, value: f64| {

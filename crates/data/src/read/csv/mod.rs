@@ -39,7 +39,7 @@ pub(super) fn parse(bytes: &[u8], options: &ReadOptions) -> Result<Data> {
         rows += 1;
         check_cells(rows, width)?;
     }
-    if rows == 0 {
+    if rows == 0 && !options.may_be_empty {
         return Err(Error::data("the table has a header line and no rows", "add at least two rows below the header"));
     }
 
@@ -87,12 +87,13 @@ fn decode(bytes: &[u8]) -> Result<&str> {
         )
     })?;
     if text.trim().is_empty() {
-        return Err(Error::data(
-            "the file has only blank lines",
-            "give a table with a header line and at least two rows",
-        ));
+        return Err(only_blank());
     }
     Ok(text)
+}
+
+fn only_blank() -> Error {
+    Error::data("the file has only blank lines", "give a table with a header line and at least two rows")
 }
 
 /// The delimiter given, checked; or the one found.
@@ -161,8 +162,10 @@ fn header<'a>(
     let mut fields = vec![];
     let before = loop {
         let before = records.clone();
-        let line = records.next(&mut fields)?;
-        assert!(line.is_some(), "a text that is not blank has a record");
+        // A text that is not blank may have nothing but empty quotes.
+        if records.next(&mut fields)?.is_none() {
+            return Err(only_blank());
+        }
         if fields.len() > 1 || !fields[0].text(text).is_empty() {
             break before;
         }
