@@ -205,7 +205,7 @@ pub fn scalar(claim: &mut Claim, run: &mut Run) {
     claim.at_most("Gamma(2): variance over the score's, mean over seeds", ratio, Some(1.0), 0.5);
 }
 
-/// A deep exponential family on digits: the bound after equal steps, each of which costs the score at least as much.
+/// A deep exponential family on digits: the bound after equal time, or after equal steps where a step of the score takes longer.
 pub fn digits(claim: &mut Claim, run: &mut Run) -> Result<()> {
     let (rows, layers, steps) = run.pick((40, vec![4, 3], 30), (1796, vec![30, 15, 8], 400));
     // The counts are grey values from 0 to 16; the split gives them in [0, 1].
@@ -214,7 +214,7 @@ pub fn digits(claim: &mut Claim, run: &mut Run) -> Result<()> {
     let counts = Tensor::from_vec(values, &[rows, 64]);
     let config = RsviConfig { layers, ..RsviConfig::default() };
     let factors = config.factors(64);
-    let fit = |gradient: GammaGradient, draws: usize, seed: u64| -> Result<(f64, f64)> {
+    let fit = |gradient: GammaGradient, draws: usize, steps: usize, seed: u64| -> Result<(f64, f64)> {
         let mut child = run.child(seed);
         let mut family = GammaFamily::start(&factors, &counts, &mut child.rng);
         let ascent = Ascent { gradients: [gradient; 2], draws, ..config.ascent(&factors, &counts) };
@@ -222,20 +222,30 @@ pub fn digits(claim: &mut Claim, run: &mut Run) -> Result<()> {
         let seconds = child.elapsed().as_secs_f64();
         Ok((ascent.bound(&family, 10, &mut run.child(seed + 1000)).0 / rows as f64, seconds))
     };
-    // The bound and the seconds of both, means over seeds. The score takes two draws and a leave-one-out baseline.
-    let over_seeds = |gradient: GammaGradient, draws: usize| -> Result<(f64, f64)> {
-        let found = claim.seeds.iter().map(|seed| fit(gradient, draws, *seed)).collect::<Result<Vec<_>>>()?;
-        let mean = |part: fn(&(f64, f64)) -> f64| OverSeeds(found.iter().map(part).collect()).mean();
-        Ok((mean(|f| f.0), mean(|f| f.1)))
-    };
-    let (rejection, seconds) = over_seeds(GammaGradient::Rejection { augmentation: 4 }, 1)?;
-    let (score, score_seconds) = over_seeds(GammaGradient::Score, 2)?;
+    let (mut rejection, mut score, mut most) = (Vec::new(), Vec::new(), steps);
+    for seed in &claim.seeds {
+        let (bound, seconds) = fit(GammaGradient::Rejection { augmentation: 4 }, 1, steps, *seed)?;
+        // The score takes two draws and a leave-one-out baseline.
+        let mut beside = fit(GammaGradient::Score, 2, steps, *seed)?;
+        // Fewer seconds for as many steps: the rest of the time is its own too.
+        if beside.1 < seconds {
+            let longer = (steps as f64 * seconds / beside.1).ceil() as usize;
+            most = most.max(longer);
+            beside = fit(GammaGradient::Score, 2, longer, *seed)?;
+        }
+        rejection.push((bound, seconds));
+        score.push(beside);
+    }
+    let mean = |found: &[(f64, f64)], part: fn(&(f64, f64)) -> f64| OverSeeds(found.iter().map(part).collect()).mean();
+    let (bound, baseline) = (mean(&rejection, |f| f.0), mean(&score, |f| f.0));
     run.note(format!(
-        "deep gamma family on digits, means over {} seeds: {rejection:.2} nats a digit in {seconds:.0} s by rejection gradients, {score:.2} in \
-         {score_seconds:.0} s by the score",
-        claim.seeds.len()
+        "deep gamma family on digits, means over {} seeds: {bound:.2} nats a digit in {:.0} s by rejection gradients ({steps} steps), \
+         {baseline:.2} in {:.0} s by the score (up to {most} steps)",
+        claim.seeds.len(),
+        mean(&rejection, |f| f.1),
+        mean(&score, |f| f.1)
     ));
-    let name = "bound of a deep gamma family on digits, mean over seeds (nats a digit)";
-    claim.at_least(name, rejection, Some(score), score);
+    let name = "bound of a deep gamma family on digits after equal time, mean over seeds (nats a digit)";
+    claim.at_least(name, bound, Some(baseline), baseline);
     Ok(())
 }
