@@ -13,6 +13,6 @@ mod psis;
 pub mod stein;
 
 pub use calibration::{Ranks, sbc};
-pub use chains::{Summary, e_bfmi, ess_bulk, ess_mean, ess_quantile, ess_tail, mcse_mean, mcse_quantile, r_hat};
+pub use chains::{Summary, e_bfmi, ess_bulk, ess_mean, ess_quantile, ess_tail, mcse_mean, mcse_quantile, r_hat, worst};
 pub use psis::{Psis, effective_size, psis};
 pub use stein::{SteinKernel, ksd_squared_u, ksd_squared_v};
