@@ -227,8 +227,10 @@ impl Ascent<'_> {
             }
         });
         let weights = log_weights.iter().map(|w| gamma(WEIGHT.0, &Tensor::scalar(WEIGHT.1), w));
+        let rate = mean(0);
         Terms {
-            counts: Poisson::new(mean(0)).log_prob(self.counts),
+            // Of Poisson distributions, continued by the gamma function: off the counts `Poisson` itself has no density.
+            counts: self.counts * rate.log() - &rate - (self.counts + 1.0).lgamma(),
             codes: codes.collect(),
             weights: weights.collect(),
         }
@@ -400,6 +402,26 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn numbers_that_are_not_whole_have_the_density_at_the_gamma_function() {
+        let (factors, counts, family) = small(8);
+        let mut values = counts.to_vec();
+        values[0] = 1.5;
+        let counts = Tensor::from_vec(values.clone(), &[5, 4]);
+        let gradients = [IMPLICIT; 2];
+        let ascent = Ascent { factors: &factors, counts: &counts, gradients, draws: 2, rate: 0.1, weights: None };
+        // With all codes and weights at one the means are the number of factors.
+        let zeros = |rows: usize, columns: usize| Tensor::from_vec(vec![0.0; rows * columns], &[rows, columns]);
+        let found = ascent.terms(&[zeros(5, 3), zeros(5, 2)], &[zeros(3, 4), zeros(2, 3)]).counts.to_vec();
+        let mean = 3.0 + BACKGROUND;
+        for (x, found) in values.iter().zip(&found) {
+            let expected = x * mean.ln() - mean - lgamma(x + 1.0);
+            assert!((found - expected).abs() < 1e-12, "{x}: {found}, expected {expected}");
+        }
+        let gradient = family.gradient(&ascent.surrogate(&family, [REJECTION; 2], 2, &mut Rng::new(9)).0);
+        assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
     }
 
     #[test]
