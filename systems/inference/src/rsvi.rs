@@ -102,7 +102,10 @@ impl System for Rsvi {
         let mut family = GammaFamily::start(&factors, &counts, &mut run.rng);
         let ascent = config.ascent(&factors, &counts);
         let stop = Stop::after(config.steps, "gamma factors", "elbo estimate (nats)");
-        drive(&ascent, &mut family, &stop, run)?;
+        let steps = drive(&ascent, &mut family, &stop, run)?.steps;
+        if let Some(warning) = family.warning(steps) {
+            run.warn(warning);
+        }
         let (elbo, error) = ascent.bound(&family, 20, run);
         let noise = ascent.noise(&family, &mut run.rng)?;
         let mut metrics: Vec<(String, f64)> =
@@ -240,7 +243,10 @@ impl Encode for RsviModel {
         let mut ascent = self.config.ascent(&factors, &counts);
         ascent.weights = Some(&self.weights);
         let stop = Stop::after(self.config.steps, "codes", "elbo estimate (nats)");
-        drive(&ascent, &mut family, &stop, run)?;
+        let steps = drive(&ascent, &mut family, &stop, run)?.steps;
+        if let Some(warning) = family.warning(steps) {
+            run.warn(warning);
+        }
         let codes = family.code_means();
         let (rows, width) = (counts.size(0), self.config.layers[0]);
         let column = |k: usize| Array::new(&[rows], codes.iter().skip(k).step_by(width).copied().collect());

@@ -192,16 +192,54 @@ pub struct Floor {
     pub reason: String,
 }
 
+/// What a pass through a network forward and backward needs, for each row but for its weights.
+struct Layers {
+    /// Multiply-adds of the forward pass.
+    products: f64,
+    /// Those of the gradients of what goes in, where nobody asks for them.
+    unasked: f64,
+    /// Numbers read of what goes in, and written of their gradients where these are asked for.
+    inputs: f64,
+    /// Numbers that the layers with weights give.
+    outputs: f64,
+    /// Weights and biases.
+    parameters: f64,
+}
+
+impl Layers {
+    /// Operations for so many rows: the gradients of weights and of inputs are a product each, as large as the forward one.
+    fn flops(&self, rows: f64) -> f64 {
+        2.0 * rows * (3.0 * self.products - self.unasked)
+    }
+
+    /// Bytes that must move at least for so many rows, four a number: each output written once and read once, the gradient of each as well,
+    /// weights read once and their gradients written once. What follows a layer without weights of its own counts as done while its numbers are
+    /// at hand, and what is used again backward as kept.
+    fn bytes(&self, rows: f64) -> f64 {
+        4.0 * (rows * (self.inputs + 4.0 * self.outputs) + 2.0 * self.parameters)
+    }
+
+    /// The least time: arithmetic and memory may overlap, so the longer of the two.
+    fn floor(&self, rows: f64, peak: &Peak) -> Floor {
+        let (flops, bytes) = (self.flops(rows), self.bytes(rows));
+        Floor {
+            ms: (1e-6 * flops / peak.gflops_float32).max(1e-6 * bytes / peak.copy_gb_per_s),
+            reason: format!("{:.2} Gflop or {:.1} MB", 1e-9 * flops, 1e-6 * bytes),
+        }
+    }
+}
+
 /// The floor of a work, given our own row (for the number of evaluations of a fit) and the start of an empty process in ms.
 pub fn floor(ours: &Row, peak: &Peak, empty_process_ms: f64) -> Floor {
     let n = ours.size as f64;
     let f64_ms = |flops: f64| 1e-6 * flops / peak.gflops_float64;
-    // A training step multiplies three times as often as a forward pass, less the gradient of its input; Adam then reads four numbers
-    // and writes three for each parameter, of four bytes.
-    let step = |forward: f64, first: f64, parameters: f64| {
-        let (flops, bytes) = (2.0 * n * (3.0 * forward - first), 28.0 * parameters);
-        let ms = 1e-6 * flops / peak.gflops_float32 + 1e-6 * bytes / peak.copy_gb_per_s;
-        Floor { ms, reason: format!("{:.2} Gflop, then Adam moves {:.1} MB", 1e-9 * flops, 1e-6 * bytes) }
+    // Adam begins when there are gradients; it reads four numbers and writes three for each parameter, of four bytes.
+    let step = |layers: Layers| {
+        let (passes, bytes) = (layers.floor(n, peak), 28.0 * layers.parameters);
+        Floor {
+            ms: passes.ms + 1e-6 * bytes / peak.copy_gb_per_s,
+            reason: format!("{}, then Adam moves {:.1} MB", passes.reason, 1e-6 * bytes),
+        }
     };
     match ours.work.as_str() {
         "gp-nll" => {
@@ -228,19 +266,44 @@ pub fn floor(ours: &Row, peak: &Peak, empty_process_ms: f64) -> Floor {
                 reason: "three 16x16 products a round; no memory traffic".into(),
             }
         }
-        // Multiply-adds of an image, layer by layer.
-        "vae-step" => step(2.0 * 784.0 * 400.0 + 3.0 * 400.0 * 20.0, 784.0 * 400.0, 652_824.0),
+        // Layer by layer, in the order of the network; noise is an input beside the picture.
+        "vae-step" => step(Layers {
+            products: 2.0 * 784.0 * 400.0 + 3.0 * 400.0 * 20.0,
+            unasked: 784.0 * 400.0,
+            inputs: 784.0 + 20.0,
+            outputs: 400.0 + 2.0 * 20.0 + 400.0 + 784.0,
+            parameters: 652_824.0,
+        }),
         "conv-vae-step" => {
             let convolutions = 196.0 * 32.0 * 9.0 + 49.0 * 64.0 * 288.0 + 49.0 * 64.0 * 512.0 + 196.0 * 32.0 * 16.0;
-            step(convolutions + 3.0 * 3136.0 * 16.0, 196.0 * 32.0 * 9.0, 205_825.0)
+            step(Layers {
+                products: convolutions + 3.0 * 3136.0 * 16.0,
+                unasked: 196.0 * 32.0 * 9.0,
+                inputs: 784.0 + 16.0,
+                outputs: 196.0 * 32.0 + 49.0 * 64.0 + 2.0 * 16.0 + 3136.0 + 196.0 * 32.0 + 784.0,
+                parameters: 205_825.0,
+            })
         }
         "denoiser-step" => {
             let fine = 1024.0 * (32.0 * 27.0 + 32.0 * 576.0 + 3.0 * 288.0);
-            step(fine + 256.0 * 64.0 * (288.0 + 2.0 * 576.0 + 512.0), 1024.0 * 32.0 * 27.0, 145_571.0)
+            step(Layers {
+                products: fine + 256.0 * 64.0 * (288.0 + 2.0 * 576.0 + 512.0),
+                unasked: 1024.0 * 32.0 * 27.0,
+                inputs: 1024.0 * 3.0,
+                outputs: 1024.0 * (3.0 * 32.0 + 3.0) + 3.0 * 256.0 * 64.0,
+                parameters: 145_571.0,
+            })
         }
         "conv-both" => {
-            let flops = 3.0 * 2.0 * n * 4096.0 * 64.0 * 576.0;
-            Floor { ms: 1e-6 * flops / peak.gflops_float32, reason: format!("{:.2} Gflop", 1e-9 * flops) }
+            let image = 4096.0 * 64.0;
+            let layers = Layers {
+                products: image * 576.0,
+                unasked: 0.0,
+                inputs: 2.0 * image,
+                outputs: image,
+                parameters: 64.0 * 577.0,
+            };
+            layers.floor(n, peak)
         }
         _ => Floor { ms: empty_process_ms, reason: "starting a process that does nothing".into() },
     }
@@ -286,8 +349,34 @@ mod tests {
         assert!((floor(&row, &peak, 1.0).ms - 10.0).abs() < 1e-12);
         let fit = Row { work: "gp-fit".into(), evaluations: Some(7), ..row.clone() };
         assert!((floor(&fit, &peak, 1.0).ms - 70.0).abs() < 1e-12);
-        // Seven numbers of four bytes for each parameter, at ten gigabytes a second; no rows, no arithmetic.
+        // Without rows there is no arithmetic: a weight is read and its gradient written, and Adam moves seven numbers, of four bytes each, at
+        // ten gigabytes a second.
         let adam = Row { work: "vae-step".into(), size: 0, ..row };
-        assert!((floor(&adam, &peak, 1.0).ms - 1e-7 * 28.0 * 652_824.0).abs() < 1e-12);
+        assert!((floor(&adam, &peak, 1.0).ms - 1e-7 * 36.0 * 652_824.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_floor_of_a_convolution_is_the_longer_of_its_arithmetic_and_its_memory() {
+        let row = Row { work: "conv-both".into(), size: 8, ..row(None, &[]) };
+        let peak =
+            |gflops_float32: f64, copy_gb_per_s: f64| Peak { gflops_float64: 1.0, gflops_float32, copy_gb_per_s };
+        // Three products, and an image of 64 channels six times: read, its gradient written, and the result and its gradient written and read.
+        let flops = 3.0 * 2.0 * 8.0 * 4096.0 * 64.0 * 64.0 * 9.0;
+        let bytes = 4.0 * (6.0 * 8.0 * 64.0 * 4096.0 + 2.0 * (64.0 * 64.0 * 9.0 + 64.0));
+        let slow_sums = floor(&row, &peak(1.0, 1e6), 1.0);
+        assert!((slow_sums.ms / (1e-6 * flops) - 1.0).abs() < 1e-12, "{slow_sums:?}");
+        assert_eq!(slow_sums.reason, "7.25 Gflop or 50.6 MB");
+        let slow_memory = floor(&row, &peak(1e6, 1.0), 1.0);
+        assert!((slow_memory.ms / (1e-6 * bytes) - 1.0).abs() < 1e-12, "{slow_memory:?}");
+    }
+
+    #[test]
+    fn every_network_has_a_floor_that_says_what_it_counts() {
+        let peak = Peak { gflops_float64: 1.0, gflops_float32: 1.0, copy_gb_per_s: 1.0 };
+        for work in NN {
+            let row = Row { work: work.id.into(), size: 2, ..row(None, &[]) };
+            let floor = floor(&row, &peak, 0.0);
+            assert!(floor.ms > 0.0 && floor.reason.contains(" Gflop or ") && floor.reason.contains(" MB"), "{floor:?}");
+        }
     }
 }

@@ -14,7 +14,8 @@ const TITLE: &str = "# Results";
 const INTRODUCED: &str = "Claims of systems in the full budget: ";
 const INTRODUCTION: &str = "the number measured with the method, the number without it (or with the baseline), the \
      threshold, the verdict. Written by `elbo-dev results` from `elbo reproduce ID --budget full --json`; a failure is shown \
-     as one, with what is known of its cause. Bounds on the log likelihood of pictures stand at the end, explained in [bounds.md](bounds.md).";
+     as one, with what is known of its cause. Bounds on the log likelihood of pictures stand at the end, explained in [bounds.md](bounds.md); \
+     their row `flow-vi` is `aevb --set flow=planar:10`, since the system `flow-vi` takes no pictures.";
 /// How the line ends that counts the claims.
 const COUNTED: &str = " claims hold.";
 /// The head of the overview.

@@ -50,6 +50,13 @@ pub fn summarise(draws: &[f64], chains: usize) -> Summary {
     }
 }
 
+/// The worst of the diagnostics of several unknowns: by `f64::max` of R-hats, by `f64::min` of effective draws. NaN where one is NaN, which these two
+/// functions alone leave out, and where there are none: a diagnostic that does not exist must be seen, wherever it stands.
+pub fn worst(values: impl IntoIterator<Item = f64>, pick: fn(f64, f64) -> f64) -> f64 {
+    let either = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { pick(a, b) };
+    values.into_iter().reduce(either).unwrap_or(f64::NAN)
+}
+
 /// Rank-normalised split R-hat, of location and of spread, the larger; 1 when the chains agree. One chain is compared with itself.
 pub fn r_hat(draws: &[f64], chains: usize) -> f64 {
     let Some((halves, count)) = split(draws, chains) else { return f64::NAN };
@@ -218,4 +225,20 @@ fn ess(values: &[f64], chains: usize) -> f64 {
     let after = if even > 0.0 || pair >= 0.0 { even } else { 0.0 };
     let time = (2.0 * sum - 1.0 + after).max(1.0 / total.log10());
     total / time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_diagnostics_is_none_where_one_does_not_exist() {
+        assert_eq!(worst([1.0, 1.3, 1.1], f64::max), 1.3);
+        assert_eq!(worst([80.0, 20.0, 50.0], f64::min), 20.0);
+        assert_eq!(worst([2.0], f64::max), 2.0);
+        for values in [[f64::NAN, 1.0, 2.0], [1.0, f64::NAN, 2.0], [1.0, 2.0, f64::NAN]] {
+            assert!(worst(values, f64::max).is_nan() && worst(values, f64::min).is_nan(), "{values:?}");
+        }
+        assert!(worst([0.0; 0], f64::max).is_nan());
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::ensure_dim;
 use super::vi::{Fit, judge};
+use crate::diagnostics::left_out;
 use crate::family::{Approximation, Variational};
 use crate::target::LogDensity;
 use elbo_core::{Error, Progress, Result, Run, Step, Stop, drive, ensure, ensure_within};
@@ -146,10 +147,8 @@ pub fn annealed(
     let stop = Stop::after(settings.steps, &format!("annealed variational inference, {title}"), "free energy (nats)");
     let descent = Descent { target, settings, drawn: Cell::new(0), rejected: Cell::new(0) };
     let outcome = drive(&descent, &mut model, &stop, run)?;
-    let mut warnings = vec![];
-    if descent.rejected.get() > 0 {
-        warnings.push(format!("{title}: {} draws had no density and were left out", descent.rejected.get()));
-    }
+    let rejected = left_out(descent.rejected.get(), "draws", "they had no density");
+    let mut warnings: Vec<String> = rejected.map(|warning| format!("{title}: {warning}")).into_iter().collect();
     let mut fit = judge(target, model.0, settings.evaluated, run);
     if !fit.psis.is_reliable() {
         warnings.push(format!("{title}: {}", fit.psis.verdict()));

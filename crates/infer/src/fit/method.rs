@@ -4,7 +4,7 @@ use super::ensure_dim;
 use super::multipath::multipath;
 use super::pathfinder::{PathfinderSettings, pathfinder};
 use super::vi::{ViSettings, vi};
-use crate::diagnostics::Psis;
+use crate::diagnostics::{Psis, worst};
 use crate::family::{
     FlowFamily, FullRank, InfinitesimalFlow, LowRank, MeanField, Mixture, Variational, ensure_hessian,
 };
@@ -336,14 +336,6 @@ fn nuts(target: &dyn LogDensity, settings: &MethodSettings, run: &mut Run) -> Re
     };
     let draws = sample(target, &settings.nuts, &start, run)?;
     let summaries = draws.summaries();
-    // f64::max and f64::min leave NaN out, and a diagnostic that does not exist must be seen, wherever it stands.
-    let worst = |mut values: Vec<f64>, pick: fn(f64, f64) -> f64| {
-        if values.iter().any(|v| v.is_nan()) {
-            return f64::NAN;
-        }
-        let first = values.pop().unwrap_or(f64::NAN);
-        values.into_iter().fold(first, pick)
-    };
     Ok(Inference {
         method: Method::Nuts,
         labels: target.labels(),
@@ -351,8 +343,8 @@ fn nuts(target: &dyn LogDensity, settings: &MethodSettings, run: &mut Run) -> Re
         draws: draws.values().to_vec(),
         elbo: None,
         psis: None,
-        r_hat: Some(worst(summaries.iter().map(|s| s.r_hat).collect(), f64::max)),
-        ess: Some(worst(summaries.iter().flat_map(|s| [s.ess_bulk, s.ess_tail]).collect(), f64::min)),
+        r_hat: Some(worst(summaries.iter().map(|s| s.r_hat), f64::max)),
+        ess: Some(worst(summaries.iter().flat_map(|s| [s.ess_bulk, s.ess_tail]), f64::min)),
         divergences: draws.divergences(),
         gradients: draws.gradients() + draws.warmup_gradients(),
         seconds: started.elapsed().as_secs_f64(),

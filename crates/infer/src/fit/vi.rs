@@ -2,7 +2,7 @@
 
 use super::ensure_dim;
 use super::iterates::{Iterates, most};
-use crate::diagnostics::{Psis, psis};
+use crate::diagnostics::{Psis, left_out, psis};
 use crate::estimator::{Baseline, Estimator, RunningMean};
 use crate::family::Variational;
 use crate::objective::{Estimate, Objective};
@@ -358,12 +358,8 @@ pub fn vi(target: &dyn LogDensity, family: Box<dyn Variational>, settings: &ViSe
             outcome.steps
         ));
     }
-    if path.skipped > 0 {
-        warnings.push(format!(
-            "{title}: {} steps were left out because the log density was not finite there",
-            path.skipped
-        ));
-    }
+    let skipped = left_out(path.skipped, "steps", "the log density was not finite there");
+    warnings.extend(skipped.map(|warning| format!("{title}: {warning}")));
     let per_step = (settings.draws * settings.repeats).next_multiple_of(path.family.strata()) as u64;
     let gradients = if estimator.needs_gradient() { outcome.steps as u64 * per_step } else { 0 };
     let mut fit = judge(target, path.family, settings.evaluated, run);

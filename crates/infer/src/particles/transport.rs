@@ -2,6 +2,7 @@
 
 use super::field::{Field, Ksdd, Svgd, Velocity};
 use super::pace::{Pace, Purse};
+use crate::diagnostics::left_out;
 use crate::diagnostics::stein::{SteinKernel, ksd_squared_v};
 use crate::rows::rows_of;
 use crate::score::Score;
@@ -207,8 +208,8 @@ pub fn transport_by(
     let mut particles = start;
     let step = Move { score, field, settings };
     drive(&step, &mut particles, &Stop::after(settings.steps, "particles", "mean speed"), run)?;
-    if particles.frozen > 0 {
-        run.warn(format!("{} moves were left out because a particle's score was not finite", particles.frozen));
+    if let Some(warning) = left_out(particles.frozen, "moves", "a particle's score was not finite") {
+        run.warn(warning);
     }
     Ok(particles)
 }

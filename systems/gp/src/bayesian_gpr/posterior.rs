@@ -6,7 +6,7 @@ use elbo_core::{Chains, Features, ModelFile, Regression, Result, Rng, Run, Snaps
 use elbo_gp::fit::{Loss, Search, search};
 use elbo_gp::table;
 use elbo_infer::LogDensity;
-use elbo_infer::diagnostics::chains::summarise;
+use elbo_infer::diagnostics::chains::{self, summarise, worst};
 use elbo_infer::fit::{Method, MethodSettings, ViSettings, infer};
 use elbo_infer::mcmc::{Start, sample};
 use elbo_infer::target::ParametersDensity;
@@ -95,16 +95,7 @@ impl BayesianGprConfig {
                 if i == 0 { mode.clone() } else { self.prior_draw(&density, input.x.dims, &mut rng) }
             });
             let found = sample(&density, &self.sampler(), &Start::At(start.collect()), run)?;
-            let worst = found.summaries();
-            let largest = worst.iter().map(|s| s.r_hat).fold(f64::NEG_INFINITY, f64::max);
-            let least = worst.iter().map(|s| s.ess_bulk.min(s.ess_tail)).fold(f64::INFINITY, f64::min);
-            let numbers = [
-                ("largest R-hat", largest),
-                ("least effective draws", least),
-                ("divergences", found.divergences() as f64),
-            ];
-            // A chain that never moved has no R-hat; the warning says so.
-            summary.metrics.extend(numbers.into_iter().filter(|(_, v)| v.is_finite()).map(|(n, v)| (n.into(), v)));
+            summary.metrics.extend(of_chains(&found.summaries(), found.divergences()));
             summary.text = format!(
                 "A Gaussian process with its hyperparameters integrated over by {} draws of {} chains, on {} \
                  rows.{approximately}",
@@ -174,6 +165,16 @@ impl BayesianGprConfig {
     }
 }
 
+/// What the chains are worth, in numbers. A chain that never moved has no R-hat, and then there is no largest one either; the warning says so.
+fn of_chains(summaries: &[chains::Summary], divergences: usize) -> Vec<(String, f64)> {
+    let numbers = [
+        ("largest R-hat", worst(summaries.iter().map(|s| s.r_hat), f64::max)),
+        ("least effective draws", worst(summaries.iter().flat_map(|s| [s.ess_bulk, s.ess_tail]), f64::min)),
+        ("divergences", divergences as f64),
+    ];
+    numbers.into_iter().filter(|(_, v)| v.is_finite()).map(|(n, v)| (n.into(), v)).collect()
+}
+
 /// Draws of an approximation, which are independent, as one chain.
 fn one_chain(labels: &[String], natural: &[f64]) -> Chains {
     let column = |i: usize| natural.iter().skip(i).step_by(labels.len()).copied().collect();
@@ -234,6 +235,25 @@ mod tests {
     use super::*;
     use crate::bayesian_gpr::friedman;
     use elbo_core::FromData;
+
+    #[test]
+    fn an_unknown_without_diagnostics_leaves_none_for_all_and_not_those_of_the_others() {
+        let mut rng = Rng::new(6);
+        let moving: Vec<chains::Summary> = (0..3).map(|_| summarise(&rng.normals(80), 2)).collect();
+        let names = |summaries: &[chains::Summary]| -> Vec<String> {
+            of_chains(summaries, 2).into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(names(&moving), ["largest R-hat", "least effective draws", "divergences"]);
+        let largest = moving.iter().map(|s| s.r_hat).fold(f64::NEG_INFINITY, f64::max);
+        assert_eq!(of_chains(&moving, 2)[0].1, largest);
+        for at in 0..3 {
+            let mut still = moving.clone();
+            still[at] = chains::Summary { r_hat: f64::NAN, ..still[at] };
+            assert_eq!(names(&still), ["least effective draws", "divergences"]);
+            still[at] = chains::Summary { ess_tail: f64::NAN, ..still[at] };
+            assert_eq!(names(&still), ["divergences"]);
+        }
+    }
 
     #[test]
     fn ml2_maximises_the_likelihood_without_priors_and_the_mode_counts_them_once() {

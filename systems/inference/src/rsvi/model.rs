@@ -3,6 +3,7 @@
 use elbo_core::{ModelFile, Progress, Result, Rng, Run, Snapshot, Step};
 use elbo_dist::batched::{Batched, Gamma, Poisson};
 use elbo_infer::Estimate;
+use elbo_infer::diagnostics::left_out;
 use elbo_infer::estimator::{GammaGradient, leave_one_out, report};
 use elbo_tensor::special::lgamma;
 use elbo_tensor::{Parameter, Parameters, Tensor, grad, nested, nested_mut, no_grad};
@@ -73,6 +74,8 @@ impl Parameters for GammaArray {
 pub struct GammaFamily {
     codes: Vec<GammaArray>,
     weights: Vec<GammaArray>,
+    /// Numbers of gradients that moved nothing because they were not finite.
+    left_out: usize,
 }
 
 impl Parameters for GammaFamily {
@@ -89,9 +92,11 @@ impl Parameters for GammaFamily {
 impl Snapshot for GammaFamily {
     fn save(&self, file: &mut ModelFile, prefix: &str) {
         self.write_to(file, prefix);
+        self.left_out.save(file, &format!("{prefix}.left_out"));
     }
     fn restore(&mut self, file: &ModelFile, prefix: &str) -> Result<()> {
-        self.read_from(file, prefix)
+        self.read_from(file, prefix)?;
+        self.left_out.restore(file, &format!("{prefix}.left_out"))
     }
 }
 
@@ -118,7 +123,13 @@ impl GammaFamily {
     pub fn start_codes(factors: &Factors, counts: &Tensor, rng: &mut Rng) -> Self {
         let rows = counts.size(0);
         let array = |width: &usize| GammaArray::new(&[rows, *width], 1.0, || 0.5 * (0.1 * rng.normal()).exp());
-        Self { codes: factors.widths.iter().map(array).collect(), weights: vec![] }
+        Self { codes: factors.widths.iter().map(array).collect(), weights: vec![], left_out: 0 }
+    }
+
+    /// A warning where numbers of the gradients of so many steps moved nothing because they were not finite.
+    pub fn warning(&self, steps: usize) -> Option<String> {
+        let of = format!("of {} numbers of gradients", steps * self.pack().len());
+        left_out(self.left_out, &of, "they were not finite; lower `rate`")
     }
 
     /// Posterior means of the lowest codes, `[N, K]`.
@@ -216,8 +227,10 @@ impl Ascent<'_> {
             }
         });
         let weights = log_weights.iter().map(|w| gamma(WEIGHT.0, &Tensor::scalar(WEIGHT.1), w));
+        let rate = mean(0);
         Terms {
-            counts: Poisson::new(mean(0)).log_prob(self.counts),
+            // Of Poisson distributions, continued by the gamma function: off the counts `Poisson` itself has no density.
+            counts: self.counts * rate.log() - &rate - (self.counts + 1.0).lgamma(),
             codes: codes.collect(),
             weights: weights.collect(),
         }
@@ -323,11 +336,13 @@ impl Step<GammaFamily> for Ascent<'_> {
         let mut packed = family.pack();
         let slopes = gradients.iter().flat_map(|g| g.to_vec());
         for ((p, square), g) in packed.iter_mut().zip(&mut memory.squares).zip(slopes) {
-            // A gradient that overflowed moves nothing.
-            if g.is_finite() {
-                *square = if memory.steps == 1 { g * g } else { 0.1 * g * g + 0.9 * *square };
-                *p += length * g / (1.0 + square.sqrt());
+            // A gradient that overflowed moves nothing, and is counted.
+            if !g.is_finite() {
+                family.left_out += 1;
+                continue;
             }
+            *square = if memory.steps == 1 { g * g } else { 0.1 * g * g + 0.9 * *square };
+            *p += length * g / (1.0 + square.sqrt());
         }
         family.unpack(&packed);
         Ok(Progress { objective: values.mean().item(), converged: false })
@@ -387,6 +402,61 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn numbers_that_are_not_whole_have_the_density_at_the_gamma_function() {
+        let (factors, counts, family) = small(8);
+        let mut values = counts.to_vec();
+        values[0] = 1.5;
+        let counts = Tensor::from_vec(values.clone(), &[5, 4]);
+        let gradients = [IMPLICIT; 2];
+        let ascent = Ascent { factors: &factors, counts: &counts, gradients, draws: 2, rate: 0.1, weights: None };
+        // With all codes and weights at one the means are the number of factors.
+        let zeros = |rows: usize, columns: usize| Tensor::from_vec(vec![0.0; rows * columns], &[rows, columns]);
+        let found = ascent.terms(&[zeros(5, 3), zeros(5, 2)], &[zeros(3, 4), zeros(2, 3)]).counts.to_vec();
+        let mean = 3.0 + BACKGROUND;
+        for (x, found) in values.iter().zip(&found) {
+            let expected = x * mean.ln() - mean - lgamma(x + 1.0);
+            assert!((found - expected).abs() < 1e-12, "{x}: {found}, expected {expected}");
+        }
+        let gradient = family.gradient(&ascent.surrogate(&family, [REJECTION; 2], 2, &mut Rng::new(9)).0);
+        assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
+    }
+
+    #[test]
+    fn numbers_of_gradients_that_are_not_finite_move_nothing_and_are_counted() {
+        let (factors, counts, mut family) = small(6);
+        // What is no count has no density, so that the score's signal of its row and of its column is no number.
+        let mut values = counts.to_vec();
+        values[2] = -1.0;
+        let counts = Tensor::from_vec(values, &[5, 4]);
+        let gradients = [GammaGradient::Score; 2];
+        let ascent = Ascent { factors: &factors, counts: &counts, gradients, draws: 4, rate: 0.1, weights: None };
+        let run = &mut Run::new(7);
+        let mut memory = ascent.init(&mut family, run).unwrap();
+        assert_eq!(family.warning(0), None);
+        let mut out = 0;
+        for step in 1..=2 {
+            let before = family.pack();
+            let gradient = family.gradient(&ascent.surrogate(&family, gradients, 4, &mut run.rng.clone()).0);
+            ascent.step(&mut family, &mut memory, run).unwrap();
+            let after = family.pack();
+            let moved = before.iter().zip(&after).filter(|(b, a)| b != a).count();
+            let lost = gradient.iter().filter(|g| !g.is_finite()).count();
+            assert!(lost > 0 && moved > 0 && moved + lost <= before.len(), "{lost} and {moved} of {}", before.len());
+            assert!(gradient.iter().zip(before.iter().zip(&after)).all(|(g, (b, a))| g.is_finite() || a == b));
+            assert!(after.iter().all(|p| p.is_finite()), "{after:?}");
+            out += lost;
+            let told = format!("{out} of {} numbers of gradients were left out", step * before.len());
+            let warning = family.warning(step).unwrap();
+            assert!(warning.starts_with(&told), "{warning}, expected {told}");
+        }
+        let mut file = ModelFile::new("test");
+        family.save(&mut file, "family");
+        let (_, _, mut other) = small(6);
+        other.restore(&file, "family").unwrap();
+        assert_eq!((other.left_out, other.pack()), (out, family.pack()));
     }
 
     #[test]
