@@ -74,7 +74,8 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Log rates beyond this are taken as this: counts of e^7 a bin are beyond any of the data.
+/// Log rates beyond this are taken as this in the sites, about a thousand counts a bin; [`Proposal::capped`] says how many are. [`fit_channel`] has no
+/// such cap.
 pub const LOG_RATE_CAP: f64 = 7.0;
 
 /// What the likelihood terms of a sequence say at its marginals.
@@ -234,8 +235,42 @@ fn each_step(x: &[f64], channel: usize, channels: usize, data: &[Moments<'_>], m
     }
 }
 
+/// `e^u` with its first and second derivatives, and beyond `limit` the parabola that continues them: convex and rising everywhere, and finite where the
+/// exponential is not.
+fn rate(u: f64, limit: f64) -> [f64; 3] {
+    if u <= limit {
+        return [u.exp(); 3];
+    }
+    let (at_limit, beyond) = (limit.exp(), u - limit);
+    [at_limit * (1.0 + beyond + 0.5 * beyond * beyond), at_limit * (1.0 + beyond), at_limit]
+}
+
+/// `Σ (y η - rate(η + s / 2)) - ridge |c|² / 2` of one channel at `x = (c, d)`, with the negative of its exact Hessian.
+fn poisson(x: &[f64], channel: usize, channels: usize, data: &[Moments<'_>], ridge: f64, limit: f64) -> Local {
+    let size = x.len();
+    let l = size - 1;
+    let mut local = Local::penalty(x, ridge);
+    let mut direction = vec![1.0; size];
+    each_step(x, channel, channels, data, |at| {
+        (0..l).for_each(|i| direction[i] = at.mean[i] + at.along[i]);
+        let [value, slope, bend] = rate(at.eta + 0.5 * at.spread, limit);
+        local.value += at.y * at.eta - value;
+        for i in 0..size {
+            local.gradient[i] += at.y * if i < l { at.mean[i] } else { 1.0 } - slope * direction[i];
+            for j in 0..size {
+                let own = if i < l && j < l { at.covariance[i * l + j] } else { 0.0 };
+                local.curvature[i * size + j] += bend * direction[i] * direction[j] + slope * own;
+            }
+        }
+    });
+    local
+}
+
 /// Maximises `Σ E log Poisson(y | exp(c'f + d + o)) - ridge |c|² / 2` of one channel over `(c, d)` by Newton's method with halved steps, over
-/// all sequences. Returns the objective.
+/// all sequences. Returns the objective, without the factorials of the counts.
+///
+/// It is concave. At its maximum the rates add up to the counts, as `d` is free, so that no log rate is above the logarithm of their sum. Beyond this the
+/// exponential is continued by a parabola, which keeps far starts finite, brings them back in few steps, and leaves the maximum where it is.
 ///
 /// # Errors
 /// A numerical error where the Hessian cannot be factored, as without any count.
@@ -246,25 +281,13 @@ pub fn fit_channel(
     ridge: f64,
     steps: usize,
 ) -> Result<f64> {
-    let (l, channels) = (readout.latents, readout.channels());
-    let size = l + 1;
-    climb(readout, channel, steps, |x| {
-        let mut local = Local::penalty(x, ridge);
-        let mut direction = vec![1.0; size];
-        each_step(x, channel, channels, data, |at| {
-            (0..l).for_each(|i| direction[i] = at.mean[i] + at.along[i]);
-            let rate = (at.eta + 0.5 * at.spread).min(LOG_RATE_CAP).exp();
-            local.value += at.y * at.eta - rate;
-            for i in 0..size {
-                local.gradient[i] += at.y * if i < l { at.mean[i] } else { 1.0 } - rate * direction[i];
-                for j in 0..size {
-                    let own = if i < l && j < l { at.covariance[i * l + j] } else { 0.0 };
-                    local.curvature[i * size + j] += rate * (direction[i] * direction[j] + own);
-                }
-            }
-        });
-        local
-    })
+    let channels = readout.channels();
+    let own = |part: &Moments<'_>| -> f64 {
+        part.seen.y.iter().skip(channel).step_by(channels).filter(|y| !y.is_nan()).sum()
+    };
+    // Without a count there is no maximum, and any limit will do.
+    let limit = data.iter().map(own).sum::<f64>().max(1.0).ln();
+    climb(readout, channel, steps, |x| poisson(x, channel, channels, data, ridge, limit))
 }
 
 /// [`fit_channel`] for any likelihood that is log-concave: `Σ E log p(y | c'f + d + o) - ridge |c|² / 2`, by quadrature where there is no closed form.
@@ -318,9 +341,11 @@ fn climb(readout: &mut Readout, channel: usize, steps: usize, evaluate: impl Fn(
             )
         })?;
         let step = cholesky_solve(&chol, &here.gradient, l + 1, 1);
+        // Where a rate is far too low the step is as long as the rate is short of the counts: halve until it moves next to nothing.
+        let reach = step.iter().fold(1.0, |a: f64, s| a.max(s.abs()));
         let mut share = 1.0;
         let mut moved = false;
-        while share > 1e-6 {
+        while share > 1e-6 / reach {
             let trial: Vec<f64> = x.iter().zip(&step).map(|(x, s)| x + share * s).collect();
             let there = evaluate(&trial);
             if there.value.is_finite() && there.value > here.value {
@@ -337,4 +362,51 @@ fn climb(readout: &mut Readout, channel: usize, steps: usize, evaluate: impl Fn(
     readout.c[channel * l..(channel + 1) * l].copy_from_slice(&x[..l]);
     readout.d[channel] = x[l];
     Ok(here.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derivatives_of_the_readouts_objective_are_its_differences_on_both_sides_of_the_limit() {
+        let (mean, covariance) = ([0.5, -1.0, 1.5, 0.3, -0.7, 0.9], [0.3, 0.1, 0.1, 0.2].repeat(3));
+        let (y, offset) = ([3.0, f64::NAN, 2.0], [0.1, 0.0, -0.2]);
+        let seen = Seen { y: &y, offset: Some(&offset) };
+        let data = [Moments { seen, mean: &mean, covariance: &covariance }];
+        let x = [0.8, -0.3, 1.0];
+        // Limits above both log rates, between them, and below.
+        let mut beyond = vec![];
+        each_step(&x, 0, 1, &data, |at| beyond.push(at.eta + 0.5 * at.spread));
+        beyond.sort_by(f64::total_cmp);
+        assert!(beyond.len() == 2 && beyond[1] - beyond[0] > 0.5, "{beyond:?}");
+        for limit in [beyond[1] + 1.0, 0.5 * (beyond[0] + beyond[1]), beyond[0] - 1.0] {
+            let at = |i: usize, by: f64| {
+                let mut moved = x;
+                moved[i] += by;
+                poisson(&moved, 0, 1, &data, 0.1, limit)
+            };
+            let here = at(0, 0.0);
+            let h = 1e-5;
+            for i in 0..3 {
+                let (up, down) = (at(i, h), at(i, -h));
+                let slope = (up.value - down.value) / (2.0 * h);
+                // Rounding of a value of about ten, over the difference's width.
+                assert!((slope - here.gradient[i]).abs() < 1e-7 * (1.0 + slope.abs()), "{limit}, {i}: {slope}");
+                for j in 0..3 {
+                    let bend = (down.gradient[j] - up.gradient[j]) / (2.0 * h);
+                    assert!((bend - here.curvature[i * 3 + j]).abs() < 1e-7 * (1.0 + bend.abs()), "{limit}, {i}, {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn beyond_the_limit_the_rate_goes_on_smoothly_and_never_stops_rising() {
+        let limit = 2.0;
+        let (below, above) = (rate(limit, limit), rate(limit + 1e-9, limit));
+        assert!(below.iter().zip(above).all(|(a, b)| (a - b).abs() < 1e-7 * a), "{below:?} {above:?}");
+        let far = rate(1e4, limit);
+        assert!(far.iter().all(|r| r.is_finite()) && far[0] > rate(1e3, limit)[0] && far[1] > 0.0, "{far:?}");
+    }
 }

@@ -11,6 +11,7 @@ use elbo_core::{
     Prediction, Result, Run, Summary, System, Table, Validation, Verb, ensure, ensure_within,
 };
 use elbo_dist::Normals;
+use elbo_markov::kernel::{TAYLOR_ORDERS, taylor_error};
 use elbo_markov::learn::{self, Glance, NOISE_FLOOR};
 use elbo_markov::{Curve, Kernel, MarkovGp, Series};
 use schemars::JsonSchema;
@@ -24,6 +25,8 @@ pub struct MarkovGpSystem;
 const CLEAR_PERIOD: f64 = 0.2;
 /// Share of a periodic term's variance that may lie in the harmonics left out, where their number is not given.
 const DROPPED: f64 = 1e-6;
+/// Share of a squared exponential's variance by which its covariance may miss the kernel without a warning.
+const COARSE: f64 = 0.01;
 /// A level, a line, and a bend that changes at random: beyond the rows it goes on as it last rose, with a band that widens.
 const TREND: &str = "(constant + linear + integrated_wiener)";
 
@@ -291,6 +294,15 @@ fn warn(gp: &MarkovGp, found: &learn::Found, run: &mut Run) {
             gp.kernel.harmonics_for(1e-3)
         ));
     }
+    if let Some(error) = gp.kernel.taylor_error().filter(|error| *error > COARSE) {
+        let mut orders = TAYLOR_ORDERS;
+        let enough = orders.find(|order| taylor_error(*order) <= COARSE);
+        run.warn(format!(
+            "the covariance of `squared_exponential` is up to {:.1} % of its variance away from the kernel's; raise `order` to {}",
+            100.0 * error,
+            enough.unwrap_or(*TAYLOR_ORDERS.end())
+        ));
+    }
     if gp.noise > 0.95 {
         run.warn("the noise explains nearly everything: the series looks like noise to this kernel");
     }
@@ -359,6 +371,9 @@ impl MarkovGpModel {
         summary.metrics.push(("noise_sd".into(), self.gp.noise.sqrt() * scale));
         if self.gp.kernel.harmonics_for(DROPPED) > 0 {
             summary.metrics.push(("dropped_variance".into(), self.gp.kernel.dropped()));
+        }
+        if let Some(error) = self.gp.kernel.taylor_error() {
+            summary.metrics.push(("taylor_error".into(), error));
         }
         if let Some((period, share)) = period {
             summary.metrics.push(("period_found".into(), period));

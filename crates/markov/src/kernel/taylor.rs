@@ -7,6 +7,7 @@
 //! Hartikainen and Särkkä (2010). Deviation: process covariances are sums of positive terms over a short gap, then doubled, so that they keep their
 //! digits at any gap.
 
+use super::{Form, Kernel};
 use crate::scalar::Real;
 use crate::small;
 use std::sync::OnceLock;
@@ -144,6 +145,18 @@ pub fn taylor_error(order: usize) -> f64 {
     tables(order).error
 }
 
+impl Kernel {
+    /// Largest distance of a squared exponential's covariance from the kernel that it stands for, as a share of its variance, over all such terms. `None`
+    /// without one.
+    pub fn taylor_error(&self) -> Option<f64> {
+        match self {
+            Self::Sum(parts) | Self::Product(parts) => parts.iter().filter_map(Self::taylor_error).reduce(f64::max),
+            Self::Term(Form::SquaredExponential(order), _) => Some(taylor_error(*order)),
+            Self::Term(..) => None,
+        }
+    }
+}
+
 /// Coefficients of the monic polynomial of degree `n` with the stable roots of `Σ_j (-s²/2)^j / j!`, the constant first, without the leading one.
 fn stable_polynomial(n: usize) -> Vec<f64> {
     // Roots z of Σ z^j / j! by Weierstrass's simultaneous iteration; all are simple. Then s = -sqrt(-2 z).
@@ -220,6 +233,15 @@ mod tests {
             let found = taylor_error(order);
             assert!((found / error - 1.0).abs() < 2e-3, "order {order}: {found}, {error}");
         }
+    }
+
+    #[test]
+    fn the_error_of_a_kernel_is_that_of_its_coarsest_squared_exponential() {
+        let of = |text: &str| text.parse::<Kernel>().unwrap().taylor_error();
+        let text = "linear + squared_exponential * (periodic + squared_exponential(order=3)) + matern32";
+        assert_eq!(of(text), Some(taylor_error(3)));
+        assert_eq!(of("squared_exponential(order=8)"), Some(taylor_error(8)));
+        assert_eq!(of("linear + matern32 * periodic"), None);
     }
 
     #[test]

@@ -205,6 +205,28 @@ fn a_channels_readout_is_found_where_its_latents_are_known() {
     assert!(counts::fit_channel(&mut readout, 0, &data, 0.0, 5).is_ok_and(f64::is_finite as fn(f64) -> bool));
 }
 
+#[test]
+fn a_channels_readout_is_found_at_any_count_and_from_any_start() {
+    let mut rng = Rng::new(11);
+    let steps = 200;
+    let mean: Vec<f64> = rng.normals(2 * steps);
+    let covariance = vec![0.0; 4 * steps];
+    for count in [3.0f64, 34.0, 300.0, 5000.0, 1e8] {
+        // Numbers without noise: the maximum is at the truth, but for the ridge.
+        let log_rate = |t: usize| 0.3 * mean[2 * t] - 0.2 * mean[2 * t + 1] + count.ln();
+        let y: Vec<f64> = (0..steps).map(|t| log_rate(t).exp()).collect();
+        let data = [counts::Moments { seen: counts::Seen::plain(&y), mean: &mean, covariance: &covariance }];
+        for start in [0.0, -20.0, 30.0, 300.0] {
+            let mut readout = counts::Readout { c: vec![0.0; 2], d: vec![start], latents: 2 };
+            let value = counts::fit_channel(&mut readout, 0, &data, 1e-6, 20).unwrap();
+            assert_near(&format!("c of {count} from {start}"), &readout.c, &[0.3, -0.2], 1e-5);
+            assert_near(&format!("d of {count} from {start}"), &readout.d, &[count.ln()], 1e-5);
+            let at_truth: f64 = y.iter().map(|y| y * y.ln() - y).sum();
+            assert!((value / at_truth - 1.0).abs() < 1e-6, "{count} from {start}: {value} {at_truth}");
+        }
+    }
+}
+
 /// Latents with some uncertainty, known offsets, and what a channel makes of them.
 fn one_channel(likelihood: &dyn Likelihood, steps: usize) -> [Vec<f64>; 4] {
     let mut rng = Rng::new(9);

@@ -1,6 +1,7 @@
 //! Laws of `markov-gp`.
 
 use elbo_core::{AnySystem, Array, Data, Prediction, Run, Values};
+use elbo_markov::kernel::taylor_error;
 use elbo_systems_temporal::markov_gp::MarkovGpSystem;
 use serde_json::json;
 
@@ -166,6 +167,23 @@ fn a_missing_target_is_a_gap() {
     let at = table(Array::new(&[1], vec![30.0]), vec![0.0]);
     assert!((means(&at, model.as_ref())[0] - truth).abs() < 0.3);
     assert_eq!(model.validation().unwrap().observed.len(), 59);
+}
+
+#[test]
+fn the_error_of_a_squared_exponential_is_told_and_a_large_one_warned_of() {
+    let times: Vec<f64> = (0..40).map(f64::from).collect();
+    let wave = |t: &f64| (0.4 * t).sin() + 0.1 * (t * t).cos();
+    let data = table(Array::new(&[40], times.clone()), times.iter().map(wave).collect());
+    let fitted = |kernel: &str| {
+        let mut run = Run::new(0);
+        let settings = json!({"starts": 1, "iterations": 5, "kernel": kernel});
+        let summary = MarkovGpSystem.fit(&settings, &data, &mut run).unwrap().summary();
+        let error = summary.metrics.iter().find(|m| m.0 == "taylor_error").map(|m| m.1);
+        (error, run.warnings().iter().any(|w| w.contains("raise `order` to 5")))
+    };
+    assert_eq!(fitted("linear + squared_exponential(order=3)"), (Some(taylor_error(3)), true));
+    assert_eq!(fitted("squared_exponential"), (Some(taylor_error(6)), false));
+    assert_eq!(fitted("matern52"), (None, false));
 }
 
 #[test]
