@@ -299,6 +299,11 @@ def test_likelihoods_are_settings_of_a_process() -> None:
     np.testing.assert_array_equal(model.predict(x[:, None]), by_table.predict(x[:, None]))
     with pytest.raises(elbo.SettingError):
         elbo.SVGPRegressor(likelihood=acquisitions.EI()).fit(x[:, None], y)
+    with pytest.raises(elbo.DataError, match="has 2 classes and `likelihood` is student_t") as caught:
+        elbo.SVGPClassifier(likelihood=robust).fit(x[:, None], np.where(y > 0, "up", "down"))
+    assert "bernoulli_probit" in caught.value.remedy
+    with pytest.raises(elbo.DataError, match="is numeric and `likelihood` is bernoulli_logit"):
+        elbo.SVGPRegressor(likelihood=likelihoods.BernoulliLogit()).fit(x[:, None], np.where(y > 0, 1.0, -1.0))
 
 
 def test_scores_have_their_closed_forms() -> None:

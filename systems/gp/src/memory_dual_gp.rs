@@ -170,6 +170,9 @@ impl System for MemoryDualGp {
         let FirstTable { input, names } = input;
         let Rows { x, y, columns, target, notes } = config.named().rows(input)?;
         notes.iter().for_each(|note| run.warn(note));
+        if config.multi.is_some() {
+            run.warn_idle(config, &["likelihood"], "where `multi` is given");
+        }
         let mut gp = MemoryGp::new(config.kernel.build_for(&x)?, config.named().build(target)?, x.dims);
         let inputs = table::tensor(&x);
         if config.fixed_inducing {

@@ -41,6 +41,9 @@ const FEW_ROWS: usize = 3000;
 /// Rows beyond which a factorisation is refused.
 const MOST_EXACT_ROWS: usize = 20_000;
 
+/// Share of the targets that 95 % intervals cover, below which too few samples are warned of.
+const LEAST_COVERAGE: f64 = 0.93;
+
 /// Settings of `sdd-gp`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -202,6 +205,14 @@ impl SddGpConfig {
         let (x, noise) = (gp.inputs(), gp.noise());
         let n = y.len();
         refuse_white_noise(gp.kernel(), x)?;
+        let coverage = DualPosterior::coverage_of(self.samples);
+        if coverage < LEAST_COVERAGE {
+            run.warn(format!(
+                "standard deviations come from {} samples: where the noise is small, 95 % intervals cover {:.0} % at best; raise `samples`",
+                self.samples,
+                100.0 * coverage
+            ));
+        }
         let mut rng = run.rng.fork();
         let draws = PriorDraws::draw(gp.kernel(), x, self.samples, self.frequencies, &mut rng)?;
         if !draws.is_spectral() {

@@ -154,6 +154,9 @@ impl System for SvgpSystem {
     fn fit(&self, config: &SvgpConfig, input: Supervised, run: &mut Run) -> Result<SvgpModel> {
         let Rows { x, y, columns, target, notes } = config.named().rows(input)?;
         notes.iter().for_each(|note| run.warn(note));
+        if config.multi.is_some() {
+            run.warn_idle(config, &["likelihood"], "where `multi` is given");
+        }
         if config.posterior == Posterior::Diagonal {
             run.warn_idle(config, &["rho"], "with posterior=diagonal");
         }

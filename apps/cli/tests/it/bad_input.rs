@@ -94,6 +94,71 @@ fn tables() -> Vec<Case> {
     ]
 }
 
+/// Likelihoods that are not of the target.
+fn likelihoods() -> Vec<Case> {
+    let two = "a,y\n1,10\n2,20\n3,10\n4,20\n";
+    let three = "a,y\n1,red\n2,blue\n3,green\n4,red\n";
+    let numbers = "a,y\n1,0.5\n2,1.5\n3,0.7\n4,2.5\n";
+    vec![
+        case(
+            "a likelihood of numbers for two classes",
+            two,
+            "fit svgp bad.csv --target y --set likelihood=student_t",
+            1,
+            "target `y` has 2 classes and `likelihood` is student_t",
+        ),
+        case(
+            "the same in a stream",
+            two,
+            "fit memory-dual-gp bad.csv --target y --set likelihood=gaussian",
+            1,
+            "use --task regression if the target is a quantity",
+        ),
+        case(
+            "the same with sites",
+            two,
+            "fit cvi-ep-hyper bad.csv --target y --set likelihood=laplace",
+            1,
+            "bernoulli_probit or bernoulli_logit",
+        ),
+        case(
+            "a likelihood of two classes for three",
+            three,
+            "fit svgp bad.csv --target y --set likelihood=bernoulli_logit",
+            1,
+            "target `y` has 3 classes and `likelihood` is bernoulli_logit, which is of two",
+        ),
+        case(
+            "ordered classes as classes",
+            three,
+            "fit svgp bad.csv --target y --set 'likelihood={type=\"ordinal\", edges=[0.0, 1.0]}'",
+            1,
+            "number the classes in their order",
+        ),
+        case(
+            "noise that varies for classes",
+            three,
+            "fit svgp bad.csv --target y --set multi=heteroscedastic",
+            1,
+            "`multi` is heteroscedastic, which is of numbers",
+        ),
+        case(
+            "a likelihood of two classes for numbers",
+            numbers,
+            "fit cvi-ep-hyper bad.csv --target y --set likelihood=bernoulli_probit",
+            1,
+            "target `y` is numeric and `likelihood` is bernoulli_probit",
+        ),
+        case(
+            "a likelihood of classes for numbers",
+            numbers,
+            "fit memory-dual-gp bad.csv --target y --set multi=softmax",
+            1,
+            "--task classification",
+        ),
+    ]
+}
+
 fn identifiers() -> String {
     let mut text = String::from("id,a,y\n");
     (0..400).for_each(|i| text.push_str(&format!("user-{i},{},{}\n", i % 7, i % 11)));
@@ -289,7 +354,8 @@ fn configurations() -> Vec<Case> {
 
 #[test]
 fn bad_input_gets_a_message_with_a_remedy_and_leaves_nothing_behind() {
-    let cases: Vec<Case> = [tables(), bytes(), commands(), models(), configurations()].into_iter().flatten().collect();
+    let cases: Vec<Case> =
+        [tables(), likelihoods(), bytes(), commands(), models(), configurations()].into_iter().flatten().collect();
     assert!(cases.len() >= 100, "{} cases", cases.len());
     let mut wrong = vec![];
     let threads = 4;

@@ -87,7 +87,9 @@ fn rows_unlike_the_training_data_are_predicted_with_a_warning() {
     for verb in ["predict", "evaluate"] {
         let ran = folder.elbo(&format!("{verb} m.elbo new.csv"));
         assert_eq!(ran.code, 0, "{ran:?}");
-        for part in ["warning: 1 of 3 rows have a level of `colour`", "1 of 3 rows have `a` far outside"] {
+        let parts =
+            ["warning: 1 of 3 rows have a level of `colour`", "1 of 3 rows have `a` far outside", "extrapolate"];
+        for part in parts {
             assert!(ran.err.contains(part), "{verb}: {}", ran.err);
         }
         let told = folder.elbo(&format!("{verb} m.elbo new.csv --json"));

@@ -120,6 +120,11 @@ impl LikelihoodConfig {
         matches!(self, Self::Gaussian { .. } | Self::StudentT { .. } | Self::Laplace { .. })
     }
 
+    /// Whether it is one of two classes, coded -1 and 1.
+    pub fn is_of_two_classes(&self) -> bool {
+        matches!(self, Self::BernoulliProbit | Self::BernoulliLogit { .. })
+    }
+
     /// The likelihood.
     ///
     /// # Errors

@@ -77,7 +77,8 @@ pub fn encode(columns: &Columns, data: &Data, run: &mut Run) -> Result<Tensor> {
     Ok(tensor(&features))
 }
 
-/// Warns when some of these new rows are outside what the model has seen.
+/// Warns when some of these new rows are outside what the model has seen. What the model says there is its own affair: a stationary kernel goes
+/// back to the mean, a linear one or a network goes on.
 pub fn warn_about_rows(columns: &Columns, features: &Features, run: &mut Run) {
     use elbo_core::columns::ColumnKind;
     let rows = features.rows;
@@ -88,7 +89,7 @@ pub fn warn_about_rows(columns: &Columns, features: &Features, run: &mut Run) {
                 let unseen = cells().filter(|v| *v < 0.0).count();
                 if unseen > 0 {
                     run.warn(format!(
-                        "{unseen} of {rows} rows have a level of `{}` that was not seen in training; they get the prior there",
+                        "{unseen} of {rows} rows have a level of `{}` that was not seen in training; the training rows say nothing of it",
                         column.name
                     ));
                 }
@@ -99,7 +100,7 @@ pub fn warn_about_rows(columns: &Columns, features: &Features, run: &mut Run) {
                 if far > 0 {
                     run.warn(format!(
                         "{far} of {rows} rows have `{}` far outside the training range {low:.4} to {high:.4}; predictions there \
-                         are the prior's",
+                         extrapolate, and the training rows say nothing of what holds there",
                         column.name
                     ));
                 }
@@ -206,6 +207,36 @@ pub fn warn_about_noise(noise: f64, run: &mut Run) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_far_outside_and_unseen_levels_are_warned_of_for_any_model() {
+        use elbo_core::{Array, Values};
+        let table = |levels: [&str; 2], x: [f64; 4]| {
+            let levels = levels.map(str::to_owned).to_vec();
+            let codes = (0..4).map(|i| Some(i % 2)).collect();
+            let arrays = vec![
+                ("x".into(), Array::column(Values::F64(x.to_vec()))),
+                ("colour".into(), Array::column(Values::Text { levels, codes })),
+                ("y".into(), Array::column(Values::F64(vec![0.3, 1.2, 0.7, 2.1]))),
+            ];
+            Data { arrays, target: Some("y".into()), ..Data::default() }
+        };
+        let (columns, _) = Columns::learn(&table(["blue", "red"], [0.0, 1.0, 2.0, 3.0])).unwrap();
+        let said = |levels, x| {
+            let mut run = Run::new(1);
+            encode(&columns, &table(levels, x), &mut run).unwrap();
+            run.warnings().to_vec()
+        };
+        assert!(said(["red", "blue"], [-2.9, 0.0, 1.0, 5.9]).is_empty(), "up to a range's width beyond the range");
+        let warnings = said(["mauve", "blue"], [0.0, 1.0, -3.1, 900.0]);
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        let far = "2 of 4 rows have `x` far outside the training range 0.0000 to 3.0000; predictions there extrapolate";
+        assert!(warnings.iter().any(|w| w.starts_with(far)), "{warnings:?}");
+        let unseen = "2 of 4 rows have a level of `colour` that was not seen in training";
+        assert!(warnings.iter().any(|w| w.starts_with(unseen)), "{warnings:?}");
+        // Not every model goes back to its prior there.
+        assert!(!warnings.iter().any(|w| w.contains("prior")), "{warnings:?}");
+    }
 
     #[test]
     fn rows_of_different_known_noise_are_no_copies_in_any_order() {

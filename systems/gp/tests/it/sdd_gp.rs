@@ -7,6 +7,7 @@ use elbo_gp::kernel::{Kernel, Linear, Profile, Stationary, Tanimoto};
 use elbo_gp::mean::Zero;
 use elbo_gp::sdd::{DualPosterior, Duals, Gradient, PriorDraws, Sdd, largest_eigenvalue};
 use elbo_systems_gp::sdd_gp::SddGp;
+use elbo_tensor::special::ndtr;
 use elbo_tensor::{Tensor, no_grad};
 use serde_json::json;
 
@@ -144,6 +145,36 @@ fn samples_have_the_posterior_s_mean_and_variance() {
     let counts = Tensor::from_vec((0..80 * 6).map(|i| ((i * 7919) % 5) as f64).collect(), &[80, 6]);
     let fresh = Tensor::from_vec((0..10 * 6).map(|i| ((i * 104_729) % 4) as f64).collect(), &[10, 6]);
     assert_samples_are_posterior(&Tanimoto::new(1.0), &counts, &y, &fresh);
+}
+
+#[test]
+fn intervals_from_few_samples_cover_what_student_s_t_says() {
+    let (x, y) = problem(60, 15);
+    let new = problem(10, 16).0;
+    let groups = 150;
+    for count in [2, 4, 8] {
+        let (posterior, ..) = solved(&kernel(), &x, &y, count * groups);
+        let (mean, variance) = posterior.marginals(&new).unwrap();
+        let paths = posterior.sample_paths(&new);
+        let at = |s: usize, i: usize| paths[s * mean.len() + i] - mean[i];
+        // Values of f are normal about the mean with the variance of all samples; the interval is that of `count` of them.
+        let covered = |group: usize, i: usize| {
+            let estimate = (0..count).map(|s| at(group * count + s, i).powi(2)).sum::<f64>() / count as f64;
+            2.0 * ndtr(1.959_964 * (estimate / variance[i]).sqrt()) - 1.0
+        };
+        let shares: Vec<f64> =
+            (0..groups).map(|g| (0..mean.len()).map(|i| covered(g, i)).sum::<f64>() / mean.len() as f64).collect();
+        let average = shares.iter().sum::<f64>() / groups as f64;
+        let spread = shares.iter().map(|s| (s - average).powi(2)).sum::<f64>() / (groups - 1) as f64;
+        let expected = DualPosterior::coverage_of(count);
+        // Four standard errors, and what the variance of all samples is off by.
+        let tolerance = 4.0 * (spread / groups as f64).sqrt() + 0.01;
+        assert!((average - expected).abs() < tolerance, "{count}: {average}, expected {expected}");
+    }
+    // In closed form for two degrees of freedom, and the normal distribution's in the limit.
+    let two = 1.959_964 / (2.0 + 1.959_964f64.powi(2)).sqrt();
+    assert!((DualPosterior::coverage_of(2) - two).abs() < 1e-6);
+    assert!((DualPosterior::coverage_of(1_000_000) - 0.95).abs() < 1e-5);
 }
 
 /// A posterior of some samples whose right-hand sides are solved exactly, and these.
@@ -292,6 +323,9 @@ fn bad_inputs_are_answered() {
     assert!(momentum.to_string().contains("`momentum` is 1"), "{momentum}");
     let stuck = fit(quick(json!({ "tolerance": 1e-9 }))).unwrap();
     assert!(stuck.iter().any(|w| w.contains("above the tolerance")), "{stuck:?}");
+    assert!(stuck.iter().any(|w| w.contains("come from 4 samples") && w.contains("cover 88 %")), "{stuck:?}");
+    let enough = fit(quick(json!({ "samples": 16 }))).unwrap();
+    assert!(!enough.iter().any(|w| w.contains("samples:")), "{enough:?}");
     // Interpolation: hardly any noise.
     let x: Vec<f64> = (0..60).map(|i| f64::from(i) / 30.0).collect();
     let smooth = table(&x, 1, x.iter().map(|x| x.sin()).collect());

@@ -1,6 +1,8 @@
-//! Settings of `svgp`: where inducing points start, and the form of the posterior.
+//! Settings of `svgp`: where inducing points start, the form of the posterior, and the likelihood; the last of other systems too.
 
 use elbo_core::{AnySystem, Array, Data, ModelFile, Rng, Run};
+use elbo_systems_gp::cvi_ep_hyper::CviEpHyper;
+use elbo_systems_gp::memory_dual_gp::MemoryDualGp;
 use elbo_systems_gp::svgp::SvgpSystem;
 use serde_json::{Value, json};
 
@@ -59,4 +61,51 @@ fn a_diagonal_posterior_is_learned_and_says_what_has_no_effect() {
     idle["rho"] = json!(0.5);
     let (_, _, warnings) = fitted(&idle, "q.scale");
     assert!(warnings.iter().any(|w| w.contains("`rho` has no effect with posterior=diagonal")), "{warnings:?}");
+}
+
+/// Rows whose target is one of two whole numbers, which is taken for two classes.
+fn two_prices() -> Data {
+    let x: Vec<f64> = (0..20).map(f64::from).collect();
+    let y = x.iter().map(|x| if (x * 0.7).sin() > 0.0 { 20.0 } else { 10.0 }).collect();
+    let arrays = vec![("x".into(), Array::new(&[20, 1], x)), ("price".into(), Array::new(&[20], y))];
+    Data { source: "made".into(), arrays, target: Some("price".into()), ..Data::default() }
+}
+
+#[test]
+fn likelihoods_of_numbers_are_refused_for_two_classes_before_the_fit() {
+    let systems: [&dyn AnySystem; 3] = [&SvgpSystem, &MemoryDualGp, &CviEpHyper];
+    for system in systems {
+        for name in ["gaussian", "student_t", "laplace"] {
+            let error = system.fit(&json!({ "likelihood": { "type": name } }), &two_prices(), &mut Run::new(1));
+            let error = error.err().unwrap();
+            let told = format!("{error}; {}", error.remedy());
+            for part in ["`price`", "`likelihood`", name, "--task regression", "bernoulli_probit"] {
+                assert!(told.contains(part), "{}: {told}", system.card().id);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_likelihood_beside_multi_has_no_effect_and_this_is_said() {
+    let fit = |settings: &Value| {
+        let mut run = Run::new(1);
+        let model = SvgpSystem.fit(settings, &wave(), &mut run).unwrap();
+        let said = run.warnings().iter().any(|w| w.contains("`likelihood` has no effect where `multi` is given"));
+        (model.summary().objective.unwrap().1, said)
+    };
+    let alone = json!({ "multi": { "type": "heteroscedastic" }, "inducing": 5, "steps": 3, "batch": 80 });
+    let mut both = alone.clone();
+    // One whose target stays in its own unit: the target of the other must not.
+    both["likelihood"] = json!({ "type": "poisson" });
+    let ((expected, is_said_alone), (bound, is_said)) = (fit(&alone), fit(&both));
+    assert!(is_said && !is_said_alone);
+    assert_eq!(bound, expected);
+    let mut run = Run::new(1);
+    let streamed = json!({
+        "multi": { "type": "heteroscedastic" }, "likelihood": { "type": "poisson" },
+        "inducing": 5, "batches": 1, "sweeps": 1, "moves": 0, "rounds": 1
+    });
+    MemoryDualGp.fit(&streamed, &wave(), &mut run).unwrap();
+    assert!(run.warnings().iter().any(|w| w.contains("`likelihood` has no effect")), "{:?}", run.warnings());
 }

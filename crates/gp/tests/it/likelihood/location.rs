@@ -33,7 +33,7 @@ fn where_the_latent_value_is_the_location_both_move_together_and_elsewhere_they_
 }
 
 #[test]
-fn targets_are_standardised_for_likelihoods_of_location_alone() {
+fn configurations_know_locations_and_two_classes_as_likelihoods_do() {
     let configs = [
         r#"{"type": "gaussian"}"#,
         r#"{"type": "student_t"}"#,
@@ -43,10 +43,13 @@ fn targets_are_standardised_for_likelihoods_of_location_alone() {
         r#"{"type": "beta"}"#,
         r#"{"type": "poisson"}"#,
         r#"{"type": "bernoulli_probit"}"#,
+        r#"{"type": "bernoulli_logit", "bound": true}"#,
         r#"{"type": "ordinal", "edges": [0.0, 1.0]}"#,
     ];
     for text in configs {
         let config: LikelihoodConfig = serde_json::from_str(text).unwrap();
-        assert_eq!(config.is_of_location_and_scale(), config.build().unwrap().is_location(), "{text}");
+        let built = config.build().unwrap();
+        assert_eq!(config.is_of_location_and_scale(), built.is_location(), "{text}");
+        assert_eq!(config.is_of_two_classes(), built.probability(0.3, 0.5).is_some(), "{text}");
     }
 }
