@@ -30,7 +30,8 @@ IN_TIME = {"markov-gp"}
 @parametrize_with_checks([quick.made(c) for c in TABULAR])
 def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", elbo.FitWarning)
+        for category in (elbo.FitWarning, elbo.VerbWarning):
+            warnings.simplefilter("ignore", category)
         check(estimator)
 
 
