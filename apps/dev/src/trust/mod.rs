@@ -63,7 +63,7 @@ pub struct Options {
 pub fn entries() -> Vec<Entry> {
     let mut all: Vec<Entry> = [
         held::entries(),
-        vec![classes::entry()],
+        classes::entries(),
         learned::entries(),
         vec![integrated::entry()],
         counts::entries(),
