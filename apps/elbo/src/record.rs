@@ -71,6 +71,9 @@ pub struct FitRecord {
     /// The normal of a numeric target in the table that was read, rows kept back included; missing values aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_normal: Option<TargetNormal>,
+    /// Whether the target's classes, `False` and `True`, were truth values where the fit was asked for, and no texts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_truth_values: bool,
     /// The seed.
     pub seed: u64,
     /// The training data.
@@ -201,8 +204,12 @@ mod tests {
         assert_eq!(record.target_normal, None, "a constant target has none");
         assert_eq!(record_of(&record.header("test")).unwrap(), record);
         let plain = FitRecord { widths: BTreeMap::new(), ..record };
-        assert!(!serde_json::to_string(&plain).unwrap().contains("widths"), "files of plain tables stay as they were");
+        let text = serde_json::to_string(&plain).unwrap();
+        let is_new = ["widths", "has_truth_values"].iter().any(|name| text.contains(name));
+        assert!(!is_new, "files of plain tables stay as they were: {text}");
         assert_eq!(record_of(&plain.header("test")).unwrap(), plain);
+        let truths = FitRecord { has_truth_values: true, ..plain };
+        assert_eq!(record_of(&truths.header("test")).unwrap(), truths);
     }
 
     #[test]

@@ -14,6 +14,14 @@ pub fn raised<T>(py: Python<'_>, result: Result<T, Error>) -> PyResult<T> {
     result.map_err(|error| raise(py, &error))
 }
 
+/// Tells what a run warned of as warnings of Python; an error where they are to be exceptions.
+pub fn warned(py: Python<'_>, texts: &[String]) -> PyResult<()> {
+    if !texts.is_empty() {
+        py.import("elbo.errors")?.getattr("caution")?.call1((texts.to_vec(),))?;
+    }
+    Ok(())
+}
+
 /// The exception of a panic, which is a bug of ours. Programs can catch it, unlike pyo3's own, which is no `Exception`.
 pub fn panicked(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
     let text = panic.downcast_ref::<String>().map(String::as_str);

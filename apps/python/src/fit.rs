@@ -75,9 +75,10 @@ pub fn read(
     Ok((data.notes.clone(), taken(py, &data)))
 }
 
-/// Fits a system: the model, and as JSON what the run has to tell. The fit learns nothing from the rows that are held out.
+/// Fits a system: the model, and as JSON what the run has to tell. The fit learns nothing from the rows that are held out. Whether the
+/// target's classes are truth values is only noted, for who reads the model's file.
 #[pyfunction]
-#[pyo3(signature = (id, settings, arrays, target, task, source, seed, max_time, watcher, held_out=None))]
+#[pyo3(signature = (id, settings, arrays, target, task, source, seed, max_time, watcher, held_out=None, has_truth_values=false))]
 pub fn fit(
     py: Python<'_>,
     id: &str,
@@ -90,14 +91,16 @@ pub fn fit(
     max_time: Option<f64>,
     watcher: Option<Py<PyAny>>,
     held_out: Option<Vec<Given>>,
+    has_truth_values: bool,
 ) -> PyResult<(Model, String)> {
     let system = raised(py, elbo::find(id))?;
     let settings = raised(py, parsed(settings))?;
     let config = raised(py, unlocked(py, || system.check_config(&settings))?)?;
     let held_out = held_out.map(|rows| data(rows, target.clone(), "held-out rows".into())).transpose()?;
     let data = data(arrays, target, source)?;
-    let mut record = FitRecord { config, seed, data: identity(py, &data)?, settings, ..FitRecord::default() }
-        .with_columns(&data, data.target.clone());
+    let data_record = identity(py, &data)?;
+    let record = FitRecord { config, seed, data: data_record, settings, has_truth_values, ..FitRecord::default() };
+    let mut record = record.with_columns(&data, data.target.clone());
     record.reading.task = task_named(task);
     let data = match record.reading.task {
         Some(task) => raised(py, data.with_task(task))?,

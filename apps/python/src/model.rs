@@ -1,10 +1,10 @@
 //! Fitted models: their verbs, their report, and the model file.
 
 use crate::arrays::{Given, Reals, Taken, data, floats, taken};
-use crate::error::{raise, raised};
+use crate::error::{raise, raised, warned};
 use crate::fit::{identity, parsed, told};
 use crate::prediction::Prediction;
-use crate::work::{Order, work};
+use crate::work::{Finished, Order, work};
 use elbo::core::{self, Card, Data, Error, ModelFile, Run, Views};
 use elbo::{FitRecord, Observed, bound_columns, check_prediction, findings, record_of, refused, write_model};
 use pyo3::prelude::*;
@@ -40,16 +40,28 @@ impl Kept {
 }
 
 impl Model {
-    /// Something quick, or at least something whose half is worth nothing: Ctrl-C raises.
+    /// Something quick, or at least something whose half is worth nothing: Ctrl-C raises. What the run warns of is left in it.
+    fn finished<T: Send>(
+        &self,
+        py: Python<'_>,
+        seed: Option<u64>,
+        job: impl FnOnce(&dyn core::Model, &mut Run) -> Result<T, Error> + Send,
+    ) -> PyResult<Finished<T>> {
+        let order = Order { seed: seed.unwrap_or(self.record.seed), ..Order::default() };
+        let model = self.model.as_ref();
+        work(py, order, |run| job(model, run))
+    }
+
+    /// The same, and what the run warns of are warnings of Python.
     fn quick<T: Send>(
         &self,
         py: Python<'_>,
         seed: Option<u64>,
         job: impl FnOnce(&dyn core::Model, &mut Run) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
-        let order = Order { seed: seed.unwrap_or(self.record.seed), ..Order::default() };
-        let model = self.model.as_ref();
-        Ok(work(py, order, |run| job(model, run))?.value)
+        let done = self.finished(py, seed, job)?;
+        warned(py, done.run.warnings())?;
+        Ok(done.value)
     }
 
     /// The same for data that the model makes.
@@ -318,11 +330,11 @@ impl Model {
 
     /// As much of the picture as a damaged file gives, and what was lost.
     fn salvage(&self, py: Python<'_>, file: &[u8]) -> PyResult<(Vec<Taken>, Vec<String>)> {
-        let (data, lost) = self.quick(py, None, |model, run| {
-            let data = self.offered("restore a compressed file", model.as_compress())?.salvage(file, run)?;
-            Ok((data, run.warnings().to_vec()))
+        // What was lost is the answer, so that it is no warning as well.
+        let done = self.finished(py, None, |model, run| {
+            self.offered("restore a compressed file", model.as_compress())?.salvage(file, run)
         })?;
-        Ok((taken(py, &data), lost))
+        Ok((taken(py, &done.value), done.run.warnings().to_vec()))
     }
 
     /// Pictures from cameras on a circle, or from those of a data set.

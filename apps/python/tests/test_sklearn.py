@@ -30,7 +30,8 @@ IN_TIME = {"markov-gp"}
 @parametrize_with_checks([quick.made(c) for c in TABULAR])
 def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", elbo.FitWarning)
+        for category in (elbo.FitWarning, elbo.VerbWarning):
+            warnings.simplefilter("ignore", category)
         check(estimator)
 
 
@@ -155,8 +156,60 @@ def test_classes_keep_their_type(tmp_path: Any) -> None:
         shares = model.predict_proba(x)
         np.testing.assert_allclose(shares.sum(1), 1.0, atol=1e-9)
         np.testing.assert_array_equal(model.classes_[shares.argmax(1)], model.predict(x))
-    model.save(tmp_path / "model.elbo")
-    assert isinstance(elbo.load(tmp_path / "model.elbo"), elbo.SVGPClassifier)
+        model.save(tmp_path / "model.elbo")
+        loaded = elbo.load(tmp_path / "model.elbo")
+        assert isinstance(loaded, elbo.SVGPClassifier) and loaded.classes_.dtype == model.classes_.dtype
+        assert loaded.score(x, y) == model.score(x, y)
+        np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+def test_truth_values_are_told_from_texts_that_look_like_them(tmp_path: Any) -> None:
+    x, _ = quick.table(120)
+    truths = x[:, 0] + x[:, 1] > 0
+    texts = truths.astype(str)
+    for y, other, classes in (
+        (truths, texts, [False, True]),
+        (truths.astype(object), texts, [False, True]),
+        (texts, truths, ["False", "True"]),
+    ):
+        model = quick.made(elbo.SVGPClassifier).fit(x, y)
+        model.save(tmp_path / "model.elbo")
+        loaded = elbo.load(tmp_path / "model.elbo")
+        assert loaded.classes_.tolist() == model.classes_.tolist() == classes
+        assert loaded.score(x, y) == model.score(x, y) > 0.9
+        with pytest.raises(elbo.DataError, match="which the training data did not have"):
+            loaded.score(x, other)
+
+
+def test_a_class_that_the_fit_did_not_see_is_refused_by_score_as_by_evaluate() -> None:
+    x, _ = quick.table(60)
+    model = quick.made(elbo.SVGPClassifier).fit(x, np.where(x[:, 0] > 0, "right", "left"))
+    strange = np.where(np.arange(60) == 2, "up", "left")
+    said = []
+    for verb in (model.score, model.evaluate):
+        with pytest.raises(elbo.DataError, match='row 3 has class "up", which the training data did not have') as caught:
+            verb(x, strange)
+        said.append(str(caught.value))
+    assert said[0] == said[1] and "classes are: left, right" in said[0]
+    # Nor are classes of another kind just all wrong.
+    with pytest.raises(elbo.DataError, match="training data did not have"):
+        model.score(x, np.arange(60) % 2)
+    counted = quick.made(elbo.SVGPClassifier).fit(x, (x[:, 0] > 0).astype(int))
+    with pytest.raises(elbo.DataError, match="row 1 has class '[01]', .*; classes are: 0, 1"):
+        counted.score(x, (x[:, 0] > 0).astype(int).astype(str))
+    assert counted.score(x, (x[:, 0] > 0).astype(float)) == counted.score(x, x[:, 0] > 0) > 0.9
+
+
+def test_probabilities_of_a_model_without_classes_are_refused_with_a_remedy() -> None:
+    x, y = quick.table(60)
+    model = quick.made(elbo.SVGPClassifier).fit(x, y > 0)
+    number = quick.made(elbo.SVGPRegressor).fit(x, y)
+    # A classifier whose likelihood is of a number predicts as a regressor does.
+    model._predict = number._predict
+    for verb in (model.predict_proba, model.predict):
+        with pytest.raises(elbo.VerbError, match="predicts a number, and no classes") as caught:
+            verb(x)
+        assert "`likelihood`" in caught.value.remedy
 
 
 def test_messages_are_the_program_s() -> None:

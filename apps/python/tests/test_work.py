@@ -173,6 +173,34 @@ def test_what_the_fit_warns_of_is_a_warning() -> None:
         elbo.GPR(starts=1, iterations=5).fit(np.column_stack([x, np.ones(len(x))]), y)
 
 
+def test_what_a_verb_warns_of_is_a_warning_at_the_user_s_line() -> None:
+    x, y = quick.table()
+    frame = {"a": x[:, 0], "site": np.where(x[:, 1] > 0, "north", "south")}
+    model = elbo.GPR(starts=1, iterations=5).fit(frame, y)
+    rows = {"a": np.array([0.1, 1000.0, 0.3, 2000.0]), "site": ["north", "west", "south", "north"]}
+    verbs: list[Any] = [
+        lambda: model.predict(rows),
+        lambda: model.predict_interval(rows),
+        lambda: model.evaluate(rows, np.arange(4.0)),
+        lambda: model.sample_y(rows),
+    ]
+    for verb in verbs:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            verb()
+        told = [warning for warning in caught if warning.category is elbo.VerbWarning]
+        assert sorted(str(warning.message).split(" rows ")[0] for warning in told) == ["1 of 4", "2 of 4"]
+        assert {warning.filename for warning in told} == {__file__}
+    with warnings.catch_warnings():
+        # Rows like those of the fit are nothing to warn of.
+        warnings.simplefilter("error")
+        expected = model.predict({name: column[:4] for name, column in frame.items()})
+        with pytest.raises(elbo.VerbWarning, match="of 4 rows"):
+            model.predict(rows)
+        # The model is as it was.
+        np.testing.assert_array_equal(model.predict({name: column[:4] for name, column in frame.items()}), expected)
+
+
 def warned() -> tuple[Any, Any]:
     """A table that every fit warns of, and labels of two classes."""
     x, y = quick.table(80)

@@ -13,7 +13,7 @@ const ROWS: usize = 12;
 /// Width of the priors that hold hyperparameters where a system always searches, on the logarithm.
 const PINNED: f64 = 1e-5;
 /// A rate of Adam that moves nothing in so few steps.
-const STILL: f64 = 1e-12;
+pub(super) const STILL: f64 = 1e-12;
 
 /// A system's settings that hold its hyperparameters at those of a process.
 type Settings = fn(&Process) -> Value;

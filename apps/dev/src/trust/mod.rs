@@ -1,10 +1,11 @@
-//! Whether to trust what systems say of their own uncertainty: one test for every system with a posterior, and `docs/trust.md`.
+//! Whether to trust what systems say of their own uncertainty: a test for every system with a posterior, and `docs/trust.md`.
 //!
 //! | kind of test | when it is used | what it shows |
 //! |---|---|---|
 //! | exact answer | the posterior has a closed form | the largest distance of mean and standard deviation |
 //! | calibration by simulation | the truth can be drawn from the model's own prior | ranks or places of the truth, uniform by chi-square |
 //! | the same, hyperparameters learned | a system always learns some | approximately uniform: enough rows that it holds |
+//! | calibration of classes | the truth is one of two classes | places of several classes together, among all they might have been |
 //!
 //! Every system goes through the registry, as a user's program does. To add one, write a function that returns an [`Outcome`], put an
 //! [`Entry`] into [`entries`], or say in [`WITHOUT`] why the system has no posterior.
@@ -12,6 +13,7 @@
 //! # Source
 //! Talts, Betancourt, Simpson, Vehtari and Gelman (2018), for calibration by simulation.
 
+mod classes;
 mod codes;
 mod counts;
 mod entry;
@@ -61,6 +63,7 @@ pub struct Options {
 pub fn entries() -> Vec<Entry> {
     let mut all: Vec<Entry> = [
         held::entries(),
+        classes::entries(),
         learned::entries(),
         vec![integrated::entry()],
         counts::entries(),

@@ -46,6 +46,12 @@ impl Process {
         matrix(x.len(), |i, j| self.kernel(x[i], x[j]) + if i == j { self.noise } else { 0.0 })
     }
 
+    /// Observations at `x`, `[N]`.
+    pub fn observations(&self, x: &[f64], rng: &mut Rng) -> Vec<f64> {
+        let noise: Vec<f64> = x.iter().map(|_| rng.normal()).collect();
+        colour(&cholesky(&self.covariance(x), x.len()), &noise)
+    }
+
     /// Observations at `x` and at `new_x`, given that those at `x` have mean zero.
     ///
     /// Systems subtract the mean of the target, and their process has mean zero after that. Both are the model here as long as the

@@ -29,6 +29,7 @@ from .errors import (
     StoppedError,
     UnknownError,
     VerbError,
+    VerbWarning,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ __all__ = [
     "StoppedError",
     "UnknownError",
     "VerbError",
+    "VerbWarning",
     "__version__",
     "acquisitions",
     "coders",

@@ -120,15 +120,19 @@ class Estimator:
         source: str = "memory",
         also: Mapping[str, Any] | None = None,
         held_out: list[Sent] | None = None,
+        has_truth_values: bool = False,
     ) -> dict[str, Any]:
         """Fits and keeps the model. Returns what the run has to tell, for `_tell` once all else is in place.
 
-        `also` holds settings that follow from the data; from rows `held_out` the fit learns nothing.
+        `also` holds settings that follow from the data; from rows `held_out` the fit learns nothing. The model file keeps whether
+        the classes are truth values.
         """
         settings, seed = to_json({**self._settings(), **(also or {})}), seed_of(self.random_state)
         limit = _limit(self.max_time)
         watch = _progress.watcher(self.verbose, self._system)
-        fitted = _native.fit(self._system, settings, arrays, target, task, source, seed, limit, watch, held_out)
+        fitted = _native.fit(
+            self._system, settings, arrays, target, task, source, seed, limit, watch, held_out, has_truth_values
+        )
         return self._keep(*fitted)
 
     def _keep(self, model: _native.Model, told: str) -> dict[str, Any]:

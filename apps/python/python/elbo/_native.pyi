@@ -27,6 +27,7 @@ def fit(
     max_time: float | None,
     watcher: _Watcher | None,
     held_out: Sequence[_Sent] | None = None,
+    has_truth_values: bool = False,
 ) -> tuple[Model, str]: ...
 def nuts(
     function: _Density,

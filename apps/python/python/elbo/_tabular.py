@@ -13,7 +13,18 @@ from ._arrays import Array, Floats, Sent
 from ._base import Estimator, seed_of
 from ._parts import whole, within
 from ._tables import Layout, Table, as_fitted, check_finite, layout_of, names_of, packed, refuse_missing, table
-from ._targets import classes_named, classes_of, coded, labels_of, numbers, quoted, target_name, vector
+from ._targets import (
+    are_truth_values,
+    classes_named,
+    classes_of,
+    coded,
+    codes_of,
+    labels_of,
+    numbers,
+    quoted,
+    target_name,
+    vector,
+)
 from .errors import DataError, VerbError
 
 
@@ -75,9 +86,10 @@ class Tabular(Estimator):
             check_finite(found)
         return found
 
-    def _fit_table(self, found: Table, target: Sent, task: str | None) -> dict[str, Any]:
+    def _fit_table(self, found: Table, target: Sent, task: str | None, has_truth_values: bool = False) -> dict[str, Any]:
         self._check_rows(found, target[2][0])
-        told = self._fit([*found.columns, target], target[0], task, also=self._implied(found))
+        also = self._implied(found)
+        told = self._fit([*found.columns, target], target[0], task, also=also, has_truth_values=has_truth_values)
         self.n_features_in_, self._layout = len(found.columns), [(name, None) for name in found.names]
         if found.has_names:
             self.feature_names_in_ = np.array(found.names, dtype=object)
@@ -230,8 +242,8 @@ class Series(Regressor):
         is_open = self.time is None and not found.has_names and len(found.columns) > 1
         return {"time": found.names[0]} if is_open else {}
 
-    def _fit_table(self, found: Table, target: Sent, task: str | None) -> dict[str, Any]:
-        told = super()._fit_table(found, target, task)
+    def _fit_table(self, found: Table, target: Sent, task: str | None, has_truth_values: bool = False) -> dict[str, Any]:
+        told = super()._fit_table(found, target, task, has_truth_values)
         if name := self._implied(found).get("time"):
             others = len(found.columns) - 1
             text = f"no column has a name: the first, `{name}`, is taken for the times, and the other {others} are not used"
@@ -268,7 +280,8 @@ class Classifier(Tabular):
             raise DataError(
                 f"the target has {len(classes)} classes; this system separates two: {known}", "use `SVGPClassifier`"
             )
-        told = self._fit_table(found, coded(name, values, classes, labels), "classification")
+        target = coded(name, values, classes, labels)
+        told = self._fit_table(found, target, "classification", are_truth_values(classes))
         self.classes_, self._labels = classes, labels
         self._tell(told)
         return self
@@ -279,7 +292,13 @@ class Classifier(Tabular):
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities `[N, C]`, in the order of `classes_`."""
         found = self._predict(X)
-        order = [(found.classes or []).index(label) for label in self._labels]
+        named = found.classes
+        if named is None:
+            raise VerbError(
+                f"the model of `{self._system}` predicts a number, and no classes, with these settings",
+                "leave `likelihood` out, or give one of classes, and fit again; for a number use a regressor",
+            )
+        order = [named.index(label) for label in self._labels]
         shares: Floats = _arrays.floats(found.probabilities).reshape(-1, len(order))[:, order]
         return shares
 
@@ -296,15 +315,17 @@ class Classifier(Tabular):
         return best
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of rows whose most probable class is right."""
-        found, y = self.predict(X), vector(y)
-        _check_length(len(found), len(y))
-        return float(np.average(found == y, weights=sample_weight))
+        """The share of rows whose most probable class is right; one that the fit did not see is refused, as by `evaluate`."""
+        best, y = np.argmax(self.predict_proba(X), axis=1), vector(y)
+        _check_length(len(best), len(y))
+        right = best == np.array(codes_of(y, self.classes_, self._labels))
+        return float(np.average(right, weights=sample_weight))
 
     def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
         super()._restore(record, model)
         labels = model.classes
-        classes = classes_named(labels)
+        # Files of earlier versions and of the program do not say: classes are texts or numbers there.
+        classes = classes_named(labels, record.get("has_truth_values", False))
         # scikit-learn's scores take the columns of probabilities to be in the order of the sorted classes.
         order = np.argsort(classes)
         self.classes_, self._labels = classes[order], [labels[i] for i in order]

@@ -91,8 +91,15 @@ def labels_of(classes: Array) -> list[str]:
     return labels if len(set(labels)) == len(labels) else [str(i) for i in range(len(labels))]
 
 
-def classes_named(labels: list[str]) -> Array:
-    """The classes of a model file: whole numbers where all names are, else texts."""
+def are_truth_values(classes: Array) -> bool:
+    """Whether classes are truth values of Python or NumPy."""
+    return all(isinstance(value, (bool, np.bool_)) for value in classes.tolist())
+
+
+def classes_named(labels: list[str], has_truth_values: bool) -> Array:
+    """The classes of a model file: truth values where the fit saw such, whole numbers where all names are, else texts."""
+    if has_truth_values:
+        return np.array([label == str(True) for label in labels])
     return np.array([int(label) for label in labels] if all(map(_is_whole, labels)) else labels)
 
 
@@ -104,10 +111,21 @@ def _is_whole(label: str) -> bool:
 
 def coded(name: str, values: Array, classes: Array, labels: list[str]) -> Sent:
     """A target of known classes as codes."""
-    code = {value: code for code, value in enumerate(classes.tolist())}
+    return _arrays.coded(name, codes_of(values, classes, labels), labels)
+
+
+def codes_of(values: Array, classes: Array, labels: list[str]) -> list[int]:
+    """The place of each value among the known classes."""
+    known = classes.tolist()
+    code = {value: code for code, value in enumerate(known)}
     codes = [code.get(value, -1) for value in values.tolist()]
     if -1 in codes:
         row = codes.index(-1)
-        where = f"row {row + 1} has class {quoted(values.tolist()[row])}"
-        raise DataError(f"{where}, which the training data did not have", f"classes are: {', '.join(labels)}")
-    return _arrays.coded(name, codes, labels)
+        strange = values.tolist()[row]
+        # A class of the same name is of another kind, as the text "True" is beside the truth value.
+        is_named = str(strange) in [str(value) for value in known]
+        shown = repr(strange) if is_named else quoted(strange)
+        listed = [repr(value) for value in known] if is_named else labels
+        where = f"row {row + 1} has class {shown}"
+        raise DataError(f"{where}, which the training data did not have", f"classes are: {', '.join(listed)}")
+    return codes

@@ -72,6 +72,10 @@ class FitWarning(UserWarning):
     """Something about a fit that the user should know."""
 
 
+class VerbWarning(UserWarning):
+    """Something about what a verb of a fitted model gave, such as a prediction far from the data, that the user should know."""
+
+
 class StoppedEarlyWarning(FitWarning):
     """A fit was stopped before it had finished; its best state was kept."""
 
@@ -95,6 +99,12 @@ def warn(text: str, category: type[Warning]) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "elbo":
         frame, depth = frame.f_back, depth + 1
     warnings.warn(text, category, stacklevel=depth)
+
+
+def caution(texts: list[str]) -> None:
+    """Warns of what a verb of a fitted model had to tell; called by the native half, once the work is done."""
+    for text in texts:
+        warn(text, VerbWarning)
 
 
 def tell(told: dict[str, Any], kept: str) -> None:
