@@ -315,11 +315,15 @@ class Classifier(Tabular):
         return best
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of rows whose most probable class is right; one that the fit did not see is refused, as by `evaluate`."""
-        best, y = np.argmax(self.predict_proba(X), axis=1), vector(y)
-        _check_length(len(best), len(y))
-        right = best == np.array(codes_of(y, self.classes_, self._labels))
-        return float(np.average(right, weights=sample_weight))
+        """The share of rows whose most probable class is right; a class that the fit did not see counts as wrong.
+
+        When none of `y` is a class of the fit it is refused, as by `evaluate`: texts beside numbers would be wrong everywhere.
+        """
+        found, y = self.predict(X), vector(y)
+        _check_length(len(found), len(y))
+        if not set(y.tolist()) & set(self.classes_.tolist()):
+            codes_of(y, self.classes_, self._labels)
+        return float(np.average(found == y, weights=sample_weight))
 
     def _restore(self, record: dict[str, Any], model: _native.Model) -> None:
         super()._restore(record, model)
