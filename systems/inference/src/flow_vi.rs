@@ -8,8 +8,9 @@ use elbo_core::{
     Card, Claim, Config, Error, Kind, ModelFile, Result, Run, Summary, Supervised, System, Table, Verb, ensure_within,
 };
 use elbo_dist::flow::FlowSpec;
+use elbo_infer::diagnostics::worst;
 use elbo_infer::family::{FlowFamily, MeanField};
-use elbo_infer::fit::{AnnealedSettings, Fit, ViSettings, annealed, largest, vi};
+use elbo_infer::fit::{AnnealedSettings, Fit, ViSettings, annealed, vi};
 use elbo_infer::glm::{GlmKind, GlmPosterior, GlmSettings, GlmTable};
 use elbo_infer::target::LogDensity;
 use elbo_tensor::Parameters;
@@ -145,10 +146,10 @@ fn distance(a: &[f64], b: &[f64], dims: usize) -> f64 {
     };
     let of_unknown = |d: usize| {
         let ((mean, variance), (other, of_other)) = (moments(a, d), moments(b, d));
-        // Draws that are all the same have no unit of distance, and need none.
-        if mean == other { 0.0 } else { (mean - other).abs() / (0.5 * (variance + of_other)).sqrt() }
+        // Draws that are all the same have no unit of distance, and need none; infinite ones are not the same.
+        if mean - other == 0.0 { 0.0 } else { (mean - other).abs() / (0.5 * (variance + of_other)).sqrt() }
     };
-    largest((0..dims).map(of_unknown))
+    worst((0..dims).map(of_unknown), f64::max)
 }
 
 /// The start with the highest bound, how far the others' draws are from its own, and both as a table.
@@ -165,7 +166,7 @@ fn compared(fits: &[Fit], seed: u64, dims: usize) -> (usize, f64, Table) {
         let kept = if k == best { "yes" } else { "no" };
         table.push([vec![seed.wrapping_add(k as u64).to_string(), kept.into()], numbers.to_vec()].concat());
     }
-    (best, largest(distances), table)
+    (best, worst(distances, f64::max), table)
 }
 
 impl System for FlowVi {
@@ -272,6 +273,8 @@ mod tests {
         // The second unknown is the same in every draw.
         assert_eq!(distance(&sound, &sound, 2), 0.0);
         assert!(distance(&sound, &broken, 2).is_nan() && distance(&broken, &broken, 2).is_nan());
+        let endless = [0.5, 5.0, f64::INFINITY, 5.0];
+        assert!(distance(&sound, &endless, 2).is_nan() && distance(&endless, &endless, 2).is_nan());
         let fit = |draws: &[f64], bound: f64| Fit {
             family: Box::new(MeanField::new(&[0.0; 2], &[1.0; 2])),
             elbo: Estimate { value: bound, error: 0.1 },

@@ -50,8 +50,8 @@ pub fn summarise(draws: &[f64], chains: usize) -> Summary {
     }
 }
 
-/// The worst of the diagnostics of several unknowns: by `f64::max` of R-hats, by `f64::min` of effective draws. NaN where one is NaN, which these two
-/// functions alone leave out, and where there are none: a diagnostic that does not exist must be seen, wherever it stands.
+/// The worst of what is known of several unknowns: by `f64::max` of R-hats and distances, by `f64::min` of effective draws. NaN where one is NaN, which
+/// these two functions alone leave out, and where there are none: what does not exist must be seen, wherever it stands.
 pub fn worst(values: impl IntoIterator<Item = f64>, pick: fn(f64, f64) -> f64) -> f64 {
     let either = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { pick(a, b) };
     values.into_iter().reduce(either).unwrap_or(f64::NAN)

@@ -1,6 +1,7 @@
 //! Several methods on one target, side by side.
 
 use super::method::{Inference, Method, MethodSettings, infer};
+use crate::diagnostics::worst;
 use crate::target::LogDensity;
 use elbo_core::{Result, Run, Table, ensure};
 use std::fmt;
@@ -25,11 +26,6 @@ pub fn compare(
     ensure("methods", "empty", !methods.is_empty(), "one or more")?;
     let answers = methods.iter().map(|m| infer(target, *m, settings, run)).collect::<Result<Vec<_>>>()?;
     Ok(Comparison { answers })
-}
-
-/// The largest of some distances, zero without any; NaN where one of them is, which [`f64::max`] would leave out.
-pub fn largest(distances: impl IntoIterator<Item = f64>) -> f64 {
-    distances.into_iter().fold(0.0, |most: f64, next| if most.is_nan() || next <= most { most } else { next })
 }
 
 impl Comparison {
@@ -76,11 +72,11 @@ impl Comparison {
         );
         for answer in &self.answers {
             let found = answer.mean();
-            // Equal values are no way apart, whatever the unit, which is zero for draws that are all the same.
-            let shift = |(a, (b, s)): (&f64, (&f64, &f64))| if a == b { 0.0 } else { (a - b).abs() / s };
-            let shift = largest(found.iter().zip(mean.iter().zip(&sd)).map(shift));
-            let factor = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a / b).ln().abs() };
-            let factor = largest(answer.sd().iter().zip(&sd).map(factor)).exp();
+            // Equal values are no way apart, whatever the unit, which is zero for draws that are all the same; infinite ones are not equal.
+            let shift = |(a, (b, s)): (&f64, (&f64, &f64))| if a - b == 0.0 { 0.0 } else { (a - b).abs() / s };
+            let shift = worst(found.iter().zip(mean.iter().zip(&sd)).map(shift), f64::max);
+            let factor = |(a, b): (&f64, &f64)| if a - b == 0.0 { 0.0 } else { (a / b).ln().abs() };
+            let factor = worst(answer.sd().iter().zip(&sd).map(factor), f64::max).exp();
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
             table.push(vec![
                 answer.method.to_string(),
@@ -150,14 +146,6 @@ mod tests {
             seconds: 0.0,
             warnings: vec![],
         }
-    }
-
-    #[test]
-    fn a_distance_that_is_no_number_is_the_largest_wherever_it_stands() {
-        for distances in [[f64::NAN, 1.0, 2.0], [1.0, f64::NAN, 0.5], [1.0, 2.0, f64::NAN]] {
-            assert!(largest(distances).is_nan(), "{distances:?}");
-        }
-        assert_eq!((largest([0.5, 2.0, 1.0]), largest([])), (2.0, 0.0));
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod vi;
 
 pub use annealed::{AnnealedSettings, annealed};
 pub use calibration::{Finding, VariationalCalibration};
-pub use compare::{Comparison, compare, largest};
+pub use compare::{Comparison, compare};
 pub use method::{Inference, Method, MethodSettings, infer};
 pub use multipath::multipath;
 pub use pathfinder::{PathfinderSettings, pathfinder};
