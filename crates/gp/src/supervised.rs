@@ -37,10 +37,7 @@ pub struct Named<'a> {
 impl Named<'_> {
     /// Refuses a likelihood that is not one of this target: of numbers for classes, of classes for a number. Where both are named, `multi`
     /// is the one that counts.
-    ///
-    /// # Errors
-    /// [`Error::Data`] with the setting, the target and what to change in either.
-    pub fn check(&self, columns: &Columns) -> Result<()> {
+    fn check(&self, columns: &Columns) -> Result<()> {
         let target = columns.target.as_ref().map_or("", |column| column.name.as_str());
         match (Target::of(columns), self.multi) {
             (Target::Classes(_), Some(MultiLikelihoodConfig::Heteroscedastic)) => Err(Error::data(
@@ -96,7 +93,7 @@ impl Named<'_> {
     /// The rows in the form that the likelihood wants.
     ///
     /// # Errors
-    /// As [`Named::check`].
+    /// [`Error::Data`] for a likelihood that is not one of this target, with the setting, the target and what to change in either.
     pub fn rows(&self, input: Supervised) -> Result<Rows> {
         match input {
             Supervised::Classes(input) => {
