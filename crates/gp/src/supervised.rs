@@ -37,10 +37,7 @@ pub struct Named<'a> {
 impl Named<'_> {
     /// Refuses a likelihood that is not one of this target: of numbers for classes, of classes for a number. Where both are named, `multi`
     /// is the one that counts.
-    ///
-    /// # Errors
-    /// [`Error::Data`] with the setting, the target and what to change in either.
-    pub fn check(&self, columns: &Columns) -> Result<()> {
+    fn check(&self, columns: &Columns) -> Result<()> {
         let target = columns.target.as_ref().map_or("", |column| column.name.as_str());
         match (Target::of(columns), self.multi) {
             (Target::Classes(_), Some(MultiLikelihoodConfig::Heteroscedastic)) => Err(Error::data(
@@ -96,7 +93,7 @@ impl Named<'_> {
     /// The rows in the form that the likelihood wants.
     ///
     /// # Errors
-    /// As [`Named::check`].
+    /// [`Error::Data`] for a likelihood that is not one of this target, with the setting, the target and what to change in either.
     pub fn rows(&self, input: Supervised) -> Result<Rows> {
         match input {
             Supervised::Classes(input) => {
@@ -122,32 +119,30 @@ impl Named<'_> {
 fn check_single(likelihood: &LikelihoodConfig, kind: Target, target: &str) -> Result<()> {
     let name = likelihood.build()?.name();
     let is_of_two = likelihood.is_of_two_classes();
-    let (count, why, remedy) = match (kind, likelihood) {
-        (Target::Number, _) if is_of_two => {
+    let count = match kind {
+        Target::Number if is_of_two => {
             return Err(Error::data(
                 format!("target `{target}` is numeric and `likelihood` is {name}, which is of two classes"),
                 "leave `likelihood` out or name one of numbers, or use --task classification if the numbers are classes",
             ));
         }
-        (Target::Number, _) => return Ok(()),
-        (Target::Classes(2), _) if is_of_two => return Ok(()),
-        (Target::Classes(count), LikelihoodConfig::Ordinal { .. }) => (
-            count,
+        Target::Number => return Ok(()),
+        Target::Classes(2) if is_of_two => return Ok(()),
+        Target::Classes(count) => count,
+    };
+    let (why, remedy) = match likelihood {
+        LikelihoodConfig::Ordinal { .. } => (
             "which takes ordered classes as numbers 0, 1, ...",
             "number the classes in their order and use --task regression, or leave `likelihood` out to forget the order",
         ),
-        (Target::Classes(count), _) if is_of_two => (
-            count,
-            "which is of two",
-            "leave `likelihood` out for softmax, or name one of several classes with `multi`",
-        ),
-        (Target::Classes(2), _) => (
-            2,
+        _ if is_of_two => {
+            ("which is of two", "leave `likelihood` out for softmax, or name one of several classes with `multi`")
+        }
+        _ if count == 2 => (
             "which is of numbers",
             "use --task regression if the target is a quantity, or set `likelihood` to bernoulli_probit or bernoulli_logit",
         ),
-        (Target::Classes(count), _) => (
-            count,
+        _ => (
             "which is of numbers",
             "use --task regression if the target is a quantity, or leave `likelihood` out for softmax",
         ),

@@ -91,12 +91,12 @@ pub(crate) fn figure_css() -> String {
     css
 }
 
-/// Custom properties of the page: `--s0` to `--s9`, `--ink`, `--muted`, `--rule`, `--paper`.
+/// Custom properties of the page: `--ink`, `--muted`, `--rule`, `--paper`.
 pub(crate) fn page_variables() -> String {
-    let names = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "ink", "muted", "rule", "paper"];
-    let list = |night: bool| {
-        let value = |tone: (&str, &'static str, &'static str)| if night { tone.2 } else { tone.1 };
-        names.iter().zip(TONES).map(|(name, tone)| format!("--{name}:{};", value(tone))).collect::<String>()
+    let names = ["ink", "muted", "rule", "paper"];
+    let list = |is_night: bool| {
+        let tones = names.iter().zip(&TONES[SERIES..]);
+        tones.map(|(name, tone)| format!("--{name}:{};", if is_night { tone.2 } else { tone.1 })).collect::<String>()
     };
     format!(
         ":root{{color-scheme:light dark;{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n",

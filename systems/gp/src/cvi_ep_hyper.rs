@@ -5,8 +5,8 @@ mod claim;
 mod grid;
 
 use elbo_core::{
-    Budget, Card, Claim, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict, Prediction, Result,
-    Run, Stop, Summary, Supervised, System, Table, Verb, drive, ensure_within,
+    Budget, Card, Claim, Classification, Columns, Config, Data, Error, Features, Kind, Model, ModelFile, Predict,
+    Prediction, Result, Run, Stop, Summary, Supervised, System, Table, Verb, drive, ensure_within,
 };
 use elbo_gp::evidence::{Elbo, Energy, Evidence, LaplaceEvidence};
 use elbo_gp::inducing::InducingPoints;
@@ -18,7 +18,7 @@ use elbo_gp::prior::{DensePrior, LatentPosterior, LatentPrior, SparsePrior};
 use elbo_gp::settings;
 use elbo_gp::site::{Cvi, Laplace, PowerEp, SiteRule};
 use elbo_gp::sites::SiteGp;
-use elbo_gp::supervised::Named;
+use elbo_gp::supervised::{self, Named, Target};
 use elbo_gp::{jitter, table};
 use elbo_tensor::{Parameters, no_grad};
 use grid::Axes;
@@ -141,27 +141,21 @@ struct Rows {
 
 impl CviEpHyperConfig {
     fn rows(&self, input: Supervised) -> Result<Rows> {
-        let named = Named { single: self.likelihood.as_ref(), multi: None };
-        match input {
-            Supervised::Classes(input) => {
-                if input.classes.len() != 2 {
-                    return Err(Error::data(
-                        format!("the target has {} classes; this system separates two", input.classes.len()),
-                        "use `svgp` for more classes, or `--task regression` if the target is a quantity",
-                    ));
-                }
-                named.check(&input.columns)?;
-                let y = input.y.iter().map(|class| if *class == 1 { 1.0 } else { -1.0 }).collect();
-                let likelihood = self.likelihood.clone().unwrap_or(LikelihoodConfig::BernoulliProbit);
-                Ok(Rows { x: input.x, y, columns: input.columns, likelihood, notes: input.notes })
-            }
-            Supervised::Numbers(input) => {
-                named.check(&input.columns)?;
-                let likelihood = self.likelihood.clone().unwrap_or(LikelihoodConfig::StudentT { dof: 4.0, scale: 0.3 });
-                let input = if likelihood.is_of_location_and_scale() { input } else { input.in_own_unit() };
-                Ok(Rows { x: input.x, y: input.y, columns: input.columns, likelihood, notes: input.notes })
-            }
+        if let Supervised::Classes(Classification { classes, .. }) = &input
+            && classes.len() != 2
+        {
+            return Err(Error::data(
+                format!("the target has {} classes; this system separates two", classes.len()),
+                "use `svgp` for more classes, or `--task regression` if the target is a quantity",
+            ));
         }
+        let named = Named { single: self.likelihood.as_ref(), multi: None };
+        let supervised::Rows { x, y, columns, target, notes } = named.rows(input)?;
+        let likelihood = self.likelihood.clone().unwrap_or(match target {
+            Target::Classes(_) => LikelihoodConfig::BernoulliProbit,
+            Target::Number => LikelihoodConfig::StudentT { dof: 4.0, scale: 0.3 },
+        });
+        Ok(Rows { x, y, columns, likelihood, notes })
     }
 
     fn build(&self, rows: &Rows, run: &mut Run) -> Result<SiteGp> {

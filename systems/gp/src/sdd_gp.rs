@@ -41,7 +41,7 @@ const FEW_ROWS: usize = 3000;
 /// Rows beyond which a factorisation is refused.
 const MOST_EXACT_ROWS: usize = 20_000;
 
-/// Share of the targets that 95 % intervals cover, below which too few samples are warned of.
+/// Share of the values of `f` that 95 % intervals cover, below which too few samples are warned of.
 const LEAST_COVERAGE: f64 = 0.93;
 
 /// Settings of `sdd-gp`.
