@@ -202,7 +202,7 @@ def test_probabilities_of_a_model_without_classes_are_refused_with_a_remedy() ->
     x, y = quick.table(60)
     model = quick.made(elbo.SVGPClassifier).fit(x, y > 0)
     number = quick.made(elbo.SVGPRegressor).fit(x, y)
-    # A classifier whose likelihood is of a number predicts as a regressor does.
+    # As in files of versions that fitted classes with a likelihood of numbers, which is refused now.
     model._predict = number._predict
     for verb in (model.predict_proba, model.predict):
         with pytest.raises(elbo.VerbError, match="predicts a number, and no classes") as caught:

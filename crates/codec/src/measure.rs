@@ -91,7 +91,7 @@ fn prepared(points: &[Point]) -> Result<Vec<(f64, f64)>> {
                 more.exp(),
                 less.exp()
             ),
-            "leave out each point that has more bits and less quality than another",
+            "leave out each point that another exceeds in quality without more bits",
         ));
     }
     Ok(all)
