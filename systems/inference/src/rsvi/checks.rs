@@ -247,6 +247,6 @@ pub fn digits(claim: &mut Claim, run: &mut Run) -> Result<()> {
     ));
     let equal = run.pick("steps", "time");
     let name = format!("bound of a deep gamma family on digits after equal {equal}, mean over seeds (nats a digit)");
-    claim.at_least(name, bound, Some(baseline), baseline);
+    claim.at_least(&name, bound, Some(baseline), baseline);
     Ok(())
 }
