@@ -37,7 +37,8 @@ END
 seen=""
 for other in "$python" python3.10 python3.11 python3.12 python3.13 python3.14; do
     command -v "$other" > /dev/null || continue
-    version="$("$other" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+    # A name on the path may be a stand-in for a version that is not chosen.
+    version="$("$other" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null)" || { echo "$other: does not start, left out"; continue; }
     case " $seen " in *" $version "*) continue ;; esac
     seen="$seen $version"
     "$other" -m venv "$place/$version"
