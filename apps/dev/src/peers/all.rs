@@ -31,7 +31,7 @@ pub struct Options {
     /// All comparisons but these.
     #[arg(long, value_delimiter = ',', value_parser = NAMES, conflicts_with = "only")]
     pub skip: Vec<String>,
-    /// Splits of each table that `accuracy` fits again, about ten minutes each; of others it keeps the scores that it has. `elbo-dev accuracy
+    /// Splits of each table that `accuracy` fits again, some minutes each; of others it keeps the scores that it has. `elbo-dev accuracy
     /// --again` fits all again.
     #[arg(long, default_value_t = 1)]
     pub splits: usize,
