@@ -6,7 +6,7 @@
 mod lines;
 mod table;
 
-pub use lines::{Fit, Line, Lines, OURS, append};
+pub use lines::{COPIED, EXACT, Fit, KEPT, Line, Lines, OURS, append};
 pub use table::{WANTED, mean_and_error, render};
 
 use crate::error::{DevError, Result, read, write};
@@ -61,8 +61,14 @@ impl Options {
 fn ours(root: &Path, fit: &Fit) -> Result<Line> {
     let (id, settings) = match fit.kind.as_str() {
         "sgpr" => ("sgpr", json!({"kernel": fit.kernel, "inducing": 500})),
-        "exact" => ("gpr", json!({"kernel": fit.kernel})),
-        other => return Err(DevError::format(format!("the kind `{other}`"), "only `exact` and `sgpr` are known")),
+        EXACT => ("gpr", json!({"kernel": fit.kernel})),
+        KEPT => ("gpr", json!({"kernel": fit.kernel, "copies": "keep"})),
+        other => {
+            return Err(DevError::format(
+                format!("the kind `{other}`"),
+                format!("only `{EXACT}`, `{KEPT}` and `sgpr` are known"),
+            ));
+        }
     };
     let path = root.join(format!("examples/data/uci/{}.csv.gz", fit.table));
     let reading = ReadOptions { categorical: vec!["split".into()], ..ReadOptions::with_target(target(&fit.table)?) };

@@ -10,10 +10,19 @@ use std::path::Path;
 /// What `engine` says in our lines.
 pub const OURS: &str = "elbo";
 
+/// The kind of an exact process with the defaults of either side.
+pub const EXACT: &str = "exact";
+
+/// The kind of our fits in which a row counts as often as it stands in the table, as it does in GPyTorch's; by our defaults it may count once.
+pub const KEPT: &str = "exact, copies kept";
+
+/// The table so many of whose rows stand twice that it matters how often they count: there GPyTorch's fits are held against both kinds of ours.
+pub const COPIED: &str = "wine-red";
+
 /// One fit: a model, its kernel and the rows it is fitted to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fit {
-    /// `exact` or `sgpr`.
+    /// [`EXACT`], [`KEPT`] or `sgpr`.
     pub kind: String,
     /// `concrete`, ...
     pub table: String,
@@ -75,7 +84,12 @@ impl Lines {
             for line in read(&file)?.lines() {
                 let line: Line =
                     serde_json::from_str(line).map_err(|error| DevError::format(file.display().to_string(), error))?;
-                let side = if line.engine == OURS { &mut found.ours } else { &mut found.theirs };
+                let is_ours = line.engine == OURS;
+                if !is_ours && line.fit.table == COPIED && line.fit.kind == EXACT {
+                    let kept = Fit { kind: KEPT.into(), ..line.fit.clone() };
+                    found.theirs.insert(kept.clone(), Line { fit: kept, ..line.clone() });
+                }
+                let side = if is_ours { &mut found.ours } else { &mut found.theirs };
                 side.insert(line.fit.clone(), line);
             }
         }
@@ -126,6 +140,17 @@ mod tests {
         let found = Lines::read(folder.path()).unwrap();
         let pairs: Vec<_> = found.pairs().iter().map(|(theirs, ours)| (theirs.rmse, ours.rmse)).collect();
         assert_eq!(pairs, [(0.5, 0.4)]);
+    }
+
+    #[test]
+    fn one_fit_of_the_peer_stands_beside_both_kinds_of_ours_where_rows_are_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let peers = r#"{"engine": "gpytorch", "version": "1", "table": "wine-red", "kernel": "rbf", "kind": "exact", "split": 0, "rmse": 0.5, "nlpd": 0, "coverage95": 1, "objective": 1, "seconds": 1}"#;
+        std::fs::write(folder.path().join("exact.jsonl"), peers).unwrap();
+        let found = Lines::read(folder.path()).unwrap();
+        let kinds: Vec<&str> = found.theirs.keys().map(|fit| fit.kind.as_str()).collect();
+        assert_eq!(kinds, ["exact", KEPT]);
+        assert!(found.theirs.iter().all(|(fit, line)| line.fit == *fit && line.rmse == 0.5) && found.ours.is_empty());
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Our scores beside GPyTorch's as a table, and what is to be said against them.
 
-use super::lines::Line;
+use super::lines::{COPIED, EXACT, KEPT, Line};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What is to be scored: the table, the kind of model, and the number of its splits.
-pub const WANTED: [(&str, &str, usize); 5] = [
-    ("concrete", "exact", 10),
-    ("airfoil", "exact", 10),
-    ("yacht", "exact", 10),
-    ("wine-red", "exact", 10),
+pub const WANTED: [(&str, &str, usize); 6] = [
+    ("concrete", EXACT, 10),
+    ("airfoil", EXACT, 10),
+    ("yacht", EXACT, 10),
+    (COPIED, EXACT, 10),
+    (COPIED, KEPT, 10),
     ("power", "sgpr", 3),
 ];
 
@@ -31,8 +32,9 @@ fn wanted_splits(table: &str, kind: &str) -> usize {
 }
 
 /// The table, one row for each kind, table and kernel, and its faults. A score is no worse when our mean is at most the peer's mean plus its
-/// standard error over the splits, which a single split does not have; lines that lack splits get no verdict. Takes GPyTorch's line and ours
-/// of each fit.
+/// standard error over the splits, which a single split does not have; lines that lack splits get no verdict. Where copied
+/// rows are counted both ways, GPyTorch's single start ends at the optimum of the one or of the other, and only what is worse both ways is a fault. Takes GPyTorch's line and ours of
+/// each fit.
 pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
     // Keyed by kind, table and kernel.
     let mut groups: BTreeMap<[&str; 3], Vec<(&Line, &Line)>> = BTreeMap::new();
@@ -45,6 +47,8 @@ pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
          |---|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n",
     );
     let (mut faults, mut coverage, mut complete) = (vec![], vec![], vec![]);
+    // By table and kernel, the kinds that have a verdict and the scores that are worse.
+    let mut judged: BTreeMap<[&str; 2], Vec<(&str, Vec<&str>)>> = BTreeMap::new();
     let (mut inside_rows, mut rows) = (0.0, 0.0);
     for ([kind, table, kernel], pairs) in &groups {
         let theirs = |score: fn(&Line) -> f64| mean_and_error(&pairs.iter().map(|(l, _)| score(l)).collect::<Vec<_>>());
@@ -62,15 +66,14 @@ pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
             format!("{} of {splits} splits", pairs.len())
         } else {
             complete.push((*table, *kind));
-            coverage.push(covered);
-            rows += pairs.iter().map(|(_, ours)| ours.rows as f64).sum::<f64>();
-            inside_rows += pairs.iter().map(|(_, ours)| ours.rows as f64 * ours.coverage95).sum::<f64>();
-            if worse.is_empty() {
-                "no worse".into()
-            } else {
-                faults.push(format!("{kind} {table} {kernel}: {} worse than GPyTorch's", worse.join(", ")));
-                format!("**worse: {}**", worse.join(", "))
+            if *kind != KEPT {
+                coverage.push(covered);
+                rows += pairs.iter().map(|(_, ours)| ours.rows as f64).sum::<f64>();
+                inside_rows += pairs.iter().map(|(_, ours)| ours.rows as f64 * ours.coverage95).sum::<f64>();
             }
+            let verdict = if worse.is_empty() { "no worse".into() } else { format!("**worse: {}**", worse.join(", ")) };
+            judged.entry([table, kernel]).or_default().push((*kind, worse));
+            verdict
         };
         writeln!(
             page,
@@ -81,6 +84,14 @@ pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
             their_covered.0
         )
         .expect("string");
+    }
+    for ([table, kernel], kinds) in judged {
+        if kinds.iter().all(|(_, worse)| !worse.is_empty()) {
+            let told = |(kind, worse): &(&str, Vec<&str>)| {
+                format!("{kind} {table} {kernel}: {} worse than GPyTorch's", worse.join(", "))
+            };
+            faults.extend(kinds.iter().map(told));
+        }
     }
     for (table, kind, splits) in WANTED {
         if !complete.contains(&(table, kind)) {
@@ -93,7 +104,7 @@ pub fn render(pairs: &[(&Line, &Line)]) -> (String, Vec<String>) {
         let verdict = if is_held { "held" } else { "**missed**" };
         writeln!(
             page,
-            "\nOn average over the lines with a verdict our 95 % intervals cover {average:.3} (wanted 0.93 to 0.97: {verdict}); of all their \
+            "\nOn average over the lines of our defaults with a verdict our 95 % intervals cover {average:.3} (wanted 0.93 to 0.97: {verdict}); of all their \
              test rows together they cover {:.3}.",
             inside_rows / rows
         )
@@ -151,6 +162,31 @@ mod tests {
         let (page, _) = rendered(1, 0.5, 0.95);
         assert!(page.contains("| 1 | 0.5000 | 1.0000 | 1.0000 | 1.0000 | 0.950 |"), "{page}");
         assert!(!page.contains("NaN") && page.contains("| 1 of 10 splits |"), "{page}");
+    }
+
+    #[test]
+    fn only_what_is_worse_both_ways_of_counting_copies_is_a_fault() {
+        let line = |engine: &str, kind: &str, split: usize, nlpd: f64| {
+            let fit = Fit { kind: kind.into(), table: COPIED.into(), kernel: "rbf".into(), split };
+            let (engine, version) = (engine.into(), "1".into());
+            Line { engine, version, fit, rows: 160, rmse: 1.0, nlpd, coverage95: 0.95, objective: 0.0, seconds: 1.0 }
+        };
+        let rendered = |once: f64, kept: f64| {
+            let fits = [("exact", once), (KEPT, kept)].into_iter().flat_map(|kind| (0..10).map(move |k| (kind, k)));
+            let both: Vec<_> = fits
+                .map(|((kind, nlpd), split)| (line("gpytorch", kind, split, 0.0), line(OURS, kind, split, nlpd)))
+                .collect();
+            let (page, mut faults) = render(&both.iter().map(|(theirs, ours)| (theirs, ours)).collect::<Vec<_>>());
+            faults.retain(|fault| fault.contains("worse"));
+            (page, faults)
+        };
+        for (once, kept) in [(1.0, -1.0), (-1.0, 1.0)] {
+            let (page, faults) = rendered(once, kept);
+            assert!(page.contains("| **worse: NLPD** |") && page.contains("| no worse |"), "{page}");
+            assert!(faults.is_empty(), "{faults:?}");
+        }
+        let kinds = ["exact", KEPT].map(|kind| format!("{kind} wine-red rbf: NLPD worse than GPyTorch's"));
+        assert_eq!(rendered(1.0, 1.0).1, kinds);
     }
 
     #[test]

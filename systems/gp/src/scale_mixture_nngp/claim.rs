@@ -112,7 +112,8 @@ fn learned_claim(claim: &mut Claim, sources: &[Rng], run: &mut Run) -> Result<()
 /// Shares of pixels that are replaced by the darkest or the lightest that they are.
 const IMPULSES: [f64; 2] = [0.1, 0.3];
 
-/// Digits 0 to 7 learned, 8 and 9 never seen: how well the entropy of a prediction tells them from held-out digits. In the table also, and nothing claimed,
+/// Digits 0 to 7 learned, 8 and 9 never seen: how well the entropy of a prediction tells them from held-out digits. A scale common to all rows neither
+/// spoils that nor helps it, whatever its distribution; both are checked, since a gain of 0.01 was once expected here. In the table also, and nothing claimed,
 /// how likely the classes of held-out digits are when pixels are replaced, the paper's way of leaving the distribution.
 fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let data = elbo_data::digits8_classes()?;
@@ -126,7 +127,7 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
          the largest area that any of 25 inverse gamma distributions of the scale gives with the same latent means and variances.",
         &["seed", "process", "log loss", "accuracy", "tenth", "three tenths", "AUROC", "over all scales"],
     );
-    let mut areas = [0.0; 2];
+    let (mut areas, mut reachable) = ([0.0; 2], [0.0; 2]);
     for seed in seeds {
         let (train, test) = elbo_data::holdout(known.rows(), 0.2, &mut Rng::new(*seed))?.apply(&known);
         let corrupted: Vec<Data> =
@@ -152,13 +153,16 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
             areas[k] += area / seeds.len() as f64;
             let process = if k == 0 { "Gaussian" } else { "scale mixture" };
             let most = largest_area(&model, &test, &strangers, &mut child)?;
+            reachable[k] += most / seeds.len() as f64;
             let numbers = [score.log_loss, score.accuracy, losses[0], losses[1], area, most];
             table.push([vec![seed.to_string(), process.into()], numbers.map(|v| format!("{v:.4}")).to_vec()].concat());
         }
     }
     run.table(table);
     let [gauss, mixture] = areas;
-    claim.at_least("digits 8 and 9 told from 0 to 7 by entropy: AUROC", mixture, Some(gauss), gauss + 0.01);
+    claim.at_least("digits 8 and 9 told from 0 to 7 by entropy: AUROC", mixture, Some(gauss), gauss - 0.01);
+    let gain = reachable.into_iter().fold(f64::NEG_INFINITY, f64::max) - gauss;
+    claim.at_most("largest gain in that area over the Gaussian, by any scale", gain, None, 0.01);
     Ok(())
 }
 
