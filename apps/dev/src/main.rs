@@ -78,8 +78,8 @@ enum Half {
     Bounds(peers::bounds::Options),
     /// Every comparison, then the picture of all ratios; says in docs/benchmarks.md what was run when.
     ///
-    /// All of gp, nn, infer, markov, linear, splat, codec, bo, accuracy, scale, formats and bounds, each of which has a command of its own too: some three
-    /// hours. What would take longer runs in a smaller number, which the options `--splits` and `--epochs` give. `scale` wants `elbo data get flights`
+    /// All of gp, nn, infer, markov, linear, splat, codec, bo, accuracy, scale, formats and bounds, each of which has a command of its own too: an
+    /// hour or two. What would take longer runs in a smaller number, which the options `--splits` and `--epochs` give. `scale` wants `elbo data get flights`
     /// and `bounds` wants `elbo data get mnist10k` first; leave out what is not wanted with `--skip`.
     /// With `--tiny` `accuracy` and `scale` are left out, which have no tiny form, and refused where `--only` names them; `formats` and `bounds` have pages of their own, whatever `--out` says.
     All(peers::all::Options),

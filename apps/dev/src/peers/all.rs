@@ -35,7 +35,7 @@ pub struct Options {
     /// --again` fits all again.
     #[arg(long, default_value_t = 1)]
     pub splits: usize,
-    /// Epochs of the fits of `bounds`: half an hour for 20. The table of 50 is made by `peers bounds --epochs 50`, or by this option.
+    /// Epochs of the fits of `bounds`: some five minutes for 20. The table of 50 is made by `peers bounds --epochs 50`, or by this option.
     #[arg(long, default_value_t = 20)]
     pub epochs: usize,
 }

@@ -15,7 +15,7 @@ const DATA: &str = "mnist10k";
 /// Settings of `peers bounds`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Epochs of each fit. The document has a table of 20, half an hour, and one of 50, an hour or more.
+    /// Epochs of each fit. The document has a table of 20, some five minutes on a quiet machine, and one of 50, some nine.
     #[arg(long, default_value_t = 20)]
     pub epochs: usize,
     /// Seeds that each system is fitted with.
@@ -45,7 +45,7 @@ pub(super) fn marker(epochs: usize) -> String {
 pub fn bounds(root: &Path, options: &Options) -> Result<()> {
     let path = root.join(&options.out);
     if !options.tiny {
-        // Missing markers are to be missed before an hour of fits.
+        // Missing markers are to be missed before minutes of fits.
         markers::between(&read(&path)?, &marker(options.epochs))?;
     }
     let (elbo, version) = built_program()?;

@@ -206,7 +206,7 @@ pub fn bo(root: &Path, options: &Options) -> Result<()> {
     let first = [files[0].as_str(), seeds];
     eprintln!("  elbo");
     let (_, during_ours) = watched(|| example(root, THREADS, "bo_regret", &[&first[..], only].concat()))?;
-    eprintln!("  botorch, half an hour");
+    eprintln!("  botorch, a quarter of an hour");
     let arguments = [&[files[0].as_str(), files[1].as_str(), seeds][..], only].concat();
     let (_, during_theirs) = watched(|| python.run("bo_regret.py", &arguments))?;
     let rows = |path: &String| -> Result<Vec<Row>> {
