@@ -113,7 +113,7 @@ fn learned_claim(claim: &mut Claim, sources: &[Rng], run: &mut Run) -> Result<()
 const IMPULSES: [f64; 2] = [0.1, 0.3];
 
 /// Digits 0 to 7 learned, 8 and 9 never seen: how well the entropy of a prediction tells them from held-out digits. A scale common to all rows neither
-/// spoils that nor helps it, whatever its distribution; both are checked, since a gain of 0.01 was once expected here. In the table also, and nothing claimed,
+/// spoils that nor helps it, with none of 25 distributions; both are checked, since a gain of 0.01 was once expected here. In the table also, and nothing claimed,
 /// how likely the classes of held-out digits are when pixels are replaced, the paper's way of leaving the distribution.
 fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     let data = elbo_data::digits8_classes()?;
@@ -160,9 +160,10 @@ fn digits_claim(claim: &mut Claim, seeds: &[u64], run: &mut Run) -> Result<()> {
     }
     run.table(table);
     let [gauss, mixture] = areas;
-    claim.at_least("digits 8 and 9 told from 0 to 7 by entropy: AUROC", mixture, Some(gauss), gauss - 0.01);
+    let difference = (mixture - gauss).abs();
+    claim.at_most("digits 8 and 9 told from 0 to 7 by entropy: |AUROC less the Gaussian's|", difference, None, 0.01);
     let gain = reachable.into_iter().fold(f64::NEG_INFINITY, f64::max) - gauss;
-    claim.at_most("largest gain in that area over the Gaussian, by any scale", gain, None, 0.01);
+    claim.at_most("largest gain in that area by one of 25 distributions of the scale", gain, None, 0.01);
     Ok(())
 }
 
